@@ -12,6 +12,7 @@
 """
 
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class DigitmillError(Exception):
@@ -62,6 +63,13 @@ class FailureCode(StrEnum):
     INTERNAL = "internal"  # a fault of digitmill's own
 
 
+class Failure(NamedTuple):
+    """Why one image has no prediction, as it travels and stands in reports."""
+
+    code: FailureCode
+    sentence: str
+
+
 class ImageError(DigitmillError):
     """One image cannot be classified.
 
@@ -74,3 +82,8 @@ class ImageError(DigitmillError):
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
+
+    @property
+    def failure(self) -> Failure:
+        """The same as a value."""
+        return Failure(self.code, self.sentence)
