@@ -1,0 +1,65 @@
+"""The IDX file format of MNIST (http://yann.lecun.com/exdb/mnist/), for arrays of unsigned bytes.
+
+Two zero bytes, the type (8: unsigned byte), the number of dimensions, each dimension as a big-endian 32-bit integer,
+and the values in C order.
+"""
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import DataError
+
+_GZIP = b"\x1f\x8b"
+_UNSIGNED_BYTE = 8
+
+
+def read(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The array in an IDX file, gzipped or not, which must have this shape.
+
+    Never unpacks more than that shape needs, whatever the file holds.
+
+    Raises:
+        DataError: the file cannot be read, is no IDX file of unsigned bytes, or is too short, too long or otherwise
+            shaped.
+    """
+    limit = len(_header(shape)) + int(np.prod(shape)) + 1  # one more than belongs there, to notice what is too long
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == _GZIP
+            file.seek(0)
+            content = gzip.GzipFile(fileobj=file).read(limit) if packed else file.read(limit)
+    except (OSError, EOFError) as error:  # gzip's own BadGzipFile is an OSError
+        raise DataError(f"Cannot read {path}: {error}. Put the original file there.") from error
+    try:
+        return parse(content, shape)
+    except DataError as error:
+        raise DataError(f"{path}: {error} Put the original file there.") from error
+
+
+def parse(content: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The array in the content of an IDX file.
+
+    Raises:
+        DataError: as in `read`.
+    """
+    header = _header(shape)
+    if content[:4] != header[:4]:
+        raise DataError(f"This is no IDX file of {len(shape)}-dimensional unsigned bytes.")
+    if content[: len(header)] != header:
+        raise DataError(f"This IDX file does not hold {' by '.join(map(str, shape))} values.")
+    if len(content) - len(header) != np.prod(shape):
+        raise DataError("This IDX file is shorter or longer than its header says.")
+    return np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)
+
+
+def dump(array: NDArray[np.uint8]) -> bytes:
+    """The content of an IDX file that holds `array`."""
+    return _header(array.shape) + array.tobytes()
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    return struct.pack(f">xxBB{len(shape)}I", _UNSIGNED_BYTE, len(shape), *shape)
