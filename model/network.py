@@ -1,0 +1,85 @@
+"""The network, and its weights as plain arrays."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from model.errors import ModelError
+
+PARAMETERS = 225_034
+
+
+def build(dropout: float = 0.0) -> keras.Model:
+    """The network, freshly initialised: pixels 0 to 255, (n, 28, 28, 1), in; logits (n, 10) out.
+
+    Args:
+        dropout: share of units dropped in training, before and after the dense layer.
+    """
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1), name="pixels"),
+            layers.Rescaling(1 / 255, name="scale"),
+            layers.Conv2D(32, 3, activation="relu", name="conv1"),
+            layers.MaxPooling2D(name="pool1"),
+            layers.Conv2D(64, 3, activation="relu", name="conv2"),
+            layers.MaxPooling2D(name="pool2"),
+            layers.Flatten(name="flatten"),
+            layers.Dropout(dropout, name="dropout1"),
+            layers.Dense(128, activation="relu", name="dense"),
+            layers.Dropout(dropout, name="dropout2"),
+            layers.Dense(10, name="logits"),
+        ],
+        name="digits",
+    )
+
+
+def logits(network: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the network says, float32 (n, 10), of uint8 (n, 28, 28)."""
+    outputs = [network(images[start : start + 1000, ..., np.newaxis]) for start in range(0, len(images), 1000)]
+    return np.concatenate(outputs)
+
+
+def dump_weights(network: keras.Model) -> bytes:
+    """The weights as a safetensors file: arrays named "conv1/kernel", "conv1/bias" and so on."""
+    return save({name: np.asarray(variable) for name, variable in _variables(network).items()})
+
+
+def load_weights(path: Path) -> keras.Model:
+    """The network with the weights that `dump_weights` gave.
+
+    A safetensors file holds arrays and nothing else: unlike a pickle or a .keras file it cannot run code.
+
+    Raises:
+        ModelError: the file is missing, or has other arrays than exactly this network's.
+    """
+    try:
+        arrays = load(path.read_bytes())
+    except OSError as error:
+        raise ModelError(
+            f"Cannot read {path}: {error.strerror}. Restore the file, or train the model again."
+        ) from error
+    except SafetensorError as error:
+        raise ModelError(f"{path} is no safetensors file ({error}). Restore it, or train the model again.") from error
+    network = build()
+    variables = _variables(network)
+    expected = {name: (tuple(variable.shape), "float32") for name, variable in variables.items()}
+    found = {name: (array.shape, str(array.dtype)) for name, array in arrays.items()}
+    if found != expected:
+        wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+        raise ModelError(
+            f"{path} does not fit the network: missing, surplus or of another shape are {', '.join(wrong)}. "
+            "Train the model again with this version of digitmill."
+        )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+    return network
+
+
+def _variables(network: keras.Model) -> dict[str, Any]:
+    return {variable.path: variable for variable in network.trainable_variables}
