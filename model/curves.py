@@ -1,15 +1,15 @@
 """The training curves as a picture."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from io import BytesIO
 
 from matplotlib.figure import Figure
 
 from model.card import Epoch
 
 
-def draw(epochs: Sequence[Epoch], path: Path) -> None:
-    """Loss and accuracy by epoch, training and validation, as a PNG file."""
+def draw(epochs: Sequence[Epoch]) -> bytes:
+    """Loss and accuracy by epoch, training and validation, as the content of a PNG file."""
     numbers = [epoch.number for epoch in epochs]
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -24,4 +24,6 @@ def draw(epochs: Sequence[Epoch], path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
     left.legend(frameon=False)
-    figure.savefig(path, dpi=120)
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=100)
+    return picture.getvalue()

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator
-
 from typing import Any
 
 import keras

@@ -10,7 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from model.augment import augment
-from model.calibration import negative_log_likelihood
+from model.calibration import cross_entropy
 from model.card import Epoch
 from model.digits import Digits
 from model.network import build, logits
@@ -30,7 +30,7 @@ def fit(
         validation: what it is judged on after each epoch; decides nothing here.
         recipe: how.
         seed: of every random number.
-        on_epoch: told after each epoch.
+        on_epoch: told after each epoch; what it raises ends the training.
 
     Returns:
         The network with the averaged weights after the last epoch, and the epochs.
@@ -51,7 +51,7 @@ def fit(
             number,
             float(loss) / steps,
             float(correct) / (steps * batch_size),
-            negative_log_likelihood(outputs, validation.labels),
+            cross_entropy(outputs, validation.labels),
             float(np.mean(outputs.argmax(axis=1) == validation.labels)),
             perf_counter() - started,
         )
@@ -79,12 +79,12 @@ def _step(network: keras.Model, average: keras.Model, recipe: Recipe, steps: int
     )
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(network.trainable_variables)
-    cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    objective = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     def step(images: Any, labels: Any) -> Any:
         with tf.GradientTape() as tape:
             outputs = network(images, training=True)
-            loss = cross_entropy(labels, outputs)
+            loss = objective(labels, outputs)
         gradients = tape.gradient(loss, network.trainable_variables)
         optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
         # A young average must not remember the random start, so its decay grows to the recipe's.

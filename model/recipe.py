@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from model.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
@@ -32,6 +34,9 @@ class Recipe:
         averaging: decay per step of the moving average of the weights, which is what is kept.
         validation: share of the images held out of training; of MNIST's 60,000 about 5,000.
         augmentation: distortions of the training images.
+
+    Raises:
+        UsageError: less than one epoch, or batches of less than one image.
     """
 
     epochs: int = 30
@@ -41,6 +46,10 @@ class Recipe:
     averaging: float = 0.999
     validation: float = 1 / 12
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1:
+            raise UsageError("Epochs and batch size must be at least 1.")
 
     @classmethod
     def quick(cls) -> "Recipe":

@@ -2,6 +2,7 @@
 
 TensorFlow is imported by the functions that need it: asking for help should not take seconds.
 """
+# ruff: noqa: T201 - a command line prints
 
 import argparse
 import dataclasses
@@ -11,20 +12,22 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from model import metrics, mnist, samples
 from model.calibration import fit_temperature
 from model.card import CURVES, MODEL, WEIGHTS, Card, Data, Epoch, Score, Scores
 from model.classifier import Classifier
-from model.digits import Dataset, hold_out, sha256
+from model.digits import Dataset, Digits, hold_out, sha256
 from model.errors import DigitmillError, ModelError
+from model.quiet import without_chatter
 from model.recipe import Recipe
 
 LEAST_AGREEMENT = 0.995
 """On how many images the export must name the same digit as the network it came from."""
 
 
-def train(
+def train(  # noqa: PLR0913 - by keyword, each with a default
     data: Dataset,
     recipe: Recipe,
     folder: Path,
@@ -45,7 +48,7 @@ def train(
         seed: of every random number.
         name: first part of the version; by default the time, UTC.
         parent: version of the live model that this one is meant to replace.
-        on_epoch: told after each epoch.
+        on_epoch: told after each epoch; what it raises ends the training.
 
     Returns:
         The model's card.
@@ -54,52 +57,70 @@ def train(
         DataError: there are not enough images.
         ModelError: the export does not agree with the network it came from.
     """
+    _import_tensorflow()
     from model.curves import draw
     from model.export import CALIBRATION_IMAGES, to_int8
     from model.fit import fit
-    from model.network import dump_weights, logits
+    from model.network import dump_weights
 
     created = datetime.now(UTC)
     training, validation = hold_out(data.train, recipe.validation)
     network, epochs = fit(training, validation, recipe, seed=seed, on_epoch=on_epoch)
-    model, weights = to_int8(network, training.images[:CALIBRATION_IMAGES]), dump_weights(network)
-    int8 = Classifier(model)
-    temperature = fit_temperature(int8.logits(validation.images), validation.labels)
-
-    predicted = Classifier(model, temperature=temperature).classify(data.test.images)
-    reference = logits(network, data.test.images).argmax(axis=1)
-    agreement = _score(reference, predicted.digits)
-    if agreement.accuracy < LEAST_AGREEMENT:
-        raise ModelError(
-            f"The int8 export agrees with its network on {agreement.accuracy:.2%} of the test images only, not on "
-            f"{LEAST_AGREEMENT:.2%}. Train for more epochs, or on more images."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MODEL).write_bytes(model)
-    (folder / WEIGHTS).write_bytes(weights)
-    draw(epochs, folder / CURVES)
+    model = to_int8(network, training.images[:CALIBRATION_IMAGES])
+    files = {MODEL: model, WEIGHTS: dump_weights(network), CURVES: draw(epochs)}
+    hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
     card = Card(
-        version=f"{name or created.strftime('%Y%m%d-%H%M%S')}-{hashlib.sha256(model).hexdigest()[:8]}",
+        version=f"{name or created.strftime('%Y%m%d-%H%M%S')}-{hashes[MODEL][:8]}",
         created=created.isoformat(timespec="seconds"),
         parent=parent,
         data=Data(data.name, sha256(data.train, data.test), len(training), len(validation), len(data.test)),
         seed=seed,
         recipe=dataclasses.asdict(recipe),
         epochs=epochs,
-        validation=Scores(
-            _score(validation.labels, logits(network, validation.images).argmax(axis=1)),
-            _score(validation.labels, int8.classify(validation.images).digits),
-        ),
-        test=Scores(_score(data.test.labels, reference), _score(data.test.labels, predicted.digits)),
-        agreement=agreement,
-        per_class=metrics.per_class(data.test.labels, predicted.digits),
-        confusion=metrics.confusion(data.test.labels, predicted.digits).tolist(),
-        temperature=temperature,
-        calibration_error=metrics.expected_calibration_error(data.test.labels, predicted.digits, predicted.confidences),
-        files={each: hashlib.sha256((folder / each).read_bytes()).hexdigest() for each in (MODEL, WEIGHTS, CURVES)},
+        files=hashes,
+        **_judge(network, model, validation, data.test),
     )
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, content in files.items():
+        (folder / file).write_bytes(content)
     card.write(folder)
     return card
+
+
+def _import_tensorflow() -> None:
+    """Import TensorFlow without its greetings: they are on what its build could do on other machines."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its own switch, effective once its logging has started
+    with without_chatter(b"absl::InitializeLog", b"oneDNN custom operations are on"):
+        import tensorflow  # noqa: F401, ICN001 - imported for its noise
+
+
+def _judge(network: Any, model: bytes, validation: Digits, test: Digits) -> dict[str, Any]:
+    """What the card says of how good the network and its export are."""
+    from model.network import logits
+
+    served = Classifier(model)
+    temperature = fit_temperature(served.logits(validation.images), validation.labels)
+    validated = served.classify(validation.images).digits
+    tested = Classifier(model, temperature=temperature).classify(test.images)
+    reference = logits(network, test.images).argmax(axis=1)
+    agreement = _score(reference, tested.digits)
+    if agreement.accuracy < LEAST_AGREEMENT:
+        raise ModelError(
+            f"The int8 export agrees with its network on only {agreement.accuracy:.2%} of the test images, not on "
+            f"{LEAST_AGREEMENT:.2%}. Train for more epochs, or on more images."
+        )
+    return {
+        "validation": Scores(
+            _score(validation.labels, logits(network, validation.images).argmax(axis=1)),
+            _score(validation.labels, validated),
+        ),
+        "test": Scores(_score(test.labels, reference), _score(test.labels, tested.digits)),
+        "agreement": agreement,
+        "per_class": metrics.per_class(test.labels, tested.digits),
+        "confusion": metrics.confusion(test.labels, tested.digits).tolist(),
+        "temperature": temperature,
+        "calibration_error": metrics.expected_calibration_error(test.labels, tested.digits, tested.confidences),
+    }
 
 
 def _score(true: metrics.Integers, found: metrics.Integers) -> Score:
@@ -109,8 +130,6 @@ def _score(true: metrics.Integers, found: metrics.Integers) -> Score:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns its exit code."""
     options = _parser().parse_args(arguments)
-    # Before TensorFlow is imported: it would greet everyone with what its build could do on other machines.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         data, recipe = _data(options), _recipe(options)
         print(f"{data.name}: {len(data.train):,} images to train and validate on, {len(data.test):,} to test on")
@@ -118,6 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DigitmillError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130  # 128 + SIGINT, as shells have it
     print(f"{card.version} in {options.out}")
     for part, scores in (("validation", card.validation), ("test", card.test)):
         for kind, score in scores._asdict().items():
