@@ -24,7 +24,7 @@ URL = f"https://storage.googleapis.com/tensorflow/tf-keras-datasets/{NPZ}"
 NPZ_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 """As in Keras, keras/src/datasets/mnist.py."""
 
-_NPZ_BYTES = 11_490_434
+NPZ_BYTES = 11_490_434
 _TIMEOUT = 15  # seconds without a byte
 
 # For each part: name in IDX files, name in mnist.npz, shape, SHA-256 of the values. The values were taken from the
@@ -127,7 +127,7 @@ def _download(cache: Path) -> None:
     """Fetch mnist.npz into the cache; it appears there whole or not at all."""
     try:
         with urllib.request.urlopen(URL, timeout=_TIMEOUT) as response:
-            content = response.read(_NPZ_BYTES + 1)
+            content = response.read(NPZ_BYTES + 1)
     except (urllib.error.URLError, OSError) as error:
         raise DataError(
             f"Cannot download MNIST from {URL} ({error}). Fetch it elsewhere, and name the folder it is in."

@@ -82,4 +82,4 @@ def load_weights(path: Path) -> keras.Model:
 
 
 def _variables(network: keras.Model) -> dict[str, Any]:
-    return {variable.path: variable for variable in network.trainable_variables}
+    return {f"{layer.name}/{each.name}": each for layer in network.layers for each in layer.trainable_variables}

@@ -78,7 +78,7 @@ def train(  # noqa: PLR0913 - by keyword, each with a default
         recipe=dataclasses.asdict(recipe),
         epochs=epochs,
         files=hashes,
-        **_judge(network, model, validation, data.test),
+        **judge(network, model, validation, data.test),
     )
     folder.mkdir(parents=True, exist_ok=True)
     for file, content in files.items():
@@ -94,7 +94,7 @@ def _import_tensorflow() -> None:
         import tensorflow  # noqa: F401, ICN001 - imported for its noise
 
 
-def _judge(network: Any, model: bytes, validation: Digits, test: Digits) -> dict[str, Any]:
+def judge(network: Any, model: bytes, validation: Digits, test: Digits) -> dict[str, Any]:
     """What the card says of how good the network and its export are."""
     from model.network import logits
 

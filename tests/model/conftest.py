@@ -1,0 +1,52 @@
+"""What the tests of `model/` share: real data, and one network trained for real on what every machine has."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+from model import mnist as mnist_source
+from model import samples as samples_source
+from model.card import Card
+from model.classifier import Classifier
+from model.digits import Dataset
+from model.recipe import Recipe
+
+SHORT = dataclasses.replace(Recipe.small(), epochs=8)
+
+
+@pytest.fixture(scope="session")
+def mnist_folder() -> Path:
+    """The folder that DIGITMILL_MNIST names."""
+    folder = os.environ.get("DIGITMILL_MNIST")
+    if not folder:
+        pytest.skip("MNIST is not at hand (set DIGITMILL_MNIST)")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def mnist(mnist_folder: Path) -> Dataset:
+    """MNIST itself."""
+    return mnist_source.load(mnist_folder)
+
+
+@pytest.fixture(scope="session")
+def samples() -> Dataset:
+    """Scikit-learn's digits, which need no download."""
+    return samples_source.load()
+
+
+@pytest.fixture(scope="session")
+def baseline() -> Classifier:
+    """The model that ships with the package."""
+    return Classifier.baseline()
+
+
+@pytest.fixture(scope="session")
+def trained(samples: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Card]:
+    """A model trained on the samples just now, and its card."""
+    from model.train import train
+
+    folder = tmp_path_factory.mktemp("trained")
+    return folder, train(samples, SHORT, folder, name="short")

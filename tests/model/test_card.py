@@ -1,0 +1,94 @@
+"""A card says what a model is, and vouches for its files."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model.card import BASELINE, CARD, CURVES, MODEL, WEIGHTS, Card, read_file, read_model
+from model.errors import ModelError
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the baseline that a test may spoil."""
+    return Path(shutil.copytree(BASELINE, tmp_path / "copy"))
+
+
+def test_cards_survive_writing(tmp_path: Path):
+    """A card that is written and read is the same, down to its types; all its files are vouched for."""
+    card = Card.read(BASELINE)
+    card.write(tmp_path)
+    again = Card.read(tmp_path)
+    assert again == card
+    assert type(again.test.int8) is type(card.test.int8)
+    assert set(card.files) == {MODEL, WEIGHTS, CURVES}
+
+
+def test_version_names_the_content():
+    """The baseline's version ends in the first eight digits of its model's SHA-256."""
+    card, model = read_model(BASELINE)
+    assert card.version == f"baseline-{hashlib.sha256(model).hexdigest()[:8]}"
+
+
+def test_figures_agree_with_each_other():
+    """On the baseline's card, confusion, accuracy and support are of the same test images."""
+    card = Card.read(BASELINE)
+    right = sum(row[digit] for digit, row in enumerate(card.confusion))
+    assert right == card.test.int8.correct
+    assert [sum(row) for row in card.confusion] == [score.support for score in card.per_class]
+    assert sum(map(sum, card.confusion)) == card.test.int8.total == card.data.test
+    assert card.test.int8.low < card.test.int8.accuracy < card.test.int8.high
+    assert [epoch.number for epoch in card.epochs] == list(range(1, card.recipe["epochs"] + 1))
+
+
+@pytest.mark.parametrize("name", [MODEL, WEIGHTS, CURVES])
+def test_altered_files_are_refused(copy: Path, name: str):
+    """A file with one changed bit is refused by name, with what to do."""
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(content)
+    with pytest.raises(ModelError, match=rf"{name} is not what its card vouches for.*Restore"):
+        read_file(copy, Card.read(copy), name)
+
+
+@pytest.mark.parametrize("name", [MODEL, CARD])
+def test_missing_files_are_named(copy: Path, name: str):
+    """A missing file is named, with what to do."""
+    (copy / name).unlink()
+    with pytest.raises(ModelError, match=rf"{name}.*Restore"):
+        read_model(copy)
+
+
+def test_a_file_the_card_does_not_name(copy: Path):
+    """Asking for a file that the card does not vouch for is refused even where one lies there."""
+    card = dataclasses.replace(Card.read(copy), files={})
+    with pytest.raises(ModelError, match=r"has no model\.tflite"):
+        read_file(copy, card, MODEL)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"format": 1}', "\x00", b"\xff\xfe"])
+def test_what_is_no_card_is_refused(text):
+    """Anything but a card is refused with a ModelError, and with nothing else."""
+    with pytest.raises(ModelError, match="no model card"):
+        Card.loads(text)
+
+
+def test_cards_of_other_times():
+    """A card with more in it is read; one of another format is refused, with what to do."""
+    values = json.loads(Card.read(BASELINE).dumps())
+    values["test"]["int8"]["added later"] = values["added later"] = 1
+    assert Card.loads(json.dumps(values)) == Card.read(BASELINE)
+    with pytest.raises(ModelError, match=r"format 2.*Upgrade"):
+        Card.loads(json.dumps(values | {"format": 2}))
+
+
+def test_reading_a_card_needs_no_engine():
+    """The card module loads neither TensorFlow nor LiteRT."""
+    code = "import sys, model.card; print([m for m in ('tensorflow', 'keras', 'ai_edge_litert') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,104 @@
+"""Training, from data to a model that can be served."""
+
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from model.card import CURVES, MODEL, Card, read_file, read_model
+from model.classifier import Classifier
+from model.digits import sha256
+from model.errors import UsageError
+from model.fit import fit
+from model.network import dump_weights
+from model.recipe import Recipe
+from model.train import main, train
+
+ONE_EPOCH = dataclasses.replace(Recipe.small(), epochs=1)
+
+
+def test_a_minute_of_training_on_few_images(trained, samples):
+    """Eight epochs on 1,300 images read at least 95 % of the other writers' digits, float and int8."""
+    folder, card = trained
+    assert card.test.float.accuracy >= 0.95
+    assert card.test.int8.accuracy >= 0.95
+    digits = Classifier(read_model(folder)[1]).classify(samples.test.images).digits
+    assert np.mean(digits == samples.test.labels) == card.test.int8.accuracy
+
+
+def test_the_card_tells_how(trained, samples):
+    """The card that was written tells data, recipe, seed and curve."""
+    folder, card = trained
+    assert Card.read(folder) == card
+    assert card.data.sha256 == sha256(samples.train, samples.test)
+    assert card.data.train + card.data.validation == len(samples.train)
+    assert card.validation.int8.total == card.data.validation
+    assert card.recipe["epochs"] == len(card.epochs) == 8
+    assert card.epochs[-1].validation_loss < card.epochs[0].validation_loss
+    assert card.version.startswith("short-")
+    assert read_file(folder, card, CURVES).startswith(b"\x89PNG")
+
+
+def test_the_same_seed_gives_the_same_network(samples):
+    """Training twice with one seed gives the same weights bit for bit; another seed gives others."""
+    few, validation = samples.train[:256], samples.test[:64]
+    weights = [
+        dump_weights(fit(few, validation, ONE_EPOCH, seed=seed, on_epoch=lambda _: None)[0]) for seed in (7, 7, 8)
+    ]
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_progress_by_epoch(samples):
+    """Each epoch is told once, in order, as it ends."""
+    told = []
+    recipe = dataclasses.replace(ONE_EPOCH, epochs=3)
+    _, epochs = fit(samples.train[:64], samples.test[:64], recipe, seed=1, on_epoch=told.append)
+    assert told == epochs
+    assert [epoch.number for epoch in told] == [1, 2, 3]
+
+
+def test_training_can_be_ended(samples, tmp_path):
+    """What the callback raises ends the training, and no model is left behind."""
+
+    def lost(_):
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        train(samples, ONE_EPOCH, tmp_path / "model", on_epoch=lost)
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.slow
+def test_the_command(tmp_path, capsys):
+    """One command trains: a line per epoch with the time that is left, then the accuracies."""
+    assert main(["--data", "samples", "--epochs", "8", "--out", str(tmp_path), "--name", "tried"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.startswith("epoch ") and line.endswith(" s left")]) == 8
+    card, _ = read_model(tmp_path)
+    assert f"{card.version} in {tmp_path}" in lines
+    assert (tmp_path / MODEL).exists()
+
+
+def test_the_command_explains_itself(tmp_path, capsys):
+    """Faults end in exit code 1 and one line that names the remedy."""
+    assert main(["--mnist", str(tmp_path), "--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith(f"Error: {tmp_path} does not hold MNIST. Put its four IDX files")
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch_size": 0}])
+def test_impossible_recipes_are_refused(wrong):
+    """No epochs or empty batches are refused at once."""
+    with pytest.raises(UsageError):
+        Recipe(**wrong)
+
+
+def test_help_is_quick():
+    """Help comes without TensorFlow being imported."""
+    code = (
+        "import sys, model.train\ntry: model.train.main(['--help'])\nexcept SystemExit: print('keras' in sys.modules)"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.endswith("False\n")
+    assert "--quick" in process.stdout
