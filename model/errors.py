@@ -1,14 +1,15 @@
 """Every error of digitmill: one small tree, each message naming the fault and the remedy.
 
-    DigitmillError
-    ├── UsageError        what was asked for cannot be done as asked (a missing path, a bad setting)
-    ├── ImageError        one image cannot be classified; it becomes one error row, its neighbours go on
-    ├── DataError         training or test data is missing, altered or unreadable
-    ├── ModelError        a model is missing, altered, or does not fit the code
-    ├── WireError         a message or record is not in a format that this version reads
-    ├── Unreachable       Redis does not answer, or not as a Redis
-    ├── NoWorkers         no worker answered in time
-    └── JobFailed         the job was cancelled or failed as a whole
+DigitmillError
+├── UsageError        what was asked for cannot be done as asked (a missing path, a bad setting)
+├── ImageError        one image cannot be classified; it becomes one error row, its neighbours go on
+├── DataError         training or test data is missing, altered or unreadable
+├── ModelError        a model is missing, altered, or does not fit the code
+├── WireError         a message or record is damaged
+│   └── UnknownFormat     or of a format that this version does not read
+├── Unreachable       Redis does not answer, or not as a Redis
+├── NoWorkers         no worker answered in time
+└── JobFailed         the job was cancelled or failed as a whole
 """
 
 from enum import StrEnum
@@ -32,7 +33,11 @@ class ModelError(DigitmillError):
 
 
 class WireError(DigitmillError):
-    """A message or record is not in a format that this version reads."""
+    """A message or record is damaged."""
+
+
+class UnknownFormat(WireError):
+    """A message or record is of a format that this version does not read; another version may."""
 
 
 class Unreachable(DigitmillError):

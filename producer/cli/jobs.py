@@ -1,0 +1,236 @@
+"""`jobs`, `show`, `wait`, `cancel`, `report`, `status`: looking after what runs."""
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from producer.cli.exits import Exit, at_the_edge, complain
+from producer.cli.submitting import JSON, OUT
+
+if TYPE_CHECKING:
+    from worker.ledger import JobStatus
+
+STATE_COLOURS = {"done": "green", "done with errors": "yellow", "cancelled": "red", "failed": "red"}
+
+
+@click.command()
+@click.option("--latest", metavar="N", type=click.IntRange(1), default=20, show_default=True, help="How many.")
+@JSON
+@at_the_edge
+def jobs(latest: int, as_json: bool) -> None:
+    """List the latest jobs, newest first.
+
+    \b
+    Example:
+      digitmill jobs --latest 5
+    """
+    from producer.mill import running_mill
+    from worker.settings import Settings
+
+    connection = running_mill(Settings.from_environment())
+    found = connection.ledger.jobs(latest=latest)
+    if as_json:
+        click.echo(json.dumps([asdict(status) for status in found]))
+        return
+    if not found:
+        click.echo("There are no jobs yet. `digitmill submit PATH` makes one.")
+        return
+    click.echo(f"{'JOB':<17}  {'STATE':<16}  {'IMAGES':>10}  {'FAILED':>7}  {'AGE':>6}  SOURCE")
+    for status in found:
+        state = click.style(f"{status.state:<16}", fg=STATE_COLOURS.get(status.state, "cyan"))
+        counts = f"{status.images:>10,}  {status.failed:>7,}"
+        click.echo(
+            f"{status.identifier:<17}  {state}  {counts}  {_age(status.created):>6}  "
+            f"{click.format_filename(status.record.source)}"
+        )
+
+
+@click.command()
+@click.argument("job", metavar="JOB|last")
+@JSON
+@at_the_edge
+def show(job: str, as_json: bool) -> None:
+    """Show how one job stands.
+
+    \b
+    Example:
+      digitmill show last
+    """
+    from producer.mill import running_mill
+    from worker.settings import Settings
+
+    connection = running_mill(Settings.from_environment())
+    status = connection.ledger.job(connection.ledger.find_job(job))
+    if as_json:
+        click.echo(json.dumps(asdict(status)))
+        return
+    ended = f", took {status.ended - status.created:.1f} s" if status.ended else ""
+    click.echo(f"job       {status.identifier}")
+    click.echo(f"state     {click.style(status.state, fg=STATE_COLOURS.get(status.state, 'cyan'))}")
+    click.echo(f"source    {click.format_filename(status.record.source)}")
+    click.echo(f"model     {status.record.model}")
+    click.echo(f"client    {status.record.client}")
+    click.echo(f"created   {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.created))}{ended}")
+    click.echo(f"images    {status.images:,} sent, {status.answered:,} answered, {status.failed:,} of them failed")
+    click.echo(f"batches   {status.open:,} waiting or in work")
+    if status.problem and not status.state.ended:
+        click.echo(click.style(f"problem   {status.problem}", fg="yellow"))
+
+
+@click.command()
+@click.argument("job", metavar="JOB|last")
+@JSON
+@at_the_edge
+def wait(job: str, as_json: bool) -> None:
+    """Wait until a job has ended; the exit code says how.
+
+    \b
+    Example:
+      digitmill wait last && digitmill report last
+    """
+    from producer.mill import running_mill
+    from worker.settings import Settings
+
+    connection = running_mill(Settings.from_environment())
+    identifier = connection.ledger.find_job(job)
+    status = _await_end(connection, identifier, quiet=as_json)
+    if as_json:
+        click.echo(json.dumps(asdict(status)))
+    else:
+        click.echo(
+            f"{identifier} {status.state}: {status.answered:,} images answered, {status.failed:,} of them failed"
+        )
+    sys.exit(_code(status))
+
+
+@click.command()
+@click.argument("job", metavar="JOB|last")
+@at_the_edge
+def cancel(job: str) -> None:
+    """Stop a job: what is not classified yet will not be.
+
+    \b
+    Example:
+      digitmill cancel last
+    """
+    from model.errors import UsageError
+    from producer.mill import running_mill
+    from worker.settings import Settings
+
+    connection = running_mill(Settings.from_environment())
+    identifier = connection.ledger.find_job(job)
+    if not connection.ledger.cancel(identifier):
+        state = connection.ledger.job(identifier).state
+        raise UsageError(f"Job {identifier} has ended already: {state}.")
+    click.echo(f"{identifier} cancelled")
+
+
+@click.command()
+@click.argument("job", metavar="JOB|last")
+@OUT
+@JSON
+@at_the_edge
+def report(job: str, out: Path | None, as_json: bool) -> None:
+    """Gather a job's answers, waiting for its end if need be, and write its report.
+
+    \b
+    Example:
+      digitmill report last --out reports/latest
+    """
+    from model.errors import DigitmillError
+    from producer.cli.answers import report_job
+    from producer.mill import running_mill
+    from producer.submission import Order, collect_job, open_order
+    from worker.settings import Settings
+
+    settings = Settings.from_environment()
+    connection = running_mill(settings)
+    identifier = connection.ledger.find_job(job)
+    status = _await_end(connection, identifier, quiet=as_json)
+    order = Order.from_record(status.record)
+    try:
+        source = open_order(order, settings)
+    except DigitmillError as fault:
+        source = None
+        complain(f"no pictures in this report: {fault}")
+    finished = collect_job(connection, status, settings)
+    sys.exit(report_job(finished, out or Path("reports") / identifier, source, order.min_confidence, as_json=as_json))
+
+
+@click.command()
+@JSON
+@at_the_edge
+def status(as_json: bool) -> None:
+    """Show the mill: Redis, workers, jobs that run. Exit code 0 if work is being done or could be.
+
+    \b
+    Example:
+      digitmill status
+    """
+    from producer.mill import running_mill
+    from worker.settings import Settings
+
+    connection = running_mill(Settings.from_environment())
+    workers = connection.ledger.workers()
+    running = [status for status in connection.ledger.jobs(latest=200) if not status.state.ended]
+    if as_json:
+        body = {
+            "redis": connection.where,
+            "workers": [asdict(worker) for worker in workers],
+            "running": [asdict(status) for status in running],
+        }
+        click.echo(json.dumps(body))
+    else:
+        click.echo(f"redis     {connection.where}")
+        click.echo(f"workers   {sum(worker.ready for worker in workers)} ready, {len(workers)} alive")
+        for worker in workers:
+            state = "ready" if worker.ready else "starting"
+            click.echo(
+                f"  {worker.name}  {state} after {worker.startup_seconds:.1f} s, up {_age(worker.started)}, "
+                f"{worker.images:,} images, model {worker.model}"
+            )
+        click.echo(f"running   {len(running)} jobs")
+        for job in running:
+            click.echo(
+                f"  {job.identifier}  {job.answered:,} of {job.images:,} images answered  {job.problem}".rstrip()
+            )
+    if not any(worker.ready for worker in workers):
+        complain("no worker is ready; start some with `digitmill up`")
+        sys.exit(Exit.NO_WORKERS)
+
+
+def _await_end(connection, identifier: str, *, quiet: bool) -> "JobStatus":  # type: ignore[no-untyped-def]  # noqa: ANN001  Connection loads late
+    from producer.cli.progress import JobProgress
+    from producer.client import Situation
+
+    begun = time.monotonic()
+    with JobProgress(None, quiet=quiet) as progress:
+        while True:
+            status: JobStatus = connection.persist(lambda: connection.ledger.job(identifier), patience=60.0)
+            if status.state.ended:
+                return status
+            connection.reconciler.tick()
+            seconds = time.monotonic() - begun
+            progress.watch(
+                Situation(status.images, status.answered, status.failed, status.open, seconds, status.problem)
+            )
+            time.sleep(0.2)
+
+
+def _code(status: "JobStatus") -> Exit:
+    if status.state in ("cancelled", "failed"):
+        return Exit.JOB_FAILED
+    return Exit.SOME_FAILED if status.failed else Exit.WELL
+
+
+def _age(since: float) -> str:
+    seconds = max(time.time() - since, 0)
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

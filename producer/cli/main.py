@@ -1,0 +1,60 @@
+"""The group of all commands, loaded one by one when asked for."""
+
+import importlib
+import signal
+from types import FrameType
+
+import click
+
+COMMANDS = {
+    "submit": "submitting",
+    "classify": "submitting",
+    "resume": "submitting",
+    "demo": "running",
+    "up": "running",
+    "jobs": "jobs",
+    "show": "jobs",
+    "wait": "jobs",
+    "cancel": "jobs",
+    "report": "jobs",
+    "status": "jobs",
+}
+"""Command → module of `producer.cli` that defines it."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on first use: listing them all imports only what defines them."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """Return the commands in the order in which a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
+        """Import and return one command."""
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"producer.cli.{COMMANDS[name]}"), name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="digitmill")
+def main() -> None:
+    """Classify handwritten digits in bulk: images go in, an accuracy report comes out.
+
+    \b
+    Start here:
+      digitmill demo               MNIST's test set through a mill on this machine
+      digitmill submit scans/      classify your own images
+      digitmill up                 keep a mill running on this machine
+
+    Exit codes: 0 all well, 1 some images failed, 2 usage, 3 Redis does not answer, 4 no worker answered, 5 the job was
+    cancelled or failed.
+    """
+    # `kill` and a closed terminal end a command as Ctrl-C does: in order.
+    for name in ("SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), _interrupt)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,113 @@
+"""`demo` and `up`: a whole mill on this machine."""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from producer.cli.exits import at_the_edge, complain
+from producer.cli.submitting import OUT
+
+WORKERS = click.option(
+    "--workers", metavar="N", type=click.IntRange(1, 1024), help="How many workers.  [default: one per core]"
+)
+WORKERS_START_SECONDS = 30.0
+
+
+@click.command()
+@WORKERS
+@OUT
+@at_the_edge
+def demo(workers: int | None, out: Path | None) -> None:
+    """Show the whole mill at work: a server, workers, MNIST's test set through the queue, a report.
+
+    All that it starts is stopped when it returns; all it leaves is the report.
+
+    \b
+    Example:
+      digitmill demo
+    """
+    from dataclasses import replace
+
+    from model.errors import DataError
+    from model.samples import write_folder
+    from producer.cli.answers import report_job
+    from producer.cli.progress import JobProgress
+    from producer.local import Stack
+    from producer.mill import cores, open_mill
+    from producer.submission import MNIST, Order, create_job, gather_job, open_order
+    from worker.settings import Settings
+
+    settings = Settings.from_environment()
+    with tempfile.TemporaryDirectory(prefix="digitmill-demo-") as private:
+        # The demo's own mill and journal, whatever else runs or is set on this machine.
+        settings = replace(settings, redis_url=None, data=Path(private))
+        order = Order(path=MNIST)
+        try:
+            source = open_order(order, settings)
+        except DataError as fault:
+            complain(f"{fault} Using the handwritten digits that scikit-learn carries instead.")
+            digits = Path(private) / "digits"
+            write_folder(digits)
+            order = Order(path=str(digits), labels="folder")
+            source = open_order(order, settings)
+        count = workers or cores()
+        with Stack(Path(private) / "mill", count) as stack:
+            connection = open_mill(stack.url, settings)
+            _await_workers(connection, count)
+            click.echo(f"A mill is running: 1 server, {count} workers. {source.total:,} images go in.")
+            job = create_job(connection, order, source.description, settings, detached=False)
+            with JobProgress(source.total) as progress:
+                finished = gather_job(connection, job, order, source, settings, watch=progress.watch)
+        code = report_job(finished, out or Path("reports/demo"), source, None, as_json=False)
+    sys.exit(code)
+
+
+@click.command()
+@WORKERS
+@at_the_edge
+def up(workers: int | None) -> None:
+    """Run the whole mill on this machine until Ctrl-C: an embedded server and supervised workers.
+
+    Other commands find it by themselves. What was submitted outlives a restart.
+
+    \b
+    Example:
+      digitmill up --workers 4
+    """
+    from producer.local import Stack
+    from producer.mill import cores, open_mill, stack_folder
+    from worker.settings import Settings
+
+    settings = Settings.from_environment()
+    count = workers or cores()
+    with Stack(stack_folder(settings), count) as stack:
+        connection = open_mill(stack.url, settings)
+        _await_workers(connection, count)
+        click.echo(f"The mill is running: 1 server, {count} workers. Ctrl-C stops it.")
+        click.echo(f"server    {stack.url}")
+        click.echo(f"logs      {stack.logs}")
+        click.echo("In another terminal: digitmill submit PATH, digitmill status")
+        told: dict[str, int] = {}
+        try:
+            while True:
+                time.sleep(1.0)
+                restarts = stack.supervisor.restarts()
+                for name in restarts:
+                    if restarts[name] > told.get(name, 0):
+                        complain(f"{name} had ended and was started again; its log in {stack.logs} says why")
+                told = restarts
+        except KeyboardInterrupt:
+            click.echo("\nStopping: workers finish the batch in hand.")
+
+
+def _await_workers(connection, count: int) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001  Connection loads late
+    """Wait until all workers are ready, or so long that the job may as well begin with those that are."""
+    deadline = time.monotonic() + WORKERS_START_SECONDS
+    while time.monotonic() < deadline:
+        if sum(worker.ready for worker in connection.ledger.workers()) >= count:
+            return
+        time.sleep(0.05)
+    complain("not all workers are ready yet; going on with those that are")

@@ -1,0 +1,235 @@
+"""`submit`, `classify`, `resume`: images go in."""
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from producer.cli.exits import Exit, at_the_edge, complain
+
+if TYPE_CHECKING:
+    from producer.client import Connection
+    from producer.sources import Source
+    from producer.submission import Order
+    from worker.settings import Settings
+
+PATIENCE = click.option(
+    "--patience",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="How long to wait for a worker, or for Redis, before giving up.",
+)
+OUT = click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the report.  [default: reports/JOB]",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+
+
+@click.command()
+@click.argument("path")
+@click.option(
+    "--labels",
+    metavar="folder|FILE.csv|none",
+    default="auto",
+    help="Where true labels come from: the folders' names, a CSV file with the columns name and label, or nowhere.  "
+    "[default: the folders' names, if all images lie in folders named 0 to 9]",
+)
+@click.option("--model", metavar="VERSION|live", help="Classify with this version, or always with the newest.")
+@click.option("--include", metavar="GLOB", multiple=True, help="Only images whose name matches; may be repeated.")
+@click.option("--exclude", metavar="GLOB", multiple=True, help="No images whose name matches; may be repeated.")
+@click.option("--batch-size", metavar="N", type=click.IntRange(1, 8192), help="Most images in one batch.")
+@click.option(
+    "--min-confidence",
+    metavar="P",
+    type=click.FloatRange(0, 1),
+    help="List images below this confidence (0 to 1) for review.",
+)
+@click.option("--probabilities", is_flag=True, help="Keep the ten probabilities of every image.")
+@click.option("--dry-run", is_flag=True, help="Say what would be submitted, and stop.")
+@click.option("--detach", is_flag=True, help="Return once all images are sent; `digitmill report JOB` gathers later.")
+@OUT
+@PATIENCE
+@JSON
+@at_the_edge
+def submit(
+    path: str,
+    labels: str,
+    model: str | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    batch_size: int | None,
+    min_confidence: float | None,
+    probabilities: bool,
+    dry_run: bool,
+    detach: bool,
+    out: Path | None,
+    patience: float,
+    as_json: bool,
+) -> None:
+    """Classify all images of a folder, an archive or a file, and write a report.
+
+    PATH is a folder (read recursively), a .zip or .tar.* archive, an image, an array file (.npy, .npz, IDX), or the
+    word `mnist` for MNIST's 10,000 test images. Every image ends as a prediction or as an error row with its reason.
+
+    \b
+    Examples:
+      digitmill submit scans/
+      digitmill submit scans.zip --labels truth.csv --out reports/scans
+      digitmill submit mnist
+    """
+    from producer.mill import borrowed_mill, running_mill
+    from producer.submission import MNIST, Order, create_job, open_order, send_job
+    from worker.settings import Settings
+
+    settings = Settings.from_environment()
+    order = Order(
+        path=path if path == MNIST else str(Path(path).expanduser().absolute()),
+        labels=labels if labels in ("auto", "folder", "none") else str(Path(labels).expanduser().absolute()),
+        include=include,
+        exclude=exclude,
+        batch_size=batch_size,
+        probabilities=probabilities,
+        model=model,
+        min_confidence=min_confidence,
+    )
+    source = open_order(order, settings)
+    if dry_run:
+        _preview(source, as_json)
+        return
+    if detach:
+        connection = running_mill(settings)
+        job = create_job(connection, order, source.description, settings, detached=True)
+        with _progress(source, as_json) as progress:
+            send_job(connection, job, order, source, patience=patience, watch=progress.watch)
+        if as_json:
+            click.echo(json.dumps({"job": job}))
+        else:
+            click.echo(f"Job {job} is sent. `digitmill show {job}` shows how it stands, `digitmill report {job}` ")
+            click.echo("gathers the answers, from any machine that reaches the same Redis.")
+        return
+    with borrowed_mill(settings, on_start=_say_starting) as connection:
+        job = create_job(connection, order, source.description, settings, detached=False)
+        if not as_json:
+            click.echo(f"Job {job}: {source.description}", err=True)
+        code = _gather_and_report(connection, job, order, source, settings, out=out, patience=patience, as_json=as_json)
+    sys.exit(code)
+
+
+@click.command()
+@click.argument("job", metavar="JOB|last")
+@OUT
+@PATIENCE
+@JSON
+@at_the_edge
+def resume(job: str, out: Path | None, patience: float, as_json: bool) -> None:
+    """Go on with a job whose client was interrupted, on the machine that submitted it.
+
+    \b
+    Example:
+      digitmill resume last
+    """
+    from model.errors import UsageError
+    from producer.mill import borrowed_mill
+    from producer.submission import Order, open_order
+    from worker.settings import Settings
+
+    settings = Settings.from_environment()
+    with borrowed_mill(settings, on_start=_say_starting) as connection:
+        identifier = connection.ledger.find_job(job)
+        status = connection.ledger.job(identifier)
+        if status.state.ended:
+            raise UsageError(f"Job {identifier} is {status.state}: there is nothing to resume.")
+        if not status.record.folder:
+            raise UsageError(f"Job {identifier} is detached. `digitmill wait {identifier}` waits for it.")
+        order = Order.from_record(status.record)
+        source = open_order(order, settings)
+        code = _gather_and_report(
+            connection, identifier, order, source, settings, out=out, patience=patience, as_json=as_json
+        )
+    sys.exit(code)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@PATIENCE
+@JSON
+@at_the_edge
+def classify(files: tuple[str, ...], patience: float, as_json: bool) -> None:
+    """Print digit and confidence of each image; no report, no labels.
+
+    \b
+    Example:
+      digitmill classify seven.png eight.jpg
+    """
+    from dataclasses import replace
+
+    from producer.cli.answers import print_answers
+    from producer.mill import borrowed_mill
+    from producer.sources import join_sources, open_source
+    from producer.submission import Order, create_job, gather_job
+    from worker.settings import Settings
+
+    settings = Settings.from_environment()
+    source = join_sources([open_source(file, labels="none") for file in files])
+    order = Order(path=str(Path(files[0]).absolute()), labels="none", probabilities=as_json)
+    with borrowed_mill(settings, on_start=_say_starting) as connection:
+        order = replace(order, path=source.description)
+        job = create_job(connection, order, source.description, settings, detached=False)
+        with _progress(source, as_json) as progress:
+            finished = gather_job(connection, job, order, source, settings, patience=patience, watch=progress.watch)
+    print_answers(finished.results, as_json=as_json)
+    sys.exit(Exit.SOME_FAILED if finished.results.failures else Exit.WELL)
+
+
+def _gather_and_report(
+    connection: "Connection",
+    job: str,
+    order: "Order",
+    source: "Source",
+    settings: "Settings",
+    *,
+    out: Path | None,
+    patience: float,
+    as_json: bool,
+) -> Exit:
+    """Run the job to its end and write its report; return the exit code."""
+    from producer.cli.answers import report_job
+    from producer.submission import gather_job
+
+    with _progress(source, as_json) as progress:
+        finished = gather_job(connection, job, order, source, settings, patience=patience, watch=progress.watch)
+    return report_job(finished, out or Path("reports") / job, source, order.min_confidence, as_json=as_json)
+
+
+def _progress(source: "Source", as_json: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202  Rich loads late
+    from producer.cli.progress import JobProgress
+
+    return JobProgress(source.total, quiet=as_json)
+
+
+def _say_starting() -> None:
+    complain("no mill is running here, so one is started for this command (`digitmill up` keeps one running)")
+
+
+def _preview(source: "Source", as_json: bool) -> None:
+    labels: Counter[str] = Counter()
+    unreadable = 0
+    from model.errors import Failure
+
+    for image in source:
+        labels["none" if image.label is None else str(image.label)] += 1
+        unreadable += isinstance(image.content, Failure)
+    total = sum(labels.values())
+    if as_json:
+        click.echo(json.dumps({"source": source.description, "images": total, "labels": labels}))
+        return
+    click.echo(f"{source.description}: {total:,} images would be submitted, {unreadable:,} of them unreadable.")
+    click.echo("labels: " + ", ".join(f"{label}: {count:,}" for label, count in sorted(labels.items())))

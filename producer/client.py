@@ -1,0 +1,323 @@
+"""The client of the queue: sends a source's images through the mill and gathers every answer."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+import redis
+
+from model.errors import JobFailed, NoWorkers
+from producer.journal import Answered, Journal
+from producer.results import Progress
+from worker.app import Doorbell
+from worker.connection import persist
+from worker.ledger import JobState, Ledger, Part, Submitted, Window
+from worker.reconciler import Reconciler
+from worker.wire import Batch, Manifest, Result
+
+BATCHES_PER_WORKER = 8
+LEAST_WINDOW = 16
+WINDOW_BYTES = 64 * 1024 * 1024
+
+SWEEP_SECONDS = 2.0
+"""How often answers are looked for that no news told of (it can be lost with a connection)."""
+
+LOOK_FOR_WORKERS_SECONDS = 2.0
+TIMELINE_POINTS = 400
+
+_Value = TypeVar("_Value")
+
+
+class Situation(NamedTuple):
+    """How a job stands, for a progress bar."""
+
+    sent: int  # images submitted so far
+    answered: int  # of those, answered or failed at the source
+    failed: int  # of the answered
+    in_flight: int  # batches
+    seconds: float  # since the start
+    hindrance: str  # why nothing moves, or ""
+
+
+@dataclass(slots=True)
+class _Outstanding:
+    """A batch that is sent and not wholly answered."""
+
+    manifest: Manifest
+    images: int
+    results: dict[Part, Result] = field(default_factory=dict)
+
+    def complete(self) -> bool:
+        return bool(self.results) and sum(len(part) for part in self.results) == self.images
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """All that a client needs of one Redis."""
+
+    client: "redis.Redis"
+    ledger: Ledger
+    doorbell: Doorbell
+    reconciler: Reconciler
+    where: str
+
+    def persist(
+        self, call: Callable[[], _Value], *, patience: float, on_wait: Callable[[object], None] | None = None
+    ) -> _Value:
+        """Call Redis, patiently; see `worker.connection.persist`."""
+        return persist(call, patience=patience, on_wait=on_wait, where=self.where)
+
+
+class Gathering:
+    """Sends the batches of one job and keeps their answers.
+
+    One thread does both, so nothing is shared: it sends while the window has room and gathers in between.
+
+    Args:
+        connection: to the mill.
+        job: the job's identifier; its record exists.
+        journal: keeps answers before they are acknowledged.
+        patience: seconds without any worker, or without Redis, after which to give up.
+        watch: told how things stand, several times a second.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        job: str,
+        journal: Journal,
+        *,
+        patience: float,
+        watch: Callable[[Situation], None] = lambda _: None,
+    ) -> None:
+        self._connection = connection
+        self._ledger = connection.ledger
+        self._job = job
+        self._journal = journal
+        self._patience = patience
+        self._watch = watch
+        self._outstanding: dict[int, _Outstanding] = {}
+        self._begun = self._moved = time.monotonic()
+        self._swept = self._looked = time.monotonic()
+        self._sent = self._answered = self._failed = 0
+        self._hindrance = ""
+        self.timeline: list[Progress] = []
+        self.workers: dict[str, int] = defaultdict(int)
+        self._kept: dict[int, Manifest] = {}
+        for batch in journal.batches():
+            self._kept[batch.sequence] = batch.manifest
+            self._sent += len(batch.manifest.names)
+            self._count(batch)
+
+    def run(self, batches: Iterable[tuple[Batch, Manifest]], window: Window) -> JobState:
+        """Send all batches, gather all answers; return the state in which the job ended.
+
+        Batches that the journal has are passed over, and sending one again changes nothing: so a job that was
+        interrupted is resumed by running it again over the same source.
+
+        Raises:
+            JobFailed: the job was cancelled, or it is resumed over a source that has changed.
+            NoWorkers: no worker was there for as long as patience lasts.
+            Unreachable: nor was Redis.
+        """
+        self._acknowledge_kept()
+        for sequence, (batch, manifest) in enumerate(batches):
+            if sequence in self._kept:
+                self._check_same(self._kept[sequence], manifest)
+                continue
+            self._send(sequence, batch, manifest, window)
+            self._gather(0.0)
+        state = self._persist(lambda: self._ledger.seal(self._job))
+        while self._outstanding:
+            self._gather(0.5)
+        # The last answer and the end of the job are one step of the ledger: what it says now is final.
+        state = self._persist(lambda: self._ledger.job(self._job).state)
+        self._watch(self._situation())
+        if state in (JobState.CANCELLED, JobState.FAILED):
+            raise JobFailed(f"Job {self._job} was {state}.")
+        return state
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self._begun
+
+    def _send(self, sequence: int, batch: Batch, manifest: Manifest, window: Window) -> None:
+        part = Part(self._job, sequence, 0, len(batch))
+        while True:
+            outcome = self._persist(lambda: self._ledger.submit(part, batch, manifest, window, detached=False))
+            match outcome:
+                case Submitted.STORED | Submitted.ALREADY_THERE:
+                    break
+                case Submitted.WINDOW_FULL:
+                    self._gather(0.5)
+                case Submitted.NO_SUCH_JOB:
+                    raise JobFailed(f"Job {self._job} was cancelled, or its record has expired.")
+        if outcome is Submitted.STORED:
+            self._connection.doorbell.ring(part)
+        else:
+            stored = self._persist(lambda: self._ledger.manifest(self._job, sequence))
+            self._check_same(stored, manifest)
+        self._outstanding[sequence] = _Outstanding(manifest, len(batch))
+        self._sent += len(manifest.names)
+
+    def _acknowledge_kept(self) -> None:
+        """Of a client that died between keeping and acknowledging, the answers still take room in the window."""
+        answered = self._persist(lambda: self._ledger.answered_parts(self._job)) if self._kept else set()
+        for sequence in {part.sequence for part in answered} & self._kept.keys():
+            parts = [part for part in answered if part.sequence == sequence]
+            self._persist(lambda parts=parts: self._ledger.acknowledge(parts))  # type: ignore[misc]
+
+    def _check_same(self, before: Manifest | None, now: Manifest) -> None:
+        if before is not None and before != now:
+            raise JobFailed(
+                f"Job {self._job} cannot be resumed: its source has changed since. Submit it again as a new job."
+            )
+
+    def _gather(self, wait: float) -> None:
+        """Take in the answers that are there, waiting so many seconds for the first."""
+        parts = self._persist(lambda: self._ledger.wait_for_news(self._job, wait))
+        now = time.monotonic()
+        if now - self._swept > SWEEP_SECONDS:
+            self._swept = now
+            parts |= self._persist(lambda: self._ledger.answered_parts(self._job))
+        wanted = [
+            part
+            for part in parts
+            if part.sequence in self._outstanding and part not in self._outstanding[part.sequence].results
+        ]
+        if wanted:
+            self._take(wanted)
+        self._connection.reconciler.tick()
+        if not wanted and wait:
+            self._look_for_workers(now)
+        self._watch(self._situation())
+
+    def _take(self, parts: list[Part]) -> None:
+        for part, result in self._persist(lambda: self._ledger.results(parts)).items():
+            self._outstanding[part.sequence].results[part] = result
+        complete = []
+        for sequence in {part.sequence for part in parts}:
+            outstanding = self._outstanding[sequence]
+            if outstanding.complete():
+                results = [outstanding.results[part] for part in sorted(outstanding.results)]
+                complete.append(Answered(sequence, outstanding.manifest, results))
+        self._journal.keep(complete)
+        for batch in complete:
+            parts_of_batch = sorted(self._outstanding.pop(batch.sequence).results)
+            self._persist(lambda parts=parts_of_batch: self._ledger.acknowledge(parts))  # type: ignore[misc]
+            self._count(batch)
+        self._moved = time.monotonic()
+        self._hindrance = ""
+
+    def _count(self, batch: Answered) -> None:
+        self._answered += len(batch.manifest.names)
+        self._failed += len(batch.manifest.failures) + sum(len(result.failures) for result in batch.results)
+        for result in batch.results:
+            self.workers[result.worker] += len(result)
+        self.timeline.append(Progress(self.seconds, self._answered))
+        if len(self.timeline) > TIMELINE_POINTS:
+            self.timeline = self.timeline[1::2]
+
+    def _look_for_workers(self, now: float) -> None:
+        if now - self._looked < LOOK_FOR_WORKERS_SECONDS:
+            return
+        self._looked = now
+        job = self._persist(lambda: self._ledger.job(self._job))
+        if job.state is JobState.CANCELLED:
+            raise JobFailed(f"Job {self._job} was cancelled.")
+        if self._persist(self._ledger.workers):
+            self._hindrance = job.problem
+            return
+        self._hindrance = "no worker is running; start one with `digitmill up`"
+        if now - self._moved > self._patience:
+            raise NoWorkers(
+                f"No worker answered for {self._patience:.0f} s. Start some with `digitmill up`; then "
+                f"`digitmill resume {self._job}` goes on where this stopped."
+            )
+
+    def _situation(self) -> Situation:
+        return Situation(
+            self._sent, self._answered, self._failed, len(self._outstanding), self.seconds, self._hindrance
+        )
+
+    def _persist(self, call: Callable[[], _Value]) -> _Value:
+        def waiting(fault: object) -> None:
+            self._hindrance = f"waiting for Redis ({fault})"
+            self._watch(self._situation())
+
+        return self._connection.persist(call, patience=self._patience, on_wait=waiting)
+
+
+def submit_detached(
+    connection: Connection,
+    job: str,
+    batches: Iterable[tuple[Batch, Manifest]],
+    window: Window,
+    *,
+    patience: float,
+    watch: Callable[[Situation], None] = lambda _: None,
+) -> JobState:
+    """Send all batches and leave; the answers wait in Redis. Returns when the last batch is stored there.
+
+    Raises:
+        JobFailed, NoWorkers, Unreachable: as `Gathering.run`.
+    """
+    begun = moved = time.monotonic()
+    sent = rejected = 0
+    for sequence, (batch, manifest) in enumerate(batches):
+        part = Part(job, sequence, 0, len(batch))
+        while True:
+            outcome = connection.persist(
+                lambda part=part, batch=batch, manifest=manifest: connection.ledger.submit(  # type: ignore[misc]
+                    part, batch, manifest, window, detached=True
+                ),
+                patience=patience,
+            )
+            if outcome is Submitted.NO_SUCH_JOB:
+                raise JobFailed(f"Job {job} was cancelled, or its record has expired.")
+            if outcome is not Submitted.WINDOW_FULL:
+                break
+            connection.reconciler.tick()
+            if connection.persist(connection.ledger.workers, patience=patience):
+                moved = time.monotonic()
+            elif time.monotonic() - moved > patience:
+                raise NoWorkers(
+                    f"No worker has come for {patience:.0f} s, and the window is full. Start some with `digitmill up`; "
+                    f"then `digitmill resume {job}` goes on where this stopped."
+                )
+            time.sleep(0.02)
+        if outcome is Submitted.STORED:
+            connection.doorbell.ring(part)
+        sent += len(manifest.names)
+        rejected += len(manifest.failures)
+        watch(Situation(sent, rejected, rejected, 0, time.monotonic() - begun, ""))
+    return connection.persist(lambda: connection.ledger.seal(job), patience=patience)
+
+
+def collect(connection: Connection, job: str, *, patience: float) -> list[Answered]:
+    """Return the answers of a detached job, leaving them in Redis for others to collect.
+
+    Raises:
+        Unreachable: Redis does not answer.
+    """
+    ledger = connection.ledger
+
+    def read() -> list[Answered]:
+        manifests = ledger.manifests(job)
+        by_sequence: dict[int, list[Part]] = defaultdict(list)
+        for part in sorted(ledger.answered_parts(job)):
+            by_sequence[part.sequence].append(part)
+        return [
+            Answered(sequence, manifests[sequence], list(ledger.results(parts).values()))
+            for sequence, parts in by_sequence.items()
+        ]
+
+    return connection.persist(read, patience=patience)
+
+
+def window_for(workers: int) -> Window:
+    """Return how much may be outstanding with so many workers: enough to keep all busy, and bounded."""
+    return Window(max(LEAST_WINDOW, BATCHES_PER_WORKER * workers), WINDOW_BYTES)

@@ -1,0 +1,5 @@
+"""The whole mill on one machine, no Docker: an embedded Redis-compatible server and supervised workers."""
+
+from producer.local.stack import Stack
+
+__all__ = ["Stack"]

@@ -1,0 +1,106 @@
+"""The local stack: server and workers, started, watched and stopped as one."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import redis
+
+from model.errors import UsageError
+from producer.local.server import ServerFolder
+from producer.local.supervisor import Program, Supervisor
+from worker.connection import connect
+
+SERVER_START_SECONDS = 20.0
+WORKER_GRACE_SECONDS = 15.0
+
+
+class Stack:
+    """An embedded server and its workers; a context manager.
+
+    Args:
+        folder: private folder of the server's data and of all logs.
+        workers: how many; one per core is right.
+        environment: variables for the workers beyond those of this process.
+
+    Raises:
+        UsageError: there is no server binary, the folder is in use, or the server does not start.
+    """
+
+    def __init__(self, folder: Path, workers: int, *, environment: dict[str, str] | None = None) -> None:
+        self.server = ServerFolder(folder)
+        self.workers = workers
+        self._environment = environment or {}
+        self.supervisor = Supervisor()
+
+    @property
+    def url(self) -> str:
+        """How to reach the server."""
+        return self.server.url
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the log files."""
+        return self.server.folder
+
+    def __enter__(self) -> Self:
+        if not self.server.acquire():
+            raise UsageError(
+                f"A mill is running already in {self.server.folder}: `digitmill status` shows it. "
+                "Set DIGITMILL_DATA to another folder to start a second one."
+            )
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.supervisor.stop()
+        self.server.release()
+
+    def _start(self) -> None:
+        environment = {**os.environ, **self._environment}
+        self.supervisor.add(
+            Program("server", self.server.command(), environment, self.logs / "server.out", grace_seconds=20.0)
+        )
+        self.supervisor.start()
+        self._await_server()
+        environment["DIGITMILL_REDIS_URL"] = self.url
+        for number in range(1, self.workers + 1):
+            self.supervisor.add(
+                Program(
+                    f"worker-{number}",
+                    [sys.executable, "-m", "worker"],
+                    environment,
+                    self.logs / f"worker-{number}.log",
+                    grace_seconds=WORKER_GRACE_SECONDS,
+                )
+            )
+
+    def _await_server(self) -> None:
+        client = connect(self.url)
+        _wait(lambda: _answers(client), SERVER_START_SECONDS)
+        if not _answers(client):
+            raise UsageError(f"The server did not start. {self.logs / 'server.log'} says why.")
+        client.close()
+
+
+def _answers(client: "redis.Redis") -> bool:
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+def _wait(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)

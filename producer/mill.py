@@ -1,0 +1,87 @@
+"""Finding the mill: the Redis that is set, else the local stack that runs, else one started for this command."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from model.errors import Unreachable
+from producer.client import Connection
+from producer.local import Stack
+from producer.local.server import ServerFolder
+from worker.app import Doorbell, make_app
+from worker.connection import connect, persist
+from worker.ledger import Ledger
+from worker.reconciler import Reconciler
+from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
+
+FIRST_PATIENCE_SECONDS = 3.0
+"""How long the first word from Redis may take: who mistyped an address should not wait for a minute."""
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def stack_folder(settings: Settings) -> Path:
+    """Return the folder of this user's local stack."""
+    return settings.data / "mill"
+
+
+def find_mill(settings: Settings) -> str | None:
+    """Return the URL of the mill that is set or runs here, or None if there is neither."""
+    if settings.redis_url:
+        return settings.redis_url
+    folder = ServerFolder(stack_folder(settings))
+    return folder.url if folder.held() else None
+
+
+def open_mill(url: str, settings: Settings, *, patience: float = FIRST_PATIENCE_SECONDS) -> Connection:
+    """Connect to a mill and make sure that it answers.
+
+    Raises:
+        Unreachable: it does not.
+    """
+    client, where = connect(url), without_password(url)
+    persist(client.ping, patience=patience, where=where)
+    ledger = Ledger(client, ttl_seconds=settings.result_days * 86400)
+    doorbell = Doorbell(make_app(url, settings))
+    return Connection(client, ledger, doorbell, Reconciler(client, ledger, doorbell), where)
+
+
+def running_mill(settings: Settings) -> Connection:
+    """Connect to the mill that is set or runs here; for commands that only make sense on one that runs.
+
+    Raises:
+        Unreachable: there is none.
+    """
+    url = find_mill(settings)
+    if url is None:
+        try:
+            return open_mill(DEFAULT_REDIS_URL, settings, patience=0.5)
+        except Unreachable:
+            raise Unreachable(
+                "No mill is running on this machine. Start one with `digitmill up`, or set DIGITMILL_REDIS_URL."
+            ) from None
+    return open_mill(url, settings)
+
+
+@contextlib.contextmanager
+def borrowed_mill(settings: Settings, *, on_start: Callable[[], None]) -> Iterator[Connection]:
+    """Connect to the mill that runs, or start one here for as long as the context lasts.
+
+    Args:
+        settings: of this process.
+        on_start: told that one has to be started.
+
+    Raises:
+        Unreachable: DIGITMILL_REDIS_URL is set, and does not answer.
+    """
+    url = find_mill(settings)
+    if url is not None:
+        yield open_mill(url, settings)
+        return
+    on_start()
+    with Stack(stack_folder(settings), cores()) as stack:
+        yield open_mill(stack.url, settings)

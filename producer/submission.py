@@ -1,0 +1,192 @@
+"""A job from its source to its report: the steps that `submit`, `resume`, `demo` and the benchmarks share."""
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from model.card import BASELINE, Card
+from model.errors import DataError, JobFailed, UsageError
+from model.mnist import load_test
+from producer.client import Connection, Gathering, Situation, collect, submit_detached, window_for
+from producer.journal import Journal, merge
+from producer.packing import pack
+from producer.results import Results, Run
+from producer.sources import Source, mnist_source, open_source
+from worker.ledger import JobRecord, JobState, JobStatus, new_job_identifier
+from worker.settings import Settings
+
+PATIENCE_SECONDS = 60.0
+LIVE = "live"
+MNIST = "mnist"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be submitted, and how; kept on the job's record, so that it can be resumed.
+
+    Attributes:
+        path: absolute path of a folder, file or archive, or the word `mnist`.
+        labels: where true labels come from: `auto`, `folder`, `none`, or the path of a CSV file.
+        include: globs, one of which an image's name must match, if there are any.
+        exclude: globs, none of which it may match.
+        batch_size: most images in one batch, or None for what suits.
+        probabilities: ask for the ten probabilities of each image.
+        model: a version, or `live` to follow promotions, or None for the version that is live at the start.
+        min_confidence: below it an image is listed for review.
+    """
+
+    path: str
+    labels: str = "auto"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    batch_size: int | None = None
+    probabilities: bool = False
+    model: str | None = None
+    min_confidence: float | None = None
+
+    @classmethod
+    def from_record(cls, record: JobRecord) -> "Order":
+        """Read back what `asdict` wrote on a record."""
+        options: dict[str, Any] = {**record.options}
+        options["include"], options["exclude"] = tuple(options["include"]), tuple(options["exclude"])
+        return cls(**options)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A job that has ended, with all that a report needs."""
+
+    results: Results
+    run: Run
+
+
+def open_order(order: Order, settings: Settings) -> Source:
+    """Open the source that an order names.
+
+    Raises:
+        UsageError: it cannot be read as asked.
+        DataError: MNIST is asked for and cannot be had.
+    """
+    if order.path == MNIST:
+        test = load_test(settings.mnist, cache=settings.cache, download=not settings.offline)
+        return mnist_source(test.images, test.labels)
+    return open_source(order.path, labels=order.labels, include=order.include, exclude=order.exclude)
+
+
+def create_job(connection: Connection, order: Order, description: str, settings: Settings, *, detached: bool) -> str:
+    """Write a new job's record; return its identifier.
+
+    Raises:
+        UsageError: no such model.
+        Unreachable: Redis does not answer.
+    """
+    identifier = new_job_identifier()
+    record = JobRecord(
+        source=description,
+        model=_resolve_model(connection, order.model),
+        client=f"{socket.gethostname()}-{os.getpid()}",
+        options=asdict(order),
+        folder="" if detached else str(journal_path(settings, identifier)),
+    )
+    connection.persist(lambda: connection.ledger.create(identifier, record), patience=PATIENCE_SECONDS)
+    return identifier
+
+
+def _resolve_model(connection: Connection, asked: str | None) -> str:
+    baseline: str = Card.read(BASELINE).version
+    if asked is None:
+        return baseline
+    if asked == LIVE:
+        return LIVE
+    workers = connection.persist(connection.ledger.workers, patience=PATIENCE_SECONDS)
+    known = {baseline, *(worker.model for worker in workers)}
+    if asked not in known:
+        raise UsageError(f"There is no model {asked}. There is: {', '.join(sorted(known))}.")
+    return asked
+
+
+def journal_path(settings: Settings, job: str) -> Path:
+    """Return where the answers of a job submitted from here are kept."""
+    return settings.data / "jobs" / f"{job}.journal"
+
+
+def gather_job(
+    connection: Connection,
+    job: str,
+    order: Order,
+    source: Source,
+    settings: Settings,
+    *,
+    patience: float = PATIENCE_SECONDS,
+    watch: Callable[[Situation], None] = lambda _: None,
+) -> Finished:
+    """Send a job's images, or those that are still missing, and gather all answers. Ctrl-C cancels the job.
+
+    Raises:
+        JobFailed, NoWorkers, Unreachable: as `Gathering.run`.
+    """
+    started = time.time()
+    with Journal(journal_path(settings, job)) as journal:
+        gathering = Gathering(connection, job, journal, patience=patience, watch=watch)
+        workers = connection.persist(connection.ledger.workers, patience=patience)
+        try:
+            batches = pack(source, batch_size=order.batch_size, probabilities=order.probabilities)
+            state = gathering.run(batches, window_for(len(workers)))
+        except KeyboardInterrupt:
+            with contextlib.suppress(Exception):  # what counts now is to stop
+                connection.ledger.cancel(job)
+            raise
+        seconds = gathering.seconds
+        results = merge(journal.batches())
+    run = Run(job, source.description, state, started, seconds, gathering.timeline, dict(gathering.workers))
+    return Finished(results, run)
+
+
+def send_job(
+    connection: Connection,
+    job: str,
+    order: Order,
+    source: Source,
+    *,
+    patience: float = PATIENCE_SECONDS,
+    watch: Callable[[Situation], None] = lambda _: None,
+) -> JobState:
+    """Send a detached job's images and leave."""
+    workers = connection.persist(connection.ledger.workers, patience=patience)
+    batches = pack(source, batch_size=order.batch_size, probabilities=order.probabilities)
+    return submit_detached(connection, job, batches, window_for(len(workers)), patience=patience, watch=watch)
+
+
+def collect_job(connection: Connection, status: JobStatus, settings: Settings) -> Finished:
+    """Read the answers of a job that has ended: from Redis, or from the journal if this machine kept it.
+
+    Raises:
+        JobFailed: it has not ended, or was cancelled.
+        DataError: its answers were kept on another machine, or are gone.
+    """
+    job = status.identifier
+    if not status.state.ended:
+        raise JobFailed(f"Job {job} is {status.state}. `digitmill wait {job}` waits for it.")
+    if status.record.folder:
+        path = journal_path(settings, job)
+        if not path.exists():
+            raise DataError(f"The answers of job {job} were kept by {status.record.client} in {status.record.folder}.")
+        with Journal(path) as journal:
+            batches = journal.batches()
+    else:
+        batches = collect(connection, job, patience=PATIENCE_SECONDS)
+    results = merge(batches)
+    if len(results) != status.images and status.state is not JobState.CANCELLED:
+        raise DataError(f"Of job {job} {len(results):,} of {status.images:,} answers are left; it is too old.")
+    workers: dict[str, int] = {}
+    for batch in batches:
+        for result in batch.results:
+            workers[result.worker] = workers.get(result.worker, 0) + len(result)
+    seconds = (status.ended or status.created) - status.created
+    run = Run(job, status.record.source, status.state, status.created, seconds, [], workers)
+    return Finished(results, run)

@@ -1,0 +1,9 @@
+-- KEYS: job, manifest, results
+-- ARGV: sequence, then its parts
+-- The client has kept these answers: they leave Redis and make room in the window.
+pass_memory_limit()
+redis.call('HDEL', KEYS[2], ARGV[1])
+for index = 2, #ARGV do
+  if redis.call('HDEL', KEYS[3], ARGV[index]) == 1 then redis.call('HINCRBY', KEYS[1], 'unread', -1) end
+end
+return 1

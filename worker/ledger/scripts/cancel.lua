@@ -1,0 +1,18 @@
+-- KEYS: job, open, news
+-- ARGV: job id, ttl ms
+-- Nothing more is classified for this job. Returns 1; 0 if it had ended already, -1 if there is none.
+local state = redis.call('HGET', KEYS[1], 'state')
+if not state then return -1 end
+if state ~= 'submitting' and state ~= 'running' then return 0 end
+pass_memory_limit()
+redis.call('HSET', KEYS[1], 'state', 'cancelled', 'ended', now, 'open', 0, 'open_bytes', 0)
+local prefix = ARGV[1] .. '/'
+for _, member in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+  if string.sub(member, 1, #prefix) == prefix then
+    redis.call('DEL', 'digitmill:batch:' .. member)
+    redis.call('ZREM', KEYS[2], member)
+  end
+end
+redis.call('RPUSH', KEYS[3], '')  -- wake the client
+redis.call('PEXPIRE', KEYS[3], ARGV[2])
+return 1

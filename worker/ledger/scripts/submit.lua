@@ -1,0 +1,28 @@
+-- KEYS: job, manifest, news, results, batch, open
+-- ARGV: sequence, member, payload, images, manifest, rows, rejected, window batches, window bytes, detached,
+--       ring after ms, attempts, ttl ms
+-- Returns 1 stored, 2 already there, 0 the window is full, -1 no such job or it takes no more.
+local state = redis.call('HGET', KEYS[1], 'state')
+if state ~= 'submitting' then return -1 end
+if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then return 2 end
+local outstanding = number(KEYS[1], 'open')
+if ARGV[10] == '0' then outstanding = outstanding + number(KEYS[1], 'unread') end
+local bytes = number(KEYS[1], 'open_bytes')
+-- A batch larger than the whole window still passes when nothing else is open.
+if outstanding >= tonumber(ARGV[8]) then return 0 end
+if bytes > 0 and bytes + #ARGV[3] > tonumber(ARGV[9]) then return 0 end
+
+-- The largest allocation first: a Redis without memory refuses here, before anything has changed.
+redis.call('HSET', KEYS[5], 'payload', ARGV[3], 'bytes', #ARGV[3], 'images', ARGV[4], 'attempts', 0, 'lease', 0,
+  'limit', ARGV[12])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[5])
+redis.call('ZADD', KEYS[6], now + ARGV[11], ARGV[2])
+redis.call('HINCRBY', KEYS[1], 'open', 1)
+redis.call('HINCRBY', KEYS[1], 'open_bytes', #ARGV[3])
+redis.call('HINCRBY', KEYS[1], 'batches', 1)
+redis.call('HINCRBY', KEYS[1], 'images', ARGV[6])
+redis.call('HINCRBY', KEYS[1], 'answered', ARGV[7])
+redis.call('HINCRBY', KEYS[1], 'failed', ARGV[7])
+redis.call('PEXPIRE', KEYS[5], ARGV[13])
+for _, key in ipairs({KEYS[1], KEYS[2], KEYS[3], KEYS[4]}) do redis.call('PEXPIRE', key, ARGV[13]) end
+return 1

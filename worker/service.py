@@ -1,0 +1,161 @@
+"""One worker: Celery's main process with the steward, and one classifying process forked from it."""
+
+import logging
+import os
+import socket
+import sys
+import time
+from multiprocessing.sharedctypes import RawArray
+from typing import Any
+
+import cv2
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from celery import signals
+from celery.worker import state as celery_state
+
+from model.card import BASELINE, read_model
+from model.errors import DigitmillError
+from worker.app import CLASSIFY, Doorbell, make_app
+from worker.connection import connect
+from worker.ledger import Ledger, Part
+from worker.models import Models
+from worker.reconciler import Reconciler
+from worker.serving import Serving
+from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
+from worker.steward import Steward
+from worker.tasks import register
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """A worker, from its start to its end.
+
+    Args:
+        settings: of this process.
+        started: unix time at which the process began, for the figure in `digitmill status`.
+    """
+
+    def __init__(self, settings: Settings, started: float) -> None:
+        self._settings = settings
+        self._started = started
+        self._url = settings.redis_url or DEFAULT_REDIS_URL
+        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self._app = make_app(self._url, settings)
+        self._doorbell = Doorbell(self._app)
+        self._model = read_model(BASELINE)[0].version
+        self._serving: Serving | None = None
+        # Shared with the classifying processes, which are forked: process id and seconds until ready.
+        self._ready = RawArray("d", 2)
+        self._steward: Steward | None = None
+        register(self._app, self._get_serving)
+
+    def run(self) -> int:
+        """Work until told to stop (SIGTERM: finish the batch in hand; SIGQUIT: hand it back); return the exit code."""
+        signals.worker_process_init.connect(self._start_classifying, weak=False)
+        signals.worker_ready.connect(self._start_steward, weak=False)
+        signals.worker_shutdown.connect(self._stop_steward, weak=False)
+        signals.task_failure.connect(self._give_back, weak=False)
+        worker = self._app.Worker(
+            hostname=f"digitmill@{self._name}",
+            pool="prefork",
+            concurrency=1,
+            loglevel=self._settings.log_level,
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            quiet=True,
+        )
+        _log.info("worker %s on %s", self._name, without_password(self._url))
+        worker.start()
+        return int(worker.exitcode or 0)
+
+    # In the classifying process -----------------------------------------------------------------------------------
+
+    def _start_classifying(self, **_: Any) -> None:
+        cv2.setNumThreads(1)  # one process per core: threads would only get into each other's way
+        try:
+            models = Models()
+        except DigitmillError as fault:
+            _log.critical("%s", fault)
+            os._exit(1)
+        self._serving = Serving(
+            self._ledger(), self._doorbell, models, name=self._name, lease_seconds=self._settings.lease_seconds
+        )
+        self._ready[:] = [os.getpid(), time.time() - self._started]
+        _log.info("ready after %.2f s with model %s", self._ready[1], self._model)
+
+    def _get_serving(self) -> Serving:
+        if self._serving is None:
+            raise RuntimeError("the task runs only in a classifying process")
+        return self._serving
+
+    # In the main process ------------------------------------------------------------------------------------------
+
+    def _start_steward(self, **_: Any) -> None:
+        if self._steward:  # Celery says "ready" again after each reconnection
+            return
+        client = connect(self._url)
+        ledger = self._ledger()
+        self._steward = Steward(
+            ledger,
+            Reconciler(client, ledger, Doorbell(make_app(self._url, self._settings)))
+            if self._settings.reconcile
+            else None,
+            name=self._name,
+            facts=self._facts,
+            in_work=_parts_in_work,
+            lease_seconds=self._settings.lease_seconds,
+        )
+        self._steward.start()
+
+    def _stop_steward(self, **_: Any) -> None:
+        if self._steward:
+            self._steward.stop()
+
+    def _facts(self) -> dict[str, str | int | float]:
+        process, startup_seconds = self._ready
+        return {
+            "started": self._started,
+            "model": self._model,
+            "process": int(process),
+            "ready": int(process > 0),
+            "startup_seconds": round(startup_seconds, 3),
+        }
+
+    def _give_back(self, exception: BaseException, kwargs: dict[str, Any] | None = None, **_: Any) -> None:
+        """A classifying process died in mid-batch: release its part at once instead of waiting for the lease."""
+        if not isinstance(exception, WorkerLostError | TimeLimitExceeded):
+            return
+        part = Part.from_member((kwargs or {})["part"])
+        try:
+            if self._ledger().release(part, holder=self._name, refund=False):
+                self._doorbell.ring(part)
+        except Exception as fault:
+            _log.warning("batch %s not given back: %s", part.member, fault)
+
+    def _ledger(self) -> Ledger:
+        return Ledger(connect(self._url), ttl_seconds=self._settings.result_days * 86400)
+
+
+def _parts_in_work() -> list[Part]:
+    requests = [request for request in list(celery_state.active_requests) if request.name == CLASSIFY]
+    return [Part.from_member(request.kwargs["part"]) for request in requests if "part" in request.kwargs]
+
+
+def main(started: float) -> int:
+    """Run a worker with the settings of the environment; return the exit code."""
+    try:
+        settings = Settings.from_environment()
+        logging.basicConfig(
+            level=settings.log_level,
+            stream=sys.stderr,
+            format="%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s",
+        )
+        # Two lines for every batch would bury what matters.
+        for chatty in ("celery.app.trace", "celery.worker.strategy"):
+            logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
+        return Service(settings, started).run()
+    except DigitmillError as fault:
+        print(fault, file=sys.stderr)  # noqa: T201  logging may not be set up yet
+        return 2

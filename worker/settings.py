@@ -1,0 +1,126 @@
+"""Everything that can be set, read once from `DIGITMILL_*` variables into one frozen object."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import platformdirs
+
+from model.errors import UsageError
+
+DEFAULT_REDIS_URL = "redis://localhost:6379/0"
+_SCHEMES = ("redis", "rediss", "unix")
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a process of digitmill needs to know about its surroundings.
+
+    Attributes:
+        redis_url: where the ledger and the doorbell are (`redis://`, `rediss://` or `unix://`), or None where nothing
+            is set: then the local stack's own server is meant.
+        data: folder of the local stack (the embedded server's files); private to its user.
+        mnist: folder with MNIST's four IDX files or `mnist.npz`, or None for cache and download.
+        cache: folder where downloads are kept.
+        offline: never download.
+        lease_seconds: how long a worker may be silent about a batch before another may take it.
+        time_limit_seconds: how long one batch may be worked on before its process is killed.
+        result_days: how long a job's record and its uncollected results are kept.
+        reconcile: whether overdue batches are rung again. Off only to show what it is for.
+        log_level: of worker processes, a name of the `logging` module.
+    """
+
+    redis_url: str | None
+    data: Path
+    mnist: Path | None
+    cache: Path
+    offline: bool
+    lease_seconds: float
+    time_limit_seconds: float
+    result_days: float
+    reconcile: bool
+    log_level: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read the settings; an empty variable counts as unset.
+
+        Args:
+            environment: the variables; those of this process by default.
+
+        Raises:
+            UsageError: a variable has a value that makes no sense; the message names it.
+        """
+        variables = os.environ if environment is None else environment
+
+        def read(name: str, parse: Callable[[str], _Value], default: _Value) -> _Value:
+            text = variables.get(name, "").strip()
+            if not text:
+                return default
+            try:
+                return parse(text)
+            except ValueError as fault:
+                raise UsageError(f"{name}={text!r} is no good: {fault}. Correct or unset it.") from None
+
+        return cls(
+            redis_url=read("DIGITMILL_REDIS_URL", _redis_url, None),
+            data=read("DIGITMILL_DATA", _folder, Path(platformdirs.user_data_dir("digitmill", appauthor=False))),
+            mnist=read("DIGITMILL_MNIST", _folder, None),
+            cache=read("DIGITMILL_CACHE", _folder, Path(platformdirs.user_cache_dir("digitmill", appauthor=False))),
+            offline=read("DIGITMILL_OFFLINE", _switch, False),
+            lease_seconds=read("DIGITMILL_LEASE_SECONDS", _positive, 10.0),
+            time_limit_seconds=read("DIGITMILL_TIME_LIMIT_SECONDS", _positive, 60.0),
+            result_days=read("DIGITMILL_RESULT_DAYS", _positive, 7.0),
+            reconcile=read("DIGITMILL_RECONCILE", _switch, True),
+            log_level=read("DIGITMILL_LOG_LEVEL", _log_level, "INFO"),
+        )
+
+
+def without_password(url: str) -> str:
+    """Return the URL fit for a log or a message: its password, if any, replaced by `***`."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    credentials, _, host = parts.netloc.rpartition("@")
+    user = credentials.partition(":")[0]
+    return urlunsplit(parts._replace(netloc=f"{user}:***@{host}"))
+
+
+def _redis_url(text: str) -> str:
+    scheme = urlsplit(text).scheme
+    if scheme not in _SCHEMES:
+        raise ValueError(f"a Redis URL starts with {', '.join(s + '://' for s in _SCHEMES)}")
+    return text
+
+
+def _folder(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError("it must be a number") from None
+    if not 0 < number < float("inf"):
+        raise ValueError("it must be above zero")
+    return number
+
+
+def _switch(text: str) -> bool:
+    values = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if text.lower() not in values:
+        raise ValueError("it must be 1 or 0")
+    return values[text.lower()]
+
+
+def _log_level(text: str) -> str:
+    level = text.upper()
+    if level not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+        raise ValueError("it must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
+    return level
