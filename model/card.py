@@ -80,7 +80,7 @@ class Card:
         epochs: the training curve.
         validation: accuracy on images that were held out of training.
         test: accuracy on the test set; reported, never used to choose anything.
-        agreement: on how many test images float and int8 name the same digit.
+        agreement: on how many validation images float and int8 name the same digit.
         per_class: of the int8 model on the test set, by digit.
         confusion: likewise; row: true digit, column: predicted.
         temperature: that calibrates its confidences, fitted on validation.

@@ -70,9 +70,7 @@ class Classifier:
         The predictions have the same length and order. None depends on the other images of the call.
         """
         probabilities = softmax(self.logits(images), self._temperature)
-        digits = probabilities.argmax(axis=1)
-        confidences = np.take_along_axis(probabilities, digits[:, np.newaxis], axis=1)[:, 0]
-        return Predictions(digits.astype(np.uint8), confidences, probabilities)
+        return Predictions(probabilities.argmax(axis=1).astype(np.uint8), probabilities.max(axis=1), probabilities)
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The network's raw outputs, float32 (n, 10), for uint8 (n, 28, 28)."""

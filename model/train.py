@@ -19,15 +19,15 @@ from model.calibration import fit_temperature
 from model.card import CURVES, MODEL, WEIGHTS, Card, Data, Epoch, Score, Scores
 from model.classifier import Classifier
 from model.digits import Dataset, Digits, hold_out, sha256
-from model.errors import DigitmillError, ModelError
+from model.errors import DigitmillError, ModelError, UsageError
 from model.quiet import without_chatter
 from model.recipe import Recipe
 
 LEAST_AGREEMENT = 0.995
-"""On how many images the export must name the same digit as the network it came from."""
+"""On which share of the validation images the export must name the same digit as the network it came from."""
 
 
-def train(  # noqa: PLR0913 - by keyword, each with a default
+def train(
     data: Dataset,
     recipe: Recipe,
     folder: Path,
@@ -56,7 +56,12 @@ def train(  # noqa: PLR0913 - by keyword, each with a default
     Raises:
         DataError: there are not enough images.
         ModelError: the export does not agree with the network it came from.
+        UsageError: nothing can be written into `folder`, or TensorFlow is not installed.
     """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)  # before the minutes of training, lest they be lost
+    except OSError as error:
+        raise UsageError(f"Cannot make the folder {folder}: {error.strerror}. Name another.") from error
     _import_tensorflow()
     from model.curves import draw
     from model.export import CALIBRATION_IMAGES, to_int8
@@ -80,7 +85,6 @@ def train(  # noqa: PLR0913 - by keyword, each with a default
         files=hashes,
         **judge(network, model, validation, data.test),
     )
-    folder.mkdir(parents=True, exist_ok=True)
     for file, content in files.items():
         (folder / file).write_bytes(content)
     card.write(folder)
@@ -91,30 +95,35 @@ def _import_tensorflow() -> None:
     """Import TensorFlow without its greetings: they are on what its build could do on other machines."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its own switch, effective once its logging has started
     with without_chatter(b"absl::InitializeLog", b"oneDNN custom operations are on"):
-        import tensorflow  # noqa: F401, ICN001 - imported for its noise
+        try:
+            import tensorflow  # noqa: F401, ICN001 - imported for its noise
+        except ModuleNotFoundError as error:
+            raise UsageError("TensorFlow is not installed. Install it: pip install 'digitmill[train]'.") from error
 
 
 def judge(network: Any, model: bytes, validation: Digits, test: Digits) -> dict[str, Any]:
-    """What the card says of how good the network and its export are."""
+    """What the card says of how good the network and its export are.
+
+    Raises:
+        ModelError: they do not agree. On few images one may differ by chance, so the upper end of the interval decides.
+    """
     from model.network import logits
 
-    served = Classifier(model)
-    temperature = fit_temperature(served.logits(validation.images), validation.labels)
-    validated = served.classify(validation.images).digits
-    tested = Classifier(model, temperature=temperature).classify(test.images)
-    reference = logits(network, test.images).argmax(axis=1)
-    agreement = _score(reference, tested.digits)
-    if agreement.accuracy < LEAST_AGREEMENT:
+    outputs = Classifier(model).logits(validation.images)
+    reference, exported = logits(network, validation.images).argmax(axis=1), outputs.argmax(axis=1)
+    agreement = _score(reference, exported)
+    if agreement.high < LEAST_AGREEMENT:
         raise ModelError(
-            f"The int8 export agrees with its network on only {agreement.accuracy:.2%} of the test images, not on "
-            f"{LEAST_AGREEMENT:.2%}. Train for more epochs, or on more images."
+            f"The int8 export agrees with its network on only {agreement.accuracy:.2%} of the validation images, not "
+            f"on {LEAST_AGREEMENT:.2%}. Train for more epochs, or on more images."
         )
+    temperature = fit_temperature(outputs, validation.labels)
+    tested = Classifier(model, temperature=temperature).classify(test.images)
     return {
-        "validation": Scores(
-            _score(validation.labels, logits(network, validation.images).argmax(axis=1)),
-            _score(validation.labels, validated),
+        "validation": Scores(_score(validation.labels, reference), _score(validation.labels, exported)),
+        "test": Scores(
+            _score(test.labels, logits(network, test.images).argmax(axis=1)), _score(test.labels, tested.digits)
         ),
-        "test": Scores(_score(test.labels, reference), _score(test.labels, tested.digits)),
         "agreement": agreement,
         "per_class": metrics.per_class(test.labels, tested.digits),
         "confusion": metrics.confusion(test.labels, tested.digits).tolist(),
@@ -143,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for part, scores in (("validation", card.validation), ("test", card.test)):
         for kind, score in scores._asdict().items():
             print(f"{part} {kind}: {score.accuracy:.2%} of {score.total:,} ({score.low:.2%} to {score.high:.2%})")
-    print(f"float and int8 agree on {card.agreement.accuracy:.2%}; temperature {card.temperature:.3f}")
+    print(f"float and int8 agree on {card.agreement.accuracy:.2%} of validation; temperature {card.temperature:.3f}")
     return 0
 
 

@@ -67,7 +67,25 @@ def test_training_can_be_ended(samples, tmp_path):
 
     with pytest.raises(TimeoutError):
         train(samples, ONE_EPOCH, tmp_path / "model", on_epoch=lost)
-    assert not (tmp_path / "model").exists()
+    assert not list((tmp_path / "model").iterdir())
+
+
+def test_an_impossible_folder_is_noticed_at_once(samples, tmp_path):
+    """A folder that cannot be made is named before anything is trained."""
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"Cannot make the folder .*file"):
+        train(samples, ONE_EPOCH, tmp_path / "file", on_epoch=lambda _: pytest.fail("it trained"))
+
+
+def test_missing_tensorflow_is_explained(tmp_path):
+    """Where TensorFlow is not installed, the command says how to install it."""
+    code = (
+        "import sys; sys.modules['tensorflow'] = None  # what Python itself does to forbid an import\n"
+        f"from model.train import main; sys.exit(main(['--data', 'samples', '--out', {str(tmp_path)!r}]))"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert process.stderr == "Error: TensorFlow is not installed. Install it: pip install 'digitmill[train]'.\n"
 
 
 @pytest.mark.slow
