@@ -1,0 +1,56 @@
+# `make demo` and `make test` need Python 3.11 or newer and nothing else. Everything lands in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+UV = $(BIN)/uv
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test test-fast lint bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+demo: $(VENV)/serve.done ## MNIST's test set through a mill on this machine, and a report
+	@$(BIN)/digitmill demo
+
+up: $(VENV)/serve.done ## a mill on this machine, until Ctrl-C
+	@$(BIN)/digitmill up
+
+test: $(VENV)/test.done lint ## install everything, lint, run every test
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/test.done ## the tests that take under five seconds each
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/test.done ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/test.done ## every benchmark; see benchmarks/README.md
+	$(BIN)/python benchmarks/throughput.py
+
+# One folder, two states: what serving needs, and what testing needs besides (TensorFlow, linters).
+$(VENV)/serve.done: requirements/serve.txt requirements/report.txt pyproject.toml
+	$(call install,-r requirements/serve.txt -r requirements/report.txt)
+
+$(VENV)/test.done: requirements/serve.txt requirements/report.txt requirements/train.txt requirements/dev.txt pyproject.toml
+	$(call install,-r requirements/serve.txt -r requirements/report.txt -r requirements/train.txt -r requirements/dev.txt)
+	@touch $(VENV)/serve.done
+
+define install
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("digitmill needs Python 3.11 or newer, and this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || { echo "Making a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing what is locked in requirements/ (once)"
+	@$(PIP) install --require-hashes $(1)
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+endef
+
+lock: ## resolve the locked requirements anew (needs uv)
+	requirements/lock
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) reports .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
