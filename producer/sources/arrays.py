@@ -1,0 +1,186 @@
+"""Arrays of images that are in MNIST's form already: in memory, NumPy files, IDX files."""
+
+import gzip
+import struct
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model import idx
+from model.errors import DataError, UsageError
+from producer.sources.listing import Listing
+from producer.sources.reading import explain
+from producer.sources.zips import check_member
+
+_MAX_BYTES = 2 * 1024**3
+"""Of a file whose arrays must be held in memory: 2.7 million images."""
+
+_IMAGES = struct.Struct(">xxBBIII")  # the header of an IDX file of images: type, dimensions, count, height, width
+_IDX_START = b"\x00\x00\x08"  # of any IDX file of unsigned bytes
+_GZIP_START = b"\x1f\x8b"
+
+
+class Array:
+    """Images of one array, named by index with leading zeros, so that names sort.
+
+    Args:
+        images: uint8 (n, 28, 28), light ink on black.
+        labels: integers (n,), true digits 0 to 9, or None.
+        prefix: of every name.
+        repeat: how many times the images are given; when more than once, names end in `#1`, `#2`, ….
+    """
+
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.integer[Any]] | None = None,
+        *,
+        prefix: str = "",
+        repeat: int = 1,
+    ) -> None:
+        self._images = images
+        width = max(5, len(str(len(images) - 1)))
+        marks = [""] if repeat == 1 else [f"#{number}" for number in range(1, repeat + 1)]
+        places = {f"{prefix}{index:0{width}}{mark}": index for mark in marks for index in range(len(images))}
+        known: Mapping[str, int] = {}
+        if labels is not None:
+            digits = labels.tolist()
+            known = {name: digits[index] for name, index in places.items()}
+        self.listing = Listing(images=places, labels=known)
+
+    @contextmanager
+    def opened(self) -> Iterator[Callable[[int], NDArray[np.uint8]]]:
+        """Nothing needs opening: images are views into the array."""
+        yield self._images.__getitem__
+
+
+def open_npy(path: Path) -> Array:
+    """Open a NumPy file of one array, uint8 (n, 28, 28); it is mapped into memory, so it may be of any size.
+
+    Raises:
+        UsageError: it is damaged or holds something else.
+    """
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except Exception as fault:  # NumPy evaluates the header as a literal, which fails in many ways
+        raise _damaged(path, explain(fault)) from None
+    if not _are_images(array):
+        raise _other_content(path, f"{array.dtype} {array.shape}")
+    return Array(np.asarray(array))  # a memmap's rows would be memmaps, which are slow to make
+
+
+def open_npz(path: Path) -> Array:
+    """Open a NumPy archive with one array of images, uint8 (n, 28, 28).
+
+    If there is also exactly one array of n integers 0 to 9, those are the labels.
+
+    Raises:
+        UsageError: it is damaged, or holds no or several arrays of images.
+    """
+    try:
+        arrays = _load_npz(path)
+    except UsageError:
+        raise
+    except Exception as fault:  # as above, and zipfile's dozen
+        raise _damaged(path, explain(fault)) from None
+    images = {name: array for name, array in arrays.items() if _are_images(array)}
+    if not images:
+        raise _other_content(path, ", ".join(f"{name}: {array.dtype} {array.shape}" for name, array in arrays.items()))
+    if len(images) > 1:
+        raise UsageError(
+            f"{str(path)!r} holds several arrays of images ({', '.join(images)}). Save the one you mean as a .npy file."
+        )
+    (chosen,) = images.values()
+    labels = [array for array in arrays.values() if _are_labels(array, len(chosen))]
+    return Array(chosen, labels[0] if len(labels) == 1 else None)
+
+
+def open_idx(path: Path) -> Array | None:
+    """Open an IDX file of images, gzipped or not, as MNIST is published; its labels too, if they lie beside it.
+
+    `…-images-idx3-ubyte` has its labels in `…-labels-idx1-ubyte`.
+
+    Returns:
+        None where the file's first bytes are not those of an IDX file.
+
+    Raises:
+        UsageError: it is damaged, or holds something other than images of 28 by 28 pixels.
+    """
+    try:
+        header = _read_start(path, _IMAGES.size)
+    except (OSError, EOFError):
+        return None
+    if not header.startswith(_IDX_START):
+        return None
+    if len(header) < _IMAGES.size:
+        raise _damaged(path, "it ends within its header")
+    _, dimensions, count, height, width = _IMAGES.unpack(header)
+    if (dimensions, height, width) != (3, 28, 28):
+        raise _other_content(path, "an IDX file of something else")
+    if count * 784 > _MAX_BYTES:
+        raise _too_large(path)
+    labels = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+    try:
+        images = idx.read(path, (count, 28, 28))
+        digits = idx.read(labels, (count,)) if labels != path and labels.is_file() else None
+    except DataError as error:
+        raise UsageError(str(error)) from None
+    if digits is not None and not _are_labels(digits, count):
+        raise UsageError(f"{str(labels)!r} holds labels other than 0 to 9. Put the right file there, or move it away.")
+    return Array(images, digits)
+
+
+def _load_npz(path: Path) -> dict[str, NDArray[Any]]:
+    with zipfile.ZipFile(path) as archive:
+        members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+        if sum(member.file_size for member in members) > _MAX_BYTES:
+            raise _too_large(path)
+        arrays = {}
+        for member in members:
+            if failure := check_member(member):
+                raise _damaged(path, f"{member.filename!r}: {failure.sentence}")
+            with archive.open(member) as file:
+                arrays[member.filename.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
+    return arrays
+
+
+def _read_start(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        start = file.read(size)
+    if start.startswith(_GZIP_START):
+        with gzip.open(path) as file:
+            return file.read(size)
+    return start
+
+
+def _are_images(array: NDArray[Any]) -> bool:
+    return array.dtype == np.uint8 and array.ndim == 3 and array.shape[1:] == (28, 28)
+
+
+def _are_labels(array: NDArray[Any], count: int) -> bool:
+    return (
+        np.issubdtype(array.dtype, np.integer) and array.shape == (count,) and bool(((array >= 0) & (array <= 9)).all())
+    )
+
+
+def _damaged(path: Path, reason: str) -> UsageError:
+    return UsageError(f"The array file {str(path)!r} cannot be read: {reason.rstrip('.')}. Write it again.")
+
+
+def _other_content(path: Path, content: str) -> UsageError:
+    return UsageError(
+        f"{str(path)!r} holds {content or 'nothing'}, not images as uint8 (n, 28, 28), light ink on black. "
+        "Bring them to that form, or submit image files."
+    )
+
+
+def _too_large(path: Path) -> UsageError:
+    return UsageError(
+        f"{str(path)!r} unpacks to more than {_MAX_BYTES // 1024**3} GiB. Save the images as a .npy file, which is not "
+        "loaded as a whole."
+    )

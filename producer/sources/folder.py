@@ -1,0 +1,92 @@
+"""A folder of image files, or one image file."""
+
+import heapq
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from model.errors import Failure, UsageError
+from producer.sources.listing import Listing
+from producer.sources.naming import is_clutter, is_image
+from producer.sources.reading import explain, read_file, unreadable
+
+
+class Folder:
+    """All image files below a folder, sorted by name (code points, so the same on every machine).
+
+    Links are followed, also those that lead out of the folder: what the user put there is meant. But each real folder
+    is read once, under its own name if it has one here and otherwise under the first of its links; so circles end, and
+    no image counts twice because of a linked folder. Hidden files and folders are left out.
+
+    Raises:
+        UsageError: the folder itself cannot be listed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.listing = _list_folder(os.fspath(path))
+
+    @contextmanager
+    def opened(self) -> Iterator[Callable[[str], bytes | Failure]]:
+        """Nothing needs opening: a place is a path."""
+        yield read_file
+
+
+class SingleFile:
+    """One file that was named expressly, and so is sent whatever its extension."""
+
+    def __init__(self, path: Path) -> None:
+        self.listing = Listing(images={path.name: os.fspath(path)})
+
+    @contextmanager
+    def opened(self) -> Iterator[Callable[[str], bytes | Failure]]:
+        """As `Folder.opened`."""
+        yield read_file
+
+
+def _list_folder(root: str) -> Listing[str]:
+    base = root.rstrip(os.sep) + "/"
+    listing: Listing[str] = Listing()
+    found: list[str] = []
+    seen: set[tuple[int, int]] = set()
+    folders = [""]
+    links: list[str] = []  # a heap: folders under their own names first, then links in the order of their names
+    while folders or links:
+        folder = folders.pop() if folders else heapq.heappop(links)
+        path = base + folder
+        try:
+            status = Path(path).stat()
+            identity = (status.st_dev, status.st_ino)
+            if identity in seen:
+                continue
+            seen.add(identity)
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if is_clutter(entry.name):
+                        continue
+                    if _is_folder(entry):
+                        name = f"{folder}{entry.name}/"
+                        if entry.is_symlink():
+                            heapq.heappush(links, name)
+                        else:
+                            folders.append(name)
+                    elif is_image(entry.name):
+                        found.append(folder + entry.name)
+                    else:
+                        listing.ignored += 1
+        except OSError as fault:
+            if not folder:
+                raise UsageError(
+                    f"The folder {root!r} cannot be read: {explain(fault)}. Check its permissions."
+                ) from None
+            listing.gaps[folder] = unreadable(f"{explain(fault)}; the images in this folder are not among the others")
+    found.sort()
+    listing.images = {name: base + name for name in found}
+    return listing
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle, or to where this user may not look
+        return False

@@ -1,0 +1,131 @@
+"""Label files: CSV with the true digit of each image, as people write them and as the report does."""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from model.errors import UsageError
+
+NAME_COLUMNS = ("name", "file", "filename", "path", "image")
+LABEL_COLUMNS = ("label", "true", "digit")
+"""Of several, the first counts: in the report's predictions.csv `label` is the truth and `digit` the prediction."""
+
+DIGITS = {str(digit): digit for digit in range(10)}
+"""The one way to write a label: `3`, not `3.0` or `03`."""
+
+_DELIMITERS = ",;\t"  # Excel writes semicolons where the comma is the decimal mark
+
+
+class Truth(NamedTuple):
+    """What a label file says of one image."""
+
+    label: int | None  # None where the cell is empty
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFile:
+    """A label file's content.
+
+    Attributes:
+        path: where it is.
+        truths: by the name that stands in the file, in its order. Bytes that are no UTF-8 are kept as in file names
+            (surrogateescape).
+    """
+
+    path: Path
+    truths: dict[str, Truth]
+
+    @classmethod
+    def read(cls, path: Path) -> "LabelFile":
+        """Read a CSV file: with a header that has a column of names and one of labels, or two columns without header.
+
+        It is UTF-8 with or without byte order mark, separated by commas, semicolons or tabs. Other columns and empty
+        lines do not matter. A name may recur with the same label.
+
+        Raises:
+            UsageError: it cannot be read so, or a label is not 0 to 9, or two contradict each other; names the line.
+        """
+        truths: dict[str, Truth] = {}
+        for line, name, cell in _rows(path):
+            if cell and cell not in DIGITS:
+                raise _wrong(path, line, f"the label {cell!r} of {name!r} is no digit 0 to 9")
+            truth = Truth(DIGITS.get(cell), line)
+            earlier = truths.setdefault(name, truth)
+            if earlier.label != truth.label:
+                raise _wrong(path, line, f"{name!r} has another label here than on line {earlier.line}")
+        if not truths:
+            raise UsageError(f"The label file {str(path)!r} names no images. Give each a line with its name and digit.")
+        return cls(path, truths)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Line, name and label's text of each row."""
+    text = _read_text(path)
+    first = text[: text.find("\n")]
+    delimiter = next((mark for mark in _DELIMITERS if mark in first), ",")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    columns: tuple[int, int] | None = None
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if not any(cells):
+                continue
+            if columns is None:
+                columns = _header(cells)
+                if columns:
+                    continue
+                columns = _headless(path, reader.line_num, cells)
+            if len(cells) <= max(columns):
+                raise _wrong(path, reader.line_num, f"there are only {len(cells)} columns")
+            name, label = columns
+            # Spaces around a name may belong to it.
+            yield reader.line_num, row[name], cells[label]
+    except csv.Error as fault:
+        raise _wrong(path, reader.line_num, f"this is no CSV ({fault})") from None
+
+
+def _read_text(path: Path) -> str:
+    if not path.is_file():
+        raise UsageError(
+            f"There is no label file {str(path)!r}. Labels are `auto`, `folder`, `none`, or the path of a CSV file."
+        )
+    try:
+        content = path.read_bytes()
+    except OSError as fault:
+        raise UsageError(f"The label file {str(path)!r} cannot be read: {fault.strerror}.") from None
+    if b"\0" in content:  # in no text in UTF-8; in every one in UTF-16
+        raise not_utf8(path, 1)
+    return content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+
+
+def _header(cells: Sequence[str]) -> tuple[int, int] | None:
+    """Positions of the columns of names and labels, if this is a header that names both."""
+    titles = [cell.casefold() for cell in cells]
+    name = next((titles.index(title) for title in NAME_COLUMNS if title in titles), None)
+    label = next((titles.index(title) for title in LABEL_COLUMNS if title in titles), None)
+    return None if name is None or label is None else (name, label)
+
+
+def _headless(path: Path, line: int, cells: Sequence[str]) -> tuple[int, int]:
+    if len(cells) == 2 and (not cells[1] or cells[1] in DIGITS):
+        return 0, 1
+    raise _wrong(
+        path,
+        line,
+        f"this is neither a header (one of {', '.join(NAME_COLUMNS)}, and one of {', '.join(LABEL_COLUMNS)}) nor a "
+        "name and a digit 0 to 9",
+    )
+
+
+def not_utf8(path: Path, line: int) -> UsageError:
+    """The error that a name is in another encoding."""
+    return UsageError(f"{str(path)!r}, line {line}: this is not UTF-8. Save the file as CSV in UTF-8.")
+
+
+def _wrong(path: Path, line: int, fault: str) -> UsageError:
+    return UsageError(f"{str(path)!r}, line {line}: {fault}. Correct the label file.")

@@ -1,0 +1,75 @@
+"""Which names are images, which are clutter, and which globs choose."""
+
+import fnmatch
+import re
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
+"""What makes a file of a folder or archive an image, in upper or lower case."""
+
+_CLUTTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+_ANY_FOLDERS = None  # stands for ** in a compiled glob
+
+_Glob: TypeAlias = Sequence[Callable[[str], object] | None]
+
+
+def is_image(name: str) -> bool:
+    """Whether a file of this name counts as an image."""
+    return name[name.rfind(".") :].lower() in IMAGE_SUFFIXES
+
+
+def is_clutter(part: str) -> bool:
+    """Whether one part of a path is hidden, or is what operating systems leave behind."""
+    return part.startswith(".") or part.lower() in _CLUTTER
+
+
+class Selection:
+    """The images that a user wants: those that any `include` matches, or all without one, and no `exclude`.
+
+    A glob without `/` is compared with each part of a name, so `*.png`, `rejected` and `IMG_00??.jpg` match at any
+    depth, and a folder's name matches all that is in it. A glob with `/` is compared with the whole name: `*`, `?` and
+    `[a-c]` stay within one part, `**` stands for any number of folders, none included (`3/*.png`, `**/raw/*`,
+    `raw/**`), and one that ends with `/` matches all that is in that folder. Upper and lower case differ.
+    """
+
+    def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+        self._include = [_compile(glob) for glob in include]
+        self._exclude = [_compile(glob) for glob in exclude]
+
+    def takes(self, name: str) -> bool:
+        """Whether the image of this name is wanted."""
+        if not self._include and not self._exclude:
+            return True
+        parts = name.split("/")
+        return self._included(parts) and not self._excluded(parts)
+
+    def excludes(self, name: str) -> bool:
+        """Whether all that is in the folder of this name is expressly unwanted."""
+        return self._excluded(name.rstrip("/").split("/"))
+
+    def _included(self, parts: Sequence[str]) -> bool:
+        return not self._include or any(_matches(parts, glob) for glob in self._include)
+
+    def _excluded(self, parts: Sequence[str]) -> bool:
+        return any(_matches(parts, glob) for glob in self._exclude)
+
+
+def _compile(glob: str) -> _Glob:
+    anywhere = "/" not in glob.rstrip("/")
+    folder = glob.endswith("/")
+    parts = glob.strip("/").split("/")
+    if anywhere:
+        parts = ["**", *parts, "**"]
+    elif folder:
+        parts = [*parts, "**"]
+    return [_ANY_FOLDERS if part == "**" else re.compile(fnmatch.translate(part)).match for part in parts]
+
+
+def _matches(parts: Sequence[str], glob: _Glob) -> bool:
+    if not glob:
+        return not parts
+    first, rest = glob[0], glob[1:]
+    if first is _ANY_FOLDERS:
+        return any(_matches(parts[start:], rest) for start in range(len(parts) + 1))
+    return bool(parts) and bool(first(parts[0])) and _matches(parts[1:], rest)

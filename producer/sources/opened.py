@@ -1,0 +1,122 @@
+"""The sources themselves: a container with its labels, and several sources as one."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Generic
+
+from model.errors import Failure
+from producer.sources.labels import MISSING, Labels
+from producer.sources.listing import Container, Listing, Place
+from producer.sources.source import ImageContent, Source, SourceImage
+
+
+class ContainerSource(Generic[Place]):
+    """The wanted images of one container, with their labels; see `Source`.
+
+    First come the images that can be read, in the container's order; then one row for each that cannot, for each part
+    of the container that could not be listed, and for each image that only a label file knows.
+
+    Args:
+        container: opened for every reading anew.
+        wanted: its listing, without what the user does not want.
+        labels: of these images.
+        description: for people.
+        root: what stands before names to tell them from those of other sources.
+    """
+
+    def __init__(
+        self, container: Container[Place], wanted: Listing[Place], labels: Labels, *, description: str, root: str
+    ) -> None:
+        self.description = description
+        self.root = root
+        self.ignored = wanted.ignored
+        self.notes = (labels.note,) if labels.note else ()
+        self._container = container
+        self._images = wanted.images
+        self._labels: Mapping[str, int | None] = {**labels.known, **labels.absent}
+        self._failures = {**wanted.failures, **wanted.gaps, **dict.fromkeys(labels.absent, MISSING)}
+
+    @property
+    def names(self) -> Collection[str]:
+        """See `Source.names`."""
+        return [*self._images, *self._failures]
+
+    @property
+    def total(self) -> int:
+        """See `Source.total`."""
+        return len(self._images) + len(self._failures)
+
+    def __iter__(self) -> Iterator[SourceImage]:
+        label = self._labels.get
+        with self._container.opened() as read:
+            for name, place in self._images.items():
+                yield SourceImage(name, label(name), read(place))
+        for name, failure in self._failures.items():
+            yield SourceImage(name, label(name), failure)
+
+    def read(self, name: str) -> ImageContent | None:
+        """See `Source.read`."""
+        if name not in self._images:
+            return None
+        with self._container.opened() as read:
+            content = read(self._images[name])
+        return None if isinstance(content, Failure) else content
+
+    def read_many(self, names: Collection[str]) -> dict[str, ImageContent]:
+        """See `Source.read_many`."""
+        asked = set(names)
+        contents: dict[str, ImageContent] = {}
+        with self._container.opened() as read:
+            for name, place in self._images.items():
+                if name in asked and not isinstance(content := read(place), Failure):
+                    contents[name] = content
+        return contents
+
+
+class JoinedSource:
+    """Several sources, one after the other; see `Source`.
+
+    Every name begins with its source's root, so it is what the user would call the image. One that is in several of
+    them, such as a file given twice, counts once.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        names = [source.description for source in sources]
+        self.description = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        self.root = ""
+        self.ignored = sum(source.ignored for source in sources)
+        self.notes = tuple(note for source in sources for note in source.notes)
+        self._owners: dict[str, Source] = {}
+        for source in sources:
+            for name in source.names:
+                self._owners.setdefault(source.root + name, source)
+        self._sources = tuple(dict.fromkeys(self._owners.values()))
+
+    @property
+    def names(self) -> Collection[str]:
+        """See `Source.names`."""
+        return self._owners.keys()
+
+    @property
+    def total(self) -> int:
+        """See `Source.total`."""
+        return len(self._owners)
+
+    def __iter__(self) -> Iterator[SourceImage]:
+        for source in self._sources:
+            for image in source:
+                name = source.root + image.name
+                if self._owners[name] is source:
+                    yield SourceImage(name, image.label, image.content)
+
+    def read(self, name: str) -> ImageContent | None:
+        """See `Source.read`."""
+        owner = self._owners.get(name)
+        return owner.read(name.removeprefix(owner.root)) if owner else None
+
+    def read_many(self, names: Collection[str]) -> dict[str, ImageContent]:
+        """See `Source.read_many`."""
+        contents: dict[str, ImageContent] = {}
+        for source in self._sources:
+            asked = {name.removeprefix(source.root) for name in names if self._owners.get(name) is source}
+            contents |= {source.root + name: content for name, content in source.read_many(asked).items()}
+        return contents

@@ -1,0 +1,132 @@
+"""From a path to a source: what kind it is, which of its images are wanted, which labels they have."""
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import UsageError
+from producer.sources import labels as labelling
+from producer.sources.arrays import Array, open_idx, open_npy, open_npz
+from producer.sources.folder import Folder, SingleFile
+from producer.sources.labels import Labels
+from producer.sources.listing import Container, Listing
+from producer.sources.naming import IMAGE_SUFFIXES, Selection, is_image
+from producer.sources.opened import ContainerSource, JoinedSource
+from producer.sources.reading import explain
+from producer.sources.source import Source
+from producer.sources.tars import TAR_SUFFIXES, Tar
+from producer.sources.zips import ZIP_SUFFIXES, Zip
+
+AUTO, FOLDER, NONE = "auto", "folder", "none"
+
+
+def open_source(
+    path: str | Path, *, labels: str = AUTO, include: Sequence[str] = (), exclude: Sequence[str] = ()
+) -> Source:
+    """Open a folder, an archive, a file of arrays or a single image, and list what is in it.
+
+    Args:
+        path: a folder, read recursively (see `Folder`); an archive `.zip` or `.tar`, the latter also compressed (see
+            `Zip`, `Tar`); an array file `.npy`, `.npz` or IDX; or any other file, sent as an image whatever its name.
+        labels: where true labels come from. `auto`: an array file's own labels, or the names of the folders that the
+            images lie in if all of those are single digits (see `labels.from_folders`). `folder`: the same, required.
+            `none`: nowhere. Otherwise the path of a CSV file (see `LabelFile.read`; write `./none` for one that is
+            named so); images that only the file names are failures with the code `missing`.
+        include: globs (see `Selection`); only images that match one are taken, if there are any.
+        exclude: globs; images that match one are not taken.
+
+    Raises:
+        UsageError: there is nothing, or no image, at `path`; it cannot be read at all; or the labels are faulty.
+    """
+    path = Path(path)
+    container = _open_container(path)
+    listing, selection = container.listing, Selection(include, exclude)
+    root = _root(path, container)
+    wanted: Listing[Any] = Listing(
+        images={name: place for name, place in listing.images.items() if selection.takes(name)},
+        failures={name: failure for name, failure in listing.failures.items() if selection.takes(name)},
+        gaps={name: failure for name, failure in listing.gaps.items() if not selection.excludes(name)},
+        labels=listing.labels,
+        ignored=listing.ignored,
+    )
+    if not wanted.images and not wanted.failures:
+        raise UsageError(_why_empty(path, listing))
+    chosen = _choose_labels(labels, listing, wanted, root, selection)
+    return ContainerSource(container, wanted, chosen, description=str(path), root=root)
+
+
+def mnist_source(images: NDArray[np.uint8], labels: NDArray[np.uint8], repeat: int = 1) -> Source:
+    """MNIST's test set as a source, named `test/00042`.
+
+    Args:
+        images: uint8 (n, 28, 28).
+        labels: uint8 (n,).
+        repeat: how many times it is gone through; when more than once, names are `test/00042#1`, `test/00042#2`, ….
+    """
+    container = Array(images, labels, prefix="test/", repeat=repeat)
+    description = "mnist test" if repeat == 1 else f"mnist test, {repeat} times"
+    return ContainerSource(
+        container, container.listing, Labels(container.listing.labels), description=description, root=""
+    )
+
+
+def join_sources(sources: Sequence[Source]) -> Source:
+    """Several sources as one; its names begin with the path of each source, as given."""
+    return JoinedSource(sources)
+
+
+def _open_container(path: Path) -> Container[Any]:
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as fault:  # ValueError: a NUL in the path
+        leads_nowhere = isinstance(fault, FileNotFoundError) and path.is_symlink()
+        reason = "it is a link that leads nowhere" if leads_nowhere else explain(fault)
+        raise UsageError(f"Cannot open {str(path)!r}: {reason}. Give a folder, an archive or an image.") from None
+    if stat.S_ISDIR(mode):
+        return Folder(path)
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"{str(path)!r} is neither a folder nor a file. Give a folder, an archive or an image.")
+    name = path.name.lower()
+    if name.endswith(ZIP_SUFFIXES):
+        return Zip(path)
+    if name.endswith(TAR_SUFFIXES):
+        return Tar(path)
+    if name.endswith(".npy"):
+        return open_npy(path)
+    if name.endswith(".npz"):
+        return open_npz(path)
+    return (None if is_image(name) else open_idx(path)) or SingleFile(path)
+
+
+def _root(path: Path, container: Container[Any]) -> str:
+    text = str(path)
+    if isinstance(container, SingleFile):
+        return text.removesuffix(path.name)
+    return text.rstrip(os.sep) + "/"
+
+
+def _why_empty(path: Path, listing: Listing[Any]) -> str:
+    left_out = len(listing.images) + len(listing.failures)
+    if left_out:
+        return f"None of the {left_out:,} images in {str(path)!r} passes --include and --exclude. Loosen them."
+    if listing.gaps:
+        name, failure = next(iter(listing.gaps.items()))
+        return f"No image was found in {str(path)!r}, and {name!r} hides what may be there. {failure.sentence}"
+    others = f"; its {listing.ignored:,} files are of other kinds" if listing.ignored else ""
+    return f"There are no images in {str(path)!r} ({', '.join(sorted(IMAGE_SUFFIXES))}){others}. Give another path."
+
+
+def _choose_labels(asked: str, listing: Listing[Any], wanted: Listing[Any], root: str, selection: Selection) -> Labels:
+    if asked == NONE:
+        return Labels()
+    if asked == AUTO and listing.labels:
+        return Labels({name: listing.labels[name] for name in wanted.images})
+    if asked in (AUTO, FOLDER):
+        return labelling.from_folders(wanted.images, required=asked == FOLDER)
+    given = labelling.from_file(Path(asked), [*listing.images, *listing.failures], root)
+    return Labels(given.known, {name: label for name, label in given.absent.items() if selection.takes(name)})

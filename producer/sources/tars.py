@@ -1,0 +1,175 @@
+"""A tar archive, compressed or not, read without unpacking it to disk."""
+
+import bz2
+import gzip
+import importlib
+import io
+import lzma
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Self, cast
+
+from model.errors import Failure, UsageError
+from producer.sources.listing import Listing
+from producer.sources.reading import MAX_BYTES, TOO_LARGE, explain, unreadable
+
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
+
+# An archive that expands to more than this, and to more than so many times its size, was made to do harm.
+_MOST_EXPANDED_BYTES = 16 * 1024**3
+_MOST_EXPANSION = 200
+
+_MOST_EXTENDED_HEADER_BYTES = 1024 * 1024
+_EXTENDED_HEADERS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+_MEBIBYTE = 1024 * 1024
+
+
+class Extent(NamedTuple):
+    """Where a member's bytes are in the uncompressed archive."""
+
+    start: int
+    size: int
+
+
+class Tar:
+    """The images in a tar archive, in its order.
+
+    Opening it reads it through once: only so is it known how many images there are, whether all lie in folders named
+    by digits, and which member of the same name is the last. Links, which `tar` writes also for the second name of
+    one file, and sparse files become failures. Where the archive is damaged or cut off, what comes before is read, and
+    the rest is one failure under the archive's own name.
+
+    Raises:
+        UsageError: it is no tar archive, or damaged before its first member.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.listing: Listing[Extent] = Listing()
+        try:
+            with _open_stream(path) as stream:
+                _list_members(stream, path.stat().st_size, self.listing)
+        except UsageError:
+            raise
+        except Exception as fault:  # on damaged input tarfile raises whatever its parsing runs into
+            if not self.listing.images and not self.listing.failures:
+                raise UsageError(
+                    f"The archive {str(path)!r} cannot be read: {explain(fault)}. It may be damaged or no tar "
+                    "archive; copy it again, or unpack it and submit the folder."
+                ) from None
+            self.listing.gaps[path.name] = unreadable(
+                f"the archive is damaged or cut off ({explain(fault)}), and what may follow is not among the others; "
+                "copy or pack it again"
+            )
+
+    @contextmanager
+    def opened(self) -> Iterator[Callable[[Extent], bytes | Failure]]:
+        """Open the archive; should it have vanished meanwhile, every member is a failure."""
+        try:
+            stream = _open_stream(self._path)
+        except (OSError, UsageError) as fault:
+            failure = unreadable(f"the archive has changed or gone ({explain(fault)})")
+            yield lambda _: failure
+            return
+        with stream:
+            yield lambda extent: _read_member(stream, extent)
+
+
+class _DamagedError(tarfile.TarError):
+    """The archive ends, or goes on, as none does."""
+
+
+class _Header(tarfile.TarInfo):
+    """A member's header, read with distrust.
+
+    `tarfile` ends quietly at a header that it cannot read and where a file was cut off between members, loads extended
+    headers whole whatever their size, and in older Pythons circles for ever at a negative size (CVE-2025-8194).
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as fault:
+            if buf.count(0) == tarfile.BLOCKSIZE:
+                raise  # the mark at the end of every whole archive
+            raise _DamagedError(str(fault)) from None
+        if header.size < 0:
+            raise _DamagedError("a member has a negative size")
+        if header.type in _EXTENDED_HEADERS and header.size > _MOST_EXTENDED_HEADER_BYTES:
+            raise _DamagedError("an extended header is too large")
+        return header
+
+
+def _list_members(stream: BinaryIO, packed_bytes: int, listing: Listing[Extent]) -> None:
+    """Enter every member into `listing`.
+
+    Raises:
+        Exception: the archive is damaged from here on.
+    """
+    most = max(_MOST_EXPANDED_BYTES, _MOST_EXPANSION * packed_bytes)
+    with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header, encoding="utf-8") as archive:
+        while (header := archive.next()) is not None:
+            archive.members.clear()  # type: ignore[attr-defined]  # it would keep them all; typeshed knows no `members`
+            if header.size < 0 or header.offset_data + header.size > most:
+                raise _DamagedError(f"a member claims {header.size:,} bytes")
+            if not header.isdir():
+                listing.add_member(header.name, _locate(header))
+    if not isinstance(stream, io.BufferedReader):
+        # A compressed stream is verified at its end.
+        while stream.read(_MEBIBYTE):
+            if stream.tell() > most:
+                raise _DamagedError("it expands without end")
+
+
+def _locate(header: tarfile.TarInfo) -> Extent | Failure:
+    if header.issparse():
+        return unreadable("it is stored as a sparse file; pack it again without that option")
+    if header.islnk() or header.issym():
+        return unreadable("it is a link in the archive; pack it again with `tar --dereference --hard-dereference`")
+    if not header.isreg():
+        return unreadable("it is not a regular file")
+    return Extent(header.offset_data, header.size)
+
+
+def _open_stream(path: Path) -> BinaryIO:
+    """Open the uncompressed archive; its first bytes, not its name, tell how it is compressed."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start.startswith(b"\x1f\x8b"):
+        return cast("BinaryIO", gzip.open(path))
+    if start.startswith(b"BZh"):
+        return cast("BinaryIO", bz2.open(path))
+    if start == b"\xfd7zXZ\x00":
+        return cast("BinaryIO", lzma.open(path))
+    if start.startswith(b"\x28\xb5\x2f\xfd"):
+        try:
+            zstd = importlib.import_module("compression.zstd")
+        except ImportError:
+            raise UsageError(
+                f"{str(path)!r} is compressed by zstd, which Python reads from version 3.14 on. Unpack it and submit "
+                "the folder, or pack it as .tar.gz."
+            ) from None
+        return cast("BinaryIO", zstd.open(path))
+    return path.open("rb")
+
+
+def _read_member(stream: BinaryIO, extent: Extent) -> bytes | Failure:
+    if extent.size > MAX_BYTES:
+        return TOO_LARGE
+    try:
+        stream.seek(extent.start)
+        content = stream.read(extent.size)
+    except Exception as fault:  # a damaged stream raises OSError, EOFError, zlib.error, LZMAError, ...
+        return unreadable(f"it is damaged in the archive ({explain(fault)})")
+    if len(content) < extent.size:
+        return unreadable("the archive ends in the middle of it")
+    return content

@@ -1,0 +1,77 @@
+"""A zip archive, read without unpacking it to disk."""
+
+import stat
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from model.errors import Failure, UsageError
+from producer.sources.listing import Listing
+from producer.sources.reading import explain, read_bounded, unreadable
+
+ZIP_SUFFIXES = (".zip",)
+
+_ENCRYPTED = 0x1  # bit of a member's flags
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UNIX = 3  # the system whose file modes stand in the upper half of a member's external attributes
+
+
+class Zip:
+    """The images in a zip archive, in the order of its directory.
+
+    A member that is encrypted, a link, or compressed otherwise than by deflate becomes a failure. (`zipfile` unpacks
+    bzip2 and LZMA members by the block however large it becomes, so a bomb could not be bounded; zip programs make
+    none unless told to.)
+
+    Raises:
+        UsageError: it is no zip archive, or its directory is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.listing: Listing[zipfile.ZipInfo] = Listing()
+        try:
+            archive = zipfile.ZipFile(path)
+        except Exception as fault:  # zipfile raises a dozen kinds on damaged input, RuntimeError among them
+            raise UsageError(
+                f"The archive {str(path)!r} cannot be read: {explain(fault)}. It may be damaged or cut off; "
+                "copy it again, or unpack it and submit the folder."
+            ) from None
+        with archive:
+            for member in archive.infolist():
+                if not member.is_dir():
+                    # Old Windows programs write backslashes, against the specification.
+                    self.listing.add_member(member.filename.replace("\\", "/"), check_member(member) or member)
+
+    @contextmanager
+    def opened(self) -> Iterator[Callable[[zipfile.ZipInfo], bytes | Failure]]:
+        """Open the archive; should it have vanished meanwhile, every member is a failure."""
+        try:
+            archive = zipfile.ZipFile(self._path)
+        except Exception as fault:  # as above
+            failure = unreadable(f"the archive has changed or gone ({explain(fault)})")
+            yield lambda _: failure
+            return
+        with archive:
+            yield lambda member: _read_member(archive, member)
+
+
+def check_member(member: zipfile.ZipInfo) -> Failure | None:
+    """Return why this member cannot be read safely, if so."""
+    if member.flag_bits & _ENCRYPTED:
+        return unreadable("it is encrypted; unpack the archive with its password and submit the folder")
+    if member.create_system == _UNIX and stat.S_ISLNK(member.external_attr >> 16):
+        return unreadable("it is a link in the archive, and those are not followed; pack the file itself")
+    if member.compress_type not in _METHODS:
+        method = member.compress_type
+        return unreadable(f"it is compressed by method {method}; pack it again with deflate, the usual method (8)")
+    return None
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | Failure:
+    try:
+        with archive.open(member) as file:
+            return read_bounded(file.read, member.file_size)
+    except Exception as fault:  # as above
+        return unreadable(f"it is damaged in the archive ({explain(fault)})")
