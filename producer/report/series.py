@@ -1,0 +1,60 @@
+"""The numbers behind the figures, for the page and the PNG files alike."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from producer.results import NONE, Progress, Results
+
+_CONFIDENCE_BINS = 20
+_POINTS_PER_BIN, _FEWEST_BINS, _MOST_BINS = 3, 4, 60
+
+
+class Throughput(NamedTuple):
+    """Images answered per second, over the course of a job."""
+
+    edges: NDArray[np.float64]  # (bins + 1,) seconds since the job started
+    rates: NDArray[np.float64]  # (bins,) images/s within each
+
+
+class Confidences(NamedTuple):
+    """How many classified images have a confidence in each of equal bins."""
+
+    edges: NDArray[np.float64]  # (bins + 1,) 0 to 1
+    right: NDArray[np.int64]  # (bins,)
+    wrong: NDArray[np.int64]  # (bins,)
+    unlabelled: NDArray[np.int64]  # (bins,)
+
+
+def throughput(timeline: list[Progress], seconds: float) -> Throughput | None:
+    """Return the rates of a job that took `seconds`; None where too little is known to tell a course.
+
+    Answers come a batch at a time: each bin holds several, so that it shows the rate and not the batches.
+    """
+    # A clock that was set back, or a client that took over from another, must not make time or counts run backwards.
+    times = np.maximum.accumulate(np.array([0.0, *(moment.seconds for moment in timeline)]))
+    images = np.maximum.accumulate(np.array([0, *(moment.images for moment in timeline)], np.float64))
+    end = max(seconds, float(times[-1]))
+    if len(timeline) < 2 or end <= 0:
+        return None
+    bins = int(np.clip(len(timeline) // _POINTS_PER_BIN, _FEWEST_BINS, _MOST_BINS))
+    edges = np.linspace(0.0, end, bins + 1)
+    return Throughput(edges, np.diff(np.interp(edges, times, images)) / np.diff(edges))
+
+
+def confidences(results: Results) -> Confidences:
+    """Count the classified images by confidence and by whether they are right."""
+    edges = np.linspace(0.0, 1.0, _CONFIDENCE_BINS + 1)
+    classified, labelled = results.digits != NONE, results.labels != NONE
+    right = results.labels == results.digits
+
+    def count(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.histogram(results.confidences[chosen], edges)[0].astype(np.int64)
+
+    return Confidences(
+        edges,
+        right=count(classified & labelled & right),
+        wrong=count(classified & labelled & ~right),
+        unlabelled=count(classified & ~labelled),
+    )

@@ -1,0 +1,56 @@
+"""Numbers, times and names in the words of the page."""
+
+from datetime import datetime
+
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+def number(value: float) -> str:
+    """Return a count with its thousands apart."""
+    return f"{value:,.0f}"
+
+
+def percent(share: float, decimals: int = 2) -> str:
+    """Return a share, 0 to 1, as a percentage that is 100 or 0 only if it is just that."""
+    if share in (0, 1):
+        return f"{100 * share:.0f}{_NO_BREAK}%"
+    for places in range(decimals, 7):
+        text = f"{100 * share:.{places}f}"
+        if 0 < float(text) < 100:
+            break
+    return f"{text}{_NO_BREAK}%"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the units that suit it."""
+    if seconds < 60:
+        return f"{seconds:.{2 if seconds < 10 else 1}f}{_NO_BREAK}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}{_NO_BREAK}min {rest}{_NO_BREAK}s"
+    return f"{minutes // 60}{_NO_BREAK}h {minutes % 60}{_NO_BREAK}min"
+
+
+def moment(iso: str) -> str:
+    """Return an ISO 8601 time as people write it, to the minute."""
+    return datetime.fromisoformat(iso).strftime(f"%Y-%m-%d %H:%M{_NO_BREAK}%Z")
+
+
+def visible(text: str) -> str:
+    """Return `text` with what cannot be seen escaped as Python does it.
+
+    A line break, or a mark that turns the direction of writing, could make a name look like another.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
+
+
+def shortened(text: str, length: int = 34) -> str:
+    """Return `text` with its middle left out if it is longer than `length`: a path is known by its ends."""
+    if len(text) <= length:
+        return text
+    head = length // 3
+    return f"{text[:head]}…{text[len(text) - (length - head - 1) :]}"
