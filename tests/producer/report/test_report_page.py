@@ -97,6 +97,9 @@ def test_few_pictures_are_asked_for_however_many_the_mistakes(write, images):
     _, page, _ = write(invented([0] * 2000, [1] * 2000, np.linspace(0.2, 0.9, 2000)), picture=picture)
     assert len(asked) == len(set(asked)) == MOST_MISTAKES + MOST_LEAST_CERTAIN
     assert "These are 200 of 2,000" in page.words
+    asked.clear()
+    write(invented([0] * 20, [1] * 20, [0.5] * 20), picture=picture)  # each is a mistake, and uncertain
+    assert sorted(asked) == list(range(20))
 
 
 def test_few_failures_are_listed_however_many_there_are(write):
