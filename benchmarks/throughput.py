@@ -1,0 +1,172 @@
+"""Images per second end to end through the queue, beside what the same cores do without one, in the same run.
+
+    python benchmarks/throughput.py [--cores 2] [--repeat 20] [--rounds 3]
+
+Every round measures each line once, one after the other, so that a slow moment of the machine hits them alike; the
+table shows medians, and ratios are taken within a round.
+
+- queue, raw: MNIST's 10,000 test images × `repeat` through a real server and a worker per core, from the first image
+  packed to the last answer kept on disk.
+- queue, PNG: a folder of 10,000 PNG files of 28×28, submitted in the same way; workers decode.
+- ceiling: the same int8 model on the same cores, one process each, no queue.
+- Keras: `model.predict` of the float network with its default threads on the same cores.
+"""
+
+import argparse
+import multiprocessing
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model import samples
+from model.errors import DataError
+from model.mnist import load_test
+from producer.client import Connection
+from producer.local import Stack
+from producer.mill import open_mill
+from producer.sources import Source, mnist_source, open_source
+from producer.submission import Order, create_job, gather_job
+from worker.settings import Settings
+
+CEILING_SECONDS = 3.0
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cores", type=int, default=2, help="how many cores everything shares (default 2)")
+    parser.add_argument("--repeat", type=int, default=20, help="how often MNIST's test images are sent (default 20)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (default 3)")
+    parser.add_argument("--without-keras", action="store_true", help="leave out the line that needs TensorFlow")
+    arguments = parser.parse_args()
+
+    cores = sorted(os.sched_getaffinity(0))[: arguments.cores]
+    os.sched_setaffinity(0, cores)  # inherited by all that is started
+    settings = Settings.from_environment()
+    images, labels = _digits(settings)
+    rows: dict[str, list[float]] = {"ceiling": [], "queue, raw": [], "queue, PNG": []}
+    if not arguments.without_keras:
+        rows["Keras"] = []
+
+    with tempfile.TemporaryDirectory(prefix="digitmill-bench-") as private:
+        folder = Path(private) / "png"
+        _write_folder(folder, images, labels)
+        settings = replace(settings, data=Path(private), redis_url=None)
+        with Stack(Path(private) / "mill", len(cores)) as stack:
+            connection = open_mill(stack.url, settings)
+            while sum(worker.ready for worker in connection.ledger.workers()) < len(cores):
+                time.sleep(0.05)
+            for _ in range(arguments.rounds):
+                rows["ceiling"].append(_ceiling(images, len(cores)))
+                raw = mnist_source(images, labels, repeat=arguments.repeat)
+                rows["queue, raw"].append(_through_queue(connection, raw, settings))
+                rows["queue, PNG"].append(_through_queue(connection, open_source(folder), settings))
+                if "Keras" in rows:
+                    rows["Keras"].append(_keras(private, images))
+
+    print(f"{datetime.now(UTC):%Y-%m-%d}  commit {_commit()}  {_processor()}, {len(cores)} cores")
+    print(f"{' '.join(sys.argv)}  ({len(images):,} images × {arguments.repeat}, {arguments.rounds} rounds)\n")
+    print(f"{'':<12}{'images/s':>10}   of the ceiling")
+    for name, rates in rows.items():
+        ratio = statistics.median(rate / ceiling for rate, ceiling in zip(rates, rows["ceiling"], strict=True))
+        print(f"{name:<12}{statistics.median(rates):>10,.0f}   {ratio:.2f}")
+
+
+def _digits(settings: Settings) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    try:
+        digits = load_test(settings.mnist, cache=settings.cache, download=not settings.offline)
+    except DataError as fault:
+        print(f"{fault} Using scikit-learn's digits.", file=sys.stderr)
+        digits = samples.load().test
+    return digits.images, digits.labels
+
+
+def _write_folder(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    for label in range(10):
+        (folder / str(label)).mkdir(parents=True)
+    for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+        Image.fromarray(image).save(folder / str(label) / f"{index:05d}.png")
+
+
+def _through_queue(connection: Connection, source: Source, settings: Settings) -> float:
+    """Return images per second of one job; it must be answered completely."""
+    order = Order(path="benchmark")
+    job = create_job(connection, order, source.description, settings, detached=False)
+    finished = gather_job(connection, job, order, source, settings)
+    if finished.results.failures or len(finished.results) != source.total:
+        sys.exit(f"{len(finished.results.failures)} images failed: this measures nothing")
+    return len(finished.results) / finished.run.seconds
+
+
+def _ceiling(images: NDArray[np.uint8], processes: int) -> float:
+    """Return images per second of so many processes that only classify."""
+    context = multiprocessing.get_context("spawn")
+    barrier, queue = context.Barrier(processes), context.Queue()
+    running = [
+        context.Process(target=_classify_for_a_while, args=(images, barrier, queue)) for _ in range(processes)
+    ]
+    for process in running:
+        process.start()
+    rates = [queue.get(timeout=60) for _ in running]
+    for process in running:
+        process.join()
+    return float(sum(rates))
+
+
+def _classify_for_a_while(images: NDArray[np.uint8], barrier, queue) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001  multiprocessing's proxies have no public type
+    from model.classifier import Classifier
+
+    classifier = Classifier.baseline()
+    barrier.wait(timeout=60)
+    begun, done = time.perf_counter(), 0
+    while time.perf_counter() - begun < CEILING_SECONDS:
+        done += len(classifier.classify(images[:1024]))
+    queue.put(done / (time.perf_counter() - begun))
+
+
+def _keras(private: str, images: NDArray[np.uint8]) -> float:
+    """Return images per second of Keras' `predict`, in a process of its own; the second call counts."""
+    np.save(Path(private) / "images.npy", images)
+    code = """
+import sys, time
+import numpy as np
+from model.card import BASELINE, WEIGHTS
+from model.network import load_weights
+network = load_weights(BASELINE / WEIGHTS)
+images = np.load(sys.argv[1])[..., np.newaxis]
+network.predict(images, batch_size=1024, verbose=0)
+begun = time.perf_counter()
+network.predict(images, batch_size=1024, verbose=0)
+print(len(images) / (time.perf_counter() - begun))
+"""
+    command = [sys.executable, "-c", code, str(Path(private) / "images.npy")]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return float(done.stdout.split()[-1])
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607  git, wherever it is
+    return done.stdout.strip() or "unknown"
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()
