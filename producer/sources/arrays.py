@@ -3,6 +3,7 @@
 import gzip
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,7 +114,7 @@ def open_idx(path: Path) -> Array | None:
     """
     try:
         header = _read_start(path, _IMAGES.size)
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return None
     if not header.startswith(_IDX_START):
         return None
@@ -130,6 +131,8 @@ def open_idx(path: Path) -> Array | None:
         digits = idx.read(labels, (count,)) if labels != path and labels.is_file() else None
     except DataError as error:
         raise UsageError(str(error)) from None
+    except zlib.error as fault:
+        raise _damaged(path, explain(fault)) from None
     if digits is not None and not _are_labels(digits, count):
         raise UsageError(f"{str(labels)!r} holds labels other than 0 to 9. Put the right file there, or move it away.")
     return Array(images, digits)

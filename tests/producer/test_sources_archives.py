@@ -1,5 +1,6 @@
 """Zip and tar archives as sources: whole, hostile, damaged."""
 
+import functools
 import gzip
 import io
 import os
@@ -389,8 +390,8 @@ def test_a_damaged_zip_member_is_a_failure_and_its_neighbours_are_read(tmp_path)
 _MEMBERS = {f"{number}/{'n' * number}.png": bytes([number]) * (200 * number) for number in range(6)}
 
 
-@pytest.fixture(scope="module")
-def whole():
+@functools.cache
+def whole() -> dict[str, bytes]:
     """Return a whole archive of each format, as bytes."""
     with tempfile.TemporaryDirectory() as folder:
         return {ending: pack(Path(folder) / f"a{ending}", _MEMBERS).read_bytes() for ending in FORMATS}
@@ -402,9 +403,9 @@ def whole():
     changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=12)), max_size=4),
     cut=st.floats(0, 1),
 )
-def test_whatever_is_damaged_ends_in_rows_or_one_usage_error(whole, ending, changes, cut):
+def test_whatever_is_damaged_ends_in_rows_or_one_usage_error(ending, changes, cut):
     """Never another exception, never a hang, never a row twice; and what has a checksum is never wrong."""
-    content = bytearray(whole[ending])
+    content = bytearray(whole()[ending])
     for where, what in changes:
         start = int(where * len(content))
         content[start : start + len(what)] = what
