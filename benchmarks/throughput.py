@@ -113,9 +113,7 @@ def _ceiling(images: NDArray[np.uint8], processes: int) -> float:
     """Return images per second of so many processes that only classify."""
     context = multiprocessing.get_context("spawn")
     barrier, queue = context.Barrier(processes), context.Queue()
-    running = [
-        context.Process(target=_classify_for_a_while, args=(images, barrier, queue)) for _ in range(processes)
-    ]
+    running = [context.Process(target=_classify_for_a_while, args=(images, barrier, queue)) for _ in range(processes)]
     for process in running:
         process.start()
     rates = [queue.get(timeout=60) for _ in running]
