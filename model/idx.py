@@ -6,6 +6,7 @@ and the values in C order.
 
 import gzip
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def read(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
             packed = file.read(2) == _GZIP
             file.seek(0)
             content = gzip.GzipFile(fileobj=file).read(limit) if packed else file.read(limit)
-    except (OSError, EOFError) as error:  # gzip's own BadGzipFile is an OSError
+    except (OSError, EOFError, zlib.error) as error:  # gzip's own BadGzipFile is an OSError
         raise DataError(f"Cannot read {path}: {error}. Put the original file there.") from error
     try:
         return parse(content, shape)

@@ -88,11 +88,19 @@ def test_idx_refuses_spoilt_files(tmp_path, spoil, pack):
         idx.read(path, (4,))
 
 
-def test_idx_refuses_truncated_gzip(tmp_path):
-    """A gzip file that ends early is refused by name."""
-    path = tmp_path / "cut-idx1-ubyte.gz"
-    path.write_bytes(gzip.compress(idx.dump(np.arange(4, dtype=np.uint8)))[:-10])
-    with pytest.raises(DataError, match="cut-idx1-ubyte"):
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda packed: packed[:-10], id="ends early"),
+        pytest.param(lambda packed: packed[:10] + b"\xff" * 8, id="no deflate stream"),
+        pytest.param(lambda packed: packed[:3] + b"\xff" * 20, id="no header"),
+    ],
+)
+def test_idx_refuses_spoilt_gzip(tmp_path, spoil):
+    """A gzip file that ends early or is corrupt is refused by name."""
+    path = tmp_path / "spoilt-idx1-ubyte.gz"
+    path.write_bytes(spoil(gzip.compress(idx.dump(np.arange(4, dtype=np.uint8)))))
+    with pytest.raises(DataError, match="spoilt-idx1-ubyte"):
         idx.read(path, (4,))
 
 
