@@ -25,8 +25,8 @@ def cores() -> int:
 
 
 def stack_folder(settings: Settings) -> Path:
-    """Return the folder of this user's local stack."""
-    return settings.data / "mill"
+    """Return the folder of this user's local stack; another one where only its workers run here."""
+    return settings.data / ("workers" if settings.redis_url else "mill")
 
 
 def find_mill(settings: Settings) -> str | None:

@@ -71,7 +71,8 @@ def demo(workers: int | None, out: Path | None) -> None:
 def up(workers: int | None) -> None:
     """Run the whole mill on this machine until Ctrl-C: an embedded server and supervised workers.
 
-    Other commands find it by themselves. What was submitted outlives a restart.
+    Other commands find it by themselves. What was submitted outlives a restart. Where DIGITMILL_REDIS_URL is set,
+    that server is used and only the workers run here.
 
     \b
     Example:
@@ -83,11 +84,11 @@ def up(workers: int | None) -> None:
 
     settings = Settings.from_environment()
     count = workers or cores()
-    with Stack(stack_folder(settings), count) as stack:
+    with Stack(stack_folder(settings), count, redis_url=settings.redis_url) as stack:
         connection = open_mill(stack.url, settings)
         _await_workers(connection, count)
-        click.echo(f"The mill is running: 1 server, {count} workers. Ctrl-C stops it.")
-        click.echo(f"server    {stack.url}")
+        click.echo(f"The mill is running with {count} workers. Ctrl-C stops it.")
+        click.echo(f"server    {connection.where}")
         click.echo(f"logs      {stack.logs}")
         click.echo("In another terminal: digitmill submit PATH, digitmill status")
         told: dict[str, int] = {}

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,22 +25,27 @@ class Stack:
     Args:
         folder: private folder of the server's data and of all logs.
         workers: how many; one per core is right.
+        redis_url: of a server elsewhere that the workers are to use; none is started then.
         environment: variables for the workers beyond those of this process.
 
     Raises:
         UsageError: there is no server binary, the folder is in use, or the server does not start.
     """
 
-    def __init__(self, folder: Path, workers: int, *, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        workers: int,
+        *,
+        redis_url: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.server = ServerFolder(folder)
         self.workers = workers
+        self.embedded = redis_url is None
+        self.url = redis_url or self.server.url
         self._environment = environment or {}
         self.supervisor = Supervisor()
-
-    @property
-    def url(self) -> str:
-        """How to reach the server."""
-        return self.server.url
 
     @property
     def logs(self) -> Path:
@@ -67,22 +72,16 @@ class Stack:
         self.server.release()
 
     def _start(self) -> None:
-        environment = {**os.environ, **self._environment}
-        self.supervisor.add(
-            Program("server", self.server.command(), environment, self.logs / "server.out", grace_seconds=20.0)
-        )
         self.supervisor.start()
-        self._await_server()
-        environment["DIGITMILL_REDIS_URL"] = self.url
+        if self.embedded:
+            command, log = self.server.command(), self.logs / "server.out"
+            self.supervisor.add(Program("server", command, os.environ, log, grace_seconds=20.0, outlives=True))
+            self._await_server()
+        environment = {**os.environ, **self._environment, "DIGITMILL_REDIS_URL": self.url}
         for number in range(1, self.workers + 1):
+            command, log = [sys.executable, "-m", "worker"], self.logs / f"worker-{number}.log"
             self.supervisor.add(
-                Program(
-                    f"worker-{number}",
-                    [sys.executable, "-m", "worker"],
-                    environment,
-                    self.logs / f"worker-{number}.log",
-                    grace_seconds=WORKER_GRACE_SECONDS,
-                )
+                Program(f"worker-{number}", command, environment, log, grace_seconds=WORKER_GRACE_SECONDS)
             )
 
     def _await_server(self) -> None:

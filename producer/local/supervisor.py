@@ -1,6 +1,8 @@
 """Keeps processes running: starts them, starts them again when they end, stops them all."""
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -28,6 +30,7 @@ class Program:
         environment: all of its variables.
         log: file that its output is appended to.
         grace_seconds: how long it may take to end after SIGTERM.
+        outlives: it is ended after the others, which need it until their end.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Program:
     environment: Mapping[str, str]
     log: Path
     grace_seconds: float
+    outlives: bool = False
     process: "subprocess.Popen[bytes] | None" = None
     started: float = 0.0
     pause: float = FIRST_PAUSE_SECONDS
@@ -84,11 +88,11 @@ class Supervisor(threading.Thread):
             stopping = self._stopping.wait(LOOK_SECONDS)
         # Ended here and not in `stop`: on Linux the programs live no longer than the thread that started them.
         with self._guard:
-            for program in reversed(self._programs):
-                _end(program)
+            for outlives in (False, True):
+                _end([program for program in self._programs if program.outlives is outlives])
 
     def stop(self) -> None:
-        """End all programs, the last added first, and wait for each."""
+        """End all programs, and wait for each."""
         self._stopping.set()
         if self.is_alive():
             self.join()
@@ -117,13 +121,15 @@ class Supervisor(threading.Thread):
                 )
 
 
-def _end(program: Program) -> None:
-    if not program.process:
-        return
-    program.process.terminate()
-    try:
-        program.process.wait(program.grace_seconds)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            program.process.kill()
-        program.process.wait()
+def _end(programs: Sequence[Program]) -> None:
+    """Ask all to end, then wait for each; what outstays its grace is killed with all its children."""
+    running = [(program.process, program.grace_seconds) for program in programs if program.process]
+    for process, _ in running:
+        process.terminate()
+    for process, grace_seconds in running:
+        try:
+            process.wait(grace_seconds)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # it leads a process group of its own
+            process.wait()
