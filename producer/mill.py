@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from worker.ledger import Ledger
 from worker.reconciler import Reconciler
 from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
 
+WORKERS_START_SECONDS = 30.0
 FIRST_PATIENCE_SECONDS = 3.0
 """How long the first word from Redis may take: who mistyped an address should not wait for a minute."""
 
@@ -83,5 +85,18 @@ def borrowed_mill(settings: Settings, *, on_start: Callable[[], None]) -> Iterat
         yield open_mill(url, settings)
         return
     on_start()
-    with Stack(stack_folder(settings), cores()) as stack:
-        yield open_mill(stack.url, settings)
+    count = cores()
+    with Stack(stack_folder(settings), count) as stack:
+        connection = open_mill(stack.url, settings)
+        await_workers(connection, count)
+        yield connection
+
+
+def await_workers(connection: Connection, count: int, *, seconds: float = WORKERS_START_SECONDS) -> bool:
+    """Wait until so many workers are ready; return False if they are not in time, which a job can live with."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if sum(worker.ready for worker in connection.ledger.workers()) >= count:
+            return True
+        time.sleep(0.02)
+    return False

@@ -73,7 +73,10 @@ def open_order(order: Order, settings: Settings) -> Source:
         DataError: MNIST is asked for and cannot be had.
     """
     if order.path == MNIST:
-        test = load_test(settings.mnist, cache=settings.cache, download=not settings.offline)
+        try:
+            test = load_test(settings.mnist, cache=settings.cache, download=not settings.offline)
+        except DataError as fault:
+            raise DataError(f"{fault} The variable DIGITMILL_MNIST names the folder.") from None
         return mnist_source(test.images, test.labels)
     return open_source(order.path, labels=order.labels, include=order.include, exclude=order.exclude)
 

@@ -13,7 +13,6 @@ from producer.cli.submitting import OUT
 WORKERS = click.option(
     "--workers", metavar="N", type=click.IntRange(1, 1024), help="How many workers.  [default: one per core]"
 )
-WORKERS_START_SECONDS = 30.0
 
 
 @click.command()
@@ -36,7 +35,7 @@ def demo(workers: int | None, out: Path | None) -> None:
     from producer.cli.answers import report_job
     from producer.cli.progress import JobProgress
     from producer.local import Stack
-    from producer.mill import cores, open_mill
+    from producer.mill import await_workers, cores, open_mill
     from producer.submission import MNIST, Order, create_job, gather_job, open_order
     from worker.settings import Settings
 
@@ -47,8 +46,10 @@ def demo(workers: int | None, out: Path | None) -> None:
         order = Order(path=MNIST)
         try:
             source = open_order(order, settings)
-        except DataError as fault:
-            complain(f"{fault} Using the handwritten digits that scikit-learn carries instead.")
+        except DataError:
+            complain(
+                "MNIST is not at hand (DIGITMILL_MNIST names its folder) nor to be downloaded; using scikit-learn's digits."
+            )
             digits = Path(private) / "digits"
             write_folder(digits)
             order = Order(path=str(digits), labels="folder")
@@ -56,7 +57,7 @@ def demo(workers: int | None, out: Path | None) -> None:
         count = workers or cores()
         with Stack(Path(private) / "mill", count) as stack:
             connection = open_mill(stack.url, settings)
-            _await_workers(connection, count)
+            _expect_workers(await_workers(connection, count))
             click.echo(f"A mill is running: 1 server, {count} workers. {source.total:,} images go in.")
             job = create_job(connection, order, source.description, settings, detached=False)
             with JobProgress(source.total) as progress:
@@ -79,14 +80,14 @@ def up(workers: int | None) -> None:
       digitmill up --workers 4
     """
     from producer.local import Stack
-    from producer.mill import cores, open_mill, stack_folder
+    from producer.mill import await_workers, cores, open_mill, stack_folder
     from worker.settings import Settings
 
     settings = Settings.from_environment()
     count = workers or cores()
     with Stack(stack_folder(settings), count, redis_url=settings.redis_url) as stack:
         connection = open_mill(stack.url, settings)
-        _await_workers(connection, count)
+        _expect_workers(await_workers(connection, count))
         click.echo(f"The mill is running with {count} workers. Ctrl-C stops it.")
         click.echo(f"server    {connection.where}")
         click.echo(f"logs      {stack.logs}")
@@ -104,11 +105,6 @@ def up(workers: int | None) -> None:
             click.echo("\nStopping: workers finish the batch in hand.")
 
 
-def _await_workers(connection, count: int) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001  Connection loads late
-    """Wait until all workers are ready, or so long that the job may as well begin with those that are."""
-    deadline = time.monotonic() + WORKERS_START_SECONDS
-    while time.monotonic() < deadline:
-        if sum(worker.ready for worker in connection.ledger.workers()) >= count:
-            return
-        time.sleep(0.05)
-    complain("not all workers are ready yet; going on with those that are")
+def _expect_workers(ready: bool) -> None:
+    if not ready:
+        complain("not all workers are ready yet; going on with those that are")
