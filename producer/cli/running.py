@@ -48,7 +48,7 @@ def demo(workers: int | None, out: Path | None) -> None:
             source = open_order(order, settings)
         except DataError:
             complain(
-                "MNIST is not at hand (DIGITMILL_MNIST names its folder) nor to be downloaded; using scikit-learn's digits."
+                "MNIST is neither in DIGITMILL_MNIST nor to be downloaded; using the digits that scikit-learn carries"
             )
             digits = Path(private) / "digits"
             write_folder(digits)
@@ -63,6 +63,7 @@ def demo(workers: int | None, out: Path | None) -> None:
             with JobProgress(source.total) as progress:
                 finished = gather_job(connection, job, order, source, settings, watch=progress.watch)
         code = report_job(finished, out or Path("reports/demo"), source, None, as_json=False)
+        click.echo(f"next      {Path(sys.argv[0])} submit YOUR-FOLDER")
     sys.exit(code)
 
 
