@@ -298,7 +298,7 @@ def submit_detached(
 
 
 def collect(connection: Connection, job: str, *, patience: float) -> list[Answered]:
-    """Return the answers of a detached job, leaving them in Redis for others to collect.
+    """Return the answers of a job that are in Redis, leaving them there for others to collect.
 
     Raises:
         Unreachable: Redis does not answer.
@@ -310,10 +310,13 @@ def collect(connection: Connection, job: str, *, patience: float) -> list[Answer
         by_sequence: dict[int, list[Part]] = defaultdict(list)
         for part in sorted(ledger.answered_parts(job)):
             by_sequence[part.sequence].append(part)
-        return [
+        # Without its manifest, a batch is just being acknowledged by its client, whose journal has it.
+        batches = [
             Answered(sequence, manifests[sequence], list(ledger.results(parts).values()))
             for sequence, parts in by_sequence.items()
+            if sequence in manifests
         ]
+        return [batch for batch in batches if batch.complete]
 
     return connection.persist(read, patience=patience)
 

@@ -25,7 +25,7 @@ LARGEST_RECORD_BYTES = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One batch, wholly answered.
+    """One batch and its answers.
 
     Attributes:
         sequence: its number within the job.
@@ -36,6 +36,11 @@ class Answered:
     sequence: int
     manifest: Manifest
     results: Sequence[Result]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every image that reached a worker has its answer."""
+        return sum(map(len, self.results)) == len(self.manifest.names) - len(self.manifest.failures)
 
 
 class Journal:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -88,6 +89,7 @@ def create_job(connection: Connection, order: Order, description: str, settings:
         UsageError: no such model.
         Unreachable: Redis does not answer.
     """
+    prune_journals(settings)
     identifier = new_job_identifier()
     record = JobRecord(
         source=description,
@@ -166,30 +168,38 @@ def send_job(
 
 
 def collect_job(connection: Connection, status: JobStatus, settings: Settings) -> Finished:
-    """Read the answers of a job that has ended: from Redis, or from the journal if this machine kept it.
+    """Read the answers of a job that has ended: those its client kept on this machine, and those still in Redis.
 
     Raises:
-        JobFailed: it has not ended, or was cancelled.
-        DataError: its answers were kept on another machine, or are gone.
+        JobFailed: it has not ended.
+        DataError: some of its answers were kept on another machine, or are gone.
     """
     job = status.identifier
     if not status.state.ended:
         raise JobFailed(f"Job {job} is {status.state}. `digitmill wait {job}` waits for it.")
-    if status.record.folder:
-        path = journal_path(settings, job)
-        if not path.exists():
-            raise DataError(f"The answers of job {job} were kept by {status.record.client} in {status.record.folder}.")
-        with Journal(path) as journal:
-            batches = journal.batches()
-    else:
-        batches = collect(connection, job, patience=PATIENCE_SECONDS)
-    results = merge(batches)
+    batches = {batch.sequence: batch for batch in collect(connection, job, patience=PATIENCE_SECONDS)}
+    if journal_path(settings, job).exists():
+        with Journal(journal_path(settings, job)) as journal:
+            batches |= {batch.sequence: batch for batch in journal.batches()}
+    results = merge(list(batches.values()))
     if len(results) != status.images and status.state is not JobState.CANCELLED:
-        raise DataError(f"Of job {job} {len(results):,} of {status.images:,} answers are left; it is too old.")
-    workers: dict[str, int] = {}
-    for batch in batches:
+        where = f"; the others were kept by {status.record.client} in {status.record.folder}"
+        raise DataError(
+            f"Of the {status.images:,} answers of job {job} only {len(results):,} are here"
+            f"{where if status.record.folder else ': it is too old'}."
+        )
+    workers: Counter[str] = Counter()
+    for batch in batches.values():
         for result in batch.results:
-            workers[result.worker] = workers.get(result.worker, 0) + len(result)
+            workers[result.worker] += len(result)
     seconds = (status.ended or status.created) - status.created
-    run = Run(job, status.record.source, status.state, status.created, seconds, [], workers)
-    return Finished(results, run)
+    return Finished(results, Run(job, status.record.source, status.state, status.created, seconds, [], dict(workers)))
+
+
+def prune_journals(settings: Settings) -> None:
+    """Delete the journals of jobs that Redis has forgotten by now as well."""
+    oldest = time.time() - settings.result_days * 86400
+    for journal in (settings.data / "jobs").glob("*.journal"):
+        with contextlib.suppress(FileNotFoundError):  # another client prunes as well
+            if journal.stat().st_mtime < oldest:
+                journal.unlink()

@@ -14,7 +14,7 @@ from celery import signals
 from celery.worker import state as celery_state
 
 from model.card import BASELINE, read_model
-from model.errors import DigitmillError
+from model.errors import DigitmillError, WireError
 from worker.app import CLASSIFY, Doorbell, make_app
 from worker.connection import connect
 from worker.ledger import Ledger, Part
@@ -127,7 +127,9 @@ class Service:
         """A classifying process died in mid-batch: release its part at once instead of waiting for the lease."""
         if not isinstance(exception, WorkerLostError | TimeLimitExceeded):
             return
-        part = Part.from_member((kwargs or {})["part"])
+        part = _part_of(kwargs)
+        if part is None:
+            return
         try:
             if self._ledger().release(part, holder=self._name, refund=False):
                 self._doorbell.ring(part)
@@ -140,7 +142,15 @@ class Service:
 
 def _parts_in_work() -> list[Part]:
     requests = [request for request in list(celery_state.active_requests) if request.name == CLASSIFY]
-    return [Part.from_member(request.kwargs["part"]) for request in requests if "part" in request.kwargs]
+    return [part for request in requests if (part := _part_of(request.kwargs))]
+
+
+def _part_of(kwargs: dict[str, Any] | None) -> Part | None:
+    """Return the part that a doorbell names, or None if it is no doorbell of ours."""
+    try:
+        return Part.from_member((kwargs or {})["part"])
+    except (KeyError, AttributeError, WireError):
+        return None
 
 
 def main(started: float) -> int:

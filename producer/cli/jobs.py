@@ -15,6 +15,9 @@ from producer.cli.submitting import JSON, OUT
 if TYPE_CHECKING:
     from worker.ledger import JobStatus
 
+SILENT_SECONDS = 10.0
+"""Without a new image or answer, after which the client of a job that is still being sent may be dead."""
+
 STATE_COLOURS = {"done": "green", "done with errors": "yellow", "cancelled": "red", "failed": "red"}
 
 
@@ -208,17 +211,21 @@ def _await_end(connection, identifier: str, *, quiet: bool) -> "JobStatus":  # t
     from producer.cli.progress import JobProgress
     from producer.client import Situation
 
-    begun = time.monotonic()
+    begun = moved = time.monotonic()
+    stood = (0, 0)
     with JobProgress(None, quiet=quiet) as progress:
         while True:
             status: JobStatus = connection.persist(lambda: connection.ledger.job(identifier), patience=60.0)
             if status.state.ended:
                 return status
             connection.reconciler.tick()
-            seconds = time.monotonic() - begun
-            progress.watch(
-                Situation(status.images, status.answered, status.failed, status.open, seconds, status.problem)
-            )
+            now = time.monotonic()
+            if (status.images, status.answered) != stood:
+                stood, moved = (status.images, status.answered), now
+            problem = status.problem
+            if status.state == "submitting" and now - moved > SILENT_SECONDS:
+                problem = f"its client is silent; `digitmill resume {identifier}` goes on in its place"
+            progress.watch(Situation(status.images, status.answered, status.failed, status.open, now - begun, problem))
             time.sleep(0.2)
 
 

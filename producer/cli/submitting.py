@@ -86,7 +86,7 @@ def submit(
       digitmill submit mnist
     """
     from producer.mill import borrowed_mill, running_mill
-    from producer.submission import MNIST, Order, create_job, open_order, send_job
+    from producer.submission import MNIST, Order, create_job, open_order
     from worker.settings import Settings
 
     settings = Settings.from_environment()
@@ -107,13 +107,7 @@ def submit(
     if detach:
         connection = running_mill(settings)
         job = create_job(connection, order, source.description, settings, detached=True)
-        with _progress(source, as_json) as progress:
-            send_job(connection, job, order, source, patience=patience, watch=progress.watch)
-        if as_json:
-            click.echo(json.dumps({"job": job}))
-        else:
-            click.echo(f"Job {job} is sent. `digitmill show {job}` shows how it stands, `digitmill report {job}` ")
-            click.echo("gathers the answers, from any machine that reaches the same Redis.")
+        _send_detached(connection, job, order, source, patience=patience, as_json=as_json)
         return
     with borrowed_mill(settings, on_start=_say_starting) as connection:
         job = create_job(connection, order, source.description, settings, detached=False)
@@ -146,11 +140,15 @@ def resume(job: str, out: Path | None, patience: float, as_json: bool) -> None:
         identifier = connection.ledger.find_job(job)
         status = connection.ledger.job(identifier)
         if status.state.ended:
-            raise UsageError(f"Job {identifier} is {status.state}: there is nothing to resume.")
-        if not status.record.folder:
-            raise UsageError(f"Job {identifier} is detached. `digitmill wait {identifier}` waits for it.")
+            raise UsageError(
+                f"Job {identifier} is {status.state}: nothing is left to do. "
+                f"`digitmill report {identifier}` writes its report."
+            )
         order = Order.from_record(status.record)
         source = open_order(order, settings)
+        if not status.record.folder:
+            _send_detached(connection, identifier, order, source, patience=patience, as_json=as_json)
+            return
         code = _gather_and_report(
             connection, identifier, order, source, settings, out=out, patience=patience, as_json=as_json
         )
@@ -187,6 +185,20 @@ def classify(files: tuple[str, ...], patience: float, as_json: bool) -> None:
             finished = gather_job(connection, job, order, source, settings, patience=patience, watch=progress.watch)
     print_answers(finished.results, as_json=as_json)
     sys.exit(Exit.SOME_FAILED if finished.results.failures else Exit.WELL)
+
+
+def _send_detached(
+    connection: "Connection", job: str, order: "Order", source: "Source", *, patience: float, as_json: bool
+) -> None:
+    from producer.submission import send_job
+
+    with _progress(source, as_json) as progress:
+        send_job(connection, job, order, source, patience=patience, watch=progress.watch)
+    if as_json:
+        click.echo(json.dumps({"job": job}))
+        return
+    click.echo(f"Job {job} is sent. `digitmill report {job}` gathers the answers, here or on any machine that reaches")
+    click.echo(f"the same Redis; `digitmill show {job}` says how it stands.")
 
 
 def _gather_and_report(

@@ -3,8 +3,9 @@
 --       ring after ms, attempts, ttl ms
 -- Returns 1 stored, 2 already there, 0 the window is full, -1 no such job or it takes no more.
 local state = redis.call('HGET', KEYS[1], 'state')
-if state ~= 'submitting' then return -1 end
+if not state or state == 'cancelled' or state == 'failed' then return -1 end
 if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then return 2 end
+if state ~= 'submitting' then return -1 end
 local outstanding = number(KEYS[1], 'open')
 if ARGV[10] == '0' then outstanding = outstanding + number(KEYS[1], 'unread') end
 local bytes = number(KEYS[1], 'open_bytes')
