@@ -10,6 +10,9 @@ from worker.ledger import Ledger, Part
 from worker.reconciler import Reconciler
 
 INTERVAL_SECONDS = 1.0
+STARTING_INTERVAL_SECONDS = 0.05
+"""Until the classifying process is ready: somebody may be waiting to hear that it is."""
+
 ALIVE_SECONDS = 5.0
 """A worker that has said nothing for so long is not counted any more."""
 
@@ -50,15 +53,16 @@ class Steward(threading.Thread):
     def run(self) -> None:
         """Look after things every second until stopped; Redis being away is waited out."""
         while True:
+            facts = self._facts()
             try:
-                self._ledger.announce(self._worker, self._facts(), ttl_seconds=ALIVE_SECONDS)
+                self._ledger.announce(self._worker, facts, ttl_seconds=ALIVE_SECONDS)
                 for part in self._in_work():
                     self._ledger.renew(part, holder=self._worker, lease_seconds=self._lease_seconds)
             except RedisError as fault:
                 _log.debug("steward: %s", fault)
             if self._reconciler:
                 self._reconciler.tick()
-            if self._stopping.wait(INTERVAL_SECONDS):
+            if self._stopping.wait(INTERVAL_SECONDS if facts["ready"] else STARTING_INTERVAL_SECONDS):
                 return
 
     def stop(self) -> None:

@@ -54,14 +54,18 @@ def demo(workers: int | None, out: Path | None) -> None:
             write_folder(digits)
             order = Order(path=str(digits), labels="folder")
             source = open_order(order, settings)
+            description = "scikit-learn's digits, as PNG files"
+        else:
+            description = source.description
         count = workers or cores()
         with Stack(Path(private) / "mill", count) as stack:
             connection = open_mill(stack.url, settings)
             _expect_workers(await_workers(connection, count))
             click.echo(f"A mill is running: 1 server, {count} workers. {source.total:,} images go in.")
-            job = create_job(connection, order, source.description, settings, detached=False)
+            job = create_job(connection, order, description, settings, detached=False)
             with JobProgress(source.total) as progress:
                 finished = gather_job(connection, job, order, source, settings, watch=progress.watch)
+            finished = replace(finished, run=replace(finished.run, source=description))
         code = report_job(finished, out or Path("reports/demo"), source, None, as_json=False)
         click.echo(f"next      {Path(sys.argv[0])} submit YOUR-FOLDER")
     sys.exit(code)
