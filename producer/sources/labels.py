@@ -55,10 +55,11 @@ def from_folders(names: Collection[str], *, required: bool) -> Labels:
 
 
 def from_file(path: Path, names: Collection[str], root: str) -> Labels:
-    """Take labels from a CSV file, see `LabelFile.read`; images that it does not name have none.
+    r"""Take labels from a CSV file, see `LabelFile.read`; images that it does not name have none.
 
-    A name there is meant relative to the source. If it is not found so, it may also begin with the source's path,
-    have backslashes, a leading `./`, or its accents composed otherwise (macOS decomposes them).
+    A name there is meant relative to the source. If it is not found so, it may also begin with the source's path, have
+    backslashes, a leading `./`, bytes that are no UTF-8 written as `\udc80` to `\udcff` (the report's tables have the
+    last two), or its accents composed otherwise (macOS decomposes them).
 
     Args:
         path: of the CSV file.
@@ -86,7 +87,7 @@ def from_file(path: Path, names: Collection[str], root: str) -> Labels:
                 f"{str(path)!r}, line {truth.line}: {name!r} has another label here than on line {earlier.line}. "
                 "Correct the label file."
             )
-        if name not in there and not _is_unicode(name):
+        if name not in there and not _is_unicode(written):
             raise not_utf8(path, truth.line)
     return Labels(
         known={name: truth.label for name, truth in truths.items() if name in there and truth.label is not None},
@@ -100,7 +101,8 @@ def _folder_digit(name: str) -> int | None:
 
 
 def _canonical(name: str) -> str:
-    return unicodedata.normalize("NFC", posixpath.normpath(name.replace("\\", "/")))
+    escaped = name.encode("utf-8", "backslashreplace").decode()
+    return unicodedata.normalize("NFC", posixpath.normpath(escaped.replace("\\", "/")))
 
 
 def _is_unicode(name: str) -> bool:

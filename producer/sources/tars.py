@@ -90,8 +90,8 @@ class _DamagedError(tarfile.TarError):
 class _Header(tarfile.TarInfo):
     """A member's header, read with distrust.
 
-    `tarfile` ends quietly at a header that it cannot read and where a file was cut off between members, loads extended
-    headers whole whatever their size, and in older Pythons circles for ever at a negative size (CVE-2025-8194).
+    `tarfile` ends quietly at a header that it cannot read and where a file was cut off between members, and loads
+    extended headers whole whatever their size.
     """
 
     @classmethod
@@ -102,8 +102,6 @@ class _Header(tarfile.TarInfo):
             if buf.count(0) == tarfile.BLOCKSIZE:
                 raise  # the mark at the end of every whole archive
             raise _DamagedError(str(fault)) from None
-        if header.size < 0:
-            raise _DamagedError("a member has a negative size")
         if header.type in _EXTENDED_HEADERS and header.size > _MOST_EXTENDED_HEADER_BYTES:
             raise _DamagedError("an extended header is too large")
         return header
@@ -119,6 +117,7 @@ def _list_members(stream: BinaryIO, packed_bytes: int, listing: Listing[Extent])
     with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header, encoding="utf-8") as archive:
         while (header := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # it would keep them all; typeshed knows no `members`
+            # At a negative size older Pythons would go back and circle for ever (CVE-2025-8194).
             if header.size < 0 or header.offset_data + header.size > most:
                 raise _DamagedError(f"a member claims {header.size:,} bytes")
             if not header.isdir():

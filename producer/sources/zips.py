@@ -40,7 +40,7 @@ class Zip:
             ) from None
         with archive:
             for member in archive.infolist():
-                if not member.is_dir():
+                if not member.filename.endswith("/"):  # is_dir() fails on a member without a name
                     # Old Windows programs write backslashes, against the specification.
                     self.listing.add_member(member.filename.replace("\\", "/"), check_member(member) or member)
 

@@ -334,6 +334,14 @@ def test_joined_sources_keep_the_paths_that_were_given(tmp_path, monkeypatch):
     assert source.read("scans") is None
 
 
+def test_an_image_in_two_joined_sources_counts_once(tmp_path, monkeypatch):
+    """A file, and the folder that it lies in."""
+    monkeypatch.chdir(write(tmp_path, "a/x.png", "a/y.png"))
+    source = join_sources([open_source("a/y.png"), open_source("a")])
+    assert names(source) == list(source.names) == ["a/y.png", "a/x.png"]
+    assert source.total == 2
+
+
 def test_the_client_loads_no_decoder():
     """Sources need neither OpenCV nor Pillow, LiteRT, TensorFlow or Click."""
     code = (

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from model.errors import Failure, FailureCode, UsageError
@@ -56,6 +56,11 @@ def add(archive: tarfile.TarFile, name: str, content: bytes = b"", **attributes:
 def failures(source: Source) -> dict[str, FailureCode]:
     """Return the code of every row that failed."""
     return {image.name: image.content.code for image in source if isinstance(image.content, Failure)}
+
+
+def sentences(source: Source) -> str:
+    """Return what every failure says."""
+    return "\n".join(image.content.sentence for image in source if isinstance(image.content, Failure))
 
 
 def readable(source: Source) -> dict[str, bytes]:
@@ -217,6 +222,7 @@ def test_links_and_devices_in_a_tar_are_failures_if_they_are_named_like_images(t
     source = open_source(path)
     assert readable(source) == {"a.png": b"a"}
     assert failures(source) == dict.fromkeys(["soft.png", "hard.png", "device.png", "pipe.png"], FailureCode.UNREADABLE)
+    assert sentences(source).count("it is a link") == 2
 
 
 def test_long_and_foreign_names_in_a_tar_are_kept(tmp_path):
@@ -327,6 +333,7 @@ def test_encrypted_members_of_a_zip_are_failures(tmp_path):
     source = open_source(path)
     assert readable(source) == {"z.png": b"z"}
     assert failures(source) == {"a.png": FailureCode.UNREADABLE}
+    assert "unpack the archive with its password" in sentences(source)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -403,6 +410,7 @@ def whole() -> dict[str, bytes]:
     changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=12)), max_size=4),
     cut=st.floats(0, 1),
 )
+@example(ending=".zip", changes=[(0.59375, bytes(5))], cut=1.0)  # a member without a name
 def test_whatever_is_damaged_ends_in_rows_or_one_usage_error(ending, changes, cut):
     """Never another exception, never a hang, never a row twice; and what has a checksum is never wrong."""
     content = bytearray(whole()[ending])

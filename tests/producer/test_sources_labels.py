@@ -9,11 +9,14 @@ import unicodedata
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import Failure, FailureCode, UsageError
+from producer.report.tables import write_predictions
+from producer.results import Results
 from producer.sources import Source, open_source
 
 
@@ -172,6 +175,25 @@ def test_names_that_are_no_utf8_are_found_by_their_bytes(tmp_path, truth):
     name = os.fsdecode(b"caf\xe9.png")
     source = open_source(write(tmp_path / "scans", name), labels=truth(b"name,label\ncaf\xe9.png,3\n"))
     assert labels(source) == {name: 3}
+
+
+def test_the_reports_table_is_a_label_file(tmp_path):
+    """Also where it writes names otherwise than they are: formulas to a spreadsheet, bytes that are no UTF-8."""
+    odd = ["=1+1.png", "-3.png", "\t.png", "a,b;c.png", 'q"uote.png', "caf\udce9.png", "back\\slash.png", "größe.png"]
+    names = write(tmp_path / "scans", *odd) and sorted(odd)
+    count = len(names)
+    results = Results(
+        names=names,
+        labels=np.arange(count, dtype=np.int8),
+        digits=np.full(count, 9, np.int8),
+        confidences=np.full(count, 0.5, np.float32),
+        probabilities=None,
+        models=["m"] * count,
+        failures={},
+    )
+    write_predictions(tmp_path / "predictions.csv", results)
+    source = open_source(tmp_path / "scans", labels=str(tmp_path / "predictions.csv"))
+    assert labels(source) == {name: label for label, name in enumerate(names)}
 
 
 @pytest.mark.parametrize(
