@@ -82,8 +82,13 @@ class Service:
         self._serving = Serving(
             self._ledger(), self._doorbell, models, name=self._name, lease_seconds=self._settings.lease_seconds
         )
-        self._ready[:] = [os.getpid(), time.time() - self._started]
-        _log.info("ready after %.2f s with model %s", self._ready[1], self._model)
+        first = not self._ready[0]
+        self._ready[0] = os.getpid()
+        if first:
+            self._ready[1] = time.time() - self._started
+            _log.info("ready after %.2f s with model %s", self._ready[1], self._model)
+        else:
+            _log.info("ready again: another process takes the place of one that ended")
 
     def _get_serving(self) -> Serving:
         if self._serving is None:

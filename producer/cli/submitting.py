@@ -105,14 +105,16 @@ def submit(
         _preview(source, as_json)
         return
     if detach:
+        _say_what_is_in(source)
         connection = running_mill(settings)
         job = create_job(connection, order, source.description, settings, detached=True)
         _send_detached(connection, job, order, source, patience=patience, as_json=as_json)
         return
+    _say_what_is_in(source)
     with borrowed_mill(settings, on_start=_say_starting) as connection:
         job = create_job(connection, order, source.description, settings, detached=False)
         if not as_json:
-            click.echo(f"Job {job}: {source.description}", err=True)
+            click.echo(f"Job {job}: {source.total:,} images of {source.description}", err=True)
         code = _gather_and_report(connection, job, order, source, settings, out=out, patience=patience, as_json=as_json)
     sys.exit(code)
 
@@ -171,12 +173,12 @@ def classify(files: tuple[str, ...], patience: float, as_json: bool) -> None:
 
     from producer.cli.answers import print_answers
     from producer.mill import borrowed_mill
-    from producer.sources import join_sources, open_source
+    from producer.sources import open_each
     from producer.submission import Order, create_job, gather_job
     from worker.settings import Settings
 
     settings = Settings.from_environment()
-    source = join_sources([open_source(file, labels="none") for file in files])
+    source = open_each(files)
     order = Order(path=str(Path(files[0]).absolute()), labels="none", probabilities=as_json)
     with borrowed_mill(settings, on_start=_say_starting) as connection:
         order = replace(order, path=source.description)
@@ -231,6 +233,13 @@ def _say_starting() -> None:
     complain("no mill is running here, so one is started for this command (`digitmill up` keeps one running)")
 
 
+def _say_what_is_in(source: "Source") -> None:
+    for note in source.notes:
+        complain(note)
+    if source.ignored:
+        complain(f"{source.ignored:,} other files are left out: by their names they are no images")
+
+
 def _preview(source: "Source", as_json: bool) -> None:
     labels: Counter[str] = Counter()
     unreadable = 0
@@ -240,6 +249,7 @@ def _preview(source: "Source", as_json: bool) -> None:
         labels["none" if image.label is None else str(image.label)] += 1
         unreadable += isinstance(image.content, Failure)
     total = sum(labels.values())
+    _say_what_is_in(source)
     if as_json:
         click.echo(json.dumps({"source": source.description, "images": total, "labels": labels}))
         return

@@ -72,6 +72,31 @@ class ContainerSource(Generic[Place]):
         return contents
 
 
+class UnopenedSource:
+    """A path at which nothing can be opened: one row that says why; see `Source`."""
+
+    ignored = 0
+    notes: tuple[str, ...] = ()
+    root = ""
+    total = 1
+
+    def __init__(self, path: str, failure: Failure) -> None:
+        self.description = path
+        self.names: Collection[str] = (path,)
+        self._failure = failure
+
+    def __iter__(self) -> Iterator[SourceImage]:
+        yield SourceImage(self.description, None, self._failure)
+
+    def read(self, name: str) -> ImageContent | None:  # noqa: ARG002  as in `Source`
+        """See `Source.read`."""
+        return None
+
+    def read_many(self, names: Collection[str]) -> dict[str, ImageContent]:  # noqa: ARG002  as in `Source`
+        """See `Source.read_many`."""
+        return {}
+
+
 class JoinedSource:
     """Several sources, one after the other; see `Source`.
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import UsageError
+from model.errors import Failure, FailureCode, UsageError
 from producer.sources import labels as labelling
 from producer.sources.arrays import Array, open_idx, open_npy, open_npz
 from producer.sources.folder import Folder, SingleFile
 from producer.sources.labels import Labels
 from producer.sources.listing import Container, Listing
 from producer.sources.naming import IMAGE_SUFFIXES, Selection, is_image
-from producer.sources.opened import ContainerSource, JoinedSource
+from producer.sources.opened import ContainerSource, JoinedSource, UnopenedSource
 from producer.sources.reading import explain
 from producer.sources.source import Source
 from producer.sources.tars import TAR_SUFFIXES, Tar
@@ -78,6 +78,17 @@ def mnist_source(images: NDArray[np.uint8], labels: NDArray[np.uint8], repeat: i
 def join_sources(sources: Sequence[Source]) -> Source:
     """Several sources as one; its names begin with the path of each source, as given."""
     return JoinedSource(sources)
+
+
+def open_each(paths: Sequence[str]) -> Source:
+    """Open several paths as one unlabelled source; one that cannot be opened is a row that says why."""
+    sources: list[Source] = []
+    for path in paths:
+        try:
+            sources.append(open_source(path, labels=NONE))
+        except UsageError as fault:
+            sources.append(UnopenedSource(path, Failure(FailureCode.UNREADABLE, str(fault))))
+    return join_sources(sources)
 
 
 def _open_container(path: Path) -> Container[Any]:

@@ -14,7 +14,8 @@ A part is written `<sequence>.<start>.<stop>`: images start to stop of the batch
 submitted as one part; only a batch that keeps killing its worker is cut into several.
 """
 
-from typing import NamedTuple, Self
+from dataclasses import dataclass, replace
+from typing import Self
 
 from model.errors import WireError
 
@@ -23,7 +24,8 @@ OPEN = "digitmill:open"
 WORKERS = "digitmill:workers"
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True, slots=True, order=True)
+class Part:
     """Images `start` to `stop` of one batch of a job: what is claimed, worked on and answered as one."""
 
     job: str
@@ -52,7 +54,7 @@ class Part(NamedTuple):
     def halves(self) -> tuple[Self, Self]:
         """Cut it in two; only for two images or more."""
         middle = (self.start + self.stop) // 2
-        return self._replace(stop=middle), self._replace(start=middle)
+        return replace(self, stop=middle), replace(self, start=middle)
 
     @classmethod
     def from_member(cls, member: str) -> Self:
