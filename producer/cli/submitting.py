@@ -237,7 +237,8 @@ def _say_what_is_in(source: "Source") -> None:
     for note in source.notes:
         complain(note)
     if source.ignored:
-        complain(f"{source.ignored:,} other files are left out: by their names they are no images")
+        files = "1 other file is" if source.ignored == 1 else f"{source.ignored:,} other files are"
+        complain(f"{files} left out: no image by its name")
 
 
 def _preview(source: "Source", as_json: bool) -> None:
