@@ -44,7 +44,7 @@ define install
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("digitmill needs Python 3.11 or newer, and this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || { echo "Making a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing what is locked in requirements/ (once)"
-	@$(PIP) install --no-compile --require-hashes $(1)
+	@$(PIP) install --require-hashes $(1)
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 endef
