@@ -15,7 +15,6 @@ from model.errors import Failure, FailureCode, UnknownFormat, WireError
 
 VERSION = 1
 SIDE = 28
-_NO_DIGIT = 255
 _NO_LABEL = 255
 
 
@@ -101,9 +100,11 @@ class Manifest:
             WireError: not a manifest, or of a version that this program does not read.
         """
         match _unpack(data, "manifest"):
-            case {"names": list(names), "labels": bytes(labels), "failures": dict(failures)} if len(names) == len(
-                labels
-            ) and all(isinstance(name, bytes) for name in names):
+            case {"names": list(names), "labels": bytes(labels), "failures": dict(failures)} if (
+                len(names) == len(labels)
+                and all(isinstance(name, bytes) for name in names)
+                and all(label <= 9 or label == _NO_LABEL for label in labels)
+            ):
                 return cls(
                     tuple(name.decode("utf-8", "surrogateescape") for name in names),
                     tuple(None if label == _NO_LABEL else label for label in labels),
@@ -119,7 +120,7 @@ class Result:
     Attributes:
         model: version of the model that classified.
         worker: name of the worker.
-        digits: uint8 (n,), 0 to 9; undefined where the image failed.
+        digits: uint8 (n,), 0 to 9; without a meaning where the image failed.
         confidences: float32 (n,), 0 to 1; undefined where the image failed.
         probabilities: float32 (n, 10), or None unless asked for.
         failures: by index.
@@ -165,8 +166,10 @@ class Result:
                 "confidences": bytes(confidences),
                 "probabilities": bytes() | None as probabilities,
                 "failures": dict(failures),
-            } if len(confidences) == 4 * len(digits) and (
-                probabilities is None or len(probabilities) == 40 * len(digits)
+            } if (
+                len(confidences) == 4 * len(digits)
+                and (probabilities is None or len(probabilities) == 40 * len(digits))
+                and max(digits, default=0) <= 9
             ):
                 return cls(
                     model,
@@ -211,13 +214,14 @@ def _unpack(data: bytes, kind: str) -> dict[str, Any]:
     try:
         # Lengths inside are checked by msgpack against the length of `data`: nothing large comes of a small record.
         body = msgpack.unpackb(data, raw=False, strict_map_key=False, unicode_errors="surrogateescape")
-    except (ValueError, msgpack.UnpackException) as fault:
+    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as fault:
+        # TypeError: msgpack has maps whose keys are lists, Python has no such dictionary.
         raise WireError(f"This {kind} record is damaged ({type(fault).__name__}). Submit its job again.") from None
     if not isinstance(body, dict) or "v" not in body:
         raise WireError(f"This is no {kind} record. Submit its job again.")
     if body["v"] != VERSION:
         raise UnknownFormat(
-            f"This {kind} record has format {body['v']!r}, this program reads format {VERSION}. "
+            f"This {kind} record has format {str(body['v'])[:80]}, this program reads format {VERSION}. "
             "Run the same version of digitmill everywhere."
         )
     return body
