@@ -1,0 +1,37 @@
+"""A real server without workers, for what the ledger and the connection do with it."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+from hypothesis import settings
+
+from producer.local import Stack
+from worker.connection import connect
+from worker.ledger import Ledger
+
+settings.register_profile("shared machine", deadline=None)  # other work on the same cores is no fault of ours
+settings.load_profile("shared machine")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """An embedded server without workers."""
+    with Stack(tmp_path_factory.mktemp("server"), 0) as stack:
+        yield stack
+
+
+@pytest.fixture
+def client(server: Stack) -> Iterator["redis.Redis"]:
+    """A connection to the server, which is empty and has its usual memory limit."""
+    connection = connect(server.url)
+    connection.flushall()
+    yield connection
+    connection.config_set("maxmemory", "1gb")
+    connection.close()
+
+
+@pytest.fixture
+def ledger(client: "redis.Redis") -> Ledger:
+    """An empty ledger."""
+    return Ledger(client, ttl_seconds=3600)
