@@ -12,6 +12,7 @@ import cv2
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 from celery.worker import state as celery_state
+from kombu import compression
 
 from model.card import BASELINE, read_model
 from model.errors import DigitmillError, WireError
@@ -49,6 +50,7 @@ class Service:
         self._ready = RawArray("d", 2)
         self._steward: Steward | None = None
         register(self._app, self._get_serving)
+        _refuse_compression()
 
     def run(self) -> int:
         """Work until told to stop (SIGTERM: finish the batch in hand; SIGQUIT: hand it back); return the exit code."""
@@ -143,6 +145,16 @@ class Service:
 
     def _ledger(self) -> Ledger:
         return Ledger(connect(self._url), ttl_seconds=self._settings.result_days * 86400)
+
+
+def _refuse_compression() -> None:
+    """Take kombu's decompressors away: it would unpack whatever a message's header asks for, without bound."""
+
+    def refuse(_: bytes) -> bytes:
+        raise WireError("A compressed message is passed over: no doorbell is compressed.")
+
+    for content_type in compression.encoders():
+        compression.register(refuse, refuse, content_type)
 
 
 def _parts_in_work() -> list[Part]:
