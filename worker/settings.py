@@ -1,11 +1,12 @@
 """Everything that can be set, read once from `DIGITMILL_*` variables into one frozen object."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -13,6 +14,8 @@ from model.errors import UsageError
 
 DEFAULT_REDIS_URL = "redis://localhost:6379/0"
 _SCHEMES = ("redis", "rediss", "unix")
+_SHORTEST, _LONGEST = 0.001, 1e6
+"""Of any duration, in its own unit: Redis counts in whole milliseconds, and in no more than 63 bits of them."""
 
 _Value = TypeVar("_Value")
 
@@ -65,7 +68,9 @@ class Settings:
             try:
                 return parse(text)
             except ValueError as fault:
-                raise UsageError(f"{name}={text!r} is no good: {fault}. Correct or unset it.") from None
+                raise UsageError(
+                    f"{name}={without_password(text)!r} is no good: {fault}. Correct or unset it."
+                ) from None
 
         return cls(
             redis_url=read("DIGITMILL_REDIS_URL", _redis_url, None),
@@ -83,23 +88,26 @@ class Settings:
 
 def without_password(url: str) -> str:
     """Return the URL fit for a log or a message: its password, if any, replaced by `***`."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    credentials, _, host = parts.netloc.rpartition("@")
-    user = credentials.partition(":")[0]
-    return urlunsplit(parts._replace(netloc=f"{user}:***@{host}"))
+    # By pattern, since what is no proper URL ends in messages as well. Up to the last @: a password may contain one.
+    url = re.sub(r"^((?:\w+://)?+[^:@/]*):.*@", r"\1:***@", url)
+    return re.sub(r"([?&]\w*password=)[^&#]*", r"\1***", url)
 
 
 def _redis_url(text: str) -> str:
-    scheme = urlsplit(text).scheme
-    if scheme not in _SCHEMES:
+    if text.partition("://")[0] not in _SCHEMES:
         raise ValueError(f"a Redis URL starts with {', '.join(s + '://' for s in _SCHEMES)}")
+    try:
+        _ = urlsplit(text).port
+    except ValueError:
+        raise ValueError("host or port make no sense (special characters of a password are written %XX)") from None
     return text
 
 
 def _folder(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("there is no such home folder") from None
 
 
 def _positive(text: str) -> float:
@@ -107,8 +115,8 @@ def _positive(text: str) -> float:
         number = float(text)
     except ValueError:
         raise ValueError("it must be a number") from None
-    if not 0 < number < float("inf"):
-        raise ValueError("it must be above zero")
+    if not _SHORTEST <= number <= _LONGEST:
+        raise ValueError(f"it must be from {_SHORTEST:g} to {_LONGEST:,.0f}")
     return number
 
 
