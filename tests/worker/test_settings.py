@@ -1,0 +1,108 @@
+"""Facts about the settings: every variable is read, and what makes no sense is refused by name."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.errors import UsageError
+from worker.settings import Settings, without_password
+
+GOOD: list[tuple[str, str, str, Any]] = [
+    ("DIGITMILL_REDIS_URL", "rediss://user:secret@host:6380/3", "redis_url", "rediss://user:secret@host:6380/3"),
+    ("DIGITMILL_REDIS_URL", "unix:///run/redis.sock", "redis_url", "unix:///run/redis.sock"),
+    ("DIGITMILL_DATA", "/somewhere", "data", Path("/somewhere")),
+    ("DIGITMILL_DATA", "here", "data", Path.cwd() / "here"),
+    ("DIGITMILL_MNIST", "~/mnist", "mnist", Path.home() / "mnist"),
+    ("DIGITMILL_CACHE", "/cache", "cache", Path("/cache")),
+    ("DIGITMILL_OFFLINE", "1", "offline", True),
+    ("DIGITMILL_OFFLINE", "No", "offline", False),
+    ("DIGITMILL_LEASE_SECONDS", "2.5", "lease_seconds", 2.5),
+    ("DIGITMILL_TIME_LIMIT_SECONDS", "120", "time_limit_seconds", 120.0),
+    ("DIGITMILL_RESULT_DAYS", " 0.5 ", "result_days", 0.5),
+    ("DIGITMILL_RECONCILE", "off", "reconcile", False),
+    ("DIGITMILL_RECONCILE", "TRUE", "reconcile", True),
+    ("DIGITMILL_LOG_LEVEL", "debug", "log_level", "DEBUG"),
+]
+
+
+@pytest.mark.parametrize(("variable", "text", "field", "value"), GOOD)
+def test_every_variable_is_read(variable: str, text: str, field: str, value: Any) -> None:
+    """And touches no setting but its own."""
+    settings = Settings.from_environment({variable: text})
+    assert getattr(settings, field) == value
+    defaults = Settings.from_environment({})
+    others = [other.name for other in fields(Settings) if other.name != field]
+    assert all(getattr(settings, other) == getattr(defaults, other) for other in others)
+
+
+def test_the_examples_above_leave_no_setting_out() -> None:
+    """A new setting wants an example."""
+    assert {field for _, _, field, _ in GOOD} == {field.name for field in fields(Settings)}
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    """As shells and compose files leave them."""
+    assert Settings.from_environment(dict.fromkeys([name for name, *_ in GOOD], " ")) == Settings.from_environment({})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("DIGITMILL_REDIS_URL", "localhost:6379"),
+        ("DIGITMILL_REDIS_URL", "http://localhost"),
+        ("DIGITMILL_REDIS_URL", "redis://localhost:port"),
+        ("DIGITMILL_REDIS_URL", "redis://[::1"),
+        ("DIGITMILL_DATA", "~nobody-of-this-name/x"),
+        ("DIGITMILL_OFFLINE", "maybe"),
+        ("DIGITMILL_RECONCILE", "2"),
+        ("DIGITMILL_LEASE_SECONDS", "soon"),
+        ("DIGITMILL_LEASE_SECONDS", "0"),
+        ("DIGITMILL_LEASE_SECONDS", "0.0001"),
+        ("DIGITMILL_TIME_LIMIT_SECONDS", "-1"),
+        ("DIGITMILL_RESULT_DAYS", "nan"),
+        ("DIGITMILL_RESULT_DAYS", "inf"),
+        ("DIGITMILL_RESULT_DAYS", "1e300"),
+        ("DIGITMILL_LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_variable_and_the_remedy(variable: str, text: str) -> None:
+    """The message can be acted upon without the manual."""
+    with pytest.raises(UsageError, match=rf"^{variable}=.* is no good: .+\. Correct or unset it\.$"):
+        Settings.from_environment({variable: text})
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://user:secret@host:port/0", "user:secret@host", "redis://:se/secret@host", "http://user:secret@host"],
+)
+def test_a_refused_url_does_not_show_its_password(url: str) -> None:
+    """Messages end in logs and tickets."""
+    with pytest.raises(UsageError) as caught:
+        Settings.from_environment({"DIGITMILL_REDIS_URL": url})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://host", "redis://host"),
+        ("redis://user@host:6379/0", "redis://user@host:6379/0"),
+        ("redis://user:secret@host:6379/0", "redis://user:***@host:6379/0"),
+        ("rediss://:secret@host/1?ssl_cert_reqs=none", "rediss://:***@host/1?ssl_cert_reqs=none"),
+        ("redis://:secret@[::1]:6379", "redis://:***@[::1]:6379"),
+        ("redis://user:sec:ret@host", "redis://user:***@host"),
+        ("redis://user:sec@ret@host", "redis://user:***@host"),
+        ("redis://user:sec%40ret@host", "redis://user:***@host"),
+        ("redis://user:sec/ret@host", "redis://user:***@host"),
+        ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+        ("unix://:secret@/run/redis.sock", "unix://:***@/run/redis.sock"),
+        ("unix://user:secret@/run/redis.sock?db=1", "unix://user:***@/run/redis.sock?db=1"),
+        ("redis://host:6379?password=secret&db=1", "redis://host:6379?password=***&db=1"),
+        ("unix:///run/redis.sock?db=1&password=secret", "unix:///run/redis.sock?db=1&password=***"),
+    ],
+)
+def test_no_url_shows_its_password(url: str, shown: str) -> None:
+    """Whatever shape it has; redis-py takes it from the query as well."""
+    assert without_password(url) == shown
