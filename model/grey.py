@@ -1,0 +1,118 @@
+"""Reducing pixels of any kind to one channel of grey in which ink and paper differ.
+
+Lightness nearly always does it. It fails for yellow ink on white, red on green, and for drawings that only their
+transparency carries; those are looked for here.
+"""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import FailureCode, ImageError
+from model.raster import SQUARE, Grey
+
+COLOUR_OVER_LIGHTNESS = 2.0
+"""How many times greater the contrast along the best colour axis must be, before lightness is given up for it."""
+
+ONE_COLOUR = 24.0
+"""Standard deviation, of 255, up to which what is visible of a partly transparent image counts as of one colour."""
+
+_OPAQUE = 128
+_VISIBLE = 8  # differences of opacity below this are not seen
+_SAMPLES = 64  # per side: enough to find a colour axis
+_LAG = 2  # samples between the two of a difference: across the edge of a stroke, hardly across the page
+_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as cv2 and Pillow convert
+
+
+def to_eight_bits(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Scale pixels of more than eight bits to 0 … 255, without clipping.
+
+    Cameras and scanners store 10, 12 or 14 significant bits in 16, so white is taken to be the greatest value of as
+    many bits as the image uses; values of 8 bits stay what they are. Fractions and signed values are stretched to their
+    range.
+
+    Args:
+        values: float32 (height, width); what is not finite counts as 0.
+    """
+    exact = np.where(np.isfinite(values), values, 0).astype(np.float64)
+    low, high = float(exact.min()), float(exact.max())
+    if low < 0 or high <= 1:
+        exact -= low
+        white = (high - low) or 1.0
+    else:
+        white = 2.0 ** max(8, int(high).bit_length()) - 1
+    return np.rint(exact * (255 / white)).astype(np.uint8)
+
+
+def from_colour(pixels: NDArray[np.uint8]) -> Grey:
+    """Lightness, or the axis of colour along which neighbouring pixels differ most, if lightness differs far less.
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB.
+    """
+    axis = _best_axis(pixels)
+    if axis is None:
+        return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    darkest, lightest = 255 * axis[axis < 0].sum(), 255 * axis[axis > 0].sum()
+    along = pixels.astype(np.float32) @ axis
+    grey: Grey = np.rint((along - darkest) * (255 / (lightest - darkest))).astype(np.uint8)
+    return grey
+
+
+def _best_axis(pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+    """The first principal axis of the differences between near pixels; None where lightness serves as well."""
+    step = math.ceil(max(pixels.shape) / _SAMPLES)
+    samples = pixels[::step, ::step].astype(np.float32)
+    # Differences, not values: light that falls off across the page is no contrast.
+    differences = np.concatenate(
+        [(samples[_LAG:] - samples[:-_LAG]).reshape(-1, 3), (samples[:, _LAG:] - samples[:, :-_LAG]).reshape(-1, 3)]
+    )
+    scatter = differences.T @ differences
+    variances, axes = np.linalg.eigh(scatter)
+    by_lightness = _LUMINANCE @ scatter @ _LUMINANCE / (_LUMINANCE @ _LUMINANCE)
+    if variances[-1] <= COLOUR_OVER_LIGHTNESS**2 * by_lightness:
+        return None
+    axis: NDArray[np.float32] = axes[:, -1]
+    return axis if axis @ _LUMINANCE >= 0 else -axis
+
+
+def from_transparency(pixels: NDArray[np.uint8]) -> Grey:
+    """Grey of a partly transparent image, on the background that shows the drawing.
+
+    - All visible pixels have one colour: the opacity is the drawing, whatever that colour is.
+    - The visible part has an edge of one colour (a photograph with its corners cut off, a sticker): it goes on that.
+    - Else the ink itself has several colours: it goes on white if it is dark, on black if it is light.
+
+    Args:
+        pixels: uint8 (height, width, 4), RGBA.
+
+    Raises:
+        ImageError: BLANK, if nothing is visible.
+    """
+    opacity = pixels[..., 3]
+    least, most = int(opacity.min()), int(opacity.max())
+    if most == 0:
+        raise ImageError(FailureCode.BLANK, "The image is fully transparent: nothing is drawn on it.")
+    grey = from_colour(np.ascontiguousarray(pixels[..., :3]))
+    if most - least < _VISIBLE:
+        return grey
+    if _spread(pixels[..., :3], opacity) < ONE_COLOUR:
+        return opacity.copy()
+    opaque = np.where(opacity >= _OPAQUE, np.uint8(255), np.uint8(0))
+    edge = cv2.bitwise_and(opaque, cv2.dilate(255 - opaque, SQUARE))
+    if edge.any() and _spread(grey[..., np.newaxis], edge) < ONE_COLOUR:
+        background = float(np.median(grey[edge > 0]))
+    else:
+        background = 255.0 if np.average(grey, weights=opacity) < _OPAQUE else 0.0
+    share = opacity / np.float32(255)
+    return np.rint(grey * share + background * (1 - share)).astype(np.uint8)
+
+
+def _spread(pixels: Grey, weights: Grey) -> float:
+    """Weighted standard deviation of the colour, of the channel where it is greatest."""
+    shares = weights.ravel() / np.float32(weights.sum(dtype=np.float32))
+    flat = pixels.reshape(len(shares), -1).astype(np.float32)
+    mean = shares @ flat
+    return float(np.sqrt((shares @ (flat - mean) ** 2).max()))

@@ -1,0 +1,172 @@
+"""Finding ink: how far each pixel of a grey image differs from the paper around it.
+
+Paper is not one grey: scanners shade it, lamps light one side of it, hands throw shadows on it. Three models of it are
+tried, the simplest first, and the first that leaves the paper even is taken: one grey level, a smooth surface, and what
+remains when everything narrow is removed.
+"""
+
+from enum import IntEnum
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.raster import SQUARE, Grey, Mask, above, histogram, otsu, quantiles, rim, shrink
+
+COARSE = 64
+"""Pixels of the longer side at which paper is modelled: it has no finer detail, and noise averages out."""
+
+UNEVENNESS = 0.35
+"""Of the contrast of the ink: how far the greys of paper may spread before a finer model of it is tried."""
+
+THIRD_LEVEL = 0.7
+"""Of the contrast: this far beyond ink or paper lies something else. Real ink, where a shadow was taken for ink."""
+
+SOLID = 0.1
+"""Of the shorter side: half the thickness from which ink at the edge is no stroke, but a shadow or the table."""
+
+NARROW = 0.35
+"""Of the shorter side: what is narrower counts as ink where nothing else tells it from paper."""
+
+_BRIGHT = 32  # paper at least this light reflects a share of the light; below, the share is mostly noise
+_STEPS = 5  # of the robust fit; it moves by less than a grey level afterwards
+
+
+class Side(IntEnum):
+    """On which side of paper ink lies."""
+
+    DARKER = -1
+    LIGHTER = 1
+
+
+def find_ink(image: Grey) -> tuple[Grey, int]:
+    """Tell ink from paper.
+
+    Returns:
+        Ink, uint8 (height, width): 0 on paper, 255 where it is strongest.
+        Its contrast: how many of the image's levels the strongest differs from paper; 0 if nothing does.
+    """
+    coarse, _ = shrink(image, COARSE)
+    paper, side = _model(coarse)
+    paper = cv2.resize(paper, image.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    if side is Side.LIGHTER:
+        ink = cv2.subtract(image, paper)
+    elif paper.min() >= _BRIGHT:
+        ink = 255 - cv2.divide(image, paper, scale=255)  # ink takes away a share of the light, in shadow as well
+    else:
+        ink = cv2.subtract(paper, image)
+    strongest = int(ink.max())
+    return (cv2.convertScaleAbs(ink, alpha=255 / strongest) if strongest else ink), strongest
+
+
+def _model(coarse: Grey) -> tuple[Grey, Side]:
+    """The grey of paper everywhere, (height, width) as `coarse`, and the side of it on which ink lies."""
+    light = above(coarse, otsu(histogram(coarse)))
+    side = Side.DARKER if _background_share(light) >= 0.5 else Side.LIGHTER
+    ink = light if side is Side.LIGHTER else 255 - light
+    levels = coarse if side is Side.LIGHTER else 255 - coarse
+    if _is_even(levels, ink):
+        (level,) = quantiles(histogram(coarse, 255 - ink), 0.5)
+        return np.full_like(coarse, level), side
+
+    # The paper found so far starts the fit; if it was a lit part only, everything does, as ink covers less than paper.
+    for start in (255 - ink, np.full_like(ink, 255)):
+        paper = _surface(coarse, start)
+        rest = coarse - paper
+        if start.all():
+            side = Side.LIGHTER if _skewed_up(rest) else Side.DARKER
+        levels = _levels(rest * side)
+        ink = above(levels, otsu(histogram(np.maximum(levels, 128))))
+        if _is_even(levels, ink) and not _is_solid(ink):
+            return np.clip(np.rint(paper), 0, 255).astype(np.uint8), side
+
+    levels = _levels(rest)
+    # Over half of the image the middle grey is paper, whatever shadows fall on it.
+    middle = cv2.medianBlur(levels, min(coarse.shape) // 4 * 2 + 1).astype(np.float32)
+    side = Side.LIGHTER if _skewed_up(levels - middle) else Side.DARKER
+    width = max(3, round(min(coarse.shape) * NARROW))
+    closed = cv2.morphologyEx(
+        levels,
+        cv2.MORPH_CLOSE if side is Side.DARKER else cv2.MORPH_OPEN,
+        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)),
+    )
+    paper = paper + cv2.GaussianBlur(closed, (0, 0), 1.0) - 128
+    return np.clip(np.rint(paper), 0, 255).astype(np.uint8), side
+
+
+def _background_share(mask: Mask) -> float:
+    """How much this class looks like background, 0 to 1: of the corners, of the rim and of the area it has.
+
+    A digit that fills its image covers half of the rim now and then, and half of the area, but not the corners too.
+    """
+    height, width = mask.shape
+    size = max(1, min(height, width) // 8)
+    corners = np.concatenate([mask[rows, columns].ravel() for rows in _ends(size) for columns in _ends(size)])
+    edge = rim(mask)
+    shares = (np.count_nonzero(part) / part.size for part in (corners, edge, mask))
+    return sum(shares) / 3
+
+
+def _ends(size: int) -> tuple[slice, slice]:
+    return slice(None, size), slice(-size, None)
+
+
+def _is_even(levels: Grey, ink: Mask) -> bool:
+    """Whether there are two levels, ink above paper, and nothing else."""
+    paper = 255 - ink
+    if not ink.any() or not paper.any():
+        return False
+    ink_level, beyond_ink = quantiles(histogram(levels, ink), 0.5, 0.995)
+    beyond_paper, paper_level = quantiles(histogram(levels, paper), 0.005, 0.5)
+    contrast = ink_level - paper_level
+    if max(beyond_ink - ink_level, paper_level - beyond_paper) > THIRD_LEVEL * contrast:
+        return False
+    bare = 255 - cv2.dilate(ink, SQUARE)  # without the soft edges of strokes
+    if cv2.countNonZero(bare) < 0.05 * bare.size:
+        return True
+    low, high = quantiles(histogram(levels, bare), 0.03, 0.97)
+    return high - low < UNEVENNESS * contrast
+
+
+def _is_solid(ink: Mask) -> bool:
+    depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
+    return bool(rim(depth).max() > SOLID * min(ink.shape))
+
+
+@lru_cache(maxsize=32)
+def _quadratics(height: int, width: int) -> NDArray[np.float32]:
+    """The six polynomials of degree ≤ 2 over a grid, float32 (height × width, 6)."""
+    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6).astype(np.float32)
+
+
+def _surface(coarse: Grey, start: Mask) -> NDArray[np.float32]:
+    """The quadratic surface through paper: iteratively reweighted least squares, with Cauchy's weights squared.
+
+    What lies far from the surface, ink that is, loses its weight.
+    """
+    thin = 2 if min(coarse.shape) >= COARSE // 4 else 1  # a quarter of the pixels fix six coefficients as well
+    terms = _quadratics(*coarse.shape)
+    some = terms.reshape(*coarse.shape, 6)[::thin, ::thin].reshape(-1, 6)
+    values = coarse[::thin, ::thin].ravel().astype(np.float32)
+    weights = (start[::thin, ::thin].ravel() > 0).astype(np.float32)
+    for _ in range(_STEPS):
+        weighted = some * weights[:, np.newaxis]
+        normal = weighted.T @ some + np.float32(1e-3) * np.eye(6, dtype=np.float32)
+        coefficients = np.linalg.solve(normal, weighted.T @ values)
+        distances = np.abs(values - some @ coefficients)
+        scale = 1.25 * float(weights @ distances / weights.sum()) + 0.5
+        weights = 1 / np.square(1 + np.square(distances / (1.5 * scale)))
+    surface: NDArray[np.float32] = (terms @ coefficients).reshape(coarse.shape)
+    return surface
+
+
+def _levels(rest: NDArray[np.float32]) -> Grey:
+    """Differences as grey, 128 for none."""
+    return np.clip(rest + 128, 0, 255).astype(np.uint8)
+
+
+def _skewed_up(rest: NDArray[np.float32]) -> bool:
+    """Whether the long tail is the lighter one: ink is the smaller part."""
+    return bool((rest**3).sum() > 0)

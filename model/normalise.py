@@ -1,0 +1,180 @@
+"""Bringing a grey image of any size and kind to MNIST's conventions: 28 × 28, light ink on black, centred by mass.
+
+Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-Based Learning Applied to Document Recognition", Proc. IEEE 86
+(1998), and the page of MNIST: digits were "size normalized to fit in a 20x20 pixel box while preserving their aspect
+ratio" with the grey levels of anti-aliasing, and "centered in a 28x28 image by computing the center of mass".
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import FailureCode, ImageError
+from model.ink import find_ink
+from model.layout import find_digit, find_sheet
+from model.raster import SQUARE, Grey, Mask, above, histogram, quantiles, shrink
+from model.strokes import find_strokes, is_noise, smooth
+
+SIDE = 28
+"""Pixels of each side of an MNIST image."""
+
+BOX = 20
+"""Pixels of the longer side of the ink of an MNIST digit."""
+
+WORKING = 200
+"""Pixels of the longer side, at most, at which ink is looked for: ten times MNIST's, for a digit that fills it."""
+
+SMALL = 0.4
+"""Of the longer side: a digit smaller than this is looked at again, closer."""
+
+LOOKS = 3
+"""At an image, each closer than the one before, at most."""
+
+SPECK_PIXELS, SPECK_SHARE = 4, 0.02
+"""In pixels, and of the longer side: what is smaller than either is no digit."""
+
+FAINT, FAINTEST = 24, 6
+"""Levels of 255. Blank paper has up to the first from one side to the other, by its texture and the light on it; a
+difference below the second is rounding. An image of just two levels has neither, and may be as faint as it likes."""
+
+FINE = 4
+"""Pixels per pixel of MNIST, at which the width of strokes is mended."""
+
+THIN, THICK = 8, 14
+"""Pixels of `FINE`: the strokes of nine in ten MNIST digits are between 7 and 17 wide, of half of them 10 to 13."""
+
+
+def normalise(image: Grey) -> NDArray[np.uint8]:
+    """Bring one image to MNIST's conventions.
+
+    An image that follows them already, or does but for dark ink on white, comes back as it is, pixel by pixel. In
+    others ink is told from paper, whichever is the lighter and however unevenly lit; table, frame, ruled lines and
+    specks are left out; strokes are brought to a usual width, and the digit to MNIST's size and position.
+
+    Args:
+        image: uint8 (height, width), of any size; several hundred pixels a side are enough.
+
+    Returns:
+        uint8 (28, 28), light ink on black.
+
+    Raises:
+        ImageError: BLANK, if nothing is drawn.
+    """
+    ready = _already_normal(image)
+    if ready is not None:
+        return ready
+    image = _without_table(image)
+    for _ in range(LOOKS):
+        working, factor = shrink(image, WORKING)
+        ink, digit = _look(working, levels=cv2.countNonZero(histogram(image)))
+        left, top, width, height = cv2.boundingRect(digit)
+        size = max(width, height)
+        if size * factor < max(SPECK_PIXELS, SPECK_SHARE * max(image.shape)):
+            raise _blank("there are only specks on it")
+        if factor == 1 or size >= SMALL * max(working.shape):
+            break
+        around = size // 2
+        image = image[
+            max(0, top - around) * factor : (top + height + around) * factor,
+            max(0, left - around) * factor : (left + width + around) * factor,
+        ]
+    (typical,) = quantiles(histogram(ink, digit), 0.6)
+    ink = cv2.bitwise_and(ink, cv2.dilate(digit, SQUARE))
+    cut = ink[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1]
+    return _centred(_fitted(_of_usual_width(cv2.convertScaleAbs(cut, alpha=255 / typical))))
+
+
+def _look(image: Grey, levels: int) -> tuple[Grey, Mask]:
+    """The ink in an image, and the mask of the digit.
+
+    Args:
+        image: (height, width), at most `WORKING` pixels long.
+        levels: how many different ones it had before it was reduced.
+    """
+    ink, contrast = find_ink(image)
+    if not contrast or is_noise(image):
+        raise _blank("nothing is drawn on it")
+    ink = smooth(ink, image, contrast)
+    digit = find_digit(find_strokes(ink))
+    _, _, width, height = cv2.boundingRect(digit)
+    crosses = width >= 0.95 * image.shape[1] or height >= 0.95 * image.shape[0]
+    if levels > 2 and contrast < (FAINT if crosses else FAINTEST):
+        raise _blank("there are only differences of light on it")
+    return ink, digit
+
+
+def _blank(why: str) -> ImageError:
+    return ImageError(FailureCode.BLANK, f"The image is blank: {why}.")
+
+
+def _already_normal(image: Grey) -> NDArray[np.uint8] | None:
+    """The image, or its negative, if it follows MNIST's conventions: every one of the 70,000 does."""
+    if image.shape != (SIDE, SIDE):
+        return None
+    for light in (image, 255 - image):
+        _, _, width, height = cv2.boundingRect(light)
+        if BOX - 2 <= max(width, height) <= BOX and light.max() >= 200:
+            x, y = _centre_of_mass(light)
+            if abs(x - SIDE / 2) <= 1 and abs(y - SIDE / 2) <= 1:
+                return light.astype(np.uint8)  # a copy: the caller's image stays the caller's
+    return None
+
+
+def _without_table(image: Grey) -> Grey:
+    """The sheet alone, if the image shows one on a table."""
+    sheet = find_sheet(image)
+    if sheet is None:
+        return image
+    sheet = cv2.resize(sheet, image.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    (paper,) = quantiles(histogram(image, sheet), 0.5)
+    left, top, width, height = cv2.boundingRect(sheet)
+    return np.where(sheet, image, np.uint8(paper))[top : top + height, left : left + width]
+
+
+def _of_usual_width(ink: Grey) -> Grey:
+    """The ink at `FINE` pixels per pixel of MNIST, strokes thinner or thicker than usual brought towards MNIST's."""
+    fine = _resized(ink, FINE * BOX)
+    (full,) = quantiles(histogram(fine, above(fine, int(fine.max()) // 2 - 1)), 0.5)
+    fine = np.pad(cv2.convertScaleAbs(fine, alpha=255 / full), THIN)
+    strokes = above(fine, 127)
+    # Across a stroke the distance to its edge rises from 0 to half its width and falls again: on average a quarter.
+    width = 4 * cv2.mean(cv2.distanceTransform(strokes, cv2.DIST_L2, 3), strokes)[0]
+    if round(THIN - width) >= 1:
+        return cv2.dilate(fine, _disc(round(THIN - width) + 1))
+    if round(0.7 * (width - THICK)) >= 1:
+        return cv2.erode(fine, _disc(round(0.7 * (width - THICK)) + 1))
+    return fine
+
+
+def _disc(width: int) -> Mask:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+
+
+def _resized(ink: Grey, longest: int) -> Grey:
+    scale = longest / max(ink.shape)
+    height, width = (max(1, round(side * scale)) for side in ink.shape)
+    return cv2.resize(ink, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+
+
+def _fitted(fine: Grey) -> Grey:
+    """The ink cropped, and scaled into the box by area averaging."""
+    left, top, width, height = cv2.boundingRect(above(fine, 0.3 * 255))
+    small = _resized(fine[top : top + height, left : left + width], BOX)
+    (full,) = quantiles(histogram(small, above(small, 0.2 * 255)), 0.8)
+    return cv2.convertScaleAbs(small, alpha=255 / full)
+
+
+def _centred(small: Grey) -> NDArray[np.uint8]:
+    height, width = small.shape
+    x, y = _centre_of_mass(small)
+    left = min(max(round(SIDE / 2 - x), 0), SIDE - width)
+    top = min(max(round(SIDE / 2 - y), 0), SIDE - height)
+    result = np.zeros((SIDE, SIDE), np.uint8)
+    result[top : top + height, left : left + width] = small
+    return result
+
+
+def _centre_of_mass(image: Grey) -> tuple[float, float]:
+    """Column and row; MNIST's digits have theirs within half a pixel of 14, 14."""
+    moments = cv2.moments(image)
+    return moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]

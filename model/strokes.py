@@ -1,0 +1,74 @@
+"""From ink to strokes: what the pen meant, against noise, ruled lines and the soft edges of strokes."""
+
+import cv2
+import numpy as np
+from cv2.typing import MatLike
+
+from model.raster import LEVELS, SQUARE, Grey, Mask, above, histogram, otsu, rim
+
+NOISY = 0.06
+"""Noise, as a standard deviation over the contrast of ink, from which it is smoothed away."""
+
+EDGE = 0.4
+"""Of the strongest ink nearby: what is weaker is no stroke, but the edge of one."""
+
+FAINTEST = 64
+"""Of 255, the strongest ink of the image: strokes fainter than this are lost beside it."""
+
+FAINT = 0.5
+"""Of the ink of other strokes: fainter ones that run out of the image are ruled lines or the edge of a shadow."""
+
+NOTHING_BUT_NOISE = 2.5
+"""Range of the means of 5 x 5 pixels over the standard deviation of noise: white noise of any strength and size has 1.0
+to 2.1, drawings 3.3 and more, measured on 10,000 images."""
+
+_NEARBY = np.ones((5, 5), np.uint8)
+_ROUGHNESS = 0.725  # mean of |pixel - median of its 3 x 3| over the standard deviation of Gaussian noise; measured
+
+
+def is_noise(image: Grey) -> bool:
+    """Whether neighbouring pixels have so little in common that nothing can be drawn."""
+    deviation = cv2.mean(_roughness(image))[0] / _ROUGHNESS
+    low, high, _, _ = cv2.minMaxLoc(cv2.blur(image.astype(np.float32), (5, 5)))
+    return high - low < NOTHING_BUT_NOISE * deviation
+
+
+def _roughness(image: Grey) -> Grey:
+    return cv2.absdiff(image, cv2.medianBlur(image, 3))
+
+
+def smooth(ink: Grey, image: Grey, contrast: int) -> Grey:
+    """Ink without the noise that its image has on paper.
+
+    Args:
+        ink: uint8 (height, width), as `find_ink` returns it.
+        image: uint8 (height, width), where it was found.
+        contrast: of the ink, as `find_ink` returns it.
+    """
+    paper = 255 - cv2.dilate(above(ink, 0.3 * 255), SQUARE)
+    noise = cv2.mean(_roughness(image), paper)[0] / _ROUGHNESS / contrast
+    if noise <= NOISY:
+        return ink
+    blurred = cv2.GaussianBlur(ink, (0, 0), 1 + min(2, 15 * noise))
+    return cv2.convertScaleAbs(blurred, alpha=255 / max(1, int(blurred.max())))
+
+
+def find_strokes(ink: Grey) -> Mask:
+    """The pixels that strokes cover."""
+    nearby = cv2.dilate(ink, _NEARBY)
+    inside_edge = cv2.compare(ink, cv2.convertScaleAbs(nearby, alpha=EDGE), cv2.CMP_GT)
+    strokes = cv2.bitwise_and(inside_edge, above(nearby, FAINTEST))
+    # How much ink there is nearby, not how strong: a hairline has little of it, and ruled lines are thin besides faint.
+    amount = cv2.dilate(cv2.blur(ink, (3, 3)), _NEARBY)
+    counts = histogram(amount, strokes)
+    parting = otsu(counts)
+    faint, full = slice(None, parting + 1), slice(parting + 1, None)
+    if _mean(counts, faint) < FAINT * _mean(counts, full):
+        lines = cv2.subtract(strokes, above(amount, parting))
+        if rim(lines).any():
+            return cv2.subtract(strokes, lines)
+    return strokes
+
+
+def _mean(counts: MatLike, levels: slice) -> float:
+    return float(np.average(LEVELS[levels], weights=counts[levels])) if counts[levels].any() else 0.0
