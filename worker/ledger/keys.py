@@ -14,6 +14,7 @@ A part is written `<sequence>.<start>.<stop>`: images start to stop of the batch
 submitted as one part; only a batch that keeps killing its worker is cut into several.
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -22,6 +23,9 @@ from model.errors import WireError
 JOBS = "digitmill:jobs"
 OPEN = "digitmill:open"
 WORKERS = "digitmill:workers"
+
+_NUMBER = "[0-9]{1,15}"
+_MEMBER = re.compile(rf"(?P<job>.+)/(?P<sequence>{_NUMBER})\.(?P<start>{_NUMBER})\.(?P<stop>{_NUMBER})")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,12 +67,10 @@ class Part:
         Raises:
             WireError: it is nothing of the kind.
         """
-        job, _, field = member.rpartition("/")
-        try:
-            sequence, start, stop = (int(number) for number in field.split("."))
-        except ValueError:
-            raise WireError(f"{member[:80]!r} names no batch.") from None
-        return cls(job, sequence, start, stop)
+        found = _MEMBER.fullmatch(member)
+        if not found or int(found["start"]) > int(found["stop"]):
+            raise WireError(f"{member[:80]!r} names no batch.")
+        return cls(found["job"], int(found["sequence"]), int(found["start"]), int(found["stop"]))
 
     @classmethod
     def from_field(cls, job: str, field: str) -> Self:

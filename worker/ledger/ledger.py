@@ -321,7 +321,7 @@ class Ledger:
         Raises:
             UsageError: none or several are meant.
         """
-        identifiers: list[str] = [name.decode() for name in self._redis.zrevrange(keys.JOBS, 0, -1)]
+        identifiers = self._identifiers()
         if words == "last" and identifiers:
             return identifiers[0]
         if words in identifiers:
@@ -332,6 +332,15 @@ class Ledger:
         if meant:
             raise UsageError(f"{words} may mean {', '.join(meant[:5])}. Type more of it.")
         raise UsageError(f"There is no job {words}. `digitmill jobs` lists them.")
+
+    def _identifiers(self) -> list[str]:
+        """Return all jobs whose record has not expired, newest first."""
+        identifiers = [name.decode() for name in self._redis.zrevrange(keys.JOBS, 0, -1)]
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for identifier in identifiers:
+                pipeline.exists(keys.job(identifier))
+            there = pipeline.execute()
+        return [identifier for identifier, exists in zip(identifiers, there, strict=True) if exists]
 
 
 def _number(body: Mapping[bytes, bytes], field: bytes) -> int:

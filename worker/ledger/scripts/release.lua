@@ -1,9 +1,11 @@
 -- KEYS: batch, open
 -- ARGV: member, holder, refund (the attempt does not count), due after ms
 -- Returns 1 given back; 0 it is not this holder's.
-if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[2] then return 0 end
+local record = redis.call('HMGET', KEYS[1], 'holder', 'verdict')
+if record[1] ~= ARGV[2] then return 0 end
 pass_memory_limit()
-if ARGV[3] == '1' then redis.call('HINCRBY', KEYS[1], 'attempts', -1) end
+-- A claim to split or to give up has counted no attempt, so there is none to refund.
+if ARGV[3] == '1' and record[2] == 'work' then redis.call('HINCRBY', KEYS[1], 'attempts', -1) end
 redis.call('HDEL', KEYS[1], 'holder', 'token')
 redis.call('HSET', KEYS[1], 'lease', 0)
 redis.call('ZADD', KEYS[2], now + ARGV[4], ARGV[1])
