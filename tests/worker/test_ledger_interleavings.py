@@ -31,6 +31,7 @@ class Interleavings(RuleBasedStateMachine):
         self.submitted: list[tuple[Part, Batch, Manifest]] = []
         self.claims: list[Claim] = []
         self.open: dict[Part, Batch] = {}
+        self.holding: dict[Part, tuple[str, str]] = {}  # who claimed it last, with which token
         self.unread: set[Part] = set()
         self.gathered: dict[Part, Result] = {}
         self.failed = 0
@@ -79,7 +80,11 @@ class Interleavings(RuleBasedStateMachine):
             return None
         assert Batch.from_wire(claim.payload).images == self.open[part].images
         self.claims.append(claim)
+        self.holding[part] = (holder, token)
         return claim
+
+    def _holds(self, claim: Claim) -> bool:
+        return self.holding.get(claim.part, ("", ""))[1] == claim.token
 
     @precondition(lambda self: self.claims)
     @rule(index=st.integers(0), bad=st.integers(0, 7))
@@ -92,8 +97,9 @@ class Interleavings(RuleBasedStateMachine):
         failures = {index: Failure(FailureCode.BLANK, "Blank.") for index in range(min(bad, count))}
         digits = np.zeros(count, np.uint8)
         counted = self.ledger.finish(claim, Result("m", "w", digits, digits.astype(np.float32), None, failures))
+        assert counted == self._holds(claim)
         if counted:
-            del self.open[claim.part]  # a KeyError is a part answered that was not open
+            del self.open[claim.part], self.holding[claim.part]
             self.unread.add(claim.part)
             self.failed += len(failures)
         return counted
@@ -110,8 +116,9 @@ class Interleavings(RuleBasedStateMachine):
         middle = len(batch) // 2
         halves = batch.part(0, middle), batch.part(middle, len(batch))
         parts = self.ledger.split(claim, *halves)
+        assert bool(parts) == self._holds(claim)
         if parts:
-            del self.open[claim.part]
+            del self.open[claim.part], self.holding[claim.part]
             self.open.update(zip(parts, halves, strict=True))
 
     @precondition(lambda self: self.open)
@@ -119,14 +126,22 @@ class Interleavings(RuleBasedStateMachine):
     def release(self, index: int, holder: str, refund: bool) -> None:
         """By its holder or by another."""
         parts = list(self.open)
-        self.ledger.release(parts[index % len(parts)], holder=holder, refund=refund)
+        self._release(parts[index % len(parts)], holder, refund=refund)
+
+    def _release(self, part: Part, holder: str, *, refund: bool) -> None:
+        released = self.ledger.release(part, holder=holder, refund=refund)
+        assert released == (self.holding.get(part, ("", ""))[0] == holder)
+        if released:
+            del self.holding[part]
 
     @precondition(lambda self: self.open)
     @rule(index=st.integers(0), holder=st.sampled_from(HOLDERS), lease=LEASES)
     def renew(self, index: int, holder: str, lease: float) -> None:
         """By its holder or by another."""
         parts = list(self.open)
-        self.ledger.renew(parts[index % len(parts)], holder=holder, lease_seconds=lease)
+        part = parts[index % len(parts)]
+        renewed = self.ledger.renew(part, holder=holder, lease_seconds=lease)
+        assert renewed == (self.holding.get(part, ("", ""))[0] == holder)
 
     @rule()
     def due(self) -> None:
@@ -172,7 +187,7 @@ class Interleavings(RuleBasedStateMachine):
             assert rounds < 100, "it never ends"
             for part in list(self.open):
                 for holder in HOLDERS:
-                    self.ledger.release(part, holder=holder, refund=False)
+                    self._release(part, holder, refund=False)
                 claim = self._claim(part, f"end-{rounds}", "w1", 60.0)
                 assert claim
                 if claim.verdict is Verdict.SPLIT:
