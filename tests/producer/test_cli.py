@@ -462,9 +462,9 @@ def test_output_that_nobody_reads_any_more_is_no_fault(digitmill, digits):
         timeout=30,
         check=True,
     )
+    assert printed.stderr == ""
     line, code = printed.stdout.splitlines()
     assert line.startswith("images.npy/00000 ")
-    assert printed.stderr == ""
     assert code == "0"
 
 
