@@ -64,7 +64,6 @@ class ServerFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock: IO[str] | None = None
-        self._socket_folder: Path | None = None
 
     @property
     def socket(self) -> Path:
@@ -82,18 +81,23 @@ class ServerFolder:
         return f"unix://{self.socket}"
 
     def acquire(self) -> bool:
-        """Take the folder; return False if another process holds it (its server is the one to use)."""
-        for folder in (self.folder, self.socket.parent):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if folder.stat().st_uid != os.getuid():
-                raise UsageError(f"{folder} belongs to somebody else. Set DIGITMILL_DATA to a folder of your own.")
-            folder.chmod(0o700)
+        """Take the folder; return False if another process holds it (its server is the one to use).
+
+        Raises:
+            UsageError: the folder belongs to somebody else.
+        """
+        _make_private(self.folder)
         lock = (self.folder / "lock").open("a")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Under the lock: whoever holds it also takes the socket's folder away.
+            _make_private(self.socket.parent)
         except BlockingIOError:
             lock.close()
             return False
+        except BaseException:
+            lock.close()
+            raise
         self._lock = lock
         return True
 
@@ -112,6 +116,8 @@ class ServerFolder:
     def release(self) -> None:
         """Give the folder free."""
         if self._lock:
+            if self.socket.parent != self.folder:
+                shutil.rmtree(self.socket.parent, ignore_errors=True)  # a killed server leaves its socket in it
             self._lock.close()
             self._lock = None
 
@@ -127,6 +133,14 @@ class ServerFolder:
             *("--maxmemory", MEMORY, "--maxmemory-policy", "noeviction"),
             *("--daemonize", "no"),
         ]
+
+
+def _make_private(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The place for temporary files is open to all: what somebody else has put there is not ours to use.
+    if {folder.stat().st_uid, folder.lstat().st_uid} != {os.getuid()}:
+        raise UsageError(f"{folder} belongs to somebody else. Set DIGITMILL_DATA to a folder of your own.")
+    folder.chmod(0o700)
 
 
 def hash_of(path: Path) -> int:
