@@ -1,0 +1,172 @@
+"""Facts about the code as a whole: who knows whom, what an import does, and that the documents keep up."""
+
+import ast
+import json
+import os
+import pkgutil
+import re
+import statistics
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from producer.cli.exits import Exit
+from producer.cli.main import COMMANDS
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("model", "worker", "producer")
+BIN = Path(sys.executable).parent
+LIBRARIES = {"matplotlib", ".keras"}
+"""They write a cache and settings of their own when they are imported."""
+
+README = (ROOT / "README.md").read_text()
+
+IMPORT_ALL = """
+import importlib, json, os, sys, threading
+for name in os.environ["WITHOUT"].split():
+    sys.modules[name] = None
+read = set()
+get = type(os.environ).__getitem__
+def recording(self, name):
+    read.add(os.fsdecode(name))
+    return get(self, name)
+type(os.environ).__getitem__ = recording
+needing = []
+for name in json.loads(sys.argv[1]):
+    try:
+        importlib.import_module(name)
+    except ImportError as fault:
+        if fault.name is None or fault.name.partition(".")[0] not in os.environ["WITHOUT"].split():
+            raise
+        needing.append(name)
+print(json.dumps({
+    "needing": needing,
+    "threads": [thread.name for thread in threading.enumerate()],
+    "variables": sorted(name for name in read if name.startswith("DIGITMILL_")),
+}))
+"""
+
+
+def modules() -> list[str]:
+    """Every module of the three packages."""
+    found = []
+    for package in PACKAGES:
+        found.append(package)
+        found += [module.name for module in pkgutil.walk_packages([str(ROOT / package)], f"{package}.")]
+    return found
+
+
+def trees(*packages: str) -> Iterator[tuple[str, ast.Module]]:
+    """Every source file below these packages, by its path from the root."""
+    for package in packages:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())
+
+
+def import_all(names: list[str], home: Path, *, without: str = "") -> tuple[dict[str, list[str]], list[str]]:
+    """Import modules in a process of their own; return what it says, and the files that it has made."""
+    home.mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MPL", "KERAS"))}
+    environment = {**kept, "HOME": str(home), "TMPDIR": str(home), "PYTHONDONTWRITEBYTECODE": "1", "WITHOUT": without}
+    environment |= {"PYTHONPATH": str(ROOT), "DIGITMILL_LEASE_SECONDS": "nonsense", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    output = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL, json.dumps(names)], env=environment, cwd=home, stdout=-1, check=True
+    ).stdout
+    made = [path.relative_to(home) for path in home.rglob("*") if path.is_file()]
+    return json.loads(output), [str(path) for path in made if not LIBRARIES & set(path.parts)]
+
+
+@pytest.mark.slow
+def test_importing_does_nothing_else(tmp_path: Path) -> None:
+    """No thread, no file, no setting read: that is what functions are for."""
+    said, made = import_all(modules(), tmp_path / "plain", without="tensorflow keras")
+    assert (said["threads"], said["variables"], made) == (["MainThread"], [], [])
+    needing = said["needing"]
+    assert all(name.startswith("model.") for name in needing), "only the trainer needs TensorFlow"
+    pytest.importorskip("tensorflow")
+    said, made = import_all(needing, tmp_path / "training")
+    assert (said["needing"], said["threads"], said["variables"], made) == ([], ["MainThread"], [], [])
+
+
+def test_imports_go_one_way() -> None:
+    """The contracts in pyproject.toml hold."""
+    checked = subprocess.run([BIN / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_help_is_there_at_once() -> None:
+    """The median of five is below 0.3 s; each imports only what it needs."""
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([BIN / "digitmill", "--help"], check=True, capture_output=True)
+        seconds.append(time.perf_counter() - began)
+    assert statistics.median(seconds) < 0.3, seconds
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    """One place to look, one place that checks."""
+    uses: dict[str, list[str]] = {}
+    for path, tree in trees(*PACKAGES):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv"}:
+                uses.setdefault(path, [])
+            if isinstance(node, ast.Call | ast.Subscript) and ast.unparse(node).startswith(("os.environ", "os.getenv")):
+                uses.setdefault(path, []).append(ast.unparse(node))
+    assert uses.pop("worker/settings.py") == [], "they take a mapping, so that they can be tested"
+    assert uses.pop("producer/local/stack.py") == [], "it passes everything on to its children, and reads nothing"
+    assert uses == {"model/train.py": ["os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')"]}, "TensorFlow's own switch"
+
+
+def test_only_the_ledger_spells_its_keys() -> None:
+    """A key's name is a fact of one folder, scripts included."""
+    spelling = {
+        path
+        for path, tree in trees(*PACKAGES)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.match(r"digitmill:\w", node.value)
+    }
+    assert spelling == {"worker/ledger/keys.py"}
+    assert [path for path in ROOT.glob("*/**/*.lua") if path.parts[-4:-1] != ("worker", "ledger", "scripts")] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_readme_names_every_command(command: str) -> None:
+    """In its table."""
+    rows = [line.split("|")[1] for line in README.splitlines() if line.startswith("| `")]
+    assert any(re.search(rf"`{command}[ `]", row) for row in rows)
+
+
+def test_the_readme_names_every_setting_and_no_other() -> None:
+    """In its table; the rest of the README may repeat them."""
+    [settings] = [tree for path, tree in trees("worker") if path == "worker/settings.py"]
+    constants = [node.value for node in ast.walk(settings) if isinstance(node, ast.Constant)]
+    known = {value for value in constants if isinstance(value, str) and re.fullmatch(r"DIGITMILL_[A-Z_]+", value)}
+    assert len(known) >= 10
+    assert set(re.findall(r"^\| `(DIGITMILL_[A-Z_]+)` \|", README, re.MULTILINE)) == known
+    assert set(re.findall(r"DIGITMILL_[A-Z_]+", README)) == known
+
+
+def test_the_readme_names_every_exit_code_and_no_other() -> None:
+    """Scripts rely on them."""
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)} == set(Exit)
+
+
+def test_every_dependency_has_its_reason() -> None:
+    """A line in ARCHITECTURE.md's table says what it is for."""
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = pyproject["project"]
+    asked = [*project["dependencies"], *(item for items in project["optional-dependencies"].values() for item in items)]
+    asked += [item for group in pyproject["dependency-groups"].values() for item in group if isinstance(item, str)]
+    names = {re.split(r"[\[<>=;~! ]", item)[0] for item in asked} - {"digitmill"}
+    reasons = (ROOT / "ARCHITECTURE.md").read_text().partition("## Dependencies")[2]
+    cells = [re.sub(r"\[.*?\]", "", line.split("|")[1]) for line in reasons.splitlines() if line.startswith("| ")]
+    explained = {name.strip() for cell in cells for name in cell.split(",")}
+    # Builds and types of what is explained already.
+    aliases = {"tensorflow-cpu": "tensorflow", "types-psutil": "psutil"}
+    assert {aliases.get(name, name) for name in names} - explained == set()
