@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +18,9 @@ OLDEST = (6, 2)
 
 LONGEST_SOCKET_PATH = 100
 """A Unix socket's address holds 104 (macOS) or 108 (Linux) bytes."""
+
+LOOKING_SECONDS = 0.25
+"""Far longer than anybody takes who only looks whether the folder is held."""
 
 MEMORY = "1gb"
 """Far above the windows of any sensible number of jobs at once; beyond it clients wait, nothing is evicted."""
@@ -89,12 +93,11 @@ class ServerFolder:
         _make_private(self.folder)
         lock = (self.folder / "lock").open("a")
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _lock(lock):
+                lock.close()
+                return False
             # Under the lock: whoever holds it also takes the socket's folder away.
             _make_private(self.socket.parent)
-        except BlockingIOError:
-            lock.close()
-            return False
         except BaseException:
             lock.close()
             raise
@@ -133,6 +136,20 @@ class ServerFolder:
             *("--maxmemory", MEMORY, "--maxmemory-policy", "noeviction"),
             *("--daemonize", "no"),
         ]
+
+
+def _lock(file: IO[str]) -> bool:
+    """Lock a file for this process alone; others hold it for an instant when they look whether it is held."""
+    deadline = time.monotonic() + LOOKING_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.005)
+        else:
+            return True
 
 
 def _make_private(folder: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from model.errors import UsageError
 from producer.local import Stack
-from producer.local.server import find_server
+from producer.local.server import ServerFolder, find_server
 from worker.connection import connect
 from worker.ledger import Ledger
 
@@ -181,3 +182,25 @@ def test_the_classifying_process_of_a_killed_worker_ends(tmp_path: Path, eventua
         os.kill(worker, signal.SIGKILL)
         _, alive = psutil.wait_procs(children, timeout=5)
         assert alive == []
+
+
+def test_looking_whether_a_mill_runs_hinders_none_from_starting(tmp_path: Path) -> None:
+    """Other commands look while `digitmill up` starts."""
+    tmp_path.chmod(0o700)
+    folder, looking = ServerFolder(tmp_path), threading.Event()
+
+    def look() -> None:
+        while not looking.is_set():
+            folder.held()
+
+    lookers = [threading.Thread(target=look) for _ in range(2)]
+    for looker in lookers:
+        looker.start()
+    try:
+        for _ in range(300):
+            assert folder.acquire(), "refused, though nobody holds it"
+            folder.release()
+    finally:
+        looking.set()
+        for looker in lookers:
+            looker.join()
