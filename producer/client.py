@@ -123,12 +123,15 @@ class Gathering:
             Unreachable: nor was Redis.
         """
         self._acknowledge_kept()
+        images = 0
         for sequence, (batch, manifest) in enumerate(batches):
+            images += len(manifest.names)
             if sequence in self._kept:
-                self._check_same(self._kept[sequence], manifest)
+                _check_same(self._job, self._kept[sequence], manifest)
                 continue
             self._send(sequence, batch, manifest, window)
             self._gather(0.0)
+        self._persist(lambda: _check_all_here(self._ledger, self._job, images))
         state = self._persist(lambda: self._ledger.seal(self._job))
         while self._outstanding:
             self._gather(0.5)
@@ -159,7 +162,7 @@ class Gathering:
             self._connection.doorbell.ring(part)
         else:
             stored = self._persist(lambda: self._ledger.manifest(self._job, sequence))
-            self._check_same(stored, manifest)
+            _check_same(self._job, stored, manifest)
         self._outstanding[sequence] = _Outstanding(manifest, len(batch))
         self._sent += len(manifest.names)
 
@@ -169,12 +172,6 @@ class Gathering:
         for sequence in {part.sequence for part in answered} & self._kept.keys():
             parts = [part for part in answered if part.sequence == sequence]
             self._persist(lambda parts=parts: self._ledger.acknowledge(parts))  # type: ignore[misc]
-
-    def _check_same(self, before: Manifest | None, now: Manifest) -> None:
-        if before is not None and before != now:
-            raise JobFailed(
-                f"Job {self._job} cannot be resumed: its source has changed since. Submit it again as a new job."
-            )
 
     def _gather(self, wait: float) -> None:
         """Take in the answers that are there, waiting so many seconds for the first."""
@@ -291,10 +288,33 @@ def submit_detached(
             time.sleep(0.02)
         if outcome is Submitted.STORED:
             connection.doorbell.ring(part)
+        else:
+            stored = connection.persist(
+                lambda sequence=sequence: connection.ledger.manifest(job, sequence),  # type: ignore[misc]
+                patience=patience,
+            )
+            _check_same(job, stored, manifest)
         sent += len(manifest.names)
         rejected += len(manifest.failures)
         watch(Situation(sent, rejected, rejected, 0, time.monotonic() - begun, ""))
+    connection.persist(lambda: _check_all_here(connection.ledger, job, sent), patience=patience)
     return connection.persist(lambda: connection.ledger.seal(job), patience=patience)
+
+
+def _check_same(job: str, before: Manifest | None, now: Manifest) -> None:
+    """Refuse to go on with a job if this batch is not what it was when it was sent."""
+    if before is not None and before != now:
+        raise _source_changed(job)
+
+
+def _check_all_here(ledger: Ledger, job: str, images: int) -> None:
+    """Refuse to end a job of which more images were sent than its source has now."""
+    if ledger.job(job).images != images:
+        raise _source_changed(job)
+
+
+def _source_changed(job: str) -> JobFailed:
+    return JobFailed(f"Job {job} cannot be resumed: its source has changed since. Submit it again as a new job.")
 
 
 def collect(connection: Connection, job: str, *, patience: float) -> list[Answered]:

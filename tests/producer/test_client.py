@@ -1,5 +1,6 @@
 """As many rows out as images went in, in order, each exactly once, through a real mill."""
 
+import functools
 import time
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import pytest
 
 from model.classifier import Classifier
 from model.errors import Failure, FailureCode, JobFailed, NoWorkers, Unreachable, UsageError
-from producer.client import Gathering, window_for
+from producer.client import Gathering, submit_detached, window_for
 from producer.journal import Journal, merge
 from producer.local import Stack
 from producer.mill import open_mill
@@ -178,24 +179,42 @@ def test_an_interrupted_job_goes_on_where_it_stopped(mill, digits, undisturbed, 
     assert mill.connection.ledger.job(job).images == 60
 
 
-def test_a_job_is_not_resumed_over_a_changed_source(mill, digits):
-    """Answers of the old images would stand beside the names of the new."""
+def changed(digits, how):
+    """Thirty digits, and what became of them."""
+    images, labels = digits.images[:30], digits.labels[:30].copy()
+    match how:
+        case "another label":
+            labels[4] = (labels[4] + 1) % 10
+        case "fewer images":
+            images, labels = images[:10], labels[:10]
+        case "none":
+            images, labels = images[:0], labels[:0]
+    return mnist_source(images, labels)
+
+
+@pytest.mark.parametrize("how", ["another label", "fewer images", "none"])
+@pytest.mark.parametrize("detached", [False, True])
+def test_a_job_is_not_resumed_over_a_changed_source(mill, digits, how, detached):
+    """Answers of the old images would stand beside the names of the new, or rows be missing."""
     order = Order(path="test", batch_size=10)
-    job = create_job(mill.connection, order, "test", mill.settings, detached=False)
-    before = mnist_source(digits.images[:30], digits.labels[:30])
-    with Journal(journal_path(mill.settings, job)) as journal:
-        gathering = Gathering(mill.connection, job, journal, patience=30.0)
-        first = list(pack(before, batch_size=10))[:2]
+    job = create_job(mill.connection, order, "test", mill.settings, detached=detached)
 
-        def stop():
-            yield from first
-            raise Stopped
+    def stop_early():
+        yield from list(pack(changed(digits, "not at all"), batch_size=10))[:2]
+        raise Stopped
 
-        with pytest.raises(Stopped):
-            gathering.run(stop(), window_for(2))
-    after = mnist_source(digits.images[:30], (digits.labels[:30] + 1) % 10)
+    def begin():
+        if detached:
+            submit_detached(mill.connection, job, stop_early(), window_for(2), patience=30.0)
+        with Journal(journal_path(mill.settings, job)) as journal:
+            Gathering(mill.connection, job, journal, patience=30.0).run(stop_early(), window_for(2))
+
+    with pytest.raises(Stopped):
+        begin()
+    go_on = send_job if detached else functools.partial(gather_job, settings=mill.settings)
     with pytest.raises(JobFailed, match="changed"):
-        gather(mill, after, job=job, batch_size=10)
+        go_on(mill.connection, job, order, changed(digits, how))
+    assert not mill.connection.ledger.job(job).state.ended
 
 
 def test_a_cancelled_job_takes_no_more_images(mill, digits):
