@@ -5,8 +5,10 @@ client that dies in mid-write leaves a torn last record; it is cut off when the 
 is still in Redis.
 """
 
+import contextlib
+import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +17,7 @@ from typing import Self
 import msgpack
 import numpy as np
 
-from model.errors import DataError, Failure
+from model.errors import DataError, Failure, UsageError
 from producer.results import NONE, Results
 from worker.wire import Manifest, Result
 
@@ -44,20 +46,30 @@ class Answered:
 
 
 class Journal:
-    """The journal file of one job; a context manager.
+    """The journal file of one job, for the one client that writes it; a context manager.
 
     Args:
         path: of the file; made with its folder if it is not there, continued if it is.
 
     Raises:
         DataError: the file is no journal.
+        UsageError: it cannot be written, or another client writes it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a+b")
-        batches, intact = _read(path)
+        with _explained(path, "Make room there, or set DIGITMILL_DATA to another folder."):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            batches, intact = _read(path)
+        except BlockingIOError:
+            self._file.close()
+            raise UsageError(f"Another process is at work on job {path.stem}. Wait for it, or end it first.") from None
+        except BaseException:
+            self._file.close()
+            raise
         self._file.truncate(intact)
         self.kept = {batch.sequence for batch in batches}
 
@@ -67,20 +79,43 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError) if kind else contextlib.nullcontext():
+            self._file.close()  # tries again to write what the disk had no room for
 
     def keep(self, batches: Sequence[Answered]) -> None:
-        """Write batches, and return when they are on the disk."""
-        for batch in batches:
-            record = [batch.sequence, batch.manifest.to_wire(), [result.to_wire() for result in batch.results]]
-            self._file.write(msgpack.packb(record))
-            self.kept.add(batch.sequence)
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Write batches, and return when they are on the disk.
+
+        Raises:
+            UsageError: the disk is full.
+        """
+        with _explained(self.path, f"Make room there; then `digitmill resume {self.path.stem}` goes on."):
+            for batch in batches:
+                record = [batch.sequence, batch.manifest.to_wire(), [result.to_wire() for result in batch.results]]
+                self._file.write(msgpack.packb(record))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self.kept |= {batch.sequence for batch in batches}
 
     def batches(self) -> list[Answered]:
         """Read back all that is kept."""
-        return _read(self.path)[0]
+        return read_journal(self.path)
+
+
+def read_journal(path: Path) -> list[Answered]:
+    """Read what a client has kept, also while it is still at it.
+
+    Raises:
+        DataError: the file is no journal.
+    """
+    return _read(path)[0]
+
+
+@contextlib.contextmanager
+def _explained(path: Path, remedy: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        raise UsageError(f"The answers cannot be kept in {path} ({fault.strerror}). {remedy}") from fault
 
 
 def _read(path: Path) -> tuple[list[Answered], int]:

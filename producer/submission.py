@@ -5,16 +5,16 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from model.card import BASELINE, Card
-from model.errors import DataError, JobFailed, UsageError
+from model.errors import DataError, JobFailed, Unreachable, UsageError
 from model.mnist import load_test
 from producer.client import Connection, Gathering, Situation, collect, submit_detached, window_for
-from producer.journal import Journal, merge
+from producer.journal import Journal, merge, read_journal
 from producer.packing import pack
 from producer.results import Results, Run
 from producer.sources import Source, mnist_source, open_source
@@ -86,7 +86,7 @@ def create_job(connection: Connection, order: Order, description: str, settings:
     """Write a new job's record; return its identifier.
 
     Raises:
-        UsageError: no such model.
+        UsageError: no such model, or its journal cannot be written.
         Unreachable: Redis does not answer.
     """
     prune_journals(settings)
@@ -98,6 +98,10 @@ def create_job(connection: Connection, order: Order, description: str, settings:
         options=asdict(order),
         folder="" if detached else str(journal_path(settings, identifier)),
     )
+    if not detached:
+        # No job without its journal: one that cannot be kept should be refused, not begun.
+        with Journal(journal_path(settings, identifier)):
+            pass
     connection.persist(lambda: connection.ledger.create(identifier, record), patience=PATIENCE_SECONDS)
     return identifier
 
@@ -134,18 +138,14 @@ def gather_job(
 
     Raises:
         JobFailed, NoWorkers, Unreachable: as `Gathering.run`.
+        UsageError: the journal cannot be written.
     """
     started = time.time()
-    with Journal(journal_path(settings, job)) as journal:
+    with Journal(journal_path(settings, job)) as journal, _ending_in_order(connection, job):
         gathering = Gathering(connection, job, journal, patience=patience, watch=watch)
         workers = connection.persist(connection.ledger.workers, patience=patience)
-        try:
-            batches = pack(source, batch_size=order.batch_size, probabilities=order.probabilities)
-            state = gathering.run(batches, window_for(len(workers)))
-        except KeyboardInterrupt:
-            with contextlib.suppress(Exception):  # what counts now is to stop
-                connection.ledger.cancel(job)
-            raise
+        batches = pack(source, batch_size=order.batch_size, probabilities=order.probabilities)
+        state = gathering.run(batches, window_for(len(workers)))
         seconds = gathering.seconds
         results = merge(journal.batches())
     run = Run(job, source.description, state, started, seconds, gathering.timeline, dict(gathering.workers))
@@ -161,10 +161,29 @@ def send_job(
     patience: float = PATIENCE_SECONDS,
     watch: Callable[[Situation], None] = lambda _: None,
 ) -> JobState:
-    """Send a detached job's images and leave."""
-    workers = connection.persist(connection.ledger.workers, patience=patience)
-    batches = pack(source, batch_size=order.batch_size, probabilities=order.probabilities)
-    return submit_detached(connection, job, batches, window_for(len(workers)), patience=patience, watch=watch)
+    """Send a detached job's images and leave. Ctrl-C cancels the job.
+
+    Raises:
+        JobFailed, NoWorkers, Unreachable: as `Gathering.run`.
+    """
+    with _ending_in_order(connection, job):
+        workers = connection.persist(connection.ledger.workers, patience=patience)
+        batches = pack(source, batch_size=order.batch_size, probabilities=order.probabilities)
+        return submit_detached(connection, job, batches, window_for(len(workers)), patience=patience, watch=watch)
+
+
+@contextlib.contextmanager
+def _ending_in_order(connection: Connection, job: str) -> Iterator[None]:
+    """Cancel the job when its client is interrupted; say how it goes on when Redis is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        with contextlib.suppress(Exception):  # what counts now is to stop
+            connection.ledger.cancel(job)
+            raise KeyboardInterrupt(f"job {job} is cancelled") from None
+        raise
+    except Unreachable as fault:
+        raise Unreachable(f"{fault} Then `digitmill resume {job}` goes on where this stopped.") from fault
 
 
 def collect_job(connection: Connection, status: JobStatus, settings: Settings) -> Finished:
@@ -179,14 +198,16 @@ def collect_job(connection: Connection, status: JobStatus, settings: Settings) -
         raise JobFailed(f"Job {job} is {status.state}. `digitmill wait {job}` waits for it.")
     batches = {batch.sequence: batch for batch in collect(connection, job, patience=PATIENCE_SECONDS)}
     if journal_path(settings, job).exists():
-        with Journal(journal_path(settings, job)) as journal:
-            batches |= {batch.sequence: batch for batch in journal.batches()}
+        batches |= {batch.sequence: batch for batch in read_journal(journal_path(settings, job))}
     results = merge(list(batches.values()))
     if len(results) != status.images and status.state is not JobState.CANCELLED:
-        where = f"; the others were kept by {status.record.client} in {status.record.folder}"
+        where = (
+            f"; its client {status.record.client} has kept the others in {status.record.folder}. Run "
+            f"`digitmill report {job}` there."
+        )
         raise DataError(
             f"Of the {status.images:,} answers of job {job} only {len(results):,} are here"
-            f"{where if status.record.folder else ': it is too old'}."
+            f"{where if status.record.folder else ', for it is too old. Submit it again.'}"
         )
     workers: Counter[str] = Counter()
     for batch in batches.values():
