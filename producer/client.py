@@ -25,6 +25,7 @@ SWEEP_SECONDS = 2.0
 """How often answers are looked for that no news told of (it can be lost with a connection)."""
 
 LOOK_FOR_WORKERS_SECONDS = 2.0
+NO_WORKER = "no worker is running; start one with `digitmill up`"
 TIMELINE_POINTS = 400
 
 _Value = TypeVar("_Value")
@@ -100,7 +101,7 @@ class Gathering:
         self._watch = watch
         self._outstanding: dict[int, _Outstanding] = {}
         self._begun = self._moved = time.monotonic()
-        self._swept = self._looked = time.monotonic()
+        self._swept, self._looked = self._begun, 0.0
         self._sent = self._answered = self._failed = 0
         self._hindrance = ""
         self.timeline: list[Progress] = []
@@ -228,7 +229,7 @@ class Gathering:
         if self._persist(self._ledger.workers):
             self._hindrance = job.problem
             return
-        self._hindrance = "no worker is running; start one with `digitmill up`"
+        self._hindrance = NO_WORKER
         if now - self._moved > self._patience:
             raise NoWorkers(
                 f"No worker answered for {self._patience:.0f} s. Start some with `digitmill up`; then "

@@ -50,7 +50,7 @@ def connect(url: str) -> "redis.Redis":
             retry=Retry(NoBackoff(), 0),
         )
     except ValueError as fault:
-        raise Unreachable(f"{without_password(url)} is no Redis URL: {fault}.") from None
+        raise Unreachable(f"{without_password(url)} is no Redis URL: {fault}. Correct DIGITMILL_REDIS_URL.") from None
 
 
 def passes_by_itself(fault: RedisError) -> bool:
@@ -89,7 +89,7 @@ def persist(
             return call()
         except RedisError as fault:
             if not passes_by_itself(fault) or time.monotonic() >= deadline:
-                raise Unreachable(_explain(fault, where)) from fault
+                raise Unreachable(explain(fault, where)) from fault
             if on_wait:
                 on_wait(fault)
         # Jitter, so that all who lost the same server do not come back at the same moment.
@@ -97,11 +97,16 @@ def persist(
         pause = min(pause * 2, 1.0)
 
 
-def _explain(fault: RedisError, where: str) -> str:
+def explain(fault: RedisError, where: str = "Redis") -> str:
+    """Return what a fault of the server at `where` means, and what to do about it."""
+    reason = str(fault).rstrip(".")
     if isinstance(fault, AuthenticationError | AuthorizationError):
-        return f"{where} refuses the user or password ({fault}). Correct them in DIGITMILL_REDIS_URL."
+        return f"{where} refuses the user or password ({reason}). Correct them in DIGITMILL_REDIS_URL."
     if isinstance(fault, OutOfMemoryError):
         return f"{where} is out of memory. Raise its maxmemory, or wait until running jobs are done."
     if isinstance(fault, ConnectionError | TimeoutError):
-        return f"Cannot reach {where} ({fault}). Start the mill with `digitmill up`, or correct DIGITMILL_REDIS_URL."
-    return f"{where} refuses to work: {fault}."
+        return (
+            f"Cannot reach {where} ({reason}). Start it (`digitmill up` runs a mill on this machine), or correct "
+            "DIGITMILL_REDIS_URL."
+        )
+    return f"{where} refuses to work ({reason}). It must be a Redis or Valkey, 6.2 or newer, that lets scripts run."

@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 import numpy as np
-from model.preprocess import preprocess
 from numpy.typing import NDArray
 
 from model.card import BASELINE, Card
 from model.errors import ImageError
-from producer.cli.exits import Exit, complain
+from model.preprocess import preprocess
+from producer.cli.exits import Exit, complain, printable
+from producer.cli.progress import showing
 from producer.report import Summary, write_report
 from producer.report.page import MOST_LEAST_CERTAIN, MOST_MISTAKES
 from producer.report.selection import least_certain, mistakes
@@ -36,14 +37,15 @@ def report_job(
     """
     results, run = finished.results, finished.run
     card = Card.read(BASELINE)
-    summary = write_report(
-        folder,
-        results,
-        run,
-        card=json.loads(card.dumps()) if card.version in results.models else None,
-        picture=_pictures(results, source),
-        min_confidence=min_confidence,
-    )
+    with showing("Writing the report", quiet=as_json):
+        summary = write_report(
+            folder,
+            results,
+            run,
+            card=json.loads(card.dumps()) if card.version in results.models else None,
+            picture=_pictures(results, source),
+            min_confidence=min_confidence,
+        )
     if as_json:
         click.echo(json.dumps({**summary.as_json(), "report": str(folder / "report.html")}))
     else:
@@ -76,13 +78,14 @@ def print_answers(results: Results, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows))
         return
-    width = min(max((len(row["name"]) for row in rows), default=0), 60)
-    for row in rows:
-        name = click.format_filename(row["name"]).ljust(width)
+    names = [printable(name) for name in results.names]
+    width = min(max(map(len, names), default=0), 60)
+    for row, name in zip(rows, names, strict=True):
         if row["digit"] is None:
-            click.echo(f"{name}  {click.style('-', fg='red')}  {row['error']}: {row['message']}")
+            answer = f"{click.style('-', fg='red')}  {row['error']}: {printable(row['message'])}"
         else:
-            click.echo(f"{name}  {click.style(str(row['digit']), bold=True)}  {100 * row['confidence']:.1f} %")
+            answer = f"{click.style(str(row['digit']), bold=True)}  {100 * row['confidence']:.1f} %"
+        click.echo(f"{name:{width}}  {answer}")
 
 
 def _answer(results: Results, row: int) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from producer.cli.exits import Exit, at_the_edge, complain
-from producer.cli.submitting import JSON, OUT
+from model.errors import DigitmillError, NoWorkers, UsageError
+from producer.cli.exits import Exit, at_the_edge, complain, printable
+from producer.cli.submitting import JSON, OUT, PATIENCE
 
 if TYPE_CHECKING:
     from worker.ledger import JobStatus
@@ -48,8 +49,7 @@ def jobs(latest: int, as_json: bool) -> None:
         state = click.style(f"{status.state:<16}", fg=STATE_COLOURS.get(status.state, "cyan"))
         counts = f"{status.images:>10,}  {status.failed:>7,}"
         click.echo(
-            f"{status.identifier:<17}  {state}  {counts}  {_age(status.created):>6}  "
-            f"{click.format_filename(status.record.source)}"
+            f"{status.identifier:<17}  {state}  {counts}  {_age(status.created):>6}  {printable(status.record.source)}"
         )
 
 
@@ -75,21 +75,22 @@ def show(job: str, as_json: bool) -> None:
     ended = f", took {status.ended - status.created:.1f} s" if status.ended else ""
     click.echo(f"job       {status.identifier}")
     click.echo(f"state     {click.style(status.state, fg=STATE_COLOURS.get(status.state, 'cyan'))}")
-    click.echo(f"source    {click.format_filename(status.record.source)}")
+    click.echo(f"source    {printable(status.record.source)}")
     click.echo(f"model     {status.record.model}")
     click.echo(f"client    {status.record.client}")
     click.echo(f"created   {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.created))}{ended}")
     click.echo(f"images    {status.images:,} sent, {status.answered:,} answered, {status.failed:,} of them failed")
     click.echo(f"batches   {status.open:,} waiting or in work")
     if status.problem and not status.state.ended:
-        click.echo(click.style(f"problem   {status.problem}", fg="yellow"))
+        click.echo(click.style(f"problem   {printable(status.problem)}", fg="yellow"))
 
 
 @click.command()
 @click.argument("job", metavar="JOB|last")
+@PATIENCE
 @JSON
 @at_the_edge
-def wait(job: str, as_json: bool) -> None:
+def wait(job: str, patience: float, as_json: bool) -> None:
     """Wait until a job has ended; the exit code says how.
 
     \b
@@ -101,7 +102,7 @@ def wait(job: str, as_json: bool) -> None:
 
     connection = running_mill(Settings.from_environment())
     identifier = connection.ledger.find_job(job)
-    status = _await_end(connection, identifier, quiet=as_json)
+    status = _await_end(connection, identifier, patience=patience, quiet=as_json)
     if as_json:
         click.echo(json.dumps(asdict(status)))
     else:
@@ -113,15 +114,15 @@ def wait(job: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("job", metavar="JOB|last")
+@JSON
 @at_the_edge
-def cancel(job: str) -> None:
+def cancel(job: str, as_json: bool) -> None:
     """Stop a job: what is not classified yet will not be.
 
     \b
     Example:
       digitmill cancel last
     """
-    from model.errors import UsageError
     from producer.mill import running_mill
     from worker.settings import Settings
 
@@ -130,22 +131,25 @@ def cancel(job: str) -> None:
     if not connection.ledger.cancel(identifier):
         state = connection.ledger.job(identifier).state
         raise UsageError(f"Job {identifier} has ended already: {state}.")
-    click.echo(f"{identifier} cancelled")
+    if as_json:
+        click.echo(json.dumps(asdict(connection.ledger.job(identifier))))
+    else:
+        click.echo(f"{identifier} cancelled")
 
 
 @click.command()
 @click.argument("job", metavar="JOB|last")
 @OUT
+@PATIENCE
 @JSON
 @at_the_edge
-def report(job: str, out: Path | None, as_json: bool) -> None:
-    """Gather a job's answers, waiting for its end if need be, and write its report.
+def report(job: str, out: Path | None, patience: float, as_json: bool) -> None:
+    """Gather a job's answers and write its report; wait for its end first.
 
     \b
     Example:
       digitmill report last --out reports/latest
     """
-    from model.errors import DigitmillError
     from producer.cli.answers import report_job
     from producer.mill import running_mill
     from producer.submission import Order, collect_job, open_order
@@ -154,7 +158,7 @@ def report(job: str, out: Path | None, as_json: bool) -> None:
     settings = Settings.from_environment()
     connection = running_mill(settings)
     identifier = connection.ledger.find_job(job)
-    status = _await_end(connection, identifier, quiet=as_json)
+    status = _await_end(connection, identifier, patience=patience, quiet=as_json)
     order = Order.from_record(status.record)
     try:
         source = open_order(order, settings)
@@ -199,32 +203,45 @@ def status(as_json: bool) -> None:
             )
         click.echo(f"running   {len(running)} jobs")
         for job in running:
-            click.echo(
-                f"  {job.identifier}  {job.answered:,} of {job.images:,} images answered  {job.problem}".rstrip()
-            )
+            counts = f"{job.answered:,} of {job.images:,} images answered"
+            click.echo(f"  {job.identifier}  {counts}  {printable(job.problem)}".rstrip())
     if not any(worker.ready for worker in workers):
         complain("no worker is ready; start some with `digitmill up`")
         sys.exit(Exit.NO_WORKERS)
 
 
-def _await_end(connection, identifier: str, *, quiet: bool) -> "JobStatus":  # type: ignore[no-untyped-def]  # noqa: ANN001  Connection loads late
+def _await_end(  # type: ignore[no-untyped-def]
+    connection,  # noqa: ANN001  Connection loads late
+    identifier: str,
+    *,
+    patience: float,
+    quiet: bool,
+) -> "JobStatus":
     from producer.cli.progress import JobProgress
-    from producer.client import Situation
+    from producer.client import NO_WORKER, Situation
 
     begun = moved = time.monotonic()
     stood = (0, 0)
     with JobProgress(None, quiet=quiet) as progress:
         while True:
-            status: JobStatus = connection.persist(lambda: connection.ledger.job(identifier), patience=60.0)
+            status: JobStatus = connection.persist(lambda: connection.ledger.job(identifier), patience=patience)
             if status.state.ended:
                 return status
             connection.reconciler.tick()
+            workers = connection.persist(connection.ledger.workers, patience=patience)
             now = time.monotonic()
             if (status.images, status.answered) != stood:
                 stood, moved = (status.images, status.answered), now
             problem = status.problem
             if status.state == "submitting" and now - moved > SILENT_SECONDS:
                 problem = f"its client is silent; `digitmill resume {identifier}` goes on in its place"
+            elif status.open and not workers:
+                problem = NO_WORKER
+                if now - moved > patience:
+                    raise NoWorkers(
+                        f"No worker answered for {patience:.0f} s. Start some with `digitmill up`; the job waits for "
+                        f"them, and `digitmill wait {identifier}` waits for the job."
+                    )
             progress.watch(Situation(status.images, status.answered, status.failed, status.open, now - begun, problem))
             time.sleep(0.2)
 

@@ -48,12 +48,21 @@ def main() -> None:
       digitmill submit scans/      classify your own images
       digitmill up                 keep a mill running on this machine
 
-    Exit codes: 0 all well, 1 some images failed, 2 usage, 3 Redis does not answer, 4 no worker answered, 5 the job was
-    cancelled or failed.
+    \b
+    Exit codes:
+      0    all well
+      1    finished; some images have an error row
+      2    what was asked for cannot be done as asked
+      3    Redis does not answer
+      4    no worker answered in time
+      5    the job was cancelled or failed
+      70   a fault of digitmill's own
+      130  interrupted by Ctrl-C
     """
-    # `kill` and a closed terminal end a command as Ctrl-C does: in order.
-    for name in ("SIGTERM", "SIGHUP"):
-        signal.signal(getattr(signal, name), _interrupt)
+    # `kill` and a closed terminal end a command as Ctrl-C does: in order. What `nohup` switched off stays off.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -1,15 +1,35 @@
 """Showing how a job stands while it runs: a bar on a terminal, a line now and then elsewhere."""
 
 import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
+from producer.cli.exits import printable
 from producer.client import Situation
 
 LINE_SECONDS = 10.0
+
+
+def showing(what: str, *, quiet: bool) -> AbstractContextManager[object]:
+    """Show on a terminal that something is being done, for as long as the context lasts."""
+    return Console(stderr=True, quiet=quiet).status(f"{what} …")
+
+
+class _Bar(Progress):
+    """A bar, and below it a line that says why nothing moves."""
+
+    hindrance = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if self.hindrance:
+            yield Text(self.hindrance, style="yellow")
 
 
 class JobProgress:
@@ -23,18 +43,17 @@ class JobProgress:
     def __init__(self, total: int | None, *, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet)
         self._total = total
-        self._bar = Progress(
+        self._bar = _Bar(
             SpinnerColumn(),
             BarColumn(bar_width=30),
             TaskProgressColumn(),
             TextColumn("{task.fields[counts]}"),
             TimeRemainingColumn(compact=True),
-            TextColumn("[yellow]{task.fields[hindrance]}"),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=total, counts="", hindrance="")
+        self._task = self._bar.add_task("", total=total, counts="")
         self._shown = 0.0
         self._said = time.monotonic()
 
@@ -53,11 +72,12 @@ class JobProgress:
         if now - self._shown < 0.1:
             return
         self._shown = now
-        counts = describe(situation, self._total)
-        self._bar.update(self._task, completed=situation.answered, counts=counts, hindrance=situation.hindrance)
+        counts, self._bar.hindrance = describe(situation, self._total), printable(situation.hindrance)
+        self._bar.update(self._task, completed=situation.answered, counts=counts)
         if not self._console.is_terminal and now - self._said > LINE_SECONDS:
             self._said = now
-            self._console.print(f"{counts} {situation.hindrance}".rstrip(), highlight=False, soft_wrap=True)
+            line = "; ".join(filter(None, (counts, self._bar.hindrance)))
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def describe(situation: Situation, total: int | None) -> str:

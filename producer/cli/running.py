@@ -1,5 +1,7 @@
 """`demo` and `up`: a whole mill on this machine."""
 
+import json
+import shutil
 import sys
 import tempfile
 import time
@@ -8,7 +10,7 @@ from pathlib import Path
 import click
 
 from producer.cli.exits import at_the_edge, complain
-from producer.cli.submitting import OUT
+from producer.cli.submitting import JSON
 
 WORKERS = click.option(
     "--workers", metavar="N", type=click.IntRange(1, 1024), help="How many workers.  [default: one per core]"
@@ -17,12 +19,21 @@ WORKERS = click.option(
 
 @click.command()
 @WORKERS
-@OUT
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("reports/demo"),
+    show_default=True,
+    help="Folder of the report.",
+)
+@JSON
 @at_the_edge
-def demo(workers: int | None, out: Path | None) -> None:
-    """Show the whole mill at work: a server, workers, MNIST's test set through the queue, a report.
+def demo(workers: int | None, out: Path, as_json: bool) -> None:
+    """Show the whole mill at work on MNIST's test set.
 
-    All that it starts is stopped when it returns; all it leaves is the report.
+    A server, a worker per core, 10,000 images through the queue, a report. All that it starts is stopped when it
+    returns; all it leaves is the report.
 
     \b
     Example:
@@ -61,24 +72,27 @@ def demo(workers: int | None, out: Path | None) -> None:
         with Stack(Path(private) / "mill", count) as stack:
             connection = open_mill(stack.url, settings)
             _expect_workers(await_workers(connection, count))
-            click.echo(f"A mill is running: 1 server, {count} workers. {source.total:,} images go in.")
+            if not as_json:
+                click.echo(f"A mill is running: 1 server, {_workers(count)}. {source.total:,} images go in.")
             job = create_job(connection, order, description, settings, detached=False)
-            with JobProgress(source.total) as progress:
+            with JobProgress(source.total, quiet=as_json) as progress:
                 finished = gather_job(connection, job, order, source, settings, watch=progress.watch)
             finished = replace(finished, run=replace(finished.run, source=description))
-        code = report_job(finished, out or Path("reports/demo"), source, None, as_json=False)
-        click.echo(f"next      {Path(sys.argv[0])} submit YOUR-FOLDER")
+        code = report_job(finished, out, source, None, as_json=as_json)
+        if not as_json:
+            click.echo(f"next      {_this_program()} submit YOUR-FOLDER")
     sys.exit(code)
 
 
 @click.command()
 @WORKERS
+@JSON
 @at_the_edge
-def up(workers: int | None) -> None:
-    """Run the whole mill on this machine until Ctrl-C: an embedded server and supervised workers.
+def up(workers: int | None, as_json: bool) -> None:
+    """Run the whole mill on this machine until Ctrl-C.
 
-    Other commands find it by themselves. What was submitted outlives a restart. Where DIGITMILL_REDIS_URL is set,
-    that server is used and only the workers run here.
+    An embedded server and supervised workers; other commands find them by themselves. What was submitted outlives a
+    restart. Where DIGITMILL_REDIS_URL is set, that server is used and only the workers run here.
 
     \b
     Example:
@@ -93,10 +107,13 @@ def up(workers: int | None) -> None:
     with Stack(stack_folder(settings), count, redis_url=settings.redis_url) as stack:
         connection = open_mill(stack.url, settings)
         _expect_workers(await_workers(connection, count))
-        click.echo(f"The mill is running with {count} workers. Ctrl-C stops it.")
-        click.echo(f"server    {connection.where}")
-        click.echo(f"logs      {stack.logs}")
-        click.echo("In another terminal: digitmill submit PATH, digitmill status")
+        if as_json:
+            click.echo(json.dumps({"redis": connection.where, "workers": count, "logs": str(stack.logs)}))
+        else:
+            click.echo(f"The mill is running with {_workers(count)}. Ctrl-C stops it.")
+            click.echo(f"redis     {connection.where}")
+            click.echo(f"logs      {stack.logs}")
+            click.echo("In another terminal: digitmill submit PATH, digitmill status")
         told: dict[str, int] = {}
         try:
             while True:
@@ -107,9 +124,19 @@ def up(workers: int | None) -> None:
                         complain(f"{name} had ended and was started again; its log in {stack.logs} says why")
                 told = restarts
         except KeyboardInterrupt:
-            click.echo("\nStopping: workers finish the batch in hand.")
+            click.echo("\nStopping: workers finish the batch in hand.", err=True)
 
 
 def _expect_workers(ready: bool) -> None:
     if not ready:
         complain("not all workers are ready yet; going on with those that are")
+
+
+def _workers(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count} workers"
+
+
+def _this_program() -> str:
+    """What to type for this program: its path, unless the shell finds it by name (`make` does not put it there)."""
+    program = Path(sys.argv[0])
+    return program.name if shutil.which(program.name) == str(program) else str(program)

@@ -1,6 +1,7 @@
 """`submit`, `classify`, `resume`: images go in."""
 
 import json
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from producer.cli.exits import Exit, at_the_edge, complain
+from model.errors import Failure, UsageError
+from producer.cli.exits import Exit, at_the_edge, complain, printable
 
 if TYPE_CHECKING:
     from producer.client import Connection
@@ -30,7 +32,7 @@ OUT = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the report.  [default: reports/JOB]",
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
 @click.command()
@@ -74,7 +76,7 @@ def submit(
     patience: float,
     as_json: bool,
 ) -> None:
-    """Classify all images of a folder, an archive or a file, and write a report.
+    """Classify a folder, an archive or a file, and write a report.
 
     PATH is a folder (read recursively), a .zip or .tar.* archive, an image, an array file (.npy, .npz, IDX), or the
     word `mnist` for MNIST's 10,000 test images. Every image ends as a prediction or as an error row with its reason.
@@ -101,20 +103,21 @@ def submit(
         min_confidence=min_confidence,
     )
     source = open_order(order, settings)
+    _say_what_is_in(source)
     if dry_run:
         _preview(source, as_json)
         return
     if detach:
-        _say_what_is_in(source)
         connection = running_mill(settings)
         job = create_job(connection, order, source.description, settings, detached=True)
         _send_detached(connection, job, order, source, patience=patience, as_json=as_json)
         return
-    _say_what_is_in(source)
+    if out:
+        _check_writable(out)
     with borrowed_mill(settings, on_start=_say_starting) as connection:
         job = create_job(connection, order, source.description, settings, detached=False)
         if not as_json:
-            click.echo(f"Job {job}: {source.total:,} images of {source.description}", err=True)
+            click.echo(f"Job {job}: {_images(source.total)} of {printable(source.description)}", err=True)
         code = _gather_and_report(connection, job, order, source, settings, out=out, patience=patience, as_json=as_json)
     sys.exit(code)
 
@@ -126,13 +129,14 @@ def submit(
 @JSON
 @at_the_edge
 def resume(job: str, out: Path | None, patience: float, as_json: bool) -> None:
-    """Go on with a job whose client was interrupted, on the machine that submitted it.
+    """Go on with a job whose client was interrupted.
+
+    What it has kept is not asked again, so resume on the machine that submitted it, over the same images.
 
     \b
     Example:
       digitmill resume last
     """
-    from model.errors import UsageError
     from producer.mill import borrowed_mill
     from producer.submission import Order, open_order
     from worker.settings import Settings
@@ -199,8 +203,9 @@ def _send_detached(
     if as_json:
         click.echo(json.dumps({"job": job}))
         return
-    click.echo(f"Job {job} is sent. `digitmill report {job}` gathers the answers, here or on any machine that reaches")
-    click.echo(f"the same Redis; `digitmill show {job}` says how it stands.")
+    click.echo(f"Job {job} is sent: {_images(source.total)} of {printable(source.description)}")
+    click.echo(f"digitmill show {job}    how it stands")
+    click.echo(f"digitmill report {job}  gather the answers, on any machine that reaches this Redis")
 
 
 def _gather_and_report(
@@ -244,15 +249,26 @@ def _say_what_is_in(source: "Source") -> None:
 def _preview(source: "Source", as_json: bool) -> None:
     labels: Counter[str] = Counter()
     unreadable = 0
-    from model.errors import Failure
-
     for image in source:
         labels["none" if image.label is None else str(image.label)] += 1
         unreadable += isinstance(image.content, Failure)
     total = sum(labels.values())
-    _say_what_is_in(source)
     if as_json:
-        click.echo(json.dumps({"source": source.description, "images": total, "labels": labels}))
+        body = {"source": source.description, "images": total, "unreadable": unreadable, "labels": labels}
+        click.echo(json.dumps(body))
         return
-    click.echo(f"{source.description}: {total:,} images would be submitted, {unreadable:,} of them unreadable.")
-    click.echo("labels: " + ", ".join(f"{label}: {count:,}" for label, count in sorted(labels.items())))
+    click.echo(f"source    {printable(source.description)}")
+    click.echo(f"images    {total:,} would be submitted; {unreadable:,} cannot be read")
+    click.echo("labels    " + ", ".join(f"{label}: {count:,}" for label, count in sorted(labels.items())))
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
+
+
+def _check_writable(folder: Path) -> None:
+    """Find out before the work, and not after it, that its report cannot be written."""
+    folder = folder.absolute()
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise UsageError(f"The report cannot be written into {str(folder)!r}. Choose another folder with --out.")
