@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.errors import DataError, Failure, FailureCode
-from producer.journal import Answered, Journal, merge
+from model.errors import DataError, Failure, FailureCode, UsageError
+from producer.journal import Answered, Journal, merge, read_journal
 from producer.results import NONE
 from worker.wire import Manifest, Result
 
@@ -169,6 +169,30 @@ def test_a_batch_is_complete_with_the_last_of_its_parts(parts, complete):
     """Images that failed at the source need no answer."""
     whole = answered(0, size=8, failed_at_source={2}, parts={2, 5})
     assert Answered(0, whole.manifest, whole.results[:parts]).complete is complete
+
+
+def test_a_journal_has_one_writer(tmp_path):
+    """A second client of the same job would keep every answer twice; it is told so, and may read."""
+    path = tmp_path / "job.journal"
+    batch = answered(0, size=3)
+    with Journal(path) as journal:
+        with pytest.raises(UsageError, match="nother process"):
+            Journal(path)
+        journal.keep([batch])
+        assert wire(read_journal(path)) == wire([batch])
+    with Journal(path) as again:
+        assert again.kept == {0}
+
+
+def test_reading_a_journal_leaves_a_record_that_is_just_being_written(tmp_path):
+    """Its client may be at work: only who goes on with a journal cuts it."""
+    path = tmp_path / "job.journal"
+    with Journal(path) as journal:
+        journal.keep([answered(0, size=3), answered(1, size=3)])
+    torn = path.read_bytes()[:-5]
+    path.write_bytes(torn)
+    assert [batch.sequence for batch in read_journal(path)] == [0]
+    assert path.read_bytes() == torn
 
 
 @pytest.mark.parametrize("content", [b"\x01\x02\x03", b"name,label\n1.png,7\n", b"\x93\x01\x02\x03"])
