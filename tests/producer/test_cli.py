@@ -147,6 +147,7 @@ def test_the_group_lists_every_command_and_what_exit_codes_mean(alone):
     assert "Exit codes" in text
 
 
+@pytest.mark.slow
 def test_with_json_every_command_prints_strict_json_and_nothing_else(digitmill, scans):
     """One walk through all that take it."""
     folder = scans()
@@ -229,11 +230,17 @@ def test_without_workers_commands_end_with_4_and_what_was_sent_stays(workless, s
     assert workless("show", "last", "--json").json["images"] == 3
 
 
+def last_runs(digitmill):
+    """Whether there is a job, and it runs."""
+    with digitmill.start("show", "last", "--json") as process:
+        output, _ = process.communicate(timeout=20)
+    return process.returncode == 0 and json.loads(output)["state"] == "running"
+
+
 def test_a_cancelled_job_ends_with_5_for_all_who_wait_for_it(workless, scans, eventually):
     """The client that sent it, and others; a second time there is nothing to cancel."""
     with workless.start("submit", scans(3)) as client:
-        eventually((workless.folder / "data" / "jobs").exists, what="the client's journal")
-        eventually(lambda: workless("show", "last", "--json").json["state"] == "running", what="a running job")
+        eventually(lambda: last_runs(workless), what="a running job")
         workless("cancel", "last")
         _, errors = client.communicate(timeout=20)
     assert client.returncode == 5
@@ -428,6 +435,15 @@ def test_a_job_whose_client_was_killed_after_sending_is_reported_whole(digitmill
     job, _ = interrupted(digitmill, mill, eventually, *arguments, state=JobState.RUNNING, by=signal.SIGKILL)
     digitmill("report", job, "--out", "out")
     assert predicted(digitmill.folder / "out") == undisturbed[:14]
+
+
+def test_a_job_whose_client_is_at_work_is_not_resumed(workless, scans, eventually):
+    """Two clients would keep every answer twice; the first one is left to its work."""
+    with workless.start("submit", scans(3)) as client:
+        eventually(lambda: last_runs(workless), what="a running job")
+        assert "nother process" in workless("resume", "last", code=2).errors
+        assert client.poll() is None
+        client.kill()
 
 
 @pytest.mark.slow
