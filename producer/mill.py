@@ -17,6 +17,8 @@ from worker.reconciler import Reconciler
 from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
 
 WORKERS_START_SECONDS = 30.0
+OTHERS_GET_ON_SECONDS = 2.0
+"""How often another command's job must have moved, for its borrowed mill to go on."""
 FIRST_PATIENCE_SECONDS = 3.0
 """How long the first word from Redis may take: who mistyped an address should not wait for a minute."""
 
@@ -90,6 +92,23 @@ def borrowed_mill(settings: Settings, *, on_start: Callable[[], None]) -> Iterat
         connection = open_mill(stack.url, settings)
         await_workers(connection, count)
         yield connection
+        _let_others_finish(connection)
+
+
+def _let_others_finish(connection: Connection) -> None:
+    """Keep a mill that was started for one command running for others that found it, as long as they get on."""
+
+    def others() -> set[tuple[str, int, int, int]]:
+        return {
+            (job.identifier, job.images, job.answered, job.unread)
+            for job in connection.ledger.jobs(latest=100)
+            if not job.state.ended or (job.record.folder and job.unread)
+        }
+
+    stood: set[tuple[str, int, int, int]] = set()
+    while (stand := others()) != stood:
+        stood = stand
+        time.sleep(OTHERS_GET_ON_SECONDS)
 
 
 def await_workers(connection: Connection, count: int, *, seconds: float = WORKERS_START_SECONDS) -> bool:

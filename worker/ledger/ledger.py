@@ -21,6 +21,9 @@ ATTEMPTS = 3
 RING_AGAIN_SECONDS = 5.0
 """A batch whose doorbell was rung and not answered is overdue after this long."""
 
+WORKERS_FORGOTTEN_MS = 3_600_000
+"""After which a worker that has died leaves the list of names; its own record goes with its last word."""
+
 
 class Submitted(IntEnum):
     """What became of a submitted batch."""
@@ -76,7 +79,19 @@ class Ledger:
         common = (folder / "common.lua").read_text()
         self._scripts = {
             name: client.register_script(common + (folder / f"{name}.lua").read_text())
-            for name in ("submit", "claim", "finish", "split", "renew", "release", "due", "ack", "seal", "cancel")
+            for name in (
+                "submit",
+                "claim",
+                "finish",
+                "split",
+                "renew",
+                "release",
+                "due",
+                "ack",
+                "seal",
+                "cancel",
+                "announce",
+            )
         }
 
     def _run(self, script: str, script_keys: Sequence[str], arguments: Sequence[Any]) -> Any:
@@ -257,13 +272,9 @@ class Ledger:
 
     def announce(self, name: str, facts: Mapping[str, str | int | float], *, ttl_seconds: float) -> None:
         """Say that a worker is alive, and what is true of it; forgotten unless said again in time."""
-        key, now = keys.worker(name), self.now()
-        with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hset(key, mapping={**facts, "seen": now})
-            pipeline.pexpire(key, int(ttl_seconds * 1000))
-            pipeline.zadd(keys.WORKERS, {name: now * 1000})
-            pipeline.zremrangebyscore(keys.WORKERS, "-inf", (now - 3600) * 1000)
-            pipeline.execute()
+        said = [word for fact in facts.items() for word in fact]
+        arguments = [name, int(ttl_seconds * 1000), WORKERS_FORGOTTEN_MS, *said]
+        self._run("announce", [keys.worker(name), keys.WORKERS], arguments)
 
     def dismiss(self, name: str) -> None:
         """Forget a worker that has stopped."""
@@ -358,6 +369,7 @@ def _job_status(identifier: str, body: Mapping[bytes, bytes], created: float) ->
         answered=_number(body, b"answered"),
         failed=_number(body, b"failed"),
         open=_number(body, b"open"),
+        unread=_number(body, b"unread"),
         problem=body.get(b"problem", b"").decode(),
     )
 

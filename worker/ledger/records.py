@@ -91,6 +91,7 @@ class JobStatus:
         answered: of those, the ones with a prediction or an error row.
         failed: of those, the ones with an error row.
         open: batches waiting or in work.
+        unread: batches answered that its client has not kept yet; all of them if it is detached.
         problem: what hinders it, or "".
     """
 
@@ -103,6 +104,7 @@ class JobStatus:
     answered: int
     failed: int
     open: int
+    unread: int
     problem: str
 
 
