@@ -37,6 +37,7 @@ $(VENV)/serve.done: requirements/serve.txt requirements/report.txt pyproject.tom
 	$(call install,-r requirements/serve.txt -r requirements/report.txt)
 
 $(VENV)/test.done: requirements/serve.txt requirements/report.txt requirements/train.txt requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info < (3, 14) or sys.exit("The tests train with TensorFlow, which has no build for Python " + sys.version.split()[0] + " yet. Name an older one: make PYTHON=python3.13 test")'
 	$(call install,-r requirements/serve.txt -r requirements/report.txt -r requirements/train.txt -r requirements/dev.txt)
 	@touch $(VENV)/serve.done
 
