@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 from model.errors import UsageError
 
@@ -82,16 +83,21 @@ class ServerFolder:
     @property
     def url(self) -> str:
         """How to reach the server."""
-        return f"unix://{self.socket}"
+        return f"unix://{quote(os.fsencode(self.socket))}"
 
     def acquire(self) -> bool:
         """Take the folder; return False if another process holds it (its server is the one to use).
 
         Raises:
-            UsageError: the folder belongs to somebody else.
+            UsageError: the folder belongs to somebody else, or cannot be written.
         """
-        _make_private(self.folder)
-        lock = (self.folder / "lock").open("a")
+        try:
+            _make_private(self.folder)
+            lock = (self.folder / "lock").open("a")
+        except OSError as fault:
+            raise UsageError(
+                f"{self.folder} cannot be used ({fault.strerror}). Set DIGITMILL_DATA to a folder of your own."
+            ) from fault
         try:
             if not _lock(lock):
                 lock.close()

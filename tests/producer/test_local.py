@@ -117,6 +117,20 @@ def test_a_path_longer_than_a_socket_address_works(tmp_path: Path) -> None:
     assert not stack.server.socket.parent.exists(), "nothing is left in the folder for temporary files"
 
 
+def test_any_path_makes_a_url(tmp_path: Path, eventually: Callable[..., Any]) -> None:
+    """Also one with what means something in a URL; worker and client read it alike."""
+    with Stack(tmp_path / "a b#c?d%41@é:" / "mill", 1) as stack:
+        eventually(lambda: ready_workers(stack.url) == 1, what="a ready worker")
+
+
+@pytest.mark.parametrize("place", ["file", "/proc/nothing"])
+def test_a_folder_that_cannot_be_made_is_refused_with_the_remedy(tmp_path: Path, place: str) -> None:
+    """The path may come from a variable that is set wrongly."""
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"cannot be used .*DIGITMILL_DATA"), Stack(tmp_path / place / "mill", 0):
+        pass
+
+
 def test_a_stack_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any server the remedy is named, and the folder is free."""
     monkeypatch.setenv("PATH", "")
