@@ -166,7 +166,8 @@ def report(job: str, out: Path | None, patience: float, as_json: bool) -> None:
         source = None
         complain(f"no pictures in this report: {fault}")
     finished = collect_job(connection, status, settings)
-    sys.exit(report_job(finished, out or Path("reports") / identifier, source, order.min_confidence, as_json=as_json))
+    report_job(finished, out or Path("reports") / identifier, source, order.min_confidence, as_json=as_json)
+    sys.exit(_code(status))
 
 
 @click.command()
