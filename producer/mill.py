@@ -90,7 +90,7 @@ def borrowed_mill(settings: Settings, *, on_start: Callable[[], None]) -> Iterat
     count = cores()
     with Stack(stack_folder(settings), count) as stack:
         connection = open_mill(stack.url, settings)
-        await_workers(connection, count)
+        await_workers(connection, stack)
         yield connection
         _let_others_finish(connection)
 
@@ -111,11 +111,16 @@ def _let_others_finish(connection: Connection) -> None:
         time.sleep(OTHERS_GET_ON_SECONDS)
 
 
-def await_workers(connection: Connection, count: int, *, seconds: float = WORKERS_START_SECONDS) -> bool:
-    """Wait until so many workers are ready; return False if they are not in time, which a job can live with."""
+def await_workers(connection: Connection, stack: Stack, *, seconds: float = WORKERS_START_SECONDS) -> bool:
+    """Wait until a stack's workers are ready; return False if they are not in time, which a job can live with.
+
+    Raises:
+        NoWorkers: they end as soon as they start.
+    """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if sum(worker.ready for worker in connection.ledger.workers()) >= count:
+        if sum(worker.ready for worker in connection.ledger.workers()) >= stack.workers:
             return True
+        stack.check_workers()
         time.sleep(0.02)
     return False

@@ -46,7 +46,7 @@ def _start(folder: Path, workers: int, **variables: str) -> Iterator[Mill]:
     settings = replace(Settings.from_environment(variables), data=folder, redis_url=None)
     with Stack(folder / "mill", workers, environment=environment) as stack:
         connection = open_mill(stack.url, settings)
-        assert await_workers(connection, workers), "the workers did not get ready"
+        assert await_workers(connection, stack), "the workers did not get ready"
         yield Mill(stack, connection, settings)
         # An orderly end takes Celery two seconds; it is proven once, elsewhere.
         for name, process in stack.supervisor.processes().items():

@@ -71,7 +71,7 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
         count = workers or cores()
         with Stack(Path(private) / "mill", count) as stack:
             connection = open_mill(stack.url, settings)
-            _expect_workers(await_workers(connection, count))
+            _expect_workers(await_workers(connection, stack))
             if not as_json:
                 click.echo(f"A mill is running: 1 server, {_workers(count)}. {source.total:,} images go in.")
             job = create_job(connection, order, description, settings, detached=False)
@@ -106,7 +106,7 @@ def up(workers: int | None, as_json: bool) -> None:
     count = workers or cores()
     with Stack(stack_folder(settings), count, redis_url=settings.redis_url) as stack:
         connection = open_mill(stack.url, settings)
-        _expect_workers(await_workers(connection, count))
+        _expect_workers(await_workers(connection, stack))
         if as_json:
             click.echo(json.dumps({"redis": connection.where, "workers": count, "logs": str(stack.logs)}))
         else:

@@ -10,12 +10,14 @@ from typing import Self
 
 import redis
 
-from model.errors import UsageError
+from model.errors import NoWorkers, UsageError
 from producer.local.server import ServerFolder
 from producer.local.supervisor import Program, Supervisor
 from worker.connection import connect
 
+SERVER = "server"
 SERVER_START_SECONDS = 20.0
+HOPELESS_RESTARTS = 3
 WORKER_GRACE_SECONDS = 15.0
 
 
@@ -71,17 +73,32 @@ class Stack:
         self.supervisor.stop()
         self.server.release()
 
+    def check_workers(self) -> None:
+        """Make sure that the workers do not merely end as often as they are started.
+
+        Raises:
+            NoWorkers: one has ended several times; the message has its last word.
+        """
+        for name, restarts in self.supervisor.restarts().items():
+            if name != SERVER and restarts >= HOPELESS_RESTARTS:
+                log = self._log(name)
+                last = log.read_text(errors="replace").strip().rpartition("\n")[2]
+                raise NoWorkers(f"The workers end as soon as they start: {last}. More is in {log}.")
+
+    def _log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
     def _start(self) -> None:
         self.supervisor.start()
         if self.embedded:
             command, log = self.server.command(), self.logs / "server.out"
-            self.supervisor.add(Program("server", command, os.environ, log, grace_seconds=20.0, outlives=True))
+            self.supervisor.add(Program(SERVER, command, os.environ, log, grace_seconds=20.0, outlives=True))
             self._await_server()
         environment = {**os.environ, **self._environment, "DIGITMILL_REDIS_URL": self.url}
         for number in range(1, self.workers + 1):
-            command, log = [sys.executable, "-m", "worker"], self.logs / f"worker-{number}.log"
+            name, command = f"worker-{number}", [sys.executable, "-m", "worker"]
             self.supervisor.add(
-                Program(f"worker-{number}", command, environment, log, grace_seconds=WORKER_GRACE_SECONDS)
+                Program(name, command, environment, self._log(name), grace_seconds=WORKER_GRACE_SECONDS)
             )
 
     def _await_server(self) -> None:

@@ -13,12 +13,14 @@ from typing import Any
 import psutil
 import pytest
 
-from model.errors import UsageError
+from model.errors import NoWorkers, UsageError
 from producer.cli.exits import Exit
 from producer.local import Stack
 from producer.local.server import ServerFolder, find_server
+from producer.mill import await_workers, open_mill
 from worker.connection import connect
 from worker.ledger import Ledger
+from worker.settings import Settings
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a killed process")
 
@@ -115,6 +117,17 @@ def test_a_path_longer_than_a_socket_address_works(tmp_path: Path) -> None:
         assert Stack(folder, 0).url == stack.url, "who knows the folder finds the server"
         assert stack.server.socket.parent.stat().st_mode & 0o777 == 0o700
     assert not stack.server.socket.parent.exists(), "nothing is left in the folder for temporary files"
+
+
+def test_workers_that_cannot_start_are_not_waited_for(tmp_path: Path) -> None:
+    """As where LiteRT is not installed: whoever waits hears a worker's last word, and where to read more."""
+    (tmp_path / "ai_edge_litert.py").write_text("raise ImportError('LiteRT is not here')")
+    settings = Settings.from_environment({})
+    with (
+        Stack(tmp_path / "mill", 1, environment={"PYTHONPATH": str(tmp_path)}) as stack,
+        pytest.raises(NoWorkers, match=r"LiteRT is not here.*worker-1\.log"),
+    ):
+        await_workers(open_mill(stack.url, settings), stack, seconds=30)
 
 
 def test_any_path_makes_a_url(tmp_path: Path, eventually: Callable[..., Any]) -> None:
