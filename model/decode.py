@@ -6,6 +6,7 @@ and frames are checked from the header, before any pixel is decoded; what a deco
 
 import math
 import struct
+import warnings
 import zlib
 from io import BytesIO
 from typing import Any
@@ -38,7 +39,8 @@ MAX_PIXELS = 64_000_000
 """Width × height, by the header. Telephones make up to 50 megapixels; a digit needs a few hundred pixels."""
 
 MAX_DECODER_BYTES = 200 * 2**20
-"""That a decoder may hold at once: an RGB PNG of 52 megapixels, a WebP of 12, a JPEG of any size allowed."""
+"""That a decoder may hold at once: of a PNG in colour 52 megapixels, of a WebP 12, of a progressive JPEG 34, of others
+whatever `MAX_PIXELS` allows. Most cameras write baseline JPEGs, which take a few MiB whatever their size."""
 
 SHORT_SIDE = 250
 """Pixels, at least, that a reduced image keeps on its shorter side: a digit in a tenth of it has MNIST's detail."""
@@ -65,21 +67,24 @@ DECODER_ERRORS = (
     struct.error,
     zlib.error,
     cv2.error,
-    Warning,  # where warnings are errors
+    Image.DecompressionBombError,
 )
 """All that Pillow, NumPy and OpenCV raise on malformed input. Not `Exception`: a task's time limit is raised into
 whatever code happens to run, as a direct subclass of it in Celery's case, and says nothing about the image."""
 
 _READ = "PNG, JPEG, BMP, GIF, TIFF or WebP"
 
-# Well-known things that people submit for images, and what to do with them.
-_OTHER_KINDS = (
-    (4, b"ftyphei", "a HEIC photograph: convert it"),
-    (4, b"ftypmif1", "a HEIF photograph: convert it"),
-    (4, b"ftypavif", "an AVIF image: convert it"),
-    (0, b"%PDF-", "a PDF document: export the page"),
-    (0, b"PK\x03\x04", "a ZIP archive: submit it as an archive, named .zip, or unpack it"),
-    (0, b"\x1f\x8b", "a gzip archive: submit it as an archive, named .tar.gz, or unpack it"),
+# What people submit for images now and then: where its mark stands, the mark, what it is, and the remedy.
+_OTHERS = (
+    (4, b"ftypheic", "a HEIC photograph", "Convert it to JPEG"),
+    (4, b"ftypheix", "a HEIC photograph", "Convert it to JPEG"),
+    (4, b"ftypmif1", "a HEIF photograph", "Convert it to JPEG"),
+    (4, b"ftypavif", "an AVIF image", "Convert it to PNG"),
+    (0, b"%PDF-", "a PDF document", "Export its page as PNG"),
+    (0, b"PK\x03\x04", "a ZIP archive", "Name it .zip, or unpack it"),
+    (0, b"\x1f\x8b", "a gzip archive", "Name it .tar.gz, or unpack it"),
+    (0, b"<", "markup, such as HTML or SVG", "Leave it out, or export it as PNG"),
+    (0, b"", "some other file", "Leave it out, or convert it to PNG"),
 )
 
 _DIB_HEADER_SIZES = frozenset({12, 16, 40, 52, 56, 64, 108, 124})  # of a BMP; "BM" alone begins many a text
@@ -125,7 +130,8 @@ def decode(data: bytes) -> Grey:
     """
     kind = _identify(data)
     try:
-        with Image.open(BytesIO(data), formats=(kind,)) as image:
+        # Pillow remarks on odd metadata by warnings, which would end on the user's terminal.
+        with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(data), formats=(kind,)) as image:
             _check_pixels(image)
             _check_frames(image)
             pixels = image.width * image.height
@@ -134,21 +140,21 @@ def decode(data: bytes) -> Grey:
             _check_memory(image, pixels)
             image.load()
             return _upright(_grey(image), _orientation(image))
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large("The image has too many pixels") from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(f"The image has far more than {MAX_PIXELS / 1e6:.0f} million pixels") from error
     except DECODER_ERRORS as error:
         raise ImageError(
             FailureCode.BROKEN,
-            f"The {kind} image is truncated or corrupt: save or send it again. ({type(error).__name__}: {error})",
+            f"The {kind} image is cut off, damaged or of a rare variant. Send it again, or save it as PNG.",
         ) from error
 
 
 def _identify(data: bytes) -> str:
     """Pillow's name of the format, told by the first bytes, as a file's name proves nothing."""
     if not data:
-        raise ImageError(FailureCode.EMPTY, "The file is empty: save or send it again.")
+        raise ImageError(FailureCode.EMPTY, "The file is empty. Save or send it again.")
     if len(data) > MAX_BYTES:
-        raise _too_large(f"The file has {len(data) / 2**20:.0f} MiB, more than {MAX_BYTES // 2**20} MiB")
+        raise _too_large(f"The file has {len(data) / 2**20:.1f} MiB, more than {MAX_BYTES // 2**20}")
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
     if data.startswith(b"\xff\xd8\xff"):
@@ -161,19 +167,15 @@ def _identify(data: bytes) -> str:
         return "WEBP"
     if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _DIB_HEADER_SIZES:
         return "BMP"
-    raise ImageError(FailureCode.NOT_AN_IMAGE, f"This is no {_READ} image{_what_else(data)}.")
-
-
-def _what_else(data: bytes) -> str:
-    for offset, magic, what in _OTHER_KINDS:
-        if data.startswith(magic, offset):
-            return f" but {what}"
-    return ": leave it out, or convert it"
+    what, remedy = next((what, remedy) for at, mark, what, remedy in _OTHERS if data.startswith(mark, at))
+    raise ImageError(FailureCode.NOT_AN_IMAGE, f"This is no {_READ} image, but {what}. {remedy}.")
 
 
 def _check_pixels(image: Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
-        raise _too_large(f"The image has {image.width} × {image.height} pixels")
+        raise _too_large(
+            f"The image has {image.width} × {image.height} pixels, more than {MAX_PIXELS / 1e6:.0f} million"
+        )
 
 
 def _check_frames(image: Image.Image) -> None:
@@ -184,7 +186,7 @@ def _check_frames(image: Image.Image) -> None:
     if frames > 1:
         raise ImageError(
             FailureCode.SEVERAL_FRAMES,
-            f"The file has {frames}{' or more' * (frames == MAX_PAGES)} frames or pages: submit each by itself.",
+            f"The file has {frames}{' or more' * (frames == MAX_PAGES)} frames or pages. Submit each by itself.",
         )
 
 
@@ -209,13 +211,12 @@ def _check_memory(image: Image.Image, pixels: int) -> None:
     elif "progressive" in image.info:
         held += pixels * 2 * len(image.getbands())  # libjpeg keeps every coefficient until the last scan
     if held > MAX_DECODER_BYTES:
-        raise _too_large(f"Decoding the image takes {held / 2**20:.0f} MiB, more than {MAX_DECODER_BYTES // 2**20} MiB")
+        limit = MAX_DECODER_BYTES // 2**20
+        raise _too_large(f"Decoding the image takes {held / 2**20:.0f} MiB of memory, more than {limit}")
 
 
 def _too_large(fault: str) -> ImageError:
-    return ImageError(
-        FailureCode.TOO_LARGE, f"{fault}: crop it to the digit or scale it below {MAX_PIXELS / 1e6:.0f} megapixels."
-    )
+    return ImageError(FailureCode.TOO_LARGE, f"{fault}. Crop it to the digit, or scale it down.")
 
 
 def _grey(image: Image.Image) -> Grey:
@@ -227,6 +228,8 @@ def _grey(image: Image.Image) -> Grey:
         return from_transparency(_reduced(image, "RGBA", factor))
     if image.mode in {"1", "L"}:
         return _reduced(image, "L", factor)
+    if image.mode == "LAB":
+        return _reduced(image.getchannel("L"), "L", factor)
     return from_colour(_reduced(image, "RGB", factor))
 
 

@@ -46,7 +46,7 @@ def to_eight_bits(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.rint(exact * (255 / white)).astype(np.uint8)
 
 
-def from_colour(pixels: NDArray[np.uint8]) -> Grey:
+def from_colour(pixels: Grey) -> Grey:
     """Lightness, or the axis of colour along which neighbouring pixels differ most, if lightness differs far less.
 
     Args:
@@ -61,21 +61,28 @@ def from_colour(pixels: NDArray[np.uint8]) -> Grey:
     return grey
 
 
-def _best_axis(pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+def _best_axis(pixels: Grey) -> NDArray[np.float32] | None:
     """The first principal axis of the differences between near pixels; None where lightness serves as well."""
-    step = math.ceil(max(pixels.shape) / _SAMPLES)
+    step = _step(pixels)
     samples = pixels[::step, ::step].astype(np.float32)
     # Differences, not values: light that falls off across the page is no contrast.
-    differences = np.concatenate(
-        [(samples[_LAG:] - samples[:-_LAG]).reshape(-1, 3), (samples[:, _LAG:] - samples[:, :-_LAG]).reshape(-1, 3)]
-    )
-    scatter = differences.T @ differences
+    down = (samples[_LAG:] - samples[:-_LAG]).reshape(-1, 3)
+    right = (samples[:, _LAG:] - samples[:, :-_LAG]).reshape(-1, 3)
+    scatter = down.T @ down + right.T @ right
+    enough = COLOUR_OVER_LIGHTNESS**2 * (_LUMINANCE @ scatter @ _LUMINANCE) / (_LUMINANCE @ _LUMINANCE)
+    if np.trace(scatter) <= enough:
+        return None  # all axes together have less
     variances, axes = np.linalg.eigh(scatter)
-    by_lightness = _LUMINANCE @ scatter @ _LUMINANCE / (_LUMINANCE @ _LUMINANCE)
-    if variances[-1] <= COLOUR_OVER_LIGHTNESS**2 * by_lightness:
+    if variances[-1] <= enough:
         return None
     axis: NDArray[np.float32] = axes[:, -1]
     return axis if axis @ _LUMINANCE >= 0 else -axis
+
+
+def _step(pixels: Grey) -> int:
+    """Every which pixel to take, so that `_SAMPLES` a side remain."""
+    longest = int(max(pixels.shape))
+    return math.ceil(longest / _SAMPLES)
 
 
 def from_transparency(pixels: NDArray[np.uint8]) -> Grey:
@@ -95,11 +102,12 @@ def from_transparency(pixels: NDArray[np.uint8]) -> Grey:
     least, most = int(opacity.min()), int(opacity.max())
     if most == 0:
         raise ImageError(FailureCode.BLANK, "The image is fully transparent: nothing is drawn on it.")
-    grey = from_colour(np.ascontiguousarray(pixels[..., :3]))
+    step = _step(pixels)
+    if most - least >= _VISIBLE and _spread(pixels[::step, ::step, :3], opacity[::step, ::step]) < ONE_COLOUR:
+        return opacity.copy()
+    grey = from_colour(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB))
     if most - least < _VISIBLE:
         return grey
-    if _spread(pixels[..., :3], opacity) < ONE_COLOUR:
-        return opacity.copy()
     opaque = np.where(opacity >= _OPAQUE, np.uint8(255), np.uint8(0))
     edge = cv2.bitwise_and(opaque, cv2.dilate(255 - opaque, SQUARE))
     if edge.any() and _spread(grey[..., np.newaxis], edge) < ONE_COLOUR:
@@ -112,7 +120,7 @@ def from_transparency(pixels: NDArray[np.uint8]) -> Grey:
 
 def _spread(pixels: Grey, weights: Grey) -> float:
     """Weighted standard deviation of the colour, of the channel where it is greatest."""
-    shares = weights.ravel() / np.float32(weights.sum(dtype=np.float32))
+    shares = weights.ravel() / np.float32(max(1, weights.sum(dtype=np.float32)))
     flat = pixels.reshape(len(shares), -1).astype(np.float32)
     mean = shares @ flat
     return float(np.sqrt((shares @ (flat - mean) ** 2).max()))

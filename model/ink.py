@@ -30,6 +30,7 @@ NARROW = 0.35
 """Of the shorter side: what is narrower counts as ink where nothing else tells it from paper."""
 
 _BRIGHT = 32  # paper at least this light reflects a share of the light; below, the share is mostly noise
+_RIDGE = np.float32(1e-3) * np.eye(6, dtype=np.float32)  # keeps one row of pixels solvable
 _STEPS = 5  # of the robust fit; it moves by less than a grey level afterwards
 
 
@@ -149,13 +150,13 @@ def _surface(coarse: Grey, start: Mask) -> NDArray[np.float32]:
     thin = 2 if min(coarse.shape) >= COARSE // 4 else 1  # a quarter of the pixels fix six coefficients as well
     terms = _quadratics(*coarse.shape)
     some = terms.reshape(*coarse.shape, 6)[::thin, ::thin].reshape(-1, 6)
-    values = coarse[::thin, ::thin].ravel().astype(np.float32)
+    values = coarse[::thin, ::thin].reshape(-1, 1).astype(np.float32)
     weights = (start[::thin, ::thin].ravel() > 0).astype(np.float32)
     for _ in range(_STEPS):
         weighted = some * weights[:, np.newaxis]
-        normal = weighted.T @ some + np.float32(1e-3) * np.eye(6, dtype=np.float32)
-        coefficients = np.linalg.solve(normal, weighted.T @ values)
-        distances = np.abs(values - some @ coefficients)
+        normal = weighted.T @ some + _RIDGE
+        _, coefficients = cv2.solve(normal, weighted.T @ values)
+        distances = np.abs(values - some @ coefficients)[:, 0]
         scale = 1.25 * float(weights @ distances / weights.sum()) + 0.5
         weights = 1 / np.square(1 + np.square(distances / (1.5 * scale)))
     surface: NDArray[np.float32] = (terms @ coefficients).reshape(coarse.shape)

@@ -6,7 +6,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.ink import COARSE
-from model.raster import SQUARE, Grey, Mask, above, histogram, otsu, quantiles, shrink
+from model.raster import SQUARE, Grey, Mask, above, histogram, otsu, quantiles, rim, shrink
 
 BAND = 0.2
 """Of a side: how far inwards the frame of a form, or the table beside the sheet, may reach."""
@@ -35,6 +35,8 @@ def find_sheet(image: Grey) -> Mask | None:
     coarse, _ = shrink(image, COARSE)
     light = above(coarse, otsu(histogram(coarse)))
     for side in (light, 255 - light):
+        if not 0.12 < cv2.countNonZero(side) / side.size < 0.97 or rim(side).mean() > 0.98 * 255:
+            continue  # too little for a sheet, or the whole image
         sheet = _rectangle(side)
         if sheet is not None and _is_bare(coarse, sheet, side):
             return cv2.resize(
@@ -47,7 +49,7 @@ def _rectangle(mask: Mask) -> Mask | None:
     """The convex hull of the largest part of a mask, if that is a rectangle with holes."""
     _, parts, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    if not len(areas) or not 0.12 * mask.size < areas.max() < 0.97 * mask.size:
+    if areas.max() < 0.12 * mask.size:
         return None
     part = np.where(parts == areas.argmax() + 1, 255, 0).astype(np.uint8)
     outlines, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)

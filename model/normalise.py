@@ -13,7 +13,7 @@ from model.errors import FailureCode, ImageError
 from model.ink import find_ink
 from model.layout import find_digit, find_sheet
 from model.raster import SQUARE, Grey, Mask, above, histogram, quantiles, shrink
-from model.strokes import find_strokes, is_noise, smooth
+from model.strokes import find_strokes, is_noise, roughness, smooth
 
 SIDE = 28
 """Pixels of each side of an MNIST image."""
@@ -63,6 +63,8 @@ def normalise(image: Grey) -> NDArray[np.uint8]:
     ready = _already_normal(image)
     if ready is not None:
         return ready
+    if image.min() == image.max():
+        raise _blank("all of it has one colour")
     image = _without_table(image)
     for _ in range(LOOKS):
         working, factor = shrink(image, WORKING)
@@ -92,9 +94,10 @@ def _look(image: Grey, levels: int) -> tuple[Grey, Mask]:
         levels: how many different ones it had before it was reduced.
     """
     ink, contrast = find_ink(image)
-    if not contrast or is_noise(image):
+    rough = roughness(image)
+    if not contrast or is_noise(image, rough):
         raise _blank("nothing is drawn on it")
-    ink = smooth(ink, image, contrast)
+    ink = smooth(ink, rough, contrast)
     digit = find_digit(find_strokes(ink))
     _, _, width, height = cv2.boundingRect(digit)
     crosses = width >= 0.95 * image.shape[1] or height >= 0.95 * image.shape[0]
@@ -104,7 +107,7 @@ def _look(image: Grey, levels: int) -> tuple[Grey, Mask]:
 
 
 def _blank(why: str) -> ImageError:
-    return ImageError(FailureCode.BLANK, f"The image is blank: {why}.")
+    return ImageError(FailureCode.BLANK, f"The image is blank: {why}. Leave it out, or draw the digit darker.")
 
 
 def _already_normal(image: Grey) -> NDArray[np.uint8] | None:
@@ -135,7 +138,7 @@ def _of_usual_width(ink: Grey) -> Grey:
     """The ink at `FINE` pixels per pixel of MNIST, strokes thinner or thicker than usual brought towards MNIST's."""
     fine = _resized(ink, FINE * BOX)
     (full,) = quantiles(histogram(fine, above(fine, int(fine.max()) // 2 - 1)), 0.5)
-    fine = np.pad(cv2.convertScaleAbs(fine, alpha=255 / full), THIN)
+    fine = cv2.copyMakeBorder(cv2.convertScaleAbs(fine, alpha=255 / full), THIN, THIN, THIN, THIN, cv2.BORDER_CONSTANT)
     strokes = above(fine, 127)
     # Across a stroke the distance to its edge rises from 0 to half its width and falls again: on average a quarter.
     width = 4 * cv2.mean(cv2.distanceTransform(strokes, cv2.DIST_L2, 3), strokes)[0]

@@ -20,12 +20,13 @@ def preprocess(data: bytes) -> NDArray[np.uint8]:
         uint8 (28, 28), light ink on black.
 
     Raises:
-        ImageError: EMPTY, NOT_AN_IMAGE, BROKEN, TOO_LARGE, SEVERAL_FRAMES or BLANK. Nothing else follows from any
-            input; what the surroundings raise into this call, such as a task's time limit, passes through.
+        ImageError: EMPTY, NOT_AN_IMAGE, BROKEN, TOO_LARGE, SEVERAL_FRAMES or BLANK; INTERNAL for a fault of ours, so
+            that nothing else follows from any input. What the surroundings raise into this call, such as a task's time
+            limit, passes through.
     """
     try:
         return normalise(decode(data))
-    except DECODER_ERRORS as error:  # not even a gap in the tests may cost the image's neighbours
+    except DECODER_ERRORS as error:  # none is known; but no gap in the tests may cost an image's neighbours
         raise ImageError(
-            FailureCode.BROKEN, f"The image cannot be read: convert it to PNG. ({type(error).__name__}: {error})"
+            FailureCode.INTERNAL, f"digitmill itself failed on this image ({type(error).__name__}). Report it."
         ) from error

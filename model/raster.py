@@ -53,7 +53,8 @@ def histogram(image: Grey, mask: Mask | None = None) -> MatLike:
 def quantiles(counts: MatLike, *shares: float) -> list[int]:
     """The levels below which these shares of a histogram lie; as many as there are shares."""
     below = np.cumsum(counts)
-    return [int(np.searchsorted(below, share * below[-1], side="left")) for share in shares]
+    levels: list[int] = np.searchsorted(below, np.multiply(shares, below[-1])).tolist()
+    return levels
 
 
 def otsu(counts: MatLike) -> int:

@@ -1,0 +1,63 @@
+"""How many images that people made themselves are read rightly, and which ones are not.
+
+    python benchmarks/accuracy_wild.py FOLDER [--mistakes]
+
+FOLDER holds images as `<set>/<label>/<file>`, labels 0 to 9. Each goes the way of a worker's images: it is decoded,
+normalised and classified by the model that ships with the package. An image that cannot be read counts as wrong.
+"""
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from model.classifier import Classifier
+from model.errors import ImageError
+from model.preprocess import preprocess
+
+UNREAD = -1
+
+
+def main() -> None:
+    """Measure and print a table per set."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--mistakes", action="store_true", help="name the files read wrongly")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    classifier = Classifier.baseline()
+    for folder in sorted(path for path in arguments.folder.iterdir() if path.is_dir()):
+        files = sorted(path for path in folder.glob("[0-9]/*") if path.is_file())
+        if files:
+            _report(folder.name, files, classifier, name_mistakes=arguments.mistakes)
+
+
+def _report(name: str, files: list[Path], classifier: Classifier, *, name_mistakes: bool) -> None:
+    images = np.zeros((len(files), 28, 28), np.uint8)
+    errors: dict[int, ImageError] = {}
+    for index, file in enumerate(files):
+        try:
+            images[index] = preprocess(file.read_bytes())
+        except ImageError as error:
+            errors[index] = error
+    labels = np.array([int(file.parent.name) for file in files])
+    digits = classifier.classify(images).digits.astype(np.int64)
+    digits[list(errors)] = UNREAD
+    right = digits == labels
+    print(f"{name}: {right.sum()} of {len(files)} right, {right.mean():.2%}")
+    for label in np.unique(labels):
+        of_label = labels == label
+        taken_for = Counter(int(digit) for digit in digits[of_label & ~right] if digit != UNREAD)
+        others = ", ".join(f"{count} as {digit}" for digit, count in taken_for.most_common())
+        print(f"  {label}: {right[of_label].sum():4} of {of_label.sum():4}  {others}")
+    for code, count in Counter(error.code for error in errors.values()).items():
+        print(f"  {count} not read: {code}")
+    if name_mistakes:
+        for index in np.flatnonzero(~right).tolist():
+            print(f"  {files[index]}: {errors[index].sentence if index in errors else digits[index]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""What it costs to make a 28x28 image of a user's file, on one core, and how much memory a large photograph takes.
+
+    python benchmarks/preprocess.py [--repeat 500] [--memory-only]
+
+Prints the median time of `model.preprocess.preprocess` over files drawn here, of the kinds that users send, and the
+peak memory that a fresh process needs for a photograph of 12 megapixels beyond what it had before.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+from cv2.typing import MatLike
+from PIL import Image
+
+from model.normalise import normalise
+from model.preprocess import preprocess
+
+PHOTOGRAPH = (3000, 4000)
+"""Rows and columns: 12 megapixels."""
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeat", type=int, default=500, help="how often each file is preprocessed (default 500)")
+    parser.add_argument("--memory-only", action="store_true", help="leave out the times")
+    parser.add_argument("--peak-memory-of", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.peak_memory_of:
+        print(_peak_memory(arguments.peak_memory_of.read_bytes()))
+        return
+
+    if not arguments.memory_only:
+        _print_times(arguments.repeat)
+    memory = _in_fresh_process(_encoded(photograph(*PHOTOGRAPH), "JPEG", quality=85))
+    print(f"peak memory for the photograph of 12 megapixels: {memory:.1f} MiB beyond the interpreter's")
+
+
+def _print_times(repeat: int) -> None:
+    cv2.setNumThreads(1)  # as the worker does
+    kinds: dict[str, Callable[[], bytes]] = {
+        "28x28 PNG, as MNIST": lambda: _encoded(normalise(drawing(280, 280)), "PNG"),
+        "28x28 PNG, drawn elsewhere": lambda: _encoded(_small(drawing(280, 280)), "PNG"),
+        "200x200 PNG, transparent": lambda: _encoded(_transparent(drawing(200, 200)), "PNG"),
+        "1000x1000 JPEG, photograph": lambda: _encoded(photograph(1000, 1000), "JPEG", quality=85),
+        "12 megapixels JPEG, photograph": lambda: _encoded(photograph(*PHOTOGRAPH), "JPEG", quality=85),
+    }
+    print(f"{'file':32}{'bytes':>10}{'median':>12}")
+    for name, make in kinds.items():
+        data = make()
+        print(f"{name:32}{len(data):>10,}{_median(data, repeat) * 1e6:>9,.0f} µs")
+
+
+def drawing(height: int, width: int) -> MatLike:
+    """A handwritten-looking 5, dark on white."""
+    canvas = np.full((height, width), 255, np.uint8)
+    corners = [
+        (0.66, 0.2),
+        (0.4, 0.2),
+        (0.37, 0.46),
+        (0.52, 0.43),
+        (0.65, 0.55),
+        (0.6, 0.74),
+        (0.45, 0.8),
+        (0.34, 0.75),
+    ]
+    points = np.array([(x * width, y * height) for x, y in corners], np.int32)
+    return cv2.polylines(
+        canvas, [points], isClosed=False, color=30, thickness=max(1, height // 20), lineType=cv2.LINE_AA
+    )
+
+
+def photograph(height: int, width: int) -> MatLike:
+    """The same on warm paper under a lamp at the left, with the noise of a camera: (height, width, 3)."""
+    random = np.random.default_rng(0)
+    light = np.linspace(1.0, 0.6, width, dtype=np.float32)
+    grey = drawing(height, width) * light
+    colour = grey[..., np.newaxis] * np.array([0.9, 0.87, 0.78], np.float32)
+    noise = random.normal(0, 2, (height, width, 1)).astype(np.float32)
+    return cv2.convertScaleAbs(colour + noise)
+
+
+def _small(image: MatLike) -> MatLike:
+    """28x28, dark on white and nearer to a corner than MNIST has it."""
+    corner = cv2.copyMakeBorder(image, 0, 120, 120, 0, cv2.BORDER_CONSTANT, value=255)
+    return cv2.resize(corner, (28, 28), interpolation=cv2.INTER_AREA)
+
+
+def _transparent(image: MatLike) -> MatLike:
+    return np.dstack([np.zeros((*image.shape, 3), np.uint8), 255 - image])
+
+
+def _encoded(pixels: MatLike, kind: str, **options: int) -> bytes:
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)
+    return file.getvalue()
+
+
+def _median(data: bytes, repeat: int) -> float:
+    preprocess(data)
+    seconds = []
+    for _ in range(repeat):
+        started = time.perf_counter()
+        preprocess(data)
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
+
+
+def _peak_memory(data: bytes) -> float:
+    """MiB by which preprocessing raises the peak of this process, which must be fresh."""
+    cv2.setNumThreads(1)
+    preprocess(_encoded(drawing(40, 40), "PNG"))
+    before = _high_water_mark()
+    preprocess(data)
+    return _high_water_mark() - before
+
+
+def _high_water_mark() -> float:
+    """MiB of this process' memory at its peak, by Linux' count: unlike getrusage's it starts anew with the process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1024
+
+
+def _in_fresh_process(data: bytes) -> float:
+    with tempfile.NamedTemporaryFile(suffix=".jpeg") as file:
+        file.write(data)
+        file.flush()
+        command = [sys.executable, __file__, "--peak-memory-of", file.name]
+        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+if __name__ == "__main__":
+    main()

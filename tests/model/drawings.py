@@ -1,0 +1,41 @@
+"""Digits drawn on the spot, for tests of decoding and normalising."""
+
+from io import BytesIO
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+SEVEN = ((0.3, 0.2), (0.7, 0.2), (0.45, 0.8))
+FIVE = ((0.66, 0.2), (0.4, 0.2), (0.37, 0.46), (0.52, 0.43), (0.65, 0.55), (0.6, 0.74), (0.45, 0.8), (0.34, 0.75))
+
+
+def drawing(
+    height: int = 80,
+    width: int = 60,
+    *,
+    stroke: float = 0.08,
+    line: tuple[tuple[float, float], ...] = SEVEN,
+    ink: int = 30,
+    paper: int = 255,
+) -> NDArray[np.uint8]:
+    """A digit: uint8 (height, width). No symmetry turns it into itself, so that its orientation shows."""
+    canvas = np.full((height, width), paper, np.uint8)
+    points = np.array([(x * width, y * height) for x, y in line], np.int32)
+    thickness = max(1, round(stroke * height))
+    cv2.polylines(canvas, [points], isClosed=False, color=ink, thickness=thickness, lineType=cv2.LINE_AA)
+    return canvas
+
+
+def encoded(image: Image.Image | NDArray[Any], kind: str = "PNG", **options: Any) -> bytes:
+    """The bytes of an image file."""
+    file = BytesIO()
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, kind, **options)
+    return file.getvalue()
+
+
+def shares_ink(image: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """The correlation of two images of one size, ink against paper: 1 for the same drawing, -1 for its negative."""
+    return float(np.corrcoef(image.ravel(), other.ravel())[0, 1])

@@ -1,0 +1,224 @@
+"""Images of any size and kind come to MNIST's conventions, and those that follow them stay as they are."""
+
+import cv2
+import numpy as np
+import pytest
+from drawings import FIVE, SEVEN, drawing, shares_ink
+from numpy.typing import NDArray
+
+from model.digits import Dataset
+from model.errors import FailureCode, ImageError
+from model.normalise import BOX, SIDE, normalise
+
+
+def difference(image: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Mean absolute difference per pixel, of 255, at the best of nine places: centres of mass round either way."""
+    places = [np.roll(image, (down, right), (0, 1)) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    return float(min(np.abs(place.astype(int) - other).mean() for place in places))
+
+
+@pytest.fixture(scope="session")
+def digits(mnist: Dataset) -> NDArray[np.uint8]:
+    """A hundred of MNIST's test images."""
+    return mnist.test.images[::100]
+
+
+def large(digit: NDArray[np.uint8], times: int = 8) -> NDArray[np.uint8]:
+    """A digit of MNIST enlarged smoothly, as a drawing of that size would look: (28 × times, 28 × times)."""
+    return cv2.resize(digit, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC)
+
+
+def test_mnist_comes_through_unchanged(mnist):
+    """All 10,000 test images and a sample of the others, byte by byte."""
+    for image in np.concatenate([mnist.test.images, mnist.train.images[::20]]):
+        assert np.array_equal(normalise(image), image)
+
+
+def test_mnist_in_negative_comes_back_as_itself(mnist):
+    """Dark digits on white, otherwise MNIST's, become MNIST's."""
+    for image in mnist.test.images[::5]:
+        assert np.array_equal(normalise(255 - image), image)
+
+
+def test_an_unchanged_image_is_a_copy():
+    """What comes back shares no memory with what went in."""
+    image = normalise(drawing())
+    assert not np.shares_memory(normalise(image), image)
+
+
+@pytest.mark.parametrize("line", [SEVEN, FIVE])
+@pytest.mark.parametrize("size", [(16, 16), (28, 28), (60, 200), (500, 375), (999, 1000)])
+def test_every_size_becomes_mnists(size, line):
+    """The longer side of the ink has twenty pixels, its centre of mass is the centre, and its strokes are white."""
+    image = normalise(drawing(*size, line=line, stroke=0.12))
+    assert image.dtype == np.uint8
+    assert image.shape == (SIDE, SIDE)
+    _, _, width, height = cv2.boundingRect(image)
+    assert BOX - 1 <= max(width, height) <= BOX
+    moments = cv2.moments(image)
+    assert moments["m10"] / moments["m00"] == pytest.approx(14, abs=0.5)
+    assert moments["m01"] / moments["m00"] == pytest.approx(14, abs=0.5)
+    assert image.max() == 255
+    assert image[0, 0] == 0
+
+
+def test_a_drawing_comes_back_as_the_digit_it_shows(digits):
+    """Enlarged digits of MNIST become nearly themselves again; only their width is evened out."""
+    differences = [difference(normalise(large(digit)), digit) for digit in digits]
+    assert np.mean(differences) < 8
+    assert max(differences) < 20
+
+
+@pytest.mark.parametrize("times", [2, 3, 5, 12, 20])
+def test_scale_matters_little(digits, times):
+    """The same drawing at other sizes becomes nearly the same image."""
+    differences = [difference(normalise(large(digit, times)), normalise(large(digit))) for digit in digits[::4]]
+    assert np.mean(differences) < 5
+    assert max(differences) < 13
+
+
+def test_polarity_does_not_matter(digits):
+    """Dark on light and light on dark become nearly the same image, also where the ink fills the image to its edges."""
+    for digit in digits:
+        drawn = large(digit)
+        left, top, width, height = cv2.boundingRect(cv2.threshold(drawn, 127, 255, cv2.THRESH_BINARY)[1])
+        for image in (drawn, drawn[top : top + height, left : left + width]):
+            assert difference(normalise(255 - image), normalise(image)) < 8
+
+
+@pytest.mark.parametrize("margins", [(0, 90, 0, 90), (90, 0, 0, 40), (150, 150, 150, 150), (10, 0, 200, 5)])
+def test_margin_and_position_matter_little(digits, margins):
+    """Wherever on the paper a digit stands, it becomes nearly the same image."""
+    above, below, left, right = margins
+    for digit in digits[::4]:
+        drawn = large(digit, 4)
+        moved = cv2.copyMakeBorder(drawn, above, below, left, right, cv2.BORDER_CONSTANT)
+        assert difference(normalise(moved), normalise(drawn)) < 13
+
+
+def lamp(shape: tuple[int, int], low: float) -> NDArray[np.float32]:
+    """Light that falls from all at the upper left to this share at the lower right."""
+    rows, columns = np.mgrid[0 : 1 : shape[0] * 1j, 0 : 1 : shape[1] * 1j]
+    return (1 - (1 - low) * (rows + columns) / 2).astype(np.float32)
+
+
+def hard_shadow(shape: tuple[int, int], left: float) -> NDArray[np.float32]:
+    """Half the light to the right of a slanting edge."""
+    rows, columns = np.mgrid[0 : 1 : shape[0] * 1j, 0 : 1 : shape[1] * 1j]
+    return np.where(columns > left + 0.2 * rows, 0.5, 1.0).astype(np.float32)
+
+
+def noisy(image: NDArray[np.float32], deviation: float, seed: int = 0) -> NDArray[np.uint8]:
+    """With the noise of a camera."""
+    noise = np.random.default_rng(seed).normal(0, deviation, image.shape)
+    return np.clip(image + noise, 0, 255).astype(np.uint8)
+
+
+def on_paper(digit: NDArray[np.uint8], ink: float = 40, paper: float = 220, times: int = 8) -> NDArray[np.float32]:
+    """A digit of MNIST in ink on paper of these greys, a quarter of its size away from every edge."""
+    share = cv2.copyMakeBorder(large(digit, times), *[7 * times] * 4, cv2.BORDER_CONSTANT).astype(np.float32) / 255
+    return paper + (ink - paper) * share
+
+
+SCENES = {
+    "a lamp at one side": lambda paper: noisy(paper * lamp(paper.shape, 0.35), 2),
+    "a hard shadow": lambda paper: noisy(paper * hard_shadow(paper.shape, 0.7), 2),
+    "a hard shadow across it": lambda paper: noisy(paper * hard_shadow(paper.shape, 0.3), 2),
+    "faint pencil": lambda paper: noisy((220 - (220 - paper) * 0.2) * lamp(paper.shape, 0.8), 2),
+    "noise": lambda paper: noisy(paper, 30),
+    "ruled paper": lambda paper: noisy(_ruled(paper, 170), 2),
+    "squared paper": lambda paper: noisy(_ruled(_ruled(paper, 180).T, 180).T, 2),
+    "a printed frame": lambda paper: noisy(_framed(paper, 60), 2),
+    "a dark table at two sides": lambda paper: noisy(_beside_table(paper, 50), 2),
+    "a sheet on a dark table": lambda paper: noisy(cv2.copyMakeBorder(paper, *[120] * 4, 0, value=60), 2),
+    "specks": lambda paper: noisy(_specked(paper), 0),
+}
+
+
+def _ruled(paper, grey):
+    ruled = paper.copy()
+    for row in range(20, len(paper), 40):
+        ruled[row : row + 2] = np.minimum(ruled[row : row + 2], grey)
+    return ruled
+
+
+def _framed(paper, grey):
+    framed = paper.copy()
+    framed[:, 6:9] = framed[-5:-2] = grey
+    return framed
+
+
+def _beside_table(paper, grey):
+    image = paper.copy()
+    rows, columns = np.mgrid[0 : 1 : paper.shape[0] * 1j, 0 : 1 : paper.shape[1] * 1j]
+    image[(columns < 0.1 - 0.04 * rows) | (rows > 0.93)] = grey
+    return image
+
+
+def _specked(paper):
+    specked = paper.copy()
+    for row, column in np.random.default_rng(3).integers(0, min(paper.shape) - 3, (12, 2)):
+        specked[row : row + 3, column : column + 3] = 40
+    return specked
+
+
+@pytest.fixture(scope="session")
+def read_alone(digits, baseline) -> NDArray[np.uint8]:
+    """What the digits are read as on clean paper."""
+    return baseline.classify(np.stack([normalise(on_paper(digit).astype(np.uint8)) for digit in digits])).digits
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_what_is_not_the_digit_is_left_out(digits, baseline, read_alone, scene):
+    """Under light, on paper and among things as people photograph them, nearly all digits are read as when alone."""
+    images = np.stack([normalise(SCENES[scene](on_paper(digit))) for digit in digits])
+    assert (baseline.classify(images).digits == read_alone).mean() >= 0.94
+
+
+@pytest.mark.parametrize("stroke", [0.004, 0.01, 0.03, 0.15, 0.22])
+def test_hairlines_and_markers_come_near_mnists_strokes(stroke):
+    """Strokes of a 250th to a fifth of the drawing's height cover as much of the image as MNIST's digits do."""
+    image = normalise(drawing(500, 400, stroke=stroke, line=FIVE))
+    assert 0.06 < (image > 127).mean() < 0.30  # of MNIST's: 0.05 to 0.33
+
+
+def test_pieces_of_a_broken_stroke_stay_together():
+    """A five whose bar does not meet its body is one digit."""
+    broken = drawing(200, 160, line=FIVE)
+    broken[58:66] = 255
+    assert shares_ink(normalise(broken), normalise(drawing(200, 160, line=FIVE))) > 0.9
+
+
+def test_a_small_digit_on_a_large_page_keeps_its_detail(digits):
+    """A digit of a sixteenth of the page is looked at closely."""
+    for digit in digits[::10]:
+        page = np.full((900, 900), 230, np.uint8)
+        page[600:656, 300:356] = 230 - (large(digit, 2) * 0.8).astype(np.uint8)
+        assert shares_ink(normalise(page), normalise(large(digit, 2))) > 0.85
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((28, 28), np.uint8),
+        np.full((1, 1), 7, np.uint8),
+        np.full((300, 200), 255, np.uint8),
+        noisy(np.full((100, 100), 200, np.float32), 3),
+        noisy(np.full((400, 300), 128, np.float32), 25),
+        np.random.default_rng(0).integers(0, 256, (64, 64)).astype(np.uint8),
+        noisy(np.full((250, 250), 210, np.float32) * lamp((250, 250), 0.6), 2),
+        np.where(np.arange(10_000).reshape(100, 100) % 3331 == 0, 0, 255).astype(np.uint8),
+    ],
+    ids=["black", "one pixel", "white", "faint noise", "noise", "random", "empty paper under a lamp", "three specks"],
+)
+def test_blank_images_are_refused(image):
+    """Where nothing is drawn, no digit is made up."""
+    with pytest.raises(ImageError) as caught:
+        normalise(image)
+    assert caught.value.code is FailureCode.BLANK
+
+
+def test_two_levels_suffice_however_near():
+    """A mask of zeros and ones, black to the eye, is a drawing."""
+    mask = (drawing(100, 80, line=FIVE) < 128).astype(np.uint8)
+    assert shares_ink(normalise(mask), normalise(drawing(100, 80, line=FIVE))) > 0.95
