@@ -142,14 +142,24 @@ def gather_job(
     """
     started = time.time()
     with Journal(journal_path(settings, job)) as journal, _ending_in_order(connection, job):
+        resumed = bool(journal.kept)
         gathering = Gathering(connection, job, journal, patience=patience, watch=watch)
         workers = connection.persist(connection.ledger.workers, patience=patience)
         batches = pack(source, batch_size=order.batch_size, probabilities=order.probabilities)
         state = gathering.run(batches, window_for(len(workers)))
-        seconds = gathering.seconds
+        seconds, timeline = gathering.seconds, gathering.timeline
         results = merge(journal.batches())
-    run = Run(job, source.description, state, started, seconds, gathering.timeline, dict(gathering.workers))
+        if resumed:
+            # Not this client's time alone: it took all of the job's to answer all of its images.
+            status = connection.persist(lambda: connection.ledger.job(job), patience=patience)
+            started, seconds, timeline = status.created, _seconds(status), []
+    run = Run(job, source.description, state, started, seconds, timeline, dict(gathering.workers))
     return Finished(results, run)
+
+
+def _seconds(status: JobStatus) -> float:
+    """From a job's creation to its end."""
+    return (status.ended or status.created) - status.created
 
 
 def send_job(
@@ -213,8 +223,8 @@ def collect_job(connection: Connection, status: JobStatus, settings: Settings) -
     for batch in batches.values():
         for result in batch.results:
             workers[result.worker] += len(result)
-    seconds = (status.ended or status.created) - status.created
-    return Finished(results, Run(job, status.record.source, status.state, status.created, seconds, [], dict(workers)))
+    run = Run(job, status.record.source, status.state, status.created, _seconds(status), [], dict(workers))
+    return Finished(results, run)
 
 
 def prune_journals(settings: Settings) -> None:

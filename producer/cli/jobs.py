@@ -234,6 +234,8 @@ def _await_end(  # type: ignore[no-untyped-def]
             if (status.images, status.answered) != stood:
                 stood, moved = (status.images, status.answered), now
             problem = status.problem
+            if status.state == "running":
+                progress.total = status.images
             if status.state == "submitting" and now - moved > SILENT_SECONDS:
                 problem = f"its client is silent; `digitmill resume {identifier}` goes on in its place"
             elif status.open and not workers:

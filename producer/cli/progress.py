@@ -38,11 +38,14 @@ class JobProgress:
     Args:
         total: number of images, or None where it is not known beforehand.
         quiet: show nothing.
+
+    Attributes:
+        total: may be set once it is known.
     """
 
     def __init__(self, total: int | None, *, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet)
-        self._total = total
+        self.total = total
         self._bar = _Bar(
             SpinnerColumn(),
             BarColumn(bar_width=30),
@@ -54,6 +57,7 @@ class JobProgress:
             disable=not self._console.is_terminal,
         )
         self._task = self._bar.add_task("", total=total, counts="")
+        self._first: Situation | None = None
         self._shown = 0.0
         self._said = time.monotonic()
 
@@ -72,17 +76,19 @@ class JobProgress:
         if now - self._shown < 0.1:
             return
         self._shown = now
-        counts, self._bar.hindrance = describe(situation, self._total), printable(situation.hindrance)
-        self._bar.update(self._task, completed=situation.answered, counts=counts)
+        self._first = self._first or situation
+        counts, self._bar.hindrance = describe(situation, self._first, self.total), printable(situation.hindrance)
+        self._bar.update(self._task, completed=situation.answered, total=self.total, counts=counts)
         if not self._console.is_terminal and now - self._said > LINE_SECONDS:
             self._said = now
             line = "; ".join(filter(None, (counts, self._bar.hindrance)))
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def describe(situation: Situation, total: int | None) -> str:
-    """Return a situation in words."""
+def describe(situation: Situation, first: Situation, total: int | None) -> str:
+    """Return a situation in words; the rate is that since the first, for much may have been answered before it."""
     of = f" of {total:,}" if total is not None else ""
     failed = f", {situation.failed:,} failed" if situation.failed else ""
-    rate = situation.answered / situation.seconds if situation.seconds else 0.0
+    seconds = situation.seconds - first.seconds
+    rate = (situation.answered - first.answered) / seconds if seconds else 0.0
     return f"{situation.answered:,}{of} images{failed}, {rate:,.0f}/s, {situation.in_flight} batches in flight"

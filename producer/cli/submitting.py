@@ -204,8 +204,8 @@ def _send_detached(
         click.echo(json.dumps({"job": job}))
         return
     click.echo(f"Job {job} is sent: {_images(source.total)} of {printable(source.description)}")
-    click.echo(f"digitmill show {job}    how it stands")
-    click.echo(f"digitmill report {job}  gather the answers, on any machine that reaches this Redis")
+    click.echo(f"digitmill show {job}    says how it stands")
+    click.echo(f"digitmill report {job}  gathers its answers, also elsewhere")
 
 
 def _gather_and_report(
