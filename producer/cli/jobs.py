@@ -144,7 +144,9 @@ def cancel(job: str, as_json: bool) -> None:
 @JSON
 @at_the_edge
 def report(job: str, out: Path | None, patience: float, as_json: bool) -> None:
-    """Gather a job's answers and write its report; wait for its end first.
+    """Gather a job's answers and write its report.
+
+    A job that still runs is waited for.
 
     \b
     Example:

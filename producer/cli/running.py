@@ -6,11 +6,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from producer.cli.exits import at_the_edge, complain
 from producer.cli.submitting import JSON
+
+if TYPE_CHECKING:
+    from producer.local import Stack
 
 WORKERS = click.option(
     "--workers", metavar="N", type=click.IntRange(1, 1024), help="How many workers.  [default: one per core]"
@@ -103,28 +107,36 @@ def up(workers: int | None, as_json: bool) -> None:
     from worker.settings import Settings
 
     settings = Settings.from_environment()
-    count = workers or cores()
-    with Stack(stack_folder(settings), count, redis_url=settings.redis_url) as stack:
-        connection = open_mill(stack.url, settings)
-        _expect_workers(await_workers(connection, stack))
-        if as_json:
-            click.echo(json.dumps({"redis": connection.where, "workers": count, "logs": str(stack.logs)}))
-        else:
-            click.echo(f"The mill is running with {_workers(count)}. Ctrl-C stops it.")
-            click.echo(f"redis     {connection.where}")
-            click.echo(f"logs      {stack.logs}")
-            click.echo("In another terminal: digitmill submit PATH, digitmill status")
-        told: dict[str, int] = {}
+    with Stack(stack_folder(settings), workers or cores(), redis_url=settings.redis_url) as stack:
         try:
-            while True:
-                time.sleep(1.0)
-                restarts = stack.supervisor.restarts()
-                for name in restarts:
-                    if restarts[name] > told.get(name, 0):
-                        complain(f"{name} had ended and was started again; its log in {stack.logs} says why")
-                told = restarts
+            connection = open_mill(stack.url, settings)
+            _expect_workers(await_workers(connection, stack))
+            _say_what_runs(stack, connection.where, as_json=as_json)
+            _watch_over(stack)
         except KeyboardInterrupt:
             click.echo("\nStopping: workers finish the batch in hand.", err=True)
+
+
+def _say_what_runs(stack: "Stack", where: str, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"redis": where, "workers": stack.workers, "logs": str(stack.logs)}))
+        return
+    click.echo(f"The mill is running with {_workers(stack.workers)}. Ctrl-C stops it.")
+    click.echo(f"redis     {where}")
+    click.echo(f"logs      {stack.logs}")
+    click.echo("In another terminal: digitmill submit PATH, digitmill status")
+
+
+def _watch_over(stack: "Stack") -> NoReturn:
+    """Say of every process that has ended that it was started again."""
+    told: dict[str, int] = {}
+    while True:
+        time.sleep(1.0)
+        restarts = stack.supervisor.restarts()
+        for name in restarts:
+            if restarts[name] > told.get(name, 0):
+                complain(f"{name} had ended and was started again; its log in {stack.logs} says why")
+        told = restarts
 
 
 def _expect_workers(ready: bool) -> None:

@@ -1,5 +1,6 @@
 """Facts about the local stack: it keeps running, it keeps to its user, and it leaves nothing behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -36,15 +37,14 @@ def descendants(process: int) -> list[psutil.Process]:
 
 
 @contextmanager
-def digitmill_up(data: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run `digitmill up` with one worker until the end of the context."""
+def digitmill_up(data: Path, *options: str) -> Iterator[tuple["subprocess.Popen[bytes]", bytes]]:
+    """Run `digitmill up` with one worker until the end of the context; give the process and its first line."""
     environment = {**os.environ, "DIGITMILL_DATA": str(data), "DIGITMILL_REDIS_URL": ""}
-    command = [sys.executable, "-c", "from producer.cli import main; main()", "up", "--workers", "1"]
+    command = [sys.executable, "-c", "from producer.cli import main; main()", "up", "--workers", "1", *options]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
             assert process.stdout
-            assert b"The mill is running" in process.stdout.readline()
-            yield process
+            yield process, process.stdout.readline()
         finally:
             process.kill()
 
@@ -179,19 +179,29 @@ def test_a_server_on_path_is_taken_unless_it_is_too_old(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_up_stops_everything_when_told_to(tmp_path: Path, number: signal.Signals) -> None:
-    """Ctrl-C and `kill` alike."""
-    with digitmill_up(tmp_path) as up:
+    """Ctrl-C and `kill` alike; that is how it ends, and no fault."""
+    with digitmill_up(tmp_path) as (up, line):
+        assert line == b"The mill is running with 1 worker. Ctrl-C stops it.\n"
         mill = descendants(up.pid)
         assert len(mill) >= 3
         up.send_signal(number)
-        assert up.wait(20) in {Exit.WELL, Exit.INTERRUPTED}, "interrupted, if it was still at its first words"
+        assert up.wait(20) == Exit.WELL
         assert [process for process in mill if process.is_running()] == []
+
+
+def test_up_says_for_programs_where_it_is(tmp_path: Path) -> None:
+    """One line of JSON, once all is ready."""
+    with digitmill_up(tmp_path, "--json") as (_, line):
+        said = json.loads(line)
+        assert connect(said["redis"]).ping()
+        assert ready_workers(said["redis"]) == said["workers"] == 1
+        assert (Path(said["logs"]) / "worker-1.log").exists()
 
 
 @linux_only
 def test_a_killed_up_leaves_nothing_behind(tmp_path: Path) -> None:
     """Neither server nor worker nor the worker's classifying process."""
-    with digitmill_up(tmp_path) as up:
+    with digitmill_up(tmp_path) as (up, _):
         mill = descendants(up.pid)
         assert len(mill) >= 3
         up.kill()
