@@ -30,10 +30,8 @@ from PIL.ExifTags import Base
 
 from model.errors import FailureCode, ImageError
 from model.grey import from_colour, from_transparency, to_eight_bits
+from model.limits import MAX_BYTES
 from model.raster import Grey
-
-MAX_BYTES = 32 * 2**20
-"""Of one encoded image. A photograph of 50 megapixels takes about 20 MiB."""
 
 MAX_PIXELS = 64_000_000
 """Width × height, by the header. Telephones make up to 50 megapixels; a digit needs a few hundred pixels."""

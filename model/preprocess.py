@@ -3,11 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from model.decode import DECODER_ERRORS, MAX_BYTES, MAX_PIXELS, decode
+from model.decode import DECODER_ERRORS, decode
 from model.errors import FailureCode, ImageError
 from model.normalise import normalise
-
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "preprocess"]
 
 
 def preprocess(data: bytes) -> NDArray[np.uint8]:

@@ -5,16 +5,14 @@ import stat
 from collections.abc import Callable
 
 from model.errors import Failure, FailureCode
+from model.limits import MAX_BYTES
 
 # Opening a pipe that nobody writes to would block for ever. Windows has no such pipes and no such flag, but text mode.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_MEBIBYTE = 1024 * 1024
-
-MAX_BYTES = 32 * _MEBIBYTE
-"""Of one image: as much as `model.decode` takes, which is not imported for it because that loads the decoders."""
+_AT_ONCE = 2**20
 
 TOO_LARGE = Failure(
-    FailureCode.TOO_LARGE, f"It has more than the {MAX_BYTES // _MEBIBYTE} MiB that are ever read. Make it smaller."
+    FailureCode.TOO_LARGE, f"It has more than the {MAX_BYTES // 2**20} MiB that are ever read. Make it smaller."
 )
 
 
@@ -58,7 +56,7 @@ def read_bounded(read: Callable[[int], bytes], declared: int) -> bytes | Failure
         return TOO_LARGE
     parts = [read(declared + 1)]
     size = len(parts[0])
-    while size <= MAX_BYTES and (more := read(min(_MEBIBYTE, MAX_BYTES + 1 - size))):
+    while size <= MAX_BYTES and (more := read(min(_AT_ONCE, MAX_BYTES + 1 - size))):
         parts.append(more)
         size += len(more)
     return TOO_LARGE if size > MAX_BYTES else b"".join(parts)

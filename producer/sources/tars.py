@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self, cast
 
 from model.errors import Failure, UsageError
+from model.limits import MAX_BYTES
 from producer.sources.listing import Listing
-from producer.sources.reading import MAX_BYTES, TOO_LARGE, explain, unreadable
+from producer.sources.reading import TOO_LARGE, explain, unreadable
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 

@@ -20,8 +20,9 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from drawings import drawing, encoded, shares_ink
 from PIL import ExifTags, Image, ImageOps
 
-from model.decode import LONG_SIDE, MAX_BYTES, MAX_DECODER_BYTES, MAX_PAGES, MAX_PIXELS, SHORT_SIDE, decode
+from model.decode import LONG_SIDE, MAX_DECODER_BYTES, MAX_PAGES, MAX_PIXELS, SHORT_SIDE, decode
 from model.errors import FailureCode, ImageError
+from model.limits import MAX_BYTES
 
 GREY = drawing()
 PICTURE = Image.fromarray(GREY)

@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from model.decode import MAX_PIXELS
 from model.errors import FailureCode, ImageError
-from model.preprocess import MAX_BYTES, MAX_PIXELS, preprocess
+from model.limits import MAX_BYTES
+from model.preprocess import preprocess
 
 MODES = {"1": "PNG", "L": "PNG", "LA": "PNG", "P": "GIF", "RGB": "PNG", "RGBA": "WEBP", "CMYK": "TIFF", "I;16": "PNG"}
 

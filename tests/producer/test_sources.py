@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model import decode
 from model.errors import Failure, FailureCode, UsageError
+from model.limits import MAX_BYTES
 from producer.sources import Source, SourceImage, join_sources, open_source
-from producer.sources.reading import MAX_BYTES, read_bounded
+from producer.sources.reading import read_bounded
 
 NOBODY = 65534
 
@@ -220,11 +220,6 @@ def test_files_above_the_limit_are_not_read(tmp_path, size, taken):
     else:
         assert isinstance(image.content, Failure)
         assert image.content.code is FailureCode.TOO_LARGE
-
-
-def test_the_limit_is_the_decoders():
-    """What a client would refuse a worker would too, and the other way round."""
-    assert MAX_BYTES == decode.MAX_BYTES
 
 
 @given(declared=st.integers(0, 2 * MAX_BYTES), step=st.integers(100_000, 40_000_000))

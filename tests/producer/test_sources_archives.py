@@ -18,8 +18,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from model.errors import Failure, FailureCode, UsageError
+from model.limits import MAX_BYTES
 from producer.sources import Source, SourceImage, open_source, tars
-from producer.sources.reading import MAX_BYTES
 
 FORMATS = [".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz"]
 _MODES = {"gz": "w:gz", "bz2": "w:bz2", "xz": "w:xz"}
