@@ -17,6 +17,15 @@ SLIVER = 0.06
 MARGIN = 0.04
 """Of a side: a line this near to it belongs to it."""
 
+BOX_SIZE = 0.4
+"""Of both sides of the image: a printed box around a digit is at least as large."""
+
+BOX_BAND = 0.12
+"""Of the box: how far inwards its lines may reach by their width and tilt."""
+
+BOX_FILL = 0.2
+"""Of the box: what it is drawn around is at least as large."""
+
 SPECK = 0.03
 """Of the largest stroke: smaller pieces are specks."""
 
@@ -75,8 +84,15 @@ def _is_bare(image: Grey, sheet: Mask, side: Mask) -> bool:
     return beyond < 0.4 * abs(inner - outer)
 
 
+def without_frame(strokes: Mask) -> Mask:
+    """The strokes without printed boxes and lines, and without what the edge of the image cuts off beside the digit."""
+    strokes = _without_box(strokes)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(strokes, connectivity=8)
+    return _only(parts, ~_belongs_to_frame(parts, stats[1:])) if count > 2 else strokes
+
+
 def find_digit(strokes: Mask) -> Mask:
-    """Of the strokes those of the digit: the largest piece and what lies near it, without frame and specks.
+    """Of the strokes those of the digit: the largest piece and what lies near it, without specks.
 
     Args:
         strokes: (height, width), not empty.
@@ -86,7 +102,6 @@ def find_digit(strokes: Mask) -> Mask:
         return strokes
     left, top, width, height, area = stats[1:].T
     right, bottom = left + width, top + height
-    area = np.where(_belongs_to_frame(parts, stats[1:]), 0, area)
     digit = np.arange(count - 1) == area.argmax()
     pieces = area >= SPECK * area.max()
     while True:
@@ -94,12 +109,45 @@ def find_digit(strokes: Mask) -> Mask:
         reach = REACH * max(x1 - x0, y1 - y0)
         near = (left < x1 + reach) & (right > x0 - reach) & (top < y1 + reach) & (bottom > y0 - reach) & pieces
         if (near == digit).all():
-            break
+            return _only(parts, digit)
         digit = near
-    values = np.zeros(count, np.uint8)
-    values[1:][digit] = 255
+
+
+def _only(parts: MatLike, chosen: NDArray[np.bool_]) -> Mask:
+    """The mask of the chosen ones of labelled parts, of which 0 is the background."""
+    values = np.concatenate([[np.uint8(0)], np.where(chosen, np.uint8(255), np.uint8(0))])
     mask: Mask = values[parts]
     return mask
+
+
+def _without_box(strokes: Mask) -> Mask:
+    """The strokes without the lines of a printed box around them, which the digit may touch.
+
+    A box has a line along each side of its bounds. So has an angular zero or eight: something must be left inside, and
+    must not run from side to side.
+    """
+    left, top, width, height = cv2.boundingRect(strokes)
+    if min(width / strokes.shape[1], height / strokes.shape[0]) < BOX_SIZE:
+        return strokes
+    box = strokes[top : top + height, left : left + width]
+    band = max(1, round(BOX_BAND * min(width, height)))
+    bands = (box[:band], box[::-1][:band], box.T[:band], box.T[::-1][:band])  # their first row is the outermost
+    if any(np.count_nonzero(side.any(axis=0)) < 0.95 * side.shape[1] for side in bands):
+        return strokes
+    up, down, west, east = (_depth(side) for side in bands)
+    inside = np.zeros_like(strokes)
+    inner = slice(top + up, top + height - down), slice(left + west, left + width - east)
+    inside[inner] = strokes[inner]
+    _, _, inner_width, inner_height = cv2.boundingRect(inside)
+    is_digit = max(inner_width / width, inner_height / height) > BOX_FILL
+    crosses = inner_width >= width - west - east or inner_height >= height - up - down
+    return inside if is_digit and not crosses else strokes
+
+
+def _depth(band: Mask) -> int:
+    """How many rows of a band a line along it takes, tilted a little perhaps."""
+    covered = np.count_nonzero(band, axis=1) > 0.4 * band.shape[1]
+    return int(np.flatnonzero(covered)[-1]) + 2 if covered.any() else 0
 
 
 def _belongs_to_frame(parts: MatLike, stats: MatLike) -> NDArray[np.bool_]:

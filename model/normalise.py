@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from model.errors import FailureCode, ImageError
 from model.ink import find_ink
-from model.layout import find_digit, find_sheet
+from model.layout import find_digit, find_sheet, without_frame
 from model.raster import SQUARE, Grey, Mask, above, histogram, quantiles, shrink
 from model.strokes import find_strokes, is_noise, roughness, smooth
 
@@ -65,45 +65,61 @@ def normalise(image: Grey) -> NDArray[np.uint8]:
         return ready
     if image.min() == image.max():
         raise _blank("all of it has one colour")
-    image = _without_table(image)
-    for _ in range(LOOKS):
-        working, factor = shrink(image, WORKING)
-        ink, digit = _look(working, levels=cv2.countNonZero(histogram(image)))
-        left, top, width, height = cv2.boundingRect(digit)
-        size = max(width, height)
-        if size * factor < max(SPECK_PIXELS, SPECK_SHARE * max(image.shape)):
-            raise _blank("there are only specks on it")
-        if factor == 1 or size >= SMALL * max(working.shape):
-            break
-        around = size // 2
-        image = image[
-            max(0, top - around) * factor : (top + height + around) * factor,
-            max(0, left - around) * factor : (left + width + around) * factor,
-        ]
+    ink, digit = _found(_without_table(image))
     (typical,) = quantiles(histogram(ink, digit), 0.6)
     ink = cv2.bitwise_and(ink, cv2.dilate(digit, SQUARE))
+    left, top, width, height = cv2.boundingRect(digit)
     cut = ink[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1]
     return _centred(_fitted(_of_usual_width(cv2.convertScaleAbs(cut, alpha=255 / typical))))
 
 
-def _look(image: Grey, levels: int) -> tuple[Grey, Mask]:
-    """The ink in an image, and the mask of the digit.
+def _found(image: Grey) -> tuple[Grey, Mask]:
+    """The ink in the image, or in the part of it where the digit is, and the mask of the digit.
 
-    Args:
-        image: (height, width), at most `WORKING` pixels long.
-        levels: how many different ones it had before it was reduced.
+    Both are at most `WORKING` pixels long.
     """
-    ink, contrast = find_ink(image)
-    rough = roughness(image)
-    if not contrast or is_noise(image, rough):
-        raise _blank("nothing is drawn on it")
-    ink = smooth(ink, rough, contrast)
-    digit = find_digit(find_strokes(ink))
-    _, _, width, height = cv2.boundingRect(digit)
-    crosses = width >= 0.95 * image.shape[1] or height >= 0.95 * image.shape[0]
-    if levels > 2 and contrast < (FAINT if crosses else FAINTEST):
-        raise _blank("there are only differences of light on it")
+    levels = cv2.countNonZero(histogram(image))
+    near = None
+    for _ in range(LOOKS):
+        working, factor = shrink(image, WORKING)
+        ink, contrast = find_ink(working)
+        rough = roughness(working)
+        if not contrast or is_noise(working, rough):
+            raise _blank("nothing is drawn on it")
+        ink = smooth(ink, rough, contrast)
+        digit = find_digit(_within(without_frame(find_strokes(ink)), near))
+        _, _, width, height = cv2.boundingRect(digit)
+        size = max(width, height)
+        if size * factor < max(SPECK_PIXELS, SPECK_SHARE * max(image.shape)):
+            raise _blank("there are only specks on it")
+        crosses = width >= 0.95 * working.shape[1] or height >= 0.95 * working.shape[0]
+        if levels > 2 and contrast < (FAINT if crosses else FAINTEST):
+            raise _blank("there are only differences of light on it")
+        if factor == 1 or size >= SMALL * max(working.shape):
+            break
+        image, near = _closer(image, factor, digit)
     return ink, digit
+
+
+def _within(strokes: Mask, near: Mask | None) -> Mask:
+    """The strokes where the digit was seen from further away; all of them, if that was an illusion."""
+    if near is None:
+        return strokes
+    rows, columns = strokes.shape
+    kept = cv2.bitwise_and(strokes, cv2.resize(near, (columns, rows), interpolation=cv2.INTER_NEAREST))
+    return kept if kept.any() else strokes
+
+
+def _closer(image: Grey, factor: int, digit: Mask) -> tuple[Grey, Mask]:
+    """The part of an image around a digit that was seen at a fraction of its size, and where in it the digit can be."""
+    rows, columns = digit.shape
+    left, top, width, height = cv2.boundingRect(digit)
+    size = max(width, height)
+    y0, y1 = max(0, top - size // 2), min(rows, top + height + size // 2)
+    x0, x1 = max(0, left - size // 2), min(columns, left + width + size // 2)
+    reach = 2 * (size // 6 + 2) + 1
+    near = cv2.dilate(digit, np.ones((reach, reach), np.uint8))[y0:y1, x0:x1]
+    return image[y0 * factor : y1 * factor, x0 * factor : x1 * factor], near
 
 
 def _blank(why: str) -> ImageError:

@@ -129,6 +129,7 @@ SCENES = {
     "ruled paper": lambda paper: noisy(_ruled(paper, 170), 2),
     "squared paper": lambda paper: noisy(_ruled(_ruled(paper, 180).T, 180).T, 2),
     "a printed frame": lambda paper: noisy(_framed(paper, 60), 2),
+    "a printed box": lambda paper: noisy(_boxed(paper, 60), 2),
     "a dark table at two sides": lambda paper: noisy(_beside_table(paper, 50), 2),
     "a sheet on a dark table": lambda paper: noisy(cv2.copyMakeBorder(paper, *[120] * 4, 0, value=60), 2),
     "specks": lambda paper: noisy(_specked(paper), 0),
@@ -146,6 +147,10 @@ def _framed(paper, grey):
     framed = paper.copy()
     framed[:, 6:9] = framed[-5:-2] = grey
     return framed
+
+
+def _boxed(paper, grey):
+    return cv2.rectangle(paper.copy(), (20, 20), (len(paper) - 20, len(paper) - 20), grey, 3)
 
 
 def _beside_table(paper, grey):
