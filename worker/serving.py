@@ -7,10 +7,10 @@ from typing import TypeVar
 
 import numpy as np
 from billiard.exceptions import SoftTimeLimitExceeded
-from model.preprocess import preprocess
 from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode, ImageError, ModelError, UnknownFormat, WireError
+from model.preprocess import preprocess
 from worker.app import Doorbell
 from worker.connection import persist
 from worker.ledger import Claim, Ledger, Part, Verdict
