@@ -21,7 +21,7 @@ UNEVENNESS = 0.35
 """Of the contrast of the ink: how far the greys of paper may spread before a finer model of it is tried."""
 
 THIRD_LEVEL = 0.7
-"""Of the contrast: this far beyond ink or paper lies something else. Real ink, where a shadow was taken for ink."""
+"""Of the contrast: this far beyond ink or paper lies something else: the real ink, where a shadow was taken for it."""
 
 SOLID = 0.1
 """Of the shorter side: half the thickness from which ink at the edge is no stroke, but a shadow or the table."""
@@ -66,6 +66,8 @@ def _model(coarse: Grey) -> tuple[Grey, Side]:
     light = above(coarse, otsu(histogram(coarse)))
     side = Side.DARKER if _background_share(light) >= 0.5 else Side.LIGHTER
     ink = light if side is Side.LIGHTER else 255 - light
+    if ink.all() or not ink.any():
+        return coarse, side  # from afar all is alike; what there is, is small
     levels = coarse if side is Side.LIGHTER else 255 - coarse
     if _is_even(levels, ink):
         (level,) = quantiles(histogram(coarse, 255 - ink), 0.5)

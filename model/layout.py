@@ -8,6 +8,18 @@ from numpy.typing import NDArray
 from model.ink import COARSE
 from model.raster import SQUARE, Grey, Mask, above, histogram, otsu, quantiles, rim, shrink
 
+SHEET = 0.12
+"""Of the image: a sheet on a table covers at least as much."""
+
+WHOLE = 0.97
+"""Of the image: what covers more is no sheet on a table, but all there is."""
+
+STRAIGHT = 0.93
+"""Of its bounding rectangle: a sheet covers at least as much, seen at a slight angle. Angular digits reach 0.9."""
+
+UNBROKEN = 0.95
+"""Of the edge of a sheet: as much of it is paper, and not ink or table."""
+
 BAND = 0.2
 """Of a side: how far inwards the frame of a form, or the table beside the sheet, may reach."""
 
@@ -44,13 +56,12 @@ def find_sheet(image: Grey) -> Mask | None:
     coarse, _ = shrink(image, COARSE)
     light = above(coarse, otsu(histogram(coarse)))
     for side in (light, 255 - light):
-        if not 0.12 < cv2.countNonZero(side) / side.size < 0.97 or rim(side).mean() > 0.98 * 255:
-            continue  # too little for a sheet, or the whole image
+        if not SHEET < cv2.countNonZero(side) / side.size < WHOLE or rim(side).mean() > WHOLE * 255:
+            continue
         sheet = _rectangle(side)
         if sheet is not None and _is_bare(coarse, sheet, side):
-            return cv2.resize(
-                cv2.erode(sheet, SQUARE, borderValue=255), image.shape[::-1], interpolation=cv2.INTER_NEAREST
-            )
+            sheet = cv2.erode(sheet, SQUARE, borderValue=255)
+            return cv2.resize(sheet, image.shape[::-1], interpolation=cv2.INTER_NEAREST)
     return None
 
 
@@ -58,7 +69,7 @@ def _rectangle(mask: Mask) -> Mask | None:
     """The convex hull of the largest part of a mask, if that is a rectangle with holes."""
     _, parts, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    if areas.max() < 0.12 * mask.size:
+    if areas.max() < SHEET * mask.size:
         return None
     part = np.where(parts == areas.argmax() + 1, 255, 0).astype(np.uint8)
     outlines, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
@@ -67,10 +78,10 @@ def _rectangle(mask: Mask) -> Mask | None:
     hull = cv2.fillConvexPoly(np.zeros_like(mask), corners, 255)
     area = cv2.countNonZero(hull)
     edge = hull - cv2.erode(hull, SQUARE, borderValue=0)
-    is_rectangle = min(width, height) > COARSE / 4 and area > 0.93 * (width + 1) * (height + 1)
-    has_holes = 0.6 * area < areas.max() < 0.99 * area
-    has_an_edge = cv2.mean(cv2.dilate(part, SQUARE), edge)[0] > 0.95 * 255
-    return hull if is_rectangle and has_holes and has_an_edge and area < 0.97 * mask.size else None
+    is_rectangle = min(width, height) > COARSE / 4 and area > STRAIGHT * (width + 1) * (height + 1)
+    has_holes = 0.6 * area < areas.max() < 0.99 * area  # the ink on it
+    has_edge = cv2.mean(cv2.dilate(part, SQUARE), edge)[0] > UNBROKEN * 255
+    return hull if is_rectangle and has_holes and has_edge and area < WHOLE * mask.size else None
 
 
 def _is_bare(image: Grey, sheet: Mask, side: Mask) -> bool:
