@@ -231,10 +231,7 @@ class Gathering:
             return
         self._hindrance = NO_WORKER
         if now - self._moved > self._patience:
-            raise NoWorkers(
-                f"No worker answered for {self._patience:.0f} s. Start some with `digitmill up`; then "
-                f"`digitmill resume {self._job}` goes on where this stopped."
-            )
+            raise NoWorkers(f"No worker answered for {self._patience:.0f} s. Start some with `digitmill up`.")
 
     def _situation(self) -> Situation:
         return Situation(
@@ -283,8 +280,7 @@ def submit_detached(
                 moved = time.monotonic()
             elif time.monotonic() - moved > patience:
                 raise NoWorkers(
-                    f"No worker has come for {patience:.0f} s, and the window is full. Start some with `digitmill up`; "
-                    f"then `digitmill resume {job}` goes on where this stopped."
+                    f"No worker has come for {patience:.0f} s, and the window is full. Start some with `digitmill up`."
                 )
             time.sleep(0.02)
         if outcome is Submitted.STORED:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from model.card import BASELINE, Card
-from model.errors import DataError, JobFailed, Unreachable, UsageError
+from model.errors import DataError, JobFailed, NoWorkers, Unreachable, UsageError
 from model.mnist import load_test
 from producer.client import Connection, Gathering, Situation, collect, submit_detached, window_for
 from producer.journal import Journal, merge, read_journal
@@ -31,7 +31,8 @@ class Order:
     """What is to be submitted, and how; kept on the job's record, so that it can be resumed.
 
     Attributes:
-        path: absolute path of a folder, file or archive, or the word `mnist`.
+        path: absolute path of a folder, file or archive, or the word `mnist`; "" for images that were given one by
+            one, which nobody reads again: such a job is not resumed.
         labels: where true labels come from: `auto`, `folder`, `none`, or the path of a CSV file.
         include: globs, one of which an image's name must match, if there are any.
         exclude: globs, none of which it may match.
@@ -73,6 +74,8 @@ def open_order(order: Order, settings: Settings) -> Source:
         UsageError: it cannot be read as asked.
         DataError: MNIST is asked for and cannot be had.
     """
+    if not order.path:
+        raise UsageError("The images were given one by one, so nobody can read them again. Classify them again.")
     if order.path == MNIST:
         try:
             test = load_test(settings.mnist, cache=settings.cache, download=not settings.offline)
@@ -141,7 +144,7 @@ def gather_job(
         UsageError: the journal cannot be written.
     """
     started = time.time()
-    with Journal(journal_path(settings, job)) as journal, _ending_in_order(connection, job):
+    with Journal(journal_path(settings, job)) as journal, _ending_in_order(connection, job, order):
         resumed = bool(journal.kept)
         gathering = Gathering(connection, job, journal, patience=patience, watch=watch)
         workers = connection.persist(connection.ledger.workers, patience=patience)
@@ -176,15 +179,15 @@ def send_job(
     Raises:
         JobFailed, NoWorkers, Unreachable: as `Gathering.run`.
     """
-    with _ending_in_order(connection, job):
+    with _ending_in_order(connection, job, order):
         workers = connection.persist(connection.ledger.workers, patience=patience)
         batches = pack(source, batch_size=order.batch_size, probabilities=order.probabilities)
         return submit_detached(connection, job, batches, window_for(len(workers)), patience=patience, watch=watch)
 
 
 @contextlib.contextmanager
-def _ending_in_order(connection: Connection, job: str) -> Iterator[None]:
-    """Cancel the job when its client is interrupted; say how it goes on when Redis is lost."""
+def _ending_in_order(connection: Connection, job: str, order: Order) -> Iterator[None]:
+    """Cancel the job when its client is interrupted; say how it goes on when Redis or all workers are lost."""
     try:
         yield
     except KeyboardInterrupt:
@@ -192,8 +195,12 @@ def _ending_in_order(connection: Connection, job: str) -> Iterator[None]:
             connection.ledger.cancel(job)
             raise KeyboardInterrupt(f"job {job} is cancelled") from None
         raise
-    except Unreachable as fault:
-        raise Unreachable(f"{fault} Then `digitmill resume {job}` goes on where this stopped.") from fault
+    except (Unreachable, NoWorkers) as fault:
+        if order.path:
+            raise type(fault)(f"{fault} Then `digitmill resume {job}` goes on where this stopped.") from fault
+        with contextlib.suppress(Exception):  # it may not be there to be told
+            connection.ledger.cancel(job)
+        raise
 
 
 def collect_job(connection: Connection, status: JobStatus, settings: Settings) -> Finished:

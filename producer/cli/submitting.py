@@ -173,8 +173,6 @@ def classify(files: tuple[str, ...], patience: float, as_json: bool) -> None:
     Example:
       digitmill classify seven.png eight.jpg
     """
-    from dataclasses import replace
-
     from producer.cli.answers import print_answers
     from producer.mill import borrowed_mill
     from producer.sources import open_each
@@ -183,9 +181,8 @@ def classify(files: tuple[str, ...], patience: float, as_json: bool) -> None:
 
     settings = Settings.from_environment()
     source = open_each(files)
-    order = Order(path=str(Path(files[0]).absolute()), labels="none", probabilities=as_json)
+    order = Order(path="", labels="none", probabilities=as_json)
     with borrowed_mill(settings, on_start=_say_starting) as connection:
-        order = replace(order, path=source.description)
         job = create_job(connection, order, source.description, settings, detached=False)
         with _progress(source, as_json) as progress:
             finished = gather_job(connection, job, order, source, settings, patience=patience, watch=progress.watch)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.classifier import Classifier
-from model.errors import DataError, JobFailed, Unreachable, UsageError
+from model.errors import DataError, JobFailed, NoWorkers, Unreachable, UsageError
 from model.preprocess import preprocess
 from model.samples import write_folder
 from producer.local import Stack
@@ -128,6 +128,19 @@ def test_a_job_that_lost_redis_says_how_it_goes_on(mill, tmp_path, twenty):
     with Stack(tmp_path / "mill", 1) as stack:
         connection = open_mill(stack.url, settings, patience=10)
         assert len(gather_job(connection, job, order, twenty, settings).results) == 20
+
+
+def test_images_given_one_by_one_are_not_promised_to_be_resumed(tmp_path, mill, twenty):
+    """Nobody knows where they are: without workers their job is cancelled, and nothing waits for ever."""
+    settings, order = replace(mill.settings, data=tmp_path), Order(path="")
+    with Stack(tmp_path / "mill", 0) as stack:
+        connection = open_mill(stack.url, settings)
+        job = create_job(connection, order, "test", settings, detached=False)
+        with pytest.raises(NoWorkers, match=r"No worker answered for 0 s\. Start some with `digitmill up`\.$"):
+            gather_job(connection, job, order, twenty, settings, patience=0.1)
+        assert connection.ledger.job(job).state is JobState.CANCELLED
+    with pytest.raises(UsageError, match="Classify them again"):
+        open_order(order, settings)
 
 
 class Died(Exception):
