@@ -11,7 +11,7 @@ import click
 
 from model.errors import DigitmillError, NoWorkers, UsageError
 from producer.cli.exits import Exit, at_the_edge, complain, printable
-from producer.cli.submitting import JSON, OUT, PATIENCE
+from producer.cli.options import JOB, JSON, OUT, PATIENCE
 
 if TYPE_CHECKING:
     from worker.ledger import JobStatus
@@ -54,7 +54,7 @@ def jobs(latest: int, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("job", metavar="JOB|last")
+@JOB
 @JSON
 @at_the_edge
 def show(job: str, as_json: bool) -> None:
@@ -86,7 +86,7 @@ def show(job: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("job", metavar="JOB|last")
+@JOB
 @PATIENCE
 @JSON
 @at_the_edge
@@ -107,13 +107,13 @@ def wait(job: str, patience: float, as_json: bool) -> None:
         click.echo(json.dumps(asdict(status)))
     else:
         click.echo(
-            f"{identifier} {status.state}: {status.answered:,} images answered, {status.failed:,} of them failed"
+            f"{identifier} {status.state}: images answered {status.answered:,}, of them failed {status.failed:,}"
         )
     sys.exit(_code(status))
 
 
 @click.command()
-@click.argument("job", metavar="JOB|last")
+@JOB
 @JSON
 @at_the_edge
 def cancel(job: str, as_json: bool) -> None:
@@ -138,7 +138,7 @@ def cancel(job: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("job", metavar="JOB|last")
+@JOB
 @OUT
 @PATIENCE
 @JSON

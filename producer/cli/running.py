@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from producer.cli.exits import at_the_edge, complain
-from producer.cli.submitting import JSON
+from producer.cli.options import JSON
 
 if TYPE_CHECKING:
     from producer.local import Stack

@@ -11,6 +11,7 @@ import click
 
 from model.errors import Failure, UsageError
 from producer.cli.exits import Exit, at_the_edge, complain, printable
+from producer.cli.options import JOB, JSON, OUT, PATIENCE, not_empty
 
 if TYPE_CHECKING:
     from producer.client import Connection
@@ -18,25 +19,9 @@ if TYPE_CHECKING:
     from producer.submission import Order
     from worker.settings import Settings
 
-PATIENCE = click.option(
-    "--patience",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0),
-    default=60.0,
-    show_default=True,
-    help="How long to wait for a worker, or for Redis, before giving up.",
-)
-OUT = click.option(
-    "--out",
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the report.  [default: reports/JOB]",
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-
 
 @click.command()
-@click.argument("path")
+@click.argument("path", callback=not_empty)
 @click.option(
     "--labels",
     metavar="folder|FILE.csv|none",
@@ -123,7 +108,7 @@ def submit(
 
 
 @click.command()
-@click.argument("job", metavar="JOB|last")
+@JOB
 @OUT
 @PATIENCE
 @JSON
@@ -162,7 +147,7 @@ def resume(job: str, out: Path | None, patience: float, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", callback=not_empty)
 @PATIENCE
 @JSON
 @at_the_edge

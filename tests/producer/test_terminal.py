@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from producer.cli.main import COMMANDS, main
 from producer.cli.progress import describe
@@ -106,6 +107,14 @@ def test_every_command_also_prints_for_programs(command):
     """With `--json`."""
     options = [name for parameter in main.get_command(None, command).params for name in parameter.opts]
     assert "--json" in options
+
+
+@pytest.mark.parametrize("words", [["submit", ""], ["classify", "a.png", ""], ["show", ""], ["cancel", ""]])
+def test_an_empty_word_is_refused(words):
+    """A shell's unset variable would otherwise mean this folder, or any job."""
+    ended = CliRunner().invoke(main, words)
+    assert ended.exit_code == 2
+    assert "it is empty" in ended.stderr
 
 
 def test_the_list_of_commands_says_each_in_a_whole_sentence():
