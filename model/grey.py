@@ -21,7 +21,7 @@ ONE_COLOUR = 24.0
 
 _OPAQUE = 128
 _VISIBLE = 8  # differences of opacity below this are not seen
-_SAMPLES = 64  # per side: enough to find a colour axis
+_SAMPLES = 48  # per side: enough to find a colour axis
 _LAG = 2  # samples between the two of a difference: across the edge of a stroke, hardly across the page
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as cv2 and Pillow convert
 

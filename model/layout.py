@@ -95,33 +95,41 @@ def _is_bare(image: Grey, sheet: Mask, side: Mask) -> bool:
     return beyond < 0.4 * abs(inner - outer)
 
 
-def without_frame(strokes: Mask) -> Mask:
-    """The strokes without printed boxes and lines, and without what the edge of the image cuts off beside the digit."""
-    strokes = _without_box(strokes)
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(strokes, connectivity=8)
-    return _only(parts, ~_belongs_to_frame(parts, stats[1:])) if count > 2 else strokes
-
-
-def find_digit(strokes: Mask) -> Mask:
-    """Of the strokes those of the digit: the largest piece and what lies near it, without specks.
+def find_digit(strokes: Mask, near: Mask | None = None) -> Mask:
+    """Of the strokes those of the digit: the largest piece and what lies near it, without frame and specks.
 
     Args:
         strokes: (height, width), not empty.
+        near: (height, width), where the digit was seen before; it overrules the rest, unless nothing is there.
     """
+    strokes = _without_box(strokes)
     count, parts, stats, _ = cv2.connectedComponentsWithStats(strokes, connectivity=8)
-    if count == 2:
+    if count == 2 and near is None:
         return strokes
-    left, top, width, height, area = stats[1:].T
+    parts_of_digit = ~_belongs_to_frame(parts, stats[1:])
+    if near is not None:
+        seen = cv2.bitwise_and(_only(parts, parts_of_digit), near)
+        if seen.any():
+            _, parts, stats, _ = cv2.connectedComponentsWithStats(seen, connectivity=8)
+            parts_of_digit = np.ones(len(stats) - 1, np.bool_)
+    return _only(parts, _group(stats[1:], parts_of_digit))
+
+
+def _group(stats: MatLike, candidates: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest candidate, and those that are near it, or near those that are."""
+    left, top, width, height, area = stats.T
     right, bottom = left + width, top + height
-    digit = np.arange(count - 1) == area.argmax()
+    area = np.where(candidates, area, 0)
+    group: NDArray[np.bool_] = np.arange(len(area)) == area.argmax()
     pieces = area >= SPECK * area.max()
-    while True:
-        x0, y0, x1, y1 = left[digit].min(), top[digit].min(), right[digit].max(), bottom[digit].max()
+    while np.count_nonzero(pieces) > 1:
+        x0, y0, x1, y1 = left[group].min(), top[group].min(), right[group].max(), bottom[group].max()
         reach = REACH * max(x1 - x0, y1 - y0)
         near = (left < x1 + reach) & (right > x0 - reach) & (top < y1 + reach) & (bottom > y0 - reach) & pieces
-        if (near == digit).all():
-            return _only(parts, digit)
-        digit = near
+        if (near == group).all():
+            break
+        group = near
+    return group
 
 
 def _only(parts: MatLike, chosen: NDArray[np.bool_]) -> Mask:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from model.errors import FailureCode, ImageError
 from model.ink import find_ink
-from model.layout import find_digit, find_sheet, without_frame
+from model.layout import find_digit, find_sheet
 from model.raster import SQUARE, Grey, Mask, above, histogram, quantiles, shrink
 from model.strokes import find_strokes, is_noise, roughness, smooth
 
@@ -21,8 +21,8 @@ SIDE = 28
 BOX = 20
 """Pixels of the longer side of the ink of an MNIST digit."""
 
-WORKING = 200
-"""Pixels of the longer side, at most, at which ink is looked for: ten times MNIST's, for a digit that fills it."""
+WORKING = 160
+"""Pixels of the longer side, at most, at which ink is looked for: eight times MNIST's, for a digit that fills it."""
 
 SMALL = 0.4
 """Of the longer side: a digit smaller than this is looked at again, closer."""
@@ -85,12 +85,14 @@ def _found(image: Grey) -> tuple[Grey, Mask]:
     near = None
     for _ in range(LOOKS):
         working, factor = shrink(image, WORKING)
+        if near is not None:
+            near = cv2.resize(near, working.shape[::-1], interpolation=cv2.INTER_NEAREST)
         ink, contrast = find_ink(working)
         rough = roughness(working)
         if not contrast or is_noise(working, rough):
             raise _blank("nothing is drawn on it")
         ink = smooth(ink, rough, contrast)
-        digit = find_digit(_within(without_frame(find_strokes(ink)), near))
+        digit = find_digit(find_strokes(ink), near)
         _, _, width, height = cv2.boundingRect(digit)
         size = max(width, height)
         if size * factor < max(SPECK_PIXELS, SPECK_SHARE * max(image.shape)):
@@ -102,15 +104,6 @@ def _found(image: Grey) -> tuple[Grey, Mask]:
             break
         image, near = _closer(image, factor, digit)
     return ink, digit
-
-
-def _within(strokes: Mask, near: Mask | None) -> Mask:
-    """The strokes where the digit was seen from further away; all of them, if that was an illusion."""
-    if near is None:
-        return strokes
-    rows, columns = strokes.shape
-    kept = cv2.bitwise_and(strokes, cv2.resize(near, (columns, rows), interpolation=cv2.INTER_NEAREST))
-    return kept if kept.any() else strokes
 
 
 def _closer(image: Grey, factor: int, digit: Mask) -> tuple[Grey, Mask]:
