@@ -1,6 +1,7 @@
 """The local stack: server and workers, started, watched and stopped as one."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -98,7 +99,15 @@ class Stack:
         for number in range(1, self.workers + 1):
             name, command = f"worker-{number}", [sys.executable, "-m", "worker"]
             self.supervisor.add(
-                Program(name, command, environment, self._log(name), grace_seconds=WORKER_GRACE_SECONDS)
+                Program(
+                    name,
+                    command,
+                    environment,
+                    self._log(name),
+                    grace_seconds=WORKER_GRACE_SECONDS,
+                    # The server ends with us: a worker told kindly would wait a minute for it, to finish its batch.
+                    orphaned=signal.SIGKILL,
+                )
             )
 
     def _await_server(self) -> None:

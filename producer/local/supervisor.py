@@ -31,6 +31,7 @@ class Program:
         log: file that its output is appended to.
         grace_seconds: how long it may take to end after SIGTERM.
         outlives: it is ended after the others, which need it until their end.
+        orphaned: the signal that it gets from the kernel when we are killed ourselves (Linux).
     """
 
     name: str
@@ -39,6 +40,7 @@ class Program:
     log: Path
     grace_seconds: float
     outlives: bool = False
+    orphaned: signal.Signals = signal.SIGTERM
     process: "subprocess.Popen[bytes] | None" = None
     started: float = 0.0
     pause: float = FIRST_PAUSE_SECONDS
@@ -112,7 +114,7 @@ class Supervisor(threading.Thread):
             program.restarts += 1
             with program.log.open("ab") as log:
                 program.process = subprocess.Popen(  # noqa: S603  our own command lines
-                    [sys.executable, "-S", tether.__file__, *program.command],
+                    [sys.executable, "-S", tether.__file__, str(int(program.orphaned)), *program.command],
                     env=dict(program.environment),
                     stdin=subprocess.DEVNULL,
                     stdout=log,

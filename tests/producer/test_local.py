@@ -8,20 +8,26 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from model.digits import Digits
 from model.errors import NoWorkers, UsageError
 from producer.cli.exits import Exit
 from producer.local import Stack
 from producer.local.server import ServerFolder, find_server
-from producer.mill import await_workers, open_mill
+from producer.mill import await_workers, open_mill, running_mill
+from producer.submission import Order, create_job, open_order, send_job
 from worker.connection import connect
 from worker.ledger import Ledger
 from worker.settings import Settings
+
+INJECTED = Path(__file__).parent.parent / "faults" / "injected"
+"""Teaches workers what the marks behind an image mean."""
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a killed process")
 
@@ -37,9 +43,9 @@ def descendants(process: int) -> list[psutil.Process]:
 
 
 @contextmanager
-def digitmill_up(data: Path, *options: str) -> Iterator[tuple["subprocess.Popen[bytes]", bytes]]:
+def digitmill_up(data: Path, *options: str, **variables: str) -> Iterator[tuple["subprocess.Popen[bytes]", bytes]]:
     """Run `digitmill up` with one worker until the end of the context; give the process and its first line."""
-    environment = {**os.environ, "DIGITMILL_DATA": str(data), "DIGITMILL_REDIS_URL": ""}
+    environment = {**os.environ, **variables, "DIGITMILL_DATA": str(data), "DIGITMILL_REDIS_URL": ""}
     command = [sys.executable, "-c", "from producer.cli import main; main()", "up", "--workers", "1", *options]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
@@ -199,14 +205,23 @@ def test_up_says_for_programs_where_it_is(tmp_path: Path) -> None:
 
 
 @linux_only
-def test_a_killed_up_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Neither server nor worker nor the worker's classifying process."""
-    with digitmill_up(tmp_path) as (up, _):
+def test_a_killed_up_leaves_nothing_behind(
+    tmp_path: Path, digits: Digits, png: Callable[..., bytes], eventually: Callable[..., Any]
+) -> None:
+    """Neither server nor worker nor the worker's classifying process, though it was at work."""
+    (tmp_path / "slow.png").write_bytes(png(digits.images[0]) + b"MARK:hang")
+    with digitmill_up(tmp_path, PYTHONPATH=str(INJECTED)) as (up, _):
         mill = descendants(up.pid)
         assert len(mill) >= 3
+        settings = replace(Settings.from_environment({}), data=tmp_path)
+        connection, order = running_mill(settings), Order(path=str(tmp_path / "slow.png"))
+        job = create_job(connection, order, "test", settings, detached=True)
+        send_job(connection, job, order, open_order(order, settings))
+        key = eventually(lambda: next(connection.client.scan_iter(f"digitmill:batch:{job}/*"), None))
+        eventually(lambda: connection.client.hget(key, "holder"), what="a claimed batch")
         up.kill()
         up.wait()
-        _, alive = psutil.wait_procs(mill, timeout=15)
+        _, alive = psutil.wait_procs(mill, timeout=10)
         assert alive == []
 
 
