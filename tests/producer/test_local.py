@@ -140,6 +140,7 @@ def test_any_path_makes_a_url(tmp_path: Path, eventually: Callable[..., Any]) ->
     """Also one with what means something in a URL; worker and client read it alike."""
     with Stack(tmp_path / "a b#c?d%41@é:" / "mill", 1) as stack:
         eventually(lambda: ready_workers(stack.url) == 1, what="a ready worker")
+        os.kill(stack.supervisor.processes()["worker-1"], signal.SIGKILL)  # an orderly end takes longer
 
 
 @pytest.mark.parametrize("place", ["file", "/proc/nothing"])
@@ -183,25 +184,33 @@ def test_a_server_on_path_is_taken_unless_it_is_too_old(
     assert (find_server() == fake) is taken
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_up_stops_everything_when_told_to(tmp_path: Path, number: signal.Signals) -> None:
+def said_for_people(line: bytes) -> None:
+    """The first line of `up` is a sentence."""
+    assert line == b"The mill is running with 1 worker. Ctrl-C stops it.\n"
+
+
+def said_for_programs(line: bytes) -> None:
+    """With `--json` it is an object that says where everything is, once all is ready."""
+    said = json.loads(line)
+    assert ready_workers(said["redis"]) == said["workers"] == 1
+    assert (Path(said["logs"]) / "worker-1.log").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "options", "check"),
+    [(signal.SIGTERM, ["--json"], said_for_programs), (signal.SIGINT, [], said_for_people)],
+)
+def test_up_says_when_it_is_ready_and_stops_everything_when_told_to(
+    tmp_path: Path, number: signal.Signals, options: list[str], check: Callable[[bytes], None]
+) -> None:
     """Ctrl-C and `kill` alike; that is how it ends, and no fault."""
-    with digitmill_up(tmp_path) as (up, line):
-        assert line == b"The mill is running with 1 worker. Ctrl-C stops it.\n"
+    with digitmill_up(tmp_path, *options) as (up, line):
+        check(line)
         mill = descendants(up.pid)
         assert len(mill) >= 3
         up.send_signal(number)
         assert up.wait(20) == Exit.WELL
         assert [process for process in mill if process.is_running()] == []
-
-
-def test_up_says_for_programs_where_it_is(tmp_path: Path) -> None:
-    """One line of JSON, once all is ready."""
-    with digitmill_up(tmp_path, "--json") as (_, line):
-        said = json.loads(line)
-        assert connect(said["redis"]).ping()
-        assert ready_workers(said["redis"]) == said["workers"] == 1
-        assert (Path(said["logs"]) / "worker-1.log").exists()
 
 
 @linux_only
@@ -222,18 +231,6 @@ def test_a_killed_up_leaves_nothing_behind(
         up.kill()
         up.wait()
         _, alive = psutil.wait_procs(mill, timeout=10)
-        assert alive == []
-
-
-def test_the_classifying_process_of_a_killed_worker_ends(tmp_path: Path, eventually: Callable[..., Any]) -> None:
-    """Nobody else would end it."""
-    with Stack(tmp_path, 1) as stack:
-        eventually(lambda: ready_workers(stack.url) == 1, what="a ready worker")
-        worker = stack.supervisor.processes()["worker-1"]
-        children = descendants(worker)
-        assert children
-        os.kill(worker, signal.SIGKILL)
-        _, alive = psutil.wait_procs(children, timeout=5)
         assert alive == []
 
 
