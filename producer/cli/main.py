@@ -21,6 +21,18 @@ COMMANDS = {
 }
 """Command → module of `producer.cli` that defines it."""
 
+EXIT_CODES = """\b
+Exit codes:
+  0    all well
+  1    finished; some images have an error row
+  2    what was asked for cannot be done as asked
+  3    Redis does not answer
+  4    no worker answered in time
+  5    the job was cancelled or failed
+  70   a fault of digitmill's own
+  130  interrupted by Ctrl-C
+"""
+
 
 class LazyGroup(click.Group):
     """A group whose commands are imported on first use: listing them all imports only what defines them."""
@@ -37,7 +49,11 @@ class LazyGroup(click.Group):
         return command
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+)
 @click.version_option(package_name="digitmill")
 def main() -> None:
     """Classify handwritten digits in bulk: images go in, an accuracy report comes out.
@@ -47,17 +63,6 @@ def main() -> None:
       digitmill demo               MNIST's test set through a mill on this machine
       digitmill submit scans/      classify your own images
       digitmill up                 keep a mill running on this machine
-
-    \b
-    Exit codes:
-      0    all well
-      1    finished; some images have an error row
-      2    what was asked for cannot be done as asked
-      3    Redis does not answer
-      4    no worker answered in time
-      5    the job was cancelled or failed
-      70   a fault of digitmill's own
-      130  interrupted by Ctrl-C
     """
     # `kill` and a closed terminal end a command as Ctrl-C does: in order. What `nohup` switched off stays off.
     for number in (signal.SIGTERM, signal.SIGHUP):

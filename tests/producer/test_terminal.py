@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from producer.cli.main import COMMANDS, main
+from producer.cli.exits import Exit
+from producer.cli.main import COMMANDS, EXIT_CODES, main
 from producer.cli.progress import describe
 from producer.client import Situation
 from producer.local import Stack
@@ -117,10 +118,15 @@ def test_an_empty_word_is_refused(words):
     assert "it is empty" in ended.stderr
 
 
+def test_the_help_names_every_exit_code_and_no_other():
+    """Scripts rely on them."""
+    assert {int(line.split()[0]) for line in EXIT_CODES.splitlines()[2:]} == set(Exit)
+
+
 def test_the_list_of_commands_says_each_in_a_whole_sentence():
     """Click cuts what is too long."""
     listed = subprocess.run([DIGITMILL, "--help"], capture_output=True, text=True, check=True, timeout=30).stdout
-    commands = listed.partition("Commands:")[2].strip().splitlines()
+    commands = listed.partition("Commands:")[2].partition("\n\n")[0].strip().splitlines()
     assert len(commands) == len(COMMANDS)
     assert [line for line in commands if line.endswith("...")] == []
 

@@ -464,7 +464,7 @@ def test_news_wakes_the_client(ledger: Ledger, job: str) -> None:
 
 def test_jobs_are_found_by_the_beginning_of_their_name(ledger: Ledger) -> None:
     """A whole name means itself, even where it begins another's."""
-    with pytest.raises(UsageError, match="There is no job last"):
+    with pytest.raises(UsageError, match="There are no jobs yet"):
         ledger.find_job("last")
     for identifier in ("261123-1", "261123-2", "261123-22"):
         open_job(ledger, identifier)

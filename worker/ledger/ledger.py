@@ -333,7 +333,9 @@ class Ledger:
             UsageError: none or several are meant.
         """
         identifiers = self._identifiers()
-        if words == "last" and identifiers:
+        if words == "last":
+            if not identifiers:
+                raise UsageError("There are no jobs yet. `digitmill submit PATH` makes one.")
             return identifiers[0]
         if words in identifiers:
             return words
