@@ -232,7 +232,7 @@ def test_a_label_file_that_is_not_there_is_one_clear_error(scans, tmp_path):
             open_source(scans, labels=str(path))
 
 
-# `.\\` at the beginning is how Windows writes "here", and is read so.
+# `.\` at the beginning is how Windows writes "here", and is read so.
 _name = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=8).filter(
     lambda name: not (name.startswith(".") and "\\" in name)
 )
