@@ -11,13 +11,16 @@ from producer.sources.listing import Listing
 from producer.sources.naming import is_clutter, is_image
 from producer.sources.reading import explain, read_file, unreadable
 
+REPORT = {"report.json", "report.html", "predictions.csv"}
+"""A folder with these is a report of ours, written into the folder that it tells of: its plots are no digits."""
+
 
 class Folder:
     """All image files below a folder, sorted by name (code points, so the same on every machine).
 
     Links are followed, also those that lead out of the folder: what the user put there is meant. But each real folder
     is read once, under its own name if it has one here and otherwise under the first of its links; so circles end, and
-    no image counts twice because of a linked folder. Hidden files and folders are left out.
+    no image counts twice because of a linked folder. Hidden files and folders are left out, and so is a report of ours.
 
     Raises:
         UsageError: the folder itself cannot be listed.
@@ -61,19 +64,20 @@ def _list_folder(root: str) -> Listing[str]:
                 continue
             seen.add(identity)
             with os.scandir(path) as entries:
-                for entry in entries:
-                    if is_clutter(entry.name):
-                        continue
-                    if _is_folder(entry):
-                        name = f"{folder}{entry.name}/"
-                        if entry.is_symlink():
-                            heapq.heappush(links, name)
-                        else:
-                            folders.append(name)
-                    elif is_image(entry.name):
-                        found.append(folder + entry.name)
+                members = [entry for entry in entries if not is_clutter(entry.name)]
+            if folder and {entry.name for entry in members} >= REPORT:
+                continue
+            for entry in members:
+                if _is_folder(entry):
+                    name = f"{folder}{entry.name}/"
+                    if entry.is_symlink():
+                        heapq.heappush(links, name)
                     else:
-                        listing.ignored += 1
+                        folders.append(name)
+                elif is_image(entry.name):
+                    found.append(folder + entry.name)
+                else:
+                    listing.ignored += 1
         except OSError as fault:
             if not folder:
                 raise UsageError(

@@ -12,6 +12,7 @@ from report_helpers import Page, run_of, strict, unlabelled
 from model.errors import UsageError
 from producer.report import write_report
 from producer.report.files import replacing
+from producer.sources import open_source
 
 ALWAYS = {"report.html", "report.json", "predictions.csv", "errors.csv"}
 PNGS = {"confusion.png", "calibration.png", "throughput.png"}
@@ -115,3 +116,15 @@ def test_a_folder_that_cannot_be_written_is_named_with_the_remedy(tmp_path, resu
     folder.write_text("in the way", encoding="utf-8")
     with pytest.raises(UsageError, match=r"report .*--out"):
         write_report(folder, results, run_of(results), card=None, picture=lambda _: None, plots=False)
+
+
+def test_a_report_inside_the_folder_that_it_tells_of_is_not_taken_for_images(perfect, tmp_path):
+    """Submitting `.` twice sends the same images twice: the plots of the first report are no digits."""
+    report = tmp_path / "reports" / "first"
+    write_report(report, perfect, run_of(perfect), card=None, picture=lambda _: None)
+    assert list(report.glob("*.png"))
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "a.png").write_bytes(b"an image")
+    assert [(image.name, image.label) for image in open_source(tmp_path)] == [("7/a.png", 7)]
+    # Named expressly, it is a folder like any other.
+    assert open_source(report).total == len(list(report.glob("*.png")))
