@@ -20,14 +20,22 @@ COARSE = 64
 UNEVENNESS = 0.35
 """Of the contrast of the ink: how far the greys of paper may spread before a finer model of it is tried."""
 
-THIRD_LEVEL = 0.7
-"""Of the contrast: this far beyond ink or paper lies something else: the real ink, where a shadow was taken for it."""
+THIRD_LEVEL, THIRD_LEVEL_BESIDE_SOLID = 0.7, 0.25
+"""Of the contrast: this far beyond ink or paper lies something else: the real ink, where a shadow was taken for it.
+The second where what was taken for ink is solid, as shadows are and few strokes."""
 
 SOLID = 0.1
 """Of the shorter side: half the thickness from which ink at the edge is no stroke, but a shadow or the table."""
 
-NARROW = 0.35
+NARROW = 0.25
 """Of the shorter side: what is narrower counts as ink where nothing else tells it from paper."""
+
+EXPLAINED = 0.5
+"""Of the standard deviation of the image: a surface that leaves more is not the light, but runs through a step of it.
+"""
+
+EDGE = 2
+"""Pixels of an image to each side of a shadow's edge, where light is between the one and the other."""
 
 _BRIGHT = 32  # paper at least this light reflects a share of the light; below, the share is mostly noise
 _RIDGE = np.float32(1e-3) * np.eye(6, dtype=np.float32)  # keeps one row of pixels solvable
@@ -49,8 +57,10 @@ def find_ink(image: Grey) -> tuple[Grey, int]:
         Its contrast: how many of the image's levels the strongest differs from paper; 0 if nothing does.
     """
     coarse, _ = shrink(image, COARSE)
-    paper, side = _model(coarse)
-    paper = cv2.resize(paper, image.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    smooth, side, is_even = _model(coarse)
+    paper = cv2.resize(smooth, image.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    if not is_even:
+        paper = _surroundings(image, paper, side)
     if side is Side.LIGHTER:
         ink = cv2.subtract(image, paper)
     elif paper.min() >= _BRIGHT:
@@ -61,41 +71,59 @@ def find_ink(image: Grey) -> tuple[Grey, int]:
     return (cv2.convertScaleAbs(ink, alpha=255 / strongest) if strongest else ink), strongest
 
 
-def _model(coarse: Grey) -> tuple[Grey, Side]:
-    """The grey of paper everywhere, (height, width) as `coarse`, and the side of it on which ink lies."""
+def _model(coarse: Grey) -> tuple[Grey, Side, bool]:
+    """What is smooth of the grey of paper, the side of it on which ink lies, and whether paper is nothing but smooth.
+
+    The grey has the shape of `coarse`. Paper that is not smooth has edges or stains.
+    """
     light = above(coarse, otsu(histogram(coarse)))
     side = Side.DARKER if _background_share(light) >= 0.5 else Side.LIGHTER
     ink = light if side is Side.LIGHTER else 255 - light
     if ink.all() or not ink.any():
-        return coarse, side  # from afar all is alike; what there is, is small
+        return coarse, side, True  # from afar all is alike; what there is, is small
     levels = coarse if side is Side.LIGHTER else 255 - coarse
     if _is_even(levels, ink):
         (level,) = quantiles(histogram(coarse, 255 - ink), 0.5)
-        return np.full_like(coarse, level), side
+        return np.full_like(coarse, level), side, True
 
     # The paper found so far starts the fit; if it was a lit part only, everything does, as ink covers less than paper.
     for start in (255 - ink, np.full_like(ink, 255)):
-        paper = _surface(coarse, start)
-        rest = coarse - paper
+        surface = _surface(coarse, start)
+        paper = cv2.convertScaleAbs(np.maximum(surface, 0))
+        rest = coarse - surface
         if start.all():
             side = Side.LIGHTER if _skewed_up(rest) else Side.DARKER
         levels = _levels(rest * side)
         ink = above(levels, otsu(histogram(np.maximum(levels, 128))))
         if _is_even(levels, ink) and not _is_solid(ink):
-            return np.clip(np.rint(paper), 0, 255).astype(np.uint8), side
+            return paper, side, True
 
+    if rest.std() > EXPLAINED * coarse.std():
+        paper = np.full_like(coarse, 128)
+        rest = coarse - np.float32(128)
     levels = _levels(rest)
     # Over half of the image the middle grey is paper, whatever shadows fall on it.
     middle = cv2.medianBlur(levels, min(coarse.shape) // 4 * 2 + 1).astype(np.float32)
-    side = Side.LIGHTER if _skewed_up(levels - middle) else Side.DARKER
-    width = max(3, round(min(coarse.shape) * NARROW))
-    closed = cv2.morphologyEx(
-        levels,
-        cv2.MORPH_CLOSE if side is Side.DARKER else cv2.MORPH_OPEN,
-        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)),
-    )
-    paper = paper + cv2.GaussianBlur(closed, (0, 0), 1.0) - 128
-    return np.clip(np.rint(paper), 0, 255).astype(np.uint8), side
+    return paper, Side.LIGHTER if _skewed_up(levels - middle) else Side.DARKER, False
+
+
+def _surroundings(image: Grey, smooth: Grey, side: Side) -> Grey:
+    """The paper that remains when everything narrow is removed, whatever edges it has.
+
+    Reaching `EDGE` further back than out, it is nowhere nearer to ink than the paper beside: the edge of a shadow, half
+    light and half dark, is no ink.
+
+    Args:
+        image: uint8 (height, width).
+        smooth: of the same shape, what light there is besides: at the rim, where reaching ends, a slope would show.
+        side: of paper on which ink lies.
+    """
+    reach = max(1, round(min(image.shape) * NARROW / 2))
+    out, back = (np.ones((2 * size + 1, 2 * size + 1), np.uint8) for size in (reach, reach + EDGE))
+    calm = cv2.blur(cv2.addWeighted(image, 1, smooth, -1, 128), (3, 3))
+    first, second = (cv2.dilate, cv2.erode) if side is Side.DARKER else (cv2.erode, cv2.dilate)
+    closed = second(first(calm, out), back)
+    return cv2.addWeighted(closed, 1, smooth, 1, -128)
 
 
 def _background_share(mask: Mask) -> float:
@@ -123,7 +151,8 @@ def _is_even(levels: Grey, ink: Mask) -> bool:
     ink_level, beyond_ink = quantiles(histogram(levels, ink), 0.5, 0.995)
     beyond_paper, paper_level = quantiles(histogram(levels, paper), 0.005, 0.5)
     contrast = ink_level - paper_level
-    if max(beyond_ink - ink_level, paper_level - beyond_paper) > THIRD_LEVEL * contrast:
+    third = THIRD_LEVEL_BESIDE_SOLID if _is_solid(ink) else THIRD_LEVEL
+    if max(beyond_ink - ink_level, paper_level - beyond_paper) > third * contrast:
         return False
     bare = 255 - cv2.dilate(ink, SQUARE)  # without the soft edges of strokes
     if cv2.countNonZero(bare) < 0.05 * bare.size:

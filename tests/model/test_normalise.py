@@ -108,6 +108,12 @@ def hard_shadow(shape: tuple[int, int], left: float) -> NDArray[np.float32]:
     return np.where(columns > left + 0.2 * rows, 0.5, 1.0).astype(np.float32)
 
 
+def wide_shadow(shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Four tenths of the light below a slanting edge through the middle."""
+    rows, columns = np.mgrid[0 : 1 : shape[0] * 1j, 0 : 1 : shape[1] * 1j]
+    return np.where(rows > 0.6 - 0.3 * columns, 0.4, 1.0).astype(np.float32)
+
+
 def noisy(image: NDArray[np.float32], deviation: float, seed: int = 0) -> NDArray[np.uint8]:
     """With the noise of a camera."""
     noise = np.random.default_rng(seed).normal(0, deviation, image.shape)
@@ -124,6 +130,8 @@ SCENES = {
     "a lamp at one side": lambda paper: noisy(paper * lamp(paper.shape, 0.35), 2),
     "a hard shadow": lambda paper: noisy(paper * hard_shadow(paper.shape, 0.7), 2),
     "a hard shadow across it": lambda paper: noisy(paper * hard_shadow(paper.shape, 0.3), 2),
+    "a hard shadow over half of it": lambda paper: noisy(paper * wide_shadow(paper.shape), 2),
+    "a hard shadow around it": lambda paper: noisy(paper * wide_shadow(paper.shape)[::-1, ::-1], 2),
     "faint pencil": lambda paper: noisy((220 - (220 - paper) * 0.2) * lamp(paper.shape, 0.8), 2),
     "noise": lambda paper: noisy(paper, 30),
     "ruled paper": lambda paper: noisy(_ruled(paper, 170), 2),

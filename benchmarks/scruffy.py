@@ -1,0 +1,113 @@
+"""How images that nobody prepared are read: photographs, scans, drawings and cut-outs made of MNIST's test digits.
+
+    python benchmarks/scruffy.py [--mnist FOLDER] [--count 200] [--kinds lamp tight …] [--sheets FOLDER]
+
+Each image is encoded, then goes the way of a worker's: decoded, normalised, classified by the model that ships with
+the package. Prints, worst first, what share of each kind is read rightly, and what share is refused as blank. With
+--sheets it saves, per kind, a picture of those read wrongly: the image, what the network was shown, label and reading.
+"""
+
+import argparse
+import os
+import time
+import zlib
+from collections import Counter
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scruffy_images import KINDS, Digit, Kind
+
+from model import mnist
+from model.classifier import Classifier
+from model.errors import ImageError
+from model.preprocess import preprocess
+
+REFUSED = -1
+TILE = 160
+"""Pixels of a side of an image on a sheet."""
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mnist", type=Path, default=os.environ.get("DIGITMILL_MNIST"), help="folder with MNIST")
+    parser.add_argument("--count", type=int, default=200, help="images of each kind (default 200)")
+    names = [kind.__name__ for kind in KINDS]
+    parser.add_argument("--kinds", nargs="+", choices=names, default=names, metavar="KIND", help=", ".join(names))
+    parser.add_argument("--sheets", type=Path, help="folder for pictures of what is read wrongly")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    test = mnist.load_test(Path(arguments.mnist) if arguments.mnist else None, download=not arguments.mnist)
+    every = np.arange(arguments.count) * (len(test) // arguments.count)
+    digits = [Digit(image) for image in test.images[every]]
+    labels = test.labels[every].astype(np.int64)
+    classifier = Classifier.baseline()
+    kinds = [kind for kind in KINDS if kind.__name__ in arguments.kinds]
+    rows = [_measure(kind, digits, labels, classifier, arguments.sheets) for kind in kinds]
+    print(f"{'kind':26}{'right':>8}{'wrong':>7}{'refused':>9}{'ms each':>9}")
+    for name, right, refused, seconds, taken in sorted(rows, key=lambda row: row[1]):
+        count = len(labels)
+        print(f"{name:26}{right:>8.1%}{1 - right - refused:>7.1%}{refused:>9.1%}{seconds * 1e3:>9.2f}  {taken}"[:120])
+    print(f"{'mean':26}{np.mean([row[1] for row in rows]):>8.2%}{'':7}{np.mean([row[2] for row in rows]):>9.2%}"
+          f"   {count} images a kind")  # fmt: skip
+
+
+def _measure(
+    kind: Kind, digits: list[Digit], labels: NDArray[np.int64], classifier: Classifier, sheets: Path | None
+) -> tuple[str, float, float, float, str]:
+    """Name, shares right and refused, seconds an image, and the commonest mistakes."""
+    seed = zlib.crc32(kind.__name__.encode())  # the same image whatever else is measured
+    files = [kind(np.random.default_rng([seed, number]), digit) for number, digit in enumerate(digits)]
+    images = np.zeros((len(files), 28, 28), np.uint8)
+    refused = np.zeros(len(files), np.bool_)
+    started = time.perf_counter()
+    for number, data in enumerate(files):
+        try:
+            images[number] = preprocess(data)
+        except ImageError:
+            refused[number] = True
+    seconds = (time.perf_counter() - started) / len(files)
+    read = np.where(refused, REFUSED, classifier.classify(images).digits.astype(np.int64))
+    wrong = np.flatnonzero(read != labels)
+    mistakes = Counter(f"{labels[index]}→{read[index]}" for index in wrong if not refused[index])
+    if sheets and len(wrong):
+        sheets.mkdir(parents=True, exist_ok=True)
+        captions = [f"{index}: {labels[index]} as {read[index]}" for index in wrong[:40]]
+        tiles = [_tile(files[index], images[index], caption) for index, caption in zip(wrong, captions, strict=False)]
+        _sheet(tiles).save(sheets / f"{kind.__name__}.png")
+    taken = ", ".join(f"{count} {mistake}" for mistake, count in mistakes.most_common(5))
+    return kind.__name__, 1 - len(wrong) / len(files), float(refused.mean()), seconds, taken
+
+
+def _tile(data: bytes, shown: NDArray[np.uint8], caption: str) -> NDArray[np.uint8]:
+    """The image on grey, which shows what is transparent, and beside it what the network is shown."""
+    with Image.open(BytesIO(data)) as picture:
+        if picture.mode.startswith("I"):
+            pixels = np.asarray(picture, np.float64)
+            picture = Image.fromarray((pixels * (255 / pixels.max())).astype(np.uint8))  # noqa: PLW2901 -- the same, shown
+        rgba = picture.convert("RGBA")
+    scale = TILE / max(rgba.size)
+    rgba = rgba.resize(
+        (max(1, round(rgba.width * scale)), max(1, round(rgba.height * scale))),
+        Image.Resampling.BOX if scale < 1 else Image.Resampling.NEAREST,
+    )
+    tile = Image.new("RGB", (2 * TILE + 4, TILE + 14), (120, 140, 160))
+    tile.paste(rgba, (0, 14), rgba)
+    tile.paste(Image.fromarray(shown).resize((TILE, TILE), Image.Resampling.NEAREST), (TILE + 2, 14))
+    result = np.array(tile)
+    cv2.putText(result, caption, (2, 11), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 0), 1, cv2.LINE_AA)
+    return result
+
+
+def _sheet(tiles: list[NDArray[np.uint8]], columns: int = 5) -> Image.Image:
+    blank = np.zeros_like(tiles[0])
+    tiles = tiles + [blank] * (-len(tiles) % columns)
+    return Image.fromarray(np.vstack([np.hstack(tiles[row : row + columns]) for row in range(0, len(tiles), columns)]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,642 @@
+"""Digits of MNIST as people photograph, scan and draw them: the images that `scruffy.py` sends through the mill.
+
+A kind is a function of random numbers and a digit that returns the bytes of an image file; its name is the kind's.
+Drawings are made from the skeleton of the digit, so that their strokes may be as thin or as thick as pens make them.
+"""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Random: TypeAlias = np.random.Generator
+Plane: TypeAlias = NDArray[np.float32]
+"""Shares, 0 to 1, of ink or of light: (height, width)."""
+
+Picture: TypeAlias = NDArray[np.uint8]
+Kind: TypeAlias = Callable[[Random, "Digit"], bytes]
+
+WHITE = (255, 255, 255)
+_DETAIL = 4  # pixels of the skeleton per pixel of MNIST
+_SUBPIXEL = 4  # bits of a coordinate behind the point, as cv2 draws
+_GRAIN = np.random.default_rng(0).standard_normal((2048, 2048), np.float32)  # cut from, as drawing it costs more
+
+
+# Strokes
+
+
+def _deletable(first: bool) -> Picture:
+    """For every neighbourhood whether Zhang and Suen's thinning deletes its centre; a neighbour is a bit, clockwise."""
+    codes = np.arange(256)[:, np.newaxis] >> np.arange(8) & 1  # from the north
+    north, east, south, west = codes[:, ::2].T
+    count, runs = codes.sum(1), ((codes == 0) & (np.roll(codes, -1, 1) == 1)).sum(1)
+    ends = (north * east * south, east * south * west) if first else (north * east * west, north * south * west)
+    result: Picture = ((count >= 2) & (count <= 6) & (runs == 1) & (ends[0] == 0) & (ends[1] == 0)).astype(np.uint8)
+    return result
+
+
+_NEIGHBOURS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.float32)
+_THINNING = (_deletable(first=True), _deletable(first=False))
+
+
+def skeleton(digit: Picture) -> NDArray[np.float32]:
+    """The line that the pen drew, as short pieces: (n, 2, 2), their ends' column and row as shares of the side.
+
+    T. Y. Zhang, C. Y. Suen, "A Fast Parallel Algorithm for Thinning Digital Patterns", CACM 27 (1984).
+    """
+    digit = cv2.copyMakeBorder(digit, 1, 1, 1, 1, cv2.BORDER_CONSTANT)  # some of MNIST's touch the edge
+    large = cv2.resize(digit, None, fx=_DETAIL, fy=_DETAIL, interpolation=cv2.INTER_CUBIC)
+    line = (large > 110).astype(np.uint8)
+    before = -1
+    while (left := cv2.countNonZero(line)) != before:
+        before = left
+        for table in _THINNING:
+            line[cv2.LUT(cv2.filter2D(line, cv2.CV_8U, _NEIGHBOURS), table) > 0] = 0
+    # Each point goes to the mean of those around it: a line by hand, not a staircase.
+    rows, columns = np.nonzero(line)
+    share = np.maximum(cv2.blur(line.astype(np.float32), (9, 9)), 1e-6)
+    grid = np.indices(line.shape, np.float32)
+    smooth = np.stack([cv2.blur(axis * line, (9, 9)) / share for axis in grid[::-1]], axis=-1)
+    pieces = [np.stack([smooth[rows, columns]] * 2, axis=1)]  # a point by itself is a dot
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        goes_on = line[np.minimum(rows + down, len(line) - 1), columns + right] > 0
+        pieces.append(
+            np.stack([smooth[rows, columns], smooth[rows + down * goes_on, columns + right * goes_on]], 1)[goes_on]
+        )
+    return np.concatenate(pieces) / len(line)
+
+
+class Digit:
+    """One digit of MNIST, and its skeleton."""
+
+    def __init__(self, image: Picture) -> None:
+        self.image = image
+        self.pieces = skeleton(image)
+
+    def drawn(self, random: Random, size: float, width: float) -> Plane:
+        """Strokes of one width, in pixels, up to `size` pixels long, slightly turned: cropped to them."""
+        turn = np.deg2rad(random.uniform(-6, 6))
+        matrix = size * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+        points = self.pieces @ matrix
+        low, high = points.min((0, 1)), points.max((0, 1))
+        points = (points - low) * (size / max(high - low)) + width / 2 + 1
+        columns, rows = np.ceil(points.max((0, 1)) + width / 2 + 1).astype(int)
+        ink = np.zeros((rows, columns), np.uint8)
+        lines = np.rint(points * 2**_SUBPIXEL).astype(np.int32)
+        cv2.polylines(ink, list(lines), False, 255, max(1, round(width)), cv2.LINE_AA, _SUBPIXEL)
+        return ink / np.float32(255)
+
+    def enlarged(self, size: float) -> Plane:
+        """MNIST's own strokes, smoothly enlarged: cropped to them, up to `size` pixels long."""
+        left, top, width, height = cv2.boundingRect(self.image)
+        cut = cv2.copyMakeBorder(self.image[top : top + height, left : left + width], 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+        scale = size / max(width, height)
+        large = cv2.resize(cut.astype(np.float32) / 255, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        large = cv2.GaussianBlur(large, (0, 0), max(0.1, 0.35 * scale))
+        return np.clip((large - 0.5) * np.clip(scale / 3, 1, 3) + 0.5, 0, 1)
+
+    def by_hand(self, random: Random, size: float, widths: tuple[float, float] = (0.04, 0.13)) -> Plane:
+        """Drawn with a pen of a width within these shares of the size, or as MNIST has it."""
+        if random.random() < 0.3 and widths[1] > 0.1:
+            return self.enlarged(size)
+        return self.drawn(random, size, size * random.uniform(*widths))
+
+
+def placed(random: Random, ink: Plane, shape: tuple[int, int], margin: float = 0.04) -> Plane:
+    """The ink somewhere on a page of this shape; the page grows if it must."""
+    rows, columns = (max(side, round(own * (1 + 2 * margin)) + 2) for side, own in zip(shape, ink.shape, strict=True))
+    page = np.zeros((rows, columns), np.float32)
+    free = [side - own for side, own in zip(page.shape, ink.shape, strict=True)]
+    top, left = (round(random.uniform(margin * side, max(margin * side, space - margin * side)))
+                 for side, space in zip(page.shape, free, strict=True))  # fmt: skip
+    top, left = min(top, free[0]), min(left, free[1])
+    page[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
+    return page
+
+
+# Paper, light and camera
+
+
+def grain(random: Random, shape: tuple[int, int], size: float = 1) -> Plane:
+    """Noise of mean 0 and deviation 1, in blobs of about this many pixels."""
+    rows, columns = (int(np.ceil(side / size)) + 2 for side in shape)
+    top, left = random.integers(0, 2048 - rows), random.integers(0, 2048 - columns)
+    cut = _GRAIN[top : top + rows, left : left + columns]
+    return cut if size == 1 and shape == cut.shape else _to_shape(cut, shape, size)
+
+
+def _to_shape(cut: Plane, shape: tuple[int, int], size: float) -> Plane:
+    if size > 1:
+        cut = cv2.resize(cut, None, fx=size, fy=size, interpolation=cv2.INTER_CUBIC)
+    return cut[: shape[0], : shape[1]]
+
+
+def gradient(random: Random, shape: tuple[int, int], low: float) -> Plane:
+    """Light that falls from all to this share across the page, in any direction."""
+    angle = random.uniform(0, 2 * np.pi)
+    along = _axes(shape)[0] * np.float32(np.sin(angle)) + _axes(shape)[1] * np.float32(np.cos(angle))
+    along = (along - along.min()) / (along.max() - along.min())
+    return 1 - (1 - low) * along ** random.uniform(0.7, 1.6)
+
+
+def shadow(random: Random, shape: tuple[int, int], dark: float, softness: float) -> Plane:
+    """Light to this share beyond an edge through the middle of the page, soft over a share of its size."""
+    angle = random.uniform(0, 2 * np.pi)
+    rows, columns = _axes(shape)
+    along = rows * np.float32(np.sin(angle)) + columns * np.float32(np.cos(angle))
+    bend = random.uniform(-0.5, 0.5) * (rows * np.float32(np.cos(angle)) - columns * np.float32(np.sin(angle))) ** 2
+    edge = (along + bend - random.uniform(-0.3, 0.3)) / max(softness, 1 / shape[0])
+    return dark + (1 - dark) / (1 + np.exp(-np.clip(edge, -20, 20)))
+
+
+def _axes(shape: tuple[int, int]) -> tuple[Plane, Plane]:
+    """Row and column of every pixel, from -0.5 to 0.5."""
+    rows, columns = (np.linspace(-0.5, 0.5, side, dtype=np.float32) for side in shape)
+    return rows[:, np.newaxis], columns[np.newaxis]
+
+
+def coloured(ink: Plane, ink_colour: tuple[float, ...], paper_colour: tuple[float, ...]) -> NDArray[np.float32]:
+    """Ink on paper, (height, width, 3)."""
+    paper, difference = np.float32(paper_colour), np.float32(ink_colour) - np.float32(paper_colour)
+    return paper + ink[..., np.newaxis] * difference
+
+
+def photographed(
+    random: Random, scene: NDArray[np.float32], light: Plane | float, *, noise: float = 3, blur: float = 0.8
+) -> NDArray[np.float32]:
+    """A scene in this light, by a camera a little out of focus."""
+    lit = scene * (light[..., np.newaxis] if isinstance(light, np.ndarray) else light)
+    lit = cv2.GaussianBlur(lit, (0, 0), blur) if blur else lit
+    return lit + noise * grain(random, lit.shape[:2])[..., np.newaxis]
+
+
+def jpeg(random: Random, scene: NDArray[np.float32], quality: tuple[int, int] = (50, 92)) -> bytes:
+    """The bytes of a JPEG."""
+    return encoded(eight_bits(scene), "JPEG", quality=int(random.integers(*quality)))
+
+
+def png(scene: NDArray[np.float32]) -> bytes:
+    """The bytes of a PNG."""
+    return encoded(eight_bits(scene), "PNG", compress_level=1)
+
+
+def eight_bits(scene: NDArray[np.float32]) -> Picture:
+    """Rounded and clipped."""
+    return cv2.convertScaleAbs(np.maximum(scene, 0))  # type: ignore[return-value]
+
+
+def encoded(pixels: NDArray[np.uint8] | NDArray[np.uint16] | Image.Image, kind: str, **options: int) -> bytes:
+    """The bytes of an image file."""
+    file = BytesIO()
+    (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(file, kind, **options)
+    return file.getvalue()
+
+
+def _paper(random: Random) -> tuple[float, ...]:
+    """The colour of paper under a lamp: bright to dim, warm to cool."""
+    bright = random.uniform(150, 245)
+    return tuple(bright * (1 + random.uniform(-0.06, 0.0) * channel) for channel in range(3))
+
+
+def _pen(random: Random) -> tuple[float, ...]:
+    """Of a ballpoint or felt pen: black, blue, or now and then red."""
+    pens = ((35, 35, 40), (30, 45, 130), (60, 70, 150), (20, 20, 20), (170, 30, 40))
+    return pens[random.choice(len(pens), p=(0.35, 0.25, 0.1, 0.2, 0.1))]
+
+
+def _page(
+    random: Random, digit: Digit, side: tuple[int, int] = (200, 420), widths: tuple[float, float] = (0.04, 0.13)
+) -> Plane:
+    """A digit somewhere on a page, of a third to four fifths of its height."""
+    height = int(random.integers(*side))
+    shape = height, int(height * random.uniform(0.75, 1.35))
+    return placed(random, digit.by_hand(random, min(shape) * random.uniform(0.35, 0.8), widths), shape)
+
+
+def _photo(random: Random, digit: Digit, **options: tuple[float, float]) -> NDArray[np.float32]:
+    """Pen on textured paper, not yet lit."""
+    ink = _page(random, digit, **options)  # type: ignore[arg-type]
+    return _on_paper(random, ink)
+
+
+def _on_paper(random: Random, ink: Plane) -> NDArray[np.float32]:
+    scene = coloured(ink, _pen(random), _paper(random))
+    texture = 1 + 0.01 * grain(random, ink.shape, 2) + 0.015 * grain(random, ink.shape, 60)
+    return scene * texture[..., np.newaxis]
+
+
+# Kinds
+
+
+def clean(random: Random, digit: Digit) -> bytes:
+    """A tidy drawing: what the generator itself costs."""
+    return png(coloured(_page(random, digit), (0, 0, 0), WHITE))
+
+
+def lamp(random: Random, digit: Digit) -> bytes:
+    """A phone's photograph, the light falling off to a third."""
+    scene = _photo(random, digit)
+    return jpeg(random, photographed(random, scene, gradient(random, scene.shape[:2], random.uniform(0.3, 0.7))))
+
+
+def soft_shadow(random: Random, digit: Digit) -> bytes:
+    """The shadow of the hand or the telephone, its edge blurred."""
+    scene = _photo(random, digit)
+    light = shadow(random, scene.shape[:2], random.uniform(0.35, 0.65), random.uniform(0.03, 0.12))
+    return jpeg(random, photographed(random, scene, light * gradient(random, scene.shape[:2], 0.8)))
+
+
+def hard_shadow(random: Random, digit: Digit) -> bytes:
+    """The shadow of a thing under the sun, sharp, across the digit or beside it."""
+    scene = _photo(random, digit)
+    light = shadow(random, scene.shape[:2], random.uniform(0.4, 0.7), random.uniform(0.002, 0.01))
+    return jpeg(random, photographed(random, scene, light))
+
+
+def _lined(random: Random, ink: Plane, *, both_ways: bool) -> NDArray[np.float32]:
+    """Ink over lines: blue, grey or reddish, of one to three pixels."""
+    paper = _paper(random)
+    colours = ((150, 175, 215), (170, 170, 175), (200, 160, 170), (130, 160, 200))
+    strength = random.uniform(0.5, 1)
+    colour = np.float32(colours[random.integers(len(colours))]) / 255 * paper[0]
+    lines = np.zeros(ink.shape, np.float32)
+    spacing = ink.shape[0] * (random.uniform(0.05, 0.2) if both_ways else random.uniform(0.12, 0.35))
+    width = max(1, round(ink.shape[0] * random.uniform(0.002, 0.006)))
+    for axis in range(1 + both_ways):
+        for place in np.arange(random.uniform(0, spacing), ink.shape[axis], spacing):
+            lines[(slice(None),) * axis + (slice(int(place), int(place) + width),)] = strength
+    angle = random.uniform(-4, 4)
+    rows, columns = ink.shape
+    turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), angle, 1.0)
+    lines = cv2.warpAffine(lines, turn, (columns, rows), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    page = coloured(lines, tuple(colour.tolist()), paper)
+    return page + ink[..., np.newaxis] * (np.float32(_pen(random)) - page)
+
+
+def ruled_paper(random: Random, digit: Digit) -> bytes:
+    """Ruled paper, its lines crossing the digit."""
+    scene = _lined(random, _page(random, digit), both_ways=False)
+    return jpeg(random, photographed(random, scene, gradient(random, scene.shape[:2], random.uniform(0.6, 0.95))))
+
+
+def squared_paper(random: Random, digit: Digit) -> bytes:
+    """Squared paper, the digit over several squares."""
+    scene = _lined(random, _page(random, digit), both_ways=True)
+    return jpeg(random, photographed(random, scene, gradient(random, scene.shape[:2], random.uniform(0.6, 0.95))))
+
+
+def printed_box(random: Random, digit: Digit) -> bytes:
+    """A box of a form around the digit, which may touch it, cut out with some of what is beside it."""
+    height = int(random.integers(60, 400))
+    ink = digit.by_hand(random, height * random.uniform(0.5, 0.85))
+    page = placed(random, ink, (height, int(height * random.uniform(0.8, 1.1))), 0.02)
+    around = [max(2, int(side * random.uniform(0.03, 0.12))) for side in (height,) * 4]
+    page = cv2.copyMakeBorder(page, *around, cv2.BORDER_CONSTANT)
+    box = np.zeros_like(page)
+    width = max(1, round(height * random.uniform(0.008, 0.025)))
+    cv2.rectangle(
+        box, (around[2] - 1, around[0] - 1), (page.shape[1] - around[3], page.shape[0] - around[1]), 1.0, width
+    )
+    scene = np.maximum(page, box * random.uniform(0.5, 1))
+    return png(photographed(random, coloured(scene, (40, 40, 45), (235, 235, 230)), 1.0, blur=0.6))
+
+
+def form_rest(random: Random, digit: Digit) -> bytes:
+    """A field of a scanned form, cut out small, with a rest of its grid line at one side or two."""
+    height = int(random.integers(28, 64))
+    page = placed(random, digit.by_hand(random, height * random.uniform(0.5, 0.85)), (height, height), 0.08)
+    for side in random.choice(4, int(random.integers(1, 3)), replace=False):
+        turned = np.rot90(page, side)  # a view
+        width, tilt = random.integers(1, 4), random.uniform(0, 2)
+        for column in range(turned.shape[1]):
+            turned[: max(0, int(width - tilt * column / turned.shape[1] + 0.5)), column] = random.uniform(0.5, 0.9)
+    scene = photographed(random, coloured(page, (70, 70, 70), (225, 225, 225)), 1.0, blur=0.6, noise=4)
+    return png(scene[..., 0])
+
+
+def sheet_on_table(random: Random, digit: Digit) -> bytes:
+    """A sheet seen at an angle on a table of wood or stone."""
+    scene = _photo(random, digit)
+    rows, columns = scene.shape[:2]
+    border = int(max(rows, columns) * random.uniform(0.05, 0.2))
+    table = np.float32([(110, 80, 55), (60, 45, 35), (95, 95, 100), (160, 125, 90)][random.integers(4)])
+    texture = 1 + 0.06 * grain(random, (rows + 2 * border, columns + 2 * border), 3)
+    corners = np.float32([(0, 0), (columns, 0), (columns, rows), (0, rows)])
+    seen = corners + border + np.float32(random.uniform(-0.8, 0.8, (4, 2)) * border * 0.7)
+    warp = cv2.getPerspectiveTransform(corners, seen.astype(np.float32))
+    size = columns + 2 * border, rows + 2 * border
+    page = cv2.warpPerspective(scene, warp, size)
+    mask = cv2.warpPerspective(np.ones((rows, columns, 1), np.float32), warp, size)[..., np.newaxis]
+    whole = page + (1 - mask) * table * texture[..., np.newaxis]
+    return jpeg(random, photographed(random, whole, gradient(random, whole.shape[:2], random.uniform(0.6, 0.95))))
+
+
+def table_at_one_side(random: Random, digit: Digit) -> bytes:
+    """The table shows at one side or one corner of the photograph."""
+    scene = _photo(random, digit)
+    rows, columns = _axes(scene.shape[:2])
+    angle = random.choice((0, 0.5, 1, 1.5)) * np.pi + random.uniform(-0.2, 0.2)
+    along = rows * np.float32(np.sin(angle)) + columns * np.float32(np.cos(angle))
+    beyond = along > random.uniform(0.42, 0.5)
+    ink_there = scene.mean(2)[beyond].min(initial=255) < 0.5 * np.median(scene.mean(2))
+    if not ink_there:
+        scene[beyond] = np.float32((90, 70, 50)) * random.uniform(0.5, 1.3)
+    return jpeg(random, photographed(random, scene, gradient(random, scene.shape[:2], random.uniform(0.6, 0.95))))
+
+
+def faint_pencil(random: Random, digit: Digit) -> bytes:
+    """A hard pencil, its line broken by the grain of the paper, photographed."""
+    ink = _page(random, digit, widths=(0.02, 0.06))
+    ink = ink * np.clip(0.75 + 0.3 * grain(random, ink.shape, 1.7), 0.15, 1) * random.uniform(0.16, 0.45)
+    scene = coloured(ink, (50, 50, 55), _paper(random)) * (1 + 0.008 * grain(random, ink.shape, 2))[..., np.newaxis]
+    light = gradient(random, ink.shape, random.uniform(0.6, 0.95))
+    return jpeg(random, photographed(random, scene, light, noise=1.5, blur=0.6), (75, 95))
+
+
+def hairline(random: Random, digit: Digit) -> bytes:
+    """A ballpoint's line, one to three pixels wide."""
+    size = int(random.integers(400, 850))
+    page = placed(random, digit.drawn(random, size * random.uniform(0.5, 0.85), random.integers(1, 4)), (size, size))
+    scene = _on_paper(random, page)
+    return jpeg(random, photographed(random, scene, gradient(random, page.shape, 0.8), noise=1.5, blur=0.5), (75, 95))
+
+
+def marker(random: Random, digit: Digit) -> bytes:
+    """A marker as thick as a fifth of the digit, touching itself and the rim of the image."""
+    size = int(random.integers(120, 400))
+    ink = digit.drawn(random, size * 0.85, size * random.uniform(0.14, 0.2))
+    cut = int(0.02 * size) + 1
+    return jpeg(random, photographed(random, _on_paper(random, ink[cut:-cut, cut:-cut]), 1.0))
+
+
+def coarse_jpeg(random: Random, digit: Digit) -> bytes:
+    """Saved at quality 10 to 30, blocks and ringing and all."""
+    scene = _photo(random, digit, side=(80, 350))
+    return jpeg(random, photographed(random, scene, 1.0), (10, 30))
+
+
+def sensor_noise(random: Random, digit: Digit) -> bytes:
+    """By candlelight: noise of a tenth to a quarter of the range."""
+    scene = _photo(random, digit, side=(120, 500), widths=(0.06, 0.14))
+    return jpeg(random, photographed(random, scene, 0.8, noise=random.uniform(15, 40)), (60, 90))
+
+
+def motion_blur(random: Random, digit: Digit) -> bytes:
+    """The hand shook: smeared by up to a tenth of the digit's size."""
+    scene = photographed(random, _photo(random, digit, widths=(0.06, 0.13)), gradient(random, (8, 8), 1).item(0))
+    length = max(3, int(min(scene.shape[:2]) * random.uniform(0.02, 0.06)))
+    smear = np.zeros((length, length), np.float32)
+    half, angle = length / 2, random.uniform(0, np.pi)
+    ends = [(int(half + sign * half * np.cos(angle)), int(half + sign * half * np.sin(angle))) for sign in (-1, 1)]
+    cv2.line(smear, *ends, 1.0)
+    return jpeg(random, cv2.filter2D(scene, -1, smear / smear.sum(), borderType=cv2.BORDER_REPLICATE))
+
+
+def old_paper(random: Random, digit: Digit) -> bytes:
+    """Yellowed, stained, brown at the edges, the ink faded."""
+    ink = _page(random, digit)
+    paper = coloured(ink * random.uniform(0.5, 0.9), (70, 50, 40), (225, 200, 150))
+    stains = 1 - 0.08 * np.maximum(0, grain(random, ink.shape, 90)) - 0.03 * np.abs(grain(random, ink.shape, 15))
+    rows, columns = _axes(ink.shape)
+    brown = 1 - 0.35 * np.maximum(np.abs(rows), np.abs(columns)) ** 6 * 64
+    return jpeg(random, photographed(random, paper, stains * brown))
+
+
+def chalk(random: Random, digit: Digit) -> bytes:
+    """Chalk on a blackboard that was wiped badly."""
+    ink = _page(random, digit, widths=(0.05, 0.1))
+    ink = ink * np.clip(0.75 + 0.35 * grain(random, ink.shape, 2), 0.1, 1) * random.uniform(0.6, 0.95)
+    board = ((40, 60, 50), (50, 50, 52), (25, 45, 38))[random.integers(3)]
+    wiped = 14 * np.maximum(0, grain(random, ink.shape, 70)) + 4 * np.abs(grain(random, ink.shape, 9))
+    scene = coloured(ink, (225, 225, 220), board) + (wiped * (1 - ink))[..., np.newaxis]
+    return jpeg(random, photographed(random, scene, gradient(random, ink.shape, random.uniform(0.5, 0.9))))
+
+
+def transparent_dark(random: Random, digit: Digit) -> bytes:
+    """Dark ink on nothing; what colour the nothing has is left to chance."""
+    return _transparent(random, digit, ((0, 0, 0), (20, 20, 60), (90, 10, 10)))
+
+
+def transparent_light(random: Random, digit: Digit) -> bytes:
+    """Light ink on nothing."""
+    return _transparent(random, digit, (WHITE, (250, 240, 200), (200, 220, 255)))
+
+
+def _transparent(random: Random, digit: Digit, inks: tuple[tuple[int, int, int], ...]) -> bytes:
+    ink = _page(random, digit, side=(28, 400))
+    pixels = np.empty((*ink.shape, 4), np.uint8)
+    pixels[..., :3] = inks[random.integers(len(inks))]
+    pixels[..., 3] = np.rint(ink * 255)
+    hidden = pixels[..., 3] == 0
+    nothing = random.integers(3)
+    if nothing == 0:
+        pixels[hidden, :3] = random.choice((0, 255))  # as most programs write
+    elif nothing == 1:
+        pixels[hidden, :3] = random.integers(0, 256, (np.count_nonzero(hidden), 3))
+    return encoded(pixels, "PNG", compress_level=1)
+
+
+def transparent_two_colours(random: Random, digit: Digit) -> bytes:
+    """Ink with an outline or a gradient, and partly transparent: nothing has one colour."""
+    ink = _page(random, digit, side=(60, 400), widths=(0.06, 0.13))
+    dark = random.random() < 0.5
+    shade = 40 * gradient(random, ink.shape, 0)[..., np.newaxis] * np.float32(random.uniform(0.2, 1, 3))
+    pixels = np.empty((*ink.shape, 4), np.float32)
+    pixels[..., :3] = shade if dark else 255 - shade
+    pixels[..., 3] = 255 * ink * random.uniform(0.6, 1)
+    return png(pixels)
+
+
+def transparent_sticker(random: Random, digit: Digit) -> bytes:
+    """A digit on a patch of paper, round or with round corners, around which nothing is."""
+    scene = coloured(_page(random, digit, side=(120, 400)), _pen(random), _paper(random))
+    rows, columns = scene.shape[:2]
+    opaque = np.zeros((rows, columns), np.float32)
+    radius = int(min(rows, columns) * random.uniform(0.05, 0.2))
+    cv2.rectangle(opaque, (radius, 0), (columns - 1 - radius, rows - 1), 255.0, -1)
+    cv2.rectangle(opaque, (0, radius), (columns - 1, rows - 1 - radius), 255.0, -1)
+    for corner in ((radius, radius), (columns - 1 - radius, radius)):
+        for row in (corner[1], rows - 1 - radius):
+            cv2.circle(opaque, (corner[0], row), radius, 255.0, -1, cv2.LINE_AA)
+    return png(np.dstack([scene, opaque]))
+
+
+def postal(random: Random, digit: Digit) -> bytes:
+    """16×16, filled to all four edges without regard to its aspect, two levels, either way round."""
+    return _coarse(random, digit, 16, levels=2)
+
+
+def postal_grey(random: Random, digit: Digit) -> bytes:
+    """16×16, filled to the longer side's edges, in grey."""
+    return _coarse(random, digit, 16, levels=256)
+
+
+def postal_small(random: Random, digit: Digit) -> bytes:
+    """8×8, two levels."""
+    return _coarse(random, digit, 8, levels=2)
+
+
+def _coarse(random: Random, digit: Digit, side: int, levels: int) -> bytes:
+    ink = digit.by_hand(random, 160, (0.11, 0.18) if side > 8 else (0.14, 0.2))
+    cut = cv2.boundingRect((ink > 0.5).astype(np.uint8))
+    ink = ink[cut[1] : cut[1] + cut[3], cut[0] : cut[0] + cut[2]]
+    least = 0.4  # a one is not stretched to a square
+    height, width = (max(round(side * own / max(ink.shape)), round(side * least * 0.9)) for own in ink.shape)
+    if levels == 2 and min(height, width) > 0.6 * side:
+        height = width = side
+    small = cv2.resize(ink, (min(width, side), min(height, side)), interpolation=cv2.INTER_AREA)
+    small = placed(random, small, (1, 1), 0)[: small.shape[0], : small.shape[1]]
+    if levels == 2:
+        small = (small > 0.4).astype(np.float32)
+    page = np.zeros((side, side), np.float32)
+    top, left = (side - small.shape[0]) // 2, (side - small.shape[1]) // 2
+    page[top : top + small.shape[0], left : left + small.shape[1]] = small
+    picture = Image.fromarray(eight_bits(255 * (page if random.random() < 0.5 else 1 - page)))
+    return encoded(picture.convert("1") if levels == 2 and random.random() < 0.5 else picture, "PNG")
+
+
+def tight(random: Random, digit: Digit) -> bytes:
+    """Cropped to its ink, which touches all four edges, dark on light or light on dark."""
+    ink = digit.by_hand(random, int(random.integers(40, 300)), (0.06, 0.16))
+    left, top, width, height = cv2.boundingRect((ink > 0.5).astype(np.uint8))
+    ink = ink[top : top + height, left : left + width]
+    dark, light = random.uniform(10, 60), random.uniform(190, 250)
+    scene = light + (dark - light) * (ink if random.random() < 0.5 else 1 - ink)
+    return png(scene + 2 * grain(random, ink.shape))
+
+
+def palette(random: Random, digit: Digit) -> bytes:
+    """A GIF of a few colours, dithered or not."""
+    colours = ((0, 0, 0), (40, 90, 200), (200, 40, 40), (20, 120, 60))
+    page = coloured(_page(random, digit, side=(28, 350)), colours[random.integers(4)], WHITE)
+    dither = Image.Dither.FLOYDSTEINBERG if random.random() < 0.5 else Image.Dither.NONE
+    picture = Image.fromarray(eight_bits(page)).quantize(int(random.choice((2, 4, 16))), dither=dither)
+    return encoded(picture, "GIF")
+
+
+def sixteen_bits(random: Random, digit: Digit) -> bytes:
+    """A TIFF of a scanner with 12 to 16 significant bits."""
+    scene = _photo(random, digit).mean(2) / 255 + 0.004 * grain(random, (8, 8)).mean()
+    white = 2.0 ** random.choice((12, 14, 16)) - 1
+    return encoded(np.clip(scene * white, 0, white).astype(np.uint16), "TIFF")
+
+
+def tiny_on_a_page(random: Random, digit: Digit) -> bytes:
+    """One digit of a twelfth to a thirtieth of an A4 page scanned at 100 dots per inch."""
+    ink = digit.by_hand(random, random.uniform(40, 100), (0.05, 0.12))
+    scene = _on_paper(random, placed(random, ink, (1170, 827), 0.03))
+    return jpeg(random, photographed(random, scene, gradient(random, scene.shape[:2], 0.85), noise=1.5), (75, 92))
+
+
+def neighbours(random: Random, digit: Digit) -> bytes:
+    """Cut from a number: strokes of the digits beside it at the rim."""
+    size = int(random.integers(60, 300))
+    ink = digit.by_hand(random, size)
+    page = placed(random, ink, (int(size * 1.15), int(ink.shape[1] * 1.1) + int(0.5 * size)), 0.12)
+    rows, columns = page.shape
+    for side in random.choice(2, int(random.integers(1, 3)), replace=False):
+        reach = 0.09 * columns * random.uniform(0.4, 1)
+        column = reach - 0.5 * size if side == 0 else columns - reach + 0.5 * size
+        centre = (round(column), round(rows * random.uniform(0.3, 0.7)))
+        other = np.zeros_like(page)
+        cv2.ellipse(other, centre, (size // 2, round(size * 0.4)), 0, 0, 360, 1.0, max(2, size // 14), cv2.LINE_AA)
+        page = np.maximum(page, other)
+    return jpeg(random, photographed(random, _on_paper(random, page), 1.0))
+
+
+def punch_holes(random: Random, digit: Digit) -> bytes:
+    """Two holes along the edge of the sheet, the dark table below them."""
+    size = int(random.integers(250, 450))
+    page = placed(random, digit.by_hand(random, size * random.uniform(0.4, 0.6)), (size, size), 0.05)
+    page = cv2.copyMakeBorder(page, 0, 0, int(0.17 * size), 0, cv2.BORDER_CONSTANT)
+    scene = _on_paper(random, page)
+    for row in (0.25, 0.75):
+        centre = int(0.07 * size), int((row + random.uniform(-0.03, 0.03)) * size)
+        cv2.circle(scene, centre, int(size * random.uniform(0.022, 0.035)), (45, 35, 30), -1, cv2.LINE_AA)
+    return jpeg(random, photographed(random, scene, gradient(random, page.shape, random.uniform(0.6, 0.95))))
+
+
+def paper_clip(random: Random, digit: Digit) -> bytes:
+    """A clip at the edge of the sheet and its shadow."""
+    size = int(random.integers(250, 450))
+    page = placed(random, digit.by_hand(random, size * random.uniform(0.4, 0.65)), (size, size), 0.05)
+    page = cv2.copyMakeBorder(page, int(0.16 * size), 0, 0, 0, cv2.BORDER_CONSTANT)
+    scene = _on_paper(random, page)
+    column, wire = random.uniform(0.2, 0.8) * size, max(1, size // 120)
+    for shift, colour in ((wire * 2, 0.65 * np.array(_paper(random))), (0, np.array((140.0, 140.0, 145.0)))):
+        for length, half in ((0.12, 0.025), (0.09, 0.015)):
+            left, right = (int(column + sign * half * size + shift) for sign in (-1, 1))
+            cv2.polylines(scene, [np.array([(left, shift), (left, int(length * size)), (right, int(length * size)),
+                          (right, shift)], np.int32)], False, colour.tolist(), wire, cv2.LINE_AA)  # fmt: skip
+    return jpeg(random, photographed(random, scene, gradient(random, page.shape, random.uniform(0.7, 0.95))))
+
+
+def vignette(random: Random, digit: Digit) -> bytes:
+    """A cheap lens: the corners get a quarter to a half of the light."""
+    scene = _photo(random, digit)
+    rows, columns = _axes(scene.shape[:2])
+    light = 1 - (1 - random.uniform(0.25, 0.5)) * (rows**2 + columns**2) * 2
+    return jpeg(random, photographed(random, scene, light))
+
+
+def crease(random: Random, digit: Digit) -> bytes:
+    """The sheet was folded once or twice: each part has its own light, the fold itself a bright and a dark line."""
+    scene = _photo(random, digit)
+    light = np.ones(scene.shape[:2], np.float32)
+    for _ in range(int(random.integers(1, 3))):
+        light *= shadow(random, scene.shape[:2], random.uniform(0.8, 0.92), 0.004)
+        edge = shadow(random, scene.shape[:2], 0.0, 0.004)
+        light *= 1 - random.uniform(-0.6, 0.6) * edge * (1 - edge)
+    return jpeg(random, photographed(random, scene, light))
+
+
+def coloured_ink(random: Random, digit: Digit) -> bytes:
+    """A felt pen as light as its paper, or nearly: yellow on white, red on green."""
+    pairs = (((235, 215, 40), WHITE), ((220, 60, 60), (90, 160, 90)), ((250, 150, 180), (200, 225, 240)),
+             ((60, 130, 220), (235, 120, 90)), ((120, 220, 120), (250, 250, 245)))  # fmt: skip
+    scene = coloured(_page(random, digit, side=(60, 400), widths=(0.06, 0.13)), *pairs[random.integers(len(pairs))])
+    return jpeg(random, photographed(random, scene, 1.0, noise=2), (75, 95))
+
+
+def photocopy(random: Random, digit: Digit) -> bytes:
+    """Two levels, with the specks and the broken edges of a copied copy."""
+    ink = cv2.GaussianBlur(_page(random, digit, side=(100, 400)), (0, 0), 1)
+    rough = ink + 0.12 * grain(random, ink.shape, 1.5) > 0.5
+    specks = random.uniform(0.0005, 0.01)
+    flipped = random.random(ink.shape, np.float32) < specks
+    return encoded(Image.fromarray((~(rough ^ flipped)).astype(np.uint8) * 255).convert("1"), "PNG")
+
+
+def paint_program(random: Random, digit: Digit) -> bytes:
+    """Drawn with a mouse: hard edges, one pixel to a sixth of the image wide, any two colours, any position."""
+    height = int(random.integers(28, 400))
+    size = height * random.uniform(0.3, 0.9)
+    width = random.choice((1, 2, 3, 5, 8, 12, 20, 35))
+    page = placed(random, digit.drawn(random, size, min(width, size / 6)), (height, height), 0.0)
+    if random.random() < 0.5:
+        page = (page > 0.5).astype(np.float32)
+    pairs = (((0, 0, 0), WHITE), (WHITE, (0, 0, 0)), ((200, 30, 30), WHITE), (WHITE, (30, 60, 120)))
+    return png(coloured(page, *pairs[random.integers(len(pairs))]))
+
+
+def whiteboard(random: Random, digit: Digit) -> bytes:
+    """A board marker on a board that mirrors a window."""
+    scene = _photo(random, digit, widths=(0.04, 0.09))
+    rows, columns = _axes(scene.shape[:2])
+    at = random.uniform(-0.45, 0.45, 2)
+    glare = np.exp(-((rows - np.float32(at[0])) ** 2 + (columns - np.float32(at[1])) ** 2) / 0.02)
+    lit = scene * gradient(random, scene.shape[:2], 0.7)[..., np.newaxis] + 70 * glare[..., np.newaxis]
+    return jpeg(random, photographed(random, lit, 1.0))
+
+
+KINDS: tuple[Kind, ...] = (
+    clean, lamp, soft_shadow, hard_shadow, vignette, crease, whiteboard, old_paper, ruled_paper, squared_paper,
+    printed_box, form_rest, neighbours, sheet_on_table, table_at_one_side, punch_holes, paper_clip, tiny_on_a_page,
+    faint_pencil, hairline, marker, chalk, coloured_ink, coarse_jpeg, sensor_noise, motion_blur, photocopy,
+    transparent_dark, transparent_light, transparent_two_colours, transparent_sticker, postal, postal_grey,
+    postal_small, tight, palette, sixteen_bits, paint_program,
+)  # fmt: skip
