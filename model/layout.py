@@ -173,7 +173,8 @@ def _belongs_to_frame(parts: MatLike, stats: MatLike) -> NDArray[np.bool_]:
     """Which parts are printed lines, the table, shadows or a neighbour's strokes along the edge of the image.
 
     They lie along the edge and, inwards, within a band of it. Strokes of a digit that fills its image may do so too:
-    what is at the same edge as the largest other part is left alone.
+    what is at the same edge as the largest other part is left alone. If that touches no edge, the image shows all of
+    the digit, and whatever the edge cuts off is something else.
     """
     rows, columns = parts.shape
     left, top, width, height, area = stats.T
@@ -188,6 +189,7 @@ def _belongs_to_frame(parts: MatLike, stats: MatLike) -> NDArray[np.bool_]:
     )
     if not at_edge.any():
         return np.zeros(len(stats), np.bool_)
+    cut_off = np.array([left == 0, right == columns, top == 0, bottom == rows])
     band_y, band_x = int(BAND * rows), int(BAND * columns)
     centre = parts[band_y : rows - band_y, band_x : columns - band_x]
     in_band = np.bincount(centre.ravel(), minlength=len(stats) + 1)[1:] <= 0.1 * area
@@ -197,12 +199,21 @@ def _belongs_to_frame(parts: MatLike, stats: MatLike) -> NDArray[np.bool_]:
     is_sliver = ((at_left | at_right) & (width <= SLIVER * columns)) | (
         (at_top | at_bottom) & (height <= SLIVER * rows)
     )
+    main = _largest(area, ~is_line & ~in_band, ~is_line & ~cut_off.any(axis=0))
+    if main is None:
+        return np.zeros(len(stats), np.bool_)
     frame: NDArray[np.bool_] = is_line | (in_band & (crosses | is_sliver))
-    others = np.where(frame, 0, area)
-    main = int(others.argmax())
-    if others[main] < SPECK * area.sum():
-        return np.zeros_like(frame)
-    at_its_edge = np.array([left[main] == 0, right[main] == columns, top[main] == 0, bottom[main] == rows])
-    shared: NDArray[np.bool_] = (at_edge & at_its_edge[:, np.newaxis]).any(axis=0)
+    if not cut_off[:, main].any():
+        frame |= in_band & cut_off.any(axis=0)
+    shared: NDArray[np.bool_] = (at_edge & cut_off[:, main, np.newaxis]).any(axis=0)
     frame &= ~shared
     return frame
+
+
+def _largest(area: MatLike, *choices: NDArray[np.bool_]) -> int | None:
+    """The largest part of the first choice that has more than specks."""
+    for choice in choices:
+        chosen = np.where(choice, area, 0)
+        if chosen.max() >= SPECK * area.sum():
+            return int(chosen.argmax())
+    return None

@@ -139,6 +139,8 @@ SCENES = {
     "a printed frame": lambda paper: noisy(_framed(paper, 60), 2),
     "a printed box": lambda paper: noisy(_boxed(paper, 60), 2),
     "a dark table at two sides": lambda paper: noisy(_beside_table(paper, 50), 2),
+    "a corner of a dark table": lambda paper: noisy(_beside_corner(paper, 50), 2),
+    "strokes of the digits beside it": lambda paper: noisy(_between_others(paper, 40), 2),
     "a sheet on a dark table": lambda paper: noisy(cv2.copyMakeBorder(paper, *[120] * 4, 0, value=60), 2),
     "specks": lambda paper: noisy(_specked(paper), 0),
 }
@@ -166,6 +168,20 @@ def _beside_table(paper, grey):
     rows, columns = np.mgrid[0 : 1 : paper.shape[0] * 1j, 0 : 1 : paper.shape[1] * 1j]
     image[(columns < 0.1 - 0.04 * rows) | (rows > 0.93)] = grey
     return image
+
+
+def _beside_corner(paper, grey):
+    image = paper.copy()
+    rows, columns = np.mgrid[0 : 1 : paper.shape[0] * 1j, 0 : 1 : paper.shape[1] * 1j]
+    image[columns < 0.13 - 0.2 * rows] = grey
+    return image
+
+
+def _between_others(paper, grey):
+    height, width = paper.shape
+    for left in (-height // 4, width + height // 4):
+        cv2.circle(paper, (left, height // 2), int(height * 0.34), grey, height // 20, cv2.LINE_AA)
+    return paper
 
 
 def _specked(paper):
