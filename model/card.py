@@ -64,6 +64,7 @@ class Epoch(NamedTuple):
     validation_loss: float  # of the averaged weights, at the end of the epoch
     validation_accuracy: float  # likewise
     seconds: float
+    augmentation: float | None = None  # processor time that making its batches took, in seconds; unknown of older ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,4 +196,4 @@ def _bytes(path: Path) -> bytes:
 
 def _tuple(kind: Any, values: dict[str, Any]) -> Any:
     """A named tuple of `kind` from a dictionary that may hold more."""
-    return kind(**{name: values[name] for name in kind._fields})
+    return kind(**{name: values[name] for name in kind._fields if name in values})

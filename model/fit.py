@@ -1,99 +1,119 @@
-"""The training loop."""
+"""The whole training: teachers first, if the recipe has any, then the network, which learns from them too.
 
-from collections.abc import Callable, Iterator
+G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Network", https://arxiv.org/abs/1503.02531.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
-from model.augment import augment
-from model.calibration import cross_entropy
+from model.batches import Batches
 from model.card import Epoch
-from model.digits import Digits
-from model.network import build, logits
+from model.checkpoint import Checkpoint
+from model.digits import Digits, sha256
+from model.network import build, build_teacher
 from model.recipe import Recipe
+from model.stage import Stage
+
+_TEACHER, _ASKING = 2.0, 0.65
+"""What an epoch of a teacher costs, and what asking one costs in an epoch of the network, against one without."""
+
+
+class Progress(NamedTuple):
+    """Where a training stands, after an epoch."""
+
+    stage: str  # "teacher 1", …, or "network"
+    epochs: int  # of this stage
+    epoch: Epoch  # that has just ended
+    seconds_left: float  # of all stages
 
 
 def fit(
-    train: Digits, validation: Digits, recipe: Recipe, *, seed: int, on_epoch: Callable[[Epoch], None]
+    train: Digits,
+    validation: Digits,
+    recipe: Recipe,
+    *,
+    seed: int,
+    on_epoch: Callable[[Progress], None] = lambda _: None,
+    checkpoints: Path | None = None,
 ) -> tuple[keras.Model, list[Epoch]]:
     """Train a network and return it with its training curve.
 
-    The same arguments on the same machine and number of threads give the same weights, bit for bit. For that it sets
-    the process's random seeds and TensorFlow's deterministic mode.
+    The same arguments on the same machine and number of threads give the same weights, bit for bit, whether the
+    training was stopped in between or not. For that it sets the process's random seeds and TensorFlow's deterministic
+    mode.
 
     Args:
         train: what it learns from, augmented anew in each epoch.
         validation: what it is judged on after each epoch; decides nothing here.
         recipe: how.
         seed: of every random number.
-        on_epoch: told after each epoch; what it raises ends the training.
+        on_epoch: told after each epoch of each stage; what it raises ends the training.
+        checkpoints: a folder for the state after each epoch; a training of these same arguments found there goes on.
 
     Returns:
-        The network with the averaged weights after the last epoch, and the epochs.
+        The network with the averaged weights after the last epoch, and its epochs; the teachers' are not among them.
     """
-    keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-    random = np.random.default_rng(seed)
-    network, average = build(recipe.dropout), build()
-    batch_size = min(recipe.batch_size, len(train))
-    steps = len(train) // batch_size
-    step = _step(network, average, recipe, steps)
-    epochs = []
-    for number in range(1, recipe.epochs + 1):
-        started = perf_counter()
-        loss, correct = np.sum([step(*batch) for batch in _batches(train, batch_size, recipe, random)], axis=0)
-        outputs = logits(average, validation.images)
-        epoch = Epoch(
-            number,
-            float(loss) / steps,
-            float(correct) / (steps * batch_size),
-            cross_entropy(outputs, validation.labels),
-            float(np.mean(outputs.argmax(axis=1) == validation.labels)),
-            perf_counter() - started,
+    training = _Training(train, validation, recipe, seed, on_epoch, checkpoints)
+    teachers = [training.stage(build_teacher, number)[0] for number in range(1, recipe.teachers + 1)]
+    return training.stage(build, teachers=teachers)
+
+
+class _Training:
+    """What the stages of one training have in common, and how long those that are left will take."""
+
+    def __init__(
+        self,
+        train: Digits,
+        validation: Digits,
+        recipe: Recipe,
+        seed: int,
+        on_epoch: Callable[[Progress], None],
+        checkpoints: Path | None,
+    ) -> None:
+        self._train, self._validation, self._recipe, self._seed = train, validation, recipe, seed
+        self._on_epoch, self._checkpoints = on_epoch, checkpoints
+        same = json.dumps([sha256(train, validation), asdict(recipe), seed, tf.__version__])
+        self._name = hashlib.sha256(same.encode()).hexdigest()
+        self._done, self._started = 0.0, perf_counter()
+
+    def stage(
+        self, make: Callable[..., keras.Model], number: int = 0, teachers: Sequence[keras.Model] = ()
+    ) -> tuple[keras.Model, list[Epoch]]:
+        """Train one network: a teacher, counted from 1, or with number 0 the one that all is about."""
+        name = f"teacher {number}" if number else "network"
+        epochs = self._recipe.teacher_epochs if number else self._recipe.epochs
+        seed = 1000 * self._seed + number
+        keras.utils.set_random_seed(seed)
+        stage = Stage(
+            make(self._recipe.dropout),
+            make(),
+            Batches(self._train, self._recipe, seed),
+            self._recipe,
+            epochs=epochs,
+            teachers=teachers,
+            checkpoint=self._checkpoints
+            and Checkpoint(self._checkpoints / f"{name.replace(' ', '-')}.safetensors", self._name),
         )
-        epochs.append(epoch)
-        on_epoch(epoch)
-    return average, epochs
+        last = 1 + self._recipe.teachers * _ASKING
+        cost = _TEACHER if number else last
+        later = 0.0
+        if number:
+            teachers_left = self._recipe.teachers - number
+            later = teachers_left * self._recipe.teacher_epochs * _TEACHER + self._recipe.epochs * last
 
+        def told(epoch: Epoch) -> None:
+            self._done += cost
+            left = (epochs - epoch.number) * cost + later
+            seconds_left = (perf_counter() - self._started) / self._done * left
+            self._on_epoch(Progress(name, epochs, epoch, seconds_left))
 
-def _batches(
-    train: Digits, size: int, recipe: Recipe, random: np.random.Generator
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    """One epoch: every image once, in random order, except that what fills no whole batch waits for another epoch."""
-    order = random.permutation(len(train))
-    for start in range(0, len(train) - size + 1, size):
-        batch = train[order[start : start + size]]
-        yield augment(batch.images, recipe.augmentation, random)[..., np.newaxis], batch.labels
-
-
-def _step(network: keras.Model, average: keras.Model, recipe: Recipe, steps: int) -> Callable[..., Any]:
-    """One step of Adam on `network`, whose weights `average` follows; returns loss and number of correct images."""
-    total = recipe.epochs * steps
-    warmup = min(steps, total // 2)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, total - warmup, warmup_target=recipe.learning_rate, warmup_steps=warmup
-    )
-    optimizer = keras.optimizers.Adam(rate)
-    optimizer.build(network.trainable_variables)
-    objective = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-    def step(images: Any, labels: Any) -> Any:
-        with tf.GradientTape() as tape:
-            outputs = network(images, training=True)
-            loss = objective(labels, outputs)
-        gradients = tape.gradient(loss, network.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
-        # A young average must not remember the random start, so its decay grows to the recipe's.
-        done = tf.cast(optimizer.iterations, tf.float32)
-        decay = tf.minimum(recipe.averaging, (1 + done) / (10 + done))
-        for mean, variable in zip(average.trainable_variables, network.trainable_variables, strict=True):
-            mean.assign_sub((1 - decay) * (mean - variable))
-        correct = tf.math.count_nonzero(tf.argmax(outputs, axis=1) == tf.cast(labels, tf.int64))
-        return loss, tf.cast(correct, tf.float32)
-
-    compiled: Callable[..., Any] = tf.function(step)
-    return compiled
+        return stage.average, stage.run(self._validation, told)

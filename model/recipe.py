@@ -14,12 +14,16 @@ class Augmentation:
         scale: share by which width and height each grow or shrink.
         shear: slant: horizontal shift per unit of height.
         shift: pixels, along each axis.
+        elastic: pixels, the standard deviation of smooth local displacements.
+        thickness: share of a pixel by which strokes grow or shrink on each side.
     """
 
     rotation: float = 12.0
     scale: float = 0.12
-    shear: float = 0.15
+    shear: float = 0.2
     shift: float = 2.0
+    elastic: float = 0.6
+    thickness: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +38,28 @@ class Recipe:
         averaging: decay per step of the moving average of the weights, which is what is kept.
         validation: share of the images held out of training; of MNIST's 60,000 about 5,000.
         augmentation: distortions of the training images.
+        wear: share of the images that each kind of wear befalls: blur, noise, stray lines and so on.
+        outliers: share of each batch that is no digit, for the network to learn doubt from.
+        teachers: larger networks that are trained first; the network learns from their opinions too.
+        teacher_epochs: their passes over the training images.
+        distillation: how much the teachers' opinion counts against the label.
 
     Raises:
         UsageError: less than one epoch, or batches of less than one image.
     """
 
-    epochs: int = 30
+    epochs: int = 40
     batch_size: int = 128
     learning_rate: float = 2e-3
-    dropout: float = 0.4
+    dropout: float = 0.3
     averaging: float = 0.999
     validation: float = 1 / 12
     augmentation: Augmentation = field(default_factory=Augmentation)
+    wear: float = 0.03
+    outliers: float = 0.06
+    teachers: int = 2
+    teacher_epochs: int = 15
+    distillation: float = 0.7
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1:
@@ -54,9 +68,10 @@ class Recipe:
     @classmethod
     def quick(cls) -> "Recipe":
         """For trying things out: at least 99.0 % in about a minute on two cores."""
-        return cls(epochs=5, dropout=0.2, averaging=0.99, augmentation=Augmentation(8.0, 0.08, 0.1, 1.0))
+        mild = Augmentation(rotation=8, scale=0.08, shear=0.1, shift=1, elastic=0.3, thickness=0.3)
+        return cls(epochs=5, dropout=0.2, averaging=0.99, augmentation=mild, wear=0.01, teachers=0)
 
     @classmethod
     def small(cls) -> "Recipe":
         """For one or two thousand images: more epochs of smaller batches."""
-        return cls(epochs=25, batch_size=32, dropout=0.2, averaging=0.99)
+        return cls(epochs=25, batch_size=32, dropout=0.2, averaging=0.99, teachers=0)

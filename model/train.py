@@ -8,20 +8,27 @@ import argparse
 import dataclasses
 import hashlib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model import metrics, mnist, samples
 from model.calibration import fit_temperature
-from model.card import CURVES, MODEL, WEIGHTS, Card, Data, Epoch, Score, Scores
+from model.card import CURVES, MODEL, WEIGHTS, Card, Data, Score, Scores
 from model.classifier import Classifier
 from model.digits import Dataset, Digits, hold_out, sha256
 from model.errors import DigitmillError, ModelError, UsageError
 from model.quiet import without_chatter
 from model.recipe import Recipe
+
+if TYPE_CHECKING:
+    from model.fit import Progress
+
+CHECKPOINTS = "training"
+"""The folder, beside the model's files, in which a training keeps its state while it runs."""
 
 LEAST_AGREEMENT = 0.995
 """On which share of the validation images the export must name the same digit as the network it came from."""
@@ -35,11 +42,12 @@ def train(
     seed: int = 1,
     name: str | None = None,
     parent: str | None = None,
-    on_epoch: Callable[[Epoch], None] = lambda _: None,
+    on_epoch: "Callable[[Progress], None]" = lambda _: None,
 ) -> Card:
     """Train a network, export it, judge both, and write the model into `folder`.
 
-    The card is written last, so a folder with a card is complete.
+    The card is written last, so a folder with a card is complete. A training that was stopped left its state in
+    `folder`, and the same call goes on from there.
 
     Args:
         data: training images, of which `recipe.validation` are held out, and test images, which are only reported.
@@ -48,7 +56,7 @@ def train(
         seed: of every random number.
         name: first part of the version; by default the time, UTC.
         parent: version of the live model that this one is meant to replace.
-        on_epoch: told after each epoch; what it raises ends the training.
+        on_epoch: told after each epoch of each stage; what it raises ends the training.
 
     Returns:
         The model's card.
@@ -70,7 +78,8 @@ def train(
 
     created = datetime.now(UTC)
     training, validation = hold_out(data.train, recipe.validation)
-    network, epochs = fit(training, validation, recipe, seed=seed, on_epoch=on_epoch)
+    checkpoints = folder / CHECKPOINTS
+    network, epochs = fit(training, validation, recipe, seed=seed, on_epoch=on_epoch, checkpoints=checkpoints)
     model = to_int8(network, training.images[:CALIBRATION_IMAGES])
     files = {MODEL: model, WEIGHTS: dump_weights(network), CURVES: draw(epochs)}
     hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
@@ -88,6 +97,7 @@ def train(
     for file, content in files.items():
         (folder / file).write_bytes(content)
     card.write(folder)
+    shutil.rmtree(checkpoints, ignore_errors=True)
     return card
 
 
@@ -142,11 +152,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         data, recipe = _data(options), _recipe(options)
         print(f"{data.name}: {len(data.train):,} images to train and validate on, {len(data.test):,} to test on")
-        card = train(data, recipe, options.out, seed=options.seed, name=options.name, on_epoch=_printer(recipe.epochs))
+        card = train(data, recipe, options.out, seed=options.seed, name=options.name, on_epoch=_show)
     except DigitmillError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        print("Stopped. The same command goes on from the last whole epoch.", file=sys.stderr)
         return 130  # 128 + SIGINT, as shells have it
     print(f"{card.version} in {options.out}")
     for part, scores in (("validation", card.validation), ("test", card.test)):
@@ -180,18 +191,16 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     return dataclasses.replace(recipe, **{name: value for name, value in chosen.items() if value is not None})
 
 
-def _printer(epochs: int) -> Callable[[Epoch], None]:
-    """Prints one line per epoch."""
-
-    def show(epoch: Epoch) -> None:
-        print(
-            f"epoch {epoch.number:>{len(str(epochs))}}/{epochs}  loss {epoch.loss:.4f}  accuracy {epoch.accuracy:.2%}  "
-            f"validation loss {epoch.validation_loss:.4f}  accuracy {epoch.validation_accuracy:.2%}  "
-            f"{epoch.seconds:.1f} s  {(epochs - epoch.number) * epoch.seconds:.0f} s left",
-            flush=True,
-        )
-
-    return show
+def _show(progress: "Progress") -> None:
+    """Print one line per epoch."""
+    epoch, epochs = progress.epoch, progress.epochs
+    minutes, seconds = divmod(round(progress.seconds_left), 60)
+    print(
+        f"{progress.stage}  epoch {epoch.number:>{len(str(epochs))}}/{epochs}  loss {epoch.loss:.4f}  "
+        f"validation loss {epoch.validation_loss:.4f}  accuracy {epoch.validation_accuracy:.2%}  "
+        f"{epoch.seconds:.1f} s  {minutes}:{seconds:02} left",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

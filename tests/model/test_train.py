@@ -11,10 +11,10 @@ from model.card import CURVES, MODEL, Card, read_file, read_model
 from model.classifier import Classifier
 from model.digits import sha256
 from model.errors import UsageError
-from model.fit import fit
+from model.fit import Progress, fit
 from model.network import dump_weights
 from model.recipe import Recipe
-from model.train import main, train
+from model.train import CHECKPOINTS, main, train
 
 ONE_EPOCH = dataclasses.replace(Recipe.small(), epochs=1)
 
@@ -44,30 +44,77 @@ def test_the_card_tells_how(trained, samples):
 def test_the_same_seed_gives_the_same_network(samples):
     """Training twice with one seed gives the same weights bit for bit; another seed gives others."""
     few, validation = samples.train[:256], samples.test[:64]
-    weights = [
-        dump_weights(fit(few, validation, ONE_EPOCH, seed=seed, on_epoch=lambda _: None)[0]) for seed in (7, 7, 8)
-    ]
+    weights = [dump_weights(fit(few, validation, ONE_EPOCH, seed=seed)[0]) for seed in (7, 7, 8)]
     assert weights[0] == weights[1] != weights[2]
 
 
 def test_progress_by_epoch(samples):
-    """Each epoch is told once, in order, as it ends."""
+    """Each epoch of each stage is told once, in order, as it ends, with how long all that is left will take."""
     told = []
-    recipe = dataclasses.replace(ONE_EPOCH, epochs=3)
+    recipe = dataclasses.replace(ONE_EPOCH, epochs=3, teachers=2, teacher_epochs=1)
     _, epochs = fit(samples.train[:64], samples.test[:64], recipe, seed=1, on_epoch=told.append)
-    assert told == epochs
-    assert [epoch.number for epoch in told] == [1, 2, 3]
+    assert [progress.epoch for progress in told[2:]] == epochs
+    stages = [(progress.stage, progress.epoch.number, progress.epochs) for progress in told]
+    assert stages == [("teacher 1", 1, 1), ("teacher 2", 1, 1), ("network", 1, 3), ("network", 2, 3), ("network", 3, 3)]
+    assert all(progress.seconds_left > 0 for progress in told[:-1])
+    assert told[-1].seconds_left == 0
+
+
+def test_a_stopped_training_goes_on(samples, tmp_path):
+    """Stopped after any epoch of any stage and called again, a training ends with the weights of one never stopped."""
+    few, validation = samples.train[:128], samples.test[:64]
+    recipe = dataclasses.replace(ONE_EPOCH, epochs=2, teachers=1, teacher_epochs=2)
+    whole, curve = fit(few, validation, recipe, seed=3)
+    told = []
+
+    def stop(progress: Progress):
+        told.append((progress.stage, progress.epoch.number))
+        raise InterruptedError
+
+    for _ in range(4):
+        with pytest.raises(InterruptedError):
+            fit(few, validation, recipe, seed=3, on_epoch=stop, checkpoints=tmp_path)
+    assert told == [("teacher 1", 1), ("teacher 1", 2), ("network", 1), ("network", 2)]
+    resumed, resumed_curve = fit(few, validation, recipe, seed=3, on_epoch=stop, checkpoints=tmp_path)
+    assert dump_weights(resumed) == dump_weights(whole)
+    assert [epoch.loss for epoch in resumed_curve] == [epoch.loss for epoch in curve]
+
+
+def test_another_training_does_not_go_on(samples, tmp_path):
+    """The state of a training with another seed, or a damaged one, is not taken for this training's."""
+    few, validation = samples.train[:64], samples.test[:64]
+    fit(few, validation, ONE_EPOCH, seed=1, checkpoints=tmp_path)
+    told = []
+    fit(few, validation, ONE_EPOCH, seed=2, on_epoch=told.append, checkpoints=tmp_path)
+    assert len(told) == 1
+    (tmp_path / "network.safetensors").write_bytes(b"cut off")
+    fit(few, validation, ONE_EPOCH, seed=2, on_epoch=told.append, checkpoints=tmp_path)
+    assert len(told) == 2
+
+
+def test_teachers_are_heeded(samples):
+    """With the same seed, a network that has a teacher becomes another than one without."""
+    few, validation = samples.train[:128], samples.test[:64]
+    alone, taught = (
+        dump_weights(
+            fit(few, validation, dataclasses.replace(ONE_EPOCH, teachers=teachers, teacher_epochs=1), seed=1)[0]
+        )
+        for teachers in (0, 1)
+    )
+    assert alone != taught
 
 
 def test_training_can_be_ended(samples, tmp_path):
-    """What the callback raises ends the training, and no model is left behind."""
+    """What the callback raises ends the training; no model is left behind, only what it goes on from."""
 
     def lost(_):
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
         train(samples, ONE_EPOCH, tmp_path / "model", on_epoch=lost)
-    assert not list((tmp_path / "model").iterdir())
+    assert [path.name for path in (tmp_path / "model").iterdir()] == [CHECKPOINTS]
+    train(samples, ONE_EPOCH, tmp_path / "model", on_epoch=lambda _: pytest.fail("it trained again"))
+    assert not (tmp_path / "model" / CHECKPOINTS).exists()
 
 
 def test_an_impossible_folder_is_noticed_at_once(samples, tmp_path):
@@ -93,7 +140,7 @@ def test_the_command(tmp_path, capsys):
     """One command trains: a line per epoch with the time that is left, then the accuracies."""
     assert main(["--data", "samples", "--epochs", "8", "--out", str(tmp_path), "--name", "tried"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len([line for line in lines if line.startswith("epoch ") and line.endswith(" s left")]) == 8
+    assert len([line for line in lines if line.startswith("network  epoch ") and line.endswith(" left")]) == 8
     card, _ = read_model(tmp_path)
     assert f"{card.version} in {tmp_path}" in lines
     assert (tmp_path / MODEL).exists()
