@@ -74,7 +74,7 @@ def _affine(count: int, most: Augmentation, random: np.random.Generator) -> NDAr
     rows, columns = np.indices((_SIDE, _SIDE)).reshape(2, -1) - _CENTRE
     shift = random.uniform(-most.shift, most.shift, (count, 2, 1))
     places = matrices @ np.stack([columns, rows]) + shift + _CENTRE
-    return places.reshape(count, 2, _SIDE, _SIDE).astype(np.float32)
+    return np.asarray(places, np.float32).reshape(count, 2, _SIDE, _SIDE)
 
 
 def _elastic(count: int, most: float, random: np.random.Generator) -> NDArray[np.float32]:
@@ -83,5 +83,6 @@ def _elastic(count: int, most: float, random: np.random.Generator) -> NDArray[np
     felt = np.exp(-0.5 * np.square((np.arange(_SIDE)[:, np.newaxis] - knots) / _REACH))
     felt = (felt / np.linalg.norm(felt, axis=1, keepdims=True)).astype(np.float32)  # every pixel's variance is 1
     size = most * random.random((count, 1, 1, 1), np.float32)
-    displacements: NDArray[np.float32] = felt @ (size * random.standard_normal((count, 2, _KNOTS, _KNOTS), np.float32))
-    return displacements @ felt.T
+    at_knots = size * random.standard_normal((count, 2, _KNOTS, _KNOTS), np.float32)
+    displacements: NDArray[np.float32] = felt @ at_knots @ felt.T
+    return displacements

@@ -100,8 +100,9 @@ class _Training:
             self._recipe,
             epochs=epochs,
             teachers=teachers,
-            checkpoint=self._checkpoints
-            and Checkpoint(self._checkpoints / f"{name.replace(' ', '-')}.safetensors", self._name),
+            checkpoint=Checkpoint(self._checkpoints / f"{name.replace(' ', '-')}.safetensors", self._name)
+            if self._checkpoints
+            else None,
         )
         last = 1 + self._recipe.teachers * _ASKING
         cost = _TEACHER if number else last
