@@ -15,7 +15,16 @@ WHOLE = 0.97
 """Of the image: what covers more is no sheet on a table, but all there is."""
 
 STRAIGHT = 0.93
-"""Of its bounding rectangle: a sheet covers at least as much, seen at a slight angle. Angular digits reach 0.9."""
+"""Of the outline of a sheet: a polygon of its `CORNERS` covers at least as much. Of an ellipse, five cover 0.76."""
+
+CORNERS = (4, 5)
+"""Of a sheet, seen at any angle; five if a corner lies outside of the image."""
+
+WRITTEN = (0.005, 0.4)
+"""Of a sheet: ink inside of it, away from its edge, covers as much; at least, as paper between strokes has none."""
+
+CORNER = 0.03
+"""Of the outline's length: how far a side of a sheet may bend, by its pixels, without a corner more."""
 
 UNBROKEN = 0.95
 """Of the edge of a sheet: as much of it is paper, and not ink or table."""
@@ -46,7 +55,7 @@ REACH = 0.3
 
 
 def find_sheet(image: Grey) -> Mask | None:
-    """A sheet of paper on a table, or another rectangle of one grey with something drawn inside and nothing outside.
+    """A sheet of paper on a table, or another polygon of one grey with something drawn inside and nothing outside.
 
     Returns:
         The mask of the sheet, its edge left out; None if there is none.
@@ -58,30 +67,34 @@ def find_sheet(image: Grey) -> Mask | None:
     for side in (light, 255 - light):
         if not SHEET < cv2.countNonZero(side) / side.size < WHOLE or rim(side).mean() > WHOLE * 255:
             continue
-        sheet = _rectangle(side)
+        sheet = _straight(side)
         if sheet is not None and _is_bare(coarse, sheet, side):
             sheet = cv2.erode(sheet, SQUARE, borderValue=255)
             return cv2.resize(sheet, image.shape[::-1], interpolation=cv2.INTER_NEAREST)
     return None
 
 
-def _rectangle(mask: Mask) -> Mask | None:
-    """The convex hull of the largest part of a mask, if that is a rectangle with holes."""
+def _straight(mask: Mask) -> Mask | None:
+    """The convex hull of the largest part of a mask, if that has straight sides, and holes."""
     _, parts, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
     if areas.max() < SHEET * mask.size:
         return None
     part = np.where(parts == areas.argmax() + 1, 255, 0).astype(np.uint8)
     outlines, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    corners = cv2.convexHull(outlines[0])
-    _, (width, height), _ = cv2.minAreaRect(corners)
-    hull = cv2.fillConvexPoly(np.zeros_like(mask), corners, 255)
+    outline = cv2.convexHull(outlines[0])
+    corners = cv2.approxPolyDP(outline, CORNER * cv2.arcLength(outline, closed=True), closed=True)
+    _, (width, height), _ = cv2.minAreaRect(outline)
+    is_straight = len(corners) in CORNERS and cv2.contourArea(corners) > STRAIGHT * cv2.contourArea(outline)
+    if not is_straight or min(width, height) <= COARSE / 4:
+        return None
+    hull = cv2.fillConvexPoly(np.zeros_like(mask), outline, 255)
     area = cv2.countNonZero(hull)
     edge = hull - cv2.erode(hull, SQUARE, borderValue=0)
-    is_rectangle = min(width, height) > COARSE / 4 and area > STRAIGHT * (width + 1) * (height + 1)
-    has_holes = 0.6 * area < areas.max() < 0.99 * area  # the ink on it
+    written = cv2.countNonZero(cv2.erode(hull, np.ones((5, 5), np.uint8), borderValue=0) & ~part)
+    has_holes = WRITTEN[0] * area < written < WRITTEN[1] * area
     has_edge = cv2.mean(cv2.dilate(part, SQUARE), edge)[0] > UNBROKEN * 255
-    return hull if is_rectangle and has_holes and has_edge and area < WHOLE * mask.size else None
+    return hull if has_holes and has_edge and area < WHOLE * mask.size else None
 
 
 def _is_bare(image: Grey, sheet: Mask, side: Mask) -> bool:

@@ -142,6 +142,7 @@ SCENES = {
     "a corner of a dark table": lambda paper: noisy(_beside_corner(paper, 50), 2),
     "strokes of the digits beside it": lambda paper: noisy(_between_others(paper, 40), 2),
     "a sheet on a dark table": lambda paper: noisy(cv2.copyMakeBorder(paper, *[120] * 4, 0, value=60), 2),
+    "a sheet seen at an angle": lambda paper: noisy(_in_perspective(paper, 60), 2),
     "specks": lambda paper: noisy(_specked(paper), 0),
 }
 
@@ -184,6 +185,15 @@ def _between_others(paper, grey):
     return paper
 
 
+def _in_perspective(paper, table):
+    height, width = paper.shape
+    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
+    seen = corners + np.array([(90, 110), (60, 20), (130, 60), (10, 100)], np.float32)
+    warp = cv2.getPerspectiveTransform(corners, seen)
+    size = (width + 140, height + 140)
+    return cv2.warpPerspective(paper, warp, size, borderMode=cv2.BORDER_CONSTANT, borderValue=table)
+
+
 def _specked(paper):
     specked = paper.copy()
     for row, column in np.random.default_rng(3).integers(0, min(paper.shape) - 3, (12, 2)):
@@ -209,6 +219,13 @@ def test_hairlines_and_markers_come_near_mnists_strokes(stroke):
     """Strokes of a 250th to a fifth of the drawing's height cover as much of the image as MNIST's digits do."""
     image = normalise(drawing(500, 400, stroke=stroke, line=FIVE))
     assert 0.06 < (image > 127).mean() < 0.30  # of MNIST's: 0.05 to 0.33
+
+
+def test_paper_between_thick_strokes_is_no_sheet():
+    """A marker's seven as large as its image keeps both strokes, though they and the edge frame a patch of paper."""
+    seven = drawing(240, 260, stroke=0.15, line=((0.08, 0.09), (0.92, 0.09), (0.85, 0.93)), ink=40, paper=220)
+    on_more_paper = cv2.copyMakeBorder(seven, *[90] * 4, cv2.BORDER_CONSTANT, value=220)
+    assert shares_ink(normalise(noisy(seven[10:-10, 10:-10], 2)), normalise(on_more_paper)) > 0.9
 
 
 def test_pieces_of_a_broken_stroke_stay_together():
