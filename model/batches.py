@@ -1,4 +1,4 @@
-"""What a network is shown: training images and outliers, distorted and worn, mixed into batches, ready in time."""
+"""What a network is shown: training images and drawn ones, distorted and worn, mixed into batches, ready in time."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model import outliers
+from model import hands, outliers
 from model.augment import augment
 from model.digits import Digits
 from model.recipe import Recipe
@@ -22,7 +22,7 @@ AHEAD = 16
 """How many batches are prepared before they are asked for: the network never waits where augmentation is the faster."""
 
 EPOCHS_DRAWN = 4
-"""Outliers are drawn beforehand, for so many epochs, and then serve again, distorted anew each time."""
+"""Digits and outliers are drawn beforehand, for so many epochs, and then serve again, distorted anew each time."""
 
 
 class Batch(NamedTuple):
@@ -50,11 +50,12 @@ class Batches:
     def __init__(self, train: Digits, recipe: Recipe, seed: int) -> None:
         self._train, self._recipe, self._seed = train, recipe, seed
         size = min(recipe.batch_size, len(train))
-        self._outliers = round(recipe.outliers * size)
-        self._collected = size - self._outliers
+        self._drawn, self._outliers = round(recipe.drawn * size), round(recipe.outliers * size)
+        self._collected = size - self._drawn - self._outliers
         self.steps = len(train) // self._collected
         random = np.random.default_rng((seed, 0))
         self.seconds = -thread_time()
+        self._drawn_digits = Digits(*hands.draw(EPOCHS_DRAWN * self.steps * self._drawn, random))
         self._drawn_outliers = outliers.draw(EPOCHS_DRAWN * self.steps * self._outliers, random, train.images)
         self.seconds += thread_time()
 
@@ -76,8 +77,9 @@ class Batches:
             yield batch
 
     def _batch(self, collected: Digits, random: np.random.Generator) -> Batch:
+        drawn = self._drawn_digits[random.integers(max(1, len(self._drawn_digits)), size=self._drawn)]
         none = self._drawn_outliers[random.integers(max(1, len(self._drawn_outliers)), size=self._outliers)]
-        images = np.concatenate([collected.images, none])
+        images = np.concatenate([collected.images, drawn.images, none])
         images = wear(augment(images, self._recipe.augmentation, random), self._recipe.wear, random)
-        labels = np.concatenate([collected.labels, np.full(len(none), NO_DIGIT)])
+        labels = np.concatenate([collected.labels, drawn.labels, np.full(len(none), NO_DIGIT)])
         return Batch(images[..., np.newaxis], labels)

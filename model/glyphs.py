@@ -6,7 +6,7 @@ B & and infinity, hourglass (8); g and the quaver (9).
 """
 
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,21 +111,42 @@ def strokes(table: str) -> NDArray[np.float32]:
     texts = {"letters": LETTERS, "signs": SIGNS}[table].values()
     glyphs = np.full((len(texts), STROKES, POINTS, 2), np.nan, np.float32)
     for glyph, text in zip(glyphs, texts, strict=True):
-        for index, stroke in enumerate(text.split("|")):
-            corners = np.array([[int(figure) for figure in point] for point in stroke.lstrip("~").split()]) / 8
-            glyph[index] = curve(corners) if stroke.startswith("~") else _polygon(corners)
+        for index, stroke in enumerate(parse(text)):
+            glyph[index] = (curve if stroke.is_curve else polygon)(stroke.corners, POINTS)
     glyphs.flags.writeable = False
     return glyphs
 
 
-def _polygon(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A line through the corners, (POINTS, 2), of which every corner is a point."""
-    legs = len(corners) - 1
-    ends = np.round(np.linspace(0, POINTS - 1, legs + 1))
-    return np.stack([np.interp(np.arange(POINTS), ends, corners[:, axis]) for axis in (0, 1)], axis=1)
+class Stroke(NamedTuple):
+    """One movement of the pen."""
+
+    corners: NDArray[np.float64]  # (n, 2): right and down, about 0 to 1
+    is_curve: bool  # through the corners, or from corner to corner in straight lines
 
 
-def curve(corners: NDArray[np.float64], points: int = POINTS) -> NDArray[np.float64]:
+def parse(text: str) -> list[Stroke]:
+    """The strokes of a glyph in the notation of `LETTERS`."""
+    return [
+        Stroke(
+            np.array([[int(figure) for figure in point] for point in stroke.lstrip("~").split()]) / 8,
+            stroke.startswith("~"),
+        )
+        for stroke in text.split("|")
+    ]
+
+
+def polygon(corners: NDArray[np.float64], points: int) -> NDArray[np.float64]:
+    """A line through `corners` (…, n, 2), as `points` points (…, points, 2), of which every corner is one."""
+    legs = corners.shape[-2] - 1
+    ends = np.round(np.linspace(0, points - 1, legs + 1))
+    time = np.interp(np.arange(points), ends, np.arange(legs + 1))
+    leg = np.minimum(time.astype(int), legs - 1)
+    part = (time - leg)[:, np.newaxis]
+    line: NDArray[np.float64] = corners[..., leg, :] * (1 - part) + corners[..., leg + 1, :] * part
+    return line
+
+
+def curve(corners: NDArray[np.float64], points: int) -> NDArray[np.float64]:
     """A smooth curve through `corners` (…, n, 2), as `points` points (…, points, 2).
 
     Catmull and Rom's, uniform ("A Class of Local Interpolating Splines", 1974); it ends at the outer corners.

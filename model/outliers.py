@@ -15,14 +15,8 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model import glyphs
+from model.inking import FINE, Strokes, centred, distorted, fitted, inked
 from model.normalise import BOX, SIDE
-
-_FINE = 3  # pixels per pixel of the image, at which strokes are drawn
-_WIDTHS = (5, 12)  # of strokes, in these pixels: from the first to below the second; MNIST's
-_MARGIN = (SIDE - BOX) // 2
-
-Strokes = NDArray[np.floating]
-"""(n, strokes, points, 2): right and down, in any unit; NaN where there are fewer strokes."""
 
 
 def draw(count: int, random: np.random.Generator, digits: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
@@ -43,15 +37,15 @@ def draw(count: int, random: np.random.Generator, digits: NDArray[np.uint8] | No
         kinds[partial(_digits, digits=digits)] = 8
     shares = np.array(list(kinds.values()), float)
     images = [kind(n, random) for kind, n in zip(kinds, random.multinomial(count, shares / shares.sum()), strict=True)]
-    return _centred(np.concatenate(images)[random.permutation(count)])
+    return centred(np.concatenate(images)[random.permutation(count)])
 
 
 def _letters(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    return _inked(_distorted(_chosen("letters", count, random), random), random)
+    return inked(distorted(_chosen("letters", count, random), random), random)
 
 
 def _signs(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    return _inked(_distorted(_chosen("signs", count, random), random), random)
+    return inked(distorted(_chosen("signs", count, random), random), random)
 
 
 def _words(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -60,13 +54,13 @@ def _words(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
     letters = letters * random.uniform(0.6, 1.0, (count, 4, 1, 1, 2))
     letters[..., 0] += np.arange(4)[:, np.newaxis, np.newaxis] * random.uniform(0.9, 1.2, (count, 1, 1, 1))
     letters[np.arange(4) >= random.integers(2, 5, (count, 1))] = np.nan
-    return _inked(_distorted(letters.reshape(count, 4 * glyphs.STROKES, glyphs.POINTS, 2), random), random, thickest=8)
+    return inked(distorted(letters.reshape(count, 4 * glyphs.STROKES, glyphs.POINTS, 2), random), random, thickest=8)
 
 
 def _scribbles(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
     """One long line, pulled to and fro at random: with fewer turns it might be a digit."""
     corners = random.uniform(0, 1, (count, 13, 2))
-    return _inked(_in_strokes(glyphs.curve(corners, 96)), random, thickest=9)
+    return inked(_in_strokes(glyphs.curve(corners, 96)), random, thickest=9)
 
 
 def _zigzags(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -76,7 +70,7 @@ def _zigzags(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
     phase = 2 * np.pi * (turns * time + random.uniform(0, 1, (count, 1)))
     across = np.where(random.random((count, 1)) < 0.5, np.sin(phase), np.arcsin(np.sin(phase)) * 2 / np.pi)
     line = np.stack([time + loops * np.cos(phase), across * random.uniform(0.25, 0.5, (count, 1))], axis=-1)
-    return _inked(_distorted(_in_strokes(line), random, turn=180), random, thickest=8)
+    return inked(distorted(_in_strokes(line), random, turn=180), random, thickest=8)
 
 
 def _spirals(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -85,14 +79,14 @@ def _spirals(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
     phase = 2 * np.pi * (random.uniform(2.5, 3.2, (count, 1)) * time + random.uniform(0, 1, (count, 1)))
     phase *= random.choice([-1, 1], (count, 1))
     line = time[:, np.newaxis] * np.stack([np.cos(phase), np.sin(phase)], axis=-1)
-    return _inked(_distorted(_in_strokes(line), random), random, thickest=7)
+    return inked(distorted(_in_strokes(line), random), random, thickest=7)
 
 
 def _lines(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
     """Five or six straight lines across each other."""
     ends = random.uniform(0, 1, (count, 6, 2, 2))
     ends[random.random(count) < 0.5, 5] = np.nan
-    return _inked(_distorted(ends, random, turn=0), random, thickest=9)
+    return inked(distorted(ends, random, turn=0), random, thickest=9)
 
 
 def _grids(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -102,7 +96,7 @@ def _grids(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
     ends = np.stack([np.broadcast_to(across, down.shape), down], axis=-1)
     ends[:, ::2] = ends[:, ::2, :, ::-1]
     ends[random.random(count) < 0.5, 5] = np.nan
-    return _inked(_distorted(ends, random, turn=180), random)
+    return inked(distorted(ends, random, turn=180), random)
 
 
 def _blobs(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -115,8 +109,8 @@ def _blobs(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
         radius += random.uniform(0, 0.35 / order, (count, 1)) * np.cos(order * angle + phase)
     outline = radius[..., np.newaxis] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     outline *= np.stack([random.uniform(0.7, 1.5, count), np.ones(count)], axis=1)[:, np.newaxis]
-    outline, _ = _fitted(outline[:, np.newaxis], np.ones(count, int))
-    canvas, images = np.empty((SIDE * _FINE, SIDE * _FINE), np.uint8), np.empty((count, SIDE, SIDE), np.uint8)
+    outline, _ = fitted(outline[:, np.newaxis], np.ones(count, int))
+    canvas, images = np.empty((SIDE * FINE, SIDE * FINE), np.uint8), np.empty((count, SIDE, SIDE), np.uint8)
     for points, every, image in zip(outline[:, 0], corners, images, strict=True):
         canvas[:] = 0
         cv2.fillPoly(canvas, [points if every > 6 else points[:: 48 // every].copy()], 255)
@@ -209,53 +203,6 @@ def _chosen(table: str, count: int, random: np.random.Generator) -> Strokes:
     return known[random.integers(0, len(known), count)]
 
 
-def _in_strokes(line: NDArray[np.float64]) -> Strokes:
-    """A line of points (n, points, 2) as one stroke."""
-    return line[:, np.newaxis]
-
-
-def _distorted(strokes: Strokes, random: np.random.Generator, turn: float = 12.0) -> Strokes:
-    """As hands differ: turned by up to `turn` degrees, slanted, stretched, and bent by two waves across the image."""
-    count = len(strokes)
-    size = np.nanmax(strokes, axis=(1, 2), keepdims=True) - np.nanmin(strokes, axis=(1, 2), keepdims=True)
-    size = size.max(axis=-1, keepdims=True)
-    for _ in range(2):
-        frequency = random.normal(0, 1.0, (count, 1, 1, 2)) / size
-        phase = (strokes * frequency).sum(axis=-1, keepdims=True) + random.uniform(0, 1, (count, 1, 1, 1))
-        strokes = strokes + size * random.normal(0, 0.035, (count, 1, 1, 2)) * np.sin(2 * np.pi * phase)
-    angle = np.deg2rad(random.uniform(-turn, turn, count))
-    slant, stretch = random.uniform(-0.25, 0.25, count), np.exp(random.uniform(-0.3, 0.3, count))
-    matrices = np.empty((count, 1, 2, 2))
-    matrices[:, 0, 0] = np.stack([stretch * np.cos(angle), slant * np.cos(angle) - np.sin(angle)], axis=1)
-    matrices[:, 0, 1] = np.stack([stretch * np.sin(angle), slant * np.sin(angle) + np.cos(angle)], axis=1)
-    return strokes @ np.swapaxes(matrices, -1, -2)
-
-
-def _fitted(strokes: Strokes, widths: NDArray[np.integer]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Points in pixels of the fine image, the longer side of what `widths` draws around them filling the box.
-
-    Also which strokes there are: bool (n, strokes).
-    """
-    low, high = np.nanmin(strokes, axis=(1, 2), keepdims=True), np.nanmax(strokes, axis=(1, 2), keepdims=True)
-    longest = (high - low).max(axis=-1, keepdims=True)
-    scale = (BOX * _FINE - 2 - widths)[:, np.newaxis, np.newaxis, np.newaxis] / longest
-    pixels = (strokes - (low + high) / 2) * scale + SIDE * _FINE / 2
-    there = ~np.isnan(pixels[:, :, 0, 0])
-    return np.nan_to_num(pixels).round().astype(np.int32), there
-
-
-def _inked(strokes: Strokes, random: np.random.Generator, thickest: int = _WIDTHS[1]) -> NDArray[np.uint8]:
-    """Strokes drawn with pens of random width."""
-    widths = random.integers(_WIDTHS[0], thickest, len(strokes))
-    pixels, there = _fitted(strokes, widths)
-    canvas, images = np.empty((SIDE * _FINE, SIDE * _FINE), np.uint8), np.empty((len(strokes), SIDE, SIDE), np.uint8)
-    for points, has, width, image in zip(pixels, there, widths.tolist(), images, strict=True):
-        canvas[:] = 0
-        cv2.polylines(canvas, list(points[has]), isClosed=False, color=255, thickness=width)
-        cv2.resize(canvas, (SIDE, SIDE), dst=image, interpolation=cv2.INTER_AREA)
-    return images
-
-
 def _place(cut: MatLike, image: NDArray[np.uint8]) -> None:
     """Put ink that is cut out into the middle of an empty image, its longer side filling the box."""
     scale = BOX / max(cut.shape)
@@ -266,17 +213,6 @@ def _place(cut: MatLike, image: NDArray[np.uint8]) -> None:
     image[top : top + height, left : left + width] = cv2.convertScaleAbs(small, alpha=255 / max(1, int(small.max())))
 
 
-def _centred(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The same images with their centres of mass in the middle, as far as the margin allows."""
-    mass = images.sum(axis=(1, 2), dtype=np.float64)
-    at = np.arange(SIDE) + 0.5
-    shifts = [
-        np.clip(np.round(SIDE / 2 - images.sum(axis=axis, dtype=np.float64) @ at / mass), -_MARGIN, _MARGIN).astype(int)
-        for axis in (2, 1)
-    ]
-    index = np.arange(SIDE)
-    rows, columns = ((index - shift[:, np.newaxis]) % SIDE for shift in shifts)
-    moved: NDArray[np.uint8] = images[
-        np.arange(len(images))[:, np.newaxis, np.newaxis], rows[:, :, np.newaxis], columns[:, np.newaxis]
-    ]
-    return moved
+def _in_strokes(line: NDArray[np.float64]) -> Strokes:
+    """A line of points (n, points, 2) as one stroke."""
+    return line[:, np.newaxis]

@@ -39,6 +39,7 @@ class Recipe:
         validation: share of the images held out of training; of MNIST's 60,000 about 5,000.
         augmentation: distortions of the training images.
         wear: share of the images that each kind of wear befalls: blur, noise, stray lines and so on.
+        drawn: share of each batch that is drawn digits, in ways of writing that MNIST hardly has.
         outliers: share of each batch that is no digit, for the network to learn doubt from.
         teachers: larger networks that are trained first; the network learns from their opinions too.
         teacher_epochs: their passes over the training images.
@@ -56,6 +57,7 @@ class Recipe:
     validation: float = 1 / 12
     augmentation: Augmentation = field(default_factory=Augmentation)
     wear: float = 0.03
+    drawn: float = 0.1
     outliers: float = 0.06
     teachers: int = 2
     teacher_epochs: int = 15
