@@ -175,6 +175,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="at least 99.0 %% in about a minute")
     parser.add_argument("--epochs", type=int, metavar="N")
     parser.add_argument("--batch-size", type=int, metavar="N")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="of the recipe, such as augmentation.elastic=1"
+    )
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     parser.add_argument("--name", help="first part of the version; by default the time")
     parser.epilog = "Example: python -m model.train --quick --mnist ~/mnist --out /tmp/model"
@@ -188,7 +191,23 @@ def _data(options: argparse.Namespace) -> Dataset:
 def _recipe(options: argparse.Namespace) -> Recipe:
     recipe = Recipe.small() if options.data == "samples" else Recipe.quick() if options.quick else Recipe()
     chosen = {"epochs": options.epochs, "batch_size": options.batch_size}
-    return dataclasses.replace(recipe, **{name: value for name, value in chosen.items() if value is not None})
+    settings = [f"{name}={value}" for name, value in chosen.items() if value is not None]
+    for setting in settings + options.set:
+        name, _, value = setting.partition("=")
+        recipe = _changed(recipe, name.split("."), value)
+    return recipe
+
+
+def _changed(recipe: Any, path: list[str], value: str) -> Any:
+    """The recipe with one of its values replaced; the path leads through its parts."""
+    name, *rest = path
+    try:
+        now = getattr(recipe, name)
+        new = _changed(now, rest, value) if rest else {int: int, float: float}[type(now)](value)
+    except (AttributeError, LookupError, ValueError) as error:
+        known = ", ".join(each.name for each in dataclasses.fields(recipe))
+        raise UsageError(f"The recipe takes no {name}={value}. It has {known}, each a number.") from error
+    return dataclasses.replace(recipe, **{name: new})
 
 
 def _show(progress: "Progress") -> None:

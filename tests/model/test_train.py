@@ -152,6 +152,23 @@ def test_the_command_explains_itself(tmp_path, capsys):
     assert capsys.readouterr().err.startswith(f"Error: {tmp_path} does not hold MNIST. Put its four IDX files")
 
 
+def test_parts_of_the_recipe_can_be_set(tmp_path):
+    """Any number of the recipe can be set by name, those of its parts with a dot."""
+    arguments = ["--data", "samples", "--out", str(tmp_path), "--epochs", "1", "--set", "augmentation.elastic=1.5"]
+    assert main([*arguments, "--set", "batch_size=64", "--seed", "4"]) == 0
+    recipe = Card.read(tmp_path).recipe
+    assert (recipe["epochs"], recipe["batch_size"], recipe["augmentation"]["elastic"]) == (1, 64, 1.5)
+
+
+@pytest.mark.parametrize(
+    "setting", ["elastic=1", "augmentation.elastic=much", "augmentation=1", "epochs.x=1", "epochs"]
+)
+def test_what_the_recipe_has_not_cannot_be_set(setting, tmp_path, capsys):
+    """A name that the recipe has not, or a value that is no number, is refused with what there is."""
+    assert main(["--data", "samples", "--out", str(tmp_path), "--set", setting]) == 1
+    assert "The recipe takes no" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch_size": 0}])
 def test_impossible_recipes_are_refused(wrong):
     """No epochs or empty batches are refused at once."""
