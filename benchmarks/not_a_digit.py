@@ -1,0 +1,345 @@
+"""How often what is no digit passes for one, and how often a digit that is read rightly is doubted.
+
+    python benchmarks/not_a_digit.py [--model FOLDER] [--mnist FOLDER] [--digits FOLDER] [--show FILE.png]
+
+Whatever is below the threshold of confidence, or refused with an error, is flagged for a person to look at. Everything
+goes the way of a worker's images: encoded bytes are decoded, normalised and classified, at the model's temperature.
+
+Nothing here is drawn by `model.outliers`, which the network learned from: letters, signs and words are set in fonts and
+distorted, photographs are crops of scikit-learn's two, numbers are MNIST's test digits side by side. Letters that
+people write like digits (O, I, Z, S, …) are left out: nobody could tell.
+
+`--digits` names a folder of real digits as `<set>/<label>/<file>`; MNIST's test images are always among them.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import cv2
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from sklearn.datasets import load_sample_images
+
+from model.card import BASELINE, read_model
+from model.classifier import Classifier
+from model.errors import ImageError
+from model.mnist import load_test
+from model.preprocess import preprocess
+
+THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
+LETTERS = "ACEFHKMNPRTUVWXYadefhkmnprtuvwx"
+GREEK = "ΓΔΞΠΣΨΩπψωλμ"
+SIGNS = "#%@+=÷×±→←↔√∂≠≡…∴★☆♠♣♥♦♪♫☀☂☎☺☹✂✈✉✓✗⌂⌘"
+WORDS = "total name date yes no page hello Miller kg EUR net sum John Anna July file test blank check paid AM PM ok"
+FONTS = (
+    *(f"DejaVuSans{kind}.ttf" for kind in ("", "-Bold", "-Oblique", "-BoldOblique")),
+    *(f"DejaVuSerif{kind}.ttf" for kind in ("", "-Bold", "-Italic", "-BoldItalic")),
+    *(f"DejaVuSansMono{kind}.ttf" for kind in ("", "-Bold")),
+    *(f"STIXGeneral{kind}.ttf" for kind in ("", "Bol", "Italic", "BolIta")),
+)
+
+Random = np.random.Generator
+Grey = NDArray[np.uint8]
+
+
+def main() -> None:
+    """Measure and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=BASELINE, help="folder of a model (default: the baseline)")
+    parser.add_argument("--mnist", type=Path, help="folder with MNIST's four IDX files or mnist.npz")
+    parser.add_argument("--digits", type=Path, help="folder of real digits, <set>/<label>/<file>")
+    parser.add_argument("--count", type=int, default=500, help="images of each kind (default 500)")
+    parser.add_argument("--threshold", type=float, default=0.8, help="of the detailed tables (default 0.8)")
+    parser.add_argument(
+        "--show", type=Path, metavar="FILE", help="draw examples of each kind, and what they are read as"
+    )
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    card, model = read_model(arguments.model)
+    classifier = Classifier(model, temperature=card.temperature)
+    test = load_test(arguments.mnist)
+
+    print(f"{card.version}, temperature {card.temperature:.3f}; {arguments.count} images of each kind\n")
+    others = {}
+    for kind, make in _kinds(test.images).items():
+        random = np.random.default_rng(list(kind.encode()))
+        others[kind] = read((make(random) for _ in range(arguments.count)), None, classifier)
+    digits = {"MNIST, test": read((_png(image) for image in test.images), test.labels, classifier)}
+    for folder in sorted(path for path in arguments.digits.iterdir() if path.is_dir()) if arguments.digits else ():
+        files = sorted(path for path in folder.glob("[0-9]/*") if path.is_file())
+        if files:
+            labels = np.array([int(file.parent.name) for file in files])
+            digits[folder.name] = read((file.read_bytes() for file in files), labels, classifier)
+
+    _print_kinds(others, arguments.threshold)
+    _print_digits(digits, arguments.threshold)
+    _print_thresholds(others, digits)
+    if arguments.show:
+        _draw(others, digits, arguments.threshold, arguments.show)
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What became of n images.
+
+    Attributes:
+        images: uint8 (n, 28, 28), as the network saw them.
+        digits: int (n,).
+        confidences: (n,), 0 where the image was refused.
+        right: bool (n,), whether it was read as its label; False where there is none.
+        refused: how many were, by error code.
+    """
+
+    images: Grey
+    digits: NDArray[np.integer]
+    confidences: NDArray[np.floating]
+    right: NDArray[np.bool_]
+    refused: Counter[str]
+
+    def passed(self, threshold: float) -> NDArray[np.bool_]:
+        """Which were neither refused nor doubted."""
+        return self.confidences >= max(threshold, 1e-9)
+
+
+def read(files: Iterator[bytes], labels: NDArray[np.integer] | None, classifier: Classifier) -> Readings:
+    """Decode, normalise and classify, as a worker does."""
+    images, refused = [], {}
+    for index, file in enumerate(files):
+        try:
+            images.append(preprocess(file))
+        except ImageError as error:
+            images.append(np.zeros((28, 28), np.uint8))
+            refused[index] = str(error.code)
+    stacked = np.stack(images)
+    found = classifier.classify(stacked)
+    confidences = found.confidences.copy()
+    confidences[list(refused)] = 0
+    right = np.zeros(len(found), bool) if labels is None else found.digits == labels
+    right[list(refused)] = False
+    return Readings(stacked, found.digits, confidences, right, Counter(refused.values()))
+
+
+def _print_kinds(others: dict[str, Readings], threshold: float) -> None:
+    print(f"No digits: flagged = refused + below {threshold}; passed = taken for a digit (false negatives)")
+    print(f"  {'kind':<20}{'refused':>9}{'below':>9}{'passed':>9}   refused as; passed as")
+    for kind, readings in others.items():
+        passed, count = readings.passed(threshold), len(readings.digits)
+        refused = readings.refused.total()
+        codes = ", ".join(f"{code} {n}" for code, n in readings.refused.most_common())
+        taken = Counter(readings.digits[passed].tolist()).most_common(4)
+        shares = refused / count, 1 - (refused + passed.sum()) / count, passed.mean()
+        print(f"  {kind:<20}{''.join(f'{share:9.1%}' for share in shares)}   {codes}; {_named(taken)}")
+
+
+def _print_digits(digits: dict[str, Readings], threshold: float) -> None:
+    print(f"\nDigits: flagged, of those read rightly (false positives) and of those read wrongly, below {threshold}")
+    print(f"  {'set':<20}{'images':>9}{'right':>9}{'of right, flagged':>22}{'of wrong, flagged':>22}")
+    for name, readings in digits.items():
+        flagged, wrong = ~readings.passed(threshold), ~readings.right
+        falsely, justly = (flagged & readings.right).sum(), (flagged & wrong).sum()
+        print(
+            f"  {name:<20}{len(wrong):>9,}{readings.right.mean():>9.2%}"
+            f"{f'{falsely} ({falsely / readings.right.sum():.2%})':>22}{f'{justly} of {wrong.sum()}':>22}"
+        )
+
+
+def _print_thresholds(others: dict[str, Readings], digits: dict[str, Readings]) -> None:
+    print(
+        "\nBy threshold: no digits that pass (mean over kinds); then of digits, the share that is accepted (coverage)"
+    )
+    print("and the share of those that is wrong (risk)")
+    print(f"  {'threshold':<12}{'passed':>9}" + "".join(f"{name:>22}" for name in digits))
+    for threshold in (0, *THRESHOLDS):
+        passed = np.mean([readings.passed(threshold).mean() for readings in others.values()])
+        line = f"  {threshold:<12}{passed:>9.2%}"
+        for readings in digits.values():
+            accepted = readings.passed(threshold)
+            line += f"{f'{accepted.mean():.2%}  {1 - readings.right[accepted].mean():.3%}':>22}"
+        print(line)
+    accepted = np.concatenate([readings.confidences[readings.right] for readings in digits.values()])
+    print(f"\nArea under the ROC curve, right digits against no digits: {_roc_area(accepted, others):.4f}")
+
+
+def _roc_area(digits: NDArray[np.floating], others: dict[str, Readings]) -> float:
+    """How likely a right digit is to have a higher confidence than a non-digit, whose kinds count alike."""
+    ordered = np.sort(digits)
+    return float(
+        np.mean(
+            [
+                1
+                - (np.searchsorted(ordered, each, "left") + np.searchsorted(ordered, each, "right")) / 2 / len(ordered)
+                for each in (readings.confidences for readings in others.values())
+            ]
+        )
+    )
+
+
+def _named(taken: list[tuple[int, int]]) -> str:
+    return ", ".join(f"{digit} ×{count}" for digit, count in taken) or "none"
+
+
+# What is no digit.
+
+
+def _kinds(digits: Grey) -> dict[str, Callable[[Random], bytes]]:
+    """By name, what makes one file of each kind."""
+    photographs = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in load_sample_images().images]
+    return {
+        "blank page": _blank_page,
+        "noise": _noise,
+        "photograph": lambda random: _crop(photographs, random),
+        "shape": lambda random: _on_paper(_shape(random), random),
+        "scribble": lambda random: _on_paper(_scribble(random), random),
+        "letter": lambda random: _on_paper(_text(_one(LETTERS, random), random), random),
+        "Greek letter": lambda random: _on_paper(_text(_one(GREEK, random), random), random),
+        "sign": lambda random: _on_paper(_text(_one(SIGNS, random), random, FONTS[:2]), random),
+        "word": lambda random: _on_paper(_text(_one(WORDS.split(), random), random), random),
+        "number": lambda random: _number(digits, random),
+    }
+
+
+def _one(choices: Any, random: Random) -> Any:
+    return choices[random.integers(len(choices))]
+
+
+def _blank_page(random: Random) -> bytes:
+    """Paper, lit unevenly, with its grain."""
+    side = int(random.integers(28, 400))
+    light = np.linspace(0, random.uniform(0, 40), side) + random.uniform(120, 215)
+    return _encoded(light + random.normal(0, random.uniform(0, 4), (side, side)), random)
+
+
+def _noise(random: Random) -> bytes:
+    side = int(random.integers(28, 300))
+    if random.random() < 0.5:
+        return _encoded(random.uniform(0, 255, (side, side)), random)
+    grains = random.normal(0, 1, (side, side)).astype(np.float32)
+    smooth = cv2.GaussianBlur(grains, (0, 0), random.uniform(0.5, side / 15))
+    return _encoded(128 + smooth / smooth.std() * random.uniform(20, 60), random)
+
+
+def _crop(photographs: list[Any], random: Random) -> bytes:
+    photograph = _one(photographs, random)
+    side = int(random.integers(40, 400))
+    top, left = (int(random.integers(0, length - side)) for length in photograph.shape)
+    return _encoded(photograph[top : top + side, left : left + side], random)
+
+
+def _number(digits: Grey, random: Random) -> bytes:
+    """Two or three digits, none so near its neighbour that they touch."""
+    row = []
+    for digit in digits[random.integers(0, len(digits), random.integers(2, 4))]:
+        columns = np.flatnonzero(digit.any(axis=0))
+        row += [digit[:, columns[0] : columns[-1] + 1], np.zeros((28, int(random.integers(2, 6))), np.uint8)]
+    size = random.uniform(2, 5)
+    ink = cv2.resize(np.hstack(row[:-1]), None, fx=size, fy=size, interpolation=cv2.INTER_CUBIC)
+    return _on_paper(np.pad(ink, 20), random)
+
+
+def _text(text: str, random: Random, fonts: tuple[str, ...] = FONTS) -> Grey:
+    """Ink 0 to 255; bent and turned as by hand."""
+    size = int(random.integers(60, 140))
+    font = ImageFont.truetype(str(Path(mpl.get_data_path(), "fonts", "ttf", _one(fonts, random))), size)
+    left, top, right, bottom = font.getbbox(text)
+    image = Image.new("L", (int(right - left) + size, int(bottom - top) + size))
+    ImageDraw.Draw(image).text((size / 2 - left, size / 2 - top), text, fill=255, font=font)
+    return _bent(np.asarray(image), random)
+
+
+def _shape(random: Random) -> Grey:
+    """An outline or filled: polygons of five to eight corners, stars, crosses, broad bars, rings within rings."""
+    canvas = np.zeros((160, 160), np.uint8)
+    corners, kind = int(random.integers(5, 9)), random.integers(4)
+    angle = 2 * np.pi * (np.arange(2 * corners) / (2 * corners) + random.random())
+    radius = np.where(np.arange(2 * corners) % 2, random.uniform(20, 35) if kind < 2 else 60, 60)
+    points = (80 + radius * np.array([np.cos(angle), np.sin(angle)])).T.round().astype(np.int32)
+    pen = int(random.integers(3, 12))
+    if kind in {0, 2}:
+        cv2.fillPoly(canvas, [points], 255)
+    elif kind == 1:
+        cv2.polylines(canvas, [points], isClosed=True, color=255, thickness=pen)
+    else:
+        for ring in range(20, 71, int(random.integers(18, 26))):
+            cv2.circle(canvas, (80, 80), ring, 255, pen // 2 + 1)
+    return _bent(canvas, random)
+
+
+def _scribble(random: Random) -> Grey:
+    """A pen that wanders with inertia, long enough to cross itself many times."""
+    turns = np.cumsum(random.normal(0, 0.12, 700)) + np.cumsum(random.normal(0, 0.25, 700))
+    steps = np.stack([np.cos(turns), np.sin(turns)], axis=1) * 2
+    inside = np.abs((np.cumsum(steps, axis=0) + 50) % 200 - 100)  # reflected at the edges of a square
+    canvas = np.zeros((160, 160), np.uint8)
+    cv2.polylines(
+        canvas,
+        [(inside + 30).round().astype(np.int32)],
+        isClosed=False,
+        color=255,
+        thickness=int(random.integers(2, 6)),
+    )
+    return canvas
+
+
+def _bent(ink: Grey, random: Random) -> Grey:
+    """Turned, slanted, stretched and displaced smoothly (Simard et al. 2003), with the pen made thinner or thicker."""
+    height, width = ink.shape
+    field = [cv2.GaussianBlur(random.uniform(-1, 1, (height, width)).astype(np.float32), (0, 0), 14) for _ in range(2)]
+    across, down = (each / np.abs(each).max() * random.uniform(0, 7) for each in field)
+    columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    bent = cv2.remap(ink, columns + across, rows + down, cv2.INTER_LINEAR)
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(-12, 12), random.uniform(0.8, 1))
+    matrix[0, 1] += (slant := random.uniform(-0.2, 0.2))
+    matrix[0, 2] -= slant * height / 2
+    bent = cv2.warpAffine(bent, matrix, (width, height))
+    pen = np.ones((int(random.integers(1, 5)),) * 2, np.uint8)
+    return np.asarray(cv2.dilate(bent, pen), np.uint8)
+
+
+def _on_paper(ink: Grey, random: Random) -> bytes:
+    """Dark ink on light paper with its grain; one in four the other way round."""
+    paper, pen = random.uniform(190, 255), random.uniform(0, 90)
+    if random.random() < 0.25:
+        paper, pen = pen, paper
+    page = paper + (pen - paper) * (ink / 255) + random.normal(0, random.uniform(0, 5), ink.shape)
+    return _encoded(page, random)
+
+
+def _encoded(page: NDArray[Any], random: Random) -> bytes:
+    """A PNG or JPEG file."""
+    file, image = BytesIO(), Image.fromarray(np.clip(page, 0, 255).astype(np.uint8))
+    if random.random() < 0.5:
+        image.save(file, "PNG", compress_level=1)
+    else:
+        image.save(file, "JPEG", quality=int(random.integers(60, 95)))
+    return file.getvalue()
+
+
+def _png(image: Grey) -> bytes:
+    file = BytesIO()
+    Image.fromarray(image).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def _draw(others: dict[str, Readings], digits: dict[str, Readings], threshold: float, file: Path) -> None:
+    """A row of each kind as the network saw it; of digits, those falsely flagged. What passes has a white frame."""
+    rows = []
+    for kind, readings in {**others, **digits}.items():
+        passed = readings.passed(threshold)
+        chosen = np.flatnonzero(~passed & readings.right) if kind in digits else np.arange(len(passed))
+        row = np.zeros((32, 30 * 32), np.uint8)
+        for column, index in enumerate(chosen[:30]):
+            tile = np.pad(readings.images[index], 1, constant_values=255 if passed[index] else 70)
+            row[1:31, 1 + 32 * column : 31 + 32 * column] = tile
+        rows.append(row)
+    Image.fromarray(np.vstack(rows)).resize((30 * 64, len(rows) * 64), Image.Resampling.NEAREST).save(file)
+
+
+if __name__ == "__main__":
+    main()
