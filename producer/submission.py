@@ -17,6 +17,7 @@ from producer.client import Connection, Gathering, Situation, collect, submit_de
 from producer.journal import Journal, merge, read_journal
 from producer.packing import pack
 from producer.results import Results, Run
+from producer.review import REVIEW_BELOW
 from producer.sources import Source, mnist_source, open_source
 from worker.ledger import JobRecord, JobState, JobStatus, new_job_identifier
 from worker.settings import Settings
@@ -39,7 +40,7 @@ class Order:
         batch_size: most images in one batch, or None for what suits.
         probabilities: ask for the ten probabilities of each image.
         model: a version, or `live` to follow promotions, or None for the version that is live at the start.
-        min_confidence: below it an image is listed for review.
+        min_confidence: below it an image is listed for review; None: none is.
     """
 
     path: str
@@ -49,7 +50,7 @@ class Order:
     batch_size: int | None = None
     probabilities: bool = False
     model: str | None = None
-    min_confidence: float | None = None
+    min_confidence: float | None = REVIEW_BELOW
 
     @classmethod
     def from_record(cls, record: JobRecord) -> "Order":

@@ -17,7 +17,7 @@ from producer.cli.exits import Exit, complain, printable
 from producer.cli.progress import showing
 from producer.report import Summary, write_report
 from producer.report.page import MOST_LEAST_CERTAIN, MOST_MISTAKES
-from producer.report.selection import least_certain, mistakes
+from producer.report.selection import doubted, least_certain, mistakes
 from producer.results import NONE, Results
 from producer.sources import Source
 from producer.submission import Finished
@@ -66,15 +66,17 @@ def print_headline(summary: Summary, folder: Path) -> None:
     if summary.failed:
         codes = ", ".join(f"{count:,} {code}" for code, count in summary.failures.items())
         click.echo(click.style(f"failed    {summary.failed:,}  ({codes}); errors.csv says why", fg="yellow"))
-    if summary.min_confidence is not None:
-        click.echo(f"review    {summary.review:,} images below {summary.min_confidence}; review.csv lists them")
+    if summary.review:
+        doubt = f"review    {summary.review:,}  (confidence below {summary.min_confidence:g}); review.csv lists them"
+        click.echo(click.style(doubt, fg="yellow"))
     click.echo(f"model     {', '.join(summary.model_versions) or 'none was reached'}")
     click.echo(f"report    {folder / 'report.html'}")
 
 
-def print_answers(results: Results, *, as_json: bool) -> None:
-    """Print a line for each image: name, digit, confidence, or why there is none."""
-    rows = [_answer(results, row) for row in range(len(results))]
+def print_answers(results: Results, min_confidence: float | None, *, as_json: bool) -> None:
+    """Print a line for each image: name, digit, confidence and whether that is low, or why there is no digit."""
+    review = doubted(results, min_confidence).tolist()
+    rows = [_answer(results, row, review=review[row]) for row in range(len(results))]
     if as_json:
         click.echo(json.dumps(rows))
         return
@@ -85,16 +87,19 @@ def print_answers(results: Results, *, as_json: bool) -> None:
             answer = f"{click.style('-', fg='red')}  {row['error']}: {printable(row['message'])}"
         else:
             answer = f"{click.style(str(row['digit']), bold=True)}  {100 * row['confidence']:.1f} %"
+            if row["review"]:
+                answer += click.style("  unsure, may be no digit: review", fg="yellow")
         click.echo(f"{name:{width}}  {answer}")
 
 
-def _answer(results: Results, row: int) -> dict[str, Any]:
+def _answer(results: Results, row: int, *, review: bool) -> dict[str, Any]:
     failure = results.failures.get(row)
     digit, confidence = int(results.digits[row]), float(results.confidences[row])
     answer: dict[str, Any] = {
         "name": results.names[row],
         "digit": None if digit == NONE else digit,
         "confidence": None if math.isnan(confidence) else round(confidence, 6),
+        "review": review,
         "model": results.models[row],
     }
     if results.probabilities is not None and failure is None:

@@ -140,13 +140,19 @@ def cancel(job: str, as_json: bool) -> None:
 @click.command()
 @JOB
 @OUT
+@click.option(
+    "--min-confidence",
+    metavar="P",
+    type=click.FloatRange(0, 1),
+    help="Below this confidence (0 to 1) an image is listed for review; 0: none is.  [default: as submitted]",
+)
 @PATIENCE
 @JSON
 @at_the_edge
-def report(job: str, out: Path | None, patience: float, as_json: bool) -> None:
+def report(job: str, out: Path | None, min_confidence: float | None, patience: float, as_json: bool) -> None:
     """Gather a job's answers and write its report.
 
-    A job that still runs is waited for.
+    A job that still runs is waited for. A report can be written again, with another threshold of confidence too.
 
     \b
     Example:
@@ -168,7 +174,8 @@ def report(job: str, out: Path | None, patience: float, as_json: bool) -> None:
         source = None
         complain(f"no pictures in this report: {fault}")
     finished = collect_job(connection, status, settings)
-    report_job(finished, out or Path("reports") / identifier, source, order.min_confidence, as_json=as_json)
+    below = order.min_confidence if min_confidence is None else min_confidence or None
+    report_job(finished, out or Path("reports") / identifier, source, below, as_json=as_json)
     sys.exit(_code(status))
 
 

@@ -5,6 +5,8 @@ from typing import TypeVar
 
 import click
 
+from producer.review import REVIEW_BELOW
+
 _Words = TypeVar("_Words", str, tuple[str, ...])
 
 
@@ -36,3 +38,12 @@ OUT = click.option(
     help="Folder of the report.  [default: reports/JOB]",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+MIN_CONFIDENCE = click.option(
+    "--min-confidence",
+    metavar="P",
+    type=click.FloatRange(0, 1),
+    default=REVIEW_BELOW,
+    show_default=True,
+    callback=lambda _, __, share: share or None,
+    help="Below this confidence (0 to 1) an image is listed for review: it may be no digit. 0: none is.",
+)

@@ -11,7 +11,7 @@ import click
 
 from model.errors import Failure, UsageError
 from producer.cli.exits import Exit, at_the_edge, complain, printable
-from producer.cli.options import JOB, JSON, OUT, PATIENCE, not_empty
+from producer.cli.options import JOB, JSON, MIN_CONFIDENCE, OUT, PATIENCE, not_empty
 
 if TYPE_CHECKING:
     from producer.client import Connection
@@ -33,12 +33,7 @@ if TYPE_CHECKING:
 @click.option("--include", metavar="GLOB", multiple=True, help="Only images whose name matches; may be repeated.")
 @click.option("--exclude", metavar="GLOB", multiple=True, help="No images whose name matches; may be repeated.")
 @click.option("--batch-size", metavar="N", type=click.IntRange(1, 8192), help="Most images in one batch.")
-@click.option(
-    "--min-confidence",
-    metavar="P",
-    type=click.FloatRange(0, 1),
-    help="List images below this confidence (0 to 1) for review.",
-)
+@MIN_CONFIDENCE
 @click.option("--probabilities", is_flag=True, help="Keep the ten probabilities of every image.")
 @click.option("--dry-run", is_flag=True, help="Say what would be submitted, and stop.")
 @click.option("--detach", is_flag=True, help="Return once all images are sent; `digitmill report JOB` gathers later.")
@@ -148,11 +143,12 @@ def resume(job: str, out: Path | None, patience: float, as_json: bool) -> None:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", callback=not_empty)
+@MIN_CONFIDENCE
 @PATIENCE
 @JSON
 @at_the_edge
-def classify(files: tuple[str, ...], patience: float, as_json: bool) -> None:
-    """Print digit and confidence of each image; no report, no labels.
+def classify(files: tuple[str, ...], min_confidence: float | None, patience: float, as_json: bool) -> None:
+    """Print digit and confidence of each image, and which of them may be no digits; no report, no labels.
 
     \b
     Example:
@@ -166,12 +162,12 @@ def classify(files: tuple[str, ...], patience: float, as_json: bool) -> None:
 
     settings = Settings.from_environment()
     source = open_each(files)
-    order = Order(path="", labels="none", probabilities=as_json)
+    order = Order(path="", labels="none", probabilities=as_json, min_confidence=min_confidence)
     with borrowed_mill(settings, on_start=_say_starting) as connection:
         job = create_job(connection, order, source.description, settings, detached=False)
         with _progress(source, as_json) as progress:
             finished = gather_job(connection, job, order, source, settings, patience=patience, watch=progress.watch)
-    print_answers(finished.results, as_json=as_json)
+    print_answers(finished.results, min_confidence, as_json=as_json)
     sys.exit(Exit.SOME_FAILED if finished.results.failures else Exit.WELL)
 
 

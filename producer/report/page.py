@@ -15,7 +15,7 @@ from model.card import Card
 from model.errors import ModelError
 from producer.report import chart, charts, series, wording
 from producer.report.pictures import data_uri
-from producer.report.selection import least_certain, mistakes
+from producer.report.selection import doubted, least_certain, mistakes
 from producer.report.summary import Summary
 from producer.results import NONE, Results, Run
 
@@ -34,6 +34,7 @@ class Tile(NamedTuple):
     label: int | None
     digit: int
     confidence: float
+    review: bool
 
     @property
     def wrong(self) -> bool:
@@ -71,6 +72,8 @@ def render(results: Results, run: Run, summary: Summary, *, card: dict[str, obje
     """Return the page; `picture` gives the pixels of the images that are drawn, at most 240 of them."""
     wrong = mistakes(results)
     model = _card(card)
+    review = doubted(results, summary.min_confidence)
+    uncertain = least_certain(results, min(summary.review or MOST_LEAST_CERTAIN, MOST_LEAST_CERTAIN))
     pixels: dict[int, str | None] = {}  # an image can be both a mistake and uncertain
 
     def tile(index: int) -> Tile:
@@ -83,6 +86,7 @@ def render(results: Results, run: Run, summary: Summary, *, card: dict[str, obje
             _known(int(results.labels[index])),
             int(results.digits[index]),
             float(results.confidences[index]),
+            bool(review[index]),
         )
 
     return _environment().get_template("report.html.j2").render(
@@ -90,7 +94,7 @@ def render(results: Results, run: Run, summary: Summary, *, card: dict[str, obje
         confusion=_confusion(results, summary),
         mistakes=[tile(index) for index in wrong[:MOST_MISTAKES].tolist()],
         mistaken=len(wrong),
-        least_certain=[tile(index) for index in least_certain(results, MOST_LEAST_CERTAIN).tolist()],
+        least_certain=[tile(index) for index in uncertain.tolist()],
         failed=_failed(results),
         confidence_charts=_confidence_charts(results, summary),
         throughput_chart=_throughput_chart(run, summary),

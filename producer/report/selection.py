@@ -20,9 +20,15 @@ def least_certain(results: Results, limit: int) -> NDArray[np.intp]:
     return _by_confidence(results, np.flatnonzero(results.digits != NONE))[:limit]
 
 
+def doubted(results: Results, min_confidence: float | None) -> NDArray[np.bool_]:
+    """Return of each image whether it was classified with a confidence below `min_confidence`; None doubts nothing."""
+    below: NDArray[np.bool_] = (results.digits != NONE) & (results.confidences < (min_confidence or 0))
+    return below
+
+
 def for_review(results: Results, min_confidence: float) -> NDArray[np.intp]:
     """Return the indices of the images whose confidence is below `min_confidence`, the least confident first."""
-    return _by_confidence(results, np.flatnonzero((results.digits != NONE) & (results.confidences < min_confidence)))
+    return _by_confidence(results, np.flatnonzero(doubted(results, min_confidence)))
 
 
 def _by_confidence(results: Results, indices: NDArray[np.intp]) -> NDArray[np.intp]:

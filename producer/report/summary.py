@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from model import metrics
 from model.metrics import ClassScore, Interval
-from producer.report.selection import for_review
+from producer.report.selection import doubted
 from producer.results import NONE, Results, Run
 
 FORMAT: Final = 1
@@ -40,8 +40,10 @@ class Summary:
         confusion: 10 by 10; row: true digit, column: predicted. Failed images have no column, hence are not in it.
         ece: expected calibration error, 15 bins.
         mean_confidence: over the classified images.
-        min_confidence: below it an image is to be reviewed; None if none was asked for.
+        min_confidence: below it an image is to be reviewed; None if none is.
         review: how many are to be reviewed.
+        accuracy_of_certain: the share right of `accuracy_of_certain_denominator`.
+        accuracy_of_certain_denominator: the labelled images that have a prediction and are not to be reviewed.
         model_versions: how many images each version classified, most first.
         images_per_second: `images` / `seconds`.
         workers: images answered per worker process, most first.
@@ -70,6 +72,8 @@ class Summary:
     mean_confidence: float | None
     min_confidence: float | None
     review: int | None
+    accuracy_of_certain: float | None
+    accuracy_of_certain_denominator: int | None
     model_versions: dict[str, int]
     images_per_second: float | None
     workers: dict[str, int]
@@ -91,6 +95,8 @@ def summarise(results: Results, run: Run, *, min_confidence: float | None = None
     labelled = int((labels != NONE).sum())
     labelled_classified = int(((labels != NONE) & classified).sum())
     correct = int(((labels == digits) & classified).sum())
+    review = doubted(results, min_confidence)
+    certain = (labels != NONE) & classified & ~review
     versions = Counter(version for version, answered in zip(results.models, classified, strict=True) if answered)
     return Summary(
         job=run.job,
@@ -114,7 +120,9 @@ def summarise(results: Results, run: Run, *, min_confidence: float | None = None
         ece=_known(metrics.expected_calibration_error(labels, digits, confidences)),
         mean_confidence=float(confidences[classified].mean(dtype="float64")) if classified.any() else None,
         min_confidence=min_confidence,
-        review=None if min_confidence is None else len(for_review(results, min_confidence)),
+        review=None if min_confidence is None else int(review.sum()),
+        accuracy_of_certain=_known(metrics.accuracy(labels[certain], digits[certain])),
+        accuracy_of_certain_denominator=int(certain.sum()) if labelled else None,
         model_versions=_most_first(versions),
         images_per_second=len(results) / run.seconds if run.seconds > 0 else None,
         workers=_most_first(run.workers),

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from model.metrics import CLASSES
 from producer.report.files import replacing
-from producer.report.selection import for_review
+from producer.report.selection import doubted, for_review
 from producer.results import NONE, Results
 
 _DECIMALS = 6  # of probabilities: finer than any calibration
@@ -29,18 +29,20 @@ _DECIMALS = 6  # of probabilities: finer than any calibration
 _FORMULA = re.compile(r"[\s\x00-\x1f]*[=+\-@＝＋－＠]|[\t\r\n]")  # noqa: RUF001 - see above
 
 
-def write_predictions(path: Path, results: Results) -> None:
+def write_predictions(path: Path, results: Results, min_confidence: float | None = None) -> None:
     """Write every image, in the order of submission.
 
-    Columns: name, label, digit, confidence, p0 to p9 if the probabilities were asked for, model, error, message. A
-    cell is empty where there is nothing to say.
+    Columns: name, label, digit, confidence, review (`yes` below `min_confidence`), p0 to p9 if the probabilities were
+    asked for, model, error, message. A cell is empty where there is nothing to say.
     """
-    _write(path, _prediction_header(results), _predictions(results, np.arange(len(results))))
+    _write(path, _prediction_header(results), _predictions(results, np.arange(len(results)), min_confidence))
 
 
 def write_review(path: Path, results: Results, min_confidence: float) -> None:
     """Write the images whose confidence is below `min_confidence`, least certain first; columns as in predictions."""
-    _write(path, _prediction_header(results), _predictions(results, for_review(results, min_confidence)))
+    _write(
+        path, _prediction_header(results), _predictions(results, for_review(results, min_confidence), min_confidence)
+    )
 
 
 def write_errors(path: Path, results: Results) -> None:
@@ -54,13 +56,16 @@ def write_errors(path: Path, results: Results) -> None:
 
 def _prediction_header(results: Results) -> list[str]:
     probabilities = [] if results.probabilities is None else [f"p{digit}" for digit in range(CLASSES)]
-    return ["name", "label", "digit", "confidence", *probabilities, "model", "error", "message"]
+    return ["name", "label", "digit", "confidence", "review", *probabilities, "model", "error", "message"]
 
 
-def _predictions(results: Results, indices: NDArray[np.intp]) -> Iterator[tuple[object, ...]]:
+def _predictions(
+    results: Results, indices: NDArray[np.intp], min_confidence: float | None
+) -> Iterator[tuple[object, ...]]:
     # Whole columns become Python values at once: element by element, NumPy would take longer than all the rest.
     labels, digits = results.labels[indices].tolist(), results.digits[indices].tolist()
     confidences = _rounded(results.confidences[indices])
+    review = doubted(results, min_confidence)[indices].tolist()
     probabilities: list[list[float]] | None = None
     if results.probabilities is not None:
         probabilities = _rounded(results.probabilities[indices])
@@ -71,6 +76,7 @@ def _predictions(results: Results, indices: NDArray[np.intp]) -> Iterator[tuple[
             _digit(labels[row]),
             _digit(digits[row]),
             None if failure else confidences[row],
+            "yes" if review[row] else None,
             *(() if probabilities is None else (None,) * CLASSES if failure else probabilities[row]),
             results.models[index],
             str(failure.code) if failure else None,

@@ -42,7 +42,7 @@ def write_report(
         card: of the model that classified it, as in card.json; None if it is not known.
         picture: gives the image with an index as the network saw it, (28, 28) uint8, light ink on black, or None where
             the source is no longer at hand. It is asked for at most 240 images.
-        min_confidence: 0 to 1; images below it are listed in `review.csv`.
+        min_confidence: 0 to 1; images below it are listed in `review.csv`. None: there is no such list.
         plots: also write the PNG files. It takes about a second, most of it the import of matplotlib.
 
     Returns:
@@ -55,7 +55,7 @@ def write_report(
     html = page.render(results, run, summary, card=card, picture=picture)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        tables.write_predictions(folder / PREDICTIONS, results)
+        tables.write_predictions(folder / PREDICTIONS, results, min_confidence)
         tables.write_errors(folder / ERRORS, results)
         written = set()
         if min_confidence is not None:

@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import psutil
 import pytest
@@ -21,6 +22,7 @@ from PIL import Image
 from model.classifier import Classifier
 from producer.cli.main import COMMANDS
 from producer.local import Stack
+from producer.review import REVIEW_BELOW
 from worker.ledger import JobState
 
 DIGITMILL = Path(sys.executable).with_name("digitmill")
@@ -463,6 +465,36 @@ def test_classify_prints_a_digit_for_each_file_and_a_row_for_one_that_is_missing
     lines = [line.split() for line in printed.output.splitlines()]
     assert [Path(line[0]).name for line in lines] == ["002.png", "absent.png", "000.png"]
     assert [line[1] for line in lines] == [str(undisturbed[2]), "-", str(undisturbed[0])]
+
+
+def test_classify_says_which_image_may_be_no_digit(digitmill, scans):
+    """In words for people, as a truth value for programs; with 0 nothing is doubted."""
+    folder = scans(8)
+    files = [folder / f"{index:03}.png" for index in range(8)]
+    sure = digitmill("classify", *files, "--min-confidence", "0", "--json").json
+    assert not any(row["review"] for row in sure)
+    threshold = str(sum(row["confidence"] for row in sure) / 8)
+    doubted = [row["confidence"] < float(threshold) for row in sure]
+    assert 0 < sum(doubted) < 8
+    assert [
+        row["review"] for row in digitmill("classify", *files, "--min-confidence", threshold, "--json").json
+    ] == doubted
+    lines = digitmill("classify", *files, "--min-confidence", threshold).output.splitlines()
+    assert ["unsure, may be no digit: review" in line for line in lines] == doubted
+
+
+def test_a_word_is_listed_for_review_without_being_asked_for(digitmill):
+    """It is answered with a digit, and with doubt; and its report can be written again without or with more of it."""
+    page = np.full((60, 200), 255, np.uint8)
+    cv2.putText(page, "HAMW", (5, 45), cv2.FONT_HERSHEY_SIMPLEX, 1.5, 0, 3)
+    cv2.imwrite(str(digitmill.folder / "word.png"), page)
+    said = digitmill("submit", "word.png", "--out", "report").output
+    assert f"review    1  (confidence below {REVIEW_BELOW}); review.csv lists them" in said
+    assert "word.png" in (digitmill.folder / "report" / "review.csv").read_text()
+    figures = digitmill("report", "last", "--json").json
+    assert (figures["min_confidence"], figures["review"]) == (REVIEW_BELOW, 1)
+    assert digitmill("report", "last", "--min-confidence", "0", "--json").json["review"] is None
+    assert digitmill("report", "last", "--min-confidence", "0.001", "--json").json["review"] == 0
 
 
 def test_output_that_nobody_reads_any_more_is_no_fault(digitmill, digits):

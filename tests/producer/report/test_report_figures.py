@@ -109,6 +109,16 @@ def test_what_is_below_the_threshold_is_counted_and_listed(write, results, tmp_p
     assert not review.exists()
 
 
+def test_what_is_not_for_review_is_judged_by_itself(write, results):
+    """How far the rest can be trusted: its accuracy, as an independent count finds it, and of how many."""
+    _, _, report = write(results, min_confidence=0.9)
+    certain = results.confidences >= 0.9  # a failed image has none
+    assert report["accuracy_of_certain_denominator"] == certain.sum() == report["classified"] - report["review"]
+    assert report["accuracy_of_certain"] == pytest.approx((results.labels == results.digits)[certain].mean())
+    _, _, report = write(unlabelled(results), min_confidence=0.9)
+    assert (report["accuracy_of_certain"], report["accuracy_of_certain_denominator"]) == (None, None)
+
+
 def test_the_throughput_adds_up_to_all_images():
     """Rates times durations give the images of the job, also where the clock was set back or the job resumed."""
     timeline = [Progress(1, 10), Progress(2, 500), Progress(1.5, 400), *(Progress(60 + i, 600 + i) for i in range(40))]

@@ -147,6 +147,28 @@ def test_when_all_failed_the_page_says_so(write, results):
     assert "No image could be classified" in page.words
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+def test_what_a_person_should_look_at_is_drawn_and_explained(write, results, labelled):
+    """All of it if it is little, the least certain of it if it is much; each of them marked."""
+    job = results if labelled else unlabelled(results)
+    few = float(np.sort(results.confidences)[5])  # failed images are NaN, which NumPy sorts last
+    for threshold, drawn in ((few, 5), (0.99, 40)):
+        summary, page, _ = write(job, min_confidence=threshold)
+        assert f"{summary.review} images have a confidence below" in page.words
+        tiles = page.values("class").count("doubted") - 1  # the figure at the top is marked too
+        wrong = int(((results.digits != results.labels) & (results.confidences < threshold)).sum())
+        assert tiles == drawn + labelled * wrong
+        assert ("labelled images that were classified, " in page.words) == labelled
+
+
+def test_a_job_without_doubt_says_so(write, results):
+    """The least certain are shown all the same; where doubting is off, nothing is said of it."""
+    _, page, _ = write(results, min_confidence=1e-6)
+    assert "none is below" in page.words
+    _, page, _ = write(results)
+    assert "review" not in page.words
+
+
 def test_an_empty_job_is_said_to_be_empty(write, results):
     """There is nothing else to say."""
     _, page, _ = write(first(results, 0), run=Run("j", "/data/none", "done", 0.0, 0.0, [], {}))

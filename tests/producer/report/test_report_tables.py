@@ -77,16 +77,18 @@ def test_a_name_that_is_no_utf8_leaves_the_file_readable(tmp_path):
 
 
 def test_each_row_has_the_answer_or_the_reason(tmp_path):
-    """A classified image has digit, confidence and model; a failed one code and message, and no digit."""
+    """A classified image has digit, confidence, doubt and model; a failed one code and message, and no digit."""
     failure = Failure(FailureCode.BLANK, "Nothing is drawn on it.")
-    write_predictions(tmp_path / "predictions.csv", results(["a", "b"], failures={1: failure}))
+    write_predictions(tmp_path / "predictions.csv", results(["a", "b"], failures={1: failure}), 0.5)
     assert rows(tmp_path / "predictions.csv") == [
-        {"name": "a", "label": "7", "digit": "3", "confidence": "0.25", "model": "v1", "error": "", "message": ""},
+        {"name": "a", "label": "7", "digit": "3", "confidence": "0.25", "review": "yes", "model": "v1"}
+        | {"error": "", "message": ""},
         {
             "name": "b",
             "label": "7",
             "digit": "",
             "confidence": "",
+            "review": "",
             "model": "",
             "error": "blank",
             "message": "Nothing is drawn on it.",
@@ -112,7 +114,11 @@ def test_review_lists_what_is_below_the_threshold_least_certain_first(tmp_path):
     job = results(list("abcd"), failures={3: Failure(FailureCode.EMPTY, "The file is empty.")})
     job.confidences[:3] = [0.8, 0.9, 0.3]
     write_review(tmp_path / "review.csv", job, 0.9)
+    write_predictions(tmp_path / "predictions.csv", job, 0.9)
     assert [row["name"] for row in rows(tmp_path / "review.csv")] == ["c", "a"]
+    assert [row["review"] for row in rows(tmp_path / "predictions.csv")] == ["yes", "", "yes", ""]
+    write_predictions(tmp_path / "predictions.csv", job)
+    assert {row["review"] for row in rows(tmp_path / "predictions.csv")} == {""}, "where nothing is doubted"
 
 
 def test_errors_lists_the_failed_alone(tmp_path):
