@@ -123,6 +123,7 @@ def _textures(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
     images = np.empty((count, SIDE, SIDE), np.uint8)
     for noise, image in zip(_noise(count, random), images, strict=True):
         cv2.resize(noise, (SIDE, SIDE), dst=image, interpolation=cv2.INTER_AREA)
+        cv2.normalize(image, image, 0, 255, cv2.NORM_MINMAX)
     return images
 
 
