@@ -193,20 +193,20 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     chosen = {"epochs": options.epochs, "batch_size": options.batch_size}
     settings = [f"{name}={value}" for name, value in chosen.items() if value is not None]
     for setting in settings + options.set:
-        name, _, value = setting.partition("=")
-        recipe = _changed(recipe, name.split("."), value)
+        path, _, value = setting.partition("=")
+        try:
+            recipe = _changed(recipe, path.split("."), value)
+        except (AttributeError, LookupError, ValueError) as error:
+            known = ", ".join(each.name for each in dataclasses.fields(recipe))
+            raise UsageError(f"The recipe takes no {setting}. It has {known}, each a number.") from error
     return recipe
 
 
 def _changed(recipe: Any, path: list[str], value: str) -> Any:
-    """The recipe with one of its values replaced; the path leads through its parts."""
+    """The recipe with one of its numbers replaced; the path leads through its parts."""
     name, *rest = path
-    try:
-        now = getattr(recipe, name)
-        new = _changed(now, rest, value) if rest else {int: int, float: float}[type(now)](value)
-    except (AttributeError, LookupError, ValueError) as error:
-        known = ", ".join(each.name for each in dataclasses.fields(recipe))
-        raise UsageError(f"The recipe takes no {name}={value}. It has {known}, each a number.") from error
+    now = getattr(recipe, name)
+    new = _changed(now, rest, value) if rest else {int: int, float: float}[type(now)](value)
     return dataclasses.replace(recipe, **{name: new})
 
 
