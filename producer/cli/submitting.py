@@ -148,7 +148,7 @@ def resume(job: str, out: Path | None, patience: float, as_json: bool) -> None:
 @JSON
 @at_the_edge
 def classify(files: tuple[str, ...], min_confidence: float | None, patience: float, as_json: bool) -> None:
-    """Print the digit of each image, how sure it is, and what may be none.
+    """Print digit and confidence of each image, and what to review.
 
     \b
     Example:
