@@ -16,8 +16,9 @@ from model.raster import SQUARE, Grey
 COLOUR_OVER_LIGHTNESS = 2.0
 """How many times greater the contrast along the best colour axis must be, before lightness is given up for it."""
 
-ONE_COLOUR = 24.0
-"""Standard deviation, of 255, up to which what is visible of a partly transparent image counts as of one colour."""
+ONE_COLOUR = 48
+"""Of 255, from the darkest to the lightest: what is visible of a partly transparent image is of one colour up to here.
+Not a deviation, as a thin stroke on a patch of paper hardly shows in it."""
 
 _OPAQUE = 128
 _VISIBLE = 8  # differences of opacity below this are not seen
@@ -103,14 +104,15 @@ def from_transparency(pixels: NDArray[np.uint8]) -> Grey:
     if most == 0:
         raise ImageError(FailureCode.BLANK, "The image is fully transparent: nothing is drawn on it.")
     step = _step(pixels)
-    if most - least >= _VISIBLE and _spread(pixels[::step, ::step, :3], opacity[::step, ::step]) < ONE_COLOUR:
+    samples = pixels[::step, ::step]
+    if most - least >= _VISIBLE and _range(samples[samples[..., 3] >= min(most, _OPAQUE), :3], 0.01) < ONE_COLOUR:
         return opacity.copy()
     grey = from_colour(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB))
     if most - least < _VISIBLE:
         return grey
     opaque = np.where(opacity >= _OPAQUE, np.uint8(255), np.uint8(0))
     edge = cv2.bitwise_and(opaque, cv2.dilate(255 - opaque, SQUARE))
-    if edge.any() and _spread(grey[..., np.newaxis], edge) < ONE_COLOUR:
+    if edge.any() and _range(grey[edge > 0, np.newaxis], 0.1) < ONE_COLOUR:
         background = float(np.median(grey[edge > 0]))
     else:
         background = 255.0 if np.average(grey, weights=opacity) < _OPAQUE else 0.0
@@ -118,9 +120,14 @@ def from_transparency(pixels: NDArray[np.uint8]) -> Grey:
     return np.rint(grey * share + background * (1 - share)).astype(np.uint8)
 
 
-def _spread(pixels: Grey, weights: Grey) -> float:
-    """Weighted standard deviation of the colour, of the channel where it is greatest."""
-    shares = weights.ravel() / np.float32(max(1, weights.sum(dtype=np.float32)))
-    flat = pixels.reshape(len(shares), -1).astype(np.float32)
-    mean = shares @ flat
-    return float(np.sqrt((shares @ (flat - mean) ** 2).max()))
+def _range(colours: NDArray[np.uint8], trimmed: float) -> int:
+    """From the darkest to the lightest of (n, channels), of the channel where it is greatest; 0 of none.
+
+    Args:
+        colours: uint8.
+        trimmed: the share of outliers at either end that do not count.
+    """
+    if not len(colours):
+        return 0
+    ordered, outliers = np.sort(colours, axis=0), int(len(colours) * trimmed)
+    return int(np.subtract(ordered[-1 - outliers], ordered[outliers], dtype=np.int64).max())

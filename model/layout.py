@@ -91,7 +91,8 @@ def _straight(mask: Mask) -> Mask | None:
     hull = cv2.fillConvexPoly(np.zeros_like(mask), outline, 255)
     area = cv2.countNonZero(hull)
     edge = hull - cv2.erode(hull, SQUARE, borderValue=0)
-    written = cv2.countNonZero(cv2.erode(hull, np.ones((5, 5), np.uint8), borderValue=0) & ~part)
+    inside = cv2.erode(hull, np.ones((5, 5), np.uint8), borderValue=0)
+    written = cv2.countNonZero(cv2.subtract(inside, part))
     has_holes = WRITTEN[0] * area < written < WRITTEN[1] * area
     has_edge = cv2.mean(cv2.dilate(part, SQUARE), edge)[0] > UNBROKEN * 255
     return hull if has_holes and has_edge and area < WHOLE * mask.size else None

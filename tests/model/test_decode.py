@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
@@ -130,6 +131,14 @@ def test_a_photograph_with_transparent_corners_keeps_its_paper():
     alpha[:12, :12] = alpha[-12:, -12:] = 0
     pixels = np.dstack([GREY, GREY, GREY, alpha])
     assert shares_ink(decode(encoded(pixels)), GREY) > 0.97
+
+
+def test_a_thin_stroke_on_a_patch_of_paper_is_not_lost_to_its_outline():
+    """A sticker with round corners shows what is written on it, not its corners, however little ink that takes."""
+    paper = drawing(200, 200, stroke=0.015, ink=90, paper=190)
+    alpha = cv2.circle(np.zeros_like(paper), (100, 100), 110, 255, -1)
+    pixels = np.dstack([paper, paper, paper, alpha])
+    assert shares_ink(decode(encoded(pixels)), paper) > 0.97
 
 
 def test_ink_of_several_colours_on_a_transparent_ground_shows():
