@@ -120,7 +120,7 @@ def from_transparency(pixels: NDArray[np.uint8]) -> Grey:
     return np.rint(grey * share + background * (1 - share)).astype(np.uint8)
 
 
-def _range(colours: NDArray[np.uint8], trimmed: float) -> int:
+def _range(colours: Grey, trimmed: float) -> int:
     """From the darkest to the lightest of (n, channels), of the channel where it is greatest; 0 of none.
 
     Args:
