@@ -72,12 +72,14 @@ STYLES: Final[Mapping[int, Mapping[str, Style]]] = MappingProxyType(
             "sloping bar": Style("61 20 14|~14 44 65 38 07", 1),
             "round": Style("~60 20 13 33 65 48 07", 1),
             "narrow": Style("50 10 04|~04 34 56 38 17", 1),
+            "long bar": Style("21 04|~04 33 55 38 07|20 80", 2),
         },
         6: {
             "curved": Style("~50 22 05 27 48 56 44 14", 3),
             "straight stem": Style("50 05|~05 17 48 66 44 05", 2),
             "big loop": Style("~40 12 06 28 58 64 43 05", 2),
             "curl at the top": Style("~62 50 22 05 28 57 45 15", 2),
+            "hook at the top": Style("~63 71 50 22 05 28 57 45 15", 2),
             "curl inside": Style("~40 12 05 28 58 65 44 26", 2),
             "small loop": Style("~50 12 06 38 57 45 27", 1),
         },
@@ -93,6 +95,8 @@ STYLES: Final[Mapping[int, Mapping[str, Style]]] = MappingProxyType(
             "wavy top": Style("~01 20 41 60|~60 44 28", 2),
             "wavy top, crossed": Style("~01 20 41 60|~60 44 28|24 64", 2),
             "hook": Style("~02 10 50 61|61 28", 1),
+            "deep wave": Style("~03 11 32 70|70 48", 1),
+            "deep wave, crossed": Style("~03 11 32 70|70 48|25 75", 2),
         },
         8: {
             "figure eight": Style("~51 20 02 34 66 38 07 34 51", 3),
@@ -115,6 +119,7 @@ STYLES: Final[Mapping[int, Mapping[str, Style]]] = MappingProxyType(
 
 _POINTS = 32  # of each stroke: enough for two loops
 _UNSTEADY = 0.32  # eighths of the height: the standard deviation by which a hand misses each point
+_LEANING = (0.15, 0.2)  # to the right, per unit of height: mean and standard deviation over hands
 _THICKEST = 13  # in pixels of `model.inking`
 
 
@@ -147,7 +152,7 @@ def draw_style(style: Style, count: int, random: np.random.Generator) -> NDArray
 
 
 def _by_hand(style: Style, count: int, random: np.random.Generator) -> Strokes:
-    """The style's strokes, each point missed a little; where one stroke goes on from another, it starts there."""
+    """The style's strokes, leaning, each point missed a little; where one goes on from another, it starts there."""
     drawn: list[NDArray[np.float64]] = []
     planned_end = end = np.full(2, np.nan)
     for stroke in glyphs.parse(style.strokes):
@@ -156,4 +161,6 @@ def _by_hand(style: Style, count: int, random: np.random.Generator) -> Strokes:
             corners[:, 0] = end
         planned_end, end = stroke.corners[-1], corners[:, -1]
         drawn.append(glyphs.curve(corners, _POINTS) if stroke.is_curve else glyphs.polygon(corners, _POINTS))
-    return np.stack(drawn, axis=1)
+    strokes = np.stack(drawn, axis=1)
+    strokes[..., 0] -= random.normal(*_LEANING, (count, 1, 1)) * strokes[..., 1]
+    return strokes
