@@ -228,6 +228,13 @@ def test_paper_between_thick_strokes_is_no_sheet():
     assert shares_ink(normalise(noisy(seven[10:-10, 10:-10], 2)), normalise(on_more_paper)) > 0.9
 
 
+def test_lines_of_one_pixel_are_thickened_at_mnists_size_too():
+    """A line drawn with a paint program's thinnest pencil, where MNIST would have it, is still no stroke of MNIST's."""
+    points = np.array([(8, 4), (20, 4), (8, 23), (20, 23)], np.int32)
+    line = cv2.polylines(np.zeros((28, 28), np.uint8), [points], isClosed=False, color=255)
+    assert (normalise(line) > 127).sum() > 1.5 * (line > 127).sum()
+
+
 def test_pieces_of_a_broken_stroke_stay_together():
     """A five whose bar does not meet its body is one digit."""
     broken = drawing(200, 160, line=FIVE)
