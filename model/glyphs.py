@@ -1,6 +1,6 @@
 """Letters and signs as strokes of a pen: those that nobody takes for a digit.
 
-Left out is what people write like one: O o D Q a, triangle, heart (0); I l i ! | / ( ^ and the arrow upwards (1);
+Left out is what people write like one: O o D Q a, triangle (0); I l i ! | / ( ^ and the arrow upwards (1);
 Z z ? and sigma (2); mirrored E, } (3); Y y u q, lightning (4); S s J j $ (5); G b e c t (6); r > ] and corners (7);
 B & and infinity, hourglass (8); g and the quaver (9).
 """
@@ -77,9 +77,10 @@ SIGNS: Final = {
     "root": "05 18 30 80",
     "star": "18 40 78 03 83 18",
     "heart": "~43 20 02 14 48|~43 60 82 74 48",
-    "smile": "~40 81 84 87 48 07 04 01 40|33 33|53 53|~25 46 65",
+    "smile": "~40 71 84 77 48 17 04 11 40|33 33|53 53|~25 46 65",
     "sun": "~42 62 66 26 22 42|40 48|04 84|11 77|71 17",
     "house": "04 40 84|14 18 78 74",
+    "frown": "~40 71 84 77 48 17 04 11 40|33 33|53 53|~27 45 67",
     "envelope": "02 82 86 06 02|02 45 82",
     "wide box": "02 82 86 06 02",
     "crossed box": "00 80 88 08 00|00 88|80 08",

@@ -100,7 +100,7 @@ def _grids(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _blobs(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Filled outlines, smooth or with corners, at least half as wide as high."""
+    """Filled outlines, smooth or with corners, at least half as wide as high; some with a texture within."""
     corners = random.integers(3, 10, count)
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     radius = np.ones((count, len(angle)))
@@ -115,6 +115,8 @@ def _blobs(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
         canvas[:] = 0
         cv2.fillPoly(canvas, [points if every > 6 else points[:: 48 // every].copy()], 255)
         cv2.resize(canvas, (SIDE, SIDE), dst=image, interpolation=cv2.INTER_AREA)
+    textured = random.random(count) < 0.3
+    images[textured] = np.minimum(images[textured], _textures(int(textured.sum()), random))
     return images
 
 
