@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,6 +27,13 @@ from model.preprocess import preprocess
 
 PHOTOGRAPH = (3000, 4000)
 """Rows and columns: 12 megapixels."""
+
+JPEGS: dict[str, dict[str, Any]] = {
+    "baseline": {},
+    "progressive 4:2:0": {"progressive": True, "subsampling": "4:2:0"},
+    "progressive 4:4:4": {"progressive": True, "subsampling": "4:4:4"},
+}
+"""Kinds of JPEG, by how they are written: libjpeg keeps all of a progressive one until its last scan."""
 
 
 def main() -> None:
@@ -41,8 +49,10 @@ def main() -> None:
 
     if not arguments.memory_only:
         _print_times(arguments.repeat)
-    memory = _in_fresh_process(_encoded(photograph(*PHOTOGRAPH), "JPEG", quality=85))
-    print(f"peak memory for the photograph of 12 megapixels: {memory:.1f} MiB beyond the interpreter's")
+    picture = photograph(*PHOTOGRAPH)
+    for name, options in JPEGS.items():
+        memory = _in_fresh_process(_encoded(picture, "JPEG", quality=85, **options))
+        print(f"peak memory for 12 megapixels, {name}: {memory:.1f} MiB beyond the interpreter's")
 
 
 def _print_times(repeat: int) -> None:
@@ -50,8 +60,14 @@ def _print_times(repeat: int) -> None:
     kinds: dict[str, Callable[[], bytes]] = {
         "28x28 PNG, as MNIST": lambda: _encoded(normalise(drawing(280, 280)), "PNG"),
         "28x28 PNG, drawn elsewhere": lambda: _encoded(_small(drawing(280, 280)), "PNG"),
+        "28x28 PNG, colour on white": lambda: _encoded(_coloured(_small(drawing(280, 280))), "PNG"),
+        "28x28 PNG, transparent": lambda: _encoded(_transparent(_small(drawing(280, 280))), "PNG"),
+        "28x28 PNG, bilevel palette": lambda: _encoded(_bilevel(_small(drawing(280, 280))), "PNG"),
+        "28x28 PNG, of a photograph": lambda: _encoded(_small(photograph(280, 280)), "PNG"),
+        "184x136 PNG, scan": lambda: _encoded(cv2.extractChannel(photograph(136, 184), 1), "PNG"),
         "200x200 PNG, transparent": lambda: _encoded(_transparent(drawing(200, 200)), "PNG"),
         "1000x1000 JPEG, photograph": lambda: _encoded(photograph(1000, 1000), "JPEG", quality=85),
+        "1000x1000 PNG, photograph": lambda: _encoded(photograph(1000, 1000), "PNG"),
         "12 megapixels JPEG, photograph": lambda: _encoded(photograph(*PHOTOGRAPH), "JPEG", quality=85),
     }
     print(f"{'file':32}{'bytes':>10}{'median':>12}")
@@ -90,18 +106,27 @@ def photograph(height: int, width: int) -> MatLike:
 
 
 def _small(image: MatLike) -> MatLike:
-    """28x28, dark on white and nearer to a corner than MNIST has it."""
-    corner = cv2.copyMakeBorder(image, 0, 120, 120, 0, cv2.BORDER_CONSTANT, value=255)
+    """28x28, and nearer to a corner than MNIST has it."""
+    corner = cv2.copyMakeBorder(image, 0, 120, 120, 0, cv2.BORDER_REPLICATE)
     return cv2.resize(corner, (28, 28), interpolation=cv2.INTER_AREA)
+
+
+def _coloured(image: MatLike) -> MatLike:
+    """Blue instead of black."""
+    return cv2.merge([image, image, np.full_like(image, 255)])
+
+
+def _bilevel(image: MatLike) -> Image.Image:
+    return Image.fromarray(image).convert("1").convert("P")
 
 
 def _transparent(image: MatLike) -> MatLike:
     return np.dstack([np.zeros((*image.shape, 3), np.uint8), 255 - image])
 
 
-def _encoded(pixels: MatLike, kind: str, **options: int) -> bytes:
+def _encoded(image: MatLike | Image.Image, kind: str, **options: Any) -> bytes:
     file = BytesIO()
-    Image.fromarray(pixels).save(file, kind, **options)
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, kind, **options)
     return file.getvalue()
 
 

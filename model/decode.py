@@ -29,8 +29,9 @@ from PIL import (  # noqa: F401
 from PIL.ExifTags import Base
 
 from model.errors import FailureCode, ImageError
-from model.grey import from_colour, from_transparency, to_eight_bits
+from model.grey import from_colour, from_transparency, to_eight_bits, to_grey
 from model.limits import MAX_BYTES
+from model.plain_png import decode_plain_png
 from model.raster import Grey
 
 MAX_PIXELS = 64_000_000
@@ -127,6 +128,11 @@ def decode(data: bytes) -> Grey:
             transparent). Nothing else is raised for any input.
     """
     kind = _identify(data)
+    pixels = decode_plain_png(data) if kind == "PNG" else None
+    return _decode_with_pillow(data, kind) if pixels is None else to_grey(pixels)
+
+
+def _decode_with_pillow(data: bytes, kind: str) -> Grey:
     try:
         # Pillow remarks on odd metadata by warnings, which would end on the user's terminal.
         with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(data), formats=(kind,)) as image:

@@ -8,10 +8,11 @@ import math
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.errors import FailureCode, ImageError
-from model.raster import SQUARE, Grey
+from model.raster import SQUARE, Grey, above
 
 COLOUR_OVER_LIGHTNESS = 2.0
 """How many times greater the contrast along the best colour axis must be, before lightness is given up for it."""
@@ -47,46 +48,76 @@ def to_eight_bits(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.rint(exact * (255 / white)).astype(np.uint8)
 
 
+def to_grey(pixels: Grey) -> Grey:
+    """Grey of 8-bit pixels that are grey already, of colour, or of colour with opacity.
+
+    Args:
+        pixels: uint8 (height, width), or (height, width, 3 or 4), RGB or RGBA.
+
+    Raises:
+        ImageError: BLANK, if nothing is visible.
+    """
+    if pixels.ndim == 2:
+        return pixels
+    return from_colour(pixels) if pixels.shape[2] == 3 else from_transparency(pixels)
+
+
 def from_colour(pixels: Grey) -> Grey:
     """Lightness, or the axis of colour along which neighbouring pixels differ most, if lightness differs far less.
 
     Args:
         pixels: uint8 (height, width, 3), RGB.
     """
-    axis = _best_axis(pixels)
-    if axis is None:
-        return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    lightness = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    axis = _better_axis(_samples(pixels), _samples(lightness))
+    return lightness if axis is None else _along(axis, pixels)
+
+
+def _along(axis: NDArray[np.float32], pixels: Grey) -> Grey:
     darkest, lightest = 255 * axis[axis < 0].sum(), 255 * axis[axis > 0].sum()
-    along = pixels.astype(np.float32) @ axis
-    grey: Grey = np.rint((along - darkest) * (255 / (lightest - darkest))).astype(np.uint8)
+    grey: Grey = np.rint((pixels.astype(np.float32) @ axis - darkest) * (255 / (lightest - darkest))).astype(np.uint8)
     return grey
 
 
-def _best_axis(pixels: Grey) -> NDArray[np.float32] | None:
-    """The first principal axis of the differences between near pixels; None where lightness serves as well."""
-    step = _step(pixels)
-    samples = pixels[::step, ::step].astype(np.float32)
-    # Differences, not values: light that falls off across the page is no contrast.
-    down = (samples[_LAG:] - samples[:-_LAG]).reshape(-1, 3)
-    right = (samples[:, _LAG:] - samples[:, :-_LAG]).reshape(-1, 3)
-    scatter = down.T @ down + right.T @ right
-    enough = COLOUR_OVER_LIGHTNESS**2 * (_LUMINANCE @ scatter @ _LUMINANCE) / (_LUMINANCE @ _LUMINANCE)
-    if np.trace(scatter) <= enough:
+def _better_axis(samples: Grey, lightness: Grey) -> NDArray[np.float32] | None:
+    """The first principal axis of the differences between near pixels; None where lightness serves as well.
+
+    Args:
+        samples: uint8 (height, width, 3), RGB.
+        lightness: uint8 (height, width), of the same pixels.
+    """
+    enough = COLOUR_OVER_LIGHTNESS**2 * _differences(lightness) / float(_LUMINANCE @ _LUMINANCE)
+    if _differences(samples) <= enough:
         return None  # all axes together have less
-    variances, axes = np.linalg.eigh(scatter)
+    values = samples.astype(np.float32)
+    down, right = ((late - early).reshape(-1, 3) for late, early in _neighbours(values))
+    variances, axes = np.linalg.eigh(down.T @ down + right.T @ right)
     if variances[-1] <= enough:
         return None
     axis: NDArray[np.float32] = axes[:, -1]
     return axis if axis @ _LUMINANCE >= 0 else -axis
 
 
-def _step(pixels: Grey) -> int:
-    """Every which pixel to take, so that `_SAMPLES` a side remain."""
-    longest = int(max(pixels.shape))
-    return math.ceil(longest / _SAMPLES)
+def _differences(samples: Grey) -> float:
+    """The squares of the differences between near pixels, added up."""
+    return sum(cv2.norm(late, early, cv2.NORM_L2SQR) for late, early in _neighbours(samples) if late.size)
 
 
-def from_transparency(pixels: NDArray[np.uint8]) -> Grey:
+def _neighbours(samples: MatLike) -> tuple[tuple[MatLike, MatLike], tuple[MatLike, MatLike]]:
+    """Pairs of near pixels, down and right: light that falls off across the page makes no difference there."""
+    return (samples[_LAG:], samples[:-_LAG]), (samples[:, _LAG:], samples[:, :-_LAG])
+
+
+def _samples(pixels: Grey) -> Grey:
+    """At most `_SAMPLES` pixels a side, evenly spaced."""
+    height, width = pixels.shape[:2]
+    step = math.ceil(max(height, width) / _SAMPLES)
+    if step == 1:
+        return pixels
+    return cv2.resize(pixels, (max(1, width // step), max(1, height // step)), interpolation=cv2.INTER_NEAREST)
+
+
+def from_transparency(pixels: Grey) -> Grey:
     """Grey of a partly transparent image, on the background that shows the drawing.
 
     - All visible pixels have one colour: the opacity is the drawing, whatever that colour is.
@@ -99,25 +130,25 @@ def from_transparency(pixels: NDArray[np.uint8]) -> Grey:
     Raises:
         ImageError: BLANK, if nothing is visible.
     """
-    opacity = pixels[..., 3]
-    least, most = int(opacity.min()), int(opacity.max())
+    opacity = cv2.extractChannel(pixels, 3)
+    least, most, _, _ = cv2.minMaxLoc(opacity)
     if most == 0:
         raise ImageError(FailureCode.BLANK, "The image is fully transparent: nothing is drawn on it.")
-    step = _step(pixels)
-    samples = pixels[::step, ::step]
-    if most - least >= _VISIBLE and _range(samples[samples[..., 3] >= min(most, _OPAQUE), :3], 0.01) < ONE_COLOUR:
-        return opacity.copy()
-    grey = from_colour(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB))
+    colour = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
     if most - least < _VISIBLE:
-        return grey
-    opaque = np.where(opacity >= _OPAQUE, np.uint8(255), np.uint8(0))
+        return from_colour(colour)
+    if _range(_samples(colour)[_samples(opacity) >= min(most, _OPAQUE)], 0.01) < ONE_COLOUR:
+        return opacity
+    grey = from_colour(colour)
+    opaque = above(opacity, _OPAQUE - 1)
     edge = cv2.bitwise_and(opaque, cv2.dilate(255 - opaque, SQUARE))
     if edge.any() and _range(grey[edge > 0, np.newaxis], 0.1) < ONE_COLOUR:
         background = float(np.median(grey[edge > 0]))
     else:
         background = 255.0 if np.average(grey, weights=opacity) < _OPAQUE else 0.0
     share = opacity / np.float32(255)
-    return np.rint(grey * share + background * (1 - share)).astype(np.uint8)
+    shown: Grey = np.rint(grey * share + background * (1 - share)).astype(np.uint8)
+    return shown
 
 
 def _range(colours: Grey, trimmed: float) -> int:

@@ -108,9 +108,11 @@ def test_the_limits_are_known_to_those_who_read_files():
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is measured on Linux")
 def test_a_large_photograph_takes_little_memory():
-    """A JPEG of 12 megapixels is decoded at an eighth of its size: a fresh process needs under 64 MiB for it."""
+    """A JPEG of 12 megapixels is decoded at an eighth of its size: a fresh process needs under 72 MiB for it."""
     benchmark = Path(__file__).parents[2] / "benchmarks" / "preprocess.py"
     command = [sys.executable, str(benchmark), "--memory-only"]
     environment = {**os.environ, "PYTHONPATH": str(benchmark.parents[1])}
     printed = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-    assert float(printed.split("megapixels:")[1].split()[0]) < 64
+    peaks = [float(line.split(": ")[-1].split()[0]) for line in printed.splitlines()]
+    assert len(peaks) == 3
+    assert max(peaks) < 72
