@@ -341,10 +341,11 @@ def table_at_one_side(random: Random, digit: Digit) -> bytes:
     rows, columns = _axes(scene.shape[:2])
     angle = random.choice((0, 0.5, 1, 1.5)) * np.pi + random.uniform(-0.2, 0.2)
     along = rows * np.float32(np.sin(angle)) + columns * np.float32(np.cos(angle))
-    beyond = along > random.uniform(0.42, 0.5)
+    beyond = along > random.uniform(0.33, 0.5)
     ink_there = scene.mean(2)[beyond].min(initial=255) < 0.5 * np.median(scene.mean(2))
     if not ink_there:
-        scene[beyond] = np.float32((90, 70, 50)) * random.uniform(0.5, 1.3)
+        wood = np.float32((90, 70, 50)) * random.uniform(0.5, 1.3)
+        scene[beyond] = wood * (1 + 0.08 * grain(random, scene.shape[:2], 4)[beyond, np.newaxis])
     return jpeg(random, photographed(random, scene, gradient(random, scene.shape[:2], random.uniform(0.6, 0.95))))
 
 
@@ -575,6 +576,88 @@ def paper_clip(random: Random, digit: Digit) -> bytes:
     return jpeg(random, photographed(random, scene, gradient(random, page.shape, random.uniform(0.7, 0.95))))
 
 
+def shadow_band(random: Random, digit: Digit) -> bytes:
+    """The shadow of an arm, a pen or a window's bar: two edges, across the digit or beside it."""
+    scene = _photo(random, digit)
+    angle, rows, columns = random.uniform(0, np.pi), *_axes(scene.shape[:2])
+    along = np.abs(rows * np.float32(np.sin(angle)) + columns * np.float32(np.cos(angle)) - random.uniform(-0.3, 0.3))
+    edge = (along - random.uniform(0.03, 0.2)) / random.uniform(0.003, 0.03)
+    dark = random.uniform(0.45, 0.75)
+    return jpeg(random, photographed(random, scene, dark + (1 - dark) / (1 + np.exp(-np.clip(edge, -20, 20)))))
+
+
+def strong_lines(random: Random, digit: Digit) -> bytes:
+    """Printed lines nearly as dark as the ink, but thinner; a red margin."""
+    ink = _page(random, digit, widths=(0.06, 0.12))
+    scene = np.broadcast_to(np.float32(_paper(random)), (*ink.shape, 3)).copy()
+    spacing, width = ink.shape[0] * random.uniform(0.15, 0.4), max(1, round(ink.shape[0] * 0.005))
+    for row in np.arange(random.uniform(0, spacing), ink.shape[0], spacing).astype(int):
+        scene[row : row + width] = np.float32((90, 90, 100))
+    margin = int(ink.shape[1] * random.uniform(0.05, 0.2))
+    scene[:, margin : margin + width] = np.float32((200, 70, 80))
+    scene += ink[..., np.newaxis] * (np.float32(_pen(random)) - scene)
+    return jpeg(random, photographed(random, scene, gradient(random, ink.shape, random.uniform(0.7, 0.95))))
+
+
+def dotted_paper(random: Random, digit: Digit) -> bytes:
+    """A grid of dots, as in bullet journals."""
+    ink = _page(random, digit)
+    spacing, dots = ink.shape[0] * random.uniform(0.05, 0.12), np.zeros_like(ink)
+    for row in np.arange(random.uniform(0, spacing), ink.shape[0], spacing):
+        for column in np.arange(random.uniform(0, 2), ink.shape[1], spacing):
+            cv2.circle(dots, (int(column), int(row)), max(1, ink.shape[0] // 150), random.uniform(0.3, 0.6), -1)
+    scene = coloured(np.maximum(ink, dots), _pen(random), _paper(random))
+    return jpeg(random, photographed(random, scene, gradient(random, ink.shape, random.uniform(0.6, 0.95))))
+
+
+def underexposed(random: Random, digit: Digit) -> bytes:
+    """Too little light: paper darker than middle grey, noise."""
+    scene = _photo(random, digit)
+    light = random.uniform(0.15, 0.35) * gradient(random, scene.shape[:2], 0.6)
+    return jpeg(random, photographed(random, scene, light, noise=random.uniform(2, 5)))
+
+
+def printed_text(random: Random, digit: Digit) -> bytes:
+    """A line of small print above or below, as on a form."""
+    ink = _page(random, digit)
+    size = ink.shape[0] / 400
+    page = cv2.copyMakeBorder(ink, int(60 * size), int(60 * size), 0, 0, cv2.BORDER_CONSTANT)
+    text = np.zeros(page.shape, np.uint8)
+    for row in random.choice((int(40 * size), page.shape[0] - int(20 * size)), int(random.integers(1, 3)), False):
+        cv2.putText(text, "Please write clearly: your code", (int(10 * size), row),
+                    cv2.FONT_HERSHEY_SIMPLEX, 0.55 * size, 230, max(1, round(size)), cv2.LINE_AA)  # fmt: skip
+    scene = _on_paper(random, np.maximum(page, text / np.float32(255)))
+    return jpeg(random, photographed(random, scene, gradient(random, page.shape, random.uniform(0.6, 0.95))))
+
+
+def finger(random: Random, digit: Digit) -> bytes:
+    """A fingertip holds the sheet at its edge."""
+    page = cv2.copyMakeBorder(_page(random, digit), 0, 0, 0, 40, cv2.BORDER_CONSTANT)
+    scene, (rows, columns) = _on_paper(random, page), page.shape
+    centre = (columns + 10, int(rows * random.uniform(0.1, 0.9)))
+    skin = np.array((205, 150, 120)) * random.uniform(0.5, 1)
+    cv2.ellipse(scene, centre, (60, 35), random.uniform(-20, 20), 0, 360, (0.8 * skin).tolist(), -1, cv2.LINE_AA)
+    cv2.ellipse(scene, centre, (56, 30), random.uniform(-20, 20), 0, 360, skin.tolist(), -1, cv2.LINE_AA)
+    return jpeg(random, photographed(random, scene, gradient(random, page.shape, random.uniform(0.6, 0.95))))
+
+
+def light_pen(random: Random, digit: Digit) -> bytes:
+    """A white or pastel pen on dark or coloured card."""
+    cards = ((40, 40, 45), (90, 60, 40), (30, 60, 110), (120, 30, 40), (110, 110, 115))
+    scene = coloured(_page(random, digit), (235, 230, 220), cards[random.integers(len(cards))])
+    texture = 1 + 0.03 * grain(random, scene.shape[:2], 2)
+    return jpeg(random, photographed(random, scene * texture[..., np.newaxis], gradient(random, texture.shape, 0.6)))
+
+
+def thumbnail(random: Random, digit: Digit) -> bytes:
+    """A photograph sent at 24 to 48 pixels."""
+    scene = _photo(random, digit)
+    scene = photographed(random, scene, gradient(random, scene.shape[:2], random.uniform(0.5, 0.9)), noise=8)
+    side = int(random.integers(24, 49))
+    small = cv2.resize(scene, (side, side * scene.shape[0] // scene.shape[1]), interpolation=cv2.INTER_AREA)
+    return jpeg(random, small, (60, 95))
+
+
 def vignette(random: Random, digit: Digit) -> bytes:
     """A cheap lens: the corners get a quarter to a half of the light."""
     scene = _photo(random, digit)
@@ -634,9 +717,11 @@ def whiteboard(random: Random, digit: Digit) -> bytes:
 
 
 KINDS: tuple[Kind, ...] = (
-    clean, lamp, soft_shadow, hard_shadow, vignette, crease, whiteboard, old_paper, ruled_paper, squared_paper,
-    printed_box, form_rest, neighbours, sheet_on_table, table_at_one_side, punch_holes, paper_clip, tiny_on_a_page,
-    faint_pencil, hairline, marker, chalk, coloured_ink, coarse_jpeg, sensor_noise, motion_blur, photocopy,
-    transparent_dark, transparent_light, transparent_two_colours, transparent_sticker, postal, postal_grey,
-    postal_small, tight, palette, sixteen_bits, paint_program,
+    clean, lamp, soft_shadow, hard_shadow, shadow_band, vignette, underexposed, crease, whiteboard, old_paper,
+    ruled_paper, squared_paper, strong_lines, dotted_paper, printed_text, printed_box, form_rest, neighbours,
+    sheet_on_table, table_at_one_side, punch_holes, paper_clip, finger, tiny_on_a_page, thumbnail,
+    faint_pencil, hairline, marker, chalk, light_pen, coloured_ink,
+    coarse_jpeg, sensor_noise, motion_blur, photocopy, palette, sixteen_bits, paint_program,
+    transparent_dark, transparent_light, transparent_two_colours, transparent_sticker,
+    postal, postal_grey, postal_small, tight,
 )  # fmt: skip
