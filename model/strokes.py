@@ -18,6 +18,10 @@ FAINTEST = 64
 FAINT = 0.5
 """Of the ink of other strokes: fainter ones that run out of the image are ruled lines or the edge of a shadow."""
 
+SMOOTHEST = 0.025
+"""Of the longer side, the standard deviation of the Gaussian that smooths noise, at most: it must not close the loops
+of a small digit. On MNIST's digits with noise of 50 levels 0.02 reads 99 %, 0.05 97 %, no limit 77 %."""
+
 NOTHING_BUT_NOISE = 2.5
 """Range of the means of 5 x 5 pixels over the standard deviation of noise. White noise of any strength and size has 0.9
 to 2.1; drawings have 3.3 and more, measured on 20,000 images of at least `TELLING` pixels."""
@@ -60,7 +64,7 @@ def smooth(ink: Grey, rough: Grey, contrast: int) -> Grey:
     noise = cv2.mean(rough, paper)[0] / _ROUGHNESS / contrast
     if noise <= NOISY:
         return ink
-    blurred = cv2.GaussianBlur(ink, (0, 0), 1 + min(2, 15 * noise))
+    blurred = cv2.GaussianBlur(ink, (0, 0), min(1 + 15 * noise, 3, SMOOTHEST * max(ink.shape)))
     return cv2.convertScaleAbs(blurred, alpha=255 / max(1, int(blurred.max())))
 
 

@@ -63,6 +63,13 @@ def faded(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.
     return (images * random.uniform(0.35, 1, (len(images), 1, 1))).astype(np.uint8)
 
 
+def lit(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """Paper that is not black: up to 110 levels, with so much less contrast, or all of the ink and clipped."""
+    levels = random.uniform(20, 110, (len(images), 1, 1))
+    inks = np.where(random.random((len(images), 1, 1)) < _HALF, 1, 1 - levels / 255)
+    return np.minimum(images * inks + levels, 255).astype(np.uint8)
+
+
 def noisy(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
     """A sensor's noise: a standard deviation of 8 to 60 levels."""
     noise = random.standard_normal(images.shape, np.float32) * random.uniform(8, 60, (len(images), 1, 1))
@@ -91,5 +98,5 @@ def lined(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.
     return images
 
 
-KINDS: tuple[Worn, ...] = (blurred, coarse, contrasted, faded, noisy, speckled, covered, lined)
+KINDS: tuple[Worn, ...] = (blurred, coarse, contrasted, faded, lit, noisy, speckled, covered, lined)
 """In the order in which they befall an image."""
