@@ -35,8 +35,8 @@ def motion_blur(images: Images, random: np.random.Generator) -> Images:
         kernel = np.zeros((7, 7), np.float32)
         kernel[3, 1:6] = 1
         turn = cv2.getRotationMatrix2D((3, 3), random.uniform(0, 180), 1)
-        kernel = cv2.warpAffine(kernel, turn, (7, 7))
-        return cv2.filter2D(image, -1, kernel / kernel.sum())
+        turned = cv2.warpAffine(kernel, turn, (7, 7))
+        return cv2.filter2D(image, -1, turned / turned.sum())
 
     return _each(images, moved)
 
