@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.raster import SQUARE, Grey, Mask, above, histogram, otsu, quantiles, rim, shrink
+from model.raster import SQUARE, Grey, Mask, otsu, quantiles, rim, shrink
 
 COARSE = 64
 """Pixels of the longer side at which paper is modelled: it has no finer detail, and noise averages out."""
@@ -76,14 +76,14 @@ def _model(coarse: Grey) -> tuple[Grey, Side, bool]:
 
     The grey has the shape of `coarse`. Paper that is not smooth has edges or stains.
     """
-    light = above(coarse, otsu(histogram(coarse)))
+    light = otsu(coarse)[1]
     side = Side.DARKER if _background_share(light) >= 0.5 else Side.LIGHTER
     ink = light if side is Side.LIGHTER else 255 - light
     if ink.all() or not ink.any():
         return coarse, side, True  # from afar all is alike; what there is, is small
     levels = coarse if side is Side.LIGHTER else 255 - coarse
     if _is_even(levels, ink):
-        (level,) = quantiles(histogram(coarse, 255 - ink), 0.5)
+        (level,) = quantiles(coarse, 255 - ink, 0.5)
         return np.full_like(coarse, level), side, True
 
     # The paper found so far starts the fit; if it was a lit part only, everything does, as ink covers less than paper.
@@ -94,7 +94,7 @@ def _model(coarse: Grey) -> tuple[Grey, Side, bool]:
         if start.all():
             side = Side.LIGHTER if _skewed_up(rest) else Side.DARKER
         levels = _levels(rest * side)
-        ink = above(levels, otsu(histogram(np.maximum(levels, 128))))
+        ink = otsu(np.maximum(levels, 128))[1]
         if _is_even(levels, ink) and not _is_solid(ink):
             return paper, side, True
 
@@ -148,8 +148,8 @@ def _is_even(levels: Grey, ink: Mask) -> bool:
     paper = 255 - ink
     if not ink.any() or not paper.any():
         return False
-    ink_level, beyond_ink = quantiles(histogram(levels, ink), 0.5, 0.995)
-    beyond_paper, paper_level = quantiles(histogram(levels, paper), 0.005, 0.5)
+    ink_level, beyond_ink = quantiles(levels, ink, 0.5, 0.995)
+    beyond_paper, paper_level = quantiles(levels, paper, 0.005, 0.5)
     contrast = ink_level - paper_level
     third = THIRD_LEVEL_BESIDE_SOLID if _is_solid(ink) else THIRD_LEVEL
     if max(beyond_ink - ink_level, paper_level - beyond_paper) > third * contrast:
@@ -157,7 +157,7 @@ def _is_even(levels: Grey, ink: Mask) -> bool:
     bare = 255 - cv2.dilate(ink, SQUARE)  # without the soft edges of strokes
     if cv2.countNonZero(bare) < 0.05 * bare.size:
         return True
-    low, high = quantiles(histogram(levels, bare), 0.03, 0.97)
+    low, high = quantiles(levels, bare, 0.03, 0.97)
     return high - low < UNEVENNESS * contrast
 
 

@@ -6,7 +6,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.ink import COARSE
-from model.raster import SQUARE, Grey, Mask, above, histogram, otsu, quantiles, rim, shrink
+from model.raster import SQUARE, Grey, Mask, otsu, quantiles, rim, shrink
 
 SHEET = 0.12
 """Of the image: a sheet on a table covers at least as much."""
@@ -63,7 +63,7 @@ def find_sheet(image: Grey) -> Mask | None:
     if max(image.shape) < COARSE:
         return None
     coarse, _ = shrink(image, COARSE)
-    light = above(coarse, otsu(histogram(coarse)))
+    light = otsu(coarse)[1]
     for side in (light, 255 - light):
         if not SHEET < cv2.countNonZero(side) / side.size < WHOLE or rim(side).mean() > WHOLE * 255:
             continue
@@ -103,8 +103,8 @@ def _is_bare(image: Grey, sheet: Mask, side: Mask) -> bool:
     outside = 255 - cv2.dilate(sheet, np.ones((5, 5), np.uint8))
     if cv2.countNonZero(outside) < 0.02 * outside.size:
         return False
-    (inner,) = quantiles(histogram(image, cv2.bitwise_and(sheet, side)), 0.5)
-    darkest, outer, lightest = quantiles(histogram(image, outside), 0.01, 0.5, 0.99)
+    (inner,) = quantiles(image, cv2.bitwise_and(sheet, side), 0.5)
+    darkest, outer, lightest = quantiles(image, outside, 0.01, 0.5, 0.99)
     beyond = outer - darkest if inner > outer else lightest - outer
     return beyond < 0.4 * abs(inner - outer)
 

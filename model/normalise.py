@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from model.errors import FailureCode, ImageError
 from model.ink import find_ink
 from model.layout import find_digit, find_sheet
-from model.raster import SQUARE, Grey, Mask, above, histogram, quantiles, shrink
+from model.raster import SQUARE, Grey, Mask, above, quantiles, shrink
 from model.strokes import find_strokes, is_noise, roughness, smooth
 
 SIDE = 28
@@ -74,7 +74,7 @@ def normalise(image: Grey) -> NDArray[np.uint8]:
     if image.min() == image.max():
         raise _blank("all of it has one colour")
     ink, digit = _found(_without_table(image))
-    (typical,) = quantiles(histogram(ink, digit), 0.6)
+    (typical,) = quantiles(ink, digit, 0.6)
     ink = cv2.bitwise_and(ink, cv2.dilate(digit, SQUARE))
     left, top, width, height = cv2.boundingRect(digit)
     cut = ink[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1]
@@ -86,7 +86,7 @@ def _found(image: Grey) -> tuple[Grey, Mask]:
 
     Both are at most `WORKING` pixels long.
     """
-    levels = cv2.countNonZero(histogram(image))
+    whole = image
     near = None
     for _ in range(LOOKS):
         working, factor = shrink(image, WORKING)
@@ -103,7 +103,7 @@ def _found(image: Grey) -> tuple[Grey, Mask]:
         if size * factor < max(SPECK_PIXELS, SPECK_SHARE * max(image.shape)):
             raise _blank("there are only specks on it")
         crosses = width >= 0.95 * working.shape[1] or height >= 0.95 * working.shape[0]
-        if levels > 2 and contrast < (FAINT if crosses else FAINTEST):
+        if contrast < (FAINT if crosses else FAINTEST) and len(np.unique(whole)) > 2:
             raise _blank("there are only differences of light on it")
         if factor == 1 or size >= SMALL * max(working.shape):
             break
@@ -146,7 +146,7 @@ def _without_table(image: Grey) -> Grey:
     sheet = find_sheet(image)
     if sheet is None:
         return image
-    (paper,) = quantiles(histogram(image, sheet), 0.5)
+    (paper,) = quantiles(image, sheet, 0.5)
     left, top, width, height = cv2.boundingRect(sheet)
     return np.where(sheet, image, np.uint8(paper))[top : top + height, left : left + width]
 
@@ -154,7 +154,7 @@ def _without_table(image: Grey) -> Grey:
 def _of_usual_width(ink: Grey) -> Grey:
     """The ink at `FINE` pixels per pixel of MNIST, strokes thinner or thicker than usual brought towards MNIST's."""
     fine = _resized(ink, FINE * BOX)
-    (full,) = quantiles(histogram(fine, above(fine, int(fine.max()) // 2 - 1)), 0.5)
+    (full,) = quantiles(fine, above(fine, int(fine.max()) // 2 - 1), 0.5)
     fine = cv2.copyMakeBorder(cv2.convertScaleAbs(fine, alpha=255 / full), THIN, THIN, THIN, THIN, cv2.BORDER_CONSTANT)
     strokes = above(fine, 127)
     # Across a stroke the distance to its edge rises from 0 to half its width and falls again: on average a quarter.
@@ -181,7 +181,7 @@ def _fitted(fine: Grey) -> Grey:
     """The ink cropped, and scaled into the box by area averaging."""
     left, top, width, height = cv2.boundingRect(above(fine, 0.3 * 255))
     small = _resized(fine[top : top + height, left : left + width], BOX)
-    (full,) = quantiles(histogram(small, above(small, 0.2 * 255)), 0.8)
+    (full,) = quantiles(small, above(small, 0.2 * 255), 0.8)
     return cv2.convertScaleAbs(small, alpha=255 / full)
 
 

@@ -13,9 +13,6 @@ Grey: TypeAlias = MatLike
 Mask: TypeAlias = MatLike
 """uint8 (height, width), 255 where it holds and 0 elsewhere, as OpenCV makes and takes it."""
 
-LEVELS = np.arange(256, dtype=np.float32)
-"""The greys there are, in a histogram's order."""
-
 SQUARE = np.ones((3, 3), np.uint8)
 """A pixel and its eight neighbours, as a structuring element."""
 
@@ -45,26 +42,20 @@ def rim(image: MatLike) -> MatLike:
     return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
 
 
-def histogram(image: Grey, mask: Mask | None = None) -> MatLike:
-    """How many pixels, of those in the mask, have each level: float32 (256,)."""
-    return cv2.calcHist([image], [0], mask, [256], [0, 256]).ravel()
+def quantiles(image: Grey, mask: Mask, *shares: float) -> list[int]:
+    """The levels below which these shares of the pixels in a mask lie; 0 if it is empty."""
+    levels = image[mask > 0]
+    if not len(levels):
+        return [0] * len(shares)
+    levels.sort(kind="stable")  # of bytes a radix sort, ten times faster than others
+    return [int(levels[max(0, math.ceil(share * len(levels)) - 1)]) for share in shares]
 
 
-def quantiles(counts: MatLike, *shares: float) -> list[int]:
-    """The levels below which these shares of a histogram lie; as many as there are shares."""
-    below = np.cumsum(counts)
-    levels: list[int] = np.searchsorted(below, np.multiply(shares, below[-1])).tolist()
-    return levels
+def otsu(image: Grey) -> tuple[int, Mask]:
+    """The level that parts an image best, and where the image is lighter than it.
 
-
-def otsu(counts: MatLike) -> int:
-    """The level that parts a histogram best: the lower class is at or below it.
-
-    N. Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE Trans. SMC 9 (1979): the between-class
-    variance is greatest there.
+    N. Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE Trans. SMC 9 (1979): the variance between
+    the two classes is greatest there.
     """
-    lower = np.cumsum(counts, dtype=np.float64)
-    moments = np.cumsum(counts * LEVELS, dtype=np.float64)
-    total, moment = lower[-1], moments[-1]
-    between = np.square(moment * lower - total * moments) / np.maximum(lower * (total - lower), 1)
-    return int(between.argmax())
+    level, lighter = cv2.threshold(image, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    return int(level), lighter

@@ -2,9 +2,8 @@
 
 import cv2
 import numpy as np
-from cv2.typing import MatLike
 
-from model.raster import LEVELS, SQUARE, Grey, Mask, above, histogram, otsu, rim
+from model.raster import SQUARE, Grey, Mask, above, otsu, rim
 
 NOISY = 0.06
 """Noise, as a standard deviation over the contrast of ink, from which it is smoothed away."""
@@ -75,15 +74,9 @@ def find_strokes(ink: Grey) -> Mask:
     strokes = cv2.bitwise_and(inside_edge, above(nearby, FAINTEST))
     # How much ink there is nearby, not how strong: a hairline has little of it, and ruled lines are thin besides faint.
     amount = cv2.dilate(cv2.blur(ink, (3, 3)), _NEARBY)
-    counts = histogram(amount, strokes)
-    parting = otsu(counts)
-    faint, full = slice(None, parting + 1), slice(parting + 1, None)
-    if _mean(counts, faint) < FAINT * _mean(counts, full):
-        lines = cv2.subtract(strokes, above(amount, parting))
-        if rim(lines).any():
-            return cv2.subtract(strokes, lines)
+    parting, _ = otsu(amount[strokes > 0])
+    full = cv2.bitwise_and(strokes, above(amount, parting))
+    lines = cv2.subtract(strokes, full)
+    if cv2.mean(amount, lines)[0] < FAINT * cv2.mean(amount, full)[0] and rim(lines).any():
+        return full
     return strokes
-
-
-def _mean(counts: MatLike, levels: slice) -> float:
-    return float(LEVELS[levels] @ counts[levels] / max(1, counts[levels].sum()))
