@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.raster import SQUARE, Grey, Mask, otsu, quantiles, rim, shrink
+from model.raster import SQUARE, TELLING, Grey, Mask, otsu, quantiles, rim, shrink
 
 COARSE = 64
 """Pixels of the longer side at which paper is modelled: it has no finer detail, and noise averages out."""
@@ -82,7 +82,7 @@ def _model(coarse: Grey) -> tuple[Grey, Side, bool]:
     if ink.all() or not ink.any():
         return coarse, side, True  # from afar all is alike; what there is, is small
     levels = coarse if side is Side.LIGHTER else 255 - coarse
-    if _is_even(levels, ink):
+    if max(coarse.shape) < TELLING or _is_even(levels, ink):
         (level,) = quantiles(coarse, 255 - ink, 0.5)
         return np.full_like(coarse, level), side, True
 

@@ -17,6 +17,11 @@ SQUARE = np.ones((3, 3), np.uint8)
 """A pixel and its eight neighbours, as a structuring element."""
 
 
+TELLING = 24
+"""Pixels of the longer side from which noise, lines and light can be told from drawings: in smaller ones strokes are as
+narrow as the first two, and as wide as the third."""
+
+
 def shrink(image: Grey, longest: int) -> tuple[Grey, int]:
     """Reduce an image by area averaging until its longer side has at most this many pixels.
 

@@ -114,6 +114,12 @@ def wide_shadow(shape: tuple[int, int]) -> NDArray[np.float32]:
     return np.where(rows > 0.6 - 0.3 * columns, 0.4, 1.0).astype(np.float32)
 
 
+def narrow_shadow(shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Six tenths of the light in a slanting band of a tenth of the page."""
+    rows, columns = np.mgrid[0 : 1 : shape[0] * 1j, 0 : 1 : shape[1] * 1j]
+    return np.where(np.abs(rows - 0.3 - 0.3 * columns) < 0.05, 0.6, 1.0).astype(np.float32)
+
+
 def noisy(image: NDArray[np.float32], deviation: float, seed: int = 0) -> NDArray[np.uint8]:
     """With the noise of a camera."""
     noise = np.random.default_rng(seed).normal(0, deviation, image.shape)
@@ -132,6 +138,7 @@ SCENES = {
     "a hard shadow across it": lambda paper: noisy(paper * hard_shadow(paper.shape, 0.3), 2),
     "a hard shadow over half of it": lambda paper: noisy(paper * wide_shadow(paper.shape), 2),
     "a hard shadow around it": lambda paper: noisy(paper * wide_shadow(paper.shape)[::-1, ::-1], 2),
+    "the shadow of a pen across it": lambda paper: noisy(paper * narrow_shadow(paper.shape), 2),
     "faint pencil": lambda paper: noisy((220 - (220 - paper) * 0.2) * lamp(paper.shape, 0.8), 2),
     "noise": lambda paper: noisy(paper, 30),
     "ruled paper": lambda paper: noisy(_ruled(paper, 170), 2),
@@ -233,6 +240,14 @@ def test_lines_of_one_pixel_are_thickened_at_mnists_size_too():
     points = np.array([(8, 4), (20, 4), (8, 23), (20, 23)], np.int32)
     line = cv2.polylines(np.zeros((28, 28), np.uint8), [points], isClosed=False, color=255)
     assert (normalise(line) > 127).sum() > 1.5 * (line > 127).sum()
+
+
+def test_a_faint_stroke_that_ends_at_the_edge_of_a_small_image_is_kept():
+    """The grey stem of a nine of 16x16 pixels, where nothing is wide enough to be anything but a stroke."""
+    nine = np.zeros((16, 16), np.uint8)
+    cv2.ellipse(nine, (7, 5), (5, 3), 0, 0, 360, 255, 3)
+    nine[6:, 12] = 120
+    assert (normalise(nine)[16:22] > 127).any(axis=1).all()
 
 
 def test_pieces_of_a_broken_stroke_stay_together():
