@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from model.errors import ModelError
-from model.metrics import ClassScore, wilson
+from model.metrics import ClassScore, Integers, wilson
 
 CARD: Final = "card.json"
 MODEL: Final = "model.tflite"
@@ -36,6 +36,11 @@ class Score(NamedTuple):
     def of(cls, correct: int, total: int) -> "Score":
         """The score of `correct` out of `total`, which must not be 0."""
         return cls(correct, total, correct / total, *wilson(correct, total))
+
+    @classmethod
+    def between(cls, some: Integers, others: Integers) -> "Score":
+        """On how many of n images both, integers (n,), name the same digit; n must not be 0."""
+        return cls.of(int((some == others).sum()), len(some))
 
 
 class Scores(NamedTuple):

@@ -1,0 +1,91 @@
+"""How well a model reads MNIST's test images under fifteen kinds of corruption.
+
+    python benchmarks/corruptions.py [--model FOLDER] [--path] [--mnist FOLDER] [--count N] [--show FOLDER]
+
+`network`: the network is shown the corrupted 28×28 images as they are. `path`, with --path, about a minute more: each
+is encoded as PNG and goes the way of a worker's images, is decoded, normalised and classified; a refusal is wrong.
+With --show it draws what is read wrongly, per kind: image, label and reading, to judge whether a person could.
+"""
+
+import argparse
+import os
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from model.card import BASELINE, Score, read_model
+from model.classifier import Classifier
+from model.digits import Digits
+from model.metrics import NONE
+from model.mnist import load_test
+from model.robustness import Reading, as_files, directly, evenly, readings
+
+ENOUGH, LEAST = 0.96, 0.88
+"""What is asked: of the mean over the kinds, and of each kind."""
+
+TILE, COLUMNS, MOST = 84, 14, 84
+"""Pixels of a side of a drawn image, images in a row, images drawn of a kind."""
+
+
+def main() -> None:
+    """Measure and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=BASELINE, help="folder of a model (default: the baseline)")
+    parser.add_argument("--path", action="store_true", help="measure the whole way of a user's image too")
+    parser.add_argument("--mnist", type=Path, default=os.environ.get("DIGITMILL_MNIST"), help="folder with MNIST")
+    parser.add_argument("--count", type=int, default=10_000, help="test images, evenly chosen (default: all 10,000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the corruptions (default 0)")
+    parser.add_argument("--show", type=Path, metavar="FOLDER", help="draw what is read wrongly, one picture per kind")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    card, model = read_model(arguments.model)
+    classifier = Classifier(model, temperature=card.temperature)
+    test = evenly(load_test(Path(arguments.mnist) if arguments.mnist else None), arguments.count)
+    print(f"{card.version}, {len(test):,} of MNIST's test images, seed {arguments.seed}")
+    ways = {"network": directly(classifier)} | ({"path": as_files(classifier)} if arguments.path else {})
+    for way, read in ways.items():
+        _report(way, list(readings(read, test.images, seed=arguments.seed)), test, arguments.show)
+
+
+def _report(way: str, found: list[Reading], test: Digits, folder: Path | None) -> None:
+    """Print a table, the worst kind first, and draw the mistakes."""
+    scores = {reading.name: Score.between(test.labels, reading.digits) for reading in found}
+    refused = {reading.name: int((reading.digits == NONE).sum()) for reading in found}
+    taken = {reading.name: _taken(reading, test) for reading in found}
+    print(f"\n{way:<16}{'right':>8}{'95 % interval':>20}{'refused':>9}  most mistaken")
+    for name, score in sorted(scores.items(), key=lambda item: item[1]):
+        interval = f"{score.low:.2%} to {score.high:.2%}"
+        verdict = "" if score.accuracy >= LEAST else f"  (below {LEAST:.0%})"
+        print(f"{name:<16}{score.accuracy:>8.2%}{interval:>20}{refused[name]:>9}  {taken[name]}{verdict}")
+    mean = np.mean([score.accuracy for score in scores.values()])
+    print(f"{'mean':<16}{mean:>8.2%}" + ("" if mean >= ENOUGH else f"  (below {ENOUGH:.0%})"))
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        for reading in found:
+            cv2.imwrite(str(folder / f"{way}-{reading.name}.png"), _drawn(reading, test))
+
+
+def _taken(reading: Reading, test: Digits) -> str:
+    """The commonest mistakes, but for refusals."""
+    wrong = (reading.digits != test.labels) & (reading.digits != NONE)
+    pairs = zip(test.labels[wrong].tolist(), reading.digits[wrong].tolist(), strict=True)
+    return ", ".join(f"{count} {true}→{digit}" for (true, digit), count in Counter(pairs).most_common(4))
+
+
+def _drawn(reading: Reading, test: Digits) -> cv2.typing.MatLike:
+    tiles = []
+    for index in np.flatnonzero(reading.digits != test.labels)[:MOST]:
+        tile = cv2.resize(reading.images[index], (TILE, TILE), interpolation=cv2.INTER_NEAREST)
+        tile = cv2.copyMakeBorder(tile, 14, 2, 2, 2, cv2.BORDER_CONSTANT, value=(90,))
+        digit = "none" if reading.digits[index] == NONE else str(reading.digits[index])
+        cv2.putText(tile, f"{test.labels[index]} as {digit}", (2, 11), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255,), 1)
+        tiles.append(tile)
+    blank = np.zeros((TILE + 16, TILE + 4), np.uint8)
+    tiles += [blank] * (-len(tiles) % COLUMNS or (0 if tiles else COLUMNS))
+    return np.vstack([np.hstack(tiles[row : row + COLUMNS]) for row in range(0, len(tiles), COLUMNS)])
+
+
+if __name__ == "__main__":
+    main()
