@@ -15,12 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model import metrics, mnist, samples
-from model.calibration import fit_temperature
-from model.card import CURVES, MODEL, WEIGHTS, Card, Data, Score, Scores
-from model.classifier import Classifier
-from model.digits import Dataset, Digits, hold_out, sha256
-from model.errors import DigitmillError, ModelError, UsageError
+from model import mnist, samples
+from model.card import CURVES, MODEL, WEIGHTS, Card, Data
+from model.digits import Dataset, hold_out, sha256
+from model.errors import DigitmillError, UsageError
+from model.judge import judge
 from model.quiet import without_chatter
 from model.recipe import Recipe
 
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = "training"
 """The folder, beside the model's files, in which a training keeps its state while it runs."""
-
-LEAST_AGREEMENT = 0.995
-"""On which share of the validation images the export must name the same digit as the network it came from."""
 
 
 def train(
@@ -109,41 +105,6 @@ def _import_tensorflow() -> None:
             import tensorflow  # noqa: F401, ICN001 - imported for its noise
         except ModuleNotFoundError as error:
             raise UsageError("TensorFlow is not installed. Install it: pip install 'digitmill[train]'.") from error
-
-
-def judge(network: Any, model: bytes, validation: Digits, test: Digits) -> dict[str, Any]:
-    """What the card says of how good the network and its export are.
-
-    Raises:
-        ModelError: they do not agree. On few images one may differ by chance, so the upper end of the interval decides.
-    """
-    from model.network import logits
-
-    outputs = Classifier(model).logits(validation.images)
-    reference, exported = logits(network, validation.images).argmax(axis=1), outputs.argmax(axis=1)
-    agreement = _score(reference, exported)
-    if agreement.high < LEAST_AGREEMENT:
-        raise ModelError(
-            f"The int8 export agrees with its network on only {agreement.accuracy:.2%} of the validation images, not "
-            f"on {LEAST_AGREEMENT:.2%}. Train for more epochs, or on more images."
-        )
-    temperature = fit_temperature(outputs, validation.labels)
-    tested = Classifier(model, temperature=temperature).classify(test.images)
-    return {
-        "validation": Scores(_score(validation.labels, reference), _score(validation.labels, exported)),
-        "test": Scores(
-            _score(test.labels, logits(network, test.images).argmax(axis=1)), _score(test.labels, tested.digits)
-        ),
-        "agreement": agreement,
-        "per_class": metrics.per_class(test.labels, tested.digits),
-        "confusion": metrics.confusion(test.labels, tested.digits).tolist(),
-        "temperature": temperature,
-        "calibration_error": metrics.expected_calibration_error(test.labels, tested.digits, tested.confidences),
-    }
-
-
-def _score(true: metrics.Integers, found: metrics.Integers) -> Score:
-    return Score.of(int((true == found).sum()), len(true))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from model.classifier import Classifier
 from model.digits import hold_out
 from model.errors import ModelError
 from model.export import to_int8
-from model.train import judge
+from model.judge import judge
 
 
 def test_the_export_agrees(trained, samples):
