@@ -137,7 +137,7 @@ def from_transparency(pixels: Grey) -> Grey:
     colour = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
     if most - least < _VISIBLE:
         return from_colour(colour)
-    if _range(_samples(colour)[_samples(opacity) >= min(most, _OPAQUE)], 0.01) < ONE_COLOUR:
+    if _range(_samples(colour)[_samples(opacity) >= min(most, _OPAQUE)], 0.002) < ONE_COLOUR:
         return opacity
     grey = from_colour(colour)
     opaque = above(opacity, _OPAQUE - 1)

@@ -6,7 +6,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.ink import COARSE
-from model.raster import SQUARE, Grey, Mask, otsu, quantiles, rim, shrink
+from model.raster import SQUARE, TELLING, Grey, Mask, otsu, quantiles, rim, shrink
 
 SHEET = 0.12
 """Of the image: a sheet on a table covers at least as much."""
@@ -76,13 +76,10 @@ def find_sheet(image: Grey) -> Mask | None:
 
 def _straight(mask: Mask) -> Mask | None:
     """The convex hull of the largest part of a mask, if that has straight sides, and holes."""
-    _, parts, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    if areas.max() < SHEET * mask.size:
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    outline = cv2.convexHull(max(outlines, key=cv2.contourArea))
+    if cv2.contourArea(outline) < SHEET * mask.size:
         return None
-    part = np.where(parts == areas.argmax() + 1, 255, 0).astype(np.uint8)
-    outlines, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    outline = cv2.convexHull(outlines[0])
     corners = cv2.approxPolyDP(outline, CORNER * cv2.arcLength(outline, closed=True), closed=True)
     _, (width, height), _ = cv2.minAreaRect(outline)
     is_straight = len(corners) in CORNERS and cv2.contourArea(corners) > STRAIGHT * cv2.contourArea(outline)
@@ -92,16 +89,16 @@ def _straight(mask: Mask) -> Mask | None:
     area = cv2.countNonZero(hull)
     edge = hull - cv2.erode(hull, SQUARE, borderValue=0)
     inside = cv2.erode(hull, np.ones((5, 5), np.uint8), borderValue=0)
-    written = cv2.countNonZero(cv2.subtract(inside, part))
+    written = cv2.countNonZero(cv2.subtract(inside, mask))
     has_holes = WRITTEN[0] * area < written < WRITTEN[1] * area
-    has_edge = cv2.mean(cv2.dilate(part, SQUARE), edge)[0] > UNBROKEN * 255
+    has_edge = cv2.mean(cv2.dilate(mask, SQUARE), edge)[0] > UNBROKEN * 255
     return hull if has_holes and has_edge and area < WHOLE * mask.size else None
 
 
 def _is_bare(image: Grey, sheet: Mask, side: Mask) -> bool:
     """Whether nothing is drawn beside the sheet: else the sheet was a lit part of one, and would cut a digit."""
     outside = 255 - cv2.dilate(sheet, np.ones((5, 5), np.uint8))
-    if cv2.countNonZero(outside) < 0.02 * outside.size:
+    if cv2.countNonZero(outside) < 0.01 * outside.size:
         return False
     (inner,) = quantiles(image, cv2.bitwise_and(sheet, side), 0.5)
     darkest, outer, lightest = quantiles(image, outside, 0.01, 0.5, 0.99)
@@ -201,7 +198,7 @@ def _belongs_to_frame(parts: MatLike, stats: MatLike) -> NDArray[np.bool_]:
             bottom >= (1 - MARGIN) * rows,
         ]
     )
-    if not at_edge.any():
+    if not at_edge.any() or max(parts.shape) < TELLING:
         return np.zeros(len(stats), np.bool_)
     cut_off = np.array([left == 0, right == columns, top == 0, bottom == rows])
     band_y, band_x = int(BAND * rows), int(BAND * columns)

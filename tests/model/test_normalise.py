@@ -250,6 +250,23 @@ def test_a_faint_stroke_that_ends_at_the_edge_of_a_small_image_is_kept():
     assert (normalise(nine)[16:22] > 127).any(axis=1).all()
 
 
+def test_a_zero_nearly_as_large_as_its_sheet_leaves_the_sheet_a_sheet():
+    """The paper inside a zero is no ink: what a sheet on a table carries is told by its ink alone."""
+    sheet = cv2.ellipse(np.full((300, 300), 220, np.uint8), (150, 150), (120, 130), 0, 0, 360, 40, 14)
+    on_table = cv2.copyMakeBorder(sheet, *[70] * 4, cv2.BORDER_CONSTANT, value=90)
+    assert difference(normalise(on_table), normalise(sheet)) < 8
+
+
+@pytest.mark.parametrize("at", ["top", "bottom"])
+def test_pieces_at_the_edge_of_a_small_image_are_the_digits(at):
+    """A bar that a break of one pixel parts from the rest, in a digit that fills 16x16 pixels."""
+    five = np.zeros((16, 16), np.uint8)
+    five[:3, 2:14] = five[4:8, 2:4] = five[6:8, 2:12] = five[7:14, 11:14] = five[12:15, 2:13] = 255
+    image = five if at == "top" else five[::-1, ::-1]
+    assert np.count_nonzero(normalise(image).any(axis=1)) == BOX
+    assert (normalise(image)[[5, 22]] > 127).sum(axis=1).min() >= 8
+
+
 def test_pieces_of_a_broken_stroke_stay_together():
     """A five whose bar does not meet its body is one digit."""
     broken = drawing(200, 160, line=FIVE)
