@@ -162,6 +162,9 @@ def _is_even(levels: Grey, ink: Mask) -> bool:
 
 
 def _is_solid(ink: Mask) -> bool:
+    """Whether ink at the edge is too thick for a stroke."""
+    if not rim(ink).any():
+        return False
     depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
     return bool(rim(depth).max() > SOLID * min(ink.shape))
 

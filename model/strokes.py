@@ -72,8 +72,8 @@ def find_strokes(ink: Grey) -> Mask:
     nearby = cv2.dilate(ink, _NEARBY)
     inside_edge = cv2.compare(ink, cv2.convertScaleAbs(nearby, alpha=EDGE), cv2.CMP_GT)
     strokes = cv2.bitwise_and(inside_edge, above(nearby, FAINTEST))
-    if max(ink.shape) < TELLING:
-        return strokes
+    if max(ink.shape) < TELLING or not rim(strokes).any():
+        return strokes  # lines and shadows run out of the image
     # How much ink there is nearby, not how strong: a hairline has little of it, and ruled lines are thin besides faint.
     amount = cv2.dilate(cv2.blur(ink, (3, 3)), _NEARBY)
     full = _without_faint(strokes, amount, FAINT)
