@@ -79,7 +79,7 @@ def _model(coarse: Grey) -> tuple[Grey, Side, bool]:
     light = otsu(coarse)[1]
     side = Side.DARKER if _background_share(light) >= 0.5 else Side.LIGHTER
     ink = light if side is Side.LIGHTER else 255 - light
-    if ink.all() or not ink.any():
+    if not 0 < cv2.countNonZero(ink) < ink.size:
         return coarse, side, True  # from afar all is alike; what there is, is small
     levels = coarse if side is Side.LIGHTER else 255 - coarse
     if max(coarse.shape) < TELLING or _is_even(levels, ink):
@@ -131,12 +131,12 @@ def _background_share(mask: Mask) -> float:
 
     A digit that fills its image covers half of the rim now and then, and half of the area, but not the corners too.
     """
-    height, width = mask.shape
-    size = max(1, min(height, width) // 8)
-    corners = np.concatenate([mask[rows, columns].ravel() for rows in _ends(size) for columns in _ends(size)])
-    edge = rim(mask)
-    shares = (np.count_nonzero(part) / part.size for part in (corners, edge, mask))
-    return sum(shares) / 3
+    size = max(1, min(mask.shape) // 8)
+    corners = [mask[rows, columns] for rows in _ends(size) for columns in _ends(size)]
+    edges = [mask[0], mask[-1], mask[:, 0], mask[:, -1]]
+    return sum(
+        sum(map(cv2.countNonZero, parts)) / sum(part.size for part in parts) for parts in (corners, edges, [mask])
+    ) / 3
 
 
 def _ends(size: int) -> tuple[slice, slice]:
@@ -146,13 +146,13 @@ def _ends(size: int) -> tuple[slice, slice]:
 def _is_even(levels: Grey, ink: Mask) -> bool:
     """Whether there are two levels, ink above paper, and nothing else."""
     paper = 255 - ink
-    if not ink.any() or not paper.any():
+    if not cv2.hasNonZero(ink) or not cv2.hasNonZero(paper):
         return False
     ink_level, beyond_ink = quantiles(levels, ink, 0.5, 0.995)
     beyond_paper, paper_level = quantiles(levels, paper, 0.005, 0.5)
     contrast = ink_level - paper_level
-    third = THIRD_LEVEL_BESIDE_SOLID if _is_solid(ink) else THIRD_LEVEL
-    if max(beyond_ink - ink_level, paper_level - beyond_paper) > third * contrast:
+    third = max(beyond_ink - ink_level, paper_level - beyond_paper)
+    if third > THIRD_LEVEL * contrast or (third > THIRD_LEVEL_BESIDE_SOLID * contrast and _is_solid(ink)):
         return False
     bare = 255 - cv2.dilate(ink, SQUARE)  # without the soft edges of strokes
     if cv2.countNonZero(bare) < 0.05 * bare.size:
