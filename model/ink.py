@@ -134,9 +134,10 @@ def _background_share(mask: Mask) -> float:
     size = max(1, min(mask.shape) // 8)
     corners = [mask[rows, columns] for rows in _ends(size) for columns in _ends(size)]
     edges = [mask[0], mask[-1], mask[:, 0], mask[:, -1]]
-    return sum(
-        sum(map(cv2.countNonZero, parts)) / sum(part.size for part in parts) for parts in (corners, edges, [mask])
-    ) / 3
+    return (
+        sum(sum(map(cv2.countNonZero, parts)) / sum(part.size for part in parts) for parts in (corners, edges, [mask]))
+        / 3
+    )
 
 
 def _ends(size: int) -> tuple[slice, slice]:
