@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model import samples
+from model.card import BASELINE, MODEL, Card, read_file
 from model.digits import Digits
 from model.mnist import load_test
 from producer.client import Connection
@@ -75,6 +76,19 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
 def digits() -> Digits:
     """Real handwritten digits with their labels: MNIST's test images, or scikit-learn's where it is not at hand."""
     return load_test(Path(MNIST)) if MNIST else samples.load().train
+
+
+@pytest.fixture(scope="session")
+def variant() -> Callable[..., tuple[Card, dict[str, bytes]]]:
+    """Make another model of the baseline: the same weights at another temperature, so of other confidences."""
+    baseline = Card.read(BASELINE)
+
+    def make(name: str = "variant", *, temperature: float = 2.0) -> tuple[Card, dict[str, bytes]]:
+        version = f"{name}-{baseline.files[MODEL][:8]}"
+        card = replace(baseline, version=version, parent=baseline.version, temperature=temperature)
+        return card, {name: read_file(BASELINE, baseline, name) for name in baseline.files}
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from model.errors import UsageError
 from worker.ledger import keys
 from worker.ledger.keys import Part
 from worker.ledger.records import JobRecord, JobState, JobStatus, WorkerStatus
+from worker.scripts import load_scripts
 from worker.wire import Batch, Manifest, Result
 
 if TYPE_CHECKING:
@@ -75,11 +75,10 @@ class Ledger:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
         self._redis: Any = client
         self._ttl = int(ttl_seconds * 1000)
-        folder = files("worker.ledger") / "scripts"
-        common = (folder / "common.lua").read_text()
-        self._scripts = {
-            name: client.register_script(common + (folder / f"{name}.lua").read_text())
-            for name in (
+        self._scripts = load_scripts(
+            client,
+            "worker.ledger",
+            (
                 "submit",
                 "claim",
                 "finish",
@@ -91,8 +90,8 @@ class Ledger:
                 "seal",
                 "cancel",
                 "announce",
-            )
-        }
+            ),
+        )
 
     def _run(self, script: str, script_keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         return self._scripts[script](keys=script_keys, args=arguments)

@@ -1,0 +1,18 @@
+-- KEYS: aliases, moves, model of the version, fence
+-- ARGV: version, live expected, baseline, action, who, reason, moves kept, fence token or ''
+-- Makes a version live. Returns 1 done, 0 it is live already, -1 another is live than expected, -2 there is no such
+-- version, -3 the fence is lost.
+if ARGV[8] ~= '' and redis.call('GET', KEYS[4]) ~= ARGV[8] then return -3 end
+local live = redis.call('HGET', KEYS[1], 'live') or ARGV[3]
+if live == ARGV[1] then return 0 end
+if live ~= ARGV[2] then return -1 end
+if ARGV[1] ~= ARGV[3] and redis.call('EXISTS', KEYS[3]) == 0 then return -2 end
+
+pass_memory_limit()  -- whoever runs out of memory must still be able to roll back
+redis.call('HSET', KEYS[1], 'live', ARGV[1], 'previous', live)
+if redis.call('HGET', KEYS[1], 'candidate') == ARGV[1] then redis.call('HDEL', KEYS[1], 'candidate') end
+redis.call('LPUSH', KEYS[2], cjson.encode({
+  at = string.format('%.0f', now), action = ARGV[4], version = ARGV[1], before = live, who = ARGV[5], reason = ARGV[6]
+}))
+redis.call('LTRIM', KEYS[2], 0, ARGV[7] - 1)
+return 1
