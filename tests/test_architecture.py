@@ -123,17 +123,21 @@ def test_only_the_settings_read_the_environment() -> None:
     assert uses == {"model/train.py": ["os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')"]}, "TensorFlow's own switch"
 
 
-def test_only_the_ledger_spells_its_keys() -> None:
+KEEPERS = {"worker/ledger", "worker/registry"}
+"""The folders of whatever is kept in Redis, each with its `keys.py` and its scripts."""
+
+
+def test_only_its_keeper_spells_a_key() -> None:
     """A key's name is a fact of one folder, scripts included."""
-    spelling = {
-        path
-        for path, tree in trees(*PACKAGES)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.match(r"digitmill:\w", node.value)
-    }
-    assert spelling == {"worker/ledger/keys.py"}
-    scripts = {path.parent for package in PACKAGES for path in (ROOT / package).rglob("*.lua")}
-    assert scripts == {ROOT / "worker" / "ledger" / "scripts"}
+    spelling: dict[str, set[str]] = {}
+    for path, tree in trees(*PACKAGES):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.match(r"digitmill:\w", node.value):
+                spelling.setdefault(path, set()).add(node.value)
+    assert set(spelling) == {f"{keeper}/keys.py" for keeper in KEEPERS}
+    assert sum(map(len, spelling.values())) == len(set().union(*spelling.values())), "two spell the same key"
+    scripts = {path.parent.relative_to(ROOT).as_posix() for each in PACKAGES for path in (ROOT / each).rglob("*.lua")}
+    assert scripts == {f"{keeper}/scripts" for keeper in KEEPERS}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
