@@ -5,12 +5,13 @@ Knows neither TensorFlow nor LiteRT: workers, trainer and command line all read 
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from model.errors import ModelError
 from model.metrics import ClassScore, Integers, wilson
+from model.typed import plain, typed
 
 CARD: Final = "card.json"
 MODEL: Final = "model.tflite"
@@ -72,9 +73,49 @@ class Epoch(NamedTuple):
     augmentation: float | None = None  # processor time that making its batches took, in seconds; unknown of older ones
 
 
+class Bin(NamedTuple):
+    """Confidence against accuracy, of the test images whose confidence falls between the edges of one of equal bins."""
+
+    images: int
+    accuracy: float | None  # None where there is no image
+    confidence: float | None  # mean; likewise
+
+
+class Robustness(NamedTuple):
+    """Accuracy of the int8 model on test images under each of `model.corruptions`, by name."""
+
+    seed: int  # of the corruptions
+    network: dict[str, Score]  # shown the corrupted images as they are
+    path: dict[str, Score]  # the whole way of a user's file; of a part of the images, for it takes longer
+
+
+class NotADigit(NamedTuple):
+    """How often what is no digit passes for one, and how often a digit is doubted; see benchmarks/not_a_digit.py."""
+
+    threshold: float  # of confidence; what is below it is flagged for review
+    passed: dict[str, Score]  # of images of each kind of what is no digit, those that are not flagged
+    doubted: Score  # of test images that are read rightly, those that are flagged
+
+
+class Seeded(NamedTuple):
+    """The test accuracy of one of several trainings that differ in nothing but the seed."""
+
+    seed: int
+    test: Scores
+
+
+class Size(NamedTuple):
+    """How large a model is."""
+
+    parameters: int
+    bytes: int  # of model.tflite
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
-    """All that is known of one model; it never changes.
+    """All that is known of one model.
+
+    What follows `files` is missing from old cards, and None or empty when they are read.
 
     Attributes:
         version: its name, ending in the first 8 hexadecimal digits of the SHA-256 of model.tflite.
@@ -92,6 +133,14 @@ class Card:
         temperature: that calibrates its confidences, fitted on validation.
         calibration_error: expected calibration error on the test set at this temperature, 15 bins.
         files: SHA-256, hexadecimal, of each file beside the card.
+        reliability: of the int8 model on the test set at this temperature, in as many bins as `calibration_error`.
+        robustness: how well it reads images that went bad.
+        not_a_digit: how well it tells what is no digit.
+        size: of the network and its file.
+        training_seconds: that training took, teachers included, pauses left out.
+        seeds: this training and others like it, by seed: what is luck, and what is the recipe.
+        intended_use: what the model is for.
+        not_for: what it must not be used for.
     """
 
     version: str
@@ -109,17 +158,18 @@ class Card:
     temperature: float
     calibration_error: float
     files: dict[str, str] = field(default_factory=dict)
+    reliability: list[Bin] | None = None
+    robustness: Robustness | None = None
+    not_a_digit: NotADigit | None = None
+    size: Size | None = None
+    training_seconds: float | None = None
+    seeds: list[Seeded] = field(default_factory=list)
+    intended_use: str | None = None
+    not_for: list[str] = field(default_factory=list)
 
     def dumps(self) -> str:
         """The card as JSON, readable by people too."""
-        values = asdict(self)
-        for name in ("data", "agreement"):
-            values[name] = getattr(self, name)._asdict()
-        for name in ("validation", "test"):
-            values[name] = {kind: score._asdict() for kind, score in getattr(self, name)._asdict().items()}
-        for name in ("epochs", "per_class"):
-            values[name] = [row._asdict() for row in getattr(self, name)]
-        return json.dumps({"format": FORMAT, **values}, indent=1) + "\n"
+        return json.dumps({"format": FORMAT, **plain(self)}, indent=1) + "\n"
 
     @classmethod
     def loads(cls, text: str | bytes) -> "Card":
@@ -135,18 +185,12 @@ class Card:
                     f"This model card has format {values['format']}; this version of digitmill reads {FORMAT}. "
                     "Upgrade digitmill, or train a model with this version."
                 )
-            known = {each.name: values[each.name] for each in fields(cls)}
-            known["data"] = _tuple(Data, known["data"])
-            known["agreement"] = _tuple(Score, known["agreement"])
-            for name in ("validation", "test"):
-                known[name] = Scores(*(_tuple(Score, known[name][kind]) for kind in Scores._fields))
-            known["epochs"] = [_tuple(Epoch, row) for row in known["epochs"]]
-            known["per_class"] = [_tuple(ClassScore, row) for row in known["per_class"]]
-            return cls(**known)
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            card: Card = typed(cls, values)
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
             raise ModelError(
                 f"This is no model card ({type(error).__name__}: {error}). Restore card.json, or train the model again."
             ) from error
+        return card
 
     @classmethod
     def read(cls, folder: Path) -> "Card":
@@ -197,8 +241,3 @@ def _bytes(path: Path) -> bytes:
         raise ModelError(
             f"Cannot read {path}: {error.strerror}. Restore the file, or train a model into {path.parent}."
         ) from error
-
-
-def _tuple(kind: Any, values: dict[str, Any]) -> Any:
-    """A named tuple of `kind` from a dictionary that may hold more."""
-    return kind(**{name: values[name] for name in kind._fields if name in values})

@@ -7,7 +7,6 @@ TensorFlow is imported by the functions that need it: asking for help should not
 import argparse
 import dataclasses
 import hashlib
-import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -17,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from model import mnist, samples
 from model.card import CURVES, MODEL, WEIGHTS, Card, Data
+from model.card_page import write_card
 from model.digits import Dataset, hold_out, sha256
 from model.errors import DigitmillError, UsageError
 from model.judge import judge
-from model.quiet import without_chatter
+from model.quiet import import_tensorflow
 from model.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def train(
     Args:
         data: training images, of which `recipe.validation` are held out, and test images, which are only reported.
         recipe: how to train.
-        folder: made if need be; gets model.tflite, weights.safetensors, curves.png and card.json.
+        folder: made if need be; gets model.tflite, weights.safetensors, curves.png, card.md and card.json.
         seed: of every random number.
         name: first part of the version; by default the time, UTC.
         parent: version of the live model that this one is meant to replace.
@@ -66,7 +66,7 @@ def train(
         folder.mkdir(parents=True, exist_ok=True)  # before the minutes of training, lest they be lost
     except OSError as error:
         raise UsageError(f"Cannot make the folder {folder}: {error.strerror}. Name another.") from error
-    _import_tensorflow()
+    import_tensorflow()
     from model.curves import draw
     from model.export import CALIBRATION_IMAGES, to_int8
     from model.fit import fit
@@ -92,19 +92,9 @@ def train(
     )
     for file, content in files.items():
         (folder / file).write_bytes(content)
-    card.write(folder)
+    write_card(card, folder)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return card
-
-
-def _import_tensorflow() -> None:
-    """Import TensorFlow without its greetings: they are on what its build could do on other machines."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its own switch, effective once its logging has started
-    with without_chatter(b"absl::InitializeLog", b"oneDNN custom operations are on"):
-        try:
-            import tensorflow  # noqa: F401, ICN001 - imported for its noise
-        except ModuleNotFoundError as error:
-            raise UsageError("TensorFlow is not installed. Install it: pip install 'digitmill[train]'.") from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

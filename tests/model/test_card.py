@@ -10,7 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from model.card import BASELINE, CARD, CURVES, MODEL, WEIGHTS, Card, read_file, read_model
+from model.card import (
+    BASELINE,
+    CARD,
+    CURVES,
+    MODEL,
+    WEIGHTS,
+    Bin,
+    Card,
+    NotADigit,
+    Robustness,
+    Score,
+    Seeded,
+    Size,
+    read_file,
+    read_model,
+)
 from model.errors import ModelError
 
 
@@ -72,7 +87,7 @@ def test_a_file_the_card_does_not_name(copy: Path):
         read_file(copy, card, MODEL)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"format": 1}', "\x00", b"\xff\xfe"])
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", "[" * 100_000, '{"format": 1}', "\x00", b"\xff\xfe"])
 def test_what_is_no_card_is_refused(text):
     """Anything but a card is refused with a ModelError, and with nothing else."""
     with pytest.raises(ModelError, match="no model card"):
@@ -86,6 +101,54 @@ def test_cards_of_other_times():
     assert Card.loads(json.dumps(values)) == Card.read(BASELINE)
     with pytest.raises(ModelError, match=r"format 2.*Upgrade"):
         Card.loads(json.dumps(values | {"format": 2}))
+
+
+def test_cards_of_earlier_versions():
+    """A card that has nothing of what was added since is read; what it does not tell is None or empty."""
+    values = json.loads(Card.read(BASELINE).dumps())
+    later = ("reliability", "robustness", "not_a_digit", "size", "training_seconds", "intended_use", "seeds", "not_for")
+    old = Card.loads(json.dumps({name: value for name, value in values.items() if name not in later}))
+    assert [getattr(old, name) for name in later] == [None] * 6 + [[]] * 2
+    assert old.test == Card.read(BASELINE).test
+
+
+def test_everything_on_a_card_survives_writing():
+    """Each part of a card that tells all there is comes back as what it was, down to the types."""
+    score, card = Score.of(9, 10), Card.read(BASELINE)
+    full = dataclasses.replace(
+        card,
+        reliability=[Bin(0, None, None), Bin(3, 0.5, 0.6)],
+        robustness=Robustness(0, {"jpeg": score}, {"jpeg": Score.of(1, 2)}),
+        not_a_digit=NotADigit(0.8, {"noise": score}, score),
+        size=Size(5, 6),
+        training_seconds=7,
+        seeds=[Seeded(1, card.test)],
+        intended_use="this",
+        not_for=["that"],
+    )
+    again = Card.loads(full.dumps())
+    assert again == full
+    assert again.robustness is not None
+    assert type(again.robustness.path["jpeg"]) is Score
+    assert type(again.seeds[0].test.float) is Score
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", "1"),
+        ("test", []),
+        ("epochs", {}),
+        ("files", {"a": 1}),
+        ("robustness", {"seed": 1}),
+        ("data", None),
+    ],
+)
+def test_parts_of_another_kind_are_refused(name, value):
+    """A card in which something has another type than it must have is no card."""
+    values = json.loads(Card.read(BASELINE).dumps()) | {name: value}
+    with pytest.raises(ModelError, match="no model card"):
+        Card.loads(json.dumps(values))
 
 
 def test_reading_a_card_needs_no_engine():
