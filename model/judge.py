@@ -20,7 +20,7 @@ from model.classifier import Classifier, Predictions
 from model.digits import Dataset, Digits, hold_out, sha256
 from model.errors import DataError, DigitmillError, ModelError, UsageError
 from model.intended_use import INTENDED_USE, NOT_FOR
-from model.quiet import import_tensorflow
+from model.quiet_tensorflow import import_tensorflow
 from model.robustness import as_files, directly, evenly, robustness
 
 LEAST_AGREEMENT = 0.995

@@ -10,8 +10,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from model.errors import UsageError
-
 _STDERR = 2
 
 
@@ -41,17 +39,3 @@ def without_chatter(*chatter: bytes) -> Iterator[None]:
             for line in held:
                 if failed or not any(words in line for words in chatter):
                     os.write(_STDERR, line)
-
-
-def import_tensorflow() -> None:
-    """Import TensorFlow without its greetings: they are on what its build could do on other machines.
-
-    Raises:
-        UsageError: it is not installed.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its own switch, effective once its logging has started
-    with without_chatter(b"absl::InitializeLog", b"oneDNN custom operations are on"):
-        try:
-            import tensorflow  # noqa: F401, ICN001 - imported for its noise
-        except ModuleNotFoundError as error:
-            raise UsageError("TensorFlow is not installed. Install it: pip install 'digitmill[train]'.") from error

@@ -20,7 +20,7 @@ from model.card_page import write_card
 from model.digits import Dataset, hold_out, sha256
 from model.errors import DigitmillError, UsageError
 from model.judge import judge
-from model.quiet import import_tensorflow
+from model.quiet_tensorflow import import_tensorflow
 from model.recipe import Recipe
 
 if TYPE_CHECKING:

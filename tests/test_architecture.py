@@ -120,7 +120,9 @@ def test_only_the_settings_read_the_environment() -> None:
                 uses.setdefault(path, []).append(ast.unparse(node))
     assert uses.pop("worker/settings.py") == [], "they take a mapping, so that they can be tested"
     assert uses.pop("producer/local/stack.py") == [], "it passes everything on to its children, and reads nothing"
-    assert uses == {"model/quiet.py": ["os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')"]}, "TensorFlow's own switch"
+    assert uses == {"model/quiet_tensorflow.py": ["os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')"]}, (
+        "TensorFlow's own switch"
+    )
 
 
 KEEPERS = {"worker/ledger", "worker/registry"}
