@@ -37,6 +37,9 @@ EXPLAINED = 0.5
 EDGE = 2
 """Pixels of an image to each side of a shadow's edge, where light is between the one and the other."""
 
+FLAT, FLAT_PAPER = 0.5, 0.85
+"""Of the image and its edge, and of what is no ink: paper that has exactly one grey there needs no model."""
+
 _BRIGHT = 32  # paper at least this light reflects a share of the light; below, the share is mostly noise
 _RIDGE = np.float32(1e-3) * np.eye(6, dtype=np.float32)  # keeps one row of pixels solvable
 _STEPS = 5  # of the robust fit; it moves by less than a grey level afterwards
@@ -47,6 +50,29 @@ class Side(IntEnum):
 
     DARKER = -1
     LIGHTER = 1
+
+
+def find_ink_on_flat_paper(image: Grey) -> tuple[Grey, int] | None:
+    """Tell ink from paper of exactly one grey, as programs draw and scanners clip it: nothing else is there, no noise.
+
+    Returns:
+        As `find_ink`; None if paper is not of one grey, or not all of one kind that differs from it.
+    """
+    counts = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel()
+    paper = int(counts.argmax())
+    darkest, lightest, _, _ = cv2.minMaxLoc(image)
+    if counts[paper] < FLAT * image.size or paper not in (darkest, lightest):
+        return None
+    edge = rim(image)
+    if np.count_nonzero(edge == paper) < FLAT * edge.size:
+        return None
+    contrast = int(lightest - darkest)
+    ink = cv2.convertScaleAbs(image - np.uint8(paper) if paper == darkest else paper - image, alpha=255 / contrast)
+    _, strong = otsu(ink)
+    if counts[paper] < FLAT_PAPER * (image.size - cv2.countNonZero(strong)):
+        return None
+    typical, strongest = quantiles(ink, strong, 0.5, 0.995)
+    return None if _is_third_level(strongest - typical, typical, strong) else (ink, contrast)
 
 
 def find_ink(image: Grey) -> tuple[Grey, int]:
@@ -152,14 +178,18 @@ def _is_even(levels: Grey, ink: Mask) -> bool:
     ink_level, beyond_ink = quantiles(levels, ink, 0.5, 0.995)
     beyond_paper, paper_level = quantiles(levels, paper, 0.005, 0.5)
     contrast = ink_level - paper_level
-    third = max(beyond_ink - ink_level, paper_level - beyond_paper)
-    if third > THIRD_LEVEL * contrast or (third > THIRD_LEVEL_BESIDE_SOLID * contrast and _is_solid(ink)):
+    if _is_third_level(max(beyond_ink - ink_level, paper_level - beyond_paper), contrast, ink):
         return False
     bare = 255 - cv2.dilate(ink, SQUARE)  # without the soft edges of strokes
     if cv2.countNonZero(bare) < 0.05 * bare.size:
         return True
     low, high = quantiles(levels, bare, 0.03, 0.97)
     return high - low < UNEVENNESS * contrast
+
+
+def _is_third_level(beyond: int, contrast: int, ink: Mask) -> bool:
+    """Whether something lies too far beyond ink or paper, given their contrast."""
+    return beyond > THIRD_LEVEL * contrast or (beyond > THIRD_LEVEL_BESIDE_SOLID * contrast and _is_solid(ink))
 
 
 def _is_solid(ink: Mask) -> bool:

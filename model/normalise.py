@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import FailureCode, ImageError
-from model.ink import find_ink
+from model.ink import find_ink, find_ink_on_flat_paper
 from model.layout import find_digit, find_sheet
 from model.raster import SQUARE, Grey, Mask, above, quantiles, shrink
 from model.strokes import find_strokes, is_noise, roughness, smooth, stroke_width
@@ -92,11 +92,7 @@ def _found(image: Grey) -> tuple[Grey, Mask]:
         working, factor = shrink(image, WORKING)
         if near is not None:
             near = cv2.resize(near, working.shape[::-1], interpolation=cv2.INTER_NEAREST)
-        ink, contrast = find_ink(working)
-        rough = roughness(working)
-        if not contrast or is_noise(working, rough):
-            raise _blank("nothing is drawn on it")
-        ink = smooth(ink, rough, contrast)
+        ink, contrast = find_ink_on_flat_paper(working) or _ink_without_noise(working)
         digit = find_digit(find_strokes(ink), near)
         _, _, width, height = cv2.boundingRect(digit)
         size = max(width, height)
@@ -109,6 +105,14 @@ def _found(image: Grey) -> tuple[Grey, Mask]:
             break
         image, near = _closer(image, factor, digit)
     return ink, digit
+
+
+def _ink_without_noise(image: Grey) -> tuple[Grey, int]:
+    ink, contrast = find_ink(image)
+    rough = roughness(image)
+    if not contrast or is_noise(image, rough):
+        raise _blank("nothing is drawn on it")
+    return smooth(ink, rough, contrast), contrast
 
 
 def _closer(image: Grey, factor: int, digit: Mask) -> tuple[Grey, Mask]:

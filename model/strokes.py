@@ -31,12 +31,16 @@ NOTHING_BUT_NOISE = 2.5
 to 2.1; drawings have 3.3 and more, measured on 20,000 images of at least `TELLING` pixels."""
 
 _NEARBY = np.ones((5, 5), np.uint8)
+_LONG_ROW = 80  # pixels; AVX-512 takes 64 at once
 _ROUGHNESS = 0.725  # mean of |pixel - median of its 3 x 3| over the standard deviation of Gaussian noise; measured
 
 
 def roughness(image: Grey) -> Grey:
     """How far each pixel is from its neighbourhood: uint8 (height, width)."""
-    return cv2.absdiff(image, cv2.medianBlur(image, 3))
+    width = image.shape[1]
+    # OpenCV takes medians ten times faster where rows are longer than the processor's vectors.
+    wide = cv2.copyMakeBorder(image, 0, 0, 0, max(0, _LONG_ROW - width), cv2.BORDER_REPLICATE)
+    return cv2.absdiff(image, cv2.medianBlur(wide, 3)[:, :width])
 
 
 def is_noise(image: Grey, rough: Grey) -> bool:

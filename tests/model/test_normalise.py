@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from model.digits import Dataset
 from model.errors import FailureCode, ImageError
+from model.ink import find_ink, find_ink_on_flat_paper
 from model.normalise import BOX, SIDE, normalise
 
 
@@ -307,3 +308,18 @@ def test_two_levels_suffice_however_near():
     """A mask of zeros and ones, black to the eye, is a drawing."""
     mask = (drawing(100, 80, line=FIVE) < 128).astype(np.uint8)
     assert shares_ink(normalise(mask), normalise(drawing(100, 80, line=FIVE))) > 0.95
+
+
+def test_flat_paper_is_a_shortcut(digits):
+    """Where a program drew on paper of one grey, ink is nearly what the search for paper in photographs finds too."""
+    for digit in digits[::4]:
+        drawn = np.clip(on_paper(digit), 0, 255).astype(np.uint8)
+        short, long = find_ink_on_flat_paper(drawn), find_ink(drawn)
+        assert short is not None
+        assert np.abs(short[0].astype(int) - long[0]).max() <= 2
+
+
+@pytest.mark.parametrize("scene", ["a lamp at one side", "a hard shadow", "noise", "a printed frame"])
+def test_paper_of_several_greys_is_not_flat(digits, scene):
+    """Light, noise and whatever lies along the edge make paper a matter of judgement."""
+    assert find_ink_on_flat_paper(SCENES[scene](on_paper(digits[0]))) is None
