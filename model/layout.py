@@ -50,8 +50,9 @@ BOX_FILL = 0.2
 SPECK = 0.03
 """Of the largest stroke: smaller pieces are specks."""
 
-REACH = 0.3
-"""Of the size of what belongs to the digit already: nearer pieces belong to it too."""
+REACH = 0.4
+"""Of the size of what belongs to the digit already: nearer pieces belong to it too, as the bar of a five that hovers a
+third of its body's size above it. Print and neighbours' strokes are seldom as near."""
 
 
 def find_sheet(image: Grey) -> Mask | None:

@@ -251,6 +251,15 @@ def test_a_faint_stroke_that_ends_at_the_edge_of_a_small_image_is_kept():
     assert (normalise(nine)[16:22] > 127).any(axis=1).all()
 
 
+def test_the_bar_of_a_five_may_hover():
+    """A bar that ends a third of the body's size above it belongs to the five."""
+    five = np.full((300, 300), 255, np.uint8)
+    cv2.ellipse(five, (140, 200), (40, 40), 0, -100, 140, 30, 12)
+    bar_and_body = five.copy()
+    cv2.line(bar_and_body, (130, 115), (190, 113), 30, 12)
+    assert difference(normalise(bar_and_body), normalise(five)) > 20
+
+
 def test_a_zero_nearly_as_large_as_its_sheet_leaves_the_sheet_a_sheet():
     """The paper inside a zero is no ink: what a sheet on a table carries is told by its ink alone."""
     sheet = cv2.ellipse(np.full((300, 300), 220, np.uint8), (150, 150), (120, 130), 0, 0, 360, 40, 14)
