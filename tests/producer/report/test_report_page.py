@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from report_helpers import first, invented, run_of, unlabelled, with_failures
 
+from model.card import Score
 from model.errors import Failure, FailureCode
 from producer.report.page import MOST_FAILURES, MOST_LEAST_CERTAIN, MOST_MISTAKES
 from producer.results import NONE, Run
@@ -218,6 +219,40 @@ def test_the_models_card_is_on_the_page(write, results, card):
     assert card["version"] in page.words
     assert f"{card['data']['train']:,} images ({card['data']['name']})" in page.words
     assert f"of {card['test']['int8']['total']:,} images" in page.words
+
+
+def test_what_a_card_tells_of_limits_is_on_the_page(write, results, card):
+    """Mean and worst of corrupted images, what passes for a digit, other seeds, size, and what it is not for."""
+
+    def score(correct):
+        return Score.of(correct, 100)._asdict()
+
+    limits = {
+        "robustness": {"seed": 0, "network": {}, "path": {"jpeg": score(98), "stray_line": score(86)}},
+        "not_a_digit": {"threshold": 0.8, "passed": {"noise": score(1), "letter": score(6)}, "doubted": score(2)},
+        "seeds": [
+            {"seed": seed, "test": {"float": score(90), "int8": score(right)}} for seed, right in ((1, 94), (2, 97))
+        ],
+        "size": {"parameters": 225034, "bytes": 235048},
+        "not_for": ["Letters & <b>signs</b>."],
+    }
+    _, page, _ = write(results, card=card | limits)
+    assert "92.00 % on average over 2 kinds of corruption, least 86.00 % (stray line); 100 images of each" in page.words
+    assert "3.50 % of it, on average over 2 kinds, passes for a digit at a confidence of 80 %" in page.words
+    assert "on average over 2 seeds 95.50 % of the test images" in page.words
+    assert "225,034 parameters, 235,048 bytes" in page.words
+    assert "must not be used for Letters & <b>signs</b>." in page.words
+
+
+def test_an_old_card_tells_no_limits(write, results, card):
+    """What a card does not tell has no place on the page; nor have corruptions of which there are none."""
+    later = ("not_a_digit", "seeds", "size", "not_for", "robustness")
+    old = {name: value for name, value in card.items() if name not in later}
+    for known in (old, old | {"robustness": {"seed": 0, "network": {}, "path": {}}}):
+        _, page, _ = write(results, card=known)
+        assert card["version"] in page.words
+        for limit in ("corrupt", "is no digit", "seeds", "parameters", "must not"):
+            assert limit not in page.words
 
 
 def test_a_card_that_cannot_be_read_costs_the_card_alone(write, results):
