@@ -73,6 +73,7 @@ STYLES: Final[Mapping[int, Mapping[str, Style]]] = MappingProxyType(
             "round": Style("~60 20 13 33 65 48 07", 1),
             "narrow": Style("50 10 04|~04 34 56 38 17", 1),
             "long bar": Style("21 04|~04 33 55 38 07|20 80", 2),
+            "bar across": Style("30 24|~24 44 65 48 07|10 80", 1),
         },
         6: {
             "curved": Style("~50 22 05 27 48 56 44 14", 3),

@@ -20,7 +20,7 @@ class Augmentation:
 
     rotation: float = 12.0
     scale: float = 0.12
-    shear: float = 0.2
+    shear: float = 0.25
     shift: float = 2.0
     elastic: float = 0.6
     thickness: float = 0.5
@@ -49,17 +49,17 @@ class Recipe:
         UsageError: less than one epoch, or batches of less than one image.
     """
 
-    epochs: int = 40
+    epochs: int = 50
     batch_size: int = 128
-    learning_rate: float = 2e-3
-    dropout: float = 0.3
+    learning_rate: float = 3e-3
+    dropout: float = 0.15
     averaging: float = 0.999
     validation: float = 1 / 12
     augmentation: Augmentation = field(default_factory=Augmentation)
-    wear: float = 0.03
-    drawn: float = 0.1
+    wear: float = 0.025
+    drawn: float = 0.13
     outliers: float = 0.06
-    teachers: int = 2
+    teachers: int = 1
     teacher_epochs: int = 15
     distillation: float = 0.7
 
