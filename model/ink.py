@@ -5,6 +5,7 @@ tried, the simplest first, and the first that leaves the paper even is taken: on
 remains when everything narrow is removed.
 """
 
+import math
 from enum import IntEnum
 from functools import lru_cache
 
@@ -42,6 +43,7 @@ FLAT, FLAT_PAPER = 0.5, 0.85
 
 _BRIGHT = 32  # paper at least this light reflects a share of the light; below, the share is mostly noise
 _RIDGE = np.float32(1e-3) * np.eye(6, dtype=np.float32)  # keeps one row of pixels solvable
+_FITTED = 24  # pixels a side, at most, that the surface is fitted to: they fix six coefficients as well as all
 _STEPS = 5  # of the robust fit; it moves by less than a grey level afterwards
 
 
@@ -202,9 +204,16 @@ def _is_solid(ink: Mask) -> bool:
 
 @lru_cache(maxsize=32)
 def _quadratics(height: int, width: int) -> NDArray[np.float32]:
-    """The six polynomials of degree ≤ 2 over a grid, float32 (height × width, 6)."""
+    """The six polynomials of degree ≤ 2 over a grid, float32 (height, width, 6)."""
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6).astype(np.float32)
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).astype(np.float32)
+
+
+@lru_cache(maxsize=32)
+def _sampled_quadratics(height: int, width: int, thin: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The polynomials at every which pixel, float32 (n, 6), and the products of each with each, (n, 36)."""
+    terms = _quadratics(height, width)[::thin, ::thin].reshape(-1, 6)
+    return terms, (terms[:, :, np.newaxis] * terms[:, np.newaxis, :]).reshape(-1, 36)
 
 
 def _surface(coarse: Grey, start: Mask) -> NDArray[np.float32]:
@@ -212,27 +221,25 @@ def _surface(coarse: Grey, start: Mask) -> NDArray[np.float32]:
 
     What lies far from the surface, ink that is, loses its weight.
     """
-    thin = 2 if min(coarse.shape) >= COARSE // 4 else 1  # a quarter of the pixels fix six coefficients as well
-    terms = _quadratics(*coarse.shape)
-    some = terms.reshape(*coarse.shape, 6)[::thin, ::thin].reshape(-1, 6)
-    values = coarse[::thin, ::thin].reshape(-1, 1).astype(np.float32)
-    weights = (start[::thin, ::thin].ravel() > 0).astype(np.float32)
+    thin = math.ceil(min(coarse.shape) / _FITTED)
+    terms, products = _sampled_quadratics(*coarse.shape, thin)
+    values = coarse[::thin, ::thin].astype(np.float32).ravel()
+    weights = (start[::thin, ::thin] > 0).astype(np.float32).ravel()
     for _ in range(_STEPS):
-        weighted = some * weights[:, np.newaxis]
-        normal = weighted.T @ some + _RIDGE
-        _, coefficients = cv2.solve(normal, weighted.T @ values)
-        distances = np.abs(values - some @ coefficients)[:, 0]
-        scale = 1.25 * float(weights @ distances / weights.sum()) + 0.5
-        weights = 1 / np.square(1 + np.square(distances / (1.5 * scale)))
-    surface: NDArray[np.float32] = (terms @ coefficients).reshape(coarse.shape)
+        normal = (weights @ products).reshape(6, 6) + _RIDGE
+        _, coefficients = cv2.solve(normal, ((weights * values) @ terms).reshape(6, 1))
+        distances = np.abs(values - terms @ coefficients.ravel())
+        scale = 1.25 * float(weights @ distances) / float(weights.sum()) + 0.5
+        weights = 1 / np.square(1 + np.square(distances * np.float32(1 / (1.5 * scale))))
+    surface: NDArray[np.float32] = _quadratics(*coarse.shape) @ coefficients.ravel()
     return surface
 
 
 def _levels(rest: NDArray[np.float32]) -> Grey:
     """Differences as grey, 128 for none."""
-    return np.clip(rest + 128, 0, 255).astype(np.uint8)
+    return cv2.addWeighted(rest, 1, rest, 0, 128, dtype=cv2.CV_8U)
 
 
 def _skewed_up(rest: NDArray[np.float32]) -> bool:
     """Whether the long tail is the lighter one: ink is the smaller part."""
-    return bool((rest**3).sum() > 0)
+    return bool(np.vdot(rest * rest, rest) > 0)
