@@ -144,10 +144,17 @@ def _training(card: Card) -> str:
         ("data", f"{data.name}: {data.train:,} to train, {data.validation:,} to validate, {data.test:,} to test"),
         ("SHA-256 of the data", f"`{data.sha256}`"),
         ("seed", card.seed),
-        *([("time", f"{card.training_seconds / 60:.1f} minutes")] if card.training_seconds else []),
+        ("time", _time(card)),
         *_flat(card.recipe),
     ]
     return _table(["", ""], facts)
+
+
+def _time(card: Card) -> str:
+    if card.training_seconds is not None:
+        return f"{card.training_seconds / 60:.1f} minutes"
+    own = f"{sum(epoch.seconds for epoch in card.epochs) / 60:.1f} minutes"
+    return f"{own}, and that of its teachers" if card.recipe.get("teachers") else own
 
 
 def _flat(recipe: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, object]]:

@@ -75,6 +75,15 @@ def test_what_a_card_does_not_tell_is_left_out():
     assert not any(line.startswith("##") and after.startswith("## ") for line, after in pairwise(headings))
 
 
+def test_the_time_is_not_said_to_be_all_where_it_is_not(full):
+    """Where the whole is not known, the epochs on the card are added up, and teachers mentioned who took more."""
+    epochs = [full.epochs[0]._replace(seconds=30.0), full.epochs[1]._replace(seconds=60.0)]
+    alone = dataclasses.replace(full, training_seconds=None, epochs=epochs, recipe={"teachers": 0})
+    assert row(page(alone), "time") == ["1.5 minutes"]
+    taught = dataclasses.replace(alone, recipe={"teachers": 2})
+    assert row(page(taught), "time") == ["1.5 minutes, and that of its teachers"]
+
+
 def test_it_says_when_training_had_seen_the_like(full):
     """Whoever trains on blurred images has not shown robustness to what a network never saw."""
     hint = "are not news to it"
