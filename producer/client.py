@@ -15,6 +15,7 @@ from worker.app import Doorbell
 from worker.connection import persist
 from worker.ledger import JobState, Ledger, Part, Submitted, Window
 from worker.reconciler import Reconciler
+from worker.registry import Registry
 from worker.wire import Batch, Manifest, Result
 
 BATCHES_PER_WORKER = 8
@@ -62,6 +63,7 @@ class Connection:
     ledger: Ledger
     doorbell: Doorbell
     reconciler: Reconciler
+    registry: Registry
     where: str
 
     def persist(

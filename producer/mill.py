@@ -14,6 +14,7 @@ from worker.app import Doorbell, make_app
 from worker.connection import connect, persist
 from worker.ledger import Ledger
 from worker.reconciler import Reconciler
+from worker.registry import Registry
 from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
 
 WORKERS_START_SECONDS = 30.0
@@ -51,7 +52,7 @@ def open_mill(url: str, settings: Settings, *, patience: float = FIRST_PATIENCE_
     persist(client.ping, patience=patience, where=where)
     ledger = Ledger(client, ttl_seconds=settings.result_days * 86400)
     doorbell = Doorbell(make_app(url, settings))
-    return Connection(client, ledger, doorbell, Reconciler(client, ledger, doorbell), where)
+    return Connection(client, ledger, doorbell, Reconciler(client, ledger, doorbell), Registry(client), where)
 
 
 def running_mill(settings: Settings) -> Connection:

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from model.card import BASELINE, Card
-from model.errors import DataError, JobFailed, NoWorkers, Unreachable, UsageError
+from model.card import Card
+from model.errors import DataError, JobFailed, ModelError, NoWorkers, Unreachable, UsageError
 from model.mnist import load_test
 from producer.client import Connection, Gathering, Situation, collect, submit_detached, window_for
 from producer.journal import Journal, merge, read_journal
@@ -20,10 +20,10 @@ from producer.results import Results, Run
 from producer.review import REVIEW_BELOW
 from producer.sources import Source, mnist_source, open_source
 from worker.ledger import JobRecord, JobState, JobStatus, new_job_identifier
+from worker.registry import LIVE
 from worker.settings import Settings
 
 PATIENCE_SECONDS = 60.0
-LIVE = "live"
 MNIST = "mnist"
 
 
@@ -39,7 +39,8 @@ class Order:
         exclude: globs, none of which it may match.
         batch_size: most images in one batch, or None for what suits.
         probabilities: ask for the ten probabilities of each image.
-        model: a version, or `live` to follow promotions, or None for the version that is live at the start.
+        model: a version or what the registry takes for one, or `live` to follow promotions, or None for the version
+            that is live at the start.
         min_confidence: below it an image is listed for review; None: none is.
     """
 
@@ -62,10 +63,17 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A job that has ended, with all that a report needs."""
+    """A job that has ended, with all that a report needs.
+
+    Attributes:
+        results: its answers.
+        run: how it went.
+        card: of the model that answered most, or None if it is not to be had any more.
+    """
 
     results: Results
     run: Run
+    card: Card | None
 
 
 def open_order(order: Order, settings: Settings) -> Source:
@@ -111,16 +119,10 @@ def create_job(connection: Connection, order: Order, description: str, settings:
 
 
 def _resolve_model(connection: Connection, asked: str | None) -> str:
-    baseline: str = Card.read(BASELINE).version
-    if asked is None:
-        return baseline
+    """Return the version that a job is pinned to, from its first batch to its last; or `live`, to follow promotions."""
     if asked == LIVE:
         return LIVE
-    workers = connection.persist(connection.ledger.workers, patience=PATIENCE_SECONDS)
-    known = {baseline, *(worker.model for worker in workers)}
-    if asked not in known:
-        raise UsageError(f"There is no model {asked}. There is: {', '.join(sorted(known))}.")
-    return asked
+    return connection.persist(lambda: connection.registry.resolve(asked or LIVE), patience=PATIENCE_SECONDS)
 
 
 def journal_path(settings: Settings, job: str) -> Path:
@@ -158,7 +160,18 @@ def gather_job(
             status = connection.persist(lambda: connection.ledger.job(job), patience=patience)
             started, seconds, timeline = status.created, _seconds(status), []
     run = Run(job, source.description, state, started, seconds, timeline, dict(gathering.workers))
-    return Finished(results, run)
+    return Finished(results, run, _card_of(connection, results))
+
+
+def _card_of(connection: Connection, results: Results) -> Card | None:
+    versions = Counter(version for version in results.models if version)
+    if not versions:
+        return None
+    [(version, _)] = versions.most_common(1)
+    try:
+        return connection.persist(lambda: connection.registry.card(version), patience=PATIENCE_SECONDS)
+    except (ModelError, Unreachable):  # the answers are here: a report without a card is better than none
+        return None
 
 
 def _seconds(status: JobStatus) -> float:
@@ -232,7 +245,7 @@ def collect_job(connection: Connection, status: JobStatus, settings: Settings) -
         for result in batch.results:
             workers[result.worker] += len(result)
     run = Run(job, status.record.source, status.state, status.created, _seconds(status), [], dict(workers))
-    return Finished(results, run)
+    return Finished(results, run, _card_of(connection, results))
 
 
 def prune_journals(settings: Settings) -> None:

@@ -18,9 +18,11 @@ from model.card import BASELINE, read_model
 from model.errors import DigitmillError, WireError
 from worker.app import CLASSIFY, Doorbell, make_app
 from worker.connection import connect
+from worker.follower import Follower
 from worker.ledger import Ledger, Part
 from worker.models import Models
 from worker.reconciler import Reconciler
+from worker.registry import Registry
 from worker.serving import Serving
 from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
 from worker.steward import Steward
@@ -46,7 +48,7 @@ class Service:
         self._name = f"{socket.gethostname()}-{os.getpid()}"
         self._app = make_app(self._url, settings)
         self._doorbell = Doorbell(self._app)
-        self._model = read_model(BASELINE)[0].version
+        read_model(BASELINE)  # without it nothing serves, which is better said now than by each process in turn
         self._serving: Serving | None = None
         # Shared with the classifying processes, which are forked: process id and seconds until ready.
         self._ready = RawArray("d", 2)
@@ -80,18 +82,19 @@ class Service:
     def _start_classifying(self, **_: Any) -> None:
         cv2.setNumThreads(1)  # one process per core: threads would only get into each other's way
         try:
-            models = Models()
+            models = Models(Registry(connect(self._url)))
         except DigitmillError as fault:
             _log.critical("%s", fault)
             os._exit(1)
         self._serving = Serving(
             self._ledger(), self._doorbell, models, name=self._name, lease_seconds=self._settings.lease_seconds
         )
+        Follower(models, self._ledger(), name=self._name).start()
         first = not self._ready[0]
         self._ready[0] = os.getpid()
         if first:
             self._ready[1] = time.time() - self._started
-            _log.info("ready after %.2f s with model %s", self._ready[1], self._model)
+            _log.info("ready after %.2f s with model %s", self._ready[1], models.live)
         else:
             _log.info("ready again: another process takes the place of one that ended")
 
@@ -127,7 +130,6 @@ class Service:
         process, startup_seconds = self._ready
         return {
             "started": self._started,
-            "model": self._model,
             "process": int(process),
             "ready": int(process > 0),
             "startup_seconds": round(startup_seconds, 3),

@@ -85,7 +85,7 @@ class Serving:
 
     def _answer(self, claim: Claim) -> Result:
         batch = Batch.from_wire(claim.payload)
-        version, classifier = self._models(claim.model)
+        version, classifier = self._persist(lambda: self._models(claim.model))
         if isinstance(batch.images, np.ndarray):
             images = batch.images
             drawn = images.reshape(len(images), -1).any(axis=1)

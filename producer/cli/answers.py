@@ -10,7 +10,6 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from model.card import BASELINE, Card
 from model.errors import ImageError
 from model.preprocess import preprocess
 from producer.cli.exits import Exit, complain, printable
@@ -36,13 +35,12 @@ def report_job(
         as_json: print report.json instead.
     """
     results, run = finished.results, finished.run
-    card = Card.read(BASELINE)
     with showing("Writing the report", quiet=as_json):
         summary = write_report(
             folder,
             results,
             run,
-            card=json.loads(card.dumps()) if card.version in results.models else None,
+            card=json.loads(finished.card.dumps()) if finished.card else None,
             picture=_pictures(results, source),
             min_confidence=min_confidence,
         )

@@ -211,6 +211,8 @@ def status(as_json: bool) -> None:
                 f"  {worker.name}  {state} after {worker.startup_seconds:.1f} s, up {_age(worker.started)}, "
                 f"{worker.images:,} images, model {worker.model}"
             )
+            if worker.model_fault:
+                click.echo(click.style(f"    {printable(worker.model_fault)}", fg="red"))
         click.echo(f"running   {len(running)} jobs")
         for job in running:
             counts = f"{job.answered:,} of {job.images:,} images answered"

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     help="Where true labels come from: the folders' names, a CSV file with the columns name and label, or nowhere.  "
     "[default: the folders' names, if all images lie in folders named 0 to 9]",
 )
-@click.option("--model", metavar="VERSION|live", help="Classify with this version, or always with the newest.")
+@click.option(
+    "--model",
+    metavar="VERSION|live",
+    help="Classify with this version; with `live`, batch by batch with whichever is live.  [default: what is live now]",
+)
 @click.option("--include", metavar="GLOB", multiple=True, help="Only images whose name matches; may be repeated.")
 @click.option("--exclude", metavar="GLOB", multiple=True, help="No images whose name matches; may be repeated.")
 @click.option("--batch-size", metavar="N", type=click.IntRange(1, 8192), help="Most images in one batch.")

@@ -227,9 +227,9 @@ def test_a_cancelled_job_takes_no_more_images(mill, digits):
 
 
 def test_a_model_that_is_not_there_is_refused_before_the_job_is_made(mill):
-    """The message lists those that are."""
+    """The message says where those that are there are listed."""
     before = len(mill.connection.ledger.jobs())
-    with pytest.raises(UsageError, match=r"no model cnn-0.*There is:"):
+    with pytest.raises(UsageError, match=r"no model cnn-0.*models list"):
         create_job(mill.connection, Order(path="test", model="cnn-0"), "test", mill.settings, detached=False)
     assert len(mill.connection.ledger.jobs()) == before
 

@@ -21,6 +21,9 @@ ATTEMPTS = 3
 RING_AGAIN_SECONDS = 5.0
 """A batch whose doorbell was rung and not answered is overdue after this long."""
 
+MODEL_SAID_MS = 5_000
+"""How long it is kept what a classifying process says, should its main process never say anything."""
+
 WORKERS_FORGOTTEN_MS = 3_600_000
 """After which a worker that has died leaves the list of names; its own record goes with its last word."""
 
@@ -90,6 +93,7 @@ class Ledger:
                 "seal",
                 "cancel",
                 "announce",
+                "say_model",
             ),
         )
 
@@ -275,6 +279,10 @@ class Ledger:
         arguments = [name, int(ttl_seconds * 1000), WORKERS_FORGOTTEN_MS, *said]
         self._run("announce", [keys.worker(name), keys.WORKERS], arguments)
 
+    def say_model(self, name: str, version: str, fault: str) -> None:
+        """Say which model a worker serves as the live one, and why not another, if it should."""
+        self._run("say_model", [keys.worker(name)], [version, fault, MODEL_SAID_MS])
+
     def dismiss(self, name: str) -> None:
         """Forget a worker that has stopped."""
         self._redis.delete(keys.worker(name))
@@ -380,6 +388,7 @@ def _worker_status(name: str, body: Mapping[bytes, bytes]) -> WorkerStatus:
         name=name,
         ready=body.get(b"ready") == b"1",
         model=body.get(b"model", b"").decode(),
+        model_fault=body.get(b"model_fault", b"").decode(),
         images=_number(body, b"images"),
         started=float(body.get(b"started", 0)),
         seen=float(body[b"seen"]),

@@ -115,7 +115,8 @@ class WorkerStatus:
     Attributes:
         name: unique among all workers.
         ready: whether it can classify already.
-        model: version that it serves.
+        model: version that it serves as the live one.
+        model_fault: why that is not the version which is live, or "".
         images: answered since its start.
         started: unix time, seconds.
         seen: unix time, seconds.
@@ -126,6 +127,7 @@ class WorkerStatus:
     name: str
     ready: bool
     model: str
+    model_fault: str
     images: int
     started: float
     seen: float

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 
 from model.card import Card
 from model.errors import WireError
+from worker.registry import keys
 
 LIVE = "live"
 """In place of a version: whichever is live when a batch is classified."""
@@ -93,6 +94,4 @@ class Move:
                 *(str(body[name]) for name in ("action", "version", "before", "who", "reason")),
             )
         except (ValueError, KeyError, TypeError):
-            raise WireError(
-                "The history of promotions is damaged. `redis-cli DEL digitmill:moves` clears it."
-            ) from None
+            raise WireError(f"The history of promotions is damaged. `redis-cli DEL {keys.MOVES}` clears it.") from None
