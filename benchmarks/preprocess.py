@@ -117,7 +117,7 @@ def _coloured(image: MatLike) -> MatLike:
 
 
 def _bilevel(image: MatLike) -> Image.Image:
-    return Image.fromarray(cv2.threshold(image, 127, 255, cv2.THRESH_BINARY)[1]).convert("RGB").quantize(2)
+    return Image.fromarray(cv2.threshold(image, 223, 255, cv2.THRESH_BINARY)[1]).convert("RGB").quantize(2)
 
 
 def _transparent(image: MatLike) -> MatLike:

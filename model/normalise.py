@@ -71,14 +71,14 @@ def normalise(image: Grey) -> NDArray[np.uint8]:
     ready = _already_normal(image)
     if ready is not None:
         return ready
-    if image.min() == image.max():
+    darkest, lightest, _, _ = cv2.minMaxLoc(image)
+    if darkest == lightest:
         raise _blank("all of it has one colour")
     ink, digit = _found(_without_table(image))
-    (typical,) = quantiles(ink, digit, 0.6)
-    ink = cv2.bitwise_and(ink, cv2.dilate(digit, SQUARE))
     left, top, width, height = cv2.boundingRect(digit)
-    cut = ink[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1]
-    return _centred(_fitted(_of_usual_width(cv2.convertScaleAbs(cut, alpha=255 / typical))))
+    around = slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1)
+    cut = cv2.bitwise_and(ink[around], cv2.dilate(digit[around], SQUARE))
+    return _centred(_fitted(_of_usual_width(cut)))
 
 
 def _found(image: Grey) -> tuple[Grey, Mask]:
