@@ -229,7 +229,10 @@ def test_what_a_card_tells_of_limits_is_on_the_page(write, results, card):
 
     limits = {
         "robustness": {"seed": 0, "network": {}, "path": {"jpeg": score(98), "stray_line": score(86)}},
-        "not_a_digit": {"threshold": 0.8, "passed": {"noise": score(1), "letter": score(6)}, "doubted": score(2)},
+        "doubts": [
+            {"threshold": at, "passed": score(passed), "doubted": score(2), "caught": None}
+            for at, passed in ((0.5, 6), (0.8, 1))
+        ],
         "seeds": [
             {"seed": seed, "test": {"float": score(90), "int8": score(right)}} for seed, right in ((1, 94), (2, 97))
         ],
@@ -238,7 +241,7 @@ def test_what_a_card_tells_of_limits_is_on_the_page(write, results, card):
     }
     _, page, _ = write(results, card=card | limits)
     assert "92.00 % on average over 2 kinds of corruption, least 86.00 % (stray line); 100 images of each" in page.words
-    assert "3.50 % of it, on average over 2 kinds, passes for a digit at a confidence of 80 %" in page.words
+    assert "6.00 % at a confidence of 50 %, 1.00 % at a confidence of 80 %; of 100 images, drawn" in page.words
     assert "on average over 2 seeds 95.50 % of the test images" in page.words
     assert "225,034 parameters, 235,048 bytes" in page.words
     assert "must not be used for Letters & <b>signs</b>." in page.words
@@ -246,7 +249,7 @@ def test_what_a_card_tells_of_limits_is_on_the_page(write, results, card):
 
 def test_an_old_card_tells_no_limits(write, results, card):
     """What a card does not tell has no place on the page; nor have corruptions of which there are none."""
-    later = ("not_a_digit", "seeds", "size", "not_for", "robustness")
+    later = ("doubts", "seeds", "size", "not_for", "robustness")
     old = {name: value for name, value in card.items() if name not in later}
     for known in (old, old | {"robustness": {"seed": 0, "network": {}, "path": {}}}):
         _, page, _ = write(results, card=known)
