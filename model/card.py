@@ -89,12 +89,13 @@ class Robustness(NamedTuple):
     path: dict[str, Score]  # the whole way of a user's file; of a part of the images, for it takes longer
 
 
-class NotADigit(NamedTuple):
-    """How often what is no digit passes for one, and how often a digit is doubted; see benchmarks/not_a_digit.py."""
+class Doubt(NamedTuple):
+    """What a threshold of confidence lets pass, where what is below it is looked at by people."""
 
-    threshold: float  # of confidence; what is below it is flagged for review
-    passed: dict[str, Score]  # of images of each kind of what is no digit, those that are not flagged
-    doubted: Score  # of test images that are read rightly, those that are flagged
+    threshold: float
+    passed: Score  # of images of no digit, drawn by `model.outliers`, those that are not below it
+    doubted: Score | None  # of test images that are read rightly, those that are; None where none is read rightly
+    caught: Score | None  # of test images that are misread, those that are; None where none is misread
 
 
 class Seeded(NamedTuple):
@@ -135,9 +136,9 @@ class Card:
         files: SHA-256, hexadecimal, of each file beside the card.
         reliability: of the int8 model on the test set at this temperature, in as many bins as `calibration_error`.
         robustness: how well it reads images that went bad.
-        not_a_digit: how well it tells what is no digit.
+        doubts: by threshold of confidence: what passes that is no digit, and how many digits are looked at for that.
         size: of the network and its file.
-        training_seconds: that training took, teachers included, pauses left out.
+        training_seconds: of all epochs, those of teachers too; None if training was stopped and went on.
         seeds: this training and others like it, by seed: what is luck, and what is the recipe.
         intended_use: what the model is for.
         not_for: what it must not be used for.
@@ -160,7 +161,7 @@ class Card:
     files: dict[str, str] = field(default_factory=dict)
     reliability: list[Bin] | None = None
     robustness: Robustness | None = None
-    not_a_digit: NotADigit | None = None
+    doubts: list[Doubt] = field(default_factory=list)
     size: Size | None = None
     training_seconds: float | None = None
     seeds: list[Seeded] = field(default_factory=list)
@@ -168,8 +169,18 @@ class Card:
     not_for: list[str] = field(default_factory=list)
 
     def dumps(self) -> str:
-        """The card as JSON, readable by people too."""
-        return json.dumps({"format": FORMAT, **plain(self)}, indent=1) + "\n"
+        """The card as JSON, readable by people too.
+
+        Raises:
+            ModelError: a figure is not finite, which JSON cannot tell.
+        """
+        try:
+            return json.dumps({"format": FORMAT, **plain(self)}, indent=1, allow_nan=False) + "\n"
+        except ValueError as error:
+            raise ModelError(
+                f"A figure of model {self.version} is not a finite number: its training diverged. Train with a lower "
+                "learning rate."
+            ) from error
 
     @classmethod
     def loads(cls, text: str | bytes) -> "Card":

@@ -12,9 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from model import metrics, mnist, samples
+import numpy as np
+
+from model import metrics, mnist, outliers, samples
 from model.calibration import fit_temperature
-from model.card import CARD, WEIGHTS, Bin, Card, Robustness, Score, Scores, Seeded, Size, read_file, read_model
+from model.card import CARD, WEIGHTS, Bin, Card, Doubt, Robustness, Score, Scores, Seeded, Size, read_file, read_model
 from model.card_page import PAGE, write_card
 from model.classifier import Classifier, Predictions
 from model.digits import Dataset, Digits, hold_out, sha256
@@ -30,6 +32,12 @@ MOST_FILES = 2000
 """Test images whose corruptions go the way of users' files: 15 kinds of them take about 12 s."""
 
 CORRUPTION_SEED = 0
+
+THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95)
+"""Of confidence, for `Card.doubts`."""
+
+DRAWN = 2000
+"""Images of no digit, for the same."""
 
 
 def judge(network: Any, model: bytes, validation: Digits, test: Digits) -> dict[str, Any]:
@@ -77,6 +85,7 @@ def judge(network: Any, model: bytes, validation: Digits, test: Digits) -> dict[
             robustness(directly(classifier), test, seed=CORRUPTION_SEED),
             robustness(as_files(classifier), evenly(test, MOST_FILES), seed=CORRUPTION_SEED),
         ),
+        "doubts": _doubts(tested, test, classifier),
         "size": Size(network.count_params(), len(model)),
         "intended_use": INTENDED_USE,
         "not_for": list(NOT_FOR),
@@ -89,6 +98,29 @@ def _bins(tested: Predictions, test: Digits) -> list[Bin]:
     return [
         Bin(images, accuracy, confidence) if images else Bin(0, None, None) for images, accuracy, confidence in rows
     ]
+
+
+def _doubts(tested: Predictions, test: Digits, classifier: Classifier) -> list[Doubt]:
+    """Drawn by the rules that training draws by, but from random numbers of their own: no independent measure.
+
+    That is benchmarks/not_a_digit.py.
+    """
+    drawn = outliers.draw(DRAWN, np.random.default_rng(list(b"judge")), test.images)
+    passing = classifier.classify(drawn).confidences
+    right = tested.digits == test.labels
+    return [
+        Doubt(
+            threshold,
+            Score.of(int((passing >= threshold).sum()), DRAWN),
+            _below(tested.confidences[right], threshold),
+            _below(tested.confidences[~right], threshold),
+        )
+        for threshold in THRESHOLDS
+    ]
+
+
+def _below(confidences: metrics.Floats, threshold: float) -> Score | None:
+    return Score.of(int((confidences < threshold).sum()), len(confidences)) if len(confidences) else None
 
 
 def judge_again(folder: Path, data: Dataset, others: Sequence[Path] = ()) -> Card:

@@ -75,7 +75,14 @@ def train(
     created = datetime.now(UTC)
     training, validation = hold_out(data.train, recipe.validation)
     checkpoints = folder / CHECKPOINTS
-    network, epochs = fit(training, validation, recipe, seed=seed, on_epoch=on_epoch, checkpoints=checkpoints)
+    seconds = []
+
+    def told(progress: "Progress") -> None:
+        seconds.append(progress.epoch.seconds)
+        on_epoch(progress)
+
+    network, epochs = fit(training, validation, recipe, seed=seed, on_epoch=told, checkpoints=checkpoints)
+    was_whole = len(seconds) == recipe.teachers * recipe.teacher_epochs + recipe.epochs
     model = to_int8(network, training.images[:CALIBRATION_IMAGES])
     files = {MODEL: model, WEIGHTS: dump_weights(network), CURVES: draw(epochs)}
     hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
@@ -88,6 +95,7 @@ def train(
         recipe=dataclasses.asdict(recipe),
         epochs=epochs,
         files=hashes,
+        training_seconds=sum(seconds) if was_whole else None,
         **judge(network, model, validation, data.test),
     )
     for file, content in files.items():

@@ -18,7 +18,7 @@ from model.card import (
     WEIGHTS,
     Bin,
     Card,
-    NotADigit,
+    Doubt,
     Robustness,
     Score,
     Seeded,
@@ -106,9 +106,9 @@ def test_cards_of_other_times():
 def test_cards_of_earlier_versions():
     """A card that has nothing of what was added since is read; what it does not tell is None or empty."""
     values = json.loads(Card.read(BASELINE).dumps())
-    later = ("reliability", "robustness", "not_a_digit", "size", "training_seconds", "intended_use", "seeds", "not_for")
+    later = ("reliability", "robustness", "size", "training_seconds", "intended_use", "doubts", "seeds", "not_for")
     old = Card.loads(json.dumps({name: value for name, value in values.items() if name not in later}))
-    assert [getattr(old, name) for name in later] == [None] * 6 + [[]] * 2
+    assert [getattr(old, name) for name in later] == [None] * 5 + [[]] * 3
     assert old.test == Card.read(BASELINE).test
 
 
@@ -119,7 +119,7 @@ def test_everything_on_a_card_survives_writing():
         card,
         reliability=[Bin(0, None, None), Bin(3, 0.5, 0.6)],
         robustness=Robustness(0, {"jpeg": score}, {"jpeg": Score.of(1, 2)}),
-        not_a_digit=NotADigit(0.8, {"noise": score}, score),
+        doubts=[Doubt(0.8, score, score, None)],
         size=Size(5, 6),
         training_seconds=7,
         seeds=[Seeded(1, card.test)],
@@ -131,6 +131,16 @@ def test_everything_on_a_card_survives_writing():
     assert again.robustness is not None
     assert type(again.robustness.path["jpeg"]) is Score
     assert type(again.seeds[0].test.float) is Score
+
+
+@pytest.mark.parametrize("figure", [float("nan"), float("inf")])
+def test_figures_that_json_cannot_tell_are_not_written(tmp_path: Path, figure: float):
+    """A training that diverged leaves no card, and no half of one."""
+    card = Card.read(BASELINE)
+    diverged = dataclasses.replace(card, epochs=[card.epochs[0]._replace(loss=figure)])
+    with pytest.raises(ModelError, match=r"not a finite number.*lower learning rate"):
+        diverged.write(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

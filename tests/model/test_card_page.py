@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model.card import BASELINE, CARD, Bin, Card, NotADigit, Robustness, Score, Scores, Seeded, Size
+from model.card import BASELINE, CARD, Bin, Card, Doubt, Robustness, Score, Scores, Seeded, Size
 from model.card_page import PAGE, page, write_card
 from model.corruptions import CORRUPTIONS
 
@@ -22,8 +22,10 @@ def full() -> Card:
         card,
         reliability=[Bin(0, None, None), Bin(3, 0.25, 0.75)],
         robustness=Robustness(0, {"jpeg": score, "shear": Score.of(5, 10)}, {"jpeg": score, "shear": score}),
-        not_a_digit=NotADigit(0.8, {"noise": Score.of(1, 50), "letter": Score.of(3, 50)}, Score.of(7, 1000)),
+        doubts=[Doubt(0.5, Score.of(3, 50), Score.of(7, 1000), Score.of(2, 44)), Doubt(0.95, score, score, None)],
         size=Size(225_034, 235_048),
+        recipe={**card.recipe, "teachers": 2},
+        epochs=[card.epochs[0]._replace(seconds=15, augmentation=3)] * 2,
         training_seconds=150,
         seeds=[Seeded(seed, test) for seed, test in enumerate(tests)],
         intended_use="Reading digits.",
@@ -49,13 +51,14 @@ def test_it_tells_all_that_the_card_tells(full):
     assert means == [
         "| **mean** | 99.600 % | 99.580 % |",
         "| **mean** | 70.00 % | 90.00 % |",
-        "| **mean** |  | 4.00 % |",
     ]
     assert row(text, "standard deviation") == ["0.100 %", "0.100 %"]
     assert row(text, "0.50 to 1.00") == ["3", "75.00 %", "25.00 %"]
     assert "0.00 to 0.50" not in text
-    assert row(text, "letter") == ["50", "6.00 % (2.06 % to 16.22 %)"]
+    assert row(text, "0.5") == ["6.00 %", "0.70 %", "2 of 44"]
+    assert row(text, "0.95") == ["90.00 %", "90.00 %", ""]
     assert row(text, "time") == ["2.5 minutes"]
+    assert row(text, "augmentation") == ["20 % of the time of one processor"]
     assert row(text, r"`augmentation.shift`") == ["2"]
     assert full.data.sha256 in text
     assert all(digest in text for digest in full.files.values())
@@ -65,7 +68,7 @@ def test_what_a_card_does_not_tell_is_left_out():
     """The page of an old card has no empty headings, no None and no NaN."""
     card = Card.read(BASELINE)
     older = dataclasses.replace(
-        card, reliability=None, robustness=None, not_a_digit=None, size=None, intended_use=None, seeds=[], not_for=[]
+        card, reliability=None, robustness=None, size=None, intended_use=None, doubts=[], seeds=[], not_for=[]
     )
     text = page(older)
     assert not re.search(r"\bNone\b|\bnan\b", text)

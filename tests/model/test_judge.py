@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from model.classifier import Classifier
 from model.corruptions import CORRUPTIONS
 from model.digits import Dataset
 from model.errors import DataError, ModelError, UsageError
-from model.judge import judge_again, main
+from model.judge import DRAWN, THRESHOLDS, judge_again, main
 from model.metrics import BINS
 from model.robustness import directly, robustness
 
@@ -44,6 +45,20 @@ def test_the_bins_are_those_of_the_calibration_error(trained):
     gaps = sum(each.images * abs(each.accuracy - each.confidence) for each in filled)
     assert gaps / card.test.int8.total == pytest.approx(card.calibration_error)
     assert round(sum(each.images * each.accuracy for each in filled)) == card.test.int8.correct
+
+
+def test_thresholds_trade_what_passes_for_what_is_doubted(trained):
+    """The higher the threshold, the less passes that is no digit, and the more digits are looked at."""
+    _, card = trained
+    assert [each.threshold for each in card.doubts] == sorted(THRESHOLDS)
+    for lower, higher in pairwise(card.doubts):
+        assert lower.passed.correct >= higher.passed.correct
+        assert lower.doubted.correct <= higher.doubted.correct
+        assert lower.caught.correct <= higher.caught.correct
+    for each in card.doubts:
+        assert each.passed.total == DRAWN
+        assert each.doubted.total == card.test.int8.correct == card.test.int8.total - each.caught.total
+    assert card.doubts[0].passed.accuracy - card.doubts[-1].passed.accuracy > 0.1
 
 
 def test_judging_again_finds_the_same(copy: Path, trained, samples: Dataset):

@@ -37,6 +37,7 @@ def test_the_card_tells_how(trained, samples):
     assert card.validation.int8.total == card.data.validation
     assert card.recipe["epochs"] == len(card.epochs) == 8
     assert card.epochs[-1].validation_loss < card.epochs[0].validation_loss
+    assert card.training_seconds == pytest.approx(sum(epoch.seconds for epoch in card.epochs))
     assert card.version.startswith("short-")
     assert read_file(folder, card, CURVES).startswith(b"\x89PNG")
 
