@@ -6,7 +6,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.ink import COARSE
-from model.raster import SQUARE, TELLING, Grey, Mask, otsu, quantiles, rim, shrink
+from model.raster import SQUARE, TELLING, Grey, Mask, connected_pieces, otsu, quantiles, rim, shrink
 
 SHEET = 0.12
 """Of the image: a sheet on a table covers at least as much."""
@@ -115,16 +115,16 @@ def find_digit(strokes: Mask, near: Mask | None = None) -> Mask:
         near: (height, width), where the digit was seen before; it overrules the rest, unless nothing is there.
     """
     strokes = _without_box(strokes)
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(strokes, connectivity=8)
-    if count == 2 and near is None:
+    parts, stats = connected_pieces(strokes)
+    if len(stats) == 1 and near is None:
         return strokes
-    parts_of_digit = ~_belongs_to_frame(parts, stats[1:])
+    parts_of_digit = ~_belongs_to_frame(parts, stats)
     if near is not None:
         seen = cv2.bitwise_and(_only(parts, parts_of_digit), near)
         if seen.any():
-            _, parts, stats, _ = cv2.connectedComponentsWithStats(seen, connectivity=8)
-            parts_of_digit = np.ones(len(stats) - 1, np.bool_)
-    return _only(parts, _group(stats[1:], parts_of_digit))
+            parts, stats = connected_pieces(seen)
+            parts_of_digit = np.ones(len(stats), np.bool_)
+    return _only(parts, _group(stats, parts_of_digit))
 
 
 def _group(stats: MatLike, candidates: NDArray[np.bool_]) -> NDArray[np.bool_]:

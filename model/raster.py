@@ -47,6 +47,17 @@ def rim(image: MatLike) -> MatLike:
     return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
 
 
+def connected_pieces(mask: Mask) -> tuple[MatLike, MatLike]:
+    """The connected pieces of a mask of at most a quarter of a million pixels, corners connecting.
+
+    Returns:
+        Which piece each pixel belongs to: uint16 (height, width), 0 for none. OpenCV takes twice as long with 32 bits.
+        Left, top, width, height and area of each piece: int32 (pieces, 5).
+    """
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
+    return parts, stats[1:]
+
+
 def quantiles(image: Grey, mask: Mask, *shares: float) -> list[int]:
     """The levels below which these shares of the pixels in a mask lie; 0 if it is empty."""
     levels = image[mask > 0]
