@@ -22,6 +22,10 @@ FAINT = 0.5
 SHADED = 0.7
 """Of the strength of other strokes: what takes away less light is a shadow, if the edge cuts it off."""
 
+PHOTOGRAPH = 64
+"""Pixels of the longer side from which an image may have a shadow on it. In smaller ones, made by programs, what is
+fainter at the edge is the blurred end of a stroke."""
+
 SMOOTHEST = 0.025
 """Of the longer side, the standard deviation of the Gaussian that smooths noise, at most: it must not close the loops
 of a small digit. On MNIST's digits with noise of 50 levels 0.02 reads 99 %, 0.05 97 %, no limit 77 %."""
@@ -86,6 +90,8 @@ def find_strokes(ink: Grey) -> Mask:
     lines = cv2.subtract(strokes, full)
     if _crosses(lines) or _is_cut_off(lines, full):
         strokes = full
+    if max(ink.shape) < PHOTOGRAPH:
+        return strokes
     full = _without_faint(strokes, nearby, SHADED)
     return full if _is_cut_off(cv2.subtract(strokes, full), full) else strokes
 
