@@ -1,7 +1,8 @@
 """How good a network and its export are: the figures of a model's card. `python -m model.judge --help`.
 
 The command judges a model that was trained before: to check that it does here what its card says, to bring an older
-card up to date, and to note how models trained from other seeds came out.
+card up to date, and to note how models trained from other seeds came out. The model stays the same and keeps its name,
+so a registry that has it goes on telling its first card.
 """
 # ruff: noqa: T201 - a command line prints
 
@@ -29,7 +30,7 @@ LEAST_AGREEMENT = 0.995
 """On which share of the validation images the export must name the same digit as the network it came from."""
 
 MOST_FILES = 2000
-"""Test images whose corruptions go the way of users' files: 15 kinds of them take about 12 s."""
+"""Test images whose corruptions go the way of users' files: 15 kinds of them take about 12 s of one processor."""
 
 CORRUPTION_SEED = 0
 

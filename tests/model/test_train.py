@@ -114,7 +114,8 @@ def test_training_can_be_ended(samples, tmp_path):
     with pytest.raises(TimeoutError):
         train(samples, ONE_EPOCH, tmp_path / "model", on_epoch=lost)
     assert [path.name for path in (tmp_path / "model").iterdir()] == [CHECKPOINTS]
-    train(samples, ONE_EPOCH, tmp_path / "model", on_epoch=lambda _: pytest.fail("it trained again"))
+    card = train(samples, ONE_EPOCH, tmp_path / "model", on_epoch=lambda _: pytest.fail("it trained again"))
+    assert card.training_seconds is None, "it was not there for all of it"
     assert not (tmp_path / "model" / CHECKPOINTS).exists()
 
 
