@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from model.errors import DigitmillError, NoWorkers, UsageError
+from producer.cli.ages import age
 from producer.cli.exits import Exit, at_the_edge, complain, printable
 from producer.cli.options import JOB, JSON, OUT, PATIENCE
 
@@ -49,7 +50,7 @@ def jobs(latest: int, as_json: bool) -> None:
         state = click.style(f"{status.state:<16}", fg=STATE_COLOURS.get(status.state, "cyan"))
         counts = f"{status.images:>10,}  {status.failed:>7,}"
         click.echo(
-            f"{status.identifier:<17}  {state}  {counts}  {_age(status.created):>6}  {printable(status.record.source)}"
+            f"{status.identifier:<17}  {state}  {counts}  {age(status.created):>6}  {printable(status.record.source)}"
         )
 
 
@@ -208,7 +209,7 @@ def status(as_json: bool) -> None:
         for worker in workers:
             state = "ready" if worker.ready else "starting"
             click.echo(
-                f"  {worker.name}  {state} after {worker.startup_seconds:.1f} s, up {_age(worker.started)}, "
+                f"  {worker.name}  {state} after {worker.startup_seconds:.1f} s, up {age(worker.started)}, "
                 f"{worker.images:,} images, model {worker.model}"
             )
             if worker.model_fault:
@@ -264,11 +265,3 @@ def _code(status: "JobStatus") -> Exit:
     if status.state in ("cancelled", "failed"):
         return Exit.JOB_FAILED
     return Exit.SOME_FAILED if status.failed else Exit.WELL
-
-
-def _age(since: float) -> str:
-    seconds = max(time.time() - since, 0)
-    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -17,6 +17,7 @@ COMMANDS = {
     "wait": "jobs",
     "cancel": "jobs",
     "report": "jobs",
+    "models": "models",
     "status": "jobs",
 }
 """Command → module of `producer.cli` that defines it."""

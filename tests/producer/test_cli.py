@@ -189,6 +189,11 @@ def test_a_folder_of_good_images_ends_with_0_and_its_report(digitmill, scans, un
         (["report", "no-such-job"], "no-such-job"),
         (["cancel", "no-such-job"], "no-such-job"),
         (["resume", "no-such-job"], "no-such-job"),
+        (["models", "promote", "cnn-0"], "cnn-0"),
+        (["models", "show", "candidate"], "candidate"),
+        (["models", "compare", "live", "cnn-0"], "cnn-0"),
+        (["models", "push", "empty"], "card.json"),
+        (["models", "pull", "live", "--out", "images"], "not empty"),
         (["frobnicate"], "frobnicate"),
         (["classify"], "FILE"),
     ],
@@ -206,7 +211,15 @@ def test_what_cannot_be_done_as_asked_ends_with_2_and_names_the_fault(digitmill,
 def test_without_redis_every_command_ends_with_3_within_ten_seconds(alone, scans):
     """The address is named, so that who mistyped it sees it."""
     scans(1, "images")
-    asked = ("submit images", "submit images --detach", "classify images", "resume last", "jobs", "status")
+    asked = (
+        "submit images",
+        "submit images --detach",
+        "classify images",
+        "resume last",
+        "jobs",
+        "status",
+        "models list",
+    )
     for process in [alone.start(*words.split(), DIGITMILL_REDIS_URL=NOWHERE) for words in asked]:
         with process:
             output, errors = process.communicate(timeout=10)

@@ -2,7 +2,6 @@
 
 import getpass
 import hashlib
-import re
 import socket
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from model.card import BASELINE, MODEL, Card, read_file
 from model.errors import ModelError, UsageError
 from worker.registry import keys
+from worker.registry.checks import check_complete, missing, read_card, verified
 from worker.registry.records import Alias, Aliases, Fence, Move, Published
 from worker.scripts import load_scripts
 
@@ -24,12 +24,8 @@ VERSIONS_KEPT = 20
 HISTORY_KEPT = 100
 """Changes of what is live that are remembered."""
 
-LARGEST_BYTES = 32 * 1024 * 1024
-"""Of all files of a version together; ours have 1.2 MB."""
-
 _LONGEST_REASON = 500
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""Of a version or a file: safe as a file name everywhere, and to type."""
+_LEASE_LOST = "The lease on training was lost to another trainer, so nothing was changed. Train again."
 
 
 class Registry:
@@ -72,7 +68,7 @@ class Registry:
         Raises:
             ModelError: card and files do not belong together, another content has this name, or the fence is lost.
         """
-        _check_complete(card, files)
+        check_complete(card, files)
         text = card.dumps().encode()
         if card.version == self.baseline.version and text != self.baseline.dumps().encode():
             raise ModelError(f"{card.version} is the name of the baseline. Give this model another name.")
@@ -90,12 +86,19 @@ class Registry:
                 *contents,
             ],
         )
-        if answer == -1:
+        if answer == -1 and not self._holds(card):
             raise ModelError(
                 f"There is another model {card.version} already. Versions never change: give it a new name."
             )
         if answer == -2:
             raise ModelError(_LEASE_LOST)
+
+    def _holds(self, card: Card) -> bool:
+        """Whether the version of this name is this one, if written otherwise: another release may know more fields."""
+        try:
+            return self.fetch(card.version)[0] == card
+        except ModelError:
+            return False
 
     def fetch(self, version: str) -> tuple[Card, dict[str, bytes]]:
         """Return a version's card and all its files, by name, verified.
@@ -106,8 +109,8 @@ class Registry:
         if version == self.baseline.version:
             return self.baseline, {name: read_file(BASELINE, self.baseline, name) for name in self.baseline.files}
         body = {field.decode(): value for field, value in self._redis.hgetall(keys.model(version)).items()}
-        card = _read_card(version, body.get(keys.CARD), body.get(keys.SHA256))
-        return card, {name: _verified(card, name, body.get(keys.file(name))) for name in card.files}
+        card = read_card(version, body.get(keys.CARD), body.get(keys.SHA256))
+        return card, {name: verified(card, name, body.get(keys.file(name))) for name in card.files}
 
     def fetch_model(self, version: str) -> tuple[Card, bytes]:
         """Return what classifying with a version takes: its card and its model.tflite, verified.
@@ -118,8 +121,8 @@ class Registry:
         if version == self.baseline.version:
             return self.baseline, read_file(BASELINE, self.baseline, MODEL)
         text, sha256, content = self._redis.hmget(keys.model(version), keys.CARD, keys.SHA256, keys.file(MODEL))
-        card = _read_card(version, text, sha256)
-        return card, _verified(card, MODEL, content)
+        card = read_card(version, text, sha256)
+        return card, verified(card, MODEL, content)
 
     def card(self, version: str) -> Card:
         """Return a version's card, verified.
@@ -129,7 +132,7 @@ class Registry:
         """
         if version == self.baseline.version:
             return self.baseline
-        return _read_card(version, *self._redis.hmget(keys.model(version), keys.CARD, keys.SHA256))
+        return read_card(version, *self._redis.hmget(keys.model(version), keys.CARD, keys.SHA256))
 
     def versions(self) -> list[Published]:
         """Return all versions, the newest first and the baseline last; a damaged one with what is wrong with it."""
@@ -143,7 +146,7 @@ class Registry:
             if name == self.baseline.version:
                 continue
             try:
-                found.append(Published(name, int(published or 0) / 1000, _read_card(name, text, sha256)))
+                found.append(Published(name, int(published or 0) / 1000, read_card(name, text, sha256)))
             except ModelError as fault:
                 found.append(Published(name, int(published or 0) / 1000, None, str(fault)))
         created = datetime.fromisoformat(self.baseline.created).timestamp()
@@ -254,62 +257,10 @@ class Registry:
         if answer == -1:
             raise ModelError(_moved(expected))
         if answer == -2:
-            raise ModelError(_missing(version))
+            raise ModelError(missing(version))
         if answer == -3:
             raise ModelError(_LEASE_LOST)
         return bool(answer)
-
-
-_LEASE_LOST = "The lease on training was lost to another trainer, so nothing was changed. Train again."
-
-
-def _check_complete(card: Card, files: Mapping[str, bytes]) -> None:
-    """Refuse what `fetch` would refuse, and names that no folder or command line should see."""
-    for name in (card.version, *files):
-        if not _NAME.fullmatch(name):
-            raise ModelError(f"{name[:100]!r} is no name for a version or a file: letters, digits, . _ and - are.")
-    if card.version in set(Alias):
-        raise ModelError(f"{card.version} is an alias. Give this model a name of its own.")
-    if MODEL not in card.files:
-        raise ModelError(f"The card of {card.version} names no {MODEL}. Export the model again.")
-    if surplus := set(files) - set(card.files):
-        raise ModelError(f"The card of {card.version} does not vouch for {', '.join(sorted(surplus))}. Leave it out.")
-    if sum(map(len, files.values())) > LARGEST_BYTES:
-        raise ModelError(f"The files of {card.version} have more than {LARGEST_BYTES // 1024**2} MB. Leave some out.")
-    for name in card.files:
-        _verified(card, name, files.get(name))
-
-
-def _read_card(version: str, text: bytes | None, sha256: bytes | None) -> Card:
-    if text is None:
-        raise ModelError(_missing(version))
-    if hashlib.sha256(text).hexdigest().encode() != sha256:
-        raise ModelError(f"The card of model {version} was altered since its publication. {_AGAIN}")
-    card = Card.loads(text)
-    if card.version != version:
-        raise ModelError(f"What is stored as model {version} is {card.version}. {_AGAIN}")
-    return card
-
-
-def _verified(card: Card, name: str, content: bytes | None) -> bytes:
-    if name not in card.files:
-        raise ModelError(f"The card of {card.version} names no {name}. Export the model again.")
-    if content is None:
-        raise ModelError(f"Model {card.version} is incomplete: {name} is missing. {_AGAIN}")
-    found = hashlib.sha256(content).hexdigest()
-    if found != card.files[name]:
-        raise ModelError(
-            f"{name} of model {card.version} is not what its card vouches for (SHA-256 {found[:8]}… instead of "
-            f"{card.files[name][:8]}…). {_AGAIN}"
-        )
-    return content
-
-
-_AGAIN = "Push it again from its folder (`digitmill models push`), or promote another."
-
-
-def _missing(version: str) -> str:
-    return f"There is no model {version} in the registry. {_AGAIN}"
 
 
 def _moved(expected: str) -> str:
