@@ -116,7 +116,7 @@ def compare(version: str, other: str, as_json: bool) -> None:
 def promote(version: str, reason: str, as_json: bool) -> None:
     """Make a version live in every worker.
 
-    They follow within a second and without a stop. Jobs that were submitted before stay with the version that they began with.
+    They follow within a second and without a stop. Jobs submitted before stay with the version that they began with.
 
     \b
     Example:
