@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from click import Group
 from click.testing import CliRunner
 
 from producer.cli.exits import Exit
@@ -106,8 +107,9 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(mill, tmp_pa
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_also_prints_for_programs(command):
     """With `--json`."""
-    options = [name for parameter in main.get_command(None, command).params for name in parameter.opts]
-    assert "--json" in options
+    found = main.get_command(None, command)
+    for each in found.commands.values() if isinstance(found, Group) else [found]:
+        assert "--json" in [name for parameter in each.params for name in parameter.opts]
 
 
 @pytest.mark.parametrize("words", [["submit", ""], ["classify", "a.png", ""], ["show", ""], ["cancel", ""]])
