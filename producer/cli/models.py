@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from model.card import Card, read_file
 from model.errors import UsageError
 from producer.cli.exits import at_the_edge, complain, printable
 from producer.cli.options import JSON, not_empty
@@ -160,6 +159,7 @@ def push(folder: Path, as_json: bool) -> None:
     Example:
       digitmill models push my-model && digitmill models promote candidate
     """
+    from model.card import Card, read_file
     from producer.cli.model_tables import named
 
     card = Card.read(folder)
