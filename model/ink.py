@@ -44,7 +44,7 @@ FLAT, FLAT_PAPER = 0.5, 0.85
 _BRIGHT = 32  # paper at least this light reflects a share of the light; below, the share is mostly noise
 _RIDGE = np.float32(1e-3) * np.eye(6, dtype=np.float32)  # keeps one row of pixels solvable
 _FITTED = 24  # pixels a side, at most, that the surface is fitted to: they fix six coefficients as well as all
-_STEPS = 5  # of the robust fit; it moves by less than a grey level afterwards
+_STEPS = 4  # of the robust fit; a fifth changes no reading of 7,000 images
 
 
 class Side(IntEnum):
