@@ -63,7 +63,7 @@ def find_ink_on_flat_paper(image: Grey) -> tuple[Grey, int] | None:
     counts = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel()
     paper = int(counts.argmax())
     darkest, lightest, _, _ = cv2.minMaxLoc(image)
-    if counts[paper] < FLAT * image.size or paper not in (darkest, lightest):
+    if darkest == lightest or counts[paper] < FLAT * image.size or paper not in (darkest, lightest):
         return None
     edge = rim(image)
     if np.count_nonzero(edge == paper) < FLAT * edge.size:

@@ -303,8 +303,19 @@ def test_a_small_digit_on_a_large_page_keeps_its_detail(digits):
         np.random.default_rng(0).integers(0, 256, (64, 64)).astype(np.uint8),
         noisy(np.full((250, 250), 210, np.float32) * lamp((250, 250), 0.6), 2),
         np.where(np.arange(10_000).reshape(100, 100) % 3331 == 0, 0, 255).astype(np.uint8),
+        np.array([[255] * 160 + [0]], np.uint8),
     ],
-    ids=["black", "one pixel", "white", "faint noise", "noise", "random", "empty paper under a lamp", "three specks"],
+    ids=[
+        "black",
+        "one pixel",
+        "white",
+        "faint noise",
+        "noise",
+        "random",
+        "empty paper under a lamp",
+        "three specks",
+        "a dot cut off",
+    ],
 )
 def test_blank_images_are_refused(image):
     """Where nothing is drawn, no digit is made up."""
