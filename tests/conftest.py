@@ -66,6 +66,12 @@ def start_mill(tmp_path: Path) -> Callable[..., AbstractContextManager[Mill]]:
 
 
 @pytest.fixture(scope="session")
+def start_mill_in() -> Callable[..., AbstractContextManager[Mill]]:
+    """Start a mill in a folder, for fixtures that several tests share."""
+    return _start
+
+
+@pytest.fixture(scope="session")
 def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
     """One mill with two workers for all tests that do it no harm."""
     with _start(tmp_path_factory.mktemp("mill"), 2) as running:

@@ -9,6 +9,7 @@ import numpy as np
 
 from model.classifier import Classifier
 from model.errors import ModelError
+from worker.memory import give_back_memory
 from worker.registry import LIVE, Registry
 
 LOADED = 4
@@ -113,8 +114,11 @@ class Models:
         _check_sane(loaded)
         with self._guard:
             self._loaded[version] = loaded
-            for surplus in list(self._loaded)[:-LOADED]:
-                del self._loaded[surplus]
+            surplus = list(self._loaded)[:-LOADED]
+            for each in surplus:
+                del self._loaded[each]
+        if surplus:
+            give_back_memory()
         return loaded
 
 

@@ -2,7 +2,8 @@
 
 import hashlib
 import logging
-import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -102,7 +103,7 @@ def _forge(client, card, harm):
         fields[registry_keys.file(MODEL)] = content = b"no model at all" * 100
         card = replace(card, files={**card.files, MODEL: hashlib.sha256(content).hexdigest()})
     else:
-        card = replace(card, temperature=math.nan)
+        card = replace(card, temperature=0.0)
     fields[registry_keys.CARD] = text = card.dumps().encode()
     fields[registry_keys.SHA256] = hashlib.sha256(text).hexdigest().encode()
     client.hset(registry_keys.model(card.version), mapping=fields)
@@ -130,6 +131,33 @@ def test_only_the_last_few_stay_loaded(models, registry, variant):
     assert models(versions[0]) is live
     assert models(versions[1]) is not second
     assert len(models._loaded) == LOADED
+
+
+MANY_LOADS = """
+import sys, psutil
+from worker.connection import connect
+from worker.models import Models
+from worker.registry import Registry
+models, process = Models(Registry(connect(sys.argv[1]))), psutil.Process()
+for turn in range(201):
+    models(sys.argv[2 + turn % (len(sys.argv) - 2)])
+    if turn in (5, 200):
+        print(process.memory_full_info().uss)
+"""
+
+
+@pytest.mark.slow
+def test_two_hundred_loads_leave_memory_as_five_did(server, registry, variant):
+    """More versions in turn than stay loaded, in a process of its own: within five percent."""
+    versions = []
+    for number in range(LOADED + 2):
+        card, files = variant(f"v{number}")
+        registry.publish(card, files)
+        versions.append(card.version)
+    command = [sys.executable, "-c", MANY_LOADS, server.url, *versions]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    few, many = map(int, done.stdout.split())
+    assert many < 1.05 * few
 
 
 def test_what_is_loaded_classifies_as_its_card_says(models, registry, variant, digits):
