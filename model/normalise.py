@@ -165,7 +165,10 @@ def _of_usual_width(ink: Grey) -> Grey:
         return _resized(ink, FINE * BOX) if max(ink.shape) < FINE * BOX else ink
     margin = max(1, missing)
     fine = cv2.copyMakeBorder(_resized(ink, FINE * BOX), margin, margin, margin, margin, cv2.BORDER_CONSTANT)
-    return cv2.dilate(fine, _disc(missing + 1)) if missing > 0 else cv2.erode(fine, _disc(surplus + 1))
+    if missing > 0:
+        return cv2.dilate(fine, _disc(missing + 1))
+    worn = cv2.erode(fine, _disc(surplus + 1))
+    return worn if cv2.hasNonZero(worn) else fine
 
 
 def _disc(width: int) -> Mask:
@@ -180,9 +183,9 @@ def _resized(ink: Grey, longest: int) -> Grey:
 
 def _fitted(fine: Grey) -> Grey:
     """The ink cropped, and scaled into the box by area averaging."""
-    left, top, width, height = cv2.boundingRect(above(fine, 0.3 * 255))
+    left, top, width, height = cv2.boundingRect(above(fine, 0.3 * int(fine.max())))
     small = _resized(fine[top : top + height, left : left + width], BOX)
-    (full,) = quantiles(small, above(small, 0.2 * 255), 0.8)
+    (full,) = quantiles(small, above(small, 0.2 * int(small.max())), 0.8)
     return cv2.convertScaleAbs(small, alpha=255 / full)
 
 

@@ -1,5 +1,7 @@
 """Images of any size and kind come to MNIST's conventions, and those that follow them stay as they are."""
 
+import contextlib
+
 import cv2
 import numpy as np
 import pytest
@@ -343,3 +345,12 @@ def test_flat_paper_is_a_shortcut(digits):
 def test_paper_of_several_greys_is_not_flat(digits, scene):
     """Light, noise and whatever lies along the edge make paper a matter of judgement."""
     assert find_ink_on_flat_paper(SCENES[scene](on_paper(digits[0]))) is None
+
+
+def test_a_row_of_dots_is_no_fault_of_ours():
+    """However little of a thin image's ink is left at MNIST's size, it is scaled up, or refused as blank."""
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        dots = np.where(random.random((2, random.integers(90, 160))) < 0.03, 255, 0).astype(np.uint8)
+        with contextlib.suppress(ImageError):
+            assert normalise(dots).any()
