@@ -15,7 +15,6 @@ table shows medians, and ratios are taken within a round.
 import argparse
 import multiprocessing
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -26,12 +25,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from machine import commit, digits, processor
 from numpy.typing import NDArray
 from PIL import Image
 
-from model import samples
-from model.errors import DataError
-from model.mnist import load_test
 from producer.client import Connection
 from producer.local import Stack
 from producer.mill import open_mill
@@ -54,7 +51,8 @@ def main() -> None:
     cores = sorted(os.sched_getaffinity(0))[: arguments.cores]
     os.sched_setaffinity(0, cores)  # inherited by all that is started
     settings = Settings.from_environment()
-    images, labels = _digits(settings)
+    test = digits(settings)
+    images, labels = test.images, test.labels
     rows: dict[str, list[float]] = {"ceiling": [], "queue, raw": [], "queue, PNG": []}
     if not arguments.without_keras:
         rows["Keras"] = []
@@ -75,21 +73,12 @@ def main() -> None:
                 if "Keras" in rows:
                     rows["Keras"].append(_keras(private, images))
 
-    print(f"{datetime.now(UTC):%Y-%m-%d}  commit {_commit()}  {_processor()}, {len(cores)} cores")
+    print(f"{datetime.now(UTC):%Y-%m-%d}  commit {commit()}  {processor()}, {len(cores)} cores")
     print(f"{' '.join(sys.argv)}  ({len(images):,} images × {arguments.repeat}, {arguments.rounds} rounds)\n")
     print(f"{'':<12}{'images/s':>10}   of the ceiling")
     for name, rates in rows.items():
         ratio = statistics.median(rate / ceiling for rate, ceiling in zip(rates, rows["ceiling"], strict=True))
         print(f"{name:<12}{statistics.median(rates):>10,.0f}   {ratio:.2f}")
-
-
-def _digits(settings: Settings) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    try:
-        digits = load_test(settings.mnist, cache=settings.cache, download=not settings.offline)
-    except DataError as fault:
-        print(f"{fault} Using scikit-learn's digits.", file=sys.stderr)
-        digits = samples.load().test
-    return digits.images, digits.labels
 
 
 def _write_folder(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
@@ -152,18 +141,6 @@ print(len(images) / (time.perf_counter() - begun))
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return float(done.stdout.split()[-1])
-
-
-def _commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607  git, wherever it is
-    return done.stdout.strip() or "unknown"
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -114,11 +114,9 @@ class Models:
         _check_sane(loaded)
         with self._guard:
             self._loaded[version] = loaded
-            surplus = list(self._loaded)[:-LOADED]
-            for each in surplus:
-                del self._loaded[each]
-        if surplus:
-            give_back_memory()
+            for surplus in list(self._loaded)[:-LOADED]:
+                del self._loaded[surplus]
+        give_back_memory()
         return loaded
 
 
