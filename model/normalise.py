@@ -13,6 +13,7 @@ from model.errors import FailureCode, ImageError
 from model.ink import find_ink, find_ink_on_flat_paper
 from model.layout import find_digit, find_sheet
 from model.raster import SQUARE, Grey, Mask, above, quantiles, shrink
+from model.steps import Observer, Step, nobody
 from model.strokes import find_strokes, is_noise, roughness, smooth, stroke_width
 
 SIDE = 28
@@ -52,7 +53,7 @@ _TWO_BY_TWO = np.ones((2, 2), np.uint8)
 _SHARE_TAKEN = 0.7  # of what is too thick; where a stroke is thinner than on average, more would wear it through
 
 
-def normalise(image: Grey) -> NDArray[np.uint8]:
+def normalise(image: Grey, observe: Observer = nobody) -> NDArray[np.uint8]:
     """Bring one image to MNIST's conventions.
 
     An image that follows them already, or does but for dark ink on white, comes back as it is, pixel by pixel. In
@@ -61,6 +62,7 @@ def normalise(image: Grey) -> NDArray[np.uint8]:
 
     Args:
         image: uint8 (height, width), of any size; several hundred pixels a side are enough.
+        observe: told the image after each step.
 
     Returns:
         uint8 (28, 28), light ink on black.
@@ -68,20 +70,26 @@ def normalise(image: Grey) -> NDArray[np.uint8]:
     Raises:
         ImageError: BLANK, if nothing is drawn.
     """
+    observe(Step.IMAGE, image)
     ready = _already_normal(image)
     if ready is not None:
+        observe(Step.SHOWN, ready)
         return ready
     darkest, lightest, _, _ = cv2.minMaxLoc(image)
     if darkest == lightest:
         raise _blank("all of it has one colour")
-    ink, digit = _found(_without_table(image))
+    ink, digit = _found(_without_table(image, observe), observe)
     left, top, width, height = cv2.boundingRect(digit)
     around = slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1)
     cut = cv2.bitwise_and(ink[around], cv2.dilate(digit[around], SQUARE))
-    return _centred(_fitted(_of_usual_width(cut)))
+    strokes = _of_usual_width(cut)
+    observe(Step.STROKES, strokes)
+    shown = _centred(_fitted(strokes))
+    observe(Step.SHOWN, shown)
+    return shown
 
 
-def _found(image: Grey) -> tuple[Grey, Mask]:
+def _found(image: Grey, observe: Observer) -> tuple[Grey, Mask]:
     """The ink in the image, or in the part of it where the digit is, and the mask of the digit.
 
     Both are at most `WORKING` pixels long.
@@ -93,7 +101,9 @@ def _found(image: Grey) -> tuple[Grey, Mask]:
         if near is not None:
             near = cv2.resize(near, working.shape[::-1], interpolation=cv2.INTER_NEAREST)
         ink, contrast = find_ink_on_flat_paper(working) or _ink_without_noise(working)
+        observe(Step.INK, ink)
         digit = find_digit(find_strokes(ink), near)
+        observe(Step.DIGIT, digit)
         _, _, width, height = cv2.boundingRect(digit)
         size = max(width, height)
         if size * factor < max(SPECK_PIXELS, SPECK_SHARE * max(image.shape)):
@@ -145,14 +155,16 @@ def _already_normal(image: Grey) -> NDArray[np.uint8] | None:
     return None
 
 
-def _without_table(image: Grey) -> Grey:
+def _without_table(image: Grey, observe: Observer) -> Grey:
     """The sheet alone, if the image shows one on a table."""
     sheet = find_sheet(image)
     if sheet is None:
         return image
     (paper,) = quantiles(image, sheet, 0.5)
     left, top, width, height = cv2.boundingRect(sheet)
-    return np.where(sheet, image, np.uint8(paper))[top : top + height, left : left + width]
+    alone = np.where(sheet, image, np.uint8(paper))[top : top + height, left : left + width]
+    observe(Step.SHEET, alone)
+    return alone
 
 
 def _of_usual_width(ink: Grey) -> Grey:

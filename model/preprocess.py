@@ -6,13 +6,15 @@ from numpy.typing import NDArray
 from model.decode import DECODER_ERRORS, decode
 from model.errors import FailureCode, ImageError
 from model.normalise import normalise
+from model.steps import Observer, nobody
 
 
-def preprocess(data: bytes) -> NDArray[np.uint8]:
+def preprocess(data: bytes, observe: Observer = nobody) -> NDArray[np.uint8]:
     """Decode an image and bring it to MNIST's conventions.
 
     Args:
         data: the bytes of one PNG, JPEG, BMP, GIF, TIFF or WebP file.
+        observe: told the image after each step, up to the one that refuses it.
 
     Returns:
         uint8 (28, 28), light ink on black.
@@ -23,7 +25,7 @@ def preprocess(data: bytes) -> NDArray[np.uint8]:
             limit, passes through.
     """
     try:
-        return normalise(decode(data))
+        return normalise(decode(data), observe)
     except DECODER_ERRORS as error:  # none is known; but no gap in the tests may cost an image's neighbours
         raise ImageError(
             FailureCode.INTERNAL, f"digitmill itself failed on this image ({type(error).__name__}). Report it."

@@ -73,21 +73,29 @@ def print_headline(summary: Summary, folder: Path) -> None:
 
 def print_answers(results: Results, min_confidence: float | None, *, as_json: bool) -> None:
     """Print a line for each image: name, digit, confidence and whether that is low, or why there is no digit."""
-    review = doubted(results, min_confidence).tolist()
-    rows = [_answer(results, row, review=review[row]) for row in range(len(results))]
+    rows = answers(results, min_confidence)
     if as_json:
         click.echo(json.dumps(rows))
         return
     names = [printable(name) for name in results.names]
     width = min(max(map(len, names), default=0), 60)
     for row, name in zip(rows, names, strict=True):
-        if row["digit"] is None:
-            answer = f"{click.style('-', fg='red')}  {row['error']}: {printable(row['message'])}"
-        else:
-            answer = f"{click.style(str(row['digit']), bold=True)}  {100 * row['confidence']:.1f} %"
-            if row["review"]:
-                answer += click.style("  unsure, may be no digit: review", fg="yellow")
-        click.echo(f"{name:{width}}  {answer}")
+        click.echo(f"{name:{width}}  {wording(row)}")
+
+
+def answers(results: Results, min_confidence: float | None) -> list[dict[str, Any]]:
+    """Return what is known of each image, ready for JSON."""
+    review = doubted(results, min_confidence).tolist()
+    return [_answer(results, row, review=review[row]) for row in range(len(results))]
+
+
+def wording(answer: dict[str, Any], *, styled: bool = True) -> str:
+    """Return one of `answers` in words: digit and confidence, or why there is none."""
+    style = click.style if styled else lambda text, **_: text
+    if answer["digit"] is None:
+        return f"{style('-', fg='red')}  {answer['error']}: {printable(answer['message'])}"
+    words = f"{style(str(answer['digit']), bold=True)}  {100 * answer['confidence']:.1f} %"
+    return words + style("  unsure, may be no digit: review", fg="yellow") if answer["review"] else words
 
 
 def _answer(results: Results, row: int, *, review: bool) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import click
 COMMANDS = {
     "submit": "submitting",
     "classify": "submitting",
+    "inspect": "inspecting",
     "resume": "submitting",
     "demo": "running",
     "up": "running",

@@ -15,6 +15,7 @@ from producer.cli.options import JOB, JSON, MIN_CONFIDENCE, OUT, PATIENCE, not_e
 
 if TYPE_CHECKING:
     from producer.client import Connection
+    from producer.results import Results
     from producer.sources import Source
     from producer.submission import Order
     from worker.settings import Settings
@@ -159,20 +160,28 @@ def classify(files: tuple[str, ...], min_confidence: float | None, patience: flo
       digitmill classify seven.png eight.jpg
     """
     from producer.cli.answers import print_answers
-    from producer.mill import borrowed_mill
     from producer.sources import open_each
-    from producer.submission import Order, create_job, gather_job
     from worker.settings import Settings
 
-    settings = Settings.from_environment()
     source = open_each(files)
-    order = Order(path="", labels="none", probabilities=as_json, min_confidence=min_confidence)
+    results = classified(source, Settings.from_environment(), patience, probabilities=as_json, quiet=as_json)
+    print_answers(results, min_confidence, as_json=as_json)
+    sys.exit(Exit.SOME_FAILED if results.failures else Exit.WELL)
+
+
+def classified(
+    source: "Source", settings: "Settings", patience: float, *, probabilities: bool, quiet: bool
+) -> "Results":
+    """Send a few images through the mill, one of its own if none runs, and return what they were read as."""
+    from producer.mill import borrowed_mill
+    from producer.submission import Order, create_job, gather_job
+
+    order = Order(path="", labels="none", probabilities=probabilities)
     with borrowed_mill(settings, on_start=_say_starting) as connection:
         job = create_job(connection, order, source.description, settings, detached=False)
-        with _progress(source, as_json) as progress:
+        with _progress(source, quiet) as progress:
             finished = gather_job(connection, job, order, source, settings, patience=patience, watch=progress.watch)
-    print_answers(finished.results, min_confidence, as_json=as_json)
-    sys.exit(Exit.SOME_FAILED if finished.results.failures else Exit.WELL)
+    return finished.results
 
 
 def _send_detached(

@@ -215,6 +215,7 @@ def test_without_redis_every_command_ends_with_3_within_ten_seconds(alone, scans
         "submit images",
         "submit images --detach",
         "classify images",
+        "inspect images",
         "resume last",
         "jobs",
         "status",
@@ -478,6 +479,34 @@ def test_classify_prints_a_digit_for_each_file_and_a_row_for_one_that_is_missing
     lines = [line.split() for line in printed.output.splitlines()]
     assert [Path(line[0]).name for line in lines] == ["002.png", "absent.png", "000.png"]
     assert [line[1] for line in lines] == [str(undisturbed[2]), "-", str(undisturbed[0])]
+
+
+def test_inspect_draws_the_steps_to_what_the_network_is_shown(digitmill, scans, undisturbed, tmp_path):
+    """On a terminal, as a PNG file and as JSON; an image that cannot be read has its reason there."""
+    folder = scans(1)
+    (tmp_path / "torn.png").write_bytes((folder / "000.png").read_bytes()[:60])
+    paper = Image.new("L", (120, 140), 235)
+    paper.paste(Image.open(folder / "000.png").resize((84, 84)).point(lambda ink: 235 - 180 * ink // 255), (18, 28))
+    paper.save(tmp_path / "paper.png")
+
+    printed = digitmill("inspect", "paper.png", "torn.png", "--out", "steps.png", code=1)
+    captions = " ".join(printed.output.split())
+    for caption in ("paper.png", "the image", "ink on it", "the digit", "usual strokes", "what is shown", "torn.png"):
+        assert caption in captions
+    assert "@" in printed.output  # ink, where there are no colours
+    assert "broken" in printed.output
+    assert "steps.png" in printed.errors
+    with Image.open(tmp_path / "steps.png") as sheet:
+        assert sheet.width > 5 * 168
+        assert len(sheet.getcolors(256)) > 20
+
+    told = digitmill("inspect", "paper.png", "torn.png", "--json", code=1).json
+    assert told[0]["digit"] == undisturbed[0]
+    assert list(told[0]["steps"]) == ["image", "ink", "digit", "strokes", "shown"]
+    assert np.array(told[0]["shown"]).shape == (28, 28)
+    assert len(told[0]["probabilities"]) == 10
+    assert told[1]["error"] == "broken"
+    assert told[1]["steps"] == {}
 
 
 def test_classify_says_which_image_may_be_no_digit(digitmill, scans):
