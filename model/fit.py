@@ -22,7 +22,7 @@ from model.network import build, build_teacher
 from model.recipe import Recipe
 from model.stage import Stage
 
-_TEACHER, _ASKING = 2.0, 0.65
+_TEACHER, _ASKING = 2.8, 0.5
 """What an epoch of a teacher costs, and what asking one costs in an epoch of the network, against one without."""
 
 
