@@ -148,7 +148,8 @@ def _publish(connection: Connection) -> list[str]:
     versions = []
     for number in range(LOADED + 2):
         version = f"reload{number}-{baseline.files[MODEL][:8]}"
-        connection.registry.publish(replace(baseline, version=version, temperature=2.0 + number), files)
+        card = replace(baseline, version=version, temperature=baseline.temperature + 0.02 * (number + 1))
+        connection.registry.publish(card, files)
         versions.append(version)
     return versions
 

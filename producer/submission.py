@@ -13,11 +13,11 @@ from typing import Any
 from model.card import Card
 from model.errors import DataError, JobFailed, ModelError, NoWorkers, Unreachable, UsageError
 from model.mnist import load_test
+from model.review import REVIEW_BELOW
 from producer.client import Connection, Gathering, Situation, collect, submit_detached, window_for
 from producer.journal import Journal, merge, read_journal
 from producer.packing import pack
 from producer.results import Results, Run
-from producer.review import REVIEW_BELOW
 from producer.sources import Source, mnist_source, open_source
 from worker.ledger import JobRecord, JobState, JobStatus, new_job_identifier
 from worker.registry import LIVE

@@ -1,4 +1,4 @@
-"""The thread in every classifying process that follows what is live, and says what it serves."""
+"""The thread in every classifying process that follows what is live, says what it serves, and watches it."""
 
 import logging
 import threading
@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 
 from worker.ledger import Ledger
 from worker.models import Models
+from worker.watch import Watch
 
 INTERVAL_SECONDS = 0.25
 """Between two looks at what is live: four small reads a second, and a promotion is everywhere in 0.3 s."""
@@ -27,13 +28,15 @@ class Follower(threading.Thread):
 
     Args:
         models: those of this process.
+        watch: what it has seen of them.
         ledger: of this thread's own Redis connection.
         name: the worker's.
     """
 
-    def __init__(self, models: Models, ledger: Ledger, *, name: str) -> None:
+    def __init__(self, models: Models, watch: Watch, ledger: Ledger, *, name: str) -> None:
         super().__init__(name="follower", daemon=True)
         self._models = models
+        self._watch = watch
         self._ledger = ledger
         self._worker = name
         self._looked = threading.Event()
@@ -50,6 +53,7 @@ class Follower(threading.Thread):
             try:
                 self._models.follow()
                 self._say()
+                self._watch.look()
             except RedisError as fault:
                 _log.debug("follower: %s", fault)
             except Exception:

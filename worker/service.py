@@ -27,6 +27,7 @@ from worker.serving import Serving
 from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
 from worker.steward import Steward
 from worker.tasks import register
+from worker.watch import Watch
 
 LOOK_AFTER_CHILDREN_SECONDS = 0.25
 
@@ -82,14 +83,16 @@ class Service:
     def _start_classifying(self, **_: Any) -> None:
         cv2.setNumThreads(1)  # one process per core: threads would only get into each other's way
         try:
-            models = Models(Registry(connect(self._url)))
+            registry = Registry(connect(self._url))
+            models = Models(registry)
         except DigitmillError as fault:
             _log.critical("%s", fault)
             os._exit(1)
+        watch = Watch(models, registry, name=self._name)
         self._serving = Serving(
-            self._ledger(), self._doorbell, models, name=self._name, lease_seconds=self._settings.lease_seconds
+            self._ledger(), self._doorbell, models, watch, name=self._name, lease_seconds=self._settings.lease_seconds
         )
-        Follower(models, self._ledger(), name=self._name).start()
+        Follower(models, watch, self._ledger(), name=self._name).start()
         first = not self._ready[0]
         self._ready[0] = os.getpid()
         if first:

@@ -15,6 +15,7 @@ from worker.app import Doorbell
 from worker.connection import persist
 from worker.ledger import Claim, Ledger, Part, Verdict
 from worker.models import Models
+from worker.watch import Watch
 from worker.wire import SIDE, Batch, Result
 
 PATIENCE_SECONDS = 30.0
@@ -35,6 +36,7 @@ class Serving:
         ledger: where batches are claimed and finished.
         doorbell: rung for the halves of a batch that was split.
         models: gives the model that a job asks for.
+        watch: counts what it answers.
         name: of this worker.
         lease_seconds: how long a claim holds before it must have been renewed.
     """
@@ -44,6 +46,7 @@ class Serving:
         ledger: Ledger,
         doorbell: Doorbell,
         models: Models,
+        watch: Watch,
         *,
         name: str,
         lease_seconds: float,
@@ -51,6 +54,7 @@ class Serving:
         self._ledger = ledger
         self._doorbell = doorbell
         self._models = models
+        self._watch = watch
         self._name = name
         self._lease_seconds = lease_seconds
 
@@ -85,16 +89,16 @@ class Serving:
 
     def _answer(self, claim: Claim) -> Result:
         batch = Batch.from_wire(claim.payload)
-        version, classifier = self._persist(lambda: self._models(claim.model))
+        model = self._persist(lambda: self._models(claim.model))
         if isinstance(batch.images, np.ndarray):
             images = batch.images
             drawn = images.reshape(len(images), -1).any(axis=1)
             failures = {int(index): _BLANK for index in np.flatnonzero(~drawn)}
         else:
             images, failures = _decode(batch.images)
-        predictions = classifier.classify(images)
+        predictions = self._watch.classify(model, images, failures)
         return Result(
-            model=version,
+            model=model.version,
             worker=self._name,
             digits=predictions.digits,
             confidences=predictions.confidences,

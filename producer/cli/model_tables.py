@@ -1,7 +1,7 @@
 """What `digitmill models` prints for people, and the same as values."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +11,20 @@ from model.card import Card, Score
 from producer.cli.ages import age
 from producer.cli.exits import printable
 from worker.ledger import WorkerStatus
-from worker.registry import Alias, Aliases, Move, Published
+from worker.registry import Alias, Aliases, Move, Published, Tally
 
 MOST_CHANGED = 3
 """Of the digits whose recall differs between two versions, so many of those that differ most are shown."""
+
+
+SERVICE: tuple[tuple[str, Callable[[Tally], str]], ...] = (
+    ("in service, images", lambda tally: f"{tally.images:,}"),
+    ("  failed on", lambda tally: _share(tally.errors, tally.images + tally.errors)),
+    ("  left for review", lambda tally: _share(tally.review, tally.images)),
+    ("  mean confidence", lambda tally: _share(tally.confidence / 1000, tally.images)),
+    ("  unlike the one before", lambda tally: _share(tally.disagreed, tally.shadowed)),
+)
+"""What is said of a version in service: a name, and how it is read from its tally."""
 
 
 def listed(
@@ -99,20 +109,22 @@ def compared(card: Card, other: Card) -> list[dict[str, Any]]:
     return [{"figure": name, "a": a, "b": b, "more_is_better": better} for name, a, b, better in rows]
 
 
-def print_comparison(cards: Sequence[Card], rows: Sequence[dict[str, Any]]) -> None:
-    """Print two cards side by side, and the difference in percentage points."""
+def print_comparison(cards: Sequence[Card], rows: Sequence[dict[str, Any]], tallies: Sequence[Tally]) -> None:
+    """Print two versions side by side: their cards with the difference in percentage points, and their service."""
     widths = [max(len(card.version), 9) for card in cards]
 
     def beside(words: Sequence[str]) -> str:
         return "  ".join(f"{word:>{width}}" for word, width in zip(words, widths, strict=True))
 
-    click.echo(f"{'':<22}  {beside([card.version for card in cards])}  {'A - B':>8}")
+    click.echo(f"{'':<23}  {beside([card.version for card in cards])}  {'A - B':>8}")
     for row in rows:
         values = beside([_percent(row["a"]), _percent(row["b"])])
-        click.echo(f"{row['figure']:<22}  {values}  {_difference(row)}")
-    click.echo(f"{'images trained on':<22}  {beside([f'{card.data.train:,}' for card in cards])}")
-    click.echo(f"{'epochs':<22}  {beside([f'{len(card.epochs)}' for card in cards])}")
-    click.echo(f"{'temperature':<22}  {beside([f'{card.temperature:.3f}' for card in cards])}")
+        click.echo(f"{row['figure']:<23}  {values}  {_difference(row)}")
+    click.echo(f"{'images trained on':<23}  {beside([f'{card.data.train:,}' for card in cards])}")
+    click.echo(f"{'epochs':<23}  {beside([f'{len(card.epochs)}' for card in cards])}")
+    click.echo(f"{'temperature':<23}  {beside([f'{card.temperature:.3f}' for card in cards])}")
+    for name, of in SERVICE:
+        click.echo(f"{name:<23}  {beside([of(tally) for tally in tallies])}")
     if cards[0].data.sha256 != cards[1].data.sha256:
         click.echo("They were trained and judged on different data: small differences mean nothing.")
 
@@ -134,6 +146,10 @@ def _moved(move: Move) -> str:
 
 def _score(score: Score) -> str:
     return f"{_percent(score.accuracy)} (95 %: {100 * score.low:.2f} to {100 * score.high:.2f})"
+
+
+def _share(count: float, of: int) -> str:
+    return _percent(count / of) if of else "-"
 
 
 def _percent(share: float) -> str:

@@ -92,6 +92,8 @@ def show(version: str, as_json: bool) -> None:
 def compare(version: str, other: str, as_json: bool) -> None:
     """Show two versions side by side.
 
+    What their cards say, and what they have answered since they were promoted.
+
     \b
     Example:
       digitmill models compare candidate live
@@ -100,22 +102,26 @@ def compare(version: str, other: str, as_json: bool) -> None:
 
     registry = _connect().registry
     cards = [registry.card(registry.resolve(words)) for words in (version, other)]
-    rows = compared(*cards)
+    rows, tallies = compared(*cards), [registry.tally(card.version) for card in cards]
     if as_json:
-        click.echo(json.dumps({"versions": [card.version for card in cards], "figures": rows}))
+        served = [asdict(tally) for tally in tallies]
+        click.echo(json.dumps({"versions": [card.version for card in cards], "figures": rows, "in_service": served}))
     else:
-        print_comparison(cards, rows)
+        print_comparison(cards, rows, tallies)
 
 
 @models.command()
 @VERSION
 @REASON
+@click.option("--unwatched", is_flag=True, help="Keep it live whatever it answers.")
 @JSON
 @at_the_edge
-def promote(version: str, reason: str, as_json: bool) -> None:
+def promote(version: str, reason: str, unwatched: bool, as_json: bool) -> None:
     """Make a version live in every worker.
 
     They follow within a second and without a stop. Jobs submitted before stay with the version that they began with.
+    The first images that it answers are shown to the version before as well: if it fails on some, leaves far more for
+    review or mostly disagrees, it is rolled back by itself.
 
     \b
     Example:
@@ -123,7 +129,7 @@ def promote(version: str, reason: str, as_json: bool) -> None:
     """
     connection = _connect()
     target = connection.registry.resolve(version)
-    if not connection.registry.promote(target, reason=reason or "by hand"):
+    if not connection.registry.promote(target, reason=reason or "by hand", watch=not unwatched):
         raise UsageError(f"{target} is live already.")
     _say_what_is_live(connection, as_json=as_json)
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import click
 
-from producer.review import REVIEW_BELOW
+from model.review import REVIEW_BELOW
 
 _Words = TypeVar("_Words", str, tuple[str, ...])
 

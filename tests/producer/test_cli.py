@@ -20,9 +20,9 @@ import pytest
 from PIL import Image
 
 from model.classifier import Classifier
+from model.review import REVIEW_BELOW
 from producer.cli.main import COMMANDS
 from producer.local import Stack
-from producer.review import REVIEW_BELOW
 from worker.ledger import JobState
 
 DIGITMILL = Path(sys.executable).with_name("digitmill")

@@ -65,7 +65,10 @@ def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, f
     assert digitmill("push", folder, "--json") == json.dumps({"version": version, "aliases": ["candidate"]}) + "\n"
     compared = json.loads(digitmill("compare", "candidate", "live", "--json"))
     assert compared["versions"] == [version, BASELINE_VERSION]
-    assert version in digitmill("compare", "soft", "baseline")
+    assert compared["in_service"][0]["images"] == 0
+    text = digitmill("compare", "soft", "baseline")
+    assert version in text
+    assert "left for review" in text
 
     assert f"{version} is live; 2 of 2 workers serve it" in digitmill("promote", "candidate", "--reason", "to see")
     listed = json.loads(digitmill("list", "--json"))

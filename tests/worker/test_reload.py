@@ -1,15 +1,18 @@
 """New models in running workers: nothing dropped, nothing mixed, nobody left behind."""
 
+import hashlib
 import os
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from model.card import BASELINE, MODEL, Card
 from model.classifier import Classifier
+from model.review import REVIEW_BELOW
 from producer.sources import mnist_source
 from producer.submission import Order, create_job, gather_job
 from worker.connection import connect
@@ -39,7 +42,19 @@ def registry(changing):
 @pytest.fixture
 def soft(registry, variant):
     """A second version, published: the baseline's digits with other confidences."""
-    card, files = variant("soft", temperature=3.0)
+    card, files = variant("soft", temperature=1.6)
+    registry.publish(card, files)
+    return card
+
+
+@pytest.fixture
+def scrambled(registry, variant):
+    """A version whose weights are nonsense and whose sums are right: only what it answers tells."""
+    card, files = variant("scrambled")
+    content = bytearray(files[MODEL])
+    content[len(content) // 4 : 3 * len(content) // 4] = np.random.default_rng(1).bytes(len(content) // 2)
+    files = {**files, MODEL: bytes(content)}
+    card = replace(card, files={**card.files, MODEL: hashlib.sha256(files[MODEL]).hexdigest()})
     registry.publish(card, files)
     return card
 
@@ -144,3 +159,45 @@ def test_a_job_whose_version_is_damaged_waits_for_it_and_says_so(changing, regis
     thread.join(timeout=60)
     assert set(results[0].models) == {card.version}
     assert not results[0].failures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["scrambled", "unsure"])
+def test_a_broken_version_is_rolled_back_by_itself_with_its_reason(
+    changing, registry, scrambled, variant, digits, fault
+):
+    """By what it answers to real traffic, compared with the version before; then nothing moves any more."""
+    card = scrambled
+    if fault == "unsure":
+        card, files = variant("unsure", temperature=30.0)
+        registry.publish(card, files)
+    registry.promote(card.version, reason="a mistake")
+    serving(changing, card.version)
+    while registry.live() == card.version:
+        results = submit(changing, digits[:4000], model="live")
+        assert not results.failures
+    serving(changing, BASELINE_VERSION)
+    [rollback, promotion] = registry.history()
+    assert (rollback.action, rollback.version, rollback.before) == ("rollback", BASELINE_VERSION, card.version)
+    assert "watching" in rollback.who
+    assert "the version before" in rollback.reason
+    assert promotion.reason == "a mistake"
+    assert set(submit(changing, digits[:4000], model="live").models) == {BASELINE_VERSION}
+    assert len(registry.history()) == 2
+
+
+@pytest.mark.slow
+def test_a_good_version_passes_and_all_that_it_answers_is_counted(changing, registry, soft, digits, eventually):
+    """Nearly all of it compared with the version before, for a while; no rollback."""
+    registry.promote(soft.version, reason="test")
+    serving(changing, soft.version)
+    results = submit(changing, digits, model="live", repeat=2)
+    tally = eventually(
+        lambda: (found := registry.tally(soft.version)).images == len(results) and found, what="the whole tally"
+    )
+    expected = (results.confidences < REVIEW_BELOW).sum()
+    assert (tally.errors, tally.review) == (0, expected)
+    assert abs(tally.confidence / 1000 / tally.images - results.confidences.mean()) < 0.001
+    assert tally.shadowed > 100
+    assert tally.disagreed == 0, "the same weights"
+    assert registry.live() == soft.version

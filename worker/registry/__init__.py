@@ -3,8 +3,9 @@
 In Redis, the one thing that every worker reaches: no shared volume, and a worker on any host needs one URL.
 """
 
-from worker.registry.records import LIVE, Alias, Aliases, Fence, Move, Published
+from worker.registry.records import LIVE, Alias, Aliases, Fence, Move, Published, Watched
 from worker.registry.registry import HISTORY_KEPT, VERSIONS_KEPT, Registry
+from worker.registry.tally import Tally
 
 __all__ = [
     "HISTORY_KEPT",
@@ -16,4 +17,6 @@ __all__ = [
     "Move",
     "Published",
     "Registry",
+    "Tally",
+    "Watched",
 ]

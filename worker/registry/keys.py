@@ -2,7 +2,8 @@
 
 digitmill:models            zset   version → unix ms of its publication
 digitmill:model:<version>   hash   card, the card's SHA-256, when published, and file:<name> → content
-digitmill:aliases           hash   live, previous, candidate → version
+digitmill:aliases           hash   live, previous, candidate → version; watched → the live one, if workers watch it
+digitmill:tally:<version>   hash   what it has answered since it was promoted (`Tally`); expires after the last answer
 digitmill:moves             list   JSON, newest first: who made which version live, when and why
 """
 
@@ -14,6 +15,7 @@ MOVES = "digitmill:moves"
 CARD = "card"
 SHA256 = "sha256"
 PUBLISHED = "published"
+WATCHED = "watched"
 _FILE = "file:"
 
 
@@ -22,11 +24,11 @@ def model(version: str) -> str:
     return MODEL_PREFIX + version
 
 
+def tally(version: str) -> str:
+    """Where it is counted what a version answers."""
+    return f"digitmill:tally:{version}"
+
+
 def file(name: str) -> str:
     """The field of a version's file."""
     return _FILE + name
-
-
-def file_name(field: str) -> str | None:
-    """Read what `file` wrote; None for a field that holds no file."""
-    return field.removeprefix(_FILE) if field.startswith(_FILE) else None

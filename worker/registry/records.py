@@ -35,6 +35,13 @@ class Aliases(NamedTuple):
         return [alias for alias, meant in pairs if meant == version]
 
 
+class Watched(NamedTuple):
+    """A live version that still has to prove itself, and the one that was live before it."""
+
+    version: str
+    before: str
+
+
 @dataclass(frozen=True, slots=True)
 class Fence:
     """A Redis string that must hold `token` for a change to be made: who has lost its lease changes nothing."""

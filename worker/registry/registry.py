@@ -4,6 +4,7 @@ import getpass
 import hashlib
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ from model.card import BASELINE, MODEL, Card, read_file
 from model.errors import ModelError, UsageError
 from worker.registry import keys
 from worker.registry.checks import check_complete, missing, read_card, verified
-from worker.registry.records import Alias, Aliases, Fence, Move, Published
+from worker.registry.records import Alias, Aliases, Fence, Move, Published, Watched
+from worker.registry.tally import Tally
 from worker.scripts import load_scripts
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 VERSIONS_KEPT = 20
 """Of the versions published, so many of the newest are kept, and those that have an alias: at 1.2 MB each, 30 MB."""
+
+TALLY_KEPT_SECONDS = 30 * 86400
+"""After the last answer of a version."""
 
 HISTORY_KEPT = 100
 """Changes of what is live that are remembered."""
@@ -194,7 +199,14 @@ class Registry:
         return Aliases(live or self.baseline.version, previous, candidate)
 
     def promote(
-        self, version: str, *, reason: str, expected: str | None = None, fence: Fence | None = None, who: str = ""
+        self,
+        version: str,
+        *,
+        reason: str,
+        expected: str | None = None,
+        fence: Fence | None = None,
+        who: str = "",
+        watch: bool = True,
     ) -> bool:
         """Make a version live in one atomic write; return False if it is already.
 
@@ -204,13 +216,14 @@ class Registry:
             expected: what must still be live, for whoever has compared the two; None: whatever is now.
             fence: must still be held.
             who: does it; user and host by default.
+            watch: whether workers roll it back by themselves if it fails; see `Tally.fault`.
 
         Raises:
             ModelError: the version is missing, incomplete or altered, something else is live than expected, or the
                 fence is lost. Nothing has changed then.
         """
         self.fetch(version)
-        return self._move("promote", version, expected or self.live(), reason, fence, who)
+        return self._move("promote", version, expected or self.live(), reason, fence, who, watch=watch)
 
     def rollback(self, *, reason: str, expected: str | None = None, who: str = "") -> str:
         """Make the previous version live again, in one atomic write; the one that was live becomes the previous.
@@ -233,16 +246,39 @@ class Registry:
         if aliases.previous is None:
             raise ModelError(f"Nothing was live before {aliases.live}, so there is nothing to roll back to.")
         self.fetch(aliases.previous)
-        self._move("rollback", aliases.previous, expected or aliases.live, reason, None, who)
+        self._move("rollback", aliases.previous, expected or aliases.live, reason, None, who, watch=False)
         return aliases.previous
 
     def history(self) -> list[Move]:
         """Return the latest changes of what is live, newest first."""
         return [Move.from_json(text) for text in self._redis.lrange(keys.MOVES, 0, -1)]
 
-    def _move(self, action: str, version: str, expected: str, reason: str, fence: Fence | None, who: str) -> bool:
+    # What a version does in service -------------------------------------------------------------------------------
+
+    def watched(self) -> Watched | None:
+        """Return the live version if it was promoted to be watched, and the one before it; or None."""
+        live, before, watched = self._redis.hmget(keys.ALIASES, Alias.LIVE, Alias.PREVIOUS, keys.WATCHED)
+        return Watched(live.decode(), before.decode()) if live and before and watched == live else None
+
+    def count(self, version: str, tally: Tally) -> None:
+        """Add to what a version has answered."""
+        with self._redis.pipeline(transaction=True) as pipeline:
+            for name, count in asdict(tally).items():
+                if count:
+                    pipeline.hincrby(keys.tally(version), name, count)
+            pipeline.expire(keys.tally(version), TALLY_KEPT_SECONDS)
+            pipeline.execute()
+
+    def tally(self, version: str) -> Tally:
+        """Return what a version has answered since it was promoted."""
+        body = self._redis.hgetall(keys.tally(version))
+        return Tally(**{each.name: int(body.get(each.name.encode(), 0)) for each in fields(Tally)})
+
+    def _move(
+        self, action: str, version: str, expected: str, reason: str, fence: Fence | None, who: str, *, watch: bool
+    ) -> bool:
         answer = self._scripts["move"](
-            keys=[keys.ALIASES, keys.MOVES, keys.model(version), *_fence_key(fence)],
+            keys=[keys.ALIASES, keys.MOVES, keys.model(version), keys.tally(version), *_fence_key(fence)],
             args=[
                 version,
                 expected,
@@ -252,6 +288,7 @@ class Registry:
                 _words(reason),
                 HISTORY_KEPT,
                 fence.token if fence else "",
+                "1" if watch else "",
             ],
         )
         if answer == -1:
