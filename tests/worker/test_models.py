@@ -61,6 +61,7 @@ def test_a_process_that_never_looked_looks_before_it_serves_what_is_live(models,
     assert models(LIVE).version == card.version
 
 
+@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
 @pytest.mark.parametrize("harm", ["missing", "cut", "flipped", "no model", "no temperature"])
 def test_a_live_version_that_cannot_be_loaded_leaves_the_old_one_serving(
     models, registry, client, variant, caplog, harm

@@ -140,6 +140,20 @@ def test_promoting_and_rolling_back_move_the_aliases(registry, published):
     assert all(move.at > 1.7e9 and "@" in move.who for move in registry.history())
 
 
+def test_the_baseline_means_that_of_whoever_reads_it(registry, client, published):
+    """After an upgrade it is another version: what was live or previous as the baseline still is."""
+    version = published[0].version
+    upgraded = Registry(client)
+    upgraded.__dict__["baseline"] = replace(registry.baseline, version="baseline-of-the-next-release")
+    registry.promote(version, reason="test")
+    assert upgraded.aliases()[:2] == (version, "baseline-of-the-next-release")
+    assert upgraded.watched() == (version, "baseline-of-the-next-release")
+    registry.rollback(reason="test")
+    assert upgraded.live() == "baseline-of-the-next-release"
+    assert registry.live() == BASELINE_VERSION
+    assert registry.history()[0].version == BASELINE_VERSION
+
+
 def test_there_is_no_rolling_back_from_the_first_version(registry):
     """Nothing was live before it."""
     with pytest.raises(ModelError, match="nothing to roll back to"):

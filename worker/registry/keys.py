@@ -2,7 +2,8 @@
 
 digitmill:models            zset   version → unix ms of its publication
 digitmill:model:<version>   hash   card, the card's SHA-256, when published, and file:<name> → content
-digitmill:aliases           hash   live, previous, candidate → version; watched → the live one, if workers watch it
+digitmill:aliases           hash   live, previous, candidate, and watched (the live one, if workers watch it) → version,
+                                   or the word `baseline`
 digitmill:tally:<version>   hash   what it has answered since it was promoted (`Tally`); expires after the last answer
 digitmill:moves             list   JSON, newest first: who made which version live, when and why
 """

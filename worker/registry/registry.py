@@ -187,14 +187,13 @@ class Registry:
 
     def live(self) -> str:
         """Return the version that is live. The cheapest read there is: workers do it all the time."""
-        version = self._redis.hget(keys.ALIASES, Alias.LIVE)
-        return version.decode() if version else self.baseline.version
+        return self._version(self._redis.hget(keys.ALIASES, Alias.LIVE)) or self.baseline.version
 
     def aliases(self) -> Aliases:
         """Return which version each alias means."""
         live, previous, candidate = (
-            version.decode() if version else None
-            for version in self._redis.hmget(keys.ALIASES, Alias.LIVE, Alias.PREVIOUS, Alias.CANDIDATE)
+            self._version(stored)
+            for stored in self._redis.hmget(keys.ALIASES, Alias.LIVE, Alias.PREVIOUS, Alias.CANDIDATE)
         )
         return Aliases(live or self.baseline.version, previous, candidate)
 
@@ -258,7 +257,8 @@ class Registry:
     def watched(self) -> Watched | None:
         """Return the live version if it was promoted to be watched, and the one before it; or None."""
         live, before, watched = self._redis.hmget(keys.ALIASES, Alias.LIVE, Alias.PREVIOUS, keys.WATCHED)
-        return Watched(live.decode(), before.decode()) if live and before and watched == live else None
+        version, previous = self._version(live), self._version(before)
+        return Watched(version, previous) if version and previous and watched == live else None
 
     def count(self, version: str, tally: Tally) -> None:
         """Add to what a version has answered."""
@@ -273,6 +273,12 @@ class Registry:
         """Return what a version has answered since it was promoted."""
         body = self._redis.hgetall(keys.tally(version))
         return Tally(**{each.name: int(body.get(each.name.encode(), 0)) for each in fields(Tally)})
+
+    def _version(self, stored: bytes | None) -> str | None:
+        """Return the version that an alias has. The baseline is stored as that word: each release ships its own."""
+        if stored is None:
+            return None
+        return self.baseline.version if stored == Alias.BASELINE.encode() else stored.decode()
 
     def _move(
         self, action: str, version: str, expected: str, reason: str, fence: Fence | None, who: str, *, watch: bool

@@ -2,17 +2,23 @@
 -- ARGV: version, live expected, baseline, action, who, reason, moves kept, fence token or '',
 --       watch ('1' or '')
 -- Makes a version live. Returns 1 done, 0 it is live already, -1 another is live than expected, -2 there is no such
--- version, -3 the fence is lost.
+-- version, -3 the fence is lost. The baseline's aliases are stored as that word: each release ships its own.
+local function stored(version) return version == ARGV[3] and 'baseline' or version end
 if ARGV[8] ~= '' and redis.call('GET', KEYS[5]) ~= ARGV[8] then return -3 end
-local live = redis.call('HGET', KEYS[1], 'live') or ARGV[3]
+local live = redis.call('HGET', KEYS[1], 'live')
+if not live or live == 'baseline' then live = ARGV[3] end
 if live == ARGV[1] then return 0 end
 if live ~= ARGV[2] then return -1 end
 if ARGV[1] ~= ARGV[3] and redis.call('EXISTS', KEYS[3]) == 0 then return -2 end
 
 pass_memory_limit()  -- whoever runs out of memory must still be able to roll back
-redis.call('HSET', KEYS[1], 'live', ARGV[1], 'previous', live)
+redis.call('HSET', KEYS[1], 'live', stored(ARGV[1]), 'previous', stored(live))
 -- Only a promotion is watched: were a rollback, two versions could roll each other back for ever.
-if ARGV[9] == '1' then redis.call('HSET', KEYS[1], 'watched', ARGV[1]) else redis.call('HDEL', KEYS[1], 'watched') end
+if ARGV[9] == '1' then
+  redis.call('HSET', KEYS[1], 'watched', stored(ARGV[1]))
+else
+  redis.call('HDEL', KEYS[1], 'watched')
+end
 if ARGV[4] == 'promote' then redis.call('DEL', KEYS[4]) end
 if redis.call('HGET', KEYS[1], 'candidate') == ARGV[1] then redis.call('HDEL', KEYS[1], 'candidate') end
 redis.call('LPUSH', KEYS[2], cjson.encode({
