@@ -73,7 +73,7 @@ STYLES: Final[Mapping[int, Mapping[str, Style]]] = MappingProxyType(
             "round": Style("~60 20 13 33 65 48 07", 1),
             "narrow": Style("50 10 04|~04 34 56 38 17", 1),
             "long bar": Style("21 04|~04 33 55 38 07|20 80", 2),
-            "bar across": Style("30 24|~24 44 65 48 07|10 80", 1),
+            "bar across": Style("30 24|~24 44 65 48 07|10 80", 2),
         },
         6: {
             "curved": Style("~50 22 05 27 48 56 44 14", 3),
@@ -98,6 +98,7 @@ STYLES: Final[Mapping[int, Mapping[str, Style]]] = MappingProxyType(
             "hook": Style("~02 10 50 61|61 28", 1),
             "deep wave": Style("~03 11 32 70|70 48", 1),
             "deep wave, crossed": Style("~03 11 32 70|70 48|25 75", 2),
+            "deepest wave, crossed": Style("~02 11 23 43 70|70 48|16 76", 2),
         },
         8: {
             "figure eight": Style("~51 20 02 34 66 38 07 34 51", 3),

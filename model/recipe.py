@@ -57,7 +57,7 @@ class Recipe:
     validation: float = 1 / 12
     augmentation: Augmentation = field(default_factory=Augmentation)
     wear: float = 0.025
-    drawn: float = 0.13
+    drawn: float = 0.16
     outliers: float = 0.06
     teachers: int = 1
     teacher_epochs: int = 15
