@@ -98,7 +98,7 @@ STYLES: Final[Mapping[int, Mapping[str, Style]]] = MappingProxyType(
             "hook": Style("~02 10 50 61|61 28", 1),
             "deep wave": Style("~03 11 32 70|70 48", 1),
             "deep wave, crossed": Style("~03 11 32 70|70 48|25 75", 2),
-            "deepest wave, crossed": Style("~02 11 23 43 70|70 48|16 76", 2),
+            "deepest wave, crossed": Style("~02 11 23 43 70|70 48|16 76", 1),
         },
         8: {
             "figure eight": Style("~51 20 02 34 66 38 07 34 51", 3),
