@@ -1,0 +1,21 @@
+"""The names of everything that is kept in Redis about trainings. No other module spells one.
+
+digitmill:trainings         zset     training id → unix ms when it was asked for
+digitmill:training:<id>     hash     the training's record
+digitmill:training-current  string   id of the training that was asked for last; no other can be open
+digitmill:training-lease    string   fencing token of the trainer at work; expires unless renewed
+digitmill:training-token    integer  fencing tokens given so far
+digitmill:trainers          zset     trainer name → unix ms when last seen
+"""
+
+TRAININGS = "digitmill:trainings"
+TRAINING_PREFIX = "digitmill:training:"
+CURRENT = "digitmill:training-current"
+LEASE = "digitmill:training-lease"
+TOKEN = "digitmill:training-token"  # noqa: S105  no password
+TRAINERS = "digitmill:trainers"
+
+
+def training(identifier: str) -> str:
+    """Where a training's record is."""
+    return TRAINING_PREFIX + identifier

@@ -1,0 +1,26 @@
+-- KEYS: current, lease, token
+-- ARGV: prefix of trainings, holder, lease ms, attempts
+-- Returns {id, token, order, attempt}, or nothing if there is nothing to do.
+local id = redis.call('GET', KEYS[1])
+if not id then return false end
+local training = ARGV[1] .. id
+local state = redis.call('HGET', training, 'state')
+if (state ~= 'asked' and state ~= 'running') or redis.call('EXISTS', KEYS[2]) == 1 then return false end
+
+pass_memory_limit()
+if redis.call('HEXISTS', training, 'cancel') == 1 then  -- its trainer died before it heard
+  redis.call('HSET', training, 'state', 'cancelled', 'ended', now)
+  return false
+end
+local attempts = number(training, 'attempts')
+if attempts >= tonumber(ARGV[4]) then
+  redis.call('HSET', training, 'state', 'failed', 'ended', now, 'reason',
+    'Its trainer died ' .. attempts .. ' times. The trainer\'s log may say why; ask for another training.')
+  return false
+end
+local token = redis.call('INCR', KEYS[3])
+redis.call('SET', KEYS[2], token, 'PX', ARGV[3])
+redis.call('HSET', training, 'state', 'running', 'attempts', attempts + 1, 'holder', ARGV[2], 'token', token,
+  'stage', 'starting')
+redis.call('HSETNX', training, 'begun', now)
+return {id, tostring(token), redis.call('HGET', training, 'order'), attempts + 1}

@@ -1,0 +1,9 @@
+-- KEYS: training, lease
+-- ARGV: token, state, then what is new of the training: field, value, …
+-- Returns 1 noted, 0 it is not this trainer's any more.
+local record = redis.call('HMGET', KEYS[1], 'token', 'state')
+if record[1] ~= ARGV[1] or record[2] ~= 'running' then return 0 end
+pass_memory_limit()
+redis.call('HSET', KEYS[1], 'state', ARGV[2], 'ended', now, unpack(ARGV, 3))
+redis.call('DEL', KEYS[2])
+return 1
