@@ -47,12 +47,27 @@ BOX_BAND = 0.12
 BOX_FILL = 0.2
 """Of the box: what it is drawn around is at least as large."""
 
+LINE = 0.08
+"""Of the shorter side: a line that is drawn through the image is at most as wide."""
+
+SLANTED = 4
+"""Pixels: or at most as wide, in a small image, where it meets the edge at a slant."""
+
+CROSSING = 0.7
+"""Of the longer side: such a line is at least as long."""
+
+COVERED = 0.9
+"""Of such a line: as much of it is ink; of a straight line between the ends of a digit that reach the edge less is."""
+
 SPECK = 0.03
 """Of the largest stroke: smaller pieces are specks."""
 
 REACH = 0.4
 """Of the size of what belongs to the digit already: nearer pieces belong to it too, as the bar of a five that hovers a
 third of its body's size above it. Print and neighbours' strokes are seldom as near."""
+
+
+_TWO = 2  # ends of a line
 
 
 def find_sheet(image: Grey) -> Mask | None:
@@ -114,7 +129,7 @@ def find_digit(strokes: Mask, near: Mask | None = None) -> Mask:
         strokes: (height, width), not empty.
         near: (height, width), where the digit was seen before; it overrules the rest, unless nothing is there.
     """
-    strokes = _without_box(strokes)
+    strokes = _without_box(_without_line(strokes))
     parts, stats = connected_pieces(strokes)
     if len(stats) == 1 and near is None:
         return strokes
@@ -149,6 +164,42 @@ def _only(parts: MatLike, chosen: NDArray[np.bool_]) -> Mask:
     values = np.concatenate([[np.uint8(0)], np.where(chosen, np.uint8(255), np.uint8(0))])
     mask: Mask = values[parts]
     return mask
+
+
+def _without_line(strokes: Mask) -> Mask:
+    """The strokes without a thin straight line from edge to edge, even if it runs through the digit.
+
+    Nothing else may touch the edge: a digit that fills its image does so in more places, or at length.
+    """
+    rows, columns = strokes.shape
+    edge = np.concatenate([strokes[0], strokes[1:, -1], strokes[-1, -2::-1], strokes[-2:0:-1, 0]]) > 0
+    if not edge.any():
+        return strokes
+    starts, ends = (np.flatnonzero(edge & ~np.roll(edge, step)) for step in (1, -1))
+    if len(starts) != _TWO:
+        return strokes
+    if ends[0] < starts[0]:  # a run goes on where counting begins
+        ends = np.roll(ends, -1)
+    lengths = (ends - starts) % len(edge) + 1
+    if lengths.max() > max(SLANTED, LINE * min(strokes.shape)):
+        return strokes
+    corners = np.cumsum([0, columns - 1, rows - 1, columns - 1, rows - 1])
+    middles = (starts + lengths // 2) % len(edge)
+    across = np.interp(middles, corners, [0, columns - 1, columns - 1, 0, 0])
+    down = np.interp(middles, corners, [0, 0, rows - 1, rows - 1, 0])
+    start, end = np.stack([across, down], axis=1).round().astype(int)
+    line = cv2.line(np.zeros_like(strokes), start.tolist(), end.tolist(), 255)
+    if cv2.countNonZero(line) < CROSSING * max(strokes.shape) or cv2.mean(strokes, line)[0] < COVERED * 255:
+        return strokes
+    beyond = (end - start) // 4  # where it meets the edge at a slant
+    cv2.line(line, (start - beyond).tolist(), (end + beyond).tolist(), 255)
+    thick = np.ones((int(lengths.min()) + 2 | 1,) * 2, np.uint8)
+    line = cv2.dilate(line, thick)
+    rest = cv2.subtract(strokes, line)
+    if cv2.countNonZero(rest) < cv2.countNonZero(line) / 2:
+        return strokes
+    crossing = cv2.dilate(rest, thick)
+    return cv2.bitwise_or(rest, cv2.bitwise_and(strokes, cv2.bitwise_and(line, crossing)))
 
 
 def _without_box(strokes: Mask) -> Mask:

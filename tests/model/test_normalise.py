@@ -354,3 +354,19 @@ def test_a_row_of_dots_is_no_fault_of_ours():
         dots = np.where(random.random((2, random.integers(90, 160))) < 0.03, 255, 0).astype(np.uint8)
         with contextlib.suppress(ImageError):
             assert normalise(dots).any()
+
+
+@pytest.mark.parametrize("ends", [((0, 9), (27, 15)), ((0, 22), (27, 20)), ((18, 0), (12, 27)), ((24, 0), (27, 27))])
+def test_a_line_from_edge_to_edge_is_left_out_even_through_the_digit(digits, ends):
+    """A pen that slipped, or a ruled line: most digits come out as without it."""
+    kept = 0
+    for digit in digits:
+        lined = normalise(cv2.line(digit.copy(), *ends, 200, lineType=cv2.LINE_AA))
+        kept += shares_ink(lined, digit) > 0.7
+    assert kept >= 0.6 * len(digits)
+
+
+def test_a_digit_that_reaches_two_edges_is_no_line():
+    """A slash alone, or the bar of a seven that fills its image, stays."""
+    slash = cv2.line(np.zeros((40, 30), np.uint8), (29, 0), (0, 39), 255, 3)
+    assert shares_ink(normalise(slash), normalise(np.pad(slash, 4))) > 0.9
