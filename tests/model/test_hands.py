@@ -7,8 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model import hands
+from model.classifier import Classifier
 from model.hands import STYLES
 from model.normalise import BOX, SIDE
+
+ALL = [(digit, name) for digit, styles in STYLES.items() for name in styles]
 
 
 @given(count=st.integers(0, 60), seed=st.integers(0, 2**32))
@@ -38,6 +41,13 @@ def test_they_lie_as_mnists_digits_do():
         moments = cv2.moments(image)
         apart = max(abs(moments[name] / moments["m00"] - (SIDE - 1) / 2) for name in ("m10", "m01"))
         assert apart <= 0.6 or min(left, top, SIDE - left - width, SIDE - top - height) <= 1
+
+
+@pytest.mark.parametrize(("digit", "name"), ALL, ids=[f"{digit}-{name}" for digit, name in ALL])
+def test_each_style_reads_as_its_digit(digit: int, name: str, baseline: Classifier):
+    """The model that ships reads each style as the digit that it is, seven times in ten or more."""
+    images = hands.draw_style(STYLES[digit][name], 200, np.random.default_rng(3))
+    assert np.mean(baseline.classify(images).digits == digit) >= 0.7
 
 
 def test_no_two_hands_are_the_same():
