@@ -90,7 +90,7 @@ class Models:
         """
         version = self._registry.live()
         if version == self._live.version:
-            self._fault = ""
+            self._fault = self._refused = ""
         elif version != self._refused or time.monotonic() >= self._try_again:
             self._serve(version)
         self._followed = True

@@ -21,10 +21,10 @@ _log = logging.getLogger(__name__)
 
 
 class _Shadow(NamedTuple):
-    """Which version is watched, and the classifier of the one before."""
+    """Which version is watched, and the classifier of the one before, if that can be loaded."""
 
     version: str
-    before: Classifier
+    before: Classifier | None
 
 
 class Watch:
@@ -72,8 +72,8 @@ class Watch:
             ),
         )
         shadow = self._shadow
-        if shadow and shadow.version == model.version:
-            self._compare(shadow, images, predictions, np.flatnonzero(kept)[::SHADOW_EVERY])
+        if shadow and shadow.before and shadow.version == model.version:
+            self._compare(shadow.version, shadow.before, images, predictions, np.flatnonzero(kept)[::SHADOW_EVERY])
         return predictions
 
     def look(self) -> None:
@@ -103,16 +103,21 @@ class Watch:
             self._counts[version] = self._counts.get(version, Tally()) + tally
 
     def _compare(
-        self, shadow: _Shadow, images: NDArray[np.uint8], predictions: Predictions, rows: NDArray[np.intp]
+        self,
+        version: str,
+        classifier: Classifier,
+        images: NDArray[np.uint8],
+        predictions: Predictions,
+        rows: NDArray[np.intp],
     ) -> None:
         try:
-            before = shadow.before.classify(images[rows])
+            before = classifier.classify(images[rows])
         except Exception:
-            _log.exception("the version before %s failed on its sample; it is shown no more", shadow.version)
-            self._shadow = None
+            _log.exception("the version before %s failed on its sample; it is shown no more", version)
+            self._shadow = _Shadow(version, None)
             return
         self._count(
-            shadow.version,
+            version,
             Tally(
                 shadowed=len(rows),
                 disagreed=int((before.digits != predictions.digits[rows]).sum()),
@@ -121,12 +126,12 @@ class Watch:
             ),
         )
 
-    def _load(self, version: str, before: str) -> _Shadow | None:
+    def _load(self, version: str, before: str) -> _Shadow:
         try:
             return _Shadow(version, self._models(before).classifier)
         except ModelError as fault:
-            _log.debug("%s is not compared with %s: %s", version, before, fault)
-            return None
+            _log.warning("%s is not compared with %s: %s", version, before, fault)
+            return _Shadow(version, None)
 
     def _roll_back(self, version: str, fault: str) -> None:
         self._shadow = None

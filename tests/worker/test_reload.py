@@ -73,7 +73,9 @@ def submit(mill, digits, *, model=None, repeat=1):
     source = mnist_source(digits.images, digits.labels, repeat=repeat)
     order = Order(path="test", model=model, batch_size=100)
     job = create_job(mill.connection, order, source.description, mill.settings, detached=False)
-    return gather_job(mill.connection, job, order, source, mill.settings).results
+    finished = gather_job(mill.connection, job, order, source, mill.settings)
+    assert finished.card.version in finished.results.models, "the report shows the card of a model that answered"
+    return finished.results
 
 
 def assert_true(results, digits, classifiers):
