@@ -61,6 +61,13 @@ def sha256(*parts: Digits) -> str:
     return digest.hexdigest()
 
 
+def held_out(images: NDArray[np.uint8], share: float) -> NDArray[np.bool_]:
+    """Which of the images (n, 28, 28) `hold_out` sets apart, bool (n,): for a larger share the same and others."""
+    limit = round(share * 2**64)
+    hashes = (hashlib.sha256(image.data).digest() for image in np.ascontiguousarray(images))
+    return np.array([int.from_bytes(digest[:8], "big") < limit for digest in hashes], bool)
+
+
 def hold_out(digits: Digits, share: float) -> tuple[Digits, Digits]:
     """Set about a `share` (0 to 1) of the images apart for validation: those whose SHA-256 is low enough.
 
@@ -74,9 +81,7 @@ def hold_out(digits: Digits, share: float) -> tuple[Digits, Digits]:
     Raises:
         DataError: there are too few images for one of them.
     """
-    limit = round(share * 2**64)
-    hashes = (hashlib.sha256(image.data).digest() for image in np.ascontiguousarray(digits.images))
-    held = np.array([int.from_bytes(digest[:8], "big") < limit for digest in hashes], bool)
+    held = held_out(digits.images, share)
     if held.all() or not held.any():
         raise DataError(f"{len(digits)} images are too few to hold {share:.1%} of them out. Give more images.")
     return digits[np.flatnonzero(~held)], digits[np.flatnonzero(held)]
