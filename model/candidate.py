@@ -1,0 +1,95 @@
+"""The folder of a training for a mill: what is asked for, what is live, and the candidate with the gate's decision.
+
+Knows no TensorFlow: it is what the trainer and the process that it starts, `model.retrain`, have in common.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from model import mnist, samples
+from model.card import Card, read_file
+from model.digits import Dataset
+from model.errors import ModelError, UsageError
+from model.gate import Decision
+from model.recipe import Recipe
+from model.typed import plain, typed
+
+ORDER: Final = "order.json"
+LIVE: Final = "live"
+CANDIDATE: Final = "candidate"
+DECISION: Final = "gate.json"
+"""The gate's decision, one of the candidate's files; its card vouches for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to train, and with what.
+
+    Attributes:
+        data: `mnist` or `samples`.
+        mnist: folder of MNIST, or None for the cache.
+        cache: folder of downloads.
+        offline: never download.
+        taught: folder of what users taught.
+        quick: train by the recipe of about a minute.
+        epochs: instead of the recipe's, or None.
+        seed: of every random number.
+        threads: of TensorFlow.
+    """
+
+    data: str
+    mnist: str | None
+    cache: str
+    offline: bool
+    taught: str
+    quick: bool
+    epochs: int | None
+    seed: int
+    threads: int
+
+    def write(self, folder: Path) -> None:
+        """Write it where `retrain` finds it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ORDER).write_text(json.dumps(plain(self)))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Order":
+        """Read what `write` wrote.
+
+        Raises:
+            UsageError: it is not there, or no order.
+        """
+        try:
+            order: Order = typed(cls, json.loads((folder / ORDER).read_text()))
+        except (OSError, ValueError, TypeError) as fault:
+            raise UsageError(f"{folder / ORDER} says nothing of what to train: {fault}.") from fault
+        return order
+
+    def recipe(self) -> Recipe:
+        """How to train."""
+        recipe = Recipe.small() if self.data == "samples" else Recipe.quick() if self.quick else Recipe()
+        return recipe if self.epochs is None else replace(recipe, epochs=self.epochs)
+
+    def dataset(self) -> Dataset:
+        """The data without what was taught."""
+        if self.data == "samples":
+            return samples.load()
+        folder = Path(self.mnist) if self.mnist else None
+        return mnist.load(folder, cache=Path(self.cache), download=not self.offline)
+
+
+def read_candidate(folder: Path) -> tuple[Card, dict[str, bytes], Decision]:
+    """The candidate that `retrain` left in `folder`: card, files, and what the gate said.
+
+    Raises:
+        ModelError: it is incomplete or altered.
+    """
+    card = Card.read(folder / CANDIDATE)
+    files = {name: read_file(folder / CANDIDATE, card, name) for name in card.files}
+    try:
+        decision: Decision = typed(Decision, json.loads(files[DECISION]))
+    except (KeyError, ValueError, TypeError) as fault:
+        raise ModelError(f"{folder / CANDIDATE} has no decision of the gate. Train again.") from fault
+    return card, files, decision

@@ -1,0 +1,155 @@
+"""One trainer: a Celery worker of its own queue, and the thread that says it is alive and rings again."""
+
+import logging
+import os
+import socket
+import sys
+import threading
+from typing import Any
+
+from celery import Celery, signals
+from redis.exceptions import RedisError
+
+from model.errors import DigitmillError
+from worker.app import make_app
+from worker.connection import connect, persist
+from worker.registry import Registry
+from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
+from worker.trainer.run import PATIENCE_SECONDS, Run
+from worker.training import Trainings
+from worker.training.bell import BELL_VERSION, TRAIN, TRAIN_QUEUE, queue, ring
+
+NICENESS = 15
+"""Classification comes first: beside a process of niceness 0 one of 15 gets a thirtieth of a core that both want."""
+
+TICK_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class TrainerService:
+    """A trainer, from its start to its end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._url = settings.redis_url or DEFAULT_REDIS_URL
+        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self._stopping = threading.Event()
+        self._app = make_app(self._url, settings)
+        self._app.conf.update(
+            task_queues=[queue()], worker_prefetch_multiplier=1, task_time_limit=None, task_soft_time_limit=None
+        )
+        self._lookout = Lookout(self._url, make_app(self._url, settings), self._name)
+        register(self._app, self._train)
+
+    def run(self) -> int:
+        """Work until told to stop; a training in hand is given back then. Return the exit code."""
+        os.nice(NICENESS)
+        signals.worker_ready.connect(self._ready, weak=False)
+        signals.worker_shutting_down.connect(self._stop, weak=False)
+        worker = self._app.Worker(
+            hostname=f"trainer@{self._name}",
+            # A thread, for a training waits for its own process; and Celery goes on listening meanwhile.
+            pool="threads",
+            concurrency=1,
+            loglevel=self._settings.log_level,
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            quiet=True,
+        )
+        _log.info("trainer %s on %s", self._name, without_password(self._url))
+        worker.start()
+        self._lookout.stop()
+        return int(worker.exitcode or 0)
+
+    def _ready(self, **_: Any) -> None:
+        if not self._lookout.is_alive():  # Celery says "ready" again after each reconnection
+            self._lookout.start()
+
+    def _stop(self, **_: Any) -> None:
+        self._stopping.set()
+
+    def _train(self) -> None:
+        client = connect(self._url)
+        trainings = Trainings(client)
+        claim = persist(
+            lambda: trainings.claim(holder=self._name, lease_seconds=self._settings.lease_seconds),
+            patience=PATIENCE_SECONDS,
+        )
+        if claim:
+            Run(trainings, Registry(client), self._settings, threads=threads(), stopping=self._stopping)(claim)
+
+
+class Lookout(threading.Thread):
+    """Says that the trainer is alive, and rings for a training that waits: its message may be lost, or its trainer."""
+
+    def __init__(self, url: str, app: Celery, name: str) -> None:
+        super().__init__(name="lookout", daemon=True)
+        self._client = connect(url)
+        self._trainings = Trainings(self._client)
+        self._app, self._trainer = app, name
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Look every second until stopped; Redis being away is waited out."""
+        while True:
+            try:
+                self._trainings.announce(self._trainer)
+                if self._trainings.waiting() and not self._client.llen(TRAIN_QUEUE):
+                    ring(self._app)
+            except (RedisError, DigitmillError) as fault:
+                _log.debug("lookout: %s", fault)
+            if self._stopping.wait(TICK_SECONDS):
+                return
+
+    def stop(self) -> None:
+        """End the thread and take the trainer off the list."""
+        self._stopping.set()
+        if self.is_alive():
+            self.join(timeout=2 * TICK_SECONDS)
+        try:
+            self._trainings.dismiss(self._trainer)
+        except RedisError as fault:
+            _log.debug("not dismissed: %s", fault)
+
+
+def register(app: Celery, train: Any) -> None:
+    """Add the task that the doorbell rings for."""
+
+    @app.task(name=TRAIN, ignore_result=True)
+    def task(version: object = None) -> None:
+        """Carry out the training that is open, if there is one. The message is only a hint."""
+        if version != BELL_VERSION:
+            _log.error(
+                "doorbell of format %r passed over; this trainer reads format %d. Run the same version of digitmill "
+                "everywhere",
+                version,
+                BELL_VERSION,
+            )
+            return
+        try:
+            train()
+        except DigitmillError as fault:
+            _log.error("%s", fault)
+
+
+def threads() -> int:
+    """Half of the cores: the other half stays cool for those who wait for answers."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // 2)
+
+
+def main() -> int:
+    """Run a trainer with the settings of the environment; return the exit code."""
+    try:
+        settings = Settings.from_environment()
+        logging.basicConfig(
+            level=settings.log_level,
+            stream=sys.stderr,
+            format="%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s",
+        )
+        return TrainerService(settings).run()
+    except DigitmillError as fault:
+        print(fault, file=sys.stderr)  # noqa: T201  logging may not be set up yet
+        return 2
