@@ -190,14 +190,20 @@ def status(as_json: bool) -> None:
     Example:
       digitmill status
     """
+    from producer.cli.training import describe
     from producer.mill import running_mill
     from worker.settings import Settings
+    from worker.training import Trainings
 
     connection = running_mill(Settings.from_environment())
     workers = connection.ledger.workers()
     running = [status for status in connection.ledger.jobs(latest=200) if not status.state.ended]
+    trainings = Trainings(connection.client)
+    training, trainers = trainings.latest(), trainings.trainers()
     if as_json:
         body = {
+            "trainers": trainers,
+            "training": asdict(training) if training else None,
             "redis": connection.where,
             "workers": [asdict(worker) for worker in workers],
             "running": [asdict(status) for status in running],
@@ -218,6 +224,9 @@ def status(as_json: bool) -> None:
         for job in running:
             counts = f"{job.answered:,} of {job.images:,} images answered"
             click.echo(f"  {job.identifier}  {counts}  {printable(job.problem)}".rstrip())
+        click.echo(f"trainers  {len(trainers)}")
+        if training:
+            click.echo(f"training  {training.identifier}  {printable(describe(training))}")
     if not any(worker.ready for worker in workers):
         complain("no worker is ready; start some with `digitmill up`")
         sys.exit(Exit.NO_WORKERS)

@@ -19,6 +19,7 @@ COMMANDS = {
     "cancel": "jobs",
     "report": "jobs",
     "models": "models",
+    "train": "training",
     "status": "jobs",
 }
 """Command → module of `producer.cli` that defines it."""

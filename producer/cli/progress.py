@@ -92,3 +92,41 @@ def describe(situation: Situation, first: Situation, total: int | None) -> str:
     seconds = situation.seconds - first.seconds
     rate = (situation.answered - first.answered) / seconds if seconds else 0.0
     return f"{situation.answered:,}{of} images{failed}, {rate:,.0f}/s, {situation.in_flight} batches in flight"
+
+
+class TrainingProgress:
+    """A context manager; its `show` takes how a training stands, in words and epochs.
+
+    Args:
+        quiet: show nothing.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+        self._bar = _Bar(
+            SpinnerColumn(),
+            BarColumn(bar_width=30),
+            TextColumn("{task.description}", markup=False),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None)
+        self._said = ""
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, words: str, epoch: int, epochs: int) -> None:
+        """Show it; where there is no terminal, a line whenever the words change."""
+        words = printable(words)
+        self._bar.update(self._task, completed=epoch, total=epochs or None, description=words)
+        if not self._console.is_terminal and words != self._said:
+            self._console.print(words, highlight=False, markup=False, soft_wrap=True)
+        self._said = words
