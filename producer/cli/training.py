@@ -41,7 +41,9 @@ NO_TRAINER = "no trainer is running, so this waits for one: `python -m worker.tr
 @JSON
 @at_the_edge
 def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, cancel: bool, as_json: bool) -> None:
-    """Train a new model, which goes live if it is no worse than the one that is.
+    """Train a new model, which goes live if it is no worse.
+
+    No worse, that is, than the one that is live, on images that neither was trained on.
 
     A trainer does it while the workers go on classifying. One training runs at a time: who asks while one does is
     shown that one. A refused model stays the candidate.
