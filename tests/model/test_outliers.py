@@ -23,11 +23,11 @@ def test_the_same_state_gives_the_same_images(samples: Dataset):
 @given(count=st.integers(0, 40), seed=st.integers(0, 2**32), with_digits=st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_any_number_can_be_had(samples: Dataset, count: int, seed: int, with_digits: bool):
-    """As many as asked for, of the network's shape; each has ink and paper."""
+    """As many as asked for, of the network's shape; each has ink that stands out from its paper."""
     digits = samples.train.images if with_digits else None
     images = outliers.draw(count, np.random.default_rng(seed), digits)
     assert (images.dtype, images.shape) == (np.uint8, (count, SIDE, SIDE))
-    assert all(np.ptp(image) >= 150 for image in images)
+    assert all(np.ptp(image) >= 100 for image in images)
 
 
 def test_they_lie_as_mnists_digits_do():
