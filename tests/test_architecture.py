@@ -125,7 +125,7 @@ def test_only_the_settings_read_the_environment() -> None:
     )
 
 
-KEEPERS = {"worker/ledger", "worker/registry", "worker/training"}
+KEEPERS = {"worker/ledger", "worker/registry", "worker/teaching", "worker/training"}
 """The folders of whatever is kept in Redis, each with its `keys.py` and its scripts."""
 
 

@@ -1,17 +1,17 @@
 """The wire format: how batches, manifests and results travel. No other module knows a byte of it.
 
-Everything is msgpack, a map with a format version `v`; arrays are raw little-endian bytes. Nothing executable can be
-expressed in it, nothing is compressed, and sizes are checked before anything is built from them.
+Everything is msgpack, a map with a format version (`worker.framing`); arrays are raw little-endian bytes. Nothing
+executable can be expressed in it, nothing is compressed, and sizes are checked before anything is built from them.
 """
 
 from dataclasses import dataclass
 from typing import Any, Self
 
-import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import Failure, FailureCode, UnknownFormat, WireError
+from model.errors import Failure, FailureCode, WireError
+from worker.framing import pack, unpack
 
 VERSION = 1
 SIDE = 28
@@ -40,12 +40,12 @@ class Batch:
 
     def to_wire(self) -> bytes:
         """Encode."""
-        body: dict[str, Any] = {"v": VERSION, "probabilities": self.probabilities}
+        body: dict[str, Any] = {"probabilities": self.probabilities}
         if isinstance(self.images, np.ndarray):
             body["raw"] = np.ascontiguousarray(self.images).tobytes()
         else:
             body["files"] = list(self.images)
-        return _pack(body)
+        return pack(body, version=VERSION)
 
     @classmethod
     def from_wire(cls, data: bytes) -> Self:
@@ -82,14 +82,14 @@ class Manifest:
 
     def to_wire(self) -> bytes:
         """Encode."""
-        return _pack(
+        return pack(
             {
-                "v": VERSION,
                 # A file name on Linux is any bytes; surrogateescape keeps those that are no UTF-8.
                 "names": [name.encode("utf-8", "surrogateescape") for name in self.names],
                 "labels": bytes(_NO_LABEL if label is None else label for label in self.labels),
                 "failures": _failures_to_wire(self.failures),
-            }
+            },
+            version=VERSION,
         )
 
     @classmethod
@@ -139,16 +139,16 @@ class Result:
     def to_wire(self) -> bytes:
         """Encode."""
         probabilities = None if self.probabilities is None else self.probabilities.astype("<f4").tobytes()
-        return _pack(
+        return pack(
             {
-                "v": VERSION,
                 "model": self.model,
                 "worker": self.worker,
                 "digits": self.digits.astype(np.uint8).tobytes(),
                 "confidences": self.confidences.astype("<f4").tobytes(),
                 "probabilities": probabilities,
                 "failures": _failures_to_wire(self.failures),
-            }
+            },
+            version=VERSION,
         )
 
     @classmethod
@@ -205,23 +205,5 @@ def _known_code(code: str) -> FailureCode:
         return FailureCode.INTERNAL
 
 
-def _pack(body: dict[str, Any]) -> bytes:
-    packed: bytes = msgpack.packb(body, use_bin_type=True, unicode_errors="surrogateescape")
-    return packed
-
-
 def _unpack(data: bytes, kind: str) -> dict[str, Any]:
-    try:
-        # Lengths inside are checked by msgpack against the length of `data`: nothing large comes of a small record.
-        body = msgpack.unpackb(data, raw=False, strict_map_key=False, unicode_errors="surrogateescape")
-    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as fault:
-        # TypeError: msgpack has maps whose keys are lists, Python has no such dictionary.
-        raise WireError(f"This {kind} record is damaged ({type(fault).__name__}). Submit its job again.") from None
-    if not isinstance(body, dict) or "v" not in body:
-        raise WireError(f"This is no {kind} record. Submit its job again.")
-    if body["v"] != VERSION:
-        raise UnknownFormat(
-            f"This {kind} record has format {str(body['v'])[:80]}, this program reads format {VERSION}. "
-            "Run the same version of digitmill everywhere."
-        )
-    return body
+    return unpack(data, version=VERSION, kind=kind, remedy="Submit its job again.")

@@ -1,5 +1,7 @@
 """Facts about the folder of what was taught: each image once, under its last label, and a share never trained on."""
 
+import time
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -25,8 +27,35 @@ def test_an_image_is_kept_once_and_under_its_last_label(folder, samples):
     assert taught.label == 8
     assert taught.path == folder.folder / "8" / f"{taught.sha256}.png"
     assert np.array_equal(np.asarray(Image.open(taught.path)), image)
-    assert folder.remove(taught.sha256[:8]) == 1
+    assert folder.get(taught.sha256) == taught
+    assert folder.remove(taught.sha256)
+    assert not folder.remove(taught.sha256)
     assert folder.list() == []
+
+
+def test_a_file_says_what_its_user_called_it(folder, samples):
+    """Whoever looks into the folder, and whoever lists it after Redis was lost, can tell where it comes from."""
+    for name, kept in (("scans/7 a.png", "scans/7 a.png"), ("caf\udce9.png", "caf\\udce9.png"), ("", "")):
+        folder.store(samples.train.images[0], 3, name)
+        [taught] = folder.list()
+        assert taught.name() == kept
+        assert abs(taught.when - time.time()) < 60
+        folder.remove(taught.sha256)
+    assert taught.name() == ""
+
+
+def test_its_state_changes_whenever_an_image_comes_goes_or_moves(folder, samples):
+    """So nobody has to list it to find out that nothing changed."""
+    states = [folder.state()]
+    for image, label in ((0, 3), (1, 3), (0, 8), (1, None)):
+        time.sleep(0.02)  # file systems count in ticks of some milliseconds
+        if label is None:
+            folder.list()[0].path.unlink()
+        else:
+            folder.store(samples.train.images[image], label)
+        states.append(folder.state())
+        assert folder.state() == states[-1]
+    assert len(set(states)) == 5
 
 
 def test_all_that_is_taught_is_either_trained_on_or_held_out(folder, samples):

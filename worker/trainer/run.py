@@ -11,13 +11,14 @@ from typing import TypeVar
 
 from redis.exceptions import RedisError
 
-from model.candidate import LIVE, Order, read_candidate
+from model.candidate import CANDIDATE, LIVE, Order, read_candidate
 from model.card import CARD, MODEL
 from model.errors import DigitmillError, ModelError
 from worker.connection import persist
 from worker.registry import Registry
 from worker.settings import Settings
 from worker.trainer.child import Child
+from worker.trainer.keeper import Keeper
 from worker.training import Claim, Told, Trainings, TrainingState
 
 LOOK_SECONDS = 0.5
@@ -53,6 +54,7 @@ class Run:
     Args:
         trainings: the records.
         registry: where the models are.
+        keeper: of what is taught.
         settings: of this process.
         threads: of TensorFlow.
         stopping: set when this trainer is to end.
@@ -62,12 +64,13 @@ class Run:
         self,
         trainings: Trainings,
         registry: Registry,
+        keeper: Keeper,
         settings: Settings,
         *,
         threads: int,
         stopping: threading.Event,
     ) -> None:
-        self._trainings, self._registry, self._settings = trainings, registry, settings
+        self._trainings, self._registry, self._keeper, self._settings = trainings, registry, keeper, settings
         self._threads, self._stopping = threads, stopping
 
     def __call__(self, claim: Claim) -> None:
@@ -124,6 +127,8 @@ class Run:
     def _prepare(self, claim: Claim, folder: Path) -> str:
         """Write down what to do, and what is live; return its version."""
         settings, asked = self._settings, claim.order
+        if not (folder / CANDIDATE / CARD).exists():  # it was trained on what was noted then
+            self._note_what_is_taught(claim)
         card, model = _patiently(lambda: self._registry.fetch_model(self._registry.live()))
         live = folder / LIVE
         live.mkdir(parents=True, exist_ok=True)
@@ -134,7 +139,7 @@ class Run:
             mnist=str(settings.mnist) if settings.mnist else None,
             cache=str(settings.cache),
             offline=settings.offline,
-            taught=str(settings.data / "taught"),
+            taught=str(self._keeper.folder),
             quick=asked.quick,
             epochs=asked.epochs,
             seed=asked.seed,
@@ -142,6 +147,12 @@ class Run:
         ).write(folder)
         version: str = card.version
         return version
+
+    def _note_what_is_taught(self, claim: Claim) -> None:
+        """Let the folder have all that was taught until now, and say so."""
+        while _patiently(self._keeper.keep):
+            self._say(claim)
+        self._say(claim, changes=_patiently(self._keeper.changes))
 
     def _train(self, claim: Claim, folder: Path) -> Outcome | None:
         """Let the process train, and judge; return how that ended, or None if there is a candidate."""

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
@@ -15,6 +16,8 @@ from worker.app import make_app
 from worker.connection import connect, persist
 from worker.registry import Registry
 from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
+from worker.teaching import Teaching
+from worker.trainer.keeper import Keeper
 from worker.trainer.run import PATIENCE_SECONDS, Run
 from worker.training import Trainings
 from worker.training.bell import BELL_VERSION, TRAIN, TRAIN_QUEUE, queue, ring
@@ -39,7 +42,7 @@ class TrainerService:
         self._app.conf.update(
             task_queues=[queue()], worker_prefetch_multiplier=1, task_time_limit=None, task_soft_time_limit=None
         )
-        self._lookout = Lookout(self._url, make_app(self._url, settings), self._name)
+        self._lookout = Lookout(self._url, make_app(self._url, settings), self._name, settings.data)
         register(self._app, self._train)
 
     def run(self) -> int:
@@ -78,17 +81,24 @@ class TrainerService:
             patience=PATIENCE_SECONDS,
         )
         if claim:
-            Run(trainings, Registry(client), self._settings, threads=threads(), stopping=self._stopping)(claim)
+            keeper = Keeper(Teaching(client), self._settings.data)
+            run = Run(trainings, Registry(client), keeper, self._settings, threads=threads(), stopping=self._stopping)
+            run(claim)
 
 
 class Lookout(threading.Thread):
-    """Says that the trainer is alive, and rings for a training that waits: its message may be lost, or its trainer."""
+    """Says that the trainer is alive, rings for a training that waits, and keeps what is taught.
 
-    def __init__(self, url: str, app: Celery, name: str) -> None:
+    A training may wait because its message was lost, or its trainer.
+    """
+
+    def __init__(self, url: str, app: Celery, name: str, data: Path) -> None:
         super().__init__(name="lookout", daemon=True)
         self._client = connect(url)
         self._trainings = Trainings(self._client)
+        self._keeper = Keeper(Teaching(self._client), data)
         self._app, self._trainer = app, name
+        self._fault = ""
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -98,10 +108,22 @@ class Lookout(threading.Thread):
                 self._trainings.announce(self._trainer)
                 if self._trainings.waiting() and not self._client.llen(TRAIN_QUEUE):
                     ring(self._app)
+                self._keep()
             except (RedisError, DigitmillError) as fault:
                 _log.debug("lookout: %s", fault)
             if self._stopping.wait(TICK_SECONDS):
                 return
+
+    def _keep(self) -> None:
+        try:
+            while self._keeper.keep() and not self._stopping.is_set():
+                self._trainings.announce(self._trainer)
+        except DigitmillError as fault:
+            if str(fault) != self._fault:  # once, not every second
+                _log.error("%s", fault)
+            self._fault = str(fault)
+        else:
+            self._fault = ""
 
     def stop(self) -> None:
         """End the thread and take the trainer off the list."""
@@ -110,7 +132,8 @@ class Lookout(threading.Thread):
             self.join(timeout=2 * TICK_SECONDS)
         try:
             self._trainings.dismiss(self._trainer)
-        except RedisError as fault:
+            self._keeper.dismiss()
+        except (RedisError, OSError) as fault:
             _log.debug("not dismissed: %s", fault)
 
 

@@ -5,6 +5,7 @@ digitmill:training:<id>     hash     the training's record
 digitmill:training-current  string   id of the training that was asked for last; no other can be open
 digitmill:training-lease    string   fencing token of the trainer at work; expires unless renewed
 digitmill:training-token    integer  fencing tokens given so far
+digitmill:training-seen     integer  changes of what is taught that the last training which made a model has seen
 digitmill:trainers          zset     trainer name → unix ms when last seen
 """
 
@@ -13,6 +14,7 @@ TRAINING_PREFIX = "digitmill:training:"
 CURRENT = "digitmill:training-current"
 LEASE = "digitmill:training-lease"
 TOKEN = "digitmill:training-token"  # noqa: S105  no password
+SEEN = "digitmill:training-seen"
 TRAINERS = "digitmill:trainers"
 
 

@@ -98,9 +98,10 @@ class Trainings:
         return Claim(identifier.decode(), Order.from_json(order), int(attempt), Fence(keys.LEASE, token.decode()))
 
     def renew(self, claim: Claim, *, lease_seconds: float, **said: str | float) -> Told:
-        """Prolong the lease, and say what is new of the training: fields of `TrainingStatus`.
+        """Prolong the lease, and say what is new of the training: fields of `TrainingStatus`, and `changes`.
 
-        A lease that ran out is taken again if no other trainer has had it since.
+        The latter is how many changes of what is taught (`worker.teaching`) it sees; once it has ended with a model,
+        `seen` tells them. A lease that ran out is taken again if no other trainer has had it since.
         """
         facts = [word for fact in said.items() for word in fact]
         return Told(self._with(claim, "renew", int(lease_seconds * 1000), *facts))
@@ -115,7 +116,7 @@ class Trainings:
 
     def _with(self, claim: Claim, script: str, *arguments: str | float) -> int:
         answer = self._scripts[script](
-            keys=[keys.training(claim.identifier), keys.LEASE], args=[claim.fence.token, *arguments]
+            keys=[keys.training(claim.identifier), keys.LEASE, keys.SEEN], args=[claim.fence.token, *arguments]
         )
         return int(answer)
 
@@ -149,6 +150,10 @@ class Trainings:
         """Return the training that was asked for last, or None if there was none."""
         identifier = self._redis.get(keys.CURRENT)
         return self.status(identifier.decode()) if identifier else None
+
+    def seen(self) -> int:
+        """Return how many changes of what is taught the last training that ended with a model has seen."""
+        return int(self._redis.get(keys.SEEN) or 0)
 
     def waiting(self) -> TrainingStatus | None:
         """Return the open training if no trainer works on it: a trainer should be rung for."""
