@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV = $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast lint bench lock clean
+.PHONY: help demo up test test-fast lint bench env lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -49,6 +49,9 @@ define install
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 endef
+
+env: ## .env for docker compose, with a password of its own; once
+	@docker/make-env
 
 lock: ## resolve the locked requirements anew (needs uv)
 	requirements/lock
