@@ -140,6 +140,7 @@ def _download(cache: Path) -> None:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=cache, delete=False) as file:
             file.write(content)
+        Path(file.name).chmod(0o644)  # nothing secret, and a cache may serve several users
         Path(file.name).replace(cache / NPZ)
     except OSError as error:
         raise DataError(

@@ -1,9 +1,12 @@
 """One worker: Celery's main process with the steward, and one classifying process forked from it."""
 
+import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
+import threading
 import time
 from multiprocessing.sharedctypes import RawArray
 from typing import Any
@@ -13,6 +16,7 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 from celery.worker import state as celery_state
 from kombu import compression
+from redis.exceptions import RedisError
 
 from model.card import BASELINE, read_model
 from model.errors import DigitmillError, WireError
@@ -30,6 +34,8 @@ from worker.tasks import register
 from worker.watch import Watch
 
 LOOK_AFTER_CHILDREN_SECONDS = 0.25
+HAND_BACK_SECONDS = 10.0
+"""How long a worker that was told to stop stays for the batch in hand; whoever stops it should allow five more."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,10 +64,15 @@ class Service:
         _refuse_compression()
 
     def run(self) -> int:
-        """Work until told to stop (SIGTERM: finish the batch in hand; SIGQUIT: hand it back); return the exit code."""
+        """Work until told to stop, then finish the batch in hand, or hand it back if that takes too long.
+
+        Returns:
+            The exit code.
+        """
         signals.worker_process_init.connect(self._start_classifying, weak=False)
         signals.worker_ready.connect(_look_after_children_often, weak=False)
         signals.worker_ready.connect(self._start_steward, weak=False)
+        signals.worker_shutting_down.connect(self._limit_the_end, weak=False)
         signals.worker_shutdown.connect(self._stop_steward, weak=False)
         signals.task_failure.connect(self._give_back, weak=False)
         worker = self._app.Worker(
@@ -128,6 +139,30 @@ class Service:
     def _stop_steward(self, **_: Any) -> None:
         if self._steward:
             self._steward.stop()
+
+    def _limit_the_end(self, **_: Any) -> None:
+        """Told to stop: Celery would wait for the batch in hand, which may take a minute."""
+        patience = min(HAND_BACK_SECONDS, self._settings.lease_seconds)
+        timer = threading.Timer(patience, self._hand_back)
+        timer.daemon = True  # a worker that is done in time does not wait for it
+        timer.start()
+
+    def _hand_back(self) -> None:
+        """Give what is in work to the other workers, and end without another word to Celery."""
+        for part in _parts_in_work():
+            try:
+                # Before its process ends, which would count against the batch.
+                if self._ledger().release(part, holder=self._name, refund=True):
+                    self._doorbell.ring(part)
+                    _log.info("batch %s handed back: there is no time to finish it", part.member)
+            except RedisError as fault:
+                _log.warning("batch %s not handed back, its lease will run out: %s", part.member, fault)
+        self._stop_steward()
+        if self._ready[0]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(self._ready[0]), signal.SIGKILL)
+        # Doorbells that were fetched and not begun go with us; a reconciler rings for their batches again.
+        os._exit(0)
 
     def _facts(self) -> dict[str, str | int | float]:
         process, startup_seconds = self._ready

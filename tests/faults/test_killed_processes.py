@@ -118,13 +118,32 @@ def test_a_batch_that_takes_longer_than_its_lease_is_done_once(start_mill, folde
 def test_a_worker_told_to_stop_in_mid_batch_loses_nothing(
     start_mill, folder_of, begin_job, undisturbed, check, eventually, number
 ):
-    """SIGTERM finishes the batch in hand, SIGQUIT hands it back; another worker does the rest."""
+    """It finishes or hands back the batch in hand; another worker does the rest."""
     with start_mill(2, DIGITMILL_LEASE_SECONDS="2") as mill:
         job = begin_job(mill, folder_of(16, all_marked=MARK_SLOW), batch_size=4)
         eventually(lambda: busy(mill), what="a claimed batch")
         time.sleep(0.4)
         os.kill(main_process(mill, "worker-1"), number)
         check(job.result(timeout=60), undisturbed[:16])
+
+
+@pytest.mark.slow
+def test_a_worker_told_to_stop_hands_back_a_batch_that_takes_too_long(
+    start_mill, folder_of, begin_job, undisturbed, check, eventually
+):
+    """Another worker has it at once, with no attempt counted; the one that was told to stop has ended."""
+    with start_mill(1, DIGITMILL_LEASE_SECONDS="1") as mill:
+        job = begin_job(mill, folder_of(20, all_marked=MARK_SLOW), batch_size=20)  # 6 s
+        eventually(lambda: busy(mill), what="a claimed batch")
+        first = main_process(mill, "worker-1")
+        os.kill(first, signal.SIGTERM)
+        processes = mill.stack.supervisor.processes
+        eventually(lambda: processes().get("worker-1") != first, seconds=4, what="the end of the first worker")
+        assert "handed back" in mill.worker_logs()
+        [key] = mill.connection.client.scan_iter("digitmill:batch:*")
+        eventually(lambda: mill.connection.client.hget(key, "holder"), what="the second claim")
+        assert mill.connection.client.hget(key, "attempts") == b"1"
+        check(job.result(timeout=60), undisturbed[:20])
 
 
 @pytest.mark.slow
