@@ -5,5 +5,5 @@ from typing import Final
 REVIEW_BELOW: Final = 0.8
 """The confidence below which an image is listed for review, unless `--min-confidence` says otherwise.
 
-About 1 % of MNIST's test images are below it, two thirds of the mistakes on them among these; a higher one
+Of MNIST's test images 0.9 % are below it, and two thirds of the mistakes on them are among these; a higher one
 lets less pass that is no digit, and lists more that is read rightly. `benchmarks/not_a_digit.py` has the table."""

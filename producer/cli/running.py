@@ -82,7 +82,7 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
             with JobProgress(source.total, quiet=as_json) as progress:
                 finished = gather_job(connection, job, order, source, settings, watch=progress.watch)
             finished = replace(finished, run=replace(finished.run, source=description))
-        code = report_job(finished, out, source, None, as_json=as_json)
+        code = report_job(finished, out, source, order.min_confidence, as_json=as_json)
         if not as_json:
             click.echo(f"next      {_this_program()} submit YOUR-FOLDER")
     sys.exit(code)

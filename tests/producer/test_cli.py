@@ -584,9 +584,10 @@ def started_under(temporary):
 
 @pytest.mark.slow
 def test_the_demo_leaves_its_report_and_nothing_else(demo):
-    """A server, a worker, a test set through the queue, a report."""
+    """A server, a worker, a test set through the queue, a report, with what to look at."""
     demo("demo", "--workers", "1", "--out", "out", seconds=60)
     report = json.loads((demo.folder / "out" / "report.json").read_text())
+    assert (demo.folder / "out" / "review.csv").exists()
     assert (demo.folder / "out" / "report.html").stat().st_size > 10_000
     assert report["accuracy"] >= 0.9
     assert report["images"] > 1000
