@@ -63,6 +63,7 @@ class FailureCode(StrEnum):
     BLANK = "blank"  # nothing is drawn on it
     UNREADABLE = "unreadable"  # the file or archive member cannot be read
     MISSING = "missing"  # named by a label file, but not there
+    CONTRADICTORY = "contradictory"  # to be taught with two labels at once
     UNSAFE_PATH = "unsafe_path"  # an archive member whose path leaves the archive
     QUARANTINED = "quarantined"  # its worker process died on it, again and again
     INTERNAL = "internal"  # a fault of digitmill's own

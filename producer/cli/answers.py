@@ -43,6 +43,7 @@ def report_job(
             card=json.loads(finished.card.dumps()) if finished.card else None,
             picture=_pictures(results, source),
             min_confidence=min_confidence,
+            root=source.root if source else "",
         )
     if as_json:
         click.echo(json.dumps({**summary.as_json(), "report": str(folder / "report.html")}))

@@ -190,9 +190,11 @@ def status(as_json: bool) -> None:
     Example:
       digitmill status
     """
+    from producer.cli.taught import describe as describe_taught
     from producer.cli.training import describe
     from producer.mill import running_mill
     from worker.settings import Settings
+    from worker.teaching import Teaching
     from worker.training import Trainings
 
     connection = running_mill(Settings.from_environment())
@@ -200,10 +202,12 @@ def status(as_json: bool) -> None:
     running = [status for status in connection.ledger.jobs(latest=200) if not status.state.ended]
     trainings = Trainings(connection.client)
     training, trainers = trainings.latest(), trainings.trainers()
+    taught = Teaching(connection.client).summary()
     if as_json:
         body = {
             "trainers": trainers,
             "training": asdict(training) if training else None,
+            "taught": asdict(taught),
             "redis": connection.where,
             "workers": [asdict(worker) for worker in workers],
             "running": [asdict(status) for status in running],
@@ -227,6 +231,8 @@ def status(as_json: bool) -> None:
         click.echo(f"trainers  {len(trainers)}")
         if training:
             click.echo(f"training  {training.identifier}  {printable(describe(training))}")
+        if taught.images or taught.new:
+            click.echo(f"taught    {describe_taught(taught)}")
     if not any(worker.ready for worker in workers):
         complain("no worker is ready; start some with `digitmill up`")
         sys.exit(Exit.NO_WORKERS)

@@ -19,6 +19,7 @@ COMMANDS = {
     "cancel": "jobs",
     "report": "jobs",
     "models": "models",
+    "teach": "teaching",
     "train": "training",
     "status": "jobs",
 }

@@ -6,7 +6,7 @@
 | `report.json` | the same figures for programs; see `producer.report.summary` |
 | `predictions.csv` | every image, in the order of submission; see `producer.report.tables` |
 | `errors.csv` | the images that failed, and why |
-| `review.csv` | the images below `--min-confidence`, least certain first; not where that is 0 |
+| `review.csv` | the images below `--min-confidence`, least certain first, for `digitmill teach --csv`; none at 0 |
 | `confusion.png`, `calibration.png`, `throughput.png` | for slides and papers; only where matplotlib is installed |
 """
 

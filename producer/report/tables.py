@@ -38,10 +38,19 @@ def write_predictions(path: Path, results: Results, min_confidence: float | None
     _write(path, _prediction_header(results), _predictions(results, np.arange(len(results)), min_confidence))
 
 
-def write_review(path: Path, results: Results, min_confidence: float) -> None:
-    """Write the images whose confidence is below `min_confidence`, least certain first; columns as in predictions."""
+def write_review(path: Path, results: Results, min_confidence: float, root: str = "") -> None:
+    """Write the images whose confidence is below `min_confidence`, least certain first.
+
+    Columns as in predictions, and `path`, where the image is: `root` and its name, or empty without a `root`. So the
+    file with its labels filled in is all that `digitmill teach --csv` needs.
+    """
+    chosen = for_review(results, min_confidence)
+    rows = _predictions(results, chosen, min_confidence)
+    paths = (root and _guarded(root + results.names[index]) for index in chosen.tolist())
     _write(
-        path, _prediction_header(results), _predictions(results, for_review(results, min_confidence), min_confidence)
+        path,
+        [*_prediction_header(results), "path"],
+        ((*row, place or None) for row, place in zip(rows, paths, strict=True)),
     )
 
 

@@ -29,6 +29,7 @@ def write_report(
     card: dict[str, object] | None,
     picture: Picture,
     min_confidence: float | None = None,
+    root: str = "",
     plots: bool = True,
 ) -> Summary:
     """Write the report of a job into `folder`, made if need be; an earlier report there is replaced.
@@ -43,6 +44,7 @@ def write_report(
         picture: gives the image with an index as the network saw it, (28, 28) uint8, light ink on black, or None where
             the source is no longer at hand. It is asked for at most 240 images.
         min_confidence: 0 to 1; images below it are listed in `review.csv`. None: there is no such list.
+        root: what to put before an image's name to have its path, for `review.csv`; "" if that leads nowhere.
         plots: also write the PNG files. It takes about a second, most of it the import of matplotlib.
 
     Returns:
@@ -59,7 +61,7 @@ def write_report(
         tables.write_errors(folder / ERRORS, results)
         written = set()
         if min_confidence is not None:
-            tables.write_review(folder / REVIEW, results, min_confidence)
+            tables.write_review(folder / REVIEW, results, min_confidence, root)
             written.add(REVIEW)
         if plots:
             drawn, notices = _write_plots(folder, results, run, summary)

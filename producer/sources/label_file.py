@@ -27,6 +27,13 @@ class Truth(NamedTuple):
     line: int
 
 
+class _Columns(NamedTuple):
+    """Where what stands."""
+
+    names: Sequence[int]
+    label: int
+
+
 @dataclass(frozen=True, slots=True)
 class LabelFile:
     """A label file's content.
@@ -41,17 +48,21 @@ class LabelFile:
     truths: dict[str, Truth]
 
     @classmethod
-    def read(cls, path: Path) -> "LabelFile":
+    def read(cls, path: Path, names: Sequence[str] = NAME_COLUMNS) -> "LabelFile":
         """Read a CSV file: with a header that has a column of names and one of labels, or two columns without header.
 
         It is UTF-8 with or without byte order mark, separated by commas, semicolons or tabs. Other columns and empty
         lines do not matter. A name may recur with the same label.
 
+        Args:
+            path: of the file.
+            names: titles of columns of names; of those that are there, the first that has something counts.
+
         Raises:
             UsageError: it cannot be read so, or a label is not 0 to 9, or two contradict each other; names the line.
         """
         truths: dict[str, Truth] = {}
-        for line, name, cell in _rows(path):
+        for line, name, cell in _rows(path, names):
             if cell and cell not in DIGITS:
                 raise _wrong(path, line, f"the label {cell!r} of {name!r} is no digit 0 to 9")
             truth = Truth(DIGITS.get(cell), line)
@@ -63,28 +74,28 @@ class LabelFile:
         return cls(path, truths)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
+def _rows(path: Path, titles: Sequence[str]) -> Iterator[tuple[int, str, str]]:
     """Line, name and label's text of each row."""
     text = _read_text(path)
     first = text[: text.find("\n")]
     delimiter = next((mark for mark in _DELIMITERS if mark in first), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    columns: tuple[int, int] | None = None
+    columns: _Columns | None = None
     try:
         for row in reader:
             cells = [cell.strip() for cell in row]
             if not any(cells):
                 continue
             if columns is None:
-                columns = _header(cells)
+                columns = _header(cells, titles)
                 if columns:
                     continue
                 columns = _headless(path, reader.line_num, cells)
-            if len(cells) <= max(columns):
+            if len(cells) <= max(*columns.names, columns.label):
                 raise _wrong(path, reader.line_num, f"there are only {len(cells)} columns")
-            name, label = columns
             # Spaces around a name may belong to it.
-            yield reader.line_num, row[name], cells[label]
+            name = next((row[column] for column in columns.names if cells[column]), "")
+            yield reader.line_num, name, cells[columns.label]
     except csv.Error as fault:
         raise _wrong(path, reader.line_num, f"this is no CSV ({fault})") from None
 
@@ -103,17 +114,17 @@ def _read_text(path: Path) -> str:
     return content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
-def _header(cells: Sequence[str]) -> tuple[int, int] | None:
-    """Positions of the columns of names and labels, if this is a header that names both."""
+def _header(cells: Sequence[str], names: Sequence[str]) -> _Columns | None:
+    """The columns of names and labels, if this is a header that has both."""
     titles = [cell.casefold() for cell in cells]
-    name = next((titles.index(title) for title in NAME_COLUMNS if title in titles), None)
+    found = [titles.index(title) for title in names if title in titles]
     label = next((titles.index(title) for title in LABEL_COLUMNS if title in titles), None)
-    return None if name is None or label is None else (name, label)
+    return None if not found or label is None else _Columns(found, label)
 
 
-def _headless(path: Path, line: int, cells: Sequence[str]) -> tuple[int, int]:
+def _headless(path: Path, line: int, cells: Sequence[str]) -> _Columns:
     if len(cells) == 2 and (not cells[1] or cells[1] in DIGITS):
-        return 0, 1
+        return _Columns([0], 1)
     raise _wrong(
         path,
         line,

@@ -13,16 +13,20 @@ from model.errors import Failure, FailureCode, UsageError
 from producer.sources import labels as labelling
 from producer.sources.arrays import Array, open_idx, open_npy, open_npz
 from producer.sources.folder import Folder, SingleFile
+from producer.sources.label_file import NAME_COLUMNS, LabelFile
 from producer.sources.labels import Labels
 from producer.sources.listing import Container, Listing
 from producer.sources.naming import IMAGE_SUFFIXES, Selection, is_image
 from producer.sources.opened import ContainerSource, JoinedSource, UnopenedSource
 from producer.sources.reading import explain
+from producer.sources.scattered import Scattered
 from producer.sources.source import Source
 from producer.sources.tars import TAR_SUFFIXES, Tar
 from producer.sources.zips import ZIP_SUFFIXES, Zip
 
 AUTO, FOLDER, NONE = "auto", "folder", "none"
+_PATH_COLUMN = "path"
+"""Whole paths, beside names that are relative to what was submitted."""
 
 
 def open_source(
@@ -58,6 +62,30 @@ def open_source(
         raise UsageError(_why_empty(path, listing))
     chosen = _choose_labels(labels, listing, wanted, root, selection)
     return ContainerSource(container, wanted, chosen, description=str(path), root=root)
+
+
+def open_listed(path: str | Path) -> Source:
+    """Open the images that a CSV file names by their paths, with the labels that it gives them.
+
+    As `review.csv` of a report does, or one that people write: a path in its column `path`, or else in one of the
+    other columns that name images; the digit in its column `label`. Paths that are not absolute are looked for beside
+    the CSV file, and then here. Rows without a label are passed over, and a note says how many. What is not at its
+    path is a failure.
+
+    Raises:
+        UsageError: as `LabelFile.read`; or no row has a label.
+    """
+    path = Path(path)
+    truths = LabelFile.read(path, (_PATH_COLUMN, *NAME_COLUMNS)).truths
+    known = {name: truth.label for name, truth in truths.items() if truth.label is not None}
+    if not known:
+        raise UsageError(
+            f"No row of {str(path)!r} has a label. Write digits into its column `label`; rows without are passed over."
+        )
+    left = len(truths) - len(known)
+    note = f"{left:,} of {len(truths):,} rows have no label and are passed over." if left else None
+    container = Scattered(known, (path.absolute().parent, Path.cwd()), _open_container)
+    return ContainerSource(container, container.listing, Labels(known, note=note), description=str(path), root="")
 
 
 def mnist_source(images: NDArray[np.uint8], labels: NDArray[np.uint8], repeat: int = 1) -> Source:

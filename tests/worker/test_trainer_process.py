@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from worker.registry import Registry
+from worker.teaching import Lesson, Teaching
 from worker.training import Order, Trainings, TrainingState
 
 SECONDS = 120.0
@@ -99,10 +100,15 @@ def test_a_trainer_that_is_told_to_end_gives_its_training_back(training, trainin
     assert trainings.trainers() == []
 
 
-def test_a_training_ends_with_a_published_model_and_the_gates_decision(trainings, start_trainer, client, eventually):
-    """From the question to the registry; the card vouches for the decision."""
-    start_trainer()
+def test_a_training_ends_with_a_published_model_and_the_gates_decision(
+    trainings, start_trainer, client, eventually, digits
+):
+    """From the question to the registry; the card vouches for the decision. What was taught just before is learned."""
+    teaching = Teaching(client)
+    teaching.send([Lesson.of(digits.images[index], int(digits.labels[index]), "", 1.0) for index in range(8)])
     trainings.ask("short", Order(data="samples", epochs=2), who="test")
+    assert teaching.new_since_last_training() == 8
+    start_trainer()
     status = eventually(
         lambda: (now := trainings.latest()).state.ended and now, seconds=3 * SECONDS, what="the end of the training"
     )
@@ -113,3 +119,5 @@ def test_a_training_ends_with_a_published_model_and_the_gates_decision(trainings
     assert card.parent == registry.baseline.version
     assert (registry.live() == status.version) == (status.state is TrainingState.DONE)
     assert status.reason
+    assert "taught" in card.data.name
+    assert teaching.new_since_last_training() == 0

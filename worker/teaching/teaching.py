@@ -1,6 +1,5 @@
 """The operations on what is taught: one method for each script, and the reads."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,19 +31,14 @@ class Summary:
     """What is taught, in figures.
 
     Attributes:
-        digits: for each digit the images that the trainer keeps.
+        images: that the trainer keeps.
         waiting: changes that wait for the trainer.
         new: changes, those that wait included, that no training has seen; see `Teaching.new_since_last_training`.
     """
 
-    digits: tuple[int, ...]
+    images: int
     waiting: int
     new: int
-
-    @property
-    def images(self) -> int:
-        """All that the trainer keeps."""
-        return sum(self.digits)
 
 
 class Settled(NamedTuple):
@@ -141,9 +135,7 @@ class Teaching:
 
     def summary(self) -> Summary:
         """Return what is taught, in figures."""
-        counts = Counter(self.labels().values())
-        digits = tuple(counts[digit] for digit in range(10))
-        return Summary(digits, self.waiting(), self.new_since_last_training())
+        return Summary(int(self._redis.hlen(keys.TAUGHT)), self.waiting(), self.new_since_last_training())
 
     def labels(self) -> dict[str, int]:
         """Return the label of each image in the account, by its SHA-256."""
