@@ -113,9 +113,10 @@ def test_review_lists_what_is_below_the_threshold_least_certain_first(tmp_path):
     """An image just at the threshold is not below it, and a failed one has no confidence to be low."""
     job = results(list("abcd"), failures={3: Failure(FailureCode.EMPTY, "The file is empty.")})
     job.confidences[:3] = [0.8, 0.9, 0.3]
-    write_review(tmp_path / "review.csv", job, 0.9)
+    write_review(tmp_path / "review.csv", job, 0.9, "/scans/")
     write_predictions(tmp_path / "predictions.csv", job, 0.9)
     assert [row["name"] for row in rows(tmp_path / "review.csv")] == ["c", "a"]
+    assert [row["path"] for row in rows(tmp_path / "review.csv")] == ["/scans/c", "/scans/a"]
     assert [row["review"] for row in rows(tmp_path / "predictions.csv")] == ["yes", "", "yes", ""]
     write_predictions(tmp_path / "predictions.csv", job)
     assert {row["review"] for row in rows(tmp_path / "predictions.csv")} == {""}, "where nothing is doubted"
