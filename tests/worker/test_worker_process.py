@@ -1,7 +1,9 @@
 """What a running worker is made of: looked up in the processes themselves."""
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -10,6 +12,7 @@ import pytest
 from producer.sources import mnist_source
 from producer.submission import Order, create_job, gather_job
 
+ZOMBIE = psutil.STATUS_ZOMBIE
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
 
 
@@ -64,3 +67,13 @@ def test_a_worker_is_ready_within_one_and_a_half_seconds(start_mill):
         if seconds[-1] < 1.5:
             return
     assert min(seconds) < 1.5
+
+
+def test_an_idle_worker_ends_as_soon_as_it_is_told_to(start_mill, eventually):
+    """In a second, where Celery by itself takes two and a half."""
+    with start_mill(1) as mill:
+        main, child = processes(mill)
+        began = time.monotonic()
+        main.send_signal(signal.SIGTERM)
+        eventually(lambda: all(not each.is_running() or each.status() == ZOMBIE for each in (main, child)), seconds=10)
+        assert time.monotonic() - began < 1
