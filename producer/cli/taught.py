@@ -33,27 +33,27 @@ def describe(summary: Summary) -> str:
 
 
 def print_list(connection: "Connection", *, as_json: bool) -> None:
-    """Print counts and the latest images; as JSON, all images."""
+    """Print counts and the latest images, what waits for the trainer included; as JSON, all images."""
     teaching = Teaching(connection.client)
     summary, (kept, waiting) = teaching.summary(), teaching.lessons()
-    counts = Counter(lesson.label for lesson in kept)
+    last = {lesson.sha256: lesson for lesson in [*kept, *waiting]}
+    counts = Counter(lesson.label for lesson in last.values())
     digits = [counts[digit] for digit in range(10)]
     if as_json:
-        rows = [_row(lesson, waiting=False) for lesson in kept] + [_row(lesson, waiting=True) for lesson in waiting]
+        on_their_way = {lesson.sha256 for lesson in waiting}
+        rows = [_row(lesson, waiting=lesson.sha256 in on_their_way) for lesson in last.values()]
         click.echo(json.dumps({**asdict(summary), "digits": digits, "taught": rows}))
         return
     click.echo(f"taught    {describe(summary)}")
     width = max(len(f"{max(digits):,}"), 2)
     click.echo("digit     " + "  ".join(f"{digit:>{width}}" for digit in range(10)))
     click.echo("images    " + "  ".join(f"{count:>{width},}" for count in digits))
-    latest = sorted([*kept, *waiting], key=lambda lesson: lesson.when, reverse=True)[:LATEST]
-    for number, lesson in enumerate(latest):
-        label = "-" if lesson.label is None else lesson.label
+    for number, lesson in enumerate(sorted(last.values(), key=lambda lesson: lesson.when, reverse=True)[:LATEST]):
         title = "latest" if number == 0 else ""
-        click.echo(
-            f"{title:8}  {label}  {lesson.sha256[:SHA256_SHOWN]}  {age(lesson.when):>5}  {printable(lesson.name)}"
-        )
-    _say_who_waits(connection, summary.waiting)
+        what = "removed" if lesson.label is None else f"a {lesson.label}"
+        sha256 = lesson.sha256[:SHA256_SHOWN]
+        click.echo(f"{title:8}  {sha256}  {what:7}  {age(lesson.when):>5}  {printable(lesson.name)}")
+    _say_no_trainer(connection, summary.waiting)
 
 
 def say_failures(tally: Tally, table: str | None) -> None:
@@ -80,7 +80,9 @@ def print_tally(connection: "Connection | None", tally: Tally) -> None:
     if tally.failures:
         click.echo(click.style(f"failed    {_count(len(tally.failures), 'image')}", fg="yellow"))
     if connection and tally.sent:
-        _say_who_waits(connection, await_kept(connection))
+        if waiting := await_kept(connection):
+            click.echo(f"waiting   {_count(waiting, 'change')} for the trainer")
+        _say_no_trainer(connection, waiting)
         click.echo("next      digitmill train --wait")
 
 
@@ -106,11 +108,9 @@ def _row(lesson: Lesson, *, waiting: bool) -> dict[str, Any]:
     }
 
 
-def _say_who_waits(connection: "Connection", waiting: int) -> None:
-    if waiting:
-        click.echo(f"waiting   {_count(waiting, 'change')} for the trainer")
-        if not Trainings(connection.client).trainers():
-            complain(NO_TRAINER)
+def _say_no_trainer(connection: "Connection", waiting: int) -> None:
+    if waiting and not Trainings(connection.client).trainers():
+        complain(NO_TRAINER)
 
 
 def _count(number: int, what: str) -> str:

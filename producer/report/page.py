@@ -68,8 +68,25 @@ class FailedImage(NamedTuple):
     sentence: str
 
 
-def render(results: Results, run: Run, summary: Summary, *, card: dict[str, object] | None, picture: Picture) -> str:
-    """Return the page; `picture` gives the pixels of the images that are drawn, at most 240 of them."""
+def render(
+    results: Results,
+    run: Run,
+    summary: Summary,
+    *,
+    card: dict[str, object] | None,
+    picture: Picture,
+    teachable: bool = False,
+) -> str:
+    """Return the page.
+
+    Args:
+        results: every image.
+        run: the circumstances.
+        summary: the figures.
+        card: of the model, if it is known.
+        picture: gives the pixels of the images that are drawn, at most 240 of them.
+        teachable: whether `review.csv` says where its images are.
+    """
     wrong = mistakes(results)
     model = _card(card)
     review = doubted(results, summary.min_confidence)
@@ -95,6 +112,7 @@ def render(results: Results, run: Run, summary: Summary, *, card: dict[str, obje
         mistakes=[tile(index) for index in wrong[:MOST_MISTAKES].tolist()],
         mistaken=len(wrong),
         least_certain=[tile(index) for index in uncertain.tolist()],
+        teachable=teachable,
         failed=_failed(results),
         confidence_charts=_confidence_charts(results, summary),
         throughput_chart=_throughput_chart(run, summary),

@@ -54,7 +54,7 @@ def write_report(
         UsageError: the folder cannot be written.
     """
     summary = summarise(results, run, min_confidence=min_confidence)
-    html = page.render(results, run, summary, card=card, picture=picture)
+    html = page.render(results, run, summary, card=card, picture=picture, teachable=bool(root))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tables.write_predictions(folder / PREDICTIONS, results, min_confidence)

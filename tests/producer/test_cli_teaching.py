@@ -111,6 +111,7 @@ def test_what_is_taught_waits_until_a_trainer_runs_and_the_user_is_told(digitmil
     listed = json.loads(digitmill("teach", "--list", "--json")[1])
     assert (listed["images"], listed["waiting"], listed["new"]) == (0, 7, 7)
     assert {row["sha256"] for row in listed["taught"]} == {lesson.sha256 for lesson in teaching.lessons()[1]}
+    assert sum(listed["digits"]) == 7
     assert "7 changes waiting for the trainer" in digitmill("status")[1]
 
 
@@ -223,6 +224,7 @@ def test_a_reports_review_sheet_comes_back_as_lessons(mill, digits, png, tmp_pat
     assert (code, "No row of" in err) == (2, True)
 
     fill_in(review, {"1.png": "4", "3.png": "0", "5.png": "9"})
+    assert "digitmill teach --csv" in (tmp_path / "report" / "report.html").read_text()
     code, out, err = digitmill("teach", "--csv", review)
     assert (code, "3 new" in out) == (0, True), err
     assert "rows have no label and are passed over" in err
