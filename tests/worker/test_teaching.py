@@ -6,7 +6,7 @@ import logging
 import msgpack
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -331,3 +331,46 @@ def test_what_a_training_saw_is_new_no_more_if_it_made_a_model(taught, client, k
     assert taught.new_since_last_training() == new
     summary = taught.summary()
     assert (summary.images, summary.waiting, summary.new) == (2, 0, new)
+
+
+steps = st.one_of(
+    st.tuples(st.just("teach"), st.integers(0, 3), st.integers(0, 2)),
+    st.tuples(st.just("remove"), st.integers(0, 3)),
+    st.tuples(st.sampled_from(["keep", "die", "leave", "edit"])),
+)
+
+
+@given(st.lists(steps, max_size=14))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_happens_in_between_the_last_word_on_each_image_counts(
+    taught, client, lesson, tmp_path_factory, course
+):
+    """Taught, corrected and removed; kept, or written by a trainer that died before it told Redis; edited by hand."""
+    client.flushall()
+    data = tmp_path_factory.mktemp("data")
+    keeper, folder, expected = Keeper(taught, data), TaughtFolder(data / "taught"), {}
+    for number, (what, *arguments) in enumerate(course):
+        match what:
+            case "teach":
+                index, label = arguments
+                taught.send([lesson(index, label, when=float(number))])
+                expected[lesson(index).sha256] = label
+            case "remove":
+                sha256 = lesson(arguments[0]).sha256
+                taught.send([Lesson(sha256, None, "", float(number))])
+                expected.pop(sha256, None)
+            case "keep":
+                keeper.keep()
+            case "die":
+                list(keeper._settled())
+                keeper = Keeper(taught, data)
+            case "leave":
+                keeper.dismiss()
+            case "edit" if not taught.waiting() and folder.list():
+                expected.pop(folder.list()[0].sha256)
+                folder.list()[0].path.unlink()
+                keeper.keep()
+    keeper.keep()
+    Keeper(taught, data).keep()
+    assert listed(folder) == taught.labels() == expected
+    assert taught.waiting() == 0
