@@ -41,6 +41,7 @@ FROM base AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 # The base's pip installs into it, so the images carry no second one.
 RUN python -m venv --without-pip /opt/digitmill
+COPY docker/slim /usr/local/bin/
 
 FROM build AS code
 COPY requirements/build.txt requirements/
@@ -57,15 +58,16 @@ RUN /opt/build/bin/hatchling build --target wheel --directory /wheel \
 
 FROM build AS worker-packages
 COPY requirements/worker.txt requirements/
-# A worker has no GPU, compiles no models and tests no libraries: a tenth of what is installed goes again.
+# A worker has no GPU and compiles no models.
 RUN pip --python /opt/digitmill install --require-hashes -r requirements/worker.txt \
- && cd /opt/digitmill/lib/python3*/site-packages \
- && rm -r ai_edge_litert/libLiteRtWebGpuAccelerator.so ai_edge_litert/tools ai_edge_litert/vendors \
- && find . -depth -type d -name tests -exec rm -r {} +
+ && slim \
+ && cd /opt/digitmill/lib/python3*/site-packages/ai_edge_litert \
+ && rm -r libLiteRtWebGpuAccelerator.so tools vendors
 
 FROM build AS producer-packages
 COPY requirements/report.txt requirements/
-RUN pip --python /opt/digitmill install --require-hashes -r requirements/report.txt
+RUN pip --python /opt/digitmill install --require-hashes -r requirements/report.txt \
+ && slim
 
 # The images --------------------------------------------------------------------------------------------------------
 

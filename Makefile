@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV = $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast lint bench env lock clean
+.PHONY: help demo up test test-fast compose-test lint bench env lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -22,6 +22,10 @@ test: $(VENV)/test.done lint ## install everything, lint, run every test
 
 test-fast: $(VENV)/test.done ## the tests that take under five seconds each
 	$(BIN)/python -m pytest -m "not slow"
+
+compose-test: $(VENV)/test.done ## the mill in containers, with a Docker Engine: built, scaled, killed, retrained; 15 minutes
+	@docker info >/dev/null 2>&1 || { echo "No Docker Engine answers here: start one, or name it in DOCKER_HOST."; exit 1; }
+	$(BIN)/python -m pytest -x --timeout 900 tests/compose
 
 lint: $(VENV)/test.done ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
