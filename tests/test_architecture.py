@@ -150,10 +150,12 @@ def test_the_readme_names_every_command(command: str) -> None:
 
 
 def test_the_readme_names_every_setting_and_no_other() -> None:
-    """In its table; the rest of the README may repeat them."""
+    """In its tables, those of the containers among them; the rest of the README may repeat them."""
     [settings] = [tree for path, tree in trees("worker") if path == "worker/settings.py"]
     constants = [node.value for node in ast.walk(settings) if isinstance(node, ast.Constant)]
     known = {value for value in constants if isinstance(value, str) and re.fullmatch(r"DIGITMILL_[A-Z_]+", value)}
+    for file in (ROOT / "docker-compose.yml", *(ROOT / "docker").glob("*.yml")):
+        known |= set(re.findall(r"\$\{(DIGITMILL_[A-Z_]+)", file.read_text()))
     assert len(known) >= 10
     assert set(re.findall(r"^\| `(DIGITMILL_[A-Z_]+)` \|", README, re.MULTILINE)) == known
     assert set(re.findall(r"DIGITMILL_[A-Z_]+", README)) == known
