@@ -5,6 +5,17 @@ works on it holds a lease with a fencing token.
 """
 
 from worker.training.records import Order, TrainingState, TrainingStatus
+from worker.training.schedule import Schedule, ScheduleStatus
 from worker.training.trainings import ATTEMPTS, Claim, Told, Trainings
 
-__all__ = ["ATTEMPTS", "Claim", "Order", "Told", "TrainingState", "TrainingStatus", "Trainings"]
+__all__ = [
+    "ATTEMPTS",
+    "Claim",
+    "Order",
+    "Schedule",
+    "ScheduleStatus",
+    "Told",
+    "TrainingState",
+    "TrainingStatus",
+    "Trainings",
+]

@@ -7,6 +7,8 @@ digitmill:training-lease    string   fencing token of the trainer at work; expir
 digitmill:training-token    integer  fencing tokens given so far
 digitmill:training-seen     integer  changes of what is taught that the last training which made a model has seen
 digitmill:trainers          zset     trainer name → unix ms when last seen
+digitmill:schedulers        zset     scheduler name → unix ms when last seen
+digitmill:schedule          hash     what schedulers follow: cron, next firing, how the last went (`ScheduleStatus`)
 """
 
 TRAININGS = "digitmill:trainings"
@@ -16,6 +18,8 @@ LEASE = "digitmill:training-lease"
 TOKEN = "digitmill:training-token"  # noqa: S105  no password
 SEEN = "digitmill:training-seen"
 TRAINERS = "digitmill:trainers"
+SCHEDULERS = "digitmill:schedulers"
+SCHEDULE = "digitmill:schedule"
 
 
 def training(identifier: str) -> str:

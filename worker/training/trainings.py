@@ -19,7 +19,7 @@ TRAININGS_KEPT = 100
 """Records that are kept."""
 
 ALIVE_SECONDS = 5.0
-"""A trainer that has said nothing for so long is not counted any more."""
+"""A trainer or scheduler that has said nothing for so long is not counted any more."""
 
 _LONGEST_REASON = 1000
 
@@ -132,9 +132,7 @@ class Trainings:
 
     def trainers(self) -> list[str]:
         """Return the names of the trainers that are alive."""
-        seconds, microseconds = self._redis.time()
-        since = seconds * 1000 + microseconds // 1000 - int(ALIVE_SECONDS * 1000)
-        return sorted(name.decode() for name in self._redis.zrangebyscore(keys.TRAINERS, since, "+inf"))
+        return alive(self._redis, keys.TRAINERS)
 
     def status(self, identifier: str) -> TrainingStatus | None:
         """Return a training as it stands, or None if there is no such."""
@@ -159,3 +157,10 @@ class Trainings:
         """Return the open training if no trainer works on it: a trainer should be rung for."""
         status = self.latest()
         return status if status and not status.state.ended and not status.held else None
+
+
+def alive(client: Any, key: str) -> list[str]:
+    """Return the names that were announced there lately, sorted."""
+    seconds, microseconds = client.time()
+    since = seconds * 1000 + microseconds // 1000 - int(ALIVE_SECONDS * 1000)
+    return sorted(name.decode() for name in client.zrangebyscore(key, since, "+inf"))
