@@ -2,17 +2,19 @@
 
 import contextlib
 import logging
+import mmap
 import os
+import shutil
 import signal
 import socket
 import sys
 import threading
 import time
-from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
 import cv2
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from billiard.util import get_temp_dir
 from celery import signals
 from celery.worker import state as celery_state
 from kombu import compression
@@ -59,7 +61,7 @@ class Service:
         read_model(BASELINE)  # without it nothing serves, which is better said now than by each process in turn
         self._serving: Serving | None = None
         # Shared with the classifying processes, which are forked: process id and seconds until ready.
-        self._ready = RawArray("d", 2)
+        self._ready = memoryview(mmap.mmap(-1, 16)).cast("d")
         self._steward: Steward | None = None
         register(self._app, self._get_serving)
         _refuse_compression()
@@ -166,8 +168,10 @@ class Service:
                 _log.warning("batch %s not handed back, its lease will run out: %s", part.member, fault)
         self._stop_steward()
         if self._ready[0]:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.kill(int(self._ready[0]), signal.SIGKILL)
+                os.waitpid(int(self._ready[0]), 0)
+        shutil.rmtree(get_temp_dir(), ignore_errors=True)  # it would go at a usual exit
         # Doorbells that were fetched and not begun go with us; a reconciler rings for their batches again.
         os._exit(0)
 
