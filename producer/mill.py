@@ -1,7 +1,6 @@
 """Finding the mill: the Redis that is set, else the local stack that runs, else one started for this command."""
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from producer.local import Stack
 from producer.local.server import ServerFolder
 from worker.app import Doorbell, make_app
 from worker.connection import connect, persist
+from worker.cores import cores
 from worker.ledger import Ledger
 from worker.reconciler import Reconciler
 from worker.registry import Registry
@@ -22,11 +22,6 @@ OTHERS_GET_ON_SECONDS = 2.0
 """How often another command's job must have moved, for its borrowed mill to go on."""
 FIRST_PATIENCE_SECONDS = 3.0
 """How long the first word from Redis may take: who mistyped an address should not wait for a minute."""
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def stack_folder(settings: Settings) -> Path:

@@ -50,8 +50,9 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
     from producer.cli.answers import report_job
     from producer.cli.progress import JobProgress
     from producer.local import Stack
-    from producer.mill import await_workers, cores, open_mill
+    from producer.mill import await_workers, open_mill
     from producer.submission import MNIST, Order, create_job, gather_job, open_order
+    from worker.cores import cores
     from worker.settings import Settings
 
     settings = Settings.from_environment()
@@ -103,7 +104,8 @@ def up(workers: int | None, as_json: bool) -> None:
       digitmill up --workers 4
     """
     from producer.local import Stack
-    from producer.mill import await_workers, cores, open_mill, stack_folder
+    from producer.mill import await_workers, open_mill, stack_folder
+    from worker.cores import cores
     from worker.settings import Settings
 
     settings = Settings.from_environment()

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from model.errors import DigitmillError
 from worker.app import make_app
 from worker.connection import connect, persist
+from worker.cores import cores, granted_cores
 from worker.registry import Registry
 from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
 from worker.teaching import Teaching
@@ -158,9 +159,8 @@ def register(app: Celery, train: Any) -> None:
 
 
 def threads() -> int:
-    """Half of the cores: the other half stays cool for those who wait for answers."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // 2)
+    """Half of the cores: the other half stays cool for those who wait for answers. And no more than are granted."""
+    return max(1, min(cores() // 2, int(granted_cores())))
 
 
 def main() -> int:
