@@ -48,6 +48,8 @@ def compose(clone: Path) -> Iterator[Compose]:
     )
     user = {"SUDO_UID": str(STRANGER), "SUDO_GID": str(STRANGER)} if os.getuid() == 0 else {}
     run(["make", "env"], folder=clone, **user)
+    with (clone / ".env").open("a") as settings:
+        settings.write(f"DIGITMILL_TRAINER_CPUS={min(2, os.cpu_count() or 1)}\n")
     project("down", "--volumes", "--remove-orphans")
     project("--profile", "producer", "build", seconds=900)
     yield project
