@@ -33,7 +33,7 @@ class Order:
         cache: folder of downloads.
         offline: never download.
         taught: folder of what users taught.
-        quick: train by the recipe of about a minute.
+        quick: refine the live model, in about a minute, instead of training a new one.
         epochs: instead of the recipe's, or None.
         seed: of every random number.
         threads: of TensorFlow.
@@ -69,7 +69,7 @@ class Order:
 
     def recipe(self) -> Recipe:
         """How to train."""
-        recipe = Recipe.small() if self.data == "samples" else Recipe.quick() if self.quick else Recipe()
+        recipe = Recipe.refinement() if self.quick else Recipe.small() if self.data == "samples" else Recipe()
         return recipe if self.epochs is None else replace(recipe, epochs=self.epochs)
 
     def dataset(self) -> Dataset:

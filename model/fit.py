@@ -18,7 +18,7 @@ from model.batches import Batches
 from model.card import Epoch
 from model.checkpoint import Checkpoint
 from model.digits import Digits, sha256
-from model.network import build, build_teacher
+from model.network import build, build_teacher, dump_weights
 from model.recipe import Recipe
 from model.stage import Stage
 
@@ -42,6 +42,7 @@ def fit(
     *,
     seed: int,
     on_epoch: Callable[[Progress], None] = lambda _: None,
+    start: keras.Model | None = None,
     checkpoints: Path | None = None,
 ) -> tuple[keras.Model, list[Epoch]]:
     """Train a network and return it with its training curve.
@@ -56,15 +57,16 @@ def fit(
         recipe: how.
         seed: of every random number.
         on_epoch: told after each epoch of each stage; what it raises ends the training.
+        start: has the weights to begin with, where the recipe refines.
         checkpoints: a folder for the state after each epoch; a training of these same arguments found there goes on.
 
     Returns:
         The network with the averaged weights after the last epoch, and its epochs; the teachers' are not among them.
     """
     tf.config.experimental.enable_op_determinism()
-    training = _Training(train, validation, recipe, seed, on_epoch, checkpoints)
+    training = _Training(train, validation, recipe, seed, on_epoch, checkpoints, start)
     teachers = [training.stage(build_teacher, number)[0] for number in range(1, recipe.teachers + 1)]
-    return training.stage(build, teachers=teachers)
+    return training.stage(lambda dropout=0.0: build(dropout, start), teachers=teachers)
 
 
 class _Training:
@@ -78,10 +80,12 @@ class _Training:
         seed: int,
         on_epoch: Callable[[Progress], None],
         checkpoints: Path | None,
+        start: keras.Model | None,
     ) -> None:
         self._train, self._validation, self._recipe, self._seed = train, validation, recipe, seed
         self._on_epoch, self._checkpoints = on_epoch, checkpoints
-        same = json.dumps([sha256(train, validation), asdict(recipe), seed, tf.__version__])
+        begun = hashlib.sha256(dump_weights(start)).hexdigest() if start else None
+        same = json.dumps([sha256(train, validation), asdict(recipe), seed, begun, tf.__version__])
         self._name = hashlib.sha256(same.encode()).hexdigest()
         self._done, self._started = 0.0, perf_counter()
 

@@ -15,13 +15,14 @@ from model.errors import ModelError
 PARAMETERS = 225_034
 
 
-def build(dropout: float = 0.0) -> keras.Model:
-    """The network, freshly initialised: pixels 0 to 255, (n, 28, 28, 1), in; logits (n, 10) out.
+def build(dropout: float = 0.0, start: keras.Model | None = None) -> keras.Model:
+    """The network: pixels 0 to 255, (n, 28, 28, 1), in; logits (n, 10) out.
 
     Args:
         dropout: share of units dropped in training, before and after the dense layer.
+        start: where its weights come from; by default they are random.
     """
-    return keras.Sequential(
+    network = keras.Sequential(
         [
             keras.Input((28, 28, 1), name="pixels"),
             layers.Rescaling(1 / 255, name="scale"),
@@ -37,6 +38,10 @@ def build(dropout: float = 0.0) -> keras.Model:
         ],
         name="digits",
     )
+    if start:
+        for name, variable in _variables(network).items():
+            variable.assign(_variables(start)[name])
+    return network
 
 
 def build_teacher(dropout: float = 0.0) -> keras.Model:

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.candidate import CANDIDATE, DECISION, LIVE, Order
-from model.card import CARD, Card, read_model
+from model.card import CARD, WEIGHTS, Card, read_model
 from model.card_page import write_card
 from model.classifier import Classifier
 from model.digits import Dataset, Digits, hold_out
-from model.errors import DigitmillError, ModelError
+from model.errors import DigitmillError, ModelError, UsageError
 from model.gate import Decision, Side, assess, decide
 from model.judge import LEAST_AGREEMENT
 from model.quiet_tensorflow import import_tensorflow
@@ -48,13 +48,15 @@ def retrain(folder: Path) -> Decision:
     taught, held = TaughtFolder(Path(order.taught)).load()
     _, validation = hold_out(data.train, recipe.validation)
     live, live_model = read_model(folder / LIVE)
-    candidate = folder / CANDIDATE
+    weights, candidate = folder / LIVE / WEIGHTS, folder / CANDIDATE
+    if recipe.refines and not weights.exists():
+        raise UsageError(f"{live.version} was published without its weights, so it cannot be refined. Train anew.")
     if not (candidate / CARD).exists():
         import_tensorflow()
         _limit_threads(order.threads)
         name = data.name if not len(taught) else f"{data.name} and {len(taught):,} taught"
         dataset = Dataset(name, mixed(data.train, taught), data.test)
-        train(dataset, recipe, candidate, seed=order.seed, parent=live.version, on_epoch=_tell_epoch)
+        train(dataset, recipe, candidate, seed=order.seed, parent=live.version, start=weights, on_epoch=_tell_epoch)
     _tell(stage="judging", epoch=0, epochs=0, seconds_left=0)
     card, model = read_model(candidate)
     decision = decide(

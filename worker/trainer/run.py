@@ -12,7 +12,7 @@ from typing import TypeVar
 from redis.exceptions import RedisError
 
 from model.candidate import CANDIDATE, LIVE, Order, read_candidate
-from model.card import CARD, MODEL
+from model.card import CARD, MODEL, WEIGHTS
 from model.errors import DigitmillError, ModelError
 from worker.connection import persist
 from worker.registry import Registry
@@ -129,10 +129,11 @@ class Run:
         settings, asked = self._settings, claim.order
         if not (folder / CANDIDATE / CARD).exists():  # it was trained on what was noted then
             self._note_what_is_taught(claim)
-        card, model = _patiently(lambda: self._registry.fetch_model(self._registry.live()))
+        card, files = _patiently(lambda: self._registry.fetch(self._registry.live()))
         live = folder / LIVE
         live.mkdir(parents=True, exist_ok=True)
-        (live / MODEL).write_bytes(model)
+        for name in {MODEL, WEIGHTS} & set(files):
+            (live / name).write_bytes(files[name])
         (live / CARD).write_text(card.dumps(), encoding="utf-8")
         Order(
             data=asked.data,
