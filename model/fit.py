@@ -66,6 +66,8 @@ def fit(
     tf.config.experimental.enable_op_determinism()
     training = _Training(train, validation, recipe, seed, on_epoch, checkpoints, start)
     teachers = [training.stage(build_teacher, number)[0] for number in range(1, recipe.teachers + 1)]
+    if start:
+        teachers.append(start)
     return training.stage(lambda dropout=0.0: build(dropout, start), teachers=teachers)
 
 

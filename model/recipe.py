@@ -78,7 +78,7 @@ class Recipe:
     @classmethod
     def refinement(cls) -> "Recipe":
         """To teach a good model a little more within about a minute, without it forgetting what it knows."""
-        return cls(epochs=3, learning_rate=5e-4, averaging=0.99, teachers=0, refines=True)
+        return cls(epochs=2, learning_rate=5e-4, averaging=0.99, teachers=0, refines=True)
 
     @classmethod
     def small(cls) -> "Recipe":

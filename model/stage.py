@@ -124,8 +124,13 @@ class Stage:
         if not self._teachers:
             return targets
         opinions = [tf.nn.softmax(teacher(images, training=False)) for teacher in self._teachers]
+        opinion = tf.add_n(opinions) / len(opinions)
         share = self._recipe.distillation
-        return (1 - share) * targets + share * tf.add_n(opinions) / len(opinions)
+        if self._recipe.refines:
+            # The model before has yet to learn what was taught, so where it contradicts the label it is not heeded.
+            heeded = (labels == NO_DIGIT) | (labels == tf.argmax(opinion, axis=1))
+            share *= tf.cast(heeded, tf.float32)[:, tf.newaxis]
+        return (1 - share) * targets + share * opinion
 
 
 def _weights(network: keras.Model) -> list[Any]:
