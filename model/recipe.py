@@ -44,7 +44,8 @@ class Recipe:
         teachers: larger networks that are trained first; the network learns from their opinions too.
         teacher_epochs: their passes over the training images.
         distillation: how much the teachers' opinion counts against the label.
-        refines: whether the network begins with the weights of the model that it is to replace, not with random ones.
+        refines: whether the network begins with the weights of the model that it is to replace, not with random ones, and
+            heeds that model's opinion wherever it agrees with the label.
 
     Raises:
         UsageError: less than one epoch, or batches of less than one image.
@@ -77,7 +78,10 @@ class Recipe:
 
     @classmethod
     def refinement(cls) -> "Recipe":
-        """To teach a good model a little more within about a minute, without it forgetting what it knows."""
+        """To teach a good model a little more within about a minute, without it forgetting what it knows.
+
+        Measured in EXPERIMENTS.md: 160 images of a style that it misread were enough.
+        """
         return cls(epochs=2, learning_rate=5e-4, averaging=0.99, teachers=0, refines=True)
 
     @classmethod

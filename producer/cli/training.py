@@ -27,7 +27,7 @@ NO_TRAINER = "no trainer is running, so this waits for one: `python -m worker.tr
 
 @click.command()
 @click.option("--wait", is_flag=True, help="Show how it gets on until it has ended; Ctrl-C leaves it running.")
-@click.option("--quick", is_flag=True, help="By the recipe of about a minute, instead of the baseline's.")
+@click.option("--quick", is_flag=True, help="Refine the live model, in about a minute, instead of training a new one.")
 @click.option("--epochs", metavar="N", type=click.IntRange(1, 1000), help="So many, instead of the recipe's.")
 @click.option("--seed", metavar="N", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True)
 @click.option(
@@ -51,7 +51,7 @@ def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, can
     \b
     Examples:
       digitmill train --wait
-      digitmill train --quick --epochs 3
+      digitmill train --quick
       digitmill train --cancel
     """
     from producer.mill import find_mill, running_mill

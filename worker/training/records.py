@@ -33,7 +33,7 @@ class Order:
 
     Attributes:
         data: `mnist`, or `samples` for scikit-learn's digits; what was taught is added to either.
-        quick: train by the recipe of about a minute.
+        quick: refine the live model, in about a minute, instead of training a new one.
         epochs: instead of the recipe's, or None.
         seed: of every random number.
     """
