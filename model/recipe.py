@@ -44,8 +44,8 @@ class Recipe:
         teachers: larger networks that are trained first; the network learns from their opinions too.
         teacher_epochs: their passes over the training images.
         distillation: how much the teachers' opinion counts against the label.
-        refines: whether the network begins with the weights of the model that it is to replace, not with random ones, and
-            heeds that model's opinion wherever it agrees with the label.
+        refines: whether the network begins with the weights of the model that it is to replace, not with random ones,
+            and heeds that model's opinion wherever it agrees with the label.
 
     Raises:
         UsageError: less than one epoch, or batches of less than one image.

@@ -43,8 +43,7 @@ def retrain(tmp_path):
         Order(**order, **asked).write(folder)
         command = [sys.executable, "-m", "model.retrain", str(folder)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            said = [json.loads(line) for line in process.stdout]
-        return said
+            return [json.loads(line) for line in process.stdout]
 
     run.folder, run.taught = folder, TaughtFolder(tmp_path / "taught")
     return run
@@ -68,7 +67,7 @@ def test_two_hundred_taught_images_of_a_style_are_learnt_and_nothing_is_forgotte
 
 
 def test_a_candidate_of_spoiled_labels_is_refused(retrain, samples):
-    """Every image that is taught is a digit under a wrong label: the gate says what that did, and on how many images."""
+    """Every image that is taught is a digit under a wrong label: the gate says what that did."""
     for image, label in zip(samples.train.images, samples.train.labels, strict=True):
         retrain.taught.store(image, (label + 1) % 10)
     retrain(quick=True, epochs=2)
