@@ -16,6 +16,7 @@ DEFAULT_REDIS_URL = "redis://localhost:6379/0"
 _SCHEMES = ("redis", "rediss", "unix")
 _SHORTEST, _LONGEST = 0.001, 1e6
 """Of any duration, in its own unit: Redis counts in whole milliseconds, and in no more than 63 bits of them."""
+_CRON_PART = re.compile(r"(?:\*|\w+-\w+)(?:/\d+)?|\w+")
 
 _Value = TypeVar("_Value")
 
@@ -36,6 +37,9 @@ class Settings:
         result_days: how long a job's record and its uncollected results are kept.
         reconcile: whether overdue batches are rung again. Off only to show what it is for.
         log_level: of worker processes, a name of the `logging` module.
+        retrain_cron: when the scheduler asks for a training, as five fields of cron in UTC; None: never.
+        retrain_always: whether it asks also when nothing was taught since the last training.
+        retrain_quick: whether it asks for quick trainings.
     """
 
     redis_url: str | None
@@ -48,6 +52,9 @@ class Settings:
     result_days: float
     reconcile: bool
     log_level: str
+    retrain_cron: str | None
+    retrain_always: bool
+    retrain_quick: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -83,6 +90,9 @@ class Settings:
             result_days=read("DIGITMILL_RESULT_DAYS", _positive, 7.0),
             reconcile=read("DIGITMILL_RECONCILE", _switch, True),
             log_level=read("DIGITMILL_LOG_LEVEL", _log_level, "INFO"),
+            retrain_cron=read("DIGITMILL_RETRAIN_CRON", _cron, None),
+            retrain_always=read("DIGITMILL_RETRAIN_ALWAYS", _switch, False),
+            retrain_quick=read("DIGITMILL_RETRAIN_QUICK", _switch, True),
         )
 
 
@@ -132,3 +142,21 @@ def _log_level(text: str) -> str:
     if level not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
         raise ValueError("it must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
     return level
+
+
+def _cron(text: str) -> str:
+    from celery.schedules import crontab
+
+    fields = text.split()
+    # Celery reads a part's beginning and passes over the rest; it must be all of it.
+    if len(fields) != 5 or not all(_CRON_PART.fullmatch(part) for field in fields for part in field.split(",")):
+        raise ValueError(
+            "it must be five fields of cron, minute, hour, day of the month, month and day of the week: '0 3 * * *' is "
+            "every day at 3:00 UTC"
+        )
+    cron = " ".join(fields)
+    try:
+        crontab.from_string(cron)
+    except ValueError as fault:
+        raise ValueError(f"it is no schedule of cron's ({str(fault).rstrip('.')})") from None
+    return cron

@@ -1,6 +1,5 @@
 """Facts about the roles' commands and their health checks: what containers and `digitmill up` rely on."""
 
-import json
 import os
 import re
 import socket
@@ -82,16 +81,11 @@ def test_what_is_no_role_is_refused(server, arguments):
     assert health(server.url, *arguments) == (1, "Name a role: worker, trainer, scheduler.\n")
 
 
-def test_the_containers_run_the_roles_commands_and_ask_for_their_health():
-    """As this program defines them, each in the image of its name; docker-compose.yml says nothing else."""
-    stages = re.split(r"^FROM \S+ AS ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
-    images = {stage.partition("\n")[0]: stage for stage in stages[1:]}
+def test_compose_starts_each_role_from_the_image_of_its_name_and_changes_no_command():
+    """What that image runs is what the role's command is."""
     services = (ROOT / "docker-compose.yml").read_text().partition("\nservices:\n")[2]
     for role in Role:
-        assert json.loads(re.findall(r"^CMD (.+)", images[role], re.MULTILINE)[0]) == role.command("python")
-        [check] = re.findall(r"^HEALTHCHECK .*CMD (.+)", images[role], re.MULTILINE)
-        assert json.loads(check) == ["python", "-m", "worker.health", role]
-        service = re.findall(rf"^  {role}:\n((?:    .*\n)+)", services, re.MULTILINE)[0]
+        [service] = re.findall(rf"^  {role}:\n((?:    .*\n)+)", services, re.MULTILINE)
         assert f"target: {role}," in service
         assert not re.search(r"^    (command|entrypoint|healthcheck):", service, re.MULTILINE)
 
@@ -100,4 +94,4 @@ def test_every_role_is_a_module_that_runs():
     """Of this program."""
     for role in Role:
         assert role.command()[:2] == [sys.executable, "-m"]
-        assert (ROOT.joinpath(*role.module.split(".")) / "__main__.py").exists() or role is Role.SCHEDULER
+        assert (ROOT.joinpath(*role.module.split(".")) / "__main__.py").exists()

@@ -24,6 +24,10 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("DIGITMILL_RECONCILE", "off", "reconcile", False),
     ("DIGITMILL_RECONCILE", "TRUE", "reconcile", True),
     ("DIGITMILL_LOG_LEVEL", "debug", "log_level", "DEBUG"),
+    ("DIGITMILL_RETRAIN_CRON", " 0  3 1,15 * mon-fri", "retrain_cron", "0 3 1,15 * mon-fri"),
+    ("DIGITMILL_RETRAIN_CRON", "*/5 8-18/2 * * 0", "retrain_cron", "*/5 8-18/2 * * 0"),
+    ("DIGITMILL_RETRAIN_ALWAYS", "1", "retrain_always", True),
+    ("DIGITMILL_RETRAIN_QUICK", "0", "retrain_quick", False),
 ]
 
 
@@ -65,6 +69,14 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ("DIGITMILL_RESULT_DAYS", "inf"),
         ("DIGITMILL_RESULT_DAYS", "1e300"),
         ("DIGITMILL_LOG_LEVEL", "LOUD"),
+        ("DIGITMILL_RETRAIN_CRON", "daily"),
+        ("DIGITMILL_RETRAIN_CRON", "* * * *"),
+        ("DIGITMILL_RETRAIN_CRON", "60 * * * *"),
+        ("DIGITMILL_RETRAIN_CRON", "*/0 * * * *"),
+        ("DIGITMILL_RETRAIN_CRON", "*/5/2 * * * *"),
+        ("DIGITMILL_RETRAIN_CRON", "0 0 30 2 *"),
+        ("DIGITMILL_RETRAIN_CRON", "0 3 * * someday"),
+        ("DIGITMILL_RETRAIN_ALWAYS", "perhaps"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_variable_and_the_remedy(variable: str, text: str) -> None:

@@ -65,7 +65,10 @@ class Trainings:
     # Whoever wants a training -------------------------------------------------------------------------------------
 
     def ask(self, identifier: str, order: Order, *, who: str) -> str:
-        """Ask for a training; return the id of the one that is open now: this one, or an earlier one not ended yet."""
+        """Ask for a training; return its id, or that of an earlier one that has not ended, which is in its place.
+
+        To ask by the same id again changes nothing, also once that training has ended.
+        """
         answer = self._scripts["ask"](
             keys=[keys.CURRENT, keys.TRAININGS, keys.training(identifier)],
             args=[identifier, keys.TRAINING_PREFIX, order.to_json(), who, TRAININGS_KEPT],

@@ -1,6 +1,8 @@
 -- KEYS: current, trainings, training
 -- ARGV: id, prefix of trainings, order, who, trainings kept
 -- Returns the id of the open training: the one asked for, unless an earlier one has not ended.
+-- What was asked for by this id before is not asked for again.
+if redis.call('EXISTS', KEYS[3]) == 1 then return ARGV[1] end
 local current = redis.call('GET', KEYS[1])
 if current then
   local state = redis.call('HGET', ARGV[2] .. current, 'state')
