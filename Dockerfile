@@ -76,7 +76,7 @@ COPY --from=worker-packages /opt/digitmill /opt/digitmill
 COPY --from=code /opt/digitmill /opt/digitmill
 USER 10001:10001
 CMD ["python", "-m", "worker"]
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "worker.health", "worker"]
+HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "worker.health", "worker"]
 ARG VERSION
 LABEL org.opencontainers.image.title="digitmill: worker" \
       org.opencontainers.image.description="Classifies handwritten digits; one process, one core" \
@@ -85,7 +85,7 @@ LABEL org.opencontainers.image.title="digitmill: worker" \
 
 FROM worker AS scheduler
 CMD ["python", "-m", "worker.scheduler"]
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "worker.health", "scheduler"]
+HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "worker.health", "scheduler"]
 ARG VERSION
 LABEL org.opencontainers.image.title="digitmill: scheduler" \
       org.opencontainers.image.description="Asks for trainings by the clock" \
@@ -113,7 +113,7 @@ COPY --from=code /opt/digitmill /opt/digitmill
 USER 10001:10001
 VOLUME /var/lib/digitmill
 CMD ["python", "-m", "worker.trainer"]
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "worker.health", "trainer"]
+HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "worker.health", "trainer"]
 ARG VERSION
 LABEL org.opencontainers.image.title="digitmill: trainer" \
       org.opencontainers.image.description="Trains, with TensorFlow, and publishes what is no worse" \
