@@ -200,6 +200,29 @@ def test_what_is_due_while_redis_is_away_waits_for_it(tmp_path, caplog):
         assert count(client) == 1
 
 
+def test_at_redis_memory_limit_a_scheduler_begins_and_skips_and_only_asking_waits(
+    make_beat, schedule, trainings, client, caplog
+):
+    """It is heard of, notes each firing once, and says once what it waits for."""
+    caplog.set_level(logging.INFO, "worker.scheduler")
+    client.config_set("maxmemory", 1)
+    make_beat().tick()
+    assert schedule.schedulers() == ["one"]
+    client.config_set("maxmemory", "1gb")
+    for always in (False, True):
+        let_a_firing_be_missed(client)
+        client.config_set("maxmemory", 1)
+        beat = make_beat(retrain_always=always)
+        for _ in range(4):
+            beat.tick()
+        assert schedule.status().outcome == NOTHING_TAUGHT
+        assert caplog.text.count("due at") == 1
+        assert caplog.text.count("out of memory") == always
+        client.config_set("maxmemory", "1gb")
+    beat.tick()
+    assert schedule.status().outcome == f"training {trainings.latest().identifier} is asked for"
+
+
 @pytest.fixture
 def start(server, tmp_path):
     """Start a scheduler in an empty folder that it may not write to."""

@@ -69,9 +69,10 @@ class Beat(beat.Scheduler):
                 self._waiting = None
             self._fault = ""
         except RedisError as fault:
-            if str(fault) != self._fault:  # once, not every second
-                _log.log(logging.WARNING if passes_by_itself(fault) else logging.ERROR, "%s", explain(fault))
-            self._fault = str(fault)
+            reason = explain(fault)
+            if reason != self._fault:  # once, not every second
+                _log.log(logging.WARNING if passes_by_itself(fault) else logging.ERROR, "%s", reason)
+            self._fault = reason
         return min(interval, TICK_SECONDS)
 
     def _begin(self) -> None:

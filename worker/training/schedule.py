@@ -40,22 +40,16 @@ class Schedule:
     def __init__(self, client: "redis.Redis") -> None:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
         self._redis: Any = client
-        self._announce = load_scripts(client, "worker.training", ("announce",))["announce"]
+        self._scripts = load_scripts(client, "worker.training", ("announce", "begin", "handled"))
 
     def begin(self, cron: str) -> float:
         """Begin to follow a schedule; return the unix time, seconds, after which firings of it have not been handled.
 
         That is now for one that is new; else one that came due while no scheduler ran is made up for.
         """
-        known, since = self._redis.hmget(keys.SCHEDULE, "cron", "since")
         now = time.time()
-        if known == cron.encode() and since is not None:
-            return min(float(since), now)
-        with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.delete(keys.SCHEDULE)
-            pipeline.hset(keys.SCHEDULE, mapping={"cron": cron, "since": now})
-            pipeline.execute()
-        return now
+        since = self._scripts["begin"](keys=[keys.SCHEDULE], args=[cron, now])
+        return min(float(since), now)
 
     def announce(self, name: str, cron: str, due: float | None) -> None:
         """Say that a scheduler is alive, what it follows, and when the next firing is due, unix time, seconds.
@@ -63,12 +57,11 @@ class Schedule:
         It is forgotten unless said again in time.
         """
         arguments = [name, int(ALIVE_SECONDS * 1000), "cron", cron, "next", "" if due is None else due]
-        self._announce(keys=[keys.SCHEDULERS, keys.SCHEDULE], args=arguments)
+        self._scripts["announce"](keys=[keys.SCHEDULERS, keys.SCHEDULE], args=arguments)
 
     def handled(self, outcome: str) -> None:
         """Say what became of a firing."""
-        now = time.time()
-        self._redis.hset(keys.SCHEDULE, mapping={"since": now, "handled": now, "outcome": outcome})
+        self._scripts["handled"](keys=[keys.SCHEDULE], args=[time.time(), outcome])
 
     def dismiss(self, name: str) -> None:
         """Forget a scheduler that has stopped."""

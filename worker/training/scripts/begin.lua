@@ -1,0 +1,9 @@
+-- KEYS: schedule
+-- ARGV: cron, the time, unix seconds
+-- Returns the time after which firings of this cron have not been handled.
+local known = redis.call('HMGET', KEYS[1], 'cron', 'since')
+if known[1] == ARGV[1] and known[2] then return known[2] end
+pass_memory_limit()
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'cron', ARGV[1], 'since', ARGV[2])
+return ARGV[2]
