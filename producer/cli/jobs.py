@@ -191,22 +191,24 @@ def status(as_json: bool) -> None:
       digitmill status
     """
     from producer.cli.taught import describe as describe_taught
-    from producer.cli.training import describe
+    from producer.cli.training import describe, describe_schedule
     from producer.mill import running_mill
     from worker.settings import Settings
     from worker.teaching import Teaching
-    from worker.training import Trainings
+    from worker.training import Schedule, Trainings
 
     connection = running_mill(Settings.from_environment())
     workers = connection.ledger.workers()
     running = [status for status in connection.ledger.jobs(latest=200) if not status.state.ended]
     trainings = Trainings(connection.client)
     training, trainers = trainings.latest(), trainings.trainers()
+    schedule = Schedule(connection.client).status()
     taught = Teaching(connection.client).summary()
     if as_json:
         body = {
             "trainers": trainers,
             "training": asdict(training) if training else None,
+            "schedule": asdict(schedule) if schedule.schedulers else None,
             "taught": asdict(taught),
             "redis": connection.where,
             "workers": [asdict(worker) for worker in workers],
@@ -231,6 +233,8 @@ def status(as_json: bool) -> None:
         click.echo(f"trainers  {len(trainers)}")
         if training:
             click.echo(f"training  {training.identifier}  {printable(describe(training))}")
+        if schedule.schedulers:
+            click.echo(f"schedule  {printable(describe_schedule(schedule))}")
         if taught.images or taught.new:
             click.echo(f"taught    {describe_taught(taught)}")
     if not any(worker.ready for worker in workers):

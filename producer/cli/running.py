@@ -14,7 +14,11 @@ from producer.cli.exits import at_the_edge, complain
 from producer.cli.options import JSON
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from producer.local import Stack
+    from worker.roles import Role
+    from worker.settings import Settings
 
 WORKERS = click.option(
     "--workers", metavar="N", type=click.IntRange(1, 1024), help="How many workers.  [default: one per core]"
@@ -97,7 +101,8 @@ def up(workers: int | None, as_json: bool) -> None:
     """Run the whole mill on this machine until Ctrl-C.
 
     An embedded server and supervised workers; other commands find them by themselves. What was submitted outlives a
-    restart. Where DIGITMILL_REDIS_URL is set, that server is used and only the workers run here.
+    restart. With TensorFlow there is a trainer as well, and with DIGITMILL_RETRAIN_CRON a scheduler. Where
+    DIGITMILL_REDIS_URL is set, that server is used, and a trainer has to be started where what is taught is to be kept.
 
     \b
     Example:
@@ -113,18 +118,43 @@ def up(workers: int | None, as_json: bool) -> None:
         try:
             connection = open_mill(stack.url, settings)
             _expect_workers(await_workers(connection, stack))
-            _say_what_runs(stack, connection.where, as_json=as_json)
+            others = _others(settings)
+            for role in others:
+                stack.run(role)
+            _say_what_runs(stack, connection.where, settings, others, as_json=as_json)
             _watch_over(stack)
         except KeyboardInterrupt:
             click.echo("\nStopping: workers finish the batch in hand.", err=True)
 
 
-def _say_what_runs(stack: "Stack", where: str, *, as_json: bool) -> None:
+def _others(settings: "Settings") -> "list[Role]":
+    """What runs beside the workers, after them: somebody waits for those."""
+    from worker.roles import Role
+
+    # Where Redis is elsewhere, so may be the trainer; of two with folders of their own, one would know nothing taught.
+    trainer = [Role.TRAINER] if settings.redis_url is None and _has_tensorflow() else []
+    return trainer + ([Role.SCHEDULER] if settings.retrain_cron else [])
+
+
+def _has_tensorflow() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("tensorflow") is not None
+
+
+def _say_what_runs(
+    stack: "Stack", where: str, settings: "Settings", others: "Sequence[Role]", *, as_json: bool
+) -> None:
     if as_json:
-        click.echo(json.dumps({"redis": where, "workers": stack.workers, "logs": str(stack.logs)}))
+        click.echo(json.dumps({"redis": where, "workers": stack.workers, "others": others, "logs": str(stack.logs)}))
         return
     click.echo(f"The mill is running with {_workers(stack.workers)}. Ctrl-C stops it.")
     click.echo(f"redis     {where}")
+    if settings.redis_url is None:
+        missing = "none: it needs TensorFlow, which `pip install 'digitmill[train]'` gets"
+        click.echo(f"trainer   {'1, for `digitmill train`' if 'trainer' in others else missing}")
+    if settings.retrain_cron:
+        click.echo(f"schedule  {settings.retrain_cron} (UTC)")
     click.echo(f"logs      {stack.logs}")
     click.echo("In another terminal: digitmill submit PATH, digitmill status")
 

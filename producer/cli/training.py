@@ -15,7 +15,7 @@ from producer.cli.options import JSON
 
 if TYPE_CHECKING:
     from producer.client import Connection
-    from worker.training import Order, Trainings, TrainingStatus
+    from worker.training import Order, ScheduleStatus, Trainings, TrainingStatus
 
 LOOK_SECONDS = 0.5
 PATIENCE_SECONDS = 60.0
@@ -93,6 +93,19 @@ def describe(status: "TrainingStatus") -> str:
         return status.stage or "starting"
     left = f", {_duration(status.seconds_left)} left" if status.seconds_left else ""
     return f"{status.stage}, epoch {status.epoch} of {status.epochs}, {status.accuracy:.2%} so far{left}"
+
+
+def describe_schedule(schedule: "ScheduleStatus") -> str:
+    """How the schedule stands, in words."""
+    if not schedule.cron:
+        return "none: DIGITMILL_RETRAIN_CRON is not set where the scheduler runs"
+    due = f", next at {_moment(schedule.next)}" if schedule.next else ""
+    last = f"; {_moment(schedule.handled)}: {schedule.outcome}" if schedule.handled else ""
+    return f"{schedule.cron}{due}{last}"
+
+
+def _moment(when: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(when))
 
 
 def _duration(seconds: float) -> str:

@@ -1,8 +1,7 @@
-"""The local stack: server and workers, started, watched and stopped as one."""
+"""The local stack: server, workers and whatever else a mill has, started, watched and stopped as one."""
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,21 +14,23 @@ from model.errors import NoWorkers, UsageError
 from producer.local.server import ServerFolder
 from producer.local.supervisor import Program, Supervisor
 from worker.connection import connect
+from worker.roles import Role
 
 SERVER = "server"
 SERVER_START_SECONDS = 20.0
 HOPELESS_RESTARTS = 3
-WORKER_GRACE_SECONDS = 15.0
+GRACE_SECONDS = {Role.WORKER: 15.0, Role.TRAINER: 5.0, Role.SCHEDULER: 5.0}
+"""How long each may take to end: a worker finishes its batch; a killed trainer's training is taken up again."""
 
 
 class Stack:
-    """An embedded server and its workers; a context manager.
+    """An embedded server and its workers; a context manager. Processes of other roles may be added.
 
     Args:
         folder: private folder of the server's data and of all logs.
         workers: how many; one per core is right.
-        redis_url: of a server elsewhere that the workers are to use; none is started then.
-        environment: variables for the workers beyond those of this process.
+        redis_url: of a server elsewhere that is to be used; none is started then.
+        environment: variables for all but the server, beyond those of this process.
 
     Raises:
         UsageError: there is no server binary, the folder is in use, or the server does not start.
@@ -47,7 +48,7 @@ class Stack:
         self.workers = workers
         self.embedded = redis_url is None
         self.url = redis_url or self.server.url
-        self._environment = environment or {}
+        self._environment = {**os.environ, **(environment or {}), "DIGITMILL_REDIS_URL": self.url}
         self.supervisor = Supervisor()
 
     @property
@@ -74,6 +75,21 @@ class Stack:
         self.supervisor.stop()
         self.server.release()
 
+    def run(self, role: Role, name: str | None = None) -> None:
+        """Keep one more process of a role running; its log is named as it is, after the role by default."""
+        name = name or role
+        self.supervisor.add(
+            Program(
+                name,
+                role.command(),
+                self._environment,
+                self._log(name),
+                grace_seconds=GRACE_SECONDS[role],
+                # The server ends with us: a worker told kindly would wait a minute for it, to finish its batch.
+                orphaned=signal.SIGKILL,
+            )
+        )
+
     def check_workers(self) -> None:
         """Make sure that the workers do not merely end as often as they are started.
 
@@ -81,7 +97,7 @@ class Stack:
             NoWorkers: one has ended several times; the message has its last word.
         """
         for name, restarts in self.supervisor.restarts().items():
-            if name != SERVER and restarts >= HOPELESS_RESTARTS:
+            if name.startswith(Role.WORKER) and restarts >= HOPELESS_RESTARTS:
                 log = self._log(name)
                 last = log.read_text(errors="replace").strip().rpartition("\n")[2]
                 raise NoWorkers(f"The workers end as soon as they start: {last}. More is in {log}.")
@@ -95,20 +111,8 @@ class Stack:
             command, log = self.server.command(), self.logs / "server.out"
             self.supervisor.add(Program(SERVER, command, os.environ, log, grace_seconds=20.0, outlives=True))
             self._await_server()
-        environment = {**os.environ, **self._environment, "DIGITMILL_REDIS_URL": self.url}
         for number in range(1, self.workers + 1):
-            name, command = f"worker-{number}", [sys.executable, "-m", "worker"]
-            self.supervisor.add(
-                Program(
-                    name,
-                    command,
-                    environment,
-                    self._log(name),
-                    grace_seconds=WORKER_GRACE_SECONDS,
-                    # The server ends with us: a worker told kindly would wait a minute for it, to finish its batch.
-                    orphaned=signal.SIGKILL,
-                )
-            )
+            self.run(Role.WORKER, f"{Role.WORKER}-{number}")
 
     def _await_server(self) -> None:
         client = connect(self.url)

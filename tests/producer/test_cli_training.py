@@ -12,7 +12,7 @@ import pytest
 
 from producer.local import Stack
 from worker.connection import connect
-from worker.training import Trainings, TrainingState
+from worker.training import Schedule, Trainings, TrainingState
 
 DIGITMILL = Path(sys.executable).with_name("digitmill")
 SECONDS = 60.0
@@ -84,6 +84,21 @@ def test_a_training_is_asked_for_once_shown_and_cancelled(digitmill, trainings):
     code, _, err = digitmill("train", "--cancel")
     assert code == 2
     assert "nothing to cancel" in err
+
+
+@pytest.mark.usefixtures("trainings")
+def test_status_shows_the_schedule_while_a_scheduler_is_alive(digitmill, server):
+    """When the next training is due, and what became of the last; without a scheduler nothing is ever due."""
+    schedule = Schedule(connect(server.url))
+    schedule.begin("0 3 * * *")
+    schedule.handled("skipped: nothing was taught since the last training")
+    assert "schedule" not in digitmill("status")[1]
+    schedule.announce("host-1", "0 3 * * *", 1795489200.0)
+    out = digitmill("status")[1]
+    assert "schedule  0 3 * * *, next at 2026-11-24 03:00 UTC; 20" in out
+    assert "UTC: skipped: nothing was taught since the last training\n" in out
+    said = json.loads(digitmill("status", "--json")[1])["schedule"]
+    assert (said["schedulers"], said["cron"], said["next"]) == (["host-1"], "0 3 * * *", 1795489200.0)
 
 
 @pytest.mark.slow

@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,16 @@ import pytest
 from model.digits import Digits
 from model.errors import NoWorkers, UsageError
 from producer.cli.exits import Exit
+from producer.cli.running import _others
 from producer.local import Stack
 from producer.local.server import ServerFolder, find_server
 from producer.mill import await_workers, open_mill, running_mill
 from producer.submission import Order, create_job, open_order, send_job
 from worker.connection import connect
 from worker.ledger import Ledger
+from worker.roles import Role
 from worker.settings import Settings
+from worker.training import Schedule, Trainings
 
 INJECTED = Path(__file__).parent.parent / "faults" / "injected"
 """Teaches workers what the marks behind an image mean."""
@@ -194,6 +199,7 @@ def said_for_programs(line: bytes) -> None:
     said = json.loads(line)
     assert ready_workers(said["redis"]) == said["workers"] == 1
     assert (Path(said["logs"]) / "worker-1.log").exists()
+    assert said["others"] == ["trainer"] * (find_spec("tensorflow") is not None)
 
 
 @pytest.mark.parametrize(
@@ -211,6 +217,34 @@ def test_up_says_when_it_is_ready_and_stops_everything_when_told_to(
         up.send_signal(number)
         assert up.wait(20) == Exit.WELL
         assert [process for process in mill if process.is_running()] == []
+
+
+@pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")
+def test_up_runs_a_trainer_and_a_scheduler_and_neither_delays_its_end(
+    tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    """Where TensorFlow is, and a schedule is set; their logs are beside those of the workers."""
+    with digitmill_up(tmp_path, "--json", DIGITMILL_RETRAIN_CRON="0 3 * * *") as (up, line):
+        said = json.loads(line)
+        assert said["others"] == ["trainer", "scheduler"]
+        client = connect(said["redis"])
+        eventually(lambda: Trainings(client).trainers(), what="the trainer")
+        eventually(lambda: Schedule(client).status().next, what="the scheduler")
+        assert {log.name for log in Path(said["logs"]).glob("*r.log")} == {"server.log", "trainer.log", "scheduler.log"}
+        mill = descendants(up.pid)
+        began = time.monotonic()
+        up.send_signal(signal.SIGTERM)
+        assert up.wait(20) == Exit.WELL
+        assert time.monotonic() - began < 2.5, "Celery takes that long by itself"
+        assert [process for process in mill if process.is_running()] == []
+
+
+def test_what_runs_beside_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No trainer without TensorFlow, nor where another server is used, which may have one; a scheduler if it is set."""
+    settings = Settings.from_environment({})
+    assert _others(replace(settings, redis_url="redis://elsewhere", retrain_cron="0 3 * * *")) == [Role.SCHEDULER]
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert _others(settings) == []
 
 
 @linux_only

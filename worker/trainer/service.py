@@ -39,6 +39,7 @@ class TrainerService:
         self._url = settings.redis_url or DEFAULT_REDIS_URL
         self._name = f"{socket.gethostname()}-{os.getpid()}"
         self._stopping = threading.Event()
+        self._at_work = threading.Lock()
         self._app = make_app(self._url, settings)
         self._app.conf.update(
             task_queues=[queue()], worker_prefetch_multiplier=1, task_time_limit=None, task_soft_time_limit=None
@@ -64,7 +65,6 @@ class TrainerService:
         )
         _log.info("trainer %s on %s", self._name, without_password(self._url))
         worker.start()
-        self._lookout.stop()
         return int(worker.exitcode or 0)
 
     def _ready(self, **_: Any) -> None:
@@ -72,9 +72,22 @@ class TrainerService:
             self._lookout.start()
 
     def _stop(self, **_: Any) -> None:
+        """Told to stop: Celery would take 2.5 s to end an idle trainer."""
         self._stopping.set()
+        threading.Thread(target=self._end_soon, name="end", daemon=True).start()
+
+    def _end_soon(self) -> None:
+        """End without another word to Celery, as soon as no training is in hand."""
+        with self._at_work:
+            self._lookout.stop()
+            os._exit(0)
 
     def _train(self) -> None:
+        with self._at_work:
+            if not self._stopping.is_set():
+                self._train_alone()
+
+    def _train_alone(self) -> None:
         client = connect(self._url)
         trainings = Trainings(client)
         claim = persist(
