@@ -10,17 +10,15 @@ from typing import Final
 
 from model import mnist, samples
 from model.card import Card, read_file
+from model.decision import DECISION, Decision
 from model.digits import Dataset
 from model.errors import ModelError, UsageError
-from model.gate import Decision
 from model.recipe import Recipe
 from model.typed import plain, typed
 
 ORDER: Final = "order.json"
 LIVE: Final = "live"
 CANDIDATE: Final = "candidate"
-DECISION: Final = "gate.json"
-"""The gate's decision, one of the candidate's files; its card vouches for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +86,6 @@ def read_candidate(folder: Path) -> tuple[Card, dict[str, bytes], Decision]:
     """
     card = Card.read(folder / CANDIDATE)
     files = {name: read_file(folder / CANDIDATE, card, name) for name in card.files}
-    try:
-        decision: Decision = typed(Decision, json.loads(files[DECISION]))
-    except (KeyError, ValueError, TypeError) as fault:
-        raise ModelError(f"{folder / CANDIDATE} has no decision of the gate. Train again.") from fault
-    return card, files, decision
+    if DECISION not in files:
+        raise ModelError(f"{folder / CANDIDATE} has no decision of the gate. Train again.")
+    return card, files, Decision.loads(files[DECISION])

@@ -6,13 +6,13 @@ out of what was taught. MNIST's test set decides nothing.
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import NamedTuple
 
 import numpy as np
 
 from model import metrics
 from model.card import Score
 from model.classifier import Classifier
+from model.decision import Decision, Side
 from model.digits import Digits
 
 VALIDATION_MARGIN = 0.001
@@ -23,27 +23,6 @@ TAUGHT_MARGIN = 0.02
 
 SPEED_IMAGES = 1024
 SPEED_ROUNDS = 3
-
-
-class Side(NamedTuple):
-    """How one of the two models did."""
-
-    version: str
-    validation: Score
-    taught: Score | None  # None where nothing taught is held out
-    recall: list[float]  # by digit, on the validation images
-    bytes: int  # of model.tflite
-    images_per_second: float  # best of three rounds of 1,024 images, one thread
-
-
-class Decision(NamedTuple):
-    """What the gate found."""
-
-    passed: bool
-    reason: str  # one sentence
-    candidate: Side
-    live: Side
-    agreement: Score  # of the candidate's int8 export with its float network
 
 
 def assess(version: str, classifier: Classifier, size: int, validation: Digits, taught: Digits) -> Side:

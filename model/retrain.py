@@ -18,18 +18,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model.candidate import CANDIDATE, DECISION, LIVE, Order
+from model.candidate import CANDIDATE, LIVE, Order
 from model.card import CARD, WEIGHTS, Card, read_model
 from model.card_page import write_card
 from model.classifier import Classifier
+from model.decision import DECISION, Decision, Side
 from model.digits import Dataset, Digits, hold_out
 from model.errors import DigitmillError, ModelError, UsageError
-from model.gate import Decision, Side, assess, decide
+from model.gate import assess, decide
 from model.judge import LEAST_AGREEMENT
 from model.quiet_tensorflow import import_tensorflow
 from model.taught import TaughtFolder, mixed
 from model.train import train
-from model.typed import plain
 
 if TYPE_CHECKING:
     from model.fit import Progress
@@ -72,7 +72,7 @@ def _side(card: Card, model: bytes, validation: Digits, held: Digits) -> Side:
 
 def _keep(decision: Decision, card: Card, folder: Path) -> None:
     """Put the decision among the candidate's files; the card, which vouches for it, is written last."""
-    content = json.dumps(plain(decision), indent=1).encode()
+    content = decision.dumps()
     (folder / DECISION).write_bytes(content)
     write_card(dataclasses.replace(card, files={**card.files, DECISION: hashlib.sha256(content).hexdigest()}), folder)
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from model.card import Card, Score
+from model.decision import Decision, Side
 from producer.cli.ages import age
 from producer.cli.exits import printable
 from worker.ledger import WorkerStatus
@@ -25,6 +26,15 @@ SERVICE: tuple[tuple[str, Callable[[Tally], str]], ...] = (
     ("  unlike the one before", lambda tally: _share(tally.disagreed, tally.shadowed)),
 )
 """What is said of a version in service: a name, and how it is read from its tally."""
+
+
+GATE: tuple[tuple[str, Callable[[Side], str]], ...] = (
+    ("at the gate, validation", lambda side: _percent(side.validation.accuracy)),
+    ("  held-out taught", lambda side: _percent(side.taught.accuracy) if side.taught else "-"),
+    ("  size", lambda side: f"{side.bytes / 1024:,.0f} KiB"),
+    ("  speed, one thread", lambda side: f"{side.images_per_second:,.0f}/s"),
+)
+"""Likewise of a version at the gate, where both classified the same images."""
 
 
 def listed(
@@ -71,8 +81,8 @@ def print_list(rows: Sequence[dict[str, Any]], history: Sequence[Move]) -> None:
         click.echo(f"\n{_moved(history[0])}")
 
 
-def print_card(card: Card, aliases: Sequence[str], moves: Sequence[Move]) -> None:
-    """Print what matters of a card, and when it became live or ceased to be."""
+def print_card(card: Card, aliases: Sequence[str], moves: Sequence[Move], decision: Decision | None) -> None:
+    """Print what matters of a card, what the gate said, and when it became live or ceased to be."""
     created = age(datetime.fromisoformat(card.created).timestamp())
     click.echo(f"version     {click.style(card.version, bold=True)}  {', '.join(aliases)}".rstrip())
     click.echo(f"created     {card.created} ({created} ago), after {card.parent or 'none'}")
@@ -89,6 +99,8 @@ def print_card(card: Card, aliases: Sequence[str], moves: Sequence[Move]) -> Non
     for name in ("precision", "recall"):
         click.echo(f"{name:<11} " + "  ".join(f"{100 * getattr(each, name):>6.2f}" for each in card.per_class))
     click.echo(f"files       {', '.join(f'{name} {sha256[:8]}…' for name, sha256 in card.files.items())}")
+    if decision:
+        click.echo(f"gate        {printable(decision.reason)}")
     for move in moves:
         click.echo(f"history     {_moved(move)}")
 
@@ -109,8 +121,17 @@ def compared(card: Card, other: Card) -> list[dict[str, Any]]:
     return [{"figure": name, "a": a, "b": b, "more_is_better": better} for name, a, b, better in rows]
 
 
-def print_comparison(cards: Sequence[Card], rows: Sequence[dict[str, Any]], tallies: Sequence[Tally]) -> None:
-    """Print two versions side by side: their cards with the difference in percentage points, and their service."""
+def print_comparison(
+    cards: Sequence[Card], rows: Sequence[dict[str, Any]], tallies: Sequence[Tally], decision: Decision | None
+) -> None:
+    """Print two versions side by side: their cards with the difference in percentage points, and their service.
+
+    Args:
+        cards: of both.
+        rows: as `compared` gives them.
+        tallies: what both have answered.
+        decision: of the gate, if it compared these two.
+    """
     widths = [max(len(card.version), 9) for card in cards]
 
     def beside(words: Sequence[str]) -> str:
@@ -123,9 +144,17 @@ def print_comparison(cards: Sequence[Card], rows: Sequence[dict[str, Any]], tall
     click.echo(f"{'images trained on':<23}  {beside([f'{card.data.train:,}' for card in cards])}")
     click.echo(f"{'epochs':<23}  {beside([f'{len(card.epochs)}' for card in cards])}")
     click.echo(f"{'temperature':<23}  {beside([f'{card.temperature:.3f}' for card in cards])}")
+    if decision:
+        sides = [decision.candidate, decision.live]
+        if sides[0].version != cards[0].version:
+            sides.reverse()
+        for name, of_side in GATE:
+            click.echo(f"{name:<23}  {beside([of_side(side) for side in sides])}")
     for name, of in SERVICE:
         click.echo(f"{name:<23}  {beside([of(tally) for tally in tallies])}")
-    if cards[0].data.sha256 != cards[1].data.sha256:
+    if decision:
+        click.echo(printable(decision.reason))
+    elif cards[0].data.sha256 != cards[1].data.sha256:
         click.echo("They were trained and judged on different data: small differences mean nothing.")
 
 

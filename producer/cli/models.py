@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model.errors import UsageError
+from model.typed import plain
 from producer.cli.exits import at_the_edge, complain, printable
 from producer.cli.options import JSON, not_empty
 
 if TYPE_CHECKING:
+    from model.card import Card
+    from model.decision import Decision
     from producer.client import Connection
+    from worker.registry import Registry
 
 FOLLOW_SECONDS = 2.0
 """How long a promotion waits for the workers to serve it, to say how many do. They take a third of a second."""
@@ -77,11 +81,12 @@ def show(version: str, as_json: bool) -> None:
     card = registry.card(registry.resolve(version))
     aliases = named(card.version, registry.aliases(), registry.baseline)
     moves = [move for move in registry.history() if card.version in (move.version, move.before)]
+    decision = registry.decision(card)
     if as_json:
         body = {"aliases": aliases, "card": json.loads(card.dumps()), "history": [asdict(move) for move in moves]}
-        click.echo(json.dumps(body))
+        click.echo(json.dumps({**body, "gate": decision and plain(decision)}))
     else:
-        print_card(card, aliases, moves)
+        print_card(card, aliases, moves, decision)
 
 
 @models.command()
@@ -102,12 +107,23 @@ def compare(version: str, other: str, as_json: bool) -> None:
 
     registry = _connect().registry
     cards = [registry.card(registry.resolve(words)) for words in (version, other)]
+    decision = _decided(registry, *cards)
     rows, tallies = compared(*cards), [registry.tally(card.version) for card in cards]
     if as_json:
         served = [asdict(tally) for tally in tallies]
-        click.echo(json.dumps({"versions": [card.version for card in cards], "figures": rows, "in_service": served}))
+        body = {"versions": [card.version for card in cards], "figures": rows, "in_service": served}
+        click.echo(json.dumps({**body, "gate": decision and plain(decision)}))
     else:
-        print_comparison(cards, rows, tallies)
+        print_comparison(cards, rows, tallies, decision)
+
+
+def _decided(registry: "Registry", card: "Card", other: "Card") -> "Decision | None":
+    """The gate's decision, if it compared these two."""
+    for each in (card, other):
+        decision = registry.decision(each)
+        if decision and {decision.candidate.version, decision.live.version} == {card.version, other.version}:
+            return decision
+    return None
 
 
 @models.command()

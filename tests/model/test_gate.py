@@ -5,8 +5,9 @@ import pytest
 
 from model.card import BASELINE, Score, read_model
 from model.classifier import Classifier
+from model.decision import Side
 from model.digits import Digits
-from model.gate import Side, assess, decide
+from model.gate import assess, decide
 from model.judge import LEAST_AGREEMENT
 
 TRUE = Score.of(5000, 5000)

@@ -1,5 +1,7 @@
 """`digitmill models` as its users meet it: real processes, a real mill."""
 
+import dataclasses
+import hashlib
 import json
 import os
 import signal
@@ -9,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from model.card import BASELINE, CARD, MODEL, WEIGHTS, Card
+from model.card import BASELINE, CARD, MODEL, WEIGHTS, Card, Score
+from model.decision import DECISION, Decision, Side
 from worker.registry import keys as registry_keys
 
 DIGITMILL = Path(sys.executable).with_name("digitmill")
@@ -94,6 +97,28 @@ def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, f
     for name in (CARD, MODEL, WEIGHTS):
         assert (tmp_path / "pulled" / name).read_bytes() == (folder / name).read_bytes()
     digitmill("push", tmp_path / "pulled")
+
+
+@pytest.mark.slow
+def test_what_the_gate_found_is_shown_beside_the_cards(digitmill, folder):
+    """Both on the images that both classified, held-out taught ones too, whichever is named first; with its reason."""
+    card = Card.read(folder)
+    sides = [
+        Side(version, Score.of(right, 50), Score.of(right - 10, 40), [0.5] * 10, 2048, rate)
+        for version, right, rate in ((card.version, 49, 30_000.0), (BASELINE_VERSION, 47, 31_000.0))
+    ]
+    content = Decision(True, "Passed: better.", sides[0], sides[1], Score.of(50, 50)).dumps()
+    (folder / DECISION).write_bytes(content)
+    files = {**card.files, DECISION: hashlib.sha256(content).hexdigest()}
+    dataclasses.replace(card, files=files).write(folder)
+    digitmill("push", folder)
+    assert "gate        Passed: better." in digitmill("show", "candidate")
+    for names, shares in ((("candidate", "live"), "98.00%94.00%"), (("live", "candidate"), "94.00%98.00%")):
+        lines = digitmill("compare", *names).replace(" ", "").splitlines()
+        assert f"atthegate,validation{shares}" in lines
+        assert any("held-outtaught" in line for line in lines)
+        assert lines[-1] == "Passed:better."
+    assert json.loads(digitmill("compare", "candidate", "live", "--json"))["gate"]["reason"] == "Passed: better."
 
 
 @pytest.mark.slow

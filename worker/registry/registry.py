@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from model.card import BASELINE, MODEL, Card, read_file
+from model.decision import DECISION, Decision
 from model.errors import ModelError, UsageError
 from worker.registry import keys
 from worker.registry.checks import check_complete, missing, read_card, verified
@@ -128,6 +129,17 @@ class Registry:
         text, sha256, content = self._redis.hmget(keys.model(version), keys.CARD, keys.SHA256, keys.file(MODEL))
         card = read_card(version, text, sha256)
         return card, verified(card, MODEL, content)
+
+    def decision(self, card: Card) -> Decision | None:
+        """Return what the gate found of a version; None if it never stood before it.
+
+        Raises:
+            ModelError: it is altered.
+        """
+        if DECISION not in card.files or card.version == self.baseline.version:
+            return None
+        content = self._redis.hget(keys.model(card.version), keys.file(DECISION))
+        return Decision.loads(verified(card, DECISION, content))
 
     def card(self, version: str) -> Card:
         """Return a version's card, verified.
