@@ -83,7 +83,7 @@ def print_tally(connection: "Connection | None", tally: Tally) -> None:
         if waiting := await_kept(connection):
             click.echo(f"waiting   {_count(waiting, 'change')} for the trainer")
         _say_no_trainer(connection, waiting)
-        click.echo("next      digitmill train --wait")
+        click.echo("next      digitmill train --quick --wait")
 
 
 def print_json(connection: "Connection | None", tally: Tally) -> None:
