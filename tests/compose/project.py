@@ -88,8 +88,8 @@ class Producer:
     container: str
 
     def ask(self, *arguments: str) -> Any:
-        """Run `digitmill … --json`; return what it printed."""
-        return json.loads(docker("exec", self.container, "digitmill", *arguments, "--json"))
+        """Run `digitmill … --json`; return what it printed, also where its exit code says that no worker is ready."""
+        return json.loads(docker("exec", self.container, "digitmill", *arguments, "--json", check=False))
 
     def ready_workers(self) -> list[dict[str, Any]]:
         """The workers that are ready, as `digitmill status` lists them."""
