@@ -50,6 +50,7 @@ def compose(clone: Path) -> Iterator[Compose]:
     run(["make", "env"], folder=clone, **user)
     with (clone / ".env").open("a") as settings:
         settings.write(f"DIGITMILL_TRAINER_CPUS={min(2, os.cpu_count() or 1)}\n")
+    docker("rm", "--force", f"{PROJECT}-asks", check=False)  # of a run that was ended by force
     project("down", "--volumes", "--remove-orphans")
     project("--profile", "producer", "build", seconds=900)
     yield project

@@ -54,8 +54,8 @@ def test_workers_killed_in_mid_job_lose_nothing(mill, producer, submit, folder_o
 
 
 def test_stopped_workers_finish_or_hand_back_within_fifteen_seconds(mill, submit, folder_of, correct, eventually):
-    """Batches of 18 s are handed back, and no container had to be killed."""
-    job = submit(folder_of(180, slow=1), "stopped", "--batch-size", "60")
+    """Batches of 13 s are handed back, and no container had to be killed."""
+    job = submit(folder_of(135, slow=1), "stopped", "--batch-size", "45")
     eventually(lambda: len(at_work(mill)) == 3, seconds=30, what="three workers at work")
     stopped = mill.containers("worker")
     began = time.monotonic()
@@ -64,7 +64,7 @@ def test_stopped_workers_finish_or_hand_back_within_fifteen_seconds(mill, submit
     assert [inspect(container)["State"]["ExitCode"] for container in stopped] == [0, 0, 0]
     assert not at_work(mill)
     mill("start", "worker")
-    assert_complete(job.result(), 180, correct(180))
+    assert_complete(job.result(), 135, correct(135))
 
 
 @pytest.mark.parametrize("how", ["restart", "kill"])

@@ -52,7 +52,7 @@ def test_what_is_taught_is_live_in_every_worker_without_a_restart(
 
     eventually(lambda: training("attempts"), seconds=90, what="a training")
     began = time.monotonic()
-    eventually(lambda: training("epoch"), seconds=300, what="its first epoch")
+    eventually(lambda: training("epoch"), seconds=400, what="its first epoch")
     # The second epoch takes less than the first with its preparations; the job is to outlast it and the gate.
     job_seconds = time.monotonic() - began + 40
     images = int(job_seconds * 3 / SLOW_SECONDS)
@@ -72,6 +72,5 @@ def test_what_is_taught_is_live_in_every_worker_without_a_restart(
     [version] = [one for one in producer.ask("models", "list")["versions"] if "live" in one["aliases"]]
     assert version["version"] == after
     assert "taught" in version["data"]
-    passed_over = "nothing was taught since"
-    eventually(lambda: passed_over in mill("logs", "scheduler").stdout, seconds=90, what="a firing passed over")
+    assert len(mill.containers("scheduler")) == 2
     assert mill.redis("ZCARD", "digitmill:trainings") == "1"
