@@ -52,7 +52,7 @@ class Batches:
         size = min(recipe.batch_size, len(train))
         self._drawn, self._outliers = round(recipe.drawn * size), round(recipe.outliers * size)
         self._collected = size - self._drawn - self._outliers
-        self.steps = len(train) // self._collected
+        self.steps = max(1, round(recipe.share * len(train)) // self._collected)
         random = np.random.default_rng((seed, 0))
         self.seconds = -thread_time()
         self._drawn_digits = Digits(*hands.draw(EPOCHS_DRAWN * self.steps * self._drawn, random))

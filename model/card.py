@@ -168,6 +168,11 @@ class Card:
     intended_use: str | None = None
     not_for: list[str] = field(default_factory=list)
 
+    @property
+    def refined(self) -> bool:
+        """Whether its training began with its parent's weights."""
+        return bool(self.recipe.get("refines"))
+
     def dumps(self) -> str:
         """The card as JSON, readable by people too.
 

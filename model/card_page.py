@@ -149,7 +149,7 @@ def _training(card: Card) -> str:
     data = card.data
     facts: list[tuple[str, object]] = [
         ("created", card.created),
-        ("parent", f"`{card.parent}`" if card.parent else "none"),
+        ("refined from" if card.refined else "parent", f"`{card.parent}`" if card.parent else "none"),
         ("data", f"{data.name}: {data.train:,} to train, {data.validation:,} to validate, {data.test:,} to test"),
         ("SHA-256 of the data", f"`{data.sha256}`"),
         ("seed", card.seed),

@@ -18,7 +18,8 @@ from model.batches import Batches
 from model.card import Epoch
 from model.checkpoint import Checkpoint
 from model.digits import Digits, sha256
-from model.network import build, build_teacher, dump_weights
+from model.errors import UsageError
+from model.network import build, build_teacher, dump_weights, interpolate
 from model.recipe import Recipe
 from model.stage import Stage
 
@@ -57,18 +58,27 @@ def fit(
         recipe: how.
         seed: of every random number.
         on_epoch: told after each epoch of each stage; what it raises ends the training.
-        start: has the weights to begin with, where the recipe refines.
+        start: what to begin with, if the recipe refines.
         checkpoints: a folder for the state after each epoch; a training of these same arguments found there goes on.
 
     Returns:
-        The network with the averaged weights after the last epoch, and its epochs; the teachers' are not among them.
+        The network with the averaged weights after the last epoch, blended with those of `start`, and its epochs; the
+        teachers' are not among them.
+
+    Raises:
+        UsageError: there is a `start` where the recipe does not refine, or none where it does.
     """
+    if recipe.refines != (start is not None):
+        raise UsageError("A recipe that refines needs a network to begin with, and no other takes one. Change either.")
     tf.config.experimental.enable_op_determinism()
     training = _Training(train, validation, recipe, seed, on_epoch, checkpoints, start)
     teachers = [training.stage(build_teacher, number)[0] for number in range(1, recipe.teachers + 1)]
-    if start:
+    if start is not None:
         teachers.append(start)
-    return training.stage(lambda dropout=0.0: build(dropout, start), teachers=teachers)
+    network, epochs = training.stage(lambda dropout=0.0: build(dropout, start), teachers=teachers)
+    if start is not None:
+        interpolate(start, network, recipe.blend)
+    return network, epochs
 
 
 class _Training:
@@ -86,7 +96,7 @@ class _Training:
     ) -> None:
         self._train, self._validation, self._recipe, self._seed = train, validation, recipe, seed
         self._on_epoch, self._checkpoints = on_epoch, checkpoints
-        begun = hashlib.sha256(dump_weights(start)).hexdigest() if start else None
+        begun = hashlib.sha256(dump_weights(start)).hexdigest() if start is not None else None
         same = json.dumps([sha256(train, validation), asdict(recipe), seed, begun, tf.__version__])
         self._name = hashlib.sha256(same.encode()).hexdigest()
         self._done, self._started = 0.0, perf_counter()

@@ -38,10 +38,17 @@ def build(dropout: float = 0.0, start: keras.Model | None = None) -> keras.Model
         ],
         name="digits",
     )
-    if start:
+    if start is not None:
         for name, variable in _variables(network).items():
             variable.assign(_variables(start)[name])
     return network
+
+
+def interpolate(start: keras.Model, end: keras.Model, share: float) -> None:
+    """Let the weights of `end` be those that lie a `share` of the way from the weights of `start` to them."""
+    before = _variables(start)
+    for name, variable in _variables(end).items():
+        variable.assign(before[name] + share * (variable - before[name]))
 
 
 def build_teacher(dropout: float = 0.0) -> keras.Model:

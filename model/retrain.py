@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.candidate import CANDIDATE, LIVE, Order
-from model.card import CARD, WEIGHTS, Card, read_model
+from model.card import CARD, WEIGHTS, Card, read_file, read_model
 from model.card_page import write_card
 from model.classifier import Classifier
 from model.decision import DECISION, Decision, Side
@@ -32,6 +32,8 @@ from model.taught import TaughtFolder, mixed
 from model.train import train
 
 if TYPE_CHECKING:
+    import keras
+
     from model.fit import Progress
 
 _LOCK = "lock"
@@ -48,15 +50,14 @@ def retrain(folder: Path) -> Decision:
     taught, held = TaughtFolder(Path(order.taught)).load()
     _, validation = hold_out(data.train, recipe.validation)
     live, live_model = read_model(folder / LIVE)
-    weights, candidate = folder / LIVE / WEIGHTS, folder / CANDIDATE
-    if recipe.refines and not weights.exists():
-        raise UsageError(f"{live.version} was published without its weights, so it cannot be refined. Train anew.")
+    candidate = folder / CANDIDATE
     if not (candidate / CARD).exists():
         import_tensorflow()
         _limit_threads(order.threads)
         name = data.name if not len(taught) else f"{data.name} and {len(taught):,} taught"
         dataset = Dataset(name, mixed(data.train, taught), data.test)
-        train(dataset, recipe, candidate, seed=order.seed, parent=live.version, start=weights, on_epoch=_tell_epoch)
+        start = _network(live, folder / LIVE) if recipe.refines else None
+        train(dataset, recipe, candidate, seed=order.seed, parent=live.version, start=start, on_epoch=_tell_epoch)
     _tell(stage="judging", epoch=0, epochs=0, seconds_left=0)
     card, model = read_model(candidate)
     decision = decide(
@@ -64,6 +65,21 @@ def retrain(folder: Path) -> Decision:
     )
     _keep(decision, card, candidate)
     return decision
+
+
+def _network(live: Card, folder: Path) -> "keras.Model":
+    """What is live, to be refined.
+
+    Raises:
+        UsageError: it has no weights of this network; whoever pushed it left them out, say.
+    """
+    from model.network import load_weights
+
+    try:
+        read_file(folder, live, WEIGHTS)  # those of what was live at an earlier attempt may lie there still
+        return load_weights(folder / WEIGHTS)
+    except ModelError as fault:
+        raise UsageError(f"{live.version} cannot be refined. {fault} Or train a new one instead.") from fault
 
 
 def _side(card: Card, model: bytes, validation: Digits, held: Digits) -> Side:

@@ -24,6 +24,8 @@ from model.quiet_tensorflow import import_tensorflow
 from model.recipe import Recipe
 
 if TYPE_CHECKING:
+    import keras
+
     from model.fit import Progress
 
 CHECKPOINTS = "training"
@@ -38,7 +40,7 @@ def train(
     seed: int = 1,
     name: str | None = None,
     parent: str | None = None,
-    start: Path | None = None,
+    start: "keras.Model | None" = None,
     on_epoch: "Callable[[Progress], None]" = lambda _: None,
 ) -> Card:
     """Train a network, export it, judge both, and write the model into `folder`.
@@ -53,7 +55,7 @@ def train(
         seed: of every random number.
         name: first part of the version; by default the time, UTC.
         parent: version of the live model that this one is meant to replace.
-        start: its weights, with which a recipe that refines begins.
+        start: its network, for a recipe that refines.
         on_epoch: told after each epoch of each stage; what it raises ends the training.
 
     Returns:
@@ -61,8 +63,9 @@ def train(
 
     Raises:
         DataError: there are not enough images.
-        ModelError: the export does not agree with the network it came from, or `start` has no weights of it.
-        UsageError: nothing can be written into `folder`, or TensorFlow is not installed.
+        ModelError: the export does not agree with the network it came from.
+        UsageError: nothing can be written into `folder`, TensorFlow is not installed, or there is a `start` where the
+            recipe does not refine, or none where it does.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)  # before the minutes of training, lest they be lost
@@ -72,7 +75,7 @@ def train(
     from model.curves import draw
     from model.export import CALIBRATION_IMAGES, to_int8
     from model.fit import fit
-    from model.network import dump_weights, load_weights
+    from model.network import dump_weights
 
     created = datetime.now(UTC)
     training, validation = hold_out(data.train, recipe.validation)
@@ -83,15 +86,7 @@ def train(
         seconds.append(progress.epoch.seconds)
         on_epoch(progress)
 
-    network, epochs = fit(
-        training,
-        validation,
-        recipe,
-        seed=seed,
-        on_epoch=told,
-        start=load_weights(start) if start and recipe.refines else None,
-        checkpoints=checkpoints,
-    )
+    network, epochs = fit(training, validation, recipe, seed=seed, on_epoch=told, start=start, checkpoints=checkpoints)
     was_whole = len(seconds) == recipe.teachers * recipe.teacher_epochs + recipe.epochs
     model = to_int8(network, training.images[:CALIBRATION_IMAGES])
     files = {MODEL: model, WEIGHTS: dump_weights(network), CURVES: draw(epochs)}

@@ -85,7 +85,8 @@ def print_card(card: Card, aliases: Sequence[str], moves: Sequence[Move], decisi
     """Print what matters of a card, what the gate said, and when it became live or ceased to be."""
     created = age(datetime.fromisoformat(card.created).timestamp())
     click.echo(f"version     {click.style(card.version, bold=True)}  {', '.join(aliases)}".rstrip())
-    click.echo(f"created     {card.created} ({created} ago), after {card.parent or 'none'}")
+    after = "refined from" if card.refined else "after"
+    click.echo(f"created     {card.created} ({created} ago), {after} {card.parent or 'none'}")
     click.echo(
         f"data        {printable(card.data.name)}: {card.data.train:,} to train, {card.data.validation:,} to validate, "
         f"{card.data.test:,} to test (sha256 {card.data.sha256[:8]}…)"

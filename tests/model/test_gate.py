@@ -1,14 +1,18 @@
 """Facts about the gate: what passes, what is refused, and that both models are measured on the same images."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from model.card import BASELINE, Score, read_model
 from model.classifier import Classifier
 from model.decision import Side
-from model.digits import Digits
+from model.digits import Dataset, Digits, hold_out
 from model.gate import assess, decide
 from model.judge import LEAST_AGREEMENT
+from model.recipe import Recipe
+from model.train import train
 
 TRUE = Score.of(5000, 5000)
 
@@ -57,3 +61,23 @@ def test_a_model_is_measured_on_the_images_that_are_given(samples):
     assert len(measured.recall) == 10
     spoiled = Digits(few.images, ((classifier.classify(few.images).digits + 1) % 10).astype(np.uint8))
     assert assess(card.version, classifier, len(model), few, spoiled).taught.correct == 0
+
+
+def test_a_candidate_of_spoiled_labels_is_refused(samples, tmp_path):
+    """A network that really learned each digit under the next one's name: only the gate's true labels tell."""
+    spoiled = Digits(samples.train.images, (samples.train.labels + 1) % 10)
+    recipe = replace(Recipe.small(), epochs=8)
+    trained = train(Dataset("spoiled", spoiled, samples.test), recipe, tmp_path)
+    assert trained.validation.int8.accuracy > 0.9
+    _, validation = hold_out(samples.train, recipe.validation)
+    candidate, live = (
+        assess(card.version, Classifier(model, temperature=card.temperature), len(model), validation, validation[:0])
+        for card, model in map(read_model, (tmp_path, BASELINE))
+    )
+    decision = decide(candidate, live, trained.agreement, LEAST_AGREEMENT)
+    assert not decision.passed
+    assert candidate.validation.accuracy < 0.1
+    assert decision.reason == (
+        f"Refused: {candidate.validation.accuracy:.2%} of the {len(validation)} validation images right, where "
+        f"{live.validation.accuracy:.2%} are with the live model; at most 1 fewer would do."
+    )

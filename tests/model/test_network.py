@@ -50,6 +50,19 @@ def test_weights_survive_writing(tmp_path, samples):
     assert np.array_equal(network.logits(network.load_weights(path), images), network.logits(built, images))
 
 
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_networks_are_interpolated(share):
+    """Every weight lies the share of the way from where it begins to where it ends; the beginning stays as it is."""
+    start, end = network.build(), network.build()
+    before, after = load(network.dump_weights(start)), load(network.dump_weights(end))
+    network.interpolate(start, end, share)
+    between = load(network.dump_weights(end))
+    assert all(
+        between[name] == pytest.approx((1 - share) * before[name] + share * after[name], abs=1e-6) for name in before
+    )
+    assert network.dump_weights(start) == save(before)
+
+
 def spoilt(change):
     """The baseline's weights after `change`, as a safetensors file."""
     arrays = load((BASELINE / WEIGHTS).read_bytes())

@@ -7,16 +7,18 @@ import sys
 import numpy as np
 import pytest
 
+from model.batches import Batches
 from model.card import CURVES, MODEL, Card, read_file, read_model
 from model.classifier import Classifier
 from model.digits import sha256
 from model.errors import UsageError
 from model.fit import Progress, fit
-from model.network import dump_weights
-from model.recipe import Recipe
+from model.network import build, dump_weights
+from model.recipe import Augmentation, Recipe
 from model.train import CHECKPOINTS, main, train
 
 ONE_EPOCH = dataclasses.replace(Recipe.small(), epochs=1)
+REFINING = dataclasses.replace(Recipe.refinement(), epochs=2, share=1.0, batch_size=64)
 
 
 def test_a_minute_of_training_on_few_images(trained, samples):
@@ -79,6 +81,47 @@ def test_a_stopped_training_goes_on(samples, tmp_path):
     resumed, resumed_curve = fit(few, validation, recipe, seed=3, on_epoch=stop, checkpoints=tmp_path)
     assert dump_weights(resumed) == dump_weights(whole)
     assert [epoch.loss for epoch in resumed_curve] == [epoch.loss for epoch in curve]
+
+
+def test_refining_begins_with_the_network_before(samples, tmp_path):
+    """With a learning rate of 0 it stays that network; stopped and called again it goes on, but not from another."""
+    few, validation = samples.train[:128], samples.test[:64]
+    before, other = build(), build()
+    nothing = dataclasses.replace(REFINING, learning_rate=0.0)
+    assert dump_weights(fit(few, validation, nothing, seed=1, start=before)[0]) == dump_weights(before)
+    refined, _ = fit(few, validation, REFINING, seed=1, start=before)
+    assert dump_weights(refined) != dump_weights(before)
+
+    def stop(_: Progress):
+        raise InterruptedError
+
+    told = []
+    with pytest.raises(InterruptedError):
+        fit(few, validation, REFINING, seed=1, start=before, on_epoch=stop, checkpoints=tmp_path)
+    resumed, _ = fit(few, validation, REFINING, seed=1, start=before, on_epoch=told.append, checkpoints=tmp_path)
+    assert dump_weights(resumed) == dump_weights(refined)
+    assert [progress.epoch.number for progress in told] == [2]
+    fit(few, validation, REFINING, seed=1, start=other, on_epoch=told.append, checkpoints=tmp_path)
+    assert [progress.epoch.number for progress in told] == [2, 1, 2]
+
+
+@pytest.mark.parametrize(("recipe", "begun"), [(REFINING, False), (ONE_EPOCH, True)])
+def test_only_what_refines_begins_with_a_network(samples, recipe, begun):
+    """To forget the network before would train a poor one from scratch; to give one to no avail is a mistake too."""
+    with pytest.raises(UsageError, match="needs a network to begin with"):
+        fit(samples.train[:64], samples.test[:64], recipe, seed=1, start=build() if begun else None)
+
+
+def test_an_epoch_may_take_a_share_of_the_images(samples):
+    """Half of them make half the steps, in each epoch others; fewer than fill a batch make one step all the same."""
+    still = Augmentation(rotation=0, scale=0, shear=0, shift=0, elastic=0, thickness=0)
+    recipe = dataclasses.replace(ONE_EPOCH, drawn=0.0, outliers=0.0, wear=0.0, augmentation=still)
+    few = samples.train[:128]
+    halves = Batches(few, dataclasses.replace(recipe, share=0.5), 1)
+    first, second = (np.concatenate([batch.images for batch in halves.epoch(number)]) for number in (1, 2))
+    assert len(first) == len(second) == 64
+    assert set(map(bytes, first)) != set(map(bytes, second))
+    assert Batches(few, dataclasses.replace(recipe, share=0.001), 1).steps == 1
 
 
 def test_another_training_does_not_go_on(samples, tmp_path):
