@@ -14,8 +14,9 @@ SHEET = 0.12
 WHOLE = 0.97
 """Of the image: what covers more is no sheet on a table, but all there is."""
 
-STRAIGHT = 0.93
-"""Of the outline of a sheet: a polygon of its `CORNERS` covers at least as much. Of an ellipse, five cover 0.76."""
+STRAIGHT = 0.88
+"""Of the outline of a sheet: a polygon of its `CORNERS` covers at least as much; of a small one as much is covered by
+0.91, as its outline is coarse. Of an ellipse, five cover 0.76."""
 
 CORNERS = (4, 5)
 """Of a sheet, seen at any angle; five if a corner lies outside of the image."""
@@ -61,6 +62,12 @@ COVERED = 0.9
 
 SPECK = 0.03
 """Of the largest stroke: smaller pieces are specks."""
+
+DEEP = 0.15
+"""Of the shorter side: half the thickness that no stroke has; of markers, where they touch themselves, 0.12."""
+
+COMPANION = 0.25
+"""Of the shorter side: the digit beside such a shadow is at least as long."""
 
 REACH = 0.4
 """Of the size of what belongs to the digit already: nearer pieces belong to it too, as the bar of a five that hovers a
@@ -256,21 +263,30 @@ def _belongs_to_frame(parts: MatLike, stats: MatLike) -> NDArray[np.bool_]:
     band_y, band_x = int(BAND * rows), int(BAND * columns)
     centre = parts[band_y : rows - band_y, band_x : columns - band_x]
     in_band = np.bincount(centre.ravel(), minlength=len(stats) + 1)[1:] <= 0.1 * area
+    whole = ~cut_off.any(axis=0) & (np.maximum(width, height) >= COMPANION * min(rows, columns))
+    solid = whole.any() & cut_off.any(axis=0) & _is_solid(parts, len(stats))
     at_left, at_right, at_top, at_bottom = at_edge
     crosses = (at_left & at_right) | (at_top & at_bottom)
     is_line = crosses & (np.minimum(width, height) <= 0.1 * np.maximum(width, height))
     is_sliver = ((at_left | at_right) & (width <= SLIVER * columns)) | (
         (at_top | at_bottom) & (height <= SLIVER * rows)
     )
-    main = _largest(area, ~is_line & ~in_band, ~is_line & ~cut_off.any(axis=0))
+    main = _largest(area, ~is_line & ~in_band & ~solid, ~is_line & ~cut_off.any(axis=0))
     if main is None:
         return np.zeros(len(stats), np.bool_)
     frame: NDArray[np.bool_] = is_line | (in_band & (crosses | is_sliver))
     if not cut_off[:, main].any():
-        frame |= in_band & cut_off.any(axis=0)
+        frame |= (in_band & cut_off.any(axis=0)) | solid
     shared: NDArray[np.bool_] = (at_edge & cut_off[:, main, np.newaxis]).any(axis=0)
     frame &= ~shared
     return frame
+
+
+def _is_solid(parts: MatLike, count: int) -> NDArray[np.bool_]:
+    """Which of this many parts are somewhere thicker than strokes are."""
+    depth = cv2.distanceTransform(np.minimum(parts, 1).astype(np.uint8), cv2.DIST_L2, 3)
+    deep = parts[depth > DEEP * min(parts.shape)]
+    return np.bincount(deep, minlength=count + 1)[1:] > 0
 
 
 def _largest(area: MatLike, *choices: NDArray[np.bool_]) -> int | None:

@@ -262,6 +262,24 @@ def test_the_bar_of_a_five_may_hover():
     assert difference(normalise(bar_and_body), normalise(five)) > 20
 
 
+@pytest.mark.parametrize("turn", range(-24, 25, 6))
+def test_a_small_sheet_on_a_table_may_be_turned_any_way(turn):
+    """From afar its outline is a few dozen pixels long, and its corners are blunt: it stays a sheet."""
+    page = drawing(240, 320, line=FIVE, paper=220)
+    matrix = cv2.getRotationMatrix2D((160, 120), turn, 0.95)
+    matrix[:, 2] += 120, 110
+    table = cv2.warpAffine(page, matrix, (560, 460), borderMode=cv2.BORDER_CONSTANT, borderValue=60)
+    turned = cv2.warpAffine(page, matrix, (560, 460), borderMode=cv2.BORDER_CONSTANT, borderValue=220)
+    assert difference(normalise(noisy(table, 2)), normalise(noisy(turned, 2))) < 12
+
+
+def test_a_shadow_that_the_edge_cuts_off_is_not_the_digit():
+    """However large and dark it is: no stroke is as thick, and the digit lies beside it whole."""
+    page = drawing(320, 300, stroke=0.03, ink=60, paper=200)
+    shadow = cv2.fillPoly(page.copy(), [np.array([(190, 320), (200, 200), (290, 215), (280, 320)])], 80)
+    assert difference(normalise(noisy(shadow, 2)), normalise(noisy(page, 2))) < 8
+
+
 def test_a_zero_nearly_as_large_as_its_sheet_leaves_the_sheet_a_sheet():
     """The paper inside a zero is no ink: what a sheet on a table carries is told by its ink alone."""
     sheet = cv2.ellipse(np.full((300, 300), 220, np.uint8), (150, 150), (120, 130), 0, 0, 360, 40, 14)
