@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from model.card import Epoch
+from model.writing import writing
 
 Arrays = list[NDArray[np.generic]]
 
@@ -28,12 +29,17 @@ class Checkpoint:
     training: str
 
     def save(self, epochs: list[Epoch], arrays: Arrays) -> None:
-        """Replace what was saved before."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Replace what was saved before.
+
+        Raises:
+            UsageError: it cannot be written; what was saved before stays.
+        """
         metadata = {"training": self.training, "epochs": json.dumps(epochs)}
         fresh = self.path.with_suffix(".part")
-        save_file({str(number): array for number, array in enumerate(arrays)}, fresh, metadata)
-        fresh.replace(self.path)
+        with writing(self.path.parent):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            save_file({str(number): array for number, array in enumerate(arrays)}, fresh, metadata)
+            fresh.replace(self.path)
 
     def load(self) -> tuple[list[Epoch], Arrays] | None:
         """What was saved last; None if nothing was, or by another training, or if the file is damaged."""

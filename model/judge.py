@@ -25,6 +25,7 @@ from model.errors import DataError, DigitmillError, ModelError, UsageError
 from model.intended_use import INTENDED_USE, NOT_FOR
 from model.quiet_tensorflow import import_tensorflow
 from model.robustness import as_files, directly, evenly, robustness
+from model.writing import writing
 
 LEAST_AGREEMENT = 0.995
 """On which share of the validation images the export must name the same digit as the network it came from."""
@@ -153,7 +154,8 @@ def judge_again(folder: Path, data: Dataset, others: Sequence[Path] = ()) -> Car
     card = replace(card, **judge(load_weights(folder / WEIGHTS), model, validation, data.test))
     if seeds:
         card = replace(card, seeds=sorted([*seeds, Seeded(card.seed, card.test)]))
-    write_card(card, folder)
+    with writing(folder):
+        write_card(card, folder)
     return card
 
 

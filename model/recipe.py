@@ -1,8 +1,11 @@
 """How a network is trained: every choice, as values. No TensorFlow, so that anyone may read or write a recipe."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import asdict, dataclass, field
 
 from model.errors import UsageError
+
+_SHARES = ("dropout", "averaging", "validation", "wear", "drawn", "outliers", "distillation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,9 @@ class Augmentation:
         shift: pixels, along each axis.
         elastic: pixels, the standard deviation of smooth local displacements.
         thickness: share of a pixel by which strokes grow or shrink on each side.
+
+    Raises:
+        UsageError: one of them is negative.
     """
 
     rotation: float = 12.0
@@ -24,6 +30,11 @@ class Augmentation:
     shift: float = 2.0
     elastic: float = 0.6
     thickness: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not 0 <= value < math.inf:
+                raise UsageError(f"An augmentation by {name} cannot be {value}. Give 0 or more.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +61,7 @@ class Recipe:
         blend: how far the weights of a network that refines go in the end: a share of the way to those it has learnt.
 
     Raises:
-        UsageError: less than one epoch, or batches of less than one image.
+        UsageError: a number is out of its range: a negative one, a share of more than all, no epochs.
     """
 
     epochs: int = 50
@@ -71,8 +82,17 @@ class Recipe:
     blend: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1:
+        if self.epochs < 1 or self.batch_size < 1 or self.teacher_epochs < 1:
             raise UsageError("Epochs and batch size must be at least 1.")
+        if self.teachers < 0:
+            raise UsageError(f"There cannot be {self.teachers} teachers. Give 0 or more.")
+        if not 0 < self.learning_rate < math.inf:
+            raise UsageError(f"The learning rate cannot be {self.learning_rate}. Give one above 0, such as 0.003.")
+        shares = {name: getattr(self, name) for name in _SHARES}
+        shares["drawn and outliers together"] = self.drawn + self.outliers
+        for name, share in shares.items():
+            if not 0 <= share < 1:
+                raise UsageError(f"A share of {name} cannot be {share}. Give one from 0 to less than 1.")
 
     @classmethod
     def quick(cls) -> "Recipe":

@@ -22,6 +22,7 @@ from model.errors import DigitmillError, UsageError
 from model.judge import judge
 from model.quiet_tensorflow import import_tensorflow
 from model.recipe import Recipe
+from model.writing import writing
 
 if TYPE_CHECKING:
     import keras
@@ -103,9 +104,10 @@ def train(
         training_seconds=sum(seconds) if was_whole else None,
         **judge(network, model, validation, data.test),
     )
-    for file, content in files.items():
-        (folder / file).write_bytes(content)
-    write_card(card, folder)
+    with writing(folder):
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
+        write_card(card, folder)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return card
 

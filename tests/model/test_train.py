@@ -1,6 +1,7 @@
 """Training, from data to a model that can be served."""
 
 import dataclasses
+import resource
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 
 from model.batches import Batches
 from model.card import CURVES, MODEL, Card, read_file, read_model
+from model.checkpoint import Checkpoint
 from model.classifier import Classifier
 from model.digits import sha256
 from model.errors import UsageError
@@ -214,11 +216,46 @@ def test_what_the_recipe_has_not_cannot_be_set(setting, tmp_path, capsys):
     assert "The recipe takes no" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch_size": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"teachers": -1},
+        {"learning_rate": -1.0},
+        {"learning_rate": float("nan")},
+        {"dropout": 1.5},
+        {"averaging": 1.0},
+        {"validation": -0.1},
+        {"drawn": 0.6, "outliers": 0.6},
+    ],
+    ids=str,
+)
 def test_impossible_recipes_are_refused(wrong):
-    """No epochs or empty batches are refused at once."""
+    """No epochs, empty batches, shares of more than all and the like are refused before anything is trained."""
     with pytest.raises(UsageError):
         Recipe(**wrong)
+
+
+def test_impossible_augmentation_is_refused():
+    """No image is turned by less than nothing."""
+    with pytest.raises(UsageError, match="rotation"):
+        Augmentation(rotation=-3)
+
+
+def test_a_full_disk_is_named_with_the_folder(tmp_path):
+    """A checkpoint that cannot be written says where and what to do; the one before stays."""
+    checkpoint = Checkpoint(tmp_path / "network.safetensors", "a training")
+    checkpoint.save([], [np.zeros(4)])
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limit[1]))  # Python ignores the signal: writing fails
+    try:
+        with pytest.raises(UsageError, match=rf"Cannot write into {tmp_path}: .*Make room"):
+            checkpoint.save([], [np.zeros(4096)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    _, (kept,) = checkpoint.load()
+    assert kept.shape == (4,)
 
 
 def test_help_is_quick():
