@@ -86,8 +86,8 @@ class Recipe:
             raise UsageError("Epochs and batch size must be at least 1.")
         if self.teachers < 0:
             raise UsageError(f"There cannot be {self.teachers} teachers. Give 0 or more.")
-        if not 0 < self.learning_rate < math.inf:
-            raise UsageError(f"The learning rate cannot be {self.learning_rate}. Give one above 0, such as 0.003.")
+        if not 0 <= self.learning_rate < math.inf:
+            raise UsageError(f"The learning rate cannot be {self.learning_rate}. Give a small one, such as 0.003.")
         shares = {name: getattr(self, name) for name in _SHARES}
         shares["drawn and outliers together"] = self.drawn + self.outliers
         for name, share in shares.items():
