@@ -7,7 +7,7 @@
 The first refines the model once per style, each time from the same start; the second once, on all styles; the third so
 many times in a row, on one style more each time, and each time from the model before, whether the gate let it pass or
 not. The training is the process that a trainer starts, without a queue. No style is drawn in training (`model.hands`);
-every figure is of other drawings than those that were taught.
+every figure is of other drawings than those that were taught. Sure: of these, with a confidence of at least 0.8.
 """
 
 import argparse
@@ -33,6 +33,7 @@ from model.taught import TaughtFolder
 from worker.cores import cores
 
 UNSEEN = 400
+SURE = 0.8
 
 
 class Kind(NamedTuple):
@@ -71,7 +72,7 @@ def main() -> None:
         lessons = [asked.styles[: number + 1] for number in range(asked.again)]
     elif asked.together:
         lessons = [asked.styles]
-    print(f"{'':4}{'style':28}{'before':>8}{'after':>8}{'MNIST, test':>20}  seconds  gate")
+    print(f"{'':4}{'style':28}{'before':>8}{'after':>8}{'sure':>8}{'MNIST, test':>20}  seconds  gate")
     with tempfile.TemporaryDirectory() as folder:
         model = asked.model
         for number, names in enumerate(lessons):
@@ -110,8 +111,8 @@ def _refine(model: Path, mnist: Path, folder: Path, names: Sequence[str], count:
     ) as process:
         process.wait()
     seconds = time.perf_counter() - started
-    _, files, decision = read_candidate(folder)
-    before, after = Classifier(read_model(model)[1]), Classifier(files[MODEL])
+    card, files, decision = read_candidate(folder)
+    before, after = Classifier(read_model(model)[1]), Classifier(files[MODEL], temperature=card.temperature)
     test = load_test(mnist)
     on_mnist = f"{_share(before, test):.2%} → {_share(after, test):.2%}"
     for name in names:
@@ -119,6 +120,7 @@ def _refine(model: Path, mnist: Path, folder: Path, names: Sequence[str], count:
         images = draw_style(kind.style, UNSEEN, np.random.default_rng(list(name.encode())))
         unseen = Digits(images, np.full(UNSEEN, kind.digit, np.uint8))
         print(f"{kind.digit:<4}{name:28}{_share(before, unseen):>8.1%}{_share(after, unseen):>8.1%}", end="")
+        print(f"{np.mean(after.classify(images).confidences >= SURE):>8.1%}", end="")
         print(f"{on_mnist:>20}{seconds:>9.0f}  {decision.reason}" if name == names[0] else "", flush=True)
     return folder / CANDIDATE
 

@@ -108,7 +108,7 @@ class Recipe:
         way back forgets less than going less far: M. Wortsman et al., "Robust fine-tuning of zero-shot models",
         https://arxiv.org/abs/2109.01903.
         """
-        return cls(epochs=2, share=0.25, learning_rate=2e-3, averaging=0.99, teachers=0, refines=True, blend=0.7)
+        return cls(epochs=2, share=0.5, learning_rate=2e-3, averaging=0.99, teachers=0, refines=True, blend=0.8)
 
     @classmethod
     def small(cls) -> "Recipe":
