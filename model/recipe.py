@@ -88,6 +88,10 @@ class Recipe:
             raise UsageError(f"There cannot be {self.teachers} teachers. Give 0 or more.")
         if not 0 <= self.learning_rate < math.inf:
             raise UsageError(f"The learning rate cannot be {self.learning_rate}. Give a small one, such as 0.003.")
+        if not 0 < self.share <= 1:
+            raise UsageError(f"An epoch cannot take a share of {self.share}. Give one of more than 0, up to 1.")
+        if not 0 <= self.blend <= 1:
+            raise UsageError(f"Weights cannot be blended by {self.blend}. Give a share from 0 to 1.")
         shares = {name: getattr(self, name) for name in _SHARES}
         shares["drawn and outliers together"] = self.drawn + self.outliers
         for name, share in shares.items():

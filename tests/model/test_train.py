@@ -228,6 +228,10 @@ def test_what_the_recipe_has_not_cannot_be_set(setting, tmp_path, capsys):
         {"averaging": 1.0},
         {"validation": -0.1},
         {"drawn": 0.6, "outliers": 0.6},
+        {"share": 0.0},
+        {"share": 1.5},
+        {"blend": -0.1},
+        {"blend": 1.5},
     ],
     ids=str,
 )
