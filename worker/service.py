@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import sys
 import threading
 import time
 from typing import Any
@@ -27,6 +26,7 @@ from worker.connection import connect
 from worker.follower import Follower
 from worker.ledger import Ledger, Part
 from worker.models import Models
+from worker.process import run
 from worker.reconciler import Reconciler
 from worker.registry import Registry
 from worker.serving import Serving
@@ -231,17 +231,11 @@ def _part_of(kwargs: dict[str, Any] | None) -> Part | None:
 
 def main(started: float) -> int:
     """Run a worker with the settings of the environment; return the exit code."""
-    try:
-        settings = Settings.from_environment()
-        logging.basicConfig(
-            level=settings.log_level,
-            stream=sys.stderr,
-            format="%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s",
-        )
-        # Two lines for every batch would bury what matters.
-        for chatty in ("celery.app.trace", "celery.worker.strategy"):
-            logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
-        return Service(settings, started).run()
-    except DigitmillError as fault:
-        print(fault, file=sys.stderr)  # noqa: T201  logging may not be set up yet
-        return 2
+    return run(lambda settings: _serve(settings, started))
+
+
+def _serve(settings: Settings, started: float) -> int:
+    # Two lines for every batch would bury what matters.
+    for chatty in ("celery.app.trace", "celery.worker.strategy"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
+    return Service(settings, started).run()

@@ -12,9 +12,9 @@ from typing import NoReturn
 from celery.beat import Service
 from redis.exceptions import RedisError
 
-from model.errors import DigitmillError
 from worker.app import make_app
 from worker.connection import connect
+from worker.process import run
 from worker.scheduler.beat import TICK_SECONDS, Beat
 from worker.scheduler.firing import Firing
 from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
@@ -73,14 +73,4 @@ def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def main() -> int:
     """Run a scheduler with the settings of the environment; return the exit code."""
-    try:
-        settings = Settings.from_environment()
-        logging.basicConfig(
-            level=settings.log_level,
-            stream=sys.stderr,
-            format="%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s",
-        )
-        return SchedulerService(settings).run()
-    except DigitmillError as fault:
-        print(fault, file=sys.stderr)  # noqa: T201  logging may not be set up yet
-        return 2
+    return run(lambda settings: SchedulerService(settings).run())

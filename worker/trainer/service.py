@@ -3,7 +3,6 @@
 import logging
 import os
 import socket
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from model.errors import DigitmillError
 from worker.app import make_app
 from worker.connection import connect, persist
 from worker.cores import cores, granted_cores
+from worker.process import run
 from worker.registry import Registry
 from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
 from worker.teaching import Teaching
@@ -178,14 +178,4 @@ def threads() -> int:
 
 def main() -> int:
     """Run a trainer with the settings of the environment; return the exit code."""
-    try:
-        settings = Settings.from_environment()
-        logging.basicConfig(
-            level=settings.log_level,
-            stream=sys.stderr,
-            format="%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s",
-        )
-        return TrainerService(settings).run()
-    except DigitmillError as fault:
-        print(fault, file=sys.stderr)  # noqa: T201  logging may not be set up yet
-        return 2
+    return run(lambda settings: TrainerService(settings).run())
