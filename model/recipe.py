@@ -106,7 +106,7 @@ class Recipe:
 
     @classmethod
     def refinement(cls) -> "Recipe":
-        """To teach a good model a little more within about a minute, without it forgetting what it knows.
+        """To teach a good model a little more within about a minute, and let it forget little of what it knows.
 
         Measured in EXPERIMENTS.md: 160 images of a style that it misread were enough. Going far and then a part of the
         way back forgets less than going less far: M. Wortsman et al., "Robust fine-tuning of zero-shot models",
