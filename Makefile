@@ -25,7 +25,7 @@ test-fast: $(VENV)/test.done ## the tests that take under five seconds each
 
 compose-test: $(VENV)/test.done ## the mill in containers, with a Docker Engine: built, scaled, killed, retrained; 15 minutes
 	@docker info >/dev/null 2>&1 || { echo "No Docker Engine answers here: start one, or name it in DOCKER_HOST."; exit 1; }
-	$(BIN)/python -m pytest -x --timeout 900 tests/compose
+	$(BIN)/python -m pytest -x --timeout 900 tests/system/compose
 
 lint: $(VENV)/test.done ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

@@ -13,9 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from model.classifier import Classifier
 from model.errors import ImageError
-from model.preprocess import preprocess
+from model.images.preprocess import preprocess
+from model.inference.classifier import Classifier
 
 UNREAD = -1
 

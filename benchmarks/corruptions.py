@@ -15,17 +15,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from model.card import BASELINE, Score, read_model
-from model.classifier import Classifier
-from model.digits import Digits
+from model.cards.card import BASELINE, Score, read_model
+from model.data.digits import Digits
+from model.data.mnist import load_test
+from model.evaluation.robustness import Reading, as_files, directly, evenly, readings
+from model.inference.classifier import Classifier
 from model.metrics import NONE
-from model.mnist import load_test
-from model.robustness import Reading, as_files, directly, evenly, readings
 
-ENOUGH, LEAST = 0.96, 0.88
+ENOUGH, MIN = 0.96, 0.88
 """What is asked: of the mean over the kinds, and of each kind."""
 
-TILE, COLUMNS, MOST = 84, 14, 84
+TILE, COLUMNS, MAX = 84, 14, 84
 """Pixels of a side of a drawn image, images in a row, images drawn of a kind."""
 
 
@@ -57,7 +57,7 @@ def _report(way: str, found: list[Reading], test: Digits, folder: Path | None) -
     print(f"\n{way:<16}{'right':>8}{'95 % interval':>20}{'refused':>9}  most mistaken")
     for name, score in sorted(scores.items(), key=lambda item: item[1]):
         interval = f"{score.low:.2%} to {score.high:.2%}"
-        verdict = "" if score.accuracy >= LEAST else f"  (below {LEAST:.0%})"
+        verdict = "" if score.accuracy >= MIN else f"  (below {MIN:.0%})"
         print(f"{name:<16}{score.accuracy:>8.2%}{interval:>20}{refused[name]:>9}  {taken[name]}{verdict}")
     mean = np.mean([score.accuracy for score in scores.values()])
     print(f"{'mean':<16}{mean:>8.2%}" + ("" if mean >= ENOUGH else f"  (below {ENOUGH:.0%})"))
@@ -76,7 +76,7 @@ def _taken(reading: Reading, test: Digits) -> str:
 
 def _drawn(reading: Reading, test: Digits) -> cv2.typing.MatLike:
     tiles = []
-    for index in np.flatnonzero(reading.digits != test.labels)[:MOST]:
+    for index in np.flatnonzero(reading.digits != test.labels)[:MAX]:
         tile = cv2.resize(reading.images[index], (TILE, TILE), interpolation=cv2.INTER_NEAREST)
         tile = cv2.copyMakeBorder(tile, 14, 2, 2, 2, cv2.BORDER_CONSTANT, value=(90,))
         digit = "none" if reading.digits[index] == NONE else str(reading.digits[index])

@@ -5,10 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from model import samples
-from model.digits import Digits
+from model.data import sample_digits
+from model.data.digits import Digits
+from model.data.mnist import load_test
 from model.errors import DataError
-from model.mnist import load_test
 from worker.settings import Settings
 
 
@@ -18,7 +18,7 @@ def digits(settings: Settings) -> Digits:
         return load_test(settings.mnist, cache=settings.cache, download=not settings.offline)
     except DataError as fault:
         print(f"{fault} Using scikit-learn's digits.", file=sys.stderr)
-        return samples.load().test
+        return sample_digits.load().test
 
 
 def commit() -> str:

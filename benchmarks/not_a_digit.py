@@ -5,7 +5,7 @@
 Whatever is below the threshold of confidence, or refused with an error, is flagged for a person to look at. Everything
 goes the way of a worker's images: encoded bytes are decoded, normalised and classified, at the model's temperature.
 
-Nothing here is drawn by `model.outliers`, which the network learned from: letters, signs and words are set in fonts and
+Nothing here is drawn by `model.augmentation.outliers`, which the network learned from: letters, signs and words are set in fonts and
 distorted, photographs are crops of scikit-learn's two, numbers are MNIST's test digits side by side. Letters that
 people write like digits (O, I, Z, S, …) are left out: nobody could tell.
 
@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.datasets import load_sample_images
 
-from model.card import BASELINE, read_model
-from model.classifier import Classifier
+from model.cards.card import BASELINE, read_model
+from model.data.mnist import load_test
 from model.errors import ImageError
-from model.mnist import load_test
-from model.preprocess import preprocess
+from model.images.preprocess import preprocess
+from model.inference.classifier import Classifier
 
 THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 LETTERS = "ACEFHKMNPRTUVWXYadefhkmnprtuvwx"

@@ -2,7 +2,7 @@
 
     python benchmarks/preprocess.py [--repeat 500] [--memory-only]
 
-Prints the median time of `model.preprocess.preprocess` over files drawn here, of the kinds that users send, and the
+Prints the median time of `model.images.preprocess.preprocess` over files drawn here, of the kinds that users send, and the
 peak memory that a fresh process needs for a photograph of 12 megapixels beyond what it had before.
 """
 
@@ -22,8 +22,8 @@ import numpy as np
 from cv2.typing import MatLike
 from PIL import Image
 
-from model.normalise import normalise
-from model.preprocess import preprocess
+from model.images.normalise import normalise
+from model.images.preprocess import preprocess
 
 PHOTOGRAPH = (3000, 4000)
 """Rows and columns: 12 megapixels."""

@@ -29,17 +29,17 @@ import numpy as np
 import psutil
 from machine import commit, digits, processor
 
-from model.calibration import softmax
-from model.card import BASELINE, MODEL, Card, read_file
-from model.classifier import Classifier
-from producer.client import Connection
-from producer.local import Stack
-from producer.mill import await_workers, open_mill
-from worker.ledger import JobRecord, Part, Window, new_job_identifier
-from worker.models import LOADED
-from worker.registry import LIVE
+from model.cards.card import BASELINE, MODEL, Card, read_file
+from model.inference.calibration import softmax
+from model.inference.classifier import Classifier
+from producer.mill.connection import Connection
+from producer.mill.finding import await_workers, open_mill
+from producer.mill.stack import Stack
+from worker.classifying.models import LOADED
+from worker.contract.ledger import JobRecord, Part, Window, new_job_identifier
+from worker.contract.registry import LIVE
+from worker.contract.wire import Batch, Manifest
 from worker.settings import Settings
-from worker.wire import Batch, Manifest
 
 BATCH = 512
 BLOCKS = 16  # different batches, in turn
@@ -55,7 +55,7 @@ Span = tuple[float, float]
 """From and to, in unix time."""
 
 
-class Answered(NamedTuple):
+class AnsweredBatch(NamedTuple):
     """One batch, as its client saw it."""
 
     at: float  # unix time
@@ -177,7 +177,7 @@ def _memory(connection: Connection, mover: Mover, loads: int) -> dict[str, int]:
 
 
 def _load(url: str, settings: Settings, workers: int, started: Any, stop: Any, answers: Any) -> None:
-    """Keep batches in flight until told to stop; then put all that was `Answered` into the queue."""
+    """Keep batches in flight until told to stop; then put all that was `AnsweredBatch` into the queue."""
     connection = open_mill(url, settings)
     ledger, images = connection.ledger, digits(settings).images[: BATCH * BLOCKS]
     blocks = np.array_split(images, BLOCKS)
@@ -188,7 +188,7 @@ def _load(url: str, settings: Settings, workers: int, started: Any, stop: Any, a
     job = new_job_identifier()
     ledger.create(job, JobRecord("benchmark", LIVE, "benchmark", {}, "benchmark"))
     sent: dict[int, float] = {}
-    answered: list[Answered] = []
+    answered: list[AnsweredBatch] = []
     sequence = 0
     while sent or not stop.is_set():
         while len(sent) < IN_FLIGHT * workers and not stop.is_set():
@@ -199,11 +199,13 @@ def _load(url: str, settings: Settings, workers: int, started: Any, stop: Any, a
             ledger.submit(part, Batch(block), manifest, Window(1000, 10**9), detached=False)
             connection.doorbell.ring(part)
             sequence += 1
-        parts = sorted(ledger.wait_for_news(job, 1.0))
+        parts = sorted(ledger.wait_for_notifications(job, 1.0))
         now = time.perf_counter()
         for part, result in ledger.results(parts).items():
             right = np.allclose(result.confidences, expected[result.model][part.sequence % BLOCKS], atol=1e-5)
-            answered.append(Answered(time.time(), now - sent.pop(part.sequence), bool(result.failures) or not right))
+            answered.append(
+                AnsweredBatch(time.time(), now - sent.pop(part.sequence), bool(result.failures) or not right)
+            )
             ledger.acknowledge([part])
         connection.reconciler.tick()
         if len(answered) > WARM_BATCHES:
@@ -211,7 +213,7 @@ def _load(url: str, settings: Settings, workers: int, started: Any, stop: Any, a
     answers.put(answered)
 
 
-def _print(answered: list[Answered], turns: Turns) -> None:
+def _print(answered: list[AnsweredBatch], turns: Turns) -> None:
     def within(spans: list[Span]) -> list[list[float]]:
         return [[each.seconds for each in answered if begin <= each.at < end] for begin, end in spans]
 

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scruffy_images import KINDS, Digit, Kind
 
-from model import mnist
-from model.classifier import Classifier
+from model.data import mnist
 from model.errors import ImageError
-from model.preprocess import preprocess
+from model.images.preprocess import preprocess
+from model.inference.classifier import Classifier
 
 REFUSED = -1
 TILE = 160

@@ -6,7 +6,7 @@
 
 The first refines the model once per style, each time from the same start; the second once, on all styles; the third so
 many times in a row, on one style more each time, and each time from the model before, whether the gate let it pass or
-not. The training is the process that a trainer starts, without a queue. No style is drawn in training (`model.hands`);
+not. The training is the process that a trainer starts, without a queue. No style is drawn in training (`model.augmentation.drawn_digits`);
 every figure is of other drawings than those that were taught. Sure: of these, with a confidence of at least 0.8.
 """
 
@@ -23,13 +23,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from model.candidate import CANDIDATE, LIVE, Order, read_candidate
-from model.card import BASELINE, CARD, MODEL, WEIGHTS, read_model
-from model.classifier import Classifier
-from model.digits import Digits
-from model.hands import Style, draw_style
-from model.mnist import load_test
-from model.taught import TaughtFolder
+from model.augmentation.drawn_digits import Style, draw_style
+from model.cards.card import BASELINE, CARD, MODEL, WEIGHTS, read_model
+from model.data.digits import Digits
+from model.data.mnist import load_test
+from model.data.taught import TaughtFolder
+from model.inference.classifier import Classifier
+from model.training.assignment import CANDIDATE, LIVE, TrainingAssignment, read_candidate
 from worker.cores import cores
 
 UNSEEN = 400
@@ -90,7 +90,7 @@ def _refine(model: Path, mnist: Path, folder: Path, names: Sequence[str], count:
     for name in names:
         for image in draw_style(KINDS[name].style, count, np.random.default_rng([seed, *name.encode()])):
             taught.store(image, KINDS[name].digit)
-    Order(
+    TrainingAssignment(
         data="mnist",
         mnist=str(mnist),
         cache=str(folder),
@@ -104,7 +104,7 @@ def _refine(model: Path, mnist: Path, folder: Path, names: Sequence[str], count:
     started = time.perf_counter()
     # Standard input stays open, or the process takes its trainer for dead.
     with subprocess.Popen(
-        [sys.executable, "-m", "model.retrain", str(folder)],
+        [sys.executable, "-m", "model.training.retrain", str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},

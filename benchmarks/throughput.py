@@ -29,11 +29,11 @@ from machine import commit, digits, processor
 from numpy.typing import NDArray
 from PIL import Image
 
-from producer.client import Connection
-from producer.local import Stack
-from producer.mill import open_mill
+from producer.jobs.submission import SubmitOptions, create_job, gather_job
+from producer.mill.connection import Connection
+from producer.mill.finding import open_mill
+from producer.mill.stack import Stack
 from producer.sources import Source, mnist_source, open_source
-from producer.submission import Order, create_job, gather_job
 from worker.settings import Settings
 
 CEILING_SECONDS = 3.0
@@ -90,7 +90,7 @@ def _write_folder(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.ui
 
 def _through_queue(connection: Connection, source: Source, settings: Settings) -> float:
     """Return images per second of one job; it must be answered completely."""
-    order = Order(path="benchmark")
+    order = SubmitOptions(path="benchmark")
     job = create_job(connection, order, source.description, settings, detached=False)
     finished = gather_job(connection, job, order, source, settings)
     if finished.results.failures or len(finished.results) != source.total:
@@ -112,7 +112,7 @@ def _ceiling(images: NDArray[np.uint8], processes: int) -> float:
 
 
 def _classify_for_a_while(images: NDArray[np.uint8], barrier, queue) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001  multiprocessing's proxies have no public type
-    from model.classifier import Classifier
+    from model.inference.classifier import Classifier
 
     classifier = Classifier.baseline()
     barrier.wait(timeout=60)
@@ -128,8 +128,8 @@ def _keras(private: str, images: NDArray[np.uint8]) -> float:
     code = """
 import sys, time
 import numpy as np
-from model.card import BASELINE, WEIGHTS
-from model.network import load_weights
+from model.cards.card import BASELINE, WEIGHTS
+from model.network.network import load_weights
 network = load_weights(BASELINE / WEIGHTS)
 images = np.load(sys.argv[1])[..., np.newaxis]
 network.predict(images, batch_size=1024, verbose=0)

@@ -1,15 +1,12 @@
-"""Every error of digitmill: one small tree, each message naming the fault and the remedy.
+"""The errors of images, data and models; each message names the fault and the remedy.
 
 DigitmillError
-├── UsageError        what was asked for cannot be done as asked (a missing path, a bad setting)
-├── ImageError        one image cannot be classified; it becomes one error row, its neighbours go on
-├── DataError         training or test data is missing, altered or unreadable
-├── ModelError        a model is missing, altered, or does not fit the code
-├── WireError         a message or record is damaged
-│   └── UnknownFormat     or of a format that this version does not read
-├── Unreachable       Redis does not answer, or not as a Redis
-├── NoWorkers         no worker answered in time
-└── JobFailed         the job was cancelled or failed as a whole
+├── UsageError        The request cannot be carried out as given: a missing path, a bad setting.
+├── ImageError        One image cannot be classified; it becomes one error row, and its neighbours are not affected.
+├── DataError         Training or test data is missing, altered or unreadable.
+└── ModelError        A model is missing, altered, or does not fit the code.
+
+`worker.contract.errors` adds the errors of the queue to this tree.
 """
 
 from enum import StrEnum
@@ -30,26 +27,6 @@ class DataError(DigitmillError):
 
 class ModelError(DigitmillError):
     """A model is missing, altered, or does not fit the code."""
-
-
-class WireError(DigitmillError):
-    """A message or record is damaged."""
-
-
-class UnknownFormat(WireError):
-    """A message or record is of a format that this version does not read; another version may."""
-
-
-class Unreachable(DigitmillError):
-    """Redis does not answer, or not as a Redis."""
-
-
-class NoWorkers(DigitmillError):
-    """No worker answered in time."""
-
-
-class JobFailed(DigitmillError):
-    """The job was cancelled or failed as a whole."""
 
 
 class FailureCode(StrEnum):

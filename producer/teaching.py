@@ -10,15 +10,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import Failure, FailureCode, ImageError, NoWorkers, UsageError
-from model.preprocess import preprocess
-from model.taught import fingerprint
-from producer.client import Connection
+from model.data.taught import fingerprint
+from model.errors import Failure, FailureCode, ImageError, UsageError
+from model.images.preprocess import preprocess
+from producer.mill.connection import Connection
 from producer.sources import ImageContent, Source, open_source
-from worker.teaching import BATCH, MOST_WAITING, Lesson, Teaching
-from worker.training import Trainings
+from worker.contract.errors import NoWorkers
+from worker.contract.teaching import BATCH, MAX_WAITING, LabelChange, Teaching
+from worker.contract.training import Trainings
 
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 """How long to wait for Redis, or for a trainer to make room in a full inbox."""
 
 KEPT_SECONDS = 5.0
@@ -31,7 +32,7 @@ _WHOLE = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(slots=True)
-class Tally:
+class TeachingCounts:
     """What became of the images that were to be taught, or removed.
 
     Attributes:
@@ -58,7 +59,9 @@ class Tally:
         return self.new + self.known + self.corrected + self.removed
 
 
-def lessons(source: Source, tally: Tally, *, digit: int | None = None, only_labelled: bool = False) -> Iterator[Lesson]:
+def lessons(
+    source: Source, tally: TeachingCounts, *, digit: int | None = None, only_labelled: bool = False
+) -> Iterator[LabelChange]:
     """Give what there is to teach; what cannot be used is counted in `tally`.
 
     Args:
@@ -87,7 +90,7 @@ def lessons(source: Source, tally: Tally, *, digit: int | None = None, only_labe
                 f"Nothing says which digit {image.name!r} is. Put the images into folders named 0 to 9, or give "
                 "--labels FILE.csv, or --label DIGIT if all are the same."
             )
-        lesson = Lesson.of(pixels, label, image.name, now)
+        lesson = LabelChange.of(pixels, label, image.name, now)
         other, name = labels.setdefault(lesson.sha256, (label, image.name))
         if other != label:
             tally.failures[image.name] = Failure(
@@ -98,7 +101,7 @@ def lessons(source: Source, tally: Tally, *, digit: int | None = None, only_labe
         yield lesson
 
 
-def removals(teaching: Teaching, words: Iterable[str], tally: Tally) -> Iterator[Lesson]:
+def removals(teaching: Teaching, words: Iterable[str], tally: TeachingCounts) -> Iterator[LabelChange]:
     """Give what there is to remove.
 
     Args:
@@ -131,7 +134,7 @@ def removals(teaching: Teaching, words: Iterable[str], tally: Tally) -> Iterator
             yield _removal(sha256, word)
 
 
-def send(connection: Connection, lessons: Iterable[Lesson], tally: Tally) -> None:
+def send(connection: Connection, lessons: Iterable[LabelChange], tally: TeachingCounts) -> None:
     """Put lessons into the inbox, and count what became of them.
 
     Raises:
@@ -165,13 +168,13 @@ def await_kept(connection: Connection) -> int:
     return waiting
 
 
-def _put(connection: Connection, teaching: Teaching, some: list[Lesson]) -> list[int | None]:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while (before := connection.persist(lambda: teaching.send(some), patience=PATIENCE_SECONDS)) is None:
-        trainers = connection.persist(Trainings(connection.client).trainers, patience=PATIENCE_SECONDS)
+def _put(connection: Connection, teaching: Teaching, some: list[LabelChange]) -> list[int | None]:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while (before := connection.retry_transient(lambda: teaching.send(some), timeout=TIMEOUT_SECONDS)) is None:
+        trainers = connection.retry_transient(Trainings(connection.client).trainers, timeout=TIMEOUT_SECONDS)
         if not trainers or time.monotonic() > deadline:
             raise NoWorkers(
-                f"No more than {MOST_WAITING:,} taught images wait for a trainer, and "
+                f"No more than {MAX_WAITING:,} taught images wait for a trainer, and "
                 f"{'the one that runs takes none; its log says why' if trainers else 'none is running'}. "
                 "Start one with `python -m worker.trainer`, then run this again: what is known is passed over."
             )
@@ -191,5 +194,5 @@ def _sha256(name: str, content: ImageContent | Failure) -> str:
     return stem if _WHOLE.fullmatch(stem) else fingerprint(_pixels(content))
 
 
-def _removal(sha256: str, name: str) -> Lesson:
-    return Lesson(sha256, None, name, time.time())
+def _removal(sha256: str, name: str) -> LabelChange:
+    return LabelChange(sha256, None, name, time.time())

@@ -15,17 +15,17 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from model import samples
-from model.card import BASELINE, MODEL, Card, read_file
-from model.digits import Digits
-from model.mnist import load_test
-from producer.client import Connection
-from producer.local import Stack
-from producer.mill import await_workers, open_mill
+from model.cards.card import BASELINE, MODEL, Card, read_file
+from model.data import sample_digits
+from model.data.digits import Digits
+from model.data.mnist import load_test
+from producer.mill.connection import Connection
+from producer.mill.finding import await_workers, open_mill
+from producer.mill.stack import Stack
 from worker.settings import Settings
 
 MNIST = os.environ.get("DIGITMILL_MNIST")
-INJECTED = Path(__file__).parent / "faults" / "injected"
+INJECTED = Path(__file__).parent / "system" / "faults" / "injected"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
 @pytest.fixture(scope="session")
 def digits() -> Digits:
     """Real handwritten digits with their labels: MNIST's test images, or scikit-learn's where it is not at hand."""
-    return load_test(Path(MNIST)) if MNIST else samples.load().train
+    return load_test(Path(MNIST)) if MNIST else sample_digits.load().train
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from producer.cli.exits import Exit
 from producer.cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("model", "worker", "producer")
+PACKAGES = ("digitmill", "model", "worker", "producer")
 BIN = Path(sys.executable).parent
 LIBRARIES = {"matplotlib", ".keras"}
 """They write a cache and settings of their own when they are imported."""
@@ -119,14 +119,17 @@ def test_only_the_settings_read_the_environment() -> None:
             if isinstance(node, ast.Call | ast.Subscript) and ast.unparse(node).startswith(("os.environ", "os.getenv")):
                 uses.setdefault(path, []).append(ast.unparse(node))
     assert uses.pop("worker/settings.py") == [], "they take a mapping, so that they can be tested"
-    assert uses.pop("producer/local/stack.py") == [], "it passes everything on to its children, and reads nothing"
-    assert uses == {"model/quiet_tensorflow.py": ["os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')"]}, (
+    assert uses.pop("producer/mill/stack.py") == [], "it passes everything on to its children, and reads nothing"
+    assert uses == {"model/network/tensorflow_import.py": ["os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')"]}, (
         "TensorFlow's own switch"
     )
 
 
-KEEPERS = {"worker/ledger", "worker/registry", "worker/teaching", "worker/training"}
-"""The folders of whatever is kept in Redis, each with its `keys.py` and its scripts."""
+KEEPERS = {f"worker/contract/{room}" for room in ("ledger", "registry", "teaching", "training")}
+"""The folders that know what is kept in Redis, each with its `keys.py` and its Lua scripts."""
+
+COMMON = "worker/contract"
+"""The folder of `common.lua`, which every script begins with; it spells no key."""
 
 
 def test_only_its_keeper_spells_a_key() -> None:
@@ -139,7 +142,7 @@ def test_only_its_keeper_spells_a_key() -> None:
     assert set(spelling) == {f"{keeper}/keys.py" for keeper in KEEPERS}
     assert sum(map(len, spelling.values())) == len(set().union(*spelling.values())), "two spell the same key"
     scripts = {path.parent.relative_to(ROOT).as_posix() for each in PACKAGES for path in (ROOT / each).rglob("*.lua")}
-    assert scripts == {f"{keeper}/scripts" for keeper in KEEPERS}
+    assert scripts == {COMMON, *(f"{keeper}/scripts" for keeper in KEEPERS)}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

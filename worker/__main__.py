@@ -8,7 +8,7 @@ gc.disable()  # nothing that they make is garbage: looking for some costs a tent
 
 import sys  # noqa: E402
 
-from worker.service import main  # noqa: E402
+from worker.classifying.service import main  # noqa: E402
 
 if __name__ == "__main__":
     # Set apart, so that the classifying process, which is forked, shares these pages for good.

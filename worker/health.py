@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from redis.exceptions import RedisError
 
 from model.errors import DigitmillError
-from worker.connection import connect, explain
-from worker.ledger import Ledger
+from worker.contract.connection import connect, explain
+from worker.contract.ledger import Ledger
+from worker.contract.training import Schedule, Trainings
 from worker.roles import Role
 from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
-from worker.training import Schedule, Trainings
 
 
 def alive(role: Role, url: str) -> list[str]:

@@ -17,5 +17,5 @@ class Role(StrEnum):
         return "worker" if self is Role.WORKER else f"worker.{self}"
 
     def command(self, python: str = sys.executable) -> list[str]:
-        """Return its command line."""
-        return [python, "-m", self.module]
+        """Return its command line; `-P` keeps a user's own `model.py` in the current folder out of its way."""
+        return [python, "-P", "-m", self.module]

@@ -14,7 +14,7 @@ from model.errors import UsageError
 
 DEFAULT_REDIS_URL = "redis://localhost:6379/0"
 _SCHEMES = ("redis", "rediss", "unix")
-_SHORTEST, _LONGEST = 0.001, 1e6
+_MIN_DURATION, _MAX_DURATION = 0.001, 1e6
 """Of any duration, in its own unit: Redis counts in whole milliseconds, and in no more than 63 bits of them."""
 _CRON_PART = re.compile(r"(?:\*|\w+-\w+)(?:/\d+)?|\w+")
 
@@ -125,8 +125,8 @@ def _positive(text: str) -> float:
         number = float(text)
     except ValueError:
         raise ValueError("it must be a number") from None
-    if not _SHORTEST <= number <= _LONGEST:
-        raise ValueError(f"it must be from {_SHORTEST:g} to {_LONGEST:,.0f}")
+    if not _MIN_DURATION <= number <= _MAX_DURATION:
+        raise ValueError(f"it must be from {_MIN_DURATION:g} to {_MAX_DURATION:,.0f}")
     return number
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import click
 
-from model.errors import DigitmillError, JobFailed, NoWorkers, Unreachable
+from model.errors import DigitmillError
+from worker.contract.errors import JobFailed, NoWorkers, Unreachable
 
 if TYPE_CHECKING:
     from redis import RedisError
@@ -75,7 +76,7 @@ def at_the_edge(command: Callable[..., Any]) -> Callable[..., Any]:
             sys.exit(Exit.USAGE)
         except Exception as fault:
             if _is_redis(fault):
-                from worker.connection import explain
+                from worker.contract.connection import explain
 
                 complain(explain(fault))
                 sys.exit(Exit.UNREACHABLE)

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import click
 
-from model.review import REVIEW_BELOW
+from model.inference.review import REVIEW_BELOW
 
 _Words = TypeVar("_Words", str, tuple[str, ...])
 
@@ -23,7 +23,7 @@ def not_empty(_: click.Context, parameter: click.Parameter, words: _Words) -> _W
 
 JOB = click.argument("job", metavar="JOB|last", callback=not_empty)
 
-PATIENCE = click.option(
+TIMEOUT = click.option(
     "--patience",
     metavar="SECONDS",
     type=click.FloatRange(min=0),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from model.card import Epoch
+from model.cards.card import Epoch
 from model.metrics import Reliability
 from producer.report.chart import BOTTOM, Axis, Bar, Chart, Dot, Tick, across, polyline, round_steps, upward
 from producer.report.series import Confidences, Throughput

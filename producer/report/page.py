@@ -11,19 +11,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from model import metrics
-from model.card import Card
+from model.cards.card import Card
 from model.errors import ModelError
+from producer.jobs.results import NONE, JobInfo, Results
 from producer.report import chart, charts, series, wording
 from producer.report.pictures import data_uri
 from producer.report.selection import doubted, least_certain, mistakes
 from producer.report.summary import Summary
-from producer.results import NONE, Results, Run
 
 Picture: TypeAlias = Callable[[int], NDArray[np.uint8] | None]
 
-MOST_MISTAKES = 200
-MOST_LEAST_CERTAIN = 40
-MOST_FAILURES = 200
+MAX_MISTAKES = 200
+MAX_LEAST_CERTAIN = 40
+MAX_FAILURES = 200
 
 
 class Tile(NamedTuple):
@@ -70,7 +70,7 @@ class FailedImage(NamedTuple):
 
 def render(
     results: Results,
-    run: Run,
+    run: JobInfo,
     summary: Summary,
     *,
     card: dict[str, object] | None,
@@ -90,7 +90,7 @@ def render(
     wrong = mistakes(results)
     model = _card(card)
     review = doubted(results, summary.min_confidence)
-    uncertain = least_certain(results, min(summary.review or MOST_LEAST_CERTAIN, MOST_LEAST_CERTAIN))
+    uncertain = least_certain(results, min(summary.review or MAX_LEAST_CERTAIN, MAX_LEAST_CERTAIN))
     pixels: dict[int, str | None] = {}  # an image can be both a mistake and uncertain
 
     def tile(index: int) -> Tile:
@@ -109,7 +109,7 @@ def render(
     return _environment().get_template("report.html.j2").render(
         summary=summary,
         confusion=_confusion(results, summary),
-        mistakes=[tile(index) for index in wrong[:MOST_MISTAKES].tolist()],
+        mistakes=[tile(index) for index in wrong[:MAX_MISTAKES].tolist()],
         mistaken=len(wrong),
         least_certain=[tile(index) for index in uncertain.tolist()],
         teachable=teachable,
@@ -186,7 +186,7 @@ def _cell(count: int, total: int, *, right: bool) -> Cell:
 
 
 def _failed(results: Results) -> list[FailedImage]:
-    first = sorted(results.failures)[:MOST_FAILURES]
+    first = sorted(results.failures)[:MAX_FAILURES]
     return [
         FailedImage(
             results.names[index],
@@ -208,7 +208,7 @@ def _confidence_charts(results: Results, summary: Summary) -> list[chart.Chart]:
     return drawn
 
 
-def _throughput_chart(run: Run, summary: Summary) -> chart.Chart | None:
+def _throughput_chart(run: JobInfo, summary: Summary) -> chart.Chart | None:
     course = series.throughput(run.timeline, run.seconds)
     if course is None or not summary.images_per_second:
         return None

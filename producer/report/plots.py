@@ -9,9 +9,9 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from model import metrics
+from producer.jobs.results import JobInfo, Results
 from producer.report import series
 from producer.report.summary import Summary
-from producer.results import Results, Run
 
 _BLUE, _GREY = "#2563eb", "#6b7280"
 
@@ -52,7 +52,7 @@ def calibration(results: Results, summary: Summary) -> Figure | None:
     return figure
 
 
-def throughput(run: Run, summary: Summary) -> Figure | None:
+def throughput(run: JobInfo, summary: Summary) -> Figure | None:
     """Draw the images answered per second over the course of the job; None where too little is known of it."""
     course = series.throughput(run.timeline, run.seconds)
     mean = summary.images_per_second

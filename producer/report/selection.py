@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from producer.results import NONE, Results
+from producer.jobs.results import NONE, Results
 
 
 def mistakes(results: Results) -> NDArray[np.intp]:

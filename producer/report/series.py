@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from producer.results import NONE, Progress, Results
+from producer.jobs.results import NONE, Results, TimelinePoint
 
 _CONFIDENCE_BINS = 20
-_POINTS_PER_BIN, _FEWEST_BINS, _MOST_BINS = 3, 4, 60
+_POINTS_PER_BIN, _MIN_BINS, _MAX_BINS = 3, 4, 60
 
 
 class Throughput(NamedTuple):
@@ -27,7 +27,7 @@ class Confidences(NamedTuple):
     unlabelled: NDArray[np.int64]  # (bins,)
 
 
-def throughput(timeline: list[Progress], seconds: float) -> Throughput | None:
+def throughput(timeline: list[TimelinePoint], seconds: float) -> Throughput | None:
     """Return the rates of a job that took `seconds`; None where too little is known to tell a course.
 
     Answers come a batch at a time: each bin holds several, so that it shows the rate and not the batches.
@@ -38,7 +38,7 @@ def throughput(timeline: list[Progress], seconds: float) -> Throughput | None:
     end = max(seconds, float(times[-1]))
     if len(timeline) < 2 or end <= 0:
         return None
-    bins = int(np.clip(len(timeline) // _POINTS_PER_BIN, _FEWEST_BINS, _MOST_BINS))
+    bins = int(np.clip(len(timeline) // _POINTS_PER_BIN, _MIN_BINS, _MAX_BINS))
     edges = np.linspace(0.0, end, bins + 1)
     return Throughput(edges, np.diff(np.interp(edges, times, images)) / np.diff(edges))
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from model import metrics
 from model.metrics import ClassScore, Interval
+from producer.jobs.results import NONE, JobInfo, Results
 from producer.report.selection import doubted
-from producer.results import NONE, Results, Run
 
 FORMAT: Final = 1
 """Of report.json. Keys may be added; a key that changes its meaning or goes needs a new number."""
@@ -88,7 +88,7 @@ class Summary:
         return {"format": FORMAT, **values}
 
 
-def summarise(results: Results, run: Run, *, min_confidence: float | None = None) -> Summary:
+def summarise(results: Results, run: JobInfo, *, min_confidence: float | None = None) -> Summary:
     """Count and judge every image of a job; `min_confidence`, 0 to 1, is where review begins."""
     labels, digits, confidences = results.labels, results.digits, results.confidences
     classified = digits != NONE

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.metrics import CLASSES
+from producer.jobs.results import NONE, Results
 from producer.report.files import replacing
 from producer.report.selection import doubted, for_review
-from producer.results import NONE, Results
 
 _DECIMALS = 6  # of probabilities: finer than any calibration
 # Blanks and control characters in front do not stop every spreadsheet; the wide forms are signs too in East Asian ones.

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from model.errors import UsageError
+from producer.jobs.results import JobInfo, Results
 from producer.report import page, tables
 from producer.report.files import replacing
 from producer.report.page import Picture
 from producer.report.summary import Summary, summarise
-from producer.results import Results, Run
 
 PAGE, FIGURES = "report.html", "report.json"
 PREDICTIONS, ERRORS, REVIEW = "predictions.csv", "errors.csv", "review.csv"
@@ -24,7 +24,7 @@ WITHOUT_MATPLOTLIB = (
 def write_report(
     folder: Path,
     results: Results,
-    run: Run,
+    run: JobInfo,
     *,
     card: dict[str, object] | None,
     picture: Picture,
@@ -79,7 +79,7 @@ def write_report(
     return summary
 
 
-def _write_plots(folder: Path, results: Results, run: Run, summary: Summary) -> tuple[set[str], tuple[str, ...]]:
+def _write_plots(folder: Path, results: Results, run: JobInfo, summary: Summary) -> tuple[set[str], tuple[str, ...]]:
     """Write those PNG files that there is something to draw for; return their names, and notices for the user."""
     try:
         from producer.report import plots

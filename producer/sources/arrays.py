@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model import idx
+from model.data import idx
 from model.errors import DataError, UsageError
 from producer.sources.listing import Listing
 from producer.sources.reading import explain

@@ -18,8 +18,8 @@ from producer.sources.labels import Labels
 from producer.sources.listing import Container, Listing
 from producer.sources.naming import IMAGE_SUFFIXES, Selection, is_image
 from producer.sources.opened import ContainerSource, JoinedSource, UnopenedSource
+from producer.sources.path_list import PathList
 from producer.sources.reading import explain
-from producer.sources.scattered import Scattered
 from producer.sources.source import Source
 from producer.sources.tars import TAR_SUFFIXES, Tar
 from producer.sources.zips import ZIP_SUFFIXES, Zip
@@ -84,7 +84,7 @@ def open_listed(path: str | Path) -> Source:
         )
     left = len(truths) - len(known)
     note = f"{left:,} of {len(truths):,} rows have no label and are passed over." if left else None
-    container = Scattered(known, (path.absolute().parent, Path.cwd()), _open_container)
+    container = PathList(known, (path.absolute().parent, Path.cwd()), _open_container)
     return ContainerSource(container, container.listing, Labels(known, note=note), description=str(path), root="")
 
 

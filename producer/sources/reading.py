@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable
 
 from model.errors import Failure, FailureCode
-from model.limits import MAX_BYTES
+from model.images.limits import MAX_BYTES
 
 # Opening a pipe that nobody writes to would block for ever. Windows has no such pipes and no such flag, but text mode.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self, cast
 
 from model.errors import Failure, UsageError
-from model.limits import MAX_BYTES
+from model.images.limits import MAX_BYTES
 from producer.sources.listing import Listing
 from producer.sources.reading import TOO_LARGE, explain, unreadable
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 
 # An archive that expands to more than this, and to more than so many times its size, was made to do harm.
-_MOST_EXPANDED_BYTES = 16 * 1024**3
-_MOST_EXPANSION = 200
+_MAX_EXPANDED_BYTES = 16 * 1024**3
+_MAX_EXPANSION = 200
 
-_MOST_EXTENDED_HEADER_BYTES = 1024 * 1024
+_MAX_EXTENDED_HEADER_BYTES = 1024 * 1024
 _EXTENDED_HEADERS = (
     tarfile.XHDTYPE,
     tarfile.XGLTYPE,
@@ -103,7 +103,7 @@ class _Header(tarfile.TarInfo):
             if buf.count(0) == tarfile.BLOCKSIZE:
                 raise  # the mark at the end of every whole archive
             raise _DamagedError(str(fault)) from None
-        if header.type in _EXTENDED_HEADERS and header.size > _MOST_EXTENDED_HEADER_BYTES:
+        if header.type in _EXTENDED_HEADERS and header.size > _MAX_EXTENDED_HEADER_BYTES:
             raise _DamagedError("an extended header is too large")
         return header
 
@@ -114,7 +114,7 @@ def _list_members(stream: BinaryIO, packed_bytes: int, listing: Listing[Extent])
     Raises:
         Exception: the archive is damaged from here on.
     """
-    most = max(_MOST_EXPANDED_BYTES, _MOST_EXPANSION * packed_bytes)
+    most = max(_MAX_EXPANDED_BYTES, _MAX_EXPANSION * packed_bytes)
     with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header, encoding="utf-8") as archive:
         while (header := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # it would keep them all; typeshed knows no `members`

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from model import mnist as mnist_source
-from model import samples as samples_source
-from model.card import Card
-from model.classifier import Classifier
-from model.digits import Dataset
-from model.recipe import Recipe
+from model.cards.card import Card
+from model.data import mnist as mnist_source
+from model.data import sample_digits as samples_source
+from model.data.digits import Dataset
+from model.inference.classifier import Classifier
+from model.training.recipe import Recipe
 
 SHORT = dataclasses.replace(Recipe.small(), epochs=8)
 
@@ -46,7 +46,7 @@ def baseline() -> Classifier:
 @pytest.fixture(scope="session")
 def trained(samples: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Card]:
     """A model trained on the samples just now, and its card."""
-    from model.train import train
+    from model.training.train import train
 
     folder = tmp_path_factory.mktemp("trained")
     return folder, train(samples, SHORT, folder, name="short")

@@ -6,9 +6,9 @@ import pytest
 import redis
 from hypothesis import settings
 
-from producer.local import Stack
-from worker.connection import connect
-from worker.ledger import Ledger
+from producer.mill.stack import Stack
+from worker.contract.connection import connect
+from worker.contract.ledger import Ledger
 
 settings.register_profile("shared machine", deadline=None)  # other work on the same cores is no fault of ours
 settings.load_profile("shared machine")

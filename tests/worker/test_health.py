@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from worker.ledger import Ledger
+from worker.contract.ledger import Ledger
+from worker.contract.training import Schedule, Trainings
 from worker.roles import Role
-from worker.training import Schedule, Trainings
 
 ROOT = Path(__file__).parents[2]
 HERE = f"{socket.gethostname()}-1"

@@ -9,8 +9,8 @@ from celery import beat
 from celery.schedules import crontab
 from redis.exceptions import RedisError
 
-from worker.connection import explain, passes_by_itself
-from worker.training import Schedule
+from worker.contract.connection import explain, is_transient
+from worker.contract.training import Schedule
 
 TICK_SECONDS = 1.0
 _RETRAIN = "retrain"
@@ -71,7 +71,7 @@ class Beat(beat.Scheduler):
         except RedisError as fault:
             reason = explain(fault)
             if reason != self._fault:  # once, not every second
-                _log.log(logging.WARNING if passes_by_itself(fault) else logging.ERROR, "%s", reason)
+                _log.log(logging.WARNING if is_transient(fault) else logging.ERROR, "%s", reason)
             self._fault = reason
         return min(interval, TICK_SECONDS)
 

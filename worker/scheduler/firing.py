@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import redis
 from celery import Celery
 
+from worker.contract.teaching import Teaching
+from worker.contract.training import TrainingOptions, Trainings
+from worker.contract.training.bell import ring
 from worker.settings import Settings
-from worker.teaching import Teaching
-from worker.training import Order, Trainings
-from worker.training.bell import ring
 
 NOTHING_TAUGHT = "skipped: nothing was taught since the last training"
 
@@ -33,7 +33,7 @@ class Firing:
     def __init__(self, client: "redis.Redis", app: Celery, settings: Settings, name: str) -> None:
         self._trainings, self._teaching = Trainings(client), Teaching(client)
         self._app, self._name = app, name
-        self._order = Order(quick=settings.retrain_quick)
+        self._order = TrainingOptions(quick=settings.retrain_quick)
         self._always = settings.retrain_always
 
     def __call__(self, minute: datetime) -> str:

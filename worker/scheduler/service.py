@@ -12,13 +12,13 @@ from typing import NoReturn
 from celery.beat import Service
 from redis.exceptions import RedisError
 
-from worker.app import make_app
-from worker.connection import connect
+from worker.contract.connection import connect
+from worker.contract.doorbell import make_app
+from worker.contract.training import Schedule
 from worker.process import run
 from worker.scheduler.beat import TICK_SECONDS, Beat
 from worker.scheduler.firing import Firing
 from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
-from worker.training import Schedule
 
 _log = logging.getLogger(__name__)
 

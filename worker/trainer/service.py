@@ -11,17 +11,17 @@ from celery import Celery, signals
 from redis.exceptions import RedisError
 
 from model.errors import DigitmillError
-from worker.app import make_app
-from worker.connection import connect, persist
+from worker.contract.connection import connect, retry_transient
+from worker.contract.doorbell import make_app
+from worker.contract.registry import Registry
+from worker.contract.teaching import Teaching
+from worker.contract.training import Trainings
+from worker.contract.training.bell import BELL_VERSION, TRAIN, TRAIN_QUEUE, queue, ring
 from worker.cores import cores, granted_cores
 from worker.process import run
-from worker.registry import Registry
 from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
-from worker.teaching import Teaching
-from worker.trainer.keeper import Keeper
-from worker.trainer.run import PATIENCE_SECONDS, Run
-from worker.training import Trainings
-from worker.training.bell import BELL_VERSION, TRAIN, TRAIN_QUEUE, queue, ring
+from worker.trainer.runner import TIMEOUT_SECONDS, TrainingRunner
+from worker.trainer.taught_keeper import TaughtKeeper
 
 NICENESS = 15
 """Classification comes first: beside a process of niceness 0 one of 15 gets a thirtieth of a core that both want."""
@@ -44,7 +44,7 @@ class TrainerService:
         self._app.conf.update(
             task_queues=[queue()], worker_prefetch_multiplier=1, task_time_limit=None, task_soft_time_limit=None
         )
-        self._lookout = Lookout(self._url, make_app(self._url, settings), self._name, settings.data)
+        self._lookout = TrainerHeartbeat(self._url, make_app(self._url, settings), self._name, settings.data)
         register(self._app, self._train)
 
     def run(self) -> int:
@@ -90,17 +90,19 @@ class TrainerService:
     def _train_alone(self) -> None:
         client = connect(self._url)
         trainings = Trainings(client)
-        claim = persist(
+        claim = retry_transient(
             lambda: trainings.claim(holder=self._name, lease_seconds=self._settings.lease_seconds),
-            patience=PATIENCE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
         )
         if claim:
-            keeper = Keeper(Teaching(client), self._settings.data)
-            run = Run(trainings, Registry(client), keeper, self._settings, threads=threads(), stopping=self._stopping)
+            keeper = TaughtKeeper(Teaching(client), self._settings.data)
+            run = TrainingRunner(
+                trainings, Registry(client), keeper, self._settings, threads=threads(), stopping=self._stopping
+            )
             run(claim)
 
 
-class Lookout(threading.Thread):
+class TrainerHeartbeat(threading.Thread):
     """Says that the trainer is alive, rings for a training that waits, and keeps what is taught.
 
     A training may wait because its message was lost, or its trainer.
@@ -110,7 +112,7 @@ class Lookout(threading.Thread):
         super().__init__(name="lookout", daemon=True)
         self._client = connect(url)
         self._trainings = Trainings(self._client)
-        self._keeper = Keeper(Teaching(self._client), data)
+        self._keeper = TaughtKeeper(Teaching(self._client), data)
         self._app, self._trainer = app, name
         self._fault = ""
         self._stopping = threading.Event()

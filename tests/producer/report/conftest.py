@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from report_helpers import Page, run_of, strict, with_failures
 
-from model import samples
-from model.card import BASELINE, CARD
-from model.classifier import Classifier
+from model.cards.card import BASELINE, CARD
+from model.data import sample_digits
 from model.errors import Failure, FailureCode
+from model.inference.classifier import Classifier
+from producer.jobs.results import Results
 from producer.report import write_report
-from producer.results import Results
+from tests.producer.report.invented import Page, run_of, strict, with_failures
 
 HOSTILE = '"><script>alert(1)</script><img src=http://example.com/x onerror=alert(1)>{{ 7 * 7 }}'
 FAILURES = {
@@ -31,7 +31,7 @@ def hostile():
 @pytest.fixture(scope="session")
 def images():
     """360 images."""
-    return samples.load().test
+    return sample_digits.load().test
 
 
 @pytest.fixture(scope="session")

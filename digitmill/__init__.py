@@ -1,0 +1,1 @@
+"""digitmill: classify handwritten digits in bulk and as a stream."""

@@ -1,0 +1,221 @@
+"""Images that are no digit, for training: the network learns to be sure of nothing when it sees one.
+
+D. Hendrycks, M. Mazeika, T. Dietterich, "Deep Anomaly Detection with Outlier Exposure", ICLR 2019,
+https://arxiv.org/abs/1812.04606: what a network was shown as "none of these" during training, it also recognises in
+kinds that it was not shown. They are drawn by rule, as many as are needed, and look as preprocessing would hand them to
+the network: light ink on black, in MNIST's box, of MNIST's stroke widths.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import cv2
+import numpy as np
+from cv2.typing import MatLike
+from numpy.typing import NDArray
+
+from model.augmentation import glyphs
+from model.augmentation.pen import FINE, Strokes, centred, distorted, fitted, inked
+from model.images.normalise import BOX, SIDE
+
+
+def draw(count: int, random: np.random.Generator, digits: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """Draw images of what is no digit: letters, signs, words, scribbles, lines, blobs, textures.
+
+    What people write like a digit is left out (see `model.augmentation.glyphs`), and so is the plain vertical line.
+
+    Args:
+        count: how many.
+        random: where the numbers come from; the same state gives the same images.
+        digits: uint8 (m, 28, 28), light ink on black; if given, two or three of them side by side are a kind too.
+
+    Returns:
+        uint8 (count, 28, 28), light ink on black, in random order.
+    """
+    kinds = dict(_KINDS)
+    if digits is not None and len(digits):
+        kinds[partial(_digits, digits=digits)] = 8
+    shares = np.array(list(kinds.values()), float)
+    images = [kind(n, random) for kind, n in zip(kinds, random.multinomial(count, shares / shares.sum()), strict=True)]
+    return centred(np.concatenate(images)[random.permutation(count)])
+
+
+def _letters(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    return inked(distorted(_chosen("letters", count, random), random), random)
+
+
+def _signs(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    return inked(distorted(_chosen("signs", count, random), random), random)
+
+
+def _words(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Two to four letters side by side."""
+    letters = _chosen("letters", 4 * count, random).reshape(count, 4, glyphs.STROKES, glyphs.POINTS, 2)
+    letters = letters * random.uniform(0.6, 1.0, (count, 4, 1, 1, 2))
+    letters[..., 0] += np.arange(4)[:, np.newaxis, np.newaxis] * random.uniform(0.9, 1.2, (count, 1, 1, 1))
+    letters[np.arange(4) >= random.integers(2, 5, (count, 1))] = np.nan
+    return inked(distorted(letters.reshape(count, 4 * glyphs.STROKES, glyphs.POINTS, 2), random), random, thickest=8)
+
+
+def _scribbles(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """One long line, pulled to and fro at random: with fewer turns it might be a digit."""
+    corners = random.uniform(0, 1, (count, 13, 2))
+    return inked(_in_strokes(glyphs.curve(corners, 96)), random, thickest=9)
+
+
+def _zigzags(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """To and fro across the image while moving on, pointed or round; and turned by any angle."""
+    time = np.linspace(0, 1, 64)
+    turns, loops = random.uniform(3.5, 6, (count, 1)), random.uniform(-0.2, 0.2, (count, 1))
+    phase = 2 * np.pi * (turns * time + random.uniform(0, 1, (count, 1)))
+    across = np.where(random.random((count, 1)) < 0.5, np.sin(phase), np.arcsin(np.sin(phase)) * 2 / np.pi)
+    line = np.stack([time + loops * np.cos(phase), across * random.uniform(0.25, 0.5, (count, 1))], axis=-1)
+    return inked(distorted(_in_strokes(line), random, turn=180), random, thickest=8)
+
+
+def _spirals(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Two and a half turns or more; fewer might be a 6, a 9 or a 0."""
+    time = np.linspace(0.1, 1, 64)
+    phase = 2 * np.pi * (random.uniform(2.5, 3.2, (count, 1)) * time + random.uniform(0, 1, (count, 1)))
+    phase *= random.choice([-1, 1], (count, 1))
+    line = time[:, np.newaxis] * np.stack([np.cos(phase), np.sin(phase)], axis=-1)
+    return inked(distorted(_in_strokes(line), random), random, thickest=7)
+
+
+def _lines(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Five or six straight lines across each other."""
+    ends = random.uniform(0, 1, (count, 6, 2, 2))
+    ends[random.random(count) < 0.5, 5] = np.nan
+    return inked(distorted(ends, random, turn=0), random, thickest=9)
+
+
+def _grids(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Up to three lines one way and two or three the other, as of ruled paper, at any angle, not quite parallel."""
+    at = np.sort(random.uniform(0, 1, (count, 6)), axis=1)
+    across, down = np.array([0.0, 1.0]), np.stack([at, at], axis=-1) + random.normal(0, 0.03, (count, 6, 2))
+    ends = np.stack([np.broadcast_to(across, down.shape), down], axis=-1)
+    ends[:, ::2] = ends[:, ::2, :, ::-1]
+    ends[random.random(count) < 0.5, 5] = np.nan
+    return inked(distorted(ends, random, turn=180), random)
+
+
+def _blobs(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Filled outlines, smooth or with corners, at least half as wide as high; some with a texture within."""
+    corners = random.integers(3, 10, count)
+    angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    radius = np.ones((count, len(angle)))
+    for order in (1, 2, 3, 5):
+        phase = random.uniform(0, 2 * np.pi, (count, 1))
+        radius += random.uniform(0, 0.35 / order, (count, 1)) * np.cos(order * angle + phase)
+    outline = radius[..., np.newaxis] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    outline *= np.stack([random.uniform(0.7, 1.5, count), np.ones(count)], axis=1)[:, np.newaxis]
+    outline, _ = fitted(outline[:, np.newaxis], np.ones(count, int))
+    canvas, images = np.empty((SIDE * FINE, SIDE * FINE), np.uint8), np.empty((count, SIDE, SIDE), np.uint8)
+    for points, every, image in zip(outline[:, 0], corners, images, strict=True):
+        canvas[:] = 0
+        cv2.fillPoly(canvas, [points if every > 6 else points[:: 48 // every].copy()], 255)
+        cv2.resize(canvas, (SIDE, SIDE), dst=image, interpolation=cv2.INTER_AREA)
+    textured = random.random(count) < 0.3
+    images[textured] = np.minimum(images[textured], _textures(int(textured.sum()), random))
+    return images
+
+
+def _textures(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Noise of every coarseness, over the whole image: what is left of a photograph or of cloth."""
+    images = np.empty((count, SIDE, SIDE), np.uint8)
+    for noise, image in zip(_noise(count, random), images, strict=True):
+        cv2.resize(noise, (SIDE, SIDE), dst=image, interpolation=cv2.INTER_AREA)
+        cv2.normalize(image, image, 0, 255, cv2.NORM_MINMAX)
+    return images
+
+
+def _fragments(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """The largest piece of what is light in noise, as preprocessing cuts out of a photograph.
+
+    A long thin one might be a 1; so there all that is light is taken.
+    """
+    images = np.zeros((count, SIDE, SIDE), np.uint8)
+    for noise, level, image in zip(_noise(count, random), random.uniform(50, 75, count), images, strict=True):
+        light = cv2.threshold(noise, np.percentile(noise, level), 255, cv2.THRESH_BINARY)[1]
+        _, pieces, stats, _ = cv2.connectedComponentsWithStats(light)
+        piece = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+        mask = np.where(pieces == piece, np.uint8(255), np.uint8(0))
+        if _elongation(mask) > 2:
+            mask = light
+        left, top, width, height = cv2.boundingRect(mask)
+        _place(mask[top : top + height, left : left + width], image)
+    return images
+
+
+def _elongation(mask: MatLike) -> float:
+    """How many times as far the mask reaches along its main axis as across it."""
+    moments = cv2.moments(mask, binaryImage=True)
+    half = (moments["mu20"] + moments["mu02"]) / 2
+    apart = float(np.hypot((moments["mu20"] - moments["mu02"]) / 2, moments["mu11"]))
+    return float(np.sqrt((half + apart) / max(half - apart, 1e-9)))
+
+
+def _noise(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Uint8 (count, 56, 56): one to three octaves of noise on top of each other, stretched to all levels."""
+    total = np.zeros((count, 56, 56), np.float32)
+    for cells in (4, 8, 16, 32):
+        layer = random.normal(0, 1, (count, cells, cells)).astype(np.float32)
+        weight = random.exponential(1, count).astype(np.float32) * (random.random(count) < 0.6)
+        if cells == 8:
+            weight += np.float32(0.2)  # that there is something
+        for index in np.flatnonzero(weight):
+            total[index] += weight[index] * cv2.resize(layer[index], (56, 56), interpolation=cv2.INTER_CUBIC)
+    low, high = total.min(axis=(1, 2), keepdims=True), total.max(axis=(1, 2), keepdims=True)
+    stretched: NDArray[np.float32] = (total - low) * (255 / (high - low))
+    return stretched.astype(np.uint8)
+
+
+def _digits(count: int, random: np.random.Generator, digits: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Two or three digits side by side, with strokes thickened as preprocessing does."""
+    images = np.zeros((count, SIDE, SIDE), np.uint8)
+    numbers, gaps = random.integers(0, len(digits), (count, 3)), random.integers(1, 4, count)
+    for chosen, gap, many, image in zip(numbers, gaps, random.random(count) < 0.3, images, strict=True):
+        row = []
+        for digit in digits[chosen[: 3 if many else 2]]:
+            left, _, width, _ = cv2.boundingRect(digit)
+            row += [digit[:, left : left + width], np.zeros((SIDE, gap), np.uint8)]
+        side_by_side = np.hstack(row[:-1])
+        left, top, width, height = cv2.boundingRect(side_by_side)
+        _place(cv2.dilate(side_by_side[top : top + height], np.ones((2, 2), np.uint8)), image)
+    return images
+
+
+_KINDS: dict[Callable[[int, np.random.Generator], NDArray[np.uint8]], int] = {
+    _letters: 40,
+    _signs: 18,
+    _words: 8,
+    _scribbles: 5,
+    _zigzags: 4,
+    _spirals: 2,
+    _lines: 4,
+    _grids: 4,
+    _blobs: 5,
+    _textures: 4,
+    _fragments: 6,
+}
+"""What draws each kind, and how much of it there is."""
+
+
+def _chosen(table: str, count: int, random: np.random.Generator) -> Strokes:
+    known = glyphs.strokes(table)
+    return known[random.integers(0, len(known), count)]
+
+
+def _place(cut: MatLike, image: NDArray[np.uint8]) -> None:
+    """Put ink that is cut out into the middle of an empty image, its longer side filling the box."""
+    scale = BOX / max(cut.shape)
+    height, width = (max(1, round(side * scale)) for side in cut.shape)
+    top, left = (SIDE - height) // 2, (SIDE - width) // 2
+    kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(cut, (width, height), interpolation=kind)
+    image[top : top + height, left : left + width] = cv2.convertScaleAbs(small, alpha=255 / max(1, int(small.max())))
+
+
+def _in_strokes(line: NDArray[np.float64]) -> Strokes:
+    """A line of points (n, points, 2) as one stroke."""
+    return line[:, np.newaxis]

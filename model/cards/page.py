@@ -1,0 +1,207 @@
+"""A model's card as a page of Markdown, for whoever comes upon the model's folder. card.json is the truth."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, Final
+
+from model.cards.card import CURVES, Card, Doubt, Epoch, Robustness, Score, Seeded
+from model.metrics import BINS
+
+PAGE: Final = "card.md"
+
+
+def write_card(card: Card, folder: Path) -> None:
+    """Write the page, then card.json, into `folder`, where the files that they name are already."""
+    (folder / PAGE).write_text(page(card), encoding="utf-8")
+    card.write(folder)
+
+
+def page(card: Card) -> str:
+    """The page; what an old card does not tell is left out."""
+    sections = [
+        f"# Model `{card.version}`",
+        _overview(card),
+        _uses(card),
+        "## Accuracy",
+        _accuracy(card),
+        _seeds(card.seeds),
+        "### By digit",
+        _per_class(card),
+        "### Confusion",
+        "Rows: what it is. Columns: what it was called. Of the int8 model, on the test images.",
+        _table(["", *range(10)], ([f"**{digit}**", *row] for digit, row in enumerate(card.confusion))),
+        "## Confidence",
+        _confidence(card),
+        *(_robustness(card.robustness, card.recipe) if card.robustness else ()),
+        *(_doubts(card.doubts) if card.doubts else ()),
+        "## Training",
+        _training(card),
+        f"![Loss and accuracy by epoch]({CURVES})" if CURVES in card.files else "",
+        "## Files",
+        _table(["file", "SHA-256"], ((name, f"`{digest}`") for name, digest in card.files.items())),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _overview(card: Card) -> str:
+    test = card.test.int8
+    size = f" {card.size.parameters:,} parameters, {card.size.bytes:,} bytes." if card.size else ""
+    return (
+        f"{_percent(test.accuracy)} of {test.total:,} test images ({_line(card.data.name)}) are read rightly; 95 % "
+        f"interval {_percent(test.low)} to {_percent(test.high)} (Wilson).{size}\n"
+        "Made from card.json, which says the same and more exactly."
+    )
+
+
+def _uses(card: Card) -> str:
+    parts = [f"## What it is for\n\n{card.intended_use}"] if card.intended_use else []
+    if card.not_for:
+        parts.append("## What it must not be used for\n\n" + "\n".join(f"- {each}" for each in card.not_for))
+    return "\n\n".join(parts)
+
+
+def _accuracy(card: Card) -> str:
+    """The float network beside its int8 export."""
+    rows = [
+        (f"{part}, {scores.int8.total:,} images", _score(scores.float), _score(scores.int8))
+        for part, scores in (("test", card.test), ("validation", card.validation))
+    ]
+    return (
+        _table(["", "float", "int8, which serves"], rows)
+        + f"\n\nBoth name the same digit on {_score(card.agreement)} of the validation images."
+    )
+
+
+def _seeds(seeds: Sequence[Seeded]) -> str:
+    if len(seeds) < 2:
+        return ""
+    floats = [each.test.float.accuracy for each in seeds]
+    int8s = [each.test.int8.accuracy for each in seeds]
+    names = [str(each.seed) for each in seeds] + ["**mean**", "standard deviation"]
+    columns = [[_percent(share, 3) for share in (*way, mean(way), stdev(way))] for way in (floats, int8s)]
+    return "### Over seeds\n\nTrainings that differ in the seed alone, on the test images.\n\n" + _table(
+        ["seed", "float", "int8"], zip(names, *columns, strict=True)
+    )
+
+
+def _per_class(card: Card) -> str:
+    rows = (
+        (digit, f"{each.support:,}", *map(_percent, (each.precision, each.recall, each.f1)))
+        for digit, each in enumerate(card.per_class)
+    )
+    return _table(["digit", "test images", "precision", "recall", "F1"], rows)
+
+
+def _confidence(card: Card) -> str:
+    text = (
+        f"Calibrated on validation at temperature {card.temperature:.3f}. Expected calibration error on the test "
+        f"images {_percent(card.calibration_error)}, over {BINS} equal bins."
+    )
+    if not card.reliability:
+        return text
+    count = len(card.reliability)
+    rows = (
+        (f"{number / count:.2f} to {(number + 1) / count:.2f}", each.images, _percent(each.confidence), _percent(right))
+        for number, each in enumerate(card.reliability)
+        if each.confidence is not None and (right := each.accuracy) is not None
+    )
+    return text + "\n\n" + _table(["confidence", "test images", "mean confidence", "right"], rows)
+
+
+def _robustness(found: Robustness, recipe: dict[str, Any]) -> Iterable[str]:
+    ways = found.network, found.path
+    first, second = (next(iter(way.values())).total for way in ways)
+    yield "## Corrupted images"
+    yield (
+        f"Test images under the corruptions of `model/evaluation/corruptions.py`, seed {found.seed}, with 95 % intervals: "
+        f"{first:,} shown to the network as they are, and {second:,} sent as files, decoded and normalised like a "
+        "user's, where a refusal counts as wrong."
+    )
+    if recipe.get("degradation", recipe.get("wear")):
+        yield "It was trained on wear of some of these kinds, so they are not news to it."
+    means = [_percent(mean(score.accuracy for score in way.values())) for way in ways]
+    rows = [(name.replace("_", " "), *(_score(way[name]) for way in ways)) for name in found.network]
+    yield _table(["corruption", "as they are", "as files"], [*rows, ("**mean**", *means)])
+
+
+def _doubts(doubts: Sequence[Doubt]) -> Iterable[str]:
+    yield "## What is no digit"
+    yield (
+        f"Where people look at each image whose confidence is below a threshold: how many of "
+        f"{doubts[0].passed.total:,} images of no digit pass unseen (letters, signs, scribbles and so on, drawn by the "
+        "rules of `model/augmentation/outliers.py`), and how many test images are looked at. Training may draw by these rules too; "
+        "`benchmarks/not_a_digit.py` measures on what it does not."
+    )
+    rows = [
+        (
+            f"{each.threshold:g}",
+            _percent(each.passed.accuracy),
+            _percent(each.doubted.accuracy) if each.doubted else "",
+            f"{each.caught.correct:,} of {each.caught.total:,}" if each.caught else "",
+        )
+        for each in doubts
+    ]
+    yield _table(["threshold", "no digit, unseen", "read rightly, looked at", "misread, looked at"], rows)
+
+
+def _training(card: Card) -> str:
+    data = card.data
+    facts: list[tuple[str, object]] = [
+        ("created", card.created),
+        ("refined from" if card.refined else "parent", f"`{card.parent}`" if card.parent else "none"),
+        ("data", f"{data.name}: {data.train:,} to train, {data.validation:,} to validate, {data.test:,} to test"),
+        ("SHA-256 of the data", f"`{data.sha256}`"),
+        ("seed", card.seed),
+        ("time", _time(card)),
+        *_augmentation(card.epochs),
+        *_flat(card.recipe),
+    ]
+    return _table(["", ""], facts)
+
+
+def _time(card: Card) -> str:
+    if card.training_seconds is not None:
+        return f"{card.training_seconds / 60:.1f} minutes"
+    own = f"{sum(epoch.seconds for epoch in card.epochs) / 60:.1f} minutes"
+    return f"{own}, and that of its teachers" if card.recipe.get("teachers") else own
+
+
+def _augmentation(epochs: Sequence[Epoch]) -> Iterable[tuple[str, object]]:
+    """How much of one processor it takes beside the training; if it were nearly all, the network might be waiting."""
+    making = [epoch.augmentation for epoch in epochs if epoch.augmentation is not None]
+    seconds = sum(epoch.seconds for epoch in epochs)
+    if seconds and len(making) == len(epochs):
+        yield "augmentation", f"{_percent(sum(making) / seconds, 0)} of the time of one processor"
+
+
+def _flat(recipe: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, object]]:
+    """The recipe as `python -m model.training.train --set` takes it."""
+    for name, value in recipe.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"`{prefix}{name}`", f"{value:.4g}" if isinstance(value, float) else value
+
+
+def _score(score: Score) -> str:
+    return f"{_percent(score.accuracy)} ({_percent(score.low)} to {_percent(score.high)})"
+
+
+def _percent(share: float, decimals: int = 2) -> str:
+    return f"{100 * share:.{decimals}f} %"
+
+
+def _table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
+    """A table, whose cells cannot break it."""
+    head = list(head)
+    lines: list[Iterable[object]] = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(content: object) -> str:
+    return _line(content).replace("\\", "\\\\").replace("|", "\\|")
+
+
+def _line(content: object) -> str:
+    return " ".join(str(content).split())

@@ -1,0 +1,148 @@
+"""MNIST: 60,000 handwritten digits to train on, 10,000 to test on (LeCun, Cortes, Burges).
+
+It is taken from a folder with the four IDX files (gzipped or not) or mnist.npz, from a cache, or from the network; and
+whatever it comes from, checksums tell that it is MNIST, byte for byte.
+"""
+
+import hashlib
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data import idx
+from model.data.digits import Dataset, Digits
+from model.errors import DataError
+
+NPZ = "mnist.npz"
+URL = f"https://storage.googleapis.com/tensorflow/tf-keras-datasets/{NPZ}"
+NPZ_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+"""As in Keras, keras/src/datasets/mnist.py."""
+
+NPZ_BYTES = 11_490_434
+_TIMEOUT = 15  # seconds without a byte
+
+# For each part: name in IDX files, name in mnist.npz, shape, SHA-256 of the values. The values were taken from the
+# files whose MD5, unzipped, are the well-known 6bbc9ace… (training images), a25bea73… (their labels), 2646ac64… (test
+# images) and 27ae3e4e… (their labels).
+_PARTS = {
+    "train": (
+        (
+            "train-images",
+            "x_train",
+            (60_000, 28, 28),
+            "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
+        ),
+        ("train-labels", "y_train", (60_000,), "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13"),
+    ),
+    "test": (
+        ("t10k-images", "x_test", (10_000, 28, 28), "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161"),
+        ("t10k-labels", "y_test", (10_000,), "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5"),
+    ),
+}
+
+
+def load(folder: Path | None = None, *, cache: Path | None = None, download: bool = False) -> Dataset:
+    """MNIST, from the first of these that is given.
+
+    Args:
+        folder: has the four IDX files or mnist.npz; when given, it must.
+        cache: folder that may have them too, and where a download is kept.
+        download: whether to fetch mnist.npz (11 MB) into the cache if it is not there.
+
+    Raises:
+        DataError: MNIST is not there, cannot be fetched, or is not MNIST; the message names the remedy.
+    """
+    found = _find(folder, cache, download=download)
+    return Dataset("mnist", _load(found, "train"), _load(found, "test"))
+
+
+def load_test(folder: Path | None = None, *, cache: Path | None = None, download: bool = False) -> Digits:
+    """MNIST's 10,000 test images alone, without reading the 60,000 others; otherwise as `load`."""
+    return _load(_find(folder, cache, download=download), "test")
+
+
+def _find(folder: Path | None, cache: Path | None, *, download: bool) -> Path:
+    """The folder that has MNIST, after downloading where need be."""
+    if folder is not None:
+        if not _has_mnist(folder):
+            raise DataError(
+                f"{folder} does not hold MNIST. Put its four IDX files (train-images-idx3-ubyte.gz and so on) or "
+                f"{NPZ} there, or name another folder."
+            )
+        return folder
+    if cache is not None and _has_mnist(cache):
+        return cache
+    if cache is None or not download:
+        raise DataError(f"MNIST is not at hand. Name a folder that holds its four IDX files or {NPZ}.")
+    _download(cache)
+    return cache
+
+
+def _has_mnist(folder: Path) -> bool:
+    named = [name for part in _PARTS.values() for name, *_ in part]
+    return (folder / NPZ).is_file() or all(_idx_file(folder, name) for name in named)
+
+
+def _idx_file(folder: Path, name: str) -> Path | None:
+    kind = "idx3" if name.endswith("images") else "idx1"
+    candidates = (folder / f"{name}{mark}{kind}-ubyte{end}" for mark in "-." for end in ("", ".gz"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _load(folder: Path, part: str) -> Digits:
+    images, labels = _arrays(folder, part)
+    return Digits(images, labels)
+
+
+def _arrays(folder: Path, part: str) -> Iterator[NDArray[np.uint8]]:
+    for name, key, shape, expected in _PARTS[part]:
+        path = _idx_file(folder, name)
+        array = idx.read(path, shape) if path else _read_npz(folder / NPZ, key)
+        if array.shape != shape or hashlib.sha256(array.data).hexdigest() != expected:
+            raise DataError(
+                f"{path or folder / NPZ} is not MNIST's (its checksum differs). Put the original file there, or "
+                "remove it to have it downloaded into the cache again."
+            )
+        yield array
+
+
+def _read_npz(path: Path, key: str) -> NDArray[np.uint8]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return np.ascontiguousarray(arrays[key], dtype=np.uint8)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path} is no readable {NPZ} ({error}). Put the original there, or remove it to have it downloaded into "
+            "the cache again."
+        ) from error
+
+
+def _download(cache: Path) -> None:
+    """Fetch mnist.npz into the cache; it appears there whole or not at all."""
+    try:
+        with urllib.request.urlopen(URL, timeout=_TIMEOUT) as response:
+            content = response.read(NPZ_BYTES + 1)
+    except (urllib.error.URLError, OSError) as error:
+        raise DataError(
+            f"Cannot download MNIST from {URL} ({error}). Fetch it elsewhere, and name the folder it is in."
+        ) from error
+    if hashlib.sha256(content).hexdigest() != NPZ_SHA256:
+        raise DataError(
+            f"What {URL} gave is not MNIST (its checksum differs). Try again, or name a folder that has it."
+        )
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=cache, delete=False) as file:
+            file.write(content)
+        Path(file.name).chmod(0o644)  # nothing secret, and a cache may serve several users
+        Path(file.name).replace(cache / NPZ)
+    except OSError as error:
+        raise DataError(
+            f"Cannot keep MNIST in {cache}: {error.strerror}. Name another folder for the cache."
+        ) from error

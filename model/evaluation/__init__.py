@@ -1,0 +1,1 @@
+"""Judging models: metrics on a card, robustness, the gate."""

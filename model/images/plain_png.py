@@ -1,0 +1,74 @@
+"""Small, plain PNGs, decoded in a quarter of the time that Pillow takes.
+
+Most of what is submitted by the thousand is of this kind, and at such sizes Pillow's time goes into everything around
+the pixels. OpenCV's does not; but it shows damaged files as far as they go, so every byte is verified here first. What
+is not plain and sound is left to Pillow, which alone says what is wrong with it.
+"""
+
+import struct
+import zlib
+
+import cv2
+import numpy as np
+
+from model.images.raster import Grey
+
+MAX_SIDE = 64
+"""Pixels of the longer side; in larger images the pixels take most of the time, and to verify them twice as much."""
+
+_HEADER_AT = 8  # behind the signature
+_HEADER = struct.Struct(">I4sIIBB3s")  # length and name of the chunk; width, height, bits, colour, methods
+_METHODS = b"\0\0\0"  # of compression and of filtering, of which there is one each, and not interlaced
+_CHUNK = struct.Struct(">I4s")  # length of the data, name; the data follow, and a checksum of name and data
+_FILTERS = b"\0\1\2\3\4"
+
+# Bits a channel and colour type, 16 bits left out: bits per pixel.
+_BITS = {(bits, colour): bits for bits in (1, 2, 4, 8) for colour in (0, 3)} | {(8, 2): 24, (8, 4): 16, (8, 6): 32}
+
+# Chunks that change nothing in how pixels are shown here: unlike transparency, orientation and further frames.
+_IGNORED = frozenset({b"PLTE", b"IEND", b"pHYs", b"sBIT", b"tIME", b"sRGB", b"gAMA", b"cHRM", b"bKGD", b"hIST"})
+
+
+def decode_plain_png(data: bytes) -> Grey | None:
+    """The pixels of a small PNG with up to 8 bits a channel and no metadata that matters.
+
+    Portable Network Graphics (PNG) Specification, W3C (2003): sections 5 (chunks), 9 (filters) and 11 (IHDR).
+
+    Args:
+        data: the file, beginning with PNG's signature.
+
+    Returns:
+        uint8 (height, width), or (height, width, 3 or 4), RGB or RGBA; None if Pillow is to judge.
+    """
+    try:
+        _, name, width, height, bits, colour, methods = _HEADER.unpack_from(data, _HEADER_AT)
+        if name != b"IHDR" or methods != _METHODS or max(width, height) > MAX_SIDE:
+            return None
+        row = 1 + (width * _BITS[bits, colour] + 7) // 8  # which filter it has comes first
+        unpacking = zlib.decompressobj()
+        rows = unpacking.decompress(_packed_pixels(data), row * height + 1)
+    except (struct.error, zlib.error, LookupError):
+        return None
+    if not rows or len(rows) != row * height or not unpacking.eof or rows[::row].strip(_FILTERS):
+        return None
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.ndim == 2:
+        return pixels
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+
+
+def _packed_pixels(data: bytes) -> bytes:
+    """What the chunks of pixels hold; nothing, if any chunk is damaged or may matter."""
+    parts = []
+    at, name = _HEADER_AT, b""
+    while at < len(data):
+        length, name = _CHUNK.unpack_from(data, at)
+        end = at + _CHUNK.size + length
+        if zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            return b""
+        if name == b"IDAT":
+            parts.append(data[at + _CHUNK.size : end])
+        elif name not in _IGNORED and at != _HEADER_AT:
+            return b""
+        at = end + 4
+    return b"".join(parts) if name == b"IEND" else b""

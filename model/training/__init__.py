@@ -1,0 +1,1 @@
+"""Training: recipe, batches, checkpoints, and the commands that train."""

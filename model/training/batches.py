@@ -1,0 +1,85 @@
+"""What a network is shown: training images and drawn ones, distorted and worn, mixed into batches, ready in time."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from time import thread_time
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.augmentation import drawn_digits, outliers
+from model.augmentation.degradation import degrade
+from model.augmentation.distortion import distort
+from model.data.digits import Digits
+from model.training.recipe import Recipe
+
+NO_DIGIT: Final = -1
+"""The label of an image that shows none."""
+
+AHEAD = 16
+"""How many batches are prepared before they are asked for: the network never waits where augmentation is the faster."""
+
+EPOCHS_DRAWN = 4
+"""Digits and outliers are drawn beforehand, for so many epochs, and then serve again, distorted anew each time."""
+
+
+class Batch(NamedTuple):
+    """One step's images."""
+
+    images: NDArray[np.uint8]  # (n, 28, 28, 1)
+    labels: NDArray[np.int64]  # (n,), 0 to 9 or NO_DIGIT
+
+
+class Batches:
+    """The batches of a training, epoch by epoch.
+
+    The same arguments give the same batches in each epoch, whether the epochs before were made or not.
+
+    Args:
+        train: the images to learn from; every one once an epoch, except that what fills no whole batch waits.
+        recipe: how they are mixed and distorted.
+        seed: of every random number.
+
+    Attributes:
+        steps: batches per epoch.
+        seconds: processor time that making batches has taken so far.
+    """
+
+    def __init__(self, train: Digits, recipe: Recipe, seed: int) -> None:
+        self._train, self._recipe, self._seed = train, recipe, seed
+        size = min(recipe.batch_size, len(train))
+        self._drawn, self._outliers = round(recipe.drawn * size), round(recipe.outliers * size)
+        self._collected = size - self._drawn - self._outliers
+        self.steps = max(1, round(recipe.share * len(train)) // self._collected)
+        random = np.random.default_rng((seed, 0))
+        self.seconds = -thread_time()
+        self._drawn_digits = Digits(*drawn_digits.draw(EPOCHS_DRAWN * self.steps * self._drawn, random))
+        self._drawn_outliers = outliers.draw(EPOCHS_DRAWN * self.steps * self._outliers, random, train.images)
+        self.seconds += thread_time()
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of one epoch, from 1, made in a thread of their own while the caller uses those before."""
+        batches = self._made(np.random.default_rng((self._seed, number)))
+        with ThreadPoolExecutor(1, "batches") as thread:
+            waiting = deque(thread.submit(next, batches, None) for _ in range(AHEAD))
+            while (batch := waiting.popleft().result()) is not None:
+                waiting.append(thread.submit(next, batches, None))
+                yield batch
+
+    def _made(self, random: np.random.Generator) -> Iterator[Batch]:
+        order = random.permutation(len(self._train))
+        for step in range(self.steps):
+            self.seconds -= thread_time()
+            batch = self._batch(self._train[order[step * self._collected :][: self._collected]], random)
+            self.seconds += thread_time()
+            yield batch
+
+    def _batch(self, collected: Digits, random: np.random.Generator) -> Batch:
+        drawn = self._drawn_digits[random.integers(max(1, len(self._drawn_digits)), size=self._drawn)]
+        none = self._drawn_outliers[random.integers(max(1, len(self._drawn_outliers)), size=self._outliers)]
+        images = np.concatenate([collected.images, drawn.images, none])
+        images = degrade(distort(images, self._recipe.augmentation, random), self._recipe.degradation, random)
+        labels = np.concatenate([collected.labels, drawn.labels, np.full(len(none), NO_DIGIT)])
+        return Batch(images[..., np.newaxis], labels)

@@ -1,0 +1,195 @@
+"""From data to a model with its card: train, export, judge, write. `python -m model.training.train --help`.
+
+TensorFlow is imported by the functions that need it: asking for help should not take seconds.
+"""
+# ruff: noqa: T201 - a command line prints
+
+import argparse
+import dataclasses
+import hashlib
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model.cards.card import CURVES, MODEL, WEIGHTS, Card, Data
+from model.cards.page import write_card
+from model.data import mnist, sample_digits
+from model.data.digits import Dataset, hold_out, sha256
+from model.errors import DigitmillError, UsageError
+from model.evaluation.judge import judge
+from model.network.saving import writing
+from model.network.tensorflow_import import import_tensorflow
+from model.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+    from model.training.fit import EpochReport
+
+
+CHECKPOINTS = "training"
+"""The folder, beside the model's files, in which a training keeps its state while it runs."""
+
+
+def train(
+    data: Dataset,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    seed: int = 1,
+    name: str | None = None,
+    parent: str | None = None,
+    start: "keras.Model | None" = None,
+    on_epoch: "Callable[[EpochReport], None]" = lambda _: None,
+) -> Card:
+    """Train a network, export it, judge both, and write the model into `folder`.
+
+    The card is written last, so a folder with a card is complete. A training that was stopped left its state in
+    `folder`, and the same call goes on from there.
+
+    Args:
+        data: training images, of which `recipe.validation` are held out, and test images, which are only reported.
+        recipe: how to train.
+        folder: made if need be; gets model.tflite, weights.safetensors, curves.png, card.md and card.json.
+        seed: of every random number.
+        name: first part of the version; by default the time, UTC.
+        parent: version of the live model that this one is meant to replace.
+        start: its network, for a recipe that refines.
+        on_epoch: told after each epoch of each stage; what it raises ends the training.
+
+    Returns:
+        The model's card.
+
+    Raises:
+        DataError: there are not enough images.
+        ModelError: the export does not agree with the network it came from.
+        UsageError: nothing can be written into `folder`, TensorFlow is not installed, or there is a `start` where the
+            recipe does not refine, or none where it does.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)  # before the minutes of training, lest they be lost
+    except OSError as error:
+        raise UsageError(f"Cannot make the folder {folder}: {error.strerror}. Name another.") from error
+    import_tensorflow()
+    from model.network.export import CALIBRATION_IMAGES, to_int8
+    from model.network.network import dump_weights
+    from model.training.curves import draw
+    from model.training.fit import fit
+
+    created = datetime.now(UTC)
+    training, validation = hold_out(data.train, recipe.validation)
+    checkpoints = folder / CHECKPOINTS
+    seconds = []
+
+    def told(progress: "EpochReport") -> None:
+        seconds.append(progress.epoch.seconds)
+        on_epoch(progress)
+
+    network, epochs = fit(training, validation, recipe, seed=seed, on_epoch=told, start=start, checkpoints=checkpoints)
+    was_whole = len(seconds) == recipe.teachers * recipe.teacher_epochs + recipe.epochs
+    model = to_int8(network, training.images[:CALIBRATION_IMAGES])
+    files = {MODEL: model, WEIGHTS: dump_weights(network), CURVES: draw(epochs)}
+    hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
+    card = Card(
+        version=f"{name or created.strftime('%Y%m%d-%H%M%S')}-{hashes[MODEL][:8]}",
+        created=created.isoformat(timespec="seconds"),
+        parent=parent,
+        data=Data(data.name, sha256(data.train, data.test), len(training), len(validation), len(data.test)),
+        seed=seed,
+        recipe=dataclasses.asdict(recipe),
+        epochs=epochs,
+        files=hashes,
+        training_seconds=sum(seconds) if was_whole else None,
+        **judge(network, model, validation, data.test),
+    )
+    with writing(folder):
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
+        write_card(card, folder)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return card
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        data, recipe = _data(options), _recipe(options)
+        print(f"{data.name}: {len(data.train):,} images to train and validate on, {len(data.test):,} to test on")
+        card = train(data, recipe, options.out, seed=options.seed, name=options.name, on_epoch=_show)
+    except DigitmillError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped. The same command goes on from the last whole epoch.", file=sys.stderr)
+        return 130  # 128 + SIGINT, as shells have it
+    print(f"{card.version} in {options.out}")
+    for part, scores in (("validation", card.validation), ("test", card.test)):
+        for kind, score in scores._asdict().items():
+            print(f"{part} {kind}: {score.accuracy:.2%} of {score.total:,} ({score.low:.2%} to {score.high:.2%})")
+    print(f"float and int8 agree on {card.agreement.accuracy:.2%} of validation; temperature {card.temperature:.3f}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m model.training.train", description="Train a model and write it into a folder."
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the model goes")
+    parser.add_argument("--data", choices=["mnist", "samples"], default="mnist", help="samples: scikit-learn's digits")
+    parser.add_argument("--mnist", type=Path, metavar="FOLDER", help="has MNIST's four IDX files or mnist.npz")
+    parser.add_argument("--quick", action="store_true", help="at least 99.0 %% in about a minute")
+    parser.add_argument("--epochs", type=int, metavar="N")
+    parser.add_argument("--batch-size", type=int, metavar="N")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="of the recipe, such as augmentation.elastic=1"
+    )
+    parser.add_argument("--seed", type=int, default=1, metavar="N")
+    parser.add_argument("--name", help="first part of the version; by default the time")
+    parser.epilog = "Example: python -m model.training.train --quick --mnist ~/mnist --out /tmp/model"
+    return parser
+
+
+def _data(options: argparse.Namespace) -> Dataset:
+    return sample_digits.load() if options.data == "samples" else mnist.load(options.mnist)
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
+    recipe = Recipe.small() if options.data == "samples" else Recipe.quick() if options.quick else Recipe()
+    chosen = {"epochs": options.epochs, "batch_size": options.batch_size}
+    settings = [f"{name}={value}" for name, value in chosen.items() if value is not None]
+    for setting in settings + options.set:
+        path, _, value = setting.partition("=")
+        try:
+            recipe = _changed(recipe, path.split("."), value)
+        except (AttributeError, LookupError, ValueError) as error:
+            known = ", ".join(each.name for each in dataclasses.fields(recipe))
+            raise UsageError(f"The recipe takes no {setting}. It has {known}, each a number.") from error
+    return recipe
+
+
+def _changed(recipe: Any, path: list[str], value: str) -> Any:
+    """The recipe with one of its numbers replaced; the path leads through its parts."""
+    name, *rest = path
+    now = getattr(recipe, name)
+    new = _changed(now, rest, value) if rest else {int: int, float: float}[type(now)](value)
+    return dataclasses.replace(recipe, **{name: new})
+
+
+def _show(progress: "EpochReport") -> None:
+    """Print one line per epoch."""
+    epoch, epochs = progress.epoch, progress.epochs
+    minutes, seconds = divmod(round(progress.seconds_left), 60)
+    print(
+        f"{progress.stage}  epoch {epoch.number:>{len(str(epochs))}}/{epochs}  loss {epoch.loss:.4f}  "
+        f"validation loss {epoch.validation_loss:.4f}  accuracy {epoch.validation_accuracy:.2%}  "
+        f"{epoch.seconds:.1f} s  {minutes}:{seconds:02} left",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,256 @@
+"""`models`: the versions of the model, and which of them is live."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from model.cards.typed import plain
+from model.errors import UsageError
+from producer.cli.exits import at_the_edge, complain, printable
+from producer.cli.options import JSON, not_empty
+
+if TYPE_CHECKING:
+    from model.cards.card import Card
+    from model.cards.decision import Decision
+    from producer.mill.connection import Connection
+    from worker.contract.registry import Registry
+
+FOLLOW_SECONDS = 2.0
+"""How long a promotion waits for the workers to serve it, to say how many do. They take a third of a second."""
+
+VERSION = click.argument("version", metavar="VERSION", callback=not_empty)
+REASON = click.option("--reason", metavar="TEXT", default="", help="Why, for the history.")
+
+
+@click.group()
+def models() -> None:
+    """List, compare and change the versions of the model.
+
+    VERSION is the name of one, its beginning, or `live`, `previous`, `candidate` or `baseline`.
+
+    \b
+    Examples:
+      digitmill models list
+      digitmill models compare candidate live
+      digitmill models promote candidate --reason "better at sevens"
+      digitmill models rollback
+    """
+
+
+@models.command("list")
+@JSON
+@at_the_edge
+def list_versions(as_json: bool) -> None:
+    """List all versions.
+
+    How good each is, what it was trained on, whether it is live, and how many workers serve it now.
+
+    \b
+    Example:
+      digitmill models list
+    """
+    from producer.cli.display.model_tables import listed, print_list
+
+    connection = _connect()
+    aliases, history = connection.registry.aliases(), connection.registry.history()
+    rows = listed(connection.registry.versions(), aliases, connection.ledger.workers(), connection.registry.baseline)
+    if as_json:
+        click.echo(json.dumps({"versions": rows, "history": [asdict(move) for move in history]}))
+    else:
+        print_list(rows, history)
+
+
+@models.command()
+@VERSION
+@JSON
+@at_the_edge
+def show(version: str, as_json: bool) -> None:
+    """Show what is known of one version.
+
+    \b
+    Example:
+      digitmill models show live
+    """
+    from producer.cli.display.model_tables import named, print_card
+
+    registry = _connect().registry
+    card = registry.card(registry.resolve(version))
+    aliases = named(card.version, registry.aliases(), registry.baseline)
+    moves = [move for move in registry.history() if card.version in (move.version, move.before)]
+    decision = registry.decision(card)
+    if as_json:
+        body = {"aliases": aliases, "card": json.loads(card.dumps()), "history": [asdict(move) for move in moves]}
+        click.echo(json.dumps({**body, "gate": decision and plain(decision)}))
+    else:
+        print_card(card, aliases, moves, decision)
+
+
+@models.command()
+@click.argument("version", metavar="A", callback=not_empty)
+@click.argument("other", metavar="B", callback=not_empty)
+@JSON
+@at_the_edge
+def compare(version: str, other: str, as_json: bool) -> None:
+    """Show two versions side by side.
+
+    What their cards say, and what they have answered since they were promoted.
+
+    \b
+    Example:
+      digitmill models compare candidate live
+    """
+    from producer.cli.display.model_tables import compared, print_comparison
+
+    registry = _connect().registry
+    cards = [registry.card(registry.resolve(words)) for words in (version, other)]
+    decision = _decided(registry, *cards)
+    rows, tallies = compared(*cards), [registry.tally(card.version) for card in cards]
+    if as_json:
+        served = [asdict(tally) for tally in tallies]
+        body = {"versions": [card.version for card in cards], "figures": rows, "in_service": served}
+        click.echo(json.dumps({**body, "gate": decision and plain(decision)}))
+    else:
+        print_comparison(cards, rows, tallies, decision)
+
+
+def _decided(registry: "Registry", card: "Card", other: "Card") -> "Decision | None":
+    """The gate's decision, if it compared these two."""
+    for each in (card, other):
+        decision = registry.decision(each)
+        if decision and {decision.candidate.version, decision.live.version} == {card.version, other.version}:
+            return decision
+    return None
+
+
+@models.command()
+@VERSION
+@REASON
+@click.option("--unwatched", is_flag=True, help="Keep it live whatever it answers.")
+@JSON
+@at_the_edge
+def promote(version: str, reason: str, unwatched: bool, as_json: bool) -> None:
+    """Make a version live in every worker.
+
+    They follow within a second and without a stop. Jobs submitted before stay with the version that they began with.
+    The first images that it answers are shown to the version before as well: if it fails on some, leaves far more for
+    review or mostly disagrees, it is rolled back by itself.
+
+    \b
+    Example:
+      digitmill models promote candidate --reason "better at sevens"
+    """
+    connection = _connect()
+    target = connection.registry.resolve(version)
+    if not connection.registry.promote(target, reason=reason or "by hand", canary=not unwatched):
+        raise UsageError(f"{target} is live already.")
+    _say_what_is_live(connection, as_json=as_json)
+
+
+@models.command()
+@REASON
+@JSON
+@at_the_edge
+def rollback(reason: str, as_json: bool) -> None:
+    """Make the version live that was so before.
+
+    Rolling back again undoes it.
+
+    \b
+    Example:
+      digitmill models rollback --reason "mistakes fours"
+    """
+    connection = _connect()
+    connection.registry.rollback(reason=reason or "by hand")
+    _say_what_is_live(connection, as_json=as_json)
+
+
+@models.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@JSON
+@at_the_edge
+def push(folder: Path, as_json: bool) -> None:
+    """Publish the model in FOLDER.
+
+    FOLDER is as training left it; the model becomes the candidate.
+
+    \b
+    Example:
+      digitmill models push my-model && digitmill models promote candidate
+    """
+    from model.cards.card import Card, read_file
+    from producer.cli.display.model_tables import named
+
+    card = Card.read(folder)
+    files = {name: read_file(folder, card, name) for name in card.files}
+    registry = _connect().registry
+    registry.publish(card, files)
+    aliases = named(card.version, registry.aliases(), registry.baseline)
+    if as_json:
+        click.echo(json.dumps({"version": card.version, "aliases": aliases}))
+    else:
+        click.echo(f"{card.version} is published{''.join(f', {alias}' for alias in aliases)}")
+        click.echo(f"next      digitmill models compare {card.version} live")
+
+
+@models.command()
+@VERSION
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A new folder for it.  [default: models/VERSION]",
+)
+@JSON
+@at_the_edge
+def pull(version: str, out: Path | None, as_json: bool) -> None:
+    """Save a version in a folder.
+
+    All its files and its card; `push` takes them back.
+
+    \b
+    Example:
+      digitmill models pull live --out backup/model
+    """
+    registry = _connect().registry
+    card, files = registry.fetch(registry.resolve(version))
+    folder = out or Path("models") / card.version
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty. Name a new folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    card.write(folder)  # last: a folder with a card is whole
+    if as_json:
+        click.echo(json.dumps({"version": card.version, "folder": str(folder), "files": [*files]}))
+    else:
+        click.echo(f"{card.version} is in {folder}: {', '.join(files)}")
+
+
+def _connect() -> "Connection":
+    from producer.mill.finding import running_mill
+    from worker.settings import Settings
+
+    return running_mill(Settings.from_environment())
+
+
+def _say_what_is_live(connection: "Connection", *, as_json: bool) -> None:
+    """Wait a moment for the workers to follow; say how many do, and what hinders the others."""
+    live = connection.registry.live()
+    deadline = time.monotonic() + FOLLOW_SECONDS
+    while True:
+        workers = [worker for worker in connection.ledger.workers() if worker.ready]
+        behind = [worker for worker in workers if worker.model != live]
+        if not behind or any(worker.model_fault for worker in behind) or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    if as_json:
+        body: dict[str, Any] = connection.registry.aliases()._asdict()
+        click.echo(json.dumps({**body, "workers": len(workers), "serving": len(workers) - len(behind)}))
+    else:
+        click.echo(f"{live} is live; {len(workers) - len(behind)} of {len(workers)} workers serve it")
+    for worker in behind:
+        complain(printable(f"{worker.name} serves {worker.model}: {worker.model_fault or 'it has not followed yet'}"))

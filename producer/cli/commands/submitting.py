@@ -1,0 +1,269 @@
+"""`submit`, `classify`, `resume`: images go in."""
+
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from model.errors import Failure, UsageError
+from producer.cli.exits import Exit, at_the_edge, complain, printable
+from producer.cli.options import JOB, JSON, MIN_CONFIDENCE, OUT, TIMEOUT, not_empty
+
+if TYPE_CHECKING:
+    from producer.jobs.results import Results
+    from producer.jobs.submission import SubmitOptions
+    from producer.mill.connection import Connection
+    from producer.sources import Source
+    from worker.settings import Settings
+
+
+@click.command()
+@click.argument("path", callback=not_empty)
+@click.option(
+    "--labels",
+    metavar="folder|FILE.csv|none",
+    default="auto",
+    help="Where true labels come from: the folders' names, a CSV file with the columns name and label, or nowhere.  "
+    "[default: the folders' names, if all images lie in folders named 0 to 9]",
+)
+@click.option(
+    "--model",
+    metavar="VERSION|live",
+    help="Classify with this version; with `live`, batch by batch with whichever is live.  [default: what is live now]",
+)
+@click.option("--include", metavar="GLOB", multiple=True, help="Only images whose name matches; may be repeated.")
+@click.option("--exclude", metavar="GLOB", multiple=True, help="No images whose name matches; may be repeated.")
+@click.option("--batch-size", metavar="N", type=click.IntRange(1, 8192), help="Most images in one batch.")
+@MIN_CONFIDENCE
+@click.option("--probabilities", is_flag=True, help="Keep the ten probabilities of every image.")
+@click.option("--dry-run", is_flag=True, help="Say what would be submitted, and stop.")
+@click.option("--detach", is_flag=True, help="Return once all images are sent; `digitmill report JOB` gathers later.")
+@OUT
+@TIMEOUT
+@JSON
+@at_the_edge
+def submit(
+    path: str,
+    labels: str,
+    model: str | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    batch_size: int | None,
+    min_confidence: float | None,
+    probabilities: bool,
+    dry_run: bool,
+    detach: bool,
+    out: Path | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Classify a folder, an archive or a file, and write a report.
+
+    PATH is a folder (read recursively), a .zip or .tar.* archive, an image, an array file (.npy, .npz, IDX), or the
+    word `mnist` for MNIST's 10,000 test images. Every image ends as a prediction or as an error row with its reason.
+
+    \b
+    Examples:
+      digitmill submit scans/
+      digitmill submit scans.zip --labels truth.csv --out reports/scans
+      digitmill submit mnist
+    """
+    from producer.jobs.submission import MNIST, SubmitOptions, create_job, open_order
+    from producer.mill.finding import borrowed_mill, running_mill
+    from worker.settings import Settings
+
+    settings = Settings.from_environment()
+    order = SubmitOptions(
+        path=path if path == MNIST else str(Path(path).expanduser().absolute()),
+        labels=labels if labels in ("auto", "folder", "none") else str(Path(labels).expanduser().absolute()),
+        include=include,
+        exclude=exclude,
+        batch_size=batch_size,
+        probabilities=probabilities,
+        model=model,
+        min_confidence=min_confidence,
+    )
+    source = open_order(order, settings)
+    _say_what_is_in(source)
+    if dry_run:
+        _preview(source, as_json)
+        return
+    if detach:
+        connection = running_mill(settings)
+        job = create_job(connection, order, source.description, settings, detached=True)
+        _send_detached(connection, job, order, source, timeout=timeout, as_json=as_json)
+        return
+    if out:
+        _check_writable(out)
+    with borrowed_mill(settings, on_start=_say_starting) as connection:
+        job = create_job(connection, order, source.description, settings, detached=False)
+        if not as_json:
+            click.echo(f"Job {job}: {_images(source.total)} of {printable(source.description)}", err=True)
+        code = _gather_and_report(connection, job, order, source, settings, out=out, timeout=timeout, as_json=as_json)
+    sys.exit(code)
+
+
+@click.command()
+@JOB
+@OUT
+@TIMEOUT
+@JSON
+@at_the_edge
+def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
+    """Go on with a job whose client was interrupted.
+
+    What it has kept is not asked again, so resume on the machine that submitted it, over the same images.
+
+    \b
+    Example:
+      digitmill resume last
+    """
+    from producer.jobs.submission import SubmitOptions, open_order
+    from producer.mill.finding import borrowed_mill
+    from worker.settings import Settings
+
+    settings = Settings.from_environment()
+    with borrowed_mill(settings, on_start=_say_starting) as connection:
+        identifier = connection.ledger.find_job(job)
+        status = connection.ledger.job(identifier)
+        if status.state.ended:
+            raise UsageError(
+                f"Job {identifier} is {status.state}: nothing is left to do. "
+                f"`digitmill report {identifier}` writes its report."
+            )
+        order = SubmitOptions.from_record(status.record)
+        source = open_order(order, settings)
+        if not status.record.folder:
+            _send_detached(connection, identifier, order, source, timeout=timeout, as_json=as_json)
+            return
+        code = _gather_and_report(
+            connection, identifier, order, source, settings, out=out, timeout=timeout, as_json=as_json
+        )
+    sys.exit(code)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", callback=not_empty)
+@MIN_CONFIDENCE
+@TIMEOUT
+@JSON
+@at_the_edge
+def classify(files: tuple[str, ...], min_confidence: float | None, timeout: float, as_json: bool) -> None:
+    """Print digit and confidence of each image, and what to review.
+
+    \b
+    Example:
+      digitmill classify seven.png eight.jpg
+    """
+    from producer.cli.display.answers import print_answers
+    from producer.sources import open_each
+    from worker.settings import Settings
+
+    source = open_each(files)
+    results = classified(source, Settings.from_environment(), timeout, probabilities=as_json, quiet=as_json)
+    print_answers(results, min_confidence, as_json=as_json)
+    sys.exit(Exit.SOME_FAILED if results.failures else Exit.WELL)
+
+
+def classified(
+    source: "Source", settings: "Settings", timeout: float, *, probabilities: bool, quiet: bool
+) -> "Results":
+    """Send a few images through the mill, one of its own if none runs, and return what they were read as."""
+    from producer.jobs.submission import SubmitOptions, create_job, gather_job
+    from producer.mill.finding import borrowed_mill
+
+    order = SubmitOptions(path="", labels="none", probabilities=probabilities)
+    with borrowed_mill(settings, on_start=_say_starting) as connection:
+        job = create_job(connection, order, source.description, settings, detached=False)
+        with _progress(source, quiet) as progress:
+            finished = gather_job(
+                connection, job, order, source, settings, timeout=timeout, on_progress=progress.on_progress
+            )
+    return finished.results
+
+
+def _send_detached(
+    connection: "Connection", job: str, order: "SubmitOptions", source: "Source", *, timeout: float, as_json: bool
+) -> None:
+    from producer.jobs.submission import send_job
+
+    with _progress(source, as_json) as progress:
+        send_job(connection, job, order, source, timeout=timeout, on_progress=progress.on_progress)
+    if as_json:
+        click.echo(json.dumps({"job": job}))
+        return
+    click.echo(f"Job {job} is sent: {_images(source.total)} of {printable(source.description)}")
+    click.echo(f"digitmill show {job}    says how it stands")
+    click.echo(f"digitmill report {job}  gathers its answers, also elsewhere")
+
+
+def _gather_and_report(
+    connection: "Connection",
+    job: str,
+    order: "SubmitOptions",
+    source: "Source",
+    settings: "Settings",
+    *,
+    out: Path | None,
+    timeout: float,
+    as_json: bool,
+) -> Exit:
+    """Run the job to its end and write its report; return the exit code."""
+    from producer.cli.display.answers import report_job
+    from producer.jobs.submission import gather_job
+
+    with _progress(source, as_json) as progress:
+        finished = gather_job(
+            connection, job, order, source, settings, timeout=timeout, on_progress=progress.on_progress
+        )
+    return report_job(finished, out or Path("reports") / job, source, order.min_confidence, as_json=as_json)
+
+
+def _progress(source: "Source", as_json: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202  Rich loads late
+    from producer.cli.display.progress import JobProgressBar
+
+    return JobProgressBar(source.total, quiet=as_json)
+
+
+def _say_starting() -> None:
+    complain("no mill is running here, so one is started for this command (`digitmill up` keeps one running)")
+
+
+def _say_what_is_in(source: "Source") -> None:
+    for note in source.notes:
+        complain(note)
+    if source.ignored:
+        files = "1 other file is" if source.ignored == 1 else f"{source.ignored:,} other files are"
+        complain(f"{files} left out: no image by its name")
+
+
+def _preview(source: "Source", as_json: bool) -> None:
+    labels: Counter[str] = Counter()
+    unreadable = 0
+    for image in source:
+        labels["none" if image.label is None else str(image.label)] += 1
+        unreadable += isinstance(image.content, Failure)
+    total = sum(labels.values())
+    if as_json:
+        body = {"source": source.description, "images": total, "unreadable": unreadable, "labels": labels}
+        click.echo(json.dumps(body))
+        return
+    click.echo(f"source    {printable(source.description)}")
+    click.echo(f"images    {total:,} would be submitted; {unreadable:,} cannot be read")
+    click.echo("labels    " + ", ".join(f"{label}: {count:,}" for label, count in sorted(labels.items())))
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
+
+
+def _check_writable(folder: Path) -> None:
+    """Find out before the work, and not after it, that its report cannot be written."""
+    folder = folder.absolute()
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise UsageError(f"The report cannot be written into {str(folder)!r}. Choose another folder with --out.")

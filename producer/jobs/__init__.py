@@ -1,0 +1,1 @@
+"""Jobs: sending batches, gathering answers, the journal."""

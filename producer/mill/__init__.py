@@ -1,0 +1,1 @@
+"""Finding a mill, or running one on this machine."""

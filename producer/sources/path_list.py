@@ -1,0 +1,109 @@
+"""Images that are named by their paths one by one, wherever they lie: files, and members of archives and arrays."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from model.errors import Failure, FailureCode, UsageError
+from producer.sources.folder import SingleFile
+from producer.sources.listing import Container, Listing
+from producer.sources.reading import unreadable
+from producer.sources.source import ImageContent
+
+MISSING = Failure(FailureCode.MISSING, "There is no such file.")
+"""What becomes of a path at which there is nothing."""
+
+_NO_MEMBER = Failure(FailureCode.MISSING, "The archive is there, but this image is not in it.")
+_FOREIGN_BYTE = re.compile(r"\\u(dc[89a-f][0-9a-f])")  # of a name that is no UTF-8, as the report's tables write it
+
+
+class Spot(NamedTuple):
+    """Where an image is: in which container, and where in that."""
+
+    container: Container[Any]
+    place: Any
+
+
+class _Archive(NamedTuple):
+    container: Container[Any]
+    positions: dict[str, int]  # in the order in which it is best read
+
+
+class PathList:
+    """The images at some paths; a path that leads on inside of an archive or an array file names a member of it.
+
+    Archives are opened once, and read in their own order.
+
+    Args:
+        paths: as people write them, and the report's tables.
+        folders: where those that are not absolute are looked for; the first that has one counts.
+        open_container: opens an archive or an array file, or raises UsageError.
+    """
+
+    def __init__(
+        self, paths: Iterable[str], folders: Sequence[Path], open_container: Callable[[Path], Container[Any]]
+    ) -> None:
+        self._folders, self._open_container = folders, open_container
+        self._archives: dict[Path, _Archive | Failure] = {}
+        self.listing: Listing[Spot] = Listing()
+        spots: dict[str, tuple[int, Spot]] = {}
+        for path in paths:
+            found = self._find(path)
+            if isinstance(found, Failure):
+                self.listing.failures[path] = found
+            else:
+                spots[path] = found
+        archives = [id(archive.container) for archive in self._archives.values() if isinstance(archive, _Archive)]
+        order = {archive: number for number, archive in enumerate(archives)}
+        in_order = sorted(spots, key=lambda path: (order.get(id(spots[path][1].container), -1), spots[path][0]))
+        self.listing.images = {path: spots[path][1] for path in in_order}
+
+    @contextmanager
+    def opened(self) -> Iterator[Callable[[Spot], ImageContent | Failure]]:
+        """Each container is opened when its first image is read."""
+        with ExitStack() as stack:
+            readers: dict[int, Callable[[Any], ImageContent | Failure]] = {}
+
+            def read(spot: Spot) -> ImageContent | Failure:
+                if id(spot.container) not in readers:
+                    readers[id(spot.container)] = stack.enter_context(spot.container.opened())
+                return readers[id(spot.container)](spot.place)
+
+            yield read
+
+    def _find(self, written: str) -> tuple[int, Spot] | Failure:
+        """Where the image at a path is, and at which position in its archive."""
+        for folder in self._folders:
+            for name in dict.fromkeys((written, _FOREIGN_BYTE.sub(lambda byte: chr(int(byte[1], 16)), written))):
+                path = folder / name
+                if _is_file(path):
+                    return 0, Spot(SingleFile(path), os.fspath(path))
+                archive = next((parent for parent in path.parents if _is_file(parent)), None)
+                if archive:
+                    return self._member(archive, path.relative_to(archive).as_posix())
+        return MISSING
+
+    def _member(self, path: Path, name: str) -> tuple[int, Spot] | Failure:
+        archive = self._archives.get(path) or self._archives.setdefault(path, self._opened(path))
+        if isinstance(archive, Failure):
+            return archive
+        if name in archive.positions:
+            return archive.positions[name], Spot(archive.container, archive.container.listing.images[name])
+        return archive.container.listing.failures.get(name, _NO_MEMBER)
+
+    def _opened(self, path: Path) -> _Archive | Failure:
+        try:
+            container = self._open_container(path)
+        except UsageError as fault:
+            return unreadable(str(fault).rstrip("."))
+        return _Archive(container, {name: position for position, name in enumerate(container.listing.images)})
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long a name; a NUL in it
+        return False

@@ -1,0 +1,89 @@
+"""Drawn images of what is no digit."""
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.augmentation import glyphs, outliers, pen
+from model.data.digits import Dataset
+from model.images.normalise import BOX, SIDE
+
+
+def test_the_same_state_gives_the_same_images(samples: Dataset):
+    """Drawing is a function of count, random state and digits, and of nothing else."""
+    first, again, other = (outliers.draw(300, np.random.default_rng(seed), samples.train.images) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@given(count=st.integers(0, 40), seed=st.integers(0, 2**32), with_digits=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_any_number_can_be_had(samples: Dataset, count: int, seed: int, with_digits: bool):
+    """As many as asked for, of the network's shape; each has ink that stands out from its paper."""
+    digits = samples.train.images if with_digits else None
+    images = outliers.draw(count, np.random.default_rng(seed), digits)
+    assert (images.dtype, images.shape) == (np.uint8, (count, SIDE, SIDE))
+    assert all(np.ptp(image) >= 100 for image in images)
+
+
+def test_they_lie_as_mnists_digits_do():
+    """What is no texture fills the 20-pixel box, with its centre of mass as near the middle as the margin allows."""
+    images = outliers.draw(1000, np.random.default_rng(1))
+    rows, columns = np.arange(SIDE)[:, np.newaxis] + 0.5, np.arange(SIDE) + 0.5
+    placed = 0
+    for image in images:
+        left, top, width, height = cv2.boundingRect(np.where(image > 25, image, np.uint8(0)))
+        if max(width, height) <= BOX + 1:
+            mass = image.sum(dtype=float)
+            apart = abs((image * rows).sum() / mass - SIDE / 2), abs((image * columns).sum() / mass - SIDE / 2)
+            centred = max(apart) <= 0.51 or min(left, top, SIDE - left - width, SIDE - top - height) <= 1
+            placed += centred and max(width, height) >= BOX - 2
+    assert placed >= 0.92 * len(images)
+
+
+def test_strokes_are_as_wide_as_mnists():
+    """The pens are between the thinnest and the thickest that preprocessing leaves: 1.5 to 4.5 pixels."""
+    dashes = pen.inked(np.array([[[[0.0, 0.5], [1.0, 0.5]]]] * 200), np.random.default_rng(1))
+    widths = dashes[:, :, SIDE // 2].sum(axis=1) / 255
+    assert 1.5 <= widths.min() < 2.5
+    assert 3.5 < widths.max() <= 4.5
+
+
+def test_digits_side_by_side_fill_the_width(samples: Dataset):
+    """They are broad, as a number is, and keep their proportions."""
+    several = outliers._digits(200, np.random.default_rng(1), samples.train.images)
+    for image in several:
+        _, _, width, height = cv2.boundingRect(image)
+        assert width >= BOX - 2
+        assert height <= BOX
+
+
+@pytest.mark.parametrize("table", ["letters", "signs"])
+def test_every_glyph_has_a_stroke(table: str):
+    """The tables parse; absent strokes are marked as such, and present ones stay near the unit square."""
+    strokes = glyphs.strokes(table)
+    assert strokes.shape == (len(strokes), glyphs.STROKES, glyphs.POINTS, 2)
+    assert not np.isnan(strokes[:, 0]).any()
+    assert np.nanmin(strokes) > -0.3
+    assert np.nanmax(strokes) < 1.3
+    absent = np.isnan(strokes)
+    assert (absent.all(axis=(2, 3)) == absent.any(axis=(2, 3))).all()
+
+
+def test_a_curve_goes_through_its_corners():
+    """Catmull and Rom's spline interpolates, and begins and ends where it should."""
+    corners = np.array([[0, 0], [1, 2], [3, 1], [4, 4]], float)
+    assert glyphs.curve(corners, 31)[::10] == pytest.approx(corners)
+
+
+def test_drawing_keeps_up_with_training():
+    """Thousands a second on one core: a fifth of what was measured, for machines that are busy."""
+    random = np.random.default_rng(1)
+    outliers.draw(100, random)
+    began = time.process_time()
+    outliers.draw(1000, random)
+    assert time.process_time() - began < 1.0

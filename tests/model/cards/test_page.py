@@ -1,0 +1,122 @@
+"""A model's card as a page that people read."""
+
+import dataclasses
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from model.cards.card import BASELINE, CARD, Bin, Card, Doubt, Robustness, Score, Scores, Seeded, Size
+from model.cards.page import PAGE, page, write_card
+from model.evaluation.corruptions import CORRUPTIONS
+
+
+@pytest.fixture
+def full() -> Card:
+    """The baseline's card with all that a card can tell."""
+    score = Score.of(9, 10)
+    card = Card.read(BASELINE)
+    tests = [Scores(Score.of(right, 10_000), Score.of(right - 2, 10_000)) for right in (9950, 9960, 9970)]
+    return dataclasses.replace(
+        card,
+        reliability=[Bin(0, None, None), Bin(3, 0.25, 0.75)],
+        robustness=Robustness(0, {"jpeg": score, "shear": Score.of(5, 10)}, {"jpeg": score, "shear": score}),
+        doubts=[Doubt(0.5, Score.of(3, 50), Score.of(7, 1000), Score.of(2, 44)), Doubt(0.95, score, score, None)],
+        size=Size(225_034, 235_048),
+        recipe={**card.recipe, "teachers": 2},
+        epochs=[card.epochs[0]._replace(seconds=15, augmentation=3)] * 2,
+        training_seconds=150,
+        seeds=[Seeded(seed, test) for seed, test in enumerate(tests)],
+        intended_use="Reading digits.",
+        not_for=["Letters.", "Cheques."],
+    )
+
+
+def row(text: str, name: str) -> list[str]:
+    """The other cells of the one row of the page's tables that begins so."""
+    [found] = [line for line in text.splitlines() if line.startswith(f"| {name} |")]
+    return [cell.strip() for cell in found.strip("|").split("|")][1:]
+
+
+def test_it_tells_all_that_the_card_tells(full):
+    """Every figure, each in its place, rounded; means over corruptions, kinds and seeds among them."""
+    text = page(full)
+    assert f"{100 * full.test.int8.accuracy:.2f} % of 10,000 test images (mnist)" in text
+    assert "225,034 parameters, 235,048 bytes" in text
+    assert "Reading digits." in text
+    assert "- Letters.\n- Cheques." in text
+    assert row(text, "shear") == ["50.00 % (23.66 % to 76.34 %)", "90.00 % (59.58 % to 98.21 %)"]
+    means = [line for line in text.splitlines() if line.startswith("| **mean**")]
+    assert means == [
+        "| **mean** | 99.600 % | 99.580 % |",
+        "| **mean** | 70.00 % | 90.00 % |",
+    ]
+    assert row(text, "standard deviation") == ["0.100 %", "0.100 %"]
+    assert row(text, "0.50 to 1.00") == ["3", "75.00 %", "25.00 %"]
+    assert "0.00 to 0.50" not in text
+    assert row(text, "0.5") == ["6.00 %", "0.70 %", "2 of 44"]
+    assert row(text, "0.95") == ["90.00 %", "90.00 %", ""]
+    assert row(text, "time") == ["2.5 minutes"]
+    assert row(text, "augmentation") == ["20 % of the time of one processor"]
+    assert row(text, r"`augmentation.shift`") == ["2"]
+    assert full.data.sha256 in text
+    assert all(digest in text for digest in full.files.values())
+
+
+def test_what_a_card_does_not_tell_is_left_out():
+    """The page of an old card has no empty headings, no None and no NaN."""
+    card = Card.read(BASELINE)
+    older = dataclasses.replace(
+        card, reliability=None, robustness=None, size=None, intended_use=None, doubts=[], seeds=[], not_for=[]
+    )
+    text = page(older)
+    assert not re.search(r"\bNone\b|\bnan\b", text)
+    assert "Corrupted" not in text
+    assert "used for" not in text
+    headings = [line for line in text.splitlines() if line]
+    assert not any(line.startswith("##") and after.startswith("## ") for line, after in pairwise(headings))
+
+
+def test_the_time_is_not_said_to_be_all_where_it_is_not(full):
+    """Where the whole is not known, the epochs on the card are added up, and teachers mentioned who took more."""
+    epochs = [full.epochs[0]._replace(seconds=30.0), full.epochs[1]._replace(seconds=60.0)]
+    alone = dataclasses.replace(full, training_seconds=None, epochs=epochs, recipe={"teachers": 0})
+    assert row(page(alone), "time") == ["1.5 minutes"]
+    taught = dataclasses.replace(alone, recipe={"teachers": 2})
+    assert row(page(taught), "time") == ["1.5 minutes, and that of its teachers"]
+
+
+def test_it_says_when_training_had_seen_the_like(full):
+    """Whoever trains on blurred images has not shown robustness to what a network never saw."""
+    hint = "are not news to it"
+    assert hint not in page(dataclasses.replace(full, recipe={"wear": 0.0}))
+    assert hint in page(dataclasses.replace(full, recipe={"wear": 0.03}))
+
+
+def test_no_name_breaks_a_table(full):
+    """Whatever data and files are called, each table has as many cells in every row."""
+    odd = dataclasses.replace(full, data=full.data._replace(name="a|b\nc|"), files={"|x|\n|y|\\|": "0"})
+    lines = page(odd).splitlines()
+    widths = {}
+    for line, after in pairwise(lines):
+        if line.startswith("|") and after.startswith("|"):
+            cells = [len(re.findall(r"(?<!\\)(?:\\\\)*\|", each)) for each in (line, after)]
+            widths[line] = cells[0] == cells[1]
+    assert len(widths) > 30
+    assert all(widths.values())
+    assert not any(line.startswith(("c", "|y|")) for line in lines)
+
+
+def test_the_page_stands_beside_the_card(full, tmp_path: Path):
+    """Both are written; the card is the truth and is read back, the page is made from it."""
+    write_card(full, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CARD, PAGE]
+    assert (tmp_path / PAGE).read_text(encoding="utf-8") == page(Card.read(tmp_path)) == page(full)
+
+
+def test_every_page_that_ships_is_of_its_card():
+    """Where the baseline has a page, it says what its card says; and the card knows every corruption by its name."""
+    shipped, card = BASELINE / PAGE, Card.read(BASELINE)
+    assert not shipped.exists() or shipped.read_text(encoding="utf-8") == page(card)
+    assert not card.robustness or list(card.robustness.network) == list(CORRUPTIONS)

@@ -1,0 +1,189 @@
+"""MNIST comes from wherever it is, and is MNIST."""
+
+import contextlib
+import functools
+import gzip
+import hashlib
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
+
+from model.data import idx
+from model.data import mnist as source
+from model.data.digits import Dataset
+from model.data.mnist import load, load_test
+from model.errors import DataError
+
+FILES = {
+    "train-images-idx3-ubyte": lambda data: data.train.images,
+    "train-labels-idx1-ubyte": lambda data: data.train.labels,
+    "t10k-images-idx3-ubyte": lambda data: data.test.images,
+    "t10k-labels-idx1-ubyte": lambda data: data.test.labels,
+}
+
+KEYS = dict(zip(FILES, ["x_train", "y_train", "x_test", "y_test"], strict=True))
+
+
+@pytest.fixture
+def npz(mnist: Dataset, tmp_path: Path) -> Path:
+    """The path of an mnist.npz, alone in its folder."""
+    return write_npz(tmp_path / "mnist.npz", mnist)
+
+
+def write_npz(path: Path, mnist: Dataset, **changed: np.ndarray) -> Path:
+    """Write MNIST as Keras' mnist.npz has it, with some arrays `changed`."""
+    np.savez(path, **{KEYS[name]: array(mnist) for name, array in FILES.items()} | changed)
+    return path
+
+
+@pytest.fixture
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A folder and the URL at which a web server on this machine offers it."""
+    folder = tmp_path_factory.mktemp("served")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever).start()
+        yield folder, f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+@given(st_numpy.arrays(np.uint8, st_numpy.array_shapes(max_dims=3, max_side=6)))
+def test_idx_round_trip(array):
+    """Whatever array of bytes is dumped as IDX is parsed as the same."""
+    parsed = idx.parse(idx.dump(array), array.shape)
+    assert parsed.shape == array.shape
+    assert np.array_equal(parsed, array)
+
+
+@given(st.binary(max_size=40))
+def test_idx_refuses_anything_else(content):
+    """Bytes that are no IDX file of the wanted shape are refused with a DataError, and with nothing else."""
+    with contextlib.suppress(DataError):
+        assert idx.dump(idx.parse(content, (2, 3))) == content
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda content: content[:-1], id="a byte short"),
+        pytest.param(lambda content: content + b"\0", id="a byte long"),
+        pytest.param(lambda content: b"\0\0\x09" + content[3:], id="signed bytes"),
+        pytest.param(lambda content: content[:7] + b"\x03" + content[8:], id="another shape"),
+        pytest.param(lambda _: b"", id="empty"),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_idx_refuses_spoilt_files(tmp_path, spoil, pack):
+    """A file that is not exactly what its header says is refused by name, gzipped or not."""
+    path = tmp_path / "spoilt-idx1-ubyte"
+    path.write_bytes(pack(spoil(idx.dump(np.arange(4, dtype=np.uint8)))))
+    with pytest.raises(DataError, match="spoilt-idx1-ubyte"):
+        idx.read(path, (4,))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda packed: packed[:-10], id="ends early"),
+        pytest.param(lambda packed: packed[:10] + b"\xff" * 8, id="no deflate stream"),
+        pytest.param(lambda packed: packed[:3] + b"\xff" * 20, id="no header"),
+    ],
+)
+def test_idx_refuses_spoilt_gzip(tmp_path, spoil):
+    """A gzip file that ends early or is corrupt is refused by name."""
+    path = tmp_path / "spoilt-idx1-ubyte.gz"
+    path.write_bytes(spoil(gzip.compress(idx.dump(np.arange(4, dtype=np.uint8)))))
+    with pytest.raises(DataError, match="spoilt-idx1-ubyte"):
+        idx.read(path, (4,))
+
+
+def test_mnist_is_what_everyone_knows(mnist: Dataset):
+    """The training images, as an IDX file, have the MD5 that is known everywhere; the test set has 1,135 ones."""
+    assert hashlib.md5(idx.dump(mnist.train.images)).hexdigest() == "6bbc9ace898e44ae57da46a324031adb"  # noqa: S324
+    assert np.bincount(mnist.test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+@pytest.mark.parametrize("mark", ["-", "."])
+def test_plain_idx_files(mnist: Dataset, tmp_path: Path, mark: str):
+    """Unzipped IDX files are read too, under both customary names."""
+    for name, array in FILES.items():
+        (tmp_path / name.replace("-idx", f"{mark}idx")).write_bytes(idx.dump(array(mnist)))
+    loaded = load(tmp_path)
+    assert np.array_equal(loaded.train.images, mnist.train.images)
+    assert np.array_equal(loaded.test.labels, mnist.test.labels)
+
+
+def test_npz(mnist: Dataset, npz: Path):
+    """mnist.npz gives the same images in the same order, from the folder or from the cache."""
+    for loaded in (load(npz.parent), load(cache=npz.parent)):
+        assert np.array_equal(loaded.train.labels, mnist.train.labels)
+        assert np.array_equal(loaded.test.images, mnist.test.images)
+
+
+def test_one_altered_pixel_is_noticed(mnist: Dataset, npz: Path):
+    """A single changed pixel is refused, and the message names the file."""
+    images = mnist.test.images.copy()
+    images[5000, 14, 14] ^= 1
+    write_npz(npz, mnist, x_test=images)
+    with pytest.raises(DataError, match=r"mnist\.npz is not MNIST's"):
+        load_test(npz.parent)
+
+
+def test_test_images_alone(mnist: Dataset, mnist_folder: Path, tmp_path: Path):
+    """The test images load without the training images being read, let alone parsed."""
+    for path in mnist_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes() if path.name.startswith("t10k") else b"spoilt")
+    assert np.array_equal(load_test(tmp_path).images, mnist.test.images)
+    with pytest.raises(DataError, match="train-images"):
+        load(tmp_path)
+
+
+def test_a_folder_that_was_named_must_have_it(tmp_path):
+    """A named folder without MNIST is an error that names it, not a reason to look elsewhere."""
+    with pytest.raises(DataError, match=str(tmp_path)):
+        load(tmp_path, cache=tmp_path, download=True)
+
+
+def test_nothing_is_downloaded_unasked(tmp_path):
+    """Without a folder, and with an empty cache, the message says what to name."""
+    with pytest.raises(DataError, match="Name a folder"):
+        load(cache=tmp_path)
+
+
+def test_download_fills_the_cache(mnist: Dataset, server: tuple[Path, str], tmp_path: Path, monkeypatch):
+    """What is downloaded once is in the cache ever after, and nothing else is."""
+    folder, url = server
+    content = write_npz(folder / "mnist.npz", mnist).read_bytes()
+    monkeypatch.setattr(source, "URL", f"{url}/mnist.npz")
+    monkeypatch.setattr(source, "NPZ_BYTES", len(content))
+    monkeypatch.setattr(source, "NPZ_SHA256", hashlib.sha256(content).hexdigest())
+    cache = tmp_path / "not" / "there" / "yet"
+    assert np.array_equal(load_test(cache=cache, download=True).images, mnist.test.images)
+    (folder / "mnist.npz").unlink()
+    assert np.array_equal(load_test(cache=cache, download=True).images, mnist.test.images)
+    assert [path.name for path in cache.iterdir()] == ["mnist.npz"]
+
+
+def test_a_wrong_download_is_not_kept(server: tuple[Path, str], tmp_path: Path, monkeypatch):
+    """Something else than MNIST at the address is refused, and the cache stays empty."""
+    folder, url = server
+    (folder / "mnist.npz").write_bytes(b"a login page")
+    monkeypatch.setattr(source, "URL", f"{url}/mnist.npz")
+    with pytest.raises(DataError, match="checksum"):
+        load(cache=tmp_path, download=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unreachable_server_is_named(server: tuple[Path, str], tmp_path: Path, monkeypatch):
+    """When the download fails, the message names the address and what to do instead."""
+    _, url = server
+    monkeypatch.setattr(source, "URL", f"{url}/absent.npz")
+    with pytest.raises(DataError, match=rf"{url}/absent\.npz.*404.*name the folder"):
+        load(cache=tmp_path, download=True)

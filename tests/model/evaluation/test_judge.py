@@ -1,0 +1,117 @@
+"""The figures of a model's card, measured when it is trained and again whenever one likes."""
+
+import dataclasses
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from model.cards.card import MODEL, WEIGHTS, Card, read_model
+from model.cards.page import PAGE
+from model.data.digits import Dataset
+from model.errors import DataError, ModelError, UsageError
+from model.evaluation.corruptions import CORRUPTIONS
+from model.evaluation.judge import DRAWN, THRESHOLDS, judge_again, main
+from model.evaluation.robustness import directly, robustness
+from model.inference.classifier import Classifier
+from model.metrics import BINS
+
+
+@pytest.fixture
+def copy(trained: tuple[Path, Card], tmp_path: Path) -> Path:
+    """A copy of the trained model that a test may change."""
+    return Path(shutil.copytree(trained[0], tmp_path / "copy"))
+
+
+def test_a_new_card_tells_everything(trained, samples: Dataset):
+    """What training writes has a page beside it, and figures that agree with the model and with each other."""
+    folder, card = trained
+    assert (folder / PAGE).read_text(encoding="utf-8").startswith(f"# Model `{card.version}`")
+    assert card.size == (225_034, len((folder / MODEL).read_bytes()))
+    assert card.intended_use
+    assert card.not_for
+    assert list(card.robustness.network) == list(card.robustness.path) == list(CORRUPTIONS)
+    classifier = Classifier(read_model(folder)[1])
+    assert card.robustness.network == robustness(directly(classifier), samples.test, seed=card.robustness.seed)
+
+
+def test_the_bins_are_those_of_the_calibration_error(trained):
+    """They hold every test image, and their weighted gaps add up to the expected calibration error."""
+    _, card = trained
+    filled = [each for each in card.reliability if each.images]
+    assert len(card.reliability) == BINS
+    assert sum(each.images for each in filled) == card.test.int8.total
+    gaps = sum(each.images * abs(each.accuracy - each.confidence) for each in filled)
+    assert gaps / card.test.int8.total == pytest.approx(card.calibration_error)
+    assert round(sum(each.images * each.accuracy for each in filled)) == card.test.int8.correct
+
+
+def test_thresholds_trade_what_passes_for_what_is_doubted(trained):
+    """The higher the threshold, the less passes that is no digit, and the more digits are looked at."""
+    _, card = trained
+    assert [each.threshold for each in card.doubts] == sorted(THRESHOLDS)
+    for lower, higher in pairwise(card.doubts):
+        assert lower.passed.correct >= higher.passed.correct
+        assert lower.doubted.correct <= higher.doubted.correct
+        assert lower.caught.correct <= higher.caught.correct
+    for each in card.doubts:
+        assert each.passed.total == DRAWN
+        assert each.doubted.total == card.test.int8.correct == card.test.int8.total - each.caught.total
+    assert card.doubts[0].passed.accuracy - card.doubts[-1].passed.accuracy > 0.1
+
+
+def test_judging_again_finds_the_same(copy: Path, trained, samples: Dataset):
+    """On the same data a model's card comes out as it was, whatever had been left out of it or altered in it."""
+    spoiled = dataclasses.replace(trained[1], temperature=3.0, robustness=None, reliability=None, confusion=[])
+    spoiled.write(copy)
+    assert judge_again(copy, samples) == Card.read(copy) == trained[1]
+
+
+def test_other_seeds_go_on_the_card(copy: Path, trained, samples: Dataset, tmp_path: Path):
+    """Models that differ in the seed alone are listed by seed, this one among them; they stay when judged again."""
+    others = []
+    for seed in (7, 3):
+        others.append(tmp_path / str(seed))
+        others[-1].mkdir()
+        dataclasses.replace(trained[1], seed=seed).write(others[-1])
+    listed = judge_again(copy, samples, others).seeds
+    assert listed == [(1, trained[1].test), (3, trained[1].test), (7, trained[1].test)]
+    assert judge_again(copy, samples).seeds == listed
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [({"seed": 1}, "not all different"), ({"seed": 2, "recipe": {"epochs": 1}}, "another recipe")],
+)
+def test_what_is_no_other_seed_is_refused(copy: Path, trained, samples: Dataset, tmp_path: Path, change, fault):
+    """A model of the same seed or of another recipe does not go among the seeds, and the card stays as it is."""
+    dataclasses.replace(trained[1], **change).write(tmp_path)
+    with pytest.raises(UsageError, match=fault):
+        judge_again(copy, samples, [tmp_path])
+    assert Card.read(copy) == trained[1]
+
+
+def test_only_the_same_data_judge_it(copy: Path, samples: Dataset):
+    """Other images are refused: validation would hold images that the model was trained on."""
+    fewer = samples._replace(test=samples.test[:100])
+    with pytest.raises(DataError, match="other images"):
+        judge_again(copy, fewer)
+
+
+def test_altered_weights_are_not_judged(copy: Path, samples: Dataset):
+    """The card vouches for the weights, and is not rewritten for others."""
+    content = bytearray((copy / WEIGHTS).read_bytes())
+    content[-1] ^= 1
+    (copy / WEIGHTS).write_bytes(content)
+    with pytest.raises(ModelError, match="not what its card vouches for"):
+        judge_again(copy, samples)
+
+
+def test_the_command(copy: Path, trained, capsys):
+    """It says what the card said and what is found, and returns 1 with one line where there is no model."""
+    assert main([str(copy)]) == 0
+    accuracy = f"{trained[1].test.int8.accuracy:.2%}"
+    assert f"int8: {accuracy} of 360 test images; its card said {accuracy}" in capsys.readouterr().out
+    assert main([str(copy / "none")]) == 1
+    assert capsys.readouterr().err.startswith("Error: Cannot read")

@@ -1,0 +1,63 @@
+"""What is exported says the same as what was trained."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from model.cards.card import BASELINE, MODEL, WEIGHTS
+from model.data.digits import hold_out
+from model.errors import ModelError
+from model.evaluation.judge import judge
+from model.inference.classifier import Classifier
+from model.network import network
+from model.network.export import to_int8
+
+
+def test_the_export_agrees(trained, samples):
+    """Float network and int8 export name the same digit on at least 99.5 % of the images held out, as the card says."""
+    folder, card = trained
+    _, validation = hold_out(samples.train, card.recipe["validation"])
+    reference = network.logits(network.load_weights(folder / WEIGHTS), validation.images)
+    exported = Classifier((folder / MODEL).read_bytes()).logits(validation.images)
+    assert np.mean(reference.argmax(axis=1) == exported.argmax(axis=1)) == card.agreement.accuracy
+    assert card.agreement.high >= 0.995
+    assert np.abs(reference - exported).max() < 0.1 * np.ptp(reference)
+
+
+def test_the_baselines_agree(mnist, baseline):
+    """The shipped float weights and int8 model agree on at least 99.5 % of MNIST's test images."""
+    reference = network.logits(network.load_weights(BASELINE / WEIGHTS), mnist.test.images).argmax(axis=1)
+    assert np.mean(reference == baseline.classify(mnist.test.images).digits) >= 0.995
+
+
+def test_nothing_but_the_network_is_left():
+    """The export has two convolutions, two poolings and two dense layers; scaling and dropout cost nothing."""
+    interpreter = Interpreter(
+        str(BASELINE / MODEL), experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    )
+    operations = [each["op_name"] for each in interpreter._get_ops_details()]
+    convolution, dense = ["CONV_2D", "MAX_POOL_2D"], ["FULLY_CONNECTED"]
+    assert operations == convolution * 2 + ["RESHAPE"] + dense * 2 + ["DEQUANTIZE"]
+
+
+def test_pixels_are_not_rescaled():
+    """The input takes each pixel less 128 as it is: scale 1, zero point -128."""
+    [pixels] = Interpreter(str(BASELINE / MODEL)).get_input_details()
+    assert pixels["quantization"] == (1.0, -128)
+
+
+def test_a_float_model_is_refused(tmp_path):
+    """A LiteRT model that takes floats is refused by the classifier rather than fed with wrong pixels."""
+    network.build().export(tmp_path, format="tf_saved_model", verbose=False)
+    model = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path)).convert()
+    with pytest.raises(ModelError, match="does not take int8"):
+        Classifier(model)
+
+
+def test_an_export_that_disagrees_is_refused(trained, samples):
+    """A model whose export says something else than its network is not let through."""
+    folder, _ = trained
+    other = to_int8(network.build(), samples.train.images[:20])
+    with pytest.raises(ModelError, match="agrees with its network on only"):
+        judge(network.load_weights(folder / WEIGHTS), other, samples.train[:100], samples.test)

@@ -1,0 +1,125 @@
+"""Whatever goes wrong ends as one line on standard error and an exit code; no file's name harms a terminal."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+import redis
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.errors import DataError, DigitmillError, ModelError, UsageError
+from producer.cli.exits import Exit, at_the_edge, printable
+from worker.contract.errors import JobFailed, NoWorkers, Unreachable, WireError
+
+
+def ending(fault):
+    """Run a command that raises a fault."""
+
+    @click.command()
+    @at_the_edge
+    def command():
+        raise fault
+
+    ended = CliRunner().invoke(command)
+    assert ended.stdout == ""
+    assert "Traceback" not in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    return ended
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError, 2),
+        (DataError, 2),
+        (ModelError, 2),
+        (WireError, 2),
+        (DigitmillError, 2),
+        (Unreachable, 3),
+        (NoWorkers, 4),
+        (JobFailed, 5),
+    ],
+)
+def test_each_error_has_its_code_and_its_sentence(error, code):
+    """Scripts go by the code, people by the sentence."""
+    ended = ending(error("Something is wrong. Mend it."))
+    assert ended.exit_code == code
+    assert ended.stderr == "digitmill: Something is wrong. Mend it.\n"
+
+
+def test_a_refusal_of_the_system_names_the_file():
+    """A full disk, a folder without permission."""
+    ended = ending(PermissionError(13, "Permission denied", "/reports/x"))
+    assert ended.exit_code == 2
+    assert "Permission denied (/reports/x)" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (redis.ConnectionError("Connection reset."), "Cannot reach Redis (Connection reset)."),
+        (redis.ResponseError("unknown command 'LMPOP'"), "6.2 or newer"),
+    ],
+)
+def test_a_fault_of_redis_in_a_call_that_is_not_repeated_ends_with_3(fault, words):
+    """As in a command that only reads."""
+    ended = ending(fault)
+    assert ended.exit_code == 3
+    assert words in ended.stderr
+
+
+def test_a_fault_of_our_own_leaves_its_traceback_in_a_file(tmp_path, monkeypatch):
+    """For whoever mends it; the user gets a sentence."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = ending(ZeroDivisionError("division by zero"))
+    assert ended.exit_code == Exit.INTERNAL == 70
+    assert "ZeroDivisionError: division by zero" in ended.stderr
+    [path] = re.findall(r"\S+\.txt", ended.stderr)
+    assert "Traceback" in Path(path).read_text()
+    assert "test_exits.py" in Path(path).read_text()
+
+
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [
+        (KeyboardInterrupt(), "digitmill: interrupted\n"),
+        (KeyboardInterrupt("job 1 is cancelled"), "digitmill: interrupted; job 1 is cancelled\n"),
+    ],
+)
+def test_an_interruption_is_said_with_what_became_of_it(fault, line):
+    """130, as shells have it."""
+    ended = ending(fault)
+    assert ended.exit_code == 130
+    assert ended.stderr == line
+
+
+def test_a_fault_that_quotes_a_file_cannot_write_more_than_its_line():
+    """A file may be named by anybody."""
+    ended = ending(UsageError("There is no \x1b[2J\nimage."))
+    assert ended.stderr == "digitmill: There is no \\x1b[2J\\nimage.\n"
+
+
+@given(st.text(st.characters(codec=None)))
+def test_what_is_printable_is_left_and_all_else_is_spelled_out(text):
+    """Bytes that are no UTF-8 included, and marks that turn the direction of writing."""
+    shown = printable(text)
+    assert shown.isprintable()
+    assert (shown == text) is text.isprintable()
+    shown.encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("3/é 7.png", "3/é 7.png"),
+        ("caf\udce9.png", "caf\\udce9.png"),
+        ("a\x1b[31m\r\n.png", "a\\x1b[31m\\r\\n.png"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+    ],
+)
+def test_names_are_shown_as_the_report_writes_them(name, shown):
+    r"""`\udc80` to `\udcff` for foreign bytes."""
+    assert printable(name) == shown

@@ -1,0 +1,147 @@
+"""`digitmill models` as its users meet it: real processes, a real mill."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model.cards.card import BASELINE, CARD, MODEL, WEIGHTS, Card, Score
+from model.cards.decision import DECISION, Decision, ModelAssessment
+from worker.contract.registry import keys as registry_keys
+
+DIGITMILL = Path(sys.executable).with_name("digitmill")
+BASELINE_VERSION = Card.read(BASELINE).version
+SECONDS = 60.0
+"""For any command, on a machine that has other work."""
+
+
+@pytest.fixture
+def changing(start_mill):
+    """A mill whose models may be changed, and that is gone after the test."""
+    with start_mill(2) as mill:
+        yield mill
+
+
+@pytest.fixture
+def digitmill(tmp_path, changing):
+    """Run `digitmill models …` beside that mill; return what it printed."""
+
+    def run(*arguments, code=0):
+        done = subprocess.run(
+            [DIGITMILL, "models", *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, "DIGITMILL_REDIS_URL": changing.stack.url, "DIGITMILL_DATA": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stderr if code else done.stdout
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path, variant):
+    """A model as training leaves it."""
+    card, files = variant("soft")
+    target = tmp_path / "soft"
+    target.mkdir()
+    for name, content in files.items():
+        (target / name).write_bytes(content)
+    card.write(target)
+    return target
+
+
+@pytest.mark.slow
+def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, folder, tmp_path):
+    """The whole story, as people see it and as programs do."""
+    version = Card.read(folder).version
+    assert f"{version} is published, candidate" in digitmill("push", folder)
+    assert digitmill("push", folder, "--json") == json.dumps({"version": version, "aliases": ["candidate"]}) + "\n"
+    compared = json.loads(digitmill("compare", "candidate", "live", "--json"))
+    assert compared["versions"] == [version, BASELINE_VERSION]
+    assert compared["in_service"][0]["images"] == 0
+    text = digitmill("compare", "soft", "baseline")
+    assert version in text
+    assert "left for review" in text
+
+    assert f"{version} is live; 2 of 2 workers serve it" in digitmill("promote", "candidate", "--reason", "to see")
+    listed = json.loads(digitmill("list", "--json"))
+    assert [(row["version"], row["aliases"], len(row["workers"])) for row in listed["versions"]] == [
+        (version, ["live"], 2),
+        (BASELINE_VERSION, ["previous", "baseline"], 0),
+    ]
+    assert listed["history"][0]["reason"] == "to see"
+    text = digitmill("list")
+    assert version in text
+    assert "99." in text
+    assert "to see" in text
+    assert "is live already" in digitmill("promote", version, code=2)
+
+    said = json.loads(digitmill("rollback", "--json"))
+    assert said == {"live": BASELINE_VERSION, "previous": version, "candidate": None, "workers": 2, "serving": 2}
+    shown = digitmill("show", "previous")
+    assert version in shown
+    assert "rolled back" in shown
+    assert json.loads(digitmill("show", "previous", "--json"))["card"]["version"] == version
+
+    digitmill("pull", "previous", "--out", tmp_path / "pulled")
+    for name in (CARD, MODEL, WEIGHTS):
+        assert (tmp_path / "pulled" / name).read_bytes() == (folder / name).read_bytes()
+    digitmill("push", tmp_path / "pulled")
+
+
+@pytest.mark.slow
+def test_what_the_gate_found_is_shown_beside_the_cards(digitmill, folder):
+    """Both on the images that both classified, held-out taught ones too, whichever is named first; with its reason."""
+    card = Card.read(folder)
+    sides = [
+        ModelAssessment(version, Score.of(right, 50), Score.of(right - 10, 40), [0.5] * 10, 2048, rate)
+        for version, right, rate in ((card.version, 49, 30_000.0), (BASELINE_VERSION, 47, 31_000.0))
+    ]
+    content = Decision(True, "Passed: better.", sides[0], sides[1], Score.of(50, 50)).dumps()
+    (folder / DECISION).write_bytes(content)
+    files = {**card.files, DECISION: hashlib.sha256(content).hexdigest()}
+    dataclasses.replace(card, files=files).write(folder)
+    digitmill("push", folder)
+    assert "gate        Passed: better." in digitmill("show", "candidate")
+    for names, shares in ((("candidate", "live"), "98.00%94.00%"), (("live", "candidate"), "94.00%98.00%")):
+        lines = digitmill("compare", *names).replace(" ", "").splitlines()
+        assert f"atthegate,validation{shares}" in lines
+        assert any("held-outtaught" in line for line in lines)
+        assert lines[-1] == "Passed:better."
+    assert json.loads(digitmill("compare", "candidate", "live", "--json"))["gate"]["reason"] == "Passed: better."
+
+
+@pytest.mark.slow
+def test_a_damaged_version_is_told_of_wherever_one_looks(digitmill, folder, changing, eventually):
+    """It is neither promoted nor pulled; where it is live already, `status` says why it does not serve."""
+    version = Card.read(folder).version
+    digitmill("push", folder)
+    digitmill("promote", version)
+    digitmill("rollback")
+    changing.connection.client.hset(registry_keys.model(version), registry_keys.file(MODEL), b"altered")
+    for arguments in (["promote", version], ["pull", version], ["rollback"]):
+        assert "not what its card vouches for" in digitmill(*arguments, code=2)
+    assert changing.connection.registry.live() == BASELINE_VERSION
+
+    # Workers have the version in memory; one that starts anew has not.
+    changing.connection.client.hset(registry_keys.ALIASES, "live", version)
+    process = changing.connection.ledger.workers()[0].process
+    eventually(lambda: all(worker.model == version for worker in changing.connection.ledger.workers()), seconds=30)
+    os.kill(process, signal.SIGKILL)
+    faults = eventually(
+        lambda: [worker.model_fault for worker in changing.connection.ledger.workers() if worker.model_fault],
+        seconds=60,
+        what="a worker that tells of the damaged version",
+    )
+    assert "not what its card vouches for" in faults[0]
+    assert f"{BASELINE_VERSION} goes on serving" in changing.worker_logs()

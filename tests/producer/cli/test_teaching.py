@@ -1,0 +1,341 @@
+"""`digitmill teach` as its users meet it: real processes, a real server, and real trainers where the test says so."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from model.data.taught import TaughtFolder
+from producer.cli.commands.teaching import teach
+from producer.mill.stack import Stack
+from worker.contract.connection import connect
+from worker.contract.teaching import MAX_WAITING, LabelChange, Teaching, keys
+
+DIGITMILL = Path(sys.executable).with_name("digitmill")
+SECONDS = 60.0
+"""For any command, on a machine that has other work."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server without workers or trainers."""
+    with Stack(tmp_path_factory.mktemp("server"), 0) as stack:
+        yield stack
+
+
+@pytest.fixture
+def teaching(server):
+    """Nothing was ever taught."""
+    client = connect(server.url)
+    client.flushall()
+    return Teaching(client)
+
+
+@pytest.fixture
+def environment(server, tmp_path):
+    """The variables of commands and trainers of a test."""
+    return {**os.environ, "DIGITMILL_REDIS_URL": server.url, "DIGITMILL_DATA": str(tmp_path / "data")}
+
+
+@pytest.fixture
+def digitmill(environment, tmp_path):
+    """Run `digitmill …` to its end; return its exit code, and what it printed and complained."""
+
+    def run(*arguments):
+        command = [DIGITMILL, *map(str, arguments)]
+        ended = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+        assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
+        return ended.returncode, ended.stdout, ended.stderr
+
+    return run
+
+
+@pytest.fixture
+def teach_here(environment, tmp_path, monkeypatch):
+    """Run `digitmill teach …` in this process, which saves half a second; else as `digitmill`."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        result = CliRunner(env=environment).invoke(teach, [str(argument) for argument in arguments])
+        return result.exit_code, result.stdout, result.stderr
+
+    return run
+
+
+@pytest.fixture
+def start_trainer(environment):
+    """Start a trainer; none outlives the test."""
+    started = []
+
+    def start():
+        process = subprocess.Popen([sys.executable, "-m", "worker.trainer"], env=environment, stderr=subprocess.DEVNULL)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The folder of the test's trainers."""
+    return TaughtFolder(tmp_path / "data" / "taught")
+
+
+@pytest.fixture
+def corrections(tmp_path, digits, png):
+    """Write digits as `<folder>/<label>/<index>.png`; without labels, `<folder>/<index>.png`."""
+
+    def write(indices, name="corrections", *, labelled=True):
+        for index in indices:
+            place = tmp_path / name / (str(digits.labels[index]) if labelled else "")
+            place.mkdir(parents=True, exist_ok=True)
+            (place / f"{index}.png").write_bytes(png(digits.images[index]))
+        return tmp_path / name
+
+    return write
+
+
+def test_what_is_taught_waits_until_a_trainer_runs_and_the_user_is_told(digitmill, teaching, corrections, digits):
+    """Once each: what is taught again is known, and said to be."""
+    corrections(range(5))
+    code, out, err = digitmill("teach", "corrections")
+    assert (code, "5 new, 0 known" in out, "5 changes" in out) == (0, True, True)
+    assert "no trainer is running" in err
+    lessons = teaching.lessons()[1]
+    assert {lesson.name for lesson in lessons} == {f"{digits.labels[index]}/{index}.png" for index in range(5)}
+    assert all(any(np.array_equal(lesson.image, digits.images[index]) for index in range(5)) for lesson in lessons)
+
+    corrections(range(7))
+    told = json.loads(digitmill("teach", "corrections", "--json")[1])
+    assert (told["new"], told["known"], told["waiting"], told["failed"]) == (2, 5, 7, [])
+    listed = json.loads(digitmill("teach", "--list", "--json")[1])
+    assert (listed["images"], listed["waiting"], listed["new"]) == (0, 7, 7)
+    assert {row["sha256"] for row in listed["taught"]} == {lesson.sha256 for lesson in teaching.lessons()[1]}
+    assert sum(listed["digits"]) == 7
+    assert "7 changes waiting for the trainer" in digitmill("status")[1]
+
+
+def test_bad_images_have_a_line_each_and_harm_no_neighbour(teach_here, teaching, corrections, png, digits):
+    """Cut off, blank, no image, the same with two labels; the exit code says that there were some."""
+    folder = corrections(range(4))
+    wrong = folder / str((digits.labels[0] + 1) % 10)
+    wrong.mkdir(exist_ok=True)
+    (wrong / "z-copy.png").write_bytes(png(digits.images[0]))
+    (wrong / "torn.png").write_bytes(png(digits.images[5])[:80])
+    (wrong / "blank.png").write_bytes(png(np.full((40, 40), 255, np.uint8)))
+    (wrong / "text.png").write_text("no image")
+    code, out, err = teach_here("corrections")
+    assert code == 1
+    for words in ("torn.png: broken: ", "blank.png: blank: ", "text.png: not_an_image: ", ": contradictory: "):
+        assert len([line for line in err.splitlines() if words in line]) == 1
+    assert "failed    4 images" in out
+    assert teaching.waiting() == 4
+
+
+def test_a_dry_run_needs_no_redis_and_teaches_nothing(teach_here, teaching, corrections, environment):
+    """It says which digits, and what cannot be used."""
+    folder = corrections(range(6))
+    (folder / "5" / "torn.png").parent.mkdir(exist_ok=True)
+    (folder / "5" / "torn.png").write_bytes(b"")
+    environment["DIGITMILL_REDIS_URL"] = "redis://localhost:1/0"
+    code, out, _ = teach_here("corrections", "--dry-run")
+    assert code == 1
+    assert "6 images taught" in out
+    assert json.loads(teach_here("corrections", "--dry-run", "--json")[1])["digits"] != [0] * 10
+    assert teaching.waiting() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "one of PATH"),
+        (("images", "--list"), "one of PATH"),
+        (("images",), "Nothing says which digit"),
+        (("images", "--labels", "folder"), "lies in no folder named 0 to 9"),
+        (("images", "--label", "10"), "10"),
+        (("images", "--label", "3", "--labels", "folder"), "either --label or --labels"),
+        (("absent",), "absent"),
+        (("--csv", "absent.csv"), "absent.csv"),
+        (("--csv", "wrong.csv"), "line 2: the label '12'"),
+        (("--csv", "empty.csv"), "has a label"),
+        (("--csv", "wrong.csv", "--label", "3"), "Leave --label"),
+        (("--remove", "xyz"), "neither a path nor the beginning"),
+        (("--remove", "aaaa", "--dry-run"), "Leave it out"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_words(teach_here, teaching, corrections, tmp_path, arguments, words):
+    """Before anything is taught, and with what would make sense."""
+    corrections(range(2), "images", labelled=False)
+    (tmp_path / "wrong.csv").write_text("name,label\nimages/0.png,12\n")
+    (tmp_path / "empty.csv").write_text("name,label\nimages/0.png,\n")
+    code, _, err = teach_here(*arguments)
+    assert code == 2
+    assert words in err
+    assert teaching.waiting() == 0
+
+
+def test_labels_come_from_a_file_or_one_for_all(teach_here, teaching, corrections, tmp_path, digits):
+    """As `submit` has it; images that the file does not label are passed over."""
+    corrections(range(4), "images", labelled=False)
+    (tmp_path / "truth.csv").write_text("name,label\n0.png,3\n1.png,\n9.png,4\n")
+    code, out, err = teach_here("images", "--labels", "truth.csv")
+    assert code == 1
+    assert "9.png: missing" in err
+    assert "passed    3 images over, without a label" in out
+    assert [lesson.label for lesson in teaching.lessons()[1]] == [3]
+    assert json.loads(teach_here("images", "--label", "8", "--json")[1])["corrected"] == 1
+    assert [lesson.label for lesson in teaching.lessons()[1]] == [8] * 4
+    np.savez(tmp_path / "more.npz", images=digits.images[4:6], labels=digits.labels[4:6])
+    assert json.loads(teach_here("more.npz", "--json")[1])["new"] == 2
+
+
+def fill_in(review, labels):
+    """Write these labels into a report's review.csv, by name, as a spreadsheet would."""
+    with review.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["label"] = labels.get(row["name"], row["label"])
+    with review.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], delimiter=";")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.mark.parametrize("form", ["folder", "archive"])
+def test_a_reports_review_sheet_comes_back_as_lessons(mill, digits, png, tmp_path, environment, digitmill, form):
+    """Submitted, reviewed, labelled, taught: found by their paths from anywhere, in a folder or in an archive."""
+    environment["DIGITMILL_REDIS_URL"] = mill.stack.url
+    teaching = Teaching(mill.connection.client)
+    mill.connection.client.delete(keys.INBOX, keys.TAUGHT)
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    for index in range(6):
+        (scans / f"{index}.png").write_bytes(png(digits.images[index]))
+    if form == "archive":
+        subprocess.run(["tar", "-czf", "scans.tar.gz", "-C", scans, "."], cwd=tmp_path, check=True)
+    path = "scans" if form == "folder" else "scans.tar.gz"
+    assert digitmill("submit", path, "--out", "report", "--min-confidence", "1")[0] == 0
+    (tmp_path / "elsewhere").mkdir()
+    review = (tmp_path / "report" / "review.csv").rename(tmp_path / "elsewhere" / "corrections.csv")
+    code, _, err = digitmill("teach", "--csv", review)
+    assert (code, "No row of" in err) == (2, True)
+
+    fill_in(review, {"1.png": "4", "3.png": "0", "5.png": "9"})
+    assert "digitmill teach --csv" in (tmp_path / "report" / "report.html").read_text()
+    code, out, err = digitmill("teach", "--csv", review)
+    assert (code, "3 new" in out) == (0, True), err
+    assert "rows have no label and are passed over" in err
+    lessons = {Path(lesson.name).name: lesson for lesson in teaching.lessons()[1]}
+    assert {name: lesson.label for name, lesson in lessons.items()} == {"1.png": 4, "3.png": 0, "5.png": 9}
+    assert np.array_equal(lessons["5.png"].image, digits.images[5])
+    mill.connection.client.delete(keys.INBOX)
+
+
+def test_rows_whose_image_has_gone_have_a_line_each(teach_here, teaching, corrections, tmp_path):
+    """The others are taught, and the user is told how moved ones are found."""
+    images = corrections(range(3), "images", labelled=False)
+    (tmp_path / "mine.csv").write_text(
+        f"name;label\nimages/0.png;1\n{images}/1.png;2\nimages/7.png;3\n/nowhere/2.png;4\n"
+    )
+    code, out, err = teach_here("--csv", "mine.csv")
+    assert code == 1
+    assert "2 new" in out
+    assert "images/7.png: missing" in err
+    assert "/nowhere/2.png: missing" in err
+    assert "digitmill teach FOLDER --labels mine.csv" in err
+    assert {lesson.label for lesson in teaching.lessons()[1]} == {1, 2}
+
+
+def test_what_was_taught_is_removed_by_its_sha256_or_its_image(teach_here, teaching, corrections):
+    """Whatever was taught of a folder at once; what is not taught is said to be so."""
+    folder = corrections(range(5))
+    teach_here("corrections")
+    one, *others = sorted(lesson.sha256 for lesson in teaching.lessons()[1])
+    assert "removed   1 image" in teach_here("--remove", one[:12])[1]
+    code, _, err = teach_here("--remove", one[:12])
+    assert (code, "not among what is taught" in err) == (1, True)
+    told = json.loads(teach_here("--remove", folder, "--json")[1])
+    assert (told["removed"], [each["error"] for each in told["failed"]]) == (4, ["missing"])
+    assert [lesson.label for lesson in teaching.lessons()[1]] == [None] * 5
+    assert len(others) == 4
+
+
+def test_an_ambiguous_beginning_is_refused(teach_here, teaching):
+    """Nothing is removed by a slip."""
+    teaching.send([LabelChange(f"abcd{number:060d}", 3, "a", 1.0) for number in range(2)])
+    code, _, err = teach_here("--remove", "abcd")
+    assert (code, "2 taught images begin with abcd" in err) == (2, True)
+
+
+def test_a_full_inbox_without_a_trainer_is_said(teach_here, teaching, corrections):
+    """How many may wait, and what to do; the exit code is that of nobody there."""
+    for start in range(0, MAX_WAITING, 1000):
+        teaching.send([LabelChange(f"{number:064x}", 3, "a", 1.0) for number in range(start, start + 1000)])
+    corrections(range(1))
+    code, _, err = teach_here("corrections")
+    assert (code, "10,000" in err, "python -m worker.trainer" in err) == (4, True, True)
+
+
+@pytest.mark.slow
+def test_a_trainer_keeps_what_is_taught_and_what_is_removed_is_gone(
+    digitmill, teaching, corrections, start_trainer, folder, eventually, digits
+):
+    """What waited, what comes while it runs, and what is done to its folder by hand."""
+    corrections(range(6))
+    digitmill("teach", "corrections")
+    start_trainer()
+    eventually(lambda: len(folder.list()) == 6, seconds=SECONDS, what="six taught images")
+    assert {taught.label for taught in folder.list()} == {int(label) for label in digits.labels[:6]}
+    code, out, err = digitmill("teach", "corrections")
+    assert (code, "0 new, 6 known" in out, "waiting" in out, err) == (0, True, False, "")
+    out = digitmill("teach", "--list")[1]
+    assert "6 images, 6 changes since the last training" in out
+    assert folder.list()[0].sha256[:12] in out
+    assert "taught    6 images" in digitmill("status")[1]
+
+    digitmill("teach", "--remove", folder.list()[0].path)
+    eventually(lambda: len(folder.list()) == 5, seconds=10)
+    folder.list()[0].path.unlink()
+    eventually(lambda: teaching.summary().images == 4, seconds=10, what="the account of what was removed by hand")
+    assert teaching.new_since_last_training() == 8
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_or_doubled_by_trainers_that_are_killed(teaching, start_trainer, folder, eventually, digits):
+    """Killed again and again while they keep what is taught: in the end each image is there once, and counted once."""
+    lessons = [
+        LabelChange.of(image, int(label), "", 1.0)
+        for image, label in zip(digits.images[:1500], digits.labels, strict=False)
+    ]
+    for start in range(0, 1500, 200):
+        teaching.send(lessons[start : start + 200])
+    kills = 0
+    while teaching.waiting():
+        trainer = start_trainer()
+        before = len(folder.list())
+        eventually(lambda: len(folder.list()) > before or not teaching.waiting(), seconds=SECONDS)  # noqa: B023  called now
+        time.sleep(0.05)
+        if kills < 3:
+            trainer.kill()
+            trainer.wait()
+            kills += 1
+        else:
+            eventually(lambda: not teaching.waiting(), seconds=SECONDS)
+    assert kills >= 2
+    expected = {lesson.sha256: lesson.label for lesson in lessons}
+    eventually(lambda: teaching.labels() == expected, seconds=10, what="the whole account")
+    assert {taught.sha256: taught.label for taught in folder.list()} == expected
+    assert len(folder.list()) == teaching.changes() == len(expected)
+    assert not list(folder.folder.glob("*/*.part"))

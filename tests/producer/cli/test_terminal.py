@@ -1,0 +1,141 @@
+"""What is seen on a terminal while a job runs, and what programs read instead."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click import Group
+from click.testing import CliRunner
+
+from producer.cli.display.progress import describe
+from producer.cli.exits import Exit
+from producer.cli.main import COMMANDS, EXIT_CODES, main
+from producer.jobs.client import JobProgress
+from producer.mill.stack import Stack
+
+DIGITMILL = Path(sys.executable).with_name("digitmill")
+
+
+@pytest.fixture
+def scan(tmp_path, digits, png):
+    """One image, by a name that would clear a screen."""
+    path = tmp_path / "a\x1b[2Jb.png"
+    path.write_bytes(png(digits.images[0]))
+    return path
+
+
+def environment(folder, url):
+    """The variables of a command, on a terminal of 80 columns."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DIGITMILL_")}
+    return {
+        **kept,
+        "DIGITMILL_DATA": str(folder / "data"),
+        "DIGITMILL_REDIS_URL": url,
+        "TERM": "xterm",
+        "COLUMNS": "80",
+        "LINES": "24",
+    }
+
+
+def on_a_terminal(arguments, *, folder, url, seconds=30):
+    """Run a command whose output and errors go to a terminal; return its exit code and all that was written there."""
+    ours, theirs = pty.openpty()
+    command = [DIGITMILL, *map(str, arguments)]
+    written = b""
+    with subprocess.Popen(
+        command, cwd=folder, env=environment(folder, url), stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and select.select([ours], [], [], deadline - time.monotonic())[0]:
+            try:
+                written += os.read(ours, 65536)
+            except OSError:  # its other end is closed
+                break
+        process.kill() if process.poll() is None and time.monotonic() > deadline else process.wait(10)
+    os.close(ours)
+    return process.returncode, written.decode()
+
+
+def test_what_hinders_a_job_is_shown_whole_below_its_bar(tmp_path, scan):
+    """On a line of its own, for the bar fills the first on a narrow terminal."""
+    with Stack(tmp_path / "server", 0) as stack:
+        code, written = on_a_terminal(["submit", scan, "--patience", "1"], folder=tmp_path, url=stack.url)
+    assert code == 4
+    assert "0 of 1 images" in written
+    assert "no worker is running; start one with `digitmill up`" in written
+
+
+def test_who_waits_for_a_job_without_workers_hears_of_it_and_gives_up(tmp_path, scan):
+    """As its client does; `cancel` then says what became of it."""
+    with Stack(tmp_path / "server", 0) as stack:
+        run = {"cwd": tmp_path, "env": environment(tmp_path, stack.url), "capture_output": True, "timeout": 30}
+        subprocess.run([DIGITMILL, "submit", scan, "--detach"], check=True, **run)
+        for command in ("wait", "report"):
+            code, written = on_a_terminal([command, "last", "--patience", "1"], folder=tmp_path, url=stack.url)
+            assert code == 4
+            assert "no worker is running; start one with `digitmill up`" in written
+            assert "No worker answered for 1 s" in written
+        cancelled = subprocess.run([DIGITMILL, "cancel", "last", "--json"], check=True, **run)
+        assert json.loads(cancelled.stdout)["state"] == "cancelled"
+
+
+def test_a_name_cannot_write_on_the_terminal(mill, tmp_path, scan):
+    """It is spelled out; a report's table has it as it is."""
+    code, written = on_a_terminal(["classify", scan], folder=tmp_path, url=mill.stack.url)
+    assert code == 0
+    assert "a\\x1b[2Jb.png" in written
+    assert "\x1b[2J" not in written
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(mill, tmp_path, scan):
+    """Its answers would have to be gathered again."""
+    (tmp_path / "file").touch()
+    jobs = len(mill.connection.ledger.jobs())
+    code, written = on_a_terminal(["submit", scan, "--out", "file/report"], folder=tmp_path, url=mill.stack.url)
+    assert code == 2
+    assert "--out" in written
+    assert len(mill.connection.ledger.jobs()) == jobs
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_also_prints_for_programs(command):
+    """With `--json`."""
+    found = main.get_command(None, command)
+    for each in found.commands.values() if isinstance(found, Group) else [found]:
+        assert "--json" in [name for parameter in each.params for name in parameter.opts]
+
+
+@pytest.mark.parametrize("words", [["submit", ""], ["classify", "a.png", ""], ["show", ""], ["cancel", ""]])
+def test_an_empty_word_is_refused(words):
+    """A shell's unset variable would otherwise mean this folder, or any job."""
+    ended = CliRunner().invoke(main, words)
+    assert ended.exit_code == 2
+    assert "it is empty" in ended.stderr
+
+
+def test_the_help_names_every_exit_code_and_no_other():
+    """Scripts rely on them."""
+    assert {int(line.split()[0]) for line in EXIT_CODES.splitlines()[2:]} == set(Exit)
+
+
+def test_the_list_of_commands_says_each_in_a_whole_sentence():
+    """Click cuts what is too long."""
+    listed = subprocess.run([DIGITMILL, "--help"], capture_output=True, text=True, check=True, timeout=30).stdout
+    commands = listed.partition("Commands:")[2].partition("\n\n")[0].strip().splitlines()
+    assert len(commands) == len(COMMANDS)
+    assert [line for line in commands if line.endswith("...")] == []
+
+
+def test_the_rate_is_that_of_this_client():
+    """What was answered before it came says nothing of how fast the rest will be."""
+    first = JobProgress(sent=100, answered=50, failed=0, in_flight=8, seconds=10.0, hindrance="")
+    later = first._replace(answered=90, failed=2, seconds=12.0)
+    assert describe(first, first, None) == "50 images, 0/s, 8 batches in flight"
+    assert describe(later, first, 1000) == "90 of 1,000 images, 2 failed, 20/s, 8 batches in flight"

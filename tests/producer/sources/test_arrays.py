@@ -1,0 +1,246 @@
+"""Arrays as sources: NumPy files, IDX files, MNIST in memory."""
+
+import functools
+import gzip
+import os
+import pickle
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from model.data import idx
+from model.errors import Failure, FailureCode, UsageError
+from producer.sources import Source, arrays, mnist_source, open_source
+
+_GENERATOR = np.random.default_rng(0)
+IMAGES = _GENERATOR.integers(0, 256, (12, 28, 28), dtype=np.uint8)
+DIGITS = _GENERATOR.integers(0, 10, 12, dtype=np.uint8)
+
+
+def contents(source: Source) -> dict[str, np.ndarray]:
+    """Return the array of every row."""
+    return {image.name: image.content for image in source if isinstance(image.content, np.ndarray)}
+
+
+def assert_holds_images(source: Source, labels: list[int] | None) -> None:
+    """All images are there, in order, named by index, with these labels; and can be read again."""
+    rows = list(source)
+    assert [row.name for row in rows] == [f"{index:05}" for index in range(12)]
+    assert [row.label for row in rows] == (labels or [None] * 12)
+    assert all(type(row.content) is np.ndarray for row in rows)
+    np.testing.assert_array_equal(np.stack([row.content for row in rows]), IMAGES)
+    assert source.total == 12
+    np.testing.assert_array_equal(source.read("00007"), IMAGES[7])
+    assert list(source.read_many(["00003", "00001", "99999", "3"])) == ["00001", "00003"]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_numpy_file_gives_its_images(tmp_path, order):
+    """In C or Fortran order, without labels."""
+    np.save(tmp_path / "a.npy", np.asarray(IMAGES, order=order))
+    assert_holds_images(open_source(tmp_path / "a.npy"), None)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_numpy_archive_gives_its_images_and_labels(tmp_path, save):
+    """Labels are the one array of as many digits; several such, or other values, are none."""
+    path = tmp_path / "a.npz"
+    save(path, images=IMAGES, labels=DIGITS.astype(np.int64))
+    assert_holds_images(open_source(path), DIGITS.tolist())
+    assert_holds_images(open_source(path, labels="none"), None)
+    save(path, images=IMAGES, mean=np.float32(3))
+    assert_holds_images(open_source(path), None)
+    save(path, images=IMAGES, one=DIGITS, other=DIGITS)
+    assert_holds_images(open_source(path), None)
+    save(path, images=IMAGES, pages=np.arange(12))
+    assert_holds_images(open_source(path), None)
+
+
+@pytest.mark.parametrize("name", ["t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte.gz", "digits"])
+def test_an_idx_file_gives_its_images_and_the_labels_beside_it(tmp_path, name):
+    """As MNIST is published, gzipped or not; it is told by its first bytes."""
+
+    def write(path: Path, content: bytes) -> None:
+        path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+    path = tmp_path / name
+    write(path, idx.dump(IMAGES))
+    assert_holds_images(open_source(path), None)
+    if "images" in name:
+        write(tmp_path / name.replace("images", "labels").replace("idx3", "idx1"), idx.dump(DIGITS))
+        assert_holds_images(open_source(path), DIGITS.tolist())
+        write(tmp_path / name.replace("images", "labels").replace("idx3", "idx1"), idx.dump(DIGITS + 5))
+        with pytest.raises(UsageError, match="holds labels other than 0 to 9"):
+            open_source(path)
+
+
+def test_mnist_itself_is_read_from_its_idx_files():
+    """All 10,000 images, with their labels."""
+    folder = os.environ.get("DIGITMILL_MNIST")
+    if not folder:
+        pytest.skip("MNIST is not at hand: DIGITMILL_MNIST is not set")
+    (path,) = Path(folder).glob("t10k-images*")
+    rows = list(open_source(path))
+    assert [rows[0].label, rows[9999].label] == [7, 6]
+    assert len(rows) == 10_000
+
+
+def test_a_label_file_may_label_an_array(tmp_path):
+    """Names are the indices."""
+    np.save(tmp_path / "a.npy", IMAGES)
+    (tmp_path / "truth.csv").write_text("name,label\n00003,3\n00012,1\n")
+    source = open_source(tmp_path / "a.npy", labels=str(tmp_path / "truth.csv"))
+    rows = list(source)
+    assert {row.name: row.label for row in rows if row.label is not None} == {"00003": 3, "00012": 1}
+    assert isinstance(rows[12].content, Failure)
+    assert rows[12].content.code is FailureCode.MISSING
+
+
+def test_a_part_of_an_array_may_be_chosen(tmp_path):
+    """By globs on the indices; labels stay with their images."""
+    np.savez(tmp_path / "a.npz", images=IMAGES, labels=DIGITS)
+    source = open_source(tmp_path / "a.npz", include=["0000[13]"])
+    assert {row.name: row.label for row in source} == {"00001": DIGITS[1], "00003": DIGITS[3]}
+
+
+def test_mnist_in_memory_may_be_gone_through_several_times():
+    """Every image has a name of its own in every round."""
+    once = mnist_source(IMAGES, DIGITS)
+    assert [(row.name, row.label) for row in once] == [(f"test/{i:05}", DIGITS[i]) for i in range(12)]
+    assert (once.description, once.total) == ("mnist test", 12)
+    thrice = mnist_source(IMAGES, DIGITS, repeat=3)
+    assert [row.name for row in thrice] == [f"test/{i:05}#{round_}" for round_ in (1, 2, 3) for i in range(12)]
+    assert [row.label for row in thrice] == DIGITS.tolist() * 3
+    np.testing.assert_array_equal(thrice.read("test/00005#3"), IMAGES[5])
+    assert thrice.total == 36
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        IMAGES.astype(np.float32),
+        IMAGES[0],
+        IMAGES.reshape(12, 784),
+        np.zeros((3, 32, 32), np.uint8),
+        np.zeros((3, 28, 28), np.int8),
+    ],
+)
+def test_arrays_of_another_form_are_one_clear_error(tmp_path, array):
+    """It says what they are, and what is wanted."""
+    np.save(tmp_path / "a.npy", array)
+    np.savez(tmp_path / "a.npz", images=array)
+    for name in ("a.npy", "a.npz"):
+        with pytest.raises(UsageError, match=r"uint8 \(n, 28, 28\)") as caught:
+            open_source(tmp_path / name)
+        assert str(array.shape) in str(caught.value)
+
+
+def test_an_array_without_images_is_one_clear_error(tmp_path):
+    """In every kind of file."""
+    np.save(tmp_path / "a.npy", IMAGES[:0])
+    np.savez(tmp_path / "a.npz", images=IMAGES[:0])
+    (tmp_path / "a.idx").write_bytes(idx.dump(IMAGES[:0]))
+    for name in ("a.npy", "a.npz", "a.idx"):
+        with pytest.raises(UsageError):
+            open_source(tmp_path / name)
+
+
+def test_several_arrays_of_images_are_one_clear_error(tmp_path):
+    """It names them."""
+    np.savez(tmp_path / "mnist.npz", x_train=IMAGES, x_test=IMAGES)
+    with pytest.raises(UsageError, match=r"several arrays of images \(x_train, x_test\)"):
+        open_source(tmp_path / "mnist.npz")
+
+
+def test_labels_given_as_images_are_one_clear_error(tmp_path):
+    """An IDX file of labels is no image file."""
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(idx.dump(np.arange(10, dtype=np.uint8).repeat(3)))
+    with pytest.raises(UsageError, match="not images"):
+        open_source(tmp_path / "t10k-labels-idx1-ubyte")
+
+
+class Trap:
+    """Leaves a trace when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        """Say how to unpickle: by creating a file."""
+        return Path.touch, (self.path,)
+
+
+def test_no_pickle_is_ever_loaded(tmp_path):
+    """Neither a plain one nor one in an array of objects."""
+    trace = tmp_path / "trace"
+    objects = np.empty(1, object)
+    objects[0] = Trap(trace)
+    np.save(tmp_path / "a.npy", objects, allow_pickle=True)
+    np.savez(tmp_path / "a.npz", images=IMAGES, objects=objects)
+    (tmp_path / "b.npy").write_bytes(pickle.dumps(Trap(trace)))
+    for name in ("a.npy", "a.npz", "b.npy"):
+        with pytest.raises(UsageError, match="cannot be read"):
+            open_source(tmp_path / name)
+    assert not trace.exists()
+
+
+def test_an_array_that_would_fill_the_memory_is_one_clear_error(tmp_path, monkeypatch):
+    """The limit, lowered here from 2 GiB, holds for what a compressed file would unpack to."""
+    monkeypatch.setattr(arrays, "_MAX_BYTES", 1000)
+    np.savez_compressed(tmp_path / "a.npz", np.zeros((12, 28, 28), np.uint8))
+    (tmp_path / "a.gz").write_bytes(gzip.compress(idx.dump(np.zeros((12, 28, 28), np.uint8))))
+    for name in ("a.npz", "a.gz"):
+        with pytest.raises(UsageError, match="unpacks to more than"):
+            open_source(tmp_path / name)
+
+
+def test_headers_that_promise_more_than_there_is_are_one_clear_error(tmp_path):
+    """Nothing is allocated for them."""
+    (tmp_path / "a.idx").write_bytes(idx.dump(IMAGES)[:4] + b"\xff\xff\xff\xff" + idx.dump(IMAGES)[8:])
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000, 28, 28), }"
+    npy = b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n" + bytes(784)
+    (tmp_path / "a.npy").write_bytes(npy)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("images.npy", npy)
+    for name in ("a.idx", "a.npy", "a.npz"):
+        with pytest.raises(UsageError):
+            open_source(tmp_path / name)
+
+
+@functools.cache
+def whole() -> dict[str, bytes]:
+    """Return a whole file of each kind, as bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(f"{folder}/a.npy", IMAGES)
+        np.savez(f"{folder}/a.npz", images=IMAGES, labels=DIGITS)
+        Path(f"{folder}/a.idx").write_bytes(idx.dump(IMAGES))
+        Path(f"{folder}/a.gz").write_bytes(gzip.compress(idx.dump(IMAGES)))
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    name=st.sampled_from(["a.npy", "a.npz", "a.idx", "a.gz"]),
+    changes=st.lists(st.tuples(st.integers(0, 300), st.binary(min_size=1, max_size=8)), max_size=3),
+    cut=st.floats(0, 1),
+)
+@example(name="a.gz", changes=[(10, b"\0")], cut=1.0)
+def test_damaged_array_files_end_in_rows_or_one_usage_error(name, changes, cut):
+    """Never in another exception."""
+    content = bytearray(whole()[name])
+    for start, what in changes:
+        content[start : start + len(what)] = what
+    content = content[: int(cut * len(content))] if cut < 0.3 else content
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(content)
+        try:
+            source = open_source(path)
+        except UsageError:
+            return
+        assert len(list(source)) == source.total

@@ -1,0 +1,120 @@
+"""A mill of real containers, made from a fresh clone, for the tests of this folder; `make compose-test` runs them.
+
+They want a Docker Engine and either Compose. What they start has names of its own (`digitmill-test`), and goes when
+they end, but for the images, whose layers the next run builds upon.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.data.digits import Digits
+from tests.system.compose.project import PROJECT, REPOSITORY, STRANGER, Compose, Producer, docker, run
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh clone, as it would be if everything were committed, made ready by `make env`."""
+    folder = tmp_path_factory.mktemp("clone")
+    listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], folder=REPOSITORY).stdout
+    for name in filter(None, listed.split("\0")):
+        if (REPOSITORY / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, folder / name)
+    folder.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def compose(clone: Path) -> Iterator[Compose]:
+    """The project, built; nothing of it runs yet, and nothing of an earlier run is left."""
+    files = ["docker-compose.yml", "tests/system/compose/test.yml"]
+    if os.environ.get("DIGITMILL_TEST_BUILD_NETWORK") == "host":
+        files.append("tests/system/compose/host-network.yml")
+    v2 = run(["docker", "compose", "version"], check=False).returncode == 0
+    program = ("docker", "compose") if v2 else ("docker-compose",)
+    project = Compose(
+        clone, (*program, *(word for file in files for word in ("--file", file)), "--project-name", PROJECT)
+    )
+    user = {"SUDO_UID": str(STRANGER), "SUDO_GID": str(STRANGER)} if os.getuid() == 0 else {}
+    run(["make", "env"], folder=clone, **user)
+    with (clone / ".env").open("a") as settings:
+        settings.write(f"DIGITMILL_TRAINER_CPUS={min(2, os.cpu_count() or 1)}\n")
+    docker("rm", "--force", f"{PROJECT}-asks", check=False)  # of a run that was ended by force
+    project("down", "--volumes", "--remove-orphans")
+    project("--profile", "producer", "build", seconds=900)
+    yield project
+    project("down", "--volumes", "--remove-orphans", "--timeout", "5")
+
+
+@pytest.fixture(scope="session")
+def mill(compose: Compose) -> Compose:
+    """The project at work, with three workers."""
+    compose("up", "--detach", "--scale", "worker=3", seconds=300)
+    return compose
+
+
+@pytest.fixture(scope="session")
+def producer(mill: Compose) -> Iterator[Producer]:
+    """A container to ask through."""
+    mill("run", "--detach", "--name", f"{PROJECT}-asks", "--entrypoint", "sleep", "producer", "infinity")
+    yield Producer(mill, f"{PROJECT}-asks")
+    docker("rm", "--force", f"{PROJECT}-asks")
+
+
+@pytest.fixture
+def three_workers(mill: Compose, producer: Producer, eventually) -> None:
+    """Whatever a test before has done to them, this one begins with three ready workers."""
+    mill.scale(3)
+    eventually(lambda: len(producer.ready_workers()) == 3, seconds=60, what="three ready workers")
+
+
+@pytest.fixture
+def submit(mill: Compose) -> Iterator[Callable[..., "Future[dict[str, Any]]"]]:
+    """Submit a folder as a user does, in the background; the future gives the report."""
+    pool = ThreadPoolExecutor(2)
+
+    def work(folder: Path, name: str, options: Sequence[str]) -> dict[str, Any]:
+        mounted = ["--volume", f"{folder}:/data:ro"]
+        out = f"reports/{name}"
+        mill("run", "--rm", "-T", *mounted, "producer", "submit", "/data", "--out", out, *options, seconds=400)
+        return dict(json.loads((mill.clone / out / "report.json").read_text()))
+
+    def begin(folder: Path, name: str, *options: str) -> "Future[dict[str, Any]]":
+        return pool.submit(work, folder, name, options)
+
+    yield begin
+    pool.shutdown(wait=True, cancel_futures=True)
+
+
+@pytest.fixture(scope="session")
+def folder_of(tmp_path_factory: pytest.TempPathFactory, digits: Digits, png) -> Callable[..., Path]:
+    """A folder of PNG files in folders named by their labels; of every so many one takes a worker 0.3 s longer."""
+    from tests.system.faults.injected.marks import MARK_SLOW
+
+    def make(count: int, *, slow: int | None = None) -> Path:
+        folder = tmp_path_factory.mktemp("images")
+        folder.chmod(0o755)
+        for label in range(10):
+            (folder / str(label)).mkdir()
+        for index in range(count):
+            data = png(digits.images[index]) + (MARK_SLOW if slow and index % slow == 0 else b"")
+            (folder / str(digits.labels[index]) / f"{index:05d}.png").write_bytes(data)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def correct(digits: Digits) -> Callable[[int], int]:
+    """How many of the first so many digits the model that ships gets right without any queue."""
+    from model.inference.classifier import Classifier
+
+    right = Classifier.baseline().classify(digits.images).digits == digits.labels
+    return lambda count: int(right[:count].sum())

@@ -1,0 +1,100 @@
+"""Containers die, stop, come back and change their number in mid-job; every image still has exactly one answer."""
+
+import time
+
+import pytest
+
+from tests.system.compose.project import docker, inspect
+
+pytestmark = pytest.mark.usefixtures("three_workers")
+
+HOLDERS = """
+local holders = {}
+for _, key in ipairs(redis.call('KEYS', 'digitmill:batch:*')) do
+  holders[#holders + 1] = redis.call('HGET', key, 'holder') or nil
+end
+return holders
+"""
+
+
+@pytest.fixture
+def under_way(producer, eventually):
+    """Wait until the latest job has so many answers; there must be more to come."""
+
+    def wait(answers: int) -> None:
+        def enough():
+            [job, *_] = producer.ask("jobs") or [None]
+            return job and job["state"] in ("submitting", "running") and job["answered"] >= answers
+
+        eventually(enough, seconds=60, what=f"a job with {answers} answers")
+
+    return wait
+
+
+def at_work(mill) -> set[str]:
+    """The workers that hold a batch now."""
+    return set(mill.redis("EVAL", HOLDERS, "0").split())
+
+
+def assert_complete(report, images: int, correct: int) -> None:
+    """Every image has one answer, and the one that an undisturbed model gives."""
+    assert (report["state"], report["images"], report["failed"]) == ("done", images, 0)
+    assert report["correct"] == correct
+
+
+def test_workers_killed_in_mid_job_lose_nothing(mill, producer, submit, folder_of, correct, under_way, eventually):
+    """One container is killed, in another all processes are; that one is started again by its restart policy."""
+    job = submit(folder_of(480, slow=4), "killed", "--batch-size", "8")
+    under_way(40)
+    killed, crashed, _ = mill.containers("worker")
+    docker("kill", killed)
+    docker("exec", crashed, "sh", "-c", "kill -9 -1", check=False)
+    assert_complete(job.result(), 480, correct(480))
+    assert inspect(crashed)["RestartCount"] == 1
+    eventually(lambda: len(producer.ready_workers()) == 2, seconds=30, what="the crashed worker's return")
+
+
+def test_stopped_workers_finish_or_hand_back_within_fifteen_seconds(mill, submit, folder_of, correct, eventually):
+    """Batches of 13 s are handed back, and no container had to be killed."""
+    job = submit(folder_of(135, slow=1), "stopped", "--batch-size", "45")
+    eventually(lambda: len(at_work(mill)) == 3, seconds=30, what="three workers at work")
+    stopped = mill.containers("worker")
+    began = time.monotonic()
+    mill("stop", "worker")
+    assert time.monotonic() - began < 15
+    assert [inspect(container)["State"]["ExitCode"] for container in stopped] == [0, 0, 0]
+    assert not at_work(mill)
+    mill("start", "worker")
+    assert_complete(job.result(), 135, correct(135))
+
+
+@pytest.mark.parametrize("how", ["restart", "kill"])
+def test_a_restarted_redis_loses_nothing(mill, submit, folder_of, correct, under_way, how):
+    """Stopped in order or killed in mid-job: it comes back with everything, and everybody goes on."""
+    job = submit(folder_of(480, slow=4), f"redis-{how}", "--batch-size", "8")
+    under_way(40)
+    [redis] = mill.containers("redis")
+    if how == "restart":
+        docker("restart", redis)
+    else:
+        docker("kill", redis)
+        time.sleep(2)
+        docker("start", redis)
+    assert_complete(job.result(), 480, correct(480))
+
+
+def test_scaling_under_load_loses_nothing_and_leaves_nobody_idle(
+    mill, producer, submit, folder_of, correct, under_way, eventually
+):
+    """One worker, then four, then one: soon after it is ready, each of the four is always at work."""
+    mill.scale(1)
+    job = submit(folder_of(640, slow=4), "scaled", "--batch-size", "8")
+    under_way(16)
+    mill.scale(4)
+    eventually(lambda: len(producer.ready_workers()) == 4, seconds=30, what="four ready workers")
+    time.sleep(1)
+    busy = [len(at_work(mill)) for _ in range(20)]
+    mill.scale(1)
+    assert len(mill.containers("worker")) == 1
+    assert_complete(job.result(), 640, correct(640))
+    assert sum(busy) / len(busy) > 3.6, busy

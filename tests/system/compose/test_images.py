@@ -1,0 +1,60 @@
+"""What the images are made of."""
+
+import tomllib
+
+import pytest
+
+from tests.system.compose.project import REPOSITORY, docker, inspect
+
+LIGHT = ("worker", "scheduler", "producer")
+ROLES = (*LIGHT, "trainer")
+BASE = "python:3.11-slim-bookworm"
+MAX_BYTES = 350_000_000
+
+
+def image(role: str) -> str:
+    """What test.yml names the image of a role."""
+    return f"digitmill-test-{role}:0"
+
+
+@pytest.mark.usefixtures("compose")
+@pytest.mark.parametrize("role", LIGHT)
+def test_what_needs_no_tensorflow_has_none_and_is_small(role):
+    """TensorFlow is in the trainer alone; the others add at most 350 MB to their base."""
+    find = "from importlib.util import find_spec; print(find_spec('tensorflow') is None)"
+    assert docker("run", "--rm", "--entrypoint", "python", image(role), "-c", find) == "True"
+    assert inspect(image(role))["Size"] - inspect(BASE)["Size"] <= MAX_BYTES
+
+
+@pytest.mark.usefixtures("compose")
+def test_the_trainer_has_tensorflow():
+    """And the worker's engine, by which it judges what it has trained."""
+    find = "from importlib.util import find_spec; print(all(map(find_spec, ('tensorflow', 'ai_edge_litert'))))"
+    assert docker("run", "--rm", image("trainer"), "python", "-c", find) == "True"
+
+
+@pytest.mark.usefixtures("compose")
+@pytest.mark.parametrize("role", [*ROLES, "redis"])
+def test_every_image_names_its_version_and_runs_as_nobody(role):
+    """The label has the version of pyproject.toml; no image begins as root, whoever starts it."""
+    version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
+    configuration = inspect(image(role))["Config"]
+    assert configuration["Labels"]["org.opencontainers.image.version"] == version
+    assert configuration["Labels"]["org.opencontainers.image.title"] == f"digitmill: {role}".replace("redis", "Redis")
+    assert configuration["User"] == ("999:999" if role == "redis" else "10001:10001")
+
+
+def test_a_change_of_code_installs_nothing_anew(compose):
+    """What follows the packages' layer is all that is built again."""
+    before = inspect(image("worker"))["RootFS"]["Layers"]
+    module = compose.clone / "worker" / "__init__.py"
+    text = module.read_text()
+    module.write_text(text + "\n# changed\n")
+    try:
+        compose("build", "worker", seconds=300)
+        after = inspect(image("worker"))["RootFS"]["Layers"]
+    finally:
+        module.write_text(text)
+        compose("build", "worker", seconds=300)
+    assert len(after) == len(before)
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True] * (len(before) - 1) + [False]

@@ -1,0 +1,75 @@
+"""Jobs that run while a test does harm to the mill, and the answers they must come to."""
+
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model.data.digits import Digits
+from producer.jobs.results import Results
+from producer.jobs.submission import SubmitOptions, create_job, gather_job
+from producer.sources import Source, open_source
+
+
+@pytest.fixture
+def begin_job():
+    """Begin a job in the background; the future gives its results."""
+    pool = ThreadPoolExecutor(1)
+
+    def begin(mill, source: Source, *, batch_size: int | None = None, timeout: float = 60.0) -> Future[Results]:
+        order = SubmitOptions(path="test", batch_size=batch_size)
+        job = create_job(mill.connection, order, source.description, mill.settings, detached=False)
+        return pool.submit(
+            lambda: gather_job(mill.connection, job, order, source, mill.settings, timeout=timeout).results
+        )
+
+    yield begin
+    pool.shutdown(wait=False, cancel_futures=True)
+
+
+@pytest.fixture
+def folder_of(tmp_path: Path, digits: Digits, png) -> Callable[..., Source]:
+    """A folder of PNG files, the first so many digits, some with a mark behind their last byte."""
+
+    def make(count: int, marks: dict[int, bytes] | None = None, *, all_marked: bytes = b"") -> Source:
+        folder = tmp_path / "images"
+        folder.mkdir()
+        for index in range(count):
+            data = png(digits.images[index]) + (marks or {}).get(index, all_marked)
+            (folder / f"{index:05d}.png").write_bytes(data)
+        return open_source(folder, labels="none")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def undisturbed(digits: Digits) -> NDArray[np.int8]:
+    """What the model makes of the digits without any queue, by index."""
+    from model.inference.classifier import Classifier
+
+    return Classifier.baseline().classify(digits.images).digits.astype(np.int8)
+
+
+def assert_each_answered_once(results: Results, expected: NDArray[np.int8], *, failed: tuple[int, ...] = ()) -> None:
+    """Every image has exactly one row, in order; labels are those of an undisturbed run but for `failed`."""
+    assert len(set(results.names)) == len(results.names) == len(expected)
+    assert tuple(results.failures) == failed
+    kept = np.ones(len(expected), bool)
+    kept[list(failed)] = False
+    np.testing.assert_array_equal(results.digits[kept], expected[kept])
+
+
+def kill(process: int, number: int = signal.SIGKILL) -> None:
+    """Send a signal."""
+    os.kill(process, number)
+
+
+@pytest.fixture
+def check():
+    """`assert_each_answered_once`."""
+    return assert_each_answered_once

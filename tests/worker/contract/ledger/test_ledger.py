@@ -1,0 +1,603 @@
+"""Facts about the ledger on a real server: nothing is lost, nothing counts twice, whatever is repeated or late."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import redis
+from redis.exceptions import OutOfMemoryError
+
+from model.errors import Failure, FailureCode, UsageError
+from worker.contract.errors import WireError
+from worker.contract.ledger import Claim, JobRecord, JobState, Ledger, Part, Submitted, Verdict, Window, keys
+from worker.contract.ledger.ledger import ATTEMPTS
+from worker.contract.ledger.records import new_job_identifier
+from worker.contract.wire import Batch, Manifest, Result
+
+JOB = "261123-142501-k7q"
+WIDE = Window(batches=1000, bytes=10**9)
+LEASE = 60.0
+
+
+@pytest.fixture
+def job(ledger: Ledger) -> str:
+    """A job that takes batches."""
+    return open_job(ledger, JOB)
+
+
+@pytest.fixture
+def full(client: "redis.Redis", job: str, ledger: Ledger) -> Iterator["redis.Redis"]:
+    """A server at its memory limit, with six batches of the job in it."""
+    for sequence in range(6):
+        submit(ledger, job, sequence, size=20_000)
+    client.config_set("maxmemory", int(client.info("memory")["used_memory"]))
+    yield client
+    client.config_set("maxmemory", "1gb")
+
+
+def open_job(ledger: Ledger, identifier: str) -> str:
+    """Open a job."""
+    ledger.create(identifier, JobRecord("scans/", "baseline-1", "host-1", {"labels": "folder"}, "/journal"))
+    return identifier
+
+
+def submit(
+    ledger: Ledger,
+    job: str,
+    sequence: int = 0,
+    *,
+    images: int = 4,
+    unreadable: int = 0,
+    size: int = 10,
+    window: Window = WIDE,
+    detached: bool = False,
+) -> Submitted:
+    """Submit one batch of so many files, each of so many bytes, and some that could not be read."""
+    failures = {images + index: Failure(FailureCode.UNREADABLE, "Gone.") for index in range(unreadable)}
+    rows = images + unreadable
+    manifest = Manifest(tuple(f"{sequence}-{row}" for row in range(rows)), (None,) * rows, failures)
+    part = Part(job, sequence, 0, images)
+    return ledger.submit(part, Batch((bytes(size),) * images), manifest, window, detached=detached)
+
+
+def claim(ledger: Ledger, part: Part, token: str = "a", *, holder: str = "w1", lease: float = LEASE) -> Claim:  # noqa: S107  no password
+    """Claim a part."""
+    return ledger.claim(part, token=token, holder=holder, lease_seconds=lease)
+
+
+def answer(count: int, *, failed: int = 0, worker: str = "w1") -> Result:
+    """Answers to so many images, the first few of them error rows."""
+    failures = {index: Failure(FailureCode.BLANK, "Blank.") for index in range(failed)}
+    return Result("baseline-1", worker, np.zeros(count, np.uint8), np.ones(count, np.float32), None, failures)
+
+
+def counters(client: "redis.Redis", job: str) -> dict[str, int]:
+    """The job's counters."""
+    names = ("images", "answered", "failed", "open", "unread", "open_bytes")
+    return {name: int(value or 0) for name, value in zip(names, client.hmget(keys.job(job), names), strict=True)}
+
+
+# Harmless to repeat -----------------------------------------------------------------------------------------------
+
+
+def test_a_batch_submitted_twice_is_there_once(client: "redis.Redis", ledger: Ledger, job: str) -> None:
+    """The reply to the first may have been lost."""
+    assert submit(ledger, job, unreadable=2) is Submitted.STORED
+    before = counters(client, job)
+    assert submit(ledger, job, unreadable=2) is Submitted.ALREADY_THERE
+    assert counters(client, job) == before
+    assert (before["images"], before["answered"], before["failed"], before["open"]) == (6, 2, 2, 1)
+
+
+def test_a_batch_submitted_again_after_its_answer_is_not_done_again(ledger: Ledger, job: str) -> None:
+    """The workers may be faster than the lost reply; so may be the end of the job."""
+    submit(ledger, job)
+    ledger.finish(claim(ledger, Part(job, 0, 0, 4)), answer(4))
+    assert submit(ledger, job) is Submitted.ALREADY_THERE
+    assert ledger.seal(job) is JobState.DONE
+    assert submit(ledger, job) is Submitted.ALREADY_THERE
+    assert claim(ledger, Part(job, 0, 0, 4), "b").verdict is Verdict.GONE
+
+
+def test_a_claim_with_the_same_token_gets_the_same_answer(ledger: Ledger, job: str) -> None:
+    """And costs no attempt."""
+    submit(ledger, job)
+    part = Part(job, 0, 0, 4)
+    first = claim(ledger, part)
+    assert (first.verdict, first.attempts, first.model) == (Verdict.WORK, 1, "baseline-1")
+    assert Batch.from_wire(first.payload).images == (bytes(10),) * 4
+    assert claim(ledger, part) == first
+
+
+def test_a_part_finished_twice_counts_once(client: "redis.Redis", ledger: Ledger, job: str) -> None:
+    """The second is too late and changes nothing."""
+    submit(ledger, job)
+    claimed = claim(ledger, Part(job, 0, 0, 4))
+    assert ledger.finish(claimed, answer(4, failed=1))
+    before = counters(client, job)
+    assert not ledger.finish(claimed, answer(4))
+    assert counters(client, job) == before
+    assert before == {"images": 4, "answered": 4, "failed": 1, "open": 0, "unread": 1, "open_bytes": 0}
+    assert len(ledger.results([claimed.part])[claimed.part].failures) == 1
+
+
+def test_a_part_split_twice_has_two_halves(client: "redis.Redis", ledger: Ledger, job: str) -> None:
+    """The second is too late and changes nothing, whatever has become of the halves."""
+    submit(ledger, job)
+    claimed = exhausted(ledger, Part(job, 0, 0, 4))
+    batch = Batch.from_wire(claimed.payload)
+    assert ledger.split(claimed, batch.part(0, 2), batch.part(2, 4)) == [Part(job, 0, 0, 2), Part(job, 0, 2, 4)]
+    ledger.finish(claim(ledger, Part(job, 0, 0, 2)), answer(2))
+    before = counters(client, job)
+    assert ledger.split(claimed, batch.part(0, 2), batch.part(2, 4)) == []
+    assert counters(client, job) == before
+    assert before["open"] == 1
+
+
+def test_release_refunds_once(ledger: Ledger, job: str) -> None:
+    """Given back twice, one attempt is refunded; given back without refund, none."""
+    submit(ledger, job)
+    part = Part(job, 0, 0, 4)
+    assert claim(ledger, part).attempts == 1
+    assert ledger.release(part, holder="w1", refund=False)
+    assert claim(ledger, part, "b").attempts == 2
+    assert not ledger.release(part, holder="w2", refund=True), "it is not the other's to give"
+    assert ledger.release(part, holder="w1", refund=True)
+    assert not ledger.release(part, holder="w1", refund=True)
+    assert claim(ledger, part, "c").attempts == 2
+
+
+def test_giving_back_a_part_that_is_to_be_split_gives_it_no_more_attempts(ledger: Ledger, job: str) -> None:
+    """The claim for a split counted no attempt, so there is none to refund."""
+    submit(ledger, job)
+    part = Part(job, 0, 0, 4)
+    assert exhausted(ledger, part).verdict is Verdict.SPLIT
+    assert ledger.release(part, holder="w1", refund=True)
+    assert claim(ledger, part, "again").verdict is Verdict.SPLIT
+
+
+def test_answers_acknowledged_twice_count_once(client: "redis.Redis", ledger: Ledger, job: str) -> None:
+    """Names and answers are gone after the first."""
+    submit(ledger, job)
+    part = Part(job, 0, 0, 4)
+    ledger.finish(claim(ledger, part), answer(4))
+    assert ledger.answered_parts(job) == {part}
+    assert set(ledger.manifests(job)) == {0}
+    for _ in range(2):
+        ledger.acknowledge([part])
+        assert counters(client, job)["unread"] == 0
+    assert ledger.answered_parts(job) == set()
+    assert ledger.results([part]) == {}
+    assert ledger.manifest(job, 0) is None
+
+
+def test_a_job_created_or_sealed_twice_is_one_job(ledger: Ledger, job: str) -> None:
+    """Creating it again does not reopen it."""
+    created = ledger.job(job).created
+    assert ledger.seal(job) is JobState.DONE, "a job without images is done"
+    ended = ledger.job(job).ended
+    assert open_job(ledger, job)
+    assert ledger.seal(job) is JobState.DONE
+    assert (ledger.job(job).created, ledger.job(job).ended) == (created, ended)
+    assert [status.identifier for status in ledger.jobs()] == [job]
+
+
+def test_a_batch_of_nothing_but_unreadable_images_is_answered_like_any_other(ledger: Ledger, job: str) -> None:
+    """It carries no image to a worker, and ends its job."""
+    assert submit(ledger, job, images=0, unreadable=3) is Submitted.STORED
+    part = Part(job, 0, 0, 0)
+    assert Part.from_member(part.member) == part
+    assert ledger.seal(job) is JobState.DONE_WITH_ERRORS, "every image has its error row already"
+    assert ledger.finish(claim(ledger, part), answer(0))
+    assert ledger.job(job).state is JobState.DONE_WITH_ERRORS
+    assert ledger.job(job).open == 0
+
+
+# Leases -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_part_is_busy_while_it_is_leased_and_free_after(ledger: Ledger, job: str) -> None:
+    """Whoever holds it may prolong it; nobody else."""
+    submit(ledger, job)
+    part = Part(job, 0, 0, 4)
+    claim(ledger, part, lease=0.2)
+    assert claim(ledger, part, "b", holder="w2").verdict is Verdict.BUSY
+    assert ledger.renew(part, holder="w1", lease_seconds=0.3)
+    assert not ledger.renew(part, holder="w2", lease_seconds=60)
+    time.sleep(0.22)
+    assert claim(ledger, part, "b", holder="w2").verdict is Verdict.BUSY, "renewed"
+    time.sleep(0.1)
+    assert claim(ledger, part, "b", holder="w2").verdict is Verdict.WORK
+    assert not ledger.renew(part, holder="w1", lease_seconds=60)
+
+
+def test_a_stale_token_changes_nothing(client: "redis.Redis", ledger: Ledger, job: str) -> None:
+    """A worker that was thought dead comes back: too late."""
+    submit(ledger, job)
+    part = Part(job, 0, 0, 4)
+    stale = claim(ledger, part, lease=0.001)
+    time.sleep(0.01)
+    fresh = claim(ledger, part, "b", holder="w2")
+    assert fresh.attempts == 2
+    before = (counters(client, job), client.hgetall(part.key), client.zscore(keys.OPEN, part.member))
+    batch = Batch.from_wire(stale.payload)
+    assert not ledger.finish(stale, answer(4, failed=4))
+    assert ledger.split(stale, batch.part(0, 2), batch.part(2, 4)) == []
+    assert not ledger.release(part, holder="w1", refund=True)
+    assert before == (counters(client, job), client.hgetall(part.key), client.zscore(keys.OPEN, part.member))
+    assert ledger.finish(fresh, answer(4, worker="w2"))
+    assert ledger.results([part])[part].worker == "w2"
+
+
+def test_a_finish_after_the_lease_counts_if_nobody_else_took_the_part(ledger: Ledger, job: str) -> None:
+    """Late, and still the only answer."""
+    submit(ledger, job)
+    claimed = claim(ledger, Part(job, 0, 0, 4), lease=0.001)
+    time.sleep(0.01)
+    assert ledger.finish(claimed, answer(4))
+
+
+def exhausted(ledger: Ledger, part: Part, limit: int = ATTEMPTS) -> Claim:
+    """Claim a part until its attempts are used up; return the claim after them."""
+    for attempt in range(limit):
+        begun = claim(ledger, part, f"{part.field}-{attempt}")
+        assert (begun.verdict, begun.attempts) == (Verdict.WORK, attempt + 1)
+        assert ledger.release(part, holder="w1", refund=False)
+    return claim(ledger, part, f"{part.field}-last")
+
+
+def test_a_batch_that_keeps_failing_is_cut_down_to_the_one_image_that_is_to_blame(
+    client: "redis.Redis", ledger: Ledger, job: str
+) -> None:
+    """Three attempts, then halves with one attempt each, an image alone with two; only then is it given up."""
+    submit(ledger, job, images=4)
+    whole = exhausted(ledger, Part(job, 0, 0, 4))
+    assert whole.verdict is Verdict.SPLIT
+    batch = Batch.from_wire(whole.payload)
+    left, right = ledger.split(whole, batch.part(0, 2), batch.part(2, 4))
+    assert claim(ledger, whole.part, "z").verdict is Verdict.GONE
+    assert set(ledger.due()) == {left, right}, "halves are due at once"
+    assert ledger.finish(claim(ledger, left), answer(2))
+    half = exhausted(ledger, right, 1)
+    assert half.verdict is Verdict.SPLIT
+    batch = Batch.from_wire(half.payload)
+    good, bad = ledger.split(half, batch.part(0, 1), batch.part(1, 2))
+    assert ledger.finish(claim(ledger, good), answer(1))
+    dead = exhausted(ledger, bad, 2)
+    assert dead.verdict is Verdict.QUARANTINE
+    assert ledger.seal(job) is JobState.RUNNING
+    assert ledger.finish(dead, answer(1, failed=1))
+    assert ledger.job(job).state is JobState.DONE_WITH_ERRORS
+    assert counters(client, job) == {
+        "images": 4,
+        "answered": 4,
+        "failed": 1,
+        "open": 0,
+        "unread": 3,
+        "open_bytes": 0,
+    }
+    assert ledger.answered_parts(job) == {left, good, bad}
+    assert client.zcard(keys.OPEN) == 0
+
+
+# The window -------------------------------------------------------------------------------------------------------
+
+
+def test_the_window_counts_batches_until_they_are_acknowledged(ledger: Ledger, job: str) -> None:
+    """Open and unread batches fill it; an acknowledged one makes room."""
+    window = Window(batches=2, bytes=10**9)
+    assert [submit(ledger, job, sequence, window=window) for sequence in range(3)] == [
+        Submitted.STORED,
+        Submitted.STORED,
+        Submitted.WINDOW_FULL,
+    ]
+    part = Part(job, 0, 0, 4)
+    ledger.finish(claim(ledger, part), answer(4))
+    assert submit(ledger, job, 2, window=window) is Submitted.WINDOW_FULL
+    ledger.acknowledge([part])
+    assert submit(ledger, job, 2, window=window) is Submitted.STORED
+
+
+def test_the_window_of_a_detached_job_counts_only_what_is_open(ledger: Ledger, job: str) -> None:
+    """Nobody acknowledges while it runs."""
+    window = Window(batches=1, bytes=10**9)
+    assert submit(ledger, job, 0, window=window, detached=True) is Submitted.STORED
+    assert submit(ledger, job, 1, window=window, detached=True) is Submitted.WINDOW_FULL
+    ledger.finish(claim(ledger, Part(job, 0, 0, 4)), answer(4))
+    assert submit(ledger, job, 1, window=window) is Submitted.WINDOW_FULL
+    assert submit(ledger, job, 1, window=window, detached=True) is Submitted.STORED
+
+
+def test_the_window_counts_bytes_and_lets_a_larger_batch_pass_alone(ledger: Ledger, job: str) -> None:
+    """Otherwise a job with one huge image would never end."""
+    window = Window(batches=100, bytes=10_000)
+    assert submit(ledger, job, 0, size=10_000, window=window) is Submitted.STORED, "larger than the window, but alone"
+    assert submit(ledger, job, 1, window=window) is Submitted.WINDOW_FULL
+    ledger.finish(claim(ledger, Part(job, 0, 0, 4)), answer(4))
+    assert submit(ledger, job, 1, size=1_000, window=window) is Submitted.STORED
+    assert submit(ledger, job, 2, size=1_000, window=window) is Submitted.STORED
+    assert submit(ledger, job, 3, size=1_000, window=window) is Submitted.WINDOW_FULL
+
+
+# Overdue parts ----------------------------------------------------------------------------------------------------
+
+
+def make_due(client: "redis.Redis", part: Part, seconds: float = 0.0) -> None:
+    """Let a part be overdue by so much."""
+    client.zadd(keys.OPEN, {part.member: (time.time() - seconds) * 1000 - 1})
+
+
+def test_due_returns_what_is_overdue_once(client: "redis.Redis", ledger: Ledger, job: str) -> None:
+    """The caller rings; asking again at once gives nothing. What is not overdue enough is left alone."""
+    for sequence in range(3):
+        submit(ledger, job, sequence)
+    assert ledger.due() == [], "their doorbells have only just been rung"
+    first, second = Part(job, 0, 0, 4), Part(job, 1, 0, 4)
+    make_due(client, first)
+    make_due(client, second, seconds=100)
+    assert ledger.due(overdue_seconds=60) == [second]
+    assert ledger.due() == [first]
+    assert ledger.due() == []
+
+
+def test_due_returns_no_more_than_asked_for(client: "redis.Redis", ledger: Ledger, job: str) -> None:
+    """The longest overdue first."""
+    for sequence in range(5):
+        submit(ledger, job, sequence)
+        make_due(client, Part(job, sequence, 0, 4), seconds=sequence)
+    assert [part.sequence for part in ledger.due(at_most=2)] == [4, 3]
+
+
+def test_due_forgets_parts_whose_record_has_expired(client: "redis.Redis", ledger: Ledger, job: str) -> None:
+    """And rings for the others none the less."""
+    submit(ledger, job, 0)
+    submit(ledger, job, 1)
+    expired, alive = Part(job, 0, 0, 4), Part(job, 1, 0, 4)
+    for part in (expired, alive):
+        make_due(client, part)
+    client.delete(expired.key)
+    assert ledger.due() == [alive]
+    assert client.zscore(keys.OPEN, expired.member) is None
+
+
+def test_a_leased_part_is_due_when_its_lease_ends(ledger: Ledger, job: str) -> None:
+    """That is how the batch of a dead worker is found; one given back is due when its holder says."""
+    submit(ledger, job)
+    part = Part(job, 0, 0, 4)
+    claim(ledger, part, lease=0.05)
+    assert ledger.due() == []
+    time.sleep(0.06)
+    assert ledger.due() == [part]
+    assert ledger.release(part, holder="w1", refund=False)
+    assert ledger.due() == [part]
+
+
+# States -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_is_done_when_sealed_and_answered_in_either_order(ledger: Ledger) -> None:
+    """The last answer may come before the client says that it was the last."""
+    for identifier, failed, unreadable, state in (
+        ("a", 0, 0, JobState.DONE),
+        ("b", 1, 0, JobState.DONE_WITH_ERRORS),
+        ("c", 0, 1, JobState.DONE_WITH_ERRORS),
+    ):
+        for sealed_first in (True, False):
+            job = open_job(ledger, f"{identifier}-{sealed_first}")
+            submit(ledger, job, unreadable=unreadable)
+            if sealed_first:
+                assert ledger.seal(job) is JobState.RUNNING
+            ledger.finish(claim(ledger, Part(job, 0, 0, 4)), answer(4, failed=failed))
+            if not sealed_first:
+                assert ledger.job(job).state is JobState.SUBMITTING
+                assert ledger.job(job).ended is None
+                assert ledger.seal(job) is state
+            status = ledger.job(job)
+            assert status.state is state
+            assert status.ended is not None
+            assert status.images == status.answered == 4 + unreadable
+            assert submit(ledger, job, 1) is Submitted.NO_SUCH_JOB, "it takes no more"
+
+
+def test_a_cancelled_job_is_forgotten_by_workers(client: "redis.Redis", ledger: Ledger, job: str) -> None:
+    """What is in work is not counted; others' batches stay."""
+    other = open_job(ledger, JOB + "x")
+    for identifier in (job, other):
+        submit(ledger, identifier, 0)
+        submit(ledger, identifier, 1)
+    in_work = claim(ledger, Part(job, 0, 0, 4))
+    assert ledger.cancel(job)
+    assert not ledger.cancel(job), "it has ended"
+    assert ledger.job(job).state is JobState.CANCELLED
+    assert ledger.seal(job) is JobState.CANCELLED
+    assert not ledger.finish(in_work, answer(4))
+    assert claim(ledger, Part(job, 1, 0, 4), "b").verdict is Verdict.GONE
+    assert submit(ledger, job, 2) is Submitted.NO_SUCH_JOB
+    assert counters(client, job)["open"] == counters(client, job)["open_bytes"] == 0
+    assert sorted(client.zrange(keys.OPEN, 0, -1)) == [f"{other}/{n}.0.4".encode() for n in range(2)]
+    with pytest.raises(UsageError, match="There is no job nothing"):
+        ledger.cancel("nothing")
+
+
+def test_what_nobody_knows_is_told_apart(client: "redis.Redis", ledger: Ledger) -> None:
+    """No job, no part: nothing is made by asking."""
+    assert submit(ledger, "nothing") is Submitted.NO_SUCH_JOB
+    part = Part("nothing", 0, 0, 4)
+    assert claim(ledger, part).verdict is Verdict.GONE
+    assert not ledger.renew(part, holder="w1", lease_seconds=9)
+    assert not ledger.release(part, holder="w1", refund=True)
+    ledger.record_problem("nothing", "x")
+    ledger.acknowledge([part])
+    with pytest.raises(UsageError, match="`digitmill jobs` lists them"):
+        ledger.job("nothing")
+    assert client.dbsize() == 0
+
+
+def test_a_problem_stands_on_the_job_until_one_of_its_batches_is_answered(ledger: Ledger, job: str) -> None:
+    """It hinders no more."""
+    submit(ledger, job)
+    ledger.record_problem(job, "Run the same version everywhere.")
+    assert ledger.job(job).problem == "Run the same version everywhere."
+    ledger.finish(claim(ledger, Part(job, 0, 0, 4)), answer(4))
+    assert ledger.job(job).problem == ""
+
+
+def test_news_wakes_the_client(ledger: Ledger, job: str) -> None:
+    """Each part once; without news the wait ends by itself."""
+    submit(ledger, job, 0)
+    submit(ledger, job, 1)
+    assert ledger.wait_for_notifications(job, 0) == set()
+    assert ledger.wait_for_notifications(job, 0.02) == set()
+    parts = [Part(job, sequence, 0, 4) for sequence in range(2)]
+    for part in parts:
+        ledger.finish(claim(ledger, part), answer(4))
+    assert ledger.wait_for_notifications(job, 1) == set(parts)
+    ledger.cancel(job)
+    started = time.monotonic()
+    assert ledger.wait_for_notifications(job, 5) == set()
+    assert time.monotonic() - started < 4, "the end of a job wakes as well"
+
+
+# Finding jobs and workers -----------------------------------------------------------------------------------------
+
+
+def test_jobs_are_found_by_the_beginning_of_their_name(ledger: Ledger) -> None:
+    """A whole name means itself, even where it begins another's."""
+    with pytest.raises(UsageError, match="There are no jobs yet"):
+        ledger.find_job("last")
+    for identifier in ("261123-1", "261123-2", "261123-22"):
+        open_job(ledger, identifier)
+        time.sleep(0.002)
+    assert ledger.find_job("last") == "261123-22"
+    assert ledger.find_job("261123-1") == "261123-1"
+    assert ledger.find_job("261123-2") == "261123-2"
+    with pytest.raises(UsageError, match="may mean 261123-22, 261123-2, 261123-1"):
+        ledger.find_job("2611")
+    with pytest.raises(UsageError, match="There is no job 27"):
+        ledger.find_job("27")
+    assert [job.identifier for job in ledger.jobs(latest=2)] == ["261123-22", "261123-2"]
+
+
+def test_expired_jobs_are_neither_listed_nor_found(client: "redis.Redis", ledger: Ledger) -> None:
+    """`last` means one that is still there."""
+    open_job(ledger, "261123-1")
+    time.sleep(0.002)
+    open_job(ledger, "261123-2")
+    client.delete(keys.job("261123-2"))
+    assert ledger.find_job("last") == "261123-1"
+    assert ledger.find_job("2611") == "261123-1"
+    assert [job.identifier for job in ledger.jobs()] == ["261123-1"]
+
+
+def test_a_silent_worker_is_forgotten(ledger: Ledger) -> None:
+    """One that stops says so itself."""
+    facts = {"ready": 1, "model": "baseline-1", "started": 12.5, "process": 7, "startup_seconds": 0.5}
+    ledger.announce("w1", facts, ttl_seconds=0.05)
+    ledger.announce("w2", {"ready": 0}, ttl_seconds=60)
+    first, second = ledger.workers()
+    assert (first.name, first.ready, first.model, first.started, first.process) == ("w1", True, "baseline-1", 12.5, 7)
+    assert (second.name, second.ready, second.images) == ("w2", False, 0)
+    time.sleep(0.06)
+    assert [worker.name for worker in ledger.workers()] == ["w2"]
+    ledger.dismiss("w2")
+    assert ledger.workers() == []
+
+
+def test_a_worker_counts_its_images(ledger: Ledger, job: str) -> None:
+    """A dead one is not brought to life by a late answer."""
+    submit(ledger, job, 0)
+    submit(ledger, job, 1)
+    ledger.announce("w1", {"ready": 1}, ttl_seconds=60)
+    ledger.finish(claim(ledger, Part(job, 0, 0, 4)), answer(4))
+    assert ledger.workers()[0].images == 4
+    ledger.dismiss("w1")
+    ledger.finish(claim(ledger, Part(job, 1, 0, 4)), answer(4))
+    assert ledger.workers() == []
+
+
+def test_everything_expires(client: "redis.Redis", ledger: Ledger, job: str) -> None:
+    """Whoever never comes back leaves nothing behind for ever, but the two indexes."""
+    submit(ledger, job, 0)
+    submit(ledger, job, 1)
+    ledger.finish(claim(ledger, Part(job, 0, 0, 4)), answer(4))
+    whole = exhausted(ledger, Part(job, 1, 0, 4))
+    batch = Batch.from_wire(whole.payload)
+    ledger.split(whole, batch.part(0, 2), batch.part(2, 4))
+    eternal = {key.decode() for key in client.scan_iter() if client.pttl(key) < 0}
+    assert eternal == {keys.JOBS, keys.OPEN}
+
+
+# Names ------------------------------------------------------------------------------------------------------------
+
+
+def test_part_names_are_read_as_they_are_written() -> None:
+    """And nothing else is."""
+    part = Part("a/b", 3, 10, 21)
+    assert Part.from_member(part.member) == part
+    left, right = part.halves()
+    assert (left.start, left.stop, right.start, right.stop) == (10, 15, 15, 21)
+    assert replace(left, stop=right.stop) == part
+    for wrong in (
+        "",
+        "a",
+        "a/1",
+        "a/1.2",
+        "a/1.2.3.4",
+        "a/1.2.x",
+        "a/1..2",
+        "a/1.3.2",
+        "a/-1.0.2",
+        "/1.0.2",
+        "a/1.0. 2",
+        "a/1.0.1_0",
+    ):
+        with pytest.raises(WireError):
+            Part.from_member(wrong)
+
+
+def test_job_names_sort_by_time_and_can_be_typed() -> None:
+    """As `261123-142501-k7q`."""
+    first = new_job_identifier()
+    assert len(first) == len(JOB)
+    assert first.replace("-", "").isalnum()
+    assert first == first.lower()
+
+
+# Out of memory ----------------------------------------------------------------------------------------------------
+
+
+def test_a_full_server_refuses_batches_and_still_takes_answers(full: "redis.Redis", ledger: Ledger, job: str) -> None:
+    """Only what leads to answers frees memory again, so it must go on."""
+    before = counters(full, job)
+    with pytest.raises(OutOfMemoryError):
+        submit(ledger, job, 6, size=20_000)
+    assert counters(full, job) == before
+    assert set(ledger.manifests(job)) == set(range(6)), "a refused batch leaves nothing behind"
+    part = Part(job, 0, 0, 4)
+    claimed = claim(ledger, part)
+    assert claimed.verdict is Verdict.WORK
+    assert ledger.renew(part, holder="w1", lease_seconds=60)
+    assert ledger.release(part, holder="w1", refund=True)
+    make = [Part(job, sequence, 0, 4) for sequence in range(6)]
+    full.config_set("maxmemory", "1gb")
+    make_due(full, make[1])
+    full.config_set("maxmemory", int(full.info("memory")["used_memory"]))
+    assert make[1] in ledger.due()
+    whole = exhausted(ledger, make[2])
+    batch = Batch.from_wire(whole.payload)
+    halves = ledger.split(whole, batch.part(0, 2), batch.part(2, 4))
+    assert len(halves) == 2
+    assert ledger.seal(job) is JobState.RUNNING
+    for part in [make[0], make[1], *halves, *make[3:]]:
+        assert ledger.finish(claim(ledger, part, "z"), answer(len(part)))
+        ledger.acknowledge([part])
+    assert ledger.job(job).state is JobState.DONE
+
+
+def test_a_full_server_lets_a_job_be_cancelled(full: "redis.Redis", ledger: Ledger, job: str) -> None:
+    """That frees memory at once."""
+    used = int(full.info("memory")["used_memory"])
+    assert ledger.cancel(job)
+    assert int(full.info("memory")["used_memory"]) < used

@@ -1,0 +1,272 @@
+"""The registry against a real server: whole or not at all, never changed, verified when read."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+from redis.exceptions import OutOfMemoryError, ResponseError
+
+from model.cards.card import BASELINE, MODEL, WEIGHTS, Card
+from model.errors import ModelError, UsageError
+from worker.contract.connection import connect
+from worker.contract.registry import HISTORY_KEPT, VERSIONS_KEPT, Fence, Registry
+from worker.contract.registry import keys as registry_keys
+
+BASELINE_VERSION = Card.read(BASELINE).version
+
+
+@pytest.fixture
+def registry(client):
+    """An empty registry."""
+    return Registry(client)
+
+
+@pytest.fixture
+def published(registry, variant):
+    """A published version: its card and its files."""
+    card, files = variant("published")
+    registry.publish(card, files)
+    return card, files
+
+
+def test_what_is_published_comes_back_as_it_was(registry, published):
+    """Card and files, for trainers; card and model.tflite, for workers."""
+    card, files = published
+    assert registry.fetch(card.version) == (card, files)
+    assert registry.fetch_model(card.version) == (card, files[MODEL])
+    assert registry.card(card.version) == card
+
+
+def test_the_baseline_is_live_until_something_is_promoted(registry, published):
+    """It is listed and can be fetched, though nobody uploaded it."""
+    assert registry.live() == BASELINE_VERSION
+    assert [each.version for each in registry.versions()] == [published[0].version, BASELINE_VERSION]
+    card, files = registry.fetch(BASELINE_VERSION)
+    assert set(files) == set(card.files)
+    assert registry.fetch_model(BASELINE_VERSION) == (card, files[MODEL])
+
+
+def test_a_version_never_changes(registry, published, variant):
+    """Another content under its name is refused; the same again changes nothing."""
+    card, files = published
+    before = registry.versions()
+    with pytest.raises(ModelError, match="another model published-"):
+        registry.publish(*variant("published", temperature=3.0))
+    registry.publish(card, files)
+    assert registry.versions() == before
+
+
+def test_nobody_takes_the_name_of_the_baseline_or_of_an_alias(registry, variant):
+    """What `live` or the baseline's name means is never in doubt."""
+    card, files = variant()
+    for name in ("live", "previous", "candidate", "baseline", BASELINE_VERSION):
+        with pytest.raises(ModelError, match="name"):
+            registry.publish(replace(card, version=name), files)
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "../escape", "a/b", "a b", "x" * 101, "é"])
+def test_a_name_that_is_no_file_name_is_refused(registry, variant, name):
+    """A version is pulled into a folder of its name."""
+    card, files = variant()
+    with pytest.raises(ModelError, match="no name"):
+        registry.publish(replace(card, version=name), files)
+    content = files[MODEL]
+    with pytest.raises(ModelError, match="no name"):
+        registry.publish(replace(card, files={**card.files, name: "0"}), {**files, name: content})
+
+
+def test_what_its_card_does_not_vouch_for_is_not_published(registry, client, variant):
+    """A file altered, missing or surplus: the fault is named and nothing is stored."""
+    card, files = variant()
+    for wrong, words in (
+        ({**files, MODEL: files[MODEL][:-1]}, "not what its card vouches for"),
+        ({MODEL: files[MODEL]}, "is missing"),
+        ({**files, "extra": b"1"}, "does not vouch for extra"),
+    ):
+        with pytest.raises(ModelError, match=words):
+            registry.publish(card, wrong)
+    with pytest.raises(ModelError, match=f"names no {MODEL}"):
+        registry.publish(replace(card, files={}), {})
+    assert client.keys("*") == []
+
+
+@pytest.mark.parametrize("field", [registry_keys.CARD, registry_keys.SHA256, registry_keys.file(MODEL)])
+@pytest.mark.parametrize("harm", ["removed", "cut", "flipped"])
+def test_a_damaged_version_is_never_given_out(registry, client, published, field, harm):
+    """Whatever a worker needs of it is missing, cut short or has a bit flipped: refused, with fault and remedy."""
+    version = published[0].version
+    key = registry_keys.model(version)
+    content = bytearray(client.hget(key, field))
+    content[len(content) // 2] ^= 1
+    if harm == "removed":
+        client.hdel(key, field)
+    else:
+        client.hset(key, field, bytes(content) if harm == "flipped" else bytes(content[:-7]))
+    for read in (registry.fetch, registry.fetch_model, lambda version: registry.promote(version, reason="test")):
+        with pytest.raises(ModelError, match=r"(?s)published-.*Push it again"):
+            read(version)
+    assert registry.live() == BASELINE_VERSION
+
+
+def test_a_damaged_version_is_listed_with_its_problem_and_mended_by_publishing_it_again(registry, client, published):
+    """Neither hides nor stops the list."""
+    card, files = published
+    client.hdel(registry_keys.model(card.version), registry_keys.CARD)
+    client.hdel(registry_keys.model(card.version), registry_keys.file(WEIGHTS))
+    damaged, baseline = registry.versions()
+    assert (damaged.version, damaged.card) == (card.version, None)
+    assert "no model" in damaged.problem
+    assert baseline.card is not None
+    registry.publish(card, files)
+    assert registry.fetch(card.version) == (card, files)
+
+
+def test_promoting_and_rolling_back_move_the_aliases(registry, published):
+    """Promotion: live, and what was live is previous. Rolling back is the same move again."""
+    version = published[0].version
+    assert registry.aliases() == (BASELINE_VERSION, None, version)
+    assert registry.promote(version, reason="better")
+    assert registry.aliases() == (version, BASELINE_VERSION, None)
+    assert not registry.promote(version, reason="again")
+    assert registry.rollback(reason="worse") == BASELINE_VERSION
+    assert registry.aliases() == (BASELINE_VERSION, version, None)
+    assert registry.rollback(reason="after all") == version
+    moves = [(move.action, move.version, move.before, move.reason) for move in registry.history()]
+    assert moves == [
+        ("rollback", version, BASELINE_VERSION, "after all"),
+        ("rollback", BASELINE_VERSION, version, "worse"),
+        ("promote", version, BASELINE_VERSION, "better"),
+    ]
+    assert all(move.at > 1.7e9 and "@" in move.who for move in registry.history())
+
+
+def test_the_baseline_means_that_of_whoever_reads_it(registry, client, published):
+    """After an upgrade it is another version: what was live or previous as the baseline still is."""
+    version = published[0].version
+    upgraded = Registry(client)
+    upgraded.__dict__["baseline"] = replace(registry.baseline, version="baseline-of-the-next-release")
+    registry.promote(version, reason="test")
+    assert upgraded.aliases()[:2] == (version, "baseline-of-the-next-release")
+    assert upgraded.canary() == (version, "baseline-of-the-next-release")
+    registry.rollback(reason="test")
+    assert upgraded.live() == "baseline-of-the-next-release"
+    assert registry.live() == BASELINE_VERSION
+    assert registry.history()[0].version == BASELINE_VERSION
+
+
+def test_there_is_no_rolling_back_from_the_first_version(registry):
+    """Nothing was live before it."""
+    with pytest.raises(ModelError, match="nothing to roll back to"):
+        registry.rollback(reason="test")
+
+
+def test_whoever_compared_with_what_is_not_live_any_more_changes_nothing(registry, variant):
+    """Two decide at once about the same live version: the second one's comparison does not hold."""
+    for name in ("one", "two"):
+        registry.publish(*variant(name))
+    one, two = registry.resolve("one"), registry.resolve("two")
+    registry.promote(one, reason="first", expected=BASELINE_VERSION)
+    with pytest.raises(ModelError, match="is not live any more"):
+        registry.promote(two, reason="second", expected=BASELINE_VERSION)
+    registry.rollback(reason="found fault", expected=one)
+    with pytest.raises(ModelError, match="is not live any more"):
+        registry.rollback(reason="found fault too", expected=one)
+    assert registry.live() == BASELINE_VERSION
+    assert len(registry.history()) == 2
+
+
+def test_of_many_at_once_one_promotes(server, registry, variant):
+    """Eight decide at the same moment: one move, one winner, and the others are told."""
+    names = [f"racer{number}" for number in range(8)]
+    for name in names:
+        registry.publish(*variant(name))
+    versions = [registry.resolve(name) for name in names]
+    outcomes: list[str] = []
+    start = threading.Barrier(len(versions))
+
+    def race(version: str) -> None:
+        racer = Registry(connect(server.url))
+        start.wait()
+        try:
+            racer.promote(version, reason="race", expected=BASELINE_VERSION)
+            outcomes.append(version)
+        except ModelError:
+            outcomes.append("")
+
+    threads = [threading.Thread(target=race, args=[version]) for version in versions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    [winner] = filter(None, outcomes)
+    assert registry.aliases()[:2] == (winner, BASELINE_VERSION)
+    assert len(registry.history()) == 1
+
+
+def test_who_has_lost_the_fence_neither_publishes_nor_promotes(registry, client, variant):
+    """A trainer that was away too long must not speak for the one that took over."""
+    card, files = variant("late")
+    late, current = Fence("digitmill:test:lease", "1"), Fence("digitmill:test:lease", "2")
+    for holder in (None, "2"):
+        if holder:
+            client.set(late.key, holder)
+        with pytest.raises(ModelError, match="lease"):
+            registry.publish(card, files, fence=late)
+    assert [each.version for each in registry.versions()] == [BASELINE_VERSION]
+    registry.publish(card, files, fence=current)
+    with pytest.raises(ModelError, match="lease"):
+        registry.promote(card.version, reason="late", fence=late)
+    assert registry.promote(card.version, reason="in time", fence=current)
+
+
+def test_old_versions_go_unless_they_have_an_alias(registry, client, variant):
+    """Redis holds so many and no more, whatever is published; live and previous stay however old."""
+    registry.publish(*variant("first"))
+    registry.publish(*variant("second"))
+    first, second = registry.resolve("first"), registry.resolve("second")
+    registry.promote(first, reason="test")
+    registry.promote(second, reason="test")
+    for number in range(VERSIONS_KEPT + 3):
+        registry.publish(*variant(f"later{number:02}"))
+    kept = {each.version for each in registry.versions()} - {BASELINE_VERSION}
+    assert len(kept) == VERSIONS_KEPT + 2
+    assert {first, second} < kept
+    assert client.dbsize() == len(kept) + 3  # the list, the aliases and the history
+    registry.fetch(first)
+    with pytest.raises(ModelError, match="no model later00"):
+        registry.fetch(variant("later00")[0].version)
+
+
+def test_the_history_is_bounded(registry, client, published):
+    """Whoever flips back and forth for ever fills nothing; a reason of any length is cut."""
+    registry.promote(published[0].version, reason="x" * 100_000)
+    assert len(registry.history()[0].reason) == 500
+    for _ in range(HISTORY_KEPT + 5):
+        registry.rollback(reason="to and \udcff fro")
+    assert len(registry.history()) == HISTORY_KEPT
+    assert client.memory_usage(registry_keys.MOVES) < 100_000
+
+
+def test_a_full_redis_refuses_a_version_whole_but_still_rolls_back(registry, client, published, variant):
+    """Nothing is half-published; what must work in an emergency works."""
+    version = published[0].version
+    registry.promote(version, reason="before")
+    before = (client.dbsize(), registry.aliases(), registry.versions())
+    client.config_set("maxmemory", "1mb")
+    with pytest.raises((OutOfMemoryError, ResponseError), match=r"(?i)OOM|maxmemory"):
+        registry.publish(*variant("surplus"))
+    assert (client.dbsize(), registry.aliases(), registry.versions()) == before
+    assert registry.rollback(reason="emergency") == BASELINE_VERSION
+
+
+def test_a_version_is_named_by_alias_name_or_beginning(registry, variant):
+    """What people type; what is ambiguous or unknown is refused."""
+    for name in ("alpha", "alps"):
+        registry.publish(*variant(name))
+    alpha, alps = variant("alpha")[0].version, variant("alps")[0].version
+    assert registry.resolve("alpha") == registry.resolve(alpha) == alpha
+    assert registry.resolve("candidate") == alps
+    assert registry.resolve("live") == registry.resolve("baseline") == BASELINE_VERSION
+    for words, fault in (("alp", "may mean"), ("beta", "no model beta"), ("", "no model"), ("previous", "no previous")):
+        with pytest.raises(UsageError, match=fault):
+            registry.resolve(words)

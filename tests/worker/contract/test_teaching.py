@@ -1,0 +1,377 @@
+"""Facts about teaching: what is sent is kept once, under its last label, whoever is killed; the folder is the truth."""
+
+import contextlib
+import logging
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from model.data.taught import TaughtFolder, fingerprint
+from model.errors import UsageError
+from worker.contract.errors import UnknownFormat, WireError
+from worker.contract.teaching import LabelChange, Settled, Teaching, records, teaching
+from worker.contract.teaching import keys as teaching_keys
+from worker.contract.training import TrainingOptions, Trainings, TrainingState
+from worker.trainer.taught_keeper import AT_ONCE, TaughtKeeper
+
+images = arrays.arrays(np.uint8, (28, 28))
+names = st.one_of(st.text(max_size=500), st.binary(max_size=99).map(lambda data: data.decode(errors="surrogateescape")))
+times = st.floats(0, 2**33)
+lessons = st.one_of(
+    st.builds(LabelChange.of, images, st.integers(0, 9), names, times),
+    st.builds(LabelChange, st.binary(min_size=32, max_size=32).map(bytes.hex), st.none(), names, times),
+)
+
+
+@given(lessons)
+def test_a_lesson_comes_back_as_it_was_sent(lesson):
+    """Its pixels, its label or that it is to be forgotten, and a name of any kind."""
+    back = LabelChange.from_wire(lesson.sha256, lesson.to_wire())
+    assert (back.sha256, back.label, back.name, back.when) == (lesson.sha256, lesson.label, lesson.name, lesson.when)
+    assert (back.image is None) == (lesson.image is None)
+    if lesson.image is not None:
+        assert np.array_equal(back.image, lesson.image)
+
+
+def read(sha256, data):
+    """Read it as a lesson; only WireError may come of it, or a lesson that is what it says."""
+    with contextlib.suppress(WireError):
+        lesson = LabelChange.from_wire(sha256, data)
+        assert lesson.label is None or 0 <= lesson.label <= 9
+        assert lesson.image is None or fingerprint(lesson.image) == sha256
+
+
+@given(st.binary(), st.text(max_size=70))
+def test_arbitrary_bytes_raise_nothing_but_wire_errors(data, sha256):
+    """Whatever lies in Redis under our keys, and under whatever name: it becomes a file's."""
+    read(sha256, data)
+    read("0" * 64, b"7" + data)
+
+
+@given(lessons, st.data())
+@settings(max_examples=300)
+def test_a_record_with_a_wrong_byte_is_damaged_or_another_right_one(lesson, data):
+    """One byte altered, or the end missing: never the pixels of another image."""
+    record = lesson.to_wire()
+    position = data.draw(st.integers(0, len(record) - 1))
+    read(lesson.sha256, record[:position])
+    read(lesson.sha256, record[:position] + bytes([data.draw(st.integers(0, 255))]) + record[position + 1 :])
+
+
+def test_a_record_of_another_version_is_told_from_damage():
+    """A newer client may have sent it to an older trainer."""
+    lesson = LabelChange.of(np.eye(28, dtype=np.uint8), 3, "a", 1.0)
+    body = {**msgpack.unpackb(lesson.to_wire()[1:]), "v": records.VERSION + 1}
+    with pytest.raises(UnknownFormat, match="same version of digitmill everywhere"):
+        LabelChange.from_wire(lesson.sha256, b"3" + msgpack.packb(body))
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "0" * 63, "A" * 64, ""])
+def test_what_is_no_sha256_names_no_file(name):
+    """It would lead out of the folder."""
+    with pytest.raises(WireError):
+        LabelChange.from_wire(name, LabelChange("0" * 64, None, "", 1.0).to_wire())
+
+
+@pytest.fixture
+def taught(client):
+    """Nothing is taught yet."""
+    return Teaching(client)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The trainer's folder of what is taught, where there is nothing yet."""
+    return TaughtFolder(tmp_path / "taught")
+
+
+@pytest.fixture
+def keeper(taught, tmp_path):
+    """A trainer's keeper, with the data folder of `folder`."""
+    return TaughtKeeper(taught, tmp_path)
+
+
+@pytest.fixture
+def lesson(digits):
+    """Teach the digit of an index, as that or as something else."""
+
+    def make(index, label=None, *, when=1.0):
+        label = int(digits.labels[index]) if label is None else label
+        return LabelChange.of(digits.images[index], label, f"{index}.png", when)
+
+    return make
+
+
+def listed(folder):
+    """What is in a folder: label by SHA-256."""
+    return {each.sha256: each.label for each in folder.list()}
+
+
+def test_what_is_sent_is_kept_and_accounted_for(taught, keeper, folder, lesson, digits):
+    """Whether or not the trainer ran when it was sent; and the list says what it was called."""
+    some = [lesson(index) for index in range(5)]
+    assert taught.send(some) == [None] * 5
+    assert (taught.waiting(), taught.labels()) == (5, {})
+    assert not keeper.keep()
+    assert taught.waiting() == 0
+    assert taught.labels() == listed(folder) == {each.sha256: each.label for each in some}
+    kept, waiting = taught.lessons()
+    assert ({each.name for each in kept}, waiting) == ({f"{index}.png" for index in range(5)}, [])
+    train, held = folder.load()
+    assert {image.tobytes() for part in (train, held) for image in part.images} == {
+        image.tobytes() for image in digits.images[:5]
+    }
+
+
+def test_sending_again_changes_nothing(taught, keeper, lesson):
+    """While it waits and once it is kept; a reply that was lost is given again as it was."""
+    assert taught.send([lesson(0)]) == taught.send([lesson(0)]) == [None]
+    assert taught.send([lesson(0, when=2.0)]) == [lesson(0).label]
+    keeper.keep()
+    assert taught.send([lesson(0, when=3.0)]) == [lesson(0).label]
+    assert taught.waiting() == 0
+    assert taught.changes() == 1
+
+
+def test_the_last_label_counts(taught, keeper, folder, lesson):
+    """Corrected while it waits, corrected once it is kept, removed, and taught again."""
+    taught.send([lesson(0, 3)])
+    assert taught.send([lesson(0, 5)]) == [3]
+    keeper.keep()
+    sha256 = lesson(0).sha256
+    assert listed(folder) == taught.labels() == {sha256: 5}
+    assert taught.send([lesson(0, 8)]) == [5]
+    assert taught.send([LabelChange(sha256, None, "", 2.0)]) == [8]
+    assert taught.send([lesson(0, 9)]) == [None]
+    keeper.keep()
+    assert listed(folder) == taught.labels() == {sha256: 9}
+    assert taught.send([LabelChange(sha256, None, "", 3.0)]) == [9]
+    keeper.keep()
+    assert listed(folder) == taught.labels() == {}
+    assert taught.find(sha256[:6]) == []
+
+
+def test_what_changes_while_it_is_settled_waits_on(taught, keeper, folder, lesson):
+    """The trainer has written the former label; only that is taken off the inbox."""
+    first, second = lesson(0, 3), lesson(0, 5)
+    taught.send([first])
+    folder.store(first.image, 3)
+    taught.send([second])
+    taught.settle([Settled(first.sha256, first.to_wire(), first)])
+    assert (taught.waiting(), taught.labels()) == (1, {first.sha256: 3})
+    keeper.keep()
+    assert (taught.waiting(), taught.labels()) == (0, {first.sha256: 5})
+    assert listed(folder) == {first.sha256: 5}
+
+
+def test_a_keeper_that_died_after_writing_is_repeated_harmlessly(taught, tmp_path, keeper, folder, lesson):
+    """The file is there, and Redis was never told: the next one tells it, and the image counts once."""
+    taught.send([lesson(0), lesson(1)])
+    folder.store(lesson(0).image, lesson(0).label)
+    keeper.keep()
+    TaughtKeeper(taught, tmp_path).keep()
+    assert listed(folder) == taught.labels() == {each.sha256: each.label for each in (lesson(0), lesson(1))}
+    assert (taught.changes(), taught.waiting()) == (2, 0)
+
+
+def test_what_is_done_to_the_folder_by_hand_is_accounted_for(taught, keeper, folder, lesson, tmp_path):
+    """A file removed, one moved to another label, one brought along; each is a change to be learned."""
+    taught.send([lesson(index) for index in range(4)])
+    keeper.keep()
+    paths = {each.sha256: each.path for each in folder.list()}
+    paths[lesson(0).sha256].unlink()
+    wrong = (lesson(1).label + 1) % 10
+    (folder.folder / str(wrong)).mkdir(exist_ok=True)
+    paths[lesson(1).sha256].rename(folder.folder / str(wrong) / paths[lesson(1).sha256].name)
+    TaughtFolder(folder.folder).store(lesson(4).image, 6, "by hand")
+    keeper.keep()
+    assert taught.labels() == listed(folder)
+    assert taught.labels()[lesson(1).sha256] == wrong
+    assert lesson(0).sha256 not in taught.labels()
+    assert taught.new_since_last_training() == taught.changes() == 4 + 3
+    keeper.keep()
+    TaughtKeeper(taught, tmp_path).keep()
+    assert taught.changes() == 7
+
+
+def test_the_account_is_made_anew_after_redis_was_lost(taught, client, keeper, folder, lesson, tmp_path):
+    """Nothing that is kept depends on Redis, names included."""
+    taught.send([lesson(0), lesson(1)])
+    keeper.keep()
+    client.flushall()
+    TaughtKeeper(taught, tmp_path).keep()
+    kept, _ = taught.lessons()
+    assert {each.name for each in kept} == {"0.png", "1.png"}
+    assert taught.labels() == listed(folder)
+
+
+def test_nothing_is_held_to_be_known_while_nobody_looks_at_the_folder(taught, keeper, folder, lesson):
+    """It may have been emptied by hand since the trainer ended: what is taught then is sent all the same."""
+    taught.send([lesson(0)])
+    keeper.keep()
+    keeper.dismiss()
+    folder.remove(lesson(0).sha256)
+    taught.send([lesson(0, when=2.0)])
+    keeper.keep()
+    assert listed(folder) == taught.labels() == {lesson(0).sha256: lesson(0).label}
+
+
+def test_all_that_waits_is_settled_in_steps(taught, keeper, folder, lesson, digits):
+    """After each the trainer can say that it is alive."""
+    count = AT_ONCE + 10
+    taught.send([lesson(index) for index in range(count)])
+    assert keeper.keep()
+    assert taught.waiting() == 10
+    assert not keeper.keep()
+    assert len(listed(folder)) == len({image.tobytes() for image in digits.images[:count]})
+
+
+def test_the_inbox_is_bounded(taught, keeper, lesson, monkeypatch):
+    """All of a call is sent or none; what is known passes; room comes as the trainer settles."""
+    monkeypatch.setattr(teaching, "MAX_WAITING", 3)
+    assert taught.send([lesson(0), lesson(1)]) == [None, None]
+    assert taught.send([lesson(2), lesson(3)]) is None
+    assert taught.waiting() == 2
+    assert taught.send([lesson(0), lesson(1)]) == [None, None]
+    keeper.keep()
+    assert taught.send([lesson(2), lesson(3)]) == [None, None]
+
+
+def test_what_is_kept_is_bounded(taught, keeper, lesson, monkeypatch):
+    """More is refused in words; correcting and removing what is there is not."""
+    monkeypatch.setattr(teaching, "MAX_TAUGHT", 2)
+    taught.send([lesson(0), lesson(1)])
+    keeper.keep()
+    with pytest.raises(UsageError, match="Remove some"):
+        taught.send([lesson(2)])
+    assert taught.send([lesson(0, (lesson(0).label + 1) % 10)]) == [lesson(0).label]
+    taught.send([LabelChange(lesson(1).sha256, None, "", 2.0)])
+    keeper.keep()
+    assert taught.send([lesson(2)]) == [None]
+
+
+def test_damage_harms_no_neighbour_and_a_newer_format_waits(taught, client, keeper, folder, lesson, caplog):
+    """The one is passed over and said so; the other is for a trainer that can read it."""
+    newer = b"3" + msgpack.packb({"v": records.VERSION + 1})
+    client.hset(teaching_keys.INBOX, mapping={"../x": b"7?", "0" * 64: b"nonsense", "1" * 64: newer})
+    taught.send([lesson(0)])
+    with caplog.at_level(logging.ERROR):
+        keeper.keep()
+        keeper.keep()
+    assert listed(folder) == {lesson(0).sha256: lesson(0).label}
+    assert client.hkeys(teaching_keys.INBOX) == [b"1" * 64]
+    assert len([each for each in caplog.records if "passed over" in each.message]) == 2
+    assert len([each for each in caplog.records if "format" in each.message]) == 1
+
+
+def test_one_folder_keeps_what_is_taught(taught, keeper, folder, lesson, tmp_path, caplog):
+    """A trainer with another folder takes nothing and says so, until the first one has ended."""
+    taught.send([lesson(0)])
+    keeper.keep()
+    other = TaughtKeeper(taught, tmp_path / "other")
+    taught.send([lesson(1)])
+    assert not other.keep()
+    assert "share one data folder" in caplog.text
+    assert (taught.waiting(), other.changes(), keeper.changes()) == (1, 0, 1)
+    assert not TaughtKeeper(taught, tmp_path).keep(), "the same folder"
+    assert len(listed(folder)) == 2
+    keeper.dismiss()
+    taught.send([lesson(2)])
+    other.keep()
+    assert listed(TaughtFolder(tmp_path / "other" / "taught")) == taught.labels() == {lesson(2).sha256: lesson(2).label}
+
+
+def test_a_folder_that_cannot_be_written_loses_nothing(taught, keeper, lesson, tmp_path):
+    """The error says where; the change waits."""
+    (tmp_path / "taught").write_text("in the way")
+    taught.send([lesson(0)])
+    with pytest.raises(UsageError, match="Cannot keep what is taught"):
+        keeper.keep()
+    assert taught.waiting() == 1
+    (tmp_path / "taught").unlink()
+    keeper.keep()
+    assert taught.waiting() == 0
+
+
+def test_a_full_redis_refuses_what_is_sent_and_lets_it_be_settled(taught, client, keeper, folder, lesson):
+    """What frees memory is never refused."""
+    taught.send([lesson(0)])
+    client.config_set("maxmemory", "1")
+    keeper.keep()
+    assert (taught.waiting(), len(listed(folder))) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("state", "new"),
+    [
+        (TrainingState.DONE, 1),
+        (TrainingState.REFUSED, 1),
+        (TrainingState.FAILED, 4),
+        (TrainingState.CANCELLED, 4),
+    ],
+)
+def test_what_a_training_saw_is_new_no_more_if_it_made_a_model(taught, client, keeper, lesson, state, new):
+    """Neither what came after it had begun, nor all of it if it failed; what waits counts from the first moment."""
+    assert taught.new_since_last_training() == 0
+    taught.send([lesson(0), lesson(1), lesson(2)])
+    assert taught.new_since_last_training() == 3
+    keeper.keep()
+    assert taught.new_since_last_training() == 3
+    trainings = Trainings(client)
+    trainings.ask("a", TrainingOptions(), who="test")
+    claim = trainings.claim(holder="one", lease_seconds=30)
+    trainings.renew(claim, lease_seconds=30, changes=keeper.changes())
+    taught.send([LabelChange(lesson(0).sha256, None, "", 2.0)])
+    keeper.keep()
+    assert taught.new_since_last_training() == 4
+    trainings.finish(claim, state)
+    assert taught.new_since_last_training() == new
+    summary = taught.summary()
+    assert (summary.images, summary.waiting, summary.new) == (2, 0, new)
+
+
+steps = st.one_of(
+    st.tuples(st.just("teach"), st.integers(0, 3), st.integers(0, 2)),
+    st.tuples(st.just("remove"), st.integers(0, 3)),
+    st.tuples(st.sampled_from(["keep", "die", "leave", "edit"])),
+)
+
+
+@given(st.lists(steps, max_size=14))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_happens_in_between_the_last_word_on_each_image_counts(
+    taught, client, lesson, tmp_path_factory, course
+):
+    """Taught, corrected and removed; kept, or written by a trainer that died before it told Redis; edited by hand."""
+    client.flushall()
+    data = tmp_path_factory.mktemp("data")
+    keeper, folder, expected = TaughtKeeper(taught, data), TaughtFolder(data / "taught"), {}
+    for number, (what, *arguments) in enumerate(course):
+        match what:
+            case "teach":
+                index, label = arguments
+                taught.send([lesson(index, label, when=float(number))])
+                expected[lesson(index).sha256] = label
+            case "remove":
+                sha256 = lesson(arguments[0]).sha256
+                taught.send([LabelChange(sha256, None, "", float(number))])
+                expected.pop(sha256, None)
+            case "keep":
+                keeper.keep()
+            case "die":
+                list(keeper._settled())
+                keeper = TaughtKeeper(taught, data)
+            case "leave":
+                keeper.dismiss()
+            case "edit" if not taught.waiting() and folder.list():
+                expected.pop(folder.list()[0].sha256)
+                folder.list()[0].path.unlink()
+                keeper.keep()
+    keeper.keep()
+    TaughtKeeper(taught, data).keep()
+    assert listed(folder) == taught.labels() == expected
+    assert taught.waiting() == 0

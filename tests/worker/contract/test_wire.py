@@ -1,0 +1,228 @@
+"""Facts about the wire format: what goes in comes out, and nothing else ever does."""
+
+import contextlib
+from typing import Any
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from model.errors import Failure, FailureCode
+from worker.contract.errors import UnknownFormat, WireError
+from worker.contract.wire import SIDE, VERSION, Batch, Manifest, Result
+
+# As `os.fsdecode` gives them: any text, and any bytes that are no UTF-8.
+names = st.one_of(st.text(), st.binary().map(lambda data: data.decode("utf-8", "surrogateescape")))
+failures = st.builds(Failure, st.sampled_from(FailureCode), st.text())
+
+
+def failures_among(count: int) -> st.SearchStrategy[dict[int, Failure]]:
+    """Failures of some of so many images."""
+    return st.dictionaries(st.integers(0, count - 1), failures, max_size=5) if count else st.just({})
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> Batch:
+    """Raw images or files, none included."""
+    raw = st.integers(0, 5).flatmap(lambda count: arrays.arrays(np.uint8, (count, SIDE, SIDE)))
+    files = st.lists(st.binary(max_size=50), max_size=6).map(tuple)
+    return Batch(draw(st.one_of(raw, files)), draw(st.booleans()))
+
+
+@st.composite
+def manifests(draw: st.DrawFn) -> Manifest:
+    """Names, labels and failures of up to eight images."""
+    count = draw(st.integers(0, 8))
+    return Manifest(
+        tuple(draw(st.lists(names, min_size=count, max_size=count))),
+        tuple(draw(st.lists(st.none() | st.integers(0, 9), min_size=count, max_size=count))),
+        draw(failures_among(count)),
+    )
+
+
+@st.composite
+def results(draw: st.DrawFn) -> Result:
+    """Answers to up to six images."""
+    count = draw(st.integers(0, 6))
+    return Result(
+        draw(st.text()),
+        draw(st.text()),
+        draw(arrays.arrays(np.uint8, count, elements=st.integers(0, 9))),
+        draw(arrays.arrays(np.float32, count, elements=st.floats(0, 1, width=32))),
+        draw(st.none() | arrays.arrays(np.float32, (count, 10), elements=st.floats(0, 1, width=32))),
+        draw(failures_among(count)),
+    )
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text(max_size=20)
+    | st.binary(max_size=20)
+    | st.builds(msgpack.ExtType, st.integers(0, 127), st.binary(max_size=16)),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9) | st.integers(0, 9), inner),
+    max_leaves=8,
+)
+READERS = (Batch.from_wire, Manifest.from_wire, Result.from_wire)
+
+
+def read_all(data: bytes) -> None:
+    """Read as everything there is; only WireError may come of it."""
+    for reader in READERS:
+        with contextlib.suppress(WireError):
+            reader(data)
+
+
+@given(batches())
+def test_a_batch_comes_back_as_it_was_sent(batch: Batch) -> None:
+    """Raw images pixel by pixel, files byte by byte, empty ones included."""
+    back = Batch.from_wire(batch.to_wire())
+    assert back.probabilities == batch.probabilities
+    assert len(back) == len(batch)
+    if isinstance(batch.images, tuple):
+        assert back.images == batch.images
+    else:
+        assert isinstance(back.images, np.ndarray)
+        assert back.images.shape == batch.images.shape
+        np.testing.assert_array_equal(back.images, batch.images)
+
+
+@given(batches(), st.data())
+def test_the_parts_of_a_batch_are_the_batch(batch: Batch, data: st.DataObject) -> None:
+    """Cut anywhere, also after a journey, no image is lost or doubled."""
+    middle = data.draw(st.integers(0, len(batch)))
+    back = Batch.from_wire(batch.to_wire())
+    pieces = [Batch.from_wire(piece.to_wire()) for piece in (back.part(0, middle), back.part(middle, len(back)))]
+    whole = [bytes(image) for piece in pieces for image in piece.images]
+    assert whole == [bytes(image) for image in batch.images]
+    assert all(piece.probabilities == batch.probabilities for piece in pieces)
+
+
+@given(manifests())
+def test_a_manifest_comes_back_as_it_was_sent(manifest: Manifest) -> None:
+    """Names of any kind: newlines, emoji, bytes that are no UTF-8."""
+    assert Manifest.from_wire(manifest.to_wire()) == manifest
+
+
+@given(results())
+def test_a_result_comes_back_as_it_was_sent(result: Result) -> None:
+    """With and without probabilities and failures."""
+    back = Result.from_wire(result.to_wire())
+    assert (back.model, back.worker, back.failures) == (result.model, result.worker, result.failures)
+    np.testing.assert_array_equal(back.digits, result.digits)
+    np.testing.assert_array_equal(back.confidences, result.confidences)
+    if result.probabilities is None:
+        assert back.probabilities is None
+    else:
+        assert back.probabilities is not None
+        np.testing.assert_array_equal(back.probabilities, result.probabilities)
+
+
+@given(st.binary())
+def test_arbitrary_bytes_raise_nothing_but_wire_errors(data: bytes) -> None:
+    """Whatever lies in Redis under our keys."""
+    read_all(data)
+
+
+@given(anything)
+def test_any_other_record_raises_nothing_but_wire_errors(body: Any) -> None:
+    """Well-formed msgpack of another kind."""
+    read_all(msgpack.packb(body, unicode_errors="surrogatepass"))
+
+
+RECORDS = (
+    Batch(np.zeros((2, SIDE, SIDE), np.uint8)).to_wire(),
+    Batch((b"", b"file")).to_wire(),
+    Manifest(("a", "b"), (3, None), {1: Failure(FailureCode.EMPTY, "Empty.")}).to_wire(),
+    Result("m", "w", np.zeros(2, np.uint8), np.zeros(2, np.float32), np.zeros((2, 10), np.float32), {}).to_wire(),
+)
+
+
+@given(st.sampled_from(RECORDS), st.data())
+@settings(max_examples=300)
+def test_a_record_with_a_wrong_byte_raises_nothing_but_wire_errors(record: bytes, data: st.DataObject) -> None:
+    """One byte altered, or the end missing."""
+    position = data.draw(st.integers(0, len(record) - 1))
+    if data.draw(st.booleans()):
+        read_all(record[:position])
+    else:
+        read_all(record[:position] + bytes([data.draw(st.integers(0, 255))]) + record[position + 1 :])
+
+
+@given(st.sampled_from(RECORDS), anything, st.data())
+def test_a_record_with_a_wrong_field_raises_nothing_but_wire_errors(
+    record: bytes, value: Any, data: st.DataObject
+) -> None:
+    """One field replaced by anything, or left out."""
+    body = msgpack.unpackb(record, strict_map_key=False)
+    field = data.draw(st.sampled_from(sorted(body)))
+    read_all(msgpack.packb({**body, field: value}, unicode_errors="surrogatepass"))
+    del body[field]
+    read_all(msgpack.packb(body))
+
+
+def test_a_list_as_a_key_raises_wire_error() -> None:
+    """Python has no such dictionary; msgpack has such maps."""
+    for data in (b"\x81\x90\x01", b"\x81\xa1v\x81\x81\x01\x02\x03", b"\x91" * 5000 + b"\x90"):
+        for reader in READERS:
+            with pytest.raises(WireError):
+                reader(data)
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_another_version_is_told_from_damage(record: bytes) -> None:
+    """It may be read by another version of the program, so its message says what to run."""
+    body = {**msgpack.unpackb(record, strict_map_key=False), "v": VERSION + 1}
+    for reader in READERS:
+        with pytest.raises(UnknownFormat, match="same version of digitmill everywhere"):
+            reader(msgpack.packb(body))
+
+
+def test_lengths_that_do_not_fit_are_refused() -> None:
+    """One answer too few or too many is damage; a label that is no digit is as well."""
+    manifest = {"v": VERSION, "names": [b"a"], "labels": b"\x01", "failures": {}}
+    result = {
+        "v": VERSION,
+        "model": "m",
+        "worker": "w",
+        "digits": b"\x01",
+        "confidences": bytes(4),
+        "probabilities": bytes(40),
+        "failures": {},
+    }
+    Manifest.from_wire(msgpack.packb(manifest))
+    Result.from_wire(msgpack.packb(result))
+    for wrong in (
+        {"labels": b""},
+        {"labels": b"\x01\x02"},
+        {"labels": b"\x0a"},
+        {"failures": {1: ["empty", ""]}},
+        {"failures": {-1: ["empty", ""]}},
+    ):
+        with pytest.raises(WireError):
+            Manifest.from_wire(msgpack.packb({**manifest, **wrong}))
+    for wrong in (
+        {"confidences": bytes(5)},
+        {"probabilities": bytes(39)},
+        {"digits": b""},
+        {"digits": b"\x0a"},
+        {"failures": {1: ["empty", ""]}},
+    ):
+        with pytest.raises(WireError):
+            Result.from_wire(msgpack.packb({**result, **wrong}))
+    for images in (bytes(SIDE * SIDE - 1), bytes(1)):
+        with pytest.raises(WireError):
+            Batch.from_wire(msgpack.packb({"v": VERSION, "raw": images, "probabilities": False}))
+
+
+def test_an_unknown_failure_code_becomes_internal_and_keeps_its_sentence() -> None:
+    """A newer worker may know more codes than this client."""
+    body = {"v": VERSION, "names": [b"a"], "labels": b"\xff", "failures": {0: ["melted", "The image has melted."]}}
+    assert Manifest.from_wire(msgpack.packb(body)).failures == {
+        0: Failure(FailureCode.INTERNAL, "The image has melted.")
+    }

@@ -1,0 +1,283 @@
+"""Facts about the schedule: each firing happens once, whatever is doubled, killed or away, or says why it does not."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from producer.mill.stack import Stack
+from worker.contract.connection import connect
+from worker.contract.doorbell import make_app
+from worker.contract.teaching import LabelChange, Teaching
+from worker.contract.training import Schedule, TrainingOptions, Trainings, TrainingState
+from worker.scheduler.beat import Beat
+from worker.scheduler.firing import NOTHING_TAUGHT, Firing
+from worker.settings import Settings
+
+DAILY = "0 3 * * *"
+DAY_SECONDS = 86400
+MINUTE = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def teach(client, digits):
+    """Teach some image."""
+    number = iter(range(100))
+    return lambda: Teaching(client).send([LabelChange.of(digits.images[next(number)], 7, "", 1.0)])
+
+
+@pytest.fixture
+def trainings(client):
+    """No training was ever asked for."""
+    return Trainings(client)
+
+
+@pytest.fixture
+def schedule(client):
+    """No scheduler ever ran."""
+    return Schedule(client)
+
+
+@pytest.fixture
+def make_firing(server):
+    """A scheduler's way to carry out what is due, on a connection of its own."""
+
+    def make(name="one", **settings):
+        given = replace(Settings.from_environment({}), **settings)
+        return Firing(connect(server.url), make_app(server.url, given), given, name)
+
+    return make
+
+
+@pytest.fixture
+def make_beat(server, make_firing):
+    """A scheduler's clock, as `python -m worker.scheduler` has it."""
+
+    def make(name="one", cron=DAILY, **settings):
+        app = make_app(server.url, Settings.from_environment({}))
+        kept = Schedule(connect(server.url))
+        return Beat(app=app, schedule_in_redis=kept, fire=make_firing(name, **settings), cron=cron, name=name)
+
+    return make
+
+
+def end_training(trainings, state=TrainingState.DONE, **said):
+    """Carry out what is open."""
+    claim = trainings.claim(holder="trainer", lease_seconds=30)
+    trainings.renew(claim, lease_seconds=30, **said)
+    assert trainings.finish(claim, state)
+    return claim
+
+
+def let_a_firing_be_missed(client, days=1):
+    """So that it is due now, for whoever follows this schedule."""
+    Schedule(client).begin(DAILY)
+    client.hset("digitmill:schedule", "since", time.time() - days * DAY_SECONDS)
+
+
+def count(client):
+    """How many trainings were ever asked for."""
+    return client.zcard("digitmill:trainings")
+
+
+def test_two_schedulers_that_fire_for_the_same_minute_train_once(make_firing, teach, client, trainings):
+    """At the same moment, and also when the second comes after that training has ended."""
+    teach()
+    firings = [make_firing(f"scheduler {number}") for number in range(8)]
+    with ThreadPoolExecutor(len(firings)) as pool:
+        said = set(pool.map(lambda firing: firing(MINUTE), firings))
+    assert said == {"training 261123-0300-cron is asked for"}
+    assert count(client) == 1
+    assert client.llen("digitmill.train") >= 1, "a trainer is rung for"
+    end_training(trainings, TrainingState.FAILED)
+    make_firing()(MINUTE)
+    assert trainings.latest().state is TrainingState.FAILED, "it is not asked for again"
+    make_firing()(MINUTE + timedelta(minutes=1))
+    assert count(client) == 2
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_what_is_asked_for_is_as_the_settings_say(make_firing, teach, trainings, quick):
+    """A quick training, or the whole recipe; it says who asked."""
+    teach()
+    make_firing(retrain_quick=quick)(MINUTE)
+    assert trainings.latest().order == TrainingOptions(quick=quick)
+
+
+def test_without_anything_new_it_is_skipped_and_says_so(make_firing, teach, trainings, client, caplog):
+    """Until something is taught; a training that has seen it makes it old again; and unless told otherwise."""
+    caplog.set_level(logging.INFO, "worker.scheduler")
+    fire = make_firing()
+    assert fire(MINUTE) == NOTHING_TAUGHT
+    assert "due at 2026-11-23 03:00: skipped: nothing was taught since the last training" in caplog.text
+    teach()
+    assert fire(MINUTE + timedelta(minutes=1)) == "training 261123-0301-cron is asked for"
+    client.delete("digitmill:teaching-inbox")
+    end_training(trainings, changes=0)
+    assert fire(MINUTE + timedelta(minutes=2)) == NOTHING_TAUGHT
+    assert make_firing(retrain_always=True)(MINUTE + timedelta(minutes=2)) == "training 261123-0302-cron is asked for"
+
+
+def test_while_a_training_is_open_it_is_skipped_and_says_so(make_firing, teach, trainings, client):
+    """Whoever asked for that one."""
+    teach()
+    trainings.ask("by-hand", TrainingOptions(epochs=3), who="me")
+    assert make_firing()(MINUTE) == "skipped: training by-hand has not ended"
+    assert count(client) == 1
+
+
+def test_a_tick_does_what_is_due_once_and_says_how_it_went(make_beat, teach, schedule, trainings, client):
+    """Two clocks on the same schedule; and when the next is due."""
+    teach()
+    let_a_firing_be_missed(client)
+    beats = [make_beat(name) for name in ("one", "two")]
+    for beat in beats:
+        beat._begin()
+    for beat in 3 * beats:
+        assert beat.tick() <= 1
+    assert count(client) == 1
+    status = schedule.status()
+    assert (status.schedulers, status.cron) == (["one", "two"], DAILY)
+    assert status.outcome == f"training {trainings.latest().identifier} is asked for"
+    assert status.handled == pytest.approx(time.time(), abs=5)
+    assert 0 < status.next - time.time() <= DAY_SECONDS
+
+
+def test_what_came_due_while_no_scheduler_ran_is_made_up_for_once(make_beat, teach, schedule, client):
+    """As after a restart over the hour; however many were missed. A new schedule begins with nothing missed."""
+    teach()
+    make_beat().tick()
+    assert (count(client), schedule.status().outcome) == (0, "")
+    let_a_firing_be_missed(client, days=3)
+    for _ in range(2):
+        beat = make_beat()
+        for _ in range(3):
+            beat.tick()
+        client.delete("digitmill:training-current")
+    assert count(client) == 1
+    let_a_firing_be_missed(client, days=3)
+    beat = make_beat(cron="5 3 * * *")
+    for _ in range(3):
+        beat.tick()
+    assert (count(client), schedule.status().outcome) == (1, "")
+
+
+def test_days_are_those_of_utc(make_beat, monkeypatch, schedule):
+    """Whatever the machine's time zone."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        make_beat().tick()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert datetime.fromtimestamp(schedule.status().next, UTC).strftime("%H:%M") == "03:00"
+
+
+def test_what_is_due_while_redis_is_away_waits_for_it(tmp_path, caplog):
+    """It is said once that Redis is away; nothing is lost, and nothing done twice."""
+    settings = replace(Settings.from_environment({}), retrain_always=True)
+    folder = tmp_path / "mill"
+    with Stack(folder, 0) as stack:
+        client, app = connect(stack.url), make_app(stack.url, settings)
+        let_a_firing_be_missed(client)
+        fire = Firing(client, app, settings, "one")
+        beat = Beat(app=app, schedule_in_redis=Schedule(client), fire=fire, cron=DAILY, name="one")
+        beat._begin()
+    for _ in range(3):
+        beat.tick()
+    assert caplog.text.count("Cannot reach") == 1
+    with Stack(folder, 0):
+        for _ in range(3):
+            beat.tick()
+        assert count(client) == 1
+
+
+def test_at_redis_memory_limit_a_scheduler_begins_and_skips_and_only_asking_waits(
+    make_beat, schedule, trainings, client, caplog
+):
+    """It is heard of, notes each firing once, and says once what it waits for."""
+    caplog.set_level(logging.INFO, "worker.scheduler")
+    client.config_set("maxmemory", 1)
+    make_beat().tick()
+    assert schedule.schedulers() == ["one"]
+    client.config_set("maxmemory", "1gb")
+    for always in (False, True):
+        let_a_firing_be_missed(client)
+        client.config_set("maxmemory", 1)
+        beat = make_beat(retrain_always=always)
+        for _ in range(4):
+            beat.tick()
+        assert schedule.status().outcome == NOTHING_TAUGHT
+        assert caplog.text.count("due at") == 1
+        assert caplog.text.count("out of memory") == always
+        client.config_set("maxmemory", "1gb")
+    beat.tick()
+    assert schedule.status().outcome == f"training {trainings.latest().identifier} is asked for"
+
+
+@pytest.fixture
+def start(server, tmp_path):
+    """Start a scheduler in an empty folder that it may not write to."""
+    started = []
+
+    def begin(**variables):
+        environment = {**os.environ, "DIGITMILL_REDIS_URL": server.url, "HOME": "/nonexistent", **variables}
+        command = [sys.executable, "-P", "-m", "worker.scheduler"]
+        log = (tmp_path / "log").open("ab")
+        folder = tmp_path / "read-only"
+        folder.mkdir(exist_ok=True)
+        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+    assert list((tmp_path / "read-only").iterdir()) == [], "it keeps no file"
+
+
+def test_processes_fire_once_survive_their_ends_and_stop_at_once(start, schedule, client, teach, eventually, tmp_path):
+    """From the environment to the training; SIGTERM ends a scheduler in order, SIGKILL costs nothing."""
+    teach()
+    let_a_firing_be_missed(client)
+    first, second = (start(DIGITMILL_RETRAIN_CRON=DAILY) for _ in range(2))
+    eventually(lambda: len(schedule.schedulers()) == 2, what="two schedulers")
+    eventually(lambda: schedule.status().outcome, what="the firing")
+    second.kill()
+    client.delete("digitmill:schedulers", "digitmill:training-current")
+    second = start(DIGITMILL_RETRAIN_CRON=DAILY)
+    eventually(lambda: len(schedule.schedulers()) == 2, what="two schedulers again")
+    assert count(client) == 1
+    began = time.monotonic()
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(10) == 0
+    assert time.monotonic() - began < 2
+    assert [name.endswith(f"-{second.pid}") for name in schedule.schedulers()] == [True]
+    log = (tmp_path / "log").read_text()
+    assert "-cron is asked for" in log
+    assert "Traceback" not in log
+
+
+def test_without_a_schedule_it_says_so_and_idles(start, schedule, eventually, tmp_path):
+    """So that containers may always start it."""
+    scheduler = start(DIGITMILL_RETRAIN_CRON="")
+    eventually(schedule.schedulers, what="the scheduler")
+    assert "DIGITMILL_RETRAIN_CRON is not set" in (tmp_path / "log").read_text()
+    assert (schedule.status().cron, schedule.status().next) == ("", None)
+    scheduler.send_signal(signal.SIGTERM)
+    assert scheduler.wait(10) == 0
+
+
+def test_a_schedule_that_makes_no_sense_is_refused(start, tmp_path):
+    """At the start, in one line."""
+    assert start(DIGITMILL_RETRAIN_CRON="soon").wait(10) == 2
+    assert (tmp_path / "log").read_text().startswith("DIGITMILL_RETRAIN_CRON='soon' is no good: ")

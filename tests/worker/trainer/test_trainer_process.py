@@ -1,0 +1,123 @@
+"""Real trainers, killed and stopped while a real training runs: it is taken up again, cancelled or ended."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from worker.contract.registry import Registry
+from worker.contract.teaching import LabelChange, Teaching
+from worker.contract.training import TrainingOptions, Trainings, TrainingState
+
+SECONDS = 120.0
+"""For TensorFlow to start, on a machine that has other work."""
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+@pytest.fixture
+def trainings(client):
+    """No training was ever asked for."""
+    return Trainings(client)
+
+
+@pytest.fixture
+def start_trainer(server, tmp_path):
+    """Start a trainer; all have one data folder, and none outlives the test."""
+    started = []
+
+    def start():
+        variables = {"DIGITMILL_REDIS_URL": server.url, "DIGITMILL_DATA": str(tmp_path), "DIGITMILL_LEASE_SECONDS": "3"}
+        with (tmp_path / "trainer.log").open("ab") as log:
+            command = [sys.executable, "-m", "worker.trainer"]
+            process = subprocess.Popen(command, env={**os.environ, **variables}, stdout=log, stderr=log)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def training(trainings, start_trainer, eventually):
+    """A training that its trainer's process is at: the trainer, and that process."""
+    trainer = start_trainer()
+    trainings.ask("long", TrainingOptions(data="samples", epochs=500), who="test")
+
+    def child():
+        found = psutil.Process(trainer.pid).children()
+        return trainings.latest().held and found and found[0]
+
+    return trainer, eventually(child, seconds=SECONDS, what="a process that trains")
+
+
+def test_a_trainer_loads_no_tensorflow_and_yields_the_cores(training):
+    """Only the process that it starts does; both are nice."""
+    for process in (psutil.Process(training[0].pid), training[1]):
+        assert process.nice() >= 10
+    if sys.platform == "linux":
+        assert not any("/tensorflow/" in each.path for each in psutil.Process(training[0].pid).memory_maps())
+
+
+def test_cancelling_stops_it_within_five_seconds(training, trainings, eventually):
+    """In the middle of an epoch, or before the first."""
+    began = time.monotonic()
+    trainings.cancel()
+    eventually(lambda: trainings.latest().state is TrainingState.CANCELLED, seconds=10)
+    assert time.monotonic() - began < 5
+    eventually(lambda: not training[1].is_running(), seconds=5)
+    assert training[0].poll() is None
+
+
+def test_a_killed_trainers_training_is_taken_up_again_and_never_run_twice(
+    training, trainings, start_trainer, eventually
+):
+    """Its process ends with it; another trainer goes on with it once the lease has run out."""
+    trainer, child = training
+    trainer.kill()
+    eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, seconds=10)
+    assert trainings.latest().state is TrainingState.RUNNING
+    second = start_trainer()
+    status = eventually(lambda: (now := trainings.latest()).attempts == 2 and now, seconds=SECONDS)
+    assert status.held
+    assert status.holder.endswith(f"-{second.pid}")
+
+
+def test_a_trainer_that_is_told_to_end_gives_its_training_back(training, trainings):
+    """At once and in order, and the attempt does not count."""
+    trainer, child = training
+    trainer.send_signal(signal.SIGTERM)
+    assert trainer.wait(30) == 0
+    status = trainings.latest()
+    assert (status.state, status.held, status.attempts) == (TrainingState.ASKED, False, 0)
+    assert not child.is_running()
+    assert trainings.trainers() == []
+
+
+def test_a_training_ends_with_a_published_model_and_the_gates_decision(
+    trainings, start_trainer, client, eventually, digits
+):
+    """From the question to the registry; the card vouches for the decision. What was taught just before is learned."""
+    teaching = Teaching(client)
+    teaching.send([LabelChange.of(digits.images[index], int(digits.labels[index]), "", 1.0) for index in range(8)])
+    trainings.ask("short", TrainingOptions(data="samples", epochs=2), who="test")
+    assert teaching.new_since_last_training() == 8
+    start_trainer()
+    status = eventually(
+        lambda: (now := trainings.latest()).state.ended and now, seconds=3 * SECONDS, what="the end of the training"
+    )
+    assert status.state in (TrainingState.DONE, TrainingState.REFUSED), status.reason
+    registry = Registry(client)
+    card, files = registry.fetch(status.version)
+    assert "gate.json" in files
+    assert card.parent == registry.baseline.version
+    assert (registry.live() == status.version) == (status.state is TrainingState.DONE)
+    assert status.reason
+    assert "taught" in card.data.name
+    assert teaching.new_since_last_training() == 0

@@ -1,0 +1,178 @@
+"""What a worker's classifying process does with one doorbell: claim, decode, classify, finish."""
+
+import logging
+import secrets
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+from billiard.exceptions import SoftTimeLimitExceeded
+from numpy.typing import NDArray
+
+from model.errors import Failure, FailureCode, ImageError, ModelError
+from model.images.preprocess import preprocess
+from worker.classifying.canary import CanaryMonitor
+from worker.classifying.models import Models
+from worker.contract.connection import retry_transient
+from worker.contract.doorbell import Doorbell
+from worker.contract.errors import UnknownFormat, WireError
+from worker.contract.ledger import Claim, Ledger, Part, Verdict
+from worker.contract.wire import SIDE, Batch, Result
+
+TIMEOUT_SECONDS = 30.0
+"""How long a finished batch waits for a Redis that is away before its answers are given up and done again."""
+
+REFUSED_AGAIN_SECONDS = 5.0
+FAILED_AGAIN_SECONDS = 0.5
+"""Before a batch that was refused, or that failed, is tried again: long enough that no worker spins on it."""
+
+_log = logging.getLogger(__name__)
+_Value = TypeVar("_Value")
+
+
+class Serving:
+    """The state of one classifying process.
+
+    Args:
+        ledger: where batches are claimed and finished.
+        doorbell: rung for the halves of a batch that was split.
+        models: gives the model that a job asks for.
+        canary: counts what it answers.
+        name: of this worker.
+        lease_seconds: how long a claim holds before it must have been renewed.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        doorbell: Doorbell,
+        models: Models,
+        canary: CanaryMonitor,
+        *,
+        name: str,
+        lease_seconds: float,
+    ) -> None:
+        self._ledger = ledger
+        self._doorbell = doorbell
+        self._models = models
+        self._canary = canary
+        self._name = name
+        self._lease_seconds = lease_seconds
+
+    def serve(self, part: Part) -> None:
+        """Answer one part, if it still wants an answer. Returns without one only where another will give it."""
+        token = secrets.token_hex(8)
+        claim = self._retry(
+            lambda: self._ledger.claim(part, token=token, holder=self._name, lease_seconds=self._lease_seconds)
+        )
+        try:
+            match claim.verdict:
+                case Verdict.WORK:
+                    self._finish(claim, self._answer(claim))
+                case Verdict.SPLIT:
+                    self._split(claim)
+                case Verdict.QUARANTINE:
+                    self._finish(claim, self._failed(claim, _QUARANTINED))
+                case Verdict.GONE | Verdict.BUSY:
+                    pass
+        except (ModelError, UnknownFormat) as fault:
+            # Not for this worker. Another version of the program, or of the model, may be served next door.
+            problem = str(fault)
+            _log.error("batch %s refused: %s", part.member, problem)
+            self._retry(lambda: self._ledger.record_problem(part.job, problem))
+            self._release(part, refund=True, due_seconds=REFUSED_AGAIN_SECONDS)
+        except SoftTimeLimitExceeded:
+            _log.error("batch %s took too long; it is given back", part.member)
+            self._release(part, refund=False)
+        except Exception:
+            _log.exception("batch %s failed; it is given back", part.member)
+            self._release(part, refund=False, due_seconds=FAILED_AGAIN_SECONDS)
+
+    def _answer(self, claim: Claim) -> Result:
+        batch = Batch.from_wire(claim.payload)
+        model = self._retry(lambda: self._models(claim.model))
+        if isinstance(batch.images, np.ndarray):
+            images = batch.images
+            drawn = images.reshape(len(images), -1).any(axis=1)
+            failures = {int(index): _BLANK for index in np.flatnonzero(~drawn)}
+        else:
+            images, failures = _decode(batch.images)
+        predictions = self._canary.classify(model, images, failures)
+        return Result(
+            model=model.version,
+            worker=self._name,
+            digits=predictions.digits,
+            confidences=predictions.confidences,
+            probabilities=predictions.probabilities if batch.probabilities else None,
+            failures=failures,
+        )
+
+    def _failed(self, claim: Claim, failure: Failure) -> Result:
+        """Answer every image of a part with the same error row."""
+        count = len(claim.part)
+        _log.error("%s: all %d images are given up: %s", claim.part.member, count, failure.code)
+        return Result(
+            model="",
+            worker=self._name,
+            digits=np.zeros(count, np.uint8),
+            confidences=np.zeros(count, np.float32),
+            probabilities=None,
+            failures=dict.fromkeys(range(count), failure),
+        )
+
+    def _split(self, claim: Claim) -> None:
+        try:
+            batch = Batch.from_wire(claim.payload)
+        except UnknownFormat:
+            raise
+        except WireError:
+            self._finish(claim, self._failed(claim, _DAMAGED))
+            return
+        middle = len(batch) // 2
+        left, right = batch.part(0, middle), batch.part(middle, len(batch))
+        halves = self._retry(lambda: self._ledger.split(claim, left, right))
+        _log.warning("batch %s failed %d times; split in halves", claim.part.member, claim.attempts)
+        for half in halves:
+            self._doorbell.ring(half)
+
+    def _finish(self, claim: Claim, result: Result) -> None:
+        if not self._retry(lambda: self._ledger.finish(claim, result)):
+            _log.info("batch %s was answered by another in the meantime", claim.part.member)
+
+    def _release(self, part: Part, *, refund: bool, due_seconds: float = 0.0) -> None:
+        released = self._retry(
+            lambda: self._ledger.release(part, holder=self._name, refund=refund, due_seconds=due_seconds)
+        )
+        if released and not due_seconds:
+            self._doorbell.ring(part)
+
+    def _retry(self, call: Callable[[], _Value]) -> _Value:
+        return retry_transient(call, timeout=TIMEOUT_SECONDS)
+
+
+_BLANK = Failure(FailureCode.BLANK, "Nothing is drawn on this image.")
+_DAMAGED = Failure(FailureCode.INTERNAL, "The batch of this image was damaged on its way. Submit it again.")
+_QUARANTINED = Failure(
+    FailureCode.QUARANTINED,
+    "A worker process died or hung on this image every time it was tried. It is left out; open it in another program "
+    "before you submit it again.",
+)
+
+
+def _decode(files: tuple[bytes, ...]) -> tuple[NDArray[np.uint8], dict[int, Failure]]:
+    """Decode and normalise each file by itself: (n, 28, 28), black where it failed, and the failures."""
+    images = np.zeros((len(files), SIDE, SIDE), np.uint8)
+    failures: dict[int, Failure] = {}
+    for index, file in enumerate(files):
+        try:
+            images[index] = preprocess(file)
+        except ImageError as fault:
+            failures[index] = fault.failure
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception:
+            _log.exception("a fault of digitmill's own while decoding an image")
+            failures[index] = Failure(
+                FailureCode.INTERNAL, "digitmill itself failed on this image; the worker's log says how. Report it."
+            )
+    return images, failures

@@ -1,0 +1,31 @@
+"""The errors of the queue; like all errors of digitmill, each message names the fault and the remedy.
+
+DigitmillError
+├── WireError         A message or record is damaged.
+│   └── UnknownFormat     Its format is one that this version does not read.
+├── Unreachable       Redis does not answer, or what answers is not a Redis.
+├── NoWorkers         No worker answered in time.
+└── JobFailed         The job was cancelled, or failed as a whole.
+"""
+
+from model.errors import DigitmillError
+
+
+class WireError(DigitmillError):
+    """A message or record is damaged."""
+
+
+class UnknownFormat(WireError):
+    """This version does not read the format of a message or record; another version may."""
+
+
+class Unreachable(DigitmillError):
+    """Redis does not answer, or what answers is not a Redis."""
+
+
+class NoWorkers(DigitmillError):
+    """No worker answered in time."""
+
+
+class JobFailed(DigitmillError):
+    """The job was cancelled, or failed as a whole."""

@@ -1,0 +1,22 @@
+"""The registry: every published model, which of them is live, and how that came about.
+
+In Redis, the one thing that every worker reaches: no shared volume, and a worker on any host needs one URL.
+"""
+
+from worker.contract.registry.records import LIVE, Alias, Aliases, Canary, Fence, LiveChange, PublishedVersion
+from worker.contract.registry.registry import HISTORY_KEPT, VERSIONS_KEPT, Registry
+from worker.contract.registry.service_counts import ServiceCounts
+
+__all__ = [
+    "HISTORY_KEPT",
+    "LIVE",
+    "VERSIONS_KEPT",
+    "Alias",
+    "Aliases",
+    "Canary",
+    "Fence",
+    "LiveChange",
+    "PublishedVersion",
+    "Registry",
+    "ServiceCounts",
+]

@@ -1,0 +1,339 @@
+"""The registry's operations. What is read from it is verified first; what is changed, is changed all at once."""
+
+import getpass
+import hashlib
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from model.cards.card import BASELINE, MODEL, Card, read_file
+from model.cards.decision import DECISION, Decision
+from model.errors import ModelError, UsageError
+from worker.contract.registry import keys
+from worker.contract.registry.checks import check_complete, missing, read_card, verified
+from worker.contract.registry.records import Alias, Aliases, Canary, Fence, LiveChange, PublishedVersion
+from worker.contract.registry.service_counts import ServiceCounts
+from worker.contract.scripts import load_scripts
+
+if TYPE_CHECKING:
+    import redis
+
+VERSIONS_KEPT = 20
+"""Of the versions published, so many of the newest are kept, and those that have an alias: at 1.2 MB each, 30 MB."""
+
+TALLY_KEPT_SECONDS = 30 * 86400
+"""After the last answer of a version."""
+
+HISTORY_KEPT = 100
+"""Changes of what is live that are remembered."""
+
+_MAX_REASON = 500
+_LEASE_LOST = "The lease on training was lost to another trainer, so nothing was changed. Train again."
+
+
+class Registry:
+    """All that is written about models in one Redis.
+
+    The baseline, which ships with the program, is a version like any other, except that it is never uploaded: every
+    installation has it on disk, so it can be listed, promoted and rolled back to in an empty Redis, in one that is out
+    of memory, and when everything published is damaged. It is what `live` means until something is promoted.
+
+    No method waits or retries. Each but `rollback` is harmless to repeat, so callers wrap it in `connection.retry_transient`;
+    `rollback` is so with `expected`, and undoes itself without. Every method raises redis-py's errors as they come.
+    """
+
+    def __init__(self, client: "redis.Redis") -> None:
+        # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
+        self._redis: Any = client
+        self._scripts = load_scripts(client, "worker.contract.registry", ("publish", "move"))
+
+    @cached_property
+    def baseline(self) -> Card:
+        """The card of the model that ships with this program.
+
+        Raises:
+            ModelError: it is missing or no card.
+        """
+        return Card.read(BASELINE)
+
+    # Versions -----------------------------------------------------------------------------------------------------
+
+    def publish(self, card: Card, files: Mapping[str, bytes], *, fence: Fence | None = None) -> None:
+        """Store a version, whole or not at all, and name it the candidate. To publish it again changes nothing.
+
+        The oldest versions beyond `VERSIONS_KEPT` go, unless they have an alias.
+
+        Args:
+            card: of the version; it names all the files.
+            files: their contents, by name.
+            fence: must still be held, or nothing is stored.
+
+        Raises:
+            ModelError: card and files do not belong together, another content has this name, or the fence is lost.
+        """
+        check_complete(card, files)
+        text = card.dumps().encode()
+        if card.version == self.baseline.version and text != self.baseline.dumps().encode():
+            raise ModelError(f"{card.version} is the name of the baseline. Give this model another name.")
+        contents = [item for name, content in files.items() for item in (keys.file(name), content)]
+        answer = self._scripts["publish"](
+            keys=[keys.model(card.version), keys.MODELS, keys.ALIASES, *_fence_key(fence)],
+            args=[
+                card.version,
+                hashlib.sha256(text).hexdigest(),
+                fence.token if fence else "",
+                VERSIONS_KEPT,
+                keys.MODEL_PREFIX,
+                keys.CARD,
+                text,
+                *contents,
+            ],
+        )
+        if answer == -1 and not self._holds(card):
+            raise ModelError(
+                f"There is another model {card.version} already. Versions never change: give it a new name."
+            )
+        if answer == -2:
+            raise ModelError(_LEASE_LOST)
+
+    def _holds(self, card: Card) -> bool:
+        """Whether the version of this name is this one, if written otherwise: another release may know more fields."""
+        try:
+            return self.fetch(card.version)[0] == card
+        except ModelError:
+            return False
+
+    def fetch(self, version: str) -> tuple[Card, dict[str, bytes]]:
+        """Return a version's card and all its files, by name, verified.
+
+        Raises:
+            ModelError: there is no such version, or it is incomplete or altered.
+        """
+        if version == self.baseline.version:
+            return self.baseline, {name: read_file(BASELINE, self.baseline, name) for name in self.baseline.files}
+        body = {field.decode(): value for field, value in self._redis.hgetall(keys.model(version)).items()}
+        card = read_card(version, body.get(keys.CARD), body.get(keys.SHA256))
+        return card, {name: verified(card, name, body.get(keys.file(name))) for name in card.files}
+
+    def fetch_model(self, version: str) -> tuple[Card, bytes]:
+        """Return what classifying with a version takes: its card and its model.tflite, verified.
+
+        Raises:
+            ModelError: there is no such version, or it is incomplete or altered.
+        """
+        if version == self.baseline.version:
+            return self.baseline, read_file(BASELINE, self.baseline, MODEL)
+        text, sha256, content = self._redis.hmget(keys.model(version), keys.CARD, keys.SHA256, keys.file(MODEL))
+        card = read_card(version, text, sha256)
+        return card, verified(card, MODEL, content)
+
+    def decision(self, card: Card) -> Decision | None:
+        """Return what the gate found of a version; None if it never stood before it.
+
+        Raises:
+            ModelError: it is altered.
+        """
+        if DECISION not in card.files or card.version == self.baseline.version:
+            return None
+        content = self._redis.hget(keys.model(card.version), keys.file(DECISION))
+        return Decision.loads(verified(card, DECISION, content))
+
+    def card(self, version: str) -> Card:
+        """Return a version's card, verified.
+
+        Raises:
+            ModelError: there is no such version, or its card is altered.
+        """
+        if version == self.baseline.version:
+            return self.baseline
+        return read_card(version, *self._redis.hmget(keys.model(version), keys.CARD, keys.SHA256))
+
+    def versions(self) -> list[PublishedVersion]:
+        """Return all versions, the newest first and the baseline last; a damaged one with what is wrong with it."""
+        names = [name.decode() for name in self._redis.zrevrange(keys.MODELS, 0, -1)]
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.hmget(keys.model(name), keys.CARD, keys.SHA256, keys.PUBLISHED)
+            bodies = pipeline.execute()
+        found = []
+        for name, (text, sha256, published) in zip(names, bodies, strict=True):
+            if name == self.baseline.version:
+                continue
+            try:
+                found.append(PublishedVersion(name, int(published or 0) / 1000, read_card(name, text, sha256)))
+            except ModelError as fault:
+                found.append(PublishedVersion(name, int(published or 0) / 1000, None, str(fault)))
+        created = datetime.fromisoformat(self.baseline.created).timestamp()
+        return [*found, PublishedVersion(self.baseline.version, created, self.baseline)]
+
+    def resolve(self, words: str) -> str:
+        """Return the version meant by an alias, by a version's name, or by the beginning of one.
+
+        Raises:
+            UsageError: none or several are meant.
+        """
+        aliases = self.aliases()
+        named = {
+            Alias.LIVE: aliases.live,
+            Alias.PREVIOUS: aliases.previous,
+            Alias.CANDIDATE: aliases.candidate,
+            Alias.BASELINE: self.baseline.version,
+        }
+        if words in named:
+            version = named[Alias(words)]
+            if version is None:
+                raise UsageError(f"There is no {words} version. `digitmill models list` shows what there is.")
+            return version
+        names = {name.decode() for name in self._redis.zrange(keys.MODELS, 0, -1)} | {self.baseline.version}
+        meant = [words] if words in names else sorted(name for name in names if words and name.startswith(words))
+        if len(meant) == 1:
+            return meant[0]
+        if meant:
+            raise UsageError(f"{words} may mean {', '.join(meant[:5])}. Type more of it.")
+        raise UsageError(f"There is no model {words}. `digitmill models list` shows what there is.")
+
+    # What is live -------------------------------------------------------------------------------------------------
+
+    def live(self) -> str:
+        """Return the version that is live. The cheapest read there is: workers do it all the time."""
+        return self._version(self._redis.hget(keys.ALIASES, Alias.LIVE)) or self.baseline.version
+
+    def aliases(self) -> Aliases:
+        """Return which version each alias means."""
+        live, previous, candidate = (
+            self._version(stored)
+            for stored in self._redis.hmget(keys.ALIASES, Alias.LIVE, Alias.PREVIOUS, Alias.CANDIDATE)
+        )
+        return Aliases(live or self.baseline.version, previous, candidate)
+
+    def promote(
+        self,
+        version: str,
+        *,
+        reason: str,
+        expected: str | None = None,
+        fence: Fence | None = None,
+        who: str = "",
+        canary: bool = True,
+    ) -> bool:
+        """Make a version live in one atomic write; return False if it is already.
+
+        Args:
+            version: which; all of it is verified first.
+            reason: why, for the history.
+            expected: what must still be live, for whoever has compared the two; None: whatever is now.
+            fence: must still be held.
+            who: does it; user and host by default.
+            canary: whether workers roll it back by themselves if it fails; see `ServiceCounts.fault`.
+
+        Raises:
+            ModelError: the version is missing, incomplete or altered, something else is live than expected, or the
+                fence is lost. Nothing has changed then.
+        """
+        self.fetch(version)
+        return self._move("promote", version, expected or self.live(), reason, fence, who, canary=canary)
+
+    def rollback(self, *, reason: str, expected: str | None = None, who: str = "") -> str:
+        """Make the previous version live again, in one atomic write; the one that was live becomes the previous.
+
+        Args:
+            reason: why, for the history.
+            expected: what must still be live, for whoever found fault with it; None: whatever is now.
+            who: does it; user and host by default.
+
+        Returns:
+            The version that is live now.
+
+        Raises:
+            ModelError: there is no previous version, it is incomplete or altered, or something else is live than
+                expected. Nothing has changed then.
+        """
+        aliases = self.aliases()
+        if expected is not None and aliases.live != expected:
+            raise ModelError(_moved(expected))
+        if aliases.previous is None:
+            raise ModelError(f"Nothing was live before {aliases.live}, so there is nothing to roll back to.")
+        self.fetch(aliases.previous)
+        self._move("rollback", aliases.previous, expected or aliases.live, reason, None, who, canary=False)
+        return aliases.previous
+
+    def history(self) -> list[LiveChange]:
+        """Return the latest changes of what is live, newest first."""
+        return [LiveChange.from_json(text) for text in self._redis.lrange(keys.MOVES, 0, -1)]
+
+    # What a version does in service -------------------------------------------------------------------------------
+
+    def canary(self) -> Canary | None:
+        """Return the live version if it was promoted to be watched, and the one before it; or None."""
+        live, before, canary = self._redis.hmget(keys.ALIASES, Alias.LIVE, Alias.PREVIOUS, keys.CANARY_IMAGES)
+        version, previous = self._version(live), self._version(before)
+        return Canary(version, previous) if version and previous and canary == live else None
+
+    def count(self, version: str, tally: ServiceCounts) -> None:
+        """Add to what a version has answered."""
+        with self._redis.pipeline(transaction=True) as pipeline:
+            for name, count in asdict(tally).items():
+                if count:
+                    pipeline.hincrby(keys.tally(version), name, count)
+            pipeline.expire(keys.tally(version), TALLY_KEPT_SECONDS)
+            pipeline.execute()
+
+    def tally(self, version: str) -> ServiceCounts:
+        """Return what a version has answered since it was promoted."""
+        body = self._redis.hgetall(keys.tally(version))
+        return ServiceCounts(**{each.name: int(body.get(each.name.encode(), 0)) for each in fields(ServiceCounts)})
+
+    def _version(self, stored: bytes | None) -> str | None:
+        """Return the version that an alias has. The baseline is stored as that word: each release ships its own."""
+        if stored is None:
+            return None
+        return self.baseline.version if stored == Alias.BASELINE.encode() else stored.decode()
+
+    def _move(
+        self, action: str, version: str, expected: str, reason: str, fence: Fence | None, who: str, *, canary: bool
+    ) -> bool:
+        answer = self._scripts["move"](
+            keys=[keys.ALIASES, keys.MOVES, keys.model(version), keys.tally(version), *_fence_key(fence)],
+            args=[
+                version,
+                expected,
+                self.baseline.version,
+                action,
+                _words(who or _who()),
+                _words(reason),
+                HISTORY_KEPT,
+                fence.token if fence else "",
+                "1" if canary else "",
+            ],
+        )
+        if answer == -1:
+            raise ModelError(_moved(expected))
+        if answer == -2:
+            raise ModelError(missing(version))
+        if answer == -3:
+            raise ModelError(_LEASE_LOST)
+        return bool(answer)
+
+
+def _moved(expected: str) -> str:
+    return f"{expected} is not live any more, so nothing was changed. `digitmill models list` shows what is."
+
+
+def _fence_key(fence: Fence | None) -> Sequence[str]:
+    return [fence.key] if fence else []
+
+
+def _words(text: str) -> bytes:
+    """Fit for the history: of bounded length, and UTF-8 whatever a terminal passed on."""
+    return text[:_MAX_REASON].encode("utf-8", "replace")
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        user = "?"
+    return f"{user}@{socket.gethostname()}"
