@@ -12,10 +12,11 @@ from hypothesis.extra import numpy as arrays
 
 from model.data.taught import TaughtFolder, fingerprint
 from model.errors import UsageError
+from model.training.options import TrainingOptions
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.teaching import LabelChange, Settled, Teaching, records, teaching
 from worker.contract.teaching import keys as teaching_keys
-from worker.contract.training import TrainingOptions, Trainings, TrainingState
+from worker.contract.training import Trainings, TrainingState
 from worker.trainer.taught_keeper import AT_ONCE, TaughtKeeper
 
 images = arrays.arrays(np.uint8, (28, 28))
@@ -119,7 +120,7 @@ def test_what_is_sent_is_kept_and_accounted_for(taught, keeper, folder, lesson, 
     assert not keeper.keep()
     assert taught.waiting() == 0
     assert taught.labels() == listed(folder) == {each.sha256: each.label for each in some}
-    kept, waiting = taught.lessons()
+    kept, waiting = taught.label_changes()
     assert ({each.name for each in kept}, waiting) == ({f"{index}.png" for index in range(5)}, [])
     train, held = folder.load()
     assert {image.tobytes() for part in (train, held) for image in part.images} == {
@@ -204,7 +205,7 @@ def test_the_account_is_made_anew_after_redis_was_lost(taught, client, keeper, f
     keeper.keep()
     client.flushall()
     TaughtKeeper(taught, tmp_path).keep()
-    kept, _ = taught.lessons()
+    kept, _ = taught.label_changes()
     assert {each.name for each in kept} == {"0.png", "1.png"}
     assert taught.labels() == listed(folder)
 
@@ -213,7 +214,7 @@ def test_nothing_is_held_to_be_known_while_nobody_looks_at_the_folder(taught, ke
     """It may have been emptied by hand since the trainer ended: what is taught then is sent all the same."""
     taught.send([lesson(0)])
     keeper.keep()
-    keeper.dismiss()
+    keeper.release()
     folder.remove(lesson(0).sha256)
     taught.send([lesson(0, when=2.0)])
     keeper.keep()
@@ -279,7 +280,7 @@ def test_one_folder_keeps_what_is_taught(taught, keeper, folder, lesson, tmp_pat
     assert (taught.waiting(), other.changes(), keeper.changes()) == (1, 0, 1)
     assert not TaughtKeeper(taught, tmp_path).keep(), "the same folder"
     assert len(listed(folder)) == 2
-    keeper.dismiss()
+    keeper.release()
     taught.send([lesson(2)])
     other.keep()
     assert listed(TaughtFolder(tmp_path / "other" / "taught")) == taught.labels() == {lesson(2).sha256: lesson(2).label}
@@ -366,7 +367,7 @@ def test_whatever_happens_in_between_the_last_word_on_each_image_counts(
                 list(keeper._settled())
                 keeper = TaughtKeeper(taught, data)
             case "leave":
-                keeper.dismiss()
+                keeper.release()
             case "edit" if not taught.waiting() and folder.list():
                 expected.pop(folder.list()[0].sha256)
                 folder.list()[0].path.unlink()
