@@ -130,8 +130,8 @@ def from_plain(kind: type[_Record], value: Any) -> _Record:
     Raises:
         Damaged: A value has another type, or a field is missing.
     """
-    record: _Record = _reader(kind)(value)
-    return record
+    reader: Callable[[Any], _Record] = _reader(kind)  # type: ignore[arg-type]  # a class is hashable
+    return reader(value)
 
 
 def _check_format(body: Any, key: str, expected: int) -> None:
