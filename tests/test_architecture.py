@@ -99,6 +99,46 @@ def test_imports_go_one_way() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
+MAX_MODULES = 13
+"""How many modules a room holds at most, so that a newcomer finds a line's room from `ls` alone."""
+
+
+def rooms() -> set[str]:
+    """Every folder of code, with a slash at its end, except the three packages' own."""
+    folders = {path.parent.relative_to(ROOT).as_posix() for each in PACKAGES for path in (ROOT / each).rglob("*.py")}
+    return {f"{folder}/" for folder in folders - {"model", "worker", "producer"}}
+
+
+def test_the_code_map_is_that_of_the_tree() -> None:
+    """ARCHITECTURE.md has one line for each room, and none for a room that is gone."""
+    table = ARCHITECTURE.partition("## Code map")[2].partition("## ")[0]
+    mapped = re.findall(r"^\| `([\w/]+/)` \|", table, re.MULTILINE)
+    assert len(mapped) == len(set(mapped))
+    assert set(mapped) == rooms()
+
+
+def test_no_room_is_overcrowded() -> None:
+    """Each folder of code holds a dozen modules or so."""
+    modules: dict[str, int] = {}
+    for each in PACKAGES:
+        for path in (ROOT / each).rglob("*.py"):
+            if path.name not in {"__init__.py", "__main__.py"}:
+                folder = path.parent.relative_to(ROOT).as_posix()
+                modules[folder] = modules.get(folder, 0) + 1
+    assert {folder: count for folder, count in modules.items() if count > MAX_MODULES} == {}
+
+
+def test_each_room_of_the_code_has_a_room_of_tests() -> None:
+    """tests/ mirrors the rooms; a subpackage of a room may be tested in the room's own folder."""
+    missing = []
+    for room in rooms():
+        folder = ROOT / "tests" / room
+        if not list(folder.glob("test_*.py")) and not list(folder.parent.glob("test_*.py")):
+            missing.append(room)
+    assert missing == []
+
+
 def test_help_is_there_at_once() -> None:
     """The median of five is below 0.3 s; each imports only what it needs."""
     seconds = []
