@@ -108,10 +108,8 @@ def find_sheet(image: Grey) -> Mask | None:
     coarse, _ = shrink(image, COARSE_SIDE)
     light = otsu(coarse)[1]
     for side in (light, 255 - light):
-        if (
-            not MIN_SHEET < cv2.countNonZero(side) / side.size < MAX_SHEET
-            or border_pixels(side).mean() > MAX_SHEET * 255
-        ):
+        share, border_share = cv2.countNonZero(side) / side.size, border_pixels(side).mean() / 255
+        if not MIN_SHEET < share < MAX_SHEET or border_share > MAX_SHEET:
             continue
         sheet = _straight_sided(side)
         if sheet is not None and _is_bare_outside(coarse, sheet, side):
@@ -128,10 +126,8 @@ def _straight_sided(mask: Mask) -> Mask | None:
         return None
     corners = cv2.approxPolyDP(outline, CORNER_TOLERANCE * cv2.arcLength(outline, closed=True), closed=True)
     _, (width, height), _ = cv2.minAreaRect(outline)
-    is_straight = len(corners) in SHEET_CORNERS and cv2.contourArea(corners) > MIN_STRAIGHTNESS * cv2.contourArea(
-        outline
-    )
-    if not is_straight or min(width, height) <= COARSE_SIDE / 4:
+    is_straight = cv2.contourArea(corners) > MIN_STRAIGHTNESS * cv2.contourArea(outline)
+    if len(corners) not in SHEET_CORNERS or not is_straight or min(width, height) <= COARSE_SIDE / 4:
         return None
     hull = cv2.fillConvexPoly(np.zeros_like(mask), outline, 255)
     area = cv2.countNonZero(hull)

@@ -51,7 +51,8 @@ SUPERSAMPLING = 3
 MIN_STROKE_WIDTH, MAX_STROKE_WIDTH = 1.5, 3.0
 """Widths in pixels of MNIST, to which thinner and thicker strokes are brought.
 
-Nine of ten of MNIST's digits have strokes 1.8 to 3.9 pixels wide. The change gains a point or two of accuracy on hairlines, markers and coarse bilevel images, and costs nothing elsewhere."""
+Nine of ten of MNIST's digits have strokes 1.8 to 3.9 pixels wide. The change gains a point or two of accuracy on
+hairlines, markers and coarse bilevel images, and costs nothing elsewhere."""
 
 _TWO_BY_TWO = np.ones((2, 2), np.uint8)
 _SURPLUS_TAKEN = 0.7  # share of the surplus width; more would wear through a stroke where it is thinner than average
