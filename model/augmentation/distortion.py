@@ -47,7 +47,7 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not 0 <= value < math.inf:
-                raise UsageError(f"An augmentation by {name} cannot be {value}. Give 0 or more.")
+                raise UsageError(f"An augmentation by {name} cannot be {value}. Give a finite number, 0 or more.")
 
 
 def distort(images: NDArray[np.uint8], limits: Augmentation, random: np.random.Generator) -> NDArray[np.uint8]:
