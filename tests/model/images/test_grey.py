@@ -77,7 +77,10 @@ def test_lightness_is_kept_where_it_serves():
 @QUICK
 @given(ink=COLOURS, paper=COLOURS)
 def test_ink_and_paper_of_any_two_colours_differ_in_grey(ink, paper):
-    """Whichever two colours ink and paper have, if they differ well, grey shows the figure with fair contrast."""
+    """Whichever two colours ink and paper have, if they differ well, grey shows the figure with fair contrast.
+
+    If one of them is clearly lighter, it stays the lighter one.
+    """
     distance = float(np.linalg.norm(np.subtract(ink, paper)))
     assume(distance > 40)
     grey = colour_to_grey(drawn(ink, paper))
@@ -85,6 +88,8 @@ def test_ink_and_paper_of_any_two_colours_differ_in_grey(ink, paper):
     assert grey.dtype == np.uint8
     assert abs(shares_ink(grey, FIGURE)) > 0.95
     assert np.ptp(grey) > 0.15 * distance
+    lighter = float(np.subtract(paper, ink) @ (0.299, 0.587, 0.114))
+    assert abs(lighter) < 5 or (shares_ink(grey, FIGURE) > 0) == (lighter > 0)
 
 
 @pytest.mark.parametrize(

@@ -178,14 +178,14 @@ def test_strokes_of_a_neighbour_at_the_border_go(side):
     assert np.array_equal(find_digit(page), digit)
 
 
-def test_strokes_of_a_digit_that_the_border_cuts_off_stay():
-    """A bar along the same side as the digit's body is the digit's: both are cut off."""
-    five = np.zeros((100, 80), np.uint8)
-    five[:4, 15:70] = 255
-    cv2.ellipse(five, (40, 55), (28, 40), 0, -80, 150, 255, 8)
-    five[:58, 15:23] = 255
-    five[8:12, 15:70] = 0
-    assert np.array_equal(find_digit(five), five)
+@pytest.mark.parametrize(("left", "stays"), [(0, True), (8, False)])
+def test_a_sliver_stays_only_at_the_side_that_cuts_off_the_digit(left, stays):
+    """A sliver along one side belongs to a digit that the same side cuts off, and not to a digit that is whole."""
+    page = np.zeros((100, 80), np.uint8)
+    page[80:88, left:70] = page[15:88, 40:48] = 255
+    page[20:70, :4] = 255
+    assert find_digit(page)[40, 1] == (255 if stays else 0)
+    assert find_digit(page)[40, 44] == 255
 
 
 # The sheet

@@ -89,7 +89,7 @@ def test_corners_connect():
 
 
 @QUICK
-@given(data=st.data(), image=IMAGES, share=st.floats(0, 1))
+@given(data=st.data(), image=IMAGES, share=st.floats(0, 1) | st.sampled_from([0.25, 0.5, 0.75]))
 def test_a_quantile_is_the_level_that_a_share_of_the_pixels_reaches(data, image, share):
     """At least the share of the masked pixels lies at or below the quantile, and less than the share lies below it."""
     mask = data.draw(arrays.arrays(np.uint8, image.shape, elements=st.sampled_from([0, 255])))
@@ -108,6 +108,12 @@ def test_quantiles_come_in_the_order_of_their_shares():
     image = np.array([[7, 3, 9, 200, 100]], np.uint8)
     assert quantiles(image, np.full_like(image, 255), 0, 0.5, 1) == [3, 9, 200]
     assert quantiles(image, np.zeros_like(image), 0.5, 1) == [0, 0]
+
+
+def test_a_quantile_counts_the_pixel_that_completes_its_share():
+    """Of four levels the first is the quantile of a quarter, and the second, not the third, that of a half."""
+    image = np.array([[10, 20], [30, 40]], np.uint8)
+    assert quantiles(image, np.full_like(image, 255), 0.25, 0.5, 0.51) == [10, 20, 30]
 
 
 @QUICK
