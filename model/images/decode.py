@@ -77,7 +77,7 @@ running, and that says nothing about the image."""
 
 _FORMATS = "PNG, JPEG, BMP, GIF, TIFF or WebP"
 
-# Other files that users submit now and then: the position of the mark, the mark, what the file is, and the remedy.
+# Other files that users sometimes submit: the position of the mark, the mark, what the file is, and the remedy.
 _OTHERS = (
     (4, b"ftypheic", "a HEIC photograph", "Convert it to JPEG"),
     (4, b"ftypheix", "a HEIC photograph", "Convert it to JPEG"),

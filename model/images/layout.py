@@ -108,8 +108,8 @@ def find_sheet(image: Grey) -> Mask | None:
     coarse, _ = shrink(image, COARSE_SIDE)
     light = otsu(coarse)[1]
     for side in (light, 255 - light):
-        share, border_share = cv2.countNonZero(side) / side.size, border_pixels(side).mean() / 255
-        if not MIN_SHEET < share < MAX_SHEET or border_share > MAX_SHEET:
+        share = cv2.countNonZero(side) / side.size
+        if not MIN_SHEET < share < MAX_SHEET or border_pixels(side).mean() > MAX_SHEET * 255:
             continue
         sheet = _straight_sided(side)
         if sheet is not None and _is_bare_outside(coarse, sheet, side):

@@ -23,7 +23,7 @@ BOX = 20
 """Length of the longer side of the ink of an MNIST digit, in pixels."""
 
 WORKING_SIDE = 160
-"""Length of the longer side, in pixels, at most, at which ink is looked for: eight times MNIST's, for a full digit."""
+"""Length of the longer side, in pixels, at most, at which ink is looked for: eight times MNIST's box."""
 
 SMALL_DIGIT = 0.4
 """Size of a digit, as a share of the longer side, below which normalisation looks at it again, more closely."""

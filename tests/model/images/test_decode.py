@@ -277,7 +277,7 @@ def test_a_file_cut_in_half_is_broken(name):
 
 @pytest.mark.parametrize("name", FILES)
 def test_no_damage_raises_anything_else(name, recwarn):
-    """A file that is cut anywhere, or of which any bytes change, is read or refused, and causes no warnings."""
+    """A file that is cut anywhere, or in which any bytes change, is read or refused, without a warning."""
     random = np.random.default_rng(1)
     data = FILES[name]
     for length in range(0, len(data), max(1, len(data) // 25)):

@@ -72,7 +72,7 @@ def test_what_is_not_plain_is_left_to_pillow(name):
 
 
 def test_no_damaged_file_is_decoded():
-    """A file of which any byte changes, or which is cut anywhere, is left to Pillow."""
+    """A file in which any byte changes, or that is cut anywhere, is left to Pillow."""
     data = encoded(COLOUR)
     for at in range(8, len(data)):
         damaged = bytearray(data)
