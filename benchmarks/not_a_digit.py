@@ -1,15 +1,16 @@
-"""How often what is no digit passes for one, and how often a digit that is read rightly is doubted.
+"""Measure how often an image that is not a digit passes for one, and how often a correctly read digit is flagged.
 
     python benchmarks/not_a_digit.py [--model FOLDER] [--mnist FOLDER] [--digits FOLDER] [--show FILE.png]
 
-Whatever is below the threshold of confidence, or refused with an error, is flagged for a person to look at. Everything
-goes the way of a worker's images: encoded bytes are decoded, normalised and classified, at the model's temperature.
+An image is flagged for review if its confidence is below the threshold, or if it is refused with an error. The
+benchmark handles each image as a worker does: it decodes, normalises and classifies encoded bytes, at the model's
+temperature.
 
-Nothing here is drawn by `model.augmentation.outliers`, which the network learned from: letters, signs and words are set in fonts and
-distorted, photographs are crops of scikit-learn's two, numbers are MNIST's test digits side by side. Letters that
-people write like digits (O, I, Z, S, …) are left out: nobody could tell.
+The network learned from `model.augmentation.outliers`, so the benchmark draws images of its own. It sets letters, signs
+and words in fonts and distorts them, crops scikit-learn's two photographs, and puts MNIST's test digits side by side.
+It leaves out letters that people write like digits (O, I, Z, S, …), because nobody can tell them apart.
 
-`--digits` names a folder of real digits as `<set>/<label>/<file>`; MNIST's test images are always among them.
+`--digits` names a folder of real digits, `<set>/<label>/<file>`. The benchmark always measures MNIST's test images too.
 """
 
 import argparse
@@ -56,9 +57,9 @@ def main() -> None:
     parser.add_argument("--mnist", type=Path, help="folder with MNIST's four IDX files or mnist.npz")
     parser.add_argument("--digits", type=Path, help="folder of real digits, <set>/<label>/<file>")
     parser.add_argument("--count", type=int, default=500, help="images of each kind (default 500)")
-    parser.add_argument("--threshold", type=float, default=0.8, help="of the detailed tables (default 0.8)")
+    parser.add_argument("--threshold", type=float, default=0.8, help="threshold of the detailed tables (default 0.8)")
     parser.add_argument(
-        "--show", type=Path, metavar="FILE", help="draw examples of each kind, and what they are read as"
+        "--show", type=Path, metavar="FILE", help="picture to draw, with examples of each kind as the network sees them"
     )
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
@@ -67,7 +68,7 @@ def main() -> None:
     test = load_test(arguments.mnist)
 
     print(f"{card.version}, temperature {card.temperature:.3f}; {arguments.count} images of each kind\n")
-    others = {}
+    others: dict[str, Readings] = {}
     for kind, make in _kinds(test.images).items():
         random = np.random.default_rng(list(kind.encode()))
         others[kind] = read((make(random) for _ in range(arguments.count)), None, classifier)
@@ -87,14 +88,14 @@ def main() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What became of n images.
+    """The results for n images.
 
     Attributes:
-        images: uint8 (n, 28, 28), as the network saw them.
-        digits: int (n,).
-        confidences: (n,), 0 where the image was refused.
-        right: bool (n,), whether it was read as its label; False where there is none.
-        refused: how many were, by error code.
+        images: Images as the network saw them, uint8 (n, 28, 28).
+        digits: Digits that the network read, int (n,).
+        confidences: Confidences, 0 to 1, (n,); 0 where the image was refused.
+        right: Whether each image was read as its label, bool (n,); False where it has none.
+        refused: Number of refused images by error code.
     """
 
     images: Grey
@@ -104,12 +105,18 @@ class Readings:
     refused: Counter[str]
 
     def passed(self, threshold: float) -> NDArray[np.bool_]:
-        """Which were neither refused nor doubted."""
+        """Return which images were neither refused nor below the threshold, bool (n,)."""
         return self.confidences >= max(threshold, 1e-9)
 
 
 def read(files: Iterator[bytes], labels: NDArray[np.integer] | None, classifier: Classifier) -> Readings:
-    """Decode, normalise and classify, as a worker does."""
+    """Decode, normalise and classify files, as a worker does.
+
+    Args:
+        files: Bytes of the image files.
+        labels: Labels of the files, int (n,), if they have any.
+        classifier: Classifier that reads the images.
+    """
     images, refused = [], {}
     for index, file in enumerate(files):
         try:
@@ -127,7 +134,7 @@ def read(files: Iterator[bytes], labels: NDArray[np.integer] | None, classifier:
 
 
 def _print_kinds(others: dict[str, Readings], threshold: float) -> None:
-    print(f"No digits: flagged = refused + below {threshold}; passed = taken for a digit (false negatives)")
+    print(f"Images that are not digits: flagged = refused + below {threshold}; passed = taken for a digit")
     print(f"  {'kind':<20}{'refused':>9}{'below':>9}{'passed':>9}   refused as; passed as")
     for kind, readings in others.items():
         passed, count = readings.passed(threshold), len(readings.digits)
@@ -139,7 +146,7 @@ def _print_kinds(others: dict[str, Readings], threshold: float) -> None:
 
 
 def _print_digits(digits: dict[str, Readings], threshold: float) -> None:
-    print(f"\nDigits: flagged, of those read rightly (false positives) and of those read wrongly, below {threshold}")
+    print(f"\nDigits: flagged because refused or below {threshold}, of those read correctly and of those misread")
     print(f"  {'set':<20}{'images':>9}{'right':>9}{'of right, flagged':>22}{'of wrong, flagged':>22}")
     for name, readings in digits.items():
         flagged, wrong = ~readings.passed(threshold), ~readings.right
@@ -151,10 +158,8 @@ def _print_digits(digits: dict[str, Readings], threshold: float) -> None:
 
 
 def _print_thresholds(others: dict[str, Readings], digits: dict[str, Readings]) -> None:
-    print(
-        "\nBy threshold: no digits that pass (mean over kinds); then of digits, the share that is accepted (coverage)"
-    )
-    print("and the share of those that is wrong (risk)")
+    print("\nBy threshold: share of other images that passes (mean over kinds); share of digits that is accepted")
+    print("(coverage), and share of these that is misread (risk)")
     print(f"  {'threshold':<12}{'passed':>9}" + "".join(f"{name:>22}" for name in digits))
     for threshold in (0, *THRESHOLDS):
         passed = np.mean([readings.passed(threshold).mean() for readings in others.values()])
@@ -163,12 +168,17 @@ def _print_thresholds(others: dict[str, Readings], digits: dict[str, Readings]) 
             accepted = readings.passed(threshold)
             line += f"{f'{accepted.mean():.2%}  {1 - readings.right[accepted].mean():.3%}':>22}"
         print(line)
-    accepted = np.concatenate([readings.confidences[readings.right] for readings in digits.values()])
-    print(f"\nArea under the ROC curve, right digits against no digits: {_roc_area(accepted, others):.4f}")
+    confidences = np.concatenate([readings.confidences[readings.right] for readings in digits.values()])
+    print(
+        f"\nArea under the ROC curve, correctly read digits against other images: {_roc_area(confidences, others):.4f}"
+    )
 
 
 def _roc_area(digits: NDArray[np.floating], others: dict[str, Readings]) -> float:
-    """How likely a right digit is to have a higher confidence than a non-digit, whose kinds count alike."""
+    """Return the probability that a correctly read digit has a higher confidence than an image that is not a digit.
+
+    The kinds of images that are not digits have equal weights.
+    """
     ordered = np.sort(digits)
     return float(
         np.mean(
@@ -185,11 +195,11 @@ def _named(taken: list[tuple[int, int]]) -> str:
     return ", ".join(f"{digit} ×{count}" for digit, count in taken) or "none"
 
 
-# What is no digit.
+# Images that are not digits.
 
 
 def _kinds(digits: Grey) -> dict[str, Callable[[Random], bytes]]:
-    """By name, what makes one file of each kind."""
+    """Return the kinds by name, each a function that makes one file."""
     photographs = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in load_sample_images().images]
     return {
         "blank page": _blank_page,
@@ -210,7 +220,7 @@ def _one(choices: Any, random: Random) -> Any:
 
 
 def _blank_page(random: Random) -> bytes:
-    """Paper, lit unevenly, with its grain."""
+    """Photograph empty paper, unevenly lit, with its grain."""
     side = int(random.integers(28, 400))
     light = np.linspace(0, random.uniform(0, 40), side) + random.uniform(120, 215)
     return _encoded(light + random.normal(0, random.uniform(0, 4), (side, side)), random)
@@ -233,7 +243,7 @@ def _crop(photographs: list[Any], random: Random) -> bytes:
 
 
 def _number(digits: Grey, random: Random) -> bytes:
-    """Two or three digits, none so near its neighbour that they touch."""
+    """Draw two or three digits side by side, without letting them touch."""
     row = []
     for digit in digits[random.integers(0, len(digits), random.integers(2, 4))]:
         columns = np.flatnonzero(digit.any(axis=0))
@@ -244,7 +254,7 @@ def _number(digits: Grey, random: Random) -> bytes:
 
 
 def _text(text: str, random: Random, fonts: tuple[str, ...] = FONTS) -> Grey:
-    """Ink 0 to 255; bent and turned as by hand."""
+    """Set text in a random font, and bend and turn it as handwriting is, uint8, light ink on black."""
     size = int(random.integers(60, 140))
     font = ImageFont.truetype(str(Path(mpl.get_data_path(), "fonts", "ttf", _one(fonts, random))), size)
     left, top, right, bottom = font.getbbox(text)
@@ -254,7 +264,7 @@ def _text(text: str, random: Random, fonts: tuple[str, ...] = FONTS) -> Grey:
 
 
 def _shape(random: Random) -> Grey:
-    """An outline or filled: polygons of five to eight corners, stars, crosses, broad bars, rings within rings."""
+    """Draw a filled star, the outline of a star, a filled polygon of many corners, or rings within rings."""
     canvas = np.zeros((160, 160), np.uint8)
     corners, kind = int(random.integers(5, 9)), random.integers(4)
     angle = 2 * np.pi * (np.arange(2 * corners) / (2 * corners) + random.random())
@@ -272,10 +282,10 @@ def _shape(random: Random) -> Grey:
 
 
 def _scribble(random: Random) -> Grey:
-    """A pen that wanders with inertia, long enough to cross itself many times."""
+    """Draw the line of a pen that wanders with inertia until it has crossed itself many times."""
     turns = np.cumsum(random.normal(0, 0.12, 700)) + np.cumsum(random.normal(0, 0.25, 700))
     steps = np.stack([np.cos(turns), np.sin(turns)], axis=1) * 2
-    inside = np.abs((np.cumsum(steps, axis=0) + 50) % 200 - 100)  # reflected at the edges of a square
+    inside = np.abs((np.cumsum(steps, axis=0) + 50) % 200 - 100)  # reflected at the sides of a square
     canvas = np.zeros((160, 160), np.uint8)
     cv2.polylines(
         canvas,
@@ -288,7 +298,7 @@ def _scribble(random: Random) -> Grey:
 
 
 def _bent(ink: Grey, random: Random) -> Grey:
-    """Turned, slanted, stretched and displaced smoothly (Simard et al. 2003), with the pen made thinner or thicker."""
+    """Turn, slant and shrink ink, displace it smoothly (Simard et al. 2003), and thicken it."""
     height, width = ink.shape
     field = [cv2.GaussianBlur(random.uniform(-1, 1, (height, width)).astype(np.float32), (0, 0), 14) for _ in range(2)]
     across, down = (each / np.abs(each).max() * random.uniform(0, 7) for each in field)
@@ -303,7 +313,7 @@ def _bent(ink: Grey, random: Random) -> Grey:
 
 
 def _on_paper(ink: Grey, random: Random) -> bytes:
-    """Dark ink on light paper with its grain; one in four the other way round."""
+    """Put dark ink on light paper with its grain; one in four times, light ink on dark paper."""
     paper, pen = random.uniform(190, 255), random.uniform(0, 90)
     if random.random() < 0.25:
         paper, pen = pen, paper
@@ -312,7 +322,7 @@ def _on_paper(ink: Grey, random: Random) -> bytes:
 
 
 def _encoded(page: NDArray[Any], random: Random) -> bytes:
-    """A PNG or JPEG file."""
+    """Return a PNG or JPEG file of a page."""
     file, image = BytesIO(), Image.fromarray(np.clip(page, 0, 255).astype(np.uint8))
     if random.random() < 0.5:
         image.save(file, "PNG", compress_level=1)
@@ -328,7 +338,10 @@ def _png(image: Grey) -> bytes:
 
 
 def _draw(others: dict[str, Readings], digits: dict[str, Readings], threshold: float, file: Path) -> None:
-    """A row of each kind as the network saw it; of digits, those falsely flagged. What passes has a white frame."""
+    """Draw one row per kind as the network saw it, and the digits that were flagged though read correctly.
+
+    Images that passed have a white frame.
+    """
     rows = []
     for kind, readings in {**others, **digits}.items():
         passed = readings.passed(threshold)

@@ -1,9 +1,10 @@
-"""What it costs to make a 28x28 image of a user's file, on one core, and how much memory a large photograph takes.
+"""Measure how long preprocessing a user's file takes on one core, and how much memory a large photograph takes.
 
     python benchmarks/preprocess.py [--repeat 500] [--memory-only]
 
-Prints the median time of `model.images.preprocess.preprocess` over files drawn here, of the kinds that users send, and the
-peak memory that a fresh process needs for a photograph of 12 megapixels beyond what it had before.
+The benchmark draws files of the kinds that users send, and prints the median time that
+`model.images.preprocess.preprocess` takes for each. Then it prints the peak memory, beyond what the process had before,
+that a new process takes for a photograph of 12 megapixels.
 """
 
 import argparse
@@ -26,21 +27,21 @@ from model.images.normalise import normalise
 from model.images.preprocess import preprocess
 
 PHOTOGRAPH = (3000, 4000)
-"""Rows and columns: 12 megapixels."""
+"""Rows and columns of a photograph of 12 megapixels."""
 
 JPEGS: dict[str, dict[str, Any]] = {
     "baseline": {},
     "progressive 4:2:0": {"progressive": True, "subsampling": "4:2:0"},
     "progressive 4:4:4": {"progressive": True, "subsampling": "4:4:4"},
 }
-"""Kinds of JPEG, by how they are written: libjpeg keeps all of a progressive one until its last scan."""
+"""Pillow's options by kind of JPEG. libjpeg keeps all of a progressive JPEG in memory until its last scan."""
 
 
 def main() -> None:
-    """Measure and print a table."""
+    """Measure, and print the times and the memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=500, help="how often each file is preprocessed (default 500)")
-    parser.add_argument("--memory-only", action="store_true", help="leave out the times")
+    parser.add_argument("--memory-only", action="store_true", help="measure the memory alone")
     parser.add_argument("--peak-memory-of", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peak_memory_of:
@@ -77,7 +78,7 @@ def _print_times(repeat: int) -> None:
 
 
 def drawing(height: int, width: int) -> MatLike:
-    """A handwritten-looking 5, dark on white."""
+    """Draw a 5 that looks handwritten, dark on white, uint8 (height, width)."""
     canvas = np.full((height, width), 255, np.uint8)
     corners = [
         (0.66, 0.2),
@@ -96,7 +97,7 @@ def drawing(height: int, width: int) -> MatLike:
 
 
 def photograph(height: int, width: int) -> MatLike:
-    """The same on warm paper under a lamp at the left, with the noise of a camera: (height, width, 3)."""
+    """Draw the same 5 on warm paper under a lamp at the left, with a camera's noise, uint8 (height, width, 3)."""
     random = np.random.default_rng(0)
     light = np.linspace(1.0, 0.6, width, dtype=np.float32)
     grey = drawing(height, width) * light
@@ -106,13 +107,13 @@ def photograph(height: int, width: int) -> MatLike:
 
 
 def _small(image: MatLike) -> MatLike:
-    """28x28, and nearer to a corner than MNIST has it."""
+    """Reduce a drawing to 28x28, with the digit nearer to a corner than in MNIST."""
     corner = cv2.copyMakeBorder(image, 0, 120, 120, 0, cv2.BORDER_REPLICATE)
     return cv2.resize(corner, (28, 28), interpolation=cv2.INTER_AREA)
 
 
 def _coloured(image: MatLike) -> MatLike:
-    """Blue instead of black."""
+    """Return a drawing with blue ink in place of black, (height, width, 3)."""
     return cv2.merge([image, image, np.full_like(image, 255)])
 
 
@@ -141,7 +142,7 @@ def _median(data: bytes, repeat: int) -> float:
 
 
 def _peak_memory(data: bytes) -> float:
-    """MiB by which preprocessing raises the peak of this process, which must be fresh."""
+    """Return by how many MiB preprocessing raises the peak memory of this process, which must be a new one."""
     cv2.setNumThreads(1)
     preprocess(_encoded(drawing(40, 40), "PNG"))
     before = _high_water_mark()
@@ -150,7 +151,7 @@ def _peak_memory(data: bytes) -> float:
 
 
 def _high_water_mark() -> float:
-    """MiB of this process' memory at its peak, by Linux' count: unlike getrusage's it starts anew with the process."""
+    """Return the peak memory of this process in MiB, as Linux counts it: getrusage includes the parent's peak."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1024
 

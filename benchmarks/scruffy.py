@@ -1,10 +1,11 @@
-"""How images that nobody prepared are read: photographs, scans, drawings and cut-outs made of MNIST's test digits.
+"""Measure how images that nobody prepared are read: photographs, scans and drawings made of MNIST's test digits.
 
     python benchmarks/scruffy.py [--mnist FOLDER] [--count 200] [--kinds lamp tight …] [--sheets FOLDER]
 
-Each image is encoded, then goes the way of a worker's: decoded, normalised, classified by the model that ships with
-the package. Prints, worst first, what share of each kind is read rightly, and what share is refused as blank. With
---sheets it saves, per kind, a picture of those read wrongly: the image, what the network was shown, label and reading.
+The benchmark encodes each image, and then handles it as a worker does: it decodes and normalises the image, and the
+baseline classifies it. It prints, worst first, which share of each kind is read correctly, misread, and refused. With
+--sheets it saves one picture per kind with the images that were misread: the image, what the network was shown, the
+label and the reading.
 """
 
 import argparse
@@ -28,17 +29,17 @@ from model.inference.classifier import Classifier
 
 REFUSED = -1
 TILE = 160
-"""Pixels of a side of an image on a sheet."""
+"""Length of each side of an image on a sheet, in pixels."""
 
 
 def main() -> None:
-    """Measure and print a table."""
+    """Measure the chosen kinds and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mnist", type=Path, default=os.environ.get("DIGITMILL_MNIST"), help="folder with MNIST")
     parser.add_argument("--count", type=int, default=200, help="images of each kind (default 200)")
     names = [kind.__name__ for kind in KINDS]
     parser.add_argument("--kinds", nargs="+", choices=names, default=names, metavar="KIND", help=", ".join(names))
-    parser.add_argument("--sheets", type=Path, help="folder for pictures of what is read wrongly")
+    parser.add_argument("--sheets", type=Path, help="folder for pictures of misread images")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     test = mnist.load_test(Path(arguments.mnist) if arguments.mnist else None, download=not arguments.mnist)
@@ -59,8 +60,12 @@ def main() -> None:
 def _measure(
     kind: Kind, digits: list[Digit], labels: NDArray[np.int64], classifier: Classifier, sheets: Path | None
 ) -> tuple[str, float, float, float, str]:
-    """Name, shares right and refused, seconds an image, and the commonest mistakes."""
-    seed = zlib.crc32(kind.__name__.encode())  # the same image whatever else is measured
+    """Measure one kind.
+
+    Returns:
+        Name of the kind, share read correctly, share refused, seconds per image, and the most frequent mistakes.
+    """
+    seed = zlib.crc32(kind.__name__.encode())  # so that the images do not depend on the other kinds
     files = [kind(np.random.default_rng([seed, number]), digit) for number, digit in enumerate(digits)]
     images = np.zeros((len(files), 28, 28), np.uint8)
     refused = np.zeros(len(files), np.bool_)
@@ -84,11 +89,12 @@ def _measure(
 
 
 def _tile(data: bytes, shown: NDArray[np.uint8], caption: str) -> NDArray[np.uint8]:
-    """The image on grey, which shows what is transparent, and beside it what the network is shown."""
-    with Image.open(BytesIO(data)) as picture:
-        if picture.mode.startswith("I"):
-            pixels = np.asarray(picture, np.float64)
-            picture = Image.fromarray((pixels * (255 / pixels.max())).astype(np.uint8))  # noqa: PLW2901 -- the same, shown
+    """Return the image on a grey ground, which shows transparency, beside what the network was shown."""
+    with Image.open(BytesIO(data)) as file:
+        picture: Image.Image = file
+        if file.mode.startswith("I"):
+            pixels = np.asarray(file, np.float64)
+            picture = Image.fromarray((pixels * (255 / pixels.max())).astype(np.uint8))
         rgba = picture.convert("RGBA")
     scale = TILE / max(rgba.size)
     rgba = rgba.resize(

@@ -1,67 +1,94 @@
-"""Digits of MNIST as people photograph, scan and draw them: the images that `scruffy.py` sends through the mill.
+"""MNIST's digits as people photograph, scan and draw them: the images that `scruffy.py` preprocesses and classifies.
 
-A kind is a function of random numbers and a digit that returns the bytes of an image file; its name is the kind's.
-Drawings are made from the skeleton of the digit, so that their strokes may be as thin or as thick as pens make them.
+A kind is a function of random numbers and a digit. It returns the bytes of an image file, and its name is the kind's.
+The kinds draw most digits from their skeletons, so that strokes may be as thin or as thick as pens make them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import TypeAlias
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from cv2.typing import MatLike
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 Random: TypeAlias = np.random.Generator
-Plane: TypeAlias = NDArray[np.float32]
-"""Shares, 0 to 1, of ink or of light: (height, width)."""
 
-Picture: TypeAlias = NDArray[np.uint8]
+Plane: TypeAlias = MatLike
+"""Shares of ink or of light, 0 to 1, float32 (height, width). OpenCV's own type, as its functions return no other."""
+
+Scene: TypeAlias = MatLike
+"""Levels, 0 to 255 and beyond, float32 (height, width), grey, or (height, width, 3 or 4), RGB or RGBA."""
+
+Picture: TypeAlias = MatLike
+"""Grey levels, uint8 (height, width)."""
+
+Colour: TypeAlias = Sequence[float]
+"""Red, green and blue, 0 to 255."""
+
 Kind: TypeAlias = Callable[[Random, "Digit"], bytes]
+"""Returns the bytes of an image file that shows the digit."""
 
 WHITE = (255, 255, 255)
 _DETAIL = 4  # pixels of the skeleton per pixel of MNIST
-_SUBPIXEL = 4  # bits of a coordinate behind the point, as cv2 draws
-_GRAIN = np.random.default_rng(0).standard_normal((2048, 2048), np.float32)  # cut from, as drawing it costs more
+_SUBPIXEL = 4  # fractional bits of a coordinate, as OpenCV draws
+_GRAIN = np.random.default_rng(0).standard_normal(
+    (2048, 2048), np.float32
+)  # grain is cut from it, because new noise takes longer
 
 
 # Strokes
 
 
-def _deletable(first: bool) -> Picture:
-    """For every neighbourhood whether Zhang and Suen's thinning deletes its centre; a neighbour is a bit, clockwise."""
-    codes = np.arange(256)[:, np.newaxis] >> np.arange(8) & 1  # from the north
+def _deletable(first: bool) -> NDArray[np.uint8]:
+    """Return whether Zhang and Suen's thinning deletes the centre of each neighbourhood, uint8 (256,).
+
+    Each neighbour is one bit, clockwise from the north.
+
+    Args:
+        first: Whether the first of the two alternating passes is meant.
+    """
+    codes = np.arange(256)[:, np.newaxis] >> np.arange(8) & 1
     north, east, south, west = codes[:, ::2].T
     count, runs = codes.sum(1), ((codes == 0) & (np.roll(codes, -1, 1) == 1)).sum(1)
     ends = (north * east * south, east * south * west) if first else (north * east * west, north * south * west)
-    result: Picture = ((count >= 2) & (count <= 6) & (runs == 1) & (ends[0] == 0) & (ends[1] == 0)).astype(np.uint8)
-    return result
+    deleted: NDArray[np.uint8] = ((count >= 2) & (count <= 6) & (runs == 1) & (ends[0] == 0) & (ends[1] == 0)).astype(
+        np.uint8
+    )
+    return deleted
 
 
 _NEIGHBOURS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.float32)
 _THINNING = (_deletable(first=True), _deletable(first=False))
 
 
-def skeleton(digit: Picture) -> NDArray[np.float32]:
-    """The line that the pen drew, as short pieces: (n, 2, 2), their ends' column and row as shares of the side.
+def skeleton(digit: Picture) -> NDArray[np.floating]:
+    """Return the line that the pen drew, as short pieces.
 
     T. Y. Zhang, C. Y. Suen, "A Fast Parallel Algorithm for Thinning Digital Patterns", CACM 27 (1984).
+
+    Args:
+        digit: Digit of MNIST, uint8 (28, 28), light ink on black.
+
+    Returns:
+        Column and row of both ends of each piece, as shares of the side, (n, 2, 2).
     """
-    digit = cv2.copyMakeBorder(digit, 1, 1, 1, 1, cv2.BORDER_CONSTANT)  # some of MNIST's touch the edge
+    digit = cv2.copyMakeBorder(digit, 1, 1, 1, 1, cv2.BORDER_CONSTANT)  # some digits touch the border
     large = cv2.resize(digit, None, fx=_DETAIL, fy=_DETAIL, interpolation=cv2.INTER_CUBIC)
-    line = (large > 110).astype(np.uint8)
+    line: NDArray[np.uint8] = (large > 110).astype(np.uint8)
     before = -1
     while (left := cv2.countNonZero(line)) != before:
         before = left
         for table in _THINNING:
             line[cv2.LUT(cv2.filter2D(line, cv2.CV_8U, _NEIGHBOURS), table) > 0] = 0
-    # Each point goes to the mean of those around it: a line by hand, not a staircase.
+    # Each point moves to the mean of the points around it, so that the line is not a staircase.
     rows, columns = np.nonzero(line)
     share = np.maximum(cv2.blur(line.astype(np.float32), (9, 9)), 1e-6)
     grid = np.indices(line.shape, np.float32)
     smooth = np.stack([cv2.blur(axis * line, (9, 9)) / share for axis in grid[::-1]], axis=-1)
-    pieces = [np.stack([smooth[rows, columns]] * 2, axis=1)]  # a point by itself is a dot
+    pieces = [np.stack([smooth[rows, columns]] * 2, axis=1)]  # a single point becomes a dot
     for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
         goes_on = line[np.minimum(rows + down, len(line) - 1), columns + right] > 0
         pieces.append(
@@ -78,7 +105,13 @@ class Digit:
         self.pieces = skeleton(image)
 
     def drawn(self, random: Random, size: float, width: float) -> Plane:
-        """Strokes of one width, in pixels, up to `size` pixels long, slightly turned: cropped to them."""
+        """Draw the skeleton with a pen, slightly turned, and crop the image to the ink.
+
+        Args:
+            random: Source of random numbers.
+            size: Length of the longer side of the skeleton in pixels.
+            width: Width of the pen in pixels.
+        """
         turn = np.deg2rad(random.uniform(-6, 6))
         matrix = size * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         points = self.pieces @ matrix
@@ -91,23 +124,24 @@ class Digit:
         return ink / np.float32(255)
 
     def enlarged(self, size: float) -> Plane:
-        """MNIST's own strokes, smoothly enlarged: cropped to them, up to `size` pixels long."""
+        """Enlarge MNIST's own strokes smoothly to a longer side of `size` pixels, and crop the image to them."""
         left, top, width, height = cv2.boundingRect(self.image)
         cut = cv2.copyMakeBorder(self.image[top : top + height, left : left + width], 1, 1, 1, 1, cv2.BORDER_CONSTANT)
         scale = size / max(width, height)
         large = cv2.resize(cut.astype(np.float32) / 255, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
         large = cv2.GaussianBlur(large, (0, 0), max(0.1, 0.35 * scale))
-        return np.clip((large - 0.5) * np.clip(scale / 3, 1, 3) + 0.5, 0, 1)
+        sharp: Plane = np.clip((large - 0.5) * np.clip(scale / 3, 1, 3) + 0.5, 0, 1)
+        return sharp
 
     def by_hand(self, random: Random, size: float, widths: tuple[float, float] = (0.04, 0.13)) -> Plane:
-        """Drawn with a pen of a width within these shares of the size, or as MNIST has it."""
+        """Draw with a pen of a width within these shares of the size, or enlarge MNIST's own strokes."""
         if random.random() < 0.3 and widths[1] > 0.1:
             return self.enlarged(size)
         return self.drawn(random, size, size * random.uniform(*widths))
 
 
 def placed(random: Random, ink: Plane, shape: tuple[int, int], margin: float = 0.04) -> Plane:
-    """The ink somewhere on a page of this shape; the page grows if it must."""
+    """Place ink at random on a page of this shape. The page grows if the ink needs it."""
     rows, columns = (max(side, round(own * (1 + 2 * margin)) + 2) for side, own in zip(shape, ink.shape, strict=True))
     page = np.zeros((rows, columns), np.float32)
     free = [side - own for side, own in zip(page.shape, ink.shape, strict=True)]
@@ -122,7 +156,7 @@ def placed(random: Random, ink: Plane, shape: tuple[int, int], margin: float = 0
 
 
 def grain(random: Random, shape: tuple[int, int], size: float = 1) -> Plane:
-    """Noise of mean 0 and deviation 1, in blobs of about this many pixels."""
+    """Return noise of mean 0 and deviation 1, in blobs of about `size` pixels."""
     rows, columns = (int(np.ceil(side / size)) + 2 for side in shape)
     top, left = random.integers(0, 2048 - rows), random.integers(0, 2048 - columns)
     cut = _GRAIN[top : top + rows, left : left + columns]
@@ -136,15 +170,16 @@ def _to_shape(cut: Plane, shape: tuple[int, int], size: float) -> Plane:
 
 
 def gradient(random: Random, shape: tuple[int, int], low: float) -> Plane:
-    """Light that falls from all to this share across the page, in any direction."""
+    """Return light that falls from 1 to `low` across the page, in a random direction."""
     angle = random.uniform(0, 2 * np.pi)
     along = _axes(shape)[0] * np.float32(np.sin(angle)) + _axes(shape)[1] * np.float32(np.cos(angle))
     along = (along - along.min()) / (along.max() - along.min())
-    return 1 - (1 - low) * along ** random.uniform(0.7, 1.6)
+    light: Plane = 1 - (1 - low) * along ** random.uniform(0.7, 1.6)
+    return light
 
 
 def shadow(random: Random, shape: tuple[int, int], dark: float, softness: float) -> Plane:
-    """Light to this share beyond an edge through the middle of the page, soft over a share of its size."""
+    """Return light that drops from 1 to `dark` at a random edge, over a distance of `softness`, a share of the page."""
     angle = random.uniform(0, 2 * np.pi)
     rows, columns = _axes(shape)
     along = rows * np.float32(np.sin(angle)) + columns * np.float32(np.cos(angle))
@@ -154,56 +189,67 @@ def shadow(random: Random, shape: tuple[int, int], dark: float, softness: float)
 
 
 def _axes(shape: tuple[int, int]) -> tuple[Plane, Plane]:
-    """Row and column of every pixel, from -0.5 to 0.5."""
+    """Return row and column of every pixel, from -0.5 to 0.5, shapes (height, 1) and (1, width)."""
     rows, columns = (np.linspace(-0.5, 0.5, side, dtype=np.float32) for side in shape)
     return rows[:, np.newaxis], columns[np.newaxis]
 
 
-def coloured(ink: Plane, ink_colour: tuple[float, ...], paper_colour: tuple[float, ...]) -> NDArray[np.float32]:
-    """Ink on paper, (height, width, 3)."""
-    paper, difference = np.float32(paper_colour), np.float32(ink_colour) - np.float32(paper_colour)
-    return paper + ink[..., np.newaxis] * difference
+def coloured(ink: Plane, ink_colour: Colour, paper_colour: Colour) -> Scene:
+    """Return ink of one colour on paper of another, (height, width, 3)."""
+    paper, difference = _float32(paper_colour), _float32(ink_colour) - _float32(paper_colour)
+    scene: Scene = paper + ink[..., np.newaxis] * difference
+    return scene
 
 
-def photographed(
-    random: Random, scene: NDArray[np.float32], light: Plane | float, *, noise: float = 3, blur: float = 0.8
-) -> NDArray[np.float32]:
-    """A scene in this light, by a camera a little out of focus."""
-    lit = scene * (light[..., np.newaxis] if isinstance(light, np.ndarray) else light)
+def _float32(values: ArrayLike) -> NDArray[np.float32]:
+    return np.asarray(values, np.float32)
+
+
+def photographed(random: Random, scene: Scene, light: Plane | float, *, noise: float = 3, blur: float = 0.8) -> Scene:
+    """Photograph a scene in some light, with a camera that has noise and is a little out of focus.
+
+    Args:
+        random: Source of random numbers.
+        scene: Scene, float32 (height, width, channels).
+        light: Share of the light, for each pixel or for all of them.
+        noise: Standard deviation of the noise, in levels.
+        blur: Standard deviation of the blur, in pixels; 0 for none.
+    """
+    lit: Scene = scene * (light[..., np.newaxis] if isinstance(light, np.ndarray) else light)
     lit = cv2.GaussianBlur(lit, (0, 0), blur) if blur else lit
     return lit + noise * grain(random, lit.shape[:2])[..., np.newaxis]
 
 
-def jpeg(random: Random, scene: NDArray[np.float32], quality: tuple[int, int] = (50, 92)) -> bytes:
-    """The bytes of a JPEG."""
+def jpeg(random: Random, scene: Scene, quality: tuple[int, int] = (50, 92)) -> bytes:
+    """Return the bytes of a JPEG of random quality, from the first to below the second."""
     return encoded(eight_bits(scene), "JPEG", quality=int(random.integers(*quality)))
 
 
-def png(scene: NDArray[np.float32]) -> bytes:
-    """The bytes of a PNG."""
+def png(scene: Scene) -> bytes:
+    """Return the bytes of a PNG."""
     return encoded(eight_bits(scene), "PNG", compress_level=1)
 
 
-def eight_bits(scene: NDArray[np.float32]) -> Picture:
-    """Rounded and clipped."""
-    return cv2.convertScaleAbs(np.maximum(scene, 0))  # type: ignore[return-value]
+def eight_bits(scene: Scene) -> Picture:
+    """Return the scene rounded and clipped to 0 … 255, uint8."""
+    return cv2.convertScaleAbs(np.maximum(scene, 0))
 
 
-def encoded(pixels: NDArray[np.uint8] | NDArray[np.uint16] | Image.Image, kind: str, **options: int) -> bytes:
-    """The bytes of an image file."""
+def encoded(pixels: MatLike | Image.Image, kind: str, **options: int) -> bytes:
+    """Return the bytes of an image file of this kind."""
     file = BytesIO()
     (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(file, kind, **options)
     return file.getvalue()
 
 
-def _paper(random: Random) -> tuple[float, ...]:
-    """The colour of paper under a lamp: bright to dim, warm to cool."""
+def _paper(random: Random) -> Colour:
+    """Return the colour of paper under a lamp: bright to dim, warm to cool."""
     bright = random.uniform(150, 245)
     return tuple(bright * (1 + random.uniform(-0.06, 0.0) * channel) for channel in range(3))
 
 
-def _pen(random: Random) -> tuple[float, ...]:
-    """Of a ballpoint or felt pen: black, blue, or now and then red."""
+def _pen(random: Random) -> Colour:
+    """Return the colour of a ballpoint or felt pen: black, blue, or sometimes red."""
     pens = ((35, 35, 40), (30, 45, 130), (60, 70, 150), (20, 20, 20), (170, 30, 40))
     return pens[random.choice(len(pens), p=(0.35, 0.25, 0.1, 0.2, 0.1))]
 
@@ -211,19 +257,21 @@ def _pen(random: Random) -> tuple[float, ...]:
 def _page(
     random: Random, digit: Digit, side: tuple[int, int] = (200, 420), widths: tuple[float, float] = (0.04, 0.13)
 ) -> Plane:
-    """A digit somewhere on a page, of a third to four fifths of its height."""
+    """Place a digit of a third to four fifths of a page on a page of random size."""
     height = int(random.integers(*side))
     shape = height, int(height * random.uniform(0.75, 1.35))
     return placed(random, digit.by_hand(random, min(shape) * random.uniform(0.35, 0.8), widths), shape)
 
 
-def _photo(random: Random, digit: Digit, **options: tuple[float, float]) -> NDArray[np.float32]:
-    """Pen on textured paper, not yet lit."""
-    ink = _page(random, digit, **options)  # type: ignore[arg-type]
-    return _on_paper(random, ink)
+def _scene(
+    random: Random, digit: Digit, side: tuple[int, int] = (200, 420), widths: tuple[float, float] = (0.04, 0.13)
+) -> Scene:
+    """Write a digit on textured paper, not yet lit, as `_page` places it."""
+    return _on_paper(random, _page(random, digit, side, widths))
 
 
-def _on_paper(random: Random, ink: Plane) -> NDArray[np.float32]:
+def _on_paper(random: Random, ink: Plane) -> Scene:
+    """Return ink of a pen on textured paper."""
     scene = coloured(ink, _pen(random), _paper(random))
     texture = 1 + 0.01 * grain(random, ink.shape, 2) + 0.015 * grain(random, ink.shape, 60)
     return scene * texture[..., np.newaxis]
@@ -233,37 +281,37 @@ def _on_paper(random: Random, ink: Plane) -> NDArray[np.float32]:
 
 
 def clean(random: Random, digit: Digit) -> bytes:
-    """A tidy drawing: what the generator itself costs."""
+    """Draw a tidy digit in black on white. It shows what the drawing itself costs in accuracy."""
     return png(coloured(_page(random, digit), (0, 0, 0), WHITE))
 
 
 def lamp(random: Random, digit: Digit) -> bytes:
-    """A phone's photograph, the light falling off to a third."""
-    scene = _photo(random, digit)
+    """Photograph a digit by telephone, under light that falls off to between 0.7 and 0.3."""
+    scene = _scene(random, digit)
     return jpeg(random, photographed(random, scene, gradient(random, scene.shape[:2], random.uniform(0.3, 0.7))))
 
 
 def soft_shadow(random: Random, digit: Digit) -> bytes:
-    """The shadow of the hand or the telephone, its edge blurred."""
-    scene = _photo(random, digit)
+    """Throw the shadow of a hand or a telephone on the page, with a blurred edge."""
+    scene = _scene(random, digit)
     light = shadow(random, scene.shape[:2], random.uniform(0.35, 0.65), random.uniform(0.03, 0.12))
     return jpeg(random, photographed(random, scene, light * gradient(random, scene.shape[:2], 0.8)))
 
 
 def hard_shadow(random: Random, digit: Digit) -> bytes:
-    """The shadow of a thing under the sun, sharp, across the digit or beside it."""
-    scene = _photo(random, digit)
+    """Throw a sharp shadow, as of a thing in the sun, across the digit or beside it."""
+    scene = _scene(random, digit)
     light = shadow(random, scene.shape[:2], random.uniform(0.4, 0.7), random.uniform(0.002, 0.01))
     return jpeg(random, photographed(random, scene, light))
 
 
-def _lined(random: Random, ink: Plane, *, both_ways: bool) -> NDArray[np.float32]:
-    """Ink over lines: blue, grey or reddish, of one to three pixels."""
+def _lined(random: Random, ink: Plane, *, both_ways: bool) -> Scene:
+    """Return ink on paper with blue, grey or reddish lines, a few pixels wide, one way or both ways."""
     paper = _paper(random)
     colours = ((150, 175, 215), (170, 170, 175), (200, 160, 170), (130, 160, 200))
     strength = random.uniform(0.5, 1)
-    colour = np.float32(colours[random.integers(len(colours))]) / 255 * paper[0]
-    lines = np.zeros(ink.shape, np.float32)
+    colour = _float32(colours[random.integers(len(colours))]) / 255 * paper[0]
+    lines: Plane = np.zeros(ink.shape, np.float32)
     spacing = ink.shape[0] * (random.uniform(0.05, 0.2) if both_ways else random.uniform(0.12, 0.35))
     width = max(1, round(ink.shape[0] * random.uniform(0.002, 0.006)))
     for axis in range(1 + both_ways):
@@ -274,43 +322,41 @@ def _lined(random: Random, ink: Plane, *, both_ways: bool) -> NDArray[np.float32
     turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), angle, 1.0)
     lines = cv2.warpAffine(lines, turn, (columns, rows), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     page = coloured(lines, tuple(colour.tolist()), paper)
-    return page + ink[..., np.newaxis] * (np.float32(_pen(random)) - page)
+    return page + ink[..., np.newaxis] * (_float32(_pen(random)) - page)
 
 
 def ruled_paper(random: Random, digit: Digit) -> bytes:
-    """Ruled paper, its lines crossing the digit."""
+    """Write a digit across the lines of ruled paper."""
     scene = _lined(random, _page(random, digit), both_ways=False)
     return jpeg(random, photographed(random, scene, gradient(random, scene.shape[:2], random.uniform(0.6, 0.95))))
 
 
 def squared_paper(random: Random, digit: Digit) -> bytes:
-    """Squared paper, the digit over several squares."""
+    """Write a digit over several squares of squared paper."""
     scene = _lined(random, _page(random, digit), both_ways=True)
     return jpeg(random, photographed(random, scene, gradient(random, scene.shape[:2], random.uniform(0.6, 0.95))))
 
 
 def printed_box(random: Random, digit: Digit) -> bytes:
-    """A box of a form around the digit, which may touch it, cut out with some of what is beside it."""
+    """Cut a digit out of a form with the printed box around it, which it may touch."""
     height = int(random.integers(60, 400))
     ink = digit.by_hand(random, height * random.uniform(0.5, 0.85))
     page = placed(random, ink, (height, int(height * random.uniform(0.8, 1.1))), 0.02)
-    around = [max(2, int(side * random.uniform(0.03, 0.12))) for side in (height,) * 4]
-    page = cv2.copyMakeBorder(page, *around, cv2.BORDER_CONSTANT)
+    top, bottom, left, right = (max(2, int(side * random.uniform(0.03, 0.12))) for side in (height,) * 4)
+    page = cv2.copyMakeBorder(page, top, bottom, left, right, cv2.BORDER_CONSTANT)
     box = np.zeros_like(page)
     width = max(1, round(height * random.uniform(0.008, 0.025)))
-    cv2.rectangle(
-        box, (around[2] - 1, around[0] - 1), (page.shape[1] - around[3], page.shape[0] - around[1]), 1.0, width
-    )
+    cv2.rectangle(box, (left - 1, top - 1), (page.shape[1] - right, page.shape[0] - bottom), 1.0, width)
     scene = np.maximum(page, box * random.uniform(0.5, 1))
     return png(photographed(random, coloured(scene, (40, 40, 45), (235, 235, 230)), 1.0, blur=0.6))
 
 
 def form_rest(random: Random, digit: Digit) -> bytes:
-    """A field of a scanned form, cut out small, with a rest of its grid line at one side or two."""
+    """Cut a small field out of a scanned form, with the rest of a grid line at one side or two."""
     height = int(random.integers(28, 64))
     page = placed(random, digit.by_hand(random, height * random.uniform(0.5, 0.85)), (height, height), 0.08)
     for side in random.choice(4, int(random.integers(1, 3)), replace=False):
-        turned = np.rot90(page, side)  # a view
+        turned = np.rot90(page, side)  # a view: drawing on it draws on the page
         width, tilt = random.integers(1, 4), random.uniform(0, 2)
         for column in range(turned.shape[1]):
             turned[: max(0, int(width - tilt * column / turned.shape[1] + 0.5)), column] = random.uniform(0.5, 0.9)
@@ -319,14 +365,14 @@ def form_rest(random: Random, digit: Digit) -> bytes:
 
 
 def sheet_on_table(random: Random, digit: Digit) -> bytes:
-    """A sheet seen at an angle on a table of wood or stone."""
-    scene = _photo(random, digit)
+    """Photograph a sheet on a table of wood or stone, at an angle."""
+    scene = _scene(random, digit)
     rows, columns = scene.shape[:2]
     border = int(max(rows, columns) * random.uniform(0.05, 0.2))
-    table = np.float32([(110, 80, 55), (60, 45, 35), (95, 95, 100), (160, 125, 90)][random.integers(4)])
+    table = _float32([(110, 80, 55), (60, 45, 35), (95, 95, 100), (160, 125, 90)][random.integers(4)])
     texture = 1 + 0.06 * grain(random, (rows + 2 * border, columns + 2 * border), 3)
-    corners = np.float32([(0, 0), (columns, 0), (columns, rows), (0, rows)])
-    seen = corners + border + np.float32(random.uniform(-0.8, 0.8, (4, 2)) * border * 0.7)
+    corners = _float32([(0, 0), (columns, 0), (columns, rows), (0, rows)])
+    seen = corners + border + _float32(random.uniform(-0.8, 0.8, (4, 2)) * border * 0.7)
     warp = cv2.getPerspectiveTransform(corners, seen.astype(np.float32))
     size = columns + 2 * border, rows + 2 * border
     page = cv2.warpPerspective(scene, warp, size)
@@ -336,21 +382,21 @@ def sheet_on_table(random: Random, digit: Digit) -> bytes:
 
 
 def table_at_one_side(random: Random, digit: Digit) -> bytes:
-    """The table shows at one side or one corner of the photograph."""
-    scene = _photo(random, digit)
+    """Photograph a page so that the table shows at one side or one corner."""
+    scene = _scene(random, digit)
     rows, columns = _axes(scene.shape[:2])
     angle = random.choice((0, 0.5, 1, 1.5)) * np.pi + random.uniform(-0.2, 0.2)
     along = rows * np.float32(np.sin(angle)) + columns * np.float32(np.cos(angle))
     beyond = along > random.uniform(0.33, 0.5)
     ink_there = scene.mean(2)[beyond].min(initial=255) < 0.5 * np.median(scene.mean(2))
     if not ink_there:
-        wood = np.float32((90, 70, 50)) * random.uniform(0.5, 1.3)
+        wood = _float32((90, 70, 50)) * random.uniform(0.5, 1.3)
         scene[beyond] = wood * (1 + 0.08 * grain(random, scene.shape[:2], 4)[beyond, np.newaxis])
     return jpeg(random, photographed(random, scene, gradient(random, scene.shape[:2], random.uniform(0.6, 0.95))))
 
 
 def faint_pencil(random: Random, digit: Digit) -> bytes:
-    """A hard pencil, its line broken by the grain of the paper, photographed."""
+    """Photograph the line of a hard pencil, broken by the grain of the paper."""
     ink = _page(random, digit, widths=(0.02, 0.06))
     ink = ink * np.clip(0.75 + 0.3 * grain(random, ink.shape, 1.7), 0.15, 1) * random.uniform(0.16, 0.45)
     scene = coloured(ink, (50, 50, 55), _paper(random)) * (1 + 0.008 * grain(random, ink.shape, 2))[..., np.newaxis]
@@ -359,15 +405,17 @@ def faint_pencil(random: Random, digit: Digit) -> bytes:
 
 
 def hairline(random: Random, digit: Digit) -> bytes:
-    """A ballpoint's line, one to three pixels wide."""
+    """Draw the line of a ballpoint, one to three pixels wide, on a large page."""
     size = int(random.integers(400, 850))
-    page = placed(random, digit.drawn(random, size * random.uniform(0.5, 0.85), random.integers(1, 4)), (size, size))
+    page = placed(
+        random, digit.drawn(random, size * random.uniform(0.5, 0.85), int(random.integers(1, 4))), (size, size)
+    )
     scene = _on_paper(random, page)
     return jpeg(random, photographed(random, scene, gradient(random, page.shape, 0.8), noise=1.5, blur=0.5), (75, 95))
 
 
 def marker(random: Random, digit: Digit) -> bytes:
-    """A marker as thick as a fifth of the digit, touching itself and the rim of the image."""
+    """Draw with a marker up to a fifth of the digit wide, so that strokes touch each other and the border."""
     size = int(random.integers(120, 400))
     ink = digit.drawn(random, size * 0.85, size * random.uniform(0.14, 0.2))
     cut = int(0.02 * size) + 1
@@ -375,30 +423,32 @@ def marker(random: Random, digit: Digit) -> bytes:
 
 
 def coarse_jpeg(random: Random, digit: Digit) -> bytes:
-    """Saved at quality 10 to 30, blocks and ringing and all."""
-    scene = _photo(random, digit, side=(80, 350))
+    """Save a digit as a JPEG of quality 10 to 30, with blocks and ringing."""
+    scene = _scene(random, digit, side=(80, 350))
     return jpeg(random, photographed(random, scene, 1.0), (10, 30))
 
 
 def sensor_noise(random: Random, digit: Digit) -> bytes:
-    """By candlelight: noise of a tenth to a quarter of the range."""
-    scene = _photo(random, digit, side=(120, 500), widths=(0.06, 0.14))
+    """Photograph a digit in poor light, with noise of 15 to 40 levels."""
+    scene = _scene(random, digit, side=(120, 500), widths=(0.06, 0.14))
     return jpeg(random, photographed(random, scene, 0.8, noise=random.uniform(15, 40)), (60, 90))
 
 
 def motion_blur(random: Random, digit: Digit) -> bytes:
-    """The hand shook: smeared by up to a tenth of the digit's size."""
-    scene = photographed(random, _photo(random, digit, widths=(0.06, 0.13)), gradient(random, (8, 8), 1).item(0))
+    """Photograph a digit with a shaking hand, smeared by 2 to 6 % of the image."""
+    scene = photographed(random, _scene(random, digit, widths=(0.06, 0.13)), gradient(random, (8, 8), 1).item(0))
     length = max(3, int(min(scene.shape[:2]) * random.uniform(0.02, 0.06)))
     smear = np.zeros((length, length), np.float32)
     half, angle = length / 2, random.uniform(0, np.pi)
-    ends = [(int(half + sign * half * np.cos(angle)), int(half + sign * half * np.sin(angle))) for sign in (-1, 1)]
-    cv2.line(smear, *ends, 1.0)
+    start, end = (
+        (int(half + sign * half * np.cos(angle)), int(half + sign * half * np.sin(angle))) for sign in (-1, 1)
+    )
+    cv2.line(smear, start, end, 1.0)
     return jpeg(random, cv2.filter2D(scene, -1, smear / smear.sum(), borderType=cv2.BORDER_REPLICATE))
 
 
 def old_paper(random: Random, digit: Digit) -> bytes:
-    """Yellowed, stained, brown at the edges, the ink faded."""
+    """Write with faded ink on paper that is yellowed, stained and brown at the edges."""
     ink = _page(random, digit)
     paper = coloured(ink * random.uniform(0.5, 0.9), (70, 50, 40), (225, 200, 150))
     stains = 1 - 0.08 * np.maximum(0, grain(random, ink.shape, 90)) - 0.03 * np.abs(grain(random, ink.shape, 15))
@@ -408,7 +458,7 @@ def old_paper(random: Random, digit: Digit) -> bytes:
 
 
 def chalk(random: Random, digit: Digit) -> bytes:
-    """Chalk on a blackboard that was wiped badly."""
+    """Write with chalk on a badly wiped blackboard."""
     ink = _page(random, digit, widths=(0.05, 0.1))
     ink = ink * np.clip(0.75 + 0.35 * grain(random, ink.shape, 2), 0.1, 1) * random.uniform(0.6, 0.95)
     board = ((40, 60, 50), (50, 50, 52), (25, 45, 38))[random.integers(3)]
@@ -418,12 +468,12 @@ def chalk(random: Random, digit: Digit) -> bytes:
 
 
 def transparent_dark(random: Random, digit: Digit) -> bytes:
-    """Dark ink on nothing; what colour the nothing has is left to chance."""
+    """Draw dark ink on a transparent ground of any hidden colour."""
     return _transparent(random, digit, ((0, 0, 0), (20, 20, 60), (90, 10, 10)))
 
 
 def transparent_light(random: Random, digit: Digit) -> bytes:
-    """Light ink on nothing."""
+    """Draw light ink on a transparent ground of any hidden colour."""
     return _transparent(random, digit, (WHITE, (250, 240, 200), (200, 220, 255)))
 
 
@@ -442,10 +492,10 @@ def _transparent(random: Random, digit: Digit, inks: tuple[tuple[int, int, int],
 
 
 def transparent_two_colours(random: Random, digit: Digit) -> bytes:
-    """Ink with an outline or a gradient, and partly transparent: nothing has one colour."""
+    """Draw partly transparent ink with a gradient of colour on a transparent ground."""
     ink = _page(random, digit, side=(60, 400), widths=(0.06, 0.13))
     dark = random.random() < 0.5
-    shade = 40 * gradient(random, ink.shape, 0)[..., np.newaxis] * np.float32(random.uniform(0.2, 1, 3))
+    shade = 40 * gradient(random, ink.shape, 0)[..., np.newaxis] * _float32(random.uniform(0.2, 1, 3))
     pixels = np.empty((*ink.shape, 4), np.float32)
     pixels[..., :3] = shade if dark else 255 - shade
     pixels[..., 3] = 255 * ink * random.uniform(0.6, 1)
@@ -453,7 +503,7 @@ def transparent_two_colours(random: Random, digit: Digit) -> bytes:
 
 
 def transparent_sticker(random: Random, digit: Digit) -> bytes:
-    """A digit on a patch of paper, round or with round corners, around which nothing is."""
+    """Draw a digit on a patch of paper with round corners, on a transparent ground."""
     scene = coloured(_page(random, digit, side=(120, 400)), _pen(random), _paper(random))
     rows, columns = scene.shape[:2]
     opaque = np.zeros((rows, columns), np.float32)
@@ -467,17 +517,17 @@ def transparent_sticker(random: Random, digit: Digit) -> bytes:
 
 
 def postal(random: Random, digit: Digit) -> bytes:
-    """16×16, filled to all four edges without regard to its aspect, two levels, either way round."""
+    """Draw a digit in two levels that fills 16×16 pixels, stretched unless it is narrow, in either polarity."""
     return _coarse(random, digit, 16, levels=2)
 
 
 def postal_grey(random: Random, digit: Digit) -> bytes:
-    """16×16, filled to the longer side's edges, in grey."""
+    """Draw a digit in grey with a longer side of 16 pixels, on 16×16 pixels."""
     return _coarse(random, digit, 16, levels=256)
 
 
 def postal_small(random: Random, digit: Digit) -> bytes:
-    """8×8, two levels."""
+    """Draw a digit in two levels on 8×8 pixels."""
     return _coarse(random, digit, 8, levels=2)
 
 
@@ -485,7 +535,7 @@ def _coarse(random: Random, digit: Digit, side: int, levels: int) -> bytes:
     ink = digit.by_hand(random, 160, (0.11, 0.18) if side > 8 else (0.14, 0.2))
     cut = cv2.boundingRect((ink > 0.5).astype(np.uint8))
     ink = ink[cut[1] : cut[1] + cut[3], cut[0] : cut[0] + cut[2]]
-    least = 0.4  # a one is not stretched to a square
+    least = 0.4  # a share of the side, so that a one is not stretched to a square
     height, width = (max(round(side * own / max(ink.shape)), round(side * least * 0.9)) for own in ink.shape)
     if levels == 2 and min(height, width) > 0.6 * side:
         height = width = side
@@ -501,7 +551,7 @@ def _coarse(random: Random, digit: Digit, side: int, levels: int) -> bytes:
 
 
 def tight(random: Random, digit: Digit) -> bytes:
-    """Cropped to its ink, which touches all four edges, dark on light or light on dark."""
+    """Crop a digit to its ink, which touches all four sides, in either polarity."""
     ink = digit.by_hand(random, int(random.integers(40, 300)), (0.06, 0.16))
     left, top, width, height = cv2.boundingRect((ink > 0.5).astype(np.uint8))
     ink = ink[top : top + height, left : left + width]
@@ -511,7 +561,7 @@ def tight(random: Random, digit: Digit) -> bytes:
 
 
 def palette(random: Random, digit: Digit) -> bytes:
-    """A GIF of a few colours, dithered or not."""
+    """Save a digit as a GIF of a few colours, dithered or not."""
     colours = ((0, 0, 0), (40, 90, 200), (200, 40, 40), (20, 120, 60))
     page = coloured(_page(random, digit, side=(28, 350)), colours[random.integers(4)], WHITE)
     dither = Image.Dither.FLOYDSTEINBERG if random.random() < 0.5 else Image.Dither.NONE
@@ -520,21 +570,21 @@ def palette(random: Random, digit: Digit) -> bytes:
 
 
 def sixteen_bits(random: Random, digit: Digit) -> bytes:
-    """A TIFF of a scanner with 12 to 16 significant bits."""
-    scene = _photo(random, digit).mean(2) / 255 + 0.004 * grain(random, (8, 8)).mean()
+    """Save a digit as a scanner's TIFF of 12 to 16 significant bits."""
+    scene = _scene(random, digit).mean(2) / 255 + 0.004 * grain(random, (8, 8)).mean()
     white = 2.0 ** random.choice((12, 14, 16)) - 1
     return encoded(np.clip(scene * white, 0, white).astype(np.uint16), "TIFF")
 
 
 def tiny_on_a_page(random: Random, digit: Digit) -> bytes:
-    """One digit of a twelfth to a thirtieth of an A4 page scanned at 100 dots per inch."""
+    """Scan an A4 page at 100 dots per inch with one digit on it, a twelfth to a thirtieth of its height."""
     ink = digit.by_hand(random, random.uniform(40, 100), (0.05, 0.12))
     scene = _on_paper(random, placed(random, ink, (1170, 827), 0.03))
     return jpeg(random, photographed(random, scene, gradient(random, scene.shape[:2], 0.85), noise=1.5), (75, 92))
 
 
 def neighbours(random: Random, digit: Digit) -> bytes:
-    """Cut from a number: strokes of the digits beside it at the rim."""
+    """Cut a digit from a number, with strokes of its neighbours at the border."""
     size = int(random.integers(60, 300))
     ink = digit.by_hand(random, size)
     page = placed(random, ink, (int(size * 1.15), int(ink.shape[1] * 1.1) + int(0.5 * size)), 0.12)
@@ -550,7 +600,7 @@ def neighbours(random: Random, digit: Digit) -> bytes:
 
 
 def punch_holes(random: Random, digit: Digit) -> bytes:
-    """Two holes along the edge of the sheet, the dark table below them."""
+    """Photograph a sheet with two punched holes, through which the dark table shows."""
     size = int(random.integers(250, 450))
     page = placed(random, digit.by_hand(random, size * random.uniform(0.4, 0.6)), (size, size), 0.05)
     page = cv2.copyMakeBorder(page, 0, 0, int(0.17 * size), 0, cv2.BORDER_CONSTANT)
@@ -562,7 +612,7 @@ def punch_holes(random: Random, digit: Digit) -> bytes:
 
 
 def paper_clip(random: Random, digit: Digit) -> bytes:
-    """A clip at the edge of the sheet and its shadow."""
+    """Photograph a sheet with a paper clip at its edge, and the clip's shadow."""
     size = int(random.integers(250, 450))
     page = placed(random, digit.by_hand(random, size * random.uniform(0.4, 0.65)), (size, size), 0.05)
     page = cv2.copyMakeBorder(page, int(0.16 * size), 0, 0, 0, cv2.BORDER_CONSTANT)
@@ -577,8 +627,8 @@ def paper_clip(random: Random, digit: Digit) -> bytes:
 
 
 def shadow_band(random: Random, digit: Digit) -> bytes:
-    """The shadow of an arm, a pen or a window's bar: two edges, across the digit or beside it."""
-    scene = _photo(random, digit)
+    """Throw the shadow of an arm, a pen or a window bar, with two edges, across the digit or beside it."""
+    scene = _scene(random, digit)
     angle, rows, columns = random.uniform(0, np.pi), *_axes(scene.shape[:2])
     along = np.abs(rows * np.float32(np.sin(angle)) + columns * np.float32(np.cos(angle)) - random.uniform(-0.3, 0.3))
     edge = (along - random.uniform(0.03, 0.2)) / random.uniform(0.003, 0.03)
@@ -587,20 +637,20 @@ def shadow_band(random: Random, digit: Digit) -> bytes:
 
 
 def strong_lines(random: Random, digit: Digit) -> bytes:
-    """Printed lines nearly as dark as the ink, but thinner; a red margin."""
+    """Write on printed lines that are nearly as dark as the ink, but thinner, beside a red margin."""
     ink = _page(random, digit, widths=(0.06, 0.12))
-    scene = np.broadcast_to(np.float32(_paper(random)), (*ink.shape, 3)).copy()
+    scene = np.broadcast_to(_float32(_paper(random)), (*ink.shape, 3)).copy()
     spacing, width = ink.shape[0] * random.uniform(0.15, 0.4), max(1, round(ink.shape[0] * 0.005))
     for row in np.arange(random.uniform(0, spacing), ink.shape[0], spacing).astype(int):
-        scene[row : row + width] = np.float32((90, 90, 100))
+        scene[row : row + width] = _float32((90, 90, 100))
     margin = int(ink.shape[1] * random.uniform(0.05, 0.2))
-    scene[:, margin : margin + width] = np.float32((200, 70, 80))
-    scene += ink[..., np.newaxis] * (np.float32(_pen(random)) - scene)
+    scene[:, margin : margin + width] = _float32((200, 70, 80))
+    scene += ink[..., np.newaxis] * (_float32(_pen(random)) - scene)
     return jpeg(random, photographed(random, scene, gradient(random, ink.shape, random.uniform(0.7, 0.95))))
 
 
 def dotted_paper(random: Random, digit: Digit) -> bytes:
-    """A grid of dots, as in bullet journals."""
+    """Write on a grid of dots, as in bullet journals."""
     ink = _page(random, digit)
     spacing, dots = ink.shape[0] * random.uniform(0.05, 0.12), np.zeros_like(ink)
     for row in np.arange(random.uniform(0, spacing), ink.shape[0], spacing):
@@ -611,14 +661,14 @@ def dotted_paper(random: Random, digit: Digit) -> bytes:
 
 
 def underexposed(random: Random, digit: Digit) -> bytes:
-    """Too little light: paper darker than middle grey, noise."""
-    scene = _photo(random, digit)
+    """Photograph a digit in too little light, with noise, so that paper is darker than middle grey."""
+    scene = _scene(random, digit)
     light = random.uniform(0.15, 0.35) * gradient(random, scene.shape[:2], 0.6)
     return jpeg(random, photographed(random, scene, light, noise=random.uniform(2, 5)))
 
 
 def printed_text(random: Random, digit: Digit) -> bytes:
-    """A line of small print above or below, as on a form."""
+    """Write a digit above or below a line of small print, as on a form."""
     ink = _page(random, digit)
     size = ink.shape[0] / 400
     page = cv2.copyMakeBorder(ink, int(60 * size), int(60 * size), 0, 0, cv2.BORDER_CONSTANT)
@@ -631,7 +681,7 @@ def printed_text(random: Random, digit: Digit) -> bytes:
 
 
 def finger(random: Random, digit: Digit) -> bytes:
-    """A fingertip holds the sheet at its edge."""
+    """Photograph a sheet that a fingertip holds at its edge."""
     page = cv2.copyMakeBorder(_page(random, digit), 0, 0, 0, 40, cv2.BORDER_CONSTANT)
     scene, (rows, columns) = _on_paper(random, page), page.shape
     centre = (columns + 10, int(rows * random.uniform(0.1, 0.9)))
@@ -642,7 +692,7 @@ def finger(random: Random, digit: Digit) -> bytes:
 
 
 def light_pen(random: Random, digit: Digit) -> bytes:
-    """A white or pastel pen on dark or coloured card."""
+    """Write with a white pen on dark or coloured card."""
     cards = ((40, 40, 45), (90, 60, 40), (30, 60, 110), (120, 30, 40), (110, 110, 115))
     scene = coloured(_page(random, digit), (235, 230, 220), cards[random.integers(len(cards))])
     texture = 1 + 0.03 * grain(random, scene.shape[:2], 2)
@@ -650,8 +700,8 @@ def light_pen(random: Random, digit: Digit) -> bytes:
 
 
 def thumbnail(random: Random, digit: Digit) -> bytes:
-    """A photograph sent at 24 to 48 pixels."""
-    scene = _photo(random, digit)
+    """Photograph a digit, and reduce the photograph to a width of 24 to 48 pixels."""
+    scene = _scene(random, digit)
     scene = photographed(random, scene, gradient(random, scene.shape[:2], random.uniform(0.5, 0.9)), noise=8)
     side = int(random.integers(24, 49))
     small = cv2.resize(scene, (side, side * scene.shape[0] // scene.shape[1]), interpolation=cv2.INTER_AREA)
@@ -659,16 +709,16 @@ def thumbnail(random: Random, digit: Digit) -> bytes:
 
 
 def vignette(random: Random, digit: Digit) -> bytes:
-    """A cheap lens: the corners get a quarter to a half of the light."""
-    scene = _photo(random, digit)
+    """Photograph a digit through a cheap lens that leaves a quarter to a half of the light in the corners."""
+    scene = _scene(random, digit)
     rows, columns = _axes(scene.shape[:2])
     light = 1 - (1 - random.uniform(0.25, 0.5)) * (rows**2 + columns**2) * 2
     return jpeg(random, photographed(random, scene, light))
 
 
 def crease(random: Random, digit: Digit) -> bytes:
-    """The sheet was folded once or twice: each part has its own light, the fold itself a bright and a dark line."""
-    scene = _photo(random, digit)
+    """Photograph a folded sheet: each part has its own light, and each fold is a bright or a dark line."""
+    scene = _scene(random, digit)
     light = np.ones(scene.shape[:2], np.float32)
     for _ in range(int(random.integers(1, 3))):
         light *= shadow(random, scene.shape[:2], random.uniform(0.8, 0.92), 0.004)
@@ -678,7 +728,7 @@ def crease(random: Random, digit: Digit) -> bytes:
 
 
 def coloured_ink(random: Random, digit: Digit) -> bytes:
-    """A felt pen as light as its paper, or nearly: yellow on white, red on green."""
+    """Write with a felt pen that is nearly as light as its paper, such as yellow on white or red on green."""
     pairs = (((235, 215, 40), WHITE), ((220, 60, 60), (90, 160, 90)), ((250, 150, 180), (200, 225, 240)),
              ((60, 130, 220), (235, 120, 90)), ((120, 220, 120), (250, 250, 245)))  # fmt: skip
     scene = coloured(_page(random, digit, side=(60, 400), widths=(0.06, 0.13)), *pairs[random.integers(len(pairs))])
@@ -686,7 +736,7 @@ def coloured_ink(random: Random, digit: Digit) -> bytes:
 
 
 def photocopy(random: Random, digit: Digit) -> bytes:
-    """Two levels, with the specks and the broken edges of a copied copy."""
+    """Draw a digit in two levels, with the specks and the broken edges of a copied copy."""
     ink = cv2.GaussianBlur(_page(random, digit, side=(100, 400)), (0, 0), 1)
     rough = ink + 0.12 * grain(random, ink.shape, 1.5) > 0.5
     specks = random.uniform(0.0005, 0.01)
@@ -695,7 +745,7 @@ def photocopy(random: Random, digit: Digit) -> bytes:
 
 
 def paint_program(random: Random, digit: Digit) -> bytes:
-    """Drawn with a mouse: hard edges, one pixel to a sixth of the image wide, any two colours, any position."""
+    """Draw with a mouse: one pixel to a sixth of the digit wide, in two colours, at any position."""
     height = int(random.integers(28, 400))
     size = height * random.uniform(0.3, 0.9)
     width = random.choice((1, 2, 3, 5, 8, 12, 20, 35))
@@ -707,8 +757,8 @@ def paint_program(random: Random, digit: Digit) -> bytes:
 
 
 def whiteboard(random: Random, digit: Digit) -> bytes:
-    """A board marker on a board that mirrors a window."""
-    scene = _photo(random, digit, widths=(0.04, 0.09))
+    """Write with a marker on a whiteboard that mirrors a window."""
+    scene = _scene(random, digit, widths=(0.04, 0.09))
     rows, columns = _axes(scene.shape[:2])
     at = random.uniform(-0.45, 0.45, 2)
     glare = np.exp(-((rows - np.float32(at[0])) ** 2 + (columns - np.float32(at[1])) ** 2) / 0.02)

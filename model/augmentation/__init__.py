@@ -1,1 +1,1 @@
-"""Training images made or changed by rule: distorted, degraded, drawn. Knows no networks."""
+"""Training images that are made or changed by rule: distorted, degraded, drawn. Knows no networks."""

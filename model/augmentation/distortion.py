@@ -1,7 +1,7 @@
-"""Distorting training images, so that the network sees more handwritings than were collected.
+"""Distort training images, so that the network sees more handwritings than MNIST's.
 
-Geometry as in P. Simard, D. Steinkraus, J. Platt, "Best Practices for Convolutional Neural Networks Applied to Visual
-Document Analysis", ICDAR 2003: affine maps and elastic displacements; before them, strokes thicker or thinner.
+The geometry is that of P. Simard, D. Steinkraus, J. Platt, "Best Practices for Convolutional Neural Networks Applied to
+Visual Document Analysis", ICDAR 2003: affine maps and elastic displacements. Strokes become thicker or thinner before.
 """
 
 import math
@@ -15,26 +15,26 @@ from model.errors import UsageError
 
 _SIDE = 28
 _CENTRE = 13.5  # of pixel coordinates 0 to 27
-_PAD = 2  # black pixels around each image, so that what is looked up outside is black and no neighbour
-_KNOTS, _REACH = 10, 4.0  # elastic displacements: random numbers a side, each felt so many pixels far (a Gaussian)
+_PAD = 2  # black pixels around each image, so that a look-up outside of it finds black and not a neighbouring image
+_KNOTS, _REACH = 10, 4.0  # elastic displacements: random numbers a side, and how far each acts (a Gaussian), in pixels
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-_MAX = 512  # images at once: OpenCV takes pictures of less than 32,768 rows
+_MAX_IMAGES = 512  # at once, one above the other: OpenCV takes pictures of less than 32,768 rows
 
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How far training images are distorted at most: handwriting varies in just these ways.
+    """Limits of the distortion of training images. Handwriting varies in just these ways.
 
     Attributes:
-        rotation: degrees, either way.
-        scale: share by which width and height each grow or shrink.
-        shear: slant: horizontal shift per unit of height.
-        shift: pixels, along each axis.
-        elastic: pixels, the standard deviation of smooth local displacements.
-        thickness: share of a pixel by which strokes grow or shrink on each side.
+        rotation: Angle in degrees, either way.
+        scale: Share by which width and height each grow or shrink.
+        shear: Slant, as the horizontal shift per unit of height.
+        shift: Distance in pixels, along each axis.
+        elastic: Standard deviation of smooth local displacements, in pixels.
+        thickness: Share of a pixel by which strokes grow or shrink on each side.
 
     Raises:
-        UsageError: one of them is negative.
+        UsageError: A limit is negative, infinite or not a number.
     """
 
     rotation: float = 12.0
@@ -47,44 +47,44 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not 0 <= value < math.inf:
-                raise UsageError(f"An augmentation by {name} cannot be {value}. Give 0 or more.")
+                raise UsageError(f"An augmentation by {name} cannot be {value}. Give a finite number, 0 or more.")
 
 
-def distort(images: NDArray[np.uint8], most: Augmentation, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Each image under its own random stroke width, rotation, scaling, slant, shift and elastic displacement.
+def distort(images: NDArray[np.uint8], limits: Augmentation, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Distort each image by its own random stroke width, rotation, scaling, slant, shift and elastic displacement.
 
     Args:
-        images: uint8 (n, 28, 28), light ink on black.
-        most: the limits, up to which all but the elastic displacements are drawn uniformly.
-        random: where the numbers come from; the same state gives the same distortions.
+        images: Digits, uint8 (n, 28, 28), light ink on black.
+        limits: Limits, up to which all but the elastic displacements are drawn uniformly.
+        random: Source of random numbers. The same state gives the same distortions.
 
     Returns:
-        uint8 (n, 28, 28), in the same order; what moves in from outside is black.
+        New images, uint8 (n, 28, 28), in the same order. What moves in from outside is black.
     """
     warped = np.empty_like(images)
-    for start in range(0, len(images), _MAX):
-        part = slice(start, start + _MAX)
+    for start in range(0, len(images), _MAX_IMAGES):
+        part = slice(start, start + _MAX_IMAGES)
         padded = np.pad(images[part], ((0, 0), (_PAD, _PAD), (_PAD, _PAD)))
-        warped[part] = _warped(_rewidened(padded, most.thickness, random), most, random)
+        warped[part] = _warp(_change_width(padded, limits.thickness, random), limits, random)
     return warped
 
 
-def _rewidened(padded: NDArray[np.uint8], most: float, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Strokes up to `most` of a pixel thicker or thinner on each side: a mixture with the dilated or eroded image."""
-    if not most:
+def _change_width(padded: NDArray[np.uint8], limit: float, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Return strokes up to `limit` pixels thicker or thinner on each side: mixed with the dilated or eroded image."""
+    if not limit:
         return padded
     rows = padded.reshape(-1, padded.shape[-1])
     thicker, thinner = (change(rows, _CROSS).reshape(padded.shape) for change in (cv2.dilate, cv2.erode))
-    share = random.uniform(-most, most, (len(padded), 1, 1)).astype(np.float32)
+    share = random.uniform(-limit, limit, (len(padded), 1, 1)).astype(np.float32)
     mixed = padded + np.abs(share) * (np.where(share > 0, thicker, thinner).astype(np.float32) - padded)
     widened: NDArray[np.uint8] = np.rint(mixed).astype(np.uint8)
     return widened
 
 
-def _warped(padded: NDArray[np.uint8], most: Augmentation, random: np.random.Generator) -> NDArray[np.uint8]:
-    """The images, without their padding, each looked up at its own places; all in one call, one above the other."""
+def _warp(padded: NDArray[np.uint8], limits: Augmentation, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Look up every pixel at its own place, in one call with the images one above the other; drop the padding."""
     count, side = len(padded), _SIDE + 2 * _PAD
-    places = _affine(count, most, random) + _elastic(count, most.elastic, random)
+    places = _affine(count, limits, random) + _elastic(count, limits.elastic, random)
     np.clip(places, -_PAD + 0.5, _SIDE + _PAD - 1.5, out=places)
     places += _PAD
     places[:, 1] += np.arange(0, count * side, side, dtype=np.float32)[:, np.newaxis, np.newaxis]
@@ -93,28 +93,32 @@ def _warped(padded: NDArray[np.uint8], most: Augmentation, random: np.random.Gen
     return looked_up.reshape(count, _SIDE, _SIDE).astype(np.uint8, copy=False)
 
 
-def _affine(count: int, most: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:
-    """Where each pixel comes from, (count, 2, 28, 28): column and row, mapped about the centre of the image."""
-    angle = np.deg2rad(random.uniform(-most.rotation, most.rotation, count))
-    across, down = random.uniform(1 - most.scale, 1 + most.scale, (2, count))
-    slant = random.uniform(-most.shear, most.shear, count)
+def _affine(count: int, limits: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:
+    """Return where each pixel comes from under a random affine map about the centre of the image.
+
+    Returns:
+        Column and row in pixels, float32 (count, 2, 28, 28).
+    """
+    angle = np.deg2rad(random.uniform(-limits.rotation, limits.rotation, count))
+    across, down = random.uniform(1 - limits.scale, 1 + limits.scale, (2, count))
+    slant = random.uniform(-limits.shear, limits.shear, count)
     matrices = np.empty((count, 2, 2))
     matrices[:, 0, 0] = across * np.cos(angle)
     matrices[:, 0, 1] = down * (slant * np.cos(angle) - np.sin(angle))
     matrices[:, 1, 0] = across * np.sin(angle)
     matrices[:, 1, 1] = down * (slant * np.sin(angle) + np.cos(angle))
     rows, columns = np.indices((_SIDE, _SIDE)).reshape(2, -1) - _CENTRE
-    shift = random.uniform(-most.shift, most.shift, (count, 2, 1))
+    shift = random.uniform(-limits.shift, limits.shift, (count, 2, 1))
     places = matrices @ np.stack([columns, rows]) + shift + _CENTRE
     return np.asarray(places, np.float32).reshape(count, 2, _SIDE, _SIDE)
 
 
-def _elastic(count: int, most: float, random: np.random.Generator) -> NDArray[np.float32]:
-    """Smooth random displacements (count, 2, 28, 28), whose standard deviation is up to `most` pixels."""
+def _elastic(count: int, limit: float, random: np.random.Generator) -> NDArray[np.float32]:
+    """Return smooth random displacements in pixels, float32 (count, 2, 28, 28), of a deviation up to `limit`."""
     knots = np.linspace(-_PAD, _SIDE + _PAD - 1, _KNOTS)
-    felt = np.exp(-0.5 * np.square((np.arange(_SIDE)[:, np.newaxis] - knots) / _REACH))
-    felt = (felt / np.linalg.norm(felt, axis=1, keepdims=True)).astype(np.float32)  # every pixel's variance is 1
-    size = most * random.random((count, 1, 1, 1), np.float32)
+    weights = np.exp(-0.5 * np.square((np.arange(_SIDE)[:, np.newaxis] - knots) / _REACH))
+    weights = (weights / np.linalg.norm(weights, axis=1, keepdims=True)).astype(np.float32)  # each pixel's variance: 1
+    size = limit * random.random((count, 1, 1, 1), np.float32)
     at_knots = size * random.standard_normal((count, 2, _KNOTS, _KNOTS), np.float32)
-    displacements: NDArray[np.float32] = felt @ at_knots @ felt.T
+    displacements: NDArray[np.float32] = weights @ at_knots @ weights.T
     return displacements

@@ -1,8 +1,8 @@
-"""Digits as people write them who are not in MNIST, drawn by rule, for training beside it.
+"""Digits in styles that MNIST hardly has, drawn by rule, for training beside MNIST.
 
-MNIST was written by Americans around 1990. Elsewhere, and by others, a 1 has a long upstroke or stands on a slab, a 7
-is crossed, a 4 is open, a 6 ends in a curl: what MNIST hardly has, a network trained on it alone takes for something
-else. Every digit has its plain styles here too, so that being drawn says nothing about which digit it is.
+Americans wrote MNIST around 1990. Elsewhere a 1 has a long upstroke or stands on a slab, a 7 is crossed, a 4 is open,
+and a 6 ends in a curl. A network trained on MNIST alone misreads these. Every digit has its plain styles here too, so
+that being drawn tells the network nothing about which digit it sees.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.augmentation import glyphs
-from model.augmentation.pen import Strokes, centred, distorted, inked
+from model.augmentation.pen import Strokes, centre_by_mass, distort_strokes, draw_strokes
 from model.images.normalise import SIDE
 
 
@@ -21,7 +21,7 @@ class Style(NamedTuple):
     """One way to write a digit."""
 
     strokes: str  # in the notation of `model.augmentation.glyphs`
-    share: int  # how often, against the other styles of the digit
+    weight: int  # how often it is drawn, relative to the other styles of the digit
 
 
 STYLES: Final[Mapping[int, Mapping[str, Style]]] = MappingProxyType(
@@ -119,28 +119,28 @@ STYLES: Final[Mapping[int, Mapping[str, Style]]] = MappingProxyType(
 )
 """The styles of each digit, by name."""
 
-_POINTS = 32  # of each stroke: enough for two loops
-_UNSTEADY = 0.32  # eighths of the height: the standard deviation by which a hand misses each point
-_LEANING = (0.15, 0.2)  # to the right, per unit of height: mean and standard deviation over hands
-_THICKEST = 13  # in pixels of `model.augmentation.pen`
+_POINTS = 32  # per stroke: enough for two loops
+_UNSTEADINESS = 0.32  # eighths of the height: the standard deviation by which a hand misses each point
+_SLANT = (0.15, 0.2)  # to the right, per unit of height: mean and standard deviation over hands
+_WIDTH_LIMIT = 13  # the first width that is too wide, in fine pixels of `model.augmentation.pen`
 
 
 def draw(count: int, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Draw digits of all styles.
+    """Draw digits of all styles, about equally many of each digit.
 
     Args:
-        count: how many.
-        random: where the numbers come from; the same state gives the same digits.
+        count: Number of images, 0 or more.
+        random: Source of random numbers. The same state gives the same images.
 
     Returns:
-        Images, uint8 (count, 28, 28), light ink on black in MNIST's box, and their labels, uint8 (count,), in random
-        order; about as many of each digit.
+        Images, uint8 (count, 28, 28), light ink on black in MNIST's box; and their labels, uint8 (count,). Their order
+        is random.
     """
     images, labels = [np.empty((0, SIDE, SIDE), np.uint8)], [np.empty(0, np.uint8)]
     for digit, n in enumerate(random.multinomial(count, np.full(10, 0.1))):
         styles = STYLES[digit].values()
-        shares = np.array([style.share for style in styles], float)
-        for style, n_of_style in zip(styles, random.multinomial(n, shares / shares.sum()).tolist(), strict=True):
+        weights = np.array([style.weight for style in styles], float)
+        for style, n_of_style in zip(styles, random.multinomial(n, weights / weights.sum()).tolist(), strict=True):
             if n_of_style:
                 images.append(draw_style(style, n_of_style, random))
                 labels.append(np.full(n_of_style, digit, np.uint8))
@@ -149,20 +149,35 @@ def draw(count: int, random: np.random.Generator) -> tuple[NDArray[np.uint8], ND
 
 
 def draw_style(style: Style, count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw digits of one style, uint8 (count, 28, 28), by as many different hands; `count` must not be 0."""
-    return centred(inked(distorted(_by_hand(style, count, random), random), random, _THICKEST))
+    """Draw digits of one style, each by another hand.
+
+    Args:
+        style: Style of the digits.
+        count: Number of images, 1 or more.
+        random: Source of random numbers. The same state gives the same images.
+
+    Returns:
+        Images, uint8 (count, 28, 28), light ink on black in MNIST's box.
+    """
+    return centre_by_mass(draw_strokes(distort_strokes(_by_hand(style, count, random), random), random, _WIDTH_LIMIT))
 
 
 def _by_hand(style: Style, count: int, random: np.random.Generator) -> Strokes:
-    """The style's strokes, leaning, each point missed a little; where one goes on from another, it starts there."""
+    """Return the strokes of a style, slanted, each point missed a little.
+
+    A stroke that is planned to continue another one starts where the other really ended.
+
+    Returns:
+        Points, (count, strokes, points, 2): right and down, about 0 to 1.
+    """
     drawn: list[NDArray[np.float64]] = []
     planned_end = end = np.full(2, np.nan)
     for stroke in glyphs.parse(style.strokes):
-        corners = stroke.corners + random.normal(0, _UNSTEADY / 8, (count, *stroke.corners.shape))
+        corners = stroke.corners + random.normal(0, _UNSTEADINESS / 8, (count, *stroke.corners.shape))
         if np.array_equal(stroke.corners[0], planned_end):
             corners[:, 0] = end
         planned_end, end = stroke.corners[-1], corners[:, -1]
         drawn.append(glyphs.curve(corners, _POINTS) if stroke.is_curve else glyphs.polygon(corners, _POINTS))
     strokes = np.stack(drawn, axis=1)
-    strokes[..., 0] -= random.normal(*_LEANING, (count, 1, 1)) * strokes[..., 1]
+    strokes[..., 0] -= random.normal(*_SLANT, (count, 1, 1)) * strokes[..., 1]
     return strokes

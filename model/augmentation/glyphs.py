@@ -1,6 +1,6 @@
-"""Letters and signs as strokes of a pen: those that nobody takes for a digit.
+"""Letters and signs, as strokes of a pen, that nobody takes for a digit.
 
-Left out is what people write like one: O o D Q a, triangle (0); I l i ! | / ( ^ and the arrow upwards (1);
+The tables leave out what people write like a digit: O o D Q a, triangle (0); I l i ! | / ( ^ and the arrow upwards (1);
 Z z ? and sigma (2); mirrored E, } (3); Y y u q, lightning (4); S s J j $ (5); G b e c t (6); r > ] and corners (7);
 B & and infinity, hourglass (8); g and the quaver (9).
 """
@@ -49,7 +49,9 @@ LETTERS: Final = {
     "king": "00 80|04 84|08 88|40 48",
     "field": "00 80 88 08 00|04 84|40 48",
 }
-"""Strokes by name. A stroke is a sequence of points, two figures each: right and down, 0 to 8; `~` makes it a curve."""
+"""Glyphs by name. `|` separates strokes. A stroke is a sequence of points, and `~` before it makes it a curve.
+
+A point is two figures, the distances right and down, 0 to 8."""
 
 SIGNS: Final = {
     "plus": "04 84|40 48",
@@ -92,22 +94,25 @@ SIGNS: Final = {
     "comb": "02 82|02 07|32 37|52 57|82 87",
     "gate": "00 08|80 88|02 82|05 85",
 }
-"""As `LETTERS`."""
+"""Glyphs by name, in the notation of `LETTERS`."""
 
 STROKES: Final = 5
-"""Of a glyph, at most."""
+"""Strokes of a glyph, at most."""
 
 POINTS: Final = 16
-"""Of each stroke."""
+"""Points of each stroke."""
 
 
 @cache
 def strokes(table: str) -> NDArray[np.float32]:
-    """All glyphs of the table "letters" or "signs".
+    """Return all glyphs of a table.
+
+    Args:
+        table: Name of the table, "letters" or "signs".
 
     Returns:
-        float32 (glyphs, STROKES, POINTS, 2): right and down, about 0 to 1; NaN where a glyph has fewer strokes. Not to
-        be written to.
+        Points, float32 (glyphs, STROKES, POINTS, 2): right and down, about 0 to 1; NaN where a glyph has fewer strokes.
+        The array is read-only, because callers share it.
     """
     texts = {"letters": LETTERS, "signs": SIGNS}[table].values()
     glyphs = np.full((len(texts), STROKES, POINTS, 2), np.nan, np.float32)
@@ -122,11 +127,11 @@ class Stroke(NamedTuple):
     """One movement of the pen."""
 
     corners: NDArray[np.float64]  # (n, 2): right and down, about 0 to 1
-    is_curve: bool  # through the corners, or from corner to corner in straight lines
+    is_curve: bool  # a smooth line through the corners; otherwise straight lines
 
 
 def parse(text: str) -> list[Stroke]:
-    """The strokes of a glyph in the notation of `LETTERS`."""
+    """Return the strokes of a glyph in the notation of `LETTERS`."""
     return [
         Stroke(
             np.array([[int(figure) for figure in point] for point in stroke.lstrip("~").split()]) / 8,
@@ -137,7 +142,15 @@ def parse(text: str) -> list[Stroke]:
 
 
 def polygon(corners: NDArray[np.float64], points: int) -> NDArray[np.float64]:
-    """A line through `corners` (…, n, 2), as `points` points (…, points, 2), of which every corner is one."""
+    """Return points on the straight lines from corner to corner. Every corner is one of the points.
+
+    Args:
+        corners: Corners, (…, n, 2) with n > 1.
+        points: Number of points, at least n.
+
+    Returns:
+        Points, (…, points, 2).
+    """
     legs = corners.shape[-2] - 1
     ends = np.round(np.linspace(0, points - 1, legs + 1))
     time = np.interp(np.arange(points), ends, np.arange(legs + 1))
@@ -148,9 +161,16 @@ def polygon(corners: NDArray[np.float64], points: int) -> NDArray[np.float64]:
 
 
 def curve(corners: NDArray[np.float64], points: int) -> NDArray[np.float64]:
-    """A smooth curve through `corners` (…, n, 2), as `points` points (…, points, 2).
+    """Return points on a smooth curve through corners. The curve ends at the outer corners.
 
-    Catmull and Rom's, uniform ("A Class of Local Interpolating Splines", 1974); it ends at the outer corners.
+    The curve is the uniform spline of E. Catmull, R. Rom, "A Class of Local Interpolating Splines", 1974.
+
+    Args:
+        corners: Corners, (…, n, 2) with n > 1.
+        points: Number of points.
+
+    Returns:
+        Points, (…, points, 2).
     """
     legs = corners.shape[-2] - 1
     time = np.linspace(0, legs, points)

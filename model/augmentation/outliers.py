@@ -1,9 +1,9 @@
-"""Images that are no digit, for training: the network learns to be sure of nothing when it sees one.
+"""Images that do not show a digit, for training: the network learns to have a low confidence in them.
 
 D. Hendrycks, M. Mazeika, T. Dietterich, "Deep Anomaly Detection with Outlier Exposure", ICLR 2019,
-https://arxiv.org/abs/1812.04606: what a network was shown as "none of these" during training, it also recognises in
-kinds that it was not shown. They are drawn by rule, as many as are needed, and look as preprocessing would hand them to
-the network: light ink on black, in MNIST's box, of MNIST's stroke widths.
+https://arxiv.org/abs/1812.04606: a network that saw some kinds of outliers in training also recognises other kinds.
+This module draws them by rule, as many as are needed. They look as preprocessing hands images to the network: light ink
+on black, in MNIST's box, with MNIST's stroke widths.
 """
 
 from collections.abc import Callable
@@ -15,92 +15,97 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.augmentation import glyphs
-from model.augmentation.pen import FINE, Strokes, centred, distorted, fitted, inked
+from model.augmentation.pen import SUPERSAMPLING, Strokes, centre_by_mass, distort_strokes, draw_strokes, fit_into_box
 from model.images.normalise import BOX, SIDE
 
 
 def draw(count: int, random: np.random.Generator, digits: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
-    """Draw images of what is no digit: letters, signs, words, scribbles, lines, blobs, textures.
+    """Draw images that do not show a digit: letters, signs, words, scribbles, lines, blobs, textures.
 
     What people write like a digit is left out (see `model.augmentation.glyphs`), and so is the plain vertical line.
 
     Args:
-        count: how many.
-        random: where the numbers come from; the same state gives the same images.
-        digits: uint8 (m, 28, 28), light ink on black; if given, two or three of them side by side are a kind too.
+        count: Number of images, 0 or more.
+        random: Source of random numbers. The same state gives the same images.
+        digits: Digits, uint8 (m, 28, 28), light ink on black. If given, two or three of them side by side are one more
+            kind.
 
     Returns:
-        uint8 (count, 28, 28), light ink on black, in random order.
+        Images, uint8 (count, 28, 28), light ink on black, in random order.
     """
     kinds = dict(_KINDS)
     if digits is not None and len(digits):
         kinds[partial(_digits, digits=digits)] = 8
-    shares = np.array(list(kinds.values()), float)
-    images = [kind(n, random) for kind, n in zip(kinds, random.multinomial(count, shares / shares.sum()), strict=True)]
-    return centred(np.concatenate(images)[random.permutation(count)])
+    weights = np.array(list(kinds.values()), float)
+    images = [
+        kind(n, random) for kind, n in zip(kinds, random.multinomial(count, weights / weights.sum()), strict=True)
+    ]
+    return centre_by_mass(np.concatenate(images)[random.permutation(count)])
 
 
 def _letters(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    return inked(distorted(_chosen("letters", count, random), random), random)
+    return draw_strokes(distort_strokes(_chosen("letters", count, random), random), random)
 
 
 def _signs(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    return inked(distorted(_chosen("signs", count, random), random), random)
+    return draw_strokes(distort_strokes(_chosen("signs", count, random), random), random)
 
 
 def _words(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Two to four letters side by side."""
+    """Draw two to four letters side by side."""
     letters = _chosen("letters", 4 * count, random).reshape(count, 4, glyphs.STROKES, glyphs.POINTS, 2)
     letters = letters * random.uniform(0.6, 1.0, (count, 4, 1, 1, 2))
     letters[..., 0] += np.arange(4)[:, np.newaxis, np.newaxis] * random.uniform(0.9, 1.2, (count, 1, 1, 1))
     letters[np.arange(4) >= random.integers(2, 5, (count, 1))] = np.nan
-    return inked(distorted(letters.reshape(count, 4 * glyphs.STROKES, glyphs.POINTS, 2), random), random, thickest=8)
+    return draw_strokes(
+        distort_strokes(letters.reshape(count, 4 * glyphs.STROKES, glyphs.POINTS, 2), random), random, width_limit=8
+    )
 
 
 def _scribbles(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """One long line, pulled to and fro at random: with fewer turns it might be a digit."""
+    """Draw one long line, pulled to and fro at random. With fewer turns it might be a digit."""
     corners = random.uniform(0, 1, (count, 13, 2))
-    return inked(_in_strokes(glyphs.curve(corners, 96)), random, thickest=9)
+    return draw_strokes(_as_strokes(glyphs.curve(corners, 96)), random, width_limit=9)
 
 
 def _zigzags(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """To and fro across the image while moving on, pointed or round; and turned by any angle."""
+    """Draw a line that goes to and fro while it moves across the image, pointed or round, at any angle."""
     time = np.linspace(0, 1, 64)
     turns, loops = random.uniform(3.5, 6, (count, 1)), random.uniform(-0.2, 0.2, (count, 1))
     phase = 2 * np.pi * (turns * time + random.uniform(0, 1, (count, 1)))
     across = np.where(random.random((count, 1)) < 0.5, np.sin(phase), np.arcsin(np.sin(phase)) * 2 / np.pi)
     line = np.stack([time + loops * np.cos(phase), across * random.uniform(0.25, 0.5, (count, 1))], axis=-1)
-    return inked(distorted(_in_strokes(line), random, turn=180), random, thickest=8)
+    return draw_strokes(distort_strokes(_as_strokes(line), random, turn=180), random, width_limit=8)
 
 
 def _spirals(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Two and a half turns or more; fewer might be a 6, a 9 or a 0."""
+    """Draw spirals of two and a half turns or more. With fewer turns they might be a 6, a 9 or a 0."""
     time = np.linspace(0.1, 1, 64)
     phase = 2 * np.pi * (random.uniform(2.5, 3.2, (count, 1)) * time + random.uniform(0, 1, (count, 1)))
     phase *= random.choice([-1, 1], (count, 1))
     line = time[:, np.newaxis] * np.stack([np.cos(phase), np.sin(phase)], axis=-1)
-    return inked(distorted(_in_strokes(line), random), random, thickest=7)
+    return draw_strokes(distort_strokes(_as_strokes(line), random), random, width_limit=7)
 
 
 def _lines(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Five or six straight lines across each other."""
+    """Draw five or six straight lines across each other."""
     ends = random.uniform(0, 1, (count, 6, 2, 2))
     ends[random.random(count) < 0.5, 5] = np.nan
-    return inked(distorted(ends, random, turn=0), random, thickest=9)
+    return draw_strokes(distort_strokes(ends, random, turn=0), random, width_limit=9)
 
 
 def _grids(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Up to three lines one way and two or three the other, as of ruled paper, at any angle, not quite parallel."""
+    """Draw three lines one way and two or three the other, as of ruled paper, at any angle, not quite parallel."""
     at = np.sort(random.uniform(0, 1, (count, 6)), axis=1)
     across, down = np.array([0.0, 1.0]), np.stack([at, at], axis=-1) + random.normal(0, 0.03, (count, 6, 2))
     ends = np.stack([np.broadcast_to(across, down.shape), down], axis=-1)
     ends[:, ::2] = ends[:, ::2, :, ::-1]
     ends[random.random(count) < 0.5, 5] = np.nan
-    return inked(distorted(ends, random, turn=180), random)
+    return draw_strokes(distort_strokes(ends, random, turn=180), random)
 
 
 def _blobs(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Filled outlines, smooth or with corners, at least half as wide as high; some with a texture within."""
+    """Draw filled outlines, smooth or with corners, at least half as wide as high; some have a texture inside."""
     corners = random.integers(3, 10, count)
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     radius = np.ones((count, len(angle)))
@@ -109,8 +114,11 @@ def _blobs(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
         radius += random.uniform(0, 0.35 / order, (count, 1)) * np.cos(order * angle + phase)
     outline = radius[..., np.newaxis] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     outline *= np.stack([random.uniform(0.7, 1.5, count), np.ones(count)], axis=1)[:, np.newaxis]
-    outline, _ = fitted(outline[:, np.newaxis], np.ones(count, int))
-    canvas, images = np.empty((SIDE * FINE, SIDE * FINE), np.uint8), np.empty((count, SIDE, SIDE), np.uint8)
+    outline, _ = fit_into_box(outline[:, np.newaxis], np.ones(count, int))
+    canvas, images = (
+        np.empty((SIDE * SUPERSAMPLING, SIDE * SUPERSAMPLING), np.uint8),
+        np.empty((count, SIDE, SIDE), np.uint8),
+    )
     for points, every, image in zip(outline[:, 0], corners, images, strict=True):
         canvas[:] = 0
         cv2.fillPoly(canvas, [points if every > 6 else points[:: 48 // every].copy()], 255)
@@ -121,7 +129,7 @@ def _blobs(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _textures(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Noise of every coarseness, over the whole image: what is left of a photograph or of cloth."""
+    """Draw noise of every coarseness over the whole image, as photographs and cloth leave it."""
     images = np.empty((count, SIDE, SIDE), np.uint8)
     for noise, image in zip(_noise(count, random), images, strict=True):
         cv2.resize(noise, (SIDE, SIDE), dst=image, interpolation=cv2.INTER_AREA)
@@ -130,16 +138,16 @@ def _textures(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _fragments(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """The largest piece of what is light in noise, as preprocessing cuts out of a photograph.
+    """Draw the largest light component of noise, as preprocessing cuts one out of a photograph.
 
-    A long thin one might be a 1; so there all that is light is taken.
+    A long thin component might be a 1. In its place comes everything that is light.
     """
     images = np.zeros((count, SIDE, SIDE), np.uint8)
     for noise, level, image in zip(_noise(count, random), random.uniform(50, 75, count), images, strict=True):
         light = cv2.threshold(noise, np.percentile(noise, level), 255, cv2.THRESH_BINARY)[1]
-        _, pieces, stats, _ = cv2.connectedComponentsWithStats(light)
-        piece = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-        mask = np.where(pieces == piece, np.uint8(255), np.uint8(0))
+        _, numbers, stats, _ = cv2.connectedComponentsWithStats(light)
+        largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+        mask = np.where(numbers == largest, np.uint8(255), np.uint8(0))
         if _elongation(mask) > 2:
             mask = light
         left, top, width, height = cv2.boundingRect(mask)
@@ -148,7 +156,7 @@ def _fragments(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _elongation(mask: MatLike) -> float:
-    """How many times as far the mask reaches along its main axis as across it."""
+    """Return the ratio of the deviations of a mask along its main axis and across it, 1 or more."""
     moments = cv2.moments(mask, binaryImage=True)
     half = (moments["mu20"] + moments["mu02"]) / 2
     apart = float(np.hypot((moments["mu20"] - moments["mu02"]) / 2, moments["mu11"]))
@@ -156,13 +164,13 @@ def _elongation(mask: MatLike) -> float:
 
 
 def _noise(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Uint8 (count, 56, 56): one to three octaves of noise on top of each other, stretched to all levels."""
+    """Return sums of one to four octaves of noise, stretched to all levels, uint8 (count, 56, 56)."""
     total = np.zeros((count, 56, 56), np.float32)
     for cells in (4, 8, 16, 32):
         layer = random.normal(0, 1, (count, cells, cells)).astype(np.float32)
         weight = random.exponential(1, count).astype(np.float32) * (random.random(count) < 0.6)
         if cells == 8:
-            weight += np.float32(0.2)  # that there is something
+            weight += np.float32(0.2)  # so that one octave at least has a weight
         for index in np.flatnonzero(weight):
             total[index] += weight[index] * cv2.resize(layer[index], (56, 56), interpolation=cv2.INTER_CUBIC)
     low, high = total.min(axis=(1, 2), keepdims=True), total.max(axis=(1, 2), keepdims=True)
@@ -171,7 +179,7 @@ def _noise(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _digits(count: int, random: np.random.Generator, digits: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Two or three digits side by side, with strokes thickened as preprocessing does."""
+    """Draw two or three digits side by side, with strokes thickened as preprocessing thickens them."""
     images = np.zeros((count, SIDE, SIDE), np.uint8)
     numbers, gaps = random.integers(0, len(digits), (count, 3)), random.integers(1, 4, count)
     for chosen, gap, many, image in zip(numbers, gaps, random.random(count) < 0.3, images, strict=True):
@@ -198,7 +206,7 @@ _KINDS: dict[Callable[[int, np.random.Generator], NDArray[np.uint8]], int] = {
     _textures: 4,
     _fragments: 6,
 }
-"""What draws each kind, and how much of it there is."""
+"""The functions that draw one kind each, and how often each is drawn, relative to the others."""
 
 
 def _chosen(table: str, count: int, random: np.random.Generator) -> Strokes:
@@ -207,7 +215,7 @@ def _chosen(table: str, count: int, random: np.random.Generator) -> Strokes:
 
 
 def _place(cut: MatLike, image: NDArray[np.uint8]) -> None:
-    """Put ink that is cut out into the middle of an empty image, its longer side filling the box."""
+    """Scale ink so that its longer side fills the box, and write it into the middle of an empty image."""
     scale = BOX / max(cut.shape)
     height, width = (max(1, round(side * scale)) for side in cut.shape)
     top, left = (SIDE - height) // 2, (SIDE - width) // 2
@@ -216,6 +224,6 @@ def _place(cut: MatLike, image: NDArray[np.uint8]) -> None:
     image[top : top + height, left : left + width] = cv2.convertScaleAbs(small, alpha=255 / max(1, int(small.max())))
 
 
-def _in_strokes(line: NDArray[np.float64]) -> Strokes:
-    """A line of points (n, points, 2) as one stroke."""
+def _as_strokes(line: NDArray[np.float64]) -> Strokes:
+    """Return lines of points, (n, points, 2), as drawings of one stroke each, (n, 1, points, 2)."""
     return line[:, np.newaxis]

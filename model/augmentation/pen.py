@@ -1,4 +1,4 @@
-"""Strokes of a pen as images: distorted as hands differ, drawn with some pen's width, centred as MNIST's digits are."""
+"""Strokes of a pen as images: distorted as handwriting varies, drawn with a pen of some width, centred by mass."""
 
 import cv2
 import numpy as np
@@ -6,20 +6,29 @@ from numpy.typing import NDArray
 
 from model.images.normalise import BOX, SIDE
 
-FINE = 3
-"""Pixels per pixel of the image, at which strokes are drawn."""
+SUPERSAMPLING = 3
+"""Pixels per pixel of the image at which strokes are drawn."""
 
 WIDTHS = (5, 12)
-"""Of strokes, in these pixels: from the first to below the second; MNIST's."""
+"""Widths of MNIST's strokes in these finer pixels: the least, and the first that is too wide."""
 
 _MARGIN = (SIDE - BOX) // 2
 
 Strokes = NDArray[np.floating]
-"""(n, strokes, points, 2): right and down, in any unit; NaN where there are fewer strokes."""
+"""Points (n, strokes, points, 2): right and down, in any unit; NaN where a drawing has fewer strokes."""
 
 
-def distorted(strokes: Strokes, random: np.random.Generator, turn: float = 12.0) -> Strokes:
-    """As hands differ: turned by up to `turn` degrees, slanted, stretched, and bent by two waves across the image."""
+def distort_strokes(strokes: Strokes, random: np.random.Generator, turn: float = 12.0) -> Strokes:
+    """Distort strokes as handwriting varies: turn, slant, stretch, and bend them by two waves across the image.
+
+    Args:
+        strokes: Points, (n, strokes, points, 2).
+        random: Source of random numbers.
+        turn: Angle in degrees, either way, at most.
+
+    Returns:
+        New points of the same shape, in the same unit.
+    """
     count = len(strokes)
     size = np.nanmax(strokes, axis=(1, 2), keepdims=True) - np.nanmin(strokes, axis=(1, 2), keepdims=True)
     size = size.max(axis=-1, keepdims=True)
@@ -35,33 +44,53 @@ def distorted(strokes: Strokes, random: np.random.Generator, turn: float = 12.0)
     return strokes @ np.swapaxes(matrices, -1, -2)
 
 
-def fitted(strokes: Strokes, widths: NDArray[np.integer]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Points in pixels of the fine image, the longer side of what `widths` draws around them filling the box.
+def fit_into_box(strokes: Strokes, widths: NDArray[np.integer]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Scale and place strokes so that the longer side of what the pen draws fills MNIST's box.
 
-    Also which strokes there are: bool (n, strokes).
+    Args:
+        strokes: Points, (n, strokes, points, 2).
+        widths: Width of each drawing's pen in fine pixels, (n,).
+
+    Returns:
+        The points in pixels of the fine image, int32 (n, strokes, points, 2); and whether each stroke exists, bool
+        (n, strokes).
     """
     low, high = np.nanmin(strokes, axis=(1, 2), keepdims=True), np.nanmax(strokes, axis=(1, 2), keepdims=True)
     longest = (high - low).max(axis=-1, keepdims=True)
-    scale = (BOX * FINE - 2 - widths)[:, np.newaxis, np.newaxis, np.newaxis] / longest
-    pixels = (strokes - (low + high) / 2) * scale + SIDE * FINE / 2
-    there = ~np.isnan(pixels[:, :, 0, 0])
-    return np.nan_to_num(pixels).round().astype(np.int32), there
+    scale = (BOX * SUPERSAMPLING - 2 - widths)[:, np.newaxis, np.newaxis, np.newaxis] / longest
+    pixels = (strokes - (low + high) / 2) * scale + SIDE * SUPERSAMPLING / 2
+    exists = ~np.isnan(pixels[:, :, 0, 0])
+    return np.nan_to_num(pixels).round().astype(np.int32), exists
 
 
-def inked(strokes: Strokes, random: np.random.Generator, thickest: int = WIDTHS[1]) -> NDArray[np.uint8]:
-    """Strokes drawn with pens of random width."""
-    widths = random.integers(WIDTHS[0], thickest, len(strokes))
-    pixels, there = fitted(strokes, widths)
-    canvas, images = np.empty((SIDE * FINE, SIDE * FINE), np.uint8), np.empty((len(strokes), SIDE, SIDE), np.uint8)
-    for points, has, width, image in zip(pixels, there, widths.tolist(), images, strict=True):
+def draw_strokes(strokes: Strokes, random: np.random.Generator, width_limit: int = WIDTHS[1]) -> NDArray[np.uint8]:
+    """Draw strokes with pens of random width.
+
+    Args:
+        strokes: Points, (n, strokes, points, 2).
+        random: Source of random numbers.
+        width_limit: The first width, in fine pixels, that is too wide.
+
+    Returns:
+        Drawings, uint8 (n, 28, 28), light ink on black, in MNIST's box.
+    """
+    widths = random.integers(WIDTHS[0], width_limit, len(strokes))
+    pixels, exists = fit_into_box(strokes, widths)
+    fine_side = SIDE * SUPERSAMPLING
+    canvas, images = np.empty((fine_side, fine_side), np.uint8), np.empty((len(strokes), SIDE, SIDE), np.uint8)
+    for points, has, width, image in zip(pixels, exists, widths.tolist(), images, strict=True):
         canvas[:] = 0
         cv2.polylines(canvas, list(points[has]), isClosed=False, color=255, thickness=width)
         cv2.resize(canvas, (SIDE, SIDE), dst=image, interpolation=cv2.INTER_AREA)
     return images
 
 
-def centred(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The same images with their centres of mass in the middle, as far as the margin allows."""
+def centre_by_mass(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return images with their centres of mass in the middle, as far as the margin of MNIST's box allows.
+
+    Args:
+        images: Drawings, uint8 (n, 28, 28), none of them black throughout.
+    """
     mass = images.sum(axis=(1, 2), dtype=np.float64)
     at = np.arange(SIDE) + 0.5
     shifts = [

@@ -1,1 +1,1 @@
-"""Bytes to 28×28: decoding, grey, ink, layout, strokes, normalisation. Knows no labels, cards or networks."""
+"""From the bytes of an image file to the 28×28 image that the network reads. Knows no labels, cards or networks."""

@@ -1,7 +1,7 @@
-"""Reducing pixels of any kind to one channel of grey in which ink and paper differ.
+"""Reduce pixels of any kind to one grey channel in which ink and paper differ.
 
-Lightness nearly always does it. It fails for yellow ink on white, red on green, and for drawings that only their
-transparency carries; those are looked for here.
+Lightness nearly always tells ink from paper. It fails for yellow ink on white, for red on green, and for drawings that
+consist of transparency alone. This module recognises those cases.
 """
 
 import math
@@ -12,31 +12,35 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.errors import FailureCode, ImageError
-from model.images.raster import SQUARE, Grey, above
+from model.images.raster import SQUARE, Grey, Pixels, mask_above
 
-COLOUR_OVER_LIGHTNESS = 2.0
-"""How many times greater the contrast along the best colour axis must be, before lightness is given up for it."""
+MIN_COLOUR_ADVANTAGE = 2.0
+"""How many times the contrast along the best colour axis must exceed that of lightness to replace it."""
 
-ONE_COLOUR = 48
-"""Of 255, from the darkest to the lightest: what is visible of a partly transparent image is of one colour up to here.
-Not a deviation, as a thin stroke on a patch of paper hardly shows in it."""
+MAX_ONE_COLOUR_RANGE = 48
+"""Range of levels, of 255, up to which the visible part of a partly transparent image counts as one colour.
 
-_OPAQUE = 128
-_VISIBLE = 8  # differences of opacity below this are not seen
-_SAMPLES = 48  # per side: enough to find a colour axis
-_LAG = 2  # samples between the two of a difference: across the edge of a stroke, hardly across the page
+A range rather than a deviation, because a thin stroke on a patch of paper hardly changes the deviation."""
+
+_OPAQUE = 128  # opacity, of 255, from which a pixel counts as opaque
+_MIN_OPACITY_RANGE = 8  # smaller differences of opacity, of 255, cannot be seen
+_MAX_SAMPLES = 48  # per side: enough to find a colour axis
+_LAG = 2  # samples between the two of a pair: this spans the edge of a stroke, but hardly a change of light
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as cv2 and Pillow convert
 
 
 def to_eight_bits(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Scale pixels of more than eight bits to 0 … 255, without clipping.
 
-    Cameras and scanners store 10, 12 or 14 significant bits in 16, so white is taken to be the greatest value of as
-    many bits as the image uses; values of 8 bits stay what they are. Fractions and signed values are stretched to their
+    Cameras and scanners store 10, 12 or 14 significant bits in 16. Therefore white is the greatest value of as many
+    bits as the image uses, and values of 8 bits stay as they are. Fractions and signed values are stretched to their
     range.
 
     Args:
-        values: float32 (height, width); what is not finite counts as 0.
+        values: Pixels, float32 (height, width). Those that are not finite count as 0.
+
+    Returns:
+        Grey levels, uint8 (height, width).
     """
     exact = np.where(np.isfinite(values), values, 0).astype(np.float64)
     low, high = float(exact.min()), float(exact.max())
@@ -48,49 +52,61 @@ def to_eight_bits(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.rint(exact * (255 / white)).astype(np.uint8)
 
 
-def to_grey(pixels: Grey) -> Grey:
-    """Grey of 8-bit pixels that are grey already, of colour, or of colour with opacity.
+def to_grey(pixels: Pixels) -> Grey:
+    """Reduce 8-bit pixels to grey, whether they are grey already, in colour, or in colour with opacity.
 
     Args:
-        pixels: uint8 (height, width), or (height, width, 3 or 4), RGB or RGBA.
+        pixels: Pixels, uint8 (height, width), grey; or (height, width, 3 or 4), RGB or RGBA.
+
+    Returns:
+        Grey levels, uint8 (height, width).
 
     Raises:
-        ImageError: BLANK, if nothing is visible.
+        ImageError: BLANK; nothing is visible.
     """
     if pixels.ndim == 2:
         return pixels
-    return from_colour(pixels) if pixels.shape[2] == 3 else from_transparency(pixels)
+    return colour_to_grey(pixels) if pixels.shape[2] == 3 else transparent_to_grey(pixels)
 
 
-def from_colour(pixels: Grey) -> Grey:
-    """Lightness, or the axis of colour along which neighbouring pixels differ most, if lightness differs far less.
+def colour_to_grey(pixels: Pixels) -> Grey:
+    """Return the lightness of a colour image, or its projection on a colour axis that shows far more contrast.
+
+    Contrast is measured between nearby pixels.
 
     Args:
-        pixels: uint8 (height, width, 3), RGB.
+        pixels: Pixels, uint8 (height, width, 3), RGB.
+
+    Returns:
+        Grey levels, uint8 (height, width).
     """
     lightness = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    axis = _better_axis(_samples(pixels), _samples(lightness))
-    return lightness if axis is None else _along(axis, pixels)
+    axis = _better_axis(_sampled(pixels), _sampled(lightness))
+    return lightness if axis is None else _projected(pixels, axis)
 
 
-def _along(axis: NDArray[np.float32], pixels: Grey) -> Grey:
+def _projected(pixels: Pixels, axis: NDArray[np.float32]) -> Grey:
+    """Return the pixels' positions along a colour axis, scaled so that every RGB colour fits into 0 … 255."""
     darkest, lightest = 255 * axis[axis < 0].sum(), 255 * axis[axis > 0].sum()
     grey: Grey = np.rint((pixels.astype(np.float32) @ axis - darkest) * (255 / (lightest - darkest))).astype(np.uint8)
     return grey
 
 
-def _better_axis(samples: Grey, lightness: Grey) -> NDArray[np.float32] | None:
-    """The first principal axis of the differences between near pixels; None where lightness serves as well.
+def _better_axis(samples: Pixels, lightness: Grey) -> NDArray[np.float32] | None:
+    """Return the first principal axis of the differences between nearby pixels, or None where lightness serves as well.
 
     Args:
-        samples: uint8 (height, width, 3), RGB.
-        lightness: uint8 (height, width), of the same pixels.
+        samples: Pixels, uint8 (height, width, 3), RGB.
+        lightness: Lightness of the same pixels, uint8 (height, width).
+
+    Returns:
+        A unit vector, float32 (3,), that points from dark to light.
     """
-    enough = COLOUR_OVER_LIGHTNESS**2 * _differences(lightness) / float(_LUMINANCE @ _LUMINANCE)
-    if _differences(samples) <= enough:
+    enough = MIN_COLOUR_ADVANTAGE**2 * _squared_differences(lightness) / float(_LUMINANCE @ _LUMINANCE)
+    if _squared_differences(samples) <= enough:
         return None  # all axes together have less
     values = samples.astype(np.float32)
-    down, right = ((late - early).reshape(-1, 3) for late, early in _neighbours(values))
+    down, right = ((late - early).reshape(-1, 3) for late, early in _nearby_pairs(values))
     variances, axes = np.linalg.eigh(down.T @ down + right.T @ right)
     if variances[-1] <= enough:
         return None
@@ -98,51 +114,57 @@ def _better_axis(samples: Grey, lightness: Grey) -> NDArray[np.float32] | None:
     return axis if axis @ _LUMINANCE >= 0 else -axis
 
 
-def _differences(samples: Grey) -> float:
-    """The squares of the differences between near pixels, added up."""
-    return sum(cv2.norm(late, early, cv2.NORM_L2SQR) for late, early in _neighbours(samples) if late.size)
+def _squared_differences(samples: Pixels) -> float:
+    """Return the sum of the squared differences between nearby pixels."""
+    return sum(cv2.norm(late, early, cv2.NORM_L2SQR) for late, early in _nearby_pairs(samples) if late.size)
 
 
-def _neighbours(samples: MatLike) -> tuple[tuple[MatLike, MatLike], tuple[MatLike, MatLike]]:
-    """Pairs of near pixels, down and right: light that falls off across the page makes no difference there."""
+def _nearby_pairs(samples: MatLike) -> tuple[tuple[MatLike, MatLike], tuple[MatLike, MatLike]]:
+    """Return the pairs of nearby pixels, down and to the right. Light that falls off slowly cancels out in them."""
     return (samples[_LAG:], samples[:-_LAG]), (samples[:, _LAG:], samples[:, :-_LAG])
 
 
-def _samples(pixels: Grey) -> Grey:
-    """At most `_SAMPLES` pixels a side, evenly spaced."""
+def _sampled(pixels: Pixels) -> Pixels:
+    """Return at most `_MAX_SAMPLES` evenly spaced pixels a side."""
     height, width = pixels.shape[:2]
-    step = math.ceil(max(height, width) / _SAMPLES)
+    step = math.ceil(max(height, width) / _MAX_SAMPLES)
     if step == 1:
         return pixels
     return cv2.resize(pixels, (max(1, width // step), max(1, height // step)), interpolation=cv2.INTER_NEAREST)
 
 
-def from_transparency(pixels: Grey) -> Grey:
-    """Grey of a partly transparent image, on the background that shows the drawing.
+def transparent_to_grey(pixels: Pixels) -> Grey:
+    """Reduce a partly transparent image to grey, on a background that lets the drawing show.
 
-    - All visible pixels have one colour: the opacity is the drawing, whatever that colour is.
-    - The visible part has an edge of one colour (a photograph with its corners cut off, a sticker): it goes on that.
-    - Else the ink itself has several colours: it goes on white if it is dark, on black if it is light.
+    - All visible pixels have one colour: the opacity is the drawing, whatever the colour.
+    - The visible part has an edge of one colour, as a sticker or a photograph with its corners cut off: the background
+      takes that colour.
+    - Otherwise the ink itself has several colours: the background is white if the ink is dark, black if it is light.
 
     Args:
-        pixels: uint8 (height, width, 4), RGBA.
+        pixels: Pixels, uint8 (height, width, 4), RGBA.
+
+    Returns:
+        Grey levels, uint8 (height, width).
 
     Raises:
-        ImageError: BLANK, if nothing is visible.
+        ImageError: BLANK; nothing is visible.
     """
     opacity = cv2.extractChannel(pixels, 3)
     least, most, _, _ = cv2.minMaxLoc(opacity)
     if most == 0:
-        raise ImageError(FailureCode.BLANK, "The image is fully transparent: nothing is drawn on it.")
+        raise ImageError(
+            FailureCode.BLANK, "The image is fully transparent. Leave it out, or save it with the digit visible."
+        )
     colour = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
-    if most - least < _VISIBLE:
-        return from_colour(colour)
-    if _range(_samples(colour)[_samples(opacity) >= min(most, _OPAQUE)], 0.002) < ONE_COLOUR:
+    if most - least < _MIN_OPACITY_RANGE:
+        return colour_to_grey(colour)
+    if _colour_range(_sampled(colour)[_sampled(opacity) >= min(most, _OPAQUE)], 0.002) < MAX_ONE_COLOUR_RANGE:
         return opacity
-    grey = from_colour(colour)
-    opaque = above(opacity, _OPAQUE - 1)
+    grey = colour_to_grey(colour)
+    opaque = mask_above(opacity, _OPAQUE - 1)
     edge = cv2.bitwise_and(opaque, cv2.dilate(255 - opaque, SQUARE))
-    if edge.any() and _range(grey[edge > 0, np.newaxis], 0.1) < ONE_COLOUR:
+    if edge.any() and _colour_range(grey[edge > 0, np.newaxis], 0.1) < MAX_ONE_COLOUR_RANGE:
         background = float(np.median(grey[edge > 0]))
     else:
         background = 255.0 if np.average(grey, weights=opacity) < _OPAQUE else 0.0
@@ -151,12 +173,15 @@ def from_transparency(pixels: Grey) -> Grey:
     return shown
 
 
-def _range(colours: Grey, trimmed: float) -> int:
-    """From the darkest to the lightest of (n, channels), of the channel where it is greatest; 0 of none.
+def _colour_range(colours: Pixels, trimmed: float) -> int:
+    """Return the range of levels from darkest to lightest, in the channel where it is greatest.
 
     Args:
-        colours: uint8.
-        trimmed: the share of outliers at either end that do not count.
+        colours: Levels, uint8 (n, channels).
+        trimmed: Share of the pixels, 0 to 0.5, that is ignored as outliers at each end.
+
+    Returns:
+        A difference of levels, 0 to 255; 0 where there are no pixels.
     """
     if not len(colours):
         return 0

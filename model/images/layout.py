@@ -1,125 +1,154 @@
-"""What of a picture is the digit: not the table under the sheet, nor form lines, nor specks."""
+"""Find what the digit is in a picture: not the table under the sheet, a line of a form, or a speck."""
 
 import cv2
 import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from model.images.ink import COARSE
-from model.images.raster import SQUARE, TELLING, Grey, Mask, connected_pieces, otsu, quantiles, rim, shrink
+from model.images.ink import COARSE_SIDE
+from model.images.raster import (
+    DETAILED_SIDE,
+    SQUARE,
+    Grey,
+    Mask,
+    border_pixels,
+    connected_components,
+    otsu,
+    quantiles,
+    shrink,
+)
 
-SHEET = 0.12
-"""Of the image: a sheet on a table covers at least as much."""
+MIN_SHEET = 0.12
+"""Area of a sheet on a table, as a share of the image, at least."""
 
-WHOLE = 0.97
-"""Of the image: what covers more is no sheet on a table, but all there is."""
+MAX_SHEET = 0.97
+"""Area of a sheet, as a share of the image, at most. What covers more is the whole image, not a sheet on a table."""
 
-STRAIGHT = 0.88
-"""Of the outline of a sheet: a polygon of its `CORNERS` covers at least as much; of a small one as much is covered by
-0.91, as its outline is coarse. Of an ellipse, five cover 0.76."""
+MIN_STRAIGHTNESS = 0.88
+"""Area of the polygon of a sheet's corners, as a share of the area of its outline, at least.
 
-CORNERS = (4, 5)
-"""Of a sheet, seen at any angle; five if a corner lies outside of the image."""
+The polygon of a small sheet covers about 0.91, because its outline is coarse. That of an ellipse, with five corners,
+covers 0.76."""
 
-WRITTEN = (0.005, 0.4)
-"""Of a sheet: ink inside of it, away from its edge, covers as much; at least, as paper between strokes has none."""
+SHEET_CORNERS = (4, 5)
+"""Numbers of corners of a sheet, seen at any angle: five where a corner lies outside of the image."""
 
-CORNER = 0.03
-"""Of the outline's length: how far a side of a sheet may bend, by its pixels, without a corner more."""
+WRITTEN_SHARE = (0.005, 0.4)
+"""Area of the ink inside a sheet, away from its edge, as a share of the sheet: at least and at most.
 
-UNBROKEN = 0.95
-"""Of the edge of a sheet: as much of it is paper, and not ink or table."""
+At least, because the paper between strokes has no ink in it."""
 
-BAND = 0.2
-"""Of a side: how far inwards the frame of a form, or the table beside the sheet, may reach."""
+CORNER_TOLERANCE = 0.03
+"""Distance, as a share of the outline's length, up to which pixels may bend a side of a sheet without a new corner."""
 
-SLIVER = 0.06
-"""Of a side: what lies along it and is thinner is a rest of something, not a stroke."""
+MIN_UNBROKEN_EDGE = 0.95
+"""Share of the edge of a sheet that is paper, rather than ink or table, at least."""
 
-MARGIN = 0.04
-"""Of a side: a line this near to it belongs to it."""
+FRAME_BAND = 0.2
+"""Distance, as a share of a side, that the frame of a form or the table beside a sheet may reach inwards."""
 
-BOX_SIZE = 0.4
-"""Of both sides of the image: a printed box around a digit is at least as large."""
+MAX_SLIVER = 0.06
+"""Thickness, as a share of a side, up to which a thing along that side is the rest of something and not a stroke."""
+
+EDGE_MARGIN = 0.04
+"""Distance from a side, as a share of it, up to which a line belongs to that side."""
+
+MIN_BOX = 0.4
+"""Length of each side of a printed box around a digit, as a share of that of the image, at least."""
 
 BOX_BAND = 0.12
-"""Of the box: how far inwards its lines may reach by their width and tilt."""
+"""Distance, as a share of the box, that the lines of a box may reach inwards by their width and tilt."""
 
-BOX_FILL = 0.2
-"""Of the box: what it is drawn around is at least as large."""
+MIN_BOX_CONTENT = 0.2
+"""Length of what a box is drawn around, as a share of the box, at least."""
 
-LINE = 0.08
-"""Of the shorter side: a line that is drawn through the image is at most as wide."""
+MAX_LINE_WIDTH = 0.08
+"""Width of a line drawn through the image, as a share of the shorter side, at most."""
 
-SLANTED = 4
-"""Pixels: or at most as wide, in a small image, where it meets the edge at a slant."""
+MAX_SLANTED_LINE_WIDTH = 4
+"""Width of such a line in pixels, at most, in a small image, where it meets the border at a slant."""
 
-CROSSING = 0.7
-"""Of the longer side: such a line is at least as long."""
+MIN_LINE_LENGTH = 0.7
+"""Length of such a line, as a share of the longer side, at least."""
 
-COVERED = 0.9
-"""Of such a line: as much of it is ink; of a straight line between the ends of a digit that reach the edge less is."""
+MIN_LINE_INK = 0.9
+"""Share of such a line that is ink, at least.
 
-SPECK = 0.03
-"""Of the largest stroke: smaller pieces are specks."""
+A straight line between the two ends of a digit that reach the border has less."""
 
-DEEP = 0.15
-"""Of the shorter side: half the thickness that no stroke has; of markers, where they touch themselves, 0.12."""
+MAX_SPECK = 0.03
+"""Area of a component, as a share of the largest stroke, below which it is a speck."""
 
-COMPANION = 0.25
-"""Of the shorter side: the digit beside such a shadow is at least as long."""
+MAX_STROKE_DEPTH = 0.15
+"""Half the thickness of a stroke, as a share of the shorter side, at most. Markers reach 0.12 where strokes touch."""
+
+MIN_COMPANION = 0.25
+"""Length of the digit beside a shadow that the border cuts off, as a share of the shorter side, at least."""
 
 REACH = 0.4
-"""Of the size of what belongs to the digit already: nearer pieces belong to it too, as the bar of a five that hovers a
-third of its body's size above it. Print and neighbours' strokes are seldom as near."""
+"""Distance, as a share of the size of the digit so far, up to which components belong to it.
 
+The bar of a five may hover a third of its body's size above it. Print and the strokes of neighbours are seldom so near.
+"""
 
-_TWO = 2  # ends of a line
+_LINE_ENDS = 2
 
 
 def find_sheet(image: Grey) -> Mask | None:
-    """A sheet of paper on a table, or another polygon of one grey with something drawn inside and nothing outside.
+    """Find a sheet of paper on a table, or another polygon of one grey with a drawing inside and nothing outside.
+
+    Args:
+        image: Grey levels, uint8 (height, width).
 
     Returns:
-        The mask of the sheet, its edge left out; None if there is none.
+        Mask of the sheet without its edge, (height, width). None if the image shows no sheet, or is too small to tell.
     """
-    if max(image.shape) < COARSE:
+    if max(image.shape) < COARSE_SIDE:
         return None
-    coarse, _ = shrink(image, COARSE)
+    coarse, _ = shrink(image, COARSE_SIDE)
     light = otsu(coarse)[1]
     for side in (light, 255 - light):
-        if not SHEET < cv2.countNonZero(side) / side.size < WHOLE or rim(side).mean() > WHOLE * 255:
+        share = cv2.countNonZero(side) / side.size
+        if not MIN_SHEET < share < MAX_SHEET or border_pixels(side).mean() > MAX_SHEET * 255:
             continue
-        sheet = _straight(side)
-        if sheet is not None and _is_bare(coarse, sheet, side):
+        sheet = _straight_sided(side)
+        if sheet is not None and _is_bare_outside(coarse, sheet, side):
             sheet = cv2.erode(sheet, SQUARE, borderValue=255)
             return cv2.resize(sheet, image.shape[::-1], interpolation=cv2.INTER_NEAREST)
     return None
 
 
-def _straight(mask: Mask) -> Mask | None:
-    """The convex hull of the largest part of a mask, if that has straight sides, and holes."""
+def _straight_sided(mask: Mask) -> Mask | None:
+    """Return the convex hull of the largest component of a mask, if it has straight sides and has holes, or None."""
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     outline = cv2.convexHull(max(outlines, key=cv2.contourArea))
-    if cv2.contourArea(outline) < SHEET * mask.size:
+    if cv2.contourArea(outline) < MIN_SHEET * mask.size:
         return None
-    corners = cv2.approxPolyDP(outline, CORNER * cv2.arcLength(outline, closed=True), closed=True)
+    corners = cv2.approxPolyDP(outline, CORNER_TOLERANCE * cv2.arcLength(outline, closed=True), closed=True)
     _, (width, height), _ = cv2.minAreaRect(outline)
-    is_straight = len(corners) in CORNERS and cv2.contourArea(corners) > STRAIGHT * cv2.contourArea(outline)
-    if not is_straight or min(width, height) <= COARSE / 4:
+    is_straight = cv2.contourArea(corners) > MIN_STRAIGHTNESS * cv2.contourArea(outline)
+    if len(corners) not in SHEET_CORNERS or not is_straight or min(width, height) <= COARSE_SIDE / 4:
         return None
     hull = cv2.fillConvexPoly(np.zeros_like(mask), outline, 255)
     area = cv2.countNonZero(hull)
     edge = hull - cv2.erode(hull, SQUARE, borderValue=0)
     inside = cv2.erode(hull, np.ones((5, 5), np.uint8), borderValue=0)
     written = cv2.countNonZero(cv2.subtract(inside, mask))
-    has_holes = WRITTEN[0] * area < written < WRITTEN[1] * area
-    has_edge = cv2.mean(cv2.dilate(mask, SQUARE), edge)[0] > UNBROKEN * 255
-    return hull if has_holes and has_edge and area < WHOLE * mask.size else None
+    has_holes = WRITTEN_SHARE[0] * area < written < WRITTEN_SHARE[1] * area
+    has_edge = cv2.mean(cv2.dilate(mask, SQUARE), edge)[0] > MIN_UNBROKEN_EDGE * 255
+    return hull if has_holes and has_edge and area < MAX_SHEET * mask.size else None
 
 
-def _is_bare(image: Grey, sheet: Mask, side: Mask) -> bool:
-    """Whether nothing is drawn beside the sheet: else the sheet was a lit part of one, and would cut a digit."""
+def _is_bare_outside(image: Grey, sheet: Mask, side: Mask) -> bool:
+    """Return whether nothing is drawn outside the sheet.
+
+    Otherwise the supposed sheet is only the lit part of a sheet, and its edge would cut through a digit.
+
+    Args:
+        image: Grey levels, uint8 (height, width).
+        sheet: Mask of the sheet, with its ink.
+        side: Mask of the pixels that are as light, or as dark, as the sheet's paper.
+    """
     outside = 255 - cv2.dilate(sheet, np.ones((5, 5), np.uint8))
     if cv2.countNonZero(outside) < 0.01 * outside.size:
         return False
@@ -130,65 +159,79 @@ def _is_bare(image: Grey, sheet: Mask, side: Mask) -> bool:
 
 
 def find_digit(strokes: Mask, near: Mask | None = None) -> Mask:
-    """Of the strokes those of the digit: the largest piece and what lies near it, without frame and specks.
+    """Select the strokes of the digit: the largest component and those near it, without frame, lines and specks.
 
     Args:
-        strokes: (height, width), not empty.
-        near: (height, width), where the digit was seen before; it overrules the rest, unless nothing is there.
+        strokes: Mask of all strokes, not empty.
+        near: Mask of the place where the digit was seen before. Only strokes there count, unless there are none.
+
+    Returns:
+        Mask of the digit, (height, width).
     """
     strokes = _without_box(_without_line(strokes))
-    parts, stats = connected_pieces(strokes)
+    numbers, stats = connected_components(strokes)
     if len(stats) == 1 and near is None:
         return strokes
-    parts_of_digit = ~_belongs_to_frame(parts, stats)
+    is_digit = ~_belongs_to_frame(numbers, stats)
     if near is not None:
-        seen = cv2.bitwise_and(_only(parts, parts_of_digit), near)
+        seen = cv2.bitwise_and(_select(numbers, is_digit), near)
         if seen.any():
-            parts, stats = connected_pieces(seen)
-            parts_of_digit = np.ones(len(stats), np.bool_)
-    return _only(parts, _group(stats, parts_of_digit))
+            numbers, stats = connected_components(seen)
+            is_digit = np.ones(len(stats), np.bool_)
+    return _select(numbers, _group(stats, is_digit))
 
 
 def _group(stats: MatLike, candidates: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest candidate, and those that are near it, or near those that are."""
+    """Return which components form a group: the largest candidate, and step by step the candidates near the group.
+
+    Args:
+        stats: Left, top, width, height and area of each component, int (n, 5).
+        candidates: Components that may be chosen, bool (n,).
+    """
     left, top, width, height, area = stats.T
     right, bottom = left + width, top + height
     area = np.where(candidates, area, 0)
     group: NDArray[np.bool_] = np.arange(len(area)) == area.argmax()
-    pieces = area >= SPECK * area.max()
-    while np.count_nonzero(pieces) > 1:
+    components = area >= MAX_SPECK * area.max()
+    while np.count_nonzero(components) > 1:
         x0, y0, x1, y1 = left[group].min(), top[group].min(), right[group].max(), bottom[group].max()
         reach = REACH * max(x1 - x0, y1 - y0)
-        near = (left < x1 + reach) & (right > x0 - reach) & (top < y1 + reach) & (bottom > y0 - reach) & pieces
+        near = (left < x1 + reach) & (right > x0 - reach) & (top < y1 + reach) & (bottom > y0 - reach) & components
         if (near == group).all():
             break
         group = near
     return group
 
 
-def _only(parts: MatLike, chosen: NDArray[np.bool_]) -> Mask:
-    """The mask of the chosen ones of labelled parts, of which 0 is the background."""
+def _select(numbers: MatLike, chosen: NDArray[np.bool_]) -> Mask:
+    """Return the mask of the chosen components.
+
+    Args:
+        numbers: Number of the component of each pixel, (height, width), 0 for the background.
+        chosen: Whether each component is chosen, bool (n,).
+    """
     values = np.concatenate([[np.uint8(0)], np.where(chosen, np.uint8(255), np.uint8(0))])
-    mask: Mask = values[parts]
+    mask: Mask = values[numbers]
     return mask
 
 
 def _without_line(strokes: Mask) -> Mask:
-    """The strokes without a thin straight line from edge to edge, even if it runs through the digit.
+    """Return the strokes without a thin straight line from border to border, even if it runs through the digit.
 
-    Nothing else may touch the edge: a digit that fills its image does so in more places, or at length.
+    The line goes only if nothing else touches the border. A digit that fills its image touches it in more places, or at
+    length.
     """
     rows, columns = strokes.shape
     edge = np.concatenate([strokes[0], strokes[1:, -1], strokes[-1, -2::-1], strokes[-2:0:-1, 0]]) > 0
     if not edge.any():
         return strokes
     starts, ends = (np.flatnonzero(edge & ~np.roll(edge, step)) for step in (1, -1))
-    if len(starts) != _TWO:
+    if len(starts) != _LINE_ENDS:
         return strokes
-    if ends[0] < starts[0]:  # a run goes on where counting begins
+    if ends[0] < starts[0]:  # a run continues past the corner where counting begins
         ends = np.roll(ends, -1)
     lengths = (ends - starts) % len(edge) + 1
-    if lengths.max() > max(SLANTED, LINE * min(strokes.shape)):
+    if lengths.max() > max(MAX_SLANTED_LINE_WIDTH, MAX_LINE_WIDTH * min(strokes.shape)):
         return strokes
     corners = np.cumsum([0, columns - 1, rows - 1, columns - 1, rows - 1])
     middles = (starts + lengths // 2) % len(edge)
@@ -196,9 +239,9 @@ def _without_line(strokes: Mask) -> Mask:
     down = np.interp(middles, corners, [0, 0, rows - 1, rows - 1, 0])
     start, end = np.stack([across, down], axis=1).round().astype(int)
     line = cv2.line(np.zeros_like(strokes), start.tolist(), end.tolist(), 255)
-    if cv2.countNonZero(line) < CROSSING * max(strokes.shape) or cv2.mean(strokes, line)[0] < COVERED * 255:
+    if cv2.countNonZero(line) < MIN_LINE_LENGTH * max(strokes.shape) or cv2.mean(strokes, line)[0] < MIN_LINE_INK * 255:
         return strokes
-    beyond = (end - start) // 4  # where it meets the edge at a slant
+    beyond = (end - start) // 4  # where the line meets the border at a slant
     cv2.line(line, (start - beyond).tolist(), (end + beyond).tolist(), 255)
     thick = np.ones((int(lengths.min()) + 2 | 1,) * 2, np.uint8)
     line = cv2.dilate(line, thick)
@@ -210,17 +253,17 @@ def _without_line(strokes: Mask) -> Mask:
 
 
 def _without_box(strokes: Mask) -> Mask:
-    """The strokes without the lines of a printed box around them, which the digit may touch.
+    """Return the strokes without the lines of a printed box around them, which the digit may touch.
 
-    A box has a line along each side of its bounds. So has an angular zero or eight: something must be left inside, and
-    must not run from side to side.
+    A box has a line along each side of its bounds. An angular zero or eight has the same. Therefore the lines go only
+    if something is left inside, and does not run from side to side.
     """
     left, top, width, height = cv2.boundingRect(strokes)
-    if min(width / strokes.shape[1], height / strokes.shape[0]) < BOX_SIZE:
+    if min(width / strokes.shape[1], height / strokes.shape[0]) < MIN_BOX:
         return strokes
     box = strokes[top : top + height, left : left + width]
     band = max(1, round(BOX_BAND * min(width, height)))
-    bands = (box[:band], box[::-1][:band], box.T[:band], box.T[::-1][:band])  # their first row is the outermost
+    bands = (box[:band], box[::-1][:band], box.T[:band], box.T[::-1][:band])  # the first row is the outermost
     if any(np.count_nonzero(side.any(axis=0)) < 0.95 * side.shape[1] for side in bands):
         return strokes
     up, down, west, east = (_depth(side) for side in bands)
@@ -228,48 +271,55 @@ def _without_box(strokes: Mask) -> Mask:
     inner = slice(top + up, top + height - down), slice(left + west, left + width - east)
     inside[inner] = strokes[inner]
     _, _, inner_width, inner_height = cv2.boundingRect(inside)
-    is_digit = max(inner_width / width, inner_height / height) > BOX_FILL
+    is_digit = max(inner_width / width, inner_height / height) > MIN_BOX_CONTENT
     crosses = inner_width >= width - west - east or inner_height >= height - up - down
     return inside if is_digit and not crosses else strokes
 
 
 def _depth(band: Mask) -> int:
-    """How many rows of a band a line along it takes, tilted a little perhaps."""
+    """Return how many rows of a band belong to a line along it, which may be tilted a little; 0 without a line."""
     covered = np.count_nonzero(band, axis=1) > 0.4 * band.shape[1]
     return int(np.flatnonzero(covered)[-1]) + 2 if covered.any() else 0
 
 
-def _belongs_to_frame(parts: MatLike, stats: MatLike) -> NDArray[np.bool_]:
-    """Which parts are printed lines, the table, shadows or a neighbour's strokes along the edge of the image.
+def _belongs_to_frame(numbers: MatLike, stats: MatLike) -> NDArray[np.bool_]:
+    """Return which components are printed lines, the table, shadows or a neighbour's strokes along the border.
 
-    They lie along the edge and, inwards, within a band of it. Strokes of a digit that fills its image may do so too:
-    what is at the same edge as the largest other part is left alone. If that touches no edge, the image shows all of
-    the digit, and whatever the edge cuts off is something else.
+    Such a component lies along the border, and reaches inwards only within a band. Strokes of a digit that fills its
+    image may do so too. Therefore components at the same side as the largest other one stay. If the largest other one
+    touches no side, the image shows the digit whole, and whatever the border cuts off is something else.
+
+    Args:
+        numbers: Number of the component of each pixel, (height, width), 0 for the background.
+        stats: Left, top, width, height and area of each component, int (n, 5).
+
+    Returns:
+        Whether each component belongs to the frame, bool (n,).
     """
-    rows, columns = parts.shape
+    rows, columns = numbers.shape
     left, top, width, height, area = stats.T
     right, bottom = left + width, top + height
     at_edge = np.array(
         [
-            left <= MARGIN * columns,
-            right >= (1 - MARGIN) * columns,
-            top <= MARGIN * rows,
-            bottom >= (1 - MARGIN) * rows,
+            left <= EDGE_MARGIN * columns,
+            right >= (1 - EDGE_MARGIN) * columns,
+            top <= EDGE_MARGIN * rows,
+            bottom >= (1 - EDGE_MARGIN) * rows,
         ]
     )
-    if not at_edge.any() or max(parts.shape) < TELLING:
+    if not at_edge.any() or max(numbers.shape) < DETAILED_SIDE:
         return np.zeros(len(stats), np.bool_)
     cut_off = np.array([left == 0, right == columns, top == 0, bottom == rows])
-    band_y, band_x = int(BAND * rows), int(BAND * columns)
-    centre = parts[band_y : rows - band_y, band_x : columns - band_x]
+    band_y, band_x = int(FRAME_BAND * rows), int(FRAME_BAND * columns)
+    centre = numbers[band_y : rows - band_y, band_x : columns - band_x]
     in_band = np.bincount(centre.ravel(), minlength=len(stats) + 1)[1:] <= 0.1 * area
-    whole = ~cut_off.any(axis=0) & (np.maximum(width, height) >= COMPANION * min(rows, columns))
-    solid = whole.any() & cut_off.any(axis=0) & _is_solid(parts, len(stats))
+    whole = ~cut_off.any(axis=0) & (np.maximum(width, height) >= MIN_COMPANION * min(rows, columns))
+    solid = whole.any() & cut_off.any(axis=0) & _is_solid(numbers, len(stats))
     at_left, at_right, at_top, at_bottom = at_edge
     crosses = (at_left & at_right) | (at_top & at_bottom)
     is_line = crosses & (np.minimum(width, height) <= 0.1 * np.maximum(width, height))
-    is_sliver = ((at_left | at_right) & (width <= SLIVER * columns)) | (
-        (at_top | at_bottom) & (height <= SLIVER * rows)
+    is_sliver = ((at_left | at_right) & (width <= MAX_SLIVER * columns)) | (
+        (at_top | at_bottom) & (height <= MAX_SLIVER * rows)
     )
     main = _largest(area, ~is_line & ~in_band & ~solid, ~is_line & ~cut_off.any(axis=0))
     if main is None:
@@ -282,17 +332,22 @@ def _belongs_to_frame(parts: MatLike, stats: MatLike) -> NDArray[np.bool_]:
     return frame
 
 
-def _is_solid(parts: MatLike, count: int) -> NDArray[np.bool_]:
-    """Which of this many parts are somewhere thicker than strokes are."""
-    depth = cv2.distanceTransform(np.minimum(parts, 1).astype(np.uint8), cv2.DIST_L2, 3)
-    deep = parts[depth > DEEP * min(parts.shape)]
+def _is_solid(numbers: MatLike, count: int) -> NDArray[np.bool_]:
+    """Return which components are somewhere thicker than strokes are, bool (count,)."""
+    depth = cv2.distanceTransform(np.minimum(numbers, 1).astype(np.uint8), cv2.DIST_L2, 3)
+    deep = numbers[depth > MAX_STROKE_DEPTH * min(numbers.shape)]
     return np.bincount(deep, minlength=count + 1)[1:] > 0
 
 
 def _largest(area: MatLike, *choices: NDArray[np.bool_]) -> int | None:
-    """The largest part of the first choice that has more than specks."""
+    """Return the index of the largest component of the first choice that has more than specks, or None.
+
+    Args:
+        area: Area of each component in pixels, (n,).
+        *choices: Components to choose from, bool (n,), the preferred ones first.
+    """
     for choice in choices:
         chosen = np.where(choice, area, 0)
-        if chosen.max() >= SPECK * area.sum():
+        if chosen.max() >= MAX_SPECK * area.sum():
             return int(chosen.argmax())
     return None

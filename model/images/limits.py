@@ -1,4 +1,4 @@
-"""What is never exceeded, whoever sends it; of no other module, so that a client need not load a decoder to know."""
+"""The size limit of an image file. A module of its own, so that a client can check it without loading a decoder."""
 
 MAX_BYTES = 32 * 2**20
-"""Of one encoded image. A photograph of 50 megapixels takes about 20 MiB."""
+"""Bytes of one encoded image. A photograph of 50 megapixels takes about 20 MiB."""

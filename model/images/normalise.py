@@ -1,4 +1,4 @@
-"""Bringing a grey image of any size and kind to MNIST's conventions: 28 × 28, light ink on black, centred by mass.
+"""Bring a grey image of any size and kind to MNIST's conventions: 28 × 28, light ink on black, centred by mass.
 
 Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-Based Learning Applied to Document Recognition", Proc. IEEE 86
 (1998), and the page of MNIST: digits were "size normalized to fit in a 20x20 pixel box while preserving their aspect
@@ -12,63 +12,69 @@ from numpy.typing import NDArray
 from model.errors import FailureCode, ImageError
 from model.images.ink import find_ink, find_ink_on_flat_paper
 from model.images.layout import find_digit, find_sheet
-from model.images.raster import SQUARE, Grey, Mask, above, quantiles, shrink
+from model.images.raster import SQUARE, Grey, Mask, mask_above, quantiles, shrink
 from model.images.stages import Stage, StageObserver, ignore_stage
 from model.images.strokes import find_strokes, is_noise, roughness, smooth, stroke_width
 
 SIDE = 28
-"""Pixels of each side of an MNIST image."""
+"""Length of each side of an MNIST image, in pixels."""
 
 BOX = 20
-"""Pixels of the longer side of the ink of an MNIST digit."""
+"""Length of the longer side of the ink of an MNIST digit, in pixels."""
 
-WORKING = 160
-"""Pixels of the longer side, at most, at which ink is looked for: eight times MNIST's, for a digit that fills it."""
+WORKING_SIDE = 160
+"""Length of the longer side, in pixels, at most, at which ink is looked for: eight times MNIST's box."""
 
-SMALL = 0.4
-"""Of the longer side: a digit smaller than this is looked at again, closer."""
+SMALL_DIGIT = 0.4
+"""Size of a digit, as a share of the longer side, below which normalisation looks at it again, more closely."""
 
-LOOKS = 3
-"""At an image, each closer than the one before, at most."""
+MAX_LOOKS = 3
+"""Looks at an image, at most, each closer than the one before."""
 
-SPECK_PIXELS, SPECK_SHARE = 4, 0.02
-"""In pixels, and of the longer side: what is smaller than either is no digit."""
+MIN_DIGIT_PIXELS, MIN_DIGIT_SHARE = 4, 0.02
+"""Size of a digit in pixels, and as a share of the longer side, at least. What is smaller by either is a speck."""
 
-FAINT, FAINTEST = 24, 6
-"""Levels of 255. Blank paper has up to the first from one side to the other, by its texture and the light on it; a
-difference below the second is rounding. An image of just two levels has neither, and may be as faint as it likes."""
+MIN_CONTRAST_ACROSS, MIN_CONTRAST = 24, 6
+"""Contrast of ink in levels, of 255, at least: of ink that crosses the image, and of other ink.
 
-SOLID = 0.08
-"""Of the ink: what 2 x 2 pixels fit into, as in MNIST they do into a tenth of it at least. In lines one pixel wide,
-which no pen of MNIST's drew, they do not."""
+The texture of blank paper and the light on it differ by up to the first from side to side. A difference below the
+second is rounding. An image of exactly two levels has neither, so it may be as faint as it likes."""
 
-FINE = 3
-"""Pixels per pixel of MNIST, at least, of ink before it is scaled to MNIST's size."""
+MIN_SOLID_SHARE = 0.08
+"""Share of the ink that is wide enough to hold 2 x 2 pixels, at least.
 
-THIN, THICK = 1.5, 3.0
-"""Pixels of MNIST, to which strokes are brought from either side; nine of ten of its digits have them 1.8 to 3.9 wide.
-This gains a point or two on hairlines, markers and coarse bilevel images, and costs nothing elsewhere."""
+In MNIST's digits it is a tenth or more. It is less in lines one pixel wide, which none of MNIST's pens drew."""
+
+SUPERSAMPLING = 3
+"""Pixels per pixel of MNIST, at least, that ink has before it is scaled to MNIST's size."""
+
+MIN_STROKE_WIDTH, MAX_STROKE_WIDTH = 1.5, 3.0
+"""Widths in pixels of MNIST, to which thinner and thicker strokes are brought.
+
+Nine of ten of MNIST's digits have strokes 1.8 to 3.9 pixels wide. The change gains a point or two of accuracy on
+hairlines, markers and coarse bilevel images, and costs nothing elsewhere."""
 
 _TWO_BY_TWO = np.ones((2, 2), np.uint8)
-_SHARE_TAKEN = 0.7  # of what is too thick; where a stroke is thinner than on average, more would wear it through
+_SURPLUS_TAKEN = 0.7  # share of the surplus width; more would wear through a stroke where it is thinner than average
 
 
 def normalise(image: Grey, observe: StageObserver = ignore_stage) -> NDArray[np.uint8]:
     """Bring one image to MNIST's conventions.
 
-    An image that follows them already, or does but for dark ink on white, comes back as it is, pixel by pixel. In
-    others ink is told from paper, whichever is the lighter and however unevenly lit; table, frame, ruled lines and
-    specks are left out; strokes are brought to a usual width, and the digit to MNIST's size and position.
+    An image that follows the conventions comes back as it is, pixel by pixel, or as its negative if its ink is dark on
+    white. In other images, normalisation tells ink from paper, whichever is lighter and however uneven the light. It
+    leaves out table, frame, ruled lines and specks, brings strokes to a usual width, and brings the digit to MNIST's
+    size and position.
 
     Args:
-        image: uint8 (height, width), of any size; several hundred pixels a side are enough.
-        observe: told the image after each step.
+        image: Grey levels, uint8 (height, width), of any size. Several hundred pixels a side are enough.
+        observe: Callback that receives the image after each stage.
 
     Returns:
-        uint8 (28, 28), light ink on black.
+        The digit, uint8 (28, 28), light ink on black. It shares no memory with `image`.
 
     Raises:
-        ImageError: BLANK, if nothing is drawn.
+        ImageError: BLANK; the image shows no drawing.
     """
     observe(Stage.IMAGE, image)
     ready = _already_normal(image)
@@ -77,47 +83,52 @@ def normalise(image: Grey, observe: StageObserver = ignore_stage) -> NDArray[np.
         return ready
     darkest, lightest, _, _ = cv2.minMaxLoc(image)
     if darkest == lightest:
-        raise _blank("all of it has one colour")
-    ink, digit = _found(_without_table(image, observe), observe)
+        raise _blank("every pixel has the same colour")
+    ink, digit = _find_ink_and_digit(_without_table(image, observe), observe)
     left, top, width, height = cv2.boundingRect(digit)
     around = slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1)
     cut = cv2.bitwise_and(ink[around], cv2.dilate(digit[around], SQUARE))
-    strokes = _of_usual_width(cut)
+    strokes = _with_usual_width(cut)
     observe(Stage.STROKES, strokes)
-    shown = _centred(_fitted(strokes))
+    shown = _centre(_fit_into_box(strokes))
     observe(Stage.SHOWN, shown)
     return shown
 
 
-def _found(image: Grey, observe: StageObserver) -> tuple[Grey, Mask]:
-    """The ink in the image, or in the part of it where the digit is, and the mask of the digit.
+def _find_ink_and_digit(image: Grey, observe: StageObserver) -> tuple[Grey, Mask]:
+    """Find ink and digit in the image, or in the part of the image that shows the digit.
 
-    Both are at most `WORKING` pixels long.
+    Returns:
+        Ink, and the mask of the digit. Both have the same shape, with a longer side of at most `WORKING_SIDE` pixels.
+
+    Raises:
+        ImageError: BLANK; the image shows no drawing.
     """
     whole = image
     near = None
-    for _ in range(LOOKS):
-        working, factor = shrink(image, WORKING)
+    for _ in range(MAX_LOOKS):
+        working, factor = shrink(image, WORKING_SIDE)
         if near is not None:
             near = cv2.resize(near, working.shape[::-1], interpolation=cv2.INTER_NEAREST)
-        ink, contrast = find_ink_on_flat_paper(working) or _ink_without_noise(working)
+        ink, contrast = find_ink_on_flat_paper(working) or _find_ink_without_noise(working)
         observe(Stage.INK, ink)
         digit = find_digit(find_strokes(ink), near)
         observe(Stage.DIGIT, digit)
         _, _, width, height = cv2.boundingRect(digit)
         size = max(width, height)
-        if size * factor < max(SPECK_PIXELS, SPECK_SHARE * max(image.shape)):
-            raise _blank("there are only specks on it")
+        if size * factor < max(MIN_DIGIT_PIXELS, MIN_DIGIT_SHARE * max(image.shape)):
+            raise _blank("it shows only specks")
         crosses = width >= 0.95 * working.shape[1] or height >= 0.95 * working.shape[0]
-        if contrast < (FAINT if crosses else FAINTEST) and len(np.unique(whole)) > 2:
-            raise _blank("there are only differences of light on it")
-        if factor == 1 or size >= SMALL * max(working.shape):
+        if contrast < (MIN_CONTRAST_ACROSS if crosses else MIN_CONTRAST) and len(np.unique(whole)) > 2:
+            raise _blank("it shows only differences of light")
+        if factor == 1 or size >= SMALL_DIGIT * max(working.shape):
             break
         image, near = _closer(image, factor, digit)
     return ink, digit
 
 
-def _ink_without_noise(image: Grey) -> tuple[Grey, int]:
+def _find_ink_without_noise(image: Grey) -> tuple[Grey, int]:
+    """Find ink as `find_ink` does, and smooth its noise away; raise an ImageError, BLANK, where there is only noise."""
     ink, contrast = find_ink(image)
     rough = roughness(image)
     if not contrast or is_noise(image, rough):
@@ -126,7 +137,16 @@ def _ink_without_noise(image: Grey) -> tuple[Grey, int]:
 
 
 def _closer(image: Grey, factor: int, digit: Mask) -> tuple[Grey, Mask]:
-    """The part of an image around a digit that was seen at a fraction of its size, and where in it the digit can be."""
+    """Return the part of an image around a digit that was found at a fraction of its size.
+
+    Args:
+        image: Grey levels, uint8 (height, width).
+        factor: Factor by which the sides were shortened before the digit was found.
+        digit: Mask of the digit in the reduced image.
+
+    Returns:
+        The part of the image, and the mask of the places in it where the digit can be, still at the reduced size.
+    """
     rows, columns = digit.shape
     left, top, width, height = cv2.boundingRect(digit)
     size = max(width, height)
@@ -142,7 +162,7 @@ def _blank(why: str) -> ImageError:
 
 
 def _already_normal(image: Grey) -> NDArray[np.uint8] | None:
-    """The image, or its negative, if it follows MNIST's conventions: every one of the 70,000 does."""
+    """Return the image or its negative if it follows MNIST's conventions, as all of the 70,000 do; otherwise None."""
     if image.shape != (SIDE, SIDE):
         return None
     for light in (image, 255 - image):
@@ -150,13 +170,13 @@ def _already_normal(image: Grey) -> NDArray[np.uint8] | None:
         if BOX - 2 <= max(width, height) <= BOX and light.max() >= 200:
             x, y = _centre_of_mass(light)
             is_centred = abs(x - SIDE / 2) <= 1 and abs(y - SIDE / 2) <= 1
-            if is_centred and cv2.mean(cv2.erode(light, _TWO_BY_TWO))[0] > SOLID * cv2.mean(light)[0]:
-                return light.astype(np.uint8)  # a copy: the caller's image stays the caller's
+            if is_centred and cv2.mean(cv2.erode(light, _TWO_BY_TWO))[0] > MIN_SOLID_SHARE * cv2.mean(light)[0]:
+                return light.astype(np.uint8)  # a copy, because the image belongs to the caller
     return None
 
 
 def _without_table(image: Grey, observe: StageObserver) -> Grey:
-    """The sheet alone, if the image shows one on a table."""
+    """Return the sheet alone, if the image shows one on a table, and otherwise the image."""
     sheet = find_sheet(image)
     if sheet is None:
         return image
@@ -167,41 +187,46 @@ def _without_table(image: Grey, observe: StageObserver) -> Grey:
     return alone
 
 
-def _of_usual_width(ink: Grey) -> Grey:
-    """The ink with strokes thinner or thicker than usual brought towards MNIST's width, at `FINE` or finer."""
-    (full,) = quantiles(ink, above(ink, int(ink.max()) // 2 - 1), 0.5)
+def _with_usual_width(ink: Grey) -> Grey:
+    """Return the ink with unusually thin or thick strokes brought towards MNIST's width.
+
+    The longer side of the result has at least `SUPERSAMPLING` pixels per pixel of MNIST.
+    """
+    (full,) = quantiles(ink, mask_above(ink, int(ink.max()) // 2 - 1), 0.5)
     ink = cv2.copyMakeBorder(cv2.convertScaleAbs(ink, alpha=255 / full), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     width = stroke_width(ink) * BOX / max(ink.shape)
-    missing, surplus = round(FINE * (THIN - width)), round(FINE * _SHARE_TAKEN * (width - THICK))
+    missing = round(SUPERSAMPLING * (MIN_STROKE_WIDTH - width))
+    surplus = round(SUPERSAMPLING * _SURPLUS_TAKEN * (width - MAX_STROKE_WIDTH))
     if max(missing, surplus) <= 0:
-        return _resized(ink, FINE * BOX) if max(ink.shape) < FINE * BOX else ink
+        return _resize(ink, SUPERSAMPLING * BOX) if max(ink.shape) < SUPERSAMPLING * BOX else ink
     margin = max(1, missing)
-    fine = cv2.copyMakeBorder(_resized(ink, FINE * BOX), margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+    fine = cv2.copyMakeBorder(_resize(ink, SUPERSAMPLING * BOX), margin, margin, margin, margin, cv2.BORDER_CONSTANT)
     if missing > 0:
         return cv2.dilate(fine, _disc(missing + 1))
-    worn = cv2.erode(fine, _disc(surplus + 1))
-    return worn if cv2.hasNonZero(worn) else fine
+    thinner = cv2.erode(fine, _disc(surplus + 1))
+    return thinner if cv2.hasNonZero(thinner) else fine
 
 
 def _disc(width: int) -> Mask:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
 
 
-def _resized(ink: Grey, longest: int) -> Grey:
+def _resize(ink: Grey, longest: int) -> Grey:
     scale = longest / max(ink.shape)
     height, width = (max(1, round(side * scale)) for side in ink.shape)
     return cv2.resize(ink, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
 
 
-def _fitted(fine: Grey) -> Grey:
-    """The ink cropped, and scaled into the box by area averaging."""
-    left, top, width, height = cv2.boundingRect(above(fine, 0.3 * int(fine.max())))
-    small = _resized(fine[top : top + height, left : left + width], BOX)
-    (full,) = quantiles(small, above(small, 0.2 * int(small.max())), 0.8)
+def _fit_into_box(fine: Grey) -> Grey:
+    """Crop the ink, and scale its longer side to `BOX` pixels by area averaging."""
+    left, top, width, height = cv2.boundingRect(mask_above(fine, 0.3 * int(fine.max())))
+    small = _resize(fine[top : top + height, left : left + width], BOX)
+    (full,) = quantiles(small, mask_above(small, 0.2 * int(small.max())), 0.8)
     return cv2.convertScaleAbs(small, alpha=255 / full)
 
 
-def _centred(small: Grey) -> NDArray[np.uint8]:
+def _centre(small: Grey) -> NDArray[np.uint8]:
+    """Place the ink on black, uint8 (28, 28), with its centre of mass in the middle, as far as there is room."""
     height, width = small.shape
     x, y = _centre_of_mass(small)
     left = min(max(round(SIDE / 2 - x), 0), SIDE - width)
@@ -212,6 +237,6 @@ def _centred(small: Grey) -> NDArray[np.uint8]:
 
 
 def _centre_of_mass(image: Grey) -> tuple[float, float]:
-    """Column and row; MNIST's digits have theirs within half a pixel of 14, 14."""
+    """Return column and row of the centre of mass. MNIST's digits have theirs within half a pixel of 14, 14."""
     moments = cv2.moments(image)
     return moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]

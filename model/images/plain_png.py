@@ -1,8 +1,8 @@
-"""Small, plain PNGs, decoded in a quarter of the time that Pillow takes.
+"""Decode small, plain PNG files in a quarter of the time that Pillow takes.
 
-Most of what is submitted by the thousand is of this kind, and at such sizes Pillow's time goes into everything around
-the pixels. OpenCV's does not; but it shows damaged files as far as they go, so every byte is verified here first. What
-is not plain and sound is left to Pillow, which alone says what is wrong with it.
+Most images that users submit by the thousand are of this kind. At such sizes Pillow spends its time around the pixels,
+and OpenCV does not. But OpenCV shows a damaged file as far as it goes, so this module first verifies every byte.
+Whatever is not both plain and sound is left to Pillow, and only Pillow's verdict reaches the user.
 """
 
 import struct
@@ -11,40 +11,41 @@ import zlib
 import cv2
 import numpy as np
 
-from model.images.raster import Grey
+from model.images.raster import Pixels
 
 MAX_SIDE = 64
-"""Pixels of the longer side; in larger images the pixels take most of the time, and to verify them twice as much."""
+"""Length of the longer side, in pixels. In larger images the pixels take most of the time, and verifying them as much
+again."""
 
-_HEADER_AT = 8  # behind the signature
-_HEADER = struct.Struct(">I4sIIBB3s")  # length and name of the chunk; width, height, bits, colour, methods
-_METHODS = b"\0\0\0"  # of compression and of filtering, of which there is one each, and not interlaced
-_CHUNK = struct.Struct(">I4s")  # length of the data, name; the data follow, and a checksum of name and data
+_HEADER_AT = 8  # bytes: the signature comes first
+_HEADER = struct.Struct(">I4sIIBB3s")  # length and name of the chunk; width, height, bits, colour type, methods
+_METHODS = b"\0\0\0"  # compression and filtering, each of which has one method only, and not interlaced
+_CHUNK = struct.Struct(">I4s")  # length of the data, name; then come the data, and a checksum of name and data
 _FILTERS = b"\0\1\2\3\4"
 
-# Bits a channel and colour type, 16 bits left out: bits per pixel.
+# Bits per pixel by bits per channel and colour type. 16 bits per channel are left to Pillow.
 _BITS = {(bits, colour): bits for bits in (1, 2, 4, 8) for colour in (0, 3)} | {(8, 2): 24, (8, 4): 16, (8, 6): 32}
 
-# Chunks that change nothing in how pixels are shown here: unlike transparency, orientation and further frames.
+# Chunks that do not change the pixels, unlike transparency, orientation and further frames.
 _IGNORED = frozenset({b"PLTE", b"IEND", b"pHYs", b"sBIT", b"tIME", b"sRGB", b"gAMA", b"cHRM", b"bKGD", b"hIST"})
 
 
-def decode_plain_png(data: bytes) -> Grey | None:
-    """The pixels of a small PNG with up to 8 bits a channel and no metadata that matters.
+def decode_plain_png(data: bytes) -> Pixels | None:
+    """Decode a small PNG with up to 8 bits a channel and no metadata that matters.
 
     Portable Network Graphics (PNG) Specification, W3C (2003): sections 5 (chunks), 9 (filters) and 11 (IHDR).
 
     Args:
-        data: the file, beginning with PNG's signature.
+        data: Bytes of the file, which begin with PNG's signature.
 
     Returns:
-        uint8 (height, width), or (height, width, 3 or 4), RGB or RGBA; None if Pillow is to judge.
+        Pixels, uint8 (height, width), or (height, width, 3 or 4), RGB or RGBA. None if Pillow is to decode the file.
     """
     try:
         _, name, width, height, bits, colour, methods = _HEADER.unpack_from(data, _HEADER_AT)
         if name != b"IHDR" or methods != _METHODS or max(width, height) > MAX_SIDE:
             return None
-        row = 1 + (width * _BITS[bits, colour] + 7) // 8  # which filter it has comes first
+        row = 1 + (width * _BITS[bits, colour] + 7) // 8  # the first byte names the row's filter
         unpacking = zlib.decompressobj()
         rows = unpacking.decompress(_packed_pixels(data), row * height + 1)
     except (struct.error, zlib.error, LookupError):
@@ -58,7 +59,7 @@ def decode_plain_png(data: bytes) -> Grey | None:
 
 
 def _packed_pixels(data: bytes) -> bytes:
-    """What the chunks of pixels hold; nothing, if any chunk is damaged or may matter."""
+    """Return the compressed pixels; nothing if any chunk is damaged, or may change how the pixels are shown."""
     parts = []
     at, name = _HEADER_AT, b""
     while at < len(data):

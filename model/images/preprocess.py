@@ -12,21 +12,24 @@ from model.images.stages import StageObserver, ignore_stage
 def preprocess(data: bytes, observe: StageObserver = ignore_stage) -> NDArray[np.uint8]:
     """Decode an image and bring it to MNIST's conventions.
 
+    No input raises anything but ImageError. What the surroundings raise into this call, such as a task's time limit,
+    passes through.
+
     Args:
-        data: the bytes of one PNG, JPEG, BMP, GIF, TIFF or WebP file.
-        observe: told the image after each step, up to the one that refuses it.
+        data: Bytes of one PNG, JPEG, BMP, GIF, TIFF or WebP file.
+        observe: Callback that receives the image after each stage, up to the stage that refuses it.
 
     Returns:
-        uint8 (28, 28), light ink on black.
+        The digit, uint8 (28, 28), light ink on black.
 
     Raises:
-        ImageError: EMPTY, NOT_AN_IMAGE, BROKEN, TOO_LARGE, SEVERAL_FRAMES or BLANK; INTERNAL for a fault of ours, so
-            that nothing else follows from any input. What the surroundings raise into this call, such as a task's time
-            limit, passes through.
+        ImageError: EMPTY, NOT_AN_IMAGE, BROKEN, TOO_LARGE, SEVERAL_FRAMES or BLANK; the image cannot be classified.
+            INTERNAL; digitmill has a fault of its own.
     """
     try:
         return normalise(decode(data), observe)
-    except DECODER_ERRORS as error:  # none is known; but no gap in the tests may cost an image's neighbours
+    except DECODER_ERRORS as error:  # none is known, but one that the tests missed must not fail the rest of the batch
         raise ImageError(
-            FailureCode.INTERNAL, f"digitmill itself failed on this image ({type(error).__name__}). Report it."
+            FailureCode.INTERNAL,
+            f"digitmill itself failed on this image ({type(error).__name__}). Report this, with the image.",
         ) from error

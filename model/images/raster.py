@@ -1,4 +1,4 @@
-"""Small tools for grey images and masks that the steps of normalisation share."""
+"""Small tools for grey images and masks, shared by the stages of normalisation."""
 
 import math
 from typing import TypeAlias
@@ -7,27 +7,38 @@ import cv2
 import numpy as np
 from cv2.typing import MatLike
 
+Pixels: TypeAlias = MatLike
+"""uint8 (height, width), grey, or (height, width, channels), where channels is 3 for RGB and 4 for RGBA.
+
+OpenCV's own type, because its functions return no narrower one."""
+
 Grey: TypeAlias = MatLike
-"""Pixels, uint8 (height, width). OpenCV's own type, as its functions return no narrower one."""
+"""Grey levels, uint8 (height, width)."""
 
 Mask: TypeAlias = MatLike
-"""uint8 (height, width), 255 where it holds and 0 elsewhere, as OpenCV makes and takes it."""
+"""uint8 (height, width): 255 where the mask holds, 0 elsewhere. OpenCV makes and takes masks in this form."""
 
 SQUARE = np.ones((3, 3), np.uint8)
-"""A pixel and its eight neighbours, as a structuring element."""
+"""Structuring element of a pixel and its eight neighbours."""
 
+DETAILED_SIDE = 24
+"""Length of the longer side, in pixels, from which noise, ruled lines and shadows can be told from strokes.
 
-TELLING = 24
-"""Pixels of the longer side from which noise, lines and light can be told from drawings: in smaller ones strokes are as
-narrow as the first two, and as wide as the third."""
+In smaller images strokes are as narrow as noise and lines, and as wide as shadows."""
 
 
 def shrink(image: Grey, longest: int) -> tuple[Grey, int]:
-    """Reduce an image by area averaging until its longer side has at most this many pixels.
+    """Reduce an image by area averaging.
+
+    The factor is a whole number, because OpenCV averages by whole factors thirty times faster than by others.
+    Therefore up to `factor - 1` pixels are cut off at the right and at the bottom.
+
+    Args:
+        image: Grey levels, uint8 (height, width).
+        longest: Length of the longer side of the result, in pixels, at most.
 
     Returns:
-        The image, and by which factor each side is shorter: a whole number, which OpenCV averages thirty times faster
-        than others. Up to one pixel less than that is cut off at the right and at the bottom.
+        The reduced image, and the factor by which each side became shorter. With a factor of 1 it is the image itself.
     """
     factor = math.ceil(max(image.shape) / longest)
     if factor == 1:
@@ -37,41 +48,56 @@ def shrink(image: Grey, longest: int) -> tuple[Grey, int]:
     return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), factor
 
 
-def above(image: Grey, level: float) -> Mask:
-    """Where an image is lighter than this level."""
+def mask_above(image: Grey, level: float) -> Mask:
+    """Return the mask of the pixels that are lighter than a level of 0 to 255."""
     return cv2.threshold(image, level, 255, cv2.THRESH_BINARY)[1]
 
 
-def rim(image: MatLike) -> MatLike:
-    """The outermost pixels, (n,); the corners twice."""
+def border_pixels(image: MatLike) -> MatLike:
+    """Return the outermost pixels of an image, shape (n,). Each corner is there twice."""
     return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
 
 
-def connected_pieces(mask: Mask) -> tuple[MatLike, MatLike]:
-    """The connected pieces of a mask of at most a quarter of a million pixels, corners connecting.
+def connected_components(mask: Mask) -> tuple[MatLike, MatLike]:
+    """Find the connected components of a mask. Pixels that touch at a corner are connected.
+
+    Args:
+        mask: Mask of at most 250,000 pixels, because 16 bits must suffice for the numbers. OpenCV takes twice as long
+            with 32 bits.
 
     Returns:
-        Which piece each pixel belongs to: uint16 (height, width), 0 for none. OpenCV takes twice as long with 32 bits.
-        Left, top, width, height and area of each piece: int32 (pieces, 5).
+        The number of the component that each pixel belongs to, uint16 (height, width), 0 for the background; and per
+        component its left, top, width, height and area in pixels, int32 (components, 5).
     """
-    _, parts, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
-    return parts, stats[1:]
+    _, numbers, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
+    return numbers, stats[1:]
 
 
 def quantiles(image: Grey, mask: Mask, *shares: float) -> list[int]:
-    """The levels below which these shares of the pixels in a mask lie; 0 if it is empty."""
+    """Return the grey levels at which these shares of the masked pixels are reached.
+
+    Args:
+        image: Grey levels, uint8 (height, width).
+        mask: Mask of the pixels that count.
+        *shares: Shares, 0 to 1; 0.5 gives the median.
+
+    Returns:
+        One level per share, 0 to 255; all 0 where the mask is empty.
+    """
     levels = image[mask > 0]
     if not len(levels):
         return [0] * len(shares)
-    levels.sort(kind="stable")  # of bytes a radix sort, ten times faster than others
+    levels.sort(kind="stable")  # NumPy sorts bytes by radix then, ten times faster than by comparison
     return [int(levels[max(0, math.ceil(share * len(levels)) - 1)]) for share in shares]
 
 
 def otsu(image: Grey) -> tuple[int, Mask]:
-    """The level that parts an image best, and where the image is lighter than it.
+    """Split an image into a darker and a lighter class, where the variance between the two is greatest.
 
-    N. Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE Trans. SMC 9 (1979): the variance between
-    the two classes is greatest there.
+    N. Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE Trans. SMC 9 (1979).
+
+    Returns:
+        The highest level of the darker class, and the mask of the lighter class.
     """
     level, lighter = cv2.threshold(image, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     return int(level), lighter

@@ -1,38 +1,44 @@
-"""From ink to strokes: what the pen meant, against noise, ruled lines and the soft edges of strokes."""
+"""From ink to strokes: tell what the pen drew from noise, ruled lines, shadows and the soft edges of strokes."""
 
 import math
 
 import cv2
 import numpy as np
 
-from model.images.raster import SQUARE, TELLING, Grey, Mask, above, otsu, rim
+from model.images.raster import DETAILED_SIDE, SQUARE, Grey, Mask, border_pixels, mask_above, otsu
 
-NOISY = 0.06
-"""Noise, as a standard deviation over the contrast of ink, from which it is smoothed away."""
+MIN_NOISE = 0.06
+"""Noise, as its standard deviation over the contrast of ink, above which it is smoothed away."""
 
-EDGE = 0.4
-"""Of the strongest ink nearby: what is weaker is no stroke, but the edge of one."""
+MIN_STROKE_INK = 0.4
+"""Ink, as a share of the strongest ink nearby, below which a pixel is not a stroke but the edge of one."""
 
-FAINTEST = 64
-"""Of 255, the strongest ink of the image: strokes fainter than this are lost beside it."""
+MIN_NEARBY_INK = 64
+"""Level of the strongest ink nearby, of 255, below which fainter strokes are lost beside the strongest of the image."""
 
 FAINT = 0.5
-"""Of the ink of other strokes: fainter ones that run out of the image are ruled lines or the edge of a shadow."""
+"""Amount of ink, as a share of that of other strokes, below which what the border cuts off is a ruled line or the edge
+of a shadow."""
 
 SHADED = 0.7
-"""Of the strength of other strokes: what takes away less light is a shadow, if the edge cuts it off."""
+"""Strength of ink, as a share of that of other strokes, below which what the border cuts off is a shadow."""
 
-PHOTOGRAPH = 64
-"""Pixels of the longer side from which an image may have a shadow on it. In smaller ones, made by programs, what is
-fainter at the edge is the blurred end of a stroke."""
+PHOTOGRAPH_SIDE = 64
+"""Length of the longer side, in pixels, from which an image may have a shadow on it.
 
-SMOOTHEST = 0.025
-"""Of the longer side, the standard deviation of the Gaussian that smooths noise, at most: it must not close the loops
-of a small digit. On MNIST's digits with noise of 50 levels 0.02 reads 99 %, 0.05 97 %, no limit 77 %."""
+Programs make smaller images. There, fainter ink at the border is the blurred end of a stroke."""
 
-NOTHING_BUT_NOISE = 2.5
-"""Range of the means of 5 x 5 pixels over the standard deviation of noise. White noise of any strength and size has 0.9
-to 2.1; drawings have 3.3 and more, measured on 20,000 images of at least `TELLING` pixels."""
+MAX_SMOOTHING = 0.025
+"""Standard deviation of the Gaussian that smooths noise, as a share of the longer side, at most.
+
+A wider one closes the loops of a small digit. Of MNIST's digits with noise of 50 levels, 99 % are read correctly with
+0.02, 97 % with 0.05, and 77 % without a limit."""
+
+MAX_NOISE_RANGE = 2.5
+"""Range of the means of 5 x 5 pixels, over the standard deviation of noise, below which an image is nothing but noise.
+
+White noise of any strength and size has 0.9 to 2.1. Drawings have 3.3 and more, measured on 20,000 images of at least
+`DETAILED_SIDE` pixels."""
 
 _NEARBY = np.ones((5, 5), np.uint8)
 _LONG_ROW = 80  # pixels; AVX-512 takes 64 at once
@@ -40,7 +46,14 @@ _ROUGHNESS = 0.725  # mean of |pixel - median of its 3 x 3| over the standard de
 
 
 def roughness(image: Grey) -> Grey:
-    """How far each pixel is from its neighbourhood: uint8 (height, width)."""
+    """Return how far each pixel is from the median of its 3 x 3 neighbourhood.
+
+    Args:
+        image: Grey levels, uint8 (height, width).
+
+    Returns:
+        Differences of levels, uint8 (height, width).
+    """
     width = image.shape[1]
     # OpenCV takes medians ten times faster where rows are longer than the processor's vectors.
     wide = cv2.copyMakeBorder(image, 0, 0, 0, max(0, _LONG_ROW - width), cv2.BORDER_REPLICATE)
@@ -48,81 +61,100 @@ def roughness(image: Grey) -> Grey:
 
 
 def is_noise(image: Grey, rough: Grey) -> bool:
-    """Whether neighbouring pixels have so little in common that nothing can be drawn.
+    """Return whether neighbouring pixels have so little in common that the image cannot show a drawing.
 
     Args:
-        image: uint8 (height, width).
-        rough: its `roughness`.
+        image: Grey levels, uint8 (height, width).
+        rough: The image's `roughness`.
+
+    Returns:
+        False for an image below `DETAILED_SIDE`, in which noise cannot be told from strokes.
     """
-    if max(image.shape) < TELLING:
+    if max(image.shape) < DETAILED_SIDE:
         return False
     deviation = cv2.mean(rough)[0] / _ROUGHNESS
     low, high, _, _ = cv2.minMaxLoc(cv2.blur(image.astype(np.float32), (5, 5)))
-    return high - low < NOTHING_BUT_NOISE * deviation
+    return high - low < MAX_NOISE_RANGE * deviation
 
 
 def smooth(ink: Grey, rough: Grey, contrast: int) -> Grey:
-    """Ink without the noise that its image has on paper.
+    """Smooth noise away, as far as the paper shows it.
 
     Args:
-        ink: uint8 (height, width), as `find_ink` returns it.
-        rough: `roughness` of the image where it was found.
-        contrast: of the ink, as `find_ink` returns it.
+        ink: Ink, uint8 (height, width), as `find_ink` returns it.
+        rough: `roughness` of the image in which the ink was found.
+        contrast: Contrast of the ink in levels, 1 to 255, as `find_ink` returns it.
+
+    Returns:
+        Ink, uint8 (height, width); the same array where there is little noise.
     """
-    paper = 255 - cv2.dilate(above(ink, 0.3 * 255), SQUARE)
+    paper = 255 - cv2.dilate(mask_above(ink, 0.3 * 255), SQUARE)
     noise = cv2.mean(rough, paper)[0] / _ROUGHNESS / contrast
-    if noise <= NOISY:
+    if noise <= MIN_NOISE:
         return ink
-    blurred = cv2.GaussianBlur(ink, (0, 0), min(1 + 15 * noise, 3, SMOOTHEST * max(ink.shape)))
+    blurred = cv2.GaussianBlur(ink, (0, 0), min(1 + 15 * noise, 3, MAX_SMOOTHING * max(ink.shape)))
     return cv2.convertScaleAbs(blurred, alpha=255 / max(1, int(blurred.max())))
 
 
 def find_strokes(ink: Grey) -> Mask:
-    """The pixels that strokes cover."""
+    """Find the pixels that strokes cover.
+
+    Args:
+        ink: Ink, uint8 (height, width), 0 on paper.
+
+    Returns:
+        Mask of the strokes, without faint lines and shadows that run out of the image.
+    """
     nearby = cv2.dilate(ink, _NEARBY)
-    inside_edge = cv2.compare(ink, cv2.convertScaleAbs(nearby, alpha=EDGE), cv2.CMP_GT)
-    strokes = cv2.bitwise_and(inside_edge, above(nearby, FAINTEST))
-    if max(ink.shape) < TELLING or not rim(strokes).any():
+    inside_edge = cv2.compare(ink, cv2.convertScaleAbs(nearby, alpha=MIN_STROKE_INK), cv2.CMP_GT)
+    strokes = cv2.bitwise_and(inside_edge, mask_above(nearby, MIN_NEARBY_INK))
+    if max(ink.shape) < DETAILED_SIDE or not border_pixels(strokes).any():
         return strokes  # lines and shadows run out of the image
-    # How much ink there is nearby, not how strong: a hairline has little of it, and ruled lines are thin besides faint.
+    # The amount of ink nearby rather than its strength: a hairline has little ink, but a ruled line is faint as well.
     amount = cv2.dilate(cv2.blur(ink, (3, 3)), _NEARBY)
     full = _without_faint(strokes, amount, FAINT)
     lines = cv2.subtract(strokes, full)
     if _crosses(lines) or _is_cut_off(lines, full):
         strokes = full
-    if max(ink.shape) < PHOTOGRAPH:
+    if max(ink.shape) < PHOTOGRAPH_SIDE:
         return strokes
     full = _without_faint(strokes, nearby, SHADED)
     return full if _is_cut_off(cv2.subtract(strokes, full), full) else strokes
 
 
 def _without_faint(strokes: Mask, measure: Grey, faint: float) -> Mask:
-    """The strokes less the lower class of a measure, if that has less than this share of the mean of the upper."""
-    parting, _ = otsu(measure[strokes > 0])
-    full = cv2.bitwise_and(strokes, above(measure, parting))
+    """Return the strokes without the lower class of a measure, if the classes differ enough.
+
+    Args:
+        strokes: Mask of the strokes.
+        measure: Strength or amount of ink, uint8 (height, width).
+        faint: Mean of the lower class, as a share of that of the upper class, below which the lower class goes.
+    """
+    threshold, _ = otsu(measure[strokes > 0])
+    full = cv2.bitwise_and(strokes, mask_above(measure, threshold))
     if cv2.mean(measure, cv2.subtract(strokes, full))[0] >= faint * cv2.mean(measure, full)[0]:
         return strokes
     return full
 
 
 def _crosses(lines: Mask) -> bool:
-    """Whether they leave the image on opposite sides."""
+    """Return whether lines leave the image on opposite sides."""
     return bool((lines[0].any() and lines[-1].any()) or (lines[:, 0].any() and lines[:, -1].any()))
 
 
 def _is_cut_off(lines: Mask, full: Mask) -> bool:
-    """Whether the edge cuts off lines but none of the full strokes: the image shows all of the digit, and more."""
-    return bool(rim(lines).any()) and not rim(full).any()
+    """Return whether the border cuts off lines but none of the full strokes. Then the image shows the digit whole."""
+    return bool(border_pixels(lines).any()) and not border_pixels(full).any()
 
 
 def stroke_width(ink: Grey) -> float:
-    """The mean width of strokes in pixels, to fractions of one: twice their area over the length of their edges.
+    """Return the mean width of strokes in pixels: twice their area over the length of their edges.
 
-    The length of an edge is how much brighter it gets across it, added up along it; of rows and columns each, which is
-    4 / pi times too long on average of all directions.
+    The length of an edge is the sum of all rises of ink along rows and along columns. On average over all directions
+    that sum is 4 / pi times too long.
 
     Args:
-        ink: uint8 (height, width), 255 inside strokes and 0 at the rim.
+        ink: Ink, uint8 (height, width), 255 inside strokes and 0 at the border, with some ink in it.
     """
     rises = cv2.norm(ink[1:], ink[:-1], cv2.NORM_L1) + cv2.norm(ink[:, 1:], ink[:, :-1], cv2.NORM_L1)
     return 8 / math.pi * cv2.norm(ink, cv2.NORM_L1) / rises

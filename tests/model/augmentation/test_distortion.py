@@ -1,28 +1,28 @@
-"""Distortions of training images."""
+"""Distortions of training images keep to their limits."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
-from model.augmentation.distortion import distort
+from model.augmentation.distortion import Augmentation, distort
 from model.data.digits import Dataset
-from model.training.recipe import Augmentation
 
 NOTHING = Augmentation(rotation=0, scale=0, shear=0, shift=0, elastic=0, thickness=0)
 
 
 def test_the_same_state_gives_the_same_images(samples: Dataset):
-    """Augmentation is a function of images, limits and random state, and of nothing else."""
+    """Distortion is a function of images, limits and random state, and of nothing else."""
     images = samples.train.images[:50]
     first, again, other = (distort(images, Augmentation(), np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
-    assert (first.dtype, first.shape) == (np.uint8, images.shape)
+    assert first.dtype == np.uint8
+    assert first.shape == images.shape
 
 
 def test_no_distortion_is_no_change(samples: Dataset):
-    """With all limits 0 the images come through pixel for pixel."""
+    """With all limits at 0 every pixel stays as it is."""
     assert np.array_equal(distort(samples.train.images, NOTHING, np.random.default_rng(1)), samples.train.images)
 
 
@@ -50,7 +50,7 @@ def test_shifts_keep_their_limit():
 
 
 def test_strokes_grow_and_shrink_about_their_place():
-    """Thickness alone moves no stroke: it makes some bolder and some finer, by up to a pixel on each side."""
+    """A change of thickness makes strokes bolder or finer by up to a pixel on each side, and moves none."""
     bar = np.zeros((300, 28, 28), np.uint8)
     bar[:, 4:24, 12:16] = 255
     changed = distort(bar, dataclasses.replace(NOTHING, thickness=1), np.random.default_rng(1))
@@ -61,7 +61,7 @@ def test_strokes_grow_and_shrink_about_their_place():
 
 
 def test_elastic_displacements_have_their_size():
-    """Elastic displacements bend strokes by about as many pixels as was asked for, and by less where less was."""
+    """Elastic displacements have a deviation of half to the whole of their limit."""
     dot = np.zeros((400, 28, 28), np.uint8)
     dot[:, 13:15, 13:15] = 255
     spreads = []
@@ -73,7 +73,7 @@ def test_elastic_displacements_have_their_size():
 
 
 def test_neighbours_do_not_leak():
-    """An image's distortion looks up nothing from the images beside it: beside white ones a black one stays black."""
+    """A distortion takes nothing from neighbouring images: a black image between white ones stays black."""
     images = np.full((40, 28, 28), 255, np.uint8)
     images[::2] = 0
     wild = Augmentation(rotation=45, scale=0.4, shear=0.5, shift=14, elastic=3, thickness=1)

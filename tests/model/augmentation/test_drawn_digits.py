@@ -1,4 +1,4 @@
-"""Digits drawn in the styles of many hands."""
+"""Drawn digits look like MNIST's, in the styles of many hands."""
 
 import cv2
 import numpy as np
@@ -16,24 +16,25 @@ ALL = [(digit, name) for digit, styles in STYLES.items() for name in styles]
 
 @given(count=st.integers(0, 60), seed=st.integers(0, 2**32))
 @settings(max_examples=40, deadline=None)
-def test_any_number_can_be_had(count: int, seed: int):
-    """As many as asked for, as a function of count and random state alone, each with ink and a label."""
+def test_any_number_can_be_drawn(count: int, seed: int):
+    """Drawing gives as many images and labels as asked for, as a function of count and random state alone."""
     images, labels = drawn_digits.draw(count, np.random.default_rng(seed))
-    assert (images.dtype, images.shape) == (np.uint8, (count, SIDE, SIDE))
-    assert (labels.dtype, labels.shape) == (np.uint8, (count,))
+    assert images.dtype == labels.dtype == np.uint8
+    assert images.shape == (count, SIDE, SIDE)
+    assert labels.shape == (count,)
     assert all(image.max() >= 200 for image in images)
     assert np.array_equal(drawn_digits.draw(count, np.random.default_rng(seed))[0], images)
 
 
 def test_every_digit_is_drawn_about_as_often():
-    """No digit is favoured, and their order tells nothing."""
+    """Each digit is a tenth of the images, and their order is random."""
     _, labels = drawn_digits.draw(5000, np.random.default_rng(1))
     assert np.bincount(labels, minlength=10) == pytest.approx(500, rel=0.2)
     assert (np.diff(labels.astype(int)) == 0).mean() < 0.2
 
 
-def test_they_lie_as_mnists_digits_do():
-    """The longer side fills the box of 20 pixels, and the centre of mass is in the middle where the margin allows."""
+def test_drawn_digits_have_mnists_size_and_position():
+    """Their longer side fills the box of 20 pixels; their centre of mass is in the middle, where the margin allows."""
     images, _ = drawn_digits.draw(1000, np.random.default_rng(2))
     for image in images:
         left, top, width, height = cv2.boundingRect(np.where(image > 25, image, np.uint8(0)))
@@ -45,12 +46,12 @@ def test_they_lie_as_mnists_digits_do():
 
 @pytest.mark.parametrize(("digit", "name"), ALL, ids=[f"{digit}-{name}" for digit, name in ALL])
 def test_each_style_reads_as_its_digit(digit: int, name: str, baseline: Classifier):
-    """The model that ships reads each style as the digit that it is, seven times in ten or more."""
+    """The baseline reads seven in ten or more of each style as the digit that it is."""
     images = drawn_digits.draw_style(STYLES[digit][name], 200, np.random.default_rng(3))
     assert np.mean(baseline.classify(images).digits == digit) >= 0.7
 
 
 def test_no_two_hands_are_the_same():
-    """The digits of one style differ from each other."""
+    """All digits of one style differ from each other."""
     images = drawn_digits.draw_style(STYLES[7]["crossed"], 100, np.random.default_rng(4))
     assert len(np.unique(images, axis=0)) == 100

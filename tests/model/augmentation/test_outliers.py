@@ -1,4 +1,4 @@
-"""Drawn images of what is no digit."""
+"""Drawn outliers look like preprocessed images, and not like digits."""
 
 import time
 
@@ -22,16 +22,17 @@ def test_the_same_state_gives_the_same_images(samples: Dataset):
 
 @given(count=st.integers(0, 40), seed=st.integers(0, 2**32), with_digits=st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_any_number_can_be_had(samples: Dataset, count: int, seed: int, with_digits: bool):
-    """As many as asked for, of the network's shape; each has ink that stands out from its paper."""
+def test_any_number_can_be_drawn(samples: Dataset, count: int, seed: int, with_digits: bool):
+    """Drawing gives as many images as asked for, each with ink that stands out from its paper."""
     digits = samples.train.images if with_digits else None
     images = outliers.draw(count, np.random.default_rng(seed), digits)
-    assert (images.dtype, images.shape) == (np.uint8, (count, SIDE, SIDE))
+    assert images.dtype == np.uint8
+    assert images.shape == (count, SIDE, SIDE)
     assert all(np.ptp(image) >= 100 for image in images)
 
 
-def test_they_lie_as_mnists_digits_do():
-    """What is no texture fills the 20-pixel box, with its centre of mass as near the middle as the margin allows."""
+def test_outliers_have_the_size_and_position_of_mnists_digits():
+    """All but textures fill the 20-pixel box, with the centre of mass as near the middle as the margin allows."""
     images = outliers.draw(1000, np.random.default_rng(1))
     rows, columns = np.arange(SIDE)[:, np.newaxis] + 0.5, np.arange(SIDE) + 0.5
     placed = 0
@@ -46,15 +47,15 @@ def test_they_lie_as_mnists_digits_do():
 
 
 def test_strokes_are_as_wide_as_mnists():
-    """The pens are between the thinnest and the thickest that preprocessing leaves: 1.5 to 4.5 pixels."""
-    dashes = pen.inked(np.array([[[[0.0, 0.5], [1.0, 0.5]]]] * 200), np.random.default_rng(1))
+    """Pens are 1.5 to 4.5 pixels wide, as strokes are after preprocessing."""
+    dashes = pen.draw_strokes(np.array([[[[0.0, 0.5], [1.0, 0.5]]]] * 200), np.random.default_rng(1))
     widths = dashes[:, :, SIDE // 2].sum(axis=1) / 255
     assert 1.5 <= widths.min() < 2.5
     assert 3.5 < widths.max() <= 4.5
 
 
 def test_digits_side_by_side_fill_the_width(samples: Dataset):
-    """They are broad, as a number is, and keep their proportions."""
+    """Two or three digits are as wide as the box, and no higher."""
     several = outliers._digits(200, np.random.default_rng(1), samples.train.images)
     for image in several:
         _, _, width, height = cv2.boundingRect(image)
@@ -64,7 +65,7 @@ def test_digits_side_by_side_fill_the_width(samples: Dataset):
 
 @pytest.mark.parametrize("table", ["letters", "signs"])
 def test_every_glyph_has_a_stroke(table: str):
-    """The tables parse; absent strokes are marked as such, and present ones stay near the unit square."""
+    """Every glyph has a first stroke, points near the unit square, and no stroke that exists in part."""
     strokes = glyphs.strokes(table)
     assert strokes.shape == (len(strokes), glyphs.STROKES, glyphs.POINTS, 2)
     assert not np.isnan(strokes[:, 0]).any()
@@ -75,13 +76,13 @@ def test_every_glyph_has_a_stroke(table: str):
 
 
 def test_a_curve_goes_through_its_corners():
-    """Catmull and Rom's spline interpolates, and begins and ends where it should."""
+    """Catmull and Rom's spline passes through every corner, and ends at the outer ones."""
     corners = np.array([[0, 0], [1, 2], [3, 1], [4, 4]], float)
     assert glyphs.curve(corners, 31)[::10] == pytest.approx(corners)
 
 
 def test_drawing_keeps_up_with_training():
-    """Thousands a second on one core: a fifth of what was measured, for machines that are busy."""
+    """One core draws a thousand outliers in less than a second of processor time, five times what was measured."""
     random = np.random.default_rng(1)
     outliers.draw(100, random)
     began = time.process_time()

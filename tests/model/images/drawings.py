@@ -1,10 +1,11 @@
-"""Digits drawn on the spot, for tests of decoding and normalising."""
+"""Draw digits for the tests of decoding and normalisation."""
 
 from io import BytesIO
 from typing import Any
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -21,7 +22,18 @@ def drawing(
     ink: int = 30,
     paper: int = 255,
 ) -> NDArray[np.uint8]:
-    """A digit: uint8 (height, width). No symmetry turns it into itself, so that its orientation shows."""
+    """Draw a digit on paper, uint8 (height, width).
+
+    No symmetry maps it onto itself, so that tests can see its orientation.
+
+    Args:
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+        stroke: Width of the strokes, as a share of the height.
+        line: Corners of the line, right and down, as shares of the width and the height.
+        ink: Grey level of the ink, 0 to 255.
+        paper: Grey level of the paper, 0 to 255.
+    """
     canvas = np.full((height, width), paper, np.uint8)
     points = np.array([(x * width, y * height) for x, y in line], np.int32)
     thickness = max(1, round(stroke * height))
@@ -30,12 +42,12 @@ def drawing(
 
 
 def encoded(image: Image.Image | NDArray[Any], kind: str = "PNG", **options: Any) -> bytes:
-    """The bytes of an image file."""
+    """Return the bytes of an image file of this kind."""
     file = BytesIO()
     (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, kind, **options)
     return file.getvalue()
 
 
-def shares_ink(image: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """The correlation of two images of one size, ink against paper: 1 for the same drawing, -1 for its negative."""
+def shares_ink(image: MatLike, other: MatLike) -> float:
+    """Return the correlation of two images of the same size: 1 for the same drawing, -1 for its negative."""
     return float(np.corrcoef(image.ravel(), other.ravel())[0, 1])

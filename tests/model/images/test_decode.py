@@ -1,4 +1,4 @@
-"""Any image file becomes grey, upright and small; everything else is refused with its own code."""
+"""Decoding makes any image file grey, upright and small, and refuses everything else with a code of its own."""
 
 import contextlib
 import itertools
@@ -8,7 +8,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
@@ -18,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
 from model.errors import FailureCode, ImageError
 from model.images.decode import LONG_SIDE, MAX_DECODER_BYTES, MAX_PAGES, MAX_PIXELS, SHORT_SIDE, decode
@@ -59,7 +58,7 @@ FILES = {
 
 
 def code_of(data: bytes) -> FailureCode:
-    """Why these bytes are refused."""
+    """Return the code with which decoding refuses these bytes."""
     with pytest.raises(ImageError) as caught:
         decode(data)
     return caught.value.code
@@ -67,7 +66,7 @@ def code_of(data: bytes) -> FailureCode:
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_format_and_mode_gives_the_picture(name):
-    """Formats on the allow-list, in every mode that their encoders write, show the drawing at its own size."""
+    """Each format on the allow-list, in each mode that its encoder writes, shows the drawing at its own size."""
     grey = decode(FILES[name])
     assert grey.dtype == np.uint8
     assert grey.shape == GREY.shape
@@ -76,14 +75,14 @@ def test_every_format_and_mode_gives_the_picture(name):
 
 @pytest.mark.parametrize("name", ["PNG, grey", "PNG, colour", "PNG, colour and alpha", "PNG, 16 bits", "TIFF, LZW"])
 def test_lossless_grey_comes_through_unchanged(name):
-    """Where a file stores 8-bit grey exactly, whatever its mode, no level moves: MNIST saved as PNG stays MNIST."""
+    """A file that stores 8-bit grey exactly keeps every level, whatever its mode: MNIST saved as PNG stays MNIST."""
     assert np.array_equal(decode(FILES[name]), GREY)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_exif_orientation_is_obeyed(kind, orientation):
-    """A picture that the camera stored lying or mirrored comes upright, as Pillow's own `exif_transpose` has it."""
+    """A picture that a camera stored turned or mirrored comes out upright, as Pillow's `exif_transpose` makes it."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     options = {"tiffinfo": {274: orientation}} if kind == "TIFF" else {"exif": exif}
@@ -100,19 +99,19 @@ def _with_exif(image, orientation):
 
 
 def test_an_unreadable_exif_block_does_not_spoil_the_picture():
-    """Damaged metadata leaves the picture as it is stored."""
+    """A picture with damaged metadata is read as it is stored."""
     assert shares_ink(decode(encoded(PICTURE, "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")), GREY) > 0.97
 
 
 @pytest.mark.parametrize("white", [1023, 4095, 16383, 65535])
 def test_sixteen_bits_are_scaled_not_clipped(white):
-    """10, 12, 14 and 16 significant bits, as cameras store them, span the whole range of grey."""
+    """Images of 10, 12, 14 and 16 significant bits, as cameras store them, span the whole range of grey."""
     deep = np.rint(GREY / 255 * white).astype(np.uint16)
     assert np.abs(decode(encoded(deep)).astype(int) - GREY).max() <= 1
 
 
 def test_floats_of_any_range_are_scaled():
-    """Signed floats, as scientific TIFFs hold, are stretched; what is no number counts as nothing."""
+    """Signed floats, as in scientific TIFFs, are stretched to the range of grey. NaN counts as 0."""
     values = (GREY.astype(np.float32) - 100) * 1e6
     values[0, 0] = np.nan
     assert shares_ink(decode(encoded(values, "TIFF")), GREY) > 0.97
@@ -120,13 +119,13 @@ def test_floats_of_any_range_are_scaled():
 
 @pytest.mark.parametrize("ink", [(0, 0, 0), (255, 255, 255), (200, 30, 40), (120, 120, 120)])
 def test_transparency_alone_can_carry_the_drawing(ink):
-    """Ink of any one colour on a transparent ground shows, whatever colour the ground hides."""
+    """Ink of one colour on a transparent ground shows, whatever its colour and the hidden colour of the ground."""
     pixels = np.dstack([np.full((*GREY.shape, 3), ink, np.uint8), 255 - GREY])
     assert abs(shares_ink(decode(encoded(pixels)), GREY)) > 0.97
 
 
 def test_a_photograph_with_transparent_corners_keeps_its_paper():
-    """Where the visible part is a picture in itself, what is cut off continues its paper and adds no shapes."""
+    """Transparent corners of a photograph take the colour of its paper, and so add no shapes."""
     alpha = np.full(GREY.shape, 255, np.uint8)
     alpha[:12, :12] = alpha[-12:, -12:] = 0
     pixels = np.dstack([GREY, GREY, GREY, alpha])
@@ -134,7 +133,7 @@ def test_a_photograph_with_transparent_corners_keeps_its_paper():
 
 
 def test_a_thin_stroke_on_a_patch_of_paper_is_not_lost_to_its_outline():
-    """A sticker with round corners shows what is written on it, not its corners, however little ink that takes."""
+    """A sticker with round corners shows its writing and not its corners, however little ink the writing has."""
     paper = drawing(200, 200, stroke=0.015, ink=90, paper=190)
     alpha = cv2.circle(np.zeros_like(paper), (100, 100), 110, 255, -1)
     pixels = np.dstack([paper, paper, paper, alpha])
@@ -142,7 +141,7 @@ def test_a_thin_stroke_on_a_patch_of_paper_is_not_lost_to_its_outline():
 
 
 def test_ink_of_several_colours_on_a_transparent_ground_shows():
-    """A stroke that runs from dark blue to bright red lies on a ground that differs from all of it."""
+    """A stroke that runs from dark blue to bright red gets a ground that differs from all of it."""
     across = np.linspace(0, 255, GREY.shape[1], dtype=np.uint8)
     pixels = np.zeros((*GREY.shape, 4), np.uint8)
     pixels[..., 0] = across
@@ -152,7 +151,7 @@ def test_ink_of_several_colours_on_a_transparent_ground_shows():
 
 
 def test_a_transparent_palette_entry_counts_as_transparent():
-    """GIFs and palette PNGs mark transparency by one entry."""
+    """Transparency that a GIF or a palette PNG marks by one entry of its palette is seen."""
     image = Image.fromarray(np.where(GREY < 128, 1, 0).astype(np.uint8), "P")
     image.putpalette([0, 0, 0, 0, 0, 0])
     for kind in ("PNG", "GIF"):
@@ -164,7 +163,7 @@ def test_a_transparent_palette_entry_counts_as_transparent():
     [((255, 240, 60), (255, 255, 255)), ((200, 60, 60), (60, 128, 60)), ((60, 90, 200), (150, 60, 60))],
 )
 def test_colour_carries_the_drawing_where_lightness_does_not(ink, paper):
-    """Yellow ink on white, and inks as light as their paper, differ from it by far more than noise."""
+    """Yellow ink on white, and ink as light as its paper, differ from the paper by far more than noise."""
     share = (255 - GREY[..., np.newaxis]) / 255
     grey = decode(encoded(np.rint(share * ink + (1 - share) * paper).astype(np.uint8)))
     assert abs(shares_ink(grey, GREY)) > 0.97
@@ -172,7 +171,7 @@ def test_colour_carries_the_drawing_where_lightness_does_not(ink, paper):
 
 
 def test_large_images_are_reduced():
-    """However large the file, what leaves the decoder is bounded, and shows the same."""
+    """The decoded image has a bounded size, however large the file is, and shows the same drawing."""
     large = drawing(3000, 2250)
     for data in (encoded(large, "JPEG"), encoded(large), encoded(Image.fromarray(large).convert("P"))):
         grey = decode(data)
@@ -182,38 +181,46 @@ def test_large_images_are_reduced():
         assert shares_ink(grey, expected) > 0.97
 
 
-def test_a_telephones_second_frame_is_no_second_picture():
-    """MPO photographs carry a depth or brightness map as a second frame: the photograph is read."""
+def test_a_telephones_second_frame_is_not_a_second_picture():
+    """An MPO photograph, which has a depth or brightness map as its second frame, is read as one photograph."""
     data = encoded(COLOUR, "MPO", save_all=True, append_images=[COLOUR.rotate(180)])
-    assert Image.open(BytesIO(data)).n_frames == 2
+    with Image.open(BytesIO(data)) as file:
+        assert getattr(file, "n_frames", 1) == 2
     assert shares_ink(decode(data), GREY) > 0.97
 
 
 @pytest.mark.parametrize(("kind", "frames"), [("PNG", 2), ("GIF", 3), ("WEBP", 4), ("TIFF", 5)])
 def test_several_frames_are_refused_with_their_number(kind, frames):
-    """Animations and documents of several pages are no single digit."""
+    """The refusal of an animation or a document of several pages says how many it has."""
     others = [COLOUR.rotate(10 * turn) for turn in range(1, frames)]
     with pytest.raises(ImageError, match=rf"\b{frames} frames") as caught:
         decode(encoded(COLOUR, kind, save_all=True, append_images=others))
     assert caught.value.code is FailureCode.SEVERAL_FRAMES
 
 
-def test_a_thumbnail_is_no_page():
-    """A scanner's TIFF with a reduced version as its second page is one picture."""
+def test_a_thumbnail_is_not_a_page():
+    """A scanner's TIFF with a reduced version as its second page counts as one picture."""
     assert shares_ink(decode(_tiff(2, reduced=True)), GREY) > 0.97
 
 
-def test_counting_pages_is_bounded():
-    """A file made to have a great many pages is refused without reading them all."""
-    started = time.perf_counter()
+def test_counting_pages_is_bounded(monkeypatch):
+    """Of a file with 20,000 pages the decoder visits `MAX_PAGES` before it refuses the file."""
+    visited = []
+    seek = TiffImagePlugin.TiffImageFile.seek
+
+    def count_and_seek(file, page):
+        visited.append(page)
+        seek(file, page)
+
+    monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "seek", count_and_seek)
     assert code_of(_tiff(20_000)) is FailureCode.SEVERAL_FRAMES
-    assert time.perf_counter() - started < 1
+    assert len(visited) == MAX_PAGES
     with pytest.raises(ImageError, match=f"{MAX_PAGES} or more"):
         decode(_tiff(MAX_PAGES + 1))
 
 
 def _tiff(pages: int, *, reduced: bool = False) -> bytes:
-    """A TIFF of uncompressed grey pages that share one strip; all but the first are reduced versions, if asked for."""
+    """Return a TIFF of uncompressed grey pages that share one strip. All but the first may be marked as reduced."""
     height, width = GREY.shape
     data = bytearray(b"II*\0" + struct.pack("<I", 8 + GREY.size) + GREY.tobytes())
     for page in range(pages):
@@ -237,7 +244,7 @@ def _tiff(pages: int, *, reduced: bool = False) -> bytes:
 
 
 def test_no_bytes_are_empty():
-    """An empty file is told from one that is no image."""
+    """An empty file has a code of its own."""
     assert code_of(b"") is FailureCode.EMPTY
 
 
@@ -255,22 +262,22 @@ def test_no_bytes_are_empty():
         encoded(COLOUR, "ICO"),
     ],
 )
-def test_other_files_are_no_images(data):
-    """Text, documents and formats that are not on the allow-list are refused as such, with what to do."""
+def test_other_files_are_refused_as_not_an_image(data):
+    """The refusal of text, documents and formats off the allow-list names what the file is and what to do."""
     assert code_of(data) is FailureCode.NOT_AN_IMAGE
-    with pytest.raises(ImageError, match=r"This is no PNG, JPEG, .* image, but .*\. .*\.$"):
+    with pytest.raises(ImageError, match=r"This is not a PNG, JPEG, .* image but .*\. .*\.$"):
         decode(data)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_cut_in_half_is_broken(name):
-    """No format is shown as far as it goes: half a digit would be another digit."""
+    """No format is shown as far as it goes, because half a digit may look like another digit."""
     assert code_of(FILES[name][: len(FILES[name]) // 2]) is FailureCode.BROKEN
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_no_damage_raises_anything_else(name, recwarn):
-    """Wherever a file is cut, and whichever of its bytes change, it is read or refused, and without a word besides."""
+    """A file that is cut anywhere, or in which any bytes change, is read or refused, without a warning."""
     random = np.random.default_rng(1)
     data = FILES[name]
     for length in range(0, len(data), max(1, len(data) // 25)):
@@ -289,22 +296,21 @@ def _read_or_refuse(data: bytes) -> None:
 
 
 def png_header(width: int, height: int, colour: int = 2) -> bytes:
-    """The beginning of a PNG of this size, without its pixels."""
+    """Return the beginning of a PNG of this size, without its pixels."""
     body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
     header = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     return b"\x89PNG\r\n\x1a\n" + header + struct.pack(">I", 10) + b"IDAT" + bytes(14)
 
 
 def test_a_decompression_bomb_is_refused_by_its_header():
-    """50,000 × 50,000 pixels are refused at once, and no memory is taken for them."""
-    before, started = _peak_memory(), time.perf_counter()
+    """A file of 50,000 × 50,000 pixels is refused without taking memory for them."""
+    before = _peak_memory()
     assert code_of(png_header(50_000, 50_000)) is FailureCode.TOO_LARGE
-    assert time.perf_counter() - started < 0.5
     assert _peak_memory() - before < 30
 
 
 def _peak_memory() -> float:
-    """MiB, of this process."""
+    """Return the peak memory of this process in MiB."""
     status = Path("/proc/self/status")
     if not status.exists():
         pytest.skip("memory is measured on Linux")
@@ -312,32 +318,32 @@ def _peak_memory() -> float:
 
 
 def test_the_limit_of_pixels_is_sharp():
-    """One row more than `MAX_PIXELS` is too large; at the limit, the missing pixels are what is wrong."""
+    """One row more than `MAX_PIXELS` is too large. At the limit the image is refused only for its missing pixels."""
     rows = MAX_PIXELS // 8000
     assert code_of(png_header(8000, rows + 1, colour=0)) is FailureCode.TOO_LARGE
     assert code_of(png_header(8000, rows, colour=0)) is FailureCode.BROKEN
 
 
 def test_what_a_decoder_may_hold_is_bounded():
-    """Few enough pixels, but four bytes each: grey passes the header, colour does not."""
+    """An image of few enough pixels, but four bytes each, is too large in colour, and not too large in grey."""
     rows = MAX_DECODER_BYTES // 4 // 8000 + 1
     assert code_of(png_header(8000, rows, colour=2)) is FailureCode.TOO_LARGE
     assert code_of(png_header(8000, rows, colour=0)) is FailureCode.BROKEN
 
 
 def test_too_many_bytes_are_refused_unread():
-    """The limit of bytes comes before everything else."""
+    """A file of more than `MAX_BYTES` is refused, although the image in it is sound."""
     assert code_of(FILES["PNG, grey"] + bytes(MAX_BYTES)) is FailureCode.TOO_LARGE
 
 
 def test_nothing_is_visible_on_a_fully_transparent_image():
-    """Colours that nobody sees are no drawing."""
+    """A drawing that is fully transparent is refused as blank."""
     assert code_of(encoded(np.dstack([GREY, GREY, GREY, np.zeros_like(GREY)]))) is FailureCode.BLANK
 
 
 @pytest.fixture
 def time_limit() -> Iterator[None]:
-    """Celery's soft time limit, over in a moment."""
+    """Raise Celery's soft time limit into the test after 50 ms."""
 
     def exceed(*_: object) -> None:
         raise SoftTimeLimitExceeded
@@ -352,13 +358,13 @@ def time_limit() -> Iterator[None]:
 
 @pytest.mark.usefixtures("time_limit")
 def test_a_time_limit_is_not_taken_for_a_broken_image():
-    """What the surroundings raise into the decoder leaves it as it is."""
+    """A time limit that is raised inside the decoder passes through it unchanged."""
     with pytest.raises(SoftTimeLimitExceeded):
         list(map(decode, itertools.repeat(FILES["JPEG, progressive"])))
 
 
 def test_no_format_waits_for_its_plugin(tmp_path):
-    """The first image of each format imports next to nothing: what decoding needs is loaded with the module."""
+    """The first image of each format imports next to nothing, because the module has imported what decoding needs."""
     for number, data in enumerate(FILES.values()):
         (tmp_path / f"{number:02}").write_bytes(data)
     program = (

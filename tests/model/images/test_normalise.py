@@ -1,10 +1,11 @@
-"""Images of any size and kind come to MNIST's conventions, and those that follow them stay as they are."""
+"""Normalisation brings images of any size and kind to MNIST's conventions, and leaves those that follow them."""
 
 import contextlib
 
 import cv2
 import numpy as np
 import pytest
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.data.digits import Dataset
@@ -14,37 +15,40 @@ from model.images.normalise import BOX, SIDE, normalise
 from tests.model.images.drawings import FIVE, SEVEN, drawing, shares_ink
 
 
-def difference(image: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """Mean absolute difference per pixel, of 255, at the best of nine places: centres of mass round either way."""
+def difference(image: MatLike, other: MatLike) -> float:
+    """Return the mean absolute difference per pixel, of 255, at the best of nine places, 0 or 1 pixel apart.
+
+    A centre of mass may be rounded either way.
+    """
     places = [np.roll(image, (down, right), (0, 1)) for down in (-1, 0, 1) for right in (-1, 0, 1)]
     return float(min(np.abs(place.astype(int) - other).mean() for place in places))
 
 
 @pytest.fixture(scope="session")
 def digits(mnist: Dataset) -> NDArray[np.uint8]:
-    """A hundred of MNIST's test images."""
+    """Return a hundred of MNIST's test images."""
     return mnist.test.images[::100]
 
 
 def large(digit: NDArray[np.uint8], times: int = 8) -> NDArray[np.uint8]:
-    """A digit of MNIST enlarged smoothly, as a drawing of that size would look: (28 × times, 28 × times)."""
-    return cv2.resize(digit, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC)
+    """Return a digit of MNIST, enlarged smoothly as if drawn at that size, uint8 (28 × times, 28 × times)."""
+    return np.asarray(cv2.resize(digit, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def test_mnist_comes_through_unchanged(mnist):
-    """All 10,000 test images and a sample of the others, byte by byte."""
+    """MNIST's 10,000 test images and a sample of the others come out byte by byte as they went in."""
     for image in np.concatenate([mnist.test.images, mnist.train.images[::20]]):
         assert np.array_equal(normalise(image), image)
 
 
 def test_mnist_in_negative_comes_back_as_itself(mnist):
-    """Dark digits on white, otherwise MNIST's, become MNIST's."""
+    """The negatives of MNIST's digits, dark on white, become MNIST's digits."""
     for image in mnist.test.images[::5]:
         assert np.array_equal(normalise(255 - image), image)
 
 
 def test_an_unchanged_image_is_a_copy():
-    """What comes back shares no memory with what went in."""
+    """A result shares no memory with its image, even where both have the same pixels."""
     image = normalise(drawing())
     assert not np.shares_memory(normalise(image), image)
 
@@ -52,7 +56,7 @@ def test_an_unchanged_image_is_a_copy():
 @pytest.mark.parametrize("line", [SEVEN, FIVE])
 @pytest.mark.parametrize("size", [(16, 16), (28, 28), (60, 200), (500, 375), (999, 1000)])
 def test_every_size_becomes_mnists(size, line):
-    """The longer side of the ink has twenty pixels, its centre of mass is the centre, and its strokes are white."""
+    """The ink of the result is twenty pixels long, centred by mass, and white in its strokes."""
     image = normalise(drawing(*size, line=line, stroke=0.12))
     assert image.dtype == np.uint8
     assert image.shape == (SIDE, SIDE)
@@ -66,7 +70,7 @@ def test_every_size_becomes_mnists(size, line):
 
 
 def test_a_drawing_comes_back_as_the_digit_it_shows(digits):
-    """Enlarged digits of MNIST become nearly themselves again; only their width is evened out."""
+    """Enlarged digits of MNIST become nearly themselves again, apart from the width of their strokes."""
     differences = [difference(normalise(large(digit)), digit) for digit in digits]
     assert np.mean(differences) < 8
     assert max(differences) < 20
@@ -74,14 +78,14 @@ def test_a_drawing_comes_back_as_the_digit_it_shows(digits):
 
 @pytest.mark.parametrize("times", [2, 3, 5, 12, 20])
 def test_scale_matters_little(digits, times):
-    """The same drawing at other sizes becomes nearly the same image."""
+    """A drawing becomes nearly the same image at every size."""
     differences = [difference(normalise(large(digit, times)), normalise(large(digit))) for digit in digits[::4]]
     assert np.mean(differences) < 5
     assert max(differences) < 13
 
 
 def test_polarity_does_not_matter(digits):
-    """Dark on light and light on dark become nearly the same image, also where the ink fills the image to its edges."""
+    """An image and its negative become nearly the same image, also where the ink fills the image to its borders."""
     for digit in digits:
         drawn = large(digit)
         left, top, width, height = cv2.boundingRect(cv2.threshold(drawn, 127, 255, cv2.THRESH_BINARY)[1])
@@ -91,7 +95,7 @@ def test_polarity_does_not_matter(digits):
 
 @pytest.mark.parametrize("margins", [(0, 90, 0, 90), (90, 0, 0, 40), (150, 150, 150, 150), (10, 0, 200, 5)])
 def test_margin_and_position_matter_little(digits, margins):
-    """Wherever on the paper a digit stands, it becomes nearly the same image."""
+    """A digit becomes nearly the same image wherever it stands on the paper."""
     above, below, left, right = margins
     for digit in digits[::4]:
         drawn = large(digit, 4)
@@ -100,39 +104,44 @@ def test_margin_and_position_matter_little(digits, margins):
 
 
 def lamp(shape: tuple[int, int], low: float) -> NDArray[np.float32]:
-    """Light that falls from all at the upper left to this share at the lower right."""
+    """Return light that falls from 1 at the upper left to `low` at the lower right."""
     rows, columns = np.mgrid[0 : 1 : shape[0] * 1j, 0 : 1 : shape[1] * 1j]
-    return (1 - (1 - low) * (rows + columns) / 2).astype(np.float32)
+    return np.asarray(1 - (1 - low) * (rows + columns) / 2, np.float32)
 
 
 def hard_shadow(shape: tuple[int, int], left: float) -> NDArray[np.float32]:
-    """Half the light to the right of a slanting edge."""
+    """Return half the light to the right of a slanting edge, and all of it elsewhere."""
     rows, columns = np.mgrid[0 : 1 : shape[0] * 1j, 0 : 1 : shape[1] * 1j]
     return np.where(columns > left + 0.2 * rows, 0.5, 1.0).astype(np.float32)
 
 
 def wide_shadow(shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Four tenths of the light below a slanting edge through the middle."""
+    """Return four tenths of the light below a slanting edge through the middle, and all of it elsewhere."""
     rows, columns = np.mgrid[0 : 1 : shape[0] * 1j, 0 : 1 : shape[1] * 1j]
     return np.where(rows > 0.6 - 0.3 * columns, 0.4, 1.0).astype(np.float32)
 
 
 def narrow_shadow(shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Six tenths of the light in a slanting band of a tenth of the page."""
+    """Return six tenths of the light in a slanting band of a tenth of the page, and all of it elsewhere."""
     rows, columns = np.mgrid[0 : 1 : shape[0] * 1j, 0 : 1 : shape[1] * 1j]
     return np.where(np.abs(rows - 0.3 - 0.3 * columns) < 0.05, 0.6, 1.0).astype(np.float32)
 
 
-def noisy(image: NDArray[np.float32], deviation: float, seed: int = 0) -> NDArray[np.uint8]:
-    """With the noise of a camera."""
+def noisy(image: MatLike, deviation: float, seed: int = 0) -> NDArray[np.uint8]:
+    """Return an image with the noise of a camera, of this standard deviation in levels."""
     noise = np.random.default_rng(seed).normal(0, deviation, image.shape)
-    return np.clip(image + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image + noise, 0, 255), np.uint8)
 
 
 def on_paper(digit: NDArray[np.uint8], ink: float = 40, paper: float = 220, times: int = 8) -> NDArray[np.float32]:
-    """A digit of MNIST in ink on paper of these greys, a quarter of its size away from every edge."""
-    share = cv2.copyMakeBorder(large(digit, times), *[7 * times] * 4, cv2.BORDER_CONSTANT).astype(np.float32) / 255
-    return paper + (ink - paper) * share
+    """Return a digit of MNIST in ink on paper of these greys, a quarter of its size away from every side."""
+    share = with_margin(large(digit, times), 7 * times, 0) / np.float32(255)
+    return np.asarray(paper + (ink - paper) * share, np.float32)
+
+
+def with_margin(image: MatLike, width: int, grey: int) -> MatLike:
+    """Return an image with a margin of this width and grey on each side."""
+    return cv2.copyMakeBorder(image, width, width, width, width, cv2.BORDER_CONSTANT, value=grey)
 
 
 SCENES = {
@@ -151,7 +160,7 @@ SCENES = {
     "a dark table at two sides": lambda paper: noisy(_beside_table(paper, 50), 2),
     "a corner of a dark table": lambda paper: noisy(_beside_corner(paper, 50), 2),
     "strokes of the digits beside it": lambda paper: noisy(_between_others(paper, 40), 2),
-    "a sheet on a dark table": lambda paper: noisy(cv2.copyMakeBorder(paper, *[120] * 4, 0, value=60), 2),
+    "a sheet on a dark table": lambda paper: noisy(with_margin(paper, 120, 60), 2),
     "a sheet seen at an angle": lambda paper: noisy(_in_perspective(paper, 60), 2),
     "specks": lambda paper: noisy(_specked(paper), 0),
 }
@@ -213,40 +222,41 @@ def _specked(paper):
 
 @pytest.fixture(scope="session")
 def read_alone(digits, baseline) -> NDArray[np.uint8]:
-    """What the digits are read as on clean paper."""
-    return baseline.classify(np.stack([normalise(on_paper(digit).astype(np.uint8)) for digit in digits])).digits
+    """Return what the baseline reads the digits as on clean paper."""
+    images = np.stack([normalise(on_paper(digit).astype(np.uint8)) for digit in digits])
+    return np.asarray(baseline.classify(images).digits, np.uint8)
 
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_what_is_not_the_digit_is_left_out(digits, baseline, read_alone, scene):
-    """Under light, on paper and among things as people photograph them, nearly all digits are read as when alone."""
+    """Nearly all digits are read as on clean paper in each scene that people photograph."""
     images = np.stack([normalise(SCENES[scene](on_paper(digit))) for digit in digits])
     assert (baseline.classify(images).digits == read_alone).mean() >= 0.94
 
 
 @pytest.mark.parametrize("stroke", [0.004, 0.01, 0.03, 0.15, 0.22])
 def test_hairlines_and_markers_come_near_mnists_strokes(stroke):
-    """Strokes of a 250th to a fifth of the drawing's height cover as much of the image as MNIST's digits do."""
+    """Strokes of a 250th to a fifth of the drawing's height cover as much of the result as MNIST's digits do."""
     image = normalise(drawing(500, 400, stroke=stroke, line=FIVE))
     assert 0.06 < (image > 127).mean() < 0.30  # of MNIST's: 0.05 to 0.33
 
 
-def test_paper_between_thick_strokes_is_no_sheet():
-    """A marker's seven as large as its image keeps both strokes, though they and the edge frame a patch of paper."""
+def test_paper_between_thick_strokes_is_not_a_sheet():
+    """A marker's seven as large as its image keeps both strokes, though they frame a patch of paper with the border."""
     seven = drawing(240, 260, stroke=0.15, line=((0.08, 0.09), (0.92, 0.09), (0.85, 0.93)), ink=40, paper=220)
-    on_more_paper = cv2.copyMakeBorder(seven, *[90] * 4, cv2.BORDER_CONSTANT, value=220)
+    on_more_paper = with_margin(seven, 90, 220)
     assert shares_ink(normalise(noisy(seven[10:-10, 10:-10], 2)), normalise(on_more_paper)) > 0.9
 
 
 def test_lines_of_one_pixel_are_thickened_at_mnists_size_too():
-    """A line drawn with a paint program's thinnest pencil, where MNIST would have it, is still no stroke of MNIST's."""
+    """A line one pixel wide becomes as wide as MNIST's strokes, also where its size and position are MNIST's."""
     points = np.array([(8, 4), (20, 4), (8, 23), (20, 23)], np.int32)
     line = cv2.polylines(np.zeros((28, 28), np.uint8), [points], isClosed=False, color=255)
     assert (normalise(line) > 127).sum() > 1.5 * (line > 127).sum()
 
 
 def test_a_faint_stroke_that_ends_at_the_edge_of_a_small_image_is_kept():
-    """The grey stem of a nine of 16x16 pixels, where nothing is wide enough to be anything but a stroke."""
+    """The grey stem of a nine of 16x16 pixels is kept, because in so small an image it can only be a stroke."""
     nine = np.zeros((16, 16), np.uint8)
     cv2.ellipse(nine, (7, 5), (5, 3), 0, 0, 360, 255, 3)
     nine[6:, 12] = 120
@@ -254,7 +264,7 @@ def test_a_faint_stroke_that_ends_at_the_edge_of_a_small_image_is_kept():
 
 
 def test_the_bar_of_a_five_may_hover():
-    """A bar that ends a third of the body's size above it belongs to the five."""
+    """A bar that hovers a third of the body's size above it belongs to the five."""
     five = np.full((300, 300), 255, np.uint8)
     cv2.ellipse(five, (140, 200), (40, 40), 0, -100, 140, 30, 12)
     bar_and_body = five.copy()
@@ -264,7 +274,7 @@ def test_the_bar_of_a_five_may_hover():
 
 @pytest.mark.parametrize("turn", range(-24, 25, 6))
 def test_a_small_sheet_on_a_table_may_be_turned_any_way(turn):
-    """From afar its outline is a few dozen pixels long, and its corners are blunt: it stays a sheet."""
+    """A sheet is found at any angle, though its outline in the coarse image is short and its corners are blunt."""
     page = drawing(240, 320, line=FIVE, paper=220)
     matrix = cv2.getRotationMatrix2D((160, 120), turn, 0.95)
     matrix[:, 2] += 120, 110
@@ -274,22 +284,22 @@ def test_a_small_sheet_on_a_table_may_be_turned_any_way(turn):
 
 
 def test_a_shadow_that_the_edge_cuts_off_is_not_the_digit():
-    """However large and dark it is: no stroke is as thick, and the digit lies beside it whole."""
+    """A large dark shadow at the border is left out, because no stroke is as thick and the digit beside it is whole."""
     page = drawing(320, 300, stroke=0.03, ink=60, paper=200)
     shadow = cv2.fillPoly(page.copy(), [np.array([(190, 320), (200, 200), (290, 215), (280, 320)])], 80)
     assert difference(normalise(noisy(shadow, 2)), normalise(noisy(page, 2))) < 8
 
 
 def test_a_zero_nearly_as_large_as_its_sheet_leaves_the_sheet_a_sheet():
-    """The paper inside a zero is no ink: what a sheet on a table carries is told by its ink alone."""
+    """A sheet is found though a zero covers most of it, because the paper inside the zero does not count as ink."""
     sheet = cv2.ellipse(np.full((300, 300), 220, np.uint8), (150, 150), (120, 130), 0, 0, 360, 40, 14)
-    on_table = cv2.copyMakeBorder(sheet, *[70] * 4, cv2.BORDER_CONSTANT, value=90)
+    on_table = with_margin(sheet, 70, 90)
     assert difference(normalise(on_table), normalise(sheet)) < 8
 
 
 @pytest.mark.parametrize("at", ["top", "bottom"])
 def test_pieces_at_the_edge_of_a_small_image_are_the_digits(at):
-    """A bar that a break of one pixel parts from the rest, in a digit that fills 16x16 pixels."""
+    """The bar of a five that fills 16x16 pixels is kept, though a gap of one pixel separates it from the rest."""
     five = np.zeros((16, 16), np.uint8)
     five[:3, 2:14] = five[4:8, 2:4] = five[6:8, 2:12] = five[7:14, 11:14] = five[12:15, 2:13] = 255
     image = five if at == "top" else five[::-1, ::-1]
@@ -298,14 +308,14 @@ def test_pieces_at_the_edge_of_a_small_image_are_the_digits(at):
 
 
 def test_pieces_of_a_broken_stroke_stay_together():
-    """A five whose bar does not meet its body is one digit."""
+    """A five with a gap through its stem stays one digit."""
     broken = drawing(200, 160, line=FIVE)
     broken[58:66] = 255
     assert shares_ink(normalise(broken), normalise(drawing(200, 160, line=FIVE))) > 0.9
 
 
 def test_a_small_digit_on_a_large_page_keeps_its_detail(digits):
-    """A digit of a sixteenth of the page is looked at closely."""
+    """A digit of a sixteenth of the page comes out nearly as if it filled the page."""
     for digit in digits[::10]:
         page = np.full((900, 900), 230, np.uint8)
         page[600:656, 300:356] = 230 - (large(digit, 2) * 0.8).astype(np.uint8)
@@ -338,20 +348,20 @@ def test_a_small_digit_on_a_large_page_keeps_its_detail(digits):
     ],
 )
 def test_blank_images_are_refused(image):
-    """Where nothing is drawn, no digit is made up."""
+    """An image without a drawing is refused as blank, and never becomes a digit."""
     with pytest.raises(ImageError) as caught:
         normalise(image)
     assert caught.value.code is FailureCode.BLANK
 
 
 def test_two_levels_suffice_however_near():
-    """A mask of zeros and ones, black to the eye, is a drawing."""
+    """A mask of zeros and ones, black to the eye, is read as a drawing."""
     mask = (drawing(100, 80, line=FIVE) < 128).astype(np.uint8)
     assert shares_ink(normalise(mask), normalise(drawing(100, 80, line=FIVE))) > 0.95
 
 
 def test_flat_paper_is_a_shortcut(digits):
-    """Where a program drew on paper of one grey, ink is nearly what the search for paper in photographs finds too."""
+    """On paper of one grey, the shortcut finds nearly the same ink as the search for paper in photographs."""
     for digit in digits[::4]:
         drawn = np.clip(on_paper(digit), 0, 255).astype(np.uint8)
         short, long = find_ink_on_flat_paper(drawn), find_ink(drawn)
@@ -361,12 +371,12 @@ def test_flat_paper_is_a_shortcut(digits):
 
 @pytest.mark.parametrize("scene", ["a lamp at one side", "a hard shadow", "noise", "a printed frame"])
 def test_paper_of_several_greys_is_not_flat(digits, scene):
-    """Light, noise and whatever lies along the edge make paper a matter of judgement."""
+    """The shortcut refuses images with light, noise or a frame on their paper."""
     assert find_ink_on_flat_paper(SCENES[scene](on_paper(digits[0]))) is None
 
 
-def test_a_row_of_dots_is_no_fault_of_ours():
-    """However little of a thin image's ink is left at MNIST's size, it is scaled up, or refused as blank."""
+def test_a_row_of_dots_becomes_an_image_or_is_blank():
+    """An image two pixels high with a few dots becomes an image with ink, or is refused as blank."""
     for seed in range(200):
         random = np.random.default_rng(seed)
         dots = np.where(random.random((2, random.integers(90, 160))) < 0.03, 255, 0).astype(np.uint8)
@@ -376,15 +386,16 @@ def test_a_row_of_dots_is_no_fault_of_ours():
 
 @pytest.mark.parametrize("ends", [((0, 9), (27, 15)), ((0, 22), (27, 20)), ((18, 0), (12, 27)), ((24, 0), (27, 27))])
 def test_a_line_from_edge_to_edge_is_left_out_even_through_the_digit(digits, ends):
-    """A pen that slipped, or a ruled line: most digits come out as without it."""
+    """Most digits come out as they do without the line of a ruler or of a pen that slipped."""
     kept = 0
+    start, end = ends
     for digit in digits:
-        lined = normalise(cv2.line(digit.copy(), *ends, 200, lineType=cv2.LINE_AA))
+        lined = normalise(cv2.line(digit.copy(), start, end, 200, lineType=cv2.LINE_AA))
         kept += shares_ink(lined, digit) > 0.7
     assert kept >= 0.6 * len(digits)
 
 
-def test_a_digit_that_reaches_two_edges_is_no_line():
-    """A slash alone, or the bar of a seven that fills its image, stays."""
+def test_a_digit_that_reaches_two_borders_is_not_a_line():
+    """A slash from corner to corner is kept where it is the only thing drawn."""
     slash = cv2.line(np.zeros((40, 30), np.uint8), (29, 0), (0, 39), 255, 3)
     assert shares_ink(normalise(slash), normalise(np.pad(slash, 4))) > 0.9

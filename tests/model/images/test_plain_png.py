@@ -1,4 +1,4 @@
-"""Plain PNGs are read as Pillow reads them; everything else is left to it."""
+"""Plain PNGs are read as Pillow reads them. Everything else is left to Pillow."""
 
 import struct
 import zlib
@@ -28,23 +28,27 @@ PLAIN = {
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_plain_files_are_read_as_pillow_reads_them(name):
-    """Every mode gives Pillow's pixels, whatever OpenCV's order of channels."""
+    """A plain file of any mode gives Pillow's pixels, in Pillow's order of channels."""
     image = PLAIN[name]
     mode = {"1": "L", "LA": "RGBA", "P": "RGB"}.get(image.mode, image.mode)
-    assert np.array_equal(decode_plain_png(encoded(image)), np.asarray(image.convert(mode)))
+    pixels = decode_plain_png(encoded(image))
+    assert pixels is not None
+    assert np.array_equal(pixels, np.asarray(image.convert(mode)))
 
 
 def test_descriptions_that_change_no_pixel_are_plain():
-    """Gamma, resolution and time, which paint programs write, make no difference to either decoder."""
+    """A file with gamma and resolution, which paint programs write, is plain, because they change no pixel."""
     extra = PngImagePlugin.PngInfo()
     extra.add(b"gAMA", struct.pack(">I", 45455))
     extra.add(b"sRGB", b"\0")
     data = encoded(GREY, pnginfo=extra, dpi=(96, 96))
     assert all(name in data for name in (b"gAMA", b"sRGB", b"pHYs"))
-    assert np.array_equal(decode_plain_png(data), np.asarray(GREY))
+    pixels = decode_plain_png(data)
+    assert pixels is not None
+    assert np.array_equal(pixels, np.asarray(GREY))
 
 
-def _described(name: bytes, content: bytes) -> bytes:
+def _with_chunk(name: bytes, content: bytes) -> bytes:
     extra = PngImagePlugin.PngInfo()
     extra.add(name, content)
     return encoded(GREY, pnginfo=extra)
@@ -55,7 +59,7 @@ NOT_PLAIN = {
     "a transparent palette": encoded(PLAIN["palette of 16"], transparency=0),
     "a transparent grey": encoded(GREY, transparency=0),
     "orientation": encoded(GREY, exif=b"Exif\0\0MM\0*"),
-    "text": _described(b"tEXt", b"Raw profile type exif\0"),
+    "text": _with_chunk(b"tEXt", b"Raw profile type exif\0"),
     "frames": encoded(GREY, save_all=True, append_images=[GREY.rotate(10)]),
     "large": encoded(drawing(MAX_SIDE + 1, 20)),
 }
@@ -63,12 +67,12 @@ NOT_PLAIN = {
 
 @pytest.mark.parametrize("name", NOT_PLAIN)
 def test_what_is_not_plain_is_left_to_pillow(name):
-    """Whatever needs more than pixels to be shown rightly is not decoded here."""
+    """A file that needs more than its pixels to be shown correctly is left to Pillow."""
     assert decode_plain_png(NOT_PLAIN[name]) is None
 
 
 def test_no_damaged_file_is_decoded():
-    """Whichever byte changes, and wherever the file is cut, it is noticed: by a checksum, or by what does not fit."""
+    """A file in which any byte changes, or that is cut anywhere, is left to Pillow."""
     data = encoded(COLOUR)
     for at in range(8, len(data)):
         damaged = bytearray(data)
@@ -78,7 +82,7 @@ def test_no_damaged_file_is_decoded():
 
 
 def _png(rows: bytes, height: int = 20, width: int = 20) -> bytes:
-    """A PNG in 8-bit grey with right checksums whose rows are these bytes, fitting or not."""
+    """Return a PNG in 8-bit grey with correct checksums. Its rows are these bytes, which need not fit its size."""
     chunks = {
         b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0),
         b"IDAT": zlib.compress(rows),
@@ -96,6 +100,6 @@ def _png(rows: bytes, height: int = 20, width: int = 20) -> bytes:
     ids=["too few", "too many", "far too many", "an unknown filter", "none"],
 )
 def test_pixels_that_do_not_fit_the_header_are_left_to_pillow(data):
-    """Sound chunks of the wrong content are no plain PNG, and take no more memory than the header promises."""
+    """A file with sound chunks but too few, too many or malformed rows is left to Pillow."""
     assert decode_plain_png(_png(bytes(21 * 20))) is not None
     assert decode_plain_png(data) is None

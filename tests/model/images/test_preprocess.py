@@ -1,4 +1,4 @@
-"""From any bytes to 28×28, or to an error that says why: never anything else, and never at another's expense."""
+"""Preprocessing turns any bytes into a 28×28 image, or into an error that says why, and never into anything else."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ SIDES = st.integers(1, 200)
 
 @st.composite
 def pictures(draw: st.DrawFn) -> Image.Image:
-    """A picture of any size and mode: of noise, of few levels, nearly blank, or with something drawn on it."""
+    """Draw a picture of any size and mode: noise, few levels, nearly blank, or with blocks on it."""
     mode = draw(st.sampled_from(sorted(MODES)))
     height, width = draw(SIDES), draw(SIDES)
     channels = {"LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}.get(mode, 1)
@@ -47,11 +47,11 @@ def pictures(draw: st.DrawFn) -> Image.Image:
 @given(pictures())
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_picture_becomes_an_mnist_image_or_is_blank(picture):
-    """Whatever is on it, the only complaint about a sound file is that nothing is drawn there."""
+    """A sound file becomes an MNIST image or is refused as blank, whatever it shows."""
     try:
         image = preprocess(encoded(picture, MODES.get(picture.mode, "PNG")))
     except ImageError as error:
-        assert error.code is FailureCode.BLANK  # noqa: PT017 -- either outcome is right; a third is not
+        assert error.code is FailureCode.BLANK  # noqa: PT017 -- either outcome is right, and a third is not
         return
     assert image.dtype == np.uint8
     assert image.shape == (28, 28)
@@ -73,19 +73,19 @@ MARKS = (
 @given(st.sampled_from(MARKS), st.binary(max_size=500))
 @settings(max_examples=500, deadline=None)
 def test_any_bytes_are_read_or_refused(mark, rest):
-    """Arbitrary bytes, also behind the mark of an image format, raise nothing but `ImageError`."""
+    """Arbitrary bytes, also after the mark of an image format, raise nothing but ImageError."""
     with contextlib.suppress(ImageError):
         preprocess(mark + rest)
 
 
 def test_the_same_bytes_give_the_same_image():
-    """Nothing is left to chance, so that a batch done twice gives the same answers."""
+    """Preprocessing is deterministic, so that a batch that is processed twice gives the same answers."""
     data = encoded(drawing(500, 400, line=FIVE), "JPEG")
     assert np.array_equal(preprocess(data), preprocess(data))
 
 
 def test_saved_images_are_read_as_drawn(mnist, baseline):
-    """MNIST's digits saved as users save them, enlarged, dark on white, in any format, keep their reading."""
+    """MNIST's digits, saved as users save them, enlarged and dark on white, are read correctly in any format."""
     images, labels = mnist.test.images[::50], mnist.test.labels[::50]
     large = [Image.fromarray(255 - image).resize((140, 140), Image.Resampling.BICUBIC) for image in images]
     for kind in ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"):
@@ -94,21 +94,21 @@ def test_saved_images_are_read_as_drawn(mnist, baseline):
 
 
 def test_mnist_saved_as_png_arrives_byte_by_byte(mnist):
-    """A folder of MNIST as PNG files is MNIST."""
+    """MNIST's digits saved as PNG files come out unchanged."""
     for image in mnist.test.images[::20]:
         for picture in (Image.fromarray(image), Image.fromarray(image).convert("RGB")):
             assert np.array_equal(preprocess(encoded(picture)), image)
 
 
 def test_the_limits_are_known_to_those_who_read_files():
-    """Sources refuse by the same limits before they read."""
+    """A file may have 32 MiB, as the documentation says, and a telephone's photograph has few enough pixels."""
     assert MAX_BYTES == 32 * 2**20
-    assert MAX_PIXELS >= 48_000_000  # what telephones make
+    assert MAX_PIXELS >= 48_000_000
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is measured on Linux")
 def test_a_large_photograph_takes_little_memory():
-    """A JPEG of 12 megapixels takes little more than libjpeg keeps of progressive ones: 2 bytes a pixel and channel."""
+    """A JPEG of 12 megapixels takes little more memory than libjpeg keeps for it: 2 bytes per pixel and channel."""
     benchmark = Path(__file__).parents[3] / "benchmarks" / "preprocess.py"
     command = [sys.executable, str(benchmark), "--memory-only"]
     environment = {**os.environ, "PYTHONPATH": str(benchmark.parents[1])}

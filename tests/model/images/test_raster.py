@@ -1,0 +1,143 @@
+"""The tools for grey images and masks keep their promises on any image."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from model.images.raster import border_pixels, connected_components, mask_above, otsu, quantiles, shrink
+
+QUICK = settings(max_examples=50, deadline=None)
+SHAPES = arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40)
+IMAGES = arrays.arrays(np.uint8, SHAPES)
+MASKS = arrays.arrays(np.uint8, SHAPES, elements=st.sampled_from([0, 255]))
+
+
+@QUICK
+@given(image=IMAGES, longest=st.integers(1, 50))
+def test_shrink_keeps_to_its_longest_side_and_to_the_greys_of_the_image(image, longest):
+    """A reduced image is at most as long as asked for, at least a pixel wide, and no darker or lighter than before."""
+    small, factor = shrink(image, longest)
+    assert small.dtype == np.uint8
+    assert max(small.shape) <= longest
+    assert small.shape == tuple(max(1, side // factor) for side in image.shape)
+    assert image.min() <= small.min() <= small.max() <= image.max()
+
+
+@QUICK
+@given(image=IMAGES)
+def test_shrink_leaves_a_small_image_alone(image):
+    """An image that is short enough already comes back as the same array, with a factor of 1."""
+    small, factor = shrink(image, max(image.shape))
+    assert factor == 1
+    assert small is image
+
+
+def test_shrink_averages_areas():
+    """Each pixel is the mean of its square, and an incomplete square at the right or at the bottom is cut off."""
+    image = np.array([[0, 10, 100], [20, 30, 100], [100, 100, 100]], np.uint8)
+    small, factor = shrink(image, 2)
+    assert factor == 2
+    assert small.tolist() == [[15]]
+
+
+@QUICK
+@given(image=IMAGES, level=st.integers(0, 255))
+def test_a_mask_holds_exactly_above_its_level(image, level):
+    """Pixels at the level itself are not above it."""
+    assert np.array_equal(mask_above(image, level), np.where(image > level, 255, 0))
+
+
+@QUICK
+@given(image=IMAGES)
+def test_border_pixels_are_those_at_the_sides(image):
+    """The border holds the pixels of the first and last row and column, and does not see any change inside."""
+    changed = image.copy()
+    changed[1:-1, 1:-1] ^= 255
+    border = border_pixels(image)
+    assert len(border) == 2 * sum(image.shape)
+    assert np.array_equal(border, border_pixels(changed))
+    at_side = np.ones(image.shape, np.bool_)
+    at_side[1:-1, 1:-1] = False
+    assert set(border.tolist()) == set(image[at_side].tolist())
+
+
+@QUICK
+@given(mask=MASKS)
+def test_components_part_the_mask(mask):
+    """Each masked pixel belongs to one component, whose box and area are those of its pixels."""
+    numbers, stats = connected_components(mask)
+    assert numbers.dtype == np.uint16
+    assert np.array_equal(numbers > 0, mask > 0)
+    assert numbers.max() == len(stats)
+    for number, (left, top, width, height, area) in enumerate(stats.tolist(), 1):
+        rows, columns = np.nonzero(numbers == number)
+        assert area == len(rows)
+        assert (left, left + width - 1) == (columns.min(), columns.max())
+        assert (top, top + height - 1) == (rows.min(), rows.max())
+
+
+def test_corners_connect():
+    """Two pixels that touch at a corner are one component; with a pixel between them they are two."""
+    mask = np.zeros((4, 4), np.uint8)
+    mask[0, 0] = mask[1, 1] = 255
+    assert len(connected_components(mask)[1]) == 1
+    mask[1, 1], mask[2, 2] = 0, 255
+    assert len(connected_components(mask)[1]) == 2
+
+
+@QUICK
+@given(data=st.data(), image=IMAGES, share=st.floats(0, 1) | st.sampled_from([0.25, 0.5, 0.75]))
+def test_a_quantile_is_the_level_that_a_share_of_the_pixels_reaches(data, image, share):
+    """At least the share of the masked pixels lies at or below the quantile, and less than the share lies below it."""
+    mask = data.draw(arrays.arrays(np.uint8, image.shape, elements=st.sampled_from([0, 255])))
+    levels = image[mask > 0]
+    (level,) = quantiles(image, mask, share)
+    if not len(levels):
+        assert level == 0
+        return
+    assert level in levels
+    assert np.count_nonzero(levels <= level) >= share * len(levels)
+    assert share == 0 or np.count_nonzero(levels < level) < share * len(levels)
+
+
+def test_quantiles_come_in_the_order_of_their_shares():
+    """The quantiles of 0, a half and 1 are the lowest level, the median and the highest level."""
+    image = np.array([[7, 3, 9, 200, 100]], np.uint8)
+    assert quantiles(image, np.full_like(image, 255), 0, 0.5, 1) == [3, 9, 200]
+    assert quantiles(image, np.zeros_like(image), 0.5, 1) == [0, 0]
+
+
+def test_a_quantile_counts_the_pixel_that_completes_its_share():
+    """Of four levels the first is the quantile of a quarter, and the second, not the third, that of a half."""
+    image = np.array([[10, 20], [30, 40]], np.uint8)
+    assert quantiles(image, np.full_like(image, 255), 0.25, 0.5, 0.51) == [10, 20, 30]
+
+
+@QUICK
+@given(dark=st.integers(0, 200), step=st.integers(1, 55), pixels=arrays.arrays(np.bool_, (9, 11)))
+def test_otsu_separates_any_two_levels(dark, step, pixels):
+    """An image of two levels splits into exactly these two, however near they are."""
+    image = np.where(pixels, dark + step, dark).astype(np.uint8)
+    if len(np.unique(image)) < 2:
+        return
+    level, lighter = otsu(image)
+    assert dark <= level < dark + step
+    assert np.array_equal(lighter > 0, pixels)
+
+
+def test_otsu_splits_where_the_variance_between_the_classes_is_greatest(samples):
+    """On a real digit the level maximises Otsu's criterion, computed here from its definition."""
+    image = cv2.resize(samples.train.images[3], (60, 60), interpolation=cv2.INTER_CUBIC)
+    level, lighter = otsu(image)
+
+    def between(threshold):
+        upper = image > threshold
+        share = upper.mean()
+        return share * (1 - share) * (image[upper].mean() - image[~upper].mean()) ** 2
+
+    thresholds = range(int(image.min()), int(image.max()))
+    assert between(level) == pytest.approx(max(map(between, thresholds)))
+    assert np.array_equal(lighter > 0, image > level)
