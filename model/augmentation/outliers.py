@@ -8,6 +8,7 @@ on black, in MNIST's box, with MNIST's stroke widths.
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import cv2
 import numpy as np
@@ -174,7 +175,7 @@ def _noise(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
         for index in np.flatnonzero(weight):
             total[index] += weight[index] * cv2.resize(layer[index], (56, 56), interpolation=cv2.INTER_CUBIC)
     low, high = total.min(axis=(1, 2), keepdims=True), total.max(axis=(1, 2), keepdims=True)
-    stretched: NDArray[np.float32] = (total - low) * (255 / (high - low))
+    stretched: NDArray[np.floating[Any]] = (total - low) * (255 / (high - low))
     return stretched.astype(np.uint8)
 
 

@@ -8,6 +8,7 @@ smooth surface, and what remains when everything narrow is removed.
 import math
 from enum import IntEnum
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -252,7 +253,7 @@ def _fit_surface(coarse: Grey, start: Mask) -> NDArray[np.float32]:
     step = math.ceil(min(coarse.shape) / _MAX_FITTED_SIDE)
     terms, products = _sampled_quadratics(*coarse.shape, step)
     values = coarse[::step, ::step].astype(np.float32).ravel()
-    weights = (start[::step, ::step] > 0).astype(np.float32).ravel()
+    weights: NDArray[np.floating[Any]] = (start[::step, ::step] > 0).astype(np.float32).ravel()
     for _ in range(_FIT_ITERATIONS):
         normal = (weights @ products).reshape(6, 6) + _RIDGE
         _, coefficients = cv2.solve(normal, ((weights * values) @ terms).reshape(6, 1))

@@ -203,7 +203,7 @@ def _group(stats: MatLike, candidates: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return group
 
 
-def _select(numbers: MatLike, chosen: NDArray[np.bool_]) -> Mask:
+def _select(numbers: NDArray[np.uint16], chosen: NDArray[np.bool_]) -> Mask:
     """Return the mask of the chosen components.
 
     Args:
@@ -282,7 +282,7 @@ def _depth(band: Mask) -> int:
     return int(np.flatnonzero(covered)[-1]) + 2 if covered.any() else 0
 
 
-def _belongs_to_frame(numbers: MatLike, stats: MatLike) -> NDArray[np.bool_]:
+def _belongs_to_frame(numbers: NDArray[np.uint16], stats: MatLike) -> NDArray[np.bool_]:
     """Return which components are printed lines, the table, shadows or a neighbour's strokes along the border.
 
     Such a component lies along the border, and reaches inwards only within a band. Strokes of a digit that fills its
@@ -332,7 +332,7 @@ def _belongs_to_frame(numbers: MatLike, stats: MatLike) -> NDArray[np.bool_]:
     return frame
 
 
-def _is_solid(numbers: MatLike, count: int) -> NDArray[np.bool_]:
+def _is_solid(numbers: NDArray[np.uint16], count: int) -> NDArray[np.bool_]:
     """Return which components are somewhere thicker than strokes are, bool (count,)."""
     depth = cv2.distanceTransform(np.minimum(numbers, 1).astype(np.uint8), cv2.DIST_L2, 3)
     deep = numbers[depth > MAX_STROKE_DEPTH * min(numbers.shape)]

@@ -1,11 +1,12 @@
 """Small tools for grey images and masks, shared by the stages of normalisation."""
 
 import math
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import cv2
 import numpy as np
 from cv2.typing import MatLike
+from numpy.typing import NDArray
 
 Pixels: TypeAlias = MatLike
 """uint8 (height, width), grey, or (height, width, channels), where channels is 3 for RGB and 4 for RGBA.
@@ -58,7 +59,7 @@ def border_pixels(image: MatLike) -> MatLike:
     return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
 
 
-def connected_components(mask: Mask) -> tuple[MatLike, MatLike]:
+def connected_components(mask: Mask) -> tuple[NDArray[np.uint16], MatLike]:
     """Find the connected components of a mask. Pixels that touch at a corner are connected.
 
     Args:
@@ -70,7 +71,7 @@ def connected_components(mask: Mask) -> tuple[MatLike, MatLike]:
         component its left, top, width, height and area in pixels, int32 (components, 5).
     """
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
-    return numbers, stats[1:]
+    return cast("NDArray[np.uint16]", numbers), stats[1:]  # as `ltype` asks; OpenCV's types do not say so
 
 
 def quantiles(image: Grey, mask: Mask, *shares: float) -> list[int]:
