@@ -35,7 +35,7 @@ from model.inference.classifier import Classifier
 from producer.mill.connection import Connection
 from producer.mill.finding import await_workers, open_mill
 from producer.mill.stack import Stack
-from worker.classifying.models import LOADED
+from worker.classifying.models import MAX_LOADED
 from worker.contract.ledger import JobRecord, Part, Window, new_job_identifier
 from worker.contract.registry import LIVE
 from worker.contract.wire import Batch, Manifest
@@ -146,7 +146,7 @@ def _publish(connection: Connection) -> list[str]:
     baseline = Card.read(BASELINE)
     files = {name: read_file(BASELINE, baseline, name) for name in baseline.files}
     versions = []
-    for number in range(LOADED + 2):
+    for number in range(MAX_LOADED + 2):
         version = f"reload{number}-{baseline.files[MODEL][:8]}"
         card = replace(baseline, version=version, temperature=baseline.temperature + 0.02 * (number + 1))
         connection.registry.publish(card, files)

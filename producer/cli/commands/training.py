@@ -59,7 +59,7 @@ def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, can
     from worker.contract.doorbell import make_app
     from worker.contract.training import TrainingOptions, Trainings
     from worker.contract.training.bell import ring
-    from worker.settings import DEFAULT_REDIS_URL, Settings
+    from worker.settings import Settings
 
     settings = Settings.from_environment()
     connection = running_mill(settings)
@@ -68,7 +68,7 @@ def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, can
         _cancel(connection, trainings, as_json=as_json)
         return
     identifier, joined = _ask(connection, trainings, TrainingOptions(data=data, quick=quick, epochs=epochs, seed=seed))
-    ring(make_app(find_mill(settings) or DEFAULT_REDIS_URL, settings))
+    ring(make_app(find_mill(settings) or settings.server_url, settings))
     if joined:
         complain(f"training {identifier} was asked for before and has not ended, so this is that one")
     if not trainings.trainers():

@@ -11,7 +11,7 @@ import pytest
 
 from model.cards.card import BASELINE, MODEL, Card
 from model.errors import ModelError
-from worker.classifying.models import LOADED, Models
+from worker.classifying.models import MAX_LOADED, Models
 from worker.contract.registry import LIVE, Registry
 from worker.contract.registry import keys as registry_keys
 
@@ -119,7 +119,7 @@ def test_a_version_that_a_job_is_pinned_to_and_that_is_not_there_is_refused(mode
 def test_only_the_last_few_stay_loaded(models, registry, variant):
     """The least recently used goes first; the live one never."""
     versions = []
-    for number in range(LOADED + 2):
+    for number in range(MAX_LOADED + 2):
         card, files = variant(f"v{number}")
         registry.publish(card, files)
         versions.append(card.version)
@@ -131,7 +131,7 @@ def test_only_the_last_few_stay_loaded(models, registry, variant):
         models(version)
     assert models(versions[0]) is live
     assert models(versions[1]) is not second
-    assert len(models._loaded) == LOADED
+    assert len(models._loaded) == MAX_LOADED
 
 
 MANY_LOADS = """
@@ -151,7 +151,7 @@ for turn in range(201):
 def test_two_hundred_loads_leave_memory_as_five_did(server, registry, variant):
     """More versions in turn than stay loaded, in a process of its own: within five percent."""
     versions = []
-    for number in range(LOADED + 2):
+    for number in range(MAX_LOADED + 2):
         card, files = variant(f"v{number}")
         registry.publish(card, files)
         versions.append(card.version)

@@ -16,7 +16,7 @@ from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.teaching import LabelChange, Settled, Teaching, records, teaching
 from worker.contract.teaching import keys as teaching_keys
 from worker.contract.training import TrainingOptions, Trainings, TrainingState
-from worker.trainer.taught_keeper import AT_ONCE, TaughtKeeper
+from worker.trainer.taught_keeper import MAX_SETTLED, TaughtKeeper
 
 images = arrays.arrays(np.uint8, (28, 28))
 names = st.one_of(st.text(max_size=500), st.binary(max_size=99).map(lambda data: data.decode(errors="surrogateescape")))
@@ -213,7 +213,7 @@ def test_nothing_is_held_to_be_known_while_nobody_looks_at_the_folder(taught, ke
     """It may have been emptied by hand since the trainer ended: what is taught then is sent all the same."""
     taught.send([lesson(0)])
     keeper.keep()
-    keeper.dismiss()
+    keeper.release()
     folder.remove(lesson(0).sha256)
     taught.send([lesson(0, when=2.0)])
     keeper.keep()
@@ -222,7 +222,7 @@ def test_nothing_is_held_to_be_known_while_nobody_looks_at_the_folder(taught, ke
 
 def test_all_that_waits_is_settled_in_steps(taught, keeper, folder, lesson, digits):
     """After each the trainer can say that it is alive."""
-    count = AT_ONCE + 10
+    count = MAX_SETTLED + 10
     taught.send([lesson(index) for index in range(count)])
     assert keeper.keep()
     assert taught.waiting() == 10
@@ -279,7 +279,7 @@ def test_one_folder_keeps_what_is_taught(taught, keeper, folder, lesson, tmp_pat
     assert (taught.waiting(), other.changes(), keeper.changes()) == (1, 0, 1)
     assert not TaughtKeeper(taught, tmp_path).keep(), "the same folder"
     assert len(listed(folder)) == 2
-    keeper.dismiss()
+    keeper.release()
     taught.send([lesson(2)])
     other.keep()
     assert listed(TaughtFolder(tmp_path / "other" / "taught")) == taught.labels() == {lesson(2).sha256: lesson(2).label}
@@ -366,7 +366,7 @@ def test_whatever_happens_in_between_the_last_word_on_each_image_counts(
                 list(keeper._settled())
                 keeper = TaughtKeeper(taught, data)
             case "leave":
-                keeper.dismiss()
+                keeper.release()
             case "edit" if not taught.waiting() and folder.list():
                 expected.pop(folder.list()[0].sha256)
                 folder.list()[0].path.unlink()
