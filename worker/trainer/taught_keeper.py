@@ -1,7 +1,7 @@
 """Keeps taught images: moves them from the inbox in Redis to the trainer's folder, and reports the folder's contents.
 
-The keeper writes the files first, and only then lets Redis forget the inbox records. If it is killed in between, it does
-the same again, which changes nothing because a file is named after its pixels.
+The keeper writes the files first, and only then lets Redis forget the inbox records. If it is killed in between, it
+does the same again, which changes nothing because a file is named after its pixels.
 """
 
 import contextlib
@@ -63,8 +63,8 @@ class TaughtKeeper:
             with self._locked() as identity:
                 if not self._teaching.hold(identity):
                     self._log_once(
-                        f"Another trainer keeps the taught images, so {self.folder} gets none. Give all trainers the same "
-                        "data folder."
+                        f"Another trainer keeps the taught images, so {self.folder} gets none. Give all trainers "
+                        "the same data folder."
                     )
                     return False
                 settled = list(islice(self._settled(), MAX_SETTLED))

@@ -47,7 +47,10 @@ def test_a_worker_has_never_imported_tensorflow(worked):
 
 def test_serving_imports_no_tensorflow_even_where_it_is_installed():
     """After importing all that a worker runs, neither TensorFlow nor Keras is among the modules."""
-    code = "import sys, worker.classifying.service; print([m for m in sys.modules if m.split('.')[0] in ('tensorflow', 'keras')])"
+    code = """
+import sys, worker.classifying.service
+print([name for name in sys.modules if name.partition(".")[0] in ("tensorflow", "keras")])
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
 
