@@ -53,9 +53,9 @@ class Role(StrEnum):
         needed = {Role.WORKER: (_LITERT,), Role.TRAINER: _TRAINING, Role.SCHEDULER: ()}[self]
         missing = [library for library in needed if find_spec(library.module) is None]
         if missing:
-            names = " and ".join(library.name for library in missing)
+            names = ", ".join(library.name for library in missing)
             extras = ",".join(sorted({library.extra for library in missing}))
             raise UsageError(
-                f"A {self} needs {names}, which this Python does not have. "
-                f"Install it with: pip install 'digitmill[{extras}]'"
+                f"A {self} needs libraries that this Python does not have ({names}). "
+                f"Install them with: pip install 'digitmill[{extras}]'"
             )

@@ -63,8 +63,8 @@ class TaughtKeeper:
             with self._locked() as identity:
                 if not self._teaching.hold(identity):
                     self._log_once(
-                        f"Another trainer keeps the taught images, so {self.folder} gets none. Give all trainers "
-                        "the same data folder."
+                        f"Another trainer keeps the taught images, so {self.folder} gets none. Let all trainers "
+                        "share one data folder."
                     )
                     return False
                 settled = list(islice(self._settled(), MAX_SETTLED))
@@ -113,7 +113,7 @@ class TaughtKeeper:
                 self._log_once(f"{sha256[:12]} keeps waiting. {fault}")
                 continue
             except WireError as fault:
-                _log.error("ignored: %s", fault)
+                _log.error("passed over: %s", fault)
                 yield Settled(sha256, record, self._kept(sha256))
                 continue
             if change.label is None:
