@@ -78,7 +78,7 @@ class FailingClassifier:
 def test_a_batch_on_which_the_model_fails_is_given_back_and_counts_against_the_model(
     processor, submit, ledger, registry, canary, digits
 ):
-    """Blank images do not count: the model would not have been asked about them."""
+    """A blank image does not count, because no answer about it would have been used."""
     processor._models = lambda version: LoadedModel(version, FailingClassifier())
     images = digits.images[:6].copy()
     images[2] = 0

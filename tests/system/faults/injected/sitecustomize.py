@@ -1,7 +1,7 @@
-"""Python runs this at the start of a process that has this folder on PYTHONPATH: the test mills' workers.
+"""Makes workers of test mills misbehave. Python runs this file if its folder is on PYTHONPATH.
 
-Images that carry one of the marks behind their last byte do to the process that decodes them what real images have
-done: end it, hang it, or take long. The program itself knows nothing of this.
+An image with a mark after its last byte kills, hangs or delays the process that decodes it. Real images have done all
+of that. The program itself does not know the marks.
 """
 
 import os
