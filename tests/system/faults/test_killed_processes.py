@@ -13,7 +13,8 @@ from tests.system.faults.injected.marks import MARK_SLOW
 
 def main_process(mill, name: str) -> int:
     """Return the process id of a supervised program."""
-    return mill.stack.supervisor.processes()[name]
+    process: int = mill.stack.supervisor.processes()[name]
+    return process
 
 
 def busy(mill):

@@ -5,6 +5,7 @@ import pytest
 
 from model.cards.card import BASELINE, Card
 from model.errors import FailureCode
+from model.inference.classifier import Classifier
 from worker.classifying.batch_processor import BatchProcessor
 from worker.classifying.canary import CanaryMonitor
 from worker.classifying.models import LoadedModel, Models
@@ -67,8 +68,11 @@ def test_a_batch_is_answered_in_order_and_each_image_is_counted_once(
     assert registry.tally(BASELINE_VERSION).images == 6
 
 
-class FailingClassifier:
+class FailingClassifier(Classifier):
     """A classifier that cannot classify anything."""
+
+    def __init__(self):
+        pass
 
     def classify(self, images):
         """Fail."""

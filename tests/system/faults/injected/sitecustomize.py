@@ -8,23 +8,24 @@ import os
 import signal
 import sys
 import time
+from typing import Any
 
 
 def _inject() -> None:
-    from marks import MARK_HANG, MARK_KILL, MARK_SLOW, SLOW_SECONDS
+    from marks import MARK_HANG, MARK_KILL, MARK_SLOW, SLOW_SECONDS  # type: ignore[import-not-found]  # in this folder
 
     from model.images import preprocess as module
 
     decode = module.preprocess
 
-    def preprocess(data: bytes):
+    def preprocess(data: bytes, *arguments: Any, **options: Any) -> Any:
         if data.endswith(MARK_KILL):
             os.kill(os.getpid(), signal.SIGKILL)
         if data.endswith(MARK_HANG):
             time.sleep(3600)
         if data.endswith(MARK_SLOW):
             time.sleep(SLOW_SECONDS)
-        return decode(data)
+        return decode(data, *arguments, **options)
 
     module.preprocess = preprocess
 
