@@ -88,17 +88,17 @@ class CanaryMonitor:
             redis.exceptions.RedisError: The registry does not answer. The counts are lost.
         """
         with self._guard:
-            counts, self._counts = self._counts, {}
-        for version, tally in counts.items():
-            self._registry.count(version, tally)
+            unreported, self._counts = self._counts, {}
+        for version, counts in unreported.items():
+            self._registry.count(version, counts)
         canary = self._registry.canary()
         if canary is None:
             self._shadow = None
             return
-        tally = self._registry.tally(canary.version)
-        if tally.passed:
+        counts = self._registry.service_counts(canary.version)
+        if counts.passed:
             self._shadow = None
-        elif fault := tally.fault():
+        elif fault := counts.fault():
             self._roll_back(canary.version, fault)
         elif self._shadow is None or self._shadow.version != canary.version:
             self._shadow = self._load(canary.version, canary.before)

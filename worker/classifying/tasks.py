@@ -6,7 +6,7 @@ from collections.abc import Callable
 from celery import Celery, Task
 
 from worker.classifying.batch_processor import BatchProcessor
-from worker.contract.doorbell import CLASSIFY, DOORBELL_VERSION
+from worker.contract.doorbell import CLASSIFY, is_understood
 from worker.contract.errors import Unreachable, WireError
 from worker.contract.ledger import Part
 
@@ -25,16 +25,10 @@ def register(app: Celery, get_processor: Callable[[], BatchProcessor]) -> Task:
     @app.task(name=CLASSIFY, ignore_result=True)
     def classify(version: object = None, part: object = None) -> None:
         """Answer the part that the message names. An invalid message does no harm, because it is only a hint."""
-        if version != DOORBELL_VERSION or not isinstance(part, str):
-            _log.error(
-                "ignored a doorbell of format %r; this worker reads format %d. The reconciler rings for its batch "
-                "again. Run the same version of digitmill everywhere",
-                version,
-                DOORBELL_VERSION,
-            )
+        if not is_understood(version):
             return
         try:
-            get_processor().process(Part.from_member(part))
+            get_processor().process(Part.from_member(part if isinstance(part, str) else ""))
         except (Unreachable, WireError) as fault:
             _log.error("%s", fault)
 

@@ -4,14 +4,13 @@ import logging
 import threading
 from pathlib import Path
 
-from celery import Celery
 from redis.exceptions import RedisError
 
 from model.errors import DigitmillError
 from worker.contract.connection import connect
+from worker.contract.doorbell import TRAIN_QUEUE, Doorbell
 from worker.contract.teaching import Teaching
 from worker.contract.training import Trainings
-from worker.contract.training.bell import TRAIN_QUEUE, ring
 from worker.trainer.taught_keeper import TaughtKeeper
 
 INTERVAL_SECONDS = 1.0
@@ -26,17 +25,17 @@ class TrainerHeartbeat(threading.Thread):
 
     Args:
         url: URL of Redis.
-        app: Celery application that only this thread uses.
+        doorbell: Doorbell that only this thread rings.
         name: Name of the trainer.
         data: Data folder of the trainer, which holds the taught images.
     """
 
-    def __init__(self, url: str, app: Celery, name: str, data: Path) -> None:
+    def __init__(self, url: str, doorbell: Doorbell, name: str, data: Path) -> None:
         super().__init__(name="heartbeat", daemon=True)
         self._client = connect(url)
         self._trainings = Trainings(self._client)
         self._keeper = TaughtKeeper(Teaching(self._client), data)
-        self._app, self._trainer = app, name
+        self._doorbell, self._trainer = doorbell, name
         self._fault = ""
         self._stopping = threading.Event()
 
@@ -46,7 +45,7 @@ class TrainerHeartbeat(threading.Thread):
             try:
                 self._trainings.announce(self._trainer)
                 if self._trainings.waiting() and not self._client.llen(TRAIN_QUEUE):
-                    ring(self._app)
+                    self._doorbell.ring_trainer()
                 self._keep()
             except (RedisError, DigitmillError) as fault:
                 _log.debug("heartbeat failed: %s", fault)
@@ -70,7 +69,7 @@ class TrainerHeartbeat(threading.Thread):
         if self.is_alive():
             self.join(timeout=2 * INTERVAL_SECONDS)
         try:
-            self._trainings.dismiss(self._trainer)
+            self._trainings.remove_trainer(self._trainer)
             self._keeper.release()
         except (RedisError, OSError) as fault:
             _log.debug("not removed from the list of trainers: %s", fault)

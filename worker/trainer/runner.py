@@ -137,7 +137,7 @@ class TrainingRunner:
 
     def _prepare(self, claim: Claim, folder: Path) -> str:
         """Write the assignment and the live model into the folder; return the live version."""
-        settings, asked = self._settings, claim.order
+        settings = self._settings
         if not (folder / CANDIDATE / CARD).exists():  # a candidate was trained on what was counted then
             self._collect_taught(claim)
         card, files = _retry(lambda: self._registry.fetch(self._registry.live()))
@@ -147,14 +147,11 @@ class TrainingRunner:
             (live / name).write_bytes(files[name])
         (live / CARD).write_text(card.dumps(), encoding="utf-8")
         TrainingAssignment(
-            data=asked.data,
+            claim.order,
             mnist=str(settings.mnist) if settings.mnist else None,
             cache=str(settings.cache),
             offline=settings.offline,
             taught=str(self._keeper.folder),
-            quick=asked.quick,
-            epochs=asked.epochs,
-            seed=asked.seed,
             threads=self._threads,
         ).write(folder)
         version: str = card.version

@@ -8,11 +8,10 @@ from typing import Any
 from celery import signals
 
 from worker.contract.connection import connect, retry_transient
-from worker.contract.doorbell import make_app
+from worker.contract.doorbell import TRAIN_QUEUE, Doorbell, make_app, queue
 from worker.contract.registry import Registry
 from worker.contract.teaching import Teaching
 from worker.contract.training import Trainings
-from worker.contract.training.bell import queue
 from worker.cores import cores, granted_cores
 from worker.process import process_name
 from worker.settings import Settings, without_password
@@ -42,9 +41,13 @@ class TrainerService:
         self._training = threading.Lock()
         self._app = make_app(self._url, settings)
         self._app.conf.update(
-            task_queues=[queue()], worker_prefetch_multiplier=1, task_time_limit=None, task_soft_time_limit=None
+            task_queues=[queue(TRAIN_QUEUE)],
+            worker_prefetch_multiplier=1,
+            task_time_limit=None,
+            task_soft_time_limit=None,
         )
-        self._heartbeat = TrainerHeartbeat(self._url, make_app(self._url, settings), self._name, settings.data)
+        doorbell = Doorbell(make_app(self._url, settings))  # an application that only the heartbeat's thread uses
+        self._heartbeat = TrainerHeartbeat(self._url, doorbell, self._name, settings.data)
         register(self._app, self._train)
 
     def run(self) -> int:

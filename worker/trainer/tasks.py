@@ -6,7 +6,7 @@ from collections.abc import Callable
 from celery import Celery
 
 from model.errors import DigitmillError
-from worker.contract.training.bell import BELL_VERSION, TRAIN
+from worker.contract.doorbell import TRAIN, is_understood
 
 _log = logging.getLogger(__name__)
 
@@ -22,13 +22,7 @@ def register(app: Celery, train: Callable[[], None]) -> None:
     @app.task(name=TRAIN, ignore_result=True)
     def task(version: object = None) -> None:
         """Carry out the open training, if there is one. The message is only a hint."""
-        if version != BELL_VERSION:
-            _log.error(
-                "ignored a doorbell of format %r; this trainer reads format %d. Run the same version of digitmill "
-                "everywhere",
-                version,
-                BELL_VERSION,
-            )
+        if not is_understood(version):
             return
         try:
             train()

@@ -61,7 +61,7 @@ class TaughtKeeper:
             return False
         try:
             with self._locked() as identity:
-                if not self._teaching.hold(identity):
+                if not self._teaching.claim_keeper(identity):
                     self._log_once(
                         f"Another trainer keeps the taught images, so {self.folder} gets none. Let all trainers "
                         "share one data folder."
@@ -82,13 +82,13 @@ class TaughtKeeper:
     def changes(self) -> int:
         """Return how many changes the account of this folder has had, or 0 if the account is of another folder."""
         with self._locked() as identity:
-            return self._teaching.changes() if self._teaching.hold(identity) else 0
+            return self._teaching.changes() if self._teaching.claim_keeper(identity) else 0
 
     def release(self) -> None:
         """Let a trainer with another folder take over at once."""
         if self.folder.is_dir():
             with self._locked() as identity:
-                self._teaching.hold(identity, seconds=0)
+                self._teaching.release_keeper(identity)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[str]:

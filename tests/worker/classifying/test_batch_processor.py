@@ -65,7 +65,7 @@ def test_a_batch_is_answered_in_order_and_each_image_is_counted_once(
     expected = Models(registry)(LIVE).classifier.classify(digits.images[:6]).digits
     assert np.array_equal(np.delete(result.digits, 3), expected)
     canary.report()
-    assert registry.tally(BASELINE_VERSION).images == 6
+    assert registry.service_counts(BASELINE_VERSION).images == 6
 
 
 class FailingClassifier(Classifier):
@@ -90,5 +90,5 @@ def test_a_batch_on_which_the_model_fails_is_given_back_and_counts_against_the_m
     processor.process(part)
     assert ledger.results([part]) == {}
     canary.report()
-    assert registry.tally(LIVE) == ServiceCounts(errors=5)
+    assert registry.service_counts(LIVE) == ServiceCounts(errors=5)
     assert ledger.due(overdue_seconds=-60) == [part], "a worker will try it again"

@@ -43,7 +43,7 @@ def classify(models, canary):
 
 
 @pytest.mark.parametrize(
-    ("tally", "words"),
+    ("counts", "words"),
     [
         (ServiceCounts(), ""),
         (
@@ -58,27 +58,27 @@ def classify(models, canary):
         (ServiceCounts(images=9_990, errors=10), ""),
     ],
 )
-def test_a_version_is_judged_by_its_errors_its_doubts_and_the_version_before(tally, words):
+def test_a_version_is_judged_by_its_errors_its_doubts_and_the_version_before(counts, words):
     """Never by fewer than `ENOUGH` images. Images that are hard for both versions do not count against it."""
-    assert (words in tally.fault()) if words else tally.fault() == ""
+    assert (words in counts.fault()) if words else counts.fault() == ""
 
 
 def test_classified_images_are_counted_and_failed_ones_are_not(canary, classify, registry, digits):
     """The next report has the images, the doubtful ones among them, and the sum of confidences."""
     predictions = classify(BASELINE_VERSION, digits.images[:100], failed=[0, 99])
     canary.report()
-    tally = registry.tally(BASELINE_VERSION)
+    counts = registry.service_counts(BASELINE_VERSION)
     confidences = predictions.confidences[1:99]
-    assert (tally.images, tally.review) == (98, (confidences < REVIEW_BELOW).sum())
-    assert tally.confidence == round(1000 * float(confidences.sum()))
-    assert tally.shadowed == 0, "the baseline is not a canary"
+    assert (counts.images, counts.review) == (98, (confidences < REVIEW_BELOW).sum())
+    assert counts.confidence == round(1000 * float(confidences.sum()))
+    assert counts.shadowed == 0, "the baseline is not a canary"
 
 
 def test_images_on_which_a_version_fails_are_counted_as_its_errors(canary, registry):
     """They reach the registry with the next report."""
     canary.observe_error(BASELINE_VERSION, 6)
     canary.report()
-    assert registry.tally(BASELINE_VERSION) == ServiceCounts(errors=6)
+    assert registry.service_counts(BASELINE_VERSION) == ServiceCounts(errors=6)
 
 
 def test_a_canary_is_compared_until_it_has_passed(canary, classify, registry, variant, digits):
@@ -90,14 +90,14 @@ def test_a_canary_is_compared_until_it_has_passed(canary, classify, registry, va
     classify(card.version, digits.images[:800])
     classify(BASELINE_VERSION, digits.images[:800])
     canary.report()
-    tally = registry.tally(card.version)
-    assert (tally.shadowed, tally.disagreed) == (800 // SHADOW_EVERY, 0)
-    assert registry.tally(BASELINE_VERSION).shadowed == 0
+    counts = registry.service_counts(card.version)
+    assert (counts.shadowed, counts.disagreed) == (800 // SHADOW_EVERY, 0)
+    assert registry.service_counts(BASELINE_VERSION).shadowed == 0
     registry.count(card.version, ServiceCounts(shadowed=CANARY_IMAGES))
     canary.report()
     classify(card.version, digits.images[:800])
     canary.report()
-    assert registry.tally(card.version).shadowed == 800 // SHADOW_EVERY + CANARY_IMAGES
+    assert registry.service_counts(card.version).shadowed == 800 // SHADOW_EVERY + CANARY_IMAGES
 
 
 def test_only_a_promotion_makes_a_canary_and_begins_new_counts(canary, registry, variant):
@@ -107,7 +107,7 @@ def test_only_a_promotion_makes_a_canary_and_begins_new_counts(canary, registry,
     registry.count(card.version, ServiceCounts(images=5))
     registry.promote(card.version, reason="test")
     assert registry.canary() == (card.version, BASELINE_VERSION)
-    assert registry.tally(card.version) == ServiceCounts()
+    assert registry.service_counts(card.version) == ServiceCounts()
     registry.rollback(reason="test")
     assert registry.canary() is None
     registry.count(BASELINE_VERSION, ServiceCounts(errors=10_000))

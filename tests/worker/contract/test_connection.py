@@ -83,6 +83,6 @@ def test_a_full_server_is_waited_for(client: "redis.Redis") -> None:
 @pytest.mark.parametrize("url", ["http://host", "redis://user:secret@host:0/text?socket_timeout=soon"])
 def test_what_is_no_redis_url_is_refused_without_its_password(url: str) -> None:
     """Before anything is connected."""
-    with pytest.raises(Unreachable, match="is no Redis URL") as caught:
+    with pytest.raises(Unreachable, match="is not a Redis URL") as caught:
         connect(url)
     assert "secret" not in str(caught.value)

@@ -12,10 +12,11 @@ from hypothesis.extra import numpy as arrays
 
 from model.data.taught import TaughtFolder, fingerprint
 from model.errors import UsageError
+from model.training.options import TrainingOptions
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.teaching import LabelChange, Settled, Teaching, records, teaching
 from worker.contract.teaching import keys as teaching_keys
-from worker.contract.training import TrainingOptions, Trainings, TrainingState
+from worker.contract.training import Trainings, TrainingState
 from worker.trainer.taught_keeper import MAX_SETTLED, TaughtKeeper
 
 images = arrays.arrays(np.uint8, (28, 28))
@@ -119,7 +120,7 @@ def test_what_is_sent_is_kept_and_accounted_for(taught, keeper, folder, lesson, 
     assert not keeper.keep()
     assert taught.waiting() == 0
     assert taught.labels() == listed(folder) == {each.sha256: each.label for each in some}
-    kept, waiting = taught.lessons()
+    kept, waiting = taught.label_changes()
     assert ({each.name for each in kept}, waiting) == ({f"{index}.png" for index in range(5)}, [])
     train, held = folder.load()
     assert {image.tobytes() for part in (train, held) for image in part.images} == {
@@ -204,7 +205,7 @@ def test_the_account_is_made_anew_after_redis_was_lost(taught, client, keeper, f
     keeper.keep()
     client.flushall()
     TaughtKeeper(taught, tmp_path).keep()
-    kept, _ = taught.lessons()
+    kept, _ = taught.label_changes()
     assert {each.name for each in kept} == {"0.png", "1.png"}
     assert taught.labels() == listed(folder)
 

@@ -5,8 +5,9 @@ import time
 import pytest
 
 from model.errors import ModelError
+from model.training.options import TrainingOptions
 from worker.contract.registry import Registry
-from worker.contract.training import ATTEMPTS, ProgressReply, TrainingOptions, Trainings, TrainingState
+from worker.contract.training import ATTEMPTS, ProgressReply, Trainings, TrainingState
 from worker.contract.training import keys as training_keys
 
 LEASE = 30.0
@@ -149,7 +150,7 @@ def test_trainers_are_known_while_they_say_so(trainings, client):
     assert trainings.trainers() == ["one"]
     client.zadd(training_keys.TRAINERS, {"silent": 1})
     assert trainings.trainers() == ["one"]
-    trainings.dismiss("one")
+    trainings.remove_trainer("one")
     assert trainings.trainers() == []
 
 

@@ -8,9 +8,10 @@ import sys
 import psutil
 import pytest
 
+from model.training.options import TrainingOptions
 from worker.contract.registry import Registry
 from worker.contract.teaching import LabelChange, Teaching
-from worker.contract.training import TrainingOptions, Trainings, TrainingState
+from worker.contract.training import Trainings, TrainingState
 from worker.roles import Role
 
 SECONDS = 120.0

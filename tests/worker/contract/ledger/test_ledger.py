@@ -62,7 +62,7 @@ def submit(
     return ledger.submit(part, Batch((bytes(size),) * images), manifest, window, detached=detached)
 
 
-def claim(ledger: Ledger, part: Part, token: str = "a", *, holder: str = "w1", lease: float = LEASE) -> Claim:  # noqa: S107  no password
+def claim(ledger: Ledger, part: Part, token: str = "a", *, holder: str = "w1", lease: float = LEASE) -> Claim:  # noqa: S107  not a password
     """Claim a part."""
     return ledger.claim(part, token=token, holder=holder, lease_seconds=lease)
 
@@ -501,7 +501,7 @@ def test_a_silent_worker_is_forgotten(ledger: Ledger) -> None:
     assert (second.name, second.ready, second.images) == ("w2", False, 0)
     time.sleep(0.06)
     assert [worker.name for worker in ledger.workers()] == ["w2"]
-    ledger.dismiss("w2")
+    ledger.remove_worker("w2")
     assert ledger.workers() == []
 
 
@@ -512,7 +512,7 @@ def test_a_worker_counts_its_images(ledger: Ledger, job: str) -> None:
     ledger.announce("w1", {"ready": 1}, ttl_seconds=60)
     ledger.finish(claim(ledger, Part(job, 0, 0, 4)), answer(4))
     assert ledger.workers()[0].images == 4
-    ledger.dismiss("w1")
+    ledger.remove_worker("w1")
     ledger.finish(claim(ledger, Part(job, 1, 0, 4)), answer(4))
     assert ledger.workers() == []
 

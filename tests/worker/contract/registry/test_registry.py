@@ -68,10 +68,10 @@ def test_nobody_takes_the_name_of_the_baseline_or_of_an_alias(registry, variant)
 def test_a_name_that_is_no_file_name_is_refused(registry, variant, name):
     """A version is pulled into a folder of its name."""
     card, files = variant()
-    with pytest.raises(ModelError, match="no name"):
+    with pytest.raises(ModelError, match="not a name"):
         registry.publish(replace(card, version=name), files)
     content = files[MODEL]
-    with pytest.raises(ModelError, match="no name"):
+    with pytest.raises(ModelError, match="not a name"):
         registry.publish(replace(card, files={**card.files, name: "0"}), {**files, name: content})
 
 
