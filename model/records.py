@@ -107,6 +107,8 @@ def from_msgpack(kind: type[_Record], data: bytes, *, version: int) -> _Record:
 
 def as_plain(value: Any) -> Any:
     """Return a record, and whatever it consists of, as dictionaries, lists and simple values."""
+    if value is None or type(value) in _SIMPLE:
+        return value
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: as_plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
@@ -130,8 +132,8 @@ def from_plain(kind: type[_Record], value: Any) -> _Record:
     Raises:
         Damaged: A value has another type, or a field is missing.
     """
-    record: _Record = _reader(kind)(value)
-    return record
+    reader: Callable[[Any], _Record] = _reader(kind)  # type: ignore[arg-type]  # a class is hashable
+    return reader(value)
 
 
 def _check_format(body: Any, key: str, expected: int) -> None:

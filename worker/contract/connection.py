@@ -78,7 +78,7 @@ def retry_transient(
     call: Callable[[], _Value],
     *,
     timeout: float,
-    on_wait: Callable[[RedisError], None] | None = None,
+    on_wait: Callable[[RedisError], object] | None = None,
     where: str = "Redis",
     clock: "Clock" = time,
 ) -> _Value:
