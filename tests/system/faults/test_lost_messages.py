@@ -145,6 +145,7 @@ def test_garbage_in_the_queue_costs_no_image_and_executes_nothing(
         check(job.result(timeout=60), np.tile(undisturbed[:360], 10))
         eventually(lambda: mill.connection.client.llen(CLASSIFY_QUEUE) == 0, what="an empty queue")
         assert not traces.exists()
+        assert "Its body is not that of a doorbell" in mill.worker_logs(), "no worker may end because of such a message"
         assert 0 < peak < 200 * 2**20
         # The mill goes on: it answers another job after all that.
         after = begin_job(mill, mnist_source(digits.images[:360], digits.labels[:360]))
