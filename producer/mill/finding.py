@@ -15,7 +15,7 @@ from worker.contract.ledger import Ledger
 from worker.contract.reconciler import Reconciler
 from worker.contract.registry import Registry
 from worker.cores import cores
-from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
+from worker.settings import Settings, without_password
 
 WORKERS_START_SECONDS = 30.0
 OTHERS_GET_ON_SECONDS = 2.0
@@ -45,7 +45,7 @@ def open_mill(url: str, settings: Settings, *, timeout: float = FIRST_TIMEOUT_SE
     """
     client, where = connect(url), without_password(url)
     retry_transient(client.ping, timeout=timeout, where=where)
-    ledger = Ledger(client, ttl_seconds=settings.result_days * 86400)
+    ledger = Ledger(client, ttl_seconds=settings.result_seconds)
     doorbell = Doorbell(make_app(url, settings))
     return Connection(client, ledger, doorbell, Reconciler(client, ledger, doorbell), Registry(client), where)
 
@@ -59,7 +59,7 @@ def running_mill(settings: Settings) -> Connection:
     url = find_mill(settings)
     if url is None:
         try:
-            return open_mill(DEFAULT_REDIS_URL, settings, timeout=0.5)
+            return open_mill(settings.server_url, settings, timeout=0.5)
         except Unreachable:
             raise Unreachable(
                 "No mill is running on this machine. Start one with `digitmill up`, or set DIGITMILL_REDIS_URL."

@@ -23,7 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def client(server: Stack) -> Iterator["redis.Redis"]:
-    """A connection to the server, which is empty and has its usual memory limit."""
+    """A connection to the server, which holds nothing and has its usual memory limit."""
     connection = connect(server.url)
     connection.flushall()
     yield connection

@@ -1,4 +1,4 @@
-"""One firing of the schedule: a training is asked for, or there is a reason against it."""
+"""One firing of the schedule: it asks for a training, or says why not."""
 
 import logging
 from datetime import UTC, datetime
@@ -19,15 +19,15 @@ _log = logging.getLogger(__name__)
 class Firing:
     """Carries out firings.
 
-    A training is named by the minute for which it was scheduled, and is asked for in one script. So two schedulers, or
-    one that is restarted in mid-firing, ask for one training; no lock is needed, nor a scheduler like RedBeat that has
-    one.
+    A training is named after the minute for which it was scheduled, and one script asks for it. So two schedulers ask
+    for one training, and so does a scheduler that is restarted while it fires. Neither a lock nor a scheduler with one,
+    like RedBeat, is needed.
 
     Args:
-        client: of the Redis where trainings are.
-        doorbell: Rings for a trainer.
-        settings: of this process.
-        name: this scheduler's.
+        client: Client of the Redis that holds the trainings.
+        doorbell: Doorbell that is rung for a trainer.
+        settings: Settings of this process.
+        name: Name of this scheduler.
     """
 
     def __init__(self, client: "redis.Redis", doorbell: Doorbell, settings: Settings, name: str) -> None:
@@ -37,10 +37,16 @@ class Firing:
         self._always = settings.retrain_always
 
     def __call__(self, minute: datetime) -> str:
-        """Do what is due at that minute; return what became of it, in words. Harmless to repeat.
+        """Carry out what is due at a minute. Repeating it does no harm.
+
+        Args:
+            minute: Minute of the schedule.
+
+        Returns:
+            The outcome, in words.
 
         Raises:
-            RedisError: as it comes; then it is not known whether it was done.
+            RedisError: Redis does not answer, or refuses. The training may have been asked for, or not.
         """
         outcome = self._carry_out(f"{minute.astimezone(UTC):%y%m%d-%H%M}-cron")
         _log.info("due at %s: %s", f"{minute:%Y-%m-%d %H:%M}", outcome)

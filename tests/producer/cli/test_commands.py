@@ -23,6 +23,7 @@ from model.inference.classifier import Classifier
 from model.inference.review import REVIEW_BELOW
 from producer.cli.main import COMMANDS
 from producer.mill.stack import Stack
+from tests.support.signals import ctrl_c_heard
 from worker.contract.ledger import JobState
 
 DIGITMILL = Path(sys.executable).with_name("digitmill")
@@ -45,15 +46,16 @@ class CommandLine:
 
     def start(self, *arguments, **variables):
         """Start a command."""
-        return subprocess.Popen(
-            [DIGITMILL, *map(str, arguments)],
-            cwd=self.folder,
-            env={**self.environment, **variables},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with ctrl_c_heard():
+            return subprocess.Popen(
+                [DIGITMILL, *map(str, arguments)],
+                cwd=self.folder,
+                env={**self.environment, **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
 
     def __call__(self, *arguments, code=0, seconds=30.0, **variables):
         """Run a command to its end, which must be this exit code; return what it printed."""

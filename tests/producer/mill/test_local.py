@@ -25,6 +25,7 @@ from producer.jobs.submission import SubmitOptions, create_job, open_order, send
 from producer.mill.finding import await_workers, open_mill, running_mill
 from producer.mill.server import ServerFolder, find_server
 from producer.mill.stack import Stack
+from tests.support.signals import ctrl_c_heard
 from worker.contract.connection import connect
 from worker.contract.errors import NoWorkers
 from worker.contract.ledger import Ledger
@@ -53,7 +54,9 @@ def digitmill_up(data: Path, *options: str, **variables: str) -> Iterator[tuple[
     """Run `digitmill up` with one worker until the end of the context; give the process and its first line."""
     environment = {**os.environ, **variables, "DIGITMILL_DATA": str(data), "DIGITMILL_REDIS_URL": ""}
     command = [sys.executable, "-c", "from producer.cli import main; main()", "up", "--workers", "1", *options]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with ctrl_c_heard():
+        started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    with started as process:
         try:
             assert process.stdout
             yield process, process.stdout.readline()

@@ -17,7 +17,7 @@ from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.teaching import LabelChange, Settled, Teaching, records, teaching
 from worker.contract.teaching import keys as teaching_keys
 from worker.contract.training import Trainings, TrainingState
-from worker.trainer.taught_keeper import AT_ONCE, TaughtKeeper
+from worker.trainer.taught_keeper import MAX_SETTLED, TaughtKeeper
 
 images = arrays.arrays(np.uint8, (28, 28))
 names = st.one_of(st.text(max_size=500), st.binary(max_size=99).map(lambda data: data.decode(errors="surrogateescape")))
@@ -223,7 +223,7 @@ def test_nothing_counts_as_known_while_there_is_no_keeper(taught, keeper, folder
 
 def test_all_that_waits_is_settled_in_steps(taught, keeper, folder, change, digits):
     """After each of them the trainer can send its heartbeat."""
-    count = AT_ONCE + 10
+    count = MAX_SETTLED + 10
     taught.send([change(index) for index in range(count)])
     assert keeper.keep()
     assert taught.waiting() == 10
