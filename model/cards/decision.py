@@ -1,6 +1,6 @@
-"""What the gate found of a candidate and the model that was live: one of the candidate's files, `gate.json`.
+"""The gate's decision on a candidate and the model that was live: one of the candidate's files, `gate.json`.
 
-Knows neither LiteRT nor TensorFlow, so that whoever shows a decision needs none.
+This module imports neither LiteRT nor TensorFlow, so programs can show a decision without them.
 """
 
 import json
@@ -11,39 +11,39 @@ from model.cards.typed import plain, typed
 from model.errors import ModelError
 
 DECISION: Final = "gate.json"
-"""Its file; the candidate's card vouches for it."""
+"""Name of the file. The candidate's card vouches for it."""
 
 
 class ModelAssessment(NamedTuple):
-    """How one of the two models did."""
+    """Figures of one of the two models."""
 
     version: str
     validation: Score
-    taught: Score | None  # None where nothing taught is held out
+    taught: Score | None  # None if no taught images are held out
     recall: list[float]  # by digit, on the validation images
     bytes: int  # of model.tflite
     images_per_second: float  # best of three rounds of 1,024 images, one thread
 
 
 class Decision(NamedTuple):
-    """What the gate found."""
+    """The gate's verdict, and the figures that led to it."""
 
     passed: bool
     reason: str  # one sentence
     candidate: ModelAssessment
     live: ModelAssessment
-    agreement: Score  # of the candidate's int8 export with its float network
+    agreement: Score  # of the candidate's int8 export with its float network, on the validation images
 
     def dumps(self) -> bytes:
-        """Encode, as `loads` reads it."""
+        """Encode the decision for `loads`."""
         return json.dumps(plain(self), indent=1).encode()
 
     @classmethod
     def loads(cls, content: bytes) -> "Decision":
-        """Decode.
+        """Decode a decision that `dumps` encoded.
 
         Raises:
-            ModelError: it is no decision.
+            ModelError: The content is not a decision.
         """
         try:
             decision: Decision = typed(cls, json.loads(content))

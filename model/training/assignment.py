@@ -1,6 +1,6 @@
-"""The folder of a training for a mill: what is asked for, what is live, and the candidate with the gate's decision.
+"""The folder of a mill's training: the assignment, the live model, and the candidate with the gate's decision.
 
-Knows no TensorFlow: it is what the trainer and the process that it starts, `model.training.retrain`, have in common.
+The trainer and the process that it starts, `model.training.retrain`, share this module. It never imports TensorFlow.
 """
 
 import json
@@ -23,18 +23,18 @@ CANDIDATE: Final = "candidate"
 
 @dataclass(frozen=True, slots=True)
 class TrainingAssignment:
-    """What to train, and with what.
+    """What a training process has to do.
 
     Attributes:
-        data: `mnist` or `samples`.
-        mnist: folder of MNIST, or None for the cache.
-        cache: folder of downloads.
-        offline: never download.
-        taught: folder of what users taught.
-        quick: refine the live model, in about a minute, instead of training a new one.
-        epochs: instead of the recipe's, or None.
-        seed: of every random number.
-        threads: of TensorFlow.
+        data: Data set, `mnist` or `samples`.
+        mnist: Folder that holds MNIST, or None for the cache.
+        cache: Folder of downloads.
+        offline: Whether downloads are forbidden.
+        taught: Folder of the taught images.
+        quick: Whether to refine the live model, in about a minute, instead of training a new one.
+        epochs: Number of epochs, or None for the recipe's.
+        seed: Seed of all random numbers.
+        threads: Number of TensorFlow's threads.
     """
 
     data: str
@@ -48,16 +48,16 @@ class TrainingAssignment:
     threads: int
 
     def write(self, folder: Path) -> None:
-        """Write it where `retrain` finds it."""
+        """Write the assignment into `folder`, where `retrain` reads it. The folder is created if necessary."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ORDER).write_text(json.dumps(plain(self)))
 
     @classmethod
     def read(cls, folder: Path) -> "TrainingAssignment":
-        """Read what `write` wrote.
+        """Read the assignment that `write` wrote into `folder`.
 
         Raises:
-            UsageError: it is not there, or no order.
+            UsageError: The file cannot be read or is not an assignment.
         """
         try:
             order: TrainingAssignment = typed(cls, json.loads((folder / ORDER).read_text()))
@@ -66,12 +66,16 @@ class TrainingAssignment:
         return order
 
     def recipe(self) -> Recipe:
-        """How to train."""
+        """Return the recipe."""
         recipe = Recipe.refinement() if self.quick else Recipe.small() if self.data == "samples" else Recipe()
         return recipe if self.epochs is None else replace(recipe, epochs=self.epochs)
 
     def dataset(self) -> Dataset:
-        """The data without what was taught."""
+        """Load the data set, without the taught images.
+
+        Raises:
+            DataError: MNIST is not there, cannot be downloaded, or is altered.
+        """
         if self.data == "samples":
             return sample_digits.load()
         folder = Path(self.mnist) if self.mnist else None
@@ -79,13 +83,19 @@ class TrainingAssignment:
 
 
 def read_candidate(folder: Path) -> tuple[Card, dict[str, bytes], Decision]:
-    """The candidate that `retrain` left in `folder`: card, files, and what the gate said.
+    """Read the candidate that `retrain` wrote.
+
+    Args:
+        folder: Folder of the training.
+
+    Returns:
+        The candidate's card, the content of its files by name, and the gate's decision.
 
     Raises:
-        ModelError: it is incomplete or altered.
+        ModelError: The candidate is incomplete or altered.
     """
     card = Card.read(folder / CANDIDATE)
     files = {name: read_file(folder / CANDIDATE, card, name) for name in card.files}
     if DECISION not in files:
-        raise ModelError(f"{folder / CANDIDATE} has no decision of the gate. Train again.")
+        raise ModelError(f"{folder / CANDIDATE} does not contain the gate's decision. Train again.")
     return card, files, Decision.loads(files[DECISION])
