@@ -32,7 +32,7 @@ class ModelError(DigitmillError):
 
 
 class FailureCode(StrEnum):
-    """The reason why an image has no prediction. The values are stable: they appear in reports, and programs match them."""
+    """The reason why an image has no prediction. The values are stable: reports contain them, programs read them."""
 
     EMPTY = "empty"  # the file has no bytes
     NOT_AN_IMAGE = "not_an_image"  # the format is not on the allow-list

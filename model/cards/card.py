@@ -21,7 +21,7 @@ BASELINE: Final = Path(__file__).parent.parent / "baseline"
 """The folder of the model that ships with the package. It serves until a model is published."""
 
 FORMAT: Final = 1
-"""Format of card.json. Readers ignore unknown keys, so only a change that older code would misread raises this number."""
+"""Format of card.json. Readers ignore unknown keys, so only changes that older code would misread raise the number."""
 
 
 class Score(NamedTuple):
@@ -74,7 +74,7 @@ class Epoch(NamedTuple):
 
 
 class Bin(NamedTuple):
-    """Accuracy and mean confidence of the test images whose confidence falls into one bin. All bins are equally wide."""
+    """Accuracy and mean confidence of the test images whose confidence falls into one of several equal bins."""
 
     images: int
     accuracy: float | None  # None if the bin is empty

@@ -7,8 +7,9 @@ this.
 from typing import Final
 
 INTENDED_USE: Final = (
-    "Recognising a single handwritten digit, 0 to 9, in an image: for example a cut-out of a scanned form, a photograph "
-    "of a note, or a drawing on a screen. Each answer has a confidence, so that people can check the doubtful ones."
+    "Recognising a single handwritten digit, 0 to 9, in an image: for example a cut-out of a scanned form, a "
+    "photograph of a note, or a drawing on a screen. Each answer has a confidence, so that people can check the "
+    "doubtful ones."
 )
 
 NOT_FOR: Final = (
@@ -22,8 +23,8 @@ NOT_FOR: Final = (
     ),
     (
         "Promises about your own images. The figures hold for the test images that they name. Census workers and "
-        "high-school students in the United States wrote MNIST's digits around 1990. The model reads other handwriting, "
-        "pens and cameras less well. Measure its accuracy on labelled images of your own."
+        "high-school students in the United States wrote MNIST's digits around 1990. The model is less accurate with "
+        "other handwriting, pens and cameras. Measure its accuracy on labelled images of your own."
     ),
     "Images that are made to deceive it (adversarial examples). The model does not resist attackers.",
     "Identifying writers, or learning anything about them.",

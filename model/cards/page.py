@@ -34,7 +34,7 @@ def page(card: Card) -> str:
         "### By digit",
         _per_class(card),
         "### Confusion",
-        "Each row is a true digit, each column a predicted digit.\nThe counts are of the int8 model on the test images.",
+        "Each row is a true digit, each column a predicted digit.\nThe counts are the int8 model's on the test images.",
         _table(["", *range(10)], ([f"**{digit}**", *row] for digit, row in enumerate(card.confusion))),
         "## Confidence",
         _confidence(card),
@@ -74,7 +74,8 @@ def _accuracy(card: Card) -> str:
     ]
     return (
         _table(["", "float", "int8 (serves)"], rows)
-        + f"\n\nBoth name the same digit on {_score(card.agreement)} of the validation images.\nThe ranges are 95 % intervals."
+        + f"\n\nBoth name the same digit on {_score(card.agreement)} of the validation images."
+        + "\nThe ranges are 95 % intervals."
     )
 
 
@@ -102,8 +103,8 @@ def _per_class(card: Card) -> str:
 def _confidence(card: Card) -> str:
     text = (
         f"The temperature {card.temperature:.3f}, fitted on the validation images, calibrates the confidences.\nThe "
-        f"expected calibration error on the test images is {_percent(card.calibration_error)}, over {BINS} bins of equal "
-        "width."
+        f"expected calibration error on the test images is {_percent(card.calibration_error)}, over {BINS} bins of "
+        "equal width."
     )
     if not card.reliability:
         return text
@@ -121,12 +122,12 @@ def _robustness(found: Robustness, recipe: dict[str, Any]) -> Iterable[str]:
     first, second = (next(iter(way.values())).total for way in ways)
     yield "## Corrupted images"
     yield (
-        f"Accuracy on test images under the corruptions of `model/evaluation/corruptions.py`, seed {found.seed}, with 95 % "
-        f"intervals.\nThe network was shown {first:,} images as they are.\n{second:,} of them were also sent as files, "
-        "which were decoded and normalised like a user's files.\nAn image that was refused counts as wrong."
+        f"Accuracy on test images under the corruptions of `model/evaluation/corruptions.py`, seed {found.seed}, with "
+        f"95 % intervals.\nThe network was shown {first:,} images as they are.\n{second:,} of them were also sent as "
+        "files, which were decoded and normalised like a user's files.\nAn image that was refused counts as wrong."
     )
     if recipe.get("degradation", recipe.get("wear")):
-        yield "The training images had some similar degradations, so these corruptions are not entirely new to the model."
+        yield "Training degraded images by similar kinds, so these corruptions are not entirely new to the model."
     means = [_percent(mean(score.accuracy for score in way.values())) for way in ways]
     rows = [(name.replace("_", " "), *(_score(way[name]) for way in ways)) for name in found.network]
     yield _table(["corruption", "as they are", "as files"], [*rows, ("**mean**", *means)])
@@ -136,8 +137,8 @@ def _doubts(doubts: Sequence[Doubt]) -> Iterable[str]:
     yield "## Images without a digit"
     yield (
         "Suppose that people check each image whose confidence is below a threshold.\nThe table shows how many of "
-        f"{doubts[0].passed.total:,} images without a digit pass unchecked (letters, signs, scribbles and so on, drawn by "
-        "the rules of `model/augmentation/outliers.py`), and how many test images people must check.\nTraining may "
+        f"{doubts[0].passed.total:,} images without a digit pass unchecked (letters, signs, scribbles and so on, drawn "
+        "by the rules of `model/augmentation/outliers.py`), and how many test images people must check.\nTraining may "
         "use images by the same rules; `benchmarks/not_a_digit.py` measures with others."
     )
     rows = [

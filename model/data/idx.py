@@ -1,7 +1,7 @@
 """The IDX file format of MNIST (http://yann.lecun.com/exdb/mnist/), for arrays of unsigned bytes.
 
-A file holds two zero bytes, the type (8: unsigned byte), the number of dimensions, each dimension as a big-endian 32-bit
-integer, and the values in C order.
+A file holds two zero bytes, the type (8: unsigned byte), the number of dimensions, each dimension as a big-endian
+32-bit integer, and the values in C order.
 """
 
 import gzip
@@ -31,8 +31,8 @@ def read(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         The array, uint8, of that shape.
 
     Raises:
-        DataError: The file cannot be read, is not an IDX file of unsigned bytes, or is too short, too long or of another
-            shape.
+        DataError: The file cannot be read, is not an IDX file of unsigned bytes, or is too short, too long or of
+            another shape.
     """
     limit = (
         len(_header(shape)) + int(np.prod(shape)) + 1

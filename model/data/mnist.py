@@ -1,7 +1,7 @@
 """MNIST: 60,000 handwritten digits to train on and 10,000 to test on (LeCun, Cortes, Burges).
 
-This module reads it from a folder that holds the four IDX files (gzipped or not) or mnist.npz, from a cache, or from the
-network. In each case checksums prove that it is MNIST, byte for byte.
+This module reads it from a folder that holds the four IDX files (gzipped or not) or mnist.npz, from a cache, or from
+the network. In each case checksums prove that it is MNIST, byte for byte.
 """
 
 import hashlib
@@ -27,8 +27,8 @@ NPZ_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 NPZ_BYTES = 11_490_434
 _TIMEOUT = 15  # seconds without a byte
 
-# For each part: name in IDX files, name in mnist.npz, shape, SHA-256 of the values. The values come from the files that,
-# unzipped, have the well-known MD5 sums 6bbc9ace… (training images), a25bea73… (their labels), 2646ac64… (test images)
+# For each part: name in IDX files, name in mnist.npz, shape, SHA-256 of the values. The values come from the files that
+# have, unzipped, the well-known MD5 sums 6bbc9ace… (training images), a25bea73… (their labels), 2646ac64… (test images)
 # and 27ae3e4e… (their labels).
 _PARTS = {
     "train": (

@@ -1,9 +1,10 @@
 """The sample digits: 1,797 small handwritten digits in MNIST's form, for use where MNIST is not available.
 
-`sample_digits.npz` holds them as scikit-learn's `load_digits` gives them: 8×8 pixels of 0 to 16, by 13 writers. They are
-the test part of "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak (1998), UCI Machine Learning
-Repository, https://doi.org/10.24432/C50P49, licensed under CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/). The
-package holds their values unchanged; this module enlarges and centres them.
+`sample_digits.npz` holds them as scikit-learn's `load_digits` gives them: 8×8 pixels of 0 to 16, by 13 writers. They
+are the test part of "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak (1998), UCI Machine
+Learning Repository, https://doi.org/10.24432/C50P49, licensed under CC BY 4.0
+(https://creativecommons.org/licenses/by/4.0/). The package holds their values unchanged; this module enlarges and
+centres them.
 """
 
 from pathlib import Path

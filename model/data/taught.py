@@ -29,7 +29,7 @@ WEIGHT = 0.1
 """Wanted share of taught images among the images of an epoch. An image is distorted anew each time it is shown."""
 
 MAX_REPEATS = 25
-"""Maximum number of times that an epoch shows a taught image. With more, the network would learn a few images by heart."""
+"""Maximum number of times that an epoch shows a taught image. With more, the network learns a few images by heart."""
 
 _SOURCE = "Source"
 _NAME = re.compile(r"[0-9a-f]{64}\.png")
@@ -96,7 +96,7 @@ class TaughtFolder:
                     (other / file).unlink(missing_ok=True)
         except OSError as fault:
             raise UsageError(
-                f"Cannot write taught images into {self.folder}: {fault.strerror}. Make it writable, or free some space."
+                f"Cannot write taught images into {self.folder}: {fault.strerror}. Make it writable or make room there."
             ) from fault
         return fresh
 
@@ -123,7 +123,7 @@ class TaughtFolder:
         return taught is not None
 
     def load(self) -> tuple[Digits, Digits]:
-        """Return the images to train on and the images held out of training. Files that are not such images are skipped."""
+        """Return the images to train on and the images held out of training. Skip files that are not such images."""
         images, labels = [], []
         for taught in self.list():
             with contextlib.suppress(OSError, ValueError), Image.open(taught.path, formats=["PNG"]) as picture:

@@ -1,14 +1,14 @@
 """Fifteen corruptions of images, which measure a model's robustness.
 
 They follow the spirit of N. Mu, J. Gilmer, "MNIST-C: A Robustness Benchmark for Computer Vision",
-https://arxiv.org/abs/1906.02337 (MNIST-C), and of D. Hendrycks, T. Dietterich, "Benchmarking Neural Network Robustness to
-Common Corruptions and Perturbations", https://arxiv.org/abs/1903.12261. Each has one severity, at which people can still
-read nearly every image.
+https://arxiv.org/abs/1906.02337 (MNIST-C), and of D. Hendrycks, T. Dietterich, "Benchmarking Neural Network Robustness
+to Common Corruptions and Perturbations", https://arxiv.org/abs/1903.12261. Each has one severity, at which people can
+still read nearly every image.
 
 On MNIST-C's scale of 1 to 5, for the kinds that it has, the severities are: gaussian_blur 1.2, gaussian_noise 3.2,
-impulse_noise 2.7, speckle_noise 5, brightness 3.5, contrast 1.7, pixelation 2.7, jpeg 4. MNIST-C fixes the amount of the
-geometric kinds, whereas this module draws them uniformly up to: rotation 2.2, shear 2, translation 4, scale 3.3. MNIST-C
-has other kinds among its fifteen, so its figures and these do not compare.
+impulse_noise 2.7, speckle_noise 5, brightness 3.5, contrast 1.7, pixelation 2.7, jpeg 4. MNIST-C fixes the amount of
+the geometric kinds, whereas this module draws them uniformly up to: rotation 2.2, shear 2, translation 4, scale 3.3.
+MNIST-C has other kinds among its fifteen, so its figures and these do not compare.
 
 Training degrades images by similar kinds (`model.augmentation.degradation`), with other code and random strengths. So
 these figures show robustness to unseen corruptions only for networks that were trained without degradation.

@@ -48,7 +48,7 @@ def assess(version: str, classifier: Classifier, size: int, validation: Digits, 
 
 
 def decide(candidate: ModelAssessment, live: ModelAssessment, agreement: Score, min_agreement: float) -> Decision:
-    """Let the candidate pass if it is at least as accurate as the live model, within the margins, and its export is faithful.
+    """Let the candidate pass if it is as accurate as the live model, within the margins, and its export is faithful.
 
     Args:
         candidate: Figures of the new model.

@@ -46,7 +46,7 @@ MIN_AGREEMENT = 0.995
 """Minimum share of the validation images on which the export and its network must name the same digit."""
 
 MAX_FILES = 2000
-"""Maximum number of test images that are corrupted and read as files. Their 15 kinds take about 12 s of one processor."""
+"""Maximum number of test images that are corrupted and read as files. All 15 kinds take about 12 s of one processor."""
 
 CORRUPTION_SEED = 0
 

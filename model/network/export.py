@@ -19,8 +19,8 @@ def to_int8(network: keras.Model, images: NDArray[np.uint8]) -> bytes:
     """Convert a network into a LiteRT model that computes in int8.
 
     The model takes int8 pixels (n, 28, 28, 1) and returns float32 logits (n, 10). The input's scale is 1 and its zero
-    point is -128, so a pixel's int8 value is its uint8 value less 128. The converter folds the network's scaling by 1/255
-    into the first convolution, so the scaling costs no time.
+    point is -128, so a pixel's int8 value is its uint8 value less 128. The converter folds the network's scaling by
+    1/255 into the first convolution, so the scaling costs no time.
 
     Args:
         network: Network from `model.network.network.build`.

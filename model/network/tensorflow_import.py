@@ -1,4 +1,7 @@
-"""Import TensorFlow quietly. Serving imports `model.stderr` and must not reach TensorFlow, so this has its own module."""
+"""Import TensorFlow quietly.
+
+This is not in `model.stderr`, because serving imports that and must never reach TensorFlow.
+"""
 
 import os
 

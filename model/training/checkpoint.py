@@ -22,7 +22,8 @@ class Checkpoint:
 
     Attributes:
         path: Path of the file, which is always replaced as a whole.
-        training: Identity of the training: a hash of data, recipe, seed and program. Files of other trainings are ignored.
+        training: Identity of the training: a hash of data, recipe, seed and program. Files of other trainings are
+            ignored.
     """
 
     path: Path

@@ -24,7 +24,7 @@ from model.training.network_trainer import NetworkTrainer
 from model.training.recipe import Recipe
 
 _TEACHER_EPOCH, _DISTILLATION = 2.8, 0.5
-"""Cost of a teacher's epoch, and extra cost per teacher of the network's epoch, relative to an epoch without teachers."""
+"""Costs relative to an epoch without teachers: a teacher's epoch, and what each teacher adds to the network's epoch."""
 
 
 class EpochReport(NamedTuple):
@@ -48,9 +48,9 @@ def fit(
 ) -> tuple[keras.Model, list[Epoch]]:
     """Train a network and return it with its training curve.
 
-    The same arguments on the same machine and number of threads give the same weights, bit for bit, even if the training
-    was stopped and resumed. To achieve this, the function sets the process's random seeds and TensorFlow's deterministic
-    mode.
+    The same arguments on the same machine and number of threads give the same weights, bit for bit, even if the
+    training was stopped and resumed. To achieve this, the function sets the process's random seeds and TensorFlow's
+    deterministic mode.
 
     Args:
         train: Images to train on, augmented anew in each epoch.
@@ -64,16 +64,16 @@ def fit(
             is resumed.
 
     Returns:
-        The network with the averaged weights after the last epoch, blended with those of `start`, and its epochs without
-        the teachers' epochs.
+        The network with the averaged weights after the last epoch, blended with those of `start`, and its epochs
+        without the teachers' epochs.
 
     Raises:
-        UsageError: `start` is given although the recipe does not refine, or is missing although it does; or a checkpoint
-            cannot be written.
+        UsageError: `start` is given although the recipe does not refine, or is missing although it does; or a
+            checkpoint cannot be written.
     """
     if recipe.refines != (start is not None):
         raise UsageError(
-            "A recipe that refines needs a network to start from, and other recipes cannot take one. Change one of the two."
+            "A recipe that refines needs a network to start from, and other recipes cannot take one. Change either."
         )
     tf.config.experimental.enable_op_determinism()
     training = _Training(train, validation, recipe, seed, on_epoch, checkpoints, start)

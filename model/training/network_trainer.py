@@ -95,7 +95,7 @@ class NetworkTrainer:
         return epochs
 
     def _state(self) -> list[Any]:
-        """Return all that the next epoch depends on, including dropout's random state. Its batches depend on its number."""
+        """Return all variables that the next epoch depends on. Its batches depend on its number only."""
         return [*self._network.variables, *self._optimizer.variables, *_weights(self.average)]
 
     def _make_optimizer(self) -> Any:
@@ -109,7 +109,7 @@ class NetworkTrainer:
         return optimizer
 
     def _step(self, images: Any, labels: Any) -> Any:
-        """Do one step of Adam and update the average. Return the loss, the correct predictions, and the number of digits."""
+        """Do one step of Adam and update the average. Return the loss and the numbers of correct and of all digits."""
         targets = self._targets(images, labels)
         with tf.GradientTape() as tape:
             outputs = self._network(images, training=True)
@@ -137,7 +137,8 @@ class NetworkTrainer:
         opinion = tf.add_n(opinions) / len(opinions)
         share = self._recipe.distillation
         if self._recipe.refines:
-            # The live model has not yet learnt the taught images. So its opinion counts only where it agrees with the label.
+            # The live model has not yet learnt the taught images, so its opinion counts only where it agrees with the
+            # label.
             heeded = (labels == NO_DIGIT) | (labels == tf.argmax(opinion, axis=1))
             share *= tf.cast(heeded, tf.float32)[:, tf.newaxis]
         return (1 - share) * targets + share * opinion

@@ -1,4 +1,4 @@
-"""The recipe of a training: all its choices as values. It needs no TensorFlow, so every program can read and write it."""
+"""The recipe of a training: all its choices as values. It needs no TensorFlow, so any program can use it."""
 
 import math
 from dataclasses import dataclass, field
@@ -17,7 +17,8 @@ class Recipe:
         epochs: Number of passes over the training images, or over a share of them.
         share: Share of the training images that an epoch uses. Each epoch uses others.
         batch_size: Images per step.
-        learning_rate: Peak of Adam's learning rate. It rises linearly in the first epoch, then falls to 0 along a cosine.
+        learning_rate: Peak of Adam's learning rate. It rises linearly in the first epoch, then falls to 0 along a
+            cosine.
         dropout: Share of units that training drops, before and after the dense layer.
         averaging: Decay per step of the moving average of the weights. The averaged weights are the result.
         validation: Share of the images held out of training: of MNIST's 60,000 about 5,000.
@@ -80,8 +81,8 @@ class Recipe:
     def refinement(cls) -> "Recipe":
         """Return a recipe that adds a little to a good model in about a minute, and lets it forget little.
 
-        EXPERIMENTS.md has the measurements: 160 images of a style that the model misread were enough. Training far and then
-        returning a part of the way forgets less than training less far (M. Wortsman et al., "Robust fine-tuning of
+        EXPERIMENTS.md has the measurements: 160 images of a style that the model misread were enough. Training far and
+        then returning a part of the way forgets less than training less far (M. Wortsman et al., "Robust fine-tuning of
         zero-shot models", https://arxiv.org/abs/2109.01903).
         """
         return cls(epochs=2, share=0.5, learning_rate=2e-3, averaging=0.99, teachers=0, refines=True, blend=0.8)

@@ -48,8 +48,8 @@ def train(
 ) -> Card:
     """Train a network, export it, judge both, and write the model into `folder`.
 
-    The card is written last, so a folder with a card is complete. If a training was stopped, its state is in `folder`, and
-    the same call resumes it.
+    The card is written last, so a folder with a card is complete. If a training was stopped, its state is in `folder`,
+    and the same call resumes it.
 
     Args:
         data: Training images, of which the share `recipe.validation` is held out, and test images for reported figures.
@@ -69,8 +69,8 @@ def train(
     Raises:
         DataError: There are too few images.
         ModelError: The export does not agree with its network, or the training diverged.
-        UsageError: `folder` cannot be written; TensorFlow, safetensors, Matplotlib or LiteRT is not installed; `start` is
-            given although the recipe does not refine, or is missing although it does.
+        UsageError: `folder` cannot be written; TensorFlow, safetensors, Matplotlib or LiteRT is not installed; `start`
+            is given although the recipe does not refine, or is missing although it does.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)  # before the training, whose minutes would be lost
@@ -193,7 +193,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 
 def _changed(recipe: Any, path: list[str], value: str) -> Any:
-    """Return a copy of the recipe with one number replaced. The path names the number, through the parts of the recipe."""
+    """Return a copy of the recipe with one number replaced. The path leads to it through the parts of the recipe."""
     name, *rest = path
     now = getattr(recipe, name)
     new = _changed(now, rest, value) if rest else {int: int, float: float}[type(now)](value)
