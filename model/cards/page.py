@@ -172,7 +172,7 @@ def _time(card: Card) -> str:
     if card.training_seconds is not None:
         return f"{card.training_seconds / 60:.1f} minutes"
     own = f"{sum(epoch.seconds for epoch in card.epochs) / 60:.1f} minutes"
-    return f"{own}, and the time for its teacher networks" if card.recipe.get("teachers") else own
+    return f"{own}, plus the time for its teacher networks" if card.recipe.get("teachers") else own
 
 
 def _augmentation(epochs: Sequence[Epoch]) -> Iterable[tuple[str, object]]:
