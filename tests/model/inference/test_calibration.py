@@ -50,7 +50,7 @@ def test_the_true_temperature_is_found(temperature):
 
 def test_perfect_predictions_leave_doubt():
     """If all of 100 predictions are right, the confidences become about 1 - 1/102 instead of 1."""
-    labels = np.arange(100) % 10
+    labels = (np.arange(100) % 10).astype(np.uint8)
     outputs = np.where(np.arange(10) == labels[:, np.newaxis], 5, 0).astype(np.float32)
     confidences = softmax(outputs, fit_temperature(outputs, labels)).max(axis=1)
     assert confidences == pytest.approx(1 - 1 / 102, abs=1e-3)
