@@ -3,7 +3,8 @@
     python benchmarks/accuracy_wild.py FOLDER [--mistakes]
 
 FOLDER holds images as `<set>/<label>/<file>`, with labels 0 to 9. The benchmark does what a worker does: it decodes and
-normalises each image, and the model that ships with the package classifies it. An image that is refused counts as wrong.
+normalises each image, and the model that ships with the package classifies it. An image that is refused counts as
+wrong.
 """
 
 import argparse

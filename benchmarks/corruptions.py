@@ -2,10 +2,10 @@
 
     python benchmarks/corruptions.py [--model FOLDER] [--path] [--mnist FOLDER] [--count N] [--show FOLDER]
 
-The table `network` is for the network alone, which sees the corrupted 28×28 images as they are. With --path, which takes
-about a minute more, the table `path` is for all that a worker does: each image is encoded as PNG, decoded, normalised and
-classified. An image that is refused counts as wrong. With --show the benchmark draws the misread images of each kind with
-label and reading, so that people can judge whether they are readable.
+The table `network` is for the network alone, which sees the corrupted 28×28 images as they are. With --path, which
+takes about a minute more, the table `path` is for all that a worker does: each image is encoded as PNG, decoded,
+normalised and classified. An image that is refused counts as wrong. With --show the benchmark draws the misread images
+of each kind with label and reading, so that people can judge whether they are readable.
 """
 
 import argparse

@@ -5,10 +5,10 @@
     python benchmarks/teaching.py --mnist FOLDER --again 5
 
 The first command refines the model once per style, each time from the same model. The second refines it once, on all
-styles. The third refines it five times in a row, on one style more each time, and each time from the model before, whether
-the gate let that pass or not. The benchmark runs the process that a trainer starts for `digitmill train --quick`, without a
-queue. Training itself does not draw these styles (`model.augmentation.drawn_digits`). All figures are for other drawings
-than the taught ones; "sure" is their share with a confidence of at least 0.8.
+styles. The third refines it five times in a row, on one style more each time, and each time from the model before,
+whether the gate let that pass or not. The benchmark runs the process that a trainer starts for `digitmill train
+--quick`, without a queue. Training itself does not draw these styles (`model.augmentation.drawn_digits`). All figures
+are for other drawings than the taught ones; "sure" is their share with a confidence of at least 0.8.
 """
 
 import argparse
