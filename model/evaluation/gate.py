@@ -16,7 +16,7 @@ from model.data.digits import Digits
 from model.inference.classifier import Classifier
 
 VALIDATION_MARGIN = 0.001
-"""Share of the validation images by which a candidate may be worse: five of 5,000. Another seed changes as many."""
+"""Share of the validation images by which a candidate may be worse: five of 5,000, as much as another seed does."""
 
 TAUGHT_MARGIN = 0.02
 """Share of the held-out taught images by which a candidate may be worse. One image is always allowed."""
