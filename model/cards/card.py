@@ -3,15 +3,14 @@
 This module imports neither TensorFlow nor LiteRT, because workers, the trainer and the command line all read cards.
 """
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from model.cards.typed import plain, typed
 from model.cards.verification import verified
 from model.errors import ModelError
 from model.metrics import ClassScore, Integers, wilson
+from model.records import Damaged, OtherFormat, from_json, to_json
 
 CARD: Final = "card.json"
 MODEL: Final = "model.tflite"
@@ -193,7 +192,7 @@ class Card:
             ModelError: A figure is not finite, which JSON cannot express.
         """
         try:
-            return json.dumps({"format": FORMAT, **plain(self)}, indent=1, allow_nan=False) + "\n"
+            return to_json(self, format=FORMAT, indent=1) + "\n"
         except ValueError as error:
             raise ModelError(
                 f"A figure of model {self.version} is not a finite number: its training diverged. Train with a lower "
@@ -208,18 +207,16 @@ class Card:
             ModelError: The text is not a card, or its format is one that this version does not read.
         """
         try:
-            values = json.loads(text)
-            if values["format"] != FORMAT:
-                raise ModelError(
-                    f"This model card has format {values['format']}; this version of digitmill reads {FORMAT}. "
-                    "Upgrade digitmill, or train a model with this version."
-                )
-            card: Card = typed(cls, values)
-        except (ValueError, TypeError, LookupError, RecursionError) as error:
+            return from_json(cls, text, format=FORMAT)
+        except OtherFormat as error:
             raise ModelError(
-                f"This is no model card ({type(error).__name__}: {error}). Restore card.json, or train the model again."
+                f"This model card has format {error.found}; this version of digitmill reads {FORMAT}. "
+                "Upgrade digitmill, or train a model with this version."
             ) from error
-        return card
+        except Damaged as error:
+            raise ModelError(
+                f"This is not a model card ({error}). Restore card.json, or train the model again."
+            ) from error
 
     @classmethod
     def read(cls, folder: Path) -> "Card":

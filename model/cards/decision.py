@@ -3,12 +3,11 @@
 This module imports neither LiteRT nor TensorFlow, so programs can show a decision without them.
 """
 
-import json
 from typing import Final, NamedTuple
 
 from model.cards.card import Score
-from model.cards.typed import plain, typed
 from model.errors import ModelError
+from model.records import Damaged, from_json, to_json
 
 DECISION: Final = "gate.json"
 """Name of the file. The candidate's card vouches for it."""
@@ -35,8 +34,8 @@ class Decision(NamedTuple):
     agreement: Score  # of the candidate's int8 export with its float network, on the validation images
 
     def dumps(self) -> bytes:
-        """Encode the decision for `loads`."""
-        return json.dumps(plain(self), indent=1).encode()
+        """Encode the decision as JSON, indented so that people can read it."""
+        return to_json(self, indent=1).encode()
 
     @classmethod
     def loads(cls, content: bytes) -> "Decision":
@@ -46,7 +45,6 @@ class Decision(NamedTuple):
             ModelError: The content is not a decision.
         """
         try:
-            decision: Decision = typed(cls, json.loads(content))
-        except (ValueError, TypeError) as fault:
-            raise ModelError(f"{DECISION} holds no decision of the gate ({fault}). Train again.") from fault
-        return decision
+            return from_json(cls, content)
+        except Damaged as fault:
+            raise ModelError(f"{DECISION} does not hold a decision of the gate ({fault}). Train again.") from fault

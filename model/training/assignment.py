@@ -3,17 +3,17 @@
 The trainer and the process that it starts, `model.training.retrain`, share this module. It never imports TensorFlow.
 """
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from model.cards.card import Card, read_file
 from model.cards.decision import DECISION, Decision
-from model.cards.typed import plain, typed
 from model.data import mnist, sample_digits
 from model.data.digits import Dataset
 from model.errors import ModelError, UsageError
+from model.records import Damaged, as_plain, from_json, from_plain, to_json
+from model.training.options import TrainingOptions
 from model.training.recipe import Recipe
 
 ORDER: Final = "order.json"
@@ -26,31 +26,26 @@ class TrainingAssignment:
     """What a training process has to do.
 
     Attributes:
-        data: Data set, `mnist` or `samples`.
+        options: Choices of the user who asked for the training.
         mnist: Folder that holds MNIST, or None for the cache.
         cache: Folder of downloads.
         offline: Whether downloads are forbidden.
         taught: Folder of the taught images.
-        quick: Whether to refine the live model, in about a minute, instead of training a new one.
-        epochs: Number of epochs, or None for the recipe's.
-        seed: Seed of all random numbers.
         threads: Number of TensorFlow's threads.
     """
 
-    data: str
+    options: TrainingOptions
     mnist: str | None
     cache: str
     offline: bool
     taught: str
-    quick: bool
-    epochs: int | None
-    seed: int
     threads: int
 
     def write(self, folder: Path) -> None:
         """Write the assignment into `folder`, where `retrain` reads it. The folder is created if necessary."""
+        body = as_plain(self)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ORDER).write_text(json.dumps(plain(self)))
+        (folder / ORDER).write_text(to_json({**body.pop("options"), **body}))  # one level, as every version reads it
 
     @classmethod
     def read(cls, folder: Path) -> "TrainingAssignment":
@@ -59,16 +54,20 @@ class TrainingAssignment:
         Raises:
             UsageError: The file cannot be read or is not an assignment.
         """
+        path = folder / ORDER
         try:
-            order: TrainingAssignment = typed(cls, json.loads((folder / ORDER).read_text()))
-        except (OSError, ValueError, TypeError) as fault:
-            raise UsageError(f"{folder / ORDER} says nothing of what to train: {fault}.") from fault
-        return order
+            body = from_json(dict[str, Any], path.read_bytes())
+            return from_plain(cls, {**body, "options": body})
+        except OSError as fault:
+            raise UsageError(f"Cannot read {path}: {fault.strerror}. Ask for another training.") from fault
+        except Damaged as fault:
+            raise UsageError(f"{path} does not say what to train ({fault}). Ask for another training.") from fault
 
     def recipe(self) -> Recipe:
         """Return the recipe."""
-        recipe = Recipe.refinement() if self.quick else Recipe.small() if self.data == "samples" else Recipe()
-        return recipe if self.epochs is None else replace(recipe, epochs=self.epochs)
+        options = self.options
+        recipe = Recipe.refinement() if options.quick else Recipe.small() if options.data == "samples" else Recipe()
+        return recipe if options.epochs is None else replace(recipe, epochs=options.epochs)
 
     def dataset(self) -> Dataset:
         """Load the data set, without the taught images.
@@ -76,7 +75,7 @@ class TrainingAssignment:
         Raises:
             DataError: MNIST is not there, cannot be downloaded, or is altered.
         """
-        if self.data == "samples":
+        if self.options.data == "samples":
             return sample_digits.load()
         folder = Path(self.mnist) if self.mnist else None
         return mnist.load(folder, cache=Path(self.cache), download=not self.offline)

@@ -68,9 +68,8 @@ def retrain(folder: Path) -> Decision:
         name = data.name if not len(taught) else f"{data.name} and {len(taught):,} taught"
         dataset = Dataset(name, mixed(data.train, taught), data.test)
         start = _live_network(live, folder / LIVE) if recipe.refines else None
-        train(
-            dataset, recipe, candidate, seed=assignment.seed, parent=live.version, start=start, on_epoch=_report_epoch
-        )
+        seed = assignment.options.seed
+        train(dataset, recipe, candidate, seed=seed, parent=live.version, start=start, on_epoch=_report_epoch)
     _report(stage="judging", epoch=0, epochs=0, seconds_left=0)
     card, model = read_model(candidate)
     decision = decide(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from model.cards.typed import plain
 from model.errors import UsageError
+from model.records import as_plain
 from producer.cli.exits import at_the_edge, complain, printable
 from producer.cli.options import JSON, not_empty
 
@@ -84,7 +84,7 @@ def show(version: str, as_json: bool) -> None:
     decision = registry.decision(card)
     if as_json:
         body = {"aliases": aliases, "card": json.loads(card.dumps()), "history": [asdict(move) for move in moves]}
-        click.echo(json.dumps({**body, "gate": decision and plain(decision)}))
+        click.echo(json.dumps({**body, "gate": decision and as_plain(decision)}))
     else:
         print_card(card, aliases, moves, decision)
 
@@ -108,11 +108,11 @@ def compare(version: str, other: str, as_json: bool) -> None:
     registry = _connect().registry
     cards = [registry.card(registry.resolve(words)) for words in (version, other)]
     decision = _decided(registry, *cards)
-    rows, tallies = compared(*cards), [registry.tally(card.version) for card in cards]
+    rows, tallies = compared(*cards), [registry.service_counts(card.version) for card in cards]
     if as_json:
         served = [asdict(tally) for tally in tallies]
         body = {"versions": [card.version for card in cards], "figures": rows, "in_service": served}
-        click.echo(json.dumps({**body, "gate": decision and plain(decision)}))
+        click.echo(json.dumps({**body, "gate": decision and as_plain(decision)}))
     else:
         print_comparison(cards, rows, tallies, decision)
 

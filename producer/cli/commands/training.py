@@ -15,8 +15,9 @@ from producer.cli.options import JSON
 from worker.contract.errors import JobFailed
 
 if TYPE_CHECKING:
+    from model.training.options import TrainingOptions
     from producer.mill.connection import Connection
-    from worker.contract.training import ScheduleStatus, TrainingOptions, Trainings, TrainingStatus
+    from worker.contract.training import ScheduleStatus, Trainings, TrainingStatus
 
 LOOK_SECONDS = 0.5
 TIMEOUT_SECONDS = 60.0
@@ -55,11 +56,10 @@ def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, can
       digitmill train --quick
       digitmill train --cancel
     """
-    from producer.mill.finding import find_mill, running_mill
-    from worker.contract.doorbell import make_app
-    from worker.contract.training import TrainingOptions, Trainings
-    from worker.contract.training.bell import ring
-    from worker.settings import DEFAULT_REDIS_URL, Settings
+    from model.training.options import TrainingOptions
+    from producer.mill.finding import running_mill
+    from worker.contract.training import Trainings
+    from worker.settings import Settings
 
     settings = Settings.from_environment()
     connection = running_mill(settings)
@@ -68,7 +68,7 @@ def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, can
         _cancel(connection, trainings, as_json=as_json)
         return
     identifier, joined = _ask(connection, trainings, TrainingOptions(data=data, quick=quick, epochs=epochs, seed=seed))
-    ring(make_app(find_mill(settings) or DEFAULT_REDIS_URL, settings))
+    connection.doorbell.ring_trainer()
     if joined:
         complain(f"training {identifier} was asked for before and has not ended, so this is that one")
     if not trainings.trainers():

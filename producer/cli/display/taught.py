@@ -35,7 +35,7 @@ def describe(summary: Summary) -> str:
 def print_list(connection: "Connection", *, as_json: bool) -> None:
     """Print counts and the latest images, what waits for the trainer included; as JSON, all images."""
     teaching = Teaching(connection.client)
-    summary, (kept, waiting) = teaching.summary(), teaching.lessons()
+    summary, (kept, waiting) = teaching.summary(), teaching.label_changes()
     last = {lesson.sha256: lesson for lesson in [*kept, *waiting]}
     counts = Counter(lesson.label for lesson in last.values())
     digits = [counts[digit] for digit in range(10)]

@@ -20,6 +20,7 @@ from model.data import mnist
 from model.data.taught import TaughtFolder
 from model.inference.classifier import Classifier
 from model.training.assignment import CANDIDATE, LIVE, TrainingAssignment, read_candidate
+from model.training.options import TrainingOptions
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -40,17 +41,15 @@ class Training:
 
     def run(self, mnist_folder: Path | None = None, **options: Any) -> list[dict[str, Any]]:
         """Run the process to its end, and return the objects that it printed."""
-        assignment: dict[str, Any] = {
-            "data": "mnist" if mnist_folder else "samples",
+        options.setdefault("data", "mnist" if mnist_folder else "samples")
+        places: dict[str, Any] = {
             "mnist": mnist_folder and str(mnist_folder),
             "cache": str(self._cache),
             "offline": True,
             "taught": str(self.taught.folder),
-            "epochs": None,
-            "seed": 1,
             "threads": 2,
         }
-        TrainingAssignment(**{**assignment, **options}).write(self.folder)
+        TrainingAssignment(TrainingOptions(**options), **places).write(self.folder)
         command = [sys.executable, "-m", "model.training.retrain", str(self.folder)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
