@@ -16,7 +16,7 @@ from model.records import Damaged, as_plain, from_json, from_plain, to_json
 from model.training.options import TrainingOptions
 from model.training.recipe import Recipe
 
-ORDER: Final = "order.json"
+ASSIGNMENT: Final = "order.json"
 LIVE: Final = "live"
 CANDIDATE: Final = "candidate"
 
@@ -45,7 +45,7 @@ class TrainingAssignment:
         """Write the assignment into `folder`, where `retrain` reads it. The folder is created if necessary."""
         body = as_plain(self)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ORDER).write_text(to_json({**body.pop("options"), **body}))  # one level, as every version reads it
+        (folder / ASSIGNMENT).write_text(to_json({**body.pop("options"), **body}))  # one level, as every version reads it
 
     @classmethod
     def read(cls, folder: Path) -> "TrainingAssignment":
@@ -54,7 +54,7 @@ class TrainingAssignment:
         Raises:
             UsageError: The file cannot be read or is not an assignment.
         """
-        path = folder / ORDER
+        path = folder / ASSIGNMENT
         try:
             body = from_json(dict[str, Any], path.read_bytes())
             return from_plain(cls, {**body, "options": body})
