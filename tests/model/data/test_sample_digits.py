@@ -10,7 +10,7 @@ from model.inference.classifier import Classifier
 
 
 def test_they_never_change(samples: Dataset):
-    """Pixels, labels and order are, bit for bit, those that scikit-learn's `load_digits` led to when it was in use."""
+    """Pixels, labels and order are, bit for bit, those that version 0.1.0 made of scikit-learn's `load_digits`."""
     assert sha256(samples.train, samples.test) == "1b12407cf520b487c42b02d4e252ae97883890ee53c8fe465985c60d99a6929a"
 
 

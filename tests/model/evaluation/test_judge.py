@@ -1,13 +1,16 @@
 """The figures of a model's card are measured in its training, and can be measured again."""
 
 import dataclasses
+import re
 import shutil
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from model.cards.card import MODEL, WEIGHTS, Card, read_model
+from model.cards.card import CARD, MODEL, WEIGHTS, Card, read_model
 from model.cards.page import PAGE
 from model.data.digits import Dataset
 from model.errors import DataError, ModelError, UsageError
@@ -106,6 +109,29 @@ def test_altered_weights_are_refused(copy: Path, samples: Dataset):
     (copy / WEIGHTS).write_bytes(content)
     with pytest.raises(ModelError, match="not what its card vouches for"):
         judge_again(copy, samples)
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        ("safetensors", "safetensors is not installed. Install it: pip install 'digitmill[train]'."),
+        ("tensorflow", "TensorFlow is not installed. Install it: pip install 'digitmill[train]'."),
+    ],
+)
+def test_a_missing_package_is_explained(copy: Path, samples: Dataset, monkeypatch, module: str, message: str):
+    """If a package is not installed, the message says how to install it, and the card stays as it is."""
+    before = (copy / CARD).read_bytes()
+    monkeypatch.setitem(sys.modules, module, None)  # Python then refuses to import it
+    with pytest.raises(UsageError, match=re.escape(message)):
+        judge_again(copy, samples)
+    assert (copy / CARD).read_bytes() == before
+
+
+def test_help_shows_the_name_of_the_command():
+    """`python -m model.evaluation --help` shows this name."""
+    command = [sys.executable, "-m", "model.evaluation", "--help"]
+    help_text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert help_text.startswith("usage: python -m model.evaluation ")
 
 
 def test_the_command(copy: Path, trained, capsys):
