@@ -1,9 +1,10 @@
-"""How many images that people made themselves are read rightly, and which ones are not.
+"""Measure how many images that people made themselves are read correctly, and list the others.
 
     python benchmarks/accuracy_wild.py FOLDER [--mistakes]
 
-FOLDER holds images as `<set>/<label>/<file>`, labels 0 to 9. Each goes the way of a worker's images: it is decoded,
-normalised and classified by the model that ships with the package. An image that cannot be read counts as wrong.
+FOLDER holds images as `<set>/<label>/<file>`, with labels 0 to 9. The benchmark does what a worker does: it decodes and
+normalises each image, and the model that ships with the package classifies it. An image that is refused counts as
+wrong.
 """
 
 import argparse
@@ -17,14 +18,14 @@ from model.errors import ImageError
 from model.images.preprocess import preprocess
 from model.inference.classifier import Classifier
 
-UNREAD = -1
+REFUSED = -1
 
 
 def main() -> None:
-    """Measure and print a table per set."""
+    """Measure each set and print its table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--mistakes", action="store_true", help="name the files read wrongly")
+    parser.add_argument("folder", type=Path, help="folder of the sets")
+    parser.add_argument("--mistakes", action="store_true", help="name the misread files")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     classifier = Classifier.baseline()
@@ -44,16 +45,16 @@ def _report(name: str, files: list[Path], classifier: Classifier, *, name_mistak
             errors[index] = error
     labels = np.array([int(file.parent.name) for file in files])
     digits = classifier.classify(images).digits.astype(np.int64)
-    digits[list(errors)] = UNREAD
+    digits[list(errors)] = REFUSED
     right = digits == labels
     print(f"{name}: {right.sum()} of {len(files)} right, {right.mean():.2%}")
     for label in np.unique(labels):
         of_label = labels == label
-        taken_for = Counter(int(digit) for digit in digits[of_label & ~right] if digit != UNREAD)
-        others = ", ".join(f"{count} as {digit}" for digit, count in taken_for.most_common())
+        mistakes = Counter(int(digit) for digit in digits[of_label & ~right] if digit != REFUSED)
+        others = ", ".join(f"{count} as {digit}" for digit, count in mistakes.most_common())
         print(f"  {label}: {right[of_label].sum():4} of {of_label.sum():4}  {others}")
     for code, count in Counter(error.code for error in errors.values()).items():
-        print(f"  {count} not read: {code}")
+        print(f"  {count} refused: {code}")
     if name_mistakes:
         for index in np.flatnonzero(~right).tolist():
             print(f"  {files[index]}: {errors[index].sentence if index in errors else digits[index]}")

@@ -1,10 +1,11 @@
-"""How well a model reads MNIST's test images under fifteen kinds of corruption.
+"""Measure how well a model reads MNIST's test images under fifteen kinds of corruption.
 
     python benchmarks/corruptions.py [--model FOLDER] [--path] [--mnist FOLDER] [--count N] [--show FOLDER]
 
-`network`: the network is shown the corrupted 28×28 images as they are. `path`, with --path, about a minute more: each
-is encoded as PNG and goes the way of a worker's images, is decoded, normalised and classified; a refusal is wrong.
-With --show it draws what is read wrongly, per kind: image, label and reading, to judge whether a person could.
+The table `network` is for the network alone, which sees the corrupted 28×28 images as they are. With --path, which
+takes about a minute more, the table `path` is for all that a worker does: each image is encoded as PNG, decoded,
+normalised and classified. An image that is refused counts as wrong. With --show the benchmark draws the misread images
+of each kind with label and reading, so that people can judge whether they are readable.
 """
 
 import argparse
@@ -22,53 +23,55 @@ from model.evaluation.robustness import Reading, as_files, directly, evenly, rea
 from model.inference.classifier import Classifier
 from model.metrics import NONE
 
-ENOUGH, MIN = 0.96, 0.88
-"""What is asked: of the mean over the kinds, and of each kind."""
+MIN_MEAN, MIN_EACH = 0.96, 0.88
+"""Required accuracies: of the mean over the kinds, and of each kind."""
 
-TILE, COLUMNS, MAX = 84, 14, 84
-"""Pixels of a side of a drawn image, images in a row, images drawn of a kind."""
+TILE, COLUMNS, MAX_TILES = 84, 14, 84
+"""Side of a drawn image in pixels, number of images in a row, and maximum number of images for a kind."""
 
 
 def main() -> None:
     """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=BASELINE, help="folder of a model (default: the baseline)")
-    parser.add_argument("--path", action="store_true", help="measure the whole way of a user's image too")
-    parser.add_argument("--mnist", type=Path, default=os.environ.get("DIGITMILL_MNIST"), help="folder with MNIST")
-    parser.add_argument("--count", type=int, default=10_000, help="test images, evenly chosen (default: all 10,000)")
-    parser.add_argument("--seed", type=int, default=0, help="of the corruptions (default 0)")
-    parser.add_argument("--show", type=Path, metavar="FOLDER", help="draw what is read wrongly, one picture per kind")
+    parser.add_argument("--model", type=Path, default=BASELINE, help="folder of the model (default: the baseline)")
+    parser.add_argument("--path", action="store_true", help="also measure images that are sent as files")
+    parser.add_argument("--mnist", type=Path, default=os.environ.get("DIGITMILL_MNIST"), help="folder that holds MNIST")
+    parser.add_argument(
+        "--count", type=int, default=10_000, help="number of test images, evenly chosen (default: all 10,000)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the corruptions (default: 0)")
+    parser.add_argument("--show", type=Path, metavar="FOLDER", help="draw the misread images, one picture per kind")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     card, model = read_model(arguments.model)
     classifier = Classifier(model, temperature=card.temperature)
     test = evenly(load_test(Path(arguments.mnist) if arguments.mnist else None), arguments.count)
     print(f"{card.version}, {len(test):,} of MNIST's test images, seed {arguments.seed}")
-    ways = {"network": directly(classifier)} | ({"path": as_files(classifier)} if arguments.path else {})
-    for way, read in ways.items():
+    readers = {"network": directly(classifier)} | ({"path": as_files(classifier)} if arguments.path else {})
+    for way, read in readers.items():
         _report(way, list(readings(read, test.images, seed=arguments.seed)), test, arguments.show)
 
 
 def _report(way: str, found: list[Reading], test: Digits, folder: Path | None) -> None:
-    """Print a table, the worst kind first, and draw the mistakes."""
+    """Print a table, the worst kind first, and draw the misread images."""
     scores = {reading.name: Score.between(test.labels, reading.digits) for reading in found}
     refused = {reading.name: int((reading.digits == NONE).sum()) for reading in found}
-    taken = {reading.name: _taken(reading, test) for reading in found}
-    print(f"\n{way:<16}{'right':>8}{'95 % interval':>20}{'refused':>9}  most mistaken")
+    mistakes = {reading.name: _mistakes(reading, test) for reading in found}
+    print(f"\n{way:<16}{'right':>8}{'95 % interval':>20}{'refused':>9}  most frequent mistakes")
     for name, score in sorted(scores.items(), key=lambda item: item[1]):
         interval = f"{score.low:.2%} to {score.high:.2%}"
-        verdict = "" if score.accuracy >= MIN else f"  (below {MIN:.0%})"
-        print(f"{name:<16}{score.accuracy:>8.2%}{interval:>20}{refused[name]:>9}  {taken[name]}{verdict}")
+        verdict = "" if score.accuracy >= MIN_EACH else f"  (below {MIN_EACH:.0%})"
+        print(f"{name:<16}{score.accuracy:>8.2%}{interval:>20}{refused[name]:>9}  {mistakes[name]}{verdict}")
     mean = np.mean([score.accuracy for score in scores.values()])
-    print(f"{'mean':<16}{mean:>8.2%}" + ("" if mean >= ENOUGH else f"  (below {ENOUGH:.0%})"))
+    print(f"{'mean':<16}{mean:>8.2%}" + ("" if mean >= MIN_MEAN else f"  (below {MIN_MEAN:.0%})"))
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
         for reading in found:
             cv2.imwrite(str(folder / f"{way}-{reading.name}.png"), _drawn(reading, test))
 
 
-def _taken(reading: Reading, test: Digits) -> str:
-    """The commonest mistakes, but for refusals."""
+def _mistakes(reading: Reading, test: Digits) -> str:
+    """Return the most frequent mistakes, without refusals."""
     wrong = (reading.digits != test.labels) & (reading.digits != NONE)
     pairs = zip(test.labels[wrong].tolist(), reading.digits[wrong].tolist(), strict=True)
     return ", ".join(f"{count} {true}→{digit}" for (true, digit), count in Counter(pairs).most_common(4))
@@ -76,7 +79,7 @@ def _taken(reading: Reading, test: Digits) -> str:
 
 def _drawn(reading: Reading, test: Digits) -> cv2.typing.MatLike:
     tiles = []
-    for index in np.flatnonzero(reading.digits != test.labels)[:MAX]:
+    for index in np.flatnonzero(reading.digits != test.labels)[:MAX_TILES]:
         tile = cv2.resize(reading.images[index], (TILE, TILE), interpolation=cv2.INTER_NEAREST)
         tile = cv2.copyMakeBorder(tile, 14, 2, 2, 2, cv2.BORDER_CONSTANT, value=(90,))
         digit = "none" if reading.digits[index] == NONE else str(reading.digits[index])

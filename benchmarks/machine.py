@@ -1,4 +1,4 @@
-"""What every benchmark needs: real digits, and on what it ran."""
+"""What the benchmarks share: real digits, and the names of commit and processor."""
 
 import platform
 import subprocess
@@ -13,22 +13,22 @@ from worker.settings import Settings
 
 
 def digits(settings: Settings) -> Digits:
-    """MNIST's test images, or scikit-learn's digits where it cannot be had."""
+    """Return MNIST's test images, or the sample digits if MNIST is not available."""
     try:
         return load_test(settings.mnist, cache=settings.cache, download=not settings.offline)
     except DataError as fault:
-        print(f"{fault} Using scikit-learn's digits.", file=sys.stderr)
+        print(f"{fault} Using the sample digits instead.", file=sys.stderr)
         return sample_digits.load().test
 
 
 def commit() -> str:
-    """The commit that is measured."""
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607  git, wherever it is
+    """Return the short name of the measured commit, or "unknown"."""
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607  git, wherever it is installed
     return done.stdout.strip() or "unknown"
 
 
 def processor() -> str:
-    """The name of the processor, as the system tells it."""
+    """Return the name of the processor, as the system reports it."""
     for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

@@ -1,13 +1,14 @@
-"""What images of a style that the model misreads teach it, and what it forgets for that: `digitmill train --quick`.
+"""Measure what a model learns from taught images of a style that it misreads, and what it forgets meanwhile.
 
     python benchmarks/teaching.py --mnist FOLDER [--model FOLDER] [--count 200] [--seed 1] [--styles NAME …]
     python benchmarks/teaching.py --mnist FOLDER --together
     python benchmarks/teaching.py --mnist FOLDER --again 5
 
-The first refines the model once per style, each time from the same start; the second once, on all styles; the third so
-many times in a row, on one style more each time, and each time from the model before, whether the gate let it pass or
-not. The training is the process that a trainer starts, without a queue. No style is drawn in training (`model.augmentation.drawn_digits`);
-every figure is of other drawings than those that were taught. Sure: of these, with a confidence of at least 0.8.
+The first command refines the model once per style, each time from the same model. The second refines it once, on all
+styles. The third refines it five times in a row, on one style more each time, and each time from the model before,
+whether the gate let that pass or not. The benchmark runs the process that a trainer starts for `digitmill train
+--quick`, without a queue. Training itself does not draw these styles (`model.augmentation.drawn_digits`). All figures
+are for other drawings than the taught ones; "sure" is their share with a confidence of at least 0.8.
 """
 
 import argparse
@@ -34,11 +35,13 @@ from model.training.options import TrainingOptions
 from worker.cores import cores
 
 UNSEEN = 400
+"""Number of drawings of a style that are read and were not taught."""
+
 SURE = 0.8
 
 
 class Kind(NamedTuple):
-    """A style, and which digit it is."""
+    """A style and its digit."""
 
     digit: int
     style: Style
@@ -56,34 +59,43 @@ KINDS: Final = {
 
 
 def main() -> None:
-    """Measure and print a line per training."""
+    """Run each training, measure it, and print its lines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mnist", type=Path, required=True, help="folder with MNIST's four IDX files or mnist.npz")
-    parser.add_argument("--model", type=Path, default=BASELINE, help="folder of a model (default: the baseline)")
-    parser.add_argument("--count", type=int, default=200, help="images that are taught of each style (default 200)")
-    parser.add_argument("--seed", type=int, default=1, help="of the training, and of what is drawn (default 1)")
+    parser.add_argument(
+        "--mnist", type=Path, required=True, help="folder that holds MNIST's four IDX files or mnist.npz"
+    )
+    parser.add_argument(
+        "--model", type=Path, default=BASELINE, help="folder of the model to refine (default: the baseline)"
+    )
+    parser.add_argument("--count", type=int, default=200, help="number of taught images of each style (default: 200)")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of the training and of the taught drawings (default: 1)"
+    )
     parser.add_argument(
         "--styles", nargs="+", choices=KINDS, default=list(KINDS), metavar="NAME", help=", ".join(KINDS)
     )
-    parser.add_argument("--together", action="store_true", help="teach all of them at once")
-    parser.add_argument("--again", type=int, default=0, metavar="N", help="refine so many times in a row")
-    asked = parser.parse_args()
-    lessons = [[name] for name in asked.styles]
-    if asked.again:
-        lessons = [asked.styles[: number + 1] for number in range(asked.again)]
-    elif asked.together:
-        lessons = [asked.styles]
+    parser.add_argument("--together", action="store_true", help="teach all styles at once")
+    parser.add_argument(
+        "--again", type=int, default=0, metavar="N", help="refine N times in a row, on one style more each time"
+    )
+    arguments = parser.parse_args()
+    trainings = [[name] for name in arguments.styles]
+    if arguments.again:
+        trainings = [arguments.styles[: number + 1] for number in range(arguments.again)]
+    elif arguments.together:
+        trainings = [arguments.styles]
     print(f"{'':4}{'style':28}{'before':>8}{'after':>8}{'sure':>8}{'MNIST, test':>20}  seconds  gate")
     with tempfile.TemporaryDirectory() as folder:
-        model = asked.model
-        for number, names in enumerate(lessons):
-            trained = _refine(model, asked.mnist, Path(folder) / str(number), names, asked.count, asked.seed + number)
-            if asked.again:
-                model = trained
+        model = arguments.model
+        for number, names in enumerate(trainings):
+            seed = arguments.seed + number
+            refined = _refine(model, arguments.mnist, Path(folder) / str(number), names, arguments.count, seed)
+            if arguments.again:
+                model = refined
 
 
 def _refine(model: Path, mnist: Path, folder: Path, names: Sequence[str], count: int, seed: int) -> Path:
-    """Teach these styles to a model and print what came of it; return the new model's folder."""
+    """Teach these styles to a model, print the results, and return the folder of the new model."""
     (folder / LIVE).mkdir(parents=True)
     for name in (CARD, MODEL, WEIGHTS):
         shutil.copy(model / name, folder / LIVE)
@@ -100,7 +112,7 @@ def _refine(model: Path, mnist: Path, folder: Path, names: Sequence[str], count:
         threads=cores(),
     ).write(folder)
     started = time.perf_counter()
-    # Standard input stays open, or the process takes its trainer for dead.
+    # Standard input must stay open. Otherwise the process believes that its trainer is dead.
     with subprocess.Popen(
         [sys.executable, "-m", "model.training.retrain", str(folder)],
         stdin=subprocess.PIPE,

@@ -1,5 +1,5 @@
-"""The network and all that concerns single images: data, training, export, decoding, classifying, judging.
+"""The network and everything that concerns single images: data, training, export, decoding, classifying, judging.
 
-Nothing here knows Celery, Redis or an environment variable. TensorFlow is imported only by `network`, `fit`, `train`
-and `export`; `classifier` needs LiteRT alone; `preprocess` and `metrics` need neither.
+No module here knows Celery, Redis or environment variables. Only `model.network` and `model.training` import
+TensorFlow; `model.evaluation` imports it when it judges. `model.inference` needs LiteRT; the other rooms need neither.
 """

@@ -1,24 +1,26 @@
-"""The errors of images, data and models; each message names the fault and the remedy.
+"""The errors of images, data and models. Each message names the fault and the remedy.
 
 DigitmillError
-├── UsageError        The request cannot be carried out as given: a missing path, a bad setting.
-├── ImageError        One image cannot be classified; it becomes one error row, and its neighbours are not affected.
+├── UsageError        The request cannot be carried out: a path is missing, a setting is wrong, a package is missing.
+├── ImageError        One image cannot be classified. It becomes one error row; its neighbours are not affected.
 ├── DataError         Training or test data is missing, altered or unreadable.
-└── ModelError        A model is missing, altered, or does not fit the code.
+└── ModelError        A model is missing or altered, or it does not fit the code.
 
 `worker.contract.errors` adds the errors of the queue to this tree.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import NamedTuple
 
 
 class DigitmillError(Exception):
-    """Anything that digitmill itself has to say; the command line prints it without a traceback."""
+    """The base of all errors that digitmill raises on purpose. The command line prints them without a traceback."""
 
 
 class UsageError(DigitmillError):
-    """What was asked for cannot be done as asked."""
+    """The request cannot be carried out as it was given."""
 
 
 class DataError(DigitmillError):
@@ -26,28 +28,28 @@ class DataError(DigitmillError):
 
 
 class ModelError(DigitmillError):
-    """A model is missing, altered, or does not fit the code."""
+    """A model is missing or altered, or it does not fit the code."""
 
 
 class FailureCode(StrEnum):
-    """Why one image has no prediction. The values are stable: they stand in reports and are safe to match on."""
+    """The reason why an image has no prediction. The values are stable: reports contain them, programs read them."""
 
-    EMPTY = "empty"  # no bytes at all
-    NOT_AN_IMAGE = "not_an_image"  # none of the formats on the allow-list
-    BROKEN = "broken"  # an image format, but truncated or corrupt
-    TOO_LARGE = "too_large"  # more bytes or pixels than are ever decoded
-    SEVERAL_FRAMES = "several_frames"  # an animation or a document of several pages
-    BLANK = "blank"  # nothing is drawn on it
+    EMPTY = "empty"  # the file has no bytes
+    NOT_AN_IMAGE = "not_an_image"  # the format is not on the allow-list
+    BROKEN = "broken"  # the format is an image format, but the file is truncated or corrupt
+    TOO_LARGE = "too_large"  # the file has more bytes or pixels than digitmill ever decodes
+    SEVERAL_FRAMES = "several_frames"  # the file is an animation or a document of several pages
+    BLANK = "blank"  # nothing is drawn on the image
     UNREADABLE = "unreadable"  # the file or archive member cannot be read
-    MISSING = "missing"  # named by a label file, but not there
-    CONTRADICTORY = "contradictory"  # to be taught with two labels at once
-    UNSAFE_PATH = "unsafe_path"  # an archive member whose path leaves the archive
-    QUARANTINED = "quarantined"  # its worker process died on it, again and again
-    INTERNAL = "internal"  # a fault of digitmill's own
+    MISSING = "missing"  # a label file names the image, but it does not exist
+    CONTRADICTORY = "contradictory"  # one call teaches the same image with two labels
+    UNSAFE_PATH = "unsafe_path"  # the path of the archive member leaves the archive
+    QUARANTINED = "quarantined"  # the image made its worker process die repeatedly
+    INTERNAL = "internal"  # digitmill itself has a bug
 
 
 class Failure(NamedTuple):
-    """Why one image has no prediction, as it travels and stands in reports."""
+    """The reason why one image has no prediction, as messages and reports carry it."""
 
     code: FailureCode
     sentence: str
@@ -57,8 +59,8 @@ class ImageError(DigitmillError):
     """One image cannot be classified.
 
     Attributes:
-        code: the stable reason.
-        sentence: one sentence for people: the fault and, where there is one, the remedy.
+        code: Stable reason.
+        sentence: One sentence for people: the fault and, if there is one, the remedy.
     """
 
     def __init__(self, code: FailureCode, sentence: str) -> None:
@@ -68,5 +70,22 @@ class ImageError(DigitmillError):
 
     @property
     def failure(self) -> Failure:
-        """The same as a value."""
+        """The code and the sentence as a plain value."""
         return Failure(self.code, self.sentence)
+
+
+@contextmanager
+def required_extra(package: str, extra: str) -> Iterator[None]:
+    """Explain how to install a package if an import inside the block does not find it.
+
+    Args:
+        package: Name of the package, as people know it.
+        extra: Extra of digitmill that installs it.
+
+    Raises:
+        UsageError: The package is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{package} is not installed. Install it: pip install 'digitmill[{extra}]'.") from error

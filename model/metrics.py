@@ -1,7 +1,7 @@
-"""Judging predictions: accuracy, confusion, precision and recall, calibration. NumPy alone.
+"""Figures that judge predictions: accuracy, confusion, precision, recall and calibration. Needs only NumPy.
 
-Everywhere here `labels` holds true digits and `digits` predicted ones, integers (n,), where -1 means "none". An image
-without a true label is left out of every figure. An image without a prediction (it failed) counts as wrong.
+In this module `labels` holds true digits and `digits` holds predicted digits. Both are integers (n,); -1 means "none".
+An image without a true label does not count in any figure. An image without a prediction (it failed) counts as wrong.
 """
 
 from math import nan, sqrt
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 CLASSES = 10
 NONE = -1
-BINS = 15  # of Guo et al. 2017 and nearly everyone since: other counts give other errors, not to be compared
+BINS = 15  # as in Guo et al. 2017 and most later work; calibration errors with other numbers of bins do not compare
 
 Integers: TypeAlias = NDArray[np.integer[Any]]
 Floats: TypeAlias = NDArray[np.floating[Any]]
@@ -26,33 +26,41 @@ class Interval(NamedTuple):
 
 
 class ClassScore(NamedTuple):
-    """How well one digit is recognised. Precision, recall and F1 are 0 where they would be 0/0."""
+    """How well one digit is recognised. Precision, recall and F1 are 0 if their denominator is 0."""
 
-    precision: float  # of the images called this digit, how many are
-    recall: float  # of the images that are this digit, how many are called so
-    f1: float  # harmonic mean of the two
-    support: int  # images that are this digit, failed ones included
+    precision: float  # share of the images predicted as this digit that show it
+    recall: float  # share of the images that show this digit and are predicted as it
+    f1: float  # harmonic mean of precision and recall
+    support: int  # number of images that show this digit, failed ones included
 
 
 class Reliability(NamedTuple):
-    """Confidence against accuracy in equal-width bins of confidence; NaN where a bin is empty."""
+    """Confidence and accuracy in bins of confidence that have equal widths. An empty bin holds NaN."""
 
-    images: NDArray[np.int64]  # (bins,) how many
-    accuracy: NDArray[np.float64]  # (bins,)
-    confidence: NDArray[np.float64]  # (bins,) mean
+    images: NDArray[np.int64]  # (bins,), number of images
+    accuracy: NDArray[np.float64]  # (bins,), 0 to 1
+    confidence: NDArray[np.float64]  # (bins,), mean, 0 to 1
 
 
 def accuracy(labels: Integers, digits: Integers) -> float:
-    """The share of labelled images predicted right, failed ones in the denominator; NaN if none is labelled."""
+    """Return the share of labelled images whose prediction is right, or NaN if no image has a label.
+
+    The denominator includes images that failed.
+    """
     labelled = labels != NONE
     total = int(labelled.sum())
     return int((labels == digits)[labelled].sum()) / total if total else nan
 
 
 def wilson(correct: int, total: int, z: float = 1.959964) -> Interval:
-    """Wilson's score interval of a proportion, by default at 95 %; (0, 1) where nothing was counted.
+    """Return Wilson's score interval of a proportion (Wilson 1927, doi:10.2307/2276774).
 
-    Unlike the normal approximation it is sound near 100 %, where digits live (Wilson 1927, doi:10.2307/2276774).
+    Unlike the normal approximation it is sound near 100 %, where the accuracies of digit classifiers lie.
+
+    Args:
+        correct: Number of successes.
+        total: Number of trials. If it is 0, the interval is (0, 1).
+        z: Quantile of the normal distribution. The default gives a 95 % interval.
     """
     if not total:
         return Interval(0.0, 1.0)
@@ -64,9 +72,9 @@ def wilson(correct: int, total: int, z: float = 1.959964) -> Interval:
 
 
 def confusion(labels: Integers, digits: Integers) -> NDArray[np.int64]:
-    """How often each true digit (row) was predicted as each digit (column), int64 (10, 10).
+    """Count how often each true digit (row) was predicted as each digit (column), int64 (10, 10).
 
-    It counts the images that have both: a row may sum to less than its `support`, by the images that failed.
+    Only images with a label and a prediction count. So a row sums to its digit's `support` less the images that failed.
     """
     both = (labels != NONE) & (digits != NONE)
     cells = labels[both].astype(np.int64) * CLASSES + digits[both]
@@ -74,7 +82,7 @@ def confusion(labels: Integers, digits: Integers) -> NDArray[np.int64]:
 
 
 def per_class(labels: Integers, digits: Integers) -> list[ClassScore]:
-    """Precision, recall, F1 and support of the digits 0 to 9, in this order."""
+    """Return the scores of the digits 0 to 9, in this order."""
     matrix = confusion(labels, digits)
     scores = []
     for digit in range(CLASSES):
@@ -86,9 +94,15 @@ def per_class(labels: Integers, digits: Integers) -> list[ClassScore]:
 
 
 def reliability(labels: Integers, digits: Integers, confidences: Floats, bins: int = BINS) -> Reliability:
-    """Accuracy and mean confidence of the images whose confidence (n,), 0 to 1, falls in each of `bins` equal bins.
+    """Return accuracy and mean confidence by bins of confidence.
 
-    A bin includes its upper edge. Images without a label or a prediction have no place in it.
+    Images without a label or without a prediction do not count.
+
+    Args:
+        labels: True digits, integers (n,).
+        digits: Predicted digits, integers (n,).
+        confidences: Confidences of the predictions, floats (n,), 0 to 1.
+        bins: Number of bins. All have the same width, and each includes its upper edge.
     """
     both = (labels != NONE) & (digits != NONE)
     confidence = confidences[both].astype(np.float64)
@@ -104,8 +118,9 @@ def reliability(labels: Integers, digits: Integers, confidences: Floats, bins: i
 
 
 def expected_calibration_error(labels: Integers, digits: Integers, confidences: Floats, bins: int = BINS) -> float:
-    """By how much confidence differs from accuracy: mean over bins, weighted by count; 0 to 1, NaN without images.
+    """Return the expected calibration error, 0 to 1, or NaN if no image counts.
 
+    It is the mean difference of confidence and accuracy over the bins of `reliability`, weighted by their images.
     Guo et al. 2017, https://arxiv.org/abs/1706.04599, equation 3.
     """
     images, right, confidence = reliability(labels, digits, confidences, bins)

@@ -1,7 +1,7 @@
-"""Holding back what native libraries write to stderr, without losing what matters.
+"""Filter what native libraries write to stderr, without losing what matters.
 
-LiteRT and TensorFlow's converter write straight to file descriptor 2, and have no switch that Python can reach
-(https://github.com/google-ai-edge/LiteRT/issues/7420), so the descriptor itself is redirected for a moment.
+LiteRT and TensorFlow's converter write directly to file descriptor 2. Python cannot switch that off
+(https://github.com/google-ai-edge/LiteRT/issues/7420), so `without_chatter` redirects the descriptor for a moment.
 """
 
 import os
@@ -15,14 +15,18 @@ _STDERR = 2
 
 @contextmanager
 def without_chatter(*chatter: bytes) -> Iterator[None]:
-    """Drop lines on stderr that contain any of `chatter`; all others appear when the block ends.
+    """Drop some lines that the block writes to stderr. The others appear when the block ends.
 
-    When the block raises, every line appears: it may hold the reason. Lines of other threads only come a little late.
+    If the block raises, all lines appear, because they may name the reason. Lines that other threads write meanwhile
+    appear late.
+
+    Args:
+        chatter: Texts. A line that contains one of them is dropped.
     """
     sys.stderr.flush()
     try:
         stderr = os.dup(_STDERR)
-    except OSError:  # stderr is closed: nobody listens
+    except OSError:  # stderr is closed, so nobody reads it
         yield
         return
     with tempfile.TemporaryFile() as held:

@@ -16,7 +16,7 @@ from model.cards.card import BASELINE, Card, Epoch, Score
 from model.cards.decision import Decision, ModelAssessment
 from model.data.taught import TaughtFolder, fingerprint
 from model.errors import DataError, DigitmillError, Failure, FailureCode, ModelError, UsageError
-from model.training.assignment import ORDER, TrainingAssignment
+from model.training.assignment import ASSIGNMENT, TrainingAssignment
 from model.training.checkpoint import Checkpoint
 from model.training.options import TrainingOptions
 from producer.jobs.journal import Journal, read_journal
@@ -287,10 +287,10 @@ def test_decisions_are_read(taught: bool) -> None:
 def test_assignments_are_read(tmp_path: Path, name: str, assignment: TrainingAssignment) -> None:
     """Written again they have the same keys and values."""
     text = old(f"training/{name}.json")
-    (tmp_path / ORDER).write_bytes(text)
+    (tmp_path / ASSIGNMENT).write_bytes(text)
     assert TrainingAssignment.read(tmp_path) == assignment
     assignment.write(tmp_path)
-    assert json.loads((tmp_path / ORDER).read_bytes()) == json.loads(text)
+    assert json.loads((tmp_path / ASSIGNMENT).read_bytes()) == json.loads(text)
 
 
 def test_checkpoints_are_read() -> None:
@@ -522,7 +522,7 @@ SHA256 = (OLD / "teaching" / "sha256").read_text()
 
 def read_assignment(data: bytes, folder: Path) -> None:
     """Read a file as an assignment."""
-    (folder / ORDER).write_bytes(data)
+    (folder / ASSIGNMENT).write_bytes(data)
     TrainingAssignment.read(folder)
 
 

@@ -1,13 +1,13 @@
-"""A model's card: what it is, what it was trained on and how, how good it is, and the SHA-256 of its files.
+"""A model's card: what the model is, how and on what data it was trained, how good it is, and the SHA-256 of its files.
 
-Knows neither TensorFlow nor LiteRT: workers, trainer and command line all read cards.
+This module imports neither TensorFlow nor LiteRT, because workers, the trainer and the command line all read cards.
 """
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from model.cards.verification import verified
 from model.errors import ModelError
 from model.metrics import ClassScore, Integers, wilson
 from model.records import Damaged, OtherFormat, from_json, to_json
@@ -17,14 +17,14 @@ MODEL: Final = "model.tflite"
 WEIGHTS: Final = "weights.safetensors"
 CURVES: Final = "curves.png"
 BASELINE: Final = Path(__file__).parent.parent / "baseline"
-"""The folder of the model that ships with the package, and serves until something is published."""
+"""The folder of the model that ships with the package. It serves until a model is published."""
 
 FORMAT: Final = 1
-"""Of card.json. Unknown keys are ignored, so only a change that older code would misread needs a new number."""
+"""Format of card.json. Readers ignore unknown keys, so only changes that older code would misread raise the number."""
 
 
 class Score(NamedTuple):
-    """A proportion, counted, and Wilson's 95 % interval of it."""
+    """A counted proportion with its 95 % interval by Wilson."""
 
     correct: int
     total: int
@@ -34,78 +34,78 @@ class Score(NamedTuple):
 
     @classmethod
     def of(cls, correct: int, total: int) -> "Score":
-        """The score of `correct` out of `total`, which must not be 0."""
+        """Return the score of `correct` out of `total`, which must not be 0."""
         return cls(correct, total, correct / total, *wilson(correct, total))
 
     @classmethod
     def between(cls, some: Integers, others: Integers) -> "Score":
-        """On how many of n images both, integers (n,), name the same digit; n must not be 0."""
+        """Return on how many of n images both, integers (n,), name the same digit; n must not be 0."""
         return cls.of(int((some == others).sum()), len(some))
 
 
 class Scores(NamedTuple):
-    """The same images judged by Keras' float network and by its int8 export, which is the one that serves."""
+    """Accuracy of Keras' float network and of its int8 export on the same images. The export is what serves."""
 
     float: Score
     int8: Score
 
 
 class Data(NamedTuple):
-    """Which data a model was trained and judged on."""
+    """The data that a model was trained and judged on."""
 
     name: str
-    sha256: str  # of all of them; see `model.data.digits.sha256`
-    train: int
-    validation: int
-    test: int
+    sha256: str  # of training and test images; see `model.data.digits.sha256`
+    train: int  # number of images
+    validation: int  # likewise
+    test: int  # likewise
 
 
 class Epoch(NamedTuple):
-    """How training stood after one epoch."""
+    """The state of a training after one epoch."""
 
     number: int  # from 1
-    loss: float  # mean over the epoch, augmented and with dropout: hence often worse than in validation
+    loss: float  # mean over the epoch, on augmented images and with dropout, so often worse than in validation
     accuracy: float  # likewise
     validation_loss: float  # of the averaged weights, at the end of the epoch
     validation_accuracy: float  # likewise
     seconds: float
-    augmentation: float | None = None  # processor time that making its batches took, in seconds; unknown of older ones
+    augmentation: float | None = None  # processor time for making the batches, in seconds; older cards do not have it
 
 
 class Bin(NamedTuple):
-    """Confidence against accuracy, of the test images whose confidence falls between the edges of one of equal bins."""
+    """Accuracy and mean confidence of the test images whose confidence falls into one of several equal bins."""
 
     images: int
-    accuracy: float | None  # None where there is no image
-    confidence: float | None  # mean; likewise
+    accuracy: float | None  # None if the bin is empty
+    confidence: float | None  # mean; None if the bin is empty
 
 
 class Robustness(NamedTuple):
     """Accuracy of the int8 model on test images under each of `model.evaluation.corruptions`, by name."""
 
     seed: int  # of the corruptions
-    network: dict[str, Score]  # shown the corrupted images as they are
-    path: dict[str, Score]  # the whole way of a user's file; of a part of the images, for it takes longer
+    network: dict[str, Score]  # the network alone, shown the corrupted images as they are
+    path: dict[str, Score]  # the whole path of a user's file, on a part of the images, because it takes longer
 
 
 class Doubt(NamedTuple):
-    """What a threshold of confidence lets pass, where what is below it is looked at by people."""
+    """What one threshold of confidence does, if people look at each image below it."""
 
     threshold: float
-    passed: Score  # of images of no digit, drawn by `model.augmentation.outliers`, those that are not below it
-    doubted: Score | None  # of test images that are read rightly, those that are; None where none is read rightly
-    caught: Score | None  # of test images that are misread, those that are; None where none is misread
+    passed: Score  # images without a digit, by `model.augmentation.outliers`, that are not below it
+    doubted: Score | None  # correctly read test images that are below it; None if no image is read correctly
+    caught: Score | None  # misread test images that are below it; None if no image is misread
 
 
 class Seeded(NamedTuple):
-    """The test accuracy of one of several trainings that differ in nothing but the seed."""
+    """The test accuracy of one of several trainings that differ only in the seed."""
 
     seed: int
     test: Scores
 
 
 class Size(NamedTuple):
-    """How large a model is."""
+    """The size of a model."""
 
     parameters: int
     bytes: int  # of model.tflite
@@ -113,34 +113,34 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """All that is known of one model.
+    """All that is known about one model.
 
-    What follows `files` is missing from old cards, and None or empty when they are read.
+    Old cards do not have the fields after `files`. These are None or empty when an old card is read.
 
     Attributes:
-        version: its name, ending in the first 8 hexadecimal digits of the SHA-256 of model.tflite.
-        created: UTC, ISO 8601.
-        parent: version of the live model that it was meant to replace, or None.
-        data: what it was trained and judged on.
-        seed: of the random numbers in training.
+        version: Name of the model. It ends in the first 8 hexadecimal digits of the SHA-256 of model.tflite.
+        created: Time of the training, UTC, ISO 8601.
+        parent: Version of the live model that this model was meant to replace, or None.
+        data: Data of training, validation and test.
+        seed: Seed of all random numbers in training.
         recipe: `model.training.recipe.Recipe` as a dictionary.
-        epochs: the training curve.
-        validation: accuracy on images that were held out of training.
-        test: accuracy on the test set; reported, never used to choose anything.
-        agreement: on how many validation images float and int8 name the same digit.
-        per_class: of the int8 model on the test set, by digit.
-        confusion: likewise; row: true digit, column: predicted.
-        temperature: that calibrates its confidences, fitted on validation.
-        calibration_error: expected calibration error on the test set at this temperature, 15 bins.
-        files: SHA-256, hexadecimal, of each file beside the card.
-        reliability: of the int8 model on the test set at this temperature, in as many bins as `calibration_error`.
-        robustness: how well it reads images that went bad.
-        doubts: by threshold of confidence: what passes that is no digit, and how many digits are looked at for that.
-        size: of the network and its file.
-        training_seconds: of all epochs, those of teachers too; None if training was stopped and went on.
-        seeds: this training and others like it, by seed: what is luck, and what is the recipe.
-        intended_use: what the model is for.
-        not_for: what it must not be used for.
+        epochs: Training curve.
+        validation: Accuracy on images that were held out of training.
+        test: Accuracy on the test images. It is reported, and never decides anything.
+        agreement: Share of the validation images on which the float network and its int8 export name the same digit.
+        per_class: Scores of the int8 model on the test images, by digit.
+        confusion: Counts of the int8 model on the test images, 10 rows (true digit) of 10 columns (predicted digit).
+        temperature: Divisor of the logits that calibrates the confidences, fitted on the validation images.
+        calibration_error: Expected calibration error on the test images at this temperature, in 15 bins.
+        files: Hexadecimal SHA-256 of each file beside the card, by name.
+        reliability: Bins of the int8 model on the test images at this temperature, as many as for `calibration_error`.
+        robustness: Accuracy on corrupted images.
+        doubts: Effects of several thresholds of confidence.
+        size: Size of the network and of its file.
+        training_seconds: Duration of all epochs, those of teacher networks included; None if the training was resumed.
+        seeds: Test accuracies of this training and of others that differ only in the seed, by seed.
+        intended_use: Purpose of the model.
+        not_for: Uses that the model is not suitable for.
     """
 
     version: str
@@ -169,11 +169,24 @@ class Card:
 
     @property
     def refined(self) -> bool:
-        """Whether its training began with its parent's weights."""
+        """Whether the training started with the weights of the parent."""
         return bool(self.recipe.get("refines"))
 
+    def sha256(self, name: str) -> str:
+        """Return the SHA-256, hexadecimal, that the card gives for one of the model's files.
+
+        Raises:
+            ModelError: The card does not name the file.
+        """
+        if name not in self.files:
+            raise ModelError(
+                f"Model {self.version} has no {name}: its card names {', '.join(self.files) or 'no files'}. "
+                "Export the model again."
+            )
+        return self.files[name]
+
     def dumps(self) -> str:
-        """Return the card as JSON, readable by people too.
+        """Encode the card as JSON, indented so that people can read it.
 
         Raises:
             ModelError: A figure is not finite, which JSON cannot express.
@@ -188,10 +201,10 @@ class Card:
 
     @classmethod
     def loads(cls, text: str | bytes) -> "Card":
-        """Return the card that `dumps` wrote.
+        """Decode a card that `dumps` encoded.
 
         Raises:
-            ModelError: It is not a card, or has a format that this version does not read.
+            ModelError: The text is not a card, or its format is one that this version does not read.
         """
         try:
             return from_json(cls, text, format=FORMAT)
@@ -207,41 +220,47 @@ class Card:
 
     @classmethod
     def read(cls, folder: Path) -> "Card":
-        """Return the card in `folder`.
+        """Read the card in `folder`.
 
         Raises:
-            ModelError: It is missing, or it is not a card.
+            ModelError: The file cannot be read or is not a card.
         """
         return cls.loads(_bytes(folder / CARD))
 
     def write(self, folder: Path) -> None:
-        """Write card.json into `folder`. The files that it names should be there already: it vouches for them."""
+        """Write card.json into `folder`. Write the files that it names first, because it vouches for them.
+
+        Raises:
+            ModelError: A figure is not finite.
+            OSError: The file cannot be written.
+        """
         (folder / CARD).write_text(self.dumps(), encoding="utf-8")
 
 
 def read_file(folder: Path, card: Card, name: str) -> bytes:
-    """The content of one of the model's files, verified.
+    """Read and verify one of the model's files.
+
+    Args:
+        folder: Folder of the model.
+        card: Card of the model.
+        name: Name of the file.
+
+    Returns:
+        Content of the file.
 
     Raises:
-        ModelError: the card does not name it, it is missing, or its SHA-256 is not the card's.
+        ModelError: The card does not name the file, or the file cannot be read or does not have the card's SHA-256.
     """
-    if name not in card.files:
-        raise ModelError(f"Model {card.version} has no {name}; its card names {', '.join(card.files) or 'no files'}.")
-    content = _bytes(folder / name)
-    found = hashlib.sha256(content).hexdigest()
-    if found != card.files[name]:
-        raise ModelError(
-            f"{folder / name} is not what its card vouches for (SHA-256 {found[:8]}… instead of "
-            f"{card.files[name][:8]}…). Restore the file, or train the model again."
-        )
-    return content
+    expected = card.sha256(name)
+    remedy = "Restore the file, or train the model again."
+    return verified(_bytes(folder / name), expected, file=str(folder / name), remedy=remedy)
 
 
 def read_model(folder: Path) -> tuple[Card, bytes]:
-    """The card in `folder` and the verified content of its model.tflite.
+    """Read the card in `folder` and the content of its model.tflite, verified.
 
     Raises:
-        ModelError: either is missing or altered; the message names fault and remedy.
+        ModelError: One of the two cannot be read or is altered.
     """
     card = Card.read(folder)
     return card, read_file(folder, card, MODEL)

@@ -1,6 +1,6 @@
-"""What the gate found of a candidate and the model that was live: one of the candidate's files, `gate.json`.
+"""The gate's decision on a candidate and the model that was live: one of the candidate's files, `gate.json`.
 
-Knows neither LiteRT nor TensorFlow, so that whoever shows a decision needs none.
+This module imports neither LiteRT nor TensorFlow, so programs can show a decision without them.
 """
 
 from typing import Final, NamedTuple
@@ -10,39 +10,39 @@ from model.errors import ModelError
 from model.records import Damaged, from_json, to_json
 
 DECISION: Final = "gate.json"
-"""Its file; the candidate's card vouches for it."""
+"""Name of the file. The candidate's card vouches for it."""
 
 
 class ModelAssessment(NamedTuple):
-    """How one of the two models did."""
+    """Figures of one of the two models."""
 
     version: str
     validation: Score
-    taught: Score | None  # None where nothing taught is held out
+    taught: Score | None  # None if no taught images are held out
     recall: list[float]  # by digit, on the validation images
     bytes: int  # of model.tflite
     images_per_second: float  # best of three rounds of 1,024 images, one thread
 
 
 class Decision(NamedTuple):
-    """What the gate found."""
+    """The gate's verdict, and the figures that led to it."""
 
     passed: bool
     reason: str  # one sentence
     candidate: ModelAssessment
     live: ModelAssessment
-    agreement: Score  # of the candidate's int8 export with its float network
+    agreement: Score  # of the candidate's int8 export with its float network, on the validation images
 
     def dumps(self) -> bytes:
-        """Return the decision as JSON, readable by people too."""
+        """Encode the decision as JSON, indented so that people can read it."""
         return to_json(self, indent=1).encode()
 
     @classmethod
     def loads(cls, content: bytes) -> "Decision":
-        """Return the decision that `dumps` wrote.
+        """Decode a decision that `dumps` encoded.
 
         Raises:
-            ModelError: It is not a decision.
+            ModelError: The content is not a decision.
         """
         try:
             return from_json(cls, content)

@@ -1,4 +1,4 @@
-"""A model's card as a page of Markdown, for whoever comes upon the model's folder. card.json is the truth."""
+"""A model's card as a Markdown page, for people who find the model's folder. card.json is the source of its figures."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,13 +12,18 @@ PAGE: Final = "card.md"
 
 
 def write_card(card: Card, folder: Path) -> None:
-    """Write the page, then card.json, into `folder`, where the files that they name are already."""
+    """Write the page and then card.json into `folder`. Write the files that they name first.
+
+    Raises:
+        ModelError: A figure is not finite, which JSON cannot express.
+        OSError: A file cannot be written.
+    """
     (folder / PAGE).write_text(page(card), encoding="utf-8")
     card.write(folder)
 
 
 def page(card: Card) -> str:
-    """The page; what an old card does not tell is left out."""
+    """Return the page. It leaves out what an old card does not contain."""
     sections = [
         f"# Model `{card.version}`",
         _overview(card),
@@ -29,7 +34,7 @@ def page(card: Card) -> str:
         "### By digit",
         _per_class(card),
         "### Confusion",
-        "Rows: what it is. Columns: what it was called. Of the int8 model, on the test images.",
+        "Each row is a true digit, each column a predicted digit.\nThe counts are the int8 model's on the test images.",
         _table(["", *range(10)], ([f"**{digit}**", *row] for digit, row in enumerate(card.confusion))),
         "## Confidence",
         _confidence(card),
@@ -46,11 +51,11 @@ def page(card: Card) -> str:
 
 def _overview(card: Card) -> str:
     test = card.test.int8
-    size = f" {card.size.parameters:,} parameters, {card.size.bytes:,} bytes." if card.size else ""
+    size = f"\nIt has {card.size.parameters:,} parameters and takes {card.size.bytes:,} bytes." if card.size else ""
     return (
-        f"{_percent(test.accuracy)} of {test.total:,} test images ({_line(card.data.name)}) are read rightly; 95 % "
-        f"interval {_percent(test.low)} to {_percent(test.high)} (Wilson).{size}\n"
-        "Made from card.json, which says the same and more exactly."
+        f"The model reads {_percent(test.accuracy)} of {test.total:,} test images ({_line(card.data.name)}) correctly "
+        f"(Wilson's 95 % interval: {_percent(test.low)} to {_percent(test.high)}).{size}\n"
+        "This page is made from card.json, which holds the exact figures."
     )
 
 
@@ -62,14 +67,15 @@ def _uses(card: Card) -> str:
 
 
 def _accuracy(card: Card) -> str:
-    """The float network beside its int8 export."""
+    """Return the accuracies of the float network and of its int8 export."""
     rows = [
         (f"{part}, {scores.int8.total:,} images", _score(scores.float), _score(scores.int8))
         for part, scores in (("test", card.test), ("validation", card.validation))
     ]
     return (
-        _table(["", "float", "int8, which serves"], rows)
+        _table(["", "float", "int8 (serves)"], rows)
         + f"\n\nBoth name the same digit on {_score(card.agreement)} of the validation images."
+        + "\nThe ranges are 95 % intervals."
     )
 
 
@@ -80,8 +86,9 @@ def _seeds(seeds: Sequence[Seeded]) -> str:
     int8s = [each.test.int8.accuracy for each in seeds]
     names = [str(each.seed) for each in seeds] + ["**mean**", "standard deviation"]
     columns = [[_percent(share, 3) for share in (*way, mean(way), stdev(way))] for way in (floats, int8s)]
-    return "### Over seeds\n\nTrainings that differ in the seed alone, on the test images.\n\n" + _table(
-        ["seed", "float", "int8"], zip(names, *columns, strict=True)
+    return (
+        "### By seed\n\nThese trainings differ only in the seed.\nThe figures are accuracies on the test images.\n\n"
+        + _table(["seed", "float", "int8"], zip(names, *columns, strict=True))
     )
 
 
@@ -95,8 +102,9 @@ def _per_class(card: Card) -> str:
 
 def _confidence(card: Card) -> str:
     text = (
-        f"Calibrated on validation at temperature {card.temperature:.3f}. Expected calibration error on the test "
-        f"images {_percent(card.calibration_error)}, over {BINS} equal bins."
+        f"The temperature {card.temperature:.3f}, fitted on the validation images, calibrates the confidences.\nThe "
+        f"expected calibration error on the test images is {_percent(card.calibration_error)}, over {BINS} bins of "
+        "equal width."
     )
     if not card.reliability:
         return text
@@ -106,7 +114,7 @@ def _confidence(card: Card) -> str:
         for number, each in enumerate(card.reliability)
         if each.confidence is not None and (right := each.accuracy) is not None
     )
-    return text + "\n\n" + _table(["confidence", "test images", "mean confidence", "right"], rows)
+    return text + "\n\n" + _table(["confidence", "test images", "mean confidence", "accuracy"], rows)
 
 
 def _robustness(found: Robustness, recipe: dict[str, Any]) -> Iterable[str]:
@@ -114,24 +122,24 @@ def _robustness(found: Robustness, recipe: dict[str, Any]) -> Iterable[str]:
     first, second = (next(iter(way.values())).total for way in ways)
     yield "## Corrupted images"
     yield (
-        f"Test images under the corruptions of `model/evaluation/corruptions.py`, seed {found.seed}, with 95 % intervals: "
-        f"{first:,} shown to the network as they are, and {second:,} sent as files, decoded and normalised like a "
-        "user's, where a refusal counts as wrong."
+        f"Accuracy on test images under the corruptions of `model/evaluation/corruptions.py`, seed {found.seed}, with "
+        f"95 % intervals.\nThe network was shown {first:,} images as they are.\n{second:,} of them were also sent as "
+        "files, which were decoded and normalised like a user's files.\nAn image that was refused counts as wrong."
     )
     if recipe.get("degradation", recipe.get("wear")):
-        yield "It was trained on wear of some of these kinds, so they are not news to it."
+        yield "Training degraded images by similar kinds, so these corruptions are not entirely new to the model."
     means = [_percent(mean(score.accuracy for score in way.values())) for way in ways]
     rows = [(name.replace("_", " "), *(_score(way[name]) for way in ways)) for name in found.network]
     yield _table(["corruption", "as they are", "as files"], [*rows, ("**mean**", *means)])
 
 
 def _doubts(doubts: Sequence[Doubt]) -> Iterable[str]:
-    yield "## What is no digit"
+    yield "## Images without a digit"
     yield (
-        f"Where people look at each image whose confidence is below a threshold: how many of "
-        f"{doubts[0].passed.total:,} images of no digit pass unseen (letters, signs, scribbles and so on, drawn by the "
-        "rules of `model/augmentation/outliers.py`), and how many test images are looked at. Training may draw by these rules too; "
-        "`benchmarks/not_a_digit.py` measures on what it does not."
+        "Suppose that people check each image whose confidence is below a threshold.\nThe table shows how many of "
+        f"{doubts[0].passed.total:,} images without a digit pass unchecked (letters, signs, scribbles and so on, drawn "
+        "by the rules of `model/augmentation/outliers.py`), and how many test images people must check.\nTraining may "
+        "use images by the same rules; `benchmarks/not_a_digit.py` measures with others."
     )
     rows = [
         (
@@ -142,7 +150,7 @@ def _doubts(doubts: Sequence[Doubt]) -> Iterable[str]:
         )
         for each in doubts
     ]
-    yield _table(["threshold", "no digit, unseen", "read rightly, looked at", "misread, looked at"], rows)
+    yield _table(["threshold", "no digit, unchecked", "read correctly, checked", "misread, checked"], rows)
 
 
 def _training(card: Card) -> str:
@@ -164,11 +172,11 @@ def _time(card: Card) -> str:
     if card.training_seconds is not None:
         return f"{card.training_seconds / 60:.1f} minutes"
     own = f"{sum(epoch.seconds for epoch in card.epochs) / 60:.1f} minutes"
-    return f"{own}, and that of its teachers" if card.recipe.get("teachers") else own
+    return f"{own}, plus the time for its teacher networks" if card.recipe.get("teachers") else own
 
 
 def _augmentation(epochs: Sequence[Epoch]) -> Iterable[tuple[str, object]]:
-    """How much of one processor it takes beside the training; if it were nearly all, the network might be waiting."""
+    """Return its share of one processor's time. If it is nearly 100 %, the network may have waited for images."""
     making = [epoch.augmentation for epoch in epochs if epoch.augmentation is not None]
     seconds = sum(epoch.seconds for epoch in epochs)
     if seconds and len(making) == len(epochs):
@@ -176,7 +184,7 @@ def _augmentation(epochs: Sequence[Epoch]) -> Iterable[tuple[str, object]]:
 
 
 def _flat(recipe: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, object]]:
-    """The recipe as `python -m model.training.train --set` takes it."""
+    """Yield the recipe in the form that `python -m model.training --set` takes."""
     for name, value in recipe.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
@@ -193,7 +201,7 @@ def _percent(share: float, decimals: int = 2) -> str:
 
 
 def _table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
-    """A table, whose cells cannot break it."""
+    """Return a table. Each cell is escaped, so that its content cannot break the table."""
     head = list(head)
     lines: list[Iterable[object]] = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)

@@ -1,1 +1,1 @@
-"""Data sets: MNIST, IDX files, the sample digits, images that users taught. Knows no networks."""
+"""Data sets: MNIST, IDX files, the sample digits, and the images that users taught. Never imports networks."""

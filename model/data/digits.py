@@ -1,4 +1,4 @@
-"""Labelled images of digits: the one form in which data reach training and judging."""
+"""Labelled images of digits: training and judging take data in this form only."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class Digits:
     """Images and their true digits, in a fixed order.
 
     Attributes:
-        images: uint8 (n, 28, 28), light ink on black.
-        labels: uint8 (n,), 0 to 9.
+        images: Images, uint8 (n, 28, 28), light ink on black.
+        labels: Digits that they show, uint8 (n,), 0 to 9.
 
     Raises:
-        DataError: shapes or dtypes differ from these, or a label is above 9.
+        DataError: Shapes or dtypes differ from these, or a label is above 9.
     """
 
     images: NDArray[np.uint8]
@@ -40,12 +40,12 @@ class Digits:
         return len(self.labels)
 
     def __getitem__(self, chosen: slice | NDArray[np.intp]) -> "Digits":
-        """The chosen rows, in the chosen order."""
+        """Return the chosen rows, in the chosen order."""
         return Digits(self.images[chosen], self.labels[chosen])
 
 
 class Dataset(NamedTuple):
-    """What a network is trained on and what it is judged on; the second is never used to choose anything."""
+    """Images to train a network on, and images to test it on. The test images never decide anything."""
 
     name: str
     train: Digits
@@ -53,7 +53,7 @@ class Dataset(NamedTuple):
 
 
 def sha256(*parts: Digits) -> str:
-    """Hexadecimal SHA-256 over the images, then the labels, of each part in turn: which data exactly."""
+    """Return the hexadecimal SHA-256 that identifies data: of the images, then the labels, of each part in turn."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(np.ascontiguousarray(part.images).data)
@@ -62,24 +62,36 @@ def sha256(*parts: Digits) -> str:
 
 
 def held_out(images: NDArray[np.uint8], share: float) -> NDArray[np.bool_]:
-    """Which of the images (n, 28, 28) `hold_out` sets apart, bool (n,): for a larger share the same and others."""
+    """Mark the images that `hold_out` sets apart. A larger share marks the same images and more.
+
+    Args:
+        images: Images, uint8 (n, 28, 28).
+        share: Share to set apart, 0 to 1.
+
+    Returns:
+        Marks, bool (n,).
+    """
     limit = round(share * 2**64)
     hashes = (hashlib.sha256(image.data).digest() for image in np.ascontiguousarray(images))
     return np.array([int.from_bytes(digest[:8], "big") < limit for digest in hashes], bool)
 
 
 def hold_out(digits: Digits, share: float) -> tuple[Digits, Digits]:
-    """Set about a `share` (0 to 1) of the images apart for validation: those whose SHA-256 is low enough.
+    """Set about a share of the images apart for validation: those whose SHA-256 is low enough.
 
-    A hash shuffles as well as random numbers, needs no seed, and does not change with NumPy's version. Each image
-    decides for itself, whatever else is there: data may grow and no image changes sides, so the live model and every
-    candidate are compared on images that none of them was trained on; and an image that occurs twice is on one side.
+    A hash shuffles as well as random numbers do, needs no seed, and does not change with NumPy's version. An image's
+    own hash decides, whatever other images there are. So when the data grow, no image changes sides, and the live model
+    and all candidates are compared on images that none of them was trained on. Copies of an image are on the same side.
+
+    Args:
+        digits: Images to divide.
+        share: Share to set apart, 0 to 1.
 
     Returns:
-        The rest and those set apart, each in its original order.
+        The remaining images and the images set apart, each in their original order.
 
     Raises:
-        DataError: there are too few images for one of them.
+        DataError: One of the two would be empty, because there are too few images.
     """
     held = held_out(digits.images, share)
     if held.all() or not held.any():

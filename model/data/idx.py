@@ -1,7 +1,7 @@
 """The IDX file format of MNIST (http://yann.lecun.com/exdb/mnist/), for arrays of unsigned bytes.
 
-Two zero bytes, the type (8: unsigned byte), the number of dimensions, each dimension as a big-endian 32-bit integer,
-and the values in C order.
+A file holds two zero bytes, the type (8: unsigned byte), the number of dimensions, each dimension as a big-endian
+32-bit integer, and the values in C order.
 """
 
 import gzip
@@ -19,15 +19,24 @@ _UNSIGNED_BYTE = 8
 
 
 def read(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The array in an IDX file, gzipped or not, which must have this shape.
+    """Read the array in an IDX file.
 
-    Never unpacks more than that shape needs, whatever the file holds.
+    It never unpacks more bytes than the shape needs, whatever the file holds.
+
+    Args:
+        path: File to read, gzipped or not.
+        shape: Shape that the array must have.
+
+    Returns:
+        The array, uint8, of that shape.
 
     Raises:
-        DataError: the file cannot be read, is no IDX file of unsigned bytes, or is too short, too long or otherwise
-            shaped.
+        DataError: The file cannot be read, is not an IDX file of unsigned bytes, or is too short, too long or of
+            another shape.
     """
-    limit = len(_header(shape)) + int(np.prod(shape)) + 1  # one more than belongs there, to notice what is too long
+    limit = (
+        len(_header(shape)) + int(np.prod(shape)) + 1
+    )  # one byte more than belongs there shows a file that is too long
     try:
         with path.open("rb") as file:
             packed = file.read(2) == _GZIP
@@ -42,14 +51,21 @@ def read(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def parse(content: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The array in the content of an IDX file.
+    """Decode the content of an IDX file.
+
+    Args:
+        content: Content of the file, not gzipped.
+        shape: Shape that the array must have.
+
+    Returns:
+        The array, uint8, of that shape. It is read-only.
 
     Raises:
-        DataError: as in `read`.
+        DataError: The content is not an IDX file of unsigned bytes, or is too short, too long or of another shape.
     """
     header = _header(shape)
     if content[:4] != header[:4]:
-        raise DataError(f"This is no IDX file of {len(shape)}-dimensional unsigned bytes.")
+        raise DataError(f"This is not an IDX file of {len(shape)}-dimensional unsigned bytes.")
     if content[: len(header)] != header:
         raise DataError(f"This IDX file does not hold {' by '.join(map(str, shape))} values.")
     if len(content) - len(header) != np.prod(shape):
@@ -58,7 +74,7 @@ def parse(content: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def dump(array: NDArray[np.uint8]) -> bytes:
-    """The content of an IDX file that holds `array`."""
+    """Encode an array, uint8 of any shape, as the content of an IDX file."""
     return _header(array.shape) + array.tobytes()
 
 

@@ -1,7 +1,7 @@
-"""MNIST: 60,000 handwritten digits to train on, 10,000 to test on (LeCun, Cortes, Burges).
+"""MNIST: 60,000 handwritten digits to train on and 10,000 to test on (LeCun, Cortes, Burges).
 
-It is taken from a folder with the four IDX files (gzipped or not) or mnist.npz, from a cache, or from the network; and
-whatever it comes from, checksums tell that it is MNIST, byte for byte.
+This module reads it from a folder that holds the four IDX files (gzipped or not) or mnist.npz, from a cache, or from
+the network. In each case checksums prove that it is MNIST, byte for byte.
 """
 
 import hashlib
@@ -22,14 +22,14 @@ from model.errors import DataError
 NPZ = "mnist.npz"
 URL = f"https://storage.googleapis.com/tensorflow/tf-keras-datasets/{NPZ}"
 NPZ_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
-"""As in Keras, keras/src/datasets/mnist.py."""
+"""SHA-256 of mnist.npz, as in Keras, keras/src/datasets/mnist.py."""
 
 NPZ_BYTES = 11_490_434
 _TIMEOUT = 15  # seconds without a byte
 
-# For each part: name in IDX files, name in mnist.npz, shape, SHA-256 of the values. The values were taken from the
-# files whose MD5, unzipped, are the well-known 6bbc9ace… (training images), a25bea73… (their labels), 2646ac64… (test
-# images) and 27ae3e4e… (their labels).
+# For each part: name in IDX files, name in mnist.npz, shape, SHA-256 of the values. The values come from the files that
+# have, unzipped, the well-known MD5 sums 6bbc9ace… (training images), a25bea73… (their labels), 2646ac64… (test images)
+# and 27ae3e4e… (their labels).
 _PARTS = {
     "train": (
         (
@@ -48,27 +48,36 @@ _PARTS = {
 
 
 def load(folder: Path | None = None, *, cache: Path | None = None, download: bool = False) -> Dataset:
-    """MNIST, from the first of these that is given.
+    """Load MNIST from a folder, or else from the cache, or else from the network.
 
     Args:
-        folder: has the four IDX files or mnist.npz; when given, it must.
-        cache: folder that may have them too, and where a download is kept.
-        download: whether to fetch mnist.npz (11 MB) into the cache if it is not there.
+        folder: Folder that holds the four IDX files or mnist.npz. If it is given, nothing else is tried.
+        cache: Folder that may hold them too, and that keeps a download.
+        download: Whether to download mnist.npz (11 MB) into the cache if the cache does not hold it.
 
     Raises:
-        DataError: MNIST is not there, cannot be fetched, or is not MNIST; the message names the remedy.
+        DataError: MNIST is not there, cannot be downloaded or kept, or the files are not MNIST's.
     """
     found = _find(folder, cache, download=download)
     return Dataset("mnist", _load(found, "train"), _load(found, "test"))
 
 
 def load_test(folder: Path | None = None, *, cache: Path | None = None, download: bool = False) -> Digits:
-    """MNIST's 10,000 test images alone, without reading the 60,000 others; otherwise as `load`."""
+    """Load MNIST's 10,000 test images without reading the 60,000 training images.
+
+    Args:
+        folder: As for `load`.
+        cache: As for `load`.
+        download: As for `load`.
+
+    Raises:
+        DataError: The same reasons as for `load`.
+    """
     return _load(_find(folder, cache, download=download), "test")
 
 
 def _find(folder: Path | None, cache: Path | None, *, download: bool) -> Path:
-    """The folder that has MNIST, after downloading where need be."""
+    """Return the folder that holds MNIST, after a download if necessary."""
     if folder is not None:
         if not _has_mnist(folder):
             raise DataError(
@@ -79,7 +88,7 @@ def _find(folder: Path | None, cache: Path | None, *, download: bool) -> Path:
     if cache is not None and _has_mnist(cache):
         return cache
     if cache is None or not download:
-        raise DataError(f"MNIST is not at hand. Name a folder that holds its four IDX files or {NPZ}.")
+        raise DataError(f"MNIST was not found. Name a folder that holds its four IDX files or {NPZ}.")
     _download(cache)
     return cache
 
@@ -107,7 +116,7 @@ def _arrays(folder: Path, part: str) -> Iterator[NDArray[np.uint8]]:
         if array.shape != shape or hashlib.sha256(array.data).hexdigest() != expected:
             raise DataError(
                 f"{path or folder / NPZ} is not MNIST's (its checksum differs). Put the original file there, or "
-                "remove it to have it downloaded into the cache again."
+                "remove it so that digitmill downloads it into the cache again."
             )
         yield array
 
@@ -118,29 +127,29 @@ def _read_npz(path: Path, key: str) -> NDArray[np.uint8]:
             return np.ascontiguousarray(arrays[key], dtype=np.uint8)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
-            f"{path} is no readable {NPZ} ({error}). Put the original there, or remove it to have it downloaded into "
-            "the cache again."
+            f"{path} is not a readable {NPZ} ({error}). Put the original there, or remove it so that digitmill "
+            "downloads it into the cache again."
         ) from error
 
 
 def _download(cache: Path) -> None:
-    """Fetch mnist.npz into the cache; it appears there whole or not at all."""
+    """Download mnist.npz into the cache. It appears there completely or not at all."""
     try:
         with urllib.request.urlopen(URL, timeout=_TIMEOUT) as response:
             content = response.read(NPZ_BYTES + 1)
     except (urllib.error.URLError, OSError) as error:
         raise DataError(
-            f"Cannot download MNIST from {URL} ({error}). Fetch it elsewhere, and name the folder it is in."
+            f"Cannot download MNIST from {URL} ({error}). Download it elsewhere, and name the folder that holds it."
         ) from error
     if hashlib.sha256(content).hexdigest() != NPZ_SHA256:
         raise DataError(
-            f"What {URL} gave is not MNIST (its checksum differs). Try again, or name a folder that has it."
+            f"The file from {URL} is not MNIST (its checksum differs). Try again, or name a folder that holds MNIST."
         )
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=cache, delete=False) as file:
             file.write(content)
-        Path(file.name).chmod(0o644)  # nothing secret, and a cache may serve several users
+        Path(file.name).chmod(0o644)  # MNIST is not secret, and several users may share a cache
         Path(file.name).replace(cache / NPZ)
     except OSError as error:
         raise DataError(

@@ -1,8 +1,8 @@
-"""What users have taught: labelled images in a folder, which people can look at and correct by hand.
+"""The images that users have taught: a folder of labelled images, which people can look at and correct by hand.
 
-Each is a PNG file `<label>/<sha256>.png` of 28×28 pixels, named by the SHA-256 of its pixels: what is taught twice is
-there once. To remove one, delete its file; to correct a label, move the file into another folder. The file's text
-`Source` says what its user called it.
+Each image is a PNG file `<label>/<sha256>.png` of 28×28 pixels. The SHA-256 of its pixels is its name, so an image that
+users teach twice is there once. To remove an image, delete its file. To correct a label, move the file into another
+folder. The file's text `Source` holds the user's name for the image.
 """
 
 import contextlib
@@ -22,14 +22,14 @@ from model.data.digits import Digits, held_out
 from model.errors import UsageError
 
 HELD_OUT = 0.2
-"""Share of what is taught that is never trained on. More than any recipe's `validation`, and chosen by the same hashes:
-so what is left is all trained on, and the validation images are none but the data set's own."""
+"""Share of the taught images that no training ever sees. It is larger than `validation` in every recipe, and the same
+hashes choose both. So all the other taught images are trained on, and only the data set's own images validate."""
 
 WEIGHT = 0.1
-"""Share of the images of an epoch that what was taught should have, each distorted anew each time it is shown, …"""
+"""Wanted share of taught images among the images of an epoch. An image is distorted anew each time it is shown."""
 
 MAX_REPEATS = 25
-"""… unless each would be shown more often than this: then the network would learn a few by heart."""
+"""Maximum number of times that an epoch shows a taught image. With more, the network learns a few images by heart."""
 
 _SOURCE = "Source"
 _NAME = re.compile(r"[0-9a-f]{64}\.png")
@@ -44,38 +44,45 @@ class Taught(NamedTuple):
 
     @property
     def when(self) -> float:
-        """When it was taught, unix time in seconds: when its file was written.
+        """Time at which the image was taught, unix time in seconds: the time at which its file was written.
 
         Raises:
-            OSError: it has been removed.
+            OSError: The file cannot be read, for example because it has been removed.
         """
         return self.path.stat().st_mtime
 
     def name(self) -> str:
-        """What its user called it; "" if its file does not say, or is no such image any more."""
+        """Return the user's name for the image, or "" if the file does not hold one or cannot be read."""
         with contextlib.suppress(OSError, ValueError), Image.open(self.path, formats=["PNG"]) as picture:
             return str(picture.info.get(_SOURCE, ""))
         return ""
 
 
 class TaughtFolder:
-    """The folder in which taught images are kept.
+    """The folder that keeps the taught images.
 
     Args:
-        folder: made when something is stored.
+        folder: Path of the folder. `store` creates it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def store(self, image: NDArray[np.uint8], label: int, name: str = "") -> bool:
-        """Keep an image, uint8 (28, 28), with its label; return False if it was there with this label already.
+        """Keep an image with its label. A label that it had before is replaced.
 
-        With another label it is there only under the new one afterwards. It is on the disk when this returns, also
-        should the power fail.
+        When this returns, the image is on the disk, and a power failure does not lose it.
+
+        Args:
+            image: Pixels, uint8 (28, 28), light ink on black.
+            label: Digit that it shows, 0 to 9.
+            name: The user's name for the image.
+
+        Returns:
+            False if the folder already held the image with this label.
 
         Raises:
-            UsageError: the folder cannot be written.
+            UsageError: The folder cannot be written.
         """
         file = f"{fingerprint(image)}.png"
         path = self.folder / str(label) / file
@@ -88,33 +95,35 @@ class TaughtFolder:
                 if other != path.parent:
                     (other / file).unlink(missing_ok=True)
         except OSError as fault:
-            raise UsageError(f"Cannot keep what is taught in {self.folder}: {fault.strerror}. Mend that.") from fault
+            raise UsageError(
+                f"Cannot write taught images into {self.folder}: {fault.strerror}. Make it writable or make room there."
+            ) from fault
         return fresh
 
     def state(self) -> tuple[tuple[int, int], ...]:
-        """Something that changes whenever an image comes, goes or moves."""
+        """Return a value that changes whenever an image is added, removed or moved."""
         return tuple((int(folder.name), folder.stat().st_mtime_ns) for folder in self._folders())
 
     def list(self) -> list[Taught]:
-        """All images, by label and name."""
+        """Return all images, ordered by label and SHA-256."""
         return [Taught(int(path.parent.name), path.stem, path) for path in self._paths()]
 
     def get(self, sha256: str) -> Taught | None:
-        """The image with this SHA-256, or None if it is not taught."""
+        """Return the image with this SHA-256, or None if it is not taught."""
         for folder in self._folders() if _NAME.fullmatch(f"{sha256}.png") else ():
             if (path := folder / f"{sha256}.png").is_file():
                 return Taught(int(folder.name), sha256, path)
         return None
 
     def remove(self, sha256: str) -> bool:
-        """Forget the image with this SHA-256; return False if it was not there."""
+        """Remove the image with this SHA-256. Return False if it was not there."""
         taught = self.get(sha256)
         if taught:
             taught.path.unlink(missing_ok=True)
         return taught is not None
 
     def load(self) -> tuple[Digits, Digits]:
-        """What to train on, and what is held out of it. A file that is no such image any more is passed over."""
+        """Return the images to train on and the images held out of training. Skip files that are not such images."""
         images, labels = [], []
         for taught in self.list():
             with contextlib.suppress(OSError, ValueError), Image.open(taught.path, formats=["PNG"]) as picture:
@@ -139,7 +148,12 @@ def fingerprint(image: NDArray[np.uint8]) -> str:
 
 
 def mixed(train: Digits, taught: Digits) -> Digits:
-    """The training images with what was taught among them, so often that it counts beside them."""
+    """Add the taught images to the training images, repeated until they have the share `WEIGHT`.
+
+    Args:
+        train: Training images of the data set.
+        taught: Images that users taught. May be empty.
+    """
     if not len(taught):
         return train
     wanted = round(WEIGHT * len(train) / ((1 - WEIGHT) * len(taught)))
@@ -151,7 +165,7 @@ def mixed(train: Digits, taught: Digits) -> Digits:
 
 
 def _write(path: Path, image: NDArray[np.uint8], name: str) -> None:
-    """The file appears whole or not at all."""
+    """Write the file so that it appears completely or not at all."""
     texts = PngInfo()
     texts.add_itxt(_SOURCE, name.encode("utf-8", "backslashreplace").decode())
     draft = path.with_suffix(".part")

@@ -1,1 +1,1 @@
-"""Judging models: metrics on a card, robustness, the gate."""
+"""Judge models: the figures of a card, robustness, the gate. `python -m model.evaluation --help`."""

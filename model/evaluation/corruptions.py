@@ -1,16 +1,17 @@
-"""Fifteen ways in which an image goes bad, by which a model's robustness is measured.
+"""Fifteen corruptions of images, which measure a model's robustness.
 
-In the spirit of N. Mu, J. Gilmer, "MNIST-C: A Robustness Benchmark for Computer Vision", https://arxiv.org/abs/1906.02337
-(MNIST-C), and D. Hendrycks, T. Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and
-Perturbations", https://arxiv.org/abs/1903.12261, at one severity each: as far as people still read nearly every image.
+They follow the spirit of N. Mu, J. Gilmer, "MNIST-C: A Robustness Benchmark for Computer Vision",
+https://arxiv.org/abs/1906.02337 (MNIST-C), and of D. Hendrycks, T. Dietterich, "Benchmarking Neural Network Robustness
+to Common Corruptions and Perturbations", https://arxiv.org/abs/1903.12261. Each has one severity, at which people can
+still read nearly every image.
 
-Where MNIST-C has the kind, on its scale of 1 to 5 that is: gaussian_blur 1.2, gaussian_noise 3.2, impulse_noise 2.7,
-speckle_noise 5, brightness 3.5, contrast 1.7, pixelation 2.7, jpeg 4; and of those that it fixes at a distance while
-they are drawn uniformly here, up to rotation 2.2, shear 2, translation 4, scale 3.3. Its set of fifteen is another:
-figures are not to be compared.
+On MNIST-C's scale of 1 to 5, for the kinds that it has, the severities are: gaussian_blur 1.2, gaussian_noise 3.2,
+impulse_noise 2.7, speckle_noise 5, brightness 3.5, contrast 1.7, pixelation 2.7, jpeg 4. MNIST-C fixes the amount of
+the geometric kinds, whereas this module draws them uniformly up to: rotation 2.2, shear 2, translation 4, scale 3.3.
+MNIST-C has other kinds among its fifteen, so its figures and these do not compare.
 
-Training has some kinds of wear of its own (`model.augmentation.degradation`), by other code and at random strengths. So what is measured
-here is not robustness to what a network never saw, except where it was trained without.
+Training degrades images by similar kinds (`model.augmentation.degradation`), with other code and random strengths. So
+these figures show robustness to unseen corruptions only for networks that were trained without degradation.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,18 +27,18 @@ Images: TypeAlias = NDArray[np.uint8]
 """uint8 (n, 28, 28), light ink on black."""
 
 Corruption: TypeAlias = Callable[[Images, np.random.Generator], Images]
-"""Takes and returns `Images`; leaves those that it takes as they are."""
+"""A function that takes `Images`, leaves them unchanged, and returns their corrupted copies."""
 
 _SIDE = 28
 
 
 def gaussian_blur(images: Images, _: np.random.Generator) -> Images:
-    """Out of focus: a Gaussian of 1.2 pixels."""
+    """Blur as a lens out of focus does, by a Gaussian of 1.2 pixels."""
     return _each(images, lambda image: cv2.GaussianBlur(image, (0, 0), 1.2))
 
 
 def motion_blur(images: Images, random: np.random.Generator) -> Images:
-    """Moved by five pixels, in any direction, while it was taken."""
+    """Blur as a moving camera does, by five pixels in a random direction."""
 
     def moved(image: MatLike) -> MatLike:
         kernel = np.zeros((7, 7), np.float32)
@@ -50,23 +51,23 @@ def motion_blur(images: Images, random: np.random.Generator) -> Images:
 
 
 def gaussian_noise(images: Images, random: np.random.Generator) -> Images:
-    """A sensor in the dark: a standard deviation of 50 levels."""
+    """Add noise as a sensor in the dark does, with a standard deviation of 50 levels."""
     return _clipped(images + 50 * random.standard_normal(images.shape, np.float32))
 
 
 def impulse_noise(images: Images, random: np.random.Generator) -> Images:
-    """Salt and pepper on 8 % of the pixels."""
+    """Set 8 % of the pixels to black or white (salt and pepper)."""
     grains = random.random(images.shape)
     return np.where(grains < 0.04, 0, np.where(grains > 0.96, 255, images)).astype(np.uint8)
 
 
 def speckle_noise(images: Images, random: np.random.Generator) -> Images:
-    """Grain in the ink: each pixel multiplied by 1 with a standard deviation of 0.6."""
+    """Make the ink grainy: multiply each pixel by a normal random factor of mean 1 and standard deviation 0.6."""
     return _clipped(images * (1 + 0.6 * random.standard_normal(images.shape, np.float32)))
 
 
 def occlusion(images: Images, random: np.random.Generator) -> Images:
-    """A square of 6 pixels missing, anywhere in the box of the digit."""
+    """Blacken a square of 6×6 pixels, at a random place in the 20×20 box of the digit."""
     places = random.integers(4, _SIDE - 4 - 6 + 1, (len(images), 2))
     covered = images.copy()
     for image, (top, left) in zip(covered, places, strict=True):
@@ -75,7 +76,7 @@ def occlusion(images: Images, random: np.random.Generator) -> Images:
 
 
 def stray_line(images: Images, random: np.random.Generator) -> Images:
-    """A straight line across the image, one pixel wide, as of ruled paper or of a slipping pen."""
+    """Draw a straight line across the image, one pixel wide, as ruled paper or a slipping pen does."""
 
     def crossed(image: MatLike) -> MatLike:
         start, end = random.integers(0, _SIDE, 2).tolist()
@@ -87,42 +88,42 @@ def stray_line(images: Images, random: np.random.Generator) -> Images:
 
 
 def brightness(images: Images, _: np.random.Generator) -> Images:
-    """All of it lighter by 90 levels."""
+    """Lighten all pixels by 90 levels."""
     return _clipped(images.astype(np.int16) + 90)
 
 
 def contrast(images: Images, _: np.random.Generator) -> Images:
-    """A third of the contrast, about the middle grey of the image: faint pencil."""
+    """Reduce the contrast to a third, about the image's mean, as a faint pencil does."""
     mean = images.mean(axis=(1, 2), keepdims=True)
     return _clipped((images - mean) / 3 + mean)
 
 
 def rotation(images: Images, random: np.random.Generator) -> Images:
-    """Turned by up to 25 degrees, either way."""
+    """Rotate by up to 25 degrees, either way."""
     angle = np.deg2rad(random.uniform(-25, 25, len(images)))
     return _mapped(images, np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle))
 
 
 def scale(images: Images, random: np.random.Generator) -> Images:
-    """Two thirds to five fourths of the size."""
+    """Scale to between two thirds and five fourths of the size."""
     inverse = 1 / random.uniform(2 / 3, 5 / 4, len(images))
     return _mapped(images, inverse, 0 * inverse, 0 * inverse, inverse)
 
 
 def translation(images: Images, random: np.random.Generator) -> Images:
-    """Moved by up to 4 pixels, the margin that MNIST's digits have, along each axis."""
+    """Move by up to 4 pixels along each axis: the margin of MNIST's digits."""
     one = np.ones(len(images))
     return _mapped(images, one, 0 * one, 0 * one, one, random.uniform(-4, 4, (len(images), 2)))
 
 
 def shear(images: Images, random: np.random.Generator) -> Images:
-    """Slanted by up to 0.4 of the height, either way."""
+    """Slant by up to 0.4 of the height, either way."""
     one = np.ones(len(images))
     return _mapped(images, one, random.uniform(-0.4, 0.4, len(images)), 0 * one, one)
 
 
 def pixelation(images: Images, _: np.random.Generator) -> Images:
-    """Reduced to 12 pixels a side, and enlarged again in squares."""
+    """Reduce to 12×12 pixels, and enlarge again without smoothing."""
 
     def coarsened(image: MatLike) -> MatLike:
         small = cv2.resize(image, (12, 12), interpolation=cv2.INTER_AREA)
@@ -132,7 +133,7 @@ def pixelation(images: Images, _: np.random.Generator) -> Images:
 
 
 def jpeg(images: Images, _: np.random.Generator) -> Images:
-    """Saved as JPEG of quality 10."""
+    """Save as JPEG of quality 10."""
 
     def saved(image: MatLike) -> MatLike | None:
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 10])
@@ -163,11 +164,20 @@ CORRUPTIONS: Final[Mapping[str, Corruption]] = MappingProxyType(
         )
     }
 )
-"""All of them, by name."""
+"""All corruptions, by name."""
 
 
 def corrupted(name: str, images: Images, seed: int = 0) -> Images:
-    """Images under one of the `CORRUPTIONS`; the same seed gives the same images, whichever others were made before."""
+    """Corrupt images. The same arguments always give the same images.
+
+    Args:
+        name: Name of one of the `CORRUPTIONS`.
+        images: Images, uint8 (n, 28, 28), light ink on black. They stay unchanged.
+        seed: Seed of the random numbers. Each corruption derives its own from it.
+
+    Raises:
+        KeyError: There is no such corruption.
+    """
     return CORRUPTIONS[name](images, np.random.default_rng((seed, list(CORRUPTIONS).index(name))))
 
 
@@ -191,7 +201,11 @@ def _mapped(
     down_from_y: NDArray[np.float64],
     shift: NDArray[np.float64] | float = 0.0,
 ) -> Images:
-    """Each image looked up at its own affine places, about its centre; the coefficients are (n,), the shift (n, 2)."""
+    """Map each image by its own affine transform about its centre, with linear interpolation.
+
+    The coefficients, floats (n,), give the source place of each target pixel, relative to the centre. The shift, floats
+    (n, 2), in pixels, is added to it.
+    """
     linear = np.stack([across_from_x, across_from_y, down_from_x, down_from_y], axis=1).reshape(-1, 2, 2)
     centre = np.full(2, (_SIDE - 1) / 2)
     offset = centre - linear @ centre + shift

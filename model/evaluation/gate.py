@@ -1,7 +1,7 @@
-"""The gate: whether a newly trained model may take the place of the one that is live. Pure; knows no queue.
+"""The gate: it decides whether a newly trained model may replace the live one. It knows no queue and changes nothing.
 
-Both classify the same images, which neither was trained on: those held out of MNIST's training part, and those held
-out of what was taught. MNIST's test set decides nothing.
+Both models classify the same images, and neither was trained on them: those held out of MNIST's training images, and
+those held out of the taught images. MNIST's test images decide nothing.
 """
 
 from collections.abc import Callable
@@ -16,24 +16,25 @@ from model.data.digits import Digits
 from model.inference.classifier import Classifier
 
 VALIDATION_MARGIN = 0.001
-"""By which share of the validation images a candidate may be worse: five of 5,000, which another seed changes too."""
+"""Share of the validation images by which a candidate may be worse: five of 5,000, as much as another seed does."""
 
 TAUGHT_MARGIN = 0.02
-"""Likewise of the taught images that were held out; always at least one image."""
+"""Share of the held-out taught images by which a candidate may be worse. One image is always allowed."""
 
 SPEED_IMAGES = 1024
 SPEED_ROUNDS = 3
+"""The speed is measured in three rounds of 1,024 images, and the fastest round counts."""
 
 
 def assess(version: str, classifier: Classifier, size: int, validation: Digits, taught: Digits) -> ModelAssessment:
     """Measure one model.
 
     Args:
-        version: its name.
-        classifier: of its model.tflite.
-        size: bytes of that file.
-        validation: images that it was not trained on.
-        taught: likewise, of what users taught; may be empty.
+        version: Name of the model.
+        classifier: Classifier of its model.tflite.
+        size: Size of that file, in bytes.
+        validation: Images of the data set that it was not trained on.
+        taught: Images that users taught and that it was not trained on. May be empty.
     """
     digits = classifier.classify(validation.images).digits
     return ModelAssessment(
@@ -47,19 +48,19 @@ def assess(version: str, classifier: Classifier, size: int, validation: Digits, 
 
 
 def decide(candidate: ModelAssessment, live: ModelAssessment, agreement: Score, min_agreement: float) -> Decision:
-    """Let the candidate pass if it is no worse than the live model by more than the margins, and its export is true.
+    """Let the candidate pass if it is as accurate as the live model, within the margins, and its export is faithful.
 
     Args:
-        candidate: the new model.
-        live: what it would replace, measured on the same images.
-        agreement: on how many validation images the candidate's int8 export names the same digit as its network.
-        min_agreement: on which share it must.
+        candidate: Figures of the new model.
+        live: Figures of the model that it would replace, measured on the same images.
+        agreement: Validation images on which the candidate's int8 export and its float network name the same digit.
+        min_agreement: Minimum share of such images, 0 to 1.
     """
     faults = [
         *_fault("validation", candidate.validation, live.validation, VALIDATION_MARGIN),
         *_fault("held-out taught", candidate.taught, live.taught, TAUGHT_MARGIN),
     ]
-    # On few images one may differ by chance, so the upper end of the interval decides, as in judging.
+    # Among few images one may differ by chance, so the upper end of the interval decides, as in judging.
     if agreement.high < min_agreement:
         faults.append(f"its int8 export agrees with its network on only {agreement.accuracy:.2%}")
     if faults:
@@ -77,8 +78,8 @@ def _fault(what: str, candidate: Score | None, live: Score | None, margin: float
     allowed = max(1, round(margin * live.total))
     if candidate.correct >= live.correct - allowed:
         return []
-    found = f"{candidate.accuracy:.2%} of the {candidate.total:,} {what} images right, where {live.accuracy:.2%} are"
-    return [f"{found} with the live model; at most {allowed} fewer would do"]
+    found = f"{candidate.accuracy:.2%} of the {candidate.total:,} {what} images right"
+    return [f"{found}, but {live.accuracy:.2%} with the live model; at most {allowed} fewer are allowed"]
 
 
 def _speed(classify: Callable[[], object]) -> float:

@@ -1,8 +1,8 @@
-"""How good a network and its export are: the figures of a model's card. `python -m model.evaluation.judge --help`.
+"""Judge a network and its export: the figures of a model's card. `python -m model.evaluation --help`.
 
-The command judges a model that was trained before: to check that it does here what its card says, to bring an older
-card up to date, and to note how models trained from other seeds came out. The model stays the same and keeps its name,
-so a registry that has it goes on telling its first card.
+The command judges a model that was trained earlier. It checks that the model performs here as its card says, brings an
+older card up to date, and adds the accuracies of models that were trained with other seeds. The model and its name stay
+the same, so a registry that holds the model keeps its first card.
 """
 # ruff: noqa: T201 - a command line prints
 
@@ -38,39 +38,41 @@ from model.data.digits import Dataset, Digits, hold_out, sha256
 from model.errors import DataError, DigitmillError, ModelError, UsageError
 from model.evaluation.robustness import as_files, directly, evenly, robustness
 from model.inference.calibration import fit_temperature
-from model.inference.classifier import Classifier, Predictions
+from model.inference.classifier import Classifier, Predictions, require_litert
 from model.network.saving import writing
 from model.network.tensorflow_import import import_tensorflow
 
 MIN_AGREEMENT = 0.995
-"""On which share of the validation images the export must name the same digit as the network it came from."""
+"""Minimum share of the validation images on which the export and its network must name the same digit."""
 
 MAX_FILES = 2000
-"""Test images whose corruptions go the way of users' files: 15 kinds of them take about 12 s of one processor."""
+"""Maximum number of test images that are corrupted and read as files. All 15 kinds take about 12 s of one processor."""
 
 CORRUPTION_SEED = 0
 
 THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95)
-"""Of confidence, for `Card.doubts`."""
+"""Thresholds of confidence for `Card.doubts`."""
 
 DRAWN = 2000
-"""Images of no digit, for the same."""
+"""Number of drawn images without a digit for `Card.doubts`."""
 
 
 def judge(network: Any, model: bytes, validation: Digits, test: Digits) -> dict[str, Any]:
-    """What the card says of how good the network and its export are, and of what they are good for.
+    """Measure a network and its export.
 
     Args:
-        network: as `model.network.network.build` gives it, trained.
-        model: content of its model.tflite.
-        validation: what the temperature is fitted on, and where network and export must agree.
-        test: what is reported.
+        network: Trained network, as `model.network.network.build` makes it.
+        model: Content of its model.tflite.
+        validation: Images on which the temperature is fitted, and on which network and export must agree.
+        test: Images for the reported figures.
 
     Returns:
-        Fields of a `Card`.
+        Fields of a `Card`: figures, intended use, and what the model is not for.
 
     Raises:
-        ModelError: they do not agree. On few images one may differ by chance, so the upper end of the interval decides.
+        ModelError: Network and export do not agree. Among few images one may differ by chance, so the upper end of the
+            interval decides.
+        UsageError: LiteRT is not installed.
     """
     from model.network.network import logits
 
@@ -118,9 +120,10 @@ def _bins(tested: Predictions, test: Digits) -> list[Bin]:
 
 
 def _doubts(tested: Predictions, test: Digits, classifier: Classifier) -> list[Doubt]:
-    """Drawn by the rules that training draws by, but from random numbers of their own: no independent measure.
+    """Measure what each threshold of confidence does.
 
-    That is benchmarks/not_a_digit.py.
+    The images without a digit follow the rules that training uses, with other random numbers. So this is not an
+    independent measure. `benchmarks/not_a_digit.py` is.
     """
     drawn = outliers.draw(DRAWN, np.random.default_rng(list(b"judge")), test.images)
     passing = classifier.classify(drawn).confidences
@@ -141,25 +144,27 @@ def _below(confidences: metrics.Floats, threshold: float) -> Score | None:
 
 
 def judge_again(folder: Path, data: Dataset, others: Sequence[Path] = ()) -> Card:
-    """Judge the model in `folder` on the data that it was trained and judged on, and write its card anew.
+    """Judge a model again on the data that it was trained and tested on, and rewrite its card.
 
     Args:
-        folder: of the model.
-        data: the same images as when it was trained.
-        others: folders of models that were trained on the same data by the same recipe from other seeds; their test
-            accuracy goes on the card. Without any, what stands there stays.
+        folder: Folder of the model.
+        data: The same images as in its training.
+        others: Folders of models that were trained on the same data by the same recipe with other seeds. Their test
+            accuracies go on the card. If there are none, the card keeps those that it has.
 
     Returns:
         The new card.
 
     Raises:
-        DataError: these are other data.
-        ModelError: files are missing or altered, or network and export do not agree.
-        UsageError: one of the others was trained in another way, or TensorFlow is not installed.
+        DataError: The data are not those of the training.
+        ModelError: Files are missing or altered, or network and export do not agree.
+        UsageError: One of the others has other data, another recipe or the same seed; TensorFlow, safetensors or LiteRT
+            is not installed; or the card cannot be written.
     """
+    require_litert()
     card, model = read_model(folder)
     if sha256(data.train, data.test) != card.data.sha256:
-        raise DataError(f"{card.version} was trained and judged on other images than these. Name the same data.")
+        raise DataError(f"{card.version} was trained and tested on other images than these. Name the same data.")
     read_file(folder, card, WEIGHTS)
     seeds = _seeds(card, [Card.read(other) for other in others])
     _, validation = hold_out(data.train, card.recipe["validation"])
@@ -175,31 +180,44 @@ def judge_again(folder: Path, data: Dataset, others: Sequence[Path] = ()) -> Car
 
 
 def _seeds(card: Card, others: Sequence[Card]) -> list[Seeded]:
-    """The other seeds: of these cards, or without any those that stand on the card already."""
+    """Return the figures of the other seeds: from the other cards, or if there are none, from the card itself."""
     for other in others:
         if (other.data, other.recipe) != (card.data, card.recipe):
             raise UsageError(
                 f"{other.version} was trained on other data or by another recipe than {card.version}. Name models that "
-                "differ in the seed alone."
+                "differ only in the seed."
             )
     numbers = [each.seed for each in (card, *others)]
     if len(set(numbers)) < len(numbers):
-        raise UsageError(f"The seeds of these models are not all different: {', '.join(map(str, numbers))}.")
+        raise UsageError(
+            f"The seeds of these models are not all different: {', '.join(map(str, numbers))}. Name one model per seed."
+        )
     return [Seeded(each.seed, each.test) for each in others] or [each for each in card.seeds if each.seed != card.seed]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns its exit code."""
+    """Run the command line and return its exit code.
+
+    Args:
+        arguments: Arguments of the command. By default those of the process.
+    """
     parser = argparse.ArgumentParser(
-        "python -m model.evaluation.judge",
-        description="Judge a model that was trained before, and write its card anew.",
+        "python -m model.evaluation",
+        description="Judge a trained model again, and rewrite its card.",
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of the model")
-    parser.add_argument("--mnist", type=Path, metavar="FOLDER", help="has MNIST's four IDX files or mnist.npz")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the model")
     parser.add_argument(
-        "--seeds", type=Path, nargs="+", default=[], metavar="FOLDER", help="models that differ in the seed alone"
+        "--mnist", type=Path, metavar="FOLDER", help="folder that holds MNIST's four IDX files or mnist.npz"
     )
-    parser.epilog = "Example: python -m model.evaluation.judge /tmp/model --mnist ~/mnist"
+    parser.add_argument(
+        "--seeds",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FOLDER",
+        help="folders of models that differ only in the seed; their accuracies go on the card",
+    )
+    parser.epilog = "Example: python -m model.evaluation /tmp/model --mnist ~/mnist"
     options = parser.parse_args(arguments)
     try:
         before = Card.read(options.folder)
@@ -212,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(
             f"{card.version} {kind}: {new.accuracy:.2%} of {new.total:,} test images; its card said {old.accuracy:.2%}"
         )
-    print(f"Written: {options.folder / CARD} and {options.folder / PAGE}")
+    print(f"Wrote {options.folder / CARD} and {options.folder / PAGE}")
     return 0
 
 

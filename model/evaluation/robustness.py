@@ -1,7 +1,7 @@
-"""How well a model reads images that went bad: the same images under each of `model.evaluation.corruptions`.
+"""A model's accuracy on corrupted images: the same images under each of `model.evaluation.corruptions`.
 
-In two ways: the network shown the images as they are, and files of them going the way of a user's image, through
-decoding and normalising. They differ: normalising takes grey paper and specks away before the network sees them.
+There are two ways to measure it. The network sees the images as they are, or it sees what decoding and normalising make
+of their files, as for a user's images. The two differ, because normalising removes grey paper and specks.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,11 +20,11 @@ from model.inference.classifier import Classifier
 from model.metrics import NONE, Integers
 
 Reader: TypeAlias = Callable[[Images], Integers]
-"""From `Images` to digits, integers (n,), with `metrics.NONE` for an image that is refused."""
+"""A function from `Images` to digits, integers (n,), with `metrics.NONE` for an image that is refused."""
 
 
 class Reading(NamedTuple):
-    """What became of the images under one corruption."""
+    """The images under one corruption, and the digits that were read in them."""
 
     name: str
     images: Images
@@ -32,19 +32,25 @@ class Reading(NamedTuple):
 
 
 def directly(classifier: Classifier) -> Reader:
-    """The classifier alone, shown the images as they are."""
+    """Return a reader that shows the images to the classifier as they are."""
     return lambda images: classifier.classify(images).digits
 
 
 def as_files(classifier: Classifier) -> Reader:
-    """All of a worker's way: each image as a PNG file, decoded, normalised, classified; about 0.4 ms an image."""
+    """Return a reader that does all that a worker does: it decodes, normalises and classifies each image as a PNG file.
+
+    It takes about 0.4 ms an image.
+    """
     return partial(_read_files, classifier)
 
 
 def readings(read: Reader, images: Images, *, seed: int = 0) -> Iterator[Reading]:
-    """What is read under each of the `CORRUPTIONS`, in their order.
+    """Read the images under each of the `CORRUPTIONS`, in their order.
 
-    The same images and seed give the same corrupted images, whatever reads them.
+    Args:
+        read: Reader, from `directly` or `as_files`.
+        images: Images, uint8 (n, 28, 28).
+        seed: Seed of the corruptions. The same images and seed always give the same corrupted images.
     """
     for name in CORRUPTIONS:
         changed = corrupted(name, images, seed)
@@ -52,19 +58,19 @@ def readings(read: Reader, images: Images, *, seed: int = 0) -> Iterator[Reading
 
 
 def robustness(read: Reader, digits: Digits, *, seed: int = 0) -> dict[str, Score]:
-    """Accuracy under each of the `CORRUPTIONS`, by name; an image that is refused is wrong.
+    """Return the accuracy under each of the `CORRUPTIONS`, by name. An image that is refused counts as wrong.
 
     Args:
-        read: `directly` or `as_files`, of a classifier.
-        digits: images that the model was not trained on.
-        seed: of the corruptions.
+        read: Reader, from `directly` or `as_files`.
+        digits: Images that the model was not trained on.
+        seed: Seed of the corruptions.
     """
     return {name: Score.between(digits.labels, found) for name, _, found in readings(read, digits.images, seed=seed)}
 
 
-def evenly(digits: Digits, most: int) -> Digits:
-    """At most `most` of the digits, from all over, for what is too slow to be measured on every one."""
-    return digits[:: -(-len(digits) // most)]
+def evenly(digits: Digits, limit: int) -> Digits:
+    """Choose at most `limit` of the digits at equal distances, for measurements that are too slow for all of them."""
+    return digits[:: -(-len(digits) // limit)]
 
 
 def _read_files(classifier: Classifier, images: Images) -> Integers:

@@ -1,1 +1,1 @@
-"""Classifying with an exported model: LiteRT and calibration. Never imports TensorFlow."""
+"""Classify with an exported model: LiteRT and calibration. Never imports TensorFlow."""

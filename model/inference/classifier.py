@@ -1,30 +1,44 @@
-"""Classifying images with an exported model: LiteRT and NumPy alone, one core, tens of thousands a second."""
+"""Classify images with an exported model, by LiteRT and NumPy: tens of thousands of images a second on one core."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from model.cards.card import BASELINE, read_model
-from model.errors import ModelError
+from model.errors import ModelError, required_extra
 from model.inference.calibration import softmax
 from model.stderr import without_chatter
 
+try:
+    from ai_edge_litert.interpreter import Interpreter
+except ModuleNotFoundError:
+    Interpreter = None  # this module can be imported all the same; `require_litert` explains what to install
+
 CHUNK = 32
-"""Images per run of the interpreter. Speed is flat from 16 to 256 and falls below; measured in EXPERIMENTS.md."""
+"""Images per run of the interpreter. The speed is the same from 16 to 256, and lower below; see EXPERIMENTS.md."""
 
 _TO_SIGNED = np.uint8(0x80)  # flipping the top bit maps uint8 0…255 to int8 -128…127 in order
 
 
+def require_litert() -> None:
+    """Check that LiteRT is installed, for programs that report it before they start to work.
+
+    Raises:
+        UsageError: LiteRT is not installed.
+    """
+    with required_extra("LiteRT", "worker"):
+        import ai_edge_litert.interpreter  # noqa: F401
+
+
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What a classifier says of n images, in their order.
+    """A classifier's predictions for n images, in their order.
 
     Attributes:
-        digits: uint8 (n,), the likeliest digit.
-        confidences: float32 (n,), its probability, 0 to 1.
-        probabilities: float32 (n, 10), of each digit; rows sum to 1.
+        digits: Most probable digits, uint8 (n,).
+        confidences: Probabilities of these digits, float32 (n,), 0 to 1.
+        probabilities: Probabilities of all digits, float32 (n, 10). Each row sums to 1.
     """
 
     digits: NDArray[np.uint8]
@@ -36,44 +50,61 @@ class Predictions:
 
 
 class Classifier:
-    """A loaded, warmed model. Not to be used by two threads at once; loading a second one takes milliseconds.
+    """A loaded and warmed-up model. Two threads must not use one classifier at once. Loading one takes milliseconds.
 
     Args:
-        model: content of a model.tflite that `model.network.export` made.
-        temperature: divides the logits; the model's card has it.
-        threads: of LiteRT. One is best where every core has its own process.
+        model: Content of a model.tflite from `model.network.export`.
+        temperature: Divisor of the logits; the model's card holds it.
+        threads: Number of LiteRT's threads. One is best if each core has its own process.
 
     Raises:
-        ModelError: these bytes are no model, or one with other inputs or outputs than digitmill's.
+        ModelError: The bytes are not a model, or the model's input or output is not like digitmill's.
+        UsageError: LiteRT is not installed.
     """
 
     def __init__(self, model: bytes, *, temperature: float = 1.0, threads: int = 1) -> None:
+        require_litert()
         self._temperature = temperature
-        # Two sizes, so that nothing is padded: whole chunks go through one, the remainder image by image through the
+        # Two sizes make padding unnecessary: whole chunks go through one, the remaining images one by one through the
         # other, at 80 % of the speed.
         self._runs = [_Run(model, size, threads) for size in (CHUNK, 1)]
         self.classify(np.zeros((CHUNK + 1, 28, 28), np.uint8))
 
     @classmethod
     def baseline(cls) -> "Classifier":
-        """The model that ships with the package.
+        """Load the model that ships with the package.
 
         Raises:
-            ModelError: its files are missing or altered.
+            ModelError: Its files are missing or altered.
+            UsageError: LiteRT is not installed.
         """
         card, model = read_model(BASELINE)
         return cls(model, temperature=card.temperature)
 
     def classify(self, images: NDArray[np.uint8]) -> Predictions:
-        """Classify uint8 (n, 28, 28), n ≥ 0, light ink on black.
+        """Classify images. Each prediction depends on its own image only.
 
-        The predictions have the same length and order. None depends on the other images of the call.
+        Args:
+            images: Images, uint8 (n, 28, 28), light ink on black; n may be 0.
+
+        Returns:
+            One prediction per image, in the same order.
+
+        Raises:
+            ValueError: Shape or dtype is wrong.
         """
         probabilities = softmax(self.logits(images), self._temperature)
         return Predictions(probabilities.argmax(axis=1).astype(np.uint8), probabilities.max(axis=1), probabilities)
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The network's raw outputs, float32 (n, 10), for uint8 (n, 28, 28)."""
+        """Return the network's raw outputs, float32 (n, 10), before the temperature is applied.
+
+        Args:
+            images: Images, uint8 (n, 28, 28), light ink on black; n may be 0.
+
+        Raises:
+            ValueError: Shape or dtype is wrong.
+        """
         if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
             raise ValueError(f"images must be uint8 (n, 28, 28), not {images.dtype} {images.shape}")
         logits = np.empty((len(images), 10), np.float32)
@@ -106,14 +137,14 @@ class _Run:
         found = (source["dtype"], source["quantization"][1], target["dtype"], tuple(target["shape"]))
         if found != (np.int8, -128, np.float32, (size, 10)):
             raise ModelError(
-                f"This model does not take int8 (n, 28, 28, 1) with zero point -128 and give float32 (n, 10), but has "
+                f"This model must take int8 (n, 28, 28, 1) with zero point -128 and return float32 (n, 10), but it has "
                 f"{found}. Export it with this version of digitmill."
             )
 
     def __call__(self, images: NDArray[np.uint8], logits: NDArray[np.float32]) -> None:
-        """Run the network on exactly `size` images, writing its outputs into `logits`."""
-        # Views into LiteRT's own memory spare two copies. They must not outlive their statement: `invoke` refuses
-        # while one is alive.
+        """Run the network on exactly `size` images, and write its outputs into `logits`."""
+        # Views into LiteRT's own memory avoid two copies. They must not outlive their statement, because `invoke`
+        # refuses to run while one exists.
         np.bitwise_xor(images[..., np.newaxis], _TO_SIGNED, out=self._interpreter.tensor(self._source)().view(np.uint8))
         self._interpreter.invoke()
         logits[...] = self._interpreter.tensor(self._target)()

@@ -1,1 +1,1 @@
-"""The network, its weights and its export. The only room besides training that imports TensorFlow."""
+"""The network, its weights and its export. Besides this room, only training imports TensorFlow."""

@@ -1,4 +1,4 @@
-"""From Keras to full-int8 LiteRT."""
+"""Export a network from Keras to full-int8 LiteRT."""
 
 import tempfile
 from collections.abc import Iterator
@@ -12,18 +12,22 @@ from numpy.typing import NDArray
 from model.stderr import without_chatter
 
 CALIBRATION_IMAGES = 1000
-"""How many real images show the converter the range of every layer's activations."""
+"""Number of real images that show the converter the range of each layer's activations."""
 
 
 def to_int8(network: keras.Model, images: NDArray[np.uint8]) -> bytes:
-    """The network as a LiteRT model: int8 pixels (n, 28, 28, 1) in, int8 arithmetic, float32 logits (n, 10) out.
+    """Convert a network into a LiteRT model that computes in int8.
 
-    The input's scale is 1 and its zero point -128: a pixel's int8 value is its uint8 value less 128. The converter
-    folds the network's scaling by 1/255 into the first convolution, so it costs nothing.
+    The model takes int8 pixels (n, 28, 28, 1) and returns float32 logits (n, 10). The input's scale is 1 and its zero
+    point is -128, so a pixel's int8 value is its uint8 value less 128. The converter folds the network's scaling by
+    1/255 into the first convolution, so the scaling costs no time.
 
     Args:
-        network: as `model.network.network.build` made it.
-        images: uint8 (n, 28, 28), training images to calibrate on.
+        network: Network from `model.network.network.build`.
+        images: Training images to calibrate on, uint8 (n, 28, 28).
+
+    Returns:
+        Content of model.tflite.
     """
     with tempfile.TemporaryDirectory() as folder, without_chatter(b""):
         archive = keras.export.ExportArchive()
@@ -45,13 +49,16 @@ def to_int8(network: keras.Model, images: NDArray[np.uint8]) -> bytes:
 
 
 def _forward(network: keras.Model, pixels: Any) -> Any:
-    """The network, except that Keras' Flatten asks for the batch size at run time: four small operations more."""
+    """Apply the network, with a constant reshape in place of Keras' Flatten.
+
+    Flatten asks for the batch size at run time, which takes four more small operations.
+    """
     for layer in network.layers:
         pixels = tf.reshape(pixels, (-1, 1600)) if isinstance(layer, keras.layers.Flatten) else layer(pixels)
     return pixels
 
 
 def _one_by_one(images: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]]]:
-    # Both ends of the range must occur, or white would not be 255.
+    # Both ends of the range must occur. Otherwise white would not be 255.
     for image in (np.zeros_like(images[0]), np.full_like(images[0], 255), *images):
         yield [image[np.newaxis, ..., np.newaxis].astype(np.float32)]

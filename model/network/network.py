@@ -1,4 +1,4 @@
-"""The network, and its weights as plain arrays."""
+"""The network, its teacher network, and weights as plain arrays."""
 
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ PARAMETERS = 225_034
 
 
 def build(dropout: float = 0.0, start: keras.Model | None = None) -> keras.Model:
-    """The network: pixels 0 to 255, (n, 28, 28, 1), in; logits (n, 10) out.
+    """Build the network. It takes pixels 0 to 255, (n, 28, 28, 1), and returns logits (n, 10).
 
     Args:
-        dropout: share of units dropped in training, before and after the dense layer.
-        start: where its weights come from; by default they are random.
+        dropout: Share of units that training drops, before and after the dense layer.
+        start: Network whose weights the new one gets. By default they are random.
     """
     network = keras.Sequential(
         [
@@ -45,17 +45,25 @@ def build(dropout: float = 0.0, start: keras.Model | None = None) -> keras.Model
 
 
 def interpolate(start: keras.Model, end: keras.Model, share: float) -> None:
-    """Let the weights of `end` be those that lie a `share` of the way from the weights of `start` to them."""
+    """Move the weights of `end` to a point between the weights of `start` and their own.
+
+    Args:
+        start: Network whose weights stay as they are.
+        end: Network of the same architecture whose weights are replaced.
+        share: Position of the new weights: 0 gives those of `start`, 1 leaves those of `end`.
+    """
     before = _variables(start)
     for name, variable in _variables(end).items():
         variable.assign(before[name] + share * (variable - before[name]))
 
 
 def build_teacher(dropout: float = 0.0) -> keras.Model:
-    """A network that only ever teaches: deeper, with batch normalisation, about twice the arithmetic, same in and out.
+    """Build a teacher network, from which the network distils. It never serves.
+
+    It has the same input and output as the network, more layers, batch normalisation, and about twice the arithmetic.
 
     Args:
-        dropout: share of units dropped in training, before and after the dense layer.
+        dropout: Share of units that training drops, before and after the dense layer.
     """
     return keras.Sequential(
         [
@@ -77,12 +85,12 @@ def build_teacher(dropout: float = 0.0) -> keras.Model:
 
 
 def _normalised(layer: keras.Layer) -> list[keras.Layer]:
-    """The layer, batch normalisation with statistics of about ten steps, and ReLU."""
+    """Return the layer, batch normalisation with statistics of about ten steps, and ReLU."""
     return [layer, layers.BatchNormalization(momentum=0.9), layers.ReLU()]
 
 
 def logits(network: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What the network says, float32 (n, 10), of uint8 (n, 28, 28)."""
+    """Return the network's logits, float32 (n, 10), for images, uint8 (n, 28, 28)."""
     outputs = [
         network(images[start : start + 1000, ..., np.newaxis], training=False) for start in range(0, len(images), 1000)
     ]
@@ -90,17 +98,20 @@ def logits(network: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float3
 
 
 def dump_weights(network: keras.Model) -> bytes:
-    """The weights as a safetensors file: arrays named "conv1/kernel", "conv1/bias" and so on."""
+    """Encode the weights as a safetensors file. Its arrays have names such as "conv1/kernel" and "conv1/bias"."""
     return save({name: np.asarray(variable) for name, variable in _variables(network).items()})
 
 
 def load_weights(path: Path) -> keras.Model:
-    """The network with the weights that `dump_weights` gave.
+    """Build the network with the weights from a file that `dump_weights` encoded.
 
-    A safetensors file holds arrays and nothing else: unlike a pickle or a .keras file it cannot run code.
+    A safetensors file holds only arrays. Unlike a pickle or a .keras file it cannot run code.
+
+    Args:
+        path: File to read.
 
     Raises:
-        ModelError: the file is missing, or has other arrays than exactly this network's.
+        ModelError: The file cannot be read, is not a safetensors file, or does not hold exactly this network's arrays.
     """
     try:
         arrays = load(path.read_bytes())
@@ -109,7 +120,9 @@ def load_weights(path: Path) -> keras.Model:
             f"Cannot read {path}: {error.strerror}. Restore the file, or train the model again."
         ) from error
     except SafetensorError as error:
-        raise ModelError(f"{path} is no safetensors file ({error}). Restore it, or train the model again.") from error
+        raise ModelError(
+            f"{path} is not a safetensors file ({error}). Restore it, or train the model again."
+        ) from error
     network = build()
     variables = _variables(network)
     expected = {name: (tuple(variable.shape), "float32") for name, variable in variables.items()}
@@ -117,7 +130,7 @@ def load_weights(path: Path) -> keras.Model:
     if found != expected:
         wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
         raise ModelError(
-            f"{path} does not fit the network: missing, surplus or of another shape are {', '.join(wrong)}. "
+            f"{path} does not fit the network: {', '.join(wrong)} is missing, surplus or of another shape or dtype. "
             "Train the model again with this version of digitmill."
         )
     for name, variable in variables.items():

@@ -1,23 +1,24 @@
-"""What goes wrong when a model is written, said in one way."""
+"""Report a model file that cannot be written, with the same message everywhere."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from safetensors import SafetensorError
 
 from model.errors import UsageError
 
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Name the folder and the remedy where a file in it cannot be written: the disk is full, say.
+    """Name the folder and the remedy if the block cannot write a file there, for example because the disk is full.
+
+    Args:
+        folder: Folder that the block writes into.
 
     Raises:
-        UsageError: for what the operating system refuses.
+        UsageError: The operating system refused to write.
     """
     try:
         yield
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
+        reason = error.strerror or error
         raise UsageError(f"Cannot write into {folder}: {reason}. Make room there, or name another folder.") from error

@@ -1,20 +1,25 @@
-"""Importing TensorFlow; apart from `model.stderr`, which those use who must never reach it."""
+"""Import TensorFlow quietly.
+
+This is not in `model.stderr`, because serving imports that and must never reach TensorFlow.
+"""
 
 import os
 
-from model.errors import UsageError
+from model.errors import required_extra
 from model.stderr import without_chatter
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow without its greetings: they are on what its build could do on other machines.
+    """Import TensorFlow and safetensors, without TensorFlow's messages about its build.
+
+    Modules that import them at the top are imported after this call, so a missing package is always explained.
 
     Raises:
-        UsageError: it is not installed.
+        UsageError: TensorFlow or safetensors is not installed.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its own switch, effective once its logging has started
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # silences TensorFlow once its logging has started
     with without_chatter(b"absl::InitializeLog", b"oneDNN custom operations are on"):
-        try:
-            import tensorflow  # noqa: F401, ICN001 - imported for its noise
-        except ModuleNotFoundError as error:
-            raise UsageError("TensorFlow is not installed. Install it: pip install 'digitmill[train]'.") from error
+        with required_extra("TensorFlow", "train"):
+            import tensorflow  # noqa: F401, ICN001 - imported early to filter its messages
+        with required_extra("safetensors", "train"):
+            import safetensors  # noqa: F401

@@ -1,1 +1,1 @@
-"""Training: recipe, batches, checkpoints, and the commands that train."""
+"""Training: recipes, batches, checkpoints, and the programs that train. `python -m model.training --help`."""

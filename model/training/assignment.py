@@ -1,6 +1,6 @@
-"""The folder of a training for a mill: the assignment, the live model, and the candidate with the gate's decision.
+"""The folder of a mill's training: the assignment, the live model, and the candidate with the gate's decision.
 
-Knows no TensorFlow: the trainer and the process that it starts, `model.training.retrain`, have this in common.
+The trainer and the process that it starts, `model.training.retrain`, share this module. It never imports TensorFlow.
 """
 
 from dataclasses import dataclass, replace
@@ -16,22 +16,22 @@ from model.records import Damaged, as_plain, from_json, from_plain, to_json
 from model.training.options import TrainingOptions
 from model.training.recipe import Recipe
 
-ORDER: Final = "order.json"
+ASSIGNMENT: Final = "order.json"
 LIVE: Final = "live"
 CANDIDATE: Final = "candidate"
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingAssignment:
-    """What to train, and with what.
+    """What a training process has to do.
 
     Attributes:
-        options: What whoever asked for the training chose.
-        mnist: Folder of MNIST, or None for the cache.
+        options: Choices of the user who asked for the training.
+        mnist: Folder that holds MNIST, or None for the cache.
         cache: Folder of downloads.
-        offline: Whether to download nothing.
+        offline: Whether downloads are forbidden.
         taught: Folder of the taught images.
-        threads: Threads of TensorFlow.
+        threads: Number of TensorFlow's threads.
     """
 
     options: TrainingOptions
@@ -42,19 +42,19 @@ class TrainingAssignment:
     threads: int
 
     def write(self, folder: Path) -> None:
-        """Write the assignment where `retrain` finds it."""
+        """Write the assignment into `folder`, where `retrain` reads it. The folder is created if necessary."""
         body = as_plain(self)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ORDER).write_text(to_json({**body.pop("options"), **body}))  # one level, as every version reads it
+        (folder / ASSIGNMENT).write_text(to_json({**body.pop("options"), **body}))  # one level, as every version reads it
 
     @classmethod
     def read(cls, folder: Path) -> "TrainingAssignment":
-        """Return the assignment that `write` wrote.
+        """Read the assignment that `write` wrote into `folder`.
 
         Raises:
-            UsageError: It is missing, or it is not an assignment.
+            UsageError: The file cannot be read or is not an assignment.
         """
-        path = folder / ORDER
+        path = folder / ASSIGNMENT
         try:
             body = from_json(dict[str, Any], path.read_bytes())
             return from_plain(cls, {**body, "options": body})
@@ -64,13 +64,17 @@ class TrainingAssignment:
             raise UsageError(f"{path} does not say what to train ({fault}). Ask for another training.") from fault
 
     def recipe(self) -> Recipe:
-        """Return how to train."""
+        """Return the recipe."""
         options = self.options
         recipe = Recipe.refinement() if options.quick else Recipe.small() if options.data == "samples" else Recipe()
         return recipe if options.epochs is None else replace(recipe, epochs=options.epochs)
 
     def dataset(self) -> Dataset:
-        """Return the data without the taught images."""
+        """Load the data set, without the taught images.
+
+        Raises:
+            DataError: MNIST is not there, cannot be downloaded, or is altered.
+        """
         if self.options.data == "samples":
             return sample_digits.load()
         folder = Path(self.mnist) if self.mnist else None
@@ -78,13 +82,19 @@ class TrainingAssignment:
 
 
 def read_candidate(folder: Path) -> tuple[Card, dict[str, bytes], Decision]:
-    """Return the candidate that `retrain` left in `folder`: its card, its files, and the gate's decision.
+    """Read the candidate that `retrain` wrote.
+
+    Args:
+        folder: Folder of the training.
+
+    Returns:
+        The candidate's card, the content of its files by name, and the gate's decision.
 
     Raises:
-        ModelError: It is incomplete or altered.
+        ModelError: The candidate is incomplete or altered.
     """
     card = Card.read(folder / CANDIDATE)
     files = {name: read_file(folder / CANDIDATE, card, name) for name in card.files}
     if DECISION not in files:
-        raise ModelError(f"{folder / CANDIDATE} does not hold a decision of the gate. Train again.")
+        raise ModelError(f"{folder / CANDIDATE} does not contain the gate's decision. Train again.")
     return card, files, Decision.loads(files[DECISION])

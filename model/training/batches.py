@@ -1,4 +1,7 @@
-"""What a network is shown: training images and drawn ones, distorted and worn, mixed into batches, ready in time."""
+"""The batches of a training: training images and drawn images, mixed, distorted and degraded.
+
+A thread prepares them while the network trains.
+"""
 
 from collections import deque
 from collections.abc import Iterator
@@ -16,17 +19,17 @@ from model.data.digits import Digits
 from model.training.recipe import Recipe
 
 NO_DIGIT: Final = -1
-"""The label of an image that shows none."""
+"""The label of an image without a digit."""
 
 AHEAD = 16
-"""How many batches are prepared before they are asked for: the network never waits where augmentation is the faster."""
+"""Number of batches that are prepared ahead. If augmentation is faster than the network, the network never waits."""
 
 EPOCHS_DRAWN = 4
-"""Digits and outliers are drawn beforehand, for so many epochs, and then serve again, distorted anew each time."""
+"""Number of epochs for which digits and outliers are drawn beforehand. Later epochs distort the same ones anew."""
 
 
 class Batch(NamedTuple):
-    """One step's images."""
+    """The images of one step, with their labels."""
 
     images: NDArray[np.uint8]  # (n, 28, 28, 1)
     labels: NDArray[np.int64]  # (n,), 0 to 9 or NO_DIGIT
@@ -35,16 +38,16 @@ class Batch(NamedTuple):
 class Batches:
     """The batches of a training, epoch by epoch.
 
-    The same arguments give the same batches in each epoch, whether the epochs before were made or not.
+    The same arguments give the same batches for an epoch, whether the earlier epochs were made or not.
 
     Args:
-        train: the images to learn from; every one once an epoch, except that what fills no whole batch waits.
-        recipe: how they are mixed and distorted.
-        seed: of every random number.
+        train: Training images. An epoch shows each once, except those that do not fill a whole batch.
+        recipe: Recipe that says how images are mixed and distorted.
+        seed: Seed of all random numbers.
 
     Attributes:
-        steps: batches per epoch.
-        seconds: processor time that making batches has taken so far.
+        steps: Number of batches per epoch.
+        seconds: Processor time that making batches has taken so far, in seconds.
     """
 
     def __init__(self, train: Digits, recipe: Recipe, seed: int) -> None:
@@ -60,7 +63,11 @@ class Batches:
         self.seconds += thread_time()
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """The batches of one epoch, from 1, made in a thread of their own while the caller uses those before."""
+        """Yield the batches of one epoch. A thread makes the next ones while the caller uses one.
+
+        Args:
+            number: Number of the epoch, from 1.
+        """
         batches = self._made(np.random.default_rng((self._seed, number)))
         with ThreadPoolExecutor(1, "batches") as thread:
             waiting = deque(thread.submit(next, batches, None) for _ in range(AHEAD))

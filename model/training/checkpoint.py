@@ -1,4 +1,4 @@
-"""Where a training stands, on disk, so that one that was stopped goes on instead of beginning again."""
+"""The state of a training on disk, so that a training that was stopped can be resumed."""
 
 import contextlib
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from model.cards.card import Epoch
 from model.network.saving import writing
@@ -18,31 +18,36 @@ Arrays = list[NDArray[np.generic]]
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The file that one stage of a training writes after each epoch.
+    """The file in which the training of one network keeps its state after each epoch.
 
     Attributes:
-        path: of the file, made and replaced as a whole.
-        training: tells this training from any other: same data, recipe, seed and program. Another's file is not read.
+        path: Path of the file, which is always replaced as a whole.
+        training: Identity of the training: a hash of data, recipe, seed and program. Files of other trainings are
+            ignored.
     """
 
     path: Path
     training: str
 
     def save(self, epochs: list[Epoch], arrays: Arrays) -> None:
-        """Replace what was saved before.
+        """Replace the saved state.
+
+        Args:
+            epochs: All epochs so far.
+            arrays: State of the trainer, in a fixed order.
 
         Raises:
-            UsageError: it cannot be written; what was saved before stays.
+            UsageError: The file cannot be written. The state saved before stays.
         """
         metadata = {"training": self.training, "epochs": json.dumps(epochs)}
         fresh = self.path.with_suffix(".part")
         with writing(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            save_file({str(number): array for number, array in enumerate(arrays)}, fresh, metadata)
+            fresh.write_bytes(save({str(number): array for number, array in enumerate(arrays)}, metadata))
             fresh.replace(self.path)
 
     def load(self) -> tuple[list[Epoch], Arrays] | None:
-        """What was saved last; None if nothing was, or by another training, or if the file is damaged."""
+        """Return the saved state, or None if there is none, it is damaged, or another training saved it."""
         with contextlib.suppress(OSError, SafetensorError), safe_open(self.path, "numpy") as file:
             metadata = file.metadata() or {}
             if metadata.get("training") == self.training:

@@ -1,15 +1,20 @@
-"""The training curves as a picture."""
+"""The training curves as a picture.
+
+`model.training.train` imports this module before it trains, so a missing Matplotlib is reported at once.
+"""
 
 from collections.abc import Sequence
 from io import BytesIO
 
-from matplotlib.figure import Figure
-
 from model.cards.card import Epoch
+from model.errors import required_extra
+
+with required_extra("Matplotlib", "train"):
+    from matplotlib.figure import Figure
 
 
 def draw(epochs: Sequence[Epoch]) -> bytes:
-    """Loss and accuracy by epoch, training and validation, as the content of a PNG file."""
+    """Draw loss and accuracy by epoch, in training and validation. Return the content of a PNG file."""
     numbers = [epoch.number for epoch in epochs]
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)

@@ -1,4 +1,4 @@
-"""The whole training: teachers first, if the recipe has any, then the network, which learns from them too.
+"""The whole training: first the teacher networks, if the recipe has any, then the network, which distils from them.
 
 G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Network", https://arxiv.org/abs/1503.02531.
 """
@@ -23,17 +23,17 @@ from model.training.checkpoint import Checkpoint
 from model.training.network_trainer import NetworkTrainer
 from model.training.recipe import Recipe
 
-_TEACHER, _ASKING = 2.8, 0.5
-"""What an epoch of a teacher costs, and what asking one costs in an epoch of the network, against one without."""
+_TEACHER_EPOCH, _DISTILLATION = 2.8, 0.5
+"""Costs relative to an epoch without teachers: a teacher's epoch, and what each teacher adds to the network's epoch."""
 
 
 class EpochReport(NamedTuple):
-    """Where a training stands, after an epoch."""
+    """The state of a training after an epoch."""
 
-    stage: str  # "teacher 1", …, or "network"
-    epochs: int  # of this stage
-    epoch: Epoch  # that has just ended
-    seconds_left: float  # of all stages
+    network: str  # the one that is being trained: "teacher 1", …, or "network"
+    epochs: int  # number of epochs of this network
+    epoch: Epoch  # the epoch that has just ended
+    seconds_left: float  # estimate for the whole training
 
 
 def fit(
@@ -48,41 +48,46 @@ def fit(
 ) -> tuple[keras.Model, list[Epoch]]:
     """Train a network and return it with its training curve.
 
-    The same arguments on the same machine and number of threads give the same weights, bit for bit, whether the
-    training was stopped in between or not. For that it sets the process's random seeds and TensorFlow's deterministic
-    mode.
+    The same arguments on the same machine and number of threads give the same weights, bit for bit, even if the
+    training was stopped and resumed. To achieve this, the function sets the process's random seeds and TensorFlow's
+    deterministic mode.
 
     Args:
-        train: what it learns from, augmented anew in each epoch.
-        validation: what it is judged on after each epoch; decides nothing here.
-        recipe: how.
-        seed: of every random number.
-        on_epoch: told after each epoch of each stage; what it raises ends the training.
-        start: what to begin with, if the recipe refines.
-        checkpoints: a folder for the state after each epoch; a training of these same arguments found there goes on.
+        train: Images to train on, augmented anew in each epoch.
+        validation: Images to judge the network on after each epoch. They decide nothing here.
+        recipe: Recipe of the training.
+        seed: Seed of all random numbers.
+        on_epoch: Progress callback, called after each epoch of each network. An exception that it raises ends the
+            training.
+        start: Network to start from, if the recipe refines.
+        checkpoints: Folder for the state after each epoch. A training with the same arguments that left its state there
+            is resumed.
 
     Returns:
-        The network with the averaged weights after the last epoch, blended with those of `start`, and its epochs; the
-        teachers' are not among them.
+        The network with the averaged weights after the last epoch, blended with those of `start`, and its epochs
+        without the teachers' epochs.
 
     Raises:
-        UsageError: there is a `start` where the recipe does not refine, or none where it does.
+        UsageError: `start` is given although the recipe does not refine, or is missing although it does; or a
+            checkpoint cannot be written.
     """
     if recipe.refines != (start is not None):
-        raise UsageError("A recipe that refines needs a network to begin with, and no other takes one. Change either.")
+        raise UsageError(
+            "A recipe that refines needs a network to start from, and other recipes cannot take one. Change either."
+        )
     tf.config.experimental.enable_op_determinism()
     training = _Training(train, validation, recipe, seed, on_epoch, checkpoints, start)
-    teachers = [training.stage(build_teacher, number)[0] for number in range(1, recipe.teachers + 1)]
+    teachers = [training.train_network(build_teacher, number)[0] for number in range(1, recipe.teachers + 1)]
     if start is not None:
         teachers.append(start)
-    network, epochs = training.stage(lambda dropout=0.0: build(dropout, start), teachers=teachers)
+    network, epochs = training.train_network(lambda dropout=0.0: build(dropout, start), teachers=teachers)
     if start is not None:
         interpolate(start, network, recipe.blend)
     return network, epochs
 
 
 class _Training:
-    """What the stages of one training have in common, and how long those that are left will take."""
+    """The data and settings that all networks of one training share, and the time that the training still needs."""
 
     def __init__(
         self,
@@ -96,41 +101,47 @@ class _Training:
     ) -> None:
         self._train, self._validation, self._recipe, self._seed = train, validation, recipe, seed
         self._on_epoch, self._checkpoints = on_epoch, checkpoints
-        begun = hashlib.sha256(dump_weights(start)).hexdigest() if start is not None else None
-        same = json.dumps([sha256(train, validation), asdict(recipe), seed, begun, tf.__version__])
-        self._name = hashlib.sha256(same.encode()).hexdigest()
+        start_sha256 = hashlib.sha256(dump_weights(start)).hexdigest() if start is not None else None
+        inputs = json.dumps([sha256(train, validation), asdict(recipe), seed, start_sha256, tf.__version__])
+        self._identity = hashlib.sha256(inputs.encode()).hexdigest()
         self._done, self._started = 0.0, perf_counter()
 
-    def stage(
+    def train_network(
         self, make: Callable[..., keras.Model], number: int = 0, teachers: Sequence[keras.Model] = ()
     ) -> tuple[keras.Model, list[Epoch]]:
-        """Train one network: a teacher, counted from 1, or with number 0 the one that all is about."""
+        """Train one network and return it with its epochs.
+
+        Args:
+            make: Function that builds the network, with its dropout as the only argument.
+            number: Number of the teacher, from 1, or 0 for the network that the training is for.
+            teachers: Trained networks from which it distils.
+        """
         name = f"teacher {number}" if number else "network"
         epochs = self._recipe.teacher_epochs if number else self._recipe.epochs
         seed = 1000 * self._seed + number
         keras.utils.set_random_seed(seed)
-        stage = NetworkTrainer(
+        trainer = NetworkTrainer(
             make(self._recipe.dropout),
             make(),
             Batches(self._train, self._recipe, seed),
             self._recipe,
             epochs=epochs,
             teachers=teachers,
-            checkpoint=Checkpoint(self._checkpoints / f"{name.replace(' ', '-')}.safetensors", self._name)
+            checkpoint=Checkpoint(self._checkpoints / f"{name.replace(' ', '-')}.safetensors", self._identity)
             if self._checkpoints
             else None,
         )
-        last = 1 + self._recipe.teachers * _ASKING
-        cost = _TEACHER if number else last
+        network_cost = 1 + self._recipe.teachers * _DISTILLATION
+        cost = _TEACHER_EPOCH if number else network_cost
         later = 0.0
         if number:
             teachers_left = self._recipe.teachers - number
-            later = teachers_left * self._recipe.teacher_epochs * _TEACHER + self._recipe.epochs * last
+            later = teachers_left * self._recipe.teacher_epochs * _TEACHER_EPOCH + self._recipe.epochs * network_cost
 
-        def told(epoch: Epoch) -> None:
+        def report(epoch: Epoch) -> None:
             self._done += cost
             left = (epochs - epoch.number) * cost + later
             seconds_left = (perf_counter() - self._started) / self._done * left
             self._on_epoch(EpochReport(name, epochs, epoch, seconds_left))
 
-        return stage.average, stage.run(self._validation, told)
+        return trainer.average, trainer.run(self._validation, report)

@@ -1,4 +1,4 @@
-"""One network's training: the steps of an epoch, the averaged weights, the state that a checkpoint keeps."""
+"""The training of one network: the steps of an epoch, the averaged weights, and the state for a checkpoint."""
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
@@ -20,16 +20,19 @@ CLASSES = 10
 
 
 class NetworkTrainer:
-    """A network that is being trained.
+    """The trainer of one network.
 
     Args:
-        network: freshly initialised.
-        average: of the same architecture; gets the moving average of the weights, which is what is kept.
-        batches: what the network is shown.
-        recipe: how it learns.
-        epochs: passes over the training images.
-        teachers: trained networks, whose opinion of each image it also learns.
-        checkpoint: where its state is kept after each epoch; what is found there goes on.
+        network: Network to train, just initialised.
+        average: Network of the same architecture. It gets the moving average of the weights, which is the result.
+        batches: Batches of images to train on.
+        recipe: Recipe of the training.
+        epochs: Number of epochs.
+        teachers: Trained networks from which the network distils.
+        checkpoint: File for the state after each epoch. A state that is there already is resumed.
+
+    Attributes:
+        average: Network that has the averaged weights.
     """
 
     def __init__(
@@ -51,11 +54,15 @@ class NetworkTrainer:
             mean.assign(variable)
 
     def run(self, validation: Digits, on_epoch: Callable[[Epoch], None]) -> list[Epoch]:
-        """Train to the end, and return the epochs, those of a run before included.
+        """Train to the end, and return all epochs, including those before a checkpoint.
 
         Args:
-            validation: what the averaged weights are judged on after each epoch; decides nothing.
-            on_epoch: told after each epoch that this call has trained; what it raises ends the training.
+            validation: Images to judge the averaged weights on after each epoch. They decide nothing.
+            on_epoch: Progress callback, called after each epoch of this call. An exception that it raises ends the
+                training.
+
+        Raises:
+            UsageError: The checkpoint cannot be written.
         """
         epochs = self._resumed()
         step = tf.function(self._step)
@@ -88,7 +95,7 @@ class NetworkTrainer:
         return epochs
 
     def _state(self) -> list[Any]:
-        """All that the next epoch depends on, dropout's random state included; its batches depend on its number."""
+        """Return all variables that the next epoch depends on. Its batches depend on its number only."""
         return [*self._network.variables, *self._optimizer.variables, *_weights(self.average)]
 
     def _make_optimizer(self) -> Any:
@@ -102,14 +109,14 @@ class NetworkTrainer:
         return optimizer
 
     def _step(self, images: Any, labels: Any) -> Any:
-        """One step of Adam, which the average follows; returns loss, how many digits were right, and of how many."""
+        """Do one step of Adam and update the average. Return the loss and the numbers of correct and of all digits."""
         targets = self._targets(images, labels)
         with tf.GradientTape() as tape:
             outputs = self._network(images, training=True)
             loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, outputs))
         variables = self._network.trainable_variables
         self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        # A young average must not remember the random start, so its decay grows to the recipe's.
+        # A young average must forget the random start quickly, so its decay grows up to the recipe's.
         done = tf.cast(self._optimizer.iterations, tf.float32)
         decay = tf.minimum(self._recipe.averaging, (1 + done) / (10 + done))
         for mean, variable in zip(_weights(self.average), _weights(self._network), strict=True):
@@ -118,7 +125,10 @@ class NetworkTrainer:
         return loss, right, tf.math.count_nonzero(labels != NO_DIGIT, dtype=tf.float32)
 
     def _targets(self, images: Any, labels: Any) -> Any:
-        """What the network should say: the label, or that it could be anything; mixed with what its teachers say."""
+        """Return the probabilities, float32 (n, 10), that the network should learn.
+
+        They are certain for the label, or equal for an image without a digit, mixed with the teachers' mean opinion.
+        """
         unsure = tf.cast(labels == NO_DIGIT, tf.float32)[:, tf.newaxis] / CLASSES
         targets = tf.one_hot(labels, CLASSES) + unsure
         if not self._teachers:
@@ -127,12 +137,13 @@ class NetworkTrainer:
         opinion = tf.add_n(opinions) / len(opinions)
         share = self._recipe.distillation
         if self._recipe.refines:
-            # The model before has yet to learn what was taught, so where it contradicts the label it is not heeded.
+            # The live model has not yet learnt the taught images, so its opinion counts only where it agrees with the
+            # label.
             heeded = (labels == NO_DIGIT) | (labels == tf.argmax(opinion, axis=1))
             share *= tf.cast(heeded, tf.float32)[:, tf.newaxis]
         return (1 - share) * targets + share * opinion
 
 
 def _weights(network: keras.Model) -> list[Any]:
-    """What is averaged: the weights that are learnt, and the statistics of normalisation; no random state."""
+    """Return the variables to average: the learnt weights and the statistics of normalisation, without random state."""
     return [variable for variable in network.variables if variable.dtype == "float32"]

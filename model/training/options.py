@@ -1,17 +1,17 @@
-"""What whoever asks for a training may choose. Knows no TensorFlow, because every room uses it."""
+"""The choices of a user who asks for a training. It never imports TensorFlow, because all rooms use it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
-    """What to train.
+    """The choices of a training.
 
     Attributes:
-        data: `mnist`, or `samples` for the 1,797 sample digits; taught images are added to either.
+        data: Data set, `mnist`, or `samples` for the 1,797 sample digits. Taught images are added to either.
         quick: Whether to refine the live model, in about a minute, instead of training a new one.
-        epochs: Epochs instead of the recipe's, or None.
-        seed: Seed of every random number.
+        epochs: Number of epochs, or None for the recipe's.
+        seed: Seed of all random numbers.
     """
 
     data: str = "mnist"

@@ -1,10 +1,10 @@
-"""Training for a mill: `python -m model.training.retrain FOLDER`, a process that can be ended at any moment and begun again.
+"""Train for a mill: `python -m model.training.retrain FOLDER`. The process can be killed at any time and started again.
 
-The folder says what to do (`order.json`) and what is live (`live/`), and gets the candidate (`candidate/`) with the
-gate's decision. Each line on standard output is a JSON object that tells how far it is. Nothing here knows a queue:
-the trainer (`worker.trainer`) starts this process and watches it, and so never loads TensorFlow itself.
+The folder holds the assignment (`order.json`) and the live model (`live/`). The process writes the candidate
+(`candidate/`) with the gate's decision. It reports its progress on standard output, one JSON object a line. It knows no
+queue: the trainer (`worker.trainer`) starts and watches it, so the trainer itself never loads TensorFlow.
 """
-# ruff: noqa: T201 - its output is how it talks
+# ruff: noqa: T201 - the trainer reads what this process prints
 
 import argparse
 import dataclasses
@@ -26,7 +26,7 @@ from model.data.taught import TaughtFolder, mixed
 from model.errors import DigitmillError, ModelError, UsageError
 from model.evaluation.gate import assess, decide
 from model.evaluation.judge import MIN_AGREEMENT
-from model.inference.classifier import Classifier
+from model.inference.classifier import Classifier, require_litert
 from model.network.tensorflow_import import import_tensorflow
 from model.training.assignment import CANDIDATE, LIVE, TrainingAssignment
 from model.training.train import train
@@ -41,56 +41,68 @@ _LOCK = "lock"
 
 
 def retrain(folder: Path) -> Decision:
-    """Train a candidate, unless it is there already, and compare it with the live model.
+    """Train a candidate, unless the folder already holds one, and compare it with the live model.
+
+    Args:
+        folder: Folder of the training, as the trainer prepares it.
+
+    Returns:
+        The gate's decision, which is also written beside the candidate.
 
     Raises:
-        DigitmillError: of any kind; the message says what to do.
+        UsageError: The assignment cannot be read, a package is missing, the live model cannot be refined, or the
+            candidate cannot be written.
+        DataError: The data set is missing, altered or too small.
+        ModelError: The live model is altered, or the candidate's export does not agree with its network.
     """
-    order = TrainingAssignment.read(folder)
-    data, recipe = order.dataset(), order.recipe()
-    taught, held = TaughtFolder(Path(order.taught)).load()
+    require_litert()
+    assignment = TrainingAssignment.read(folder)
+    data, recipe = assignment.dataset(), assignment.recipe()
+    taught, held = TaughtFolder(Path(assignment.taught)).load()
     _, validation = hold_out(data.train, recipe.validation)
     live, live_model = read_model(folder / LIVE)
     candidate = folder / CANDIDATE
     if not (candidate / CARD).exists():
         import_tensorflow()
-        _limit_threads(order.threads)
+        _limit_threads(assignment.threads)
         name = data.name if not len(taught) else f"{data.name} and {len(taught):,} taught"
         dataset = Dataset(name, mixed(data.train, taught), data.test)
-        start = _network(live, folder / LIVE) if recipe.refines else None
-        train(
-            dataset, recipe, candidate, seed=order.options.seed, parent=live.version, start=start, on_epoch=_tell_epoch
-        )
-    _tell(stage="judging", epoch=0, epochs=0, seconds_left=0)
+        start = _live_network(live, folder / LIVE) if recipe.refines else None
+        seed = assignment.options.seed
+        train(dataset, recipe, candidate, seed=seed, parent=live.version, start=start, on_epoch=_report_epoch)
+    _report(stage="judging", epoch=0, epochs=0, seconds_left=0)
     card, model = read_model(candidate)
     decision = decide(
-        _side(card, model, validation, held), _side(live, live_model, validation, held), card.agreement, MIN_AGREEMENT
+        _assess(card, model, validation, held),
+        _assess(live, live_model, validation, held),
+        card.agreement,
+        MIN_AGREEMENT,
     )
-    _keep(decision, card, candidate)
+    _write_decision(decision, card, candidate)
     return decision
 
 
-def _network(live: Card, folder: Path) -> "keras.Model":
-    """What is live, to be refined.
+def _live_network(live: Card, folder: Path) -> "keras.Model":
+    """Load the live network, to refine it.
 
     Raises:
-        UsageError: it has no weights of this network; whoever pushed it left them out, say.
+        UsageError: The model has no weights of this network, for example because it was pushed without them.
     """
     from model.network.network import load_weights
 
     try:
-        read_file(folder, live, WEIGHTS)  # those of what was live at an earlier attempt may lie there still
+        read_file(folder, live, WEIGHTS)  # the folder may still hold the weights of an earlier attempt's live model
         return load_weights(folder / WEIGHTS)
     except ModelError as fault:
         raise UsageError(f"{live.version} cannot be refined. {fault} Or train a new one instead.") from fault
 
 
-def _side(card: Card, model: bytes, validation: Digits, held: Digits) -> ModelAssessment:
+def _assess(card: Card, model: bytes, validation: Digits, held: Digits) -> ModelAssessment:
     return assess(card.version, Classifier(model, temperature=card.temperature), len(model), validation, held)
 
 
-def _keep(decision: Decision, card: Card, folder: Path) -> None:
-    """Put the decision among the candidate's files; the card, which vouches for it, is written last."""
+def _write_decision(decision: Decision, card: Card, folder: Path) -> None:
+    """Write the decision into the candidate's folder, and then the card, which vouches for it."""
     content = decision.dumps()
     (folder / DECISION).write_bytes(content)
     write_card(dataclasses.replace(card, files={**card.files, DECISION: hashlib.sha256(content).hexdigest()}), folder)
@@ -103,10 +115,10 @@ def _limit_threads(threads: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def _tell_epoch(progress: "EpochReport") -> None:
+def _report_epoch(progress: "EpochReport") -> None:
     epoch = progress.epoch
-    _tell(
-        stage=progress.stage,
+    _report(
+        stage=progress.network,
         epoch=epoch.number,
         epochs=progress.epochs,
         accuracy=round(epoch.validation_accuracy, 6),
@@ -114,32 +126,38 @@ def _tell_epoch(progress: "EpochReport") -> None:
     )
 
 
-def _tell(**said: Any) -> None:
-    print(json.dumps(said), flush=True)
+def _report(**values: Any) -> None:
+    print(json.dumps(values), flush=True)
 
 
 def _end_with_parent() -> None:
-    """End when standard input is closed: whoever started this is gone, and may have been replaced."""
-    # Not through sys.stdin: Python aborts at its end where a thread is still waiting inside of that.
+    """End this process when standard input is closed, because its parent is gone and may have been replaced."""
+    # This reads the descriptor itself: Python aborts at its end if a thread still waits inside sys.stdin.
     while os.read(sys.stdin.fileno(), 1):
         pass
     os._exit(1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns its exit code."""
-    parser = argparse.ArgumentParser("python -m model.training.retrain", description="Train as FOLDER/order.json says.")
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    """Run the command line and return its exit code.
+
+    Args:
+        arguments: Arguments of the command. By default those of the process.
+    """
+    parser = argparse.ArgumentParser(
+        "python -m model.training.retrain", description="Train as FOLDER/order.json says. The trainer starts this."
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder that the trainer has prepared")
     folder = parser.parse_args(arguments).folder
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     with (folder / _LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the process of a trainer that was only thought dead may still be at it
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the process of a trainer that seemed dead may still be training here
         try:
             retrain(folder)
         except ModelError as fault:
-            _tell(refused=str(fault))
+            _report(refused=str(fault))
         except DigitmillError as fault:
-            _tell(failed=str(fault))
+            _report(failed=str(fault))
         else:
             return 0
         return 1

@@ -1,6 +1,6 @@
-"""From data to a model with its card: train, export, judge, write. `python -m model.training.train --help`.
+"""Make a model from data: train, export, judge, and write it with its card. `python -m model.training --help`.
 
-TensorFlow is imported by the functions that need it: asking for help should not take seconds.
+The functions that need TensorFlow import it, because help should not take seconds.
 """
 # ruff: noqa: T201 - a command line prints
 
@@ -20,6 +20,7 @@ from model.data import mnist, sample_digits
 from model.data.digits import Dataset, hold_out, sha256
 from model.errors import DigitmillError, UsageError
 from model.evaluation.judge import judge
+from model.inference.classifier import require_litert
 from model.network.saving import writing
 from model.network.tensorflow_import import import_tensorflow
 from model.training.recipe import Recipe
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 CHECKPOINTS = "training"
-"""The folder, beside the model's files, in which a training keeps its state while it runs."""
+"""Folder, beside the model's files, that keeps the state of a running training."""
 
 
 def train(
@@ -47,32 +48,35 @@ def train(
 ) -> Card:
     """Train a network, export it, judge both, and write the model into `folder`.
 
-    The card is written last, so a folder with a card is complete. A training that was stopped left its state in
-    `folder`, and the same call goes on from there.
+    The card is written last, so a folder with a card is complete. If a training was stopped, its state is in `folder`,
+    and the same call resumes it.
 
     Args:
-        data: training images, of which `recipe.validation` are held out, and test images, which are only reported.
-        recipe: how to train.
-        folder: made if need be; gets model.tflite, weights.safetensors, curves.png, card.md and card.json.
-        seed: of every random number.
-        name: first part of the version; by default the time, UTC.
-        parent: version of the live model that this one is meant to replace.
-        start: its network, for a recipe that refines.
-        on_epoch: told after each epoch of each stage; what it raises ends the training.
+        data: Training images, of which the share `recipe.validation` is held out, and test images for reported figures.
+        recipe: Recipe of the training.
+        folder: Folder for model.tflite, weights.safetensors, curves.png, card.md and card.json. It is created if
+            necessary.
+        seed: Seed of all random numbers.
+        name: First part of the version. By default the time, UTC.
+        parent: Version of the live model that the new model should replace.
+        start: Network of that model, if the recipe refines.
+        on_epoch: Progress callback, called after each epoch of each network. An exception that it raises ends the
+            training.
 
     Returns:
         The model's card.
 
     Raises:
-        DataError: there are not enough images.
-        ModelError: the export does not agree with the network it came from.
-        UsageError: nothing can be written into `folder`, TensorFlow is not installed, or there is a `start` where the
-            recipe does not refine, or none where it does.
+        DataError: There are too few images.
+        ModelError: The export does not agree with its network, or the training diverged.
+        UsageError: `folder` cannot be written; TensorFlow, safetensors, Matplotlib or LiteRT is not installed; `start`
+            is given although the recipe does not refine, or is missing although it does.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)  # before the minutes of training, lest they be lost
+        folder.mkdir(parents=True, exist_ok=True)  # before the training, whose minutes would be lost
     except OSError as error:
         raise UsageError(f"Cannot make the folder {folder}: {error.strerror}. Name another.") from error
+    require_litert()
     import_tensorflow()
     from model.network.export import CALIBRATION_IMAGES, to_int8
     from model.network.network import dump_weights
@@ -84,12 +88,14 @@ def train(
     checkpoints = folder / CHECKPOINTS
     seconds = []
 
-    def told(progress: "EpochReport") -> None:
+    def report(progress: "EpochReport") -> None:
         seconds.append(progress.epoch.seconds)
         on_epoch(progress)
 
-    network, epochs = fit(training, validation, recipe, seed=seed, on_epoch=told, start=start, checkpoints=checkpoints)
-    was_whole = len(seconds) == recipe.teachers * recipe.teacher_epochs + recipe.epochs
+    network, epochs = fit(
+        training, validation, recipe, seed=seed, on_epoch=report, start=start, checkpoints=checkpoints
+    )
+    is_whole = len(seconds) == recipe.teachers * recipe.teacher_epochs + recipe.epochs
     model = to_int8(network, training.images[:CALIBRATION_IMAGES])
     files = {MODEL: model, WEIGHTS: dump_weights(network), CURVES: draw(epochs)}
     hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
@@ -102,7 +108,7 @@ def train(
         recipe=dataclasses.asdict(recipe),
         epochs=epochs,
         files=hashes,
-        training_seconds=sum(seconds) if was_whole else None,
+        training_seconds=sum(seconds) if is_whole else None,
         **judge(network, model, validation, data.test),
     )
     with writing(folder):
@@ -114,7 +120,11 @@ def train(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns its exit code."""
+    """Run the command line and return its exit code.
+
+    Args:
+        arguments: Arguments of the command. By default those of the process.
+    """
     options = _parser().parse_args(arguments)
     try:
         data, recipe = _data(options), _recipe(options)
@@ -124,8 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Stopped. The same command goes on from the last whole epoch.", file=sys.stderr)
-        return 130  # 128 + SIGINT, as shells have it
+        print("Stopped. The same command resumes after the last complete epoch.", file=sys.stderr)
+        return 130  # 128 + SIGINT, as in shells
     print(f"{card.version} in {options.out}")
     for part, scores in (("validation", card.validation), ("test", card.test)):
         for kind, score in scores._asdict().items():
@@ -136,20 +146,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "python -m model.training.train", description="Train a model and write it into a folder."
+        "python -m model.training", description="Train a model and write it into a folder."
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the model goes")
-    parser.add_argument("--data", choices=["mnist", "samples"], default="mnist", help="samples: scikit-learn's digits")
-    parser.add_argument("--mnist", type=Path, metavar="FOLDER", help="has MNIST's four IDX files or mnist.npz")
-    parser.add_argument("--quick", action="store_true", help="at least 99.0 %% in about a minute")
-    parser.add_argument("--epochs", type=int, metavar="N")
-    parser.add_argument("--batch-size", type=int, metavar="N")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the model")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="of the recipe, such as augmentation.elastic=1"
+        "--data",
+        choices=["mnist", "samples"],
+        default="mnist",
+        help="data set; samples: the 1,797 digits of scikit-learn, which ship with digitmill (default: mnist)",
     )
-    parser.add_argument("--seed", type=int, default=1, metavar="N")
-    parser.add_argument("--name", help="first part of the version; by default the time")
-    parser.epilog = "Example: python -m model.training.train --quick --mnist ~/mnist --out /tmp/model"
+    parser.add_argument(
+        "--mnist", type=Path, metavar="FOLDER", help="folder that holds MNIST's four IDX files or mnist.npz"
+    )
+    parser.add_argument("--quick", action="store_true", help="use a shorter recipe: at least 99.0 %% in about a minute")
+    parser.add_argument("--epochs", type=int, metavar="N", help="number of epochs (default: the recipe's)")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="images per step (default: the recipe's)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change a number of the recipe, such as augmentation.elastic=1; may be repeated",
+    )
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed of all random numbers (default: 1)")
+    parser.add_argument("--name", help="first part of the version (default: the time)")
+    parser.epilog = "Example: python -m model.training --quick --mnist ~/mnist --out /tmp/model"
     return parser
 
 
@@ -167,12 +188,12 @@ def _recipe(options: argparse.Namespace) -> Recipe:
             recipe = _changed(recipe, path.split("."), value)
         except (AttributeError, LookupError, ValueError) as error:
             known = ", ".join(each.name for each in dataclasses.fields(recipe))
-            raise UsageError(f"The recipe takes no {setting}. It has {known}, each a number.") from error
+            raise UsageError(f"The recipe cannot take {setting}. Give NAME=NUMBER; the names are {known}.") from error
     return recipe
 
 
 def _changed(recipe: Any, path: list[str], value: str) -> Any:
-    """The recipe with one of its numbers replaced; the path leads through its parts."""
+    """Return a copy of the recipe with one number replaced. The path leads to it through the parts of the recipe."""
     name, *rest = path
     now = getattr(recipe, name)
     new = _changed(now, rest, value) if rest else {int: int, float: float}[type(now)](value)
@@ -180,11 +201,11 @@ def _changed(recipe: Any, path: list[str], value: str) -> Any:
 
 
 def _show(progress: "EpochReport") -> None:
-    """Print one line per epoch."""
+    """Print one line for an epoch."""
     epoch, epochs = progress.epoch, progress.epochs
     minutes, seconds = divmod(round(progress.seconds_left), 60)
     print(
-        f"{progress.stage}  epoch {epoch.number:>{len(str(epochs))}}/{epochs}  loss {epoch.loss:.4f}  "
+        f"{progress.network}  epoch {epoch.number:>{len(str(epochs))}}/{epochs}  loss {epoch.loss:.4f}  "
         f"validation loss {epoch.validation_loss:.4f}  accuracy {epoch.validation_accuracy:.2%}  "
         f"{epoch.seconds:.1f} s  {minutes}:{seconds:02} left",
         flush=True,

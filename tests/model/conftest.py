@@ -1,4 +1,4 @@
-"""What the tests of `model/` share: real data, and one network trained for real on what every machine has."""
+"""Fixtures of the tests of `model/`: real data, and one network that is really trained on the sample digits."""
 
 import dataclasses
 import os
@@ -18,34 +18,34 @@ SHORT = dataclasses.replace(Recipe.small(), epochs=8)
 
 @pytest.fixture(scope="session")
 def mnist_folder() -> Path:
-    """The folder that DIGITMILL_MNIST names."""
+    """Return the folder that DIGITMILL_MNIST names."""
     folder = os.environ.get("DIGITMILL_MNIST")
     if not folder:
-        pytest.skip("MNIST is not at hand (set DIGITMILL_MNIST)")
+        pytest.skip("MNIST was not found (set DIGITMILL_MNIST)")
     return Path(folder)
 
 
 @pytest.fixture(scope="session")
 def mnist(mnist_folder: Path) -> Dataset:
-    """MNIST itself."""
+    """Load MNIST."""
     return mnist_source.load(mnist_folder)
 
 
 @pytest.fixture(scope="session")
 def samples() -> Dataset:
-    """Scikit-learn's digits, which need no download."""
+    """Load the sample digits, which ship with the package."""
     return samples_source.load()
 
 
 @pytest.fixture(scope="session")
 def baseline() -> Classifier:
-    """The model that ships with the package."""
+    """Load the model that ships with the package."""
     return Classifier.baseline()
 
 
 @pytest.fixture(scope="session")
 def trained(samples: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Card]:
-    """A model trained on the samples just now, and its card."""
+    """Train a model on the sample digits. Return its folder and its card."""
     from model.training.train import train
 
     folder = tmp_path_factory.mktemp("trained")

@@ -1,4 +1,4 @@
-"""Chatter is dropped, all else appears."""
+"""Only chatter is dropped from stderr."""
 
 import os
 
@@ -8,14 +8,14 @@ from model.stderr import without_chatter
 
 
 def test_only_chatter_is_dropped(capfd):
-    """Of what is written to the descriptor itself, all but the chatter appears, in order."""
+    """Lines that native code writes to the descriptor appear in order, without the chatter."""
     with without_chatter(b"blah"):
         os.write(2, b"first\nblah blah\nlast\n")
     assert capfd.readouterr().err == "first\nlast\n"
 
 
 def test_everything_appears_on_failure(capfd):
-    """When the block raises, its chatter may hold the reason: it appears too."""
+    """If the block raises, the chatter appears too, because it may name the reason."""
     with pytest.raises(OSError, match="closed"):
         _fail_noisily()
     assert capfd.readouterr().err == "blah: the reason\n"

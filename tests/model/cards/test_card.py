@@ -1,4 +1,4 @@
-"""A card says what a model is, and vouches for its files."""
+"""A card describes a model and vouches for its files."""
 
 import dataclasses
 import hashlib
@@ -31,12 +31,12 @@ from model.errors import ModelError
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the baseline that a test may spoil."""
+    """Copy the baseline into a folder that a test may change."""
     return Path(shutil.copytree(BASELINE, tmp_path / "copy"))
 
 
-def test_cards_survive_writing(tmp_path: Path):
-    """A card that is written and read is the same, down to its types; all its files are vouched for."""
+def test_a_written_card_is_read_back(tmp_path: Path):
+    """A card that is written and read is equal, with the same types. The baseline's card names its three files."""
     card = Card.read(BASELINE)
     card.write(tmp_path)
     again = Card.read(tmp_path)
@@ -52,7 +52,7 @@ def test_version_names_the_content():
 
 
 def test_figures_agree_with_each_other():
-    """On the baseline's card, confusion, accuracy and support are of the same test images."""
+    """On the baseline's card, confusion, accuracy, support and epochs do not contradict each other."""
     card = Card.read(BASELINE)
     right = sum(row[digit] for digit, row in enumerate(card.confusion))
     assert right == card.test.int8.correct
@@ -64,7 +64,7 @@ def test_figures_agree_with_each_other():
 
 @pytest.mark.parametrize("name", [MODEL, WEIGHTS, CURVES])
 def test_altered_files_are_refused(copy: Path, name: str):
-    """A file with one changed bit is refused by name, with what to do."""
+    """A file with one changed bit is refused. The message names the file and the remedy."""
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
     (copy / name).write_bytes(content)
@@ -74,28 +74,28 @@ def test_altered_files_are_refused(copy: Path, name: str):
 
 @pytest.mark.parametrize("name", [MODEL, CARD])
 def test_missing_files_are_named(copy: Path, name: str):
-    """A missing file is named, with what to do."""
+    """A missing file is refused. The message names the file and the remedy."""
     (copy / name).unlink()
     with pytest.raises(ModelError, match=rf"{name}.*Restore"):
         read_model(copy)
 
 
-def test_a_file_the_card_does_not_name(copy: Path):
-    """Asking for a file that the card does not vouch for is refused even where one lies there."""
+def test_a_file_that_the_card_does_not_name_is_refused(copy: Path):
+    """A file that the card does not name is refused, even if the folder holds it."""
     card = dataclasses.replace(Card.read(copy), files={})
     with pytest.raises(ModelError, match=r"has no model\.tflite"):
         read_file(copy, card, MODEL)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", "[" * 100_000, '{"format": 1}', "\x00", b"\xff\xfe"])
-def test_what_is_no_card_is_refused(text):
-    """Anything but a card is refused with a ModelError, and with nothing else."""
+def test_other_texts_are_refused(text):
+    """Texts that are not cards are refused with a ModelError, and not with another exception."""
     with pytest.raises(ModelError, match="not a model card"):
         Card.loads(text)
 
 
-def test_cards_of_other_times():
-    """A card with more in it is read; one of another format is refused, with what to do."""
+def test_cards_of_later_versions():
+    """Unknown keys of a card are ignored. A card of another format is refused, and the message names the remedy."""
     values = json.loads(Card.read(BASELINE).dumps())
     values["test"]["int8"]["added later"] = values["added later"] = 1
     assert Card.loads(json.dumps(values)) == Card.read(BASELINE)
@@ -104,7 +104,7 @@ def test_cards_of_other_times():
 
 
 def test_cards_of_earlier_versions():
-    """A card that has nothing of what was added since is read; what it does not tell is None or empty."""
+    """A card without the fields that later versions added is read. These fields are None or empty."""
     values = json.loads(Card.read(BASELINE).dumps())
     later = ("reliability", "robustness", "size", "training_seconds", "intended_use", "doubts", "seeds", "not_for")
     old = Card.loads(json.dumps({name: value for name, value in values.items() if name not in later}))
@@ -112,8 +112,8 @@ def test_cards_of_earlier_versions():
     assert old.test == Card.read(BASELINE).test
 
 
-def test_everything_on_a_card_survives_writing():
-    """Each part of a card that tells all there is comes back as what it was, down to the types."""
+def test_each_field_of_a_card_is_read_back():
+    """A card in which all fields have values is decoded to an equal card, with the same types."""
     score, card = Score.of(9, 10), Card.read(BASELINE)
     full = dataclasses.replace(
         card,
@@ -134,8 +134,8 @@ def test_everything_on_a_card_survives_writing():
 
 
 @pytest.mark.parametrize("figure", [float("nan"), float("inf")])
-def test_figures_that_json_cannot_tell_are_not_written(tmp_path: Path, figure: float):
-    """A training that diverged leaves no card, and no half of one."""
+def test_figures_that_are_not_finite_are_not_written(tmp_path: Path, figure: float):
+    """The card of a training that diverged is refused, and no part of it is written."""
     card = Card.read(BASELINE)
     diverged = dataclasses.replace(card, epochs=[card.epochs[0]._replace(loss=figure)])
     with pytest.raises(ModelError, match=r"not a finite number.*lower learning rate"):
@@ -154,14 +154,15 @@ def test_figures_that_json_cannot_tell_are_not_written(tmp_path: Path, figure: f
         ("data", None),
     ],
 )
-def test_parts_of_another_kind_are_refused(name, value):
-    """A card in which something has another type than it must have is no card."""
+def test_fields_of_another_type_are_refused(name, value):
+    """A card in which a field has the wrong type is refused."""
     values = json.loads(Card.read(BASELINE).dumps()) | {name: value}
     with pytest.raises(ModelError, match="not a model card"):
         Card.loads(json.dumps(values))
 
 
 def test_reading_a_card_needs_no_engine():
-    """The card module loads neither TensorFlow nor LiteRT."""
-    code = "import sys, model.cards.card; print([m for m in ('tensorflow', 'keras', 'ai_edge_litert') if m in sys.modules])"
+    """Importing the card module loads neither TensorFlow nor LiteRT."""
+    engines = "tensorflow", "keras", "ai_edge_litert"
+    code = f"import sys, model.cards.card; print([name for name in {engines} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,4 +1,4 @@
-"""A model's card as a page that people read."""
+"""The page of a card contains what the card contains."""
 
 import dataclasses
 import re
@@ -14,7 +14,7 @@ from model.evaluation.corruptions import CORRUPTIONS
 
 @pytest.fixture
 def full() -> Card:
-    """The baseline's card with all that a card can tell."""
+    """Return the baseline's card with values in all fields."""
     score = Score.of(9, 10)
     card = Card.read(BASELINE)
     tests = [Scores(Score.of(right, 10_000), Score.of(right - 2, 10_000)) for right in (9950, 9960, 9970)]
@@ -34,16 +34,16 @@ def full() -> Card:
 
 
 def row(text: str, name: str) -> list[str]:
-    """The other cells of the one row of the page's tables that begins so."""
+    """Return the other cells of the only table row whose first cell is `name`."""
     [found] = [line for line in text.splitlines() if line.startswith(f"| {name} |")]
     return [cell.strip() for cell in found.strip("|").split("|")][1:]
 
 
-def test_it_tells_all_that_the_card_tells(full):
-    """Every figure, each in its place, rounded; means over corruptions, kinds and seeds among them."""
+def test_it_contains_the_figures_of_the_card(full):
+    """The page has each figure in its place, rounded, and the means over corruptions and seeds."""
     text = page(full)
     assert f"{100 * full.test.int8.accuracy:.2f} % of 10,000 test images (mnist)" in text
-    assert "225,034 parameters, 235,048 bytes" in text
+    assert "225,034 parameters and takes 235,048 bytes" in text
     assert "Reading digits." in text
     assert "- Letters.\n- Cheques." in text
     assert row(text, "shear") == ["50.00 % (23.66 % to 76.34 %)", "90.00 % (59.58 % to 98.21 %)"]
@@ -64,8 +64,8 @@ def test_it_tells_all_that_the_card_tells(full):
     assert all(digest in text for digest in full.files.values())
 
 
-def test_what_a_card_does_not_tell_is_left_out():
-    """The page of an old card has no empty headings, no None and no NaN."""
+def test_missing_fields_are_left_out():
+    """The page of an old card does not contain empty sections, None or NaN."""
     card = Card.read(BASELINE)
     older = dataclasses.replace(
         card, reliability=None, robustness=None, size=None, intended_use=None, doubts=[], seeds=[], not_for=[]
@@ -78,24 +78,25 @@ def test_what_a_card_does_not_tell_is_left_out():
     assert not any(line.startswith("##") and after.startswith("## ") for line, after in pairwise(headings))
 
 
-def test_the_time_is_not_said_to_be_all_where_it_is_not(full):
-    """Where the whole is not known, the epochs on the card are added up, and teachers mentioned who took more."""
+def test_the_time_of_a_resumed_training_is_that_of_its_epochs(full):
+    """If the whole time is unknown, the page adds up the epochs, and says that teacher networks took more."""
     epochs = [full.epochs[0]._replace(seconds=30.0), full.epochs[1]._replace(seconds=60.0)]
     alone = dataclasses.replace(full, training_seconds=None, epochs=epochs, recipe={"teachers": 0})
     assert row(page(alone), "time") == ["1.5 minutes"]
-    taught = dataclasses.replace(alone, recipe={"teachers": 2})
-    assert row(page(taught), "time") == ["1.5 minutes, and that of its teachers"]
+    distilled = dataclasses.replace(alone, recipe={"teachers": 2})
+    assert row(page(distilled), "time") == ["1.5 minutes, plus the time for its teacher networks"]
 
 
-def test_it_says_when_training_had_seen_the_like(full):
-    """Whoever trains on blurred images has not shown robustness to what a network never saw."""
-    hint = "are not news to it"
-    assert hint not in page(dataclasses.replace(full, recipe={"wear": 0.0}))
-    assert hint in page(dataclasses.replace(full, recipe={"wear": 0.03}))
+@pytest.mark.parametrize("name", ["degradation", "wear"])
+def test_it_says_that_training_degraded_images(full, name):
+    """The page has a hint if the recipe degrades images, which older recipes call wear, and not otherwise."""
+    hint = "not entirely new to the model"
+    assert hint not in page(dataclasses.replace(full, recipe={name: 0.0}))
+    assert hint in page(dataclasses.replace(full, recipe={name: 0.03}))
 
 
 def test_no_name_breaks_a_table(full):
-    """Whatever data and files are called, each table has as many cells in every row."""
+    """Whatever the names of data and files, all rows of a table have the same number of cells."""
     odd = dataclasses.replace(full, data=full.data._replace(name="a|b\nc|"), files={"|x|\n|y|\\|": "0"})
     lines = page(odd).splitlines()
     widths = {}
@@ -109,14 +110,15 @@ def test_no_name_breaks_a_table(full):
 
 
 def test_the_page_stands_beside_the_card(full, tmp_path: Path):
-    """Both are written; the card is the truth and is read back, the page is made from it."""
+    """`write_card` writes card and page. The page made from the card that is read back is the same."""
     write_card(full, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [CARD, PAGE]
     assert (tmp_path / PAGE).read_text(encoding="utf-8") == page(Card.read(tmp_path)) == page(full)
 
 
-def test_every_page_that_ships_is_of_its_card():
-    """Where the baseline has a page, it says what its card says; and the card knows every corruption by its name."""
-    shipped, card = BASELINE / PAGE, Card.read(BASELINE)
-    assert not shipped.exists() or shipped.read_text(encoding="utf-8") == page(card)
-    assert not card.robustness or list(card.robustness.network) == list(CORRUPTIONS)
+def test_the_baselines_page_is_made_from_its_card():
+    """The shipped page is what the page code makes of the shipped card, which has all corruptions by name."""
+    card = Card.read(BASELINE)
+    assert (BASELINE / PAGE).read_text(encoding="utf-8") == page(card)
+    assert card.robustness is not None
+    assert list(card.robustness.network) == list(card.robustness.path) == list(CORRUPTIONS)

@@ -1,4 +1,4 @@
-"""Labelled images, and how some of them are held out."""
+"""Labelled images are checked, and some are held out by their hash."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from model.errors import DataError
 
 
 def as_set(digits: Digits) -> set[bytes]:
-    """The images, regardless of their order."""
+    """Return the images without their order."""
     return {image.tobytes() for image in digits.images}
 
 
@@ -19,19 +19,19 @@ def as_set(digits: Digits) -> set[bytes]:
     [
         pytest.param(np.zeros((2, 28, 27), np.uint8), np.zeros(2, np.uint8), id="27 columns"),
         pytest.param(np.zeros((2, 28, 28), np.float32), np.zeros(2, np.uint8), id="floats"),
-        pytest.param(np.zeros((2, 28, 28), np.uint8), np.zeros(3, np.uint8), id="a label too many"),
+        pytest.param(np.zeros((2, 28, 28), np.uint8), np.zeros(3, np.uint8), id="one label too many"),
         pytest.param(np.zeros((2, 28, 28), np.uint8), np.zeros(2, np.int64), id="wide labels"),
         pytest.param(np.zeros((2, 28, 28), np.uint8), np.array([3, 10], np.uint8), id="a label 10"),
     ],
 )
 def test_anything_but_labelled_digits_is_refused(images, labels):
-    """Wrong shapes, dtypes and labels cannot become training data."""
+    """Wrong shapes, dtypes and labels are refused."""
     with pytest.raises(DataError):
         Digits(images, labels)
 
 
-def test_the_held_out_do_not_depend_on_their_neighbours(samples: Dataset):
-    """Whether an image is held out does not change when data are shuffled, dropped or added."""
+def test_holding_out_depends_on_the_image_alone(samples: Dataset):
+    """An image that is held out stays so when the data are shuffled, or when others are added or removed."""
     rest, held = hold_out(samples.train, 0.2)
     some = samples.train[np.random.default_rng(0).permutation(len(samples.train))[:700]]
     rest_of_some, held_of_some = hold_out(some, 0.2)
@@ -41,7 +41,7 @@ def test_the_held_out_do_not_depend_on_their_neighbours(samples: Dataset):
 
 @given(st.floats(0.05, 0.5))
 def test_every_image_is_on_exactly_one_side(samples: Dataset, share: float):
-    """Nothing is lost, nothing is on both sides, and about the asked share is held out."""
+    """Each image is either held out or not, and about the requested share is held out."""
     rest, held = hold_out(samples.train, share)
     assert len(rest) + len(held) == len(samples.train)
     assert not as_set(rest) & as_set(held)
@@ -49,13 +49,13 @@ def test_every_image_is_on_exactly_one_side(samples: Dataset, share: float):
 
 
 def test_too_few_images_are_refused(samples: Dataset):
-    """One image cannot be both learnt from and judged on."""
+    """A single image cannot be divided into two parts."""
     with pytest.raises(DataError, match="too few"):
         hold_out(samples.train[:1], 0.5)
 
 
-def test_hash_tells_data_apart(samples: Dataset):
-    """The hash changes with a pixel, a label, or the order."""
+def test_the_hash_identifies_the_data(samples: Dataset):
+    """The hash changes with a pixel, a label or the order. Copies of the data have the same hash."""
     images, labels = samples.test.images, samples.test.labels
     pixel, label = images.copy(), labels.copy()
     pixel[0, 14, 14] ^= 1

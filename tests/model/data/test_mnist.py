@@ -1,4 +1,4 @@
-"""MNIST comes from wherever it is, and is MNIST."""
+"""MNIST is found in folders, in caches and on servers, and checked to be MNIST."""
 
 import contextlib
 import functools
@@ -33,19 +33,19 @@ KEYS = dict(zip(FILES, ["x_train", "y_train", "x_test", "y_test"], strict=True))
 
 @pytest.fixture
 def npz(mnist: Dataset, tmp_path: Path) -> Path:
-    """The path of an mnist.npz, alone in its folder."""
+    """Write an mnist.npz, alone in its folder, and return its path."""
     return write_npz(tmp_path / "mnist.npz", mnist)
 
 
 def write_npz(path: Path, mnist: Dataset, **changed: np.ndarray) -> Path:
-    """Write MNIST as Keras' mnist.npz has it, with some arrays `changed`."""
+    """Write an mnist.npz like Keras', with some arrays `changed`, and return its path."""
     np.savez(path, **{KEYS[name]: array(mnist) for name, array in FILES.items()} | changed)
     return path
 
 
 @pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """A folder and the URL at which a web server on this machine offers it."""
+    """Serve a folder by HTTP on this machine. Yield the folder and its URL."""
     folder = tmp_path_factory.mktemp("served")
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
@@ -56,15 +56,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str
 
 @given(st_numpy.arrays(np.uint8, st_numpy.array_shapes(max_dims=3, max_side=6)))
 def test_idx_round_trip(array):
-    """Whatever array of bytes is dumped as IDX is parsed as the same."""
+    """Any array of bytes that is encoded as IDX is decoded to an equal array."""
     parsed = idx.parse(idx.dump(array), array.shape)
     assert parsed.shape == array.shape
     assert np.array_equal(parsed, array)
 
 
 @given(st.binary(max_size=40))
-def test_idx_refuses_anything_else(content):
-    """Bytes that are no IDX file of the wanted shape are refused with a DataError, and with nothing else."""
+def test_idx_never_fails_otherwise(content):
+    """Random bytes are refused with a DataError, or are the encoding of what is decoded from them."""
     with contextlib.suppress(DataError):
         assert idx.dump(idx.parse(content, (2, 3))) == content
 
@@ -81,7 +81,7 @@ def test_idx_refuses_anything_else(content):
 )
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_idx_refuses_spoilt_files(tmp_path, spoil, pack):
-    """A file that is not exactly what its header says is refused by name, gzipped or not."""
+    """A file that does not match its header is refused by name, gzipped or not."""
     path = tmp_path / "spoilt-idx1-ubyte"
     path.write_bytes(pack(spoil(idx.dump(np.arange(4, dtype=np.uint8)))))
     with pytest.raises(DataError, match="spoilt-idx1-ubyte"):
@@ -97,22 +97,22 @@ def test_idx_refuses_spoilt_files(tmp_path, spoil, pack):
     ],
 )
 def test_idx_refuses_spoilt_gzip(tmp_path, spoil):
-    """A gzip file that ends early or is corrupt is refused by name."""
+    """A gzip file that is truncated or corrupt is refused by name."""
     path = tmp_path / "spoilt-idx1-ubyte.gz"
     path.write_bytes(spoil(gzip.compress(idx.dump(np.arange(4, dtype=np.uint8)))))
     with pytest.raises(DataError, match="spoilt-idx1-ubyte"):
         idx.read(path, (4,))
 
 
-def test_mnist_is_what_everyone_knows(mnist: Dataset):
-    """The training images, as an IDX file, have the MD5 that is known everywhere; the test set has 1,135 ones."""
+def test_mnist_is_the_published_one(mnist: Dataset):
+    """The training images, as an IDX file, have the published MD5. The test images have the known counts by digit."""
     assert hashlib.md5(idx.dump(mnist.train.images)).hexdigest() == "6bbc9ace898e44ae57da46a324031adb"  # noqa: S324
     assert np.bincount(mnist.test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 
 @pytest.mark.parametrize("mark", ["-", "."])
 def test_plain_idx_files(mnist: Dataset, tmp_path: Path, mark: str):
-    """Unzipped IDX files are read too, under both customary names."""
+    """Unzipped IDX files are read under both customary names."""
     for name, array in FILES.items():
         (tmp_path / name.replace("-idx", f"{mark}idx")).write_bytes(idx.dump(array(mnist)))
     loaded = load(tmp_path)
@@ -121,14 +121,14 @@ def test_plain_idx_files(mnist: Dataset, tmp_path: Path, mark: str):
 
 
 def test_npz(mnist: Dataset, npz: Path):
-    """mnist.npz gives the same images in the same order, from the folder or from the cache."""
+    """mnist.npz gives the same images in the same order as the IDX files, from a folder or from the cache."""
     for loaded in (load(npz.parent), load(cache=npz.parent)):
         assert np.array_equal(loaded.train.labels, mnist.train.labels)
         assert np.array_equal(loaded.test.images, mnist.test.images)
 
 
-def test_one_altered_pixel_is_noticed(mnist: Dataset, npz: Path):
-    """A single changed pixel is refused, and the message names the file."""
+def test_one_altered_pixel_is_refused(mnist: Dataset, npz: Path):
+    """A file with a single changed pixel is refused by name."""
     images = mnist.test.images.copy()
     images[5000, 14, 14] ^= 1
     write_npz(npz, mnist, x_test=images)
@@ -137,7 +137,7 @@ def test_one_altered_pixel_is_noticed(mnist: Dataset, npz: Path):
 
 
 def test_test_images_alone(mnist: Dataset, mnist_folder: Path, tmp_path: Path):
-    """The test images load without the training images being read, let alone parsed."""
+    """`load_test` works if the files of the training images are spoilt, and `load` refuses them."""
     for path in mnist_folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes() if path.name.startswith("t10k") else b"spoilt")
     assert np.array_equal(load_test(tmp_path).images, mnist.test.images)
@@ -145,20 +145,21 @@ def test_test_images_alone(mnist: Dataset, mnist_folder: Path, tmp_path: Path):
         load(tmp_path)
 
 
-def test_a_folder_that_was_named_must_have_it(tmp_path):
-    """A named folder without MNIST is an error that names it, not a reason to look elsewhere."""
-    with pytest.raises(DataError, match=str(tmp_path)):
-        load(tmp_path, cache=tmp_path, download=True)
+def test_a_named_folder_must_hold_mnist(npz: Path, tmp_path_factory):
+    """A named folder without MNIST is refused by name, even if the cache holds MNIST."""
+    folder = tmp_path_factory.mktemp("empty")
+    with pytest.raises(DataError, match=f"{folder} does not hold MNIST"):
+        load(folder, cache=npz.parent, download=True)
 
 
 def test_nothing_is_downloaded_unasked(tmp_path):
-    """Without a folder, and with an empty cache, the message says what to name."""
+    """Without a folder and with an empty cache, the message says what to name."""
     with pytest.raises(DataError, match="Name a folder"):
         load(cache=tmp_path)
 
 
 def test_download_fills_the_cache(mnist: Dataset, server: tuple[Path, str], tmp_path: Path, monkeypatch):
-    """What is downloaded once is in the cache ever after, and nothing else is."""
+    """The first load downloads MNIST into the cache. The second one works without the server. Nothing else is kept."""
     folder, url = server
     content = write_npz(folder / "mnist.npz", mnist).read_bytes()
     monkeypatch.setattr(source, "URL", f"{url}/mnist.npz")
@@ -172,7 +173,7 @@ def test_download_fills_the_cache(mnist: Dataset, server: tuple[Path, str], tmp_
 
 
 def test_a_wrong_download_is_not_kept(server: tuple[Path, str], tmp_path: Path, monkeypatch):
-    """Something else than MNIST at the address is refused, and the cache stays empty."""
+    """A download that is not MNIST is refused, and the cache stays empty."""
     folder, url = server
     (folder / "mnist.npz").write_bytes(b"a login page")
     monkeypatch.setattr(source, "URL", f"{url}/mnist.npz")
@@ -182,7 +183,7 @@ def test_a_wrong_download_is_not_kept(server: tuple[Path, str], tmp_path: Path, 
 
 
 def test_an_unreachable_server_is_named(server: tuple[Path, str], tmp_path: Path, monkeypatch):
-    """When the download fails, the message names the address and what to do instead."""
+    """If the download fails, the message names the address and the remedy."""
     _, url = server
     monkeypatch.setattr(source, "URL", f"{url}/absent.npz")
     with pytest.raises(DataError, match=rf"{url}/absent\.npz.*404.*name the folder"):

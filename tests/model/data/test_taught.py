@@ -1,4 +1,4 @@
-"""Facts about the folder of what was taught: each image once, under its last label, and a share never trained on."""
+"""The folder of taught images holds each image once, under its last label, and holds a share out of training."""
 
 import time
 
@@ -13,12 +13,12 @@ from model.training.recipe import Recipe
 
 @pytest.fixture
 def folder(tmp_path):
-    """Nothing is taught yet."""
+    """Return a folder without taught images."""
     return TaughtFolder(tmp_path / "taught")
 
 
 def test_an_image_is_kept_once_and_under_its_last_label(folder, samples):
-    """Teaching it again changes nothing; another label replaces the former."""
+    """Storing an image again changes nothing. Another label replaces the former one. Removing works once."""
     image = samples.train.images[0]
     assert folder.store(image, 3)
     assert not folder.store(image, 3)
@@ -33,8 +33,8 @@ def test_an_image_is_kept_once_and_under_its_last_label(folder, samples):
     assert folder.list() == []
 
 
-def test_a_file_says_what_its_user_called_it(folder, samples):
-    """Whoever looks into the folder, and whoever lists it after Redis was lost, can tell where it comes from."""
+def test_a_file_holds_the_users_name(folder, samples):
+    """The file keeps the user's name for the image and the time. The name of a removed file is empty."""
     for name, kept in (("scans/7 a.png", "scans/7 a.png"), ("caf\udce9.png", "caf\\udce9.png"), ("", "")):
         folder.store(samples.train.images[0], 3, name)
         [taught] = folder.list()
@@ -44,8 +44,8 @@ def test_a_file_says_what_its_user_called_it(folder, samples):
     assert taught.name() == ""
 
 
-def test_its_state_changes_whenever_an_image_comes_goes_or_moves(folder, samples):
-    """So nobody has to list it to find out that nothing changed."""
+def test_its_state_changes_with_its_images(folder, samples):
+    """The state changes when an image is added, removed or moved, and only then."""
     states = [folder.state()]
     for image, label in ((0, 3), (1, 3), (0, 8), (1, None)):
         time.sleep(0.02)  # file systems count in ticks of some milliseconds
@@ -58,8 +58,8 @@ def test_its_state_changes_whenever_an_image_comes_goes_or_moves(folder, samples
     assert len(set(states)) == 5
 
 
-def test_all_that_is_taught_is_either_trained_on_or_held_out(folder, samples):
-    """By the image's own hash: about a fifth, and the same ones when there is more."""
+def test_about_a_fifth_is_held_out(folder, samples):
+    """Each image is either trained on or held out. Images that are held out stay so when others are added."""
     few = samples.train[:200]
     for image, label in zip(few.images[:100], few.labels[:100], strict=True):
         folder.store(image, int(label))
@@ -73,8 +73,8 @@ def test_all_that_is_taught_is_either_trained_on_or_held_out(folder, samples):
     assert not {image.tobytes() for image in held.images} & {image.tobytes() for image in train.images}
 
 
-def test_nothing_taught_is_among_the_validation_images(folder, samples):
-    """So that they are the same in every training: what would be among them is held out already."""
+def test_taught_images_never_validate(folder, samples):
+    """The validation images are the same with and without taught images among the training images."""
     few, others = samples.train[:300], samples.train[300:]
     for image, label in zip(few.images, few.labels, strict=True):
         folder.store(image, int(label))
@@ -85,8 +85,8 @@ def test_nothing_taught_is_among_the_validation_images(folder, samples):
     assert np.array_equal(with_taught.images, without.images)
 
 
-def test_what_is_no_such_image_is_passed_over(folder, samples):
-    """Whoever corrects by hand may leave anything there."""
+def test_other_files_are_skipped(folder, samples):
+    """Files that are not taught images do not disturb loading."""
     folder.store(samples.train.images[0], 1)
     (folder.folder / "1" / "notes.txt").write_text("mine")
     (folder.folder / "1" / f"{'0' * 64}.png").write_bytes(b"no image")
@@ -94,7 +94,7 @@ def test_what_is_no_such_image_is_passed_over(folder, samples):
 
 
 def test_few_taught_images_count_beside_many(samples):
-    """About a tenth of each epoch, but none is shown more than 25 times; nothing taught changes nothing."""
+    """Taught images are repeated until they are a tenth, at most 25 times. Without any, the data stay as they are."""
     many = Digits(np.resize(samples.train.images, (20_000, 28, 28)), np.resize(samples.train.labels, 20_000))
     assert mixed(many, many[:0]) is many
     for count, repeats in ((10, MAX_REPEATS), (200, 11), (1000, 2), (20_000, 1)):

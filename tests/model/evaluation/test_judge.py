@@ -1,13 +1,16 @@
-"""The figures of a model's card, measured when it is trained and again whenever one likes."""
+"""The figures of a model's card are measured in its training, and can be measured again."""
 
 import dataclasses
+import re
 import shutil
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from model.cards.card import MODEL, WEIGHTS, Card, read_model
+from model.cards.card import CARD, MODEL, WEIGHTS, Card, read_model
 from model.cards.page import PAGE
 from model.data.digits import Dataset
 from model.errors import DataError, ModelError, UsageError
@@ -20,12 +23,12 @@ from model.metrics import BINS
 
 @pytest.fixture
 def copy(trained: tuple[Path, Card], tmp_path: Path) -> Path:
-    """A copy of the trained model that a test may change."""
+    """Copy the trained model into a folder that a test may change."""
     return Path(shutil.copytree(trained[0], tmp_path / "copy"))
 
 
-def test_a_new_card_tells_everything(trained, samples: Dataset):
-    """What training writes has a page beside it, and figures that agree with the model and with each other."""
+def test_a_new_card_is_complete(trained, samples: Dataset):
+    """Training writes a page beside the card. The card has all parts, and the robustness of the exported model."""
     folder, card = trained
     assert (folder / PAGE).read_text(encoding="utf-8").startswith(f"# Model `{card.version}`")
     assert card.size == (225_034, len((folder / MODEL).read_bytes()))
@@ -37,7 +40,7 @@ def test_a_new_card_tells_everything(trained, samples: Dataset):
 
 
 def test_the_bins_are_those_of_the_calibration_error(trained):
-    """They hold every test image, and their weighted gaps add up to the expected calibration error."""
+    """The bins hold all test images, and their weighted gaps add up to the expected calibration error."""
     _, card = trained
     filled = [each for each in card.reliability if each.images]
     assert len(card.reliability) == BINS
@@ -47,8 +50,8 @@ def test_the_bins_are_those_of_the_calibration_error(trained):
     assert round(sum(each.images * each.accuracy for each in filled)) == card.test.int8.correct
 
 
-def test_thresholds_trade_what_passes_for_what_is_doubted(trained):
-    """The higher the threshold, the less passes that is no digit, and the more digits are looked at."""
+def test_higher_thresholds_pass_less_and_doubt_more(trained):
+    """With a higher threshold, fewer images without a digit pass, and people must check more digits."""
     _, card = trained
     assert [each.threshold for each in card.doubts] == sorted(THRESHOLDS)
     for lower, higher in pairwise(card.doubts):
@@ -62,14 +65,14 @@ def test_thresholds_trade_what_passes_for_what_is_doubted(trained):
 
 
 def test_judging_again_finds_the_same(copy: Path, trained, samples: Dataset):
-    """On the same data a model's card comes out as it was, whatever had been left out of it or altered in it."""
+    """Judging a model again on the same data restores figures that were removed from its card or altered in it."""
     spoiled = dataclasses.replace(trained[1], temperature=3.0, robustness=None, reliability=None, confusion=[])
     spoiled.write(copy)
     assert judge_again(copy, samples) == Card.read(copy) == trained[1]
 
 
 def test_other_seeds_go_on_the_card(copy: Path, trained, samples: Dataset, tmp_path: Path):
-    """Models that differ in the seed alone are listed by seed, this one among them; they stay when judged again."""
+    """Models that differ only in the seed are listed by seed, with this one. The list stays when it is judged again."""
     others = []
     for seed in (7, 3):
         others.append(tmp_path / str(seed))
@@ -84,23 +87,23 @@ def test_other_seeds_go_on_the_card(copy: Path, trained, samples: Dataset, tmp_p
     ("change", "fault"),
     [({"seed": 1}, "not all different"), ({"seed": 2, "recipe": {"epochs": 1}}, "another recipe")],
 )
-def test_what_is_no_other_seed_is_refused(copy: Path, trained, samples: Dataset, tmp_path: Path, change, fault):
-    """A model of the same seed or of another recipe does not go among the seeds, and the card stays as it is."""
+def test_only_other_seeds_are_listed(copy: Path, trained, samples: Dataset, tmp_path: Path, change, fault):
+    """A model with the same seed or another recipe is refused, and the card stays as it is."""
     dataclasses.replace(trained[1], **change).write(tmp_path)
     with pytest.raises(UsageError, match=fault):
         judge_again(copy, samples, [tmp_path])
     assert Card.read(copy) == trained[1]
 
 
-def test_only_the_same_data_judge_it(copy: Path, samples: Dataset):
-    """Other images are refused: validation would hold images that the model was trained on."""
+def test_other_data_are_refused(copy: Path, samples: Dataset):
+    """Other images are refused, because their validation images may be training images of the model."""
     fewer = samples._replace(test=samples.test[:100])
     with pytest.raises(DataError, match="other images"):
         judge_again(copy, fewer)
 
 
-def test_altered_weights_are_not_judged(copy: Path, samples: Dataset):
-    """The card vouches for the weights, and is not rewritten for others."""
+def test_altered_weights_are_refused(copy: Path, samples: Dataset):
+    """Weights that the card does not vouch for are not judged."""
     content = bytearray((copy / WEIGHTS).read_bytes())
     content[-1] ^= 1
     (copy / WEIGHTS).write_bytes(content)
@@ -108,8 +111,31 @@ def test_altered_weights_are_not_judged(copy: Path, samples: Dataset):
         judge_again(copy, samples)
 
 
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        ("safetensors", "safetensors is not installed. Install it: pip install 'digitmill[train]'."),
+        ("tensorflow", "TensorFlow is not installed. Install it: pip install 'digitmill[train]'."),
+    ],
+)
+def test_a_missing_package_is_explained(copy: Path, samples: Dataset, monkeypatch, module: str, message: str):
+    """If a package is not installed, the message says how to install it, and the card stays as it is."""
+    before = (copy / CARD).read_bytes()
+    monkeypatch.setitem(sys.modules, module, None)  # Python then refuses to import it
+    with pytest.raises(UsageError, match=re.escape(message)):
+        judge_again(copy, samples)
+    assert (copy / CARD).read_bytes() == before
+
+
+def test_help_shows_the_name_of_the_command():
+    """`python -m model.evaluation --help` shows this name."""
+    command = [sys.executable, "-m", "model.evaluation", "--help"]
+    help_text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert help_text.startswith("usage: python -m model.evaluation ")
+
+
 def test_the_command(copy: Path, trained, capsys):
-    """It says what the card said and what is found, and returns 1 with one line where there is no model."""
+    """The command prints old and new accuracy. Without a model it returns 1 and prints one line."""
     assert main([str(copy)]) == 0
     accuracy = f"{trained[1].test.int8.accuracy:.2%}"
     assert f"int8: {accuracy} of 360 test images; its card said {accuracy}" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The network is the one that was agreed on, and its weights are plain arrays."""
+"""The network has the fixed architecture, and its weights are plain arrays."""
 
 import pickle
 
@@ -15,11 +15,12 @@ from model.network import network
 def test_parameters():
     """The network has 225,034 parameters, all of them trainable."""
     built = network.build()
-    assert built.count_params() == sum(np.prod(each.shape) for each in built.trainable_variables) == 225_034
+    trainable = sum(np.prod(each.shape) for each in built.trainable_variables)
+    assert built.count_params() == trainable == network.PARAMETERS == 225_034
 
 
 def test_layers():
-    """Convolutions of 32 and 64, each pooled; 1,600 features; a dense layer of 128; ten logits."""
+    """The layers have the shapes of the fixed architecture."""
     shapes = {layer.name: tuple(layer.output.shape[1:]) for layer in network.build(dropout=0.5).layers}
     assert shapes == {
         "scale": (28, 28, 1),
@@ -42,8 +43,8 @@ def test_weights_have_plain_names():
     ]
 
 
-def test_weights_survive_writing(tmp_path, samples):
-    """A network whose weights are dumped and loaded says the very same."""
+def test_written_weights_are_read_back(tmp_path, samples):
+    """A network whose weights are written and loaded gives exactly the same logits."""
     path = tmp_path / WEIGHTS
     built = network.build()
     path.write_bytes(network.dump_weights(built))
@@ -53,7 +54,7 @@ def test_weights_survive_writing(tmp_path, samples):
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_networks_are_interpolated(share):
-    """Every weight lies the share of the way from where it begins to where it ends; the beginning stays as it is."""
+    """Each weight moves to its place between both networks. The start network stays unchanged."""
     start, end = network.build(), network.build()
     before, after = load(network.dump_weights(start)), load(network.dump_weights(end))
     network.interpolate(start, end, share)
@@ -65,7 +66,7 @@ def test_networks_are_interpolated(share):
 
 
 def spoilt(change):
-    """The baseline's weights after `change`, as a safetensors file."""
+    """Return the baseline's weights after `change`, as a safetensors file."""
     arrays = load((BASELINE / WEIGHTS).read_bytes())
     change(arrays)
     return save(arrays)
@@ -74,7 +75,7 @@ def spoilt(change):
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        pytest.param(lambda: pickle.dumps({}), "no safetensors file", id="a pickle"),
+        pytest.param(lambda: pickle.dumps({}), "not a safetensors file", id="a pickle"),
         pytest.param(lambda: spoilt(lambda arrays: arrays.pop("conv1/bias")), "conv1/bias", id="one missing"),
         pytest.param(lambda: spoilt(lambda arrays: arrays.update(extra=np.zeros(1))), "extra", id="one too many"),
         pytest.param(
@@ -88,7 +89,7 @@ def spoilt(change):
     ],
 )
 def test_weights_of_another_network_are_refused(tmp_path, content, named):
-    """Anything but exactly this network's arrays is refused, naming what does not fit."""
+    """Files with other arrays than this network's are refused, and the message names what does not fit."""
     path = tmp_path / WEIGHTS
     path.write_bytes(content())
     with pytest.raises(ModelError, match=named):
@@ -96,13 +97,13 @@ def test_weights_of_another_network_are_refused(tmp_path, content, named):
 
 
 def test_missing_weights_are_named(tmp_path):
-    """A missing file is named."""
+    """A missing file is refused by name."""
     with pytest.raises(ModelError, match=WEIGHTS):
         network.load_weights(tmp_path / WEIGHTS)
 
 
 def test_the_float_baseline_reads_mnist(mnist):
-    """The float baseline reads at least 99.0 % of MNIST's test images, and as many as its card says."""
+    """The float baseline reads over 99 % of MNIST's test images, within 0.05 points of what its card says."""
     digits = network.logits(network.load_weights(BASELINE / WEIGHTS), mnist.test.images).argmax(axis=1)
     assert metrics.accuracy(mnist.test.labels, digits) >= 0.99
     assert metrics.accuracy(mnist.test.labels, digits) == pytest.approx(

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 
+from model.cards import verification
 from model.cards.card import MODEL, Card
 from model.errors import ModelError
 from worker.contract.registry.records import Alias
@@ -66,17 +67,10 @@ def verified(card: Card, name: str, content: bytes | None) -> bytes:
     Raises:
         ModelError: It is missing or altered, or the card does not name it.
     """
-    if name not in card.files:
-        raise ModelError(f"The card of {card.version} names no {name}. Export the model again.")
+    expected = card.sha256(name)
     if content is None:
         raise ModelError(f"Model {card.version} is incomplete: {name} is missing. {_AGAIN}")
-    found = hashlib.sha256(content).hexdigest()
-    if found != card.files[name]:
-        raise ModelError(
-            f"{name} of model {card.version} is not what its card vouches for (SHA-256 {found[:8]}… instead of "
-            f"{card.files[name][:8]}…). {_AGAIN}"
-        )
-    return content
+    return verification.verified(content, expected, file=f"{name} of model {card.version}", remedy=_AGAIN)
 
 
 def missing(version: str) -> str:
