@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.cli.exits import Exit
+from producer.cli.exits import ExitCode
 from producer.cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent
@@ -166,7 +166,7 @@ def test_the_readme_names_every_setting_and_no_other() -> None:
 
 def test_the_readme_names_every_exit_code_and_no_other() -> None:
     """Scripts rely on them."""
-    assert {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)} == set(Exit)
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)} == set(ExitCode)
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -34,7 +34,7 @@ class Selection:
     @property
     def shown_mistakes(self) -> list[int]:
         """The mistakes that the page shows."""
-        return self.mistakes[:MAX_MISTAKES].tolist()
+        return [int(index) for index in self.mistakes[:MAX_MISTAKES]]
 
     @property
     def pictured(self) -> list[int]:

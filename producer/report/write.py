@@ -111,8 +111,8 @@ def _write_pngs(folder: Path, summary: Summary, charts: JobCharts) -> tuple[set[
         return set(), (WITHOUT_MATPLOTLIB,)
     figures = {
         CONFUSION: png.confusion(summary),
-        CALIBRATION: charts.calibration and png.draw(charts.calibration, 5.6, 5.2),
-        THROUGHPUT: charts.throughput and png.draw(charts.throughput, 7.2, 3.8),
+        CALIBRATION: png.draw(charts.calibration, 5.6, 5.2) if charts.calibration else None,
+        THROUGHPUT: png.draw(charts.throughput, 7.2, 3.8) if charts.throughput else None,
     }
     drawn = {name: figure for name, figure in figures.items() if figure is not None}
     for name, figure in drawn.items():
