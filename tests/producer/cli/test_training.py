@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from producer.mill.stack import Stack
 from worker.contract.connection import connect
-from worker.contract.training import Schedule, Trainings, TrainingState
+from worker.contract.training import Schedule, Trainings, TrainingState, keys
 
 DIGITMILL = Path(sys.executable).with_name("digitmill")
 SECONDS = 60.0
@@ -88,11 +89,13 @@ def test_a_training_is_requested_once_shown_and_cancelled(digitmill, trainings):
 @pytest.mark.usefixtures("trainings")
 def test_status_shows_the_schedule_while_a_scheduler_is_alive(digitmill, server):
     """It shows the next training and the outcome of the last. Without a scheduler there is no such line."""
-    schedule = Schedule(connect(server.url))
+    client = connect(server.url)
+    schedule = Schedule(client)
     schedule.begin("0 3 * * *")
     schedule.handled("skipped: nothing was taught since the last training")
     assert "schedule" not in digitmill("status")[1]
     schedule.announce("host-1", "0 3 * * *", 1795489200.0)
+    client.zadd(keys.SCHEDULERS, {"host-1": 1000 * (time.time() + 2 * SECONDS)})  # alive however long this takes
     out = digitmill("status")[1]
     assert "schedule  0 3 * * *, next at 2026-11-24 03:00 UTC; 20" in out
     assert "UTC: skipped: nothing was taught since the last training\n" in out
