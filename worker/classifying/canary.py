@@ -90,7 +90,7 @@ class CanaryMonitor:
         if canary is None:
             self._shadow = None
             return
-        tally = self._registry.tally(canary.version)
+        tally = self._registry.service_counts(canary.version)
         if tally.passed:
             self._shadow = None
         elif fault := tally.fault():

@@ -70,6 +70,6 @@ class Heartbeat(threading.Thread):
         self._stopping.set()
         self.join(timeout=2 * INTERVAL_SECONDS)
         try:
-            self._ledger.dismiss(self._worker)
+            self._ledger.remove_worker(self._worker)
         except RedisError as fault:
             _log.debug("not dismissed: %s", fault)

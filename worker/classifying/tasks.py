@@ -6,7 +6,7 @@ from collections.abc import Callable
 from celery import Celery, Task
 
 from worker.classifying.serving import Serving
-from worker.contract.doorbell import CLASSIFY, DOORBELL_VERSION
+from worker.contract.doorbell import CLASSIFY, is_understood
 from worker.contract.errors import Unreachable, WireError
 from worker.contract.ledger import Part
 
@@ -24,16 +24,10 @@ def register(app: Celery, serving: Callable[[], Serving]) -> Task:
     @app.task(name=CLASSIFY, ignore_result=True)
     def classify(version: object = None, part: object = None) -> None:
         """Answer the part that the message names. A message that makes no sense costs nothing: it is only a hint."""
-        if version != DOORBELL_VERSION or not isinstance(part, str):
-            _log.error(
-                "doorbell of format %r passed over; this worker reads format %d. Its batch is rung for again; run the "
-                "same version of digitmill everywhere",
-                version,
-                DOORBELL_VERSION,
-            )
+        if not is_understood(version):
             return
         try:
-            serving().serve(Part.from_member(part))
+            serving().serve(Part.from_member(part if isinstance(part, str) else ""))
         except (Unreachable, WireError) as fault:
             _log.error("%s", fault)
 

@@ -4,11 +4,11 @@ import logging
 from datetime import UTC, datetime
 
 import redis
-from celery import Celery
 
+from model.training.options import TrainingOptions
+from worker.contract.doorbell import Doorbell
 from worker.contract.teaching import Teaching
-from worker.contract.training import TrainingOptions, Trainings
-from worker.contract.training.bell import ring
+from worker.contract.training import Trainings
 from worker.settings import Settings
 
 NOTHING_TAUGHT = "skipped: nothing was taught since the last training"
@@ -25,14 +25,14 @@ class Firing:
 
     Args:
         client: of the Redis where trainings are.
-        app: rings for a trainer.
+        doorbell: Rings for a trainer.
         settings: of this process.
         name: this scheduler's.
     """
 
-    def __init__(self, client: "redis.Redis", app: Celery, settings: Settings, name: str) -> None:
+    def __init__(self, client: "redis.Redis", doorbell: Doorbell, settings: Settings, name: str) -> None:
         self._trainings, self._teaching = Trainings(client), Teaching(client)
-        self._app, self._name = app, name
+        self._doorbell, self._name = doorbell, name
         self._order = TrainingOptions(quick=settings.retrain_quick)
         self._always = settings.retrain_always
 
@@ -52,5 +52,5 @@ class Firing:
         given = self._trainings.ask(identifier, self._order, who=self._name)
         if given != identifier:
             return f"skipped: training {given} has not ended"
-        ring(self._app)
+        self._doorbell.ring_trainer()
         return f"training {identifier} is asked for"

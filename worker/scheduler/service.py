@@ -13,7 +13,7 @@ from celery.beat import Service
 from redis.exceptions import RedisError
 
 from worker.contract.connection import connect
-from worker.contract.doorbell import make_app
+from worker.contract.doorbell import Doorbell, make_app
 from worker.contract.training import Schedule
 from worker.process import run
 from worker.scheduler.beat import TICK_SECONDS, Beat
@@ -39,7 +39,7 @@ class SchedulerService:
             scheduler_cls=partial(
                 Beat,
                 schedule_in_redis=self._schedule,
-                fire=Firing(client, app, settings, self._name),
+                fire=Firing(client, Doorbell(app), settings, self._name),
                 cron=self._cron,
                 name=self._name,
             ),
@@ -62,7 +62,7 @@ class SchedulerService:
 
     def _dismiss(self) -> None:
         try:
-            self._schedule.dismiss(self._name)
+            self._schedule.remove_scheduler(self._name)
         except (RedisError, OSError) as fault:
             _log.debug("not dismissed: %s", fault)
 

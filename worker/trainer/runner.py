@@ -126,7 +126,7 @@ class TrainingRunner:
 
     def _prepare(self, claim: Claim, folder: Path) -> str:
         """Write down what to do, and what is live; return its version."""
-        settings, asked = self._settings, claim.order
+        settings = self._settings
         if not (folder / CANDIDATE / CARD).exists():  # it was trained on what was noted then
             self._note_what_is_taught(claim)
         card, files = _patiently(lambda: self._registry.fetch(self._registry.live()))
@@ -136,14 +136,11 @@ class TrainingRunner:
             (live / name).write_bytes(files[name])
         (live / CARD).write_text(card.dumps(), encoding="utf-8")
         TrainingAssignment(
-            data=asked.data,
+            claim.order,
             mnist=str(settings.mnist) if settings.mnist else None,
             cache=str(settings.cache),
             offline=settings.offline,
             taught=str(self._keeper.folder),
-            quick=asked.quick,
-            epochs=asked.epochs,
-            seed=asked.seed,
             threads=self._threads,
         ).write(folder)
         version: str = card.version

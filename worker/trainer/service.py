@@ -12,11 +12,10 @@ from redis.exceptions import RedisError
 
 from model.errors import DigitmillError
 from worker.contract.connection import connect, retry_transient
-from worker.contract.doorbell import make_app
+from worker.contract.doorbell import TRAIN, TRAIN_QUEUE, Doorbell, is_understood, make_app, queue
 from worker.contract.registry import Registry
 from worker.contract.teaching import Teaching
 from worker.contract.training import Trainings
-from worker.contract.training.bell import BELL_VERSION, TRAIN, TRAIN_QUEUE, queue, ring
 from worker.cores import cores, granted_cores
 from worker.process import run
 from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
@@ -42,9 +41,12 @@ class TrainerService:
         self._at_work = threading.Lock()
         self._app = make_app(self._url, settings)
         self._app.conf.update(
-            task_queues=[queue()], worker_prefetch_multiplier=1, task_time_limit=None, task_soft_time_limit=None
+            task_queues=[queue(TRAIN_QUEUE)],
+            worker_prefetch_multiplier=1,
+            task_time_limit=None,
+            task_soft_time_limit=None,
         )
-        self._lookout = TrainerHeartbeat(self._url, make_app(self._url, settings), self._name, settings.data)
+        self._lookout = TrainerHeartbeat(self._url, Doorbell(make_app(self._url, settings)), self._name, settings.data)
         register(self._app, self._train)
 
     def run(self) -> int:
@@ -108,12 +110,12 @@ class TrainerHeartbeat(threading.Thread):
     A training may wait because its message was lost, or its trainer.
     """
 
-    def __init__(self, url: str, app: Celery, name: str, data: Path) -> None:
+    def __init__(self, url: str, doorbell: Doorbell, name: str, data: Path) -> None:
         super().__init__(name="lookout", daemon=True)
         self._client = connect(url)
         self._trainings = Trainings(self._client)
         self._keeper = TaughtKeeper(Teaching(self._client), data)
-        self._app, self._trainer = app, name
+        self._doorbell, self._trainer = doorbell, name
         self._fault = ""
         self._stopping = threading.Event()
 
@@ -123,7 +125,7 @@ class TrainerHeartbeat(threading.Thread):
             try:
                 self._trainings.announce(self._trainer)
                 if self._trainings.waiting() and not self._client.llen(TRAIN_QUEUE):
-                    ring(self._app)
+                    self._doorbell.ring_trainer()
                 self._keep()
             except (RedisError, DigitmillError) as fault:
                 _log.debug("lookout: %s", fault)
@@ -147,8 +149,8 @@ class TrainerHeartbeat(threading.Thread):
         if self.is_alive():
             self.join(timeout=2 * TICK_SECONDS)
         try:
-            self._trainings.dismiss(self._trainer)
-            self._keeper.dismiss()
+            self._trainings.remove_trainer(self._trainer)
+            self._keeper.release()
         except (RedisError, OSError) as fault:
             _log.debug("not dismissed: %s", fault)
 
@@ -159,13 +161,7 @@ def register(app: Celery, train: Any) -> None:
     @app.task(name=TRAIN, ignore_result=True)
     def task(version: object = None) -> None:
         """Carry out the training that is open, if there is one. The message is only a hint."""
-        if version != BELL_VERSION:
-            _log.error(
-                "doorbell of format %r passed over; this trainer reads format %d. Run the same version of digitmill "
-                "everywhere",
-                version,
-                BELL_VERSION,
-            )
+        if not is_understood(version):
             return
         try:
             train()

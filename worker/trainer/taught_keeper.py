@@ -61,7 +61,7 @@ class TaughtKeeper:
             return False
         try:
             with self._alone() as identity:
-                if not self._teaching.hold(identity):
+                if not self._teaching.claim_keeper(identity):
                     self._complain(
                         f"Another trainer keeps what is taught, so {self.folder} gets none of it. Let all "
                         "trainers share one data folder."
@@ -82,13 +82,13 @@ class TaughtKeeper:
     def changes(self) -> int:
         """Return how many changes the account of this folder has had; 0 if another folder is what is accounted for."""
         with self._alone() as identity:
-            return self._teaching.changes() if self._teaching.hold(identity) else 0
+            return self._teaching.changes() if self._teaching.claim_keeper(identity) else 0
 
-    def dismiss(self) -> None:
+    def release(self) -> None:
         """Let a trainer with another folder take over at once."""
         if self.folder.is_dir():
             with self._alone() as identity:
-                self._teaching.hold(identity, seconds=0)
+                self._teaching.release_keeper(identity)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[str]:

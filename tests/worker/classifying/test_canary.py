@@ -57,7 +57,7 @@ def test_what_is_classified_is_counted_and_what_is_no_image_is_not(canary, model
     images = digits.images[:100]
     predictions = canary.classify(models(BASELINE_VERSION), images, {0: None, 99: None})
     canary.look()
-    tally = registry.tally(BASELINE_VERSION)
+    tally = registry.service_counts(BASELINE_VERSION)
     confidences = predictions.confidences[1:99]
     assert (tally.images, tally.review) == (98, (confidences < REVIEW_BELOW).sum())
     assert tally.confidence == round(1000 * float(confidences.sum()))
@@ -69,7 +69,7 @@ def test_images_on_which_classifying_fails_are_errors_of_the_version(canary, mod
     with pytest.raises(ValueError, match="uint8"):
         canary.classify(models(BASELINE_VERSION), np.zeros((7, 3, 3), np.uint8), {2: None})
     canary.look()
-    assert registry.tally(BASELINE_VERSION) == ServiceCounts(errors=6)
+    assert registry.service_counts(BASELINE_VERSION) == ServiceCounts(errors=6)
 
 
 def test_a_watched_version_is_compared_until_it_has_passed(canary, models, registry, variant, digits):
@@ -81,14 +81,14 @@ def test_a_watched_version_is_compared_until_it_has_passed(canary, models, regis
     canary.classify(models(card.version), digits.images[:800], {})
     canary.classify(models(BASELINE_VERSION), digits.images[:800], {})
     canary.look()
-    tally = registry.tally(card.version)
+    tally = registry.service_counts(card.version)
     assert (tally.shadowed, tally.disagreed) == (800 // SHADOW_EVERY, 0)
-    assert registry.tally(BASELINE_VERSION).shadowed == 0
+    assert registry.service_counts(BASELINE_VERSION).shadowed == 0
     registry.count(card.version, ServiceCounts(shadowed=CANARY_IMAGES))
     canary.look()
     canary.classify(models(card.version), digits.images[:800], {})
     canary.look()
-    assert registry.tally(card.version).shadowed == 800 // SHADOW_EVERY + CANARY_IMAGES
+    assert registry.service_counts(card.version).shadowed == 800 // SHADOW_EVERY + CANARY_IMAGES
 
 
 def test_only_a_promotion_is_watched_and_begins_a_new_tally(canary, registry, variant):
@@ -98,7 +98,7 @@ def test_only_a_promotion_is_watched_and_begins_a_new_tally(canary, registry, va
     registry.count(card.version, ServiceCounts(images=5))
     registry.promote(card.version, reason="test")
     assert registry.canary() == (card.version, BASELINE_VERSION)
-    assert registry.tally(card.version) == ServiceCounts()
+    assert registry.service_counts(card.version) == ServiceCounts()
     registry.rollback(reason="test")
     assert registry.canary() is None
     registry.count(BASELINE_VERSION, ServiceCounts(errors=10_000))

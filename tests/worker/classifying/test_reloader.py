@@ -195,7 +195,8 @@ def test_a_good_version_passes_and_all_that_it_answers_is_counted(changing, regi
     serving(changing, soft.version)
     results = submit(changing, digits, model="live", repeat=2)
     tally = eventually(
-        lambda: (found := registry.tally(soft.version)).images == len(results) and found, what="the whole tally"
+        lambda: (found := registry.service_counts(soft.version)).images == len(results) and found,
+        what="the whole tally",
     )
     expected = (results.confidences < REVIEW_BELOW).sum()
     assert (tally.errors, tally.review) == (0, expected)

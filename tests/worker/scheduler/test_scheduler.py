@@ -12,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from model.training.options import TrainingOptions
 from producer.mill.stack import Stack
 from worker.contract.connection import connect
-from worker.contract.doorbell import make_app
+from worker.contract.doorbell import Doorbell, make_app
 from worker.contract.teaching import LabelChange, Teaching
-from worker.contract.training import Schedule, TrainingOptions, Trainings, TrainingState
+from worker.contract.training import Schedule, Trainings, TrainingState
 from worker.scheduler.beat import Beat
 from worker.scheduler.firing import NOTHING_TAUGHT, Firing
 from worker.settings import Settings
@@ -51,7 +52,7 @@ def make_firing(server):
 
     def make(name="one", **settings):
         given = replace(Settings.from_environment({}), **settings)
-        return Firing(connect(server.url), make_app(server.url, given), given, name)
+        return Firing(connect(server.url), Doorbell(make_app(server.url, given)), given, name)
 
     return make
 
@@ -188,7 +189,7 @@ def test_what_is_due_while_redis_is_away_waits_for_it(tmp_path, caplog):
     with Stack(folder, 0) as stack:
         client, app = connect(stack.url), make_app(stack.url, settings)
         let_a_firing_be_missed(client)
-        fire = Firing(client, app, settings, "one")
+        fire = Firing(client, Doorbell(app), settings, "one")
         beat = Beat(app=app, schedule_in_redis=Schedule(client), fire=fire, cron=DAILY, name="one")
         beat._begin()
     for _ in range(3):

@@ -9,9 +9,10 @@ import time
 import psutil
 import pytest
 
+from model.training.options import TrainingOptions
 from worker.contract.registry import Registry
 from worker.contract.teaching import LabelChange, Teaching
-from worker.contract.training import TrainingOptions, Trainings, TrainingState
+from worker.contract.training import Trainings, TrainingState
 
 SECONDS = 120.0
 """For TensorFlow to start, on a machine that has other work."""
