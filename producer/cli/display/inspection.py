@@ -19,10 +19,10 @@ from producer.cli.notices import printable
 
 CAPTIONS = {
     Stage.IMAGE: "the image",
-    Stage.SHEET: "the sheet on it",
-    Stage.INK: "ink on it",
+    Stage.SHEET: "the sheet",
+    Stage.INK: "its ink",
     Stage.DIGIT: "the digit",
-    Stage.STROKES: "usual strokes",
+    Stage.STROKES: "normal strokes",
     Stage.SHOWN: "network input",
 }
 

@@ -492,7 +492,7 @@ def test_inspect_draws_the_stages_to_the_input_of_the_network(digitmill, scans, 
 
     printed = digitmill("inspect", "paper.png", "torn.png", "--out", "stages.png", code=1)
     captions = " ".join(printed.output.split())
-    for caption in ("paper.png", "the image", "ink on it", "the digit", "usual strokes", "network input", "torn.png"):
+    for caption in ("paper.png", "the image", "its ink", "the digit", "normal strokes", "network input", "torn.png"):
         assert caption in captions
     assert "@" in printed.output  # ink, where there are no colours
     assert "broken" in printed.output
