@@ -19,8 +19,8 @@ import pytest
 
 from model.data.digits import Digits
 from model.errors import UsageError
-from producer.cli.commands.running import _others
-from producer.cli.exits import Exit
+from producer.cli.commands.running import _other_roles
+from producer.cli.exits import ExitCode
 from producer.jobs.submission import SubmitOptions, create_job, open_order, send_job
 from producer.mill.finding import await_workers, open_mill, running_mill
 from producer.mill.server import ServerFolder, find_server
@@ -219,7 +219,7 @@ def test_up_says_when_it_is_ready_and_stops_everything_when_told_to(
         mill = descendants(up.pid)
         assert len(mill) >= 3
         up.send_signal(number)
-        assert up.wait(20) == Exit.WELL
+        assert up.wait(20) == ExitCode.OK
         assert [process for process in mill if process.is_running()] == []
 
 
@@ -238,7 +238,7 @@ def test_up_runs_a_trainer_and_a_scheduler_and_neither_delays_its_end(
         mill = descendants(up.pid)
         began = time.monotonic()
         up.send_signal(signal.SIGTERM)
-        assert up.wait(20) == Exit.WELL
+        assert up.wait(20) == ExitCode.OK
         assert time.monotonic() - began < 2.5, "Celery takes that long by itself"
         assert [process for process in mill if process.is_running()] == []
 
@@ -246,9 +246,9 @@ def test_up_runs_a_trainer_and_a_scheduler_and_neither_delays_its_end(
 def test_what_runs_beside_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """No trainer without TensorFlow, nor where another server is used, which may have one; a scheduler if it is set."""
     settings = Settings.from_environment({})
-    assert _others(replace(settings, redis_url="redis://elsewhere", retrain_cron="0 3 * * *")) == [Role.SCHEDULER]
+    assert _other_roles(replace(settings, redis_url="redis://elsewhere", retrain_cron="0 3 * * *")) == [Role.SCHEDULER]
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    assert _others(settings) == []
+    assert _other_roles(settings) == []
 
 
 @linux_only

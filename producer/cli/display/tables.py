@@ -1,0 +1,72 @@
+"""Tables on a terminal or in a pipe."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+import click
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from producer.cli.notices import printable
+
+Cell: TypeAlias = str | Text
+
+_GAP = 2  # columns between two columns of the table
+
+
+class Column(NamedTuple):
+    """One column of a table.
+
+    Attributes:
+        heading: Text above the column.
+        numbers: Whether the cells are numbers, which are aligned at the right.
+        wraps: Width below which the column never shrinks on a narrow terminal, where its long cells continue on the
+            next line. With 0, each cell stays on one line.
+    """
+
+    heading: str
+    numbers: bool = False
+    wraps: int = 0
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> None:
+    """Print a table without cutting any cell.
+
+    In a pipe each row is one line, however long. On a narrow terminal the columns that may wrap do so.
+
+    Args:
+        columns: Columns of the table. With empty headings only, there is no line of headings.
+        rows: Cells of each row. Unsafe characters in a plain text are escaped.
+        indent: Blanks before each line.
+    """
+    cells = [[cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row] for row in rows]
+    table = Table(
+        box=None,
+        pad_edge=False,
+        padding=(0, _GAP, 0, 0),
+        show_header=any(column.heading for column in columns),
+        header_style="",
+    )
+    widths = []
+    for number, column in enumerate(columns):
+        width = max([cell_len(column.heading), *(row[number].cell_len for row in cells)])
+        widths.append((width, min(width, column.wraps or width)))
+        table.add_column(
+            Text(printable(column.heading)),
+            justify="right" if column.numbers else "left",
+            no_wrap=not column.wraps,
+            overflow="fold",
+            min_width=widths[-1][1],
+        )
+    for row in cells:
+        table.add_row(*row)
+    terminal = Console()
+    whole, narrowest = (sum(sizes) + _GAP * (len(widths) - 1) for sizes in zip(*widths, strict=True))
+    width = max(narrowest, min(whole, terminal.width - indent)) if terminal.is_terminal else whole
+    console = Console(highlight=False, width=width)
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        click.echo(" " * indent + line.rstrip())
