@@ -28,8 +28,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
+from machine import commit, digits, processor
 
-from benchmarks.machine import commit, digits, processor
 from model.cards.card import BASELINE, MODEL, Card, read_file
 from model.inference.calibration import softmax
 from model.inference.classifier import Classifier

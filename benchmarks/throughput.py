@@ -25,10 +25,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from machine import commit, digits, processor
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.machine import commit, digits, processor
 from producer.jobs.submission import SubmitOptions, create_job, gather_job
 from producer.mill.connection import Connection
 from producer.mill.finding import open_mill
