@@ -58,7 +58,7 @@ def _report(way: str, found: list[Reading], test: Digits, folder: Path | None) -
     refused = {reading.name: int((reading.digits == NONE).sum()) for reading in found}
     mistakes = {reading.name: _mistakes(reading, test) for reading in found}
     print(f"\n{way:<16}{'right':>8}{'95 % interval':>20}{'refused':>9}  most frequent mistakes")
-    for name, score in sorted(scores.items(), key=lambda item: item[1]):
+    for name, score in sorted(scores.items(), key=lambda item: item[1].accuracy):
         interval = f"{score.low:.2%} to {score.high:.2%}"
         verdict = "" if score.accuracy >= MIN_EACH else f"  (below {MIN_EACH:.0%})"
         print(f"{name:<16}{score.accuracy:>8.2%}{interval:>20}{refused[name]:>9}  {mistakes[name]}{verdict}")

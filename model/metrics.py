@@ -4,6 +4,7 @@ In this module `labels` holds true digits and `digits` holds predicted digits. B
 An image without a true label does not count in any figure. An image without a prediction (it failed) counts as wrong.
 """
 
+from dataclasses import dataclass
 from math import nan, sqrt
 from typing import Any, NamedTuple, TypeAlias
 
@@ -25,7 +26,8 @@ class Interval(NamedTuple):
     high: float
 
 
-class ClassScore(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ClassScore:
     """How well one digit is recognised. Precision, recall and F1 are 0 if their denominator is 0."""
 
     precision: float  # share of the images predicted as this digit that show it

@@ -5,7 +5,7 @@ This module imports neither TensorFlow nor LiteRT, because workers, the trainer 
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from model.cards.verification import verified
 from model.errors import ModelError
@@ -23,7 +23,8 @@ FORMAT: Final = 1
 """Format of card.json. Readers ignore unknown keys, so only changes that older code would misread raise the number."""
 
 
-class Score(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Score:
     """A counted proportion with its 95 % interval by Wilson."""
 
     correct: int
@@ -43,14 +44,16 @@ class Score(NamedTuple):
         return cls.of(int((some == others).sum()), len(some))
 
 
-class Scores(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Scores:
     """Accuracy of Keras' float network and of its int8 export on the same images. The export is what serves."""
 
     float: Score
     int8: Score
 
 
-class Data(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Data:
     """The data that a model was trained and judged on."""
 
     name: str
@@ -60,7 +63,8 @@ class Data(NamedTuple):
     test: int  # likewise
 
 
-class Epoch(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Epoch:
     """The state of a training after one epoch."""
 
     number: int  # from 1
@@ -72,7 +76,8 @@ class Epoch(NamedTuple):
     augmentation: float | None = None  # processor time for making the batches, in seconds; older cards do not have it
 
 
-class Bin(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Bin:
     """Accuracy and mean confidence of the test images whose confidence falls into one of several equal bins."""
 
     images: int
@@ -80,7 +85,8 @@ class Bin(NamedTuple):
     confidence: float | None  # mean; None if the bin is empty
 
 
-class Robustness(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Robustness:
     """Accuracy of the int8 model on test images under each of `model.evaluation.corruptions`, by name."""
 
     seed: int  # of the corruptions
@@ -88,7 +94,8 @@ class Robustness(NamedTuple):
     path: dict[str, Score]  # the whole path of a user's file, on a part of the images, because it takes longer
 
 
-class Doubt(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Doubt:
     """What one threshold of confidence does, if people look at each image below it."""
 
     threshold: float
@@ -97,14 +104,16 @@ class Doubt(NamedTuple):
     caught: Score | None  # misread test images that are below it; None if no image is misread
 
 
-class Seeded(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Seeded:
     """The test accuracy of one of several trainings that differ only in the seed."""
 
     seed: int
     test: Scores
 
 
-class Size(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Size:
     """The size of a model."""
 
     parameters: int

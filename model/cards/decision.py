@@ -3,7 +3,8 @@
 This module imports neither LiteRT nor TensorFlow, so programs can show a decision without them.
 """
 
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from model.cards.card import Score
 from model.errors import ModelError
@@ -13,7 +14,8 @@ DECISION: Final = "gate.json"
 """Name of the file. The candidate's card vouches for it."""
 
 
-class ModelAssessment(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ModelAssessment:
     """Figures of one of the two models."""
 
     version: str
@@ -24,7 +26,8 @@ class ModelAssessment(NamedTuple):
     images_per_second: float  # best of three rounds of 1,024 images, one thread
 
 
-class Decision(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Decision:
     """The gate's verdict, and the figures that led to it."""
 
     passed: bool

@@ -173,7 +173,7 @@ def judge_again(folder: Path, data: Dataset, others: Sequence[Path] = ()) -> Car
 
     card = replace(card, **judge(load_weights(folder / WEIGHTS), model, validation, data.test))
     if seeds:
-        card = replace(card, seeds=sorted([*seeds, Seeded(card.seed, card.test)]))
+        card = replace(card, seeds=sorted([*seeds, Seeded(card.seed, card.test)], key=lambda each: each.seed))
     with writing(folder):
         write_card(card, folder)
     return card
@@ -226,7 +226,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DigitmillError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
-    for kind, old, new in zip(Scores._fields, before.test, card.test, strict=True):
+    for kind in ("float", "int8"):
+        old, new = getattr(before.test, kind), getattr(card.test, kind)
         print(
             f"{card.version} {kind}: {new.accuracy:.2%} of {new.total:,} test images; its card said {old.accuracy:.2%}"
         )

@@ -45,7 +45,9 @@ class TrainingAssignment:
         """Write the assignment into `folder`, where `retrain` reads it. The folder is created if necessary."""
         body = as_plain(self)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ASSIGNMENT).write_text(to_json({**body.pop("options"), **body}))  # one level, as every version reads it
+        (folder / ASSIGNMENT).write_text(
+            to_json({**body.pop("options"), **body})
+        )  # one level, as every version reads it
 
     @classmethod
     def read(cls, folder: Path) -> "TrainingAssignment":

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,7 @@ class Checkpoint:
         Raises:
             UsageError: The file cannot be written. The state saved before stays.
         """
-        metadata = {"training": self.training, "epochs": json.dumps(epochs)}
+        metadata = {"training": self.training, "epochs": json.dumps([astuple(epoch) for epoch in epochs])}
         fresh = self.path.with_suffix(".part")
         with writing(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130  # 128 + SIGINT, as in shells
     print(f"{card.version} in {options.out}")
     for part, scores in (("validation", card.validation), ("test", card.test)):
-        for kind, score in scores._asdict().items():
+        for kind, score in (("float", scores.float), ("int8", scores.int8)):
             print(f"{part} {kind}: {score.accuracy:.2%} of {score.total:,} ({score.low:.2%} to {score.high:.2%})")
     print(f"float and int8 agree on {card.agreement.accuracy:.2%} of validation; temperature {card.temperature:.3f}")
     return 0

@@ -1,7 +1,7 @@
 """The figures of a report: the content of `report.json`, and what a caller prints."""
 
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from math import isnan
 from typing import Any, Final
@@ -85,7 +85,7 @@ class Summary:
         values: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         del values["notices"]
         if self.per_class is not None:
-            values["per_class"] = [{"digit": digit, **score._asdict()} for digit, score in enumerate(self.per_class)]
+            values["per_class"] = [{"digit": digit, **asdict(score)} for digit, score in enumerate(self.per_class)]
         return {"format": FORMAT, **values}
 
 

@@ -29,7 +29,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Run:
     [wheel] = (folder / "dist").glob("digitmill-*.whl")
     venv.create(folder / "venv")
     binaries = folder / "venv" / "bin"
-    pip = [sys.executable, "-m", "pip", "--python", binaries / "python", "--disable-pip-version-check", "--quiet"]
+    pip = [sys.executable, "-m", "pip", "--python", str(binaries / "python"), "--disable-pip-version-check", "--quiet"]
     subprocess.run([*pip, "install", "--no-deps", "--no-index", wheel], check=True)
     # The libraries are those of this environment, without downloading them again. Python reads no .pth file in a folder
     # that a .pth file names, so the checkout that is installed here stays out of it.

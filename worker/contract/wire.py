@@ -5,7 +5,7 @@ express anything executable, nothing is compressed, and sizes are checked before
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,8 @@ _AGAIN = "Submit its job again."
 _Failures = dict[int, tuple[str, str]]
 
 
-class _BatchBody(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _BatchBody:
     """A batch as it travels; exactly one of `raw` and `files` is there."""
 
     probabilities: bool
@@ -31,7 +32,8 @@ class _BatchBody(NamedTuple):
     files: list[bytes] | None = None
 
 
-class _ManifestBody(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _ManifestBody:
     """A manifest as it travels: names as the bytes that Linux has, and a byte for each label."""
 
     names: list[bytes]
@@ -39,7 +41,8 @@ class _ManifestBody(NamedTuple):
     failures: _Failures
 
 
-class _ResultBody(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _ResultBody:
     """A result as it travels."""
 
     model: str
@@ -87,13 +90,13 @@ class Batch:
             WireError: It is not a batch, or has a version that this program does not read.
         """
         with reading("This batch record", remedy=_AGAIN):
-            probabilities, raw, files = from_msgpack(_BatchBody, data, version=VERSION)
-            if raw is not None and files is None:
-                _check(len(raw) % (SIDE * SIDE) == 0, "raw")
-                return cls(np.frombuffer(raw, np.uint8).reshape(-1, SIDE, SIDE), probabilities)
-            if files is None or raw is not None:
+            body = from_msgpack(_BatchBody, data, version=VERSION)
+            if body.raw is not None and body.files is None:
+                _check(len(body.raw) % (SIDE * SIDE) == 0, "raw")
+                return cls(np.frombuffer(body.raw, np.uint8).reshape(-1, SIDE, SIDE), body.probabilities)
+            if body.files is None or body.raw is not None:
                 raise Damaged("expected raw or files")
-            return cls(tuple(files), probabilities)
+            return cls(tuple(body.files), body.probabilities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +132,12 @@ class Manifest:
             WireError: It is not a manifest, or has a version that this program does not read.
         """
         with reading("This manifest record", remedy=_AGAIN):
-            names, labels, failures = from_msgpack(_ManifestBody, data, version=VERSION)
-            _check(len(names) == len(labels) and _LABELS.issuperset(labels), "labels")
+            body = from_msgpack(_ManifestBody, data, version=VERSION)
+            _check(len(body.names) == len(body.labels) and _LABELS.issuperset(body.labels), "labels")
             return cls(
-                tuple([name.decode("utf-8", "surrogateescape") for name in names]),
-                tuple([None if label == _NO_LABEL else label for label in labels]),
-                _known(failures, len(names)),
+                tuple([name.decode("utf-8", "surrogateescape") for name in body.names]),
+                tuple([None if label == _NO_LABEL else label for label in body.labels]),
+                _known(body.failures, len(body.names)),
             )
 
 
@@ -181,19 +184,18 @@ class Result:
             WireError: It is not a result, or has a version that this program does not read.
         """
         with reading("This result record", remedy=_AGAIN):
-            model, worker, digits, confidences, probabilities, failures = from_msgpack(
-                _ResultBody, data, version=VERSION
-            )
-            _check(max(digits, default=0) <= 9, "digits")
-            _check(len(confidences) == 4 * len(digits), "confidences")
-            _check(probabilities is None or len(probabilities) == 40 * len(digits), "probabilities")
+            body = from_msgpack(_ResultBody, data, version=VERSION)
+            count, probabilities = len(body.digits), body.probabilities
+            _check(max(body.digits, default=0) <= 9, "digits")
+            _check(len(body.confidences) == 4 * count, "confidences")
+            _check(probabilities is None or len(probabilities) == 40 * count, "probabilities")
             return cls(
-                model,
-                worker,
-                np.frombuffer(digits, np.uint8),
-                np.frombuffer(confidences, "<f4"),
+                body.model,
+                body.worker,
+                np.frombuffer(body.digits, np.uint8),
+                np.frombuffer(body.confidences, "<f4"),
                 None if probabilities is None else np.frombuffer(probabilities, "<f4").reshape(-1, 10),
-                _known(failures, len(digits)),
+                _known(body.failures, count),
             )
 
 

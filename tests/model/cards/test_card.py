@@ -137,7 +137,7 @@ def test_each_field_of_a_card_is_read_back():
 def test_figures_that_are_not_finite_are_not_written(tmp_path: Path, figure: float):
     """The card of a training that diverged is refused, and no part of it is written."""
     card = Card.read(BASELINE)
-    diverged = dataclasses.replace(card, epochs=[card.epochs[0]._replace(loss=figure)])
+    diverged = dataclasses.replace(card, epochs=[dataclasses.replace(card.epochs[0], loss=figure)])
     with pytest.raises(ModelError, match=r"not a finite number.*lower learning rate"):
         diverged.write(tmp_path)
     assert not list(tmp_path.iterdir())

@@ -25,7 +25,7 @@ def full() -> Card:
         doubts=[Doubt(0.5, Score.of(3, 50), Score.of(7, 1000), Score.of(2, 44)), Doubt(0.95, score, score, None)],
         size=Size(225_034, 235_048),
         recipe={**card.recipe, "teachers": 2},
-        epochs=[card.epochs[0]._replace(seconds=15, augmentation=3)] * 2,
+        epochs=[dataclasses.replace(card.epochs[0], seconds=15, augmentation=3)] * 2,
         training_seconds=150,
         seeds=[Seeded(seed, test) for seed, test in enumerate(tests)],
         intended_use="Reading digits.",
@@ -80,7 +80,7 @@ def test_missing_fields_are_left_out():
 
 def test_the_time_of_a_resumed_training_is_that_of_its_epochs(full):
     """If the whole time is unknown, the page adds up the epochs, and says that teacher networks took more."""
-    epochs = [full.epochs[0]._replace(seconds=30.0), full.epochs[1]._replace(seconds=60.0)]
+    epochs = [dataclasses.replace(full.epochs[0], seconds=30.0), dataclasses.replace(full.epochs[1], seconds=60.0)]
     alone = dataclasses.replace(full, training_seconds=None, epochs=epochs, recipe={"teachers": 0})
     assert row(page(alone), "time") == ["1.5 minutes"]
     distilled = dataclasses.replace(alone, recipe={"teachers": 2})
@@ -97,7 +97,7 @@ def test_it_says_that_training_degraded_images(full, name):
 
 def test_no_name_breaks_a_table(full):
     """Whatever the names of data and files, all rows of a table have the same number of cells."""
-    odd = dataclasses.replace(full, data=full.data._replace(name="a|b\nc|"), files={"|x|\n|y|\\|": "0"})
+    odd = dataclasses.replace(full, data=dataclasses.replace(full.data, name="a|b\nc|"), files={"|x|\n|y|\\|": "0"})
     lines = page(odd).splitlines()
     widths = {}
     for line, after in pairwise(lines):

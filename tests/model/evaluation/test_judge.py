@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from model.cards.card import CARD, MODEL, WEIGHTS, Card, read_model
+from model.cards.card import CARD, MODEL, WEIGHTS, Card, Seeded, read_model
 from model.cards.page import PAGE
 from model.data.digits import Dataset
 from model.errors import DataError, ModelError, UsageError
@@ -79,7 +79,7 @@ def test_other_seeds_go_on_the_card(copy: Path, trained, samples: Dataset, tmp_p
         others[-1].mkdir()
         dataclasses.replace(trained[1], seed=seed).write(others[-1])
     listed = judge_again(copy, samples, others).seeds
-    assert listed == [(1, trained[1].test), (3, trained[1].test), (7, trained[1].test)]
+    assert listed == [Seeded(seed, trained[1].test) for seed in (1, 3, 7)]
     assert judge_again(copy, samples).seeds == listed
 
 

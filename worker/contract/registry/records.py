@@ -95,11 +95,12 @@ class LiveChange:
             WireError: It is not such a record.
         """
         with reading("The history of promotions", remedy=f"`redis-cli DEL {keys.MOVES}` clears it."):
-            at, action, version, before, who, reason = from_json(_LiveChangeBody, text)
-            return cls(int(at) / 1000, action, version, before, who, reason)
+            body = from_json(_LiveChangeBody, text)
+            return cls(int(body.at) / 1000, body.action, body.version, body.before, body.who, body.reason)
 
 
-class _LiveChangeBody(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _LiveChangeBody:
     """A change as the script writes it."""
 
     at: str  # unix time, milliseconds

@@ -7,7 +7,7 @@ on, which is a msgpack map with a format version (`model.records`).
 import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,8 @@ _NONE = "-"
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
-class _Body(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Body:
     """A record as it travels, after the label."""
 
     name: bytes
@@ -75,9 +76,9 @@ class LabelChange:
         with _reading():
             if not _SHA256.fullmatch(sha256):  # it names a file
                 raise Damaged("its key is not a SHA-256")
-            name, when, pixels = from_msgpack(_Body, data[1:], version=VERSION)
-            image = None if pixels is None else _image(sha256, pixels)
-            return cls(sha256, label_of(data), name.decode("utf-8", "surrogateescape"), when, image)
+            body = from_msgpack(_Body, data[1:], version=VERSION)
+            image = None if body.pixels is None else _image(sha256, body.pixels)
+            return cls(sha256, label_of(data), body.name.decode("utf-8", "surrogateescape"), body.when, image)
 
 
 def label_of(record: bytes) -> int | None:
