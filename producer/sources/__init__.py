@@ -5,7 +5,7 @@ disk. One image is in memory at a time. A file that cannot be read is a row with
 only what makes the whole source meaningless is a `UsageError`.
 """
 
-from producer.sources.opening import join_sources, mnist_source, open_each, open_listed, open_source
+from producer.sources.opening import join_sources, mnist_source, open_each, open_path_list, open_source
 from producer.sources.source import ImageContent, Source, SourceImage
 
 __all__ = [
@@ -15,6 +15,6 @@ __all__ = [
     "join_sources",
     "mnist_source",
     "open_each",
-    "open_listed",
+    "open_path_list",
     "open_source",
 ]

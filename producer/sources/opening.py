@@ -64,7 +64,7 @@ def open_source(
     return ContainerSource(container, wanted, chosen, description=str(path), root=root)
 
 
-def open_listed(path: str | Path) -> Source:
+def open_path_list(path: str | Path) -> Source:
     """Open the images that a CSV file names by their paths, with the labels that it gives them.
 
     As `review.csv` of a report does, or one that people write: a path in its column `path`, or else in one of the

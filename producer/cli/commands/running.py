@@ -53,7 +53,7 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
     from model.errors import DataError
     from producer.cli.display.answers import report_job
     from producer.cli.display.progress import JobProgressBar
-    from producer.jobs.submission import MNIST, SubmitOptions, create_job, gather_job, open_order
+    from producer.jobs.submission import MNIST, SubmitOptions, create_job, gather_job, open_submitted
     from producer.mill.finding import await_workers, open_mill
     from producer.mill.stack import Stack
     from worker.cores import cores
@@ -65,7 +65,7 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
         settings = replace(settings, redis_url=None, data=Path(private))
         order = SubmitOptions(path=MNIST)
         try:
-            source = open_order(order, settings)
+            source = open_submitted(order, settings)
         except DataError:
             complain(
                 "MNIST is neither in DIGITMILL_MNIST nor to be downloaded; using the digits that scikit-learn carries"
@@ -73,7 +73,7 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
             digits = Path(private) / "digits"
             write_folder(digits)
             order = SubmitOptions(path=str(digits), labels="folder")
-            source = open_order(order, settings)
+            source = open_submitted(order, settings)
             description = "scikit-learn's digits, as PNG files"
         else:
             description = source.description
@@ -86,7 +86,7 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
             job = create_job(connection, order, description, settings, detached=False)
             with JobProgressBar(source.total, quiet=as_json) as progress:
                 finished = gather_job(connection, job, order, source, settings, on_progress=progress.on_progress)
-            finished = replace(finished, run=replace(finished.run, source=description))
+            finished = replace(finished, info=replace(finished.info, source=description))
         code = report_job(finished, out, source, order.min_confidence, as_json=as_json)
         if not as_json:
             click.echo(f"next      {_this_program()} submit YOUR-FOLDER")

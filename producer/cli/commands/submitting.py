@@ -72,8 +72,8 @@ def submit(
       digitmill submit scans.zip --labels truth.csv --out reports/scans
       digitmill submit mnist
     """
-    from producer.jobs.submission import MNIST, SubmitOptions, create_job, open_order
-    from producer.mill.finding import borrowed_mill, running_mill
+    from producer.jobs.submission import MNIST, SubmitOptions, create_job, open_submitted
+    from producer.mill.finding import running_or_temporary_mill, open_running_mill
     from worker.settings import Settings
 
     settings = Settings.from_environment()
@@ -87,19 +87,19 @@ def submit(
         model=model,
         min_confidence=min_confidence,
     )
-    source = open_order(order, settings)
+    source = open_submitted(order, settings)
     _say_what_is_in(source)
     if dry_run:
         _preview(source, as_json)
         return
     if detach:
-        connection = running_mill(settings)
+        connection = open_running_mill(settings)
         job = create_job(connection, order, source.description, settings, detached=True)
         _send_detached(connection, job, order, source, timeout=timeout, as_json=as_json)
         return
     if out:
         _check_writable(out)
-    with borrowed_mill(settings, on_start=_say_starting) as connection:
+    with running_or_temporary_mill(settings, on_start=_say_starting) as connection:
         job = create_job(connection, order, source.description, settings, detached=False)
         if not as_json:
             click.echo(f"Job {job}: {_images(source.total)} of {printable(source.description)}", err=True)
@@ -122,12 +122,12 @@ def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
     Example:
       digitmill resume last
     """
-    from producer.jobs.submission import SubmitOptions, open_order
-    from producer.mill.finding import borrowed_mill
+    from producer.jobs.submission import SubmitOptions, open_submitted
+    from producer.mill.finding import running_or_temporary_mill
     from worker.settings import Settings
 
     settings = Settings.from_environment()
-    with borrowed_mill(settings, on_start=_say_starting) as connection:
+    with running_or_temporary_mill(settings, on_start=_say_starting) as connection:
         identifier = connection.ledger.find_job(job)
         status = connection.ledger.job(identifier)
         if status.state.ended:
@@ -136,7 +136,7 @@ def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
                 f"`digitmill report {identifier}` writes its report."
             )
         order = SubmitOptions.from_record(status.record)
-        source = open_order(order, settings)
+        source = open_submitted(order, settings)
         if not status.record.folder:
             _send_detached(connection, identifier, order, source, timeout=timeout, as_json=as_json)
             return
@@ -174,10 +174,10 @@ def classified(
 ) -> "Results":
     """Send a few images through the mill, one of its own if none runs, and return what they were read as."""
     from producer.jobs.submission import SubmitOptions, create_job, gather_job
-    from producer.mill.finding import borrowed_mill
+    from producer.mill.finding import running_or_temporary_mill
 
     order = SubmitOptions(path="", labels="none", probabilities=probabilities)
-    with borrowed_mill(settings, on_start=_say_starting) as connection:
+    with running_or_temporary_mill(settings, on_start=_say_starting) as connection:
         job = create_job(connection, order, source.description, settings, detached=False)
         with _progress(source, quiet) as progress:
             finished = gather_job(

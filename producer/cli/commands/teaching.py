@@ -72,7 +72,7 @@ def teach(
       digitmill teach --remove corrections/3/blot.png
     """
     from producer.cli.display.taught import print_json, print_list, print_tally, say_failures
-    from producer.mill.finding import running_mill
+    from producer.mill.finding import open_running_mill
     from producer.teaching import TeachingCounts, lessons, removals
     from worker.contract.teaching import Teaching
     from worker.settings import Settings
@@ -82,7 +82,7 @@ def teach(
     if dry_run and not (path or table):
         raise UsageError("--dry-run is for what is to be taught. Leave it out.")
     tally = TeachingCounts()
-    connection = None if dry_run else running_mill(Settings.from_environment())
+    connection = None if dry_run else open_running_mill(Settings.from_environment())
     if connection and listing:
         print_list(connection, as_json=as_json)
         return
@@ -108,12 +108,12 @@ def _open(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
 ) -> "Source":
-    from producer.sources import open_listed, open_source
+    from producer.sources import open_path_list, open_source
 
     if table:
         if digit is not None or labels != "auto" or include or exclude:
             raise UsageError("The file of --csv says which images are meant. Leave --label, --labels and globs out.")
-        return open_listed(table)
+        return open_path_list(table)
     if digit is not None and labels != "auto":
         raise UsageError("Give either --label or --labels.")
     return open_source(path or "", labels="none" if digit is not None else labels, include=include, exclude=exclude)

@@ -55,20 +55,20 @@ def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, can
       digitmill train --quick
       digitmill train --cancel
     """
-    from producer.mill.finding import find_mill, running_mill
+    from producer.mill.finding import find_mill_url, open_running_mill
     from worker.contract.doorbell import make_app
     from worker.contract.training import TrainingOptions, Trainings
     from worker.contract.training.bell import ring
     from worker.settings import DEFAULT_REDIS_URL, Settings
 
     settings = Settings.from_environment()
-    connection = running_mill(settings)
+    connection = open_running_mill(settings)
     trainings = Trainings(connection.client)
     if cancel:
         _cancel(connection, trainings, as_json=as_json)
         return
     identifier, joined = _ask(connection, trainings, TrainingOptions(data=data, quick=quick, epochs=epochs, seed=seed))
-    ring(make_app(find_mill(settings) or DEFAULT_REDIS_URL, settings))
+    ring(make_app(find_mill_url(settings) or DEFAULT_REDIS_URL, settings))
     if joined:
         complain(f"training {identifier} was asked for before and has not ended, so this is that one")
     if not trainings.trainers():

@@ -34,7 +34,7 @@ def report_job(
         min_confidence: below it an image is listed for review.
         as_json: print report.json instead.
     """
-    results, run = finished.results, finished.run
+    results, run = finished.results, finished.info
     with showing("Writing the report", quiet=as_json):
         summary = write_report(
             folder,

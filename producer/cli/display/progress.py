@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.text import Text
 
 from producer.cli.exits import printable
-from producer.jobs.client import JobProgress
+from producer.jobs.sending import JobProgress
 
 LINE_SECONDS = 10.0
 
@@ -77,7 +77,7 @@ class JobProgressBar:
             return
         self._shown = now
         self._first = self._first or situation
-        counts, self._bar.hindrance = describe(situation, self._first, self.total), printable(situation.hindrance)
+        counts, self._bar.hindrance = describe(situation, self._first, self.total), printable(situation.problem)
         self._bar.update(self._task, completed=situation.answered, total=self.total, counts=counts)
         if not self._console.is_terminal and now - self._said > LINE_SECONDS:
             self._said = now

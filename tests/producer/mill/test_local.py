@@ -21,9 +21,10 @@ from model.data.digits import Digits
 from model.errors import UsageError
 from producer.cli.commands.running import _others
 from producer.cli.exits import Exit
-from producer.jobs.submission import SubmitOptions, create_job, open_order, send_job
-from producer.mill.finding import await_workers, open_mill, running_mill
-from producer.mill.server import ServerFolder, find_server
+from producer.jobs.submission import SubmitOptions, create_job, open_submitted, send_job
+from producer.mill.finding import await_workers, open_mill, open_running_mill
+from producer.mill.server import ServerFolder
+from producer.mill.server_binary import find_server_binary
 from producer.mill.stack import Stack
 from worker.contract.connection import connect
 from worker.contract.errors import NoWorkers
@@ -187,7 +188,7 @@ def test_a_server_on_path_is_taken_unless_it_is_too_old(
     fake.write_text(f"#!/bin/sh\n{script}\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert (find_server() == fake) is taken
+    assert (find_server_binary() == fake) is taken
 
 
 def said_for_people(line: bytes) -> None:
@@ -258,9 +259,9 @@ def test_a_killed_up_leaves_nothing_behind(
         mill = descendants(up.pid)
         assert len(mill) >= 3
         settings = replace(Settings.from_environment({}), data=tmp_path)
-        connection, order = running_mill(settings), SubmitOptions(path=str(tmp_path / "slow.png"))
+        connection, order = open_running_mill(settings), SubmitOptions(path=str(tmp_path / "slow.png"))
         job = create_job(connection, order, "test", settings, detached=True)
-        send_job(connection, job, order, open_order(order, settings))
+        send_job(connection, job, order, open_submitted(order, settings))
         key = eventually(lambda: next(connection.client.scan_iter(f"digitmill:batch:{job}/*"), None))
         eventually(lambda: connection.client.hget(key, "holder"), what="a claimed batch")
         up.kill()

@@ -10,7 +10,7 @@ import pytest
 from model.errors import Failure, FailureCode, UsageError
 from producer.jobs.results import Results
 from producer.report.tables import write_review
-from producer.sources import open_listed, open_source
+from producer.sources import open_path_list, open_source
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def table(tmp_path):
     def write(rows, name="mine.csv"):
         path = tmp_path / name
         path.write_text("path,label\n" + "".join(f"{place},{label}\n" for place, label in rows))
-        return open_listed(path)
+        return open_path_list(path)
 
     return write
 
@@ -102,11 +102,11 @@ def test_a_review_sheet_leads_back_to_every_image(tmp_path, name):
     write_review(tmp_path / "review.csv", results, 0.8, source.root)
     text = (tmp_path / "review.csv").read_text()
     (tmp_path / "review.csv").write_text(text.replace('"",3,', "7,3,"))
-    assert [(back.content, back.label) for back in open_listed(tmp_path / "review.csv")] == [(b"content", 7)]
+    assert [(back.content, back.label) for back in open_path_list(tmp_path / "review.csv")] == [(b"content", 7)]
 
 
 def test_names_count_where_a_sheet_has_no_path(tmp_path):
     """As those of MNIST's images have none."""
     (tmp_path / "a.png").write_bytes(b"a")
     (tmp_path / "review.csv").write_text("name,label,digit,path\na.png,7,3,\n")
-    assert read(open_listed(tmp_path / "review.csv")) == {"a.png": (b"a", 7)}
+    assert read(open_path_list(tmp_path / "review.csv")) == {"a.png": (b"a", 7)}

@@ -18,7 +18,7 @@ from producer.sources import mnist_source
 from worker.contract.doorbell import CLASSIFY, CLASSIFY_QUEUE
 from worker.contract.ledger import Part, Submitted, Window
 from worker.contract.reconciler import Reconciler
-from worker.contract.wire import Batch, Manifest
+from worker.contract.wire import Batch, Manifest, Result
 
 
 def lose_a_doorbell(mill, digits, eventually) -> Part:
@@ -46,7 +46,7 @@ def test_a_message_lost_with_an_idle_worker_is_rung_again(start_mill, digits, un
         part = lose_a_doorbell(mill, digits, eventually)
         ledger = mill.connection.ledger
         eventually(lambda: part in ledger.answered_parts(part.job), seconds=15, what="the answer")
-        np.testing.assert_array_equal(ledger.results([part])[part].digits, undisturbed[:8])
+        np.testing.assert_array_equal(Result.from_wire(ledger.results([part])[part]).digits, undisturbed[:8])
 
 
 @pytest.mark.slow

@@ -171,15 +171,15 @@ class Ledger:
         """Return all parts whose answers are there and not acknowledged yet."""
         return {Part.from_field(identifier, field.decode()) for field in self._redis.hkeys(keys.results(identifier))}
 
-    def results(self, parts: Sequence[Part]) -> dict[Part, Result]:
-        """Return the answers of those parts, all of one job, that are there."""
+    def results(self, parts: Sequence[Part]) -> dict[Part, bytes]:
+        """Return the answers to parts of one job that are there, encoded: `Result.from_wire` decodes them."""
         if not parts:
             return {}
         values = self._redis.hmget(keys.results(parts[0].job), [part.field for part in parts])
-        return {part: Result.from_wire(value) for part, value in zip(parts, values, strict=True) if value is not None}
+        return {part: value for part, value in zip(parts, values, strict=True) if value is not None}
 
     def manifests(self, identifier: str) -> dict[int, Manifest]:
-        """Return the names and labels of all batches not acknowledged yet, by sequence number."""
+        """Return the manifests of all batches of a job that are not acknowledged, by sequence number."""
         return {
             int(sequence): Manifest.from_wire(value)
             for sequence, value in self._redis.hgetall(keys.manifest(identifier)).items()
