@@ -48,6 +48,7 @@ COPY requirements/build.txt requirements/
 RUN python -m venv --without-pip /opt/build && pip --python /opt/build install --require-hashes -r requirements/build.txt
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
+COPY digitmill digitmill
 COPY model model
 COPY worker worker
 COPY producer producer

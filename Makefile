@@ -1,6 +1,7 @@
-# `make demo` and `make test` need Python 3.11 or newer and nothing else. Everything lands in .venv.
+# `make demo` and `make test` need Python 3.11 or newer and nothing else. They install everything into .venv.
 PYTHON ?= python3
-VENV := .venv
+# A Python that is named gets a folder of its own, so several can be tried side by side: make test PYTHON=python3.12
+VENV := .venv$(if $(filter command environment,$(firstword $(origin PYTHON))),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV = $(BIN)/uv
@@ -18,7 +19,7 @@ up: $(VENV)/serve.done ## a mill on this machine, until Ctrl-C
 	@$(BIN)/digitmill up
 
 test: $(VENV)/test.done lint ## install everything, lint, run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --cov
 
 test-fast: $(VENV)/test.done ## the tests that take under five seconds each
 	$(BIN)/python -m pytest -m "not slow"
@@ -61,4 +62,4 @@ lock: ## resolve the locked requirements anew (needs uv)
 	requirements/lock
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) reports .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* reports .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

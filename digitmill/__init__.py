@@ -1,1 +1,68 @@
-"""digitmill: classify handwritten digits in bulk and as a stream."""
+"""digitmill: classify handwritten digits in bulk and as a stream.
+
+The public API. It re-exports what programs may rely on; everything else may change with any release.
+
+    import digitmill
+
+    print(digitmill.__version__)
+    try:
+        ...
+    except digitmill.DigitmillError as error:
+        print(error)  # the fault and the remedy
+
+digitmill consists of the packages `model`, `worker` and `producer`. A script that lies beside a file of its own with
+one of these names hides ours from Python. The first use of anything that needs them then raises an ImportError that
+names the file in the way.
+"""
+
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING
+
+from digitmill.packages import check_packages
+
+if TYPE_CHECKING:
+    from model.errors import DataError, DigitmillError, Failure, FailureCode, ImageError, ModelError, UsageError
+    from worker.contract.errors import JobFailed, NoWorkers, UnknownFormat, Unreachable, WireError
+
+    __version__: str
+
+__all__ = [
+    "DataError",
+    "DigitmillError",
+    "Failure",
+    "FailureCode",
+    "ImageError",
+    "JobFailed",
+    "ModelError",
+    "NoWorkers",
+    "UnknownFormat",
+    "Unreachable",
+    "UsageError",
+    "WireError",
+    "__version__",
+]
+
+_HOMES = ("model.errors", "worker.contract.errors")
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name on its first use, so that `import digitmill` costs nothing and always works.
+
+    Raises:
+        AttributeError: digitmill has no public name like this.
+        ImportError: A file of the user's hides one of our packages; the message names it.
+    """
+    if name == "__version__":
+        return metadata.version("digitmill")
+    if name in __all__:
+        check_packages()
+        for home in _HOMES:
+            module = import_module(home)
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module 'digitmill' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from model.errors import FailureCode
 from producer.cli.exits import Exit
 from producer.cli.main import COMMANDS
 
@@ -99,6 +100,46 @@ def test_imports_go_one_way() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
+MAX_MODULES = 13
+"""How many modules a room holds at most, so that a newcomer finds a line's room from `ls` alone."""
+
+
+def rooms() -> set[str]:
+    """Every folder of code, with a slash at its end, except the three packages' own."""
+    folders = {path.parent.relative_to(ROOT).as_posix() for each in PACKAGES for path in (ROOT / each).rglob("*.py")}
+    return {f"{folder}/" for folder in folders - {"model", "worker", "producer"}}
+
+
+def test_the_code_map_is_that_of_the_tree() -> None:
+    """ARCHITECTURE.md has one line for each room, and none for a room that is gone."""
+    table = ARCHITECTURE.partition("## Code map")[2].partition("## ")[0]
+    mapped = re.findall(r"^\| `([\w/]+/)` \|", table, re.MULTILINE)
+    assert len(mapped) == len(set(mapped))
+    assert set(mapped) == rooms()
+
+
+def test_no_room_is_overcrowded() -> None:
+    """Each folder of code holds a dozen modules or so."""
+    modules: dict[str, int] = {}
+    for each in PACKAGES:
+        for path in (ROOT / each).rglob("*.py"):
+            if path.name not in {"__init__.py", "__main__.py"}:
+                folder = path.parent.relative_to(ROOT).as_posix()
+                modules[folder] = modules.get(folder, 0) + 1
+    assert {folder: count for folder, count in modules.items() if count > MAX_MODULES} == {}
+
+
+def test_each_room_of_the_code_has_a_room_of_tests() -> None:
+    """tests/ mirrors the rooms; a subpackage of a room may be tested in the room's own folder."""
+    missing = []
+    for room in rooms():
+        folder = ROOT / "tests" / room
+        if not list(folder.glob("test_*.py")) and not list(folder.parent.glob("test_*.py")):
+            missing.append(room)
+    assert missing == []
+
+
 def test_help_is_there_at_once() -> None:
     """The median of five is below 0.3 s; each imports only what it needs."""
     seconds = []
@@ -147,26 +188,42 @@ def test_only_its_keeper_spells_a_key() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_readme_names_every_command(command: str) -> None:
-    """In its table."""
+    """Its table has a row with each command."""
     rows = [line.split("|")[1] for line in README.splitlines() if line.startswith("| `")]
     assert any(re.search(rf"`{command}[ `]", row) for row in rows)
 
 
-def test_the_readme_names_every_setting_and_no_other() -> None:
-    """In its tables, those of the containers among them; the rest of the README may repeat them."""
+def test_the_docs_name_every_setting_and_no_other() -> None:
+    """The tables of docs/settings.md list each setting, and no document names an unknown one."""
     [settings] = [tree for path, tree in trees("worker") if path == "worker/settings.py"]
     constants = [node.value for node in ast.walk(settings) if isinstance(node, ast.Constant)]
     known = {value for value in constants if isinstance(value, str) and re.fullmatch(r"DIGITMILL_[A-Z_]+", value)}
     for file in (ROOT / "docker-compose.yml", *(ROOT / "docker").glob("*.yml")):
         known |= set(re.findall(r"\$\{(DIGITMILL_[A-Z_]+)", file.read_text()))
     assert len(known) >= 10
-    assert set(re.findall(r"^\| `(DIGITMILL_[A-Z_]+)` \|", README, re.MULTILINE)) == known
-    assert set(re.findall(r"DIGITMILL_[A-Z_]+", README)) == known
+    page = (ROOT / "docs" / "settings.md").read_text()
+    assert set(re.findall(r"^\| `(DIGITMILL_[A-Z_]+)` \|", page, re.MULTILINE)) == known
+    documents = [README, *(path.read_text() for path in (ROOT / "docs").glob("*.md"))]
+    assert set(re.findall(r"DIGITMILL_[A-Z_]*[A-Z]", "".join(documents))) == known
 
 
-def test_the_readme_names_every_exit_code_and_no_other() -> None:
-    """Scripts rely on them."""
-    assert {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)} == set(Exit)
+def test_the_docs_name_every_exit_code_and_no_other() -> None:
+    """The first table of docs/exit-codes.md lists each exit code."""
+    page = (ROOT / "docs" / "exit-codes.md").read_text()
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)} == set(Exit)
+
+
+def test_the_docs_name_every_error_code_of_images_and_no_other() -> None:
+    """The second table of docs/exit-codes.md lists each code that an error row can have."""
+    page = (ROOT / "docs" / "exit-codes.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(FailureCode)
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    """Each relative link in README, CONTRIBUTING and docs/ names a file that exists."""
+    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
+            assert target.startswith("https://") or (document.parent / target).exists(), f"{document.name}: {target}"
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -49,7 +49,7 @@ class LazyGroup(click.Group):
         """Import and return one command."""
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"producer.cli.{COMMANDS[name]}"), name)
+        command: click.Command = getattr(importlib.import_module(f"producer.cli.commands.{COMMANDS[name]}"), name)
         return command
 
 
