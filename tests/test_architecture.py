@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import FailureCode
-from producer.cli.exits import Exit
+from producer.cli.exits import ExitCode
 from producer.cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent
@@ -210,7 +210,7 @@ def test_the_docs_name_every_setting_and_no_other() -> None:
 def test_the_docs_name_every_exit_code_and_no_other() -> None:
     """The first table of docs/exit-codes.md lists each exit code."""
     page = (ROOT / "docs" / "exit-codes.md").read_text()
-    assert {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)} == set(Exit)
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)} == set(ExitCode)
 
 
 def test_the_docs_name_every_error_code_of_images_and_no_other() -> None:

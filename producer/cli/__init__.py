@@ -1,4 +1,4 @@
-"""The command line. Commands import what they need when they run, so `digitmill --help` needs Click alone."""
+"""The command line. Commands import what they need when they run, so `digitmill --help` needs only Click."""
 
 from producer.cli.main import main
 

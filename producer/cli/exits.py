@@ -1,4 +1,4 @@
-"""Exit codes, and the edge at which errors become one line of text."""
+"""Exit codes, and the decorator that turns errors into one line of text."""
 
 import os
 import sys
@@ -9,93 +9,81 @@ from enum import IntEnum
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-import click
-
 from model.errors import DigitmillError
+from producer.cli.notices import print_notice
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable
 
 if TYPE_CHECKING:
     from redis import RedisError
 
 
-class Exit(IntEnum):
-    """What a command's exit code says."""
+class ExitCode(IntEnum):
+    """The meaning of a command's exit code."""
 
-    WELL = 0  # all well
+    OK = 0  # success
     SOME_FAILED = 1  # finished; some images have an error row
-    USAGE = 2  # what was asked for cannot be done as asked
+    USAGE = 2  # the command cannot be carried out as given
     UNREACHABLE = 3  # Redis does not answer
     NO_WORKERS = 4  # no worker answered in time
-    JOB_FAILED = 5  # the job was cancelled or failed
-    INTERNAL = 70  # a fault of digitmill's own, as sysexits.h has it
-    INTERRUPTED = 130  # Ctrl-C, as shells have it
+    JOB_FAILED = 5  # the job or training failed or was cancelled
+    INTERNAL = 70  # a bug in digitmill, as in sysexits.h
+    INTERRUPTED = 130  # Ctrl-C, as in shells
 
 
-CODES: dict[type[DigitmillError], Exit] = {
-    Unreachable: Exit.UNREACHABLE,
-    NoWorkers: Exit.NO_WORKERS,
-    JobFailed: Exit.JOB_FAILED,
+CODES: dict[type[DigitmillError], ExitCode] = {
+    Unreachable: ExitCode.UNREACHABLE,
+    NoWorkers: ExitCode.NO_WORKERS,
+    JobFailed: ExitCode.JOB_FAILED,
 }
-"""Which error ends in which code; all others in `Exit.USAGE`."""
+"""Exit code of each error. All others end with `ExitCode.USAGE`."""
 
 
-def printable(text: str) -> str:
-    r"""Return a text that is safe on a terminal: control characters and bytes that are no UTF-8 as `\x1b`, `\udc80`.
-
-    A file may be named by anybody; its name must not clear the screen, forge a line, or stop the program.
-    """
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
-
-
-def complain(sentence: str) -> None:
-    """Say what is wrong, on standard error."""
-    click.echo(f"{click.style('digitmill:', fg='red', bold=True)} {printable(sentence)}", err=True)
-
-
-def at_the_edge(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorate a command: whatever goes wrong becomes one line and an exit code, and no traceback."""
+def exit_on_error(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a command: every error becomes one line and an exit code, without a traceback."""
 
     @wraps(command)
     def guarded(*arguments: Any, **options: Any) -> Any:
         try:
             return command(*arguments, **options)
         except DigitmillError as fault:
-            complain(str(fault))
-            sys.exit(CODES.get(type(fault), Exit.USAGE))
+            print_notice(str(fault))
+            sys.exit(CODES.get(type(fault), ExitCode.USAGE))
         except KeyboardInterrupt as fault:
-            complain(f"interrupted{''.join(f'; {sentence}' for sentence in fault.args)}")
-            sys.exit(Exit.INTERRUPTED)
+            print_notice(f"interrupted{''.join(f'; {sentence}' for sentence in fault.args)}")
+            sys.exit(ExitCode.INTERRUPTED)
         except BrokenPipeError:
-            # Whoever read our output has gone (`| head`): no fault of anybody's. What is still to be flushed at the
-            # end of the process goes nowhere, too.
+            # The reader of our output has gone (`| head`), which is not an error. Python flushes the rest of the
+            # output at the end of the process, so that must go nowhere as well.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(Exit.WELL)
+            sys.exit(ExitCode.OK)
         except OSError as fault:
             where = f" ({fault.filename})" if fault.filename else ""
-            complain(f"The system refuses: {fault.strerror or fault}{where}. Mend that, and run the command again.")
-            sys.exit(Exit.USAGE)
+            print_notice(
+                f"The system refuses: {fault.strerror or fault}{where}. Correct this and run the command again."
+            )
+            sys.exit(ExitCode.USAGE)
         except Exception as fault:
             if _is_redis(fault):
                 from worker.contract.connection import explain
 
-                complain(explain(fault))
-                sys.exit(Exit.UNREACHABLE)
-            complain(
-                f"digitmill itself failed: {type(fault).__name__}: {fault}. Please report it with the file "
+                print_notice(explain(fault))
+                sys.exit(ExitCode.UNREACHABLE)
+            print_notice(
+                f"digitmill itself failed: {type(fault).__name__}: {fault}. Please report this with the file "
                 f"{_keep_traceback()}."
             )
-            sys.exit(Exit.INTERNAL)
+            sys.exit(ExitCode.INTERNAL)
 
     return guarded
 
 
 def _is_redis(fault: Exception) -> TypeGuard["RedisError"]:
-    """Whether Redis refused or went away in a call that nobody repeats; loads no Redis for a command without one."""
+    """Return whether a call to Redis failed that is not retried. Commands without Redis do not import it for this."""
     return "redis" in sys.modules and isinstance(fault, sys.modules["redis"].RedisError)
 
 
 def _keep_traceback() -> str:
-    """Write the traceback of the error at hand into a file for whoever mends it; return its path."""
+    """Write the traceback of the current error into a file for the developers. Return its path."""
     with tempfile.NamedTemporaryFile("w", prefix="digitmill-fault-", suffix=".txt", delete=False) as file:
         traceback.print_exc(file=file)
     return file.name

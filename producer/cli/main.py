@@ -1,4 +1,4 @@
-"""The group of all commands, loaded one by one when asked for."""
+"""The group of all commands. Each command is imported on first use."""
 
 import importlib
 import signal
@@ -23,26 +23,26 @@ COMMANDS = {
     "train": "training",
     "status": "jobs",
 }
-"""Command → module of `producer.cli` that defines it."""
+"""Module of `producer.cli.commands` that defines each command."""
 
 EXIT_CODES = """\b
 Exit codes:
-  0    all well
+  0    success
   1    finished; some images have an error row
-  2    what was asked for cannot be done as asked
+  2    the command cannot be carried out as given
   3    Redis does not answer
   4    no worker answered in time
-  5    the job was cancelled or failed
-  70   a fault of digitmill's own
+  5    the job or training failed or was cancelled
+  70   a bug in digitmill
   130  interrupted by Ctrl-C
 """
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported on first use: listing them all imports only what defines them."""
+    """A group whose commands are imported on first use."""
 
     def list_commands(self, _: click.Context) -> list[str]:
-        """Return the commands in the order in which a newcomer meets them."""
+        """Return the commands in the order in which a newcomer needs them."""
         return list(COMMANDS)
 
     def get_command(self, _: click.Context, name: str) -> click.Command | None:
@@ -60,15 +60,15 @@ class LazyGroup(click.Group):
 )
 @click.version_option(package_name="digitmill")
 def main() -> None:
-    """Classify handwritten digits in bulk: images go in, an accuracy report comes out.
+    """Classify handwritten digits in bulk and report the accuracy.
 
     \b
     Start here:
-      digitmill demo               MNIST's test set through a mill on this machine
+      digitmill demo               classify MNIST's test set with a mill on this machine
       digitmill submit scans/      classify your own images
       digitmill up                 keep a mill running on this machine
     """
-    # `kill` and a closed terminal end a command as Ctrl-C does: in order. What `nohup` switched off stays off.
+    # `kill` and a closed terminal end a command in order, as Ctrl-C does. A signal that `nohup` ignores stays ignored.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)

@@ -1,35 +1,69 @@
 """Options and arguments that several commands share."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from model.inference.review import REVIEW_BELOW
+from producer.cli.notices import print_notice
 
 _Words = TypeVar("_Words", str, tuple[str, ...])
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def not_empty(_: click.Context, parameter: click.Parameter, words: _Words) -> _Words:
-    """Refuse an empty word: a shell's unset variable would mean this folder, or any job.
+    """Refuse an empty word: an unset variable of the shell would mean the current folder, or any job.
 
     Raises:
-        click.BadParameter: there is one.
+        click.BadParameter: A word is empty.
     """
     if words == "" or "" in (words if isinstance(words, tuple) else ()):
         raise click.BadParameter("it is empty.", param=parameter)
     return words
 
 
+def renamed_option(old: str, new: str, **attributes: Any) -> Callable[[_Command], _Command]:
+    """Return the decorator of the option `new`, which may still be given as `old`.
+
+    The old word is hidden from `--help`. Whoever uses it is told on standard error that it goes.
+
+    Args:
+        old: Old word, with its dashes.
+        new: New word, with its dashes.
+        attributes: Attributes of `click.option`.
+    """
+
+    def use_old(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
+            print_notice(f"{old} is now {new}; the old word goes in 0.3.")
+            context.meta[f"digitmill {new}"] = value
+
+    def use_new(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        # Click handles the options that were given before all others, so the old word has been seen by now.
+        given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        return value if given else context.meta.get(f"digitmill {new}", value)
+
+    def decorate(command: _Command) -> _Command:
+        hidden = {name: value for name, value in attributes.items() if name in ("type", "is_flag", "metavar")}
+        command = click.option(old, hidden=True, expose_value=False, callback=use_old, **hidden)(command)
+        return click.option(new, callback=use_new, **attributes)(command)
+
+    return decorate
+
+
 JOB = click.argument("job", metavar="JOB|last", callback=not_empty)
 
-TIMEOUT = click.option(
+TIMEOUT = renamed_option(
     "--patience",
+    "--timeout",
     metavar="SECONDS",
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
-    help="How long to wait for a worker, or for Redis, before giving up.",
+    help="Time to wait for a worker or for Redis before giving up.",
 )
 OUT = click.option(
     "--out",
@@ -45,5 +79,5 @@ MIN_CONFIDENCE = click.option(
     default=REVIEW_BELOW,
     show_default=True,
     callback=lambda _, __, share: share or None,
-    help="Below this confidence (0 to 1) an image is listed for review: it may be no digit. 0: none is.",
+    help="List an image for review if its confidence is below P (0 to 1): it may not be a digit. With 0, list none.",
 )

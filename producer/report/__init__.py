@@ -1,13 +1,13 @@
 """The report of a job: one folder that says what became of every image.
 
-| file | what it is |
+| file | content |
 |---|---|
-| `report.html` | the page for people: one file, no network, no script |
+| `report.html` | the page for people: one file that needs neither network nor script |
 | `report.json` | the same figures for programs; see `producer.report.summary` |
-| `predictions.csv` | every image, in the order of submission; see `producer.report.tables` |
-| `errors.csv` | the images that failed, and why |
-| `review.csv` | the images below `--min-confidence`, least certain first, for `digitmill teach --csv`; none at 0 |
-| `confusion.png`, `calibration.png`, `throughput.png` | for slides and papers; only where matplotlib is installed |
+| `predictions.csv` | all images, in the order of submission; see `producer.report.tables` |
+| `errors.csv` | the images that failed, with the reasons |
+| `review.csv` | the images below `--min-confidence`, least certain first, for `digitmill teach --csv` |
+| `confusion.png`, `calibration.png`, `throughput.png` | for slides and papers, where Matplotlib is installed |
 """
 
 from producer.report.summary import Summary

@@ -1,117 +1,93 @@
-"""Charts as plain shapes in a plane; the page's template draws them as SVG.
-
-All coordinates are SVG user units, the origin at the top left.
-"""
+"""A chart as a value, in the units of its data. `producer.report.svg` and `producer.report.png` draw it."""
 
 from dataclasses import dataclass, field
 from math import floor, log10
-from typing import Final, NamedTuple
-
-WIDTH: Final = 480
-HEIGHT: Final = 250
-LEFT, RIGHT, TOP, BOTTOM = 66, 460, 12, 204
-"""Edges of the plot; the rest is for the labels."""
+from typing import NamedTuple
 
 
 class Tick(NamedTuple):
-    """A labelled place on an axis."""
+    """A labelled value on an axis."""
 
-    at: float
+    value: float
     label: str
 
 
-class Bar(NamedTuple):
-    """A rectangle; `kind` is its class in the style sheet."""
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One axis.
 
-    x: float
-    y: float
-    width: float
+    Attributes:
+        label: What the axis measures, with the unit.
+        low: Value at its beginning.
+        high: Value at its end.
+        ticks: Labelled values, from `low` to `high`.
+        logarithmic: Whether equal distances are equal ratios. `low` is then above 0.
+    """
+
+    label: str
+    low: float
+    high: float
+    ticks: list[Tick]
+    logarithmic: bool = False
+
+
+class Bar(NamedTuple):
+    """A bar from the bottom of the chart up to `height`. `kind` decides its colour."""
+
+    start: float
+    end: float
     height: float
     kind: str
     title: str
 
 
 class Line(NamedTuple):
-    """A polyline; `points` as SVG has them, `kind` is its class in the style sheet."""
+    """A line through `points`. `kind` decides its colour and dashes."""
 
-    points: str
+    points: list[tuple[float, float]]
     kind: str
 
 
 class Dot(NamedTuple):
-    """A circle; `kind` is its class in the style sheet."""
+    """A circle. `weight`, 0 to 1, is its area compared with the largest circle; `kind` decides its colour."""
 
     x: float
     y: float
-    radius: float
+    weight: float
     kind: str
     title: str
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
-    """Values from `low` to `high` laid out from `start` to `end`; logarithmically if so asked."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-    logarithmic: bool = False
-
-    def __call__(self, value: float) -> float:
-        """Return the place of `value`."""
-        low, high = (log10(self.low), log10(self.high)) if self.logarithmic else (self.low, self.high)
-        place = ((log10(value) if self.logarithmic else value) - low) / (high - low)
-        return round(self.start + place * (self.end - self.start), 2)
-
-
-@dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart, ready to be drawn.
+    """A chart.
 
     Attributes:
-        name: unique within the page.
-        title: what it shows.
-        description: the same in a sentence with its main figures, for those who cannot see it.
-        x_label: of the horizontal axis, with the unit.
-        y_label: of the vertical axis, with the unit.
-        x_ticks: on the horizontal axis.
-        y_ticks: on the vertical axis.
-        bars: drawn first.
-        lines: drawn over them.
-        dots: drawn last.
-        legend: pairs of kind and meaning.
+        name: Name that is unique within the page.
+        title: What the chart shows.
+        description: The same in a sentence with the main figures, for readers who cannot see the chart.
+        headline: Title with the main figure, for a picture that stands alone.
+        x: Horizontal axis.
+        y: Vertical axis.
+        bars: Bars, drawn first.
+        lines: Lines, drawn over the bars.
+        dots: Circles, drawn last.
+        legend: Pairs of kind and meaning.
     """
 
     name: str
     title: str
     description: str
-    x_label: str
-    y_label: str
-    x_ticks: list[Tick]
-    y_ticks: list[Tick]
+    headline: str
+    x: Axis
+    y: Axis
     bars: list[Bar] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     dots: list[Dot] = field(default_factory=list)
     legend: list[tuple[str, str]] = field(default_factory=list)
 
 
-def across(low: float, high: float) -> Axis:
-    """Return the horizontal axis."""
-    return Axis(low, high, LEFT, RIGHT)
-
-
-def upward(low: float, high: float, *, logarithmic: bool = False) -> Axis:
-    """Return the vertical axis."""
-    return Axis(low, high, BOTTOM, TOP, logarithmic)
-
-
-def polyline(points: list[tuple[float, float]], kind: str) -> Line:
-    """Return the line through `points`."""
-    return Line(" ".join(f"{x:g},{y:g}" for x, y in points), kind)
-
-
-def round_steps(low: float, high: float, count: int = 5) -> list[float]:
+def round_values(low: float, high: float, count: int = 5) -> list[float]:
     """Return about `count` round values from `low` to `high`: multiples of 1, 2 or 5 times a power of ten."""
     rough = (high - low) / count
     power = 10.0 ** floor(log10(rough))

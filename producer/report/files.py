@@ -1,4 +1,4 @@
-"""Files that are never seen half written."""
+"""Files that readers never see half written."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,13 @@ from secrets import token_hex
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a draft's path; when the block ends well the draft takes the place of `path`, otherwise it is removed.
+    """Give the path of a draft, which takes the place of `path` when the block ends without an error.
 
-    A rename within one folder is atomic: a reader sees the old file or the new one, whole.
+    Otherwise the draft is removed. A rename within one folder is atomic, so a reader sees either the whole old file
+    or the whole new one.
+
+    Args:
+        path: File to replace or create.
     """
     draft = path.with_name(f".{path.name}.{token_hex(4)}")
     try:

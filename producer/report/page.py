@@ -1,10 +1,9 @@
-"""The page for people: one HTML file that holds all it needs, without a script, asking the network for nothing."""
+"""The page for people: one HTML file that holds all it needs, has no script, and loads nothing from the network."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from math import log
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -12,25 +11,21 @@ from numpy.typing import NDArray
 
 from model import metrics
 from model.cards.card import Card
-from model.errors import ModelError
-from producer.jobs.results import NONE, JobInfo, Results
-from producer.report import chart, charts, series, wording
-from producer.report.pictures import data_uri
-from producer.report.selection import doubted, least_certain, mistakes
+from producer.jobs.results import NONE, Results
+from producer.report import svg, wording
+from producer.report.data_uri import data_uri
+from producer.report.job_charts import JobCharts
+from producer.report.selection import Selection
 from producer.report.summary import Summary
 
-Picture: TypeAlias = Callable[[int], NDArray[np.uint8] | None]
-
-MAX_MISTAKES = 200
-MAX_LEAST_CERTAIN = 40
 MAX_FAILURES = 200
 
 
 class Tile(NamedTuple):
-    """One image drawn, and what was made of it."""
+    """One picture with its prediction."""
 
     name: str
-    image: str | None  # a data URI; None where the source is no longer at hand
+    image: str | None  # a `data:` address, or None where the source is gone
     label: int | None
     digit: int
     confidence: float
@@ -38,7 +33,7 @@ class Tile(NamedTuple):
 
     @property
     def wrong(self) -> bool:
-        """Whether it is known to be wrong."""
+        """Whether the prediction is known to be wrong."""
         return self.label not in (None, self.digit)
 
 
@@ -47,7 +42,7 @@ class Cell(NamedTuple):
 
     images: int
     kind: str  # "right", "wrong" or "none"
-    weight: float  # 0 to 1, how strongly it is coloured
+    weight: float  # 0 to 1, strength of its colour
 
 
 class Row(NamedTuple):
@@ -70,62 +65,58 @@ class FailedImage(NamedTuple):
 
 def render(
     results: Results,
-    run: JobInfo,
     summary: Summary,
+    selection: Selection,
+    charts: JobCharts,
     *,
-    card: dict[str, object] | None,
-    picture: Picture,
+    card: Card | None,
+    pictures: Mapping[int, NDArray[np.uint8]],
     teachable: bool = False,
 ) -> str:
     """Return the page.
 
     Args:
-        results: every image.
-        run: the circumstances.
-        summary: the figures.
-        card: of the model, if it is known.
-        picture: gives the pixels of the images that are drawn, at most 240 of them.
-        teachable: whether `review.csv` says where its images are.
+        results: All images of the job.
+        summary: Figures of the job.
+        selection: Images that deserve a look.
+        charts: Charts of the job.
+        card: Card of the model, or None where it is unknown.
+        pictures: Pixels of the selected images by index, uint8 (28, 28). Images whose source is gone are absent.
+        teachable: Whether `review.csv` says where its images are.
     """
-    wrong = mistakes(results)
-    model = _card(card)
-    review = doubted(results, summary.min_confidence)
-    uncertain = least_certain(results, min(summary.review or MAX_LEAST_CERTAIN, MAX_LEAST_CERTAIN))
-    pixels: dict[int, str | None] = {}  # an image can be both a mistake and uncertain
+    addresses = {index: data_uri(pixels) for index, pixels in pictures.items()}
 
     def tile(index: int) -> Tile:
-        if index not in pixels:
-            found = picture(index)
-            pixels[index] = None if found is None else data_uri(found)
         return Tile(
             results.names[index],
-            pixels[index],
+            addresses.get(index),
             _known(int(results.labels[index])),
             int(results.digits[index]),
             float(results.confidences[index]),
-            bool(review[index]),
+            bool(selection.doubted[index]),
         )
 
+    confidence_charts = [chart for chart in (charts.confidence, charts.calibration) if chart]
     return _environment().get_template("report.html.j2").render(
         summary=summary,
         confusion=_confusion(results, summary),
-        mistakes=[tile(index) for index in wrong[:MAX_MISTAKES].tolist()],
-        mistaken=len(wrong),
-        least_certain=[tile(index) for index in uncertain.tolist()],
+        mistakes=[tile(index) for index in selection.shown_mistakes],
+        mistaken=len(selection.mistakes),
+        least_certain=[tile(index) for index in selection.least_certain.tolist()],
         teachable=teachable,
         failed=_failed(results),
-        confidence_charts=_confidence_charts(results, summary),
-        throughput_chart=_throughput_chart(run, summary),
-        card=model,
-        training_chart=charts.training_chart(model.epochs) if model and _can_be_drawn(model) else None,
-        frame=chart,
+        confidence_charts=[svg.lay_out(chart) for chart in confidence_charts],
+        throughput_chart=svg.lay_out(charts.throughput) if charts.throughput else None,
+        card=card,
+        training_chart=svg.lay_out(charts.training) if charts.training else None,
+        frame=svg,
     )  # fmt: skip
 
 
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,  # names of files are what anyone made them
+        autoescape=True,  # anyone may have named the files
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -146,24 +137,8 @@ def _known(label: int) -> int | None:
     return None if label == NONE else label
 
 
-def _card(values: dict[str, object] | None) -> Card | None:
-    """Read a card; None where there is none, or none that this version reads: the page goes without."""
-    if values is None:
-        return None
-    try:
-        return Card.loads(json.dumps(values))
-    except ModelError:
-        return None
-
-
-def _can_be_drawn(card: Card) -> bool:
-    """Whether the losses of its training fit on a logarithmic scale."""
-    losses = [loss for epoch in card.epochs for loss in (epoch.loss, epoch.validation_loss)]
-    return len(card.epochs) > 1 and all(0 < loss < float("inf") for loss in losses)
-
-
 def _confusion(results: Results, summary: Summary) -> list[Row]:
-    """Return the confusion matrix, each row completed by the images that failed, so that it adds up."""
+    """Return the confusion matrix. Each row also counts the images that failed, so that it adds up."""
     if summary.confusion is None:
         return []
     failed = np.bincount(
@@ -180,7 +155,7 @@ def _confusion(results: Results, summary: Summary) -> list[Row]:
 def _cell(count: int, total: int, *, right: bool) -> Cell:
     if not count:
         return Cell(0, "none", 0.0)
-    # A good model puts 99 % of a row on the diagonal: what is off it shows only on a logarithmic scale.
+    # A good model puts 99 % of a row on the diagonal. The rest is visible only on a logarithmic scale.
     weight = count / total if right else log(1 + count) / log(1 + total)
     return Cell(count, "right" if right else "wrong", round(weight, 3))
 
@@ -196,20 +171,3 @@ def _failed(results: Results) -> list[FailedImage]:
         )
         for index in first
     ]
-
-
-def _confidence_charts(results: Results, summary: Summary) -> list[chart.Chart]:
-    if not summary.classified:
-        return []
-    drawn = [charts.confidence_chart(series.confidences(results))]
-    if summary.ece is not None:
-        reliability = metrics.reliability(results.labels, results.digits, results.confidences)
-        drawn.append(charts.calibration_chart(reliability, summary.ece))
-    return drawn
-
-
-def _throughput_chart(run: JobInfo, summary: Summary) -> chart.Chart | None:
-    course = series.throughput(run.timeline, run.seconds)
-    if course is None or not summary.images_per_second:
-        return None
-    return charts.throughput_chart(course, summary.images_per_second)

@@ -1,4 +1,4 @@
-"""The numbers behind the figures, for the page and the PNG files alike."""
+"""The numbers behind the charts that take some computing."""
 
 from typing import NamedTuple
 
@@ -15,11 +15,11 @@ class Throughput(NamedTuple):
     """Images answered per second, over the course of a job."""
 
     edges: NDArray[np.float64]  # (bins + 1,) seconds since the job started
-    rates: NDArray[np.float64]  # (bins,) images/s within each
+    rates: NDArray[np.float64]  # (bins,) images per second within each bin
 
 
 class Confidences(NamedTuple):
-    """How many classified images have a confidence in each of equal bins."""
+    """Number of classified images in each of equal bins of confidence."""
 
     edges: NDArray[np.float64]  # (bins + 1,) 0 to 1
     right: NDArray[np.int64]  # (bins,)
@@ -28,9 +28,13 @@ class Confidences(NamedTuple):
 
 
 def throughput(timeline: list[TimelinePoint], seconds: float) -> Throughput | None:
-    """Return the rates of a job that took `seconds`; None where too little is known to tell a course.
+    """Return the rates of a job, or None where the timeline is too short.
 
-    Answers come a batch at a time: each bin holds several, so that it shows the rate and not the batches.
+    Answers come a batch at a time. Each bin holds several batches, so that it shows the rate rather than the batches.
+
+    Args:
+        timeline: Progress of the job, by time.
+        seconds: Length of the job, in seconds.
     """
     # A clock that was set back, or a client that took over from another, must not make time or counts run backwards.
     times = np.maximum.accumulate(np.array([0.0, *(moment.seconds for moment in timeline)]))

@@ -1,4 +1,4 @@
-"""The figures of a report: what stands in `report.json`, and what a caller prints."""
+"""The figures of a report: the content of `report.json`, and what a caller prints."""
 
 from collections import Counter
 from dataclasses import dataclass, fields
@@ -9,45 +9,46 @@ from typing import Any, Final
 from model import metrics
 from model.metrics import ClassScore, Interval
 from producer.jobs.results import NONE, JobInfo, Results
-from producer.report.selection import doubted
+from producer.report.selection import Selection
 
 FORMAT: Final = 1
-"""Of report.json. Keys may be added; a key that changes its meaning or goes needs a new number."""
+"""Format of report.json. A new key keeps the number. Removing a key, or changing its meaning, raises it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A job in figures. Shares are 0 to 1; what cannot be known, for want of labels or images, is None.
+    """A job in figures. Shares are 0 to 1. What needs labels or images that the job lacks is None.
 
     Attributes:
-        job: its id.
-        source: what was submitted, in words.
-        state: how it ended.
-        started: ISO 8601, UTC.
-        seconds: from the first image packed to the last answer kept.
-        images: all of them. `classified` + `failed`.
-        classified: images with a prediction.
-        failed: images without one.
-        failures: how many failed, by code, most frequent first.
-        labelled: images whose true digit is known, failed ones included.
-        correct: labelled images predicted right.
+        job: Identifier of the job.
+        source: Description of what was submitted.
+        state: State in which the job ended.
+        started: Time of the start, ISO 8601, UTC.
+        seconds: Time from the first image packed to the last answer kept, in seconds.
+        images: Number of all images: `classified` + `failed`.
+        classified: Number of images with a prediction.
+        failed: Number of images without one.
+        failures: Number of failed images by code, most frequent first.
+        labelled: Number of images whose true digit is known, failed ones included.
+        correct: Number of labelled images predicted right.
         accuracy: `correct` / `accuracy_denominator`.
-        accuracy_denominator: every labelled image: one that failed counts as wrong.
+        accuracy_denominator: Number of labelled images. A failed one counts as wrong.
         accuracy_interval: Wilson's 95 % interval of `accuracy`.
         accuracy_of_classified: `correct` / `accuracy_of_classified_denominator`.
-        accuracy_of_classified_denominator: the labelled images that have a prediction.
-        per_class: precision, recall, F1 and support of the digits 0 to 9.
-        confusion: 10 by 10; row: true digit, column: predicted. Failed images have no column, hence are not in it.
-        ece: expected calibration error, 15 bins.
-        mean_confidence: over the classified images.
-        min_confidence: below it an image is to be reviewed; None if none is.
-        review: how many are to be reviewed.
-        accuracy_of_certain: the share right of `accuracy_of_certain_denominator`.
-        accuracy_of_certain_denominator: the labelled images that have a prediction and are not to be reviewed.
-        model_versions: how many images each version classified, most first.
+        accuracy_of_classified_denominator: Number of labelled images with a prediction.
+        per_class: Precision, recall, F1 and support of the digits 0 to 9.
+        confusion: Counts, 10 by 10. The row is the true digit, the column the predicted one. Failed images have no
+            column, so they are not counted here.
+        ece: Expected calibration error, over 15 bins.
+        mean_confidence: Mean confidence of the classified images.
+        min_confidence: Confidence below which an image is to be reviewed, or None for no review.
+        review: Number of images to be reviewed.
+        accuracy_of_certain: Share of `accuracy_of_certain_denominator` that is right.
+        accuracy_of_certain_denominator: Number of labelled images with a prediction that need no review.
+        model_versions: Number of images that each version classified, largest first.
         images_per_second: `images` / `seconds`.
-        workers: images answered per worker process, most first.
-        notices: what the caller should tell the user about the writing of the report; not part of `report.json`.
+        workers: Number of images that each worker process answered, largest first.
+        notices: Notices about the writing of the report, for the user. `report.json` leaves them out.
     """
 
     job: str
@@ -80,7 +81,7 @@ class Summary:
     notices: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return the content of `report.json`: plain values, without NaN."""
+        """Return the content of `report.json`: JSON values without NaN."""
         values: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         del values["notices"]
         if self.per_class is not None:
@@ -88,26 +89,32 @@ class Summary:
         return {"format": FORMAT, **values}
 
 
-def summarise(results: Results, run: JobInfo, *, min_confidence: float | None = None) -> Summary:
-    """Count and judge every image of a job; `min_confidence`, 0 to 1, is where review begins."""
+def summarise(results: Results, info: JobInfo, selection: Selection) -> Summary:
+    """Count and judge the images of a job.
+
+    Args:
+        results: All images of the job.
+        info: Times and workers of the job.
+        selection: Images that deserve a look.
+    """
     labels, digits, confidences = results.labels, results.digits, results.confidences
     classified = digits != NONE
     labelled = int((labels != NONE).sum())
     labelled_classified = int(((labels != NONE) & classified).sum())
     correct = int(((labels == digits) & classified).sum())
-    review = doubted(results, min_confidence)
+    review = selection.doubted
     certain = (labels != NONE) & classified & ~review
     versions = Counter(version for version, answered in zip(results.models, classified, strict=True) if answered)
     return Summary(
-        job=run.job,
-        source=run.source,
-        state=run.state,
-        started=datetime.fromtimestamp(run.started, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        seconds=run.seconds,
+        job=info.job,
+        source=info.source,
+        state=info.state,
+        started=datetime.fromtimestamp(info.started, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        seconds=info.seconds,
         images=len(results),
         classified=int(classified.sum()),
         failed=len(results.failures),
-        failures=_most_first(Counter(str(failure.code) for failure in results.failures.values())),
+        failures=_largest_first(Counter(str(failure.code) for failure in results.failures.values())),
         labelled=labelled,
         correct=correct if labelled else None,
         accuracy=_known(metrics.accuracy(labels, digits)),
@@ -119,13 +126,13 @@ def summarise(results: Results, run: JobInfo, *, min_confidence: float | None = 
         confusion=metrics.confusion(labels, digits).tolist() if labelled else None,
         ece=_known(metrics.expected_calibration_error(labels, digits, confidences)),
         mean_confidence=float(confidences[classified].mean(dtype="float64")) if classified.any() else None,
-        min_confidence=min_confidence,
-        review=None if min_confidence is None else int(review.sum()),
+        min_confidence=selection.min_confidence,
+        review=None if selection.min_confidence is None else int(review.sum()),
         accuracy_of_certain=_known(metrics.accuracy(labels[certain], digits[certain])),
         accuracy_of_certain_denominator=int(certain.sum()) if labelled else None,
-        model_versions=_most_first(versions),
-        images_per_second=len(results) / run.seconds if run.seconds > 0 else None,
-        workers=_most_first(run.workers),
+        model_versions=_largest_first(versions),
+        images_per_second=len(results) / info.seconds if info.seconds > 0 else None,
+        workers=_largest_first(info.workers),
     )
 
 
@@ -133,5 +140,5 @@ def _known(value: float) -> float | None:
     return None if isnan(value) else value
 
 
-def _most_first(counts: dict[str, int]) -> dict[str, int]:
+def _largest_first(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -1,13 +1,13 @@
 r"""The CSV files: one row for each image, for programs and for spreadsheets.
 
-They are UTF-8, comma-separated, every text in quotes, with `\n` at the end of a row; `csv.reader` and `pandas.read_csv`
-read them as they are. Two kinds of names need care:
+The files are UTF-8, comma-separated, with every text in quotes and `\n` at the end of a row. `csv.reader` and
+`pandas.read_csv` read them without options. Two kinds of names need care:
 
-- A spreadsheet runs a cell that begins with `=`, `+`, `-` or `@` as a formula, whoever named the file. Such a text gets
-  `./` in front. That still names the same file to whatever opens it, unlike the apostrophe that is often
-  recommended, and is as easily taken off.
-- A name that is no UTF-8 (any bytes name a file on Linux) has its foreign bytes written as `\udc80` to `\udcff`, as
-  Python prints them: one odd name leaves the rest of the table readable.
+- A spreadsheet runs a cell that begins with `=`, `+`, `-` or `@` as a formula, and anyone may have named the file. Such
+  a text gets `./` in front. It then still names the same file to any program that opens it, unlike with the apostrophe
+  that is often recommended, and `./` is easily removed.
+- On Linux a name can be any bytes. Bytes that are not UTF-8 are written as `\udc80` to `\udcff`, as Python prints
+  them, so that one odd name leaves the rest of the table readable.
 """
 
 import csv
@@ -22,31 +22,41 @@ from numpy.typing import NDArray
 from model.metrics import CLASSES
 from producer.jobs.results import NONE, Results
 from producer.report.files import replacing
-from producer.report.selection import doubted, for_review
+from producer.report.selection import Selection, select
 
 _DECIMALS = 6  # of probabilities: finer than any calibration
-# Blanks and control characters in front do not stop every spreadsheet; the wide forms are signs too in East Asian ones.
+# Some spreadsheets skip blanks and control characters in front. East Asian ones also take the wide forms as signs.
 _FORMULA = re.compile(r"[\s\x00-\x1f]*[=+\-@＝＋－＠]|[\t\r\n]")  # noqa: RUF001 - see above
 
 
-def write_predictions(path: Path, results: Results, min_confidence: float | None = None) -> None:
-    """Write every image, in the order of submission.
+def write_predictions(path: Path, results: Results, selection: Selection | None = None) -> None:
+    """Write all images, in the order of submission.
 
-    Columns: name, label, digit, confidence, review (`yes` below `min_confidence`), p0 to p9 if the probabilities were
-    asked for, model, error, message. A cell is empty where there is nothing to say.
+    Columns: name, label, digit, confidence, review (`yes` where a review is due), p0 to p9 if the probabilities were
+    asked for, model, error, message. A cell without a value is empty.
+
+    Args:
+        path: File to write.
+        results: All images of the job.
+        selection: Images to be reviewed. With None, no image is.
     """
-    _write(path, _prediction_header(results), _predictions(results, np.arange(len(results)), min_confidence))
+    _write(path, _prediction_header(results), _predictions(results, np.arange(len(results)), selection))
 
 
-def write_review(path: Path, results: Results, min_confidence: float, root: str = "") -> None:
-    """Write the images whose confidence is below `min_confidence`, least certain first.
+def write_review(path: Path, results: Results, selection: Selection, root: str = "") -> None:
+    """Write the images to be reviewed, least certain first.
 
-    Columns as in predictions, and `path`, where the image is: `root` and its name, or empty without a `root`. So the
-    file with its labels filled in is all that `digitmill teach --csv` needs.
+    Columns: those of the predictions, and `path`, the place of the image. Once a person has filled in the labels,
+    `digitmill teach --csv` needs only this file.
+
+    Args:
+        path: File to write.
+        results: All images of the job.
+        selection: Images to be reviewed.
+        root: Text before an image's name that makes it a path. With "", the column `path` stays empty.
     """
-    chosen = for_review(results, min_confidence)
-    rows = _predictions(results, chosen, min_confidence)
-    paths = (root and _guarded(root + results.names[index]) for index in chosen.tolist())
+    rows = _predictions(results, selection.for_review, selection)
+    paths = (root and _guarded(root + results.names[index]) for index in selection.for_review.tolist())
     _write(
         path,
         [*_prediction_header(results), "path"],
@@ -69,12 +79,12 @@ def _prediction_header(results: Results) -> list[str]:
 
 
 def _predictions(
-    results: Results, indices: NDArray[np.intp], min_confidence: float | None
+    results: Results, indices: NDArray[np.intp], selection: Selection | None
 ) -> Iterator[tuple[object, ...]]:
-    # Whole columns become Python values at once: element by element, NumPy would take longer than all the rest.
+    # Whole columns become Python values at once: NumPy would take most of the time if it did so value by value.
     labels, digits = results.labels[indices].tolist(), results.digits[indices].tolist()
     confidences = _rounded(results.confidences[indices])
-    review = doubted(results, min_confidence)[indices].tolist()
+    review = (selection or select(results)).doubted[indices].tolist()
     probabilities: list[list[float]] | None = None
     if results.probabilities is not None:
         probabilities = _rounded(results.probabilities[indices])
@@ -110,7 +120,7 @@ def _write(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) 
         replacing(path) as draft,
         draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
-        # Quotes around every text keep a spreadsheet that splits at semicolons from finding a cell inside a name.
+        # Without quotes, a spreadsheet that splits at semicolons could find a cell inside a name.
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)

@@ -1,4 +1,4 @@
-"""Numbers, times and names in the words of the page."""
+"""Numbers, times and names as the page shows them."""
 
 from datetime import datetime
 
@@ -6,12 +6,12 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def number(value: float) -> str:
-    """Return a count with its thousands apart."""
+    """Return a count with commas between the thousands."""
     return f"{value:,.0f}"
 
 
 def percent(share: float, decimals: int = 2) -> str:
-    """Return a share, 0 to 1, as a percentage that is 100 or 0 only if it is just that."""
+    """Return a share, 0 to 1, as a percentage. It shows 100 or 0 only if the share is exactly 1 or 0."""
     if share in (0, 1):
         return f"{100 * share:.0f}{_NO_BREAK}%"
     for places in range(decimals, 7):
@@ -22,7 +22,7 @@ def percent(share: float, decimals: int = 2) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in the units that suit it."""
+    """Return a duration in suitable units."""
     if seconds < 60:
         return f"{seconds:.{2 if seconds < 10 else 1}f}{_NO_BREAK}s"
     minutes, rest = divmod(round(seconds), 60)
@@ -32,14 +32,14 @@ def duration(seconds: float) -> str:
 
 
 def moment(iso: str) -> str:
-    """Return an ISO 8601 time as people write it, to the minute."""
+    """Return an ISO 8601 time to the minute, for people."""
     return datetime.fromisoformat(iso).strftime(f"%Y-%m-%d %H:%M{_NO_BREAK}%Z")
 
 
 def visible(text: str) -> str:
-    """Return `text` with what cannot be seen escaped as Python does it.
+    """Return `text` with invisible characters escaped as in Python.
 
-    A line break, or a mark that turns the direction of writing, could make a name look like another.
+    A line break, or a mark that turns the direction of writing, could make one name look like another.
     """
     if text.isprintable():
         return text
@@ -49,7 +49,7 @@ def visible(text: str) -> str:
 
 
 def shortened(text: str, length: int = 34) -> str:
-    """Return `text` with its middle left out if it is longer than `length`: a path is known by its ends."""
+    """Return `text` with its middle left out if it is longer than `length`: the ends of a path say most."""
     if len(text) <= length:
         return text
     head = length // 3

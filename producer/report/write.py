@@ -1,14 +1,21 @@
-"""Writing a report: every figure from one `Summary`, every file replaced in one piece."""
+"""Writing a report: every figure comes from one `Summary`, and every file is replaced in one piece."""
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
+from model.cards.card import Card
 from model.errors import UsageError
 from producer.jobs.results import JobInfo, Results
 from producer.report import page, tables
 from producer.report.files import replacing
-from producer.report.page import Picture
+from producer.report.job_charts import JobCharts, charts_of
+from producer.report.selection import select
 from producer.report.summary import Summary, summarise
 
 PAGE, FIGURES = "report.html", "report.json"
@@ -16,59 +23,74 @@ PREDICTIONS, ERRORS, REVIEW = "predictions.csv", "errors.csv", "review.csv"
 CONFUSION, CALIBRATION, THROUGHPUT = "confusion.png", "calibration.png", "throughput.png"
 
 WITHOUT_MATPLOTLIB = (
-    "The PNG plots were left out, for matplotlib is not installed; report.html has the same figures. "
+    "The PNG charts were left out because Matplotlib is not installed; report.html shows the same figures. "
     "To get them: pip install 'digitmill[report]'."
 )
+
+ReadPictures: TypeAlias = Callable[[Sequence[int]], Mapping[int, NDArray[np.uint8]]]
+"""Reads the images with these indices as the network saw them: uint8 (28, 28), light ink on black.
+
+Images whose source is gone are absent from what it returns.
+"""
 
 
 def write_report(
     folder: Path,
     results: Results,
-    run: JobInfo,
+    info: JobInfo,
     *,
-    card: dict[str, object] | None,
-    picture: Picture,
+    card: Card | None,
+    read_pictures: ReadPictures,
     min_confidence: float | None = None,
     root: str = "",
     plots: bool = True,
 ) -> Summary:
-    """Write the report of a job into `folder`, made if need be; an earlier report there is replaced.
+    """Write the report of a job into `folder`. An earlier report there is replaced.
 
-    Each file is replaced in one piece, and `report.json` last: a program that waits for it finds the others ready.
+    Each file is replaced in one piece, `report.json` last: a program that waits for it finds the others complete.
 
     Args:
-        folder: where the files of `producer.report` go. Other files in it stay as they are.
-        results: every image of the job and its answer.
-        run: the circumstances of the job.
-        card: of the model that classified it, as in card.json; None if it is not known.
-        picture: gives the image with an index as the network saw it, (28, 28) uint8, light ink on black, or None where
-            the source is no longer at hand. It is asked for at most 240 images.
-        min_confidence: 0 to 1; images below it are listed in `review.csv`. None: there is no such list.
-        root: what to put before an image's name to have its path, for `review.csv`; "" if that leads nowhere.
-        plots: also write the PNG files. It takes about a second, most of it the import of matplotlib.
+        folder: Folder for the files of `producer.report`, created if necessary. Other files in it stay.
+        results: All images of the job and their answers.
+        info: Times and workers of the job.
+        card: Card of the model that classified most images, or None where it is unknown.
+        read_pictures: Reader of the images that the page shows. It is called once, with at most 240 indices.
+        min_confidence: Confidence, 0 to 1, below which `review.csv` lists an image. With None, there is no such file.
+        root: Text before an image's name that makes it a path, for `review.csv`. With "", there are no paths.
+        plots: Whether to write the PNG files as well. They take about a second, mostly to import Matplotlib.
 
     Returns:
-        The figures of the report, and in `notices` what the user should be told.
+        The figures of the report. Its `notices` are for the user.
 
     Raises:
-        UsageError: the folder cannot be written.
+        UsageError: The folder cannot be written.
     """
-    summary = summarise(results, run, min_confidence=min_confidence)
-    html = page.render(results, run, summary, card=card, picture=picture, teachable=bool(root))
+    selection = select(results, min_confidence)
+    summary = summarise(results, info, selection)
+    charts = charts_of(results, info, summary, card)
+    html = page.render(
+        results,
+        summary,
+        selection,
+        charts,
+        card=card,
+        pictures=read_pictures(selection.pictured),
+        teachable=bool(root),
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        tables.write_predictions(folder / PREDICTIONS, results, min_confidence)
+        tables.write_predictions(folder / PREDICTIONS, results, selection)
         tables.write_errors(folder / ERRORS, results)
         written = set()
         if min_confidence is not None:
-            tables.write_review(folder / REVIEW, results, min_confidence, root)
+            tables.write_review(folder / REVIEW, results, selection, root)
             written.add(REVIEW)
         if plots:
-            drawn, notices = _write_plots(folder, results, run, summary)
+            drawn, notices = _write_pngs(folder, summary, charts)
             written |= drawn
             summary = replace(summary, notices=notices)
         for name in {REVIEW, CONFUSION, CALIBRATION, THROUGHPUT} - written:
-            (folder / name).unlink(missing_ok=True)  # an earlier report's: it would speak of another job
+            (folder / name).unlink(missing_ok=True)  # left by an earlier report, about another job
         _write(folder / PAGE, html)
         _write(folder / FIGURES, json.dumps(summary.as_json(), indent=1, allow_nan=False) + "\n")
     except OSError as error:
@@ -79,27 +101,27 @@ def write_report(
     return summary
 
 
-def _write_plots(folder: Path, results: Results, run: JobInfo, summary: Summary) -> tuple[set[str], tuple[str, ...]]:
-    """Write those PNG files that there is something to draw for; return their names, and notices for the user."""
+def _write_pngs(folder: Path, summary: Summary, charts: JobCharts) -> tuple[set[str], tuple[str, ...]]:
+    """Write the PNG files that there is something to draw for. Return their names, and notices for the user."""
     try:
-        from producer.report import plots
+        from producer.report import png
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
         return set(), (WITHOUT_MATPLOTLIB,)
     figures = {
-        CONFUSION: plots.confusion(summary),
-        CALIBRATION: plots.calibration(results, summary),
-        THROUGHPUT: plots.throughput(run, summary),
+        CONFUSION: png.confusion(summary),
+        CALIBRATION: png.draw(charts.calibration, 5.6, 5.2) if charts.calibration else None,
+        THROUGHPUT: png.draw(charts.throughput, 7.2, 3.8) if charts.throughput else None,
     }
     drawn = {name: figure for name, figure in figures.items() if figure is not None}
     for name, figure in drawn.items():
         with replacing(folder / name) as draft:
-            figure.savefig(draft, format="png", dpi=120)
+            png.save(figure, draft)
     return set(drawn), ()
 
 
 def _write(path: Path, text: str) -> None:
-    # A file's name can hold bytes that are no UTF-8; they are written as Python prints them.
+    # A file's name can hold bytes that are not UTF-8. They are written as Python prints them.
     with replacing(path) as draft:
         draft.write_text(text, encoding="utf-8", errors="backslashreplace")

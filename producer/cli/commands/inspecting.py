@@ -1,4 +1,4 @@
-"""`inspect`: what the network is shown of an image, step by step, and what it reads."""
+"""`inspect`: the stages of preprocessing an image, and what the network reads."""
 
 import contextlib
 import json
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model.errors import ImageError, UsageError
-from producer.cli.exits import Exit, at_the_edge, complain, printable
+from producer.cli.exits import ExitCode, exit_on_error
+from producer.cli.notices import print_notice
 from producer.cli.options import JSON, MIN_CONFIDENCE, TIMEOUT, not_empty
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from producer.cli.display.pictures import Inspected
+    from producer.cli.display.inspection import Inspected
     from producer.jobs.results import Results
     from producer.sources import Source
 
@@ -26,24 +27,24 @@ if TYPE_CHECKING:
     "--out",
     metavar="FILE.png",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Save the pictures, too.",
+    help="Save the pictures as well.",
 )
 @MIN_CONFIDENCE
 @TIMEOUT
 @JSON
-@at_the_edge
+@exit_on_error
 def inspect(
     files: tuple[str, ...], out: Path | None, min_confidence: float | None, timeout: float, as_json: bool
 ) -> None:
-    """Draw what the network is shown, and why.
+    """Draw each stage from an image to the network's input.
 
     \b
     Examples:
       digitmill inspect seven.png
-      digitmill inspect scans/*.jpg --out steps.png
+      digitmill inspect scans/*.jpg --out stages.png
     """
     from producer.cli.commands.submitting import classified
-    from producer.cli.display.pictures import print_inspected, save_sheet
+    from producer.cli.display.inspection import print_inspected, save_sheet
     from producer.sources import open_each
     from worker.settings import Settings
 
@@ -60,30 +61,30 @@ def inspect(
     else:
         print_inspected(inspected)
         if out is not None:
-            complain(f"the pictures are in {printable(str(out))}")
-    sys.exit(Exit.SOME_FAILED if results.failures else Exit.WELL)
+            print_notice(f"the pictures are in {out}")
+    sys.exit(ExitCode.SOME_FAILED if results.failures else ExitCode.OK)
 
 
 def _inspected(source: "Source", results: "Results", min_confidence: float | None) -> "list[Inspected]":
-    from producer.cli.display.answers import answers
-    from producer.cli.display.pictures import Inspected
+    from producer.cli.display.inspection import Inspected
+    from producer.cli.display.job_results import answers
 
     contents = source.read_many(set(results.names))
     return [
-        Inspected(answer, _steps(contents.get(name)))
+        Inspected(answer, _stages(contents.get(name)))
         for name, answer in zip(results.names, answers(results, min_confidence), strict=True)
     ]
 
 
-def _steps(content: Any) -> "dict[str, NDArray[Any]]":
-    """The image after each step that it got through; none if it could not be read."""
+def _stages(content: Any) -> "dict[str, NDArray[Any]]":
+    """Return the image after each stage that succeeded, or nothing if it could not be read."""
     from model.images.preprocess import preprocess
     from model.images.stages import Stage
 
-    steps: dict[str, NDArray[Any]] = {}
+    stages: dict[str, NDArray[Any]] = {}
     if isinstance(content, bytes):
-        with contextlib.suppress(ImageError):  # the answer has its reason
-            preprocess(content, steps.__setitem__)
-    elif content is not None:  # an array's image, which is shown as it is
-        steps[Stage.SHOWN] = content
-    return steps
+        with contextlib.suppress(ImageError):  # the answer names the reason
+            preprocess(content, stages.__setitem__)
+    elif content is not None:  # an image of an array needs no preprocessing
+        stages[Stage.SHOWN] = content
+    return stages

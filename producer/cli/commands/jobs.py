@@ -1,33 +1,36 @@
-"""`jobs`, `show`, `wait`, `cancel`, `report`, `status`: looking after what runs."""
+"""`jobs`, `show`, `wait`, `cancel`, `report`, `status`: commands about submitted jobs and the mill."""
 
 import json
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from model.errors import DigitmillError, UsageError
-from producer.cli.display.ages import age
-from producer.cli.exits import Exit, at_the_edge, complain, printable
+from producer.cli.display import json_output
+from producer.cli.display.wording import age, counted
+from producer.cli.exits import ExitCode, exit_on_error
+from producer.cli.notices import print_notice, printable
 from producer.cli.options import JOB, JSON, OUT, TIMEOUT
 from worker.contract.errors import NoWorkers
 
 if TYPE_CHECKING:
-    from worker.contract.ledger import JobStatus
+    from collections.abc import Sequence
+
+    from worker.contract.ledger import JobStatus, WorkerStatus
 
 SILENT_SECONDS = 10.0
-"""Without a new image or answer, after which the client of a job that is still being sent may be dead."""
+"""Time without a new image or answer after which the client of an unfinished job may be dead, in seconds."""
 
 STATE_COLOURS = {"done": "green", "done with errors": "yellow", "cancelled": "red", "failed": "red"}
 
 
 @click.command()
-@click.option("--latest", metavar="N", type=click.IntRange(1), default=20, show_default=True, help="How many.")
+@click.option("--latest", metavar="N", type=click.IntRange(1), default=20, show_default=True, help="Number of jobs.")
 @JSON
-@at_the_edge
+@exit_on_error
 def jobs(latest: int, as_json: bool) -> None:
     """List the latest jobs, newest first.
 
@@ -35,32 +38,49 @@ def jobs(latest: int, as_json: bool) -> None:
     Example:
       digitmill jobs --latest 5
     """
+    from rich.text import Text
+
+    from producer.cli.display.tables import Column, print_table
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
     connection = open_running_mill(Settings.from_environment())
     found = connection.ledger.jobs(latest=latest)
     if as_json:
-        click.echo(json.dumps([asdict(status) for status in found]))
+        click.echo(json.dumps([json_output.job(status) for status in found]))
         return
     if not found:
-        click.echo("There are no jobs yet. `digitmill submit PATH` makes one.")
+        click.echo("There are no jobs yet. `digitmill submit PATH` creates one.")
         return
-    click.echo(f"{'JOB':<17}  {'STATE':<16}  {'IMAGES':>10}  {'FAILED':>7}  {'AGE':>6}  SOURCE")
-    for status in found:
-        state = click.style(f"{status.state:<16}", fg=STATE_COLOURS.get(status.state, "cyan"))
-        counts = f"{status.images:>10,}  {status.failed:>7,}"
-        click.echo(
-            f"{status.identifier:<17}  {state}  {counts}  {age(status.created):>6}  {printable(status.record.source)}"
-        )
+    print_table(
+        [
+            Column("JOB"),
+            Column("STATE"),
+            Column("IMAGES", numbers=True),
+            Column("FAILED", numbers=True),
+            Column("AGE", numbers=True),
+            Column("SOURCE", wraps=True),
+        ],
+        [
+            [
+                status.identifier,
+                Text(status.state, style=STATE_COLOURS.get(status.state, "cyan")),
+                f"{status.images:,}",
+                f"{status.failed:,}",
+                age(status.created),
+                status.record.source,
+            ]
+            for status in found
+        ],
+    )
 
 
 @click.command()
 @JOB
 @JSON
-@at_the_edge
+@exit_on_error
 def show(job: str, as_json: bool) -> None:
-    """Show how one job stands.
+    """Show the state of one job.
 
     \b
     Example:
@@ -72,7 +92,7 @@ def show(job: str, as_json: bool) -> None:
     connection = open_running_mill(Settings.from_environment())
     status = connection.ledger.job(connection.ledger.find_job(job))
     if as_json:
-        click.echo(json.dumps(asdict(status)))
+        click.echo(json.dumps(json_output.job(status)))
         return
     ended = f", took {status.ended - status.created:.1f} s" if status.ended else ""
     click.echo(f"job       {status.identifier}")
@@ -82,7 +102,7 @@ def show(job: str, as_json: bool) -> None:
     click.echo(f"client    {status.record.client}")
     click.echo(f"created   {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.created))}{ended}")
     click.echo(f"images    {status.images:,} sent, {status.answered:,} answered, {status.failed:,} of them failed")
-    click.echo(f"batches   {status.open:,} waiting or in work")
+    click.echo(f"batches   {status.open:,} waiting or being classified")
     if status.problem and not status.state.ended:
         click.echo(click.style(f"problem   {printable(status.problem)}", fg="yellow"))
 
@@ -91,9 +111,9 @@ def show(job: str, as_json: bool) -> None:
 @JOB
 @TIMEOUT
 @JSON
-@at_the_edge
+@exit_on_error
 def wait(job: str, timeout: float, as_json: bool) -> None:
-    """Wait until a job has ended; the exit code says how.
+    """Wait until a job has ended. The exit code says how it ended.
 
     \b
     Example:
@@ -106,20 +126,19 @@ def wait(job: str, timeout: float, as_json: bool) -> None:
     identifier = connection.ledger.find_job(job)
     status = _await_end(connection, identifier, timeout=timeout, quiet=as_json)
     if as_json:
-        click.echo(json.dumps(asdict(status)))
+        click.echo(json.dumps(json_output.job(status)))
     else:
-        click.echo(
-            f"{identifier} {status.state}: images answered {status.answered:,}, of them failed {status.failed:,}"
-        )
-    sys.exit(_code(status))
+        answered = counted(status.answered, "image")
+        click.echo(f"{identifier} {status.state}: {answered} answered, {status.failed:,} of them failed")
+    sys.exit(_exit_code(status))
 
 
 @click.command()
 @JOB
 @JSON
-@at_the_edge
+@exit_on_error
 def cancel(job: str, as_json: bool) -> None:
-    """Stop a job: what is not classified yet will not be.
+    """Cancel a job. Images that are not classified yet stay unclassified.
 
     \b
     Example:
@@ -134,7 +153,7 @@ def cancel(job: str, as_json: bool) -> None:
         state = connection.ledger.job(identifier).state
         raise UsageError(f"Job {identifier} has ended already: {state}.")
     if as_json:
-        click.echo(json.dumps(asdict(connection.ledger.job(identifier))))
+        click.echo(json.dumps(json_output.job(connection.ledger.job(identifier))))
     else:
         click.echo(f"{identifier} cancelled")
 
@@ -146,21 +165,21 @@ def cancel(job: str, as_json: bool) -> None:
     "--min-confidence",
     metavar="P",
     type=click.FloatRange(0, 1),
-    help="Below this confidence (0 to 1) an image is listed for review; 0: none is.  [default: as submitted]",
+    help="List an image for review if its confidence is below P (0 to 1). With 0, list none.  [default: as submitted]",
 )
 @TIMEOUT
 @JSON
-@at_the_edge
+@exit_on_error
 def report(job: str, out: Path | None, min_confidence: float | None, timeout: float, as_json: bool) -> None:
     """Gather a job's answers and write its report.
 
-    A job that still runs is waited for. A report can be written again, with another threshold of confidence too.
+    The command waits until the job has ended. A report can be written again, also with another --min-confidence.
 
     \b
     Example:
       digitmill report last --out reports/latest
     """
-    from producer.cli.display.answers import report_job
+    from producer.cli.display.job_results import report_job
     from producer.jobs.submission import SubmitOptions, collect_job, open_submitted
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
@@ -174,25 +193,27 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
         source = open_submitted(order, settings)
     except DigitmillError as fault:
         source = None
-        complain(f"no pictures in this report: {fault}")
+        print_notice(f"this report has no pictures: {fault}")
     finished = collect_job(connection, status, settings)
     below = order.min_confidence if min_confidence is None else min_confidence or None
     report_job(finished, out or Path("reports") / identifier, source, below, as_json=as_json)
-    sys.exit(_code(status))
+    sys.exit(_exit_code(status))
 
 
 @click.command()
 @JSON
-@at_the_edge
+@exit_on_error
 def status(as_json: bool) -> None:
-    """Show the mill: Redis, workers, jobs that run. Exit code 0 if work is being done or could be.
+    """Show Redis, workers, running jobs and training.
+
+    The exit code is 4 if no worker is ready.
 
     \b
     Example:
       digitmill status
     """
-    from producer.cli.commands.training import describe, describe_schedule
-    from producer.cli.display.taught import describe as describe_taught
+    from producer.cli.display import teaching as taught_display
+    from producer.cli.display import training as training_display
     from producer.mill.finding import open_running_mill
     from worker.contract.teaching import Teaching
     from worker.contract.training import Schedule, Trainings
@@ -208,39 +229,79 @@ def status(as_json: bool) -> None:
     if as_json:
         body = {
             "trainers": trainers,
-            "training": asdict(training) if training else None,
-            "schedule": asdict(schedule) if schedule.schedulers else None,
-            "taught": asdict(taught),
+            "training": json_output.training(training) if training else None,
+            "schedule": json_output.schedule(schedule) if schedule.schedulers else None,
+            "taught": json_output.taught(taught),
             "redis": connection.where,
-            "workers": [asdict(worker) for worker in workers],
-            "running": [asdict(status) for status in running],
+            "workers": [json_output.worker(worker) for worker in workers],
+            "running": [json_output.job(status) for status in running],
         }
         click.echo(json.dumps(body))
     else:
         click.echo(f"redis     {connection.where}")
         click.echo(f"workers   {sum(worker.ready for worker in workers)} ready, {len(workers)} alive")
-        for worker in workers:
-            state = "ready" if worker.ready else "starting"
-            click.echo(
-                f"  {worker.name}  {state} after {worker.startup_seconds:.1f} s, up {age(worker.started)}, "
-                f"{worker.images:,} images, model {worker.model}"
-            )
-            if worker.model_fault:
-                click.echo(click.style(f"    {printable(worker.model_fault)}", fg="red"))
-        click.echo(f"running   {len(running)} jobs")
-        for job in running:
-            counts = f"{job.answered:,} of {job.images:,} images answered"
-            click.echo(f"  {job.identifier}  {counts}  {printable(job.problem)}".rstrip())
+        _print_workers(workers)
+        click.echo(f"running   {counted(len(running), 'job')}")
+        _print_running(running)
         click.echo(f"trainers  {len(trainers)}")
         if training:
-            click.echo(f"training  {training.identifier}  {printable(describe(training))}")
+            click.echo(f"training  {training.identifier}  {printable(training_display.describe(training))}")
         if schedule.schedulers:
-            click.echo(f"schedule  {printable(describe_schedule(schedule))}")
+            click.echo(f"schedule  {printable(training_display.describe_schedule(schedule))}")
         if taught.images or taught.new:
-            click.echo(f"taught    {describe_taught(taught)}")
+            click.echo(f"taught    {taught_display.describe(taught)}")
     if not any(worker.ready for worker in workers):
-        complain("no worker is ready; start some with `digitmill up`")
-        sys.exit(Exit.NO_WORKERS)
+        print_notice("no worker is ready; `digitmill up` starts workers")
+        sys.exit(ExitCode.NO_WORKERS)
+
+
+def _print_workers(workers: "Sequence[WorkerStatus]") -> None:
+    from producer.cli.display.tables import Column, print_table
+
+    if not workers:
+        return
+    print_table(
+        [
+            Column("WORKER"),
+            Column("STATE"),
+            Column("START", numbers=True),
+            Column("UP", numbers=True),
+            Column("IMAGES", numbers=True),
+            Column("MODEL"),
+        ],
+        [
+            [
+                worker.name,
+                "ready" if worker.ready else "starting",
+                f"{worker.startup_seconds:.1f} s" if worker.ready else "-",
+                age(worker.started),
+                f"{worker.images:,}",
+                worker.model,
+            ]
+            for worker in workers
+        ],
+        indent=2,
+    )
+    for worker in workers:
+        if worker.model_fault:
+            click.echo(click.style(f"  {printable(worker.name)}: {printable(worker.model_fault)}", fg="red"))
+
+
+def _print_running(jobs: "Sequence[JobStatus]") -> None:
+    from producer.cli.display.tables import Column, print_table
+
+    if not jobs:
+        return
+    print_table(
+        [
+            Column("JOB"),
+            Column("ANSWERED", numbers=True),
+            Column("IMAGES", numbers=True),
+            Column("PROBLEM", wraps=True),
+        ],
+        [[job.identifier, f"{job.answered:,}", f"{job.images:,}", job.problem] for job in jobs],
+        indent=2,
+    )
 
 
 def _await_end(  # type: ignore[no-untyped-def]
@@ -255,7 +316,7 @@ def _await_end(  # type: ignore[no-untyped-def]
     from producer.jobs.sending import JobProgress
 
     begun = moved = time.monotonic()
-    stood = (0, 0)
+    seen = (0, 0)
     with JobProgressBar(None, quiet=quiet) as progress:
         while True:
             status: JobStatus = connection.retry_transient(lambda: connection.ledger.job(identifier), timeout=timeout)
@@ -264,18 +325,18 @@ def _await_end(  # type: ignore[no-untyped-def]
             connection.reconciler.tick()
             workers = connection.retry_transient(connection.ledger.workers, timeout=timeout)
             now = time.monotonic()
-            if (status.images, status.answered) != stood:
-                stood, moved = (status.images, status.answered), now
+            if (status.images, status.answered) != seen:
+                seen, moved = (status.images, status.answered), now
             problem = status.problem
             if status.state == "running":
                 progress.total = status.images
             if status.state == "submitting" and now - moved > SILENT_SECONDS:
-                problem = f"its client is silent; `digitmill resume {identifier}` goes on in its place"
+                problem = f"its client is silent; `digitmill resume {identifier}` continues the job"
             elif status.open and not workers:
                 problem = NO_WORKER
                 if now - moved > timeout:
                     raise NoWorkers(
-                        f"No worker answered for {timeout:.0f} s. Start some with `digitmill up`; the job waits for "
+                        f"No worker answered for {timeout:.0f} s. Start workers with `digitmill up`. The job waits for "
                         f"them, and `digitmill wait {identifier}` waits for the job."
                     )
             progress.on_progress(
@@ -284,7 +345,7 @@ def _await_end(  # type: ignore[no-untyped-def]
             time.sleep(0.2)
 
 
-def _code(status: "JobStatus") -> Exit:
+def _exit_code(status: "JobStatus") -> ExitCode:
     if status.state in ("cancelled", "failed"):
-        return Exit.JOB_FAILED
-    return Exit.SOME_FAILED if status.failed else Exit.WELL
+        return ExitCode.JOB_FAILED
+    return ExitCode.SOME_FAILED if status.failed else ExitCode.OK

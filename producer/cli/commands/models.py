@@ -1,8 +1,7 @@
-"""`models`: the versions of the model, and which of them is live."""
+"""`models`: the versions of the model, and which one is live."""
 
 import json
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,11 @@ import click
 
 from model.cards.typed import plain
 from model.errors import UsageError
-from producer.cli.exits import at_the_edge, complain, printable
-from producer.cli.options import JSON, not_empty
+from producer.cli.display import json_output
+from producer.cli.display.wording import counted
+from producer.cli.exits import exit_on_error
+from producer.cli.notices import print_notice
+from producer.cli.options import JSON, not_empty, renamed_option
 
 if TYPE_CHECKING:
     from model.cards.card import Card
@@ -20,17 +22,17 @@ if TYPE_CHECKING:
     from worker.contract.registry import Registry
 
 FOLLOW_SECONDS = 2.0
-"""How long a promotion waits for the workers to serve it, to say how many do. They take a third of a second."""
+"""Time that a promotion waits for the workers to follow, in seconds. They need a third of a second."""
 
 VERSION = click.argument("version", metavar="VERSION", callback=not_empty)
-REASON = click.option("--reason", metavar="TEXT", default="", help="Why, for the history.")
+REASON = click.option("--reason", metavar="TEXT", default="", help="Reason, for the history.")
 
 
 @click.group()
 def models() -> None:
     """List, compare and change the versions of the model.
 
-    VERSION is the name of one, its beginning, or `live`, `previous`, `candidate` or `baseline`.
+    VERSION is the name of a version, its beginning, or `live`, `previous`, `candidate` or `baseline`.
 
     \b
     Examples:
@@ -43,23 +45,23 @@ def models() -> None:
 
 @models.command("list")
 @JSON
-@at_the_edge
+@exit_on_error
 def list_versions(as_json: bool) -> None:
     """List all versions.
 
-    How good each is, what it was trained on, whether it is live, and how many workers serve it now.
+    The list says how accurate each is, what it was trained on, whether it is live, and how many workers serve it.
 
     \b
     Example:
       digitmill models list
     """
-    from producer.cli.display.model_tables import listed, print_list
+    from producer.cli.display.model_versions import listed, print_list
 
     connection = _connect()
     aliases, history = connection.registry.aliases(), connection.registry.history()
     rows = listed(connection.registry.versions(), aliases, connection.ledger.workers(), connection.registry.baseline)
     if as_json:
-        click.echo(json.dumps({"versions": rows, "history": [asdict(move) for move in history]}))
+        click.echo(json.dumps({"versions": rows, "history": [json_output.live_change(change) for change in history]}))
     else:
         print_list(rows, history)
 
@@ -67,58 +69,62 @@ def list_versions(as_json: bool) -> None:
 @models.command()
 @VERSION
 @JSON
-@at_the_edge
+@exit_on_error
 def show(version: str, as_json: bool) -> None:
-    """Show what is known of one version.
+    """Show the card and the history of one version.
 
     \b
     Example:
       digitmill models show live
     """
-    from producer.cli.display.model_tables import named, print_card
+    from producer.cli.display.model_versions import named, print_card
 
     registry = _connect().registry
     card = registry.card(registry.resolve(version))
     aliases = named(card.version, registry.aliases(), registry.baseline)
-    moves = [move for move in registry.history() if card.version in (move.version, move.before)]
+    changes = [change for change in registry.history() if card.version in (change.version, change.before)]
     decision = registry.decision(card)
     if as_json:
-        body = {"aliases": aliases, "card": json.loads(card.dumps()), "history": [asdict(move) for move in moves]}
+        body = {
+            "aliases": aliases,
+            "card": json.loads(card.dumps()),
+            "history": [json_output.live_change(change) for change in changes],
+        }
         click.echo(json.dumps({**body, "gate": decision and plain(decision)}))
     else:
-        print_card(card, aliases, moves, decision)
+        print_card(card, aliases, changes, decision)
 
 
 @models.command()
 @click.argument("version", metavar="A", callback=not_empty)
 @click.argument("other", metavar="B", callback=not_empty)
 @JSON
-@at_the_edge
+@exit_on_error
 def compare(version: str, other: str, as_json: bool) -> None:
     """Show two versions side by side.
 
-    What their cards say, and what they have answered since they were promoted.
+    The comparison has the figures of their cards, and what they have answered since they were promoted.
 
     \b
     Example:
       digitmill models compare candidate live
     """
-    from producer.cli.display.model_tables import compared, print_comparison
+    from producer.cli.display.model_versions import compared, print_comparison
 
     registry = _connect().registry
     cards = [registry.card(registry.resolve(words)) for words in (version, other)]
     decision = _decided(registry, *cards)
-    rows, tallies = compared(*cards), [registry.tally(card.version) for card in cards]
+    rows, counts = compared(*cards), [registry.tally(card.version) for card in cards]
     if as_json:
-        served = [asdict(tally) for tally in tallies]
+        served = [json_output.service_counts(each) for each in counts]
         body = {"versions": [card.version for card in cards], "figures": rows, "in_service": served}
         click.echo(json.dumps({**body, "gate": decision and plain(decision)}))
     else:
-        print_comparison(cards, rows, tallies, decision)
+        print_comparison(cards, rows, counts, decision)
 
 
 def _decided(registry: "Registry", card: "Card", other: "Card") -> "Decision | None":
-    """The gate's decision, if it compared these two."""
+    """Return the gate's decision if it compared these two versions."""
     for each in (card, other):
         decision = registry.decision(each)
         if decision and {decision.candidate.version, decision.live.version} == {card.version, other.version}:
@@ -129,15 +135,20 @@ def _decided(registry: "Registry", card: "Card", other: "Card") -> "Decision | N
 @models.command()
 @VERSION
 @REASON
-@click.option("--unwatched", is_flag=True, help="Keep it live whatever it answers.")
+@renamed_option(
+    "--unwatched",
+    "--no-canary",
+    is_flag=True,
+    help="Do not compare its first answers with the previous version, and never roll it back automatically.",
+)
 @JSON
-@at_the_edge
-def promote(version: str, reason: str, unwatched: bool, as_json: bool) -> None:
+@exit_on_error
+def promote(version: str, reason: str, no_canary: bool, as_json: bool) -> None:
     """Make a version live in every worker.
 
-    They follow within a second and without a stop. Jobs submitted before stay with the version that they began with.
-    The first images that it answers are shown to the version before as well: if it fails on some, leaves far more for
-    review or mostly disagrees, it is rolled back by itself.
+    Workers follow within a second, without stopping. Jobs that were submitted before keep their version.
+    The previous version also classifies the first images that the new one answers. If the new one fails on some,
+    leaves far more for review, or mostly disagrees, the workers roll it back.
 
     \b
     Example:
@@ -145,19 +156,19 @@ def promote(version: str, reason: str, unwatched: bool, as_json: bool) -> None:
     """
     connection = _connect()
     target = connection.registry.resolve(version)
-    if not connection.registry.promote(target, reason=reason or "by hand", canary=not unwatched):
+    if not connection.registry.promote(target, reason=reason or "by hand", canary=not no_canary):
         raise UsageError(f"{target} is live already.")
-    _say_what_is_live(connection, as_json=as_json)
+    _report_live(connection, as_json=as_json)
 
 
 @models.command()
 @REASON
 @JSON
-@at_the_edge
+@exit_on_error
 def rollback(reason: str, as_json: bool) -> None:
-    """Make the version live that was so before.
+    """Make the previous version live again.
 
-    Rolling back again undoes it.
+    A second rollback undoes the first.
 
     \b
     Example:
@@ -165,24 +176,24 @@ def rollback(reason: str, as_json: bool) -> None:
     """
     connection = _connect()
     connection.registry.rollback(reason=reason or "by hand")
-    _say_what_is_live(connection, as_json=as_json)
+    _report_live(connection, as_json=as_json)
 
 
 @models.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @JSON
-@at_the_edge
+@exit_on_error
 def push(folder: Path, as_json: bool) -> None:
     """Publish the model in FOLDER.
 
-    FOLDER is as training left it; the model becomes the candidate.
+    FOLDER holds the files that a training wrote. The model becomes the candidate.
 
     \b
     Example:
       digitmill models push my-model && digitmill models promote candidate
     """
     from model.cards.card import Card, read_file
-    from producer.cli.display.model_tables import named
+    from producer.cli.display.model_versions import named
 
     card = Card.read(folder)
     files = {name: read_file(folder, card, name) for name in card.files}
@@ -202,14 +213,14 @@ def push(folder: Path, as_json: bool) -> None:
     "--out",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="A new folder for it.  [default: models/VERSION]",
+    help="New folder for the files.  [default: models/VERSION]",
 )
 @JSON
-@at_the_edge
+@exit_on_error
 def pull(version: str, out: Path | None, as_json: bool) -> None:
     """Save a version in a folder.
 
-    All its files and its card; `push` takes them back.
+    The folder gets its card and all its files. `push` publishes such a folder.
 
     \b
     Example:
@@ -223,7 +234,7 @@ def pull(version: str, out: Path | None, as_json: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    card.write(folder)  # last: a folder with a card is whole
+    card.write(folder)  # last: a folder with a card is complete
     if as_json:
         click.echo(json.dumps({"version": card.version, "folder": str(folder), "files": [*files]}))
     else:
@@ -237,8 +248,8 @@ def _connect() -> "Connection":
     return open_running_mill(Settings.from_environment())
 
 
-def _say_what_is_live(connection: "Connection", *, as_json: bool) -> None:
-    """Wait a moment for the workers to follow; say how many do, and what hinders the others."""
+def _report_live(connection: "Connection", *, as_json: bool) -> None:
+    """Wait a moment for the workers to follow. Print how many did, and what hinders the others."""
     live = connection.registry.live()
     deadline = time.monotonic() + FOLLOW_SECONDS
     while True:
@@ -251,6 +262,7 @@ def _say_what_is_live(connection: "Connection", *, as_json: bool) -> None:
         body: dict[str, Any] = connection.registry.aliases()._asdict()
         click.echo(json.dumps({**body, "workers": len(workers), "serving": len(workers) - len(behind)}))
     else:
-        click.echo(f"{live} is live; {len(workers) - len(behind)} of {len(workers)} workers serve it")
+        verb = "serves" if len(workers) == 1 else "serve"
+        click.echo(f"{live} is live; {len(workers) - len(behind):,} of {counted(len(workers), 'worker')} {verb} it")
     for worker in behind:
-        complain(printable(f"{worker.name} serves {worker.model}: {worker.model_fault or 'it has not followed yet'}"))
+        print_notice(f"{worker.name} serves {worker.model}: {worker.model_fault or 'it has not followed yet'}")

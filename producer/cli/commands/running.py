@@ -1,6 +1,7 @@
 """`demo` and `up`: a whole mill on this machine."""
 
 import json
+import shlex
 import shutil
 import sys
 import tempfile
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from producer.cli.exits import at_the_edge, complain
+from producer.cli.display.wording import counted
+from producer.cli.exits import exit_on_error
+from producer.cli.notices import print_notice
 from producer.cli.options import JSON
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 WORKERS = click.option(
-    "--workers", metavar="N", type=click.IntRange(1, 1024), help="How many workers.  [default: one per core]"
+    "--workers", metavar="N", type=click.IntRange(1, 1024), help="Number of workers.  [default: one per core]"
 )
 
 
@@ -36,12 +39,12 @@ WORKERS = click.option(
     help="Folder of the report.",
 )
 @JSON
-@at_the_edge
+@exit_on_error
 def demo(workers: int | None, out: Path, as_json: bool) -> None:
-    """Show the whole mill at work on MNIST's test set.
+    """Classify MNIST's test set with a mill on this machine.
 
-    A server, a worker per core, 10,000 images through the queue, a report. All that it starts is stopped when it
-    returns; all it leaves is the report.
+    The demo starts a server and a worker per core, sends 10,000 images through the queue, and writes a report. It
+    stops all that it started, and leaves only the report.
 
     \b
     Example:
@@ -51,7 +54,7 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
 
     from model.data.sample_digits import write_folder
     from model.errors import DataError
-    from producer.cli.display.answers import report_job
+    from producer.cli.display.job_results import report_job
     from producer.cli.display.progress import JobProgressBar
     from producer.jobs.submission import MNIST, SubmitOptions, create_job, gather_job, open_submitted
     from producer.mill.finding import await_workers, open_mill
@@ -61,33 +64,31 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
 
     settings = Settings.from_environment()
     with tempfile.TemporaryDirectory(prefix="digitmill-demo-") as private:
-        # The demo's own mill and journal, whatever else runs or is set on this machine.
+        # The demo has its own mill and journal, whatever else runs on this machine or is set in its environment.
         settings = replace(settings, redis_url=None, data=Path(private))
-        order = SubmitOptions(path=MNIST)
+        options = SubmitOptions(path=MNIST)
         try:
-            source = open_submitted(order, settings)
+            source = open_submitted(options, settings)
         except DataError:
-            complain(
-                "MNIST is neither in DIGITMILL_MNIST nor to be downloaded; using the digits that scikit-learn carries"
-            )
+            print_notice("MNIST cannot be found or downloaded; using the 1,797 sample digits that ship with digitmill")
             digits = Path(private) / "digits"
             write_folder(digits)
-            order = SubmitOptions(path=str(digits), labels="folder")
-            source = open_submitted(order, settings)
-            description = "scikit-learn's digits, as PNG files"
+            options = SubmitOptions(path=str(digits), labels="folder")
+            source = open_submitted(options, settings)
+            description = "sample digits, as PNG files"
         else:
             description = source.description
         count = workers or cores()
         with Stack(Path(private) / "mill", count) as stack:
             connection = open_mill(stack.url, settings)
-            _expect_workers(await_workers(connection, stack))
+            _check_workers(await_workers(connection, stack))
             if not as_json:
-                click.echo(f"A mill is running: 1 server, {_workers(count)}. {source.total:,} images go in.")
-            job = create_job(connection, order, description, settings, detached=False)
+                click.echo(f"A mill is running: 1 server, {counted(count, 'worker')}. {source.total:,} images go in.")
+            job = create_job(connection, options, description, settings, detached=False)
             with JobProgressBar(source.total, quiet=as_json) as progress:
-                finished = gather_job(connection, job, order, source, settings, on_progress=progress.on_progress)
+                finished = gather_job(connection, job, options, source, settings, on_progress=progress.on_progress)
             finished = replace(finished, info=replace(finished.info, source=description))
-        code = report_job(finished, out, source, order.min_confidence, as_json=as_json)
+        code = report_job(finished, out, source, options.min_confidence, as_json=as_json)
         if not as_json:
             click.echo(f"next      {_this_program()} submit YOUR-FOLDER")
     sys.exit(code)
@@ -96,13 +97,14 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
 @click.command()
 @WORKERS
 @JSON
-@at_the_edge
+@exit_on_error
 def up(workers: int | None, as_json: bool) -> None:
     """Run the whole mill on this machine until Ctrl-C.
 
-    An embedded server and supervised workers; other commands find them by themselves. What was submitted outlives a
-    restart. With TensorFlow there is a trainer as well, and with DIGITMILL_RETRAIN_CRON a scheduler. Where
-    DIGITMILL_REDIS_URL is set, that server is used, and a trainer has to be started where what is taught is to be kept.
+    The mill has an embedded server and supervised workers. Other commands find it without options. Submitted jobs
+    survive a restart. With TensorFlow the mill has a trainer as well, and with DIGITMILL_RETRAIN_CRON a scheduler. If
+    DIGITMILL_REDIS_URL is set, the mill uses that server. Start a trainer yourself then, on the machine that is to
+    keep the taught images.
 
     \b
     Example:
@@ -117,21 +119,21 @@ def up(workers: int | None, as_json: bool) -> None:
     with Stack(stack_folder(settings), workers or cores(), redis_url=settings.redis_url) as stack:
         try:
             connection = open_mill(stack.url, settings)
-            _expect_workers(await_workers(connection, stack))
-            others = _others(settings)
+            _check_workers(await_workers(connection, stack))
+            others = _other_roles(settings)
             for role in others:
                 stack.run(role)
-            _say_what_runs(stack, connection.where, settings, others, as_json=as_json)
+            _print_roles(stack, connection.where, settings, others, as_json=as_json)
             _watch_over(stack)
         except KeyboardInterrupt:
-            click.echo("\nStopping: workers finish the batch in hand.", err=True)
+            click.echo("\nStopping. Workers finish their current batches.", err=True)
 
 
-def _others(settings: "Settings") -> "list[Role]":
-    """What runs beside the workers, after them: somebody waits for those."""
+def _other_roles(settings: "Settings") -> "list[Role]":
+    """Return the roles that run beside the workers. They start later, because users wait for the workers."""
     from worker.roles import Role
 
-    # Where Redis is elsewhere, so may be the trainer; of two with folders of their own, one would know nothing taught.
+    # If Redis is elsewhere, a trainer may run there. Of two trainers with their own folders, each would miss images.
     trainer = [Role.TRAINER] if settings.redis_url is None and _has_tensorflow() else []
     return trainer + ([Role.SCHEDULER] if settings.retrain_cron else [])
 
@@ -142,16 +144,14 @@ def _has_tensorflow() -> bool:
     return find_spec("tensorflow") is not None
 
 
-def _say_what_runs(
-    stack: "Stack", where: str, settings: "Settings", others: "Sequence[Role]", *, as_json: bool
-) -> None:
+def _print_roles(stack: "Stack", where: str, settings: "Settings", others: "Sequence[Role]", *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"redis": where, "workers": stack.workers, "others": others, "logs": str(stack.logs)}))
         return
-    click.echo(f"The mill is running with {_workers(stack.workers)}. Ctrl-C stops it.")
+    click.echo(f"The mill is running with {counted(stack.workers, 'worker')}. Ctrl-C stops it.")
     click.echo(f"redis     {where}")
     if settings.redis_url is None:
-        missing = "none: it needs TensorFlow, which `pip install 'digitmill[train]'` gets"
+        missing = "none: it needs TensorFlow, which `pip install 'digitmill[train]'` installs"
         click.echo(f"trainer   {'1, for `digitmill train`' if 'trainer' in others else missing}")
     if settings.retrain_cron:
         click.echo(f"schedule  {settings.retrain_cron} (UTC)")
@@ -160,27 +160,35 @@ def _say_what_runs(
 
 
 def _watch_over(stack: "Stack") -> NoReturn:
-    """Say of every process that has ended that it was started again."""
-    told: dict[str, int] = {}
+    """Print a notice whenever a process has ended and was started again."""
+    reported: dict[str, int] = {}
     while True:
         time.sleep(1.0)
         restarts = stack.supervisor.restarts()
         for name in restarts:
-            if restarts[name] > told.get(name, 0):
-                complain(f"{name} had ended and was started again; its log in {stack.logs} says why")
-        told = restarts
+            if restarts[name] > reported.get(name, 0):
+                print_notice(f"{name} ended and was started again; its log in {stack.logs} says why")
+        reported = restarts
 
 
-def _expect_workers(ready: bool) -> None:
+def _check_workers(ready: bool) -> None:
     if not ready:
-        complain("not all workers are ready yet; going on with those that are")
-
-
-def _workers(count: int) -> str:
-    return "1 worker" if count == 1 else f"{count} workers"
+        print_notice("not all workers are ready yet; continuing with those that are")
 
 
 def _this_program() -> str:
-    """What to type for this program: its path, unless the shell finds it by name (`make` does not put it there)."""
+    """Return what the user types to start this program again from the current folder."""
     program = Path(sys.argv[0])
-    return program.name if shutil.which(program.name) == str(program) else str(program)
+    if program.name == "__main__.py":
+        return f"{_shell_word(sys.executable)} -m {program.absolute().parent.name}"
+    # The shell finds it by its name, or `make` has started it by its path: `make` does not put it on the search path.
+    found = shutil.which(program.name)
+    on_search_path = found is not None and program.exists() and Path(found).samefile(program)
+    return _shell_word(program.name if on_search_path else str(program))
+
+
+def _shell_word(path: str) -> str:
+    """Return a path as one word of the shell, relative to the current folder if it lies below it."""
+    if Path(path).is_relative_to(Path.cwd()):
+        path = str(Path(path).relative_to(Path.cwd()))
+    return shlex.quote(path)

@@ -1,4 +1,4 @@
-"""`submit`, `classify`, `resume`: images go in."""
+"""`submit`, `classify`, `resume`: commands that send images."""
 
 import json
 import os
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from model.errors import Failure, UsageError
-from producer.cli.exits import Exit, at_the_edge, complain, printable
+from producer.cli.display.wording import counted
+from producer.cli.exits import ExitCode, exit_on_error
+from producer.cli.notices import print_notice, printable
 from producer.cli.options import JOB, JSON, MIN_CONFIDENCE, OUT, TIMEOUT, not_empty
 
 if TYPE_CHECKING:
@@ -27,25 +29,28 @@ if TYPE_CHECKING:
     "--labels",
     metavar="folder|FILE.csv|none",
     default="auto",
-    help="Where true labels come from: the folders' names, a CSV file with the columns name and label, or nowhere.  "
-    "[default: the folders' names, if all images lie in folders named 0 to 9]",
+    help="Source of the true labels: the names of folders, a CSV file with the columns name and label, or none.  "
+    "[default: the names of folders, if all images lie in folders named 0 to 9]",
 )
 @click.option(
     "--model",
     metavar="VERSION|live",
-    help="Classify with this version; with `live`, batch by batch with whichever is live.  [default: what is live now]",
+    help="Version that classifies all images. With `live`, each batch uses the version that is live at that moment.  "
+    "[default: the version that is live now]",
 )
-@click.option("--include", metavar="GLOB", multiple=True, help="Only images whose name matches; may be repeated.")
-@click.option("--exclude", metavar="GLOB", multiple=True, help="No images whose name matches; may be repeated.")
-@click.option("--batch-size", metavar="N", type=click.IntRange(1, 8192), help="Most images in one batch.")
+@click.option("--include", metavar="GLOB", multiple=True, help="Only images whose name matches. May be repeated.")
+@click.option("--exclude", metavar="GLOB", multiple=True, help="No images whose name matches. May be repeated.")
+@click.option("--batch-size", metavar="N", type=click.IntRange(1, 8192), help="Maximum number of images in a batch.")
 @MIN_CONFIDENCE
 @click.option("--probabilities", is_flag=True, help="Keep the ten probabilities of every image.")
-@click.option("--dry-run", is_flag=True, help="Say what would be submitted, and stop.")
-@click.option("--detach", is_flag=True, help="Return once all images are sent; `digitmill report JOB` gathers later.")
+@click.option("--dry-run", is_flag=True, help="Print what would be submitted, without submitting it.")
+@click.option(
+    "--detach", is_flag=True, help="Return once all images are sent. `digitmill report JOB` gathers the answers later."
+)
 @OUT
 @TIMEOUT
 @JSON
-@at_the_edge
+@exit_on_error
 def submit(
     path: str,
     labels: str,
@@ -64,7 +69,8 @@ def submit(
     """Classify a folder, an archive or a file, and write a report.
 
     PATH is a folder (read recursively), a .zip or .tar.* archive, an image, an array file (.npy, .npz, IDX), or the
-    word `mnist` for MNIST's 10,000 test images. Every image ends as a prediction or as an error row with its reason.
+    word `mnist` for MNIST's 10,000 test images. Each image gets exactly one row: a prediction, or an error with its
+    reason.
 
     \b
     Examples:
@@ -73,11 +79,11 @@ def submit(
       digitmill submit mnist
     """
     from producer.jobs.submission import MNIST, SubmitOptions, create_job, open_submitted
-    from producer.mill.finding import running_or_temporary_mill, open_running_mill
+    from producer.mill.finding import open_running_mill, running_or_temporary_mill
     from worker.settings import Settings
 
     settings = Settings.from_environment()
-    order = SubmitOptions(
+    options = SubmitOptions(
         path=path if path == MNIST else str(Path(path).expanduser().absolute()),
         labels=labels if labels in ("auto", "folder", "none") else str(Path(labels).expanduser().absolute()),
         include=include,
@@ -87,23 +93,23 @@ def submit(
         model=model,
         min_confidence=min_confidence,
     )
-    source = open_submitted(order, settings)
-    _say_what_is_in(source)
+    source = open_submitted(options, settings)
+    _print_notes(source)
     if dry_run:
         _preview(source, as_json)
         return
     if detach:
         connection = open_running_mill(settings)
-        job = create_job(connection, order, source.description, settings, detached=True)
-        _send_detached(connection, job, order, source, timeout=timeout, as_json=as_json)
+        job = create_job(connection, options, source.description, settings, detached=True)
+        _send_detached(connection, job, options, source, timeout=timeout, as_json=as_json)
         return
     if out:
         _check_writable(out)
     with running_or_temporary_mill(settings, on_start=_say_starting) as connection:
-        job = create_job(connection, order, source.description, settings, detached=False)
+        job = create_job(connection, options, source.description, settings, detached=False)
         if not as_json:
-            click.echo(f"Job {job}: {_images(source.total)} of {printable(source.description)}", err=True)
-        code = _gather_and_report(connection, job, order, source, settings, out=out, timeout=timeout, as_json=as_json)
+            click.echo(f"Job {job}: {counted(source.total, 'image')} of {printable(source.description)}", err=True)
+        code = _gather_and_report(connection, job, options, source, settings, out=out, timeout=timeout, as_json=as_json)
     sys.exit(code)
 
 
@@ -112,11 +118,12 @@ def submit(
 @OUT
 @TIMEOUT
 @JSON
-@at_the_edge
+@exit_on_error
 def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
-    """Go on with a job whose client was interrupted.
+    """Continue a job whose client was interrupted.
 
-    What it has kept is not asked again, so resume on the machine that submitted it, over the same images.
+    The client kept its answers on its machine, and only the others are requested again. So resume on the machine
+    that submitted the job, with the same images in the same place.
 
     \b
     Example:
@@ -135,13 +142,13 @@ def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
                 f"Job {identifier} is {status.state}: nothing is left to do. "
                 f"`digitmill report {identifier}` writes its report."
             )
-        order = SubmitOptions.from_record(status.record)
-        source = open_submitted(order, settings)
+        options = SubmitOptions.from_record(status.record)
+        source = open_submitted(options, settings)
         if not status.record.folder:
-            _send_detached(connection, identifier, order, source, timeout=timeout, as_json=as_json)
+            _send_detached(connection, identifier, options, source, timeout=timeout, as_json=as_json)
             return
         code = _gather_and_report(
-            connection, identifier, order, source, settings, out=out, timeout=timeout, as_json=as_json
+            connection, identifier, options, source, settings, out=out, timeout=timeout, as_json=as_json
         )
     sys.exit(code)
 
@@ -151,76 +158,76 @@ def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
 @MIN_CONFIDENCE
 @TIMEOUT
 @JSON
-@at_the_edge
+@exit_on_error
 def classify(files: tuple[str, ...], min_confidence: float | None, timeout: float, as_json: bool) -> None:
-    """Print digit and confidence of each image, and what to review.
+    """Print the digit and the confidence of each image.
 
     \b
     Example:
       digitmill classify seven.png eight.jpg
     """
-    from producer.cli.display.answers import print_answers
+    from producer.cli.display.job_results import print_answers
     from producer.sources import open_each
     from worker.settings import Settings
 
     source = open_each(files)
     results = classified(source, Settings.from_environment(), timeout, probabilities=as_json, quiet=as_json)
     print_answers(results, min_confidence, as_json=as_json)
-    sys.exit(Exit.SOME_FAILED if results.failures else Exit.WELL)
+    sys.exit(ExitCode.SOME_FAILED if results.failures else ExitCode.OK)
 
 
 def classified(
     source: "Source", settings: "Settings", timeout: float, *, probabilities: bool, quiet: bool
 ) -> "Results":
-    """Send a few images through the mill, one of its own if none runs, and return what they were read as."""
+    """Classify a few images and return the results. If no mill is running, start one for this."""
     from producer.jobs.submission import SubmitOptions, create_job, gather_job
     from producer.mill.finding import running_or_temporary_mill
 
-    order = SubmitOptions(path="", labels="none", probabilities=probabilities)
+    options = SubmitOptions(path="", labels="none", probabilities=probabilities)
     with running_or_temporary_mill(settings, on_start=_say_starting) as connection:
-        job = create_job(connection, order, source.description, settings, detached=False)
+        job = create_job(connection, options, source.description, settings, detached=False)
         with _progress(source, quiet) as progress:
             finished = gather_job(
-                connection, job, order, source, settings, timeout=timeout, on_progress=progress.on_progress
+                connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress
             )
     return finished.results
 
 
 def _send_detached(
-    connection: "Connection", job: str, order: "SubmitOptions", source: "Source", *, timeout: float, as_json: bool
+    connection: "Connection", job: str, options: "SubmitOptions", source: "Source", *, timeout: float, as_json: bool
 ) -> None:
     from producer.jobs.submission import send_job
 
     with _progress(source, as_json) as progress:
-        send_job(connection, job, order, source, timeout=timeout, on_progress=progress.on_progress)
+        send_job(connection, job, options, source, timeout=timeout, on_progress=progress.on_progress)
     if as_json:
         click.echo(json.dumps({"job": job}))
         return
-    click.echo(f"Job {job} is sent: {_images(source.total)} of {printable(source.description)}")
-    click.echo(f"digitmill show {job}    says how it stands")
-    click.echo(f"digitmill report {job}  gathers its answers, also elsewhere")
+    click.echo(f"Job {job} is sent: {counted(source.total, 'image')} of {printable(source.description)}")
+    click.echo(f"digitmill show {job}    shows its state")
+    click.echo(f"digitmill report {job}  gathers its answers, from any machine")
 
 
 def _gather_and_report(
     connection: "Connection",
     job: str,
-    order: "SubmitOptions",
+    options: "SubmitOptions",
     source: "Source",
     settings: "Settings",
     *,
     out: Path | None,
     timeout: float,
     as_json: bool,
-) -> Exit:
-    """Run the job to its end and write its report; return the exit code."""
-    from producer.cli.display.answers import report_job
+) -> ExitCode:
+    """Run the job to its end, write its report and return the exit code."""
+    from producer.cli.display.job_results import report_job
     from producer.jobs.submission import gather_job
 
     with _progress(source, as_json) as progress:
         finished = gather_job(
-            connection, job, order, source, settings, timeout=timeout, on_progress=progress.on_progress
+            connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress
         )
-    return report_job(finished, out or Path("reports") / job, source, order.min_confidence, as_json=as_json)
+    return report_job(finished, out or Path("reports") / job, source, options.min_confidence, as_json=as_json)
 
 
 def _progress(source: "Source", as_json: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202  Rich loads late
@@ -230,15 +237,15 @@ def _progress(source: "Source", as_json: bool):  # type: ignore[no-untyped-def] 
 
 
 def _say_starting() -> None:
-    complain("no mill is running here, so one is started for this command (`digitmill up` keeps one running)")
+    print_notice("no mill is running here, so this command starts one for itself (`digitmill up` keeps one running)")
 
 
-def _say_what_is_in(source: "Source") -> None:
+def _print_notes(source: "Source") -> None:
     for note in source.notes:
-        complain(note)
+        print_notice(note)
     if source.ignored:
-        files = "1 other file is" if source.ignored == 1 else f"{source.ignored:,} other files are"
-        complain(f"{files} left out: no image by its name")
+        verb = "is" if source.ignored == 1 else "are"
+        print_notice(f"{counted(source.ignored, 'other file')} {verb} left out: not an image by name")
 
 
 def _preview(source: "Source", as_json: bool) -> None:
@@ -257,12 +264,8 @@ def _preview(source: "Source", as_json: bool) -> None:
     click.echo("labels    " + ", ".join(f"{label}: {count:,}" for label, count in sorted(labels.items())))
 
 
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"
-
-
 def _check_writable(folder: Path) -> None:
-    """Find out before the work, and not after it, that its report cannot be written."""
+    """Check before the work, rather than after it, that its report can be written."""
     folder = folder.absolute()
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):

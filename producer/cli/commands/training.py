@@ -1,53 +1,70 @@
-"""`train`: ask for a training, watch it, stop it."""
+"""`train`: request a training, follow it, cancel it."""
 
 import json
 import os
 import socket
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from model.errors import UsageError
-from producer.cli.exits import at_the_edge, complain, printable
+from producer.cli.display import json_output
+from producer.cli.display.training import describe
+from producer.cli.exits import exit_on_error
+from producer.cli.notices import print_notice, printable
 from producer.cli.options import JSON
 from worker.contract.errors import JobFailed
 
 if TYPE_CHECKING:
     from producer.mill.connection import Connection
-    from worker.contract.training import ScheduleStatus, TrainingOptions, Trainings, TrainingStatus
+    from worker.contract.training import TrainingOptions, Trainings, TrainingStatus
 
 LOOK_SECONDS = 0.5
-TIMEOUT_SECONDS = 60.0
-CANCEL_SECONDS = 10.0
-"""How long `--cancel` waits to see the training end; a trainer takes a second or two."""
+"""Time between two looks at a training, in seconds."""
 
-NO_TRAINER = "no trainer is running, so this waits for one: `python -m worker.trainer` starts it"
+TIMEOUT_SECONDS = 60.0
+"""Time to wait for Redis before giving up, in seconds."""
+
+CANCEL_SECONDS = 10.0
+"""Time that `--cancel` waits for the training to end, in seconds. A trainer needs a second or two."""
+
+NO_TRAINER = "no trainer is running, so the training waits for one; `python -m worker.trainer` starts a trainer"
 
 
 @click.command()
-@click.option("--wait", is_flag=True, help="Show how it gets on until it has ended; Ctrl-C leaves it running.")
-@click.option("--quick", is_flag=True, help="Refine the live model, in about a minute, instead of training a new one.")
-@click.option("--epochs", metavar="N", type=click.IntRange(1, 1000), help="So many, instead of the recipe's.")
-@click.option("--seed", metavar="N", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True)
+@click.option("--wait", is_flag=True, help="Show the progress until the training has ended. Ctrl-C leaves it running.")
+@click.option(
+    "--quick", is_flag=True, help="Refine the live model, which takes about a minute, instead of training a new one."
+)
+@click.option("--epochs", metavar="N", type=click.IntRange(1, 1000), help="Number of epochs, instead of the recipe's.")
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0, 2**31 - 1),
+    default=1,
+    show_default=True,
+    help="Seed of all random numbers.",
+)
 @click.option(
     "--data",
     type=click.Choice(["mnist", "samples"]),
     default="mnist",
     show_default=True,
-    help="What was taught is added to either; samples: scikit-learn's 1,797 digits, for trying things out.",
+    help="Images to train on. `samples` are the 1,797 digits that ship with digitmill, for trying things out. Taught "
+    "images are added to both.",
 )
-@click.option("--cancel", is_flag=True, help="Stop the training that runs or waits.")
+@click.option("--cancel", is_flag=True, help="Cancel the training that runs or waits.")
 @JSON
-@at_the_edge
+@exit_on_error
 def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, cancel: bool, as_json: bool) -> None:
-    """Train a new model, which goes live if it is no worse.
+    """Train a model that goes live if it passes the gate.
 
-    No worse, that is, than the one that is live, on images that neither was trained on.
+    It passes if it is at least as accurate as the live model, on images that neither was trained on. A refused model
+    stays the candidate.
 
-    A trainer does it while the workers go on classifying. One training runs at a time: who asks while one does is
-    shown that one. A refused model stays the candidate.
+    A trainer trains while the workers continue to classify. Only one training runs at a time. A request during
+    a training joins that training.
 
     \b
     Examples:
@@ -70,57 +87,26 @@ def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, can
     identifier, joined = _ask(connection, trainings, TrainingOptions(data=data, quick=quick, epochs=epochs, seed=seed))
     ring(make_app(find_mill_url(settings) or DEFAULT_REDIS_URL, settings))
     if joined:
-        complain(f"training {identifier} was asked for before and has not ended, so this is that one")
+        print_notice(f"training {identifier} was requested before and has not ended; this command joins it")
     if not trainings.trainers():
-        complain(NO_TRAINER)
+        print_notice(NO_TRAINER)
     if wait:
         _show_end(_await_end(connection, trainings, identifier, quiet=as_json), as_json=as_json)
     elif as_json:
         click.echo(json.dumps({"training": identifier, "joined": joined}))
     else:
-        click.echo(f"Training {identifier} is asked for")
-        click.echo("digitmill train --wait  shows how it gets on; digitmill status also does")
-        click.echo("digitmill train --cancel  stops it")
+        click.echo(f"Training {identifier} is requested")
+        click.echo("digitmill train --wait    shows its progress, and so does digitmill status")
+        click.echo("digitmill train --cancel  cancels it")
 
 
-def describe(status: "TrainingStatus") -> str:
-    """How a training stands, in words."""
-    if not status.state.ended and not status.held:
-        return "waits for a trainer" if not status.attempts else "waits for another trainer: the one at it is gone"
-    if status.state.ended:
-        version = f" as {status.version}" if status.version else ""
-        return f"{status.state}{version}{f': {status.reason}' if status.reason else ''}"
-    if not status.epoch:
-        return status.stage or "starting"
-    left = f", {_duration(status.seconds_left)} left" if status.seconds_left else ""
-    return f"{status.stage}, epoch {status.epoch} of {status.epochs}, {status.accuracy:.2%} so far{left}"
-
-
-def describe_schedule(schedule: "ScheduleStatus") -> str:
-    """How the schedule stands, in words."""
-    if not schedule.cron:
-        return "none: DIGITMILL_RETRAIN_CRON is not set where the scheduler runs"
-    due = f", next at {_moment(schedule.next)}" if schedule.next else ""
-    last = f"; {_moment(schedule.handled)}: {schedule.outcome}" if schedule.handled else ""
-    return f"{schedule.cron}{due}{last}"
-
-
-def _moment(when: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(when))
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02} min"
-
-
-def _ask(connection: "Connection", trainings: "Trainings", order: "TrainingOptions") -> tuple[str, bool]:
-    """Ask for a training; return the id of the one that is open, and whether it is another than was asked for."""
+def _ask(connection: "Connection", trainings: "Trainings", options: "TrainingOptions") -> tuple[str, bool]:
+    """Request a training. Return the identifier of the open training, and whether it was requested before."""
     from worker.contract.ledger import new_job_identifier
 
     identifier = new_job_identifier()
     who = f"{socket.gethostname()}-{os.getpid()}"
-    given = connection.retry_transient(lambda: trainings.ask(identifier, order, who=who), timeout=TIMEOUT_SECONDS)
+    given = connection.retry_transient(lambda: trainings.ask(identifier, options, who=who), timeout=TIMEOUT_SECONDS)
     return given, given != identifier
 
 
@@ -133,18 +119,18 @@ def _cancel(connection: "Connection", trainings: "Trainings", *, as_json: bool) 
         time.sleep(0.1)
         status = _status(connection, trainings, status.identifier)
     if as_json:
-        click.echo(json.dumps(asdict(status)))
+        click.echo(json.dumps(json_output.training(status)))
     elif status.state.ended:
         click.echo(f"Training {status.identifier} is {status.state}")
     else:
-        click.echo(f"Training {status.identifier} will be cancelled as soon as its trainer hears of it")
+        click.echo(f"Training {status.identifier} ends as soon as its trainer learns that it is cancelled")
 
 
 def _await_end(connection: "Connection", trainings: "Trainings", identifier: str, *, quiet: bool) -> "TrainingStatus":
-    """Show how a training gets on until it has ended.
+    """Show the progress of a training until it has ended.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; the training goes on.
+        KeyboardInterrupt: The user pressed Ctrl-C. The training continues.
     """
     from producer.cli.display.progress import TrainingProgressBar
 
@@ -158,19 +144,19 @@ def _await_end(connection: "Connection", trainings: "Trainings", identifier: str
                 time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"training {identifier} goes on; `digitmill train --wait` shows it again, and `digitmill train --cancel` "
-            "stops it"
+            f"training {identifier} continues; `digitmill train --wait` shows it again, and `digitmill train --cancel` "
+            "cancels it"
         ) from None
 
 
 def _show_end(status: "TrainingStatus", *, as_json: bool) -> None:
-    """Print how it ended.
+    """Print how a training ended.
 
     Raises:
-        JobFailed: it failed or was cancelled.
+        JobFailed: The training failed or was cancelled.
     """
     if as_json:
-        click.echo(json.dumps(asdict(status)))
+        click.echo(json.dumps(json_output.training(status)))
     if status.state in ("failed", "cancelled"):
         raise JobFailed(f"Training {status.identifier} is {printable(describe(status))}")
     if as_json:
@@ -185,5 +171,5 @@ def _show_end(status: "TrainingStatus", *, as_json: bool) -> None:
 def _status(connection: "Connection", trainings: "Trainings", identifier: str) -> "TrainingStatus":
     status = connection.retry_transient(lambda: trainings.status(identifier), timeout=TIMEOUT_SECONDS)
     if status is None:
-        raise JobFailed(f"Nothing is known of training {identifier} any more. Ask for another.")
+        raise JobFailed(f"The record of training {identifier} is gone. Request another training.")
     return status

@@ -1,4 +1,4 @@
-"""Showing how a job stands while it runs: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of a job or a training: a bar on a terminal, an occasional line elsewhere."""
 
 import time
 from collections.abc import Iterable
@@ -10,37 +10,39 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from producer.cli.exits import printable
+from producer.cli.display.wording import counted
+from producer.cli.notices import printable
 from producer.jobs.sending import JobProgress
 
 LINE_SECONDS = 10.0
+"""Time between two lines where there is no terminal, in seconds."""
 
 
 def showing(what: str, *, quiet: bool) -> AbstractContextManager[object]:
-    """Show on a terminal that something is being done, for as long as the context lasts."""
+    """Show on a terminal what is being done, while the context lasts."""
     return Console(stderr=True, quiet=quiet).status(f"{what} …")
 
 
 class _Bar(Progress):
-    """A bar, and below it a line that says why nothing moves."""
+    """A bar, with a line below it that says why nothing moves."""
 
-    hindrance = ""
+    problem = ""
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
-        if self.hindrance:
-            yield Text(self.hindrance, style="yellow")
+        if self.problem:
+            yield Text(self.problem, style="yellow")
 
 
 class JobProgressBar:
-    """A context manager; its `watch` takes situations.
+    """A context manager that shows the progress of a job. `on_progress` is its progress callback.
 
     Args:
-        total: number of images, or None where it is not known beforehand.
-        quiet: show nothing.
+        total: Number of images, or None where it is not known beforehand.
+        quiet: Whether to show nothing.
 
     Attributes:
-        total: may be set once it is known.
+        total: Number of images. It may be set once it is known.
     """
 
     def __init__(self, total: int | None, *, quiet: bool = False) -> None:
@@ -70,35 +72,44 @@ class JobProgressBar:
     ) -> None:
         self._bar.stop()
 
-    def on_progress(self, situation: JobProgress) -> None:
-        """Show a situation, ten times a second at most."""
+    def on_progress(self, progress: JobProgress) -> None:
+        """Show the progress, at most ten times a second."""
         now = time.monotonic()
         if now - self._shown < 0.1:
             return
         self._shown = now
-        self._first = self._first or situation
-        counts, self._bar.hindrance = describe(situation, self._first, self.total), printable(situation.problem)
-        self._bar.update(self._task, completed=situation.answered, total=self.total, counts=counts)
+        self._first = self._first or progress
+        counts, self._bar.problem = describe(progress, self._first, self.total), printable(progress.problem)
+        self._bar.update(self._task, completed=progress.answered, total=self.total, counts=counts)
         if not self._console.is_terminal and now - self._said > LINE_SECONDS:
             self._said = now
-            line = "; ".join(filter(None, (counts, self._bar.hindrance)))
+            line = "; ".join(filter(None, (counts, self._bar.problem)))
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def describe(situation: JobProgress, first: JobProgress, total: int | None) -> str:
-    """Return a situation in words; the rate is that since the first, for much may have been answered before it."""
-    of = f" of {total:,}" if total is not None else ""
-    failed = f", {situation.failed:,} failed" if situation.failed else ""
-    seconds = situation.seconds - first.seconds
-    rate = (situation.answered - first.answered) / seconds if seconds else 0.0
-    return f"{situation.answered:,}{of} images{failed}, {rate:,.0f}/s, {situation.in_flight} batches in flight"
+def describe(progress: JobProgress, first: JobProgress, total: int | None) -> str:
+    """Return a job's progress in words.
+
+    Args:
+        progress: Progress now.
+        first: First progress that this client saw. The rate counts from there, because another client may have
+            gathered the answers before it.
+        total: Number of images, or None where it is unknown.
+    """
+    images = (
+        counted(progress.answered, "image") if total is None else f"{progress.answered:,} of {counted(total, 'image')}"
+    )
+    failed = f", {progress.failed:,} failed" if progress.failed else ""
+    seconds = progress.seconds - first.seconds
+    rate = (progress.answered - first.answered) / seconds if seconds else 0.0
+    return f"{images}{failed}, {rate:,.0f}/s, {counted(progress.in_flight, 'batch')} in flight"
 
 
 class TrainingProgressBar:
-    """A context manager; its `show` takes how a training stands, in words and epochs.
+    """A context manager that shows the progress of a training.
 
     Args:
-        quiet: show nothing.
+        quiet: Whether to show nothing.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -124,7 +135,13 @@ class TrainingProgressBar:
         self._bar.stop()
 
     def show(self, words: str, epoch: int, epochs: int) -> None:
-        """Show it; where there is no terminal, a line whenever the words change."""
+        """Show the progress. Without a terminal, print a line whenever the words change.
+
+        Args:
+            words: Description of the progress.
+            epoch: Last epoch that has ended.
+            epochs: Number of epochs, or 0 where it is unknown.
+        """
         words = printable(words)
         self._bar.update(self._task, completed=epoch, total=epochs or None, description=words)
         if not self._console.is_terminal and words != self._said:

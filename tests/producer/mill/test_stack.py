@@ -18,8 +18,8 @@ import pytest
 
 from model.data.digits import Digits
 from model.errors import UsageError
-from producer.cli.commands.running import _others
-from producer.cli.exits import Exit
+from producer.cli.commands.running import _other_roles
+from producer.cli.exits import ExitCode
 from producer.jobs.submission import SubmitOptions, create_job, open_submitted, send_job
 from producer.mill.finding import await_workers, open_mill, open_running_mill
 from producer.mill.server import ServerFolder
@@ -217,7 +217,7 @@ def test_up_says_when_it_is_ready_and_stops_everything_on_a_signal(
         mill = descendants(up.pid)
         assert len(mill) >= 3
         up.send_signal(number)
-        assert up.wait(20) == Exit.WELL
+        assert up.wait(20) == ExitCode.OK
         assert [process for process in mill if process.is_running()] == []
 
 
@@ -233,7 +233,7 @@ def test_up_runs_a_trainer_and_a_scheduler_too(tmp_path: Path, eventually: Calla
         assert {log.name for log in Path(said["logs"]).glob("*r.log")} == {"server.log", "trainer.log", "scheduler.log"}
         mill = descendants(up.pid)
         up.send_signal(signal.SIGTERM)
-        assert up.wait(20) == Exit.WELL
+        assert up.wait(20) == ExitCode.OK
         assert [process for process in mill if process.is_running()] == []
 
 
@@ -243,9 +243,9 @@ def test_up_runs_other_roles_only_where_they_make_sense(monkeypatch: pytest.Monk
     A scheduler needs a schedule.
     """
     settings = Settings.from_environment({})
-    assert _others(replace(settings, redis_url="redis://elsewhere", retrain_cron="0 3 * * *")) == [Role.SCHEDULER]
+    assert _other_roles(replace(settings, redis_url="redis://elsewhere", retrain_cron="0 3 * * *")) == [Role.SCHEDULER]
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    assert _others(settings) == []
+    assert _other_roles(settings) == []
 
 
 @linux_only

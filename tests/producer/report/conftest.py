@@ -1,18 +1,17 @@
-"""A real job: handwritten digits as the model that ships with the package answers them."""
+"""A real job: handwritten digits, classified by the model that ships with the package."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from model.cards.card import BASELINE, CARD
+from model.cards.card import BASELINE, Card
 from model.data import sample_digits
 from model.errors import Failure, FailureCode
 from model.inference.classifier import Classifier
 from producer.jobs.results import Results
 from producer.report import write_report
-from tests.producer.report.invented import Page, run_of, strict, with_failures
+from tests.producer.report.invented import Page, info_of, strict, with_failures
 
 HOSTILE = '"><script>alert(1)</script><img src=http://example.com/x onerror=alert(1)>{{ 7 * 7 }}'
 FAILURES = {
@@ -24,7 +23,7 @@ FAILURES = {
 
 @pytest.fixture(scope="session")
 def hostile():
-    """The name of image 17: it is made to do harm."""
+    """The name of image 17, which tries to do harm."""
     return HOSTILE
 
 
@@ -37,37 +36,42 @@ def images():
 @pytest.fixture(scope="session")
 def card():
     """The card of the model that ships with the package."""
-    return json.loads((BASELINE / CARD).read_text(encoding="utf-8"))
+    return Card.read(BASELINE)
 
 
 @pytest.fixture(scope="session")
 def results(images, card):
-    """The model's answers, but for three images that failed; image 0 is a mistake, however good the model is."""
+    """The model's answers. Three images failed, and image 0 is a mistake however good the model is."""
     answers = Classifier.baseline().classify(images.images)
     labels, digits = images.labels.astype(np.int8), answers.digits.astype(np.int8)
     digits[0] = (labels[0] + 1) % 10
     names = [HOSTILE if index == 17 else f"box {index // 100}/{index}.png" for index in range(len(labels))]
-    job = Results(names, labels, digits, answers.confidences, None, [card["version"]] * len(labels), {})
+    job = Results(names, labels, digits, answers.confidences, None, [card.version] * len(labels), {})
     return with_failures(job, FAILURES)
 
 
 @pytest.fixture(scope="session")
 def perfect(results):
-    """The same job, had the model been right each time."""
+    """The same job with a model that is always right."""
     answers = np.where(np.isnan(results.confidences), np.float32(0.5), results.confidences)
     return replace(results, digits=results.labels.copy(), confidences=answers, failures={})
 
 
 @pytest.fixture
 def write(tmp_path, images, card):
-    """Write a report without the PNG files; return its summary, its page and its `report.json`."""
+    """Write a report without the PNG files. Return its summary, its page and its `report.json`."""
 
-    def write(results, *, run=None, card=card, picture=lambda index: images.images[index], min_confidence=None):
+    def write(results, *, info=None, card=card, read_pictures=None, min_confidence=None):
         folder = tmp_path / "report"
-        run = run or run_of(results)
         summary = write_report(
-            folder, results, run, card=card, picture=picture, min_confidence=min_confidence, plots=False
-        )  # fmt: skip
+            folder,
+            results,
+            info or info_of(results),
+            card=card,
+            read_pictures=read_pictures or (lambda indices: {index: images.images[index] for index in indices}),
+            min_confidence=min_confidence,
+            plots=False,
+        )
         html = (folder / "report.html").read_text(encoding="utf-8")
         return summary, Page(html), strict(folder / "report.json")
 

@@ -1,4 +1,4 @@
-"""Reading reports, and making jobs from jobs."""
+"""Helpers that read reports, and that make jobs from other jobs."""
 
 import json
 from dataclasses import replace
@@ -11,7 +11,7 @@ from producer.jobs.results import NONE, JobInfo, Results, TimelinePoint
 
 
 class Page(HTMLParser):
-    """What a browser finds in a page: its elements, their attributes, the rows of its tables, and its text."""
+    """The content of a page: its elements, their attributes, the rows of its tables, and its text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Page(HTMLParser):
 
     @property
     def words(self) -> str:
-        """The text, with one space wherever there is any."""
+        """The text with single spaces."""
         return " ".join(self.text.split())
 
     def values(self, *names: str) -> list[str]:
@@ -34,7 +34,7 @@ class Page(HTMLParser):
         return [value for name, value in self.attributes if name in names]
 
     def handle_starttag(self, tag, attrs):
-        """Note an element and its attributes."""
+        """Record an element and its attributes."""
         self._open.append(tag)
         self.tags.append(tag)
         self.attributes += [(name, value or "") for name, value in attrs]
@@ -44,12 +44,12 @@ class Page(HTMLParser):
             self.rows[-1].append("")
 
     def handle_endtag(self, tag):
-        """Close an element, and those within it that need no end."""
+        """Close an element, and the elements within it that have no end tag."""
         while self._open and self._open.pop() != tag:
             pass
 
     def handle_data(self, data):
-        """Note the text, and which cell it is in."""
+        """Record the text, and the cell that it is in."""
         if "style" in self._open:
             self.style += data
             return
@@ -59,16 +59,16 @@ class Page(HTMLParser):
 
 
 def strict(path: Path):
-    """The content of a JSON file that must hold no NaN."""
+    """The content of a JSON file, which must not hold NaN."""
 
     def refuse(constant):
-        raise AssertionError(f"{constant} is no JSON")
+        raise AssertionError(f"{constant} is not JSON")
 
     return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
 
 
-def run_of(results: Results, *, seconds: float = 2.0, state: str = "done") -> JobInfo:
-    """A job that ran evenly on two workers."""
+def info_of(results: Results, *, seconds: float = 2.0, state: str = "done") -> JobInfo:
+    """Times and workers of a job that ran evenly on two workers."""
     count = len(results)
     timeline = [TimelinePoint(seconds * step / 10, count * step // 10) for step in range(1, 11)]
     workers = {"worker@host:1": count - count // 2, "worker@host:2": count // 2}
@@ -76,14 +76,14 @@ def run_of(results: Results, *, seconds: float = 2.0, state: str = "done") -> Jo
 
 
 def with_failures(results: Results, failures) -> Results:
-    """The same job, had these images failed, and no others."""
+    """The same job, in which exactly these images failed."""
     digits, confidences = results.digits.copy(), results.confidences.copy()
     digits[list(failures)], confidences[list(failures)] = NONE, np.nan
     return replace(results, digits=digits, confidences=confidences, failures=dict(failures))
 
 
 def unlabelled(results: Results) -> Results:
-    """The same job, had nobody known the digits."""
+    """The same job without labels."""
     return replace(results, labels=np.full(len(results), NONE, np.int8))
 
 
@@ -101,7 +101,7 @@ def first(results: Results, count: int) -> Results:
 
 
 def invented(labels, digits, confidences) -> Results:
-    """A job of which only the figures matter."""
+    """A job with these labels, predictions and confidences."""
     count = len(labels)
     names = [str(index) for index in range(count)]
     return Results(

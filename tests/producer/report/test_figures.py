@@ -1,4 +1,4 @@
-"""The figures of a report are true: every image is counted, and an independent count finds the same."""
+"""The figures of a report are true: they count every image, and an independent count agrees."""
 
 import json
 from dataclasses import replace
@@ -10,14 +10,14 @@ import sklearn.metrics
 from model.errors import Failure, FailureCode
 from producer.jobs.results import NONE, JobInfo, Results, TimelinePoint
 from producer.report.series import throughput
-from tests.producer.report.invented import first, run_of, unlabelled, with_failures
+from tests.producer.report.invented import first, info_of, unlabelled, with_failures
 
 EMPTY = Results([], np.zeros(0, np.int8), np.zeros(0, np.int8), np.zeros(0, np.float32), None, [], {})
 BLANK = Failure(FailureCode.BLANK, "Nothing is drawn on it.")
 
 
 def test_the_figures_equal_an_independent_count(write, results):
-    """scikit-learn, to which a failed image is an eleventh class, finds the same."""
+    """scikit-learn computes the same figures when a failed image counts as an eleventh class."""
     _, _, report = write(results)
     labels, digits = results.labels, results.digits
     precision, recall, f1, support = sklearn.metrics.precision_recall_fscore_support(
@@ -31,7 +31,7 @@ def test_the_figures_equal_an_independent_count(write, results):
 
 
 def test_every_image_is_counted_and_failed_ones_are_in_the_denominator(write, results):
-    """360 labelled images of which 3 failed: the accuracy is of 360, that of the classified of 357."""
+    """Of 360 labelled images 3 failed. The accuracy counts all 360; the accuracy of the classified counts 357."""
     summary, _, report = write(results)
     assert (report["images"], report["classified"], report["failed"]) == (360, 357, 3)
     assert report["failures"] == {"blank": 2, "broken": 1}
@@ -46,8 +46,8 @@ def test_every_image_is_counted_and_failed_ones_are_in_the_denominator(write, re
 
 
 def test_the_circumstances_stand_in_the_report(write, results):
-    """Job, source, state, start in UTC, speed, versions and workers."""
-    _, _, report = write(results, run=run_of(results, state="done with errors"))
+    """report.json has the job, source, state, start in UTC, speed, versions and workers."""
+    _, _, report = write(results, info=info_of(results, state="done with errors"))
     assert report["format"] == 1
     assert (report["job"], report["source"], report["state"]) == ("20250101-abcd", "/data/scans", "done with errors")
     assert report["started"] == "2025-01-01T00:00:00.500Z"
@@ -57,7 +57,7 @@ def test_the_circumstances_stand_in_the_report(write, results):
 
 
 def test_without_labels_accuracy_is_unknown_and_not_zero(write, results):
-    """Nothing is judged; everything else is counted as ever."""
+    """Figures that need labels are null. All others are still counted."""
     _, _, report = write(unlabelled(results))
     unknown = ("accuracy", "correct", "accuracy_denominator", "accuracy_interval", "per_class", "confusion", "ece")
     assert {name: report[name] for name in unknown} == dict.fromkeys(unknown)
@@ -66,7 +66,7 @@ def test_without_labels_accuracy_is_unknown_and_not_zero(write, results):
 
 
 def test_images_without_a_label_are_left_out_of_what_is_judged(write, results):
-    """Of a job with 100 labels these 100 are judged, and all 360 counted."""
+    """In a job of 360 images with 100 labels, 100 images are judged and 360 are counted."""
     labels = results.labels.copy()
     labels[100:] = NONE
     _, _, report = write(replace(results, labels=labels))
@@ -76,7 +76,7 @@ def test_images_without_a_label_are_left_out_of_what_is_judged(write, results):
 
 @pytest.mark.parametrize(("labelled", "accuracy"), [(True, 0), (False, None)])
 def test_when_all_failed_accuracy_is_zero_or_unknown(write, results, labelled, accuracy):
-    """Known digits and no prediction is an accuracy of 0; unknown digits leave it unknown."""
+    """With labels but no predictions the accuracy is 0. Without labels it is unknown."""
     job = with_failures(first(results, 4), dict.fromkeys(range(4), BLANK))
     _, _, report = write(job if labelled else unlabelled(job))
     assert (report["classified"], report["failed"], report["failures"]) == (0, 4, {"blank": 4})
@@ -86,19 +86,19 @@ def test_when_all_failed_accuracy_is_zero_or_unknown(write, results, labelled, a
 
 
 def test_an_empty_job_invents_no_figure(write):
-    """No images, no time: nothing is divided by zero."""
-    _, _, report = write(EMPTY, run=JobInfo("j", "/data/none", "done", 0.0, 0.0, [], {}), min_confidence=0.5)
+    """With no images and no time, nothing is divided by zero."""
+    _, _, report = write(EMPTY, info=JobInfo("j", "/data/none", "done", 0.0, 0.0, [], {}), min_confidence=0.5)
     assert (report["images"], report["accuracy"], report["images_per_second"], report["review"]) == (0, None, None, 0)
 
 
 def test_several_model_versions_are_each_counted(write, results):
-    """A job that followed the live model says how many images each version classified; failed ones count for none."""
+    """The report counts the images that each version classified. Failed images count for no version."""
     _, _, report = write(replace(results, models=["old"] * 100 + ["new"] * 260))
     assert report["model_versions"] == {"new": 260, "old": 97}
 
 
 def test_what_is_below_the_threshold_is_counted_and_listed(write, results, tmp_path):
-    """The figure is the number of rows in review.csv; without a threshold there is neither, nor an old list."""
+    """`review` is the number of rows in review.csv. Without a threshold there is no figure, and no file is left."""
     _, _, report = write(results, min_confidence=0.9)
     assert report["review"] == int((results.confidences < 0.9).sum()) > 0
     assert report["min_confidence"] == 0.9
@@ -110,9 +110,9 @@ def test_what_is_below_the_threshold_is_counted_and_listed(write, results, tmp_p
 
 
 def test_what_is_not_for_review_is_judged_by_itself(write, results):
-    """How far the rest can be trusted: its accuracy, as an independent count finds it, and of how many."""
+    """The images that need no review have an accuracy and a denominator of their own. An independent count agrees."""
     _, _, report = write(results, min_confidence=0.9)
-    certain = results.confidences >= 0.9  # a failed image has none
+    certain = results.confidences >= 0.9  # a failed image has no confidence
     assert report["accuracy_of_certain_denominator"] == certain.sum() == report["classified"] - report["review"]
     assert report["accuracy_of_certain"] == pytest.approx((results.labels == results.digits)[certain].mean())
     _, _, report = write(unlabelled(results), min_confidence=0.9)
@@ -120,7 +120,7 @@ def test_what_is_not_for_review_is_judged_by_itself(write, results):
 
 
 def test_the_throughput_adds_up_to_all_images():
-    """Rates times durations give the images of the job, also where the clock was set back or the job resumed."""
+    """Rates times durations give the images of the job, even if the clock was set back or the job was resumed."""
     timeline = [
         TimelinePoint(1, 10),
         TimelinePoint(2, 500),

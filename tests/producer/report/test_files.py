@@ -1,4 +1,4 @@
-"""A report's files are replaced in one piece each, and those of an earlier report do not linger."""
+"""Each file of a report is replaced in one piece, and files of an earlier report do not stay."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from model.errors import UsageError
 from producer.report import write_report
 from producer.report.files import replacing
 from producer.sources import open_source
-from tests.producer.report.invented import Page, run_of, strict, unlabelled
+from tests.producer.report.invented import Page, info_of, strict, unlabelled
 
 ALWAYS = {"report.html", "report.json", "predictions.csv", "errors.csv"}
 PNGS = {"confusion.png", "calibration.png", "throughput.png"}
@@ -22,11 +22,11 @@ import sys
 from pathlib import Path
 import numpy as np
 from producer.report import write_report
-from producer.jobs.results import Progress, Results, Run
+from producer.jobs.results import JobInfo, Results, TimelinePoint
 ones = np.ones(9, np.int8)
 job = Results(list("abcdefghi"), ones, ones, np.full(9, 0.5, np.float32), None, ["v"] * 9, {})
-run = Run("j", "s", "done", 0.0, 1.0, [Progress(0.5, 4), Progress(1.0, 9)], {"w": 9})
-summary = write_report(Path(sys.argv[1]), job, run, card=None, picture=lambda _: None, plots=%s)
+info = JobInfo("j", "s", "done", 0.0, 1.0, [TimelinePoint(0.5, 4), TimelinePoint(1.0, 9)], {"w": 9})
+summary = write_report(Path(sys.argv[1]), job, info, card=None, read_pictures=lambda _: {}, plots=%s)
 """
 
 
@@ -36,45 +36,45 @@ def names(folder: Path) -> set[str]:
 
 
 def run_python(code: str, folder: Path) -> str:
-    """What a Python program prints that is given a folder."""
+    """Run a Python program with a folder as its argument. Return what it prints."""
     command = [sys.executable, "-c", code, str(folder)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def test_the_plots_are_drawn_where_there_is_something_to_draw(tmp_path, results):
-    """With labels three PNG files; without, the one that needs none, and an earlier report's others are gone."""
+    """With labels there are three PNG files. Without labels there is one, and old ones are removed."""
     (tmp_path / "notes.txt").write_text("the user's own", encoding="utf-8")
-    summary = write_report(tmp_path, results, run_of(results), card=None, picture=lambda _: None)
+    summary = write_report(tmp_path, results, info_of(results), card=None, read_pictures=lambda _: {})
     assert summary.notices == ()
     assert names(tmp_path) == ALWAYS | PNGS | {"notes.txt"}
     for name in PNGS:
         with Image.open(tmp_path / name) as image:
             assert image.format == "PNG"
             assert min(image.size) > 300
-    write_report(tmp_path, unlabelled(results), run_of(results), card=None, picture=lambda _: None)
+    write_report(tmp_path, unlabelled(results), info_of(results), card=None, read_pictures=lambda _: {})
     assert names(tmp_path) == ALWAYS | {"throughput.png", "notes.txt"}
 
 
 def test_without_matplotlib_all_but_the_plots_is_there_and_a_notice_says_so(tmp_path):
-    """The page draws its own figures: matplotlib is for the PNG files alone."""
+    """Only the PNG files need Matplotlib. The page still has its three charts."""
     absent = "import sys; sys.modules['matplotlib'] = None\n"
     said = run_python(absent + REPORT_OF_NINE % True + "print(*summary.notices)", tmp_path)
-    assert "matplotlib is not installed" in said
+    assert "Matplotlib is not installed" in said
     assert "pip install 'digitmill[report]'" in said
     assert names(tmp_path) == ALWAYS
     assert Page((tmp_path / "report.html").read_text(encoding="utf-8")).tags.count("svg") == 3
 
 
 def test_without_plots_matplotlib_is_never_imported(tmp_path):
-    """Its import takes a second, which a caller in a hurry saves."""
+    """A caller that asks for no plots saves the second that this import takes."""
     assert run_python(REPORT_OF_NINE % False + "print('matplotlib' in sys.modules)", tmp_path) == "False\n"
 
 
 def test_a_reader_never_sees_half_a_file(tmp_path, results):
-    """While the report is replaced over and over, whoever reads finds a whole page and whole figures."""
+    """While the report is replaced again and again, a reader always finds a whole page and whole figures."""
 
     def write():
-        write_report(tmp_path, results, run_of(results), card=None, picture=lambda _: None, plots=False)
+        write_report(tmp_path, results, info_of(results), card=None, read_pictures=lambda _: {}, plots=False)
 
     write()
     stop, seen = threading.Event(), []
@@ -96,7 +96,7 @@ def test_a_reader_never_sees_half_a_file(tmp_path, results):
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_draft(tmp_path):
-    """A full disk costs the new file, not the old one."""
+    """After an error in the block the old file is unchanged, and the draft is removed."""
     path = tmp_path / "report.html"
     path.write_text("old", encoding="utf-8")
 
@@ -111,20 +111,20 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_draft(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_named_with_the_remedy(tmp_path, results):
-    """A file stands where the folder should be."""
+    """If a file has the name of the folder, the error names it and `--out`."""
     folder = tmp_path / "report"
     folder.write_text("in the way", encoding="utf-8")
     with pytest.raises(UsageError, match=r"report .*--out"):
-        write_report(folder, results, run_of(results), card=None, picture=lambda _: None, plots=False)
+        write_report(folder, results, info_of(results), card=None, read_pictures=lambda _: {}, plots=False)
 
 
-def test_a_report_inside_the_folder_that_it_tells_of_is_not_taken_for_images(perfect, tmp_path):
-    """Submitting `.` twice sends the same images twice: the plots of the first report are no digits."""
+def test_a_report_inside_the_submitted_folder_is_not_taken_for_images(perfect, tmp_path):
+    """Submitting `.` twice sends the same images twice. The plots of the first report are left out."""
     report = tmp_path / "reports" / "first"
-    write_report(report, perfect, run_of(perfect), card=None, picture=lambda _: None)
+    write_report(report, perfect, info_of(perfect), card=None, read_pictures=lambda _: {})
     assert list(report.glob("*.png"))
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "a.png").write_bytes(b"an image")
     assert [(image.name, image.label) for image in open_source(tmp_path)] == [("7/a.png", 7)]
-    # Named expressly, it is a folder like any other.
+    # A report folder that is submitted by its own name is read like any other.
     assert open_source(report).total == len(list(report.glob("*.png")))

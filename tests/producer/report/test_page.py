@@ -1,4 +1,4 @@
-"""The page is complete by itself, says what is known and what is not, and is safe whatever the files are called."""
+"""The page needs no other file, says what is known and what is not, and is safe whatever the names of the files."""
 
 from base64 import b64decode
 from dataclasses import replace
@@ -8,27 +8,28 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.cards.card import Score
+from model.cards.card import Doubt, Robustness, Score, Scores, Seeded, Size
 from model.errors import Failure, FailureCode
 from producer.jobs.results import NONE, JobInfo
-from producer.report.page import MAX_FAILURES, MAX_LEAST_CERTAIN, MAX_MISTAKES
-from tests.producer.report.invented import first, invented, run_of, unlabelled, with_failures
+from producer.report.page import MAX_FAILURES
+from producer.report.selection import MAX_LEAST_CERTAIN, MAX_MISTAKES
+from tests.producer.report.invented import first, info_of, invented, unlabelled, with_failures
 
 BLANK = Failure(FailureCode.BLANK, "Nothing is drawn on it.")
 
 
 def test_the_top_states_accuracy_interval_and_denominator(write, results):
-    """Who reads only the top knows of how many images the accuracy is, and how many failed."""
+    """The top of the page says how many images the accuracy counts, and how many failed."""
     summary, page, _ = write(results)
     assert f"{100 * summary.accuracy:.2f} % right" in page.words
     assert f"{summary.correct} of 360 labelled images are classified right" in page.words
     low, high = summary.accuracy_interval
     assert f"{100 * low:.2f} % to {100 * high:.2f} % (Wilson)" in page.words
-    assert "3 of them failed and count as wrong; of the 357 that could be classified" in page.words
+    assert "3 of them failed and count as wrong. Of the 357 that could be classified" in page.words
 
 
 def test_each_row_of_the_confusion_matrix_adds_up(write, results):
-    """A row has a true digit, ten counts, the failed and their sum; the sums make up all images."""
+    """A row has the true digit, ten counts, the failed images and the sum. The sums add up to all images."""
     _, page, report = write(results)
     rows = [[int(cell) for cell in row] for row in page.rows if len(row) == 13 and row[0] != "true"]
     assert [row[0] for row in rows] == list(range(10))
@@ -38,9 +39,9 @@ def test_each_row_of_the_confusion_matrix_adds_up(write, results):
 
 
 def test_every_failed_image_is_named_with_its_reason(write, results):
-    """Name, label, code and sentence stand in one row, in the order of submission."""
+    """A row has name, label, code and sentence. The rows are in the order of submission."""
     _, page, _ = write(results)
-    start = page.rows.index(["image", "label", "code", "why"]) + 1
+    start = page.rows.index(["image", "label", "code", "reason"]) + 1
     assert page.rows[start : start + 3] == [
         [results.names[index], str(results.labels[index]), failure.code, failure.sentence]
         for index, failure in results.failures.items()
@@ -48,7 +49,7 @@ def test_every_failed_image_is_named_with_its_reason(write, results):
 
 
 def test_the_page_needs_nothing_but_itself(write, results):
-    """No address but embedded pictures, no script, no link, nothing fetched by the style; a policy forbids them too."""
+    """All addresses are embedded pictures. There is no script, link or import, and a policy forbids them as well."""
     _, page, _ = write(results)
     assert not {"script", "link", "iframe", "object", "embed", "base", "form", "audio", "video", "a"} & set(page.tags)
     addresses = page.values("src", "href", "srcset", "xlink:href", "action", "data", "poster")
@@ -62,14 +63,14 @@ def test_the_page_needs_nothing_but_itself(write, results):
 
 
 def test_a_hostile_name_is_shown_and_does_nothing(write, results, hostile):
-    """A name made of markup and template code stands in the page as text."""
+    """A name made of markup and template code appears on the page as text."""
     _, page, _ = write(results)
     assert hostile in page.text
     assert "onerror" not in dict(page.attributes)
 
 
 def test_what_cannot_be_seen_in_a_name_is_escaped(write, results):
-    """A mark that turns the direction of writing cannot make a name that ends in .exe look as if it ended in .png."""
+    """A name that ends in .exe cannot use a mark that turns the direction of writing to look like a .png."""
     names = ["\u202egnp.exe\n\udce9", *results.names[1:]]
     _, page, _ = write(replace(results, names=names))
     assert r"\u202egnp.exe\n\udce9" in page.text
@@ -77,61 +78,61 @@ def test_what_cannot_be_seen_in_a_name_is_escaped(write, results):
 
 
 def test_mistakes_are_drawn_as_the_network_saw_them(write, results, images):
-    """The first picture of the page is that of the most confident mistake, pixel for pixel."""
+    """The first picture of the page shows the most confident mistake, pixel for pixel."""
     _, page, _ = write(results)
     wrong = [index for index in range(360) if results.digits[index] not in (NONE, results.labels[index])]
     worst = max(wrong, key=lambda index: results.confidences[index])
     content = b64decode(page.values("src")[0].removeprefix("data:image/png;base64,"))
     with Image.open(BytesIO(content)) as drawn:
         np.testing.assert_array_equal(np.asarray(drawn), images.images[worst])
-    assert page.values("alt")[0] == f"a {results.labels[worst]}, called {results.digits[worst]}"
+    assert page.values("alt")[0] == f"a {results.labels[worst]}, read as {results.digits[worst]}"
 
 
 def test_few_pictures_are_asked_for_however_many_the_mistakes(write, images):
-    """2,000 mistakes: 200 of them and 40 uncertain images are drawn, none is asked for twice, and the page says so."""
-    asked = []
+    """Of 2,000 mistakes the page shows 200, and 40 uncertain images. All are asked for in one call, each once."""
+    calls = []
 
-    def picture(index):
-        asked.append(index)
-        return images.images[index % 360]
+    def read_pictures(indices):
+        calls.append(list(indices))
+        return {index: images.images[index % 360] for index in indices}
 
-    _, page, _ = write(invented([0] * 2000, [1] * 2000, np.linspace(0.2, 0.9, 2000)), picture=picture)
-    assert len(asked) == len(set(asked)) == MAX_MISTAKES + MAX_LEAST_CERTAIN
+    _, page, _ = write(invented([0] * 2000, [1] * 2000, np.linspace(0.2, 0.9, 2000)), read_pictures=read_pictures)
     assert "These are 200 of 2,000" in page.words
-    asked.clear()
-    write(invented([0] * 20, [1] * 20, [0.5] * 20), picture=picture)  # each is a mistake, and uncertain
-    assert sorted(asked) == list(range(20))
+    write(invented([0] * 20, [1] * 20, [0.5] * 20), read_pictures=read_pictures)  # each is a mistake, and uncertain
+    many, few = calls
+    assert len(many) == len(set(many)) == MAX_MISTAKES + MAX_LEAST_CERTAIN
+    assert sorted(few) == list(range(20))
 
 
 def test_few_failures_are_listed_however_many_there_are(write):
-    """Of 500 failed images the page lists the first 200, and says where all of them are."""
+    """Of 500 failed images the page lists the first 200 and says where the others are."""
     job = with_failures(invented([0] * 600, [0] * 600, [0.9] * 600), dict.fromkeys(range(500), BLANK))
-    _, page, _ = write(job, picture=lambda _: None)
+    _, page, _ = write(job, read_pictures=lambda _: {})
     assert len([row for row in page.rows if BLANK.sentence in row]) == MAX_FAILURES
-    assert "The first 200 of 500 are listed; all of them are in errors.csv" in page.words
+    assert "The first 200 of 500 are listed here. All of them are in errors.csv" in page.words
 
 
-def test_an_image_no_longer_at_hand_is_still_listed(write, results):
-    """Where the source is gone the page says so, and names the image, its label and its digit."""
-    _, page, _ = write(results, picture=lambda _: None)
+def test_an_image_whose_source_is_gone_is_still_listed(write, results):
+    """The page says that it is not available, and gives its name, its label and its digit."""
+    _, page, _ = write(results, read_pictures=lambda _: {})
     assert "img" not in page.tags
-    assert "no longer at hand" in page.words
+    assert "image not available" in page.words
     assert f"{results.labels[0]} → {results.digits[0]}" in page.words
     assert "box 0/0.png" in page.words
 
 
 def test_without_labels_the_page_speaks_of_counts(write, results):
-    """Nothing that would need labels is there, and the least certain images are."""
+    """Sections that need labels are absent. The least certain images are there."""
     _, page, _ = write(unlabelled(results))
     assert "357 images classified" in page.words
-    assert "so how many are right is not known" in page.words
+    assert "so it is not known how many are right" in page.words
     for section in ("Confusion matrix", "Mistakes", "Expected calibration error", "Accuracy by confidence"):
         assert section not in page.words
     assert "Least certain" in page.words
 
 
 def test_images_without_a_label_are_said_to_be_left_out(write, results):
-    """Of a job with 100 labels the page says that 260 images are not judged."""
+    """In a job of 360 images with 100 labels, the page says that 260 images are not judged."""
     labels = results.labels.copy()
     labels[100:] = NONE
     _, page, _ = write(replace(results, labels=labels))
@@ -139,18 +140,18 @@ def test_images_without_a_label_are_said_to_be_left_out(write, results):
 
 
 def test_when_all_failed_the_page_says_so(write, results):
-    """With labels and without."""
+    """It does so with labels and without."""
     job = with_failures(first(results, 4), dict.fromkeys(range(4), BLANK))
     _, page, _ = write(job)
     assert "0 % right" in page.words
-    assert "All of them failed, and count as wrong." in page.words
+    assert "All of them failed and count as wrong." in page.words
     _, page, _ = write(unlabelled(job))
     assert "No image could be classified" in page.words
 
 
 @pytest.mark.parametrize("labelled", [True, False])
 def test_what_a_person_should_look_at_is_drawn_and_explained(write, results, labelled):
-    """All of it if it is little, the least certain of it if it is much; each of them marked."""
+    """Five images to review are all drawn. Of many, the 40 least certain are drawn. Each one is marked."""
     job = results if labelled else unlabelled(results)
     few = float(np.sort(results.confidences)[5])  # failed images are NaN, which NumPy sorts last
     for threshold, drawn in ((few, 5), (0.99, 40)):
@@ -162,49 +163,49 @@ def test_what_a_person_should_look_at_is_drawn_and_explained(write, results, lab
         assert ("labelled images that were classified, " in page.words) == labelled
 
 
-def test_a_job_without_doubt_says_so(write, results):
-    """The least certain are shown all the same; where doubting is off, nothing is said of it."""
+def test_a_job_without_images_to_review_says_so(write, results):
+    """The page still shows the least certain images. Without a threshold it does not mention review."""
     _, page, _ = write(results, min_confidence=1e-6)
-    assert "none is below" in page.words
+    assert "No confidence is below" in page.words
     _, page, _ = write(results)
     assert "review" not in page.words
 
 
 def test_an_empty_job_is_said_to_be_empty(write, results):
-    """There is nothing else to say."""
-    _, page, _ = write(first(results, 0), run=JobInfo("j", "/data/none", "done", 0.0, 0.0, [], {}))
+    """The page says that there were no images, and has no table."""
+    _, page, _ = write(first(results, 0), info=JobInfo("j", "/data/none", "done", 0.0, 0.0, [], {}))
     assert "The job held no images" in page.words
     assert page.rows == []
 
 
 def test_a_job_without_mistakes_says_so(write, perfect):
-    """All right is 100 %, whose interval nevertheless ends below."""
+    """The accuracy is 100 %, and its interval begins below 99 %."""
     summary, page, _ = write(perfect)
     assert "100 % right" in page.words
     assert summary.accuracy_interval.low < 0.99
-    assert "None: every labelled image that could be classified is right." in page.words
+    assert "None. All labelled images that could be classified are right." in page.words
 
 
 def test_one_mistake_in_very_many_is_not_rounded_to_perfection(write):
-    """One mistake in 200,000 is no 100.00 %."""
+    """With one mistake in 200,000 images the page says 99.999 %, not 100.00 %."""
     digits = np.zeros(200_000, np.int8)
     digits[0] = 1
-    _, page, _ = write(invented(np.zeros(200_000), digits, np.full(200_000, 0.99)), picture=lambda _: None)
+    _, page, _ = write(invented(np.zeros(200_000), digits, np.full(200_000, 0.99)), read_pictures=lambda _: {})
     assert "99.999 % right" in page.words
     assert "100.00" not in page.words
 
 
 @pytest.mark.parametrize(("state", "said"), [("cancelled", "ended as cancelled"), ("running", "was still running")])
-def test_a_job_that_is_not_done_is_said_not_to_be(write, results, state, said):
-    """Figures of a part are not to be taken for those of the whole."""
-    _, page, _ = write(results, run=run_of(results, state=state))
+def test_the_page_says_when_a_job_is_not_done(write, results, state, said):
+    """A reader cannot mistake the figures of a part for those of the whole job."""
+    _, page, _ = write(results, info=info_of(results, state=state))
     assert said in page.words
     _, page, _ = write(results)
     assert said not in page.words
 
 
 def test_no_text_is_a_missing_number(write, results, card):
-    """Neither NaN nor None nor infinity reaches a reader, whatever is not known."""
+    """NaN, None and infinity appear nowhere on the page, whatever is unknown."""
     for job in (results, unlabelled(results), first(results, 1), first(results, 0)):
         for known in (card, None):
             _, page, _ = write(job, card=known, min_confidence=0.9)
@@ -214,58 +215,56 @@ def test_no_text_is_a_missing_number(write, results, card):
 
 
 def test_the_models_card_is_on_the_page(write, results, card):
-    """Version, accuracy on the test set and how many images it was trained on."""
+    """The page has its version, its accuracy on the test set and the number of training images."""
     _, page, _ = write(results)
-    assert card["version"] in page.words
-    assert f"{card['data']['train']:,} images ({card['data']['name']})" in page.words
-    assert f"of {card['test']['int8']['total']:,} images" in page.words
+    assert card.version in page.words
+    assert f"{card.data.train:,} images ({card.data.name})" in page.words
+    assert f"of {card.test.int8.total:,} images" in page.words
 
 
-def test_what_a_card_tells_of_limits_is_on_the_page(write, results, card):
-    """Mean and worst of corrupted images, what passes for a digit, other seeds, size, and what it is not for."""
+def test_the_limits_that_a_card_names_are_on_the_page(write, results, card):
+    """These are accuracy on corrupted images, images that are not digits, other seeds, size, and forbidden uses."""
 
     def score(correct):
-        return Score.of(correct, 100)._asdict()
+        return Score.of(correct, 100)
 
-    limits = {
-        "robustness": {"seed": 0, "network": {}, "path": {"jpeg": score(98), "stray_line": score(86)}},
-        "doubts": [
-            {"threshold": at, "passed": score(passed), "doubted": score(2), "caught": None}
-            for at, passed in ((0.5, 6), (0.8, 1))
-        ],
-        "seeds": [
-            {"seed": seed, "test": {"float": score(90), "int8": score(right)}} for seed, right in ((1, 94), (2, 97))
-        ],
-        "size": {"parameters": 225034, "bytes": 235048},
-        "not_for": ["Letters & <b>signs</b>."],
-    }
-    _, page, _ = write(results, card=card | limits)
-    assert "92.00 % on average over 2 kinds of corruption, least 86.00 % (stray line); 100 images of each" in page.words
-    assert "6.00 % at a confidence of 50 %, 1.00 % at a confidence of 80 %; of 100 images, drawn" in page.words
-    assert "on average over 2 seeds 95.50 % of the test images" in page.words
+    described = replace(
+        card,
+        robustness=Robustness(0, {}, {"jpeg": score(98), "stray_line": score(86)}),
+        doubts=[Doubt(at, score(passed), score(2), None) for at, passed in ((0.5, 6), (0.8, 1))],
+        seeds=[Seeded(seed, Scores(score(90), score(right))) for seed, right in ((1, 94), (2, 97))],
+        size=Size(225034, 235048),
+        not_for=["Letters & <b>signs</b>."],
+    )
+    _, page, _ = write(results, card=described)
+    assert (
+        "92.00 % on average over 2 kinds of corruption, lowest 86.00 % (stray line), 100 images of each kind"
+        in page.words
+    )
+    assert "6.00 % at a confidence of 50 % or more, 1.00 % at a confidence of 80 % or more, of 100 images" in page.words
+    assert "Mean test accuracy over 2 seeds: 95.50 %" in page.words
     assert "225,034 parameters, 235,048 bytes" in page.words
     assert "must not be used for Letters & <b>signs</b>." in page.words
 
 
-def test_an_old_card_tells_no_limits(write, results, card):
-    """What a card does not tell has no place on the page; nor have corruptions of which there are none."""
-    later = ("doubts", "seeds", "size", "not_for", "robustness")
-    old = {name: value for name, value in card.items() if name not in later}
-    for known in (old, old | {"robustness": {"seed": 0, "network": {}, "path": {}}}):
+def test_the_page_leaves_out_what_an_old_card_does_not_say(write, results, card):
+    """Fields that the card lacks have no line on the page. Neither has a card without any corruptions."""
+    old = replace(card, doubts=[], seeds=[], size=None, not_for=[], robustness=None)
+    for known in (old, replace(old, robustness=Robustness(0, {}, {}))):
         _, page, _ = write(results, card=known)
-        assert card["version"] in page.words
-        for limit in ("corrupt", "is no digit", "seeds", "parameters", "must not"):
+        assert card.version in page.words
+        for limit in ("corrupt", "not a digit", "seeds", "parameters", "must not"):
             assert limit not in page.words
 
 
-def test_a_card_that_cannot_be_read_costs_the_card_alone(write, results):
-    """A card of a later format leaves the rest of the report as it is."""
-    _, page, _ = write(results, card={"format": 99})
-    assert "Its card is not at hand" in page.words
+def test_without_a_card_the_page_names_the_version(write, results):
+    """It says that the card is not available. The rest of the report is complete."""
+    _, page, _ = write(results, card=None)
+    assert "Its card is not available" in page.words
     assert results.models[0] in page.words
 
 
 def test_several_versions_are_named(write, results):
-    """A job that followed the live model says which version classified how many."""
+    """If the live model changed during the job, the page says how many images each version classified."""
     _, page, _ = write(replace(results, models=["old"] * 100 + ["new"] * 260), card=None)
     assert "new classified 260 images, old classified 97 images" in page.words

@@ -1,4 +1,4 @@
-"""The CSV files hold every image, read back as they were, and run nothing in a spreadsheet."""
+"""The CSV files hold every image, give back every name unchanged, and run nothing in a spreadsheet."""
 
 import csv
 import re
@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from model.errors import Failure, FailureCode
 from producer.jobs.results import NONE, Results
+from producer.report.selection import select
 from producer.report.tables import write_errors, write_predictions, write_review
 
 NAMES = st.text(st.characters(exclude_categories=()), max_size=20).filter(lambda name: not name.startswith("./"))
 
 
 def results(names, *, failures=None, probabilities=None):
-    """Every image a labelled 7, called 3 with confidence 0.25 unless it failed."""
+    """A job in which each image is a 7 and is read as 3 with confidence 0.25, unless it failed."""
     count, failures = len(names), failures or {}
     digits, confidences = np.full(count, 3, np.int8), np.full(count, 0.25, np.float32)
     digits[list(failures)], confidences[list(failures)] = NONE, np.nan
@@ -26,13 +27,13 @@ def results(names, *, failures=None, probabilities=None):
 
 
 def rows(path: Path):
-    """The rows of a file, as any CSV reader sees them."""
+    """The rows of a file, as a CSV reader sees them."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def restored(cell: str) -> str:
-    """A name as it was, from its cell."""
+    """The original name, from its cell."""
     name = re.sub(r"\\u(d[89a-f][0-9a-f]{2})", lambda match: chr(int(match[1], 16)), cell)
     return name.removeprefix("./")
 
@@ -45,14 +46,14 @@ def folder(tmp_path_factory):
 
 @given(names=st.lists(NAMES, max_size=8))
 def test_any_names_come_back_as_they_were_in_order_each_once(folder, names):
-    """Commas, quotes, line breaks, control characters, foreign bytes and formulas all survive the file."""
+    """Names with commas, quotes, line breaks, control characters, foreign bytes or formulas survive the file."""
     write_predictions(folder / "predictions.csv", results(names))
     assert [restored(row["name"]) for row in rows(folder / "predictions.csv")] == names
 
 
 @given(name=NAMES)
 def test_no_cell_is_a_formula_to_a_spreadsheet(folder, name):
-    """Neither a name nor a message begins, after blanks, with a sign that starts a formula."""
+    """No name and no message begins with a sign that starts a formula, not even after blanks."""
     failures = {0: Failure(FailureCode.BROKEN, name)}
     write_errors(folder / "errors.csv", results([name], failures=failures))
     (row,) = rows(folder / "errors.csv")
@@ -63,23 +64,24 @@ def test_no_cell_is_a_formula_to_a_spreadsheet(folder, name):
 
 @pytest.mark.parametrize("name", ["=1+2", "+1", "-1.png", "@SUM(A1)", "\t=1", " =1", "＝1"])  # noqa: RUF001 - as above
 def test_a_name_that_is_a_formula_still_names_the_same_file(tmp_path, name):
-    """`./` in front changes no path: a program that opens the name finds the image."""
+    """`./` in front does not change a path, so a program that opens the name finds the image."""
     write_predictions(tmp_path / "predictions.csv", results([name]))
     (row,) = rows(tmp_path / "predictions.csv")
     assert row["name"] == f"./{name}"
     assert Path(row["name"]) == Path(name)
 
 
-def test_a_name_that_is_no_utf8_leaves_the_file_readable(tmp_path):
+def test_a_name_that_is_not_utf8_leaves_the_file_readable(tmp_path):
     """A byte 0xE9 in a name is written as Python prints it, and the file is valid UTF-8."""
     write_predictions(tmp_path / "predictions.csv", results([b"caf\xe9.png".decode(errors="surrogateescape"), "b"]))
     assert [row["name"] for row in rows(tmp_path / "predictions.csv")] == ["caf\\udce9.png", "b"]
 
 
 def test_each_row_has_the_answer_or_the_reason(tmp_path):
-    """A classified image has digit, confidence, doubt and model; a failed one code and message, and no digit."""
+    """A classified image has digit, confidence, review and model. A failed one has code and message, and no digit."""
     failure = Failure(FailureCode.BLANK, "Nothing is drawn on it.")
-    write_predictions(tmp_path / "predictions.csv", results(["a", "b"], failures={1: failure}), 0.5)
+    job = results(["a", "b"], failures={1: failure})
+    write_predictions(tmp_path / "predictions.csv", job, select(job, 0.5))
     assert rows(tmp_path / "predictions.csv") == [
         {"name": "a", "label": "7", "digit": "3", "confidence": "0.25", "review": "yes", "model": "v1"}
         | {"error": "", "message": ""},
@@ -97,7 +99,7 @@ def test_each_row_has_the_answer_or_the_reason(tmp_path):
 
 
 def test_probabilities_have_columns_only_where_they_were_asked_for(tmp_path):
-    """p0 to p9 stand for the classified, and are empty for the failed."""
+    """p0 to p9 are filled for classified images and empty for failed ones."""
     probabilities = np.full((2, 10), np.nan, np.float32)
     probabilities[0] = np.arange(10) / 45
     failures = {1: Failure(FailureCode.EMPTY, "The file is empty.")}
@@ -110,16 +112,16 @@ def test_probabilities_have_columns_only_where_they_were_asked_for(tmp_path):
 
 
 def test_review_lists_what_is_below_the_threshold_least_certain_first(tmp_path):
-    """An image just at the threshold is not below it, and a failed one has no confidence to be low."""
+    """An image exactly at the threshold is not listed, and neither is a failed one, which has no confidence."""
     job = results(list("abcd"), failures={3: Failure(FailureCode.EMPTY, "The file is empty.")})
     job.confidences[:3] = [0.8, 0.9, 0.3]
-    write_review(tmp_path / "review.csv", job, 0.9, "/scans/")
-    write_predictions(tmp_path / "predictions.csv", job, 0.9)
+    write_review(tmp_path / "review.csv", job, select(job, 0.9), "/scans/")
+    write_predictions(tmp_path / "predictions.csv", job, select(job, 0.9))
     assert [row["name"] for row in rows(tmp_path / "review.csv")] == ["c", "a"]
     assert [row["path"] for row in rows(tmp_path / "review.csv")] == ["/scans/c", "/scans/a"]
     assert [row["review"] for row in rows(tmp_path / "predictions.csv")] == ["yes", "", "yes", ""]
     write_predictions(tmp_path / "predictions.csv", job)
-    assert {row["review"] for row in rows(tmp_path / "predictions.csv")} == {""}, "where nothing is doubted"
+    assert {row["review"] for row in rows(tmp_path / "predictions.csv")} == {""}, "without a threshold"
 
 
 def test_errors_lists_the_failed_alone(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from model.errors import Failure, FailureCode, UsageError
 from producer.jobs.results import Results
+from producer.report.selection import select
 from producer.report.tables import write_review
 from producer.sources import open_path_list, open_source
 
@@ -99,7 +100,7 @@ def test_a_review_sheet_leads_back_to_every_image(tmp_path, name):
     results = Results(
         [image.name], np.array([-1], np.int8), np.array([3], np.int8), np.array([0.4], np.float32), None, ["v"], {}
     )
-    write_review(tmp_path / "review.csv", results, 0.8, source.root)
+    write_review(tmp_path / "review.csv", results, select(results, 0.8), source.root)
     text = (tmp_path / "review.csv").read_text()
     (tmp_path / "review.csv").write_text(text.replace('"",3,', "7,3,"))
     assert [(back.content, back.label) for back in open_path_list(tmp_path / "review.csv")] == [(b"content", 7)]

@@ -1,8 +1,8 @@
-"""Showing what a job gave: the report's headline, or a line for each image."""
+"""The results of a job: the report with its headline, or a line for each image."""
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,35 +13,39 @@ from numpy.typing import NDArray
 from model.errors import ImageError
 from model.images.preprocess import preprocess
 from producer.cli.display.progress import showing
-from producer.cli.exits import Exit, complain, printable
+from producer.cli.exits import ExitCode
+from producer.cli.notices import print_notice, printable
 from producer.jobs.results import NONE, Results
 from producer.jobs.submission import FinishedJob
 from producer.report import Summary, write_report
-from producer.report.page import MAX_LEAST_CERTAIN, MAX_MISTAKES
-from producer.report.selection import doubted, least_certain, mistakes
+from producer.report.selection import doubted
 from producer.sources import Source
 
 
 def report_job(
     finished: FinishedJob, folder: Path, source: Source | None, min_confidence: float | None, *, as_json: bool
-) -> Exit:
-    """Write a job's report and print its headline; return the exit code.
+) -> ExitCode:
+    """Write a job's report, print its headline and return the exit code.
 
     Args:
-        finished: the job.
-        folder: of the report.
-        source: where its images can be read again for the pictures, or None.
-        min_confidence: below it an image is listed for review.
-        as_json: print report.json instead.
+        finished: Job that has ended.
+        folder: Folder of the report.
+        source: Source of the job's images, read again for the pictures, or None for a report without pictures.
+        min_confidence: Confidence, 0 to 1, below which an image is listed for review, or None for no review.
+        as_json: Whether to print report.json instead of the headline.
     """
-    results, run = finished.results, finished.info
+    results = finished.results
+
+    def read_pictures(indices: Sequence[int]) -> Mapping[int, NDArray[np.uint8]]:
+        return {} if source is None else _read_pictures(source, results, indices)
+
     with showing("Writing the report", quiet=as_json):
         summary = write_report(
             folder,
             results,
-            run,
-            card=json.loads(finished.card.dumps()) if finished.card else None,
-            picture=_pictures(results, source),
+            finished.info,
+            card=finished.card,
+            read_pictures=read_pictures,
             min_confidence=min_confidence,
             root=source.root if source else "",
         )
@@ -50,12 +54,12 @@ def report_job(
     else:
         print_headline(summary, folder)
     for notice in summary.notices:
-        complain(notice)
-    return Exit.SOME_FAILED if results.failures else Exit.WELL
+        print_notice(notice)
+    return ExitCode.SOME_FAILED if results.failures else ExitCode.OK
 
 
 def print_headline(summary: Summary, folder: Path) -> None:
-    """Print what matters of a report: counts, accuracy with its denominator, speed, model, where the page is."""
+    """Print the main figures of a report: counts, accuracy with its denominator, speed, model, and its path."""
     rate = f" ({summary.images_per_second:,.0f} images/s)" if summary.images_per_second else ""
     click.echo(f"images    {summary.images:,} in {summary.seconds:.1f} s{rate}")
     if summary.accuracy is not None:
@@ -64,16 +68,16 @@ def print_headline(summary: Summary, folder: Path) -> None:
         click.echo(f"accuracy  {accuracy}  ({counts})")
     if summary.failed:
         codes = ", ".join(f"{count:,} {code}" for code, count in summary.failures.items())
-        click.echo(click.style(f"failed    {summary.failed:,}  ({codes}); errors.csv says why", fg="yellow"))
+        click.echo(click.style(f"failed    {summary.failed:,}  ({codes}); errors.csv has the reasons", fg="yellow"))
     if summary.review:
         doubt = f"review    {summary.review:,}  (confidence below {summary.min_confidence:g}); review.csv lists them"
         click.echo(click.style(doubt, fg="yellow"))
-    click.echo(f"model     {', '.join(summary.model_versions) or 'none was reached'}")
+    click.echo(f"model     {', '.join(summary.model_versions) or 'none, because no image reached one'}")
     click.echo(f"report    {folder / 'report.html'}")
 
 
 def print_answers(results: Results, min_confidence: float | None, *, as_json: bool) -> None:
-    """Print a line for each image: name, digit, confidence and whether that is low, or why there is no digit."""
+    """Print a line for each image: name, digit and confidence, or the reason why there is no digit."""
     rows = answers(results, min_confidence)
     if as_json:
         click.echo(json.dumps(rows))
@@ -81,7 +85,7 @@ def print_answers(results: Results, min_confidence: float | None, *, as_json: bo
     names = [printable(name) for name in results.names]
     width = min(max(map(len, names), default=0), 60)
     for row, name in zip(rows, names, strict=True):
-        click.echo(f"{name:{width}}  {wording(row)}")
+        click.echo(f"{name:{width}}  {answer_text(row)}")
 
 
 def answers(results: Results, min_confidence: float | None) -> list[dict[str, Any]]:
@@ -90,13 +94,13 @@ def answers(results: Results, min_confidence: float | None) -> list[dict[str, An
     return [_answer(results, row, review=review[row]) for row in range(len(results))]
 
 
-def wording(answer: dict[str, Any], *, styled: bool = True) -> str:
-    """Return one of `answers` in words: digit and confidence, or why there is none."""
+def answer_text(answer: dict[str, Any], *, styled: bool = True) -> str:
+    """Return one of `answers` in words: digit and confidence, or the reason why there is no digit."""
     style = click.style if styled else lambda text, **_: text
     if answer["digit"] is None:
         return f"{style('-', fg='red')}  {answer['error']}: {printable(answer['message'])}"
     words = f"{style(str(answer['digit']), bold=True)}  {100 * answer['confidence']:.1f} %"
-    return words + style("  unsure, may be no digit: review", fg="yellow") if answer["review"] else words
+    return words + style("  unsure, may not be a digit: review", fg="yellow") if answer["review"] else words
 
 
 def _answer(results: Results, row: int, *, review: bool) -> dict[str, Any]:
@@ -116,24 +120,20 @@ def _answer(results: Results, row: int, *, review: bool) -> dict[str, Any]:
     return answer
 
 
-def _pictures(results: Results, source: Source | None) -> Callable[[int], NDArray[np.uint8] | None]:
-    """Return what draws image number i as the network saw it: read again at the source, decoded here.
+def _read_pictures(source: Source, results: Results, indices: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
+    """Read images again at their source and return them as the network saw them.
 
-    All that a report may draw is read in one pass: one by one, a compressed archive would be read from its beginning
-    for each.
+    One pass reads them all. One by one, a compressed archive would be read from its beginning for each.
     """
-    if source is None:
-        return lambda _: None
-    rows = [*mistakes(results)[:MAX_MISTAKES], *least_certain(results, MAX_LEAST_CERTAIN)]
-    contents = source.read_many({results.names[row] for row in rows})
-
-    def picture(row: int) -> NDArray[np.uint8] | None:
-        content = contents.get(results.names[row])
-        if not isinstance(content, bytes):
-            return content
-        try:
-            return preprocess(content)
-        except ImageError:
-            return None
-
-    return picture
+    contents = source.read_many({results.names[index] for index in indices})
+    pictures = {}
+    for index in indices:
+        content = contents.get(results.names[index])
+        if isinstance(content, bytes):
+            try:
+                content = preprocess(content)
+            except ImageError:
+                continue
+        if content is not None:
+            pictures[index] = content
+    return pictures

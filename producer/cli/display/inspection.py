@@ -1,4 +1,4 @@
-"""Pictures of the steps to what the network is shown: in half-height characters on a terminal, or as a PNG file."""
+"""Pictures of the stages of preprocessing: in half-height characters on a terminal, or as a PNG file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from model.images.stages import Stage
-from producer.cli.display.answers import wording
-from producer.cli.exits import printable
+from producer.cli.display.job_results import answer_text
+from producer.cli.notices import printable
 
 CAPTIONS = {
     Stage.IMAGE: "the image",
@@ -23,13 +23,13 @@ CAPTIONS = {
     Stage.INK: "ink on it",
     Stage.DIGIT: "the digit",
     Stage.STROKES: "usual strokes",
-    Stage.SHOWN: "what is shown",
+    Stage.SHOWN: "network input",
 }
 
-_SIDE = 28  # pixels of a picture on a terminal: those of what the network is shown
-_GAP = 3  # columns between two
-_SHADES = " .:-=+*#%@"  # where a terminal has no colours
-_TILE, _MARGIN, _LINE = 168, 12, 22  # pixels of the PNG file; a tile is six times what the network is shown
+_SIDE = 28  # pixels of a picture on a terminal, like the network's input
+_GAP = 3  # columns between two pictures
+_SHADES = " .:-=+*#%@"  # for terminals without colours
+_TILE, _MARGIN, _LINE = 168, 12, 22  # pixels of the PNG file; a tile is six times the network's input
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +37,28 @@ class Inspected:
     """One image.
 
     Attributes:
-        answer: as `digitmill classify --json` prints it, with probabilities.
-        steps: the image after each step that it got through, uint8 (height, width).
+        answer: Answer as `digitmill classify --json` prints it, with probabilities.
+        stages: Image after each stage that succeeded, uint8 (height, width).
     """
 
     answer: dict[str, Any]
-    steps: dict[str, NDArray[np.uint8]]
+    stages: dict[str, NDArray[np.uint8]]
 
     def as_json(self) -> dict[str, Any]:
-        """The answer, and of each step the height and width; of the last one the pixels too."""
-        body = self.answer | {"steps": {name: list(image.shape) for name, image in self.steps.items()}}
-        if Stage.SHOWN in self.steps:
-            body["shown"] = self.steps[Stage.SHOWN].tolist()
+        """Return the answer, height and width of each stage, and the pixels of the last stage."""
+        body = self.answer | {"steps": {name: list(image.shape) for name, image in self.stages.items()}}
+        if Stage.SHOWN in self.stages:
+            body["shown"] = self.stages[Stage.SHOWN].tolist()
         return body
 
 
 def print_inspected(inspected: Sequence[Inspected]) -> None:
-    """Print the pictures of each image, as many beside each other as there is room for, and how it was read."""
+    """Print the pictures of each image, side by side where there is room, and its digit."""
     console = Console(highlight=False)
     a_row = max(1, (console.width + _GAP) // (_SIDE + _GAP))
     for each in inspected:
         console.print(Text(printable(each.answer["name"]), style="bold"))
-        pictures = list(each.steps.items())
+        pictures = list(each.stages.items())
         for start in range(0, len(pictures), a_row):
             row = pictures[start : start + a_row]
             table = Table.grid(padding=(0, _GAP, 0, 0))
@@ -71,8 +71,8 @@ def print_inspected(inspected: Sequence[Inspected]) -> None:
 
 
 def _reading(answer: dict[str, Any]) -> list[Text]:
-    """How it was read, in words, and the likeliest digits as bars."""
-    lines = [Text.from_ansi(wording(answer))]
+    """Return the answer in words, and bars for the most likely digits."""
+    lines = [Text.from_ansi(answer_text(answer))]
     probabilities = np.array(answer.get("probabilities") or [])
     for digit in np.argsort(-probabilities, kind="stable")[:3].tolist():
         share = float(probabilities[digit])
@@ -81,7 +81,7 @@ def _reading(answer: dict[str, Any]) -> list[Text]:
 
 
 def _characters(image: NDArray[np.uint8], *, colours: bool) -> Text:
-    """The picture, `_SIDE` columns wide at most: each character is two pixels, one above the other."""
+    """Return the picture, at most `_SIDE` columns wide. Each character is two pixels, one above the other."""
     small = _within(image, _SIDE)
     if len(small) % 2:
         small = np.vstack([small, small[-1:]])
@@ -99,19 +99,23 @@ def _characters(image: NDArray[np.uint8], *, colours: bool) -> Text:
 def save_sheet(inspected: Sequence[Inspected], path: Path) -> None:
     """Write the pictures as one PNG file, a row for each image.
 
+    Args:
+        inspected: Images with their stages.
+        path: File to write.
+
     Raises:
-        OSError: it cannot be written.
+        OSError: The file cannot be written.
     """
-    columns = max(1, *(len(each.steps) for each in inspected))
+    columns = max(1, *(len(each.stages) for each in inspected))
     font = ImageFont.load_default(15)
     height = _TILE + 2 * _LINE + 2 * _MARGIN
     sheet = Image.new("L", (columns * (_TILE + _MARGIN) + _MARGIN, height * len(inspected)), 255)
     draw = ImageDraw.Draw(sheet)
     for row, each in enumerate(inspected):
         top = row * height + _MARGIN
-        heading = f"{printable(each.answer['name'])}   {wording(each.answer, styled=False)}"
+        heading = f"{printable(each.answer['name'])}   {answer_text(each.answer, styled=False)}"
         draw.text((_MARGIN, top), heading, fill=0, font=font)
-        for column, (name, image) in enumerate(each.steps.items()):
+        for column, (name, image) in enumerate(each.stages.items()):
             left = _MARGIN + column * (_TILE + _MARGIN)
             tile = _within(image, _TILE, enlarge=True)
             sheet.paste(Image.fromarray(tile), (left, top + _LINE))
@@ -121,10 +125,13 @@ def save_sheet(inspected: Sequence[Inspected], path: Path) -> None:
 
 
 def _within(image: NDArray[np.uint8], side: int, *, enlarge: bool = False) -> NDArray[np.uint8]:
-    """The image with its longer side brought to this many pixels; a smaller one stays as it is, or is enlarged."""
+    """Return the image scaled so that its longer side has `side` pixels.
+
+    A smaller image is enlarged only if `enlarge` is set.
+    """
     scale = side / max(image.shape)
     if scale >= 1 and not enlarge:
         return image
     height, width = (max(1, round(length * scale)) for length in image.shape)
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
-    return cv2.resize(image, (width, height), interpolation=way).astype(np.uint8, copy=False)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+    return cv2.resize(image, (width, height), interpolation=interpolation).astype(np.uint8, copy=False)

@@ -1,4 +1,4 @@
-"""Images as the network saw them, as data URIs: the page needs no file beside it."""
+"""Pictures as `data:` addresses, so that the page needs no other file."""
 
 from base64 import b64encode
 from io import BytesIO
@@ -9,7 +9,11 @@ from PIL import Image
 
 
 def data_uri(pixels: NDArray[np.uint8]) -> str:
-    """Return a PNG file in a `data:` address; `pixels` is (height, width) uint8, 0 black to 255 white."""
+    """Return a PNG file as a `data:` address.
+
+    Args:
+        pixels: uint8 (height, width), 0 for black to 255 for white.
+    """
     file = BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return "data:image/png;base64," + b64encode(file.getvalue()).decode("ascii")

@@ -1,0 +1,80 @@
+"""The JSON that commands print of records.
+
+Its keys are public: scripts rely on them, so they stay when an attribute gets another name.
+"""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from producer.teaching import TeachingCounts
+    from worker.contract.ledger import JobStatus, WorkerStatus
+    from worker.contract.registry import LiveChange, ServiceCounts
+    from worker.contract.teaching import LabelChange, Summary
+    from worker.contract.training import ScheduleStatus, TrainingStatus
+
+
+def job(status: "JobStatus") -> dict[str, Any]:
+    """Return a job as `jobs`, `show`, `wait`, `cancel` and `status` print it."""
+    return _with_keys(asdict(status), {"unacknowledged": "unread"})
+
+
+def worker(status: "WorkerStatus") -> dict[str, Any]:
+    """Return a worker as `status` prints it."""
+    return asdict(status)
+
+
+def training(status: "TrainingStatus") -> dict[str, Any]:
+    """Return a training as `train` and `status` print it."""
+    return _with_keys(asdict(status), {"options": "order"})
+
+
+def schedule(status: "ScheduleStatus") -> dict[str, Any]:
+    """Return the schedule as `status` prints it."""
+    return asdict(status)
+
+
+def live_change(change: "LiveChange") -> dict[str, Any]:
+    """Return a change of the live model as `models list` and `models show` print it."""
+    return asdict(change)
+
+
+def service_counts(counts: "ServiceCounts") -> dict[str, Any]:
+    """Return what a version has answered as `models compare` prints it."""
+    return asdict(counts)
+
+
+def taught(summary: "Summary") -> dict[str, Any]:
+    """Return the figures of the taught images as `status` and `teach --list` print them."""
+    return asdict(summary)
+
+
+def taught_image(change: "LabelChange", *, waiting: bool) -> dict[str, Any]:
+    """Return one taught image as `teach --list` prints it.
+
+    Args:
+        change: Label of the image.
+        waiting: Whether it still waits for the trainer.
+    """
+    return {
+        "sha256": change.sha256,
+        "label": change.label,
+        "name": change.name,
+        "when": round(change.when, 3),
+        "waiting": waiting,
+    }
+
+
+def teaching_counts(counts: "TeachingCounts") -> dict[str, Any]:
+    """Return what became of the images as `teach` prints it."""
+    body = asdict(counts)
+    body["failed"] = [
+        {"name": name, "error": str(failure.code), "message": failure.sentence}
+        for name, failure in body.pop("failures").items()
+    ]
+    return body
+
+
+def _with_keys(body: dict[str, Any], keys: dict[str, str]) -> dict[str, Any]:
+    """Return `body` in its order, with the keys of scripts in place of attribute names."""
+    return {keys.get(name, name): value for name, value in body.items()}

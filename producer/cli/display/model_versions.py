@@ -1,0 +1,219 @@
+"""The versions of the model: their list, one card, and two cards side by side."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.text import Text
+
+from model.cards.card import Card, Score
+from model.cards.decision import Decision, ModelAssessment
+from producer.cli.display.tables import Cell, Column, print_table
+from producer.cli.display.wording import age, counted
+from producer.cli.notices import printable
+from worker.contract.ledger import WorkerStatus
+from worker.contract.registry import Alias, Aliases, LiveChange, PublishedVersion, ServiceCounts
+
+MAX_RECALLS = 3
+"""Number of digits whose recalls a comparison shows: those that differ most."""
+
+SERVICE_ROWS: tuple[tuple[str, Callable[[ServiceCounts], str]], ...] = (
+    ("in service, images", lambda counts: f"{counts.images:,}"),
+    ("  failed", lambda counts: _share(counts.errors, counts.images + counts.errors)),
+    ("  left for review", lambda counts: _share(counts.review, counts.images)),
+    ("  mean confidence", lambda counts: _share(counts.confidence / 1000, counts.images)),
+    ("  unlike the one before", lambda counts: _share(counts.disagreed, counts.shadowed)),
+)
+"""Rows of a comparison about service: a name, and how to read the value from the counts of a version."""
+
+GATE_ROWS: tuple[tuple[str, Callable[[ModelAssessment], str]], ...] = (
+    ("at the gate, validation", lambda assessment: _percent(assessment.validation.accuracy)),
+    ("  held-out taught", lambda assessment: _percent(assessment.taught.accuracy) if assessment.taught else "-"),
+    ("  size", lambda assessment: f"{assessment.bytes / 1024:,.0f} KiB"),
+    ("  speed, one thread", lambda assessment: f"{assessment.images_per_second:,.0f}/s"),
+)
+"""Rows about the gate, where both versions classified the same images."""
+
+
+def listed(
+    versions: Sequence[PublishedVersion], aliases: Aliases, workers: Sequence[WorkerStatus], baseline: Card
+) -> list[dict[str, Any]]:
+    """Return a row for each version, as `models list --json` prints it.
+
+    Args:
+        versions: All published versions.
+        aliases: Which version has which alias.
+        workers: Workers, each with the version that it serves.
+        baseline: Card of the version that ships with the package.
+    """
+    return [
+        {
+            "version": each.version,
+            "aliases": named(each.version, aliases, baseline),
+            "published": each.published,
+            "test": each.card and each.card.test.int8.accuracy,
+            "validation": each.card and each.card.validation.int8.accuracy,
+            "data": each.card and each.card.data.name,
+            "images": each.card and each.card.data.train,
+            "parent": each.card and each.card.parent,
+            "workers": [worker.name for worker in workers if worker.model == each.version],
+            "problem": each.problem,
+        }
+        for each in versions
+    ]
+
+
+def named(version: str, aliases: Aliases, baseline: Card) -> list[str]:
+    """Return all aliases of a version, including `baseline`."""
+    found = [*aliases.of(version), *([Alias.BASELINE] if version == baseline.version else [])]
+    return [str(alias) for alias in found]
+
+
+def print_list(rows: Sequence[dict[str, Any]], history: Sequence[LiveChange]) -> None:
+    """Print a line for each version, and the last change of the live version.
+
+    Args:
+        rows: Rows as `listed` returns them.
+        history: Changes of the live version, newest first.
+    """
+    print_table(
+        [
+            Column("VERSION"),
+            Column("ALIAS"),
+            Column("AGE", numbers=True),
+            Column("TEST", numbers=True),
+            Column("VALID.", numbers=True),
+            Column("WORKERS", numbers=True),
+            Column("TRAINED ON", wraps=True),
+        ],
+        [_list_row(row) for row in rows],
+    )
+    if history:
+        click.echo(f"\n{_described(history[0])}")
+
+
+def _list_row(row: dict[str, Any]) -> list[Cell]:
+    alias = Text(", ".join(row["aliases"]), style="green" if "live" in row["aliases"] else "")
+    start = [row["version"], alias, age(row["published"])]
+    if row["problem"]:
+        return [*start, "-", "-", "-", Text(printable(row["problem"]), style="red")]
+    workers = f"{len(row['workers']):,}" if row["workers"] else "-"
+    data = f"{row['data']}, {counted(row['images'], 'image')}"
+    return [*start, _percent(row["test"]), _percent(row["validation"]), workers, data]
+
+
+def print_card(card: Card, aliases: Sequence[str], changes: Sequence[LiveChange], decision: Decision | None) -> None:
+    """Print what matters of a card, what the gate decided, and when the version became live or ceased to be.
+
+    Args:
+        card: Card of the version.
+        aliases: Aliases of the version.
+        changes: Changes of the live version that concern this one.
+        decision: Decision of the gate about the version, or None.
+    """
+    created = age(datetime.fromisoformat(card.created).timestamp())
+    click.echo(f"version     {click.style(card.version, bold=True)}  {', '.join(aliases)}".rstrip())
+    after = "refined from" if card.refined else "parent"
+    click.echo(f"created     {card.created} ({created} ago), {after} {card.parent or 'none'}")
+    click.echo(
+        f"data        {printable(card.data.name)}: {card.data.train:,} to train, {card.data.validation:,} to validate, "
+        f"{card.data.test:,} to test (sha256 {card.data.sha256[:8]}…)"
+    )
+    click.echo(f"training    {counted(len(card.epochs), 'epoch')}, seed {card.seed}")
+    for name, scores in (("test", card.test), ("validation", card.validation)):
+        click.echo(f"{name:<11} {_score(scores.int8)} int8; {_percent(scores.float.accuracy)} float")
+    click.echo(f"agreement   {_score(card.agreement)} of int8 with float")
+    click.echo(f"confidence  temperature {card.temperature:.3f}, calibration error {_percent(card.calibration_error)}")
+    click.echo(f"files       {', '.join(f'{name} {sha256[:8]}…' for name, sha256 in card.files.items())}")
+    if decision:
+        click.echo(f"gate        {printable(decision.reason)}")
+    for change in changes:
+        click.echo(f"history     {_described(change)}")
+    click.echo()
+    print_table(
+        [Column("DIGIT"), *(Column(str(digit), numbers=True) for digit in range(10))],
+        [
+            [name, *(f"{100 * getattr(score, name):.2f}" for score in card.per_class)]
+            for name in ("precision", "recall")
+        ],
+    )
+
+
+def compared(card: Card, other: Card) -> list[dict[str, Any]]:
+    """Return the figures of two cards side by side: name, both shares, and whether more is better."""
+    recalls = [(some.recall, others.recall) for some, others in zip(card.per_class, other.per_class, strict=True)]
+    differing = sorted((-abs(some - others), digit) for digit, (some, others) in enumerate(recalls) if some != others)
+    rows = [
+        ("test, int8", card.test.int8.accuracy, other.test.int8.accuracy, True),
+        ("test, float", card.test.float.accuracy, other.test.float.accuracy, True),
+        ("validation, int8", card.validation.int8.accuracy, other.validation.int8.accuracy, True),
+        ("validation, float", card.validation.float.accuracy, other.validation.float.accuracy, True),
+        ("int8 agrees with float", card.agreement.accuracy, other.agreement.accuracy, True),
+        ("calibration error", card.calibration_error, other.calibration_error, False),
+        *((f"recall of {digit}", *recalls[digit], True) for _, digit in differing[:MAX_RECALLS]),
+    ]
+    return [{"figure": name, "a": a, "b": b, "more_is_better": better} for name, a, b, better in rows]
+
+
+def print_comparison(
+    cards: Sequence[Card], rows: Sequence[dict[str, Any]], counts: Sequence[ServiceCounts], decision: Decision | None
+) -> None:
+    """Print two versions side by side: their cards with the difference in percentage points, and their service.
+
+    Args:
+        cards: Cards of both versions.
+        rows: Rows as `compared` returns them.
+        counts: What both versions have answered.
+        decision: Decision of the gate if it compared these two, or None.
+    """
+    table: list[list[Cell]] = [
+        [row["figure"], _percent(row["a"]), _percent(row["b"]), _difference(row)] for row in rows
+    ]
+
+    def add(name: str, values: Sequence[str]) -> None:
+        table.append([name, *values, ""])
+
+    add("images trained on", [f"{card.data.train:,}" for card in cards])
+    add("epochs", [f"{len(card.epochs):,}" for card in cards])
+    add("temperature", [f"{card.temperature:.3f}" for card in cards])
+    if decision:
+        assessments = [decision.candidate, decision.live]
+        if assessments[0].version != cards[0].version:
+            assessments.reverse()
+        for name, of_assessment in GATE_ROWS:
+            add(name, [of_assessment(assessment) for assessment in assessments])
+    for name, of_counts in SERVICE_ROWS:
+        add(name, [of_counts(each) for each in counts])
+    versions = [Column(card.version, numbers=True) for card in cards]
+    print_table([Column(""), *versions, Column("A - B", numbers=True)], table)
+    if decision:
+        click.echo(printable(decision.reason))
+    elif cards[0].data.sha256 != cards[1].data.sha256:
+        click.echo("These versions were trained and judged on different data: small differences mean nothing.")
+
+
+def _difference(row: dict[str, Any]) -> Text:
+    points = 100 * (row["a"] - row["b"])
+    colour = "" if abs(points) < 0.005 else "green" if (points > 0) == row["more_is_better"] else "red"
+    return Text(f"{points:+.2f}", style=colour)
+
+
+def _described(change: LiveChange) -> str:
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(change.at))
+    verb = "promoted" if change.action == "promote" else "rolled back to"
+    why = printable(f"by {change.who}: {change.reason}")
+    return f"{when}  {verb} {change.version}, live before: {change.before}, {why}"
+
+
+def _score(score: Score) -> str:
+    return f"{_percent(score.accuracy)} (95 %: {100 * score.low:.2f} to {100 * score.high:.2f})"
+
+
+def _share(count: float, of: int) -> str:
+    return _percent(count / of) if of else "-"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"

@@ -1,0 +1,116 @@
+"""The taught images, and what became of images that a command taught or removed."""
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import click
+
+from model.errors import FailureCode
+from producer.cli.display import json_output
+from producer.cli.display.tables import Column, print_table
+from producer.cli.display.wording import age, counted
+from producer.cli.notices import print_notice
+from producer.teaching import TeachingCounts, await_kept
+from worker.contract.teaching import Summary, Teaching
+from worker.contract.training import Trainings
+
+if TYPE_CHECKING:
+    from producer.mill.connection import Connection
+
+MAX_LISTED = 10
+"""Number of taught images that the list for people shows. JSON has all."""
+
+SHA256_SHOWN = 12
+"""Number of digits of a SHA-256 that the list for people shows."""
+
+NO_TRAINER = "no trainer is running, so the images wait in Redis; `python -m worker.trainer` starts one"
+
+
+def describe(summary: Summary) -> str:
+    """Return the figures of the taught images in words."""
+    waiting = f", {counted(summary.waiting, 'change')} waiting for the trainer" if summary.waiting else ""
+    new = counted(summary.new, "change") if summary.new else "nothing new"
+    return f"{counted(summary.images, 'image')}{waiting}, {new} since the last training"
+
+
+def print_list(connection: "Connection", *, as_json: bool) -> None:
+    """Print counts and the latest taught images, with those that wait for the trainer. JSON has all images."""
+    teaching = Teaching(connection.client)
+    summary, (kept, waiting) = teaching.summary(), teaching.lessons()
+    last = {change.sha256: change for change in [*kept, *waiting]}
+    counts = Counter(change.label for change in last.values())
+    digits = [counts[digit] for digit in range(10)]
+    if as_json:
+        unkept = {change.sha256 for change in waiting}
+        rows = [json_output.taught_image(change, waiting=change.sha256 in unkept) for change in last.values()]
+        click.echo(json.dumps({**json_output.taught(summary), "digits": digits, "taught": rows}))
+        return
+    click.echo(f"taught    {describe(summary)}\n")
+    print_table(
+        [Column("DIGIT"), *(Column(str(digit), numbers=True) for digit in range(10))],
+        [["images", *(f"{count:,}" for count in digits)]],
+    )
+    if latest := sorted(last.values(), key=lambda change: change.when, reverse=True)[:MAX_LISTED]:
+        click.echo()
+        print_table(
+            [Column("SHA-256"), Column("LABEL"), Column("AGE", numbers=True), Column("LATEST IMAGES", wraps=True)],
+            [
+                [
+                    change.sha256[:SHA256_SHOWN],
+                    "removed" if change.label is None else str(change.label),
+                    age(change.when),
+                    change.name,
+                ]
+                for change in latest
+            ],
+        )
+    _warn_without_trainer(connection, summary.waiting)
+
+
+def print_failures(counts: TeachingCounts, table: str | None) -> None:
+    """Print, on standard error, each image that could not be used.
+
+    Args:
+        counts: What became of the images.
+        table: CSV file that named the images, or None.
+    """
+    for name, failure in counts.failures.items():
+        print_notice(f"{name}: {failure.code}: {failure.sentence}")
+    if table and any(failure.code is FailureCode.MISSING for failure in counts.failures.values()):
+        print_notice(f"if images have moved: `digitmill teach FOLDER --labels {table}` finds them by their names there")
+
+
+def print_counts(connection: "Connection | None", counts: TeachingCounts) -> None:
+    """Print what became of the images. Without a connection, print what would become of them."""
+    usable = sum(counts.digits)
+    if connection is None:
+        by_digit = ", ".join(f"{digit}: {count:,}" for digit, count in enumerate(counts.digits) if count)
+        click.echo(f"would be  {counted(usable, 'image')} taught{f' ({by_digit})' if by_digit else ''}")
+    elif counts.removed:
+        click.echo(f"removed   {counted(counts.removed, 'image')}")
+    elif usable:
+        corrected = f", {counts.corrected:,} with another label before" if counts.corrected else ""
+        click.echo(f"taught    {counts.new:,} new, {counts.known:,} known{corrected}")
+    if counts.unlabelled:
+        click.echo(f"skipped   {counted(counts.unlabelled, 'image')} without a label")
+    if counts.failures:
+        click.echo(click.style(f"failed    {counted(len(counts.failures), 'image')}", fg="yellow"))
+    if connection and counts.sent:
+        if waiting := await_kept(connection):
+            click.echo(f"waiting   {counted(waiting, 'change')} for the trainer")
+        _warn_without_trainer(connection, waiting)
+        click.echo("next      digitmill train --quick --wait")
+
+
+def print_json(connection: "Connection | None", counts: TeachingCounts) -> None:
+    """Print the same as JSON."""
+    body = json_output.teaching_counts(counts)
+    if connection:
+        body["waiting"] = await_kept(connection)
+    click.echo(json.dumps(body))
+
+
+def _warn_without_trainer(connection: "Connection", waiting: int) -> None:
+    if waiting and not Trainings(connection.client).trainers():
+        print_notice(NO_TRAINER)

@@ -1,0 +1,38 @@
+"""A training and the schedule of trainings in words."""
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from worker.contract.training import ScheduleStatus, TrainingStatus
+
+
+def describe(status: "TrainingStatus") -> str:
+    """Return how a training stands, in words."""
+    if not status.state.ended and not status.held:
+        return "waits for another trainer: its trainer is gone" if status.attempts else "waits for a trainer"
+    if status.state.ended:
+        version = f" as {status.version}" if status.version else ""
+        return f"{status.state}{version}{f': {status.reason}' if status.reason else ''}"
+    if not status.epoch:
+        return status.stage or "starting"
+    left = f", {_duration(status.seconds_left)} left" if status.seconds_left else ""
+    return f"{status.stage}, epoch {status.epoch} of {status.epochs}, {status.accuracy:.2%} so far{left}"
+
+
+def describe_schedule(schedule: "ScheduleStatus") -> str:
+    """Return how the schedule stands, in words."""
+    if not schedule.cron:
+        return "none: DIGITMILL_RETRAIN_CRON is not set where the scheduler runs"
+    due = f", next at {_moment(schedule.next)}" if schedule.next else ""
+    last = f"; {_moment(schedule.handled)}: {schedule.outcome}" if schedule.handled else ""
+    return f"{schedule.cron}{due}{last}"
+
+
+def _moment(when: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(when))
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02} min"

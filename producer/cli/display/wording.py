@@ -1,0 +1,27 @@
+"""Counts and ages in words."""
+
+import time
+
+
+def age(since: float) -> str:
+    """Return the time since a moment in its largest unit: `3 m`.
+
+    Args:
+        since: Unix time, in seconds.
+    """
+    seconds = max(time.time() - since, 0)
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless the number is 1: `1,234 images`.
+
+    Args:
+        number: Number of things.
+        noun: Noun in the singular, whose plural ends in -s or -es.
+    """
+    plural = "" if number == 1 else "es" if noun.endswith(("ch", "sh", "s", "x")) else "s"
+    return f"{number:,} {noun}{plural}"

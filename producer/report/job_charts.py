@@ -1,0 +1,193 @@
+"""The charts of one job. Each is computed once, for the page and for the PNG files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from model import metrics
+from model.cards.card import Card, Epoch
+from model.metrics import Reliability
+from producer.jobs.results import JobInfo, Results
+from producer.report.chart import Axis, Bar, Chart, Dot, Line, Tick, round_values
+from producer.report.series import Confidences, Throughput, confidences, throughput
+from producer.report.summary import Summary
+
+_SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_FLOOR = 0.6  # a logarithmic axis of counts begins below 1, so that a single image still has a bar
+_GAP = 0.05  # of the width of a bin, left free on both sides of its bars
+
+
+@dataclass(frozen=True, slots=True)
+class JobCharts:
+    """The charts of one job. A chart is None where there is nothing to draw.
+
+    Attributes:
+        confidence: Number of images by confidence.
+        calibration: Accuracy against confidence.
+        throughput: Images answered per second over time.
+        training: Loss of the model by epoch.
+    """
+
+    confidence: Chart | None
+    calibration: Chart | None
+    throughput: Chart | None
+    training: Chart | None
+
+
+def charts_of(results: Results, info: JobInfo, summary: Summary, card: Card | None) -> JobCharts:
+    """Return the charts of one job.
+
+    Args:
+        results: All images of the job.
+        info: Times and workers of the job.
+        summary: Figures of the job.
+        card: Card of the model, or None where it is unknown.
+    """
+    course = throughput(info.timeline, info.seconds)
+    return JobCharts(
+        confidence=confidence_chart(confidences(results)) if summary.classified else None,
+        calibration=None
+        if summary.ece is None
+        else calibration_chart(metrics.reliability(results.labels, results.digits, results.confidences), summary.ece),
+        throughput=throughput_chart(course, summary) if course and summary.images_per_second else None,
+        training=training_chart(card.epochs) if card and _fits_a_logarithmic_axis(card.epochs) else None,
+    )
+
+
+def throughput_chart(course: Throughput, summary: Summary) -> Chart:
+    """Return the chart of the images answered per second over the course of a job, with their mean."""
+    edges, rates = course.edges.tolist(), course.rates.tolist()
+    mean = summary.images_per_second or 0.0
+    high = max(*rates, mean) * 1.08
+    return Chart(
+        name="throughput",
+        title="Throughput over time",
+        description=f"{mean:,.0f} images per second on average, between {min(rates):,.0f} and {max(rates):,.0f}.",
+        headline=f"Throughput: {summary.images:,} images in {summary.seconds:.2f} s",
+        x=Axis(
+            "seconds since the start",
+            0.0,
+            edges[-1],
+            [Tick(value, f"{value:g}") for value in round_values(0, edges[-1])],
+        ),
+        y=Axis("images per second", 0.0, high, [Tick(value, f"{value:,.10g}") for value in round_values(0, high)]),
+        bars=[
+            Bar(start, end, rate, "plain", f"{start:.2f} s to {end:.2f} s: {rate:,.0f} images/s")
+            for start, end, rate in zip(edges, edges[1:], rates, strict=False)
+        ],
+        lines=[Line([(0.0, mean), (edges[-1], mean)], "mean")],
+        legend=[("mean", f"mean of the whole job: {mean:,.0f}")],
+    )
+
+
+def confidence_chart(counts: Confidences) -> Chart:
+    """Return the chart of how many images have which confidence: right, wrong and unlabelled ones side by side."""
+    series = {
+        kind: values.tolist()
+        for kind, values in (("right", counts.right), ("wrong", counts.wrong), ("unlabelled", counts.unlabelled))
+        if values.any()
+    }
+    high = 1.3 * max(max(values) for values in series.values())
+    edges = counts.edges.tolist()
+    bin_width = edges[1] - edges[0]
+    width = bin_width * (1 - 2 * _GAP) / len(series)
+    only_unlabelled = series.keys() == {"unlabelled"}
+    bars = [
+        Bar(
+            edges[bin_] + bin_width * _GAP + place * width,
+            edges[bin_] + bin_width * _GAP + (place + 1) * width,
+            count,
+            "plain" if only_unlabelled else kind,
+            f"confidence {edges[bin_]:.2f} to {edges[bin_ + 1]:.2f}: {count:,} {kind}",
+        )
+        for place, (kind, values) in enumerate(series.items())
+        for bin_, count in enumerate(values)
+        if count
+    ]
+    totals = ", ".join(f"{sum(values):,} {kind}" for kind, values in series.items())
+    return Chart(
+        name="confidence",
+        title="Images by confidence",
+        description=f"Images by confidence, on a logarithmic scale: {totals}.",
+        headline=f"Images by confidence: {totals}",
+        x=Axis("confidence", 0.0, 1.0, _shares()),
+        y=Axis(
+            "images (logarithmic)",
+            _FLOOR,
+            high,
+            [Tick(10.0**power, f"{10**power:,}") for power in range(12) if 10**power <= high],
+            logarithmic=True,
+        ),
+        bars=bars,
+        legend=[] if only_unlabelled else [(kind, kind) for kind in series],
+    )
+
+
+def calibration_chart(reliability: Reliability, error: float) -> Chart:
+    """Return the chart of accuracy against confidence. `error` is the expected calibration error."""
+    most = max(int(reliability.images.max()), 1)
+    points = [
+        (confidence, accuracy, count)
+        for confidence, accuracy, count in zip(
+            reliability.confidence.tolist(), reliability.accuracy.tolist(), reliability.images.tolist(), strict=True
+        )
+        if count
+    ]
+    return Chart(
+        name="calibration",
+        title="Accuracy by confidence",
+        description=f"Accuracy against confidence in {len(points)} groups of images. On average they differ by "
+        f"{100 * error:.2f} percentage points. Below the diagonal the model was too certain, above it too cautious.",
+        headline=f"Calibration: expected calibration error {error:.4f}",
+        x=Axis("mean confidence", 0.0, 1.0, _shares()),
+        y=Axis("accuracy", 0.0, 1.0, _shares()),
+        lines=[Line([(0.0, 0.0), (1.0, 1.0)], "mean")],
+        dots=[
+            Dot(
+                confidence,
+                accuracy,
+                count / most,
+                "plain",
+                f"{count:,} images: mean confidence {100 * confidence:.1f} %, {100 * accuracy:.1f} % right",
+            )
+            for confidence, accuracy, count in points
+        ],
+        legend=[("mean", "confidence equals accuracy"), ("plain", "images, area by number")],
+    )
+
+
+def training_chart(epochs: Sequence[Epoch]) -> Chart:
+    """Return the chart of the loss by epoch, in training and in validation. `epochs` holds two or more."""
+    low = min(min(epoch.loss, epoch.validation_loss) for epoch in epochs) / 1.2
+    high = max(max(epoch.loss, epoch.validation_loss) for epoch in epochs) * 1.2
+    first, last = epochs[0], epochs[-1]
+    numbers = sorted({round(value) for value in round_values(first.number, last.number)})
+    losses = [factor * 10.0**power for power in range(-8, 4) for factor in (1, 2, 5)]
+    change = f"from {first.validation_loss:.4f} to {last.validation_loss:.4f} in {len(epochs)} epochs"
+    return Chart(
+        name="training",
+        title="Training curve",
+        description=f"Validation loss fell {change}.",
+        headline=f"Training: validation loss {change}",
+        x=Axis("epoch", first.number, last.number, [Tick(number, str(number)) for number in numbers]),
+        y=Axis(
+            "loss, nats (logarithmic)",
+            low,
+            high,
+            [Tick(loss, f"{loss:g}") for loss in losses if low <= loss <= high],
+            logarithmic=True,
+        ),
+        lines=[
+            Line([(epoch.number, epoch.loss) for epoch in epochs], "training"),
+            Line([(epoch.number, epoch.validation_loss) for epoch in epochs], "validation"),
+        ],
+        legend=[("training", "training"), ("validation", "validation")],
+    )
+
+
+def _shares() -> list[Tick]:
+    return [Tick(share, f"{100 * share:.0f} %") for share in _SHARES]
+
+
+def _fits_a_logarithmic_axis(epochs: Sequence[Epoch]) -> bool:
+    losses = [loss for epoch in epochs for loss in (epoch.loss, epoch.validation_loss)]
+    return len(epochs) > 1 and all(0 < loss < float("inf") for loss in losses)
