@@ -76,7 +76,7 @@ def teach(
     """
     from producer.cli.display.teaching import print_counts, print_failures, print_json, print_list
     from producer.mill.finding import open_running_mill
-    from producer.teaching import TeachingCounts, lessons, removals
+    from producer.teaching import TeachingCounts, label_changes, removals
     from worker.contract.teaching import Teaching
     from worker.settings import Settings
 
@@ -96,7 +96,7 @@ def teach(
         for note in source.notes:
             print_notice(note)
         only_labelled = bool(table) or labels not in ("auto", "folder")
-        found = lessons(source, counts, digit=digit, only_labelled=only_labelled)
+        found = label_changes(source, counts, digit=digit, only_labelled=only_labelled)
     _send(connection, found, counts, quiet=as_json)
     print_failures(counts, table)
     (print_json if as_json else print_counts)(connection, counts)

@@ -73,8 +73,13 @@ def test_a_temporary_mill_ignores_them(digitmill: Callable[..., "subprocess.Comp
     assert submitted.returncode == 0, submitted.stderr
 
 
-def test_a_running_mill_ignores_them(up: str, digitmill: Callable[..., "subprocess.CompletedProcess[str]"]) -> None:
+def test_a_running_mill_ignores_them(
+    up: str, digitmill: Callable[..., "subprocess.CompletedProcess[str]"], environment: dict[str, str]
+) -> None:
     """`up` starts every role from the folder, and `submit` uses its mill."""
     assert up.startswith("The mill is running"), up
     submitted = digitmill("submit", "digit.png", "--labels", "none")
     assert submitted.returncode == 0, submitted.stderr
+    logs = list((Path(environment["DIGITMILL_DATA"]) / "mill").glob("*.log"))
+    assert logs
+    assert not [log for log in logs if "was imported" in log.read_text()]
