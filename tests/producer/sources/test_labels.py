@@ -201,7 +201,7 @@ def test_the_reports_table_is_a_label_file(tmp_path):
     [
         (b"name,label\n3/a.png,3\ncaf\xe9.png,3\n", "line 3: this is not UTF-8"),
         ("name,label\na.png,1\n".encode("utf-16"), "line 1: this is not UTF-8"),
-        ("name,label\n3/a.png,10\n", "line 2: the label '10' of '3/a.png' is no digit 0 to 9"),
+        ("name,label\n3/a.png,10\n", "line 2: the label '10' of '3/a.png' is not a digit 0 to 9"),
         ("name,label\n3/a.png,3\n\nloose.png,-1\n", "line 4: the label '-1'"),
         ("name,label\nloose.png,seven\n", "line 2: the label 'seven'"),
         ("name,label\nloose.png,³\n", "line 2: the label '³'"),
@@ -213,7 +213,7 @@ def test_the_reports_table_is_a_label_file(tmp_path):
         ("loose.png,x\n", "line 1: this is neither a header"),
         ("a,b,c\n1,2,3\n", "line 1: this is neither a header"),
         ("loose.png\n", "line 1: this is neither a header"),
-        ('name,label\n"loose.png,3\n', "line 2: this is no CSV"),
+        ('name,label\n"loose.png,3\n', "line 2: this is not CSV"),
         ("", "names no images"),
         ("name,label\n\n", "names no images"),
     ],

@@ -84,7 +84,7 @@ def test_archives_are_read_in_their_own_order(tmp_path, table):
 def test_rows_without_a_label_are_passed_over_unread(table):
     """Whatever they name; a table without any label is refused."""
     source = table([("gone.png", ""), ("gone too.png", 4)])
-    assert source.notes == ("1 of 2 rows have no label and are passed over.",)
+    assert source.notes == ("1 of 2 rows have no label and are skipped.",)
     assert list(read(source)) == ["gone too.png"]
     with pytest.raises(UsageError, match="No row of"):
         table([("gone.png", "")])

@@ -175,7 +175,7 @@ def test_only_a_locked_folder_says_what_hides_the_images(open_folder):
     """An empty source is a usage error, with the reason."""
     write(open_folder, "locked/hidden.png")
     (open_folder / "locked").chmod(0)
-    with bound_by_permissions(), pytest.raises(UsageError, match=r"'locked/' hides .* Permission denied"):
+    with bound_by_permissions(), pytest.raises(UsageError, match=r"'locked/' may hide .* Permission denied"):
         open_source(open_folder)
     (open_folder / "locked").chmod(0o700)
 
