@@ -87,7 +87,7 @@ def open_path_list(path: str | Path) -> Source:
             f"No row of {str(path)!r} has a label. Write digits into its column `label`; rows without one are skipped."
         )
     left = len(truths) - len(known)
-    note = f"{left:,} of {len(truths):,} rows have no label and are skipped." if left else None
+    note = f"Rows without a label are skipped: {left:,} of {len(truths):,}." if left else None
     container = PathList(known, (path.absolute().parent, Path.cwd()), _open_container)
     return ContainerSource(container, container.listing, Labels(known, note=note), description=str(path), root="")
 
@@ -156,11 +156,15 @@ def _root(path: Path, container: Container[Any]) -> str:
 def _why_empty(path: Path, listing: Listing[Any]) -> str:
     left_out = len(listing.images) + len(listing.failures)
     if left_out:
-        return f"None of the {left_out:,} images in {str(path)!r} passes --include and --exclude. Change these options."
+        return (
+            f"--include and --exclude leave none of the images in {str(path)!r} ({left_out:,}). Change these options."
+        )
     if listing.gaps:
         name, failure = next(iter(listing.gaps.items()))
         return f"No image was found in {str(path)!r}, and {name!r} may hide some. {failure.sentence}"
-    others = f"; its {listing.ignored:,} files are of other kinds" if listing.ignored else ""
+    others = {0: "", 1: "; its only file is of another kind"}.get(
+        listing.ignored, f"; its {listing.ignored:,} files are of other kinds"
+    )
     return f"There are no images in {str(path)!r} ({', '.join(sorted(IMAGE_SUFFIXES))}){others}. Give another path."
 
 

@@ -236,7 +236,7 @@ def test_a_reports_review_sheet_comes_back_as_lessons(mill, digits, png, tmp_pat
     assert "digitmill teach --csv" in (tmp_path / "report" / "report.html").read_text()
     code, out, err = digitmill("teach", "--csv", review)
     assert (code, "3 new" in out) == (0, True), err
-    assert "rows have no label and are skipped" in err
+    assert "Rows without a label are skipped" in err
     lessons = {Path(lesson.name).name: lesson for lesson in teaching.lessons()[1]}
     assert {name: lesson.label for name, lesson in lessons.items()} == {"1.png": 4, "3.png": 0, "5.png": 9}
     assert np.array_equal(lessons["5.png"].image, digits.images[5])
