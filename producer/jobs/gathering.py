@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from producer.jobs.journal import AnsweredBatch, Journal, ReceivedBatch
@@ -51,7 +51,6 @@ class Gatherer:
         window: Limit of what may be outstanding.
         timeout: Seconds without any worker, or without Redis, after which to give up.
         on_progress: Progress callback, called several times a second.
-        clock: Monotonic time, seconds.
 
     Attributes:
         timeline: Images answered by time, at most `TIMELINE_POINTS` points.
@@ -67,7 +66,6 @@ class Gatherer:
         *,
         timeout: float,
         on_progress: ProgressCallback = ignore_progress,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
         self._ledger = connection.ledger
@@ -76,11 +74,10 @@ class Gatherer:
         self._window = window
         self._timeout = timeout
         self._on_progress = on_progress
-        self._clock = clock
         self._call = RetryingCaller(connection, timeout, self._report_fault)
         self._sender = Sender(connection, job, window, detached=False, call=self._call)
         self._outstanding: dict[int, _OutstandingBatch] = {}
-        self._started = self._last_progress = self._last_sweep = clock()
+        self._started = self._last_progress = self._last_sweep = time.monotonic()
         self._next_worker_check = self._started
         self._sent = self._answered = self._failed = 0
         self._problem = ""
@@ -127,7 +124,7 @@ class Gatherer:
     @property
     def seconds(self) -> float:
         """Seconds since the start."""
-        return self._clock() - self._started
+        return time.monotonic() - self._started
 
     def _send(self, sequence: int, batch: Batch, manifest: Manifest) -> None:
         # The ledger refuses what does not fit. Waiting here first saves sending a batch only to have it refused.
@@ -157,7 +154,7 @@ class Gatherer:
             wait: Seconds to wait for the first one.
         """
         parts = self._call(self._ledger.wait_for_notifications, self._job, wait)
-        now = self._clock()
+        now = time.monotonic()
         if now - self._last_sweep > SWEEP_SECONDS:
             self._last_sweep = now
             parts |= self._call(self._ledger.answered_parts, self._job)
@@ -191,7 +188,7 @@ class Gatherer:
             self._call(self._ledger.acknowledge, complete[answered.sequence])
             del self._outstanding[answered.sequence]
             self._count(answered)
-        self._last_progress = self._clock()
+        self._last_progress = time.monotonic()
         self._problem = ""
 
     def _count(self, batch: AnsweredBatch) -> None:
@@ -217,7 +214,7 @@ class Gatherer:
             self._problem = job.problem
             return
         self._problem = NO_WORKER
-        if self._clock() - self._last_progress > self._timeout:
+        if time.monotonic() - self._last_progress > self._timeout:
             raise NoWorkers(f"No worker answered for {self._timeout:.0f} s. Start workers with `digitmill up`.")
 
     def _report_fault(self, fault: object) -> None:

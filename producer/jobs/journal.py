@@ -190,7 +190,9 @@ def merge(batches: Sequence[AnsweredBatch]) -> Results:
         failed_at_source = batch.manifest.failures
         failures.update({start + row: failure for row, failure in failed_at_source.items()})
         stop = start + len(batch.manifest.names)
-        rows = np.delete(np.arange(start, stop), list(failed_at_source))  # of the images that were sent
+        rows = np.arange(start, stop)
+        if failed_at_source:
+            rows = np.delete(rows, list(failed_at_source))  # the workers never saw these
         start = stop
         for result in batch.results:
             here, rows = rows[: len(result)], rows[len(result) :]

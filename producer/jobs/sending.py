@@ -123,7 +123,6 @@ def send_detached(
     *,
     timeout: float,
     on_progress: ProgressCallback = ignore_progress,
-    clock: Callable[[], float] = time.monotonic,
 ) -> JobState:
     """Send all batches of a job and leave. The answers wait in Redis.
 
@@ -134,7 +133,6 @@ def send_detached(
         window: Limit of what may be outstanding.
         timeout: Seconds without any worker, or without Redis, after which to give up.
         on_progress: Progress callback, called after each batch.
-        clock: Monotonic time, seconds.
 
     Returns:
         The state of the job when Redis has its last batch.
@@ -146,15 +144,15 @@ def send_detached(
     """
     call = RetryingCaller(connection, timeout)
     sender = Sender(connection, job, window, detached=True, call=call)
-    started = last_progress = clock()
+    started = last_progress = time.monotonic()
     sent = rejected = 0
 
     def wait_for_workers() -> None:
         nonlocal last_progress
         connection.reconciler.tick()
         if call(connection.ledger.workers):
-            last_progress = clock()
-        elif clock() - last_progress > timeout:
+            last_progress = time.monotonic()
+        elif time.monotonic() - last_progress > timeout:
             raise NoWorkers(
                 f"No worker was running for {timeout:.0f} s, and the window is full. Start workers with `digitmill up`."
             )
@@ -162,10 +160,10 @@ def send_detached(
 
     for sequence, (batch, manifest) in enumerate(batches):
         sender.send(sequence, batch, manifest, make_room=wait_for_workers)
-        last_progress = clock()
+        last_progress = time.monotonic()
         sent += len(manifest.names)
         rejected += len(manifest.failures)
-        on_progress(JobProgress(sent, rejected, rejected, 0, clock() - started, ""))
+        on_progress(JobProgress(sent, rejected, rejected, 0, time.monotonic() - started, ""))
     return sender.seal(sent)
 
 
