@@ -59,7 +59,7 @@ def jobs(latest: int, as_json: bool) -> None:
             Column("IMAGES", numbers=True),
             Column("FAILED", numbers=True),
             Column("AGE", numbers=True),
-            Column("SOURCE", wraps=True),
+            Column("SOURCE", wraps=20),
         ],
         [
             [
@@ -297,7 +297,7 @@ def _print_running(jobs: "Sequence[JobStatus]") -> None:
             Column("JOB"),
             Column("ANSWERED", numbers=True),
             Column("IMAGES", numbers=True),
-            Column("PROBLEM", wraps=True),
+            Column("PROBLEM", wraps=20),
         ],
         [[job.identifier, f"{job.answered:,}", f"{job.images:,}", job.problem] for job in jobs],
         indent=2,

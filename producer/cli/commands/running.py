@@ -180,15 +180,14 @@ def _this_program() -> str:
     """Return what the user types to start this program again from the current folder."""
     program = Path(sys.argv[0])
     if program.name == "__main__.py":
-        return f"{_shell_word(sys.executable)} -m {program.absolute().parent.name}"
-    # The shell finds it by its name, or `make` has started it by its path: `make` does not put it on the search path.
+        return f"{_typed(Path(sys.executable))} -m {program.absolute().parent.name}"
+    # The shell finds the program by its name, unless `make` has put it into a folder that is not on the search path.
     found = shutil.which(program.name)
-    on_search_path = found is not None and program.exists() and Path(found).samefile(program)
-    return _shell_word(program.name if on_search_path else str(program))
+    return program.name if found and program.exists() and program.samefile(found) else _typed(program)
 
 
-def _shell_word(path: str) -> str:
-    """Return a path as one word of the shell, relative to the current folder if it lies below it."""
-    if Path(path).is_relative_to(Path.cwd()):
-        path = str(Path(path).relative_to(Path.cwd()))
-    return shlex.quote(path)
+def _typed(program: Path) -> str:
+    """Return the path of a program as one word of the shell, relative to the current folder if it lies below it."""
+    if program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
+    return shlex.quote(str(program) if len(program.parts) > 1 else f"./{program}")

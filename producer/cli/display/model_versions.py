@@ -81,12 +81,12 @@ def print_list(rows: Sequence[dict[str, Any]], history: Sequence[LiveChange]) ->
     print_table(
         [
             Column("VERSION"),
-            Column("ALIAS"),
+            Column("ALIAS", wraps=9),
             Column("AGE", numbers=True),
             Column("TEST", numbers=True),
             Column("VALID.", numbers=True),
             Column("WORKERS", numbers=True),
-            Column("TRAINED ON", wraps=True),
+            Column("TRAINED ON", wraps=10),
         ],
         [_list_row(row) for row in rows],
     )
@@ -133,11 +133,8 @@ def print_card(card: Card, aliases: Sequence[str], changes: Sequence[LiveChange]
         click.echo(f"history     {_described(change)}")
     click.echo()
     print_table(
-        [Column("DIGIT"), *(Column(str(digit), numbers=True) for digit in range(10))],
-        [
-            [name, *(f"{100 * getattr(score, name):.2f}" for score in card.per_class)]
-            for name in ("precision", "recall")
-        ],
+        [Column("DIGIT"), Column("PRECISION", numbers=True), Column("RECALL", numbers=True)],
+        [[str(digit), _percent(score.precision), _percent(score.recall)] for digit, score in enumerate(card.per_class)],
     )
 
 

@@ -102,7 +102,7 @@ def describe(progress: JobProgress, first: JobProgress, total: int | None) -> st
     failed = f", {progress.failed:,} failed" if progress.failed else ""
     seconds = progress.seconds - first.seconds
     rate = (progress.answered - first.answered) / seconds if seconds else 0.0
-    return f"{images}{failed}, {rate:,.0f}/s, {counted(progress.in_flight, 'batch')} in flight"
+    return f"{images}{failed}, {rate:,.0f}/s, {counted(progress.in_flight, 'batch', 'batches')} in flight"
 
 
 class TrainingProgressBar:

@@ -14,7 +14,6 @@ from producer.cli.notices import printable
 Cell: TypeAlias = str | Text
 
 _GAP = 2  # columns between two columns of the table
-_MIN_WRAPPED = 20  # columns that a wrapped cell gets, however narrow the terminal
 
 
 class Column(NamedTuple):
@@ -23,18 +22,19 @@ class Column(NamedTuple):
     Attributes:
         heading: Text above the column.
         numbers: Whether the cells are numbers, which are aligned at the right.
-        wraps: Whether a long cell continues on the next line on a narrow terminal. All others stay whole.
+        wraps: Width below which the column never shrinks on a narrow terminal, where its long cells continue on the
+            next line. With 0, each cell stays on one line.
     """
 
     heading: str
     numbers: bool = False
-    wraps: bool = False
+    wraps: int = 0
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> None:
     """Print a table without cutting any cell.
 
-    In a pipe each row is one line, however long. On a terminal the columns that may wrap do so.
+    In a pipe each row is one line, however long. On a narrow terminal the columns that may wrap do so.
 
     Args:
         columns: Columns of the table. With empty headings only, there is no line of headings.
@@ -52,9 +52,9 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, in
     widths = []
     for number, column in enumerate(columns):
         width = max([cell_len(column.heading), *(row[number].cell_len for row in cells)])
-        widths.append((width, min(width, _MIN_WRAPPED) if column.wraps else width))
+        widths.append((width, min(width, column.wraps or width)))
         table.add_column(
-            column.heading,
+            Text(printable(column.heading)),
             justify="right" if column.numbers else "left",
             no_wrap=not column.wraps,
             overflow="fold",
@@ -62,10 +62,11 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, in
         )
     for row in cells:
         table.add_row(*row)
-    console = Console(highlight=False)
-    whole, narrowest = (sum(sizes) + _GAP * len(widths) for sizes in zip(*widths, strict=True))
-    width = max(narrowest, min(whole, console.width - indent)) if console.is_terminal else whole
+    terminal = Console()
+    whole, narrowest = (sum(sizes) + _GAP * (len(widths) - 1) for sizes in zip(*widths, strict=True))
+    width = max(narrowest, min(whole, terminal.width - indent)) if terminal.is_terminal else whole
+    console = Console(highlight=False, width=width)
     with console.capture() as capture:
-        console.print(table, width=width, no_wrap=True, crop=False, overflow="ignore")
+        console.print(table)
     for line in capture.get().splitlines():
         click.echo(" " * indent + line.rstrip())

@@ -54,7 +54,7 @@ def print_list(connection: "Connection", *, as_json: bool) -> None:
     if latest := sorted(last.values(), key=lambda change: change.when, reverse=True)[:MAX_LISTED]:
         click.echo()
         print_table(
-            [Column("SHA-256"), Column("LABEL"), Column("AGE", numbers=True), Column("LATEST IMAGES", wraps=True)],
+            [Column("SHA-256"), Column("LABEL"), Column("AGE", numbers=True), Column("LATEST IMAGES", wraps=20)],
             [
                 [
                     change.sha256[:SHA256_SHOWN],

@@ -16,12 +16,12 @@ def age(since: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun, in the plural unless the number is 1: `1,234 images`.
 
     Args:
         number: Number of things.
-        noun: Noun in the singular, whose plural ends in -s or -es.
+        noun: Noun in the singular.
+        plural: Noun in the plural, if that is not the singular with an -s.
     """
-    plural = "" if number == 1 else "es" if noun.endswith(("ch", "sh", "s", "x")) else "s"
-    return f"{number:,} {noun}{plural}"
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

@@ -1,4 +1,4 @@
-"""Whatever goes wrong ends as one line on standard error and an exit code; no file's name harms a terminal."""
+"""Every error ends as one line on standard error and an exit code, and no name of a file harms a terminal."""
 
 import re
 from pathlib import Path
@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import DataError, DigitmillError, ModelError, UsageError
-from producer.cli.exits import Exit, at_the_edge, printable
+from producer.cli.exits import exit_on_error
+from producer.cli.notices import printable
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable, WireError
 
 
 def ending(fault):
-    """Run a command that raises a fault."""
+    """Run a command that raises an error. Return how it ended."""
 
     @click.command()
-    @at_the_edge
+    @exit_on_error
     def command():
         raise fault
 
@@ -44,14 +45,14 @@ def ending(fault):
     ],
 )
 def test_each_error_has_its_code_and_its_sentence(error, code):
-    """Scripts go by the code, people by the sentence."""
+    """The exit code is for scripts, the sentence for people."""
     ended = ending(error("Something is wrong. Mend it."))
     assert ended.exit_code == code
     assert ended.stderr == "digitmill: Something is wrong. Mend it.\n"
 
 
 def test_a_refusal_of_the_system_names_the_file():
-    """A full disk, a folder without permission."""
+    """The line has the reason of the system and the path."""
     ended = ending(PermissionError(13, "Permission denied", "/reports/x"))
     assert ended.exit_code == 2
     assert "Permission denied (/reports/x)" in ended.stderr
@@ -64,18 +65,18 @@ def test_a_refusal_of_the_system_names_the_file():
         (redis.ResponseError("unknown command 'LMPOP'"), "6.2 or newer"),
     ],
 )
-def test_a_fault_of_redis_in_a_call_that_is_not_repeated_ends_with_3(fault, words):
-    """As in a command that only reads."""
+def test_a_fault_of_redis_in_a_call_that_is_not_retried_ends_with_3(fault, words):
+    """The line says what is wrong with Redis."""
     ended = ending(fault)
     assert ended.exit_code == 3
     assert words in ended.stderr
 
 
-def test_a_fault_of_our_own_leaves_its_traceback_in_a_file(tmp_path, monkeypatch):
-    """For whoever mends it; the user gets a sentence."""
+def test_a_bug_leaves_its_traceback_in_a_file(tmp_path, monkeypatch):
+    """The user gets a sentence that names the file, and exit code 70."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     ended = ending(ZeroDivisionError("division by zero"))
-    assert ended.exit_code == Exit.INTERNAL == 70
+    assert ended.exit_code == 70
     assert "ZeroDivisionError: division by zero" in ended.stderr
     [path] = re.findall(r"\S+\.txt", ended.stderr)
     assert "Traceback" in Path(path).read_text()
@@ -89,22 +90,22 @@ def test_a_fault_of_our_own_leaves_its_traceback_in_a_file(tmp_path, monkeypatch
         (KeyboardInterrupt("job 1 is cancelled"), "digitmill: interrupted; job 1 is cancelled\n"),
     ],
 )
-def test_an_interruption_is_said_with_what_became_of_it(fault, line):
-    """130, as shells have it."""
+def test_an_interruption_ends_with_130_and_says_what_became_of_the_job(fault, line):
+    """130 is also the code of shells."""
     ended = ending(fault)
     assert ended.exit_code == 130
     assert ended.stderr == line
 
 
-def test_a_fault_that_quotes_a_file_cannot_write_more_than_its_line():
-    """A file may be named by anybody."""
+def test_an_error_that_quotes_a_name_stays_on_one_line():
+    """Control characters in the name are escaped."""
     ended = ending(UsageError("There is no \x1b[2J\nimage."))
     assert ended.stderr == "digitmill: There is no \\x1b[2J\\nimage.\n"
 
 
 @given(st.text(st.characters(codec=None)))
-def test_what_is_printable_is_left_and_all_else_is_spelled_out(text):
-    """Bytes that are no UTF-8 included, and marks that turn the direction of writing."""
+def test_only_unprintable_characters_are_escaped(text):
+    """Printable text is unchanged. Everything else is escaped, including bytes that are not UTF-8."""
     shown = printable(text)
     assert shown.isprintable()
     assert (shown == text) is text.isprintable()
@@ -121,5 +122,5 @@ def test_what_is_printable_is_left_and_all_else_is_spelled_out(text):
     ],
 )
 def test_names_are_shown_as_the_report_writes_them(name, shown):
-    r"""`\udc80` to `\udcff` for foreign bytes."""
+    r"""Foreign bytes appear as `\udc80` to `\udcff`."""
     assert printable(name) == shown

@@ -1,4 +1,4 @@
-"""`digitmill models` as its users meet it: real processes, a real mill."""
+"""`digitmill models` as users see it: real processes and a real mill."""
 
 import dataclasses
 import hashlib
@@ -18,19 +18,19 @@ from worker.contract.registry import keys as registry_keys
 DIGITMILL = Path(sys.executable).with_name("digitmill")
 BASELINE_VERSION = Card.read(BASELINE).version
 SECONDS = 60.0
-"""For any command, on a machine that has other work."""
+"""Time after which a command hangs, also on a busy machine."""
 
 
 @pytest.fixture
 def changing(start_mill):
-    """A mill whose models may be changed, and that is gone after the test."""
+    """A mill of this test alone, so that its models may be changed."""
     with start_mill(2) as mill:
         yield mill
 
 
 @pytest.fixture
 def digitmill(tmp_path, changing):
-    """Run `digitmill models …` beside that mill; return what it printed."""
+    """Run `digitmill models …` beside that mill. Return what it printed."""
 
     def run(*arguments, code=0):
         done = subprocess.run(
@@ -50,7 +50,7 @@ def digitmill(tmp_path, changing):
 
 @pytest.fixture
 def folder(tmp_path, variant):
-    """A model as training leaves it."""
+    """The folder of a model, as a training writes it."""
     card, files = variant("soft")
     target = tmp_path / "soft"
     target.mkdir()
@@ -62,7 +62,7 @@ def folder(tmp_path, variant):
 
 @pytest.mark.slow
 def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, folder, tmp_path):
-    """The whole story, as people see it and as programs do."""
+    """Each step prints what changed, for people and as JSON."""
     version = Card.read(folder).version
     assert f"{version} is published, candidate" in digitmill("push", folder)
     assert digitmill("push", folder, "--json") == json.dumps({"version": version, "aliases": ["candidate"]}) + "\n"
@@ -100,8 +100,8 @@ def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, f
 
 
 @pytest.mark.slow
-def test_what_the_gate_found_is_shown_beside_the_cards(digitmill, folder):
-    """Both on the images that both classified, held-out taught ones too, whichever is named first; with its reason."""
+def test_show_and_compare_print_the_decision_of_the_gate(digitmill, folder):
+    """Each version has its own figures, whichever is named first, and the reason of the gate follows."""
     card = Card.read(folder)
     sides = [
         ModelAssessment(version, Score.of(right, 50), Score.of(right - 10, 40), [0.5] * 10, 2048, rate)
@@ -122,8 +122,8 @@ def test_what_the_gate_found_is_shown_beside_the_cards(digitmill, folder):
 
 
 @pytest.mark.slow
-def test_a_damaged_version_is_told_of_wherever_one_looks(digitmill, folder, changing, eventually):
-    """It is neither promoted nor pulled; where it is live already, `status` says why it does not serve."""
+def test_a_damaged_version_is_refused_and_reported(digitmill, folder, changing, eventually):
+    """It cannot be promoted or pulled. If it is live already, workers say why they do not serve it."""
     version = Card.read(folder).version
     digitmill("push", folder)
     digitmill("promote", version)
@@ -133,7 +133,7 @@ def test_a_damaged_version_is_told_of_wherever_one_looks(digitmill, folder, chan
         assert "not what its card vouches for" in digitmill(*arguments, code=2)
     assert changing.connection.registry.live() == BASELINE_VERSION
 
-    # Workers have the version in memory; one that starts anew has not.
+    # Running workers have the version in memory. A worker that starts again does not.
     changing.connection.client.hset(registry_keys.ALIASES, "live", version)
     process = changing.connection.ledger.workers()[0].process
     eventually(lambda: all(worker.model == version for worker in changing.connection.ledger.workers()), seconds=30)

@@ -1,4 +1,4 @@
-"""`digitmill teach` as its users meet it: real processes, a real server, and real trainers where the test says so."""
+"""`digitmill teach` as users see it: real processes, a real server, and real trainers where a test starts them."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ from worker.contract.teaching import MAX_WAITING, LabelChange, Teaching, keys
 
 DIGITMILL = Path(sys.executable).with_name("digitmill")
 SECONDS = 60.0
-"""For any command, on a machine that has other work."""
+"""Time after which a command hangs, also on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def teaching(server):
-    """Nothing was ever taught."""
+    """The teaching records of a server where nothing was taught."""
     client = connect(server.url)
     client.flushall()
     return Teaching(client)
@@ -40,16 +40,16 @@ def teaching(server):
 
 @pytest.fixture
 def environment(server, tmp_path):
-    """The variables of commands and trainers of a test."""
+    """The environment of the test's commands and trainers."""
     return {**os.environ, "DIGITMILL_REDIS_URL": server.url, "DIGITMILL_DATA": str(tmp_path / "data")}
 
 
 @pytest.fixture
 def digitmill(environment, tmp_path):
-    """Run `digitmill …` to its end; return its exit code, and what it printed and complained."""
+    """Run `digitmill …` to its end. Return its exit code, its output and its errors."""
 
     def run(*arguments):
-        command = [DIGITMILL, *map(str, arguments)]
+        command = [str(DIGITMILL), *map(str, arguments)]
         ended = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
         )
@@ -61,7 +61,7 @@ def digitmill(environment, tmp_path):
 
 @pytest.fixture
 def teach_here(environment, tmp_path, monkeypatch):
-    """Run `digitmill teach …` in this process, which saves half a second; else as `digitmill`."""
+    """Run `digitmill teach …` in this process, which saves half a second. Return the same as `digitmill`."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
@@ -73,7 +73,7 @@ def teach_here(environment, tmp_path, monkeypatch):
 
 @pytest.fixture
 def start_trainer(environment):
-    """Start a trainer; none outlives the test."""
+    """Start a trainer. It is killed at the end of the test."""
     started = []
 
     def start():
@@ -89,13 +89,13 @@ def start_trainer(environment):
 
 @pytest.fixture
 def folder(tmp_path):
-    """The folder of the test's trainers."""
+    """The folder of taught images of the test's trainers."""
     return TaughtFolder(tmp_path / "data" / "taught")
 
 
 @pytest.fixture
 def corrections(tmp_path, digits, png):
-    """Write digits as `<folder>/<label>/<index>.png`; without labels, `<folder>/<index>.png`."""
+    """Write digits as `<folder>/<label>/<index>.png`, or without labels as `<folder>/<index>.png`."""
 
     def write(indices, name="corrections", *, labelled=True):
         for index in indices:
@@ -108,7 +108,7 @@ def corrections(tmp_path, digits, png):
 
 
 def test_what_is_taught_waits_until_a_trainer_runs_and_the_user_is_told(digitmill, teaching, corrections, digits):
-    """Once each: what is taught again is known, and said to be."""
+    """Each image waits once. An image that is taught again counts as known."""
     corrections(range(5))
     code, out, err = digitmill("teach", "corrections")
     assert (code, "5 new, 0 known" in out, "5 changes" in out) == (0, True, True)
@@ -128,7 +128,7 @@ def test_what_is_taught_waits_until_a_trainer_runs_and_the_user_is_told(digitmil
 
 
 def test_bad_images_have_a_line_each_and_harm_no_neighbour(teach_here, teaching, corrections, png, digits):
-    """Cut off, blank, no image, the same with two labels; the exit code says that there were some."""
+    """A cut-off file, a blank image, a text and one image with two labels end with exit code 1."""
     folder = corrections(range(4))
     wrong = folder / str((digits.labels[0] + 1) % 10)
     wrong.mkdir(exist_ok=True)
@@ -145,7 +145,7 @@ def test_bad_images_have_a_line_each_and_harm_no_neighbour(teach_here, teaching,
 
 
 def test_a_dry_run_needs_no_redis_and_teaches_nothing(teach_here, teaching, corrections, environment):
-    """It says which digits, and what cannot be used."""
+    """It prints the digits and the images that cannot be used."""
     folder = corrections(range(6))
     (folder / "5" / "torn.png").parent.mkdir(exist_ok=True)
     (folder / "5" / "torn.png").write_bytes(b"")
@@ -175,8 +175,8 @@ def test_a_dry_run_needs_no_redis_and_teaches_nothing(teach_here, teaching, corr
         (("--remove", "aaaa", "--dry-run"), "Leave it out"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_words(teach_here, teaching, corrections, tmp_path, arguments, words):
-    """Before anything is taught, and with what would make sense."""
+def test_contradictory_arguments_are_refused(teach_here, teaching, corrections, tmp_path, arguments, words):
+    """Nothing is taught, and the message names the argument or the remedy."""
     corrections(range(2), "images", labelled=False)
     (tmp_path / "wrong.csv").write_text("name,label\nimages/0.png,12\n")
     (tmp_path / "empty.csv").write_text("name,label\nimages/0.png,\n")
@@ -187,13 +187,13 @@ def test_what_makes_no_sense_is_refused_in_words(teach_here, teaching, correctio
 
 
 def test_labels_come_from_a_file_or_one_for_all(teach_here, teaching, corrections, tmp_path, digits):
-    """As `submit` has it; images that the file does not label are passed over."""
+    """`--labels` works as for `submit`: images without a label are skipped. `--label` is for all images."""
     corrections(range(4), "images", labelled=False)
     (tmp_path / "truth.csv").write_text("name,label\n0.png,3\n1.png,\n9.png,4\n")
     code, out, err = teach_here("images", "--labels", "truth.csv")
     assert code == 1
     assert "9.png: missing" in err
-    assert "passed    3 images over, without a label" in out
+    assert "skipped   3 images without a label" in out
     assert [lesson.label for lesson in teaching.lessons()[1]] == [3]
     assert json.loads(teach_here("images", "--label", "8", "--json")[1])["corrected"] == 1
     assert [lesson.label for lesson in teaching.lessons()[1]] == [8] * 4
@@ -202,7 +202,7 @@ def test_labels_come_from_a_file_or_one_for_all(teach_here, teaching, correction
 
 
 def fill_in(review, labels):
-    """Write these labels into a report's review.csv, by name, as a spreadsheet would."""
+    """Write these labels into a report's review.csv, by name, as a spreadsheet does."""
     with review.open(newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
@@ -215,7 +215,7 @@ def fill_in(review, labels):
 
 @pytest.mark.parametrize("form", ["folder", "archive"])
 def test_a_reports_review_sheet_comes_back_as_lessons(mill, digits, png, tmp_path, environment, digitmill, form):
-    """Submitted, reviewed, labelled, taught: found by their paths from anywhere, in a folder or in an archive."""
+    """A filled-in review.csv teaches its images from any folder, whether they lie in a folder or in an archive."""
     environment["DIGITMILL_REDIS_URL"] = mill.stack.url
     teaching = Teaching(mill.connection.client)
     mill.connection.client.delete(keys.INBOX, keys.TAUGHT)
@@ -239,12 +239,14 @@ def test_a_reports_review_sheet_comes_back_as_lessons(mill, digits, png, tmp_pat
     assert "Rows without a label are skipped" in err
     lessons = {Path(lesson.name).name: lesson for lesson in teaching.lessons()[1]}
     assert {name: lesson.label for name, lesson in lessons.items()} == {"1.png": 4, "3.png": 0, "5.png": 9}
-    assert np.array_equal(lessons["5.png"].image, digits.images[5])
+    image = lessons["5.png"].image
+    assert image is not None
+    assert np.array_equal(image, digits.images[5])
     mill.connection.client.delete(keys.INBOX)
 
 
 def test_rows_whose_image_has_gone_have_a_line_each(teach_here, teaching, corrections, tmp_path):
-    """The others are taught, and the user is told how moved ones are found."""
+    """The others are taught, and the message says how to find images that have moved."""
     images = corrections(range(3), "images", labelled=False)
     (tmp_path / "mine.csv").write_text(
         f"name;label\nimages/0.png;1\n{images}/1.png;2\nimages/7.png;3\n/nowhere/2.png;4\n"
@@ -259,7 +261,7 @@ def test_rows_whose_image_has_gone_have_a_line_each(teach_here, teaching, correc
 
 
 def test_what_was_taught_is_removed_by_its_sha256_or_its_image(teach_here, teaching, corrections):
-    """Whatever was taught of a folder at once; what is not taught is said to be so."""
+    """A folder removes all its images. An image that is not taught is named as missing."""
     folder = corrections(range(5))
     teach_here("corrections")
     one, *others = sorted(lesson.sha256 for lesson in teaching.lessons()[1])
@@ -273,14 +275,14 @@ def test_what_was_taught_is_removed_by_its_sha256_or_its_image(teach_here, teach
 
 
 def test_an_ambiguous_beginning_is_refused(teach_here, teaching):
-    """Nothing is removed by a slip."""
+    """Two images begin with the same digits, so none is removed."""
     teaching.send([LabelChange(f"abcd{number:060d}", 3, "a", 1.0) for number in range(2)])
     code, _, err = teach_here("--remove", "abcd")
     assert (code, "2 taught images begin with abcd" in err) == (2, True)
 
 
-def test_a_full_inbox_without_a_trainer_is_said(teach_here, teaching, corrections):
-    """How many may wait, and what to do; the exit code is that of nobody there."""
+def test_a_full_inbox_without_a_trainer_is_reported(teach_here, teaching, corrections):
+    """The message names the maximum and the remedy. The exit code is that of missing workers."""
     for start in range(0, MAX_WAITING, 1000):
         teaching.send([LabelChange(f"{number:064x}", 3, "a", 1.0) for number in range(start, start + 1000)])
     corrections(range(1))
@@ -289,10 +291,10 @@ def test_a_full_inbox_without_a_trainer_is_said(teach_here, teaching, correction
 
 
 @pytest.mark.slow
-def test_a_trainer_keeps_what_is_taught_and_what_is_removed_is_gone(
+def test_a_trainer_keeps_taught_images_and_deletes_removed_ones(
     digitmill, teaching, corrections, start_trainer, folder, eventually, digits
 ):
-    """What waited, what comes while it runs, and what is done to its folder by hand."""
+    """It keeps images that waited, removes those that a command removes, and counts files deleted by hand."""
     corrections(range(6))
     digitmill("teach", "corrections")
     start_trainer()
@@ -306,15 +308,15 @@ def test_a_trainer_keeps_what_is_taught_and_what_is_removed_is_gone(
     assert "taught    6 images" in digitmill("status")[1]
 
     digitmill("teach", "--remove", folder.list()[0].path)
-    eventually(lambda: len(folder.list()) == 5, seconds=10)
+    eventually(lambda: len(folder.list()) == 5, seconds=SECONDS)
     folder.list()[0].path.unlink()
-    eventually(lambda: teaching.summary().images == 4, seconds=10, what="the account of what was removed by hand")
+    eventually(lambda: teaching.summary().images == 4, seconds=SECONDS, what="the account of what was removed by hand")
     assert teaching.new_since_last_training() == 8
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_or_doubled_by_trainers_that_are_killed(teaching, start_trainer, folder, eventually, digits):
-    """Killed again and again while they keep what is taught: in the end each image is there once, and counted once."""
+def test_trainers_that_are_killed_lose_and_double_nothing(teaching, start_trainer, folder, eventually, digits):
+    """After three kills in the middle of the work, each image is there once and counted once."""
     lessons = [
         LabelChange.of(image, int(label), "", 1.0)
         for image, label in zip(digits.images[:1500], digits.labels, strict=False)
@@ -335,7 +337,7 @@ def test_nothing_is_lost_or_doubled_by_trainers_that_are_killed(teaching, start_
             eventually(lambda: not teaching.waiting(), seconds=SECONDS)
     assert kills >= 2
     expected = {lesson.sha256: lesson.label for lesson in lessons}
-    eventually(lambda: teaching.labels() == expected, seconds=10, what="the whole account")
+    eventually(lambda: teaching.labels() == expected, seconds=SECONDS, what="the whole account")
     assert {taught.sha256: taught.label for taught in folder.list()} == expected
     assert len(folder.list()) == teaching.changes() == len(expected)
     assert not list(folder.folder.glob("*/*.part"))

@@ -1,4 +1,4 @@
-"""What is seen on a terminal while a job runs, and what programs read instead."""
+"""What users see on a terminal while a job runs, and what programs read instead."""
 
 import json
 import os
@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from click import Group
+from click import Context, Group
 from click.testing import CliRunner
 
 from producer.cli.display.progress import describe
-from producer.cli.exits import Exit
+from producer.cli.exits import ExitCode
 from producer.cli.main import COMMANDS, EXIT_CODES, main
 from producer.jobs.sending import JobProgress
 from producer.mill.stack import Stack
@@ -24,14 +24,14 @@ DIGITMILL = Path(sys.executable).with_name("digitmill")
 
 @pytest.fixture
 def scan(tmp_path, digits, png):
-    """One image, by a name that would clear a screen."""
+    """One image whose name would clear the screen."""
     path = tmp_path / "a\x1b[2Jb.png"
     path.write_bytes(png(digits.images[0]))
     return path
 
 
 def environment(folder, url):
-    """The variables of a command, on a terminal of 80 columns."""
+    """The environment of a command on a terminal of 80 columns."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DIGITMILL_")}
     return {
         **kept,
@@ -43,10 +43,10 @@ def environment(folder, url):
     }
 
 
-def on_a_terminal(arguments, *, folder, url, seconds=30):
-    """Run a command whose output and errors go to a terminal; return its exit code and all that was written there."""
+def on_a_terminal(arguments, *, folder, url, seconds=60):
+    """Run a command on a terminal. Return its exit code and all that it wrote there."""
     ours, theirs = pty.openpty()
-    command = [DIGITMILL, *map(str, arguments)]
+    command = [str(DIGITMILL), *map(str, arguments)]
     written = b""
     with subprocess.Popen(
         command, cwd=folder, env=environment(folder, url), stdin=theirs, stdout=theirs, stderr=theirs
@@ -64,21 +64,21 @@ def on_a_terminal(arguments, *, folder, url, seconds=30):
 
 
 def test_what_hinders_a_job_is_shown_whole_below_its_bar(tmp_path, scan):
-    """On a line of its own, for the bar fills the first on a narrow terminal."""
+    """It has a line of its own, because the bar fills the first line of a narrow terminal."""
     with Stack(tmp_path / "server", 0) as stack:
-        code, written = on_a_terminal(["submit", scan, "--patience", "1"], folder=tmp_path, url=stack.url)
+        code, written = on_a_terminal(["submit", scan, "--timeout", "1"], folder=tmp_path, url=stack.url)
     assert code == 4
-    assert "0 of 1 images" in written
+    assert "0 of 1 image, 0/s" in written
     assert "no worker is running; start one with `digitmill up`" in written
 
 
-def test_who_waits_for_a_job_without_workers_hears_of_it_and_gives_up(tmp_path, scan):
-    """As its client does; `cancel` then says what became of it."""
+def test_waiting_for_a_job_without_workers_says_so_and_gives_up(tmp_path, scan):
+    """`wait` and `report` end with 4. `cancel` then prints the cancelled job."""
     with Stack(tmp_path / "server", 0) as stack:
-        run = {"cwd": tmp_path, "env": environment(tmp_path, stack.url), "capture_output": True, "timeout": 30}
+        run = {"cwd": tmp_path, "env": environment(tmp_path, stack.url), "capture_output": True, "timeout": 60}
         subprocess.run([DIGITMILL, "submit", scan, "--detach"], check=True, **run)
         for command in ("wait", "report"):
-            code, written = on_a_terminal([command, "last", "--patience", "1"], folder=tmp_path, url=stack.url)
+            code, written = on_a_terminal([command, "last", "--timeout", "1"], folder=tmp_path, url=stack.url)
             assert code == 4
             assert "no worker is running; start one with `digitmill up`" in written
             assert "No worker answered for 1 s" in written
@@ -87,7 +87,7 @@ def test_who_waits_for_a_job_without_workers_hears_of_it_and_gives_up(tmp_path, 
 
 
 def test_a_name_cannot_write_on_the_terminal(mill, tmp_path, scan):
-    """It is spelled out; a report's table has it as it is."""
+    """Its control characters are escaped."""
     code, written = on_a_terminal(["classify", scan], folder=tmp_path, url=mill.stack.url)
     assert code == 0
     assert "a\\x1b[2Jb.png" in written
@@ -95,7 +95,7 @@ def test_a_name_cannot_write_on_the_terminal(mill, tmp_path, scan):
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_the_work(mill, tmp_path, scan):
-    """Its answers would have to be gathered again."""
+    """No job is created."""
     (tmp_path / "file").touch()
     jobs = len(mill.connection.ledger.jobs())
     code, written = on_a_terminal(["submit", scan, "--out", "file/report"], folder=tmp_path, url=mill.stack.url)
@@ -106,27 +106,28 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(mill, tmp_pa
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_also_prints_for_programs(command):
-    """With `--json`."""
-    found = main.get_command(None, command)
+    """Each command has the option `--json`."""
+    found = main.get_command(Context(main), command)
+    assert found
     for each in found.commands.values() if isinstance(found, Group) else [found]:
         assert "--json" in [name for parameter in each.params for name in parameter.opts]
 
 
 @pytest.mark.parametrize("words", [["submit", ""], ["classify", "a.png", ""], ["show", ""], ["cancel", ""]])
 def test_an_empty_word_is_refused(words):
-    """A shell's unset variable would otherwise mean this folder, or any job."""
+    """An unset variable of the shell would otherwise mean the current folder, or any job."""
     ended = CliRunner().invoke(main, words)
     assert ended.exit_code == 2
     assert "it is empty" in ended.stderr
 
 
 def test_the_help_names_every_exit_code_and_no_other():
-    """Scripts rely on them."""
-    assert {int(line.split()[0]) for line in EXIT_CODES.splitlines()[2:]} == set(Exit)
+    """The list in `digitmill --help` is complete."""
+    assert {int(line.split()[0]) for line in EXIT_CODES.splitlines()[2:]} == set(ExitCode)
 
 
-def test_the_list_of_commands_says_each_in_a_whole_sentence():
-    """Click cuts what is too long."""
+def test_the_list_of_commands_cuts_no_sentence():
+    """Click cuts a sentence that is too long and ends it with dots."""
     listed = subprocess.run([DIGITMILL, "--help"], capture_output=True, text=True, check=True, timeout=30).stdout
     commands = listed.partition("Commands:")[2].partition("\n\n")[0].strip().splitlines()
     assert len(commands) == len(COMMANDS)
@@ -134,7 +135,7 @@ def test_the_list_of_commands_says_each_in_a_whole_sentence():
 
 
 def test_the_rate_is_that_of_this_client():
-    """What was answered before it came says nothing of how fast the rest will be."""
+    """Answers from before this client started do not count."""
     first = JobProgress(sent=100, answered=50, failed=0, in_flight=8, seconds=10.0, problem="")
     later = first._replace(answered=90, failed=2, seconds=12.0)
     assert describe(first, first, None) == "50 images, 0/s, 8 batches in flight"

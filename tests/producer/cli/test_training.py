@@ -1,4 +1,4 @@
-"""`digitmill train` as its users meet it: real processes, a real server, and no trainer unless the test says so."""
+"""`digitmill train` as users see it: real processes and a real server. The tests act as the trainer."""
 
 import json
 import os
@@ -12,11 +12,11 @@ import pytest
 
 from producer.mill.stack import Stack
 from worker.contract.connection import connect
-from worker.contract.training import Schedule, Trainings, TrainingState
+from worker.contract.training import Schedule, Trainings, TrainingState, keys
 
 DIGITMILL = Path(sys.executable).with_name("digitmill")
 SECONDS = 60.0
-"""For any command, on a machine that has other work."""
+"""Time after which a command hangs, also on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def trainings(server):
-    """No training was ever asked for."""
+    """The trainings of a server where none was requested."""
     client = connect(server.url)
     client.flushall()
     return Trainings(client)
@@ -54,7 +54,7 @@ def start(server, tmp_path):
 
 @pytest.fixture
 def digitmill(start):
-    """Run `digitmill …` to its end; return its exit code, and what it printed and complained."""
+    """Run `digitmill …` to its end. Return its exit code, its output and its errors."""
 
     def run(*arguments):
         process = start(*arguments)
@@ -65,8 +65,8 @@ def digitmill(start):
 
 
 @pytest.mark.slow
-def test_a_training_is_asked_for_once_shown_and_cancelled(digitmill, trainings):
-    """Without a trainer it waits, and the user is told so; who asks again is told of the one that waits."""
+def test_a_training_is_requested_once_shown_and_cancelled(digitmill, trainings):
+    """Without a trainer it waits, and the command says so. A second request joins it."""
     code, out, err = digitmill("train", "--data", "samples", "--epochs", "3", "--seed", "9")
     assert code == 0
     assert "no trainer is running" in err
@@ -76,7 +76,7 @@ def test_a_training_is_asked_for_once_shown_and_cancelled(digitmill, trainings):
 
     code, out, err = digitmill("train", "--json")
     assert json.loads(out) == {"training": status.identifier, "joined": True}
-    assert "was asked for before" in err
+    assert "was requested before" in err
     assert "waits for a trainer" in digitmill("status")[1]
 
     assert digitmill("train", "--cancel")[:2] == (0, f"Training {status.identifier} is cancelled\n")
@@ -88,12 +88,14 @@ def test_a_training_is_asked_for_once_shown_and_cancelled(digitmill, trainings):
 
 @pytest.mark.usefixtures("trainings")
 def test_status_shows_the_schedule_while_a_scheduler_is_alive(digitmill, server):
-    """When the next training is due, and what became of the last; without a scheduler nothing is ever due."""
-    schedule = Schedule(connect(server.url))
+    """It shows the next training and the outcome of the last. Without a scheduler there is no such line."""
+    client = connect(server.url)
+    schedule = Schedule(client)
     schedule.begin("0 3 * * *")
     schedule.handled("skipped: nothing was taught since the last training")
     assert "schedule" not in digitmill("status")[1]
     schedule.announce("host-1", "0 3 * * *", 1795489200.0)
+    client.zadd(keys.SCHEDULERS, {"host-1": 1000 * (time.time() + 2 * SECONDS)})  # alive however long this takes
     out = digitmill("status")[1]
     assert "schedule  0 3 * * *, next at 2026-11-24 03:00 UTC; 20" in out
     assert "UTC: skipped: nothing was taught since the last training\n" in out
@@ -102,8 +104,8 @@ def test_status_shows_the_schedule_while_a_scheduler_is_alive(digitmill, server)
 
 
 @pytest.mark.slow
-def test_who_waits_sees_how_it_gets_on_and_how_it_ends(start, trainings, eventually):
-    """Epochs, accuracy and the time left; in the end the version and the gate's reason."""
+def test_waiting_shows_the_progress_and_the_end(start, trainings, eventually):
+    """The progress has epochs, accuracy and the time left. The end has the version and the gate's reason."""
     process = start("train", "--wait", "--data", "samples")
     claim = eventually(lambda: trainings.claim(holder="test", lease_seconds=60), seconds=SECONDS)
     trainings.renew(claim, lease_seconds=60, stage="network", epoch=2, epochs=5, accuracy=0.975, seconds_left=75)
@@ -117,10 +119,10 @@ def test_who_waits_sees_how_it_gets_on_and_how_it_ends(start, trainings, eventua
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_it_running(start, trainings, eventually):
-    """And says how to see it again."""
+    """The message says how to see the training again."""
     process = start("train", "--wait")
     eventually(trainings.latest, seconds=SECONDS)
-    time.sleep(1)
+    assert any("waits for a trainer" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 130
@@ -130,7 +132,7 @@ def test_ctrl_c_leaves_it_running(start, trainings, eventually):
 
 @pytest.mark.slow
 def test_a_failed_training_ends_in_a_code_of_its_own(start, trainings, eventually):
-    """For whoever scripts it."""
+    """The exit code is 5, and the JSON is complete."""
     process = start("train", "--wait", "--json")
     claim = eventually(lambda: trainings.claim(holder="test", lease_seconds=60), seconds=SECONDS)
     trainings.finish(claim, TrainingState.FAILED, reason="no data")

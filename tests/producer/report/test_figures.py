@@ -128,6 +128,7 @@ def test_the_throughput_adds_up_to_all_images():
         *(TimelinePoint(60 + i, 600 + i) for i in range(40)),
     ]
     course = throughput(timeline, 120.0)
+    assert course
     assert (course.rates >= 0).all()
     assert (course.rates * np.diff(course.edges)).sum() == pytest.approx(639)
     assert course.edges[-1] == 120

@@ -1,5 +1,6 @@
 """The page needs no other file, says what is known and what is not, and is safe whatever the names of the files."""
 
+import re
 from base64 import b64decode
 from dataclasses import replace
 from io import BytesIO
@@ -161,6 +162,7 @@ def test_what_a_person_should_look_at_is_drawn_and_explained(write, results, lab
         wrong = int(((results.digits != results.labels) & (results.confidences < threshold)).sum())
         assert tiles == drawn + labelled * wrong
         assert ("labelled images that were classified, " in page.words) == labelled
+        assert not re.search(r"[a-z]\.[A-Z]", page.words), "a blank is missing between two sentences"
 
 
 def test_a_job_without_images_to_review_says_so(write, results):
