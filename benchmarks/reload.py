@@ -1,15 +1,16 @@
-"""What it costs to change the model under load: time until it serves everywhere, slower batches, failures, memory.
+"""Measures what a change of the live model costs under load: time until it serves, slower batches, failures, memory.
 
     python benchmarks/reload.py [--cores 2] [--moves 50] [--reloads 200] [--rounds 5]
 
-One client keeps two batches for each worker in flight, for as long as all of this takes, with `--model live`. It checks
-every answer against the version that the answer names. Meanwhile:
+One client keeps two batches for each worker in flight all the time, as a job with `--model live` does. It checks every
+answer against the version that the answer names. Meanwhile:
 
-- Rounds of quiet and of moves take turns, so that a slow moment of the machine hits both alike. A move promotes a
-  version that no worker has loaded, or rolls back from it. Time to live runs from the end of that write until every
-  worker says that it serves the version. The time of a batch is its client's: from sending it to hearing of its answer.
-- Then moves go on until `reloads` versions have been loaded anew; memory is that of the classifying processes alone
-  (their own pages), after the first five and at the end.
+- Quiet rounds and rounds of changes alternate, so that a slow moment of the machine affects both. A change promotes a
+  version that no worker has loaded, or rolls back from it. The time to live begins with that write, and ends when every
+  worker reports that it serves the version. The time of a batch begins when the client sends it, and ends when the
+  client hears of its answer.
+- Then changes go on until `reloads` versions have been loaded. Memory is that of the classifying processes' own pages,
+  after the first five loads and at the end.
 """
 
 import argparse
@@ -27,15 +28,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
-from machine import commit, digits, processor
 
+from benchmarks.machine import commit, digits, processor
 from model.cards.card import BASELINE, MODEL, Card, read_file
 from model.inference.calibration import softmax
 from model.inference.classifier import Classifier
 from producer.mill.connection import Connection
 from producer.mill.finding import await_workers, open_mill
 from producer.mill.stack import Stack
-from worker.classifying.models import LOADED
+from worker.classifying.models import MAX_LOADED
 from worker.contract.ledger import JobRecord, Part, Window, new_job_identifier
 from worker.contract.registry import LIVE
 from worker.contract.wire import Batch, Manifest, Result
@@ -52,7 +53,7 @@ GIVE_UP_SECONDS = 30.0
 
 
 Span = tuple[float, float]
-"""From and to, in unix time."""
+"""Start and end, in unix time."""
 
 
 class AnsweredBatch(NamedTuple):
@@ -60,11 +61,11 @@ class AnsweredBatch(NamedTuple):
 
     at: float  # unix time
     seconds: float
-    wrong: bool  # failed, or not what the version that it names answers
+    wrong: bool  # it failed, or it differs from what the version that it names answers
 
 
 class Turns(NamedTuple):
-    """What the rounds gave."""
+    """The measurements of all rounds."""
 
     quiet: list[Span]
     moving: list[Span]
@@ -74,14 +75,14 @@ class Turns(NamedTuple):
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cores", type=int, default=2, help="how many cores everything shares (default 2)")
-    parser.add_argument("--moves", type=int, default=50, help="changes of what is live that are timed (default 50)")
-    parser.add_argument("--reloads", type=int, default=200, help="loads after which memory is read (default 200)")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of quiet and of moves (default 5)")
+    parser.add_argument("--cores", type=int, default=2, help="cores that all processes share (default 2)")
+    parser.add_argument("--moves", type=int, default=50, help="changes of the live model that are timed (default 50)")
+    parser.add_argument("--reloads", type=int, default=200, help="loads after which memory is measured (default 200)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of quiet and of changes (default 5)")
     arguments = parser.parse_args()
 
     cores = sorted(os.sched_getaffinity(0))[: arguments.cores]
-    os.sched_setaffinity(0, cores)  # inherited by all that is started
+    os.sched_setaffinity(0, cores)  # all processes started here inherit it
     with tempfile.TemporaryDirectory(prefix="digitmill-bench-") as private:
         settings = replace(Settings.from_environment(), data=Path(private), redis_url=None)
         with Stack(Path(private) / "mill", len(cores)) as stack:
@@ -115,7 +116,7 @@ def main() -> None:
 
 
 class Mover:
-    """Changes what is live: to a version that no worker has loaded, and back, in turn."""
+    """Changes the live version: to one that no worker has loaded, and back, in turn."""
 
     def __init__(self, connection: Connection, versions: list[str]) -> None:
         self._connection = connection
@@ -124,7 +125,7 @@ class Mover:
         self.loads = 0
 
     def move(self) -> float:
-        """Change it once; return the seconds until all workers said that they serve it."""
+        """Change the live version; return the seconds until all workers reported that they serve it."""
         registry = self._connection.registry
         if self._promoted:
             version = registry.rollback(reason="benchmark")
@@ -142,11 +143,11 @@ class Mover:
 
 
 def _publish(connection: Connection) -> list[str]:
-    """Publish more versions than stay loaded: the baseline's weights, each at a temperature of its own."""
+    """Publish more versions than stay loaded: the baseline's weights, each with another temperature."""
     baseline = Card.read(BASELINE)
     files = {name: read_file(BASELINE, baseline, name) for name in baseline.files}
     versions = []
-    for number in range(LOADED + 2):
+    for number in range(MAX_LOADED + 2):
         version = f"reload{number}-{baseline.files[MODEL][:8]}"
         card = replace(baseline, version=version, temperature=baseline.temperature + 0.02 * (number + 1))
         connection.registry.publish(card, files)
@@ -169,7 +170,7 @@ def _take_turns(mover: Mover, moves: int, rounds: int) -> Turns:
 
 
 def _memory(connection: Connection, mover: Mover, loads: int) -> dict[str, int]:
-    """Go on until so many versions have been loaded; return the bytes that each classifying process has to itself."""
+    """Change models until so many were loaded; return the bytes of each classifying process's own pages."""
     while mover.loads < loads:
         mover.move()
     workers = connection.ledger.workers()
@@ -177,7 +178,7 @@ def _memory(connection: Connection, mover: Mover, loads: int) -> dict[str, int]:
 
 
 def _load(url: str, settings: Settings, workers: int, started: Any, stop: Any, answers: Any) -> None:
-    """Keep batches in flight until told to stop; then put all that was `AnsweredBatch` into the queue."""
+    """Keep batches in flight until told to stop; then put the list of `AnsweredBatch` into the queue."""
     connection = open_mill(url, settings)
     ledger, images = connection.ledger, digits(settings).images[: BATCH * BLOCKS]
     blocks = np.array_split(images, BLOCKS)

@@ -30,6 +30,7 @@ from model.data.mnist import load_test
 from model.data.taught import TaughtFolder
 from model.inference.classifier import Classifier
 from model.training.assignment import CANDIDATE, LIVE, TrainingAssignment, read_candidate
+from model.training.options import TrainingOptions
 from worker.cores import cores
 
 UNSEEN = 400
@@ -91,14 +92,11 @@ def _refine(model: Path, mnist: Path, folder: Path, names: Sequence[str], count:
         for image in draw_style(KINDS[name].style, count, np.random.default_rng([seed, *name.encode()])):
             taught.store(image, KINDS[name].digit)
     TrainingAssignment(
-        data="mnist",
+        TrainingOptions(quick=True, seed=seed),
         mnist=str(mnist),
         cache=str(folder),
         offline=True,
         taught=str(taught.folder),
-        quick=True,
-        epochs=None,
-        seed=seed,
         threads=cores(),
     ).write(folder)
     started = time.perf_counter()

@@ -1,15 +1,15 @@
-"""Images per second end to end through the queue, beside what the same cores do without one, in the same run.
+"""Measures images per second through the queue, and what the same cores do without a queue, in the same run.
 
     python benchmarks/throughput.py [--cores 2] [--repeat 20] [--rounds 3]
 
-Every round measures each line once, one after the other, so that a slow moment of the machine hits them alike; the
-table shows medians, and ratios are taken within a round.
+Each round measures each line once, one after the other, so that a slow moment of the machine affects all. The table
+shows medians. Ratios are computed within a round.
 
-- queue, raw: MNIST's 10,000 test images × `repeat` through a real server and a worker per core, from the first image
-  packed to the last answer kept on disk.
-- queue, PNG: a folder of 10,000 PNG files of 28×28, submitted in the same way; workers decode.
-- ceiling: the same int8 model on the same cores, one process each, no queue.
-- Keras: `model.predict` of the float network with its default threads on the same cores.
+- queue, raw: MNIST's 10,000 test images × `repeat` through a real server and a worker per core, from the first packed
+  image to the last answer on disk.
+- queue, PNG: A folder of 10,000 PNG files of 28×28, submitted in the same way. The workers decode them.
+- ceiling: The same int8 model on the same cores, one process per core, without a queue.
+- Keras: `model.predict` of the float network on the same cores, with its default threads.
 """
 
 import argparse
@@ -25,10 +25,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from machine import commit, digits, processor
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.machine import commit, digits, processor
 from producer.jobs.submission import SubmitOptions, create_job, gather_job
 from producer.mill.connection import Connection
 from producer.mill.finding import open_mill
@@ -42,14 +42,14 @@ CEILING_SECONDS = 3.0
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cores", type=int, default=2, help="how many cores everything shares (default 2)")
-    parser.add_argument("--repeat", type=int, default=20, help="how often MNIST's test images are sent (default 20)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (default 3)")
-    parser.add_argument("--without-keras", action="store_true", help="leave out the line that needs TensorFlow")
+    parser.add_argument("--cores", type=int, default=2, help="cores that all processes share (default 2)")
+    parser.add_argument("--repeat", type=int, default=20, help="times that MNIST's test images are sent (default 20)")
+    parser.add_argument("--rounds", type=int, default=3, help="times that everything is measured (default 3)")
+    parser.add_argument("--without-keras", action="store_true", help="skip the line that needs TensorFlow")
     arguments = parser.parse_args()
 
     cores = sorted(os.sched_getaffinity(0))[: arguments.cores]
-    os.sched_setaffinity(0, cores)  # inherited by all that is started
+    os.sched_setaffinity(0, cores)  # all processes started here inherit it
     settings = Settings.from_environment()
     test = digits(settings)
     images, labels = test.images, test.labels
@@ -89,17 +89,17 @@ def _write_folder(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.ui
 
 
 def _through_queue(connection: Connection, source: Source, settings: Settings) -> float:
-    """Return images per second of one job; it must be answered completely."""
+    """Return images per second of one job. Every image must be answered."""
     order = SubmitOptions(path="benchmark")
     job = create_job(connection, order, source.description, settings, detached=False)
     finished = gather_job(connection, job, order, source, settings)
     if finished.results.failures or len(finished.results) != source.total:
-        sys.exit(f"{len(finished.results.failures)} images failed: this measures nothing")
+        sys.exit(f"{len(finished.results.failures)} images failed, so the figures would mean nothing")
     return len(finished.results) / finished.info.seconds
 
 
 def _ceiling(images: NDArray[np.uint8], processes: int) -> float:
-    """Return images per second of so many processes that only classify."""
+    """Return the total images per second of several processes that only classify."""
     context = multiprocessing.get_context("spawn")
     barrier, queue = context.Barrier(processes), context.Queue()
     running = [context.Process(target=_classify_for_a_while, args=(images, barrier, queue)) for _ in range(processes)]
@@ -123,7 +123,7 @@ def _classify_for_a_while(images: NDArray[np.uint8], barrier, queue) -> None:  #
 
 
 def _keras(private: str, images: NDArray[np.uint8]) -> float:
-    """Return images per second of Keras' `predict`, in a process of its own; the second call counts."""
+    """Return images per second of Keras' `predict` in a process of its own. The second call counts."""
     np.save(Path(private) / "images.npy", images)
     code = """
 import sys, time

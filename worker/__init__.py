@@ -1,5 +1,4 @@
-"""The queue and what stands behind it: settings, wire format, job ledger, Celery app, tasks.
+"""The queue and the processes behind it: the contract with the producer, and the worker, the trainer and the scheduler.
 
-The contract modules (`settings`, `wire`, `ledger`, `app`) are shared with the producer; `serving`, `tasks` and
-`service` belong to the worker process alone.
+The producer imports `contract`, `settings`, `roles` and `cores`, and nothing else from here.
 """

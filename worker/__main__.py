@@ -1,17 +1,31 @@
 """`python -m worker`: run one worker."""
 
 import gc
+import sys
 import time
 
-_STARTED = time.time()  # before the imports, which are most of the start-up
-gc.disable()  # nothing that they make is garbage: looking for some costs a tenth of them
+from worker.import_path import drop_current_folder
 
-import sys  # noqa: E402
 
-from worker.classifying.service import main  # noqa: E402
+def main() -> int:
+    """Run a worker until it is told to stop; return the exit code."""
+    started = time.time()  # before the imports, because they take most of the start-up
+    gc.disable()  # imports make no garbage; looking for it would take a tenth of their time
+    from worker.process import run_role
+    from worker.roles import Role
+    from worker.settings import Settings
+
+    def work(settings: Settings) -> int:
+        from worker.classifying.service import WorkerService
+
+        # The classifying process is forked. Frozen objects stay in pages that both processes share.
+        gc.freeze()
+        gc.enable()
+        return WorkerService(settings, started).run()
+
+    return run_role(Role.WORKER, work)
+
 
 if __name__ == "__main__":
-    # Set apart, so that the classifying process, which is forked, shares these pages for good.
-    gc.freeze()
-    gc.enable()
-    sys.exit(main(_STARTED))
+    drop_current_folder()
+    sys.exit(main())

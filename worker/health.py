@@ -1,11 +1,15 @@
-"""`python -m worker.health ROLE`: whether this host's process of that role is alive, for a container's health check.
+"""`python -m worker.health ROLE`: check that this host runs a live process of a role. Containers run it often.
 
-It is, if Redis answers, and has heard of it within seconds. That is all that is asked, for it is asked often.
+The check passes if Redis answers and has heard from such a process within the last few seconds.
 """
 
-import socket
 import sys
 from collections.abc import Sequence
+
+from worker.import_path import drop_current_folder
+
+if __name__ == "__main__":
+    drop_current_folder()
 
 from redis.exceptions import RedisError
 
@@ -13,16 +17,21 @@ from model.errors import DigitmillError
 from worker.contract.connection import connect, explain
 from worker.contract.ledger import Ledger
 from worker.contract.training import Schedule, Trainings
+from worker.process import is_on_this_host
 from worker.roles import Role
-from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
+from worker.settings import Settings, without_password
 
 
-def alive(role: Role, url: str) -> list[str]:
-    """Return the names of the processes of that role that Redis knows to be alive; workers count once they are ready.
+def live_processes(role: Role, url: str) -> list[str]:
+    """Return the names of the live processes of a role. A worker counts once it is ready.
+
+    Args:
+        role: Role of the processes.
+        url: URL of the Redis that they report to.
 
     Raises:
-        RedisError: as it comes.
-        DigitmillError: the URL makes no sense.
+        RedisError: Redis does not answer, or refuses.
+        DigitmillError: The URL is invalid, or a record is damaged.
     """
     client = connect(url)
     match role:
@@ -35,24 +44,23 @@ def alive(role: Role, url: str) -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return 0 if it is well, else 1 and why in one line."""
+    """Return 0 if the check passes. Otherwise print the reason in one line and return 1."""
     if len(arguments) != 1 or arguments[0] not in list(Role):
-        return _unwell(f"Name a role: {', '.join(Role)}.")
-    role, host = Role(arguments[0]), socket.gethostname()
+        return _fail(f"Name one role: {', '.join(Role)}.")
+    role = Role(arguments[0])
     try:
-        url = Settings.from_environment().redis_url or DEFAULT_REDIS_URL
-        names = alive(role, url)
+        url = Settings.from_environment().server_url
+        names = live_processes(role, url)
     except DigitmillError as fault:
-        return _unwell(str(fault))
+        return _fail(str(fault))
     except RedisError as fault:
-        return _unwell(explain(fault, without_password(url)))
-    # A name is the host and the process id.
-    if not any(name.rpartition("-")[0] == host for name in names):
-        return _unwell(f"No {role} of {host} has been heard of for seconds. Its log may say why.")
+        return _fail(explain(fault, without_password(url)))
+    if not any(is_on_this_host(name) for name in names):
+        return _fail(f"Redis has not heard from a {role} on this host for seconds. The log of the {role} may say why.")
     return 0
 
 
-def _unwell(reason: str) -> int:
+def _fail(reason: str) -> int:
     print(reason)  # noqa: T201  Docker keeps what a health check prints
     return 1
 

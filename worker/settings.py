@@ -1,4 +1,4 @@
-"""Everything that can be set, read once from `DIGITMILL_*` variables into one frozen object."""
+"""The settings, read once from `DIGITMILL_*` variables into one frozen object."""
 
 import os
 import re
@@ -12,10 +12,10 @@ import platformdirs
 
 from model.errors import UsageError
 
-DEFAULT_REDIS_URL = "redis://localhost:6379/0"
+_DEFAULT_REDIS_URL = "redis://localhost:6379/0"
 _SCHEMES = ("redis", "rediss", "unix")
 _MIN_DURATION, _MAX_DURATION = 0.001, 1e6
-"""Of any duration, in its own unit: Redis counts in whole milliseconds, and in no more than 63 bits of them."""
+"""Limits of every duration, in its own unit. Redis counts whole milliseconds in 63 bits."""
 _CRON_PART = re.compile(r"(?:\*|\w+-\w+)(?:/\d+)?|\w+")
 
 _Value = TypeVar("_Value")
@@ -23,23 +23,23 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a process of digitmill needs to know about its surroundings.
+    """The settings of one process.
 
     Attributes:
-        redis_url: where the ledger and the doorbell are (`redis://`, `rediss://` or `unix://`), or None where nothing
-            is set: then the local stack's own server is meant.
-        data: folder of the local stack (the embedded server's files); private to its user.
-        mnist: folder with MNIST's four IDX files or `mnist.npz`, or None for cache and download.
-        cache: folder where downloads are kept.
-        offline: never download.
-        lease_seconds: how long a worker may be silent about a batch before another may take it.
-        time_limit_seconds: how long one batch may be worked on before its process is killed.
-        result_days: how long a job's record and its uncollected results are kept.
-        reconcile: whether overdue batches are rung again. Off only to show what it is for.
-        log_level: of worker processes, a name of the `logging` module.
-        retrain_cron: when the scheduler asks for a training, as five fields of cron in UTC; None: never.
-        retrain_always: whether it asks also when nothing was taught since the last training.
-        retrain_quick: whether it asks for quick trainings.
+        redis_url: URL of the Redis that holds the ledger and the doorbell (`redis://`, `rediss://` or `unix://`). None
+            if it is not set; the command line then uses the local stack's own server.
+        data: Folder of the local stack, with the embedded server's files. Private to its user.
+        mnist: Folder that holds MNIST's four IDX files or `mnist.npz`. None: use the cache, or download.
+        cache: Folder of downloads.
+        offline: Whether downloads are forbidden.
+        lease_seconds: Time without a sign of life from a worker, after which another worker may take its batch.
+        time_limit_seconds: Time that one batch may take before its process is killed.
+        result_days: Lifetime of a job's record and of results that nobody collects.
+        reconcile: Whether overdue batches are rung for again. Switched off only to show what the reconciler does.
+        log_level: Log level of the processes of all roles, by its name in the `logging` module.
+        retrain_cron: Times at which the scheduler asks for a training, as five cron fields in UTC. None: never.
+        retrain_always: Whether the scheduler asks for a training even if nothing was taught since the last one.
+        retrain_quick: Whether the scheduler asks for quick trainings.
     """
 
     redis_url: str | None
@@ -58,13 +58,13 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """Read the settings; an empty variable counts as unset.
+        """Read the settings. An empty variable counts as unset.
 
         Args:
-            environment: the variables; those of this process by default.
+            environment: Environment variables; those of this process by default.
 
         Raises:
-            UsageError: a variable has a value that makes no sense; the message names it.
+            UsageError: A variable has an invalid value. The message names the variable.
         """
         variables = os.environ if environment is None else environment
 
@@ -76,7 +76,7 @@ class Settings:
                 return parse(text)
             except ValueError as fault:
                 raise UsageError(
-                    f"{name}={without_password(text)!r} is no good: {fault}. Correct or unset it."
+                    f"{name}={without_password(text)!r} is invalid: {fault}. Correct or unset it."
                 ) from None
 
         return cls(
@@ -95,10 +95,20 @@ class Settings:
             retrain_quick=read("DIGITMILL_RETRAIN_QUICK", _switch, True),
         )
 
+    @property
+    def server_url(self) -> str:
+        """The URL to connect to: `redis_url`, or Redis' default port on this machine if that is not set."""
+        return self.redis_url or _DEFAULT_REDIS_URL
+
+    @property
+    def result_seconds(self) -> float:
+        """`result_days` in seconds."""
+        return self.result_days * 86400
+
 
 def without_password(url: str) -> str:
-    """Return the URL fit for a log or a message: its password, if any, replaced by `***`."""
-    # By pattern, since what is no proper URL ends in messages as well. Up to the last @: a password may contain one.
+    """Return the URL with `***` in place of its password, for logs and messages."""
+    # A pattern, because invalid URLs are shown in messages too. Up to the last @, because a password may contain one.
     url = re.sub(r"^((?:\w+://)?+[^:@/]*):.*@", r"\1:***@", url)
     return re.sub(r"([?&]\w*password=)[^&#]*", r"\1***", url)
 
@@ -109,7 +119,7 @@ def _redis_url(text: str) -> str:
     try:
         _ = urlsplit(text).port
     except ValueError:
-        raise ValueError("host or port make no sense (special characters of a password are written %XX)") from None
+        raise ValueError("its host or port is invalid (write special characters of a password as %XX)") from None
     return text
 
 
@@ -117,7 +127,7 @@ def _folder(text: str) -> Path:
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError:
-        raise ValueError("there is no such home folder") from None
+        raise ValueError("that home folder does not exist") from None
 
 
 def _positive(text: str) -> float:
@@ -148,15 +158,15 @@ def _cron(text: str) -> str:
     from celery.schedules import crontab
 
     fields = text.split()
-    # Celery reads a part's beginning and passes over the rest; it must be all of it.
+    # Celery reads the beginning of a part and ignores the rest, so the whole part is checked here.
     if len(fields) != 5 or not all(_CRON_PART.fullmatch(part) for field in fields for part in field.split(",")):
         raise ValueError(
-            "it must be five fields of cron, minute, hour, day of the month, month and day of the week: '0 3 * * *' is "
-            "every day at 3:00 UTC"
+            "it must have five cron fields: minute, hour, day of the month, month, day of the week ('0 3 * * *' means "
+            "every day at 3:00 UTC)"
         )
     cron = " ".join(fields)
     try:
         crontab.from_string(cron)
     except ValueError as fault:
-        raise ValueError(f"it is no schedule of cron's ({str(fault).rstrip('.')})") from None
+        raise ValueError(f"it is not a cron schedule ({str(fault).rstrip('.')})") from None
     return cron

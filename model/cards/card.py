@@ -4,14 +4,13 @@ Knows neither TensorFlow nor LiteRT: workers, trainer and command line all read 
 """
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from model.cards.typed import plain, typed
 from model.errors import ModelError
 from model.metrics import ClassScore, Integers, wilson
+from model.records import Damaged, OtherFormat, from_json, to_json
 
 CARD: Final = "card.json"
 MODEL: Final = "model.tflite"
@@ -174,13 +173,13 @@ class Card:
         return bool(self.recipe.get("refines"))
 
     def dumps(self) -> str:
-        """The card as JSON, readable by people too.
+        """Return the card as JSON, readable by people too.
 
         Raises:
-            ModelError: a figure is not finite, which JSON cannot tell.
+            ModelError: A figure is not finite, which JSON cannot express.
         """
         try:
-            return json.dumps({"format": FORMAT, **plain(self)}, indent=1, allow_nan=False) + "\n"
+            return to_json(self, format=FORMAT, indent=1) + "\n"
         except ValueError as error:
             raise ModelError(
                 f"A figure of model {self.version} is not a finite number: its training diverged. Train with a lower "
@@ -189,31 +188,29 @@ class Card:
 
     @classmethod
     def loads(cls, text: str | bytes) -> "Card":
-        """The card that `dumps` gave.
+        """Return the card that `dumps` wrote.
 
         Raises:
-            ModelError: it is no card, or of a format that this version does not read.
+            ModelError: It is not a card, or has a format that this version does not read.
         """
         try:
-            values = json.loads(text)
-            if values["format"] != FORMAT:
-                raise ModelError(
-                    f"This model card has format {values['format']}; this version of digitmill reads {FORMAT}. "
-                    "Upgrade digitmill, or train a model with this version."
-                )
-            card: Card = typed(cls, values)
-        except (ValueError, TypeError, LookupError, RecursionError) as error:
+            return from_json(cls, text, format=FORMAT)
+        except OtherFormat as error:
             raise ModelError(
-                f"This is no model card ({type(error).__name__}: {error}). Restore card.json, or train the model again."
+                f"This model card has format {error.found}; this version of digitmill reads {FORMAT}. "
+                "Upgrade digitmill, or train a model with this version."
             ) from error
-        return card
+        except Damaged as error:
+            raise ModelError(
+                f"This is not a model card ({error}). Restore card.json, or train the model again."
+            ) from error
 
     @classmethod
     def read(cls, folder: Path) -> "Card":
-        """The card in `folder`.
+        """Return the card in `folder`.
 
         Raises:
-            ModelError: it is missing or is no card.
+            ModelError: It is missing, or it is not a card.
         """
         return cls.loads(_bytes(folder / CARD))
 

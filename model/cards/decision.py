@@ -3,12 +3,11 @@
 Knows neither LiteRT nor TensorFlow, so that whoever shows a decision needs none.
 """
 
-import json
 from typing import Final, NamedTuple
 
 from model.cards.card import Score
-from model.cards.typed import plain, typed
 from model.errors import ModelError
+from model.records import Damaged, from_json, to_json
 
 DECISION: Final = "gate.json"
 """Its file; the candidate's card vouches for it."""
@@ -35,18 +34,17 @@ class Decision(NamedTuple):
     agreement: Score  # of the candidate's int8 export with its float network
 
     def dumps(self) -> bytes:
-        """Encode, as `loads` reads it."""
-        return json.dumps(plain(self), indent=1).encode()
+        """Return the decision as JSON, readable by people too."""
+        return to_json(self, indent=1).encode()
 
     @classmethod
     def loads(cls, content: bytes) -> "Decision":
-        """Decode.
+        """Return the decision that `dumps` wrote.
 
         Raises:
-            ModelError: it is no decision.
+            ModelError: It is not a decision.
         """
         try:
-            decision: Decision = typed(cls, json.loads(content))
-        except (ValueError, TypeError) as fault:
-            raise ModelError(f"{DECISION} holds no decision of the gate ({fault}). Train again.") from fault
-        return decision
+            return from_json(cls, content)
+        except Damaged as fault:
+            raise ModelError(f"{DECISION} does not hold a decision of the gate ({fault}). Train again.") from fault

@@ -58,7 +58,9 @@ def retrain(folder: Path) -> Decision:
         name = data.name if not len(taught) else f"{data.name} and {len(taught):,} taught"
         dataset = Dataset(name, mixed(data.train, taught), data.test)
         start = _network(live, folder / LIVE) if recipe.refines else None
-        train(dataset, recipe, candidate, seed=order.seed, parent=live.version, start=start, on_epoch=_tell_epoch)
+        train(
+            dataset, recipe, candidate, seed=order.options.seed, parent=live.version, start=start, on_epoch=_tell_epoch
+        )
     _tell(stage="judging", epoch=0, epochs=0, seconds_left=0)
     card, model = read_model(candidate)
     decision = decide(

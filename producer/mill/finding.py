@@ -16,7 +16,7 @@ from worker.contract.ledger import Ledger
 from worker.contract.reconciler import Reconciler
 from worker.contract.registry import Registry
 from worker.cores import cores
-from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
+from worker.settings import Settings, without_password
 
 WORKERS_START_SECONDS = 30.0
 OTHERS_PROGRESS_SECONDS = 2.0
@@ -54,7 +54,7 @@ def open_mill(url: str, settings: Settings, *, timeout: float = FIRST_TIMEOUT_SE
     """
     client, where = connect(url), without_password(url)
     retry_transient(client.ping, timeout=timeout, where=where)
-    ledger = Ledger(client, ttl_seconds=settings.result_days * 86400)
+    ledger = Ledger(client, ttl_seconds=settings.result_seconds)
     doorbell = Doorbell(make_app(url, settings))
     return Connection(client, ledger, doorbell, Reconciler(client, ledger, doorbell), Registry(client), where)
 
@@ -68,7 +68,7 @@ def open_running_mill(settings: Settings) -> Connection:
     url = find_mill_url(settings)
     if url is None:
         try:
-            return open_mill(DEFAULT_REDIS_URL, settings, timeout=_DEFAULT_URL_TIMEOUT_SECONDS)
+            return open_mill(settings.server_url, settings, timeout=_DEFAULT_URL_TIMEOUT_SECONDS)
         except Unreachable:
             raise Unreachable(
                 "No mill is running on this machine. Start one with `digitmill up`, or set DIGITMILL_REDIS_URL."

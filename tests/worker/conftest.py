@@ -1,4 +1,4 @@
-"""A real server without workers, for what the ledger and the connection do with it."""
+"""A real server without workers, for the tests of the ledger, the connection and the services."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from producer.mill.stack import Stack
 from worker.contract.connection import connect
 from worker.contract.ledger import Ledger
 
-settings.register_profile("shared machine", deadline=None)  # other work on the same cores is no fault of ours
+settings.register_profile("shared machine", deadline=None)  # other work on the same cores must not fail a test
 settings.load_profile("shared machine")
 
 
@@ -23,7 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def client(server: Stack) -> Iterator["redis.Redis"]:
-    """A connection to the server, which is empty and has its usual memory limit."""
+    """A connection to the server, which holds nothing and has its usual memory limit."""
     connection = connect(server.url)
     connection.flushall()
     yield connection

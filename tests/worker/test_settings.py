@@ -1,4 +1,4 @@
-"""Facts about the settings: every variable is read, and what makes no sense is refused by name."""
+"""Facts about the settings: each variable is read, and an invalid value is refused by name."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -33,7 +33,7 @@ GOOD: list[tuple[str, str, str, Any]] = [
 
 @pytest.mark.parametrize(("variable", "text", "field", "value"), GOOD)
 def test_every_variable_is_read(variable: str, text: str, field: str, value: Any) -> None:
-    """And touches no setting but its own."""
+    """It changes only its own setting."""
     settings = Settings.from_environment({variable: text})
     assert getattr(settings, field) == value
     defaults = Settings.from_environment({})
@@ -42,12 +42,18 @@ def test_every_variable_is_read(variable: str, text: str, field: str, value: Any
 
 
 def test_the_examples_above_leave_no_setting_out() -> None:
-    """A new setting wants an example."""
+    """A new setting needs an example."""
     assert {field for _, _, field, _ in GOOD} == {field.name for field in fields(Settings)}
 
 
+def test_the_url_to_connect_to_is_that_of_the_settings_or_redis_default() -> None:
+    """Every process that connects without a local stack uses it."""
+    assert Settings.from_environment({}).server_url == "redis://localhost:6379/0"
+    assert Settings.from_environment({"DIGITMILL_REDIS_URL": "unix:///run/x"}).server_url == "unix:///run/x"
+
+
 def test_an_empty_variable_counts_as_unset() -> None:
-    """As shells and compose files leave them."""
+    """Shells and compose files leave such variables behind."""
     assert Settings.from_environment(dict.fromkeys([name for name, *_ in GOOD], " ")) == Settings.from_environment({})
 
 
@@ -80,8 +86,8 @@ def test_an_empty_variable_counts_as_unset() -> None:
     ],
 )
 def test_a_bad_value_is_refused_with_its_variable_and_the_remedy(variable: str, text: str) -> None:
-    """The message can be acted upon without the manual."""
-    with pytest.raises(UsageError, match=rf"^{variable}=.* is no good: .+\. Correct or unset it\.$"):
+    """The message says what to do, without the manual."""
+    with pytest.raises(UsageError, match=rf"^{variable}=.* is invalid: .+\. Correct or unset it\.$"):
         Settings.from_environment({variable: text})
 
 
@@ -90,7 +96,7 @@ def test_a_bad_value_is_refused_with_its_variable_and_the_remedy(variable: str, 
     ["redis://user:secret@host:port/0", "user:secret@host", "redis://:se/secret@host", "http://user:secret@host"],
 )
 def test_a_refused_url_does_not_show_its_password(url: str) -> None:
-    """Messages end in logs and tickets."""
+    """Messages end up in logs and tickets."""
     with pytest.raises(UsageError) as caught:
         Settings.from_environment({"DIGITMILL_REDIS_URL": url})
     assert "secret" not in str(caught.value)
@@ -116,5 +122,5 @@ def test_a_refused_url_does_not_show_its_password(url: str) -> None:
     ],
 )
 def test_no_url_shows_its_password(url: str, shown: str) -> None:
-    """Whatever shape it has; redis-py takes it from the query as well."""
+    """Whatever its form. redis-py reads passwords from the query too."""
     assert without_password(url) == shown

@@ -1,1 +1,1 @@
-"""The worker's two processes: Celery's main process, and the process that classifies."""
+"""The worker: Celery's main process, and the process that classifies."""

@@ -1,4 +1,4 @@
-"""Watching a new version in service: what it answers is counted, and a sample of it shown to the version before."""
+"""Observes a new version in service: counts what it answers, and compares a sample with the previous version."""
 
 import logging
 import threading
@@ -11,32 +11,33 @@ from numpy.typing import NDArray
 from model.errors import ModelError
 from model.inference.classifier import Classifier, Predictions
 from model.inference.review import REVIEW_BELOW
-from worker.classifying.models import Loaded, Models
+from worker.classifying.models import Models
 from worker.contract.registry import Registry, ServiceCounts
 
 SHADOW_EVERY = 8
-"""Of the images that a watched version answers, one in so many is shown to the version before too."""
+"""Of the images that a canary answers, the previous version classifies one in so many too."""
 
 _log = logging.getLogger(__name__)
 
 
 class _Shadow(NamedTuple):
-    """Which version is watched, and the classifier of the one before, if that can be loaded."""
+    """The canary, and the classifier of the version before it, or None if that cannot be loaded."""
 
     version: str
     before: Classifier | None
 
 
 class CanaryMonitor:
-    """What one classifying process sees of its versions.
+    """Observes what one classifying process answers, and rolls back a canary that fails.
 
-    One thread classifies and tells of it; another passes the counts on, and judges: so no batch waits for that. Counts
-    that a process has not passed on go with it, and a batch done twice counts twice; for shares that is good enough.
+    The thread that classifies calls `observe`. Another thread calls `report`, which talks to Redis, so no batch waits
+    for that. Counts that a process has not reported are lost with it, and a batch that is done twice counts twice.
+    Shares stay accurate enough.
 
     Args:
-        models: those of this process.
-        registry: where counts go, and where a version that fails is rolled back.
-        name: the worker's, for the history.
+        models: Models of this process.
+        registry: Registry that receives the counts, and in which a failing version is rolled back.
+        name: Name of this worker, for the registry's history.
     """
 
     def __init__(self, models: Models, registry: Registry, *, name: str) -> None:
@@ -47,24 +48,20 @@ class CanaryMonitor:
         self._counts: dict[str, ServiceCounts] = {}
         self._shadow: _Shadow | None = None
 
-    def classify(self, model: Loaded, images: NDArray[np.uint8], failed: Iterable[int]) -> Predictions:
-        """Classify, and count.
+    def observe(self, version: str, images: NDArray[np.uint8], predictions: Predictions, failed: Iterable[int]) -> None:
+        """Count what a version answered. If it is the canary, compare a sample with the previous version.
 
         Args:
-            model: that answers.
-            images: uint8 (n, 28, 28).
-            failed: the images, by index, that are no images and count for nothing.
+            version: Version that answered.
+            images: Images that it was given, uint8 (n, 28, 28).
+            predictions: What it answered, in the same order.
+            failed: Indices of images that could not be decoded. They are not counted.
         """
         kept = np.ones(len(images), bool)
         kept[list(failed)] = False
-        try:
-            predictions = model.classifier.classify(images)
-        except Exception:
-            self._count(model.version, ServiceCounts(errors=int(kept.sum())))
-            raise
         confidences = predictions.confidences[kept]
         self._count(
-            model.version,
+            version,
             ServiceCounts(
                 images=len(confidences),
                 review=int((confidences < REVIEW_BELOW).sum()),
@@ -72,35 +69,43 @@ class CanaryMonitor:
             ),
         )
         shadow = self._shadow
-        if shadow and shadow.before and shadow.version == model.version:
-            self._compare(shadow.version, shadow.before, images, predictions, np.flatnonzero(kept)[::SHADOW_EVERY])
-        return predictions
+        if shadow and shadow.before and shadow.version == version:
+            self._compare(version, shadow.before, images, predictions, np.flatnonzero(kept)[::SHADOW_EVERY])
 
-    def look(self) -> None:
-        """Pass the counts on, and roll the live version back if it is watched and fails.
+    def observe_error(self, version: str, images: int) -> None:
+        """Count images on which a version failed.
+
+        Args:
+            version: Version that failed.
+            images: Number of images that it was given and did not answer.
+        """
+        self._count(version, ServiceCounts(errors=images))
+
+    def report(self) -> None:
+        """Add the counts to the registry's, and roll the live version back if it is a canary that fails.
 
         Raises:
-            redis.exceptions.RedisError: the registry does not answer; the counts are lost.
+            redis.exceptions.RedisError: The registry does not answer. The counts are lost.
         """
         with self._guard:
-            counts, self._counts = self._counts, {}
-        for version, tally in counts.items():
-            self._registry.count(version, tally)
+            unreported, self._counts = self._counts, {}
+        for version, counts in unreported.items():
+            self._registry.count(version, counts)
         canary = self._registry.canary()
         if canary is None:
             self._shadow = None
             return
-        tally = self._registry.tally(canary.version)
-        if tally.passed:
+        counts = self._registry.service_counts(canary.version)
+        if counts.passed:
             self._shadow = None
-        elif fault := tally.fault():
+        elif fault := counts.fault():
             self._roll_back(canary.version, fault)
         elif self._shadow is None or self._shadow.version != canary.version:
             self._shadow = self._load(canary.version, canary.before)
 
-    def _count(self, version: str, tally: ServiceCounts) -> None:
+    def _count(self, version: str, counts: ServiceCounts) -> None:
         with self._guard:
-            self._counts[version] = self._counts.get(version, ServiceCounts()) + tally
+            self._counts[version] = self._counts.get(version, ServiceCounts()) + counts
 
     def _compare(
         self,
@@ -113,7 +118,7 @@ class CanaryMonitor:
         try:
             before = classifier.classify(images[rows])
         except Exception:
-            _log.exception("the version before %s failed on its sample; it is shown no more", version)
+            _log.exception("the version before %s failed on its sample; the comparison ends", version)
             self._shadow = _Shadow(version, None)
             return
         self._count(
@@ -130,14 +135,14 @@ class CanaryMonitor:
         try:
             return _Shadow(version, self._models(before).classifier)
         except ModelError as fault:
-            _log.warning("%s is not compared with %s: %s", version, before, fault)
+            _log.warning("cannot compare %s with %s: %s", version, before, fault)
             return _Shadow(version, None)
 
     def _roll_back(self, version: str, fault: str) -> None:
         self._shadow = None
         try:
-            live = self._registry.rollback(reason=fault, expected=version, who=f"{self._worker}, watching")
-        except ModelError as hindrance:
-            _log.warning("%s should not be live, for %s; not rolled back: %s", version, fault, hindrance)
+            live = self._registry.rollback(reason=fault, expected=version, who=f"{self._worker}, canary")
+        except ModelError as obstacle:
+            _log.warning("%s should not be live, because %s; it was not rolled back: %s", version, fault, obstacle)
         else:
-            _log.error("%s is rolled back to %s: %s", version, live, fault)
+            _log.error("rolled %s back to %s: %s", version, live, fault)

@@ -1,4 +1,4 @@
-"""The thread in every worker that looks after its batches: says it is alive, renews leases, rings for the overdue."""
+"""The thread in each worker that reports it alive, renews the leases of its batches, and rings for overdue batches."""
 
 import logging
 import threading
@@ -11,24 +11,24 @@ from worker.contract.reconciler import Reconciler
 
 INTERVAL_SECONDS = 1.0
 STARTING_INTERVAL_SECONDS = 0.05
-"""Until the classifying process is ready: somebody may be waiting to hear that it is."""
+"""Interval until the classifying process is ready, because somebody may be waiting for that."""
 
 ALIVE_SECONDS = 5.0
-"""A worker that has said nothing for so long is not counted any more."""
+"""Time without a heartbeat after which a worker counts as dead."""
 
 _log = logging.getLogger(__name__)
 
 
 class Heartbeat(threading.Thread):
-    """Runs beside the classifying process, in the worker's main process, so that a long image delays nothing.
+    """Runs in the worker's main process, beside the classifying process, so that a slow image delays nothing.
 
     Args:
-        ledger: of this thread's own Redis connection.
-        reconciler: rings for overdue parts of anybody; None where that is switched off.
-        name: the worker's.
-        facts: what to say of the worker, read anew each time.
-        in_work: the parts that this worker's classifying process has begun.
-        lease_seconds: how long a renewed lease lasts.
+        ledger: Ledger on a Redis connection that only this thread uses.
+        reconciler: Reconciler that rings for anybody's overdue batches, or None if it is switched off.
+        name: Name of the worker.
+        facts: Function that returns what to report of the worker. It is called before each report.
+        in_work: Function that returns the parts that the classifying process has begun.
+        lease_seconds: Lifetime of a renewed lease.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Heartbeat(threading.Thread):
         in_work: Callable[[], Iterable[Part]],
         lease_seconds: float,
     ) -> None:
-        super().__init__(name="steward", daemon=True)
+        super().__init__(name="heartbeat", daemon=True)
         self._ledger = ledger
         self._reconciler = reconciler
         self._worker = name
@@ -51,7 +51,7 @@ class Heartbeat(threading.Thread):
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Look after things every second until stopped; Redis being away is waited out."""
+        """Report, renew and reconcile every second until stopped. Wait while Redis is away."""
         while True:
             facts = self._facts()
             try:
@@ -59,17 +59,17 @@ class Heartbeat(threading.Thread):
                 for part in self._in_work():
                     self._ledger.renew(part, holder=self._worker, lease_seconds=self._lease_seconds)
             except RedisError as fault:
-                _log.debug("steward: %s", fault)
+                _log.debug("heartbeat failed: %s", fault)
             if self._reconciler:
                 self._reconciler.tick()
             if self._stopping.wait(INTERVAL_SECONDS if facts["ready"] else STARTING_INTERVAL_SECONDS):
                 return
 
     def stop(self) -> None:
-        """End the thread and take the worker off the list."""
+        """End the thread and remove the worker from the list of live workers."""
         self._stopping.set()
         self.join(timeout=2 * INTERVAL_SECONDS)
         try:
-            self._ledger.dismiss(self._worker)
+            self._ledger.remove_worker(self._worker)
         except RedisError as fault:
-            _log.debug("not dismissed: %s", fault)
+            _log.debug("not removed from the list of workers: %s", fault)

@@ -1,8 +1,9 @@
-"""The models that a worker process holds in memory, by version, and which of them is the live one."""
+"""The models that a classifying process holds in memory, by version, and which of them serves as the live one."""
 
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,44 +13,49 @@ from model.inference.classifier import Classifier
 from worker.classifying.memory import give_back_memory
 from worker.contract.registry import LIVE, Registry
 
-LOADED = 4
-"""Versions that stay loaded, the latest used: live, previous, what jobs are pinned to. One takes 2 ms and 1 MB."""
+MAX_LOADED = 4
+"""Versions that stay loaded: the live one, the previous one, and those that jobs are pinned to.
 
-TRY_AGAIN_SECONDS = 5.0
-"""Before a live version that cannot be loaded is tried again: somebody may have published it anew."""
+Loading one takes 2 ms and 1 MB.
+"""
+
+RETRY_SECONDS = 5.0
+"""Pause before a live version that could not be loaded is tried again. Somebody may have published it anew."""
 
 _log = logging.getLogger(__name__)
 
 
-class Loaded(NamedTuple):
-    """A model ready to classify."""
+class LoadedModel(NamedTuple):
+    """A model that is ready to classify."""
 
     version: str
     classifier: Classifier
 
 
 class Models:
-    """Gives the model for a version, and loads it when it is first asked for.
+    """Returns the model of a version, and loads it on first use.
 
-    One thread classifies, another may `follow` what is live: each model is loaded and warmed before the other sees it.
-    The baseline that ships with the program is loaded at once, so a process that holds a `Models` can serve, whatever
-    has become of the registry.
+    One thread classifies. Another may `follow` the registry's live version; it loads and warms a model before the first
+    thread sees it. The constructor loads the baseline that ships with the program, so a process can serve even without
+    a registry.
 
     Args:
-        registry: where versions come from.
+        registry: Registry that holds the versions.
+        clock: Function that returns the time in seconds; it must never go back.
 
     Raises:
-        ModelError: the baseline is missing or altered.
+        ModelError: The baseline is missing or altered.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._registry = registry
-        self._loaded: dict[str, Loaded] = {}  # the latest used last
+        self._clock = clock
+        self._loaded: dict[str, LoadedModel] = {}  # in order of last use
         self._guard = threading.Lock()
         self._live = self._load(registry.baseline.version)
         self._followed = False
         self._fault = ""
-        self._refused, self._try_again = "", 0.0
+        self._refused, self._retry_at = "", 0.0
 
     @property
     def live(self) -> str:
@@ -58,15 +64,18 @@ class Models:
 
     @property
     def fault(self) -> str:
-        """Why that is not the version which the registry calls live, or ""."""
+        """The reason why that is not the registry's live version, or "" if it is."""
         return self._fault
 
-    def __call__(self, version: str) -> Loaded:
-        """Return the model of that version, or the live one.
+    def __call__(self, version: str) -> LoadedModel:
+        """Return the model of a version.
+
+        Args:
+            version: Name of the version, or `LIVE`.
 
         Raises:
-            ModelError: there is no such version, or it is incomplete, altered or unreadable.
-            redis.exceptions.RedisError: it must be read from the registry, which does not answer.
+            ModelError: The version does not exist, or it is incomplete, altered or unreadable.
+            redis.exceptions.RedisError: The version is not loaded, and the registry does not answer.
         """
         if version == LIVE:
             if not self._followed:
@@ -81,17 +90,17 @@ class Models:
         return loaded or self._load(version)
 
     def follow(self) -> None:
-        """Let the version that the registry calls live serve, from the next batch on.
+        """Serve the registry's live version from the next batch on.
 
-        One that cannot be loaded leaves the old one serving, and is tried again every few seconds.
+        If it cannot be loaded, the old version goes on serving, and the new one is tried again every few seconds.
 
         Raises:
-            redis.exceptions.RedisError: the registry does not answer.
+            redis.exceptions.RedisError: The registry does not answer.
         """
         version = self._registry.live()
         if version == self._live.version:
             self._fault = self._refused = ""
-        elif version != self._refused or time.monotonic() >= self._try_again:
+        elif version != self._refused or self._clock() >= self._retry_at:
             self._serve(version)
         self._followed = True
 
@@ -103,25 +112,29 @@ class Models:
             if version != self._refused or str(fault) not in self._fault:
                 _log.error("%s is live but cannot be loaded; %s goes on serving: %s", version, before, fault)
             self._fault = f"{version} is live but cannot be loaded: {fault}"
-            self._refused, self._try_again = version, time.monotonic() + TRY_AGAIN_SECONDS
+            self._refused, self._retry_at = version, self._clock() + RETRY_SECONDS
         else:
             self._fault = self._refused = ""
             _log.info("model %s serves instead of %s", version, before)
 
-    def _load(self, version: str) -> Loaded:
+    def _load(self, version: str) -> LoadedModel:
         card, content = self._registry.fetch_model(version)
-        loaded = Loaded(version, Classifier(content, temperature=card.temperature))
+        loaded = LoadedModel(version, Classifier(content, temperature=card.temperature))
         _check_sane(loaded)
         with self._guard:
             self._loaded[version] = loaded
-            for surplus in list(self._loaded)[:-LOADED]:
+            for surplus in list(self._loaded)[:-MAX_LOADED]:
                 del self._loaded[surplus]
         give_back_memory()
         return loaded
 
 
-def _check_sane(loaded: Loaded) -> None:
-    """Refuse a model that computes no probabilities: one bad number on its card is enough for that."""
+def _check_sane(loaded: LoadedModel) -> None:
+    """Refuse a model whose outputs are not probabilities. One wrong number on its card is enough for that.
+
+    Raises:
+        ModelError: The outputs are not probabilities.
+    """
     probabilities = loaded.classifier.classify(np.zeros((1, 28, 28), np.uint8)).probabilities
     if not np.allclose(probabilities.sum(), 1.0, atol=1e-3):
-        raise ModelError(f"Model {loaded.version} gives no probabilities. Train it again, or promote another.")
+        raise ModelError(f"Model {loaded.version} does not give probabilities. Train it again, or promote another.")

@@ -1,4 +1,4 @@
-"""The thread in every classifying process that follows what is live, says what it serves, and watches it."""
+"""The thread in each classifying process that loads the live version, reports which one serves, and runs the canary."""
 
 import logging
 import threading
@@ -11,59 +11,61 @@ from worker.classifying.models import Models
 from worker.contract.ledger import Ledger
 
 INTERVAL_SECONDS = 0.25
-"""Between two looks at what is live: four small reads a second, and a promotion is everywhere in 0.3 s."""
+"""Interval between two checks of the live version. A check costs four small reads; a promotion arrives within 0.3 s."""
 
-SAY_AGAIN_SECONDS = 1.0
-"""Before the same is said again: what a worker says of itself may have expired meanwhile."""
+REPORT_SECONDS = 1.0
+"""Interval after which an unchanged report is sent again, because the record of the worker may have expired."""
 
-FIRST_LOOK_SECONDS = 1.0
+FIRST_CHECK_SECONDS = 1.0
+"""Time that the start of the classifying process may wait for the first check."""
 
 _log = logging.getLogger(__name__)
 
 
 class ModelReloader(threading.Thread):
-    """Loads and warms new versions beside the one that serves: no batch waits for that, and an idle worker follows too.
+    """Loads and warms new versions beside the one that serves. No batch waits for it, and an idle worker follows too.
 
-    A read before each batch would be a round trip on the way of every batch, and none in a worker that is idle.
+    Reading the live version before each batch would add a round trip to each batch, and an idle worker would not
+    follow.
 
     Args:
-        models: those of this process.
-        canary: what it has seen of them.
-        ledger: of this thread's own Redis connection.
-        name: the worker's.
+        models: Models of this process.
+        canary: Canary monitor of this process.
+        ledger: Ledger on a Redis connection that only this thread uses.
+        name: Name of the worker.
     """
 
     def __init__(self, models: Models, canary: CanaryMonitor, ledger: Ledger, *, name: str) -> None:
-        super().__init__(name="follower", daemon=True)
+        super().__init__(name="reloader", daemon=True)
         self._models = models
         self._canary = canary
         self._ledger = ledger
         self._worker = name
-        self._looked = threading.Event()
-        self._said, self._said_at = ("", ""), 0.0
+        self._checked = threading.Event()
+        self._reported, self._reported_at = ("", ""), 0.0
 
     def start(self) -> None:
-        """Start, and wait for the first look; not for long, as Redis may be away, and Celery waits for this process."""
+        """Start, and wait for the first check. Not for long: Redis may be away, and Celery waits for this process."""
         super().start()
-        self._looked.wait(FIRST_LOOK_SECONDS)
+        self._checked.wait(FIRST_CHECK_SECONDS)
 
     def run(self) -> None:
-        """Look and say for ever; Redis being away is waited out."""
+        """Check and report forever. Wait while Redis is away."""
         while True:
             try:
                 self._models.follow()
-                self._say()
-                self._canary.look()
+                self._report()
+                self._canary.report()
             except RedisError as fault:
-                _log.debug("follower: %s", fault)
+                _log.debug("cannot follow the live version: %s", fault)
             except Exception:
-                _log.exception("a fault of digitmill's own while following what is live")
-            self._looked.set()
+                _log.exception("digitmill itself failed to follow the live version")
+            self._checked.set()
             time.sleep(INTERVAL_SECONDS)
 
-    def _say(self) -> None:
-        facts = (self._models.live, self._models.fault)
-        if facts == self._said and time.monotonic() < self._said_at + SAY_AGAIN_SECONDS:
+    def _report(self) -> None:
+        report = (self._models.live, self._models.fault)
+        if report == self._reported and time.monotonic() < self._reported_at + REPORT_SECONDS:
             return
-        self._ledger.report_model(self._worker, *facts)
-        self._said, self._said_at = facts, time.monotonic()
+        self._ledger.report_model(self._worker, *report)
+        self._reported, self._reported_at = report, time.monotonic()

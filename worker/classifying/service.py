@@ -1,4 +1,4 @@
-"""One worker: Celery's main process with the steward, and one classifying process forked from it."""
+"""One worker: Celery's main process with the heartbeat, and one classifying process that is forked from it."""
 
 import contextlib
 import logging
@@ -6,7 +6,6 @@ import mmap
 import os
 import shutil
 import signal
-import socket
 import threading
 import time
 from typing import Any
@@ -21,11 +20,11 @@ from redis.exceptions import RedisError
 
 from model.cards.card import BASELINE, read_model
 from model.errors import DigitmillError
+from worker.classifying.batch_processor import BatchProcessor
 from worker.classifying.canary import CanaryMonitor
 from worker.classifying.heartbeat import Heartbeat
 from worker.classifying.models import Models
 from worker.classifying.reloader import ModelReloader
-from worker.classifying.serving import Serving
 from worker.classifying.tasks import register
 from worker.contract.connection import connect
 from worker.contract.doorbell import CLASSIFY, Doorbell, make_app
@@ -33,52 +32,60 @@ from worker.contract.errors import WireError
 from worker.contract.ledger import Ledger, Part
 from worker.contract.reconciler import Reconciler
 from worker.contract.registry import Registry
-from worker.process import run
-from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
+from worker.process import process_name
+from worker.settings import Settings, without_password
 
-LOOK_AFTER_CHILDREN_SECONDS = 0.25
-HAND_BACK_SECONDS = 10.0
-"""How long a worker that was told to stop stays for the batch in hand; whoever stops it should allow five more."""
-LOOK_FOR_THE_END_SECONDS = 0.05
+CHECK_CHILDREN_SECONDS = 0.25
+"""Interval at which Celery checks whether the classifying process is alive. Its own can be five seconds."""
+
+STOP_TIMEOUT_SECONDS = 10.0
+"""Time that a worker that was told to stop spends on the batch in hand. Whoever stops it should allow five more."""
+
+CHECK_IDLE_SECONDS = 0.05
+"""Interval at which a worker that was told to stop checks whether it is idle."""
 
 _log = logging.getLogger(__name__)
 
 
-class Service:
+class WorkerService:
     """A worker, from its start to its end.
 
     Args:
-        settings: of this process.
-        started: unix time at which the process began, for the figure in `digitmill status`.
+        settings: Settings of this process.
+        started: Start of the process, in unix time, for the start-up time in `digitmill status`.
+
+    Raises:
+        ModelError: The baseline is missing or altered.
     """
 
     def __init__(self, settings: Settings, started: float) -> None:
         self._settings = settings
         self._started = started
-        self._url = settings.redis_url or DEFAULT_REDIS_URL
-        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self._url = settings.server_url
+        self._name = process_name()
         self._app = make_app(self._url, settings)
         self._doorbell = Doorbell(self._app)
-        read_model(BASELINE)  # without it nothing serves, which is better said now than by each process in turn
-        self._serving: Serving | None = None
-        # Shared with the classifying processes, which are forked: process id and seconds until ready.
+        read_model(BASELINE)  # nothing can serve without it; say so now, not in each classifying process in turn
+        self._processor: BatchProcessor | None = None
+        # Shared with the classifying processes, which are forked: process id, and seconds until ready.
         self._ready = memoryview(mmap.mmap(-1, 16)).cast("d")
-        self._steward: Heartbeat | None = None
-        register(self._app, self._get_serving)
+        self._heartbeat: Heartbeat | None = None
+        register(self._app, self._get_processor)
         _refuse_compression()
 
     def run(self) -> int:
-        """Work until told to stop, then finish the batch in hand, or hand it back if that takes too long.
+        """Work until told to stop. Then finish the batch in hand, or hand it back if that takes too long.
 
         Returns:
             The exit code.
         """
+        _quieten_celery(self._settings.log_level)
         signals.worker_process_init.connect(self._start_classifying, weak=False)
-        signals.worker_ready.connect(_look_after_children_often, weak=False)
-        signals.worker_ready.connect(self._start_steward, weak=False)
-        signals.worker_shutting_down.connect(self._limit_the_end, weak=False)
-        signals.worker_shutdown.connect(self._stop_steward, weak=False)
-        signals.task_failure.connect(self._give_back, weak=False)
+        signals.worker_ready.connect(_check_children_often, weak=False)
+        signals.worker_ready.connect(self._start_heartbeat, weak=False)
+        signals.worker_shutting_down.connect(self._stop_in_time, weak=False)
+        signals.worker_shutdown.connect(self._stop_heartbeat, weak=False)
+        signals.task_failure.connect(self._release_failed, weak=False)
         worker = self._app.Worker(
             hostname=f"digitmill@{self._name}",
             pool="prefork",
@@ -96,7 +103,7 @@ class Service:
     # In the classifying process -----------------------------------------------------------------------------------
 
     def _start_classifying(self, **_: Any) -> None:
-        cv2.setNumThreads(1)  # one process per core: threads would only get into each other's way
+        cv2.setNumThreads(1)  # each core has its own process, so threads would only compete
         try:
             registry = Registry(connect(self._url))
             models = Models(registry)
@@ -104,31 +111,36 @@ class Service:
             _log.critical("%s", fault)
             os._exit(1)
         canary = CanaryMonitor(models, registry, name=self._name)
-        self._serving = Serving(
-            self._ledger(), self._doorbell, models, canary, name=self._name, lease_seconds=self._settings.lease_seconds
+        self._processor = BatchProcessor(
+            self._make_ledger(),
+            self._doorbell,
+            models,
+            canary,
+            name=self._name,
+            lease_seconds=self._settings.lease_seconds,
         )
-        ModelReloader(models, canary, self._ledger(), name=self._name).start()
+        ModelReloader(models, canary, self._make_ledger(), name=self._name).start()
         first = not self._ready[0]
         self._ready[0] = os.getpid()
         if first:
             self._ready[1] = time.time() - self._started
             _log.info("ready after %.2f s with model %s", self._ready[1], models.live)
         else:
-            _log.info("ready again: another process takes the place of one that ended")
+            _log.info("ready again: a new classifying process replaces one that ended")
 
-    def _get_serving(self) -> Serving:
-        if self._serving is None:
+    def _get_processor(self) -> BatchProcessor:
+        if self._processor is None:
             raise RuntimeError("the task runs only in a classifying process")
-        return self._serving
+        return self._processor
 
     # In the main process ------------------------------------------------------------------------------------------
 
-    def _start_steward(self, **_: Any) -> None:
-        if self._steward:  # Celery says "ready" again after each reconnection
+    def _start_heartbeat(self, **_: Any) -> None:
+        if self._heartbeat:  # Celery says "ready" again after each reconnection
             return
         client = connect(self._url)
-        ledger = self._ledger()
-        self._steward = Heartbeat(
+        ledger = self._make_ledger()
+        self._heartbeat = Heartbeat(
             ledger,
             Reconciler(client, ledger, Doorbell(make_app(self._url, self._settings)))
             if self._settings.reconcile
@@ -138,42 +150,43 @@ class Service:
             in_work=_parts_in_work,
             lease_seconds=self._settings.lease_seconds,
         )
-        self._steward.start()
+        self._heartbeat.start()
 
-    def _stop_steward(self, **_: Any) -> None:
-        if self._steward:
-            self._steward.stop()
+    def _stop_heartbeat(self, **_: Any) -> None:
+        if self._heartbeat:
+            self._heartbeat.stop()
 
-    def _limit_the_end(self, **_: Any) -> None:
-        """Told to stop: Celery would take 2.5 s to end an idle worker, and wait a minute for the batch in hand."""
-        threading.Thread(target=self._end_soon, name="end", daemon=True).start()
+    def _stop_in_time(self, **_: Any) -> None:
+        """Stop sooner than Celery, which takes 2.5 s to end an idle worker and waits a minute for the batch in hand."""
+        threading.Thread(target=self._await_idle_and_exit, name="stop", daemon=True).start()
 
-    def _end_soon(self) -> None:
-        deadline = time.monotonic() + min(HAND_BACK_SECONDS, self._settings.lease_seconds)
+    def _await_idle_and_exit(self) -> None:
+        deadline = time.monotonic() + min(STOP_TIMEOUT_SECONDS, self._settings.lease_seconds)
         idle = False
-        # Twice, for Celery forgets a message a moment before it acknowledges it.
+        # Two checks in a row, because Celery forgets a message a moment before it acknowledges it.
         while time.monotonic() < deadline and not (idle and not celery_state.reserved_requests):
             idle = not celery_state.reserved_requests
-            time.sleep(LOOK_FOR_THE_END_SECONDS)
-        self._hand_back()
+            time.sleep(CHECK_IDLE_SECONDS)
+        self._hand_back_and_exit()
 
-    def _hand_back(self) -> None:
-        """Give what is in work to the other workers, and end without another word to Celery."""
+    def _hand_back_and_exit(self) -> None:
+        """Hand the batch in hand to another worker, and exit without Celery's own shutdown."""
+        ledger = self._make_ledger()
         for part in _parts_in_work():
             try:
-                # Before its process ends, which would count against the batch.
-                if self._ledger().release(part, holder=self._name, refund=True):
+                # Before its process is killed, because that would count as a failed attempt.
+                if ledger.release(part, holder=self._name, refund=True):
                     self._doorbell.ring(part)
                     _log.info("batch %s handed back: there is no time to finish it", part.member)
             except RedisError as fault:
-                _log.warning("batch %s not handed back, its lease will run out: %s", part.member, fault)
-        self._stop_steward()
+                _log.warning("batch %s not handed back; its lease will expire: %s", part.member, fault)
+        self._stop_heartbeat()
         if self._ready[0]:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.kill(int(self._ready[0]), signal.SIGKILL)
                 os.waitpid(int(self._ready[0]), 0)
-        shutil.rmtree(get_temp_dir(), ignore_errors=True)  # it would go at a usual exit
-        # Doorbells that were fetched and not begun go with us; a reconciler rings for their batches again.
+        shutil.rmtree(get_temp_dir(), ignore_errors=True)  # a normal exit would remove it
+        # Doorbells that were fetched and not begun are lost here. A reconciler rings for their batches again.
         os._exit(0)
 
     def _facts(self) -> dict[str, str | int | float]:
@@ -185,33 +198,40 @@ class Service:
             "startup_seconds": round(startup_seconds, 3),
         }
 
-    def _give_back(self, exception: BaseException, kwargs: dict[str, Any] | None = None, **_: Any) -> None:
-        """A classifying process died in mid-batch: release its part at once instead of waiting for the lease."""
+    def _release_failed(self, exception: BaseException, kwargs: dict[str, Any] | None = None, **_: Any) -> None:
+        """Release the part of a classifying process that died, instead of waiting for its lease to expire."""
         if not isinstance(exception, WorkerLostError | TimeLimitExceeded):
             return
         part = _part_of(kwargs)
         if part is None:
             return
         try:
-            if self._ledger().release(part, holder=self._name, refund=False):
+            if self._make_ledger().release(part, holder=self._name, refund=False):
                 self._doorbell.ring(part)
         except Exception as fault:
-            _log.warning("batch %s not given back: %s", part.member, fault)
+            _log.warning("batch %s not given back; its lease will expire: %s", part.member, fault)
 
-    def _ledger(self) -> Ledger:
-        return Ledger(connect(self._url), ttl_seconds=self._settings.result_days * 86400)
+    def _make_ledger(self) -> Ledger:
+        """Return a ledger on a connection of its own, for one thread of one process."""
+        return Ledger(connect(self._url), ttl_seconds=self._settings.result_seconds)
 
 
-def _look_after_children_often(sender: Any, **_: Any) -> None:
-    """Let Celery notice a dead classifying process soon: by itself it sometimes takes its timer's five seconds."""
-    sender.controller.hub.call_repeatedly(LOOK_AFTER_CHILDREN_SECONDS, sender.controller.pool.maintain_pool)
+def _quieten_celery(log_level: str) -> None:
+    """Drop the two lines that Celery logs for each batch; they would bury everything else."""
+    for chatty in ("celery.app.trace", "celery.worker.strategy"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(log_level)))
+
+
+def _check_children_often(sender: Any, **_: Any) -> None:
+    """Make Celery notice a dead classifying process soon."""
+    sender.controller.hub.call_repeatedly(CHECK_CHILDREN_SECONDS, sender.controller.pool.maintain_pool)
 
 
 def _refuse_compression() -> None:
-    """Take kombu's decompressors away: it would unpack whatever a message's header asks for, without bound."""
+    """Replace kombu's decompressors. They unpack what a message's header asks for, whatever its size."""
 
     def refuse(_: bytes) -> bytes:
-        raise WireError("A compressed message is passed over: no doorbell is compressed.")
+        raise WireError("Refused a compressed message: doorbells are never compressed.")
 
     for content_type in compression.encoders():
         compression.register(refuse, refuse, content_type)
@@ -223,20 +243,8 @@ def _parts_in_work() -> list[Part]:
 
 
 def _part_of(kwargs: dict[str, Any] | None) -> Part | None:
-    """Return the part that a doorbell names, or None if it is no doorbell of ours."""
+    """Return the part that a doorbell names, or None if the message is not a valid doorbell."""
     try:
         return Part.from_member((kwargs or {})["part"])
     except (KeyError, AttributeError, WireError):
         return None
-
-
-def main(started: float) -> int:
-    """Run a worker with the settings of the environment; return the exit code."""
-    return run(lambda settings: _serve(settings, started))
-
-
-def _serve(settings: Settings, started: float) -> int:
-    # Two lines for every batch would bury what matters.
-    for chatty in ("celery.app.trace", "celery.worker.strategy"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
-    return Service(settings, started).run()

@@ -1,39 +1,34 @@
-"""The Celery task that a doorbell rings for. All it knows is the doorbell; the work is `serving`'s."""
+"""The Celery task that a doorbell rings for. It reads the doorbell; the `BatchProcessor` does the work."""
 
 import logging
 from collections.abc import Callable
 
 from celery import Celery, Task
 
-from worker.classifying.serving import Serving
-from worker.contract.doorbell import CLASSIFY, DOORBELL_VERSION
+from worker.classifying.batch_processor import BatchProcessor
+from worker.contract.doorbell import CLASSIFY, is_understood
 from worker.contract.errors import Unreachable, WireError
 from worker.contract.ledger import Part
 
 _log = logging.getLogger(__name__)
 
 
-def register(app: Celery, serving: Callable[[], Serving]) -> Task:
+def register(app: Celery, get_processor: Callable[[], BatchProcessor]) -> Task:
     """Add the task to the application.
 
     Args:
-        app: the application.
-        serving: gives the process's own `Serving`; called in the classifying process, after its start.
+        app: Celery application.
+        get_processor: Function that returns this process's batch processor. It is called in the classifying process,
+            after its start.
     """
 
     @app.task(name=CLASSIFY, ignore_result=True)
     def classify(version: object = None, part: object = None) -> None:
-        """Answer the part that the message names. A message that makes no sense costs nothing: it is only a hint."""
-        if version != DOORBELL_VERSION or not isinstance(part, str):
-            _log.error(
-                "doorbell of format %r passed over; this worker reads format %d. Its batch is rung for again; run the "
-                "same version of digitmill everywhere",
-                version,
-                DOORBELL_VERSION,
-            )
+        """Answer the part that the message names. An invalid message does no harm, because it is only a hint."""
+        if not is_understood(version):
             return
         try:
-            serving().serve(Part.from_member(part))
+            get_processor().process(Part.from_member(part if isinstance(part, str) else ""))
         except (Unreachable, WireError) as fault:
             _log.error("%s", fault)
 

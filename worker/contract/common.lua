@@ -1,10 +1,10 @@
--- Stands before every script.
--- The one clock that all processes share, unix time in ms.
+-- This stands before every script.
+-- All processes share one clock: Redis' own, unix time in ms.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
 local function number(key, field) return tonumber(redis.call('HGET', key, field) or 0) end
 
--- Redis refuses a script's allocating commands at its memory limit, unless the script has written before. Submitting
--- is refused; what leads to answers, and so frees memory, goes on.
+-- At its memory limit Redis refuses the commands of a script that allocate, unless the script has written before. So it
+-- refuses to store a new batch, while scripts that lead to answers, and so free memory, call this first and go on.
 local function pass_memory_limit() redis.call('DEL', 'digitmill:nothing') end

@@ -1,9 +1,9 @@
-"""Connecting to Redis, and being patient with it: which faults pass by themselves, and how to wait for that."""
+"""Connecting to Redis: which faults are transient, and how to retry."""
 
 import random
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
@@ -24,20 +24,30 @@ from worker.contract.errors import Unreachable
 from worker.settings import without_password
 
 SOCKET_TIMEOUT = 5.0
-"""Seconds without an answer after which a connection counts as lost; blocking reads must ask for less."""
+"""Seconds without an answer after which a connection counts as lost; blocking reads must wait for less."""
 
 _TRANSIENT_RESPONSES = ("MISCONF", "LOADING", "NOREPLICAS", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
 
 _Value = TypeVar("_Value")
 
 
+class Clock(Protocol):
+    """What `retry_transient` uses of the module `time`; tests give a clock that they move themselves."""
+
+    def monotonic(self) -> float:
+        """Return seconds since some moment."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait."""
+
+
 def connect(url: str) -> "redis.Redis":
     """Return a client for the URL; it connects on first use and answers in bytes.
 
     Raises:
-        Unreachable: the URL makes no sense.
+        Unreachable: It is not a Redis URL.
     """
-    # A Unix socket's peer cannot vanish without a word, so only TCP knows keep-alive.
+    # The peer of a Unix socket cannot vanish unnoticed, so only TCP has keep-alive.
     options: dict[str, Any] = {} if url.startswith("unix://") else {"socket_keepalive": True}
     try:
         return redis.Redis.from_url(
@@ -46,15 +56,17 @@ def connect(url: str) -> "redis.Redis":
             socket_timeout=SOCKET_TIMEOUT,
             socket_connect_timeout=3.0,
             health_check_interval=15,
-            # Faults are waited out in one place only, `persist`.
+            # Only `retry_transient` retries.
             retry=Retry(NoBackoff(), 0),
         )
     except ValueError as fault:
-        raise Unreachable(f"{without_password(url)} is no Redis URL: {fault}. Correct DIGITMILL_REDIS_URL.") from None
+        raise Unreachable(
+            f"{without_password(url)} is not a Redis URL: {fault}. Correct DIGITMILL_REDIS_URL."
+        ) from None
 
 
 def is_transient(fault: RedisError) -> bool:
-    """Whether it is worth waiting: Redis is away, starting, out of memory or of disk, rather than refusing us."""
+    """Return whether a retry may help: Redis is away, starting, out of memory or disk, but does not refuse us."""
     if isinstance(fault, AuthenticationError | AuthorizationError):
         return False
     if isinstance(fault, ConnectionError | TimeoutError | BusyLoadingError | OutOfMemoryError | ReadOnlyError):
@@ -66,39 +78,41 @@ def retry_transient(
     call: Callable[[], _Value],
     *,
     timeout: float,
-    on_wait: Callable[[RedisError], None] | None = None,
+    on_wait: Callable[[RedisError], object] | None = None,
     where: str = "Redis",
+    clock: "Clock" = time,
 ) -> _Value:
-    """Make a call to Redis, again and again while what hinders it passes by itself.
+    """Make a call to Redis, and retry it while its faults are transient.
 
-    The call must be harmless to repeat: its reply may be lost after it took effect. The scripts of the ledger are.
+    The call must be harmless to repeat, because its reply may be lost after it took effect. The ledger's scripts are.
 
     Args:
-        call: what to do.
-        timeout: seconds after which to give up.
-        on_wait: told of each fault before the wait.
-        where: the server, for the message; without its password.
+        call: Function to call.
+        timeout: Seconds after which to give up.
+        on_wait: Callback that gets each fault before the wait.
+        where: Name of the server for the message, without its password.
+        clock: What tells the time and waits.
 
     Raises:
-        Unreachable: patience has run out, or waiting would not help.
+        Unreachable: The time is up, or a retry would not help.
     """
-    deadline = time.monotonic() + timeout
+    deadline = clock.monotonic() + timeout
     pause = 0.05
     while True:
         try:
             return call()
         except RedisError as fault:
-            if not is_transient(fault) or time.monotonic() >= deadline:
+            if not is_transient(fault) or clock.monotonic() >= deadline:
                 raise Unreachable(explain(fault, where)) from fault
             if on_wait:
                 on_wait(fault)
-        # Jitter, so that all who lost the same server do not come back at the same moment.
-        time.sleep(pause * random.uniform(0.5, 1.5))
+        # Jitter, so that clients which lost the same server do not all come back at the same moment.
+        clock.sleep(pause * random.uniform(0.5, 1.5))
         pause = min(pause * 2, 1.0)
 
 
 def explain(fault: RedisError, where: str = "Redis") -> str:
-    """Return what a fault of the server at `where` means, and what to do about it."""
+    """Return what a fault of the server `where` means and what to do about it."""
     reason = str(fault).rstrip(".")
     if isinstance(fault, AuthenticationError | AuthorizationError):
         return f"{where} refuses the user or password ({reason}). Correct them in DIGITMILL_REDIS_URL."

@@ -1,7 +1,8 @@
-"""The Celery application, and the doorbell: the one message that ever travels through it.
+"""The Celery application, and the doorbells: the only two messages that travel through it.
 
-The message names a part and carries nothing else (a claim check). Losing it, doubling it or delaying it is harmless:
-the ledger holds what is true, and a reconciler rings again.
+The one for workers names a part and carries nothing else (a claim check); the one for trainers names nothing. Losing,
+doubling or delaying a message is harmless: the ledger and the record of trainings hold the truth, and a reconciler or
+a trainer rings again.
 """
 
 import logging
@@ -15,10 +16,14 @@ from worker.contract.ledger import Part
 from worker.settings import Settings
 
 CLASSIFY = "digitmill.classify"
-"""Name of the task that a doorbell rings for; senders need no more of the task than this."""
+TRAIN = "digitmill.train"
+"""Names of the two tasks; a sender needs nothing else of a task."""
 
 CLASSIFY_QUEUE = "digitmill.classify"
+TRAIN_QUEUE = "digitmill.train"
+
 DOORBELL_VERSION = 1
+"""Of both messages."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +37,7 @@ def make_app(redis_url: str, settings: Settings) -> Celery:
         accept_content=["json"],
         task_ignore_result=True,
         result_backend=None,
-        # The ledger counts attempts; a doorbell is kept until its part is answered, and dropped with its worker.
+        # The ledger counts attempts. Celery keeps a doorbell until its part is answered, and drops it with its worker.
         task_acks_late=True,
         task_reject_on_worker_lost=False,
         task_acks_on_failure_or_timeout=True,
@@ -61,30 +66,58 @@ def make_app(redis_url: str, settings: Settings) -> Celery:
             "queue_order_strategy": "sorted",
         },
         task_default_queue=CLASSIFY_QUEUE,
-        task_queues=[Queue(CLASSIFY_QUEUE, Exchange("digitmill", type="direct"), routing_key=CLASSIFY_QUEUE)],
+        task_queues=[queue(CLASSIFY_QUEUE)],
         task_default_exchange="digitmill",
         task_default_routing_key=CLASSIFY_QUEUE,
-        task_routes={CLASSIFY: {"queue": CLASSIFY_QUEUE}},
+        # A worker listens to all that `task_queues` names, so the queue of trainers stands only here.
+        task_routes={CLASSIFY: {"queue": CLASSIFY_QUEUE}, TRAIN: {"queue": queue(TRAIN_QUEUE)}},
     )
     return app
 
 
 class Doorbell:
-    """Rings for parts, and hears whether anybody still has to answer."""
+    """Tells workers and trainers that there is something to do.
+
+    Args:
+        app: Application of `make_app`.
+    """
 
     def __init__(self, app: Celery) -> None:
         self._app = app
 
     def ring(self, part: Part) -> bool:
         """Tell some worker that there is a part to claim; return False if the message could not be sent."""
+        return self._send(CLASSIFY, part=part.member)
+
+    def ring_trainer(self) -> bool:
+        """Tell some trainer to look at the record of trainings; return False if the message could not be sent."""
+        return self._send(TRAIN)
+
+    def _send(self, task: str, **words: str) -> bool:
         try:
-            self._app.send_task(
-                CLASSIFY, kwargs={"version": DOORBELL_VERSION, "part": part.member}, ignore_result=True, retry=False
-            )
+            self._app.send_task(task, kwargs={"version": DOORBELL_VERSION, **words}, ignore_result=True, retry=False)
         except (OperationalError, RedisError, OSError) as fault:
-            _log.debug("doorbell for %s not sent: %s", part.member, fault)
+            _log.debug("doorbell %s not sent: %s", task, fault)
             return False
         return True
+
+
+def queue(name: str) -> Queue:
+    """Return the queue of that name, as senders and receivers declare it."""
+    return Queue(name, Exchange("digitmill", type="direct"), routing_key=name)
+
+
+def is_understood(version: object) -> bool:
+    """Return whether this program reads a doorbell of that version; log an error if it does not."""
+    if version == DOORBELL_VERSION:
+        return True
+    _log.error(
+        "ignored a doorbell of format %r, because this program reads format %d; somebody will ring again. "
+        "Run the same version of digitmill everywhere",
+        version,
+        DOORBELL_VERSION,
+    )
+    return False
 
 
 def _broker_url(redis_url: str) -> str:

@@ -1,7 +1,8 @@
-"""The reconciler: rings again for parts that are overdue. Every waiting client and every worker runs one."""
+"""The reconciler rings again for overdue parts. Every waiting client and every worker runs one."""
 
 import logging
 import time
+from collections.abc import Callable
 
 import redis
 from redis.exceptions import RedisError
@@ -16,23 +17,33 @@ _log = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """Compares the ledger's open parts with the doorbells waiting, once a second at most."""
+    """Compares the ledger's open parts with the waiting doorbells, once a second at most.
 
-    def __init__(self, client: "redis.Redis", ledger: Ledger, doorbell: Doorbell) -> None:
+    Args:
+        client: Connection to the Redis of both.
+        ledger: Ledger with the parts.
+        doorbell: Doorbell to ring.
+        clock: Function that returns seconds since some moment.
+    """
+
+    def __init__(
+        self, client: "redis.Redis", ledger: Ledger, doorbell: Doorbell, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._redis = client
         self._ledger = ledger
         self._doorbell = doorbell
-        self._next = 0.0
+        self._clock, self._next = clock, 0.0
 
     def tick(self) -> int:
-        """Ring for what is overdue, if a second has passed since the last time; return how often it rang.
+        """Ring for overdue parts if a second has passed since the last time; return how often it rang.
 
-        While doorbells are waiting the workers are merely busy, and ringing more would only lengthen their queue; then
-        only what is long overdue is rung for. Redis being away is no error: there is a next tick.
+        While doorbells wait, the workers are only busy, and another one would only lengthen their queue; then the
+        reconciler rings only for what is long overdue. It ignores that Redis is away, because there is a next tick.
         """
-        if time.monotonic() < self._next:
+        now = self._clock()
+        if now < self._next:
             return 0
-        self._next = time.monotonic() + INTERVAL_SECONDS
+        self._next = now + INTERVAL_SECONDS
         try:
             waiting = self._redis.llen(CLASSIFY_QUEUE)
             overdue = self._ledger.due(overdue_seconds=LONG_OVERDUE_SECONDS if waiting else 0.0)

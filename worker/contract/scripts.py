@@ -1,4 +1,4 @@
-"""Loading the Lua scripts in which Redis makes several changes at once."""
+"""Loading the Lua scripts with which Redis makes several changes at once."""
 
 from collections.abc import Iterable
 from importlib.resources import files
@@ -9,7 +9,13 @@ if TYPE_CHECKING:
 
 
 def load_scripts(client: "redis.Redis", package: str, names: Iterable[str]) -> dict[str, Any]:
-    """Return the scripts of these names in `package`/scripts, each after what all have in common."""
+    """Return Lua scripts, ready to be called, by name.
+
+    Args:
+        client: Connection that runs them.
+        package: Package with a folder `scripts`.
+        names: Names of the files there, without `.lua`. `common.lua` is put before each.
+    """
     common = (files("worker.contract") / "common.lua").read_text()
     folder = files(package) / "scripts"
     return {name: client.register_script(common + (folder / f"{name}.lua").read_text()) for name in names}

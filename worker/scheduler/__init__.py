@@ -1,1 +1,1 @@
-"""The scheduler: asks for trainings by the clock. It keeps nothing on disk, and any number of them ask only once."""
+"""The scheduler: asks for trainings on a schedule. It keeps no files. Any number of schedulers asks only once."""

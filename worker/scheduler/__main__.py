@@ -2,7 +2,23 @@
 
 import sys
 
-from worker.scheduler.service import main
+from worker.import_path import drop_current_folder
+
+
+def main() -> int:
+    """Run a scheduler until it is told to stop; return the exit code."""
+    from worker.process import run_role
+    from worker.roles import Role
+    from worker.settings import Settings
+
+    def work(settings: Settings) -> int:
+        from worker.scheduler.service import SchedulerService
+
+        return SchedulerService(settings).run()
+
+    return run_role(Role.SCHEDULER, work)
+
 
 if __name__ == "__main__":
+    drop_current_folder()
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Celery's clock, set to the schedule of trainings."""
+"""Celery's beat, with the schedule of trainings."""
 
 import logging
 from collections.abc import Callable
@@ -12,27 +12,27 @@ from redis.exceptions import RedisError
 from worker.contract.connection import explain, is_transient
 from worker.contract.training import Schedule
 
-TICK_SECONDS = 1.0
+INTERVAL_SECONDS = 1.0
 _RETRAIN = "retrain"
 
 _log = logging.getLogger(__name__)
 
 
 class Beat(beat.Scheduler):
-    """Keeps the time in memory, what must outlive it in Redis, and does what is due by itself.
+    """Watches the clock, and carries out what is due in this process. Its state outlives it in Redis.
 
-    Celery's own schedulers send a message for what is due, which may be lost or doubled, and remember it in a file.
-    While Redis is away, what is due waits.
+    Celery's own schedulers send a message for what is due, which may be lost or doubled, and keep their state in a
+    file. While Redis is away, what is due waits.
 
     Args:
-        schedule_in_redis: where what outlives this process is kept.
-        fire: does what is due at a minute; says what became of it.
-        cron: five fields, in UTC; None: nothing is ever due.
-        name: the scheduler's.
-        celery_options: what Celery says to each scheduler.
+        schedule_in_redis: Schedule in Redis.
+        fire: Function that carries out what is due at a minute, and returns the outcome in words.
+        cron: Five cron fields, in UTC. None: nothing is ever due.
+        name: Name of the scheduler.
+        celery_options: Arguments that Celery passes to each scheduler.
     """
 
-    producer = None  # it sends no messages, so none is connected
+    producer = None  # it sends no messages, so it needs no connection for them
 
     def __init__(
         self,
@@ -43,47 +43,50 @@ class Beat(beat.Scheduler):
         name: str,
         **celery_options: Any,
     ) -> None:
-        self._kept, self._fire, self._cron, self._name = schedule_in_redis, fire, cron or "", name
-        self._waiting: datetime | None = None
-        self._begun = False
+        self._schedule, self._fire, self._cron, self._name = schedule_in_redis, fire, cron or "", name
+        self._due: datetime | None = None
+        self._started = False
         self._fault = ""
         super().__init__(**celery_options)
 
     def setup_schedule(self) -> None:
-        """Leave it to the first tick that finds Redis; called by Celery."""
+        """Do nothing. Celery calls this, but only the first tick that reaches Redis can set the schedule up."""
 
     def apply_entry(self, entry: beat.ScheduleEntry, producer: object = None) -> None:  # noqa: ARG002  Celery's signature
-        """Note that an entry is due; called by Celery. What waits still is only done once, for the earlier minute."""
+        """Note that an entry is due; Celery calls this.
+
+        If an earlier firing still waits, both happen as one, for the earlier minute.
+        """
         since, step, _ = entry.schedule.remaining_delta(entry.last_run_at)
-        self._waiting = self._waiting or since + step
+        self._due = self._due or since + step
 
     def tick(self) -> float:
-        """Look at the clock, do what is due, say that the scheduler is alive; return the seconds to the next look."""
-        interval = TICK_SECONDS
+        """Carry out what is due, and report the scheduler alive. Return the seconds until the next tick."""
+        interval = INTERVAL_SECONDS
         try:
-            self._begin()
+            self._resume()
             interval = super().tick()
-            self._kept.announce(self._name, self._cron, self._next())
-            if self._waiting:
-                self._kept.handled(self._fire(self._waiting))
-                self._waiting = None
+            self._schedule.announce(self._name, self._cron, self._next())
+            if self._due:
+                self._schedule.handled(self._fire(self._due))
+                self._due = None
             self._fault = ""
         except RedisError as fault:
             reason = explain(fault)
-            if reason != self._fault:  # once, not every second
+            if reason != self._fault:  # log it once, not every second
                 _log.log(logging.WARNING if is_transient(fault) else logging.ERROR, "%s", reason)
             self._fault = reason
-        return min(interval, TICK_SECONDS)
+        return min(interval, INTERVAL_SECONDS)
 
-    def _begin(self) -> None:
-        """Continue where the last scheduler has stopped."""
-        if self._begun:
+    def _resume(self) -> None:
+        """Continue where the last scheduler stopped."""
+        if self._started:
             return
-        since = datetime.fromtimestamp(self._kept.begin(self._cron), UTC)
+        since = datetime.fromtimestamp(self._schedule.begin(self._cron), UTC)
         if self._cron:
             entry = {"task": _RETRAIN, "schedule": crontab.from_string(self._cron), "last_run_at": since}
             self.update_from_dict({_RETRAIN: entry})
-        self._begun = True
+        self._started = True
 
     def _next(self) -> float | None:
         if not self._cron:

@@ -1,14 +1,14 @@
-"""One firing of the schedule: a training is asked for, or there is a reason against it."""
+"""One firing of the schedule: it asks for a training, or says why not."""
 
 import logging
 from datetime import UTC, datetime
 
 import redis
-from celery import Celery
 
+from model.training.options import TrainingOptions
+from worker.contract.doorbell import Doorbell
 from worker.contract.teaching import Teaching
-from worker.contract.training import TrainingOptions, Trainings
-from worker.contract.training.bell import ring
+from worker.contract.training import Trainings
 from worker.settings import Settings
 
 NOTHING_TAUGHT = "skipped: nothing was taught since the last training"
@@ -19,28 +19,34 @@ _log = logging.getLogger(__name__)
 class Firing:
     """Carries out firings.
 
-    A training is named by the minute for which it was scheduled, and is asked for in one script. So two schedulers, or
-    one that is restarted in mid-firing, ask for one training; no lock is needed, nor a scheduler like RedBeat that has
-    one.
+    A training is named after the minute for which it was scheduled, and one script asks for it. So two schedulers ask
+    for one training, and so does a scheduler that is restarted while it fires. Neither a lock nor a scheduler with one,
+    like RedBeat, is needed.
 
     Args:
-        client: of the Redis where trainings are.
-        app: rings for a trainer.
-        settings: of this process.
-        name: this scheduler's.
+        client: Client of the Redis that holds the trainings.
+        doorbell: Doorbell that is rung for a trainer.
+        settings: Settings of this process.
+        name: Name of this scheduler.
     """
 
-    def __init__(self, client: "redis.Redis", app: Celery, settings: Settings, name: str) -> None:
+    def __init__(self, client: "redis.Redis", doorbell: Doorbell, settings: Settings, name: str) -> None:
         self._trainings, self._teaching = Trainings(client), Teaching(client)
-        self._app, self._name = app, name
+        self._doorbell, self._name = doorbell, name
         self._order = TrainingOptions(quick=settings.retrain_quick)
         self._always = settings.retrain_always
 
     def __call__(self, minute: datetime) -> str:
-        """Do what is due at that minute; return what became of it, in words. Harmless to repeat.
+        """Carry out what is due at a minute. Repeating it does no harm.
+
+        Args:
+            minute: Minute of the schedule.
+
+        Returns:
+            The outcome, in words.
 
         Raises:
-            RedisError: as it comes; then it is not known whether it was done.
+            RedisError: Redis does not answer, or refuses. The training may have been asked for, or not.
         """
         outcome = self._carry_out(f"{minute.astimezone(UTC):%y%m%d-%H%M}-cron")
         _log.info("due at %s: %s", f"{minute:%Y-%m-%d %H:%M}", outcome)
@@ -52,5 +58,5 @@ class Firing:
         given = self._trainings.ask(identifier, self._order, who=self._name)
         if given != identifier:
             return f"skipped: training {given} has not ended"
-        ring(self._app)
+        self._doorbell.ring_trainer()
         return f"training {identifier} is asked for"

@@ -1,9 +1,7 @@
-"""One scheduler: Celery's beat, with the schedule of trainings."""
+"""One scheduler: Celery's beat with the schedule of trainings."""
 
 import logging
-import os
 import signal
-import socket
 import sys
 from functools import partial
 from types import FrameType
@@ -13,64 +11,67 @@ from celery.beat import Service
 from redis.exceptions import RedisError
 
 from worker.contract.connection import connect
-from worker.contract.doorbell import make_app
+from worker.contract.doorbell import Doorbell, make_app
 from worker.contract.training import Schedule
-from worker.process import run
-from worker.scheduler.beat import TICK_SECONDS, Beat
+from worker.process import process_name
+from worker.scheduler.beat import INTERVAL_SECONDS, Beat
 from worker.scheduler.firing import Firing
-from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
+from worker.settings import Settings, without_password
 
 _log = logging.getLogger(__name__)
 
 
 class SchedulerService:
-    """A scheduler, from its start to its end."""
+    """A scheduler, from its start to its end.
+
+    Args:
+        settings: Settings of this process.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._cron = settings.retrain_cron
-        self._url = settings.redis_url or DEFAULT_REDIS_URL
-        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self._url = settings.server_url
+        self._name = process_name()
         client = connect(self._url)
         app = make_app(self._url, settings)
         self._schedule = Schedule(client)
         self._beat = Service(
             app,
-            max_interval=TICK_SECONDS,
+            max_interval=INTERVAL_SECONDS,
             scheduler_cls=partial(
                 Beat,
                 schedule_in_redis=self._schedule,
-                fire=Firing(client, app, settings, self._name),
+                fire=Firing(client, Doorbell(app), settings, self._name),
                 cron=self._cron,
                 name=self._name,
             ),
         )
 
     def run(self) -> int:
-        """Work until told to stop; return the exit code."""
+        """Work until told to stop.
+
+        Returns:
+            The exit code.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, _end)
+            signal.signal(number, _exit)
         _log.info("scheduler %s on %s", self._name, without_password(self._url))
         if self._cron:
             _log.info("trainings are due at %s (UTC)", self._cron)
         else:
-            _log.warning("DIGITMILL_RETRAIN_CRON is not set, so trainings only come by hand: `digitmill train`")
+            _log.warning("DIGITMILL_RETRAIN_CRON is not set, so nothing is scheduled; `digitmill train` still trains")
         try:
             self._beat.start()
         finally:
-            self._dismiss()
+            self._remove_from_list()
         return 0
 
-    def _dismiss(self) -> None:
+    def _remove_from_list(self) -> None:
         try:
-            self._schedule.dismiss(self._name)
+            self._schedule.remove_scheduler(self._name)
         except (RedisError, OSError) as fault:
-            _log.debug("not dismissed: %s", fault)
+            _log.debug("not removed from the list of schedulers: %s", fault)
 
 
-def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+def _exit(_signal: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(0)
-
-
-def main() -> int:
-    """Run a scheduler with the settings of the environment; return the exit code."""
-    return run(lambda settings: SchedulerService(settings).run())

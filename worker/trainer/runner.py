@@ -1,4 +1,4 @@
-"""One training, from its claim to its end: the process that trains, the lease, the gate's decision, the registry."""
+"""Carries out one training, from its claim to its end: process, lease, the gate's decision, registry."""
 
 import logging
 import shutil
@@ -21,14 +21,14 @@ from worker.settings import Settings
 from worker.trainer.taught_keeper import TaughtKeeper
 from worker.trainer.training_process import TrainingProcess
 
-LOOK_SECONDS = 0.5
-"""How often the lease is renewed, and heard whether to stop."""
+RENEW_SECONDS = 0.5
+"""Interval at which the lease is renewed. The reply says whether to stop."""
 
 TIMEOUT_SECONDS = 60.0
-"""How long Redis may be away while a finished training is noted."""
+"""Time that Redis may be away while the end of a training is recorded."""
 
-LIVE_CHANGES = 3
-"""How often what is live may change under a candidate before it is left a candidate."""
+MAX_LIVE_CHANGES = 3
+"""How often the live version may change during a training. After that its model stays a candidate."""
 
 _Value = TypeVar("_Value")
 
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Stopped(Exception):
-    """The training ends here, and somebody else has noted why or will."""
+    """This trainer stops the training. Another trainer has it, or will take it up again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,12 @@ class TrainingRunner:
     """Carries out claimed trainings.
 
     Args:
-        trainings: the records.
-        registry: where the models are.
-        keeper: of what is taught.
-        settings: of this process.
-        threads: of TensorFlow.
-        stopping: set when this trainer is to end.
+        trainings: Records of the trainings.
+        registry: Registry that holds the models.
+        keeper: Keeper of the taught images.
+        settings: Settings of this process.
+        threads: Number of threads that TensorFlow uses.
+        stopping: Event that is set when this trainer has to end.
     """
 
     def __init__(
@@ -73,39 +73,48 @@ class TrainingRunner:
         self._trainings, self._registry, self._keeper, self._settings = trainings, registry, keeper, settings
         self._threads, self._stopping = threads, stopping
 
-    def __call__(self, claim: Claim) -> None:
-        """Train, and note how it ended; a training given back or lost leaves its checkpoints where they are."""
+    def run(self, claim: Claim) -> None:
+        """Train, and record how the training ended. A training that is given back or lost keeps its checkpoints.
+
+        Args:
+            claim: This trainer's hold on the training.
+
+        Raises:
+            Unreachable: Redis did not answer in time, or refuses.
+        """
         folder = self._settings.data / "training" / claim.identifier
         _log.info("training %s, attempt %d", claim.identifier, claim.attempt)
         try:
             _remove_others(folder)
-            outcome = self._carried_out(claim, folder)
+            outcome = self._carry_out(claim, folder)
         except _Stopped as stop:
             _log.info("training %s: %s", claim.identifier, stop)
             return
         except DigitmillError as fault:
             outcome = Outcome(TrainingState.FAILED, reason=str(fault))
         except OSError as fault:
-            outcome = Outcome(TrainingState.FAILED, reason=f"The system refuses: {fault}. Mend that, and train again.")
-        noted = _patiently(
+            outcome = Outcome(
+                TrainingState.FAILED, reason=f"The operating system reports: {fault}. Correct that, and train again."
+            )
+        recorded = _retry(
             lambda: self._trainings.finish(claim, outcome.state, version=outcome.version, reason=outcome.reason)
         )
         _log.info("training %s %s: %s %s", claim.identifier, outcome.state, outcome.version, outcome.reason)
-        if noted:
+        if recorded:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _carried_out(self, claim: Claim, folder: Path) -> Outcome:
-        for _ in range(LIVE_CHANGES):
+    def _carry_out(self, claim: Claim, folder: Path) -> Outcome:
+        for _ in range(MAX_LIVE_CHANGES):
             live = self._prepare(claim, folder)
             if outcome := self._train(claim, folder):
                 return outcome
             card, files, decision = read_candidate(folder)
-            self._say(claim, stage="publishing")
-            _patiently(partial(self._registry.publish, card, files, fence=claim.fence))
+            self._report(claim, stage="publishing")
+            _retry(partial(self._registry.publish, card, files, fence=claim.fence))
             if not decision.passed:
                 return Outcome(TrainingState.REFUSED, card.version, decision.reason)
             try:
-                _patiently(
+                _retry(
                     partial(
                         self._registry.promote,
                         card.version,
@@ -116,86 +125,89 @@ class TrainingRunner:
                     )
                 )
             except ModelError as fault:
-                self._say(claim)  # raises if it is the lease that was lost
+                self._report(claim)  # raises if the cause is a lost lease
                 _log.warning("%s", fault)
                 continue
             return Outcome(TrainingState.DONE, card.version, decision.reason)
         return Outcome(
-            TrainingState.REFUSED, card.version, "Refused: what is live changed again and again meanwhile. Train again."
+            TrainingState.REFUSED,
+            card.version,
+            "Refused: the live version kept changing during the training. Train again.",
         )
 
     def _prepare(self, claim: Claim, folder: Path) -> str:
-        """Write down what to do, and what is live; return its version."""
-        settings, asked = self._settings, claim.order
-        if not (folder / CANDIDATE / CARD).exists():  # it was trained on what was noted then
-            self._note_what_is_taught(claim)
-        card, files = _patiently(lambda: self._registry.fetch(self._registry.live()))
+        """Write the assignment and the live model into the folder; return the live version."""
+        settings = self._settings
+        if not (folder / CANDIDATE / CARD).exists():  # a candidate was trained on what was counted then
+            self._collect_taught(claim)
+        card, files = _retry(lambda: self._registry.fetch(self._registry.live()))
         live = folder / LIVE
         live.mkdir(parents=True, exist_ok=True)
         for name in {MODEL, WEIGHTS} & set(files):
             (live / name).write_bytes(files[name])
         (live / CARD).write_text(card.dumps(), encoding="utf-8")
         TrainingAssignment(
-            data=asked.data,
+            claim.order,
             mnist=str(settings.mnist) if settings.mnist else None,
             cache=str(settings.cache),
             offline=settings.offline,
             taught=str(self._keeper.folder),
-            quick=asked.quick,
-            epochs=asked.epochs,
-            seed=asked.seed,
             threads=self._threads,
         ).write(folder)
         version: str = card.version
         return version
 
-    def _note_what_is_taught(self, claim: Claim) -> None:
-        """Let the folder have all that was taught until now, and say so."""
-        while _patiently(self._keeper.keep):
-            self._say(claim)
-        self._say(claim, changes=_patiently(self._keeper.changes))
+    def _collect_taught(self, claim: Claim) -> None:
+        """Bring all that was taught until now into the folder, and report how many changes that makes."""
+        while _retry(self._keeper.keep):
+            self._report(claim)
+        self._report(claim, changes=_retry(self._keeper.changes))
 
     def _train(self, claim: Claim, folder: Path) -> Outcome | None:
-        """Let the process train, and judge; return how that ended, or None if there is a candidate."""
-        with TrainingProcess(folder) as child:
+        """Train and judge in a process of its own; return how that ended, or None if there is a candidate."""
+        with TrainingProcess(folder) as process:
             while True:
-                code = child.wait(LOOK_SECONDS)
-                news = child.news()
-                if "refused" in news:
-                    return Outcome(TrainingState.REFUSED, reason=news["refused"])
-                if "failed" in news:
-                    return Outcome(TrainingState.FAILED, reason=news["failed"])
+                code = process.wait(RENEW_SECONDS)
+                reports = process.take_reports()
+                if "refused" in reports:
+                    return Outcome(TrainingState.REFUSED, reason=reports["refused"])
+                if "failed" in reports:
+                    return Outcome(TrainingState.FAILED, reason=reports["failed"])
                 if code == 0:
                     return None
                 if code is not None:
                     return Outcome(
                         TrainingState.FAILED,
-                        reason=f"The process that trains ended with code {code}. The trainer's log may say why.",
+                        reason=f"The training process ended with code {code}. The trainer's log may say why.",
                     )
                 if self._stopping.is_set():
-                    _patiently(lambda: self._trainings.release(claim))
-                    raise _Stopped("given back, for this trainer is to end")
-                if self._say(claim, **news) is ProgressReply.CANCEL:
+                    _retry(lambda: self._trainings.release(claim))
+                    raise _Stopped("given back, because this trainer has to end")
+                if self._report(claim, **reports) is ProgressReply.CANCEL:
                     return Outcome(TrainingState.CANCELLED)
 
-    def _say(self, claim: Claim, **said: str | float) -> ProgressReply:
-        """Renew the lease; Redis being away is no reason to stop, for then nobody else can begin either."""
+    def _report(self, claim: Claim, **progress: str | float) -> ProgressReply:
+        """Renew the lease and report progress. Go on while Redis is away, because no other trainer can start then.
+
+        Raises:
+            _Stopped: Another trainer has the training.
+        """
         try:
-            told = self._trainings.renew(claim, lease_seconds=self._settings.lease_seconds, **said)
+            reply = self._trainings.renew(claim, lease_seconds=self._settings.lease_seconds, **progress)
         except RedisError as fault:
             _log.debug("not renewed: %s", fault)
             return ProgressReply.GO_ON
-        if told is ProgressReply.LOST:
+        if reply is ProgressReply.LOST:
             raise _Stopped("another trainer has it")
-        return told
+        return reply
 
 
-def _patiently(call: Callable[[], _Value]) -> _Value:
+def _retry(call: Callable[[], _Value]) -> _Value:
     return retry_transient(call, timeout=TIMEOUT_SECONDS)
 
 
 def _remove_others(folder: Path) -> None:
-    """Only one training is ever open, so what others left behind is of no use any more."""
+    """Remove the folders of other trainings. Only one is ever open, so nobody needs what they left."""
     if folder.parent.is_dir():
         for other in folder.parent.iterdir():
             if other != folder:

@@ -1,60 +1,67 @@
-"""One trainer: a Celery worker of its own queue, and the thread that says it is alive and rings again."""
+"""One trainer: a Celery worker with a queue of its own, and its heartbeat."""
 
 import logging
 import os
-import socket
 import threading
-from pathlib import Path
 from typing import Any
 
-from celery import Celery, signals
-from redis.exceptions import RedisError
+from celery import signals
 
-from model.errors import DigitmillError
 from worker.contract.connection import connect, retry_transient
-from worker.contract.doorbell import make_app
+from worker.contract.doorbell import TRAIN_QUEUE, Doorbell, make_app, queue
 from worker.contract.registry import Registry
 from worker.contract.teaching import Teaching
 from worker.contract.training import Trainings
-from worker.contract.training.bell import BELL_VERSION, TRAIN, TRAIN_QUEUE, queue, ring
 from worker.cores import cores, granted_cores
-from worker.process import run
-from worker.settings import DEFAULT_REDIS_URL, Settings, without_password
+from worker.process import process_name
+from worker.settings import Settings, without_password
+from worker.trainer.heartbeat import TrainerHeartbeat
 from worker.trainer.runner import TIMEOUT_SECONDS, TrainingRunner
+from worker.trainer.tasks import register
 from worker.trainer.taught_keeper import TaughtKeeper
 
 NICENESS = 15
-"""Classification comes first: beside a process of niceness 0 one of 15 gets a thirtieth of a core that both want."""
-
-TICK_SECONDS = 1.0
+"""Classification comes first. A process of niceness 15 gets a thirtieth of a core that one of niceness 0 wants too."""
 
 _log = logging.getLogger(__name__)
 
 
 class TrainerService:
-    """A trainer, from its start to its end."""
+    """A trainer, from its start to its end.
+
+    Args:
+        settings: Settings of this process.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._url = settings.redis_url or DEFAULT_REDIS_URL
-        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self._url = settings.server_url
+        self._name = process_name()
         self._stopping = threading.Event()
-        self._at_work = threading.Lock()
+        self._training = threading.Lock()
         self._app = make_app(self._url, settings)
         self._app.conf.update(
-            task_queues=[queue()], worker_prefetch_multiplier=1, task_time_limit=None, task_soft_time_limit=None
+            task_queues=[queue(TRAIN_QUEUE)],
+            worker_prefetch_multiplier=1,
+            task_time_limit=None,
+            task_soft_time_limit=None,
         )
-        self._lookout = TrainerHeartbeat(self._url, make_app(self._url, settings), self._name, settings.data)
+        doorbell = Doorbell(make_app(self._url, settings))  # an application that only the heartbeat's thread uses
+        self._heartbeat = TrainerHeartbeat(self._url, doorbell, self._name, settings.data)
         register(self._app, self._train)
 
     def run(self) -> int:
-        """Work until told to stop; a training in hand is given back then. Return the exit code."""
+        """Work until told to stop. Then give the training in hand back.
+
+        Returns:
+            The exit code.
+        """
         os.nice(NICENESS)
-        signals.worker_ready.connect(self._ready, weak=False)
-        signals.worker_shutting_down.connect(self._stop, weak=False)
+        signals.worker_ready.connect(self._start_heartbeat, weak=False)
+        signals.worker_shutting_down.connect(self._stop_in_time, weak=False)
         worker = self._app.Worker(
             hostname=f"trainer@{self._name}",
-            # A thread, for a training waits for its own process; and Celery goes on listening meanwhile.
+            # A thread is enough, because a training runs in a process of its own. Celery goes on listening meanwhile.
             pool="threads",
             concurrency=1,
             loglevel=self._settings.log_level,
@@ -67,27 +74,32 @@ class TrainerService:
         worker.start()
         return int(worker.exitcode or 0)
 
-    def _ready(self, **_: Any) -> None:
-        if not self._lookout.is_alive():  # Celery says "ready" again after each reconnection
-            self._lookout.start()
+    def _start_heartbeat(self, **_: Any) -> None:
+        if not self._heartbeat.is_alive():  # Celery says "ready" again after each reconnection
+            self._heartbeat.start()
 
-    def _stop(self, **_: Any) -> None:
-        """Told to stop: Celery would take 2.5 s to end an idle trainer."""
+    def _stop_in_time(self, **_: Any) -> None:
+        """Stop sooner than Celery, which takes 2.5 s to end an idle trainer."""
         self._stopping.set()
-        threading.Thread(target=self._end_soon, name="end", daemon=True).start()
+        threading.Thread(target=self._await_idle_and_exit, name="stop", daemon=True).start()
 
-    def _end_soon(self) -> None:
-        """End without another word to Celery, as soon as no training is in hand."""
-        with self._at_work:
-            self._lookout.stop()
+    def _await_idle_and_exit(self) -> None:
+        """Exit without Celery's own shutdown, as soon as no training is in hand."""
+        with self._training:
+            self._heartbeat.stop()
             os._exit(0)
 
     def _train(self) -> None:
-        with self._at_work:
-            if not self._stopping.is_set():
-                self._train_alone()
+        """Carry out the open training, if there is one.
 
-    def _train_alone(self) -> None:
+        Raises:
+            Unreachable: Redis did not answer in time, or refuses.
+        """
+        with self._training:
+            if not self._stopping.is_set():
+                self._claim_and_train()
+
+    def _claim_and_train(self) -> None:
         client = connect(self._url)
         trainings = Trainings(client)
         claim = retry_transient(
@@ -95,89 +107,22 @@ class TrainerService:
             timeout=TIMEOUT_SECONDS,
         )
         if claim:
-            keeper = TaughtKeeper(Teaching(client), self._settings.data)
-            run = TrainingRunner(
-                trainings, Registry(client), keeper, self._settings, threads=threads(), stopping=self._stopping
+            runner = TrainingRunner(
+                trainings,
+                Registry(client),
+                TaughtKeeper(Teaching(client), self._settings.data),
+                self._settings,
+                threads=training_threads(cores(), granted_cores()),
+                stopping=self._stopping,
             )
-            run(claim)
+            runner.run(claim)
 
 
-class TrainerHeartbeat(threading.Thread):
-    """Says that the trainer is alive, rings for a training that waits, and keeps what is taught.
+def training_threads(bound: int, granted: float) -> int:
+    """Return how many threads a training uses: half of the cores, because the other half answers those who wait.
 
-    A training may wait because its message was lost, or its trainer.
+    Args:
+        bound: Number of cores that the process is bound to.
+        granted: Number of cores' time that the process may use.
     """
-
-    def __init__(self, url: str, app: Celery, name: str, data: Path) -> None:
-        super().__init__(name="lookout", daemon=True)
-        self._client = connect(url)
-        self._trainings = Trainings(self._client)
-        self._keeper = TaughtKeeper(Teaching(self._client), data)
-        self._app, self._trainer = app, name
-        self._fault = ""
-        self._stopping = threading.Event()
-
-    def run(self) -> None:
-        """Look every second until stopped; Redis being away is waited out."""
-        while True:
-            try:
-                self._trainings.announce(self._trainer)
-                if self._trainings.waiting() and not self._client.llen(TRAIN_QUEUE):
-                    ring(self._app)
-                self._keep()
-            except (RedisError, DigitmillError) as fault:
-                _log.debug("lookout: %s", fault)
-            if self._stopping.wait(TICK_SECONDS):
-                return
-
-    def _keep(self) -> None:
-        try:
-            while self._keeper.keep() and not self._stopping.is_set():
-                self._trainings.announce(self._trainer)
-        except DigitmillError as fault:
-            if str(fault) != self._fault:  # once, not every second
-                _log.error("%s", fault)
-            self._fault = str(fault)
-        else:
-            self._fault = ""
-
-    def stop(self) -> None:
-        """End the thread and take the trainer off the list."""
-        self._stopping.set()
-        if self.is_alive():
-            self.join(timeout=2 * TICK_SECONDS)
-        try:
-            self._trainings.dismiss(self._trainer)
-            self._keeper.dismiss()
-        except (RedisError, OSError) as fault:
-            _log.debug("not dismissed: %s", fault)
-
-
-def register(app: Celery, train: Any) -> None:
-    """Add the task that the doorbell rings for."""
-
-    @app.task(name=TRAIN, ignore_result=True)
-    def task(version: object = None) -> None:
-        """Carry out the training that is open, if there is one. The message is only a hint."""
-        if version != BELL_VERSION:
-            _log.error(
-                "doorbell of format %r passed over; this trainer reads format %d. Run the same version of digitmill "
-                "everywhere",
-                version,
-                BELL_VERSION,
-            )
-            return
-        try:
-            train()
-        except DigitmillError as fault:
-            _log.error("%s", fault)
-
-
-def threads() -> int:
-    """Half of the cores: the other half stays cool for those who wait for answers. And no more than are granted."""
-    return max(1, min(cores() // 2, int(granted_cores())))
-
-
-def main() -> int:
-    """Run a trainer with the settings of the environment; return the exit code."""
-    return run(lambda settings: TrainerService(settings).run())
+    return max(1, min(bound // 2, int(granted)))

@@ -1,7 +1,7 @@
-"""Keeping what is taught: from the inbox in Redis into the trainer's folder, and from that folder into the account.
+"""Keeps taught images: moves them from the inbox in Redis to the trainer's folder, and reports the folder's contents.
 
-The files are written first, and only then does Redis forget what it had: whoever is killed in between does it again,
-which changes nothing, for a file is named by its pixels.
+The keeper writes the files first, and only then lets Redis forget the inbox records. If it is killed in between, it
+does the same again, which changes nothing because a file is named after its pixels.
 """
 
 import contextlib
@@ -17,82 +17,82 @@ from model.errors import UsageError
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.teaching import BATCH, LabelChange, Settled, Teaching
 
-AT_ONCE = 50
-"""Changes that are settled before the trainer says again that it is alive: a slow disk writes them in a second."""
+MAX_SETTLED = 50
+"""Changes that are settled between two heartbeats. A slow disk writes them in a second."""
 
 _IDENTITY = ".keeper"
-"""A file in the folder: tells it from other trainers' folders, and is locked by whoever changes what is in it."""
+"""File that distinguishes the folder from those of other trainers. Whoever changes the folder locks it."""
 
 _log = logging.getLogger(__name__)
 
 
 class TaughtKeeper:
-    """Keeps what is taught in one folder.
+    """Keeps taught images in one folder.
 
-    Several trainers may share a folder. One with a folder of its own takes nothing while another keeps what is taught:
-    parts of it in two places would be worse.
+    Several trainers may share a folder. A trainer with another folder takes nothing meanwhile, because taught images
+    must not be spread over two places.
 
     Args:
-        teaching: the inbox and the account.
-        data: the trainer's folder; images are kept in `taught` there.
+        teaching: Inbox and account of the taught images.
+        data: Data folder of the trainer. Images are kept in its folder `taught`.
     """
 
     def __init__(self, teaching: Teaching, data: Path) -> None:
         self._teaching, self._folder = teaching, TaughtFolder(data / "taught")
-        self._accounted: object = None  # the folder's state when it was listed last
-        self._complained: set[str] = set()
+        self._accounted: object = None  # state of the folder when it was last compared with the account
+        self._logged: set[str] = set()
 
     @property
     def folder(self) -> Path:
-        """Where images are kept."""
+        """The folder of the images."""
         return self._folder.folder
 
     def keep(self) -> bool:
-        """Settle some of what waits; if no more does, account for what was done to the folder by hand.
+        """Settle some waiting changes. If none are left, account for changes that users made in the folder.
 
         Returns:
-            Whether more waits.
+            Whether more changes wait.
 
         Raises:
-            UsageError: the folder cannot be written.
-            RedisError: as it comes.
+            UsageError: The folder cannot be written.
+            RedisError: Redis does not answer, or refuses.
         """
         if not self._teaching.waiting() and not self.folder.is_dir():
             return False
         try:
-            with self._alone() as identity:
-                if not self._teaching.hold(identity):
-                    self._complain(
-                        f"Another trainer keeps what is taught, so {self.folder} gets none of it. Let all "
-                        "trainers share one data folder."
+            with self._locked() as identity:
+                if not self._teaching.claim_keeper(identity):
+                    self._log_once(
+                        f"Another trainer keeps the taught images, so {self.folder} gets none. Let all trainers "
+                        "share one data folder."
                     )
                     return False
-                settled = list(islice(self._settled(), AT_ONCE))
+                settled = list(islice(self._settled(), MAX_SETTLED))
                 if settled:
                     self._teaching.settle(settled)
-                if len(settled) == AT_ONCE:
+                if len(settled) == MAX_SETTLED:
                     return True
                 self._account()
         except OSError as fault:
             raise UsageError(
-                f"Cannot keep what is taught in {self.folder}: {fault.strerror or fault}. Mend that."
+                f"Cannot keep what is taught in {self.folder}: {fault.strerror or fault}. Correct that."
             ) from fault
         return False
 
     def changes(self) -> int:
-        """Return how many changes the account of this folder has had; 0 if another folder is what is accounted for."""
-        with self._alone() as identity:
-            return self._teaching.changes() if self._teaching.hold(identity) else 0
+        """Return how many changes the account of this folder has had, or 0 if the account is of another folder."""
+        with self._locked() as identity:
+            return self._teaching.changes() if self._teaching.claim_keeper(identity) else 0
 
-    def dismiss(self) -> None:
+    def release(self) -> None:
         """Let a trainer with another folder take over at once."""
         if self.folder.is_dir():
-            with self._alone() as identity:
-                self._teaching.hold(identity, seconds=0)
+            with self._locked() as identity:
+                self._teaching.release_keeper(identity)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[str]:
-        """Lock the folder; gives its identity."""
+    def _locked(self) -> Iterator[str]:
+        """Lock the folder; yield its identity."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / _IDENTITY).open("a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -105,53 +105,52 @@ class TaughtKeeper:
             yield identity
 
     def _settled(self) -> Iterator[Settled]:
-        """Do what waits, one after the other; what this program cannot read waits for one that can."""
+        """Carry out waiting changes one by one. Records of an unknown format wait for a newer trainer."""
         for sha256, record in self._teaching.inbox():
             try:
-                lesson = LabelChange.from_wire(sha256, record)
+                change = LabelChange.from_wire(sha256, record)
             except UnknownFormat as fault:
-                self._complain(f"{sha256[:12]} waits on. {fault}")
+                self._log_once(f"{sha256[:12]} keeps waiting. {fault}")
                 continue
             except WireError as fault:
                 _log.error("passed over: %s", fault)
                 yield Settled(sha256, record, self._kept(sha256))
                 continue
-            if lesson.label is None:
+            if change.label is None:
                 self._folder.remove(sha256)
-            elif lesson.image is not None:
-                self._folder.store(lesson.image, lesson.label, lesson.name)
+            elif change.image is not None:
+                self._folder.store(change.image, change.label, change.name)
             yield Settled(sha256, record, self._kept(sha256))
 
     def _kept(self, sha256: str) -> LabelChange | None:
         taught = self._folder.get(sha256)
-        return _listed(taught) if taught else None
+        return _as_change(taught) if taught else None
 
     def _account(self) -> None:
-        """Find what was done by hand, or by a trainer that was killed before it could say so."""
+        """Account for changes made by hand, or by a trainer that was killed before it could report them."""
         state = self._folder.state()
         if state == self._accounted:
             return
         known = self._teaching.labels()
-        there = {taught.sha256: taught for taught in self._folder.list()}
-        changed = [Settled(sha256, b"", None) for sha256 in known.keys() - there.keys()]
+        found = {taught.sha256: taught for taught in self._folder.list()}
+        changed = [Settled(sha256, b"", None) for sha256 in known.keys() - found.keys()]
         changed += [
-            Settled(sha256, b"", _listed(taught))
-            for sha256, taught in there.items()
+            Settled(sha256, b"", _as_change(taught))
+            for sha256, taught in found.items()
             if known.get(sha256) != taught.label
         ]
         for start in range(0, len(changed), BATCH):
             self._teaching.settle(changed[start : start + BATCH])
         self._accounted = state
 
-    def _complain(self, sentence: str) -> None:
-        """Say it once."""
-        if sentence not in self._complained:
-            self._complained.add(sentence)
+    def _log_once(self, sentence: str) -> None:
+        if sentence not in self._logged:
+            self._logged.add(sentence)
             _log.error("%s", sentence)
 
 
-def _listed(taught: Taught) -> LabelChange | None:
+def _as_change(taught: Taught) -> LabelChange | None:
     try:
         return LabelChange(taught.sha256, taught.label, taught.name(), taught.when)
-    except FileNotFoundError:  # removed by hand just now
+    except FileNotFoundError:  # somebody has just removed it
         return None

@@ -1,4 +1,4 @@
-"""The process in which a training runs: started, listened to, ended."""
+"""The process in which a training runs: this module starts it, reads its reports and ends it."""
 
 import json
 import logging
@@ -13,9 +13,12 @@ _log = logging.getLogger(__name__)
 
 
 class TrainingProcess:
-    """A running `python -m model.training.retrain`; a context manager that leaves no process behind.
+    """A running `python -m model.training.retrain`; a context manager that ends it.
 
-    It ends by itself when this process does, however that comes about: it reads from a pipe that closes then.
+    It also ends when this process dies, because it reads from a pipe that closes then.
+
+    Args:
+        folder: Folder of the training, with its assignment.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -23,10 +26,10 @@ class TrainingProcess:
             [sys.executable, "-P", "-m", "model.training.retrain", str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C in the terminal reaches only us
+            start_new_session=True,  # Ctrl-C in the terminal reaches only the trainer
         )
         self._lock = threading.Lock()
-        self._said: dict[str, Any] = {}
+        self._reports: dict[str, Any] = {}
         self._listener = threading.Thread(target=self._listen, name="listener", daemon=True)
         self._listener.start()
 
@@ -36,7 +39,7 @@ class TrainingProcess:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # At once: its checkpoints are whole at any moment.
+        # SIGKILL does no harm, because its checkpoints are always complete.
         self._process.kill()
         self._process.wait()
         self._listener.join()
@@ -45,7 +48,14 @@ class TrainingProcess:
                 pipe.close()
 
     def wait(self, seconds: float) -> int | None:
-        """Wait so long for its end; return its exit code, or None if it has not ended."""
+        """Wait for the process to end.
+
+        Args:
+            seconds: Longest time to wait.
+
+        Returns:
+            Its exit code, or None if it has not ended.
+        """
         try:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -53,20 +63,20 @@ class TrainingProcess:
         self._listener.join()
         return code
 
-    def news(self) -> dict[str, Any]:
-        """Return what it has said since the last call, by name; of several words the last."""
+    def take_reports(self) -> dict[str, Any]:
+        """Return the fields that the process has reported since the last call, each with its latest value."""
         with self._lock:
-            said, self._said = self._said, {}
-        return said
+            reports, self._reports = self._reports, {}
+        return reports
 
     def _listen(self) -> None:
         for line in self._process.stdout or ():
             try:
-                said = json.loads(line)
+                report = json.loads(line)
             except ValueError:
-                said = None
-            if not isinstance(said, dict):
+                report = None
+            if not isinstance(report, dict):
                 _log.info("%s", line.decode("utf-8", "replace").rstrip())
                 continue
             with self._lock:
-                self._said |= said
+                self._reports |= report

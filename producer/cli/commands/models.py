@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from model.cards.typed import plain
 from model.errors import UsageError
+from model.records import as_plain
 from producer.cli.display import json_output
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
@@ -90,7 +90,7 @@ def show(version: str, as_json: bool) -> None:
             "card": json.loads(card.dumps()),
             "history": [json_output.live_change(change) for change in changes],
         }
-        click.echo(json.dumps({**body, "gate": decision and plain(decision)}))
+        click.echo(json.dumps({**body, "gate": decision and as_plain(decision)}))
     else:
         print_card(card, aliases, changes, decision)
 
@@ -114,11 +114,11 @@ def compare(version: str, other: str, as_json: bool) -> None:
     registry = _connect().registry
     cards = [registry.card(registry.resolve(words)) for words in (version, other)]
     decision = _decided(registry, *cards)
-    rows, counts = compared(*cards), [registry.tally(card.version) for card in cards]
+    rows, counts = compared(*cards), [registry.service_counts(card.version) for card in cards]
     if as_json:
         served = [json_output.service_counts(each) for each in counts]
         body = {"versions": [card.version for card in cards], "figures": rows, "in_service": served}
-        click.echo(json.dumps({**body, "gate": decision and plain(decision)}))
+        click.echo(json.dumps({**body, "gate": decision and as_plain(decision)}))
     else:
         print_comparison(cards, rows, counts, decision)
 

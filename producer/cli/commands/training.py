@@ -17,8 +17,9 @@ from producer.cli.options import JSON
 from worker.contract.errors import JobFailed
 
 if TYPE_CHECKING:
+    from model.training.options import TrainingOptions
     from producer.mill.connection import Connection
-    from worker.contract.training import TrainingOptions, Trainings, TrainingStatus
+    from worker.contract.training import Trainings, TrainingStatus
 
 LOOK_SECONDS = 0.5
 """Time between two looks at a training, in seconds."""
@@ -72,11 +73,10 @@ def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, can
       digitmill train --quick
       digitmill train --cancel
     """
-    from producer.mill.finding import find_mill_url, open_running_mill
-    from worker.contract.doorbell import make_app
-    from worker.contract.training import TrainingOptions, Trainings
-    from worker.contract.training.bell import ring
-    from worker.settings import DEFAULT_REDIS_URL, Settings
+    from model.training.options import TrainingOptions
+    from producer.mill.finding import open_running_mill
+    from worker.contract.training import Trainings
+    from worker.settings import Settings
 
     settings = Settings.from_environment()
     connection = open_running_mill(settings)
@@ -85,7 +85,7 @@ def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, can
         _cancel(connection, trainings, as_json=as_json)
         return
     identifier, joined = _ask(connection, trainings, TrainingOptions(data=data, quick=quick, epochs=epochs, seed=seed))
-    ring(make_app(find_mill_url(settings) or DEFAULT_REDIS_URL, settings))
+    connection.doorbell.ring_trainer()
     if joined:
         print_notice(f"training {identifier} was requested before and has not ended; this command joins it")
     if not trainings.trainers():

@@ -37,7 +37,7 @@ def describe(summary: Summary) -> str:
 def print_list(connection: "Connection", *, as_json: bool) -> None:
     """Print counts and the latest taught images, with those that wait for the trainer. JSON has all images."""
     teaching = Teaching(connection.client)
-    summary, (kept, waiting) = teaching.summary(), teaching.lessons()
+    summary, (kept, waiting) = teaching.summary(), teaching.label_changes()
     last = {change.sha256: change for change in [*kept, *waiting]}
     counts = Counter(change.label for change in last.values())
     digits = [counts[digit] for digit in range(10)]

@@ -90,7 +90,7 @@ def test_a_file_the_card_does_not_name(copy: Path):
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", "[" * 100_000, '{"format": 1}', "\x00", b"\xff\xfe"])
 def test_what_is_no_card_is_refused(text):
     """Anything but a card is refused with a ModelError, and with nothing else."""
-    with pytest.raises(ModelError, match="no model card"):
+    with pytest.raises(ModelError, match="not a model card"):
         Card.loads(text)
 
 
@@ -157,7 +157,7 @@ def test_figures_that_json_cannot_tell_are_not_written(tmp_path: Path, figure: f
 def test_parts_of_another_kind_are_refused(name, value):
     """A card in which something has another type than it must have is no card."""
     values = json.loads(Card.read(BASELINE).dumps()) | {name: value}
-    with pytest.raises(ModelError, match="no model card"):
+    with pytest.raises(ModelError, match="not a model card"):
         Card.loads(json.dumps(values))
 
 

@@ -19,6 +19,7 @@ from model.data import mnist
 from model.data.taught import TaughtFolder
 from model.inference.classifier import Classifier
 from model.training.assignment import CANDIDATE, LIVE, TrainingAssignment, read_candidate
+from model.training.options import TrainingOptions
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -35,17 +36,15 @@ def retrain(tmp_path):
         shutil.copy(BASELINE / name, folder / LIVE)
 
     def run(mnist_folder: Path | None = None, **asked):
+        asked.setdefault("data", "mnist" if mnist_folder else "samples")
         order = {
-            "data": "mnist" if mnist_folder else "samples",
             "mnist": mnist_folder and str(mnist_folder),
             "cache": str(tmp_path / "cache"),
             "offline": True,
             "taught": str(tmp_path / "taught"),
-            "epochs": None,
-            "seed": 1,
             "threads": 2,
         }
-        TrainingAssignment(**{**order, **asked}).write(folder)
+        TrainingAssignment(TrainingOptions(**asked), **order).write(folder)
         command = [sys.executable, "-m", "model.training.retrain", str(folder)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             return [json.loads(line) for line in process.stdout]

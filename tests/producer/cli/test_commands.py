@@ -24,6 +24,7 @@ from model.inference.review import REVIEW_BELOW
 from producer.cli.commands.models import models
 from producer.cli.main import COMMANDS
 from producer.mill.stack import Stack
+from tests.support.signals import ctrl_c_heard
 from worker.contract.ledger import JobState
 
 DIGITMILL = Path(sys.executable).with_name("digitmill")
@@ -48,15 +49,16 @@ class CommandLine:
 
     def start(self, *arguments, **variables):
         """Start a command."""
-        return subprocess.Popen(
-            [DIGITMILL, *map(str, arguments)],
-            cwd=self.folder,
-            env={**self.environment, **variables},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with ctrl_c_heard():
+            return subprocess.Popen(
+                [DIGITMILL, *map(str, arguments)],
+                cwd=self.folder,
+                env={**self.environment, **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
 
     def __call__(self, *arguments, code=0, seconds=SECONDS, **variables):
         """Run a command to its end and check its exit code. Return what it printed."""

@@ -3,12 +3,13 @@
 import pytest
 
 from model.errors import Failure, FailureCode
+from model.training.options import TrainingOptions
 from producer.cli.display import json_output
 from producer.teaching import TeachingCounts
 from worker.contract.ledger import JobRecord, JobState, JobStatus, WorkerStatus
 from worker.contract.registry import LiveChange, ServiceCounts
 from worker.contract.teaching import LabelChange, Summary
-from worker.contract.training import ScheduleStatus, TrainingOptions, TrainingState, TrainingStatus
+from worker.contract.training import ScheduleStatus, TrainingState, TrainingStatus
 
 RECORD = JobRecord("/scans", "cnn-1", "host-1", {"path": "/scans"}, "/data")
 JOB = JobStatus("j", RECORD, JobState.DONE, 1.0, 2.0, 3, 3, 1, 0, 2, "")

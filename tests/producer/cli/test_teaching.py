@@ -113,7 +113,7 @@ def test_what_is_taught_waits_until_a_trainer_runs_and_the_user_is_told(digitmil
     code, out, err = digitmill("teach", "corrections")
     assert (code, "5 new, 0 known" in out, "5 changes" in out) == (0, True, True)
     assert "no trainer is running" in err
-    lessons = teaching.lessons()[1]
+    lessons = teaching.label_changes()[1]
     assert {lesson.name for lesson in lessons} == {f"{digits.labels[index]}/{index}.png" for index in range(5)}
     assert all(any(np.array_equal(lesson.image, digits.images[index]) for index in range(5)) for lesson in lessons)
 
@@ -122,7 +122,7 @@ def test_what_is_taught_waits_until_a_trainer_runs_and_the_user_is_told(digitmil
     assert (told["new"], told["known"], told["waiting"], told["failed"]) == (2, 5, 7, [])
     listed = json.loads(digitmill("teach", "--list", "--json")[1])
     assert (listed["images"], listed["waiting"], listed["new"]) == (0, 7, 7)
-    assert {row["sha256"] for row in listed["taught"]} == {lesson.sha256 for lesson in teaching.lessons()[1]}
+    assert {row["sha256"] for row in listed["taught"]} == {lesson.sha256 for lesson in teaching.label_changes()[1]}
     assert sum(listed["digits"]) == 7
     assert "7 changes waiting for the trainer" in digitmill("status")[1]
 
@@ -194,9 +194,9 @@ def test_labels_come_from_a_file_or_one_for_all(teach_here, teaching, correction
     assert code == 1
     assert "9.png: missing" in err
     assert "skipped   3 images without a label" in out
-    assert [lesson.label for lesson in teaching.lessons()[1]] == [3]
+    assert [lesson.label for lesson in teaching.label_changes()[1]] == [3]
     assert json.loads(teach_here("images", "--label", "8", "--json")[1])["corrected"] == 1
-    assert [lesson.label for lesson in teaching.lessons()[1]] == [8] * 4
+    assert [lesson.label for lesson in teaching.label_changes()[1]] == [8] * 4
     np.savez(tmp_path / "more.npz", images=digits.images[4:6], labels=digits.labels[4:6])
     assert json.loads(teach_here("more.npz", "--json")[1])["new"] == 2
 
@@ -237,7 +237,7 @@ def test_a_reports_review_sheet_comes_back_as_lessons(mill, digits, png, tmp_pat
     code, out, err = digitmill("teach", "--csv", review)
     assert (code, "3 new" in out) == (0, True), err
     assert "Rows without a label are skipped" in err
-    lessons = {Path(lesson.name).name: lesson for lesson in teaching.lessons()[1]}
+    lessons = {Path(lesson.name).name: lesson for lesson in teaching.label_changes()[1]}
     assert {name: lesson.label for name, lesson in lessons.items()} == {"1.png": 4, "3.png": 0, "5.png": 9}
     image = lessons["5.png"].image
     assert image is not None
@@ -257,20 +257,20 @@ def test_rows_whose_image_has_gone_have_a_line_each(teach_here, teaching, correc
     assert "images/7.png: missing" in err
     assert "/nowhere/2.png: missing" in err
     assert "digitmill teach FOLDER --labels mine.csv" in err
-    assert {lesson.label for lesson in teaching.lessons()[1]} == {1, 2}
+    assert {lesson.label for lesson in teaching.label_changes()[1]} == {1, 2}
 
 
 def test_what_was_taught_is_removed_by_its_sha256_or_its_image(teach_here, teaching, corrections):
     """A folder removes all its images. An image that is not taught is named as missing."""
     folder = corrections(range(5))
     teach_here("corrections")
-    one, *others = sorted(lesson.sha256 for lesson in teaching.lessons()[1])
+    one, *others = sorted(lesson.sha256 for lesson in teaching.label_changes()[1])
     assert "removed   1 image" in teach_here("--remove", one[:12])[1]
     code, _, err = teach_here("--remove", one[:12])
     assert (code, "not among the taught images" in err) == (1, True)
     told = json.loads(teach_here("--remove", folder, "--json")[1])
     assert (told["removed"], [each["error"] for each in told["failed"]]) == (4, ["missing"])
-    assert [lesson.label for lesson in teaching.lessons()[1]] == [None] * 5
+    assert [lesson.label for lesson in teaching.label_changes()[1]] == [None] * 5
     assert len(others) == 4
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from producer.mill.stack import Stack
+from tests.support.signals import ctrl_c_heard
 from worker.contract.connection import connect
 from worker.contract.training import Schedule, Trainings, TrainingState, keys
 
@@ -40,14 +41,15 @@ def start(server, tmp_path):
 
     def run(*arguments):
         variables = {"DIGITMILL_REDIS_URL": server.url, "DIGITMILL_DATA": str(tmp_path)}
-        return subprocess.Popen(
-            [DIGITMILL, *arguments],
-            cwd=tmp_path,
-            env={**os.environ, **variables},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with ctrl_c_heard():
+            return subprocess.Popen(
+                [DIGITMILL, *arguments],
+                cwd=tmp_path,
+                env={**os.environ, **variables},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
 
     return run
 

@@ -26,6 +26,7 @@ from producer.mill.server import ServerFolder
 from producer.mill.server_binary import find_server_binary
 from producer.mill.stack import Stack
 from tests.support.mill import INJECTED
+from tests.support.signals import ctrl_c_heard
 from worker.contract.connection import connect
 from worker.contract.errors import NoWorkers
 from worker.contract.ledger import Ledger
@@ -51,7 +52,9 @@ def digitmill_up(data: Path, *options: str, **variables: str) -> Iterator[tuple[
     """Run `digitmill up` with one worker until the end of the context; return the process and its first line."""
     environment = {**os.environ, **variables, "DIGITMILL_DATA": str(data), "DIGITMILL_REDIS_URL": ""}
     command = [sys.executable, "-c", "from producer.cli import main; main()", "up", "--workers", "1", *options]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with ctrl_c_heard():
+        started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    with started as process:
         try:
             assert process.stdout
             yield process, process.stdout.readline()

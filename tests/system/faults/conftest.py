@@ -1,7 +1,5 @@
-"""Jobs that run while a test does harm to the mill, and the answers they must come to."""
+"""Jobs that run while a test harms the mill, and the answers that they must get."""
 
-import os
-import signal
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +16,7 @@ from producer.sources import Source, open_source
 
 @pytest.fixture
 def begin_job():
-    """Begin a job in the background; the future gives its results."""
+    """Start a job in the background; return a future of its results."""
     pool = ThreadPoolExecutor(1)
 
     def begin(mill, source: Source, *, batch_size: int | None = None, timeout: float = 60.0) -> Future[Results]:
@@ -34,7 +32,7 @@ def begin_job():
 
 @pytest.fixture
 def folder_of(tmp_path: Path, digits: Digits, png) -> Callable[..., Source]:
-    """A folder of PNG files, the first so many digits, some with a mark behind their last byte."""
+    """Make a folder of the first digits as PNG files, some with a mark after their last byte."""
 
     def make(count: int, marks: dict[int, bytes] | None = None, *, all_marked: bytes = b"") -> Source:
         folder = tmp_path / "images"
@@ -49,14 +47,20 @@ def folder_of(tmp_path: Path, digits: Digits, png) -> Callable[..., Source]:
 
 @pytest.fixture(scope="session")
 def undisturbed(digits: Digits) -> NDArray[np.int8]:
-    """What the model makes of the digits without any queue, by index."""
+    """The digits that the model names without a queue, by index."""
     from model.inference.classifier import Classifier
 
     return Classifier.baseline().classify(digits.images).digits.astype(np.int8)
 
 
 def assert_each_answered_once(results: Results, expected: NDArray[np.int8], *, failed: tuple[int, ...] = ()) -> None:
-    """Every image has exactly one row, in order; labels are those of an undisturbed run but for `failed`."""
+    """Check that each image has exactly one row, in order, with the digit of an undisturbed run or an error.
+
+    Args:
+        results: Results of the job.
+        expected: Digits of an undisturbed run, int8 (n,).
+        failed: Indices of the images whose rows must be errors.
+    """
     assert len(set(results.names)) == len(results.names) == len(expected)
     assert tuple(results.failures) == failed
     kept = np.ones(len(expected), bool)
@@ -64,12 +68,7 @@ def assert_each_answered_once(results: Results, expected: NDArray[np.int8], *, f
     np.testing.assert_array_equal(results.digits[kept], expected[kept])
 
 
-def kill(process: int, number: int = signal.SIGKILL) -> None:
-    """Send a signal."""
-    os.kill(process, number)
-
-
 @pytest.fixture
 def check():
-    """`assert_each_answered_once`."""
+    """The function `assert_each_answered_once`."""
     return assert_each_answered_once

@@ -1,6 +1,5 @@
-"""When a version in service is bad enough to be taken out of it, and how it is counted."""
+"""Facts about the canary: what is counted of a version in service, and when it is rolled back."""
 
-import numpy as np
 import pytest
 
 from model.cards.card import BASELINE, Card
@@ -27,12 +26,24 @@ def models(registry):
 
 @pytest.fixture
 def canary(models, registry):
-    """What watches them."""
+    """The canary monitor of that process."""
     return CanaryMonitor(models, registry, name="worker")
 
 
+@pytest.fixture
+def classify(models, canary):
+    """Let a version classify images while the canary monitor observes it."""
+
+    def run(version, images, failed=()):
+        predictions = models(version).classifier.classify(images)
+        canary.observe(version, images, predictions, failed)
+        return predictions
+
+    return run
+
+
 @pytest.mark.parametrize(
-    ("tally", "words"),
+    ("counts", "words"),
     [
         (ServiceCounts(), ""),
         (
@@ -47,75 +58,73 @@ def canary(models, registry):
         (ServiceCounts(images=9_990, errors=10), ""),
     ],
 )
-def test_a_version_is_judged_by_its_errors_its_doubts_and_the_version_before(tally, words):
-    """Never on less than so many images; what is hard for both is no fault."""
-    assert (words in tally.fault()) if words else tally.fault() == ""
+def test_a_version_is_judged_by_its_errors_its_doubts_and_the_version_before(counts, words):
+    """Never by fewer than `ENOUGH` images. Images that are hard for both versions do not count against it."""
+    assert (words in counts.fault()) if words else counts.fault() == ""
 
 
-def test_what_is_classified_is_counted_and_what_is_no_image_is_not(canary, models, registry, digits):
-    """Images, doubts, the sum of confidences; passed on at the next look."""
-    images = digits.images[:100]
-    predictions = canary.classify(models(BASELINE_VERSION), images, {0: None, 99: None})
-    canary.look()
-    tally = registry.tally(BASELINE_VERSION)
+def test_classified_images_are_counted_and_failed_ones_are_not(canary, classify, registry, digits):
+    """The next report has the images, the doubtful ones among them, and the sum of confidences."""
+    predictions = classify(BASELINE_VERSION, digits.images[:100], failed=[0, 99])
+    canary.report()
+    counts = registry.service_counts(BASELINE_VERSION)
     confidences = predictions.confidences[1:99]
-    assert (tally.images, tally.review) == (98, (confidences < REVIEW_BELOW).sum())
-    assert tally.confidence == round(1000 * float(confidences.sum()))
-    assert tally.shadowed == 0, "the baseline is not watched"
+    assert (counts.images, counts.review) == (98, (confidences < REVIEW_BELOW).sum())
+    assert counts.confidence == round(1000 * float(confidences.sum()))
+    assert counts.shadowed == 0, "the baseline is not a canary"
 
 
-def test_images_on_which_classifying_fails_are_errors_of_the_version(canary, models, registry):
-    """And the batch fails as it did."""
-    with pytest.raises(ValueError, match="uint8"):
-        canary.classify(models(BASELINE_VERSION), np.zeros((7, 3, 3), np.uint8), {2: None})
-    canary.look()
-    assert registry.tally(BASELINE_VERSION) == ServiceCounts(errors=6)
+def test_images_on_which_a_version_fails_are_counted_as_its_errors(canary, registry):
+    """They reach the registry with the next report."""
+    canary.observe_error(BASELINE_VERSION, 6)
+    canary.report()
+    assert registry.service_counts(BASELINE_VERSION) == ServiceCounts(errors=6)
 
 
-def test_a_watched_version_is_compared_until_it_has_passed(canary, models, registry, variant, digits):
-    """One in eight of its images goes to the version before as well, and no other version's; then none."""
+def test_a_canary_is_compared_until_it_has_passed(canary, classify, registry, variant, digits):
+    """The previous version classifies one in eight of its images too, and none of other versions'. Then it stops."""
     card, files = variant("new", temperature=1.5)
     registry.publish(card, files)
     registry.promote(card.version, reason="test")
-    canary.look()
-    canary.classify(models(card.version), digits.images[:800], {})
-    canary.classify(models(BASELINE_VERSION), digits.images[:800], {})
-    canary.look()
-    tally = registry.tally(card.version)
-    assert (tally.shadowed, tally.disagreed) == (800 // SHADOW_EVERY, 0)
-    assert registry.tally(BASELINE_VERSION).shadowed == 0
+    canary.report()
+    classify(card.version, digits.images[:800])
+    classify(BASELINE_VERSION, digits.images[:800])
+    canary.report()
+    counts = registry.service_counts(card.version)
+    assert (counts.shadowed, counts.disagreed) == (800 // SHADOW_EVERY, 0)
+    assert registry.service_counts(BASELINE_VERSION).shadowed == 0
     registry.count(card.version, ServiceCounts(shadowed=CANARY_IMAGES))
-    canary.look()
-    canary.classify(models(card.version), digits.images[:800], {})
-    canary.look()
-    assert registry.tally(card.version).shadowed == 800 // SHADOW_EVERY + CANARY_IMAGES
+    canary.report()
+    classify(card.version, digits.images[:800])
+    canary.report()
+    assert registry.service_counts(card.version).shadowed == 800 // SHADOW_EVERY + CANARY_IMAGES
 
 
-def test_only_a_promotion_is_watched_and_begins_a_new_tally(canary, registry, variant):
-    """A rollback is not, lest two versions roll each other back for ever; nor a promotion that should not be."""
+def test_only_a_promotion_makes_a_canary_and_begins_new_counts(canary, registry, variant):
+    """A rollback does not, or two versions could roll each other back forever. `canary=False` does not either."""
     card, files = variant("new")
     registry.publish(card, files)
     registry.count(card.version, ServiceCounts(images=5))
     registry.promote(card.version, reason="test")
     assert registry.canary() == (card.version, BASELINE_VERSION)
-    assert registry.tally(card.version) == ServiceCounts()
+    assert registry.service_counts(card.version) == ServiceCounts()
     registry.rollback(reason="test")
     assert registry.canary() is None
     registry.count(BASELINE_VERSION, ServiceCounts(errors=10_000))
-    canary.look()
+    canary.report()
     assert registry.live() == BASELINE_VERSION
     registry.promote(card.version, reason="whatever it does", canary=False)
     assert registry.canary() is None
 
 
 def test_a_version_that_fails_is_rolled_back_once(canary, models, registry, variant):
-    """Of many workers that see it, one does it; the others find it done."""
+    """Many workers see it fail. One rolls it back; the others find that done."""
     card, files = variant("new")
     registry.publish(card, files)
     registry.promote(card.version, reason="test")
     registry.count(card.version, ServiceCounts(errors=ENOUGH))
     for each in (canary, CanaryMonitor(models, registry, name="another")):
-        each.look()
+        each.report()
     assert registry.live() == BASELINE_VERSION
     assert [move.action for move in registry.history()] == ["rollback", "promote"]
     assert registry.history()[0].reason == f"it failed on {ENOUGH} of its first {ENOUGH} images"

@@ -1,17 +1,17 @@
-"""What a classifying process holds in memory, and what it does when what is live cannot be loaded."""
+"""Facts about the models in a classifying process, and about a live version that cannot be loaded."""
 
 import hashlib
 import logging
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from model.cards.card import BASELINE, MODEL, Card
 from model.errors import ModelError
-from worker.classifying.models import LOADED, Models
+from worker.classifying.models import MAX_LOADED, RETRY_SECONDS, Models
 from worker.contract.registry import LIVE, Registry
 from worker.contract.registry import keys as registry_keys
 
@@ -24,24 +24,41 @@ def registry(client):
     return Registry(client)
 
 
+@dataclass
+class Clock:
+    """A clock that a test sets."""
+
+    now: float = 100.0
+
+    def __call__(self):
+        """Return the time in seconds."""
+        return self.now
+
+
 @pytest.fixture
-def models(registry):
+def clock():
+    """The clock of `models`."""
+    return Clock()
+
+
+@pytest.fixture
+def models(registry, clock):
     """The models of a process that has just started."""
-    return Models(registry)
+    return Models(registry, clock=clock)
 
 
 def test_the_baseline_serves_until_something_is_live(models):
-    """By its own name and as the live one."""
+    """It serves under its own name, and as the live version."""
     assert models(LIVE).version == models(BASELINE_VERSION).version == models.live == BASELINE_VERSION
 
 
 def test_following_swaps_and_keeps_the_old_one_loaded(models, registry, variant, digits):
-    """The new one serves at once, with its own temperature; the old one is the same object as before."""
+    """The new version serves at once, with its own temperature. The old one is still the same object."""
     card, files = variant("new", temperature=3.0)
     registry.publish(card, files)
     old = models(LIVE)
     registry.promote(card.version, reason="test")
-    assert models(LIVE) is old, "nobody has looked yet"
+    assert models(LIVE) is old, "only `follow` changes it"
     models.follow()
     assert models(LIVE).version == card.version
     assert models(BASELINE_VERSION) is old
@@ -53,8 +70,8 @@ def test_following_swaps_and_keeps_the_old_one_loaded(models, registry, variant,
     assert models(LIVE) is old
 
 
-def test_a_process_that_never_looked_looks_before_it_serves_what_is_live(models, registry, variant):
-    """A worker that starts while Redis is away must not answer a live batch with the baseline."""
+def test_a_process_follows_once_before_it_serves_the_live_version(models, registry, variant):
+    """Otherwise a worker that starts while Redis is away would answer a live batch with the baseline."""
     card, files = variant("live-already")
     registry.publish(card, files)
     registry.promote(card.version, reason="test")
@@ -64,9 +81,9 @@ def test_a_process_that_never_looked_looks_before_it_serves_what_is_live(models,
 @pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
 @pytest.mark.parametrize("harm", ["missing", "cut", "flipped", "no model", "no temperature"])
 def test_a_live_version_that_cannot_be_loaded_leaves_the_old_one_serving(
-    models, registry, client, variant, caplog, harm
+    models, clock, registry, client, variant, caplog, harm
 ):
-    """It is said why, once; when it is mended, it serves."""
+    """The reason is logged once. Once the version is repaired, the next retry serves it."""
     card, files = variant("bad")
     registry.publish(card, files)
     registry.promote(card.version, reason="test")
@@ -91,14 +108,17 @@ def test_a_live_version_that_cannot_be_loaded_leaves_the_old_one_serving(
     assert f"{BASELINE_VERSION} goes on serving" in caplog.text
 
     client.hset(key, mapping=whole)
-    models._try_again = 0.0  # as if the pause were over
+    clock.now += RETRY_SECONDS - 1
+    models.follow()
+    assert models.live == BASELINE_VERSION, "the pause is not over"
+    clock.now += 1
     models.follow()
     assert models(LIVE).version == card.version
     assert models.fault == ""
 
 
 def _forge(client, card, harm):
-    """Store, with the right sums, what is of no use: what they cannot tell, loading must."""
+    """Store a useless model whose checksums are right. Only loading it can tell."""
     fields = {}
     if harm == "no model":
         fields[registry_keys.file(MODEL)] = content = b"no model at all" * 100
@@ -110,16 +130,16 @@ def _forge(client, card, harm):
     client.hset(registry_keys.model(card.version), mapping=fields)
 
 
-def test_a_version_that_a_job_is_pinned_to_and_that_is_not_there_is_refused(models):
-    """The message names it and what to do."""
+def test_a_version_that_does_not_exist_is_refused(models):
+    """The message names it, and says what to do."""
     with pytest.raises(ModelError, match="no model cnn-0 in the registry"):
         models("cnn-0")
 
 
 def test_only_the_last_few_stay_loaded(models, registry, variant):
-    """The least recently used goes first; the live one never."""
+    """The least recently used version goes first. The live one never goes."""
     versions = []
-    for number in range(LOADED + 2):
+    for number in range(MAX_LOADED + 2):
         card, files = variant(f"v{number}")
         registry.publish(card, files)
         versions.append(card.version)
@@ -131,7 +151,7 @@ def test_only_the_last_few_stay_loaded(models, registry, variant):
         models(version)
     assert models(versions[0]) is live
     assert models(versions[1]) is not second
-    assert len(models._loaded) == LOADED
+    assert len(models._loaded) == MAX_LOADED
 
 
 MANY_LOADS = """
@@ -149,9 +169,9 @@ for turn in range(201):
 
 @pytest.mark.slow
 def test_two_hundred_loads_leave_memory_as_five_did(server, registry, variant):
-    """More versions in turn than stay loaded, in a process of its own: within five percent."""
+    """A process of its own loads more versions in turn than stay loaded. It grows by less than five percent."""
     versions = []
-    for number in range(LOADED + 2):
+    for number in range(MAX_LOADED + 2):
         card, files = variant(f"v{number}")
         registry.publish(card, files)
         versions.append(card.version)
@@ -161,8 +181,8 @@ def test_two_hundred_loads_leave_memory_as_five_did(server, registry, variant):
     assert many < 1.05 * few
 
 
-def test_what_is_loaded_classifies_as_its_card_says(models, registry, variant, digits):
-    """Same weights, another temperature: the same digits, other confidences."""
+def test_a_model_classifies_with_the_temperature_of_its_card(models, registry, variant, digits):
+    """The same weights at another temperature give the same digits with other confidences."""
     card, files = variant("soft", temperature=4.0)
     registry.publish(card, files)
     images = digits.images[:100]

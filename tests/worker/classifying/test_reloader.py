@@ -1,4 +1,4 @@
-"""New models in running workers: nothing dropped, nothing mixed, nobody left behind."""
+"""Facts about new models in running workers: no batch is dropped or mixed, and no worker stays behind."""
 
 import hashlib
 import os
@@ -24,14 +24,14 @@ BASELINE_VERSION = Card.read(BASELINE).version
 
 @pytest.fixture(scope="module")
 def changing(tmp_path_factory, start_mill_in):
-    """A mill whose models may be changed; of this module alone."""
+    """A mill whose models may be changed. Only this module uses it."""
     with start_mill_in(tmp_path_factory.mktemp("changing"), 2) as mill:
         yield mill
 
 
 @pytest.fixture
 def registry(changing):
-    """Its registry, with nothing published and the baseline serving in all workers."""
+    """The registry of that mill. Nothing is published, and all workers serve the baseline."""
     registry = Registry(connect(changing.stack.url))
     published = [registry_keys.model(each.version) for each in registry.versions()]
     changing.connection.client.delete(registry_keys.MODELS, registry_keys.ALIASES, registry_keys.MOVES, *published)
@@ -41,7 +41,7 @@ def registry(changing):
 
 @pytest.fixture
 def soft(registry, variant):
-    """A second version, published: the baseline's digits with other confidences."""
+    """A second version, published. It gives the baseline's digits with other confidences."""
     card, files = variant("soft", temperature=1.6)
     registry.publish(card, files)
     return card
@@ -49,7 +49,7 @@ def soft(registry, variant):
 
 @pytest.fixture
 def scrambled(registry, variant):
-    """A version whose weights are nonsense and whose sums are right: only what it answers tells."""
+    """A version of random weights with the right checksums. Only its answers show that it is broken."""
     card, files = variant("scrambled")
     content = bytearray(files[MODEL])
     content[len(content) // 4 : 3 * len(content) // 4] = np.random.default_rng(1).bytes(len(content) // 2)
@@ -60,7 +60,7 @@ def scrambled(registry, variant):
 
 
 def serving(mill, version, *, seconds=30.0):
-    """Wait until all workers serve a version; return how long that took."""
+    """Wait until all workers serve a version; return the seconds that it took."""
     began = time.monotonic()
     while {worker.model for worker in mill.connection.ledger.workers() if worker.ready} != {version}:
         assert time.monotonic() < began + seconds, f"not all workers serve {version} after {seconds} s"
@@ -69,17 +69,18 @@ def serving(mill, version, *, seconds=30.0):
 
 
 def submit(mill, digits, *, model=None, repeat=1):
-    """Classify the digits and return the results; small batches, so that many begin between two promotions."""
+    """Classify the digits in small batches, so that many begin between two promotions; return the results."""
     source = mnist_source(digits.images, digits.labels, repeat=repeat)
     order = SubmitOptions(path="test", model=model, batch_size=100)
     job = create_job(mill.connection, order, source.description, mill.settings, detached=False)
     finished = gather_job(mill.connection, job, order, source, mill.settings)
+    assert finished.card
     assert finished.card.version in finished.results.models, "the report shows the card of a model that answered"
     return finished.results
 
 
 def assert_true(results, digits, classifiers):
-    """Every row was classified by the version that it names: digit and confidence are that model's."""
+    """Check that each row has the digit and the confidence of the version that it names."""
     for version in set(results.models):
         rows = np.flatnonzero(np.array(results.models) == version)
         expected = classifiers[version].classify(digits.images[rows % len(digits)])
@@ -89,7 +90,7 @@ def assert_true(results, digits, classifiers):
 
 @pytest.mark.slow
 def test_under_load_no_batch_fails_or_mixes_versions_and_pinned_jobs_stay_on_theirs(changing, registry, soft, digits):
-    """Promoted and rolled back all the while: one job follows, one is pinned by default, one by name."""
+    """The live version changes all the time. One job follows it, one is pinned by default, and one by name."""
     content = registry.fetch(soft.version)[1][MODEL]
     classifiers = {
         BASELINE_VERSION: Classifier.baseline(),
@@ -124,15 +125,15 @@ def test_under_load_no_batch_fails_or_mixes_versions_and_pinned_jobs_stay_on_the
 
 
 def test_idle_workers_serve_a_new_version_within_a_second(changing, registry, soft):
-    """The best of five, for the machine may be busy."""
+    """The best of five counts, because the machine may be busy."""
     registry.promote(soft.version, reason="test")
     seconds = [serving(changing, soft.version)]
     seconds += [serving(changing, registry.rollback(reason="test")) for _ in range(4)]
     assert min(seconds) < 1.0
 
 
-def test_a_process_that_takes_the_place_of_a_killed_one_serves_what_is_live(changing, registry, soft, digits):
-    """Not the baseline that it was born with."""
+def test_a_process_that_replaces_a_killed_one_serves_the_live_version(changing, registry, soft, digits):
+    """It does not serve the baseline that it was forked with."""
     registry.promote(soft.version, reason="test")
     serving(changing, soft.version)
     for worker in changing.connection.ledger.workers():
@@ -144,7 +145,7 @@ def test_a_process_that_takes_the_place_of_a_killed_one_serves_what_is_live(chan
 
 @pytest.mark.slow
 def test_a_job_whose_version_is_damaged_waits_for_it_and_says_so(changing, registry, variant, digits, eventually):
-    """Its batches are refused, not lost, and not answered by another model; mended, they are classified."""
+    """Its batches are neither lost nor answered by another model. Once the version is repaired, it answers them."""
     card, files = variant("broken", temperature=5.0)
     registry.publish(card, files)
     client = changing.connection.client
@@ -168,7 +169,7 @@ def test_a_job_whose_version_is_damaged_waits_for_it_and_says_so(changing, regis
 def test_a_broken_version_is_rolled_back_by_itself_with_its_reason(
     changing, registry, scrambled, variant, digits, fault
 ):
-    """By what it answers to real traffic, compared with the version before; then nothing moves any more."""
+    """Its answers to real traffic are compared with the previous version's. After the rollback, nothing changes."""
     card = scrambled
     if fault == "unsure":
         card, files = variant("unsure", temperature=30.0)
@@ -181,7 +182,7 @@ def test_a_broken_version_is_rolled_back_by_itself_with_its_reason(
     serving(changing, BASELINE_VERSION)
     [rollback, promotion] = registry.history()
     assert (rollback.action, rollback.version, rollback.before) == ("rollback", BASELINE_VERSION, card.version)
-    assert "watching" in rollback.who
+    assert "canary" in rollback.who
     assert "the version before" in rollback.reason
     assert promotion.reason == "a mistake"
     assert set(submit(changing, digits[:4000], model="live").models) == {BASELINE_VERSION}
@@ -190,12 +191,13 @@ def test_a_broken_version_is_rolled_back_by_itself_with_its_reason(
 
 @pytest.mark.slow
 def test_a_good_version_passes_and_all_that_it_answers_is_counted(changing, registry, soft, digits, eventually):
-    """Nearly all of it compared with the version before, for a while; no rollback."""
+    """Part of it is compared with the previous version. It is not rolled back."""
     registry.promote(soft.version, reason="test")
     serving(changing, soft.version)
     results = submit(changing, digits, model="live", repeat=2)
     tally = eventually(
-        lambda: (found := registry.tally(soft.version)).images == len(results) and found, what="the whole tally"
+        lambda: (found := registry.service_counts(soft.version)).images == len(results) and found,
+        what="the whole tally",
     )
     expected = (results.confidences < REVIEW_BELOW).sum()
     assert (tally.errors, tally.review) == (0, expected)

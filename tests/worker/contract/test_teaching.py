@@ -1,4 +1,4 @@
-"""Facts about teaching: what is sent is kept once, under its last label, whoever is killed; the folder is the truth."""
+"""Teaching: what is sent is kept once, under its last label, whoever is killed; the folder is the truth."""
 
 import contextlib
 import logging
@@ -12,67 +12,68 @@ from hypothesis.extra import numpy as arrays
 
 from model.data.taught import TaughtFolder, fingerprint
 from model.errors import UsageError
+from model.training.options import TrainingOptions
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.teaching import LabelChange, Settled, Teaching, records, teaching
 from worker.contract.teaching import keys as teaching_keys
-from worker.contract.training import TrainingOptions, Trainings, TrainingState
-from worker.trainer.taught_keeper import AT_ONCE, TaughtKeeper
+from worker.contract.training import Trainings, TrainingState
+from worker.trainer.taught_keeper import MAX_SETTLED, TaughtKeeper
 
 images = arrays.arrays(np.uint8, (28, 28))
 names = st.one_of(st.text(max_size=500), st.binary(max_size=99).map(lambda data: data.decode(errors="surrogateescape")))
 times = st.floats(0, 2**33)
-lessons = st.one_of(
+changes = st.one_of(
     st.builds(LabelChange.of, images, st.integers(0, 9), names, times),
     st.builds(LabelChange, st.binary(min_size=32, max_size=32).map(bytes.hex), st.none(), names, times),
 )
 
 
-@given(lessons)
-def test_a_lesson_comes_back_as_it_was_sent(lesson):
-    """Its pixels, its label or that it is to be forgotten, and a name of any kind."""
-    back = LabelChange.from_wire(lesson.sha256, lesson.to_wire())
-    assert (back.sha256, back.label, back.name, back.when) == (lesson.sha256, lesson.label, lesson.name, lesson.when)
-    assert (back.image is None) == (lesson.image is None)
-    if lesson.image is not None:
-        assert np.array_equal(back.image, lesson.image)
+@given(changes)
+def test_a_label_change_comes_back_as_it_was_sent(change):
+    """Its pixels, its label or that the image is to be forgotten, and a name of any kind."""
+    back = LabelChange.from_wire(change.sha256, change.to_wire())
+    assert (back.sha256, back.label, back.name, back.when) == (change.sha256, change.label, change.name, change.when)
+    assert (back.image is None) == (change.image is None)
+    if change.image is not None:
+        np.testing.assert_array_equal(back.image, change.image)
 
 
 def read(sha256, data):
-    """Read it as a lesson; only WireError may come of it, or a lesson that is what it says."""
+    """Read it as a label change; it raises only WireError, or is what it says."""
     with contextlib.suppress(WireError):
-        lesson = LabelChange.from_wire(sha256, data)
-        assert lesson.label is None or 0 <= lesson.label <= 9
-        assert lesson.image is None or fingerprint(lesson.image) == sha256
+        change = LabelChange.from_wire(sha256, data)
+        assert change.label is None or 0 <= change.label <= 9
+        assert change.image is None or fingerprint(change.image) == sha256
 
 
 @given(st.binary(), st.text(max_size=70))
 def test_arbitrary_bytes_raise_nothing_but_wire_errors(data, sha256):
-    """Whatever lies in Redis under our keys, and under whatever name: it becomes a file's."""
+    """Whatever lies in Redis under our keys, and whatever the key, which names a file."""
     read(sha256, data)
     read("0" * 64, b"7" + data)
 
 
-@given(lessons, st.data())
+@given(changes, st.data())
 @settings(max_examples=300)
-def test_a_record_with_a_wrong_byte_is_damaged_or_another_right_one(lesson, data):
+def test_a_record_with_a_wrong_byte_is_damaged_or_another_right_one(change, data):
     """One byte altered, or the end missing: never the pixels of another image."""
-    record = lesson.to_wire()
+    record = change.to_wire()
     position = data.draw(st.integers(0, len(record) - 1))
-    read(lesson.sha256, record[:position])
-    read(lesson.sha256, record[:position] + bytes([data.draw(st.integers(0, 255))]) + record[position + 1 :])
+    read(change.sha256, record[:position])
+    read(change.sha256, record[:position] + bytes([data.draw(st.integers(0, 255))]) + record[position + 1 :])
 
 
 def test_a_record_of_another_version_is_told_from_damage():
     """A newer client may have sent it to an older trainer."""
-    lesson = LabelChange.of(np.eye(28, dtype=np.uint8), 3, "a", 1.0)
-    body = {**msgpack.unpackb(lesson.to_wire()[1:]), "v": records.VERSION + 1}
+    change = LabelChange.of(np.eye(28, dtype=np.uint8), 3, "a", 1.0)
+    body = {**msgpack.unpackb(change.to_wire()[1:]), "v": records.VERSION + 1}
     with pytest.raises(UnknownFormat, match="same version of digitmill everywhere"):
-        LabelChange.from_wire(lesson.sha256, b"3" + msgpack.packb(body))
+        LabelChange.from_wire(change.sha256, b"3" + msgpack.packb(body))
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "0" * 63, "A" * 64, ""])
 def test_what_is_no_sha256_names_no_file(name):
-    """It would lead out of the folder."""
+    """It could lead out of the folder."""
     with pytest.raises(WireError):
         LabelChange.from_wire(name, LabelChange("0" * 64, None, "", 1.0).to_wire())
 
@@ -96,7 +97,7 @@ def keeper(taught, tmp_path):
 
 
 @pytest.fixture
-def lesson(digits):
+def change(digits):
     """Teach the digit of an index, as that or as something else."""
 
     def make(index, label=None, *, when=1.0):
@@ -107,19 +108,19 @@ def lesson(digits):
 
 
 def listed(folder):
-    """What is in a folder: label by SHA-256."""
+    """Return what is in a folder: label by SHA-256."""
     return {each.sha256: each.label for each in folder.list()}
 
 
-def test_what_is_sent_is_kept_and_accounted_for(taught, keeper, folder, lesson, digits):
-    """Whether or not the trainer ran when it was sent; and the list says what it was called."""
-    some = [lesson(index) for index in range(5)]
+def test_what_is_sent_is_kept_and_accounted_for(taught, keeper, folder, change, digits):
+    """Whether or not a trainer ran then; and the list has the names."""
+    some = [change(index) for index in range(5)]
     assert taught.send(some) == [None] * 5
     assert (taught.waiting(), taught.labels()) == (5, {})
     assert not keeper.keep()
     assert taught.waiting() == 0
     assert taught.labels() == listed(folder) == {each.sha256: each.label for each in some}
-    kept, waiting = taught.lessons()
+    kept, waiting = taught.label_changes()
     assert ({each.name for each in kept}, waiting) == ({f"{index}.png" for index in range(5)}, [])
     train, held = folder.load()
     assert {image.tobytes() for part in (train, held) for image in part.images} == {
@@ -127,26 +128,26 @@ def test_what_is_sent_is_kept_and_accounted_for(taught, keeper, folder, lesson, 
     }
 
 
-def test_sending_again_changes_nothing(taught, keeper, lesson):
-    """While it waits and once it is kept; a reply that was lost is given again as it was."""
-    assert taught.send([lesson(0)]) == taught.send([lesson(0)]) == [None]
-    assert taught.send([lesson(0, when=2.0)]) == [lesson(0).label]
+def test_sending_again_changes_nothing(taught, keeper, change):
+    """Neither while it waits nor after it is kept; a lost reply comes again as it was."""
+    assert taught.send([change(0)]) == taught.send([change(0)]) == [None]
+    assert taught.send([change(0, when=2.0)]) == [change(0).label]
     keeper.keep()
-    assert taught.send([lesson(0, when=3.0)]) == [lesson(0).label]
+    assert taught.send([change(0, when=3.0)]) == [change(0).label]
     assert taught.waiting() == 0
     assert taught.changes() == 1
 
 
-def test_the_last_label_counts(taught, keeper, folder, lesson):
-    """Corrected while it waits, corrected once it is kept, removed, and taught again."""
-    taught.send([lesson(0, 3)])
-    assert taught.send([lesson(0, 5)]) == [3]
+def test_the_last_label_counts(taught, keeper, folder, change):
+    """Corrected while it waits, corrected after it is kept, removed, and taught again."""
+    taught.send([change(0, 3)])
+    assert taught.send([change(0, 5)]) == [3]
     keeper.keep()
-    sha256 = lesson(0).sha256
+    sha256 = change(0).sha256
     assert listed(folder) == taught.labels() == {sha256: 5}
-    assert taught.send([lesson(0, 8)]) == [5]
+    assert taught.send([change(0, 8)]) == [5]
     assert taught.send([LabelChange(sha256, None, "", 2.0)]) == [8]
-    assert taught.send([lesson(0, 9)]) == [None]
+    assert taught.send([change(0, 9)]) == [None]
     keeper.keep()
     assert listed(folder) == taught.labels() == {sha256: 9}
     assert taught.send([LabelChange(sha256, None, "", 3.0)]) == [9]
@@ -155,9 +156,9 @@ def test_the_last_label_counts(taught, keeper, folder, lesson):
     assert taught.find(sha256[:6]) == []
 
 
-def test_what_changes_while_it_is_settled_waits_on(taught, keeper, folder, lesson):
-    """The trainer has written the former label; only that is taken off the inbox."""
-    first, second = lesson(0, 3), lesson(0, 5)
+def test_what_changes_while_it_is_settled_waits_on(taught, keeper, folder, change):
+    """The trainer has written the former label, and takes only that out of the inbox."""
+    first, second = change(0, 3), change(0, 5)
     taught.send([first])
     folder.store(first.image, 3)
     taught.send([second])
@@ -168,127 +169,127 @@ def test_what_changes_while_it_is_settled_waits_on(taught, keeper, folder, lesso
     assert listed(folder) == {first.sha256: 5}
 
 
-def test_a_keeper_that_died_after_writing_is_repeated_harmlessly(taught, tmp_path, keeper, folder, lesson):
-    """The file is there, and Redis was never told: the next one tells it, and the image counts once."""
-    taught.send([lesson(0), lesson(1)])
-    folder.store(lesson(0).image, lesson(0).label)
+def test_a_keeper_that_died_after_writing_is_repeated_harmlessly(taught, tmp_path, keeper, folder, change):
+    """The file is there, and Redis does not know: the next keeper tells it, and the image counts once."""
+    taught.send([change(0), change(1)])
+    folder.store(change(0).image, change(0).label)
     keeper.keep()
     TaughtKeeper(taught, tmp_path).keep()
-    assert listed(folder) == taught.labels() == {each.sha256: each.label for each in (lesson(0), lesson(1))}
+    assert listed(folder) == taught.labels() == {each.sha256: each.label for each in (change(0), change(1))}
     assert (taught.changes(), taught.waiting()) == (2, 0)
 
 
-def test_what_is_done_to_the_folder_by_hand_is_accounted_for(taught, keeper, folder, lesson, tmp_path):
-    """A file removed, one moved to another label, one brought along; each is a change to be learned."""
-    taught.send([lesson(index) for index in range(4)])
+def test_what_is_done_to_the_folder_by_hand_is_accounted_for(taught, keeper, folder, change, tmp_path):
+    """A file removed, one moved to another label, one added; each is a change for the next training."""
+    taught.send([change(index) for index in range(4)])
     keeper.keep()
     paths = {each.sha256: each.path for each in folder.list()}
-    paths[lesson(0).sha256].unlink()
-    wrong = (lesson(1).label + 1) % 10
+    paths[change(0).sha256].unlink()
+    wrong = (change(1).label + 1) % 10
     (folder.folder / str(wrong)).mkdir(exist_ok=True)
-    paths[lesson(1).sha256].rename(folder.folder / str(wrong) / paths[lesson(1).sha256].name)
-    TaughtFolder(folder.folder).store(lesson(4).image, 6, "by hand")
+    paths[change(1).sha256].rename(folder.folder / str(wrong) / paths[change(1).sha256].name)
+    TaughtFolder(folder.folder).store(change(4).image, 6, "by hand")
     keeper.keep()
     assert taught.labels() == listed(folder)
-    assert taught.labels()[lesson(1).sha256] == wrong
-    assert lesson(0).sha256 not in taught.labels()
+    assert taught.labels()[change(1).sha256] == wrong
+    assert change(0).sha256 not in taught.labels()
     assert taught.new_since_last_training() == taught.changes() == 4 + 3
     keeper.keep()
     TaughtKeeper(taught, tmp_path).keep()
     assert taught.changes() == 7
 
 
-def test_the_account_is_made_anew_after_redis_was_lost(taught, client, keeper, folder, lesson, tmp_path):
-    """Nothing that is kept depends on Redis, names included."""
-    taught.send([lesson(0), lesson(1)])
+def test_the_account_is_made_anew_after_redis_was_lost(taught, client, keeper, folder, change, tmp_path):
+    """Nothing that is kept depends on Redis, not even the names."""
+    taught.send([change(0), change(1)])
     keeper.keep()
     client.flushall()
     TaughtKeeper(taught, tmp_path).keep()
-    kept, _ = taught.lessons()
+    kept, _ = taught.label_changes()
     assert {each.name for each in kept} == {"0.png", "1.png"}
     assert taught.labels() == listed(folder)
 
 
-def test_nothing_is_held_to_be_known_while_nobody_looks_at_the_folder(taught, keeper, folder, lesson):
-    """It may have been emptied by hand since the trainer ended: what is taught then is sent all the same."""
-    taught.send([lesson(0)])
+def test_nothing_counts_as_known_while_there_is_no_keeper(taught, keeper, folder, change):
+    """Somebody may have emptied the folder since the trainer ended, so whatever is taught then is sent."""
+    taught.send([change(0)])
     keeper.keep()
-    keeper.dismiss()
-    folder.remove(lesson(0).sha256)
-    taught.send([lesson(0, when=2.0)])
+    keeper.release()
+    folder.remove(change(0).sha256)
+    taught.send([change(0, when=2.0)])
     keeper.keep()
-    assert listed(folder) == taught.labels() == {lesson(0).sha256: lesson(0).label}
+    assert listed(folder) == taught.labels() == {change(0).sha256: change(0).label}
 
 
-def test_all_that_waits_is_settled_in_steps(taught, keeper, folder, lesson, digits):
-    """After each the trainer can say that it is alive."""
-    count = AT_ONCE + 10
-    taught.send([lesson(index) for index in range(count)])
+def test_all_that_waits_is_settled_in_steps(taught, keeper, folder, change, digits):
+    """After each of them the trainer can send its heartbeat."""
+    count = MAX_SETTLED + 10
+    taught.send([change(index) for index in range(count)])
     assert keeper.keep()
     assert taught.waiting() == 10
     assert not keeper.keep()
     assert len(listed(folder)) == len({image.tobytes() for image in digits.images[:count]})
 
 
-def test_the_inbox_is_bounded(taught, keeper, lesson, monkeypatch):
-    """All of a call is sent or none; what is known passes; room comes as the trainer settles."""
+def test_the_inbox_is_bounded(taught, keeper, change, monkeypatch):
+    """A call sends everything or nothing; what is known passes; settling makes room."""
     monkeypatch.setattr(teaching, "MAX_WAITING", 3)
-    assert taught.send([lesson(0), lesson(1)]) == [None, None]
-    assert taught.send([lesson(2), lesson(3)]) is None
+    assert taught.send([change(0), change(1)]) == [None, None]
+    assert taught.send([change(2), change(3)]) is None
     assert taught.waiting() == 2
-    assert taught.send([lesson(0), lesson(1)]) == [None, None]
+    assert taught.send([change(0), change(1)]) == [None, None]
     keeper.keep()
-    assert taught.send([lesson(2), lesson(3)]) == [None, None]
+    assert taught.send([change(2), change(3)]) == [None, None]
 
 
-def test_what_is_kept_is_bounded(taught, keeper, lesson, monkeypatch):
-    """More is refused in words; correcting and removing what is there is not."""
+def test_what_is_kept_is_bounded(taught, keeper, change, monkeypatch):
+    """More is refused with the remedy; correcting and removing what is there goes on."""
     monkeypatch.setattr(teaching, "MAX_TAUGHT", 2)
-    taught.send([lesson(0), lesson(1)])
+    taught.send([change(0), change(1)])
     keeper.keep()
     with pytest.raises(UsageError, match="Remove some"):
-        taught.send([lesson(2)])
-    assert taught.send([lesson(0, (lesson(0).label + 1) % 10)]) == [lesson(0).label]
-    taught.send([LabelChange(lesson(1).sha256, None, "", 2.0)])
+        taught.send([change(2)])
+    assert taught.send([change(0, (change(0).label + 1) % 10)]) == [change(0).label]
+    taught.send([LabelChange(change(1).sha256, None, "", 2.0)])
     keeper.keep()
-    assert taught.send([lesson(2)]) == [None]
+    assert taught.send([change(2)]) == [None]
 
 
-def test_damage_harms_no_neighbour_and_a_newer_format_waits(taught, client, keeper, folder, lesson, caplog):
-    """The one is passed over and said so; the other is for a trainer that can read it."""
+def test_damage_harms_no_neighbour_and_a_newer_format_waits(taught, client, keeper, folder, change, caplog):
+    """A damaged record is dropped and logged; a newer one is for a trainer that can read it."""
     newer = b"3" + msgpack.packb({"v": records.VERSION + 1})
     client.hset(teaching_keys.INBOX, mapping={"../x": b"7?", "0" * 64: b"nonsense", "1" * 64: newer})
-    taught.send([lesson(0)])
+    taught.send([change(0)])
     with caplog.at_level(logging.ERROR):
         keeper.keep()
         keeper.keep()
-    assert listed(folder) == {lesson(0).sha256: lesson(0).label}
+    assert listed(folder) == {change(0).sha256: change(0).label}
     assert client.hkeys(teaching_keys.INBOX) == [b"1" * 64]
     assert len([each for each in caplog.records if "passed over" in each.message]) == 2
     assert len([each for each in caplog.records if "format" in each.message]) == 1
 
 
-def test_one_folder_keeps_what_is_taught(taught, keeper, folder, lesson, tmp_path, caplog):
-    """A trainer with another folder takes nothing and says so, until the first one has ended."""
-    taught.send([lesson(0)])
+def test_one_folder_keeps_what_is_taught(taught, keeper, folder, change, tmp_path, caplog):
+    """A trainer with another folder takes nothing and logs why, until the first one has ended."""
+    taught.send([change(0)])
     keeper.keep()
     other = TaughtKeeper(taught, tmp_path / "other")
-    taught.send([lesson(1)])
+    taught.send([change(1)])
     assert not other.keep()
     assert "share one data folder" in caplog.text
     assert (taught.waiting(), other.changes(), keeper.changes()) == (1, 0, 1)
     assert not TaughtKeeper(taught, tmp_path).keep(), "the same folder"
     assert len(listed(folder)) == 2
-    keeper.dismiss()
-    taught.send([lesson(2)])
+    keeper.release()
+    taught.send([change(2)])
     other.keep()
-    assert listed(TaughtFolder(tmp_path / "other" / "taught")) == taught.labels() == {lesson(2).sha256: lesson(2).label}
+    assert listed(TaughtFolder(tmp_path / "other" / "taught")) == taught.labels() == {change(2).sha256: change(2).label}
 
 
-def test_a_folder_that_cannot_be_written_loses_nothing(taught, keeper, lesson, tmp_path):
-    """The error says where; the change waits."""
+def test_a_folder_that_cannot_be_written_loses_nothing(taught, keeper, change, tmp_path):
+    """The error says which folder; the change waits."""
     (tmp_path / "taught").write_text("in the way")
-    taught.send([lesson(0)])
+    taught.send([change(0)])
     with pytest.raises(UsageError, match="Cannot keep what is taught"):
         keeper.keep()
     assert taught.waiting() == 1
@@ -297,9 +298,9 @@ def test_a_folder_that_cannot_be_written_loses_nothing(taught, keeper, lesson, t
     assert taught.waiting() == 0
 
 
-def test_a_full_redis_refuses_what_is_sent_and_lets_it_be_settled(taught, client, keeper, folder, lesson):
-    """What frees memory is never refused."""
-    taught.send([lesson(0)])
+def test_a_full_redis_refuses_what_is_sent_and_lets_it_be_settled(taught, client, keeper, folder, change):
+    """Redis never refuses what frees memory."""
+    taught.send([change(0)])
     client.config_set("maxmemory", "1")
     keeper.keep()
     assert (taught.waiting(), len(listed(folder))) == (0, 1)
@@ -314,18 +315,19 @@ def test_a_full_redis_refuses_what_is_sent_and_lets_it_be_settled(taught, client
         (TrainingState.CANCELLED, 4),
     ],
 )
-def test_what_a_training_saw_is_new_no_more_if_it_made_a_model(taught, client, keeper, lesson, state, new):
-    """Neither what came after it had begun, nor all of it if it failed; what waits counts from the first moment."""
+def test_what_a_training_saw_is_not_new_any_more_if_it_made_a_model(taught, client, keeper, change, state, new):
+    """Later changes are new, and after a failure all are; changes that wait count from the first moment."""
     assert taught.new_since_last_training() == 0
-    taught.send([lesson(0), lesson(1), lesson(2)])
+    taught.send([change(0), change(1), change(2)])
     assert taught.new_since_last_training() == 3
     keeper.keep()
     assert taught.new_since_last_training() == 3
     trainings = Trainings(client)
     trainings.ask("a", TrainingOptions(), who="test")
     claim = trainings.claim(holder="one", lease_seconds=30)
+    assert claim
     trainings.renew(claim, lease_seconds=30, changes=keeper.changes())
-    taught.send([LabelChange(lesson(0).sha256, None, "", 2.0)])
+    taught.send([LabelChange(change(0).sha256, None, "", 2.0)])
     keeper.keep()
     assert taught.new_since_last_training() == 4
     trainings.finish(claim, state)
@@ -343,10 +345,10 @@ steps = st.one_of(
 
 @given(st.lists(steps, max_size=14))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_happens_in_between_the_last_word_on_each_image_counts(
-    taught, client, lesson, tmp_path_factory, course
+def test_whatever_happens_in_between_the_last_label_of_each_image_counts(
+    taught, client, change, tmp_path_factory, course
 ):
-    """Taught, corrected and removed; kept, or written by a trainer that died before it told Redis; edited by hand."""
+    """Taught, corrected and removed; kept, or written by a trainer that died before Redis knew; edited by hand."""
     client.flushall()
     data = tmp_path_factory.mktemp("data")
     keeper, folder, expected = TaughtKeeper(taught, data), TaughtFolder(data / "taught"), {}
@@ -354,10 +356,10 @@ def test_whatever_happens_in_between_the_last_word_on_each_image_counts(
         match what:
             case "teach":
                 index, label = arguments
-                taught.send([lesson(index, label, when=float(number))])
-                expected[lesson(index).sha256] = label
+                taught.send([change(index, label, when=float(number))])
+                expected[change(index).sha256] = label
             case "remove":
-                sha256 = lesson(arguments[0]).sha256
+                sha256 = change(arguments[0]).sha256
                 taught.send([LabelChange(sha256, None, "", float(number))])
                 expected.pop(sha256, None)
             case "keep":
@@ -366,7 +368,7 @@ def test_whatever_happens_in_between_the_last_word_on_each_image_counts(
                 list(keeper._settled())
                 keeper = TaughtKeeper(taught, data)
             case "leave":
-                keeper.dismiss()
+                keeper.release()
             case "edit" if not taught.waiting() and folder.list():
                 expected.pop(folder.list()[0].sha256)
                 folder.list()[0].path.unlink()

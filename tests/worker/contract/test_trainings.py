@@ -1,12 +1,11 @@
-"""Facts about the record of trainings: one at a time, never lost, and only its holder changes it."""
-
-import time
+"""The record of trainings: one at a time, never lost, and only its holder changes it."""
 
 import pytest
 
 from model.errors import ModelError
+from model.training.options import TrainingOptions
 from worker.contract.registry import Registry
-from worker.contract.training import ATTEMPTS, ProgressReply, TrainingOptions, Trainings, TrainingState
+from worker.contract.training import ATTEMPTS, ProgressReply, Schedule, Trainings, TrainingState
 from worker.contract.training import keys as training_keys
 
 LEASE = 30.0
@@ -18,13 +17,19 @@ def trainings(client):
     return Trainings(client)
 
 
-def claim(trainings, holder="one", lease_seconds=LEASE):
-    """Take hold of what is open."""
-    return trainings.claim(holder=holder, lease_seconds=lease_seconds)
+def claim(trainings, holder="one"):
+    """Claim the open training."""
+    return trainings.claim(holder=holder, lease_seconds=LEASE)
+
+
+def end_lease(client):
+    """Let the lease on the training end, as Redis does when its time is up."""
+    assert 0 < client.pttl(training_keys.LEASE) <= LEASE * 1000
+    client.delete(training_keys.LEASE)
 
 
 def test_two_who_ask_at_once_get_one_training(trainings):
-    """The second is told the id of the first's; once that has ended, another may be asked for."""
+    """The second gets the id of the first one's; after that has ended, another may be asked for."""
     assert trainings.ask("first", TrainingOptions(seed=7), who="me") == "first"
     assert trainings.ask("second", TrainingOptions(), who="me") == "first"
     assert trainings.ask("first", TrainingOptions(seed=7), who="me") == "first"
@@ -37,7 +42,7 @@ def test_two_who_ask_at_once_get_one_training(trainings):
 
 
 def test_nothing_is_claimed_twice(trainings):
-    """Neither what nobody asked for, nor what another trainer has, nor what has ended."""
+    """Nor is a training claimed that nobody asked for, that another trainer has, or that has ended."""
     assert claim(trainings) is None
     trainings.ask("a", TrainingOptions(), who="me")
     held = claim(trainings)
@@ -50,22 +55,22 @@ def test_nothing_is_claimed_twice(trainings):
     assert (status.state, status.reason, status.held) == (TrainingState.REFUSED, "worse", False)
 
 
-def test_what_a_trainer_says_is_there_to_see(trainings):
+def test_what_a_trainer_reports_is_there_to_see(trainings):
     """Stage, epoch, accuracy, time left."""
     trainings.ask("a", TrainingOptions(), who="me")
     held = claim(trainings)
-    said = {"stage": "network", "epoch": 3, "epochs": 5, "accuracy": 0.987, "seconds_left": 61.5}
-    assert trainings.renew(held, lease_seconds=LEASE, **said) is ProgressReply.GO_ON
+    progress = {"stage": "network", "epoch": 3, "epochs": 5, "accuracy": 0.987, "seconds_left": 61.5}
+    assert trainings.renew(held, lease_seconds=LEASE, **progress) is ProgressReply.GO_ON
     status = trainings.latest()
-    assert {name: getattr(status, name) for name in said} == said
+    assert {name: getattr(status, name) for name in progress} == progress
     assert (status.state, status.held, status.holder) == (TrainingState.RUNNING, True, "one")
 
 
 def test_a_trainer_that_lost_its_lease_changes_nothing_and_publishes_nothing(trainings, client, variant):
-    """Another has the training: saying, ending, giving back and publishing are all refused."""
+    """Another trainer has the training: reporting, ending, giving back and publishing are all refused."""
     trainings.ask("a", TrainingOptions(), who="me")
-    lost = claim(trainings, lease_seconds=0.05)
-    time.sleep(0.1)
+    lost = claim(trainings)
+    end_lease(client)
     assert trainings.waiting().identifier == "a"
     held = claim(trainings, "two")
     assert held.attempt == 2
@@ -87,8 +92,8 @@ def test_a_trainer_that_lost_its_lease_changes_nothing_and_publishes_nothing(tra
 def test_a_lease_that_ran_out_unnoticed_is_taken_again(trainings, client, variant):
     """A trainer that was away for a moment goes on if nobody took its place, but publishes nothing until it has."""
     trainings.ask("a", TrainingOptions(), who="me")
-    held = claim(trainings, lease_seconds=0.05)
-    time.sleep(0.1)
+    held = claim(trainings)
+    end_lease(client)
     card, files = variant()
     with pytest.raises(ModelError, match="lease"):
         Registry(client).publish(card, files, fence=held.fence)
@@ -97,12 +102,12 @@ def test_a_lease_that_ran_out_unnoticed_is_taken_again(trainings, client, varian
     Registry(client).publish(card, files, fence=held.fence)
 
 
-def test_a_training_that_kills_its_trainers_is_given_up(trainings):
-    """After three attempts it is failed, with the reason, and not begun again."""
+def test_a_training_that_kills_its_trainers_fails(trainings, client):
+    """After three attempts, with the reason; and nobody begins it again."""
     trainings.ask("a", TrainingOptions(), who="me")
     for attempt in range(1, ATTEMPTS + 1):
-        assert claim(trainings, lease_seconds=0.02).attempt == attempt
-        time.sleep(0.05)
+        assert claim(trainings).attempt == attempt
+        end_lease(client)
     assert claim(trainings) is None
     status = trainings.latest()
     assert status.state is TrainingState.FAILED
@@ -110,7 +115,7 @@ def test_a_training_that_kills_its_trainers_is_given_up(trainings):
 
 
 def test_giving_back_costs_no_attempt(trainings):
-    """As a trainer does that is told to stop: the next one takes it up at once."""
+    """A trainer that is told to stop does that; the next one claims the training at once."""
     trainings.ask("a", TrainingOptions(), who="me")
     for _ in range(ATTEMPTS + 1):
         assert trainings.release(claim(trainings))
@@ -119,7 +124,7 @@ def test_giving_back_costs_no_attempt(trainings):
 
 
 def test_cancelling_ends_what_waits_and_tells_who_works(trainings):
-    """A trainer hears of it with its next word; without a trainer the training ends at once."""
+    """A trainer gets to know with its next report; without a trainer the training ends at once."""
     assert trainings.cancel() is None
     trainings.ask("a", TrainingOptions(), who="me")
     assert trainings.cancel().state is TrainingState.CANCELLED
@@ -133,30 +138,45 @@ def test_cancelling_ends_what_waits_and_tells_who_works(trainings):
     assert trainings.cancel() is None
 
 
-def test_a_cancelled_training_whose_trainer_died_ends(trainings):
-    """It is neither begun again nor left running for good."""
+def test_a_cancelled_training_whose_trainer_died_ends(trainings, client):
+    """Nobody begins it again, and it does not run for ever."""
     trainings.ask("a", TrainingOptions(), who="me")
-    claim(trainings, lease_seconds=0.05)
+    claim(trainings)
     trainings.cancel()
-    time.sleep(0.1)
+    end_lease(client)
     assert claim(trainings) is None
     assert trainings.latest().state is TrainingState.CANCELLED
 
 
-def test_trainers_are_known_while_they_say_so(trainings, client):
-    """One that has been silent for long is not counted."""
+def test_trainers_count_while_their_heart_beats(trainings, client):
+    """A trainer without a heartbeat for long does not count."""
     trainings.announce("one")
     assert trainings.trainers() == ["one"]
     client.zadd(training_keys.TRAINERS, {"silent": 1})
     assert trainings.trainers() == ["one"]
-    trainings.dismiss("one")
+    trainings.remove_trainer("one")
     assert trainings.trainers() == []
 
 
 def test_a_full_redis_lets_a_training_go_on_and_end(trainings, client):
-    """What leads to the end of work is never refused; asking for more is."""
+    """Redis never refuses what leads to the end of work; it refuses to take more."""
     trainings.ask("a", TrainingOptions(), who="me")
     client.config_set("maxmemory", "1")
     held = claim(trainings)
     assert trainings.renew(held, lease_seconds=LEASE, stage="network") is ProgressReply.GO_ON
     assert trainings.finish(held, TrainingState.DONE)
+
+
+def test_a_schedule_goes_on_after_its_last_firing(client):
+    """A scheduler that starts later makes up for what came due meanwhile; a new schedule begins now."""
+    now = [1000.0]
+    schedule = Schedule(client, clock=lambda: now[0])
+    assert schedule.begin("0 3 * * *") == 1000
+    now[0] = 2000
+    schedule.handled("skipped")
+    now[0] = 3000
+    assert schedule.begin("0 3 * * *") == 2000
+    assert (schedule.status().handled, schedule.status().outcome) == (2000, "skipped")
+    assert schedule.begin("0 4 * * *") == 3000
+    now[0] = 2500
+    assert schedule.begin("0 4 * * *") == 2500, "a clock that was set back does not lie ahead"

@@ -1,4 +1,4 @@
-"""Facts about the wire format: what goes in comes out, and nothing else ever does."""
+"""The wire format: what goes in comes out, and nothing else ever does."""
 
 import contextlib
 from typing import Any
@@ -14,7 +14,7 @@ from model.errors import Failure, FailureCode
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.wire import SIDE, VERSION, Batch, Manifest, Result
 
-# As `os.fsdecode` gives them: any text, and any bytes that are no UTF-8.
+# As `os.fsdecode` gives them: any text, and any bytes that are not UTF-8.
 names = st.one_of(st.text(), st.binary().map(lambda data: data.decode("utf-8", "surrogateescape")))
 failures = st.builds(Failure, st.sampled_from(FailureCode), st.text())
 
@@ -72,7 +72,7 @@ READERS = (Batch.from_wire, Manifest.from_wire, Result.from_wire)
 
 
 def read_all(data: bytes) -> None:
-    """Read as everything there is; only WireError may come of it."""
+    """Read it as every kind of record, which raises only WireError."""
     for reader in READERS:
         with contextlib.suppress(WireError):
             reader(data)
@@ -105,7 +105,7 @@ def test_the_parts_of_a_batch_are_the_batch(batch: Batch, data: st.DataObject) -
 
 @given(manifests())
 def test_a_manifest_comes_back_as_it_was_sent(manifest: Manifest) -> None:
-    """Names of any kind: newlines, emoji, bytes that are no UTF-8."""
+    """Names of any kind: newlines, emoji, bytes that are not UTF-8."""
     assert Manifest.from_wire(manifest.to_wire()) == manifest
 
 
@@ -167,7 +167,7 @@ def test_a_record_with_a_wrong_field_raises_nothing_but_wire_errors(
 
 
 def test_a_list_as_a_key_raises_wire_error() -> None:
-    """Python has no such dictionary; msgpack has such maps."""
+    """Msgpack has such maps, and Python does not have such dictionaries."""
     for data in (b"\x81\x90\x01", b"\x81\xa1v\x81\x81\x01\x02\x03", b"\x91" * 5000 + b"\x90"):
         for reader in READERS:
             with pytest.raises(WireError):
@@ -176,7 +176,7 @@ def test_a_list_as_a_key_raises_wire_error() -> None:
 
 @pytest.mark.parametrize("record", RECORDS)
 def test_another_version_is_told_from_damage(record: bytes) -> None:
-    """It may be read by another version of the program, so its message says what to run."""
+    """Another version of the program may read it, so the message says what to run."""
     body = {**msgpack.unpackb(record, strict_map_key=False), "v": VERSION + 1}
     for reader in READERS:
         with pytest.raises(UnknownFormat, match="same version of digitmill everywhere"):
@@ -184,7 +184,7 @@ def test_another_version_is_told_from_damage(record: bytes) -> None:
 
 
 def test_lengths_that_do_not_fit_are_refused() -> None:
-    """One answer too few or too many is damage; a label that is no digit is as well."""
+    """One answer too few or too many is damage; so is a label that is not a digit."""
     manifest = {"v": VERSION, "names": [b"a"], "labels": b"\x01", "failures": {}}
     result = {
         "v": VERSION,

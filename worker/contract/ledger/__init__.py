@@ -1,6 +1,6 @@
-"""The ledger: what has been submitted, who works on it, what was answered. It is the truth; messages are hints.
+"""The ledger: what clients have submitted, who works on it, what was answered. It is the truth; messages are hints.
 
-Batch records change only through the Lua scripts beside this file, each atomic and harmless to repeat.
+Batch records change only through the Lua scripts beside this file. Each is atomic and harmless to repeat.
 """
 
 from worker.contract.ledger.keys import Part

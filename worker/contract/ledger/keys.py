@@ -1,17 +1,19 @@
-"""The names of everything the ledger keeps in Redis. No other module spells one.
+"""The names of everything that the ledger keeps in Redis. No other module spells one.
 
     digitmill:jobs                 zset   job id → unix ms of creation
     digitmill:job:<job>            hash   the job's record (`JobRecord`) and its counters
     digitmill:manifest:<job>       hash   sequence number → names and labels (wire.Manifest)
     digitmill:results:<job>        hash   part → answers (wire.Result)
-    digitmill:news:<job>           list   parts finished, to wake the client
-    digitmill:batch:<job>/<part>   hash   payload, attempts, lease: a batch waiting or in work
+    digitmill:news:<job>           list   notifications: parts answered, to wake the client
+    digitmill:batch:<job>/<part>   hash   payload, attempts, lease: a batch that waits or is in work
     digitmill:open                 zset   <job>/<part> → unix ms when it is overdue
     digitmill:workers              zset   worker name → unix ms when last seen
-    digitmill:worker:<name>        hash   what a worker says of itself; expires when it falls silent
+    digitmill:worker:<name>        hash   what a worker reports about itself; expires after its last heartbeat
 
-A part is written `<sequence>.<start>.<stop>`: images start to stop of the batch with that sequence number. A batch is
-submitted as one part; only a batch that keeps killing its worker is cut into several.
+A part is written `<sequence>.<start>.<stop>`: images start to stop of the batch with that sequence number. A client
+submits a batch as one part; only a batch that keeps killing its worker is split into several.
+
+The names `news`, and `unread` in a job's hash (`JobStatus.unacknowledged`), stay as version 0.1.0 stored them.
 """
 
 import re
@@ -30,7 +32,7 @@ _MEMBER = re.compile(rf"(?P<job>.+)/(?P<sequence>{_NUMBER})\.(?P<start>{_NUMBER}
 
 @dataclass(frozen=True, slots=True, order=True)
 class Part:
-    """Images `start` to `stop` of one batch of a job: what is claimed, worked on and answered as one."""
+    """Images `start` to `stop` of one batch of a job, which a worker claims, classifies and answers as one."""
 
     job: str
     sequence: int
@@ -42,62 +44,66 @@ class Part:
 
     @property
     def field(self) -> str:
-        """Its name within its job."""
+        """Name of the part within its job."""
         return f"{self.sequence}.{self.start}.{self.stop}"
 
     @property
     def member(self) -> str:
-        """Its name among all jobs, as doorbells carry it."""
+        """Name of the part among all jobs, as doorbells carry it."""
         return f"{self.job}/{self.field}"
 
     @property
     def key(self) -> str:
-        """Where its record is."""
+        """Key of its record."""
         return f"digitmill:batch:{self.member}"
 
     def halves(self) -> tuple[Self, Self]:
-        """Cut it in two; only for two images or more."""
+        """Return its two halves; it must have two images or more."""
         middle = (self.start + self.stop) // 2
         return replace(self, stop=middle), replace(self, start=middle)
 
     @classmethod
     def from_member(cls, member: str) -> Self:
-        """Read what `member` wrote.
+        """Return the part that `member` names.
 
         Raises:
-            WireError: it is nothing of the kind.
+            WireError: It does not name a part.
         """
         found = _MEMBER.fullmatch(member)
         if not found or int(found["start"]) > int(found["stop"]):
-            raise WireError(f"{member[:80]!r} names no batch.")
+            raise WireError(f"{member[:80]!r} does not name a batch.")
         return cls(found["job"], int(found["sequence"]), int(found["start"]), int(found["stop"]))
 
     @classmethod
     def from_field(cls, job: str, field: str) -> Self:
-        """Read what `field` wrote."""
+        """Return the part that `field` names.
+
+        Raises:
+            WireError: It does not name a part.
+        """
         return cls.from_member(f"{job}/{field}")
 
 
 def job(identifier: str) -> str:
-    """Where a job's record and counters are."""
+    """Return the key of a job's record and counters."""
     return f"digitmill:job:{identifier}"
 
 
 def manifest(identifier: str) -> str:
-    """Where a job's manifests are."""
+    """Return the key of a job's manifests."""
     return f"digitmill:manifest:{identifier}"
 
 
 def results(identifier: str) -> str:
-    """Where a job's answers are."""
+    """Return the key of a job's answers."""
     return f"digitmill:results:{identifier}"
 
 
 def notifications(identifier: str) -> str:
-    """Where a job's client listens."""
+    """Return the key where a job's client listens."""
     return f"digitmill:news:{identifier}"
 
 
 def worker(name: str) -> str:
-    """Where a worker says how it is."""
+    """Return the key of a worker's report."""
     return f"digitmill:worker:{name}"

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     import redis
 
 ATTEMPTS = 3
-"""How often a batch may be begun and not finished before it is cut in halves."""
+"""How often workers may begin a batch without finishing it before it is split."""
 
 RING_AGAIN_SECONDS = 5.0
-"""A batch whose doorbell was rung and not answered is overdue after this long."""
+"""Seconds after which a batch is overdue whose doorbell rang in vain."""
 
-MODEL_SAID_MS = 5_000
-"""How long it is kept what a classifying process says, should its main process never say anything."""
+MODEL_REPORT_MS = 5_000
+"""Lifetime of a classifying process's report if its main process never reports."""
 
 WORKERS_FORGOTTEN_MS = 3_600_000
-"""After which a worker that has died leaves the list of names; its own record goes with its last word."""
+"""Time after which the name of a worker that died leaves the list; its report expires long before."""
 
 
 class Submitted(IntEnum):
@@ -38,18 +38,18 @@ class Submitted(IntEnum):
 
 
 class Verdict(StrEnum):
-    """What a worker that claims a part is to do."""
+    """What a worker that claims a part must do."""
 
-    GONE = "gone"  # nothing: it is answered, or its job is no more
-    BUSY = "busy"  # nothing: another works on it
+    GONE = "gone"  # nothing: the part is answered, or its job has ended
+    BUSY = "busy"  # nothing: another worker has it
     WORK = "work"
-    SPLIT = "split"  # cut it in two: it has failed too often
+    SPLIT = "split"  # split it: it has failed too often
     QUARANTINE = "quarantine"  # give its only image an error row: it has failed too often
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A worker's hold on a part. `payload` and `model` are empty unless there is something to do."""
+    """A worker's claim on a part. `payload` and `model` are empty unless there is something to do."""
 
     part: Part
     verdict: Verdict
@@ -68,10 +68,14 @@ class Window:
 
 
 class Ledger:
-    """All that is written about jobs, batches and workers in one Redis.
+    """Everything that one Redis keeps about jobs, batches and workers.
 
-    No method waits or retries; each is harmless to repeat, so callers wrap it in `connection.retry_transient`. Every method
-    raises redis-py's errors as they come.
+    No method waits or retries. Each is harmless to repeat, so callers wrap it in `connection.retry_transient`. Every
+    method raises redis-py's errors.
+
+    Args:
+        client: Connection of `connection.connect`.
+        ttl_seconds: Time after which Redis forgets a job that nothing happens to.
     """
 
     def __init__(self, client: "redis.Redis", *, ttl_seconds: float = 7 * 86400) -> None:
@@ -113,14 +117,14 @@ class Ledger:
             pipeline.execute()
 
     def submit(self, part: Part, batch: Batch, manifest: Manifest, window: Window, *, detached: bool) -> Submitted:
-        """Store a batch, if the job's window has room for it.
+        """Store a batch if the job's window has room for it.
 
         Args:
-            part: the whole batch: `start` 0, `stop` the number of images in it.
-            batch: the images.
-            manifest: their names and labels, and those that could not be read.
-            window: how much may be outstanding. What the client has not acknowledged counts, unless it is detached.
-            detached: whether nobody gathers while the job runs.
+            part: The whole batch: `start` 0, `stop` the number of its images.
+            batch: The images.
+            manifest: Their names and labels, and the images that could not be read.
+            window: How much may be outstanding. Unacknowledged batches count too, unless the job is detached.
+            detached: Whether no client gathers answers while the job runs.
         """
         answer = self._run(
             "submit",
@@ -151,16 +155,16 @@ class Ledger:
         return Submitted(answer)
 
     def seal(self, identifier: str) -> JobState:
-        """Say that all is submitted; return the state that the job is in now."""
+        """Record that the client has submitted everything; return the state of the job now."""
         return JobState(self._run("seal", [keys.job(identifier)], []).decode())
 
     def wait_for_notifications(self, identifier: str, seconds: float) -> set[Part]:
-        """Return parts answered since the last call, waiting for the first if there is none.
+        """Return the parts answered since the last call; wait for the first if there is none.
 
-        News can be lost with a connection: what counts is `answered_parts`; this only saves asking for it all the time.
+        Notifications can be lost with a connection. `answered_parts` is what counts; this only saves calling it often.
         """
         key = keys.notifications(identifier)
-        # Below 10 ms redis-py would send "0", which means for ever.
+        # For less than 10 ms redis-py would send "0", which means for ever.
         first = self._redis.blpop([key], timeout=max(seconds, 0.01)) if seconds else None
         fields = [first[1]] if first else []
         if first or not seconds:
@@ -168,30 +172,30 @@ class Ledger:
         return {Part.from_field(identifier, field.decode()) for field in fields if field}
 
     def answered_parts(self, identifier: str) -> set[Part]:
-        """Return all parts whose answers are there and not acknowledged yet."""
+        """Return all parts with answers that are not acknowledged yet."""
         return {Part.from_field(identifier, field.decode()) for field in self._redis.hkeys(keys.results(identifier))}
 
     def results(self, parts: Sequence[Part]) -> dict[Part, bytes]:
-        """Return the answers to parts of one job that are there, encoded: `Result.from_wire` decodes them."""
+        """Return the answers that are there to these parts, all of one job, encoded: see `Result.from_wire`."""
         if not parts:
             return {}
         values = self._redis.hmget(keys.results(parts[0].job), [part.field for part in parts])
         return {part: value for part, value in zip(parts, values, strict=True) if value is not None}
 
     def manifests(self, identifier: str) -> dict[int, Manifest]:
-        """Return the manifests of all batches of a job that are not acknowledged, by sequence number."""
+        """Return the manifests of all batches that are not acknowledged yet, by sequence number."""
         return {
             int(sequence): Manifest.from_wire(value)
             for sequence, value in self._redis.hgetall(keys.manifest(identifier)).items()
         }
 
     def manifest(self, identifier: str, sequence: int) -> Manifest | None:
-        """Return the names and labels of one batch, or None if it is not there any more."""
+        """Return the manifest of one batch, or None if it is acknowledged."""
         value = self._redis.hget(keys.manifest(identifier), str(sequence))
         return None if value is None else Manifest.from_wire(value)
 
     def acknowledge(self, parts: Iterable[Part]) -> None:
-        """Let Redis forget the answers to these parts of one batch: the client has kept them."""
+        """Delete the answers to these parts of one batch, because the client has kept them."""
         first, *rest = parts
         self._run(
             "ack",
@@ -203,7 +207,7 @@ class Ledger:
         """Stop a job; return False if it had ended already.
 
         Raises:
-            UsageError: there is no such job.
+            UsageError: There is no such job.
         """
         answer = self._run(
             "cancel", [keys.job(identifier), keys.OPEN, keys.notifications(identifier)], [identifier, self._ttl]
@@ -215,7 +219,7 @@ class Ledger:
     # A worker -----------------------------------------------------------------------------------------------------
 
     def claim(self, part: Part, *, token: str, holder: str, lease_seconds: float) -> Claim:
-        """Take hold of a part, counting the attempt; the same token again gets the same answer."""
+        """Claim a part and count the attempt; the same token gets the same answer again."""
         verdict, *rest = self._run(
             "claim", [part.key, keys.OPEN, keys.job(part.job)], [part.member, token, holder, int(lease_seconds * 1000)]
         )
@@ -225,7 +229,7 @@ class Ledger:
         return Claim(part, Verdict(verdict.decode()), token, payload, int(attempts), (model or b"").decode())
 
     def finish(self, claim: Claim, result: Result) -> bool:
-        """Store the answers; return False if they came too late to count, which changes nothing."""
+        """Store the answers; return False, and change nothing, if they came too late."""
         job = claim.part.job
         answer = self._run(
             "finish",
@@ -243,7 +247,7 @@ class Ledger:
         return bool(answer)
 
     def split(self, claim: Claim, left: Batch, right: Batch) -> list[Part]:
-        """Replace a part by its halves; return them, or nothing if it came too late."""
+        """Replace a part by its halves; return them, or an empty list if it came too late."""
         halves = claim.part.halves()
         arguments: list[Any] = [claim.part.member, claim.token]
         for part, batch in zip(halves, (left, right), strict=True):
@@ -256,61 +260,90 @@ class Ledger:
         return list(halves) if answer else []
 
     def renew(self, part: Part, *, holder: str, lease_seconds: float) -> bool:
-        """Prolong a holder's lease; return False if the part is not its own any more."""
+        """Renew a holder's lease; return False if another worker has the part."""
         return bool(self._run("renew", [part.key, keys.OPEN], [part.member, holder, int(lease_seconds * 1000)]))
 
     def release(self, part: Part, *, holder: str, refund: bool, due_seconds: float = 0.0) -> bool:
-        """Give a part back; `refund` where the attempt says nothing about its images."""
+        """Give a part back; return False if another worker has it.
+
+        Args:
+            part: The part.
+            holder: Name of the worker that gives it back.
+            refund: Whether the attempt does not count, because it says nothing about the images.
+            due_seconds: Time after which somebody rings for it.
+        """
         return bool(
             self._run("release", [part.key, keys.OPEN], [part.member, holder, int(refund), int(due_seconds * 1000)])
         )
 
     def record_problem(self, identifier: str, problem: str) -> None:
-        """Say on a job's record what hinders it."""
+        """Record what hinders a job."""
         if self._redis.exists(keys.job(identifier)):
             self._redis.hset(keys.job(identifier), "problem", problem)
 
     def due(self, *, at_most: int = 100, overdue_seconds: float = 0.0) -> list[Part]:
-        """Return parts that are overdue by so much and postpone each: the caller is about to ring for them."""
+        """Return overdue parts and postpone each, because the caller will ring for them.
+
+        Args:
+            at_most: Number of parts.
+            overdue_seconds: Time by which they must be overdue.
+        """
         members = self._run("due", [keys.OPEN], [int(RING_AGAIN_SECONDS * 1000), at_most, int(overdue_seconds * 1000)])
         return [Part.from_member(member.decode()) for member in members]
 
     def announce(self, name: str, facts: Mapping[str, str | int | float], *, ttl_seconds: float) -> None:
-        """Say that a worker is alive, and what is true of it; forgotten unless said again in time."""
-        said = [word for fact in facts.items() for word in fact]
-        arguments = [name, int(ttl_seconds * 1000), WORKERS_FORGOTTEN_MS, *said]
+        """Record that a worker is alive.
+
+        Args:
+            name: Name of the worker.
+            facts: Fields of `WorkerStatus` that it reports.
+            ttl_seconds: Time after which Redis forgets the report unless the worker announces itself again.
+        """
+        words = [word for fact in facts.items() for word in fact]
+        arguments = [name, int(ttl_seconds * 1000), WORKERS_FORGOTTEN_MS, *words]
         self._run("announce", [keys.worker(name), keys.WORKERS], arguments)
 
     def report_model(self, name: str, version: str, fault: str) -> None:
-        """Say which model a worker serves as the live one, and why not another, if it should."""
-        self._run("report_model", [keys.worker(name)], [version, fault, MODEL_SAID_MS])
+        """Record which model a worker serves.
 
-    def dismiss(self, name: str) -> None:
-        """Forget a worker that has stopped."""
+        Args:
+            name: Name of the worker.
+            version: Version that it serves as the live one.
+            fault: Why it does not serve the version that is live, or "".
+        """
+        self._run("report_model", [keys.worker(name)], [version, fault, MODEL_REPORT_MS])
+
+    def remove_worker(self, name: str) -> None:
+        """Remove a worker that has stopped."""
         self._redis.delete(keys.worker(name))
         self._redis.zrem(keys.WORKERS, name)
 
     # Anyone -------------------------------------------------------------------------------------------------------
 
     def now(self) -> float:
-        """Return Redis' time: unix, seconds."""
+        """Return the time of Redis: unix time, seconds."""
         seconds, microseconds = self._redis.time()
         return float(seconds) + float(microseconds) / 1e6
 
     def workers(self) -> list[WorkerStatus]:
-        """Return the workers that are alive, by name."""
+        """Return the workers that are alive, by name.
+
+        Raises:
+            WireError: A worker's report is damaged.
+        """
         names = sorted(name.decode() for name in self._redis.zrange(keys.WORKERS, 0, -1))
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.hgetall(keys.worker(name))
             bodies = pipeline.execute()
-        return [_worker_status(name, body) for name, body in zip(names, bodies, strict=True) if b"seen" in body]
+        return [WorkerStatus.from_hash(name, body) for name, body in zip(names, bodies, strict=True) if b"seen" in body]
 
     def job(self, identifier: str) -> JobStatus:
         """Return a job as it stands.
 
         Raises:
-            UsageError: there is no such job.
+            UsageError: There is no such job.
+            WireError: Its record is damaged.
         """
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hgetall(keys.job(identifier))
@@ -318,10 +351,14 @@ class Ledger:
             body, created = pipeline.execute()
         if b"record" not in body:
             raise UsageError(f"There is no job {identifier}. `digitmill jobs` lists them.")
-        return _job_status(identifier, body, created or 0.0)
+        return JobStatus.from_hash(identifier, body, created=(created or 0.0) / 1000)
 
     def jobs(self, *, latest: int = 1000) -> list[JobStatus]:
-        """Return the latest jobs, newest first; those whose record has expired are forgotten."""
+        """Return the latest jobs, newest first; remove those with an expired record from the list.
+
+        Raises:
+            WireError: The record of a job is damaged.
+        """
         entries = self._redis.zrevrange(keys.JOBS, 0, latest - 1, withscores=True)
         with self._redis.pipeline(transaction=False) as pipeline:
             for identifier, _ in entries:
@@ -330,16 +367,16 @@ class Ledger:
         found = []
         for (identifier, created), body in zip(entries, bodies, strict=True):
             if b"record" in body:
-                found.append(_job_status(identifier.decode(), body, created))
+                found.append(JobStatus.from_hash(identifier.decode(), body, created=created / 1000))
             else:
                 self._redis.zrem(keys.JOBS, identifier)
         return found
 
     def find_job(self, words: str) -> str:
-        """Return the identifier meant by `last`, or by the beginning of one.
+        """Return the job that is meant by `last`, by an identifier, or by the beginning of one.
 
         Raises:
-            UsageError: none or several are meant.
+            UsageError: No job or several are meant.
         """
         identifiers = self._identifiers()
         if words == "last":
@@ -356,44 +393,10 @@ class Ledger:
         raise UsageError(f"There is no job {words}. `digitmill jobs` lists them.")
 
     def _identifiers(self) -> list[str]:
-        """Return all jobs whose record has not expired, newest first."""
+        """Return all jobs with a record that has not expired, newest first."""
         identifiers = [name.decode() for name in self._redis.zrevrange(keys.JOBS, 0, -1)]
         with self._redis.pipeline(transaction=False) as pipeline:
             for identifier in identifiers:
                 pipeline.exists(keys.job(identifier))
             there = pipeline.execute()
         return [identifier for identifier, exists in zip(identifiers, there, strict=True) if exists]
-
-
-def _number(body: Mapping[bytes, bytes], field: bytes) -> int:
-    return int(body.get(field, 0))
-
-
-def _job_status(identifier: str, body: Mapping[bytes, bytes], created: float) -> JobStatus:
-    return JobStatus(
-        identifier=identifier,
-        record=JobRecord.from_json(body[b"record"]),
-        state=JobState(body[b"state"].decode()),
-        created=created / 1000,
-        ended=int(body[b"ended"]) / 1000 if b"ended" in body else None,
-        images=_number(body, b"images"),
-        answered=_number(body, b"answered"),
-        failed=_number(body, b"failed"),
-        open=_number(body, b"open"),
-        unacknowledged=_number(body, b"unread"),
-        problem=body.get(b"problem", b"").decode(),
-    )
-
-
-def _worker_status(name: str, body: Mapping[bytes, bytes]) -> WorkerStatus:
-    return WorkerStatus(
-        name=name,
-        ready=body.get(b"ready") == b"1",
-        model=body.get(b"model", b"").decode(),
-        model_fault=body.get(b"model_fault", b"").decode(),
-        images=_number(body, b"images"),
-        started=float(body.get(b"started", 0)),
-        seen=float(body[b"seen"]),
-        process=_number(body, b"process"),
-        startup_seconds=float(body.get(b"startup_seconds", 0)),
-    )

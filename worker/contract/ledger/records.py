@@ -1,25 +1,26 @@
-"""What the ledger says of a job and of a worker, as values."""
+"""What the ledger knows about a job and about a worker, as values."""
 
-import json
 import secrets
 import time
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-from worker.contract.errors import UnknownFormat, WireError
+from model.records import from_json, to_json
+from worker.contract.errors import reading
 
 FORMAT = 1
-_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # none that is mistaken for another when typed from a screen
+_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no character that people mistake for another
 
 
 class JobState(StrEnum):
     """Where a job is in its life."""
 
     SUBMITTING = "submitting"  # its client is still sending
-    RUNNING = "running"  # all sent, not all answered
+    RUNNING = "running"  # the client has sent all batches, and the workers have not answered all
     DONE = "done"
-    DONE_WITH_ERRORS = "done with errors"  # every image answered, some with an error row
+    DONE_WITH_ERRORS = "done with errors"  # every image is answered, some with an error row
     CANCELLED = "cancelled"
     FAILED = "failed"  # its client gave up
 
@@ -40,11 +41,11 @@ class JobRecord:
     """What is fixed when a job is made.
 
     Attributes:
-        source: what was submitted, in words.
-        model: version of the model that classifies all of it.
-        client: who submitted it: host and process.
-        options: how it was submitted, by option name; enough to read the same source again.
-        folder: where its client keeps answers and writes the report; "" for a detached job.
+        source: What was submitted, in words.
+        model: Version of the model that classifies all of it.
+        client: Host and process of whoever submitted it.
+        options: Submit options by name; enough to read the same source again.
+        folder: Folder where its client keeps answers and writes the report; "" for a detached job.
     """
 
     source: str
@@ -54,27 +55,18 @@ class JobRecord:
     folder: str
 
     def to_json(self) -> str:
-        """Encode."""
-        return json.dumps({"format": FORMAT, **asdict(self)})
+        """Encode the record."""
+        return to_json(self, format=FORMAT)
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """Decode; fields that a newer client added are passed over.
+        """Decode a record; fields that a newer client added are ignored.
 
         Raises:
-            WireError: no such record, or of a format that this program does not read.
+            WireError: It is not such a record, or has a format that this program does not read.
         """
-        try:
-            body = json.loads(text)
-            known = {field.name: body[field.name] for field in fields(cls)}
-        except (ValueError, KeyError, TypeError):
-            raise WireError("This job's record is damaged. Submit it again.") from None
-        if body.get("format") != FORMAT:
-            raise UnknownFormat(
-                f"This job's record has format {body.get('format')!r}, this program reads {FORMAT}. "
-                "Run the same version of digitmill everywhere."
-            )
-        return cls(**known)
+        with reading("This job's record", remedy="Submit the job again."):
+            return from_json(cls, text, format=FORMAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +74,17 @@ class JobStatus:
     """A job as it stands.
 
     Attributes:
-        identifier: its id.
-        record: what is fixed.
-        state: where it is.
-        created: unix time, seconds.
-        ended: unix time, seconds, or None.
-        images: sent so far; the total once the state is past `submitting`.
-        answered: of those, the ones with a prediction or an error row.
-        failed: of those, the ones with an error row.
-        open: batches waiting or in work.
-        unread: batches answered that its client has not kept yet; all of them if it is detached.
-        problem: what hinders it, or "".
+        identifier: Id of the job.
+        record: What is fixed.
+        state: Where it is in its life.
+        created: Unix time, seconds.
+        ended: Unix time, seconds, or None.
+        images: Images sent so far; the total once the state is past `submitting`.
+        answered: Of those, the ones with a prediction or an error row.
+        failed: Of those, the ones with an error row.
+        open: Batches that wait or are in work.
+        unacknowledged: Answered batches that its client has not kept yet; all of them if the job is detached.
+        problem: What hinders it, or "".
     """
 
     identifier: str
@@ -107,21 +99,48 @@ class JobStatus:
     unacknowledged: int
     problem: str
 
+    @classmethod
+    def from_hash(cls, identifier: str, body: Mapping[bytes, bytes], *, created: float) -> Self:
+        """Return the status that Redis keeps as a hash.
+
+        Args:
+            identifier: Id of the job.
+            body: The hash.
+            created: Unix time, seconds, which Redis keeps elsewhere.
+
+        Raises:
+            WireError: The hash is damaged.
+        """
+        with reading(f"The record of job {identifier}", remedy="Submit the job again."):
+            return cls(
+                identifier=identifier,
+                record=JobRecord.from_json(body[b"record"]),
+                state=JobState(body[b"state"].decode()),
+                created=created,
+                ended=int(body[b"ended"]) / 1000 if b"ended" in body else None,
+                images=int(body.get(b"images", 0)),
+                answered=int(body.get(b"answered", 0)),
+                failed=int(body.get(b"failed", 0)),
+                open=int(body.get(b"open", 0)),
+                unacknowledged=int(body.get(b"unread", 0)),
+                problem=body.get(b"problem", b"").decode("utf-8", "replace"),
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """What a worker says of itself.
+    """What a worker reports about itself.
 
     Attributes:
-        name: unique among all workers.
-        ready: whether it can classify already.
-        model: version that it serves as the live one.
-        model_fault: why that is not the version which is live, or "".
-        images: answered since its start.
-        started: unix time, seconds.
-        seen: unix time, seconds.
-        process: id of its classifying process on its host.
-        startup_seconds: from the start of its process until it was ready; 0 while it is not.
+        name: Name, unique among all workers.
+        ready: Whether it can classify already.
+        model: Version that it serves as the live one.
+        model_fault: Why that is not the version which is live, or "".
+        images: Images answered since its start.
+        started: Unix time, seconds.
+        seen: Unix time, seconds, of its last heartbeat.
+        process: Id of its classifying process on its host.
+        startup_seconds: Seconds from the start of its process until it was ready; 0 while it is not.
     """
 
     name: str
@@ -133,3 +152,23 @@ class WorkerStatus:
     seen: float
     process: int
     startup_seconds: float
+
+    @classmethod
+    def from_hash(cls, name: str, body: Mapping[bytes, bytes]) -> Self:
+        """Return the status that Redis keeps as a hash.
+
+        Raises:
+            WireError: The hash is damaged.
+        """
+        with reading(f"The record of worker {name}", remedy="Stop that worker; its record expires within seconds."):
+            return cls(
+                name=name,
+                ready=body.get(b"ready") == b"1",
+                model=body.get(b"model", b"").decode("utf-8", "replace"),
+                model_fault=body.get(b"model_fault", b"").decode("utf-8", "replace"),
+                images=int(body.get(b"images", 0)),
+                started=float(body.get(b"started", 0)),
+                seen=float(body[b"seen"]),
+                process=int(body.get(b"process", 0)),
+                startup_seconds=float(body.get(b"startup_seconds", 0)),
+            )

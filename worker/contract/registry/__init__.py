@@ -1,6 +1,6 @@
-"""The registry: every published model, which of them is live, and how that came about.
+"""The registry: every published model, which of them is live, and why.
 
-In Redis, the one thing that every worker reaches: no shared volume, and a worker on any host needs one URL.
+It lies in Redis, which every worker reaches. So nobody needs a shared volume, and a worker on any host needs one URL.
 """
 
 from worker.contract.registry.records import LIVE, Alias, Aliases, Canary, Fence, LiveChange, PublishedVersion

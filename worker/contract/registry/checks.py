@@ -1,4 +1,4 @@
-"""What a version must be to be stored, and to be believed when it is read."""
+"""The checks that a version passes before it is stored, and again when it is read."""
 
 import hashlib
 import re
@@ -9,19 +9,19 @@ from model.errors import ModelError
 from worker.contract.registry.records import Alias
 
 MAX_VERSION_BYTES = 32 * 1024 * 1024
-"""Of all files of a version together; ours have 1.2 MB."""
+"""Size of all files of a version together; ours have 1.2 MB."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""Of a version or a file: safe as a file name everywhere, and to type."""
+"""Name of a version or a file: safe as a file name everywhere, and easy to type."""
 
 _AGAIN = "Push it again from its folder (`digitmill models push`), or promote another."
 
 
 def check_complete(card: Card, files: Mapping[str, bytes]) -> None:
-    """Refuse what would be refused when it is read, and more than belongs to a model.
+    """Refuse whatever reading would refuse, and whatever does not belong to a model.
 
     Raises:
-        ModelError: that names fault and remedy.
+        ModelError: A check fails; the message names fault and remedy.
     """
     _check_names(card)
     if card.version in set(Alias):
@@ -39,10 +39,15 @@ def check_complete(card: Card, files: Mapping[str, bytes]) -> None:
 
 
 def read_card(version: str, text: bytes | None, sha256: bytes | None) -> Card:
-    """Return a version's card from what is stored of it.
+    """Return the card of a version.
+
+    Args:
+        version: Name of the version.
+        text: Stored card, or None if there is none.
+        sha256: Stored SHA-256 of the card, hexadecimal, or None if there is none.
 
     Raises:
-        ModelError: it is missing, altered, or another version's.
+        ModelError: The card is missing, altered, or of another version.
     """
     if text is None:
         raise ModelError(missing(version))
@@ -56,10 +61,10 @@ def read_card(version: str, text: bytes | None, sha256: bytes | None) -> Card:
 
 
 def verified(card: Card, name: str, content: bytes | None) -> bytes:
-    """Return the content of a version's file, if it is what its card vouches for.
+    """Return the content of a version's file if the card vouches for it.
 
     Raises:
-        ModelError: it is missing, altered, or the card does not know it.
+        ModelError: It is missing or altered, or the card does not name it.
     """
     if name not in card.files:
         raise ModelError(f"The card of {card.version} names no {name}. Export the model again.")
@@ -75,11 +80,11 @@ def verified(card: Card, name: str, content: bytes | None) -> bytes:
 
 
 def missing(version: str) -> str:
-    """Return what is to be said of a version that is not there."""
+    """Return the message for a version that is not in the registry."""
     return f"There is no model {version} in the registry. {_AGAIN}"
 
 
 def _check_names(card: Card) -> None:
     for name in (card.version, *card.files):
         if not _NAME.fullmatch(name):
-            raise ModelError(f"{name[:100]!r} is no name for a version or a file: letters, digits, . _ and - are.")
+            raise ModelError(f"{name[:100]!r} is not a name for a version or a file. Use letters, digits, . _ and -.")

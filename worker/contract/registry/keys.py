@@ -1,11 +1,13 @@
-"""The names of everything the registry keeps in Redis. No other module spells one.
+"""The names of everything that the registry keeps in Redis. No other module spells one.
 
 digitmill:models            zset   version → unix ms of its publication
-digitmill:model:<version>   hash   card, the card's SHA-256, when published, and file:<name> → content
-digitmill:aliases           hash   live, previous, candidate, and watched (the live one, if workers watch it) → version,
-                                   or the word `baseline`
-digitmill:tally:<version>   hash   what it has answered since it was promoted (`ServiceCounts`); expires after the last answer
-digitmill:moves             list   JSON, newest first: who made which version live, when and why
+digitmill:model:<version>   hash   card, SHA-256 of the card, time of publication, and file:<name> → content
+digitmill:aliases           hash   live, previous, candidate, and watched (the live version, while it is a canary) →
+                                   version, or the word `baseline`
+digitmill:tally:<version>   hash   counts of its answers since it was promoted (`ServiceCounts`); expires after the last
+digitmill:moves             list   JSON, newest first: who made which version live, when and why (`LiveChange`)
+
+The names `watched`, `tally` and `moves` stay as version 0.1.0 stored them.
 """
 
 MODELS = "digitmill:models"
@@ -16,20 +18,20 @@ MOVES = "digitmill:moves"
 CARD = "card"
 SHA256 = "sha256"
 PUBLISHED = "published"
-CANARY_IMAGES = "watched"
+CANARY = "watched"
 _FILE = "file:"
 
 
 def model(version: str) -> str:
-    """Where a version is."""
+    """Return the key of a version."""
     return MODEL_PREFIX + version
 
 
-def tally(version: str) -> str:
-    """Where it is counted what a version answers."""
+def service_counts(version: str) -> str:
+    """Return the key of the counts of a version's answers."""
     return f"digitmill:tally:{version}"
 
 
 def file(name: str) -> str:
-    """The field of a version's file."""
+    """Return the field of a version's file."""
     return _FILE + name

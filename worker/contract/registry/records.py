@@ -1,24 +1,24 @@
-"""What the registry says of versions and of what became live, as values."""
+"""What the registry knows about versions and about what became live, as values."""
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from model.cards.card import Card
-from worker.contract.errors import WireError
+from model.records import from_json
+from worker.contract.errors import reading
 from worker.contract.registry import keys
 
 LIVE = "live"
-"""In place of a version: whichever is live when a batch is classified."""
+"""A word in place of a version: whichever version is live when a worker classifies a batch."""
 
 
 class Alias(StrEnum):
     """A name by which a version may be called."""
 
     LIVE = LIVE
-    PREVIOUS = "previous"  # was live before; `rollback` makes it so again
-    CANDIDATE = "candidate"  # published last, and not promoted
+    PREVIOUS = "previous"  # was live before; `rollback` makes it live again
+    CANDIDATE = "candidate"  # was published last, and is not promoted
     BASELINE = "baseline"  # ships with the program
 
 
@@ -36,7 +36,7 @@ class Aliases(NamedTuple):
 
 
 class Canary(NamedTuple):
-    """A live version that still has to prove itself, and the one that was live before it."""
+    """A live version that workers still compare with the one before it, and may roll back."""
 
     version: str
     before: str
@@ -44,7 +44,7 @@ class Canary(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """A Redis string that must hold `token` for a change to be made: who has lost its lease changes nothing."""
+    """A Redis string that must hold `token` when a change is made: a holder that has lost its lease changes nothing."""
 
     key: str
     token: str
@@ -55,10 +55,10 @@ class PublishedVersion:
     """A version as listed.
 
     Attributes:
-        version: its name.
-        published: unix time, seconds; of the baseline, when it was trained.
-        card: what is known of it, or None where that cannot be read.
-        problem: why it cannot be, or "".
+        version: Name of the version.
+        published: Unix time, seconds, of its publication; for the baseline, of its training.
+        card: Its card, or None if the card cannot be read.
+        problem: Why the card cannot be read, or "".
     """
 
     version: str
@@ -72,12 +72,12 @@ class LiveChange:
     """One change of what is live.
 
     Attributes:
-        at: unix time, seconds.
+        at: Unix time, seconds.
         action: `promote` or `rollback`.
-        version: what is live from then on.
-        before: what was live until then.
-        who: user and host.
-        reason: why.
+        version: Version that is live from then on.
+        before: Version that was live until then.
+        who: User and host.
+        reason: Why it was changed.
     """
 
     at: float
@@ -89,16 +89,22 @@ class LiveChange:
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """Read what the script wrote.
+        """Return the change that the script `move` wrote.
 
         Raises:
-            WireError: it is nothing of the kind.
+            WireError: It is not such a record.
         """
-        try:
-            body: dict[str, Any] = json.loads(text)
-            return cls(
-                int(body["at"]) / 1000,
-                *(str(body[name]) for name in ("action", "version", "before", "who", "reason")),
-            )
-        except (ValueError, KeyError, TypeError):
-            raise WireError(f"The history of promotions is damaged. `redis-cli DEL {keys.MOVES}` clears it.") from None
+        with reading("The history of promotions", remedy=f"`redis-cli DEL {keys.MOVES}` clears it."):
+            at, action, version, before, who, reason = from_json(_LiveChangeBody, text)
+            return cls(int(at) / 1000, action, version, before, who, reason)
+
+
+class _LiveChangeBody(NamedTuple):
+    """A change as the script writes it."""
+
+    at: str  # unix time, milliseconds
+    action: str
+    version: str
+    before: str
+    who: str
+    reason: str

@@ -1,10 +1,10 @@
-"""The registry's operations. What is read from it is verified first; what is changed, is changed all at once."""
+"""The registry's operations. Each verifies what it reads, and changes everything at once or nothing."""
 
 import getpass
 import hashlib
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,27 +22,30 @@ if TYPE_CHECKING:
     import redis
 
 VERSIONS_KEPT = 20
-"""Of the versions published, so many of the newest are kept, and those that have an alias: at 1.2 MB each, 30 MB."""
+"""Newest versions that Redis keeps, beside those that have an alias: at 1.2 MB each, 30 MB."""
 
-TALLY_KEPT_SECONDS = 30 * 86400
-"""After the last answer of a version."""
+SERVICE_COUNTS_KEPT_SECONDS = 30 * 86400
+"""Time after the last answer of a version."""
 
 HISTORY_KEPT = 100
-"""Changes of what is live that are remembered."""
+"""Changes of the live version that Redis keeps."""
 
 _MAX_REASON = 500
 _LEASE_LOST = "The lease on training was lost to another trainer, so nothing was changed. Train again."
 
 
 class Registry:
-    """All that is written about models in one Redis.
+    """Everything that one Redis keeps about models.
 
-    The baseline, which ships with the program, is a version like any other, except that it is never uploaded: every
-    installation has it on disk, so it can be listed, promoted and rolled back to in an empty Redis, in one that is out
-    of memory, and when everything published is damaged. It is what `live` means until something is promoted.
+    The baseline, which ships with the program, is a version like any other, but nobody uploads it: every installation
+    has it on disk. So it can be listed, promoted and rolled back to in an empty Redis, in one that is out of memory,
+    and when everything published is damaged. It is live until somebody promotes another version.
 
-    No method waits or retries. Each but `rollback` is harmless to repeat, so callers wrap it in `connection.retry_transient`;
-    `rollback` is so with `expected`, and undoes itself without. Every method raises redis-py's errors as they come.
+    No method waits or retries. Each is harmless to repeat, so callers wrap it in `connection.retry_transient`, except
+    `rollback` without `expected`, which undoes itself. Every method raises redis-py's errors.
+
+    Args:
+        client: Connection of `connection.connect`.
     """
 
     def __init__(self, client: "redis.Redis") -> None:
@@ -52,27 +55,27 @@ class Registry:
 
     @cached_property
     def baseline(self) -> Card:
-        """The card of the model that ships with this program.
+        """Card of the model that ships with this program.
 
         Raises:
-            ModelError: it is missing or no card.
+            ModelError: It is missing, or it is not a card.
         """
         return Card.read(BASELINE)
 
     # Versions -----------------------------------------------------------------------------------------------------
 
     def publish(self, card: Card, files: Mapping[str, bytes], *, fence: Fence | None = None) -> None:
-        """Store a version, whole or not at all, and name it the candidate. To publish it again changes nothing.
+        """Store a whole version or nothing, and make it the candidate. To publish it again changes nothing.
 
-        The oldest versions beyond `VERSIONS_KEPT` go, unless they have an alias.
+        Redis then drops the oldest versions beyond `VERSIONS_KEPT` that have no alias.
 
         Args:
-            card: of the version; it names all the files.
-            files: their contents, by name.
-            fence: must still be held, or nothing is stored.
+            card: Card of the version, which names all the files.
+            files: Contents of the files, by name.
+            fence: Fence that must still hold, or nothing is stored.
 
         Raises:
-            ModelError: card and files do not belong together, another content has this name, or the fence is lost.
+            ModelError: Card and files do not belong together, another content has this name, or the fence is lost.
         """
         check_complete(card, files)
         text = card.dumps().encode()
@@ -100,17 +103,17 @@ class Registry:
             raise ModelError(_LEASE_LOST)
 
     def _holds(self, card: Card) -> bool:
-        """Whether the version of this name is this one, if written otherwise: another release may know more fields."""
+        """Return whether the version of this name has this card, written differently by another release."""
         try:
             return self.fetch(card.version)[0] == card
         except ModelError:
             return False
 
     def fetch(self, version: str) -> tuple[Card, dict[str, bytes]]:
-        """Return a version's card and all its files, by name, verified.
+        """Return a version's card and all its files by name, verified.
 
         Raises:
-            ModelError: there is no such version, or it is incomplete or altered.
+            ModelError: There is no such version, or it is incomplete or altered.
         """
         if version == self.baseline.version:
             return self.baseline, {name: read_file(BASELINE, self.baseline, name) for name in self.baseline.files}
@@ -119,10 +122,10 @@ class Registry:
         return card, {name: verified(card, name, body.get(keys.file(name))) for name in card.files}
 
     def fetch_model(self, version: str) -> tuple[Card, bytes]:
-        """Return what classifying with a version takes: its card and its model.tflite, verified.
+        """Return what a worker needs to classify with a version: its card and its model.tflite, verified.
 
         Raises:
-            ModelError: there is no such version, or it is incomplete or altered.
+            ModelError: There is no such version, or it is incomplete or altered.
         """
         if version == self.baseline.version:
             return self.baseline, read_file(BASELINE, self.baseline, MODEL)
@@ -131,10 +134,10 @@ class Registry:
         return card, verified(card, MODEL, content)
 
     def decision(self, card: Card) -> Decision | None:
-        """Return what the gate found of a version; None if it never stood before it.
+        """Return the gate's decision on a version, or None if the gate never judged it.
 
         Raises:
-            ModelError: it is altered.
+            ModelError: The decision is missing or altered.
         """
         if DECISION not in card.files or card.version == self.baseline.version:
             return None
@@ -145,14 +148,14 @@ class Registry:
         """Return a version's card, verified.
 
         Raises:
-            ModelError: there is no such version, or its card is altered.
+            ModelError: There is no such version, or its card is altered.
         """
         if version == self.baseline.version:
             return self.baseline
         return read_card(version, *self._redis.hmget(keys.model(version), keys.CARD, keys.SHA256))
 
     def versions(self) -> list[PublishedVersion]:
-        """Return all versions, the newest first and the baseline last; a damaged one with what is wrong with it."""
+        """Return all versions, the newest first and the baseline last; a damaged one with its problem."""
         names = [name.decode() for name in self._redis.zrevrange(keys.MODELS, 0, -1)]
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
@@ -170,10 +173,10 @@ class Registry:
         return [*found, PublishedVersion(self.baseline.version, created, self.baseline)]
 
     def resolve(self, words: str) -> str:
-        """Return the version meant by an alias, by a version's name, or by the beginning of one.
+        """Return the version that is meant by an alias, by a name, or by the beginning of a name.
 
         Raises:
-            UsageError: none or several are meant.
+            UsageError: No version or several are meant.
         """
         aliases = self.aliases()
         named = {
@@ -198,7 +201,7 @@ class Registry:
     # What is live -------------------------------------------------------------------------------------------------
 
     def live(self) -> str:
-        """Return the version that is live. The cheapest read there is: workers do it all the time."""
+        """Return the live version. Workers ask all the time, so this is a single cheap read."""
         return self._version(self._redis.hget(keys.ALIASES, Alias.LIVE)) or self.baseline.version
 
     def aliases(self) -> Aliases:
@@ -219,37 +222,37 @@ class Registry:
         who: str = "",
         canary: bool = True,
     ) -> bool:
-        """Make a version live in one atomic write; return False if it is already.
+        """Make a version live in one atomic write; return False if it is live already.
 
         Args:
-            version: which; all of it is verified first.
-            reason: why, for the history.
-            expected: what must still be live, for whoever has compared the two; None: whatever is now.
-            fence: must still be held.
-            who: does it; user and host by default.
-            canary: whether workers roll it back by themselves if it fails; see `ServiceCounts.fault`.
+            version: Name of the version; all of it is verified first.
+            reason: Why, for the history.
+            expected: Version that must still be live, because the caller has compared the two; None for any.
+            fence: Fence that must still hold.
+            who: Who does it; user and host by default.
+            canary: Whether workers roll it back by themselves if it fails; see `ServiceCounts.fault`.
 
         Raises:
-            ModelError: the version is missing, incomplete or altered, something else is live than expected, or the
-                fence is lost. Nothing has changed then.
+            ModelError: The version is missing, incomplete or altered, another version is live than expected, or the
+                fence is lost. Then nothing has changed.
         """
         self.fetch(version)
         return self._move("promote", version, expected or self.live(), reason, fence, who, canary=canary)
 
     def rollback(self, *, reason: str, expected: str | None = None, who: str = "") -> str:
-        """Make the previous version live again, in one atomic write; the one that was live becomes the previous.
+        """Make the previous version live again in one atomic write; the one that was live becomes the previous one.
 
         Args:
-            reason: why, for the history.
-            expected: what must still be live, for whoever found fault with it; None: whatever is now.
-            who: does it; user and host by default.
+            reason: Why, for the history.
+            expected: Version that must still be live, because the caller found fault with it; None for any.
+            who: Who does it; user and host by default.
 
         Returns:
             The version that is live now.
 
         Raises:
-            ModelError: there is no previous version, it is incomplete or altered, or something else is live than
-                expected. Nothing has changed then.
+            ModelError: There is no previous version, it is incomplete or altered, or another version is live than
+                expected. Then nothing has changed.
         """
         aliases = self.aliases()
         if expected is not None and aliases.live != expected:
@@ -261,33 +264,40 @@ class Registry:
         return aliases.previous
 
     def history(self) -> list[LiveChange]:
-        """Return the latest changes of what is live, newest first."""
+        """Return the latest changes of the live version, newest first.
+
+        Raises:
+            WireError: The history is damaged.
+        """
         return [LiveChange.from_json(text) for text in self._redis.lrange(keys.MOVES, 0, -1)]
 
     # What a version does in service -------------------------------------------------------------------------------
 
     def canary(self) -> Canary | None:
-        """Return the live version if it was promoted to be watched, and the one before it; or None."""
-        live, before, canary = self._redis.hmget(keys.ALIASES, Alias.LIVE, Alias.PREVIOUS, keys.CANARY_IMAGES)
+        """Return the live version and the one before it while the live one is a canary; else None."""
+        live, before, canary = self._redis.hmget(keys.ALIASES, Alias.LIVE, Alias.PREVIOUS, keys.CANARY)
         version, previous = self._version(live), self._version(before)
         return Canary(version, previous) if version and previous and canary == live else None
 
-    def count(self, version: str, tally: ServiceCounts) -> None:
-        """Add to what a version has answered."""
+    def count(self, version: str, counts: ServiceCounts) -> None:
+        """Add to the counts of what a version has answered."""
         with self._redis.pipeline(transaction=True) as pipeline:
-            for name, count in asdict(tally).items():
+            for name, count in asdict(counts).items():
                 if count:
-                    pipeline.hincrby(keys.tally(version), name, count)
-            pipeline.expire(keys.tally(version), TALLY_KEPT_SECONDS)
+                    pipeline.hincrby(keys.service_counts(version), name, count)
+            pipeline.expire(keys.service_counts(version), SERVICE_COUNTS_KEPT_SECONDS)
             pipeline.execute()
 
-    def tally(self, version: str) -> ServiceCounts:
-        """Return what a version has answered since it was promoted."""
-        body = self._redis.hgetall(keys.tally(version))
-        return ServiceCounts(**{each.name: int(body.get(each.name.encode(), 0)) for each in fields(ServiceCounts)})
+    def service_counts(self, version: str) -> ServiceCounts:
+        """Return the counts of what a version has answered since it was promoted.
+
+        Raises:
+            WireError: They are damaged.
+        """
+        return ServiceCounts.from_hash(version, self._redis.hgetall(keys.service_counts(version)))
 
     def _version(self, stored: bytes | None) -> str | None:
-        """Return the version that an alias has. The baseline is stored as that word: each release ships its own."""
+        """Return the version that an alias stores; the word `baseline` means the one that this release ships."""
         if stored is None:
             return None
         return self.baseline.version if stored == Alias.BASELINE.encode() else stored.decode()
@@ -296,7 +306,7 @@ class Registry:
         self, action: str, version: str, expected: str, reason: str, fence: Fence | None, who: str, *, canary: bool
     ) -> bool:
         answer = self._scripts["move"](
-            keys=[keys.ALIASES, keys.MOVES, keys.model(version), keys.tally(version), *_fence_key(fence)],
+            keys=[keys.ALIASES, keys.MOVES, keys.model(version), keys.service_counts(version), *_fence_key(fence)],
             args=[
                 version,
                 expected,
@@ -327,13 +337,13 @@ def _fence_key(fence: Fence | None) -> Sequence[str]:
 
 
 def _words(text: str) -> bytes:
-    """Fit for the history: of bounded length, and UTF-8 whatever a terminal passed on."""
+    """Return text for the history: of bounded length, and UTF-8 whatever a terminal passed on."""
     return text[:_MAX_REASON].encode("utf-8", "replace")
 
 
 def _who() -> str:
     try:
         user = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container's user may have no name
+    except (OSError, KeyError, ImportError):  # the user of a container may have no name
         user = "?"
     return f"{user}@{socket.gethostname()}"

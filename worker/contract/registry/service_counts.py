@@ -1,22 +1,26 @@
-"""How a version does in service, and when that is bad enough to take it out of service."""
+"""How a version does in service, and when that is bad enough to roll it back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
+from worker.contract.errors import reading
+from worker.contract.registry import keys
+
 ENOUGH = 200
-"""Images before anything is said of a version: of 200, a share is known to within 7 points at worst."""
+"""Images before a version is judged: 200 tell a share to within 7 points at worst."""
 
 CANARY_IMAGES = 2000
-"""Images that the version before has answered too, after which a new one has passed: it is watched no longer."""
+"""Images that the version before must have answered too before a new version has passed and stops being a canary."""
 
 MAX_ERROR_SHARE = 0.01
-"""Share of images on which classifying itself failed. The networks are alike, so any at all is a fault."""
+"""Share of images on which classifying itself may fail. All networks are alike, so any failure at all is a fault."""
 
 MAX_REVIEW_INCREASE = 0.10
-"""By how much the share for review may be above that of the version before, on the same images."""
+"""Points by which the share for review may exceed that of the version before, on the same images."""
 
 MAX_DISAGREEMENT = 0.25
-"""Share of images on which both name different digits. Two good models differ on 1 % of MNIST and 10 % of bad scans."""
+"""Share of images on which the two may disagree. Two good models differ on 1 % of MNIST and on 10 % of bad scans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +28,14 @@ class ServiceCounts:
     """Counts of what one version has answered since it was promoted.
 
     Attributes:
-        images: classified.
-        errors: that it was given and failed on.
-        review: of the classified, those of a confidence below `model.inference.review.REVIEW_BELOW`.
-        confidence: sum over the classified, in thousandths.
-        shadowed: of the classified, those that the version before was shown too.
-        disagreed: of those, the ones to which it gave another digit.
-        review_here: of those, the ones for review by this version.
-        review_before: likewise by the version before.
+        images: Images that it classified.
+        errors: Images that it was given and failed on.
+        review: Classified images with a confidence below `model.inference.review.REVIEW_BELOW`.
+        confidence: Sum of the confidences of the classified images, in thousandths.
+        shadowed: Classified images that the version before was shown too.
+        disagreed: Shadowed images to which the version before gave another digit.
+        review_here: Shadowed images that this version leaves for review.
+        review_before: Shadowed images that the version before leaves for review.
     """
 
     images: int = 0
@@ -43,12 +47,25 @@ class ServiceCounts:
     review_here: int = 0
     review_before: int = 0
 
+    @classmethod
+    def from_hash(cls, version: str, body: Mapping[bytes, bytes]) -> Self:
+        """Return the counts that Redis keeps as a hash.
+
+        Raises:
+            WireError: The hash is damaged.
+        """
+        with reading(
+            f"The record of what {version} has answered",
+            remedy=f"`redis-cli DEL {keys.service_counts(version)}` clears it.",
+        ):
+            return cls(**{each.name: int(body.get(each.name.encode(), 0)) for each in fields(cls)})
+
     def __add__(self, other: Self) -> "ServiceCounts":
         return ServiceCounts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
     @property
     def passed(self) -> bool:
-        """Whether it need not be watched any longer."""
+        """Whether it has proven itself and stops being a canary."""
         return self.shadowed >= CANARY_IMAGES
 
     def fault(self) -> str:

@@ -1,8 +1,8 @@
 """Teaching: labelled images on their way to the trainer, and the trainer's account of what it keeps.
 
-What is taught waits in an inbox in Redis until the trainer has written it into its folder, which is the truth; what
-Redis lists as taught is the trainer's account of that folder. For an image only its last label counts, so the inbox
-holds one change for each, whatever their order, and to send or to settle one again does no harm.
+A label change waits in an inbox in Redis until the trainer has written it into its folder. That folder is the truth;
+what Redis lists as taught is the trainer's account of it. Only the last label of an image counts, so the inbox holds
+one change for each image, and it is harmless to send or to settle a change again.
 """
 
 from worker.contract.teaching.records import LabelChange

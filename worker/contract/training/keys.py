@@ -1,11 +1,11 @@
-"""The names of everything that is kept in Redis about trainings. No other module spells one.
+"""The names of everything that Redis keeps about trainings. No other module spells one.
 
 digitmill:trainings         zset     training id → unix ms when it was asked for
 digitmill:training:<id>     hash     the training's record
 digitmill:training-current  string   id of the training that was asked for last; no other can be open
 digitmill:training-lease    string   fencing token of the trainer at work; expires unless renewed
 digitmill:training-token    integer  fencing tokens given so far
-digitmill:training-seen     integer  changes of what is taught that the last training which made a model has seen
+digitmill:training-seen     integer  changes of the taught images that the last training which made a model has seen
 digitmill:trainers          zset     trainer name → unix ms when last seen
 digitmill:schedulers        zset     scheduler name → unix ms when last seen
 digitmill:schedule          hash     what schedulers follow: cron, next firing, how the last went (`ScheduleStatus`)
@@ -15,7 +15,7 @@ TRAININGS = "digitmill:trainings"
 TRAINING_PREFIX = "digitmill:training:"
 CURRENT = "digitmill:training-current"
 LEASE = "digitmill:training-lease"
-TOKEN = "digitmill:training-token"  # noqa: S105  no password
+TOKEN = "digitmill:training-token"  # noqa: S105  not a password
 SEEN = "digitmill:training-seen"
 TRAINERS = "digitmill:trainers"
 SCHEDULERS = "digitmill:schedulers"
@@ -23,5 +23,5 @@ SCHEDULE = "digitmill:schedule"
 
 
 def training(identifier: str) -> str:
-    """Where a training's record is."""
+    """Return the key of a training's record."""
     return TRAINING_PREFIX + identifier

@@ -1,12 +1,13 @@
-"""What is known of a training, as values."""
+"""What is known about a training, as values."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Self
 
-from worker.contract.errors import UnknownFormat, WireError
+from model.records import from_json, to_json
+from model.training.options import TrainingOptions
+from worker.contract.errors import reading
 
 FORMAT = 1
 
@@ -17,7 +18,7 @@ class TrainingState(StrEnum):
     ASKED = "asked"  # it waits for a trainer
     RUNNING = "running"
     DONE = "done"  # its model is live
-    REFUSED = "refused"  # by the gate: its model is no better than what is live, and stays a candidate
+    REFUSED = "refused"  # the gate refused its model, which stays a candidate
     FAILED = "failed"
     CANCELLED = "cancelled"
 
@@ -27,44 +28,19 @@ class TrainingState(StrEnum):
         return self not in (TrainingState.ASKED, TrainingState.RUNNING)
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingOptions:
-    """What is asked for.
+def options_to_json(options: TrainingOptions) -> str:
+    """Encode the options as a training's record holds them."""
+    return to_json(options, format=FORMAT)
 
-    Attributes:
-        data: `mnist`, or `samples` for scikit-learn's digits; what was taught is added to either.
-        quick: refine the live model, in about a minute, instead of training a new one.
-        epochs: instead of the recipe's, or None.
-        seed: of every random number.
+
+def options_from_json(text: bytes | str) -> TrainingOptions:
+    """Decode the options of a training's record; fields that a newer client added are ignored.
+
+    Raises:
+        WireError: They are damaged, or have a format that this program does not read.
     """
-
-    data: str = "mnist"
-    quick: bool = False
-    epochs: int | None = None
-    seed: int = 1
-
-    def to_json(self) -> str:
-        """Encode."""
-        return json.dumps({"format": FORMAT, **asdict(self)})
-
-    @classmethod
-    def from_json(cls, text: bytes | str) -> Self:
-        """Decode; fields that a newer client added are passed over.
-
-        Raises:
-            WireError: no order, or of a format that this program does not read.
-        """
-        try:
-            body = json.loads(text)
-            known = {field.name: body[field.name] for field in fields(cls)}
-        except (ValueError, KeyError, TypeError):
-            raise WireError("This training's record is damaged. Ask for another training.") from None
-        if body.get("format") != FORMAT:
-            raise UnknownFormat(
-                f"This training's record has format {body.get('format')!r}, this program reads {FORMAT}. "
-                "Run the same version of digitmill everywhere."
-            )
-        return cls(**known)
+    with reading("This training's record", remedy="Ask for another training."):
+        return from_json(TrainingOptions, text, format=FORMAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +48,22 @@ class TrainingStatus:
     """A training as it stands.
 
     Attributes:
-        identifier: its id.
-        order: what was asked for.
-        state: where it is.
-        held: whether a trainer works on it at this moment; one that runs and is not held waits for another trainer.
-        asked: unix time, seconds.
-        begun: unix time, seconds, of its first attempt, or None.
-        ended: unix time, seconds, or None.
-        attempts: how often a trainer has begun it.
-        holder: the trainer that began it last, or "".
-        stage: what of it runs: `starting`, `teacher 1`, `network`, `judging`; "" before.
-        epoch: of this stage, the last that has ended.
-        epochs: of this stage.
-        accuracy: on the validation images after that epoch; 0 before the first.
-        seconds_left: of the whole training, as estimated after that epoch; None before the first.
-        version: of its model, once there is one, or "".
-        reason: why it was refused, failed or cancelled; or why its model is live.
+        identifier: Id of the training.
+        order: Options that were asked for.
+        state: Where it is in its life.
+        held: Whether a trainer works on it now; one that runs and is not held waits for another trainer.
+        asked: Unix time, seconds.
+        begun: Unix time, seconds, of its first attempt, or None.
+        ended: Unix time, seconds, or None.
+        attempts: Number of attempts begun.
+        holder: Trainer that began the last attempt, or "".
+        stage: Stage that runs: `starting`, `teacher 1`, `network`, `judging`; "" before the first.
+        epoch: Last epoch of this stage that has ended.
+        epochs: Epochs of this stage.
+        accuracy: Accuracy on the validation images after that epoch; 0 before the first.
+        seconds_left: Seconds until the whole training ends, estimated after that epoch; None before the first.
+        version: Version of its model, or "" while there is none.
+        reason: Why it was refused, failed or cancelled; or why its model is live.
     """
 
     identifier: str
@@ -109,31 +85,34 @@ class TrainingStatus:
 
     @classmethod
     def from_hash(cls, identifier: str, body: Mapping[bytes, bytes], *, held: bool) -> Self:
-        """Read a record as Redis keeps it.
+        """Return the status that Redis keeps as a hash.
+
+        Args:
+            identifier: Id of the training.
+            body: The hash.
+            held: Whether the lease on it holds.
 
         Raises:
-            WireError: it is damaged.
+            WireError: The hash is damaged.
         """
-        try:
-            said: dict[str, Any] = {name.decode(): value.decode("utf-8", "replace") for name, value in body.items()}
-            state = TrainingState(said["state"])
+        with reading(f"The record of training {identifier}", remedy="Ask for another training."):
+            text = {name.decode(): value.decode("utf-8", "replace") for name, value in body.items()}
+            state = TrainingState(text["state"])
             return cls(
                 identifier=identifier,
-                order=TrainingOptions.from_json(said["order"]),
+                order=options_from_json(text["order"]),
                 state=state,
                 held=held and state is TrainingState.RUNNING,
-                asked=int(said["asked"]) / 1000,
-                begun=int(said["begun"]) / 1000 if "begun" in said else None,
-                ended=int(said["ended"]) / 1000 if "ended" in said else None,
-                attempts=int(said["attempts"]),
-                holder=said.get("holder", ""),
-                stage=said.get("stage", ""),
-                epoch=int(said.get("epoch", 0)),
-                epochs=int(said.get("epochs", 0)),
-                accuracy=float(said.get("accuracy", 0)),
-                seconds_left=float(said["seconds_left"]) if "seconds_left" in said else None,
-                version=said.get("version", ""),
-                reason=said.get("reason", ""),
+                asked=int(text["asked"]) / 1000,
+                begun=int(text["begun"]) / 1000 if "begun" in text else None,
+                ended=int(text["ended"]) / 1000 if "ended" in text else None,
+                attempts=int(text["attempts"]),
+                holder=text.get("holder", ""),
+                stage=text.get("stage", ""),
+                epoch=int(text.get("epoch", 0)),
+                epochs=int(text.get("epochs", 0)),
+                accuracy=float(text.get("accuracy", 0)),
+                seconds_left=float(text["seconds_left"]) if "seconds_left" in text else None,
+                version=text.get("version", ""),
+                reason=text.get("reason", ""),
             )
-        except (KeyError, ValueError):
-            raise WireError(f"The record of training {identifier} is damaged. Ask for another training.") from None

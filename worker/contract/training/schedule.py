@@ -1,9 +1,11 @@
-"""What is kept of the schedule of trainings: who looks at the clock, when the next is due, how the last went."""
+"""The schedule of trainings: who follows it, when the next is due, how the last went."""
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from worker.contract.errors import reading
 from worker.contract.scripts import load_scripts
 from worker.contract.training import keys
 from worker.contract.training.trainings import ALIVE_SECONDS, alive
@@ -17,11 +19,11 @@ class ScheduleStatus:
     """The schedule as it stands.
 
     Attributes:
-        schedulers: names of those that are alive; usually one.
-        cron: five fields, in UTC, or "" where trainings only come by hand.
-        next: when the next is due, unix time, seconds, or None.
-        handled: when the last one was asked for or skipped, unix time, seconds, or None.
-        outcome: what became of that one, and why; or "".
+        schedulers: Names of the schedulers that are alive; usually one.
+        cron: Five fields, in UTC, or "" where people alone ask for trainings.
+        next: Unix time, seconds, at which the next training is due, or None.
+        handled: Unix time, seconds, at which the last one was asked for or skipped, or None.
+        outcome: What became of that one, and why; or "".
     """
 
     schedulers: list[str]
@@ -30,41 +32,68 @@ class ScheduleStatus:
     handled: float | None
     outcome: str
 
+    @classmethod
+    def from_hash(cls, body: Mapping[bytes, bytes], schedulers: list[str]) -> Self:
+        """Return the status that Redis keeps as a hash.
+
+        Raises:
+            WireError: The hash is damaged.
+        """
+        with reading("The record of the schedule", remedy=f"`redis-cli DEL {keys.SCHEDULE}` clears it."):
+            text = {name.decode(): value.decode("utf-8", "replace") for name, value in body.items()}
+            due, handled = text.get("next"), text.get("handled")
+            return cls(
+                schedulers=schedulers,
+                cron=text.get("cron", ""),
+                next=float(due) if due else None,
+                handled=float(handled) if handled else None,
+                outcome=text.get("outcome", ""),
+            )
+
 
 class Schedule:
-    """All that is written about the schedule in one Redis.
+    """Everything that one Redis keeps about the schedule.
 
-    Schedulers share it. Each call is harmless to repeat; every method raises redis-py's errors as they come.
+    Schedulers share it. Each call is harmless to repeat. Every method raises redis-py's errors.
+
+    Args:
+        client: Connection of `connection.connect`.
+        clock: Function that returns unix time, seconds.
     """
 
-    def __init__(self, client: "redis.Redis") -> None:
+    def __init__(self, client: "redis.Redis", *, clock: Callable[[], float] = time.time) -> None:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
         self._redis: Any = client
+        self._clock = clock
         self._scripts = load_scripts(client, "worker.contract.training", ("announce", "begin", "handled"))
 
     def begin(self, cron: str) -> float:
-        """Begin to follow a schedule; return the unix time, seconds, after which firings of it have not been handled.
+        """Begin to follow a schedule; return the unix time, seconds, since which nobody has handled its firings.
 
-        That is now for one that is new; else one that came due while no scheduler ran is made up for.
+        For a new schedule that is now. For one that was followed before, it is the last firing that was handled, so
+        that the scheduler makes up for a firing that came due while none ran.
         """
-        now = time.time()
+        now = self._clock()
         since = self._scripts["begin"](keys=[keys.SCHEDULE], args=[cron, now])
         return min(float(since), now)
 
     def announce(self, name: str, cron: str, due: float | None) -> None:
-        """Say that a scheduler is alive, what it follows, and when the next firing is due, unix time, seconds.
+        """Record that a scheduler is alive; Redis forgets it after `ALIVE_SECONDS`.
 
-        It is forgotten unless said again in time.
+        Args:
+            name: Name of the scheduler.
+            cron: The schedule that it follows.
+            due: Unix time, seconds, at which the next firing is due, or None.
         """
         arguments = [name, int(ALIVE_SECONDS * 1000), "cron", cron, "next", "" if due is None else due]
         self._scripts["announce"](keys=[keys.SCHEDULERS, keys.SCHEDULE], args=arguments)
 
     def handled(self, outcome: str) -> None:
-        """Say what became of a firing."""
-        self._scripts["handled"](keys=[keys.SCHEDULE], args=[time.time(), outcome])
+        """Record what became of a firing."""
+        self._scripts["handled"](keys=[keys.SCHEDULE], args=[self._clock(), outcome])
 
-    def dismiss(self, name: str) -> None:
-        """Forget a scheduler that has stopped."""
+    def remove_scheduler(self, name: str) -> None:
+        """Remove a scheduler that has stopped from the list."""
         self._redis.zrem(keys.SCHEDULERS, name)
 
     def schedulers(self) -> list[str]:
@@ -72,13 +101,9 @@ class Schedule:
         return alive(self._redis, keys.SCHEDULERS)
 
     def status(self) -> ScheduleStatus:
-        """Return the schedule as it stands."""
-        body = {name.decode(): value.decode() for name, value in self._redis.hgetall(keys.SCHEDULE).items()}
-        due, handled = body.get("next"), body.get("handled")
-        return ScheduleStatus(
-            schedulers=self.schedulers(),
-            cron=body.get("cron", ""),
-            next=float(due) if due else None,
-            handled=float(handled) if handled else None,
-            outcome=body.get("outcome", ""),
-        )
+        """Return the schedule as it stands.
+
+        Raises:
+            WireError: Its record is damaged.
+        """
+        return ScheduleStatus.from_hash(self._redis.hgetall(keys.SCHEDULE), self.schedulers())

@@ -4,32 +4,33 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+from model.training.options import TrainingOptions
 from worker.contract.registry import Fence
 from worker.contract.scripts import load_scripts
 from worker.contract.training import keys
-from worker.contract.training.records import TrainingOptions, TrainingState, TrainingStatus
+from worker.contract.training.records import TrainingState, TrainingStatus, options_from_json, options_to_json
 
 if TYPE_CHECKING:
     import redis
 
 ATTEMPTS = 3
-"""How often a training may be begun and not ended before it counts as failed: it may be what kills its trainers."""
+"""How often trainers may begin a training without ending it before it counts as failed: it may be what kills them."""
 
 TRAININGS_KEPT = 100
-"""Records that are kept."""
+"""Records that Redis keeps."""
 
 ALIVE_SECONDS = 5.0
-"""A trainer or scheduler that has said nothing for so long is not counted any more."""
+"""Seconds without a heartbeat after which a trainer or scheduler does not count any more."""
 
 _MAX_REASON = 1000
 
 
 class ProgressReply(IntEnum):
-    """What a trainer that says how far it is hears back."""
+    """The answer to a trainer's progress report."""
 
-    LOST = 0  # the training is not its own any more: stop, and change nothing
+    LOST = 0  # another trainer has the training: stop, and change nothing
     GO_ON = 1
-    CANCEL = 2  # somebody wants it to stop
+    CANCEL = 2  # somebody asked it to stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,10 @@ class Claim:
     """A trainer's hold on a training.
 
     Attributes:
-        identifier: of the training.
-        order: what is asked for.
-        attempt: counted from 1.
-        fence: holds as long as no other trainer has the training; what is published must carry it.
+        identifier: Id of the training.
+        order: Options that were asked for.
+        attempt: Number of the attempt, from 1.
+        fence: Fence that holds while no other trainer has the training; whatever the trainer publishes carries it.
     """
 
     identifier: str
@@ -50,10 +51,13 @@ class Claim:
 
 
 class Trainings:
-    """All that is written about trainings in one Redis.
+    """Everything that one Redis keeps about trainings.
 
-    No method waits or retries; each is harmless to repeat, so callers wrap it in `connection.retry_transient`. Every method
-    raises redis-py's errors as they come.
+    No method waits or retries. Each is harmless to repeat, so callers wrap it in `connection.retry_transient`. Every
+    method raises redis-py's errors.
+
+    Args:
+        client: Connection of `connection.connect`.
     """
 
     def __init__(self, client: "redis.Redis") -> None:
@@ -62,23 +66,28 @@ class Trainings:
         names = ("ask", "claim", "renew", "finish", "release", "cancel", "announce")
         self._scripts = load_scripts(client, "worker.contract.training", names)
 
-    # Whoever wants a training -------------------------------------------------------------------------------------
+    # Clients ------------------------------------------------------------------------------------------------------
 
     def ask(self, identifier: str, order: TrainingOptions, *, who: str) -> str:
-        """Ask for a training; return its id, or that of an earlier one that has not ended, which is in its place.
+        """Ask for a training; return its id, or the id of an earlier training that has not ended.
 
-        To ask by the same id again changes nothing, also once that training has ended.
+        To ask with the same id again changes nothing, even after that training has ended.
+
+        Args:
+            identifier: Id for the training.
+            order: What to train.
+            who: Host and process of whoever asks.
         """
         answer = self._scripts["ask"](
             keys=[keys.CURRENT, keys.TRAININGS, keys.training(identifier)],
-            args=[identifier, keys.TRAINING_PREFIX, order.to_json(), who, TRAININGS_KEPT],
+            args=[identifier, keys.TRAINING_PREFIX, options_to_json(order), who, TRAININGS_KEPT],
         )
         return str(answer.decode())
 
     def cancel(self) -> TrainingStatus | None:
-        """Stop the training that is open; return how it stands, or None if there is none.
+        """Stop the open training; return how it stands, or None if none is open.
 
-        One that a trainer works on ends as soon as the trainer hears of it, within a second or two.
+        A training that a trainer works on ends when the trainer next reports, within a second or two.
         """
         answer = self._scripts["cancel"](keys=[keys.CURRENT, keys.LEASE], args=[keys.TRAINING_PREFIX])
         return self.status(answer.decode()) if answer else None
@@ -86,10 +95,17 @@ class Trainings:
     # A trainer ----------------------------------------------------------------------------------------------------
 
     def claim(self, *, holder: str, lease_seconds: float) -> Claim | None:
-        """Take hold of the open training, counting the attempt; None if there is none, or another trainer has it.
+        """Claim the open training and count the attempt; return None if none is open, or another trainer has it.
 
-        One that was begun too often is noted as failed. If the reply is lost, the lease runs out, and the next claim
-        is another attempt.
+        A training that was begun too often is recorded as failed. If the reply is lost, the lease runs out, and the
+        next claim is another attempt.
+
+        Args:
+            holder: Name of the trainer.
+            lease_seconds: Length of the lease.
+
+        Raises:
+            WireError: The record is damaged.
         """
         answer = self._scripts["claim"](
             keys=[keys.CURRENT, keys.LEASE, keys.TOKEN],
@@ -98,25 +114,27 @@ class Trainings:
         if not answer:
             return None
         identifier, token, order, attempt = answer
-        return Claim(
-            identifier.decode(), TrainingOptions.from_json(order), int(attempt), Fence(keys.LEASE, token.decode())
-        )
+        return Claim(identifier.decode(), options_from_json(order), int(attempt), Fence(keys.LEASE, token.decode()))
 
-    def renew(self, claim: Claim, *, lease_seconds: float, **said: str | float) -> ProgressReply:
-        """Prolong the lease, and say what is new of the training: fields of `TrainingStatus`, and `changes`.
+    def renew(self, claim: Claim, *, lease_seconds: float, **progress: str | float) -> ProgressReply:
+        """Renew the lease and report progress; a lease that ran out is taken again if no other trainer had it since.
 
-        The latter is how many changes of what is taught (`worker.contract.teaching`) it sees; once it has ended with a model,
-        `seen` tells them. A lease that ran out is taken again if no other trainer has had it since.
+        Args:
+            claim: The trainer's claim.
+            lease_seconds: Length of the lease from now.
+            progress: Fields of `TrainingStatus` that are new, and `changes`: how many changes of the taught images
+                (`worker.contract.teaching`) the training sees. `seen` returns that number after the training has
+                ended with a model.
         """
-        facts = [word for fact in said.items() for word in fact]
-        return ProgressReply(self._with(claim, "renew", int(lease_seconds * 1000), *facts))
+        words = [word for field in progress.items() for word in field]
+        return ProgressReply(self._with(claim, "renew", int(lease_seconds * 1000), *words))
 
     def finish(self, claim: Claim, state: TrainingState, *, version: str = "", reason: str = "") -> bool:
-        """Say how the training ended; return False if it is not this trainer's any more, which changes nothing."""
+        """Record how the training ended; return False, and change nothing, if another trainer has it."""
         return bool(self._with(claim, "finish", state, "version", version, "reason", reason[:_MAX_REASON]))
 
     def release(self, claim: Claim) -> bool:
-        """Give the training back as if this attempt had not been; another trainer may take it up at once."""
+        """Give the training back, without counting this attempt; another trainer may claim it at once."""
         return bool(self._with(claim, "release"))
 
     def _with(self, claim: Claim, script: str, *arguments: str | float) -> int:
@@ -126,11 +144,11 @@ class Trainings:
         return int(answer)
 
     def announce(self, name: str) -> None:
-        """Say that a trainer is alive; forgotten unless said again in time."""
+        """Record that a trainer is alive; Redis forgets it after `ALIVE_SECONDS`."""
         self._scripts["announce"](keys=[keys.TRAINERS], args=[name, int(ALIVE_SECONDS * 1000)])
 
-    def dismiss(self, name: str) -> None:
-        """Forget a trainer that has stopped."""
+    def remove_trainer(self, name: str) -> None:
+        """Remove a trainer that has stopped from the list."""
         self._redis.zrem(keys.TRAINERS, name)
 
     # Anyone -------------------------------------------------------------------------------------------------------
@@ -140,7 +158,11 @@ class Trainings:
         return alive(self._redis, keys.TRAINERS)
 
     def status(self, identifier: str) -> TrainingStatus | None:
-        """Return a training as it stands, or None if there is no such."""
+        """Return a training as it stands, or None if there is no such training.
+
+        Raises:
+            WireError: Its record is damaged.
+        """
         with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.hgetall(keys.training(identifier))
             pipeline.get(keys.LEASE)
@@ -150,22 +172,26 @@ class Trainings:
         return TrainingStatus.from_hash(identifier, body, held=lease is not None and lease == body.get(b"token"))
 
     def latest(self) -> TrainingStatus | None:
-        """Return the training that was asked for last, or None if there was none."""
+        """Return the training that was asked for last, or None if there was none.
+
+        Raises:
+            WireError: Its record is damaged.
+        """
         identifier = self._redis.get(keys.CURRENT)
         return self.status(identifier.decode()) if identifier else None
 
     def seen(self) -> int:
-        """Return how many changes of what is taught the last training that ended with a model has seen."""
+        """Return how many changes of the taught images the last training that ended with a model has seen."""
         return int(self._redis.get(keys.SEEN) or 0)
 
     def waiting(self) -> TrainingStatus | None:
-        """Return the open training if no trainer works on it: a trainer should be rung for."""
+        """Return the open training if no trainer works on it, so that somebody should ring for one; else None."""
         status = self.latest()
         return status if status and not status.state.ended and not status.held else None
 
 
 def alive(client: Any, key: str) -> list[str]:
-    """Return the names that were announced there lately, sorted."""
+    """Return the names whose last heartbeat in the sorted set `key` is at most `ALIVE_SECONDS` old, sorted."""
     seconds, microseconds = client.time()
     since = seconds * 1000 + microseconds // 1000 - int(ALIVE_SECONDS * 1000)
     return sorted(name.decode() for name in client.zrangebyscore(key, since, "+inf"))

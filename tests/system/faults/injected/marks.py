@@ -1,4 +1,4 @@
-"""Marks behind an image's last byte that make the test mills' workers misbehave; see `sitecustomize.py`."""
+"""Marks after the last byte of an image that make workers of test mills misbehave; see `sitecustomize.py`."""
 
 MARK_KILL = b"MARK:kill"
 MARK_HANG = b"MARK:hang"

@@ -1,30 +1,31 @@
-"""Python runs this at the start of a process that has this folder on PYTHONPATH: the test mills' workers.
+"""Makes workers of test mills misbehave. Python runs this file if its folder is on PYTHONPATH.
 
-Images that carry one of the marks behind their last byte do to the process that decodes them what real images have
-done: end it, hang it, or take long. The program itself knows nothing of this.
+An image with a mark after its last byte kills, hangs or delays the process that decodes it. Real images have done all
+of that. The program itself does not know the marks.
 """
 
 import os
 import signal
 import sys
 import time
+from typing import Any
 
 
 def _inject() -> None:
-    from marks import MARK_HANG, MARK_KILL, MARK_SLOW, SLOW_SECONDS
+    from marks import MARK_HANG, MARK_KILL, MARK_SLOW, SLOW_SECONDS  # type: ignore[import-not-found]  # in this folder
 
     from model.images import preprocess as module
 
     decode = module.preprocess
 
-    def preprocess(data: bytes):
+    def preprocess(data: bytes, *arguments: Any, **options: Any) -> Any:
         if data.endswith(MARK_KILL):
             os.kill(os.getpid(), signal.SIGKILL)
         if data.endswith(MARK_HANG):
             time.sleep(3600)
         if data.endswith(MARK_SLOW):
             time.sleep(SLOW_SECONDS)
-        return decode(data)
+        return decode(data, *arguments, **options)
 
     module.preprocess = preprocess
 

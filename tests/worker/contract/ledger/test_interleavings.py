@@ -1,4 +1,6 @@
-"""Whatever is done to the ledger in whatever order: every image gets exactly one answer, and the counters are exact."""
+"""Whatever happens to the ledger in whatever order: every image gets exactly one answer, and the counters are exact."""
+
+from typing import Any
 
 import numpy as np
 import redis
@@ -14,14 +16,14 @@ JOB = "261123-142501-k7q"
 HOLDERS = ("w1", "w2")
 WIDE = Window(batches=10**6, bytes=10**9)
 TO_DO = (Verdict.WORK, Verdict.SPLIT, Verdict.QUARANTINE)
-# So short that a part is as likely free as busy when it is claimed next, or longer than the test.
-LEASES = st.sampled_from([0.0, 0.001, 60.0])
+# Over at once, or longer than the test.
+LEASES = st.sampled_from([0.0, 60.0])
 
 
 class Interleavings(RuleBasedStateMachine):
-    """Clients and workers that do anything at any moment, and what must be true of the job meanwhile."""
+    """Clients and workers that do anything at any moment, and what must be true of the job then."""
 
-    client: "redis.Redis"
+    client: Any
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +91,7 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(lambda self: self.claims)
     @rule(index=st.integers(0), bad=st.integers(0, 7))
     def finish(self, index: int, bad: int) -> None:
-        """With any claim there ever was, good or stale."""
+        """With any claim that there ever was, good or stale."""
         self._finish(self.claims[index % len(self.claims)], bad)
 
     def _finish(self, claim: Claim, bad: int) -> bool:
@@ -107,7 +109,7 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(lambda self: any(len(claim.part) > 1 for claim in self.claims))
     @rule(index=st.integers(0))
     def split(self, index: int) -> None:
-        """With any claim there ever was."""
+        """With any claim that there ever was."""
         claims = [claim for claim in self.claims if len(claim.part) > 1]
         self._split(claims[index % len(claims)])
 
@@ -145,7 +147,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule()
     def due(self) -> None:
-        """Whoever rings."""
+        """For whoever rings."""
         assert set(self.ledger.due()) <= self.open.keys()
 
     @precondition(lambda self: self.unacknowledged | self.gathered.keys())
@@ -179,12 +181,12 @@ class Interleavings(RuleBasedStateMachine):
         assert {member.decode() for member in self.client.zrange(keys.OPEN, 0, -1)} == {p.member for p in self.open}
 
     def teardown(self) -> None:
-        """At the end workers do what they are told; then every image has exactly one answer."""
+        """Let workers do what they must; then every image has exactly one answer."""
         assert self.ledger.seal(JOB).ended == all(len(part) == 0 for part in self.open)
         rounds = 0
         while self.open:
             rounds += 1
-            assert rounds < 100, "it never ends"
+            assert rounds < 100, "it does not end"
             for part in list(self.open):
                 for holder in HOLDERS:
                     self._release(part, holder, refund=False)

@@ -1,4 +1,4 @@
-"""The registry against a real server: whole or not at all, never changed, verified when read."""
+"""The registry on a real server: a version is there whole or not at all, never changes, and is verified when read."""
 
 import threading
 from dataclasses import replace
@@ -38,7 +38,7 @@ def test_what_is_published_comes_back_as_it_was(registry, published):
 
 
 def test_the_baseline_is_live_until_something_is_promoted(registry, published):
-    """It is listed and can be fetched, though nobody uploaded it."""
+    """It is listed and can be fetched, although nobody uploaded it."""
     assert registry.live() == BASELINE_VERSION
     assert [each.version for each in registry.versions()] == [published[0].version, BASELINE_VERSION]
     card, files = registry.fetch(BASELINE_VERSION)
@@ -47,7 +47,7 @@ def test_the_baseline_is_live_until_something_is_promoted(registry, published):
 
 
 def test_a_version_never_changes(registry, published, variant):
-    """Another content under its name is refused; the same again changes nothing."""
+    """Another content under its name is refused; the same content again changes nothing."""
     card, files = published
     before = registry.versions()
     with pytest.raises(ModelError, match="another model published-"):
@@ -65,13 +65,13 @@ def test_nobody_takes_the_name_of_the_baseline_or_of_an_alias(registry, variant)
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "../escape", "a/b", "a b", "x" * 101, "é"])
-def test_a_name_that_is_no_file_name_is_refused(registry, variant, name):
-    """A version is pulled into a folder of its name."""
+def test_a_name_that_cannot_be_a_file_name_is_refused(registry, variant, name):
+    """`models pull` makes a folder with the name of the version."""
     card, files = variant()
-    with pytest.raises(ModelError, match="no name"):
+    with pytest.raises(ModelError, match="not a name"):
         registry.publish(replace(card, version=name), files)
     content = files[MODEL]
-    with pytest.raises(ModelError, match="no name"):
+    with pytest.raises(ModelError, match="not a name"):
         registry.publish(replace(card, files={**card.files, name: "0"}), {**files, name: content})
 
 
@@ -93,7 +93,7 @@ def test_what_its_card_does_not_vouch_for_is_not_published(registry, client, var
 @pytest.mark.parametrize("field", [registry_keys.CARD, registry_keys.SHA256, registry_keys.file(MODEL)])
 @pytest.mark.parametrize("harm", ["removed", "cut", "flipped"])
 def test_a_damaged_version_is_never_given_out(registry, client, published, field, harm):
-    """Whatever a worker needs of it is missing, cut short or has a bit flipped: refused, with fault and remedy."""
+    """A part that a worker needs is missing, cut short or has a flipped bit: refused, with fault and remedy."""
     version = published[0].version
     key = registry_keys.model(version)
     content = bytearray(client.hget(key, field))
@@ -109,7 +109,7 @@ def test_a_damaged_version_is_never_given_out(registry, client, published, field
 
 
 def test_a_damaged_version_is_listed_with_its_problem_and_mended_by_publishing_it_again(registry, client, published):
-    """Neither hides nor stops the list."""
+    """It does not stop the list, and the list does not hide it."""
     card, files = published
     client.hdel(registry_keys.model(card.version), registry_keys.CARD)
     client.hdel(registry_keys.model(card.version), registry_keys.file(WEIGHTS))
@@ -122,7 +122,7 @@ def test_a_damaged_version_is_listed_with_its_problem_and_mended_by_publishing_i
 
 
 def test_promoting_and_rolling_back_move_the_aliases(registry, published):
-    """Promotion: live, and what was live is previous. Rolling back is the same move again."""
+    """A promoted version is live, and the one before it previous. Rolling back swaps the two."""
     version = published[0].version
     assert registry.aliases() == (BASELINE_VERSION, None, version)
     assert registry.promote(version, reason="better")
@@ -140,8 +140,8 @@ def test_promoting_and_rolling_back_move_the_aliases(registry, published):
     assert all(move.at > 1.7e9 and "@" in move.who for move in registry.history())
 
 
-def test_the_baseline_means_that_of_whoever_reads_it(registry, client, published):
-    """After an upgrade it is another version: what was live or previous as the baseline still is."""
+def test_the_baseline_is_that_of_the_program_that_reads(registry, client, published):
+    """After an upgrade it is another version, and an alias that meant the baseline means the new one."""
     version = published[0].version
     upgraded = Registry(client)
     upgraded.__dict__["baseline"] = replace(registry.baseline, version="baseline-of-the-next-release")
@@ -160,8 +160,8 @@ def test_there_is_no_rolling_back_from_the_first_version(registry):
         registry.rollback(reason="test")
 
 
-def test_whoever_compared_with_what_is_not_live_any_more_changes_nothing(registry, variant):
-    """Two decide at once about the same live version: the second one's comparison does not hold."""
+def test_a_comparison_with_a_version_that_is_not_live_any_more_changes_nothing(registry, variant):
+    """Two callers decide at once about the same live version; the second one's comparison does not hold any more."""
     for name in ("one", "two"):
         registry.publish(*variant(name))
     one, two = registry.resolve("one"), registry.resolve("two")
@@ -176,7 +176,7 @@ def test_whoever_compared_with_what_is_not_live_any_more_changes_nothing(registr
 
 
 def test_of_many_at_once_one_promotes(server, registry, variant):
-    """Eight decide at the same moment: one move, one winner, and the others are told."""
+    """Eight decide at the same moment: one change, one winner, and the others get an error."""
     names = [f"racer{number}" for number in range(8)]
     for name in names:
         registry.publish(*variant(name))
@@ -203,8 +203,8 @@ def test_of_many_at_once_one_promotes(server, registry, variant):
     assert len(registry.history()) == 1
 
 
-def test_who_has_lost_the_fence_neither_publishes_nor_promotes(registry, client, variant):
-    """A trainer that was away too long must not speak for the one that took over."""
+def test_a_trainer_that_lost_its_fence_neither_publishes_nor_promotes(registry, client, variant):
+    """One that was away too long must not act for the one that took over."""
     card, files = variant("late")
     late, current = Fence("digitmill:test:lease", "1"), Fence("digitmill:test:lease", "2")
     for holder in (None, "2"):
@@ -220,7 +220,7 @@ def test_who_has_lost_the_fence_neither_publishes_nor_promotes(registry, client,
 
 
 def test_old_versions_go_unless_they_have_an_alias(registry, client, variant):
-    """Redis holds so many and no more, whatever is published; live and previous stay however old."""
+    """Redis keeps a fixed number, whatever is published; live and previous stay, however old."""
     registry.publish(*variant("first"))
     registry.publish(*variant("second"))
     first, second = registry.resolve("first"), registry.resolve("second")
@@ -238,7 +238,7 @@ def test_old_versions_go_unless_they_have_an_alias(registry, client, variant):
 
 
 def test_the_history_is_bounded(registry, client, published):
-    """Whoever flips back and forth for ever fills nothing; a reason of any length is cut."""
+    """Flipping back and forth for ever fills nothing, and a long reason is cut."""
     registry.promote(published[0].version, reason="x" * 100_000)
     assert len(registry.history()[0].reason) == 500
     for _ in range(HISTORY_KEPT + 5):
@@ -248,7 +248,7 @@ def test_the_history_is_bounded(registry, client, published):
 
 
 def test_a_full_redis_refuses_a_version_whole_but_still_rolls_back(registry, client, published, variant):
-    """Nothing is half-published; what must work in an emergency works."""
+    """Nothing is published in part, and what must work in an emergency works."""
     version = published[0].version
     registry.promote(version, reason="before")
     before = (client.dbsize(), registry.aliases(), registry.versions())
@@ -260,7 +260,7 @@ def test_a_full_redis_refuses_a_version_whole_but_still_rolls_back(registry, cli
 
 
 def test_a_version_is_named_by_alias_name_or_beginning(registry, variant):
-    """What people type; what is ambiguous or unknown is refused."""
+    """As people type it; whatever is ambiguous or unknown is refused."""
     for name in ("alpha", "alps"):
         registry.publish(*variant(name))
     alpha, alps = variant("alpha")[0].version, variant("alps")[0].version

@@ -1,6 +1,6 @@
 -- KEYS: job, manifest, results
 -- ARGV: sequence, then its parts
--- The client has kept these answers: they leave Redis and make room in the window.
+-- Deletes answers that the client has kept, which makes room in the window.
 pass_memory_limit()
 redis.call('HDEL', KEYS[2], ARGV[1])
 for index = 2, #ARGV do

@@ -1,6 +1,6 @@
 -- KEYS: worker, workers
--- ARGV: name, ttl ms, forget ms, then what is true of it: field, value, …
--- At the memory limit too: a worker that is not heard of counts as none.
+-- ARGV: name, ttl ms, ms until the name is forgotten, then what the worker reports: field, value, …
+-- Also works at the memory limit, because a worker without a heartbeat counts as dead.
 pass_memory_limit()
 redis.call('HSET', KEYS[1], 'seen', now / 1000, unpack(ARGV, 4))
 redis.call('PEXPIRE', KEYS[1], ARGV[2])

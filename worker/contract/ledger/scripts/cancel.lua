@@ -1,6 +1,6 @@
--- KEYS: job, open, news
+-- KEYS: job, open, notifications
 -- ARGV: job id, ttl ms
--- Nothing more is classified for this job. Returns 1; 0 if it had ended already, -1 if there is none.
+-- Drops all open batches of a job. Returns 1 cancelled, 0 it had ended already, -1 there is no such job.
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return -1 end
 if state ~= 'submitting' and state ~= 'running' then return 0 end

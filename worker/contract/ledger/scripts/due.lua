@@ -1,6 +1,6 @@
 -- KEYS: open
--- ARGV: ring again after ms, at most, overdue by ms
--- Returns the parts overdue by at least that much; each is due again later. Parts whose record has expired are dropped.
+-- ARGV: ms until due again, most parts to return, ms by which they must be overdue
+-- Returns overdue parts, and makes each due again later. Drops parts with an expired record.
 local members = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3], 'LIMIT', 0, ARGV[2])
 local due = {}
 pass_memory_limit()

@@ -1,10 +1,10 @@
 -- KEYS: batch, open
 -- ARGV: member, holder, refund (the attempt does not count), due after ms
--- Returns 1 given back; 0 it is not this holder's.
+-- Returns 1 given back, 0 another holder has it.
 local record = redis.call('HMGET', KEYS[1], 'holder', 'verdict')
 if record[1] ~= ARGV[2] then return 0 end
 pass_memory_limit()
--- A claim to split or to give up has counted no attempt, so there is none to refund.
+-- A claim to split or to quarantine has not counted an attempt, so it refunds none.
 if ARGV[3] == '1' and record[2] == 'work' then redis.call('HINCRBY', KEYS[1], 'attempts', -1) end
 redis.call('HDEL', KEYS[1], 'holder', 'token')
 redis.call('HSET', KEYS[1], 'lease', 0)

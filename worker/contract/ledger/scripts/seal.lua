@@ -1,5 +1,5 @@
 -- KEYS: job
--- All is submitted: the job is running, or already done. Returns its state.
+-- Records that the client has submitted everything. Returns the state: running, or already done.
 if redis.call('HGET', KEYS[1], 'state') == 'submitting' then
   pass_memory_limit()
   local state = 'running'

@@ -1,12 +1,12 @@
 -- KEYS: batch, open, job, left batch, right batch
 -- ARGV: member, token, left member, left payload, left images, right member, right payload, right images, ttl ms
--- Returns 1 split; 0 too late. The halves are due at once.
+-- Returns 1 split, 0 too late. The halves are due at once.
 local record = redis.call('HMGET', KEYS[1], 'token', 'bytes')
 if record[1] ~= ARGV[2] then return 0 end
 pass_memory_limit()
 for half = 0, 1 do
   local key, member, payload, images = KEYS[4 + half], ARGV[3 + 3 * half], ARGV[4 + 3 * half], ARGV[5 + 3 * half]
-  -- One attempt tells which half it is; an image that stands alone gets a second, lest an accident condemn it.
+  -- One attempt tells which half is to blame. A single image gets a second one, so that an accident does not condemn it.
   redis.call('HSET', key, 'payload', payload, 'bytes', #payload, 'images', images, 'attempts', 0, 'lease', 0,
     'limit', images == '1' and 2 or 1)
   redis.call('PEXPIRE', key, ARGV[9])

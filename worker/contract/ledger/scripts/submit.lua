@@ -1,7 +1,7 @@
--- KEYS: job, manifest, news, results, batch, open
+-- KEYS: job, manifest, notifications, results, batch, open
 -- ARGV: sequence, member, payload, images, manifest, rows, rejected, window batches, window bytes, detached,
---       ring after ms, attempts, ttl ms
--- Returns 1 stored, 2 already there, 0 the window is full, -1 no such job or it takes no more.
+--       ms until due, attempts, ttl ms
+-- Returns 1 stored, 2 already there, 0 the window is full, -1 there is no such job, or it takes no more batches.
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state or state == 'cancelled' or state == 'failed' then return -1 end
 if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then return 2 end
@@ -9,11 +9,11 @@ if state ~= 'submitting' then return -1 end
 local outstanding = number(KEYS[1], 'open')
 if ARGV[10] == '0' then outstanding = outstanding + number(KEYS[1], 'unread') end
 local bytes = number(KEYS[1], 'open_bytes')
--- A batch larger than the whole window still passes when nothing else is open.
+-- A batch that is larger than the whole window passes when nothing else is open.
 if outstanding >= tonumber(ARGV[8]) then return 0 end
 if bytes > 0 and bytes + #ARGV[3] > tonumber(ARGV[9]) then return 0 end
 
--- The largest allocation first: a Redis without memory refuses here, before anything has changed.
+-- The largest allocation comes first: a Redis without memory refuses here, before anything has changed.
 redis.call('HSET', KEYS[5], 'payload', ARGV[3], 'bytes', #ARGV[3], 'images', ARGV[4], 'attempts', 0, 'lease', 0,
   'limit', ARGV[12])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[5])

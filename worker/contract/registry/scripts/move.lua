@@ -1,8 +1,8 @@
--- KEYS: aliases, moves, model of the version, tally of the version, fence
+-- KEYS: aliases, moves, model of the version, service counts of the version, fence
 -- ARGV: version, live expected, baseline, action, who, reason, moves kept, fence token or '',
---       watch ('1' or '')
--- Makes a version live. Returns 1 done, 0 it is live already, -1 another is live than expected, -2 there is no such
--- version, -3 the fence is lost. The baseline's aliases are stored as that word: each release ships its own.
+--       canary ('1' or '')
+-- Makes a version live. Returns 1 done, 0 it is live already, -1 another version is live than expected, -2 there is no
+-- such version, -3 the fence is lost. Aliases store the baseline as that word, because each release ships its own.
 local function stored(version) return version == ARGV[3] and 'baseline' or version end
 if ARGV[8] ~= '' and redis.call('GET', KEYS[5]) ~= ARGV[8] then return -3 end
 local live = redis.call('HGET', KEYS[1], 'live')
@@ -11,9 +11,9 @@ if live == ARGV[1] then return 0 end
 if live ~= ARGV[2] then return -1 end
 if ARGV[1] ~= ARGV[3] and redis.call('EXISTS', KEYS[3]) == 0 then return -2 end
 
-pass_memory_limit()  -- whoever runs out of memory must still be able to roll back
+pass_memory_limit()  -- a rollback must also work when memory has run out
 redis.call('HSET', KEYS[1], 'live', stored(ARGV[1]), 'previous', stored(live))
--- Only a promotion is watched: were a rollback, two versions could roll each other back for ever.
+-- Only a promotion makes a canary. If a rollback did, two versions could roll each other back for ever.
 if ARGV[9] == '1' then
   redis.call('HSET', KEYS[1], 'watched', stored(ARGV[1]))
 else

@@ -1,12 +1,12 @@
 -- KEYS: model, models, aliases, fence
 -- ARGV: version, SHA-256 of the card, fence token or '', versions kept, prefix of models, then field, value, …
 -- Returns 1 published, 0 there already, -1 another content has this name, -2 the fence is lost.
--- The same version again is stored again: that mends one that was damaged.
+-- Stores the same version again too, which mends a damaged one.
 if ARGV[3] ~= '' and redis.call('GET', KEYS[4]) ~= ARGV[3] then return -2 end
 local known = redis.call('HGET', KEYS[1], 'sha256')
 if known and known ~= ARGV[2] then return -1 end
 
--- The largest allocation first: a Redis without memory refuses here, before anything has changed.
+-- The largest allocation comes first: a Redis without memory refuses here, before anything has changed.
 redis.call('HSET', KEYS[1], 'sha256', ARGV[2], unpack(ARGV, 6))
 redis.call('HSETNX', KEYS[1], 'published', now)
 redis.call('ZADD', KEYS[2], 'NX', now, ARGV[1])

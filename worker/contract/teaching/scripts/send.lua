@@ -1,7 +1,7 @@
 -- KEYS: inbox, taught, keeper
--- ARGV: most that may wait, most that may be taught, then for each image: SHA-256, record
--- Returns for each image the label that it had before, '-' for none; or 0 if too many wait, -1 if too many are taught.
--- All of them are sent, or none.
+-- ARGV: most changes that may wait, most taught images, then for each image: SHA-256, record
+-- Puts all changes into the inbox or none. Returns the label that each image had before, '-' for none; or 0 if too many
+-- changes wait, -1 if there would be too many taught images.
 local fresh, coming = 0, 0
 for i = 3, #ARGV, 2 do
   if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 0 then
@@ -13,14 +13,14 @@ local waiting = redis.call('HLEN', KEYS[1])
 if fresh > 0 and waiting + fresh > tonumber(ARGV[1]) then return 0 end
 if coming > 0 and redis.call('HLEN', KEYS[2]) + waiting + coming > tonumber(ARGV[2]) then return -1 end
 
--- Without a keeper nobody knows whether the folder still is as its account has it, so all is sent.
+-- Without a keeper nobody knows whether the folder still agrees with its account, so every change is sent.
 local kept = redis.call('EXISTS', KEYS[3]) == 1
 local before = {}
 for i = 3, #ARGV, 2 do
   local sha256, record = ARGV[i], ARGV[i + 1]
   local waits, known = redis.call('HGET', KEYS[1], sha256), redis.call('HGET', KEYS[2], sha256)
   local last = waits
-  if not waits or waits == record then last = known end  -- the same record: sent before, and its reply was lost
+  if not waits or waits == record then last = known end  -- the same record was sent before, and its reply was lost
   local label = last and last:sub(1, 1) or '-'
   table.insert(before, label)
   if label ~= record:sub(1, 1) or not (waits or kept) then redis.call('HSET', KEYS[1], sha256, record) end

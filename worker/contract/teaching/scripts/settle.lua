@@ -1,6 +1,6 @@
 -- KEYS: inbox, taught, changes
--- ARGV: for each image: SHA-256, the record that was settled ('' if none was), how it is kept now ('' if it is not)
--- A record that was replaced meanwhile waits on.
+-- ARGV: for each image: SHA-256, the settled record or '', the record of the image as kept now or ''
+-- A record that was replaced meanwhile stays in the inbox.
 pass_memory_limit()
 local changes = 0
 for i = 1, #ARGV, 3 do

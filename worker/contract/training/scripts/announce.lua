@@ -1,5 +1,5 @@
--- KEYS: those of its kind, and, if it has more to say, where
--- ARGV: name, ms after which it is forgotten, then what it says: field, value, …
+-- KEYS: trainers or schedulers, then the hash for its report, if it has one
+-- ARGV: name, ms until it is forgotten, then its report: field, value, …
 pass_memory_limit()
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])

@@ -1,7 +1,7 @@
 -- KEYS: current, trainings, training
--- ARGV: id, prefix of trainings, order, who, trainings kept
--- Returns the id of the open training: the one asked for, unless an earlier one has not ended.
--- What was asked for by this id before is not asked for again.
+-- ARGV: id, prefix of trainings, options as JSON, who, trainings kept
+-- Returns the id of the open training: the new one, unless an earlier one has not ended.
+-- An id that was used before changes nothing.
 if redis.call('EXISTS', KEYS[3]) == 1 then return ARGV[1] end
 local current = redis.call('GET', KEYS[1])
 if current then

@@ -1,6 +1,6 @@
 -- KEYS: schedule
 -- ARGV: cron, the time, unix seconds
--- Returns the time after which firings of this cron have not been handled.
+-- Returns the time since which nobody has handled the firings of this cron.
 local known = redis.call('HMGET', KEYS[1], 'cron', 'since')
 if known[1] == ARGV[1] and known[2] then return known[2] end
 pass_memory_limit()

@@ -1,6 +1,6 @@
 -- KEYS: current, lease
 -- ARGV: prefix of trainings
--- Returns the id of the training that is being cancelled, or nothing if none is open.
+-- Returns the id of the training that it cancels, or nothing if none is open.
 local id = redis.call('GET', KEYS[1])
 if not id then return false end
 local training = ARGV[1] .. id

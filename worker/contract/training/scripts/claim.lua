@@ -1,6 +1,6 @@
 -- KEYS: current, lease, token
 -- ARGV: prefix of trainings, holder, lease ms, attempts
--- Returns {id, token, order, attempt}, or nothing if there is nothing to do.
+-- Returns {id, token, options as JSON, attempt}, or nothing if there is nothing to do.
 local id = redis.call('GET', KEYS[1])
 if not id then return false end
 local training = ARGV[1] .. id
@@ -8,7 +8,7 @@ local state = redis.call('HGET', training, 'state')
 if (state ~= 'asked' and state ~= 'running') or redis.call('EXISTS', KEYS[2]) == 1 then return false end
 
 pass_memory_limit()
-if redis.call('HEXISTS', training, 'cancel') == 1 then  -- its trainer died before it heard
+if redis.call('HEXISTS', training, 'cancel') == 1 then  -- its trainer died before it knew
   redis.call('HSET', training, 'state', 'cancelled', 'ended', now)
   return false
 end

@@ -1,6 +1,6 @@
 -- KEYS: training, lease, seen
--- ARGV: token, state, then what is new of the training: field, value, …
--- Returns 1 noted, 0 it is not this trainer's any more.
+-- ARGV: token, state, then new fields of the training: field, value, …
+-- Returns 1 recorded, 0 another trainer has it.
 local record = redis.call('HMGET', KEYS[1], 'token', 'state')
 if record[1] ~= ARGV[1] or record[2] ~= 'running' then return 0 end
 pass_memory_limit()

@@ -1,6 +1,6 @@
 -- KEYS: training, lease
 -- ARGV: token
--- Returns 1 given back, 0 it is not this trainer's any more.
+-- Returns 1 given back, 0 another trainer has it.
 local record = redis.call('HMGET', KEYS[1], 'token', 'state')
 if record[1] ~= ARGV[1] or record[2] ~= 'running' then return 0 end
 pass_memory_limit()

@@ -1,6 +1,6 @@
 -- KEYS: training, lease
--- ARGV: token, lease ms, then what is new of the training: field, value, …
--- Returns 0 it is not this trainer's any more, 1 go on, 2 it is to be cancelled.
+-- ARGV: token, lease ms, then new fields of the training: field, value, …
+-- Returns 0 another trainer has it, 1 go on, 2 cancel.
 local record = redis.call('HMGET', KEYS[1], 'token', 'state')
 if record[1] ~= ARGV[1] or record[2] ~= 'running' then return 0 end
 pass_memory_limit()

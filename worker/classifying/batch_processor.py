@@ -1,4 +1,4 @@
-"""What a worker's classifying process does with one doorbell: claim, decode, classify, finish."""
+"""What the classifying process does when a doorbell rings: it claims a part of a batch and answers it."""
 
 import logging
 import secrets
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode, ImageError, ModelError
 from model.images.preprocess import preprocess
+from model.inference.classifier import Predictions
 from worker.classifying.canary import CanaryMonitor
-from worker.classifying.models import Models
+from worker.classifying.models import LoadedModel, Models
 from worker.contract.connection import retry_transient
 from worker.contract.doorbell import Doorbell
 from worker.contract.errors import UnknownFormat, WireError
@@ -20,26 +21,26 @@ from worker.contract.ledger import Claim, Ledger, Part, Verdict
 from worker.contract.wire import SIDE, Batch, Result
 
 TIMEOUT_SECONDS = 30.0
-"""How long a finished batch waits for a Redis that is away before its answers are given up and done again."""
+"""Time that a finished batch waits for Redis. Then its answers are dropped, and the batch is done again."""
 
-REFUSED_AGAIN_SECONDS = 5.0
-FAILED_AGAIN_SECONDS = 0.5
-"""Before a batch that was refused, or that failed, is tried again: long enough that no worker spins on it."""
+REFUSED_PAUSE_SECONDS = 5.0
+FAILED_PAUSE_SECONDS = 0.5
+"""Pauses before a batch that was refused, or that failed, is tried again. They keep workers from spinning on it."""
 
 _log = logging.getLogger(__name__)
 _Value = TypeVar("_Value")
 
 
-class Serving:
-    """The state of one classifying process.
+class BatchProcessor:
+    """Answers batches in one classifying process.
 
     Args:
-        ledger: where batches are claimed and finished.
-        doorbell: rung for the halves of a batch that was split.
-        models: gives the model that a job asks for.
-        canary: counts what it answers.
-        name: of this worker.
-        lease_seconds: how long a claim holds before it must have been renewed.
+        ledger: Ledger in which batches are claimed and finished.
+        doorbell: Doorbell that is rung for the halves of a batch that was split, and for a batch that is given back.
+        models: Models of this process.
+        canary: Canary monitor that observes what the models answer.
+        name: Name of this worker.
+        lease_seconds: Lifetime of a claim that nobody renews.
     """
 
     def __init__(
@@ -59,8 +60,17 @@ class Serving:
         self._name = name
         self._lease_seconds = lease_seconds
 
-    def serve(self, part: Part) -> None:
-        """Answer one part, if it still wants an answer. Returns without one only where another will give it."""
+    def process(self, part: Part) -> None:
+        """Answer a part, if it still needs an answer.
+
+        A part that this process cannot answer is given back, so that a worker tries it again.
+
+        Args:
+            part: Part of a batch that a doorbell named.
+
+        Raises:
+            Unreachable: Redis did not answer in time, or refuses.
+        """
         token = secrets.token_hex(8)
         claim = self._retry(
             lambda: self._ledger.claim(part, token=token, holder=self._name, lease_seconds=self._lease_seconds)
@@ -72,21 +82,21 @@ class Serving:
                 case Verdict.SPLIT:
                     self._split(claim)
                 case Verdict.QUARANTINE:
-                    self._finish(claim, self._failed(claim, _QUARANTINED))
+                    self._finish(claim, self._fail(claim, _QUARANTINED))
                 case Verdict.GONE | Verdict.BUSY:
                     pass
         except (ModelError, UnknownFormat) as fault:
-            # Not for this worker. Another version of the program, or of the model, may be served next door.
+            # Another worker may run another version of the program, or have a model that this one cannot load.
             problem = str(fault)
             _log.error("batch %s refused: %s", part.member, problem)
             self._retry(lambda: self._ledger.record_problem(part.job, problem))
-            self._release(part, refund=True, due_seconds=REFUSED_AGAIN_SECONDS)
+            self._release(part, refund=True, due_seconds=REFUSED_PAUSE_SECONDS)
         except SoftTimeLimitExceeded:
-            _log.error("batch %s took too long; it is given back", part.member)
+            _log.error("batch %s took too long; given back", part.member)
             self._release(part, refund=False)
         except Exception:
-            _log.exception("batch %s failed; it is given back", part.member)
-            self._release(part, refund=False, due_seconds=FAILED_AGAIN_SECONDS)
+            _log.exception("batch %s failed; given back", part.member)
+            self._release(part, refund=False, due_seconds=FAILED_PAUSE_SECONDS)
 
     def _answer(self, claim: Claim) -> Result:
         batch = Batch.from_wire(claim.payload)
@@ -97,7 +107,7 @@ class Serving:
             failures = {int(index): _BLANK for index in np.flatnonzero(~drawn)}
         else:
             images, failures = _decode(batch.images)
-        predictions = self._canary.classify(model, images, failures)
+        predictions = self._classify(model, images, failures)
         return Result(
             model=model.version,
             worker=self._name,
@@ -107,10 +117,19 @@ class Serving:
             failures=failures,
         )
 
-    def _failed(self, claim: Claim, failure: Failure) -> Result:
-        """Answer every image of a part with the same error row."""
+    def _classify(self, model: LoadedModel, images: NDArray[np.uint8], failures: dict[int, Failure]) -> Predictions:
+        try:
+            predictions = model.classifier.classify(images)
+        except Exception:
+            self._canary.observe_error(model.version, len(images) - len(failures))
+            raise
+        self._canary.observe(model.version, images, predictions, failures)
+        return predictions
+
+    def _fail(self, claim: Claim, failure: Failure) -> Result:
+        """Return an answer that gives every image of a part the same error row."""
         count = len(claim.part)
-        _log.error("%s: all %d images are given up: %s", claim.part.member, count, failure.code)
+        _log.error("batch %s: gave up all %d images: %s", claim.part.member, count, failure.code)
         return Result(
             model="",
             worker=self._name,
@@ -126,7 +145,7 @@ class Serving:
         except UnknownFormat:
             raise
         except WireError:
-            self._finish(claim, self._failed(claim, _DAMAGED))
+            self._finish(claim, self._fail(claim, _DAMAGED))
             return
         middle = len(batch) // 2
         left, right = batch.part(0, middle), batch.part(middle, len(batch))
@@ -137,7 +156,7 @@ class Serving:
 
     def _finish(self, claim: Claim, result: Result) -> None:
         if not self._retry(lambda: self._ledger.finish(claim, result)):
-            _log.info("batch %s was answered by another in the meantime", claim.part.member)
+            _log.info("batch %s was answered by another worker in the meantime", claim.part.member)
 
     def _release(self, part: Part, *, refund: bool, due_seconds: float = 0.0) -> None:
         released = self._retry(
@@ -160,7 +179,14 @@ _QUARANTINED = Failure(
 
 
 def _decode(files: tuple[bytes, ...]) -> tuple[NDArray[np.uint8], dict[int, Failure]]:
-    """Decode and normalise each file by itself: (n, 28, 28), black where it failed, and the failures."""
+    """Decode and normalise each file on its own.
+
+    Args:
+        files: Contents of n image files.
+
+    Returns:
+        The images, uint8 (n, 28, 28), black where decoding failed; and the failures by index.
+    """
     images = np.zeros((len(files), SIDE, SIDE), np.uint8)
     failures: dict[int, Failure] = {}
     for index, file in enumerate(files):
@@ -171,7 +197,7 @@ def _decode(files: tuple[bytes, ...]) -> tuple[NDArray[np.uint8], dict[int, Fail
         except SoftTimeLimitExceeded:
             raise
         except Exception:
-            _log.exception("a fault of digitmill's own while decoding an image")
+            _log.exception("digitmill itself failed to decode an image")
             failures[index] = Failure(
                 FailureCode.INTERNAL, "digitmill itself failed on this image; the worker's log says how. Report it."
             )

@@ -1,6 +1,6 @@
 -- KEYS: keeper
--- ARGV: folder, ms; 0: no longer
--- Returns 1 if this folder is where what is taught is kept, 0 if it is another one.
+-- ARGV: folder, ms, or 0 to release
+-- Returns 1 if this folder keeps the taught images, 0 if another one does.
 local keeper = redis.call('GET', KEYS[1])
 if keeper and keeper ~= ARGV[1] then return 0 end
 pass_memory_limit()

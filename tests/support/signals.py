@@ -1,0 +1,21 @@
+"""Signals for the programs that tests start."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def ctrl_c_heard() -> Iterator[None]:
+    """Let programs that are started within this context hear Ctrl-C, even if this process ignores it.
+
+    A shell script that runs the tests in the background starts them with SIGINT ignored, and programs inherit that.
+    The digitmill that a test interrupts must not: a user's would not either.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,75 @@
+"""The thread in each trainer that reports it alive, rings for a waiting training, and keeps what users teach."""
+
+import logging
+import threading
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from model.errors import DigitmillError
+from worker.contract.connection import connect
+from worker.contract.doorbell import TRAIN_QUEUE, Doorbell
+from worker.contract.teaching import Teaching
+from worker.contract.training import Trainings
+from worker.trainer.taught_keeper import TaughtKeeper
+
+INTERVAL_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class TrainerHeartbeat(threading.Thread):
+    """Runs beside the thread that trains.
+
+    A training waits if its message was lost, or if its trainer died. Then this thread rings again.
+
+    Args:
+        url: URL of Redis.
+        doorbell: Doorbell that only this thread rings.
+        name: Name of the trainer.
+        data: Data folder of the trainer, which holds the taught images.
+    """
+
+    def __init__(self, url: str, doorbell: Doorbell, name: str, data: Path) -> None:
+        super().__init__(name="heartbeat", daemon=True)
+        self._client = connect(url)
+        self._trainings = Trainings(self._client)
+        self._keeper = TaughtKeeper(Teaching(self._client), data)
+        self._doorbell, self._trainer = doorbell, name
+        self._fault = ""
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Report, ring and keep every second until stopped. Wait while Redis is away."""
+        while True:
+            try:
+                self._trainings.announce(self._trainer)
+                if self._trainings.waiting() and not self._client.llen(TRAIN_QUEUE):
+                    self._doorbell.ring_trainer()
+                self._keep()
+            except (RedisError, DigitmillError) as fault:
+                _log.debug("heartbeat failed: %s", fault)
+            if self._stopping.wait(INTERVAL_SECONDS):
+                return
+
+    def _keep(self) -> None:
+        try:
+            while self._keeper.keep() and not self._stopping.is_set():
+                self._trainings.announce(self._trainer)
+        except DigitmillError as fault:
+            if str(fault) != self._fault:  # log it once, not every second
+                _log.error("%s", fault)
+            self._fault = str(fault)
+        else:
+            self._fault = ""
+
+    def stop(self) -> None:
+        """End the thread and remove the trainer from the list of live trainers."""
+        self._stopping.set()
+        if self.is_alive():
+            self.join(timeout=2 * INTERVAL_SECONDS)
+        try:
+            self._trainings.remove_trainer(self._trainer)
+            self._keeper.release()
+        except (RedisError, OSError) as fault:
+            _log.debug("not removed from the list of trainers: %s", fault)
