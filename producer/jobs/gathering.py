@@ -117,8 +117,10 @@ class Gatherer:
         # One step of the ledger stores the last answer and ends the job, so the state that it has now is final.
         state = self._call(self._ledger.job, self._job).state
         self._report_progress()
-        if state in (JobState.CANCELLED, JobState.FAILED):
-            raise JobFailed(f"Job {self._job} was {state}. Submit it again.")
+        if state is JobState.CANCELLED:
+            raise JobFailed(f"Job {self._job} was cancelled. Submit it again.")
+        if state is JobState.FAILED:
+            raise JobFailed(f"Job {self._job} has failed. Submit it again.")
         return state
 
     @property

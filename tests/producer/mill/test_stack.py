@@ -257,7 +257,8 @@ def test_a_killed_up_leaves_nothing_behind(
 ) -> None:
     """Server, worker and classifying process die with it, although the worker is busy."""
     (tmp_path / "slow.png").write_bytes(png(digits.images[0]) + b"MARK:hang")
-    with digitmill_up(tmp_path, PYTHONPATH=str(INJECTED)) as (up, _):
+    path = os.pathsep.join(filter(None, (str(INJECTED), os.environ.get("PYTHONPATH"))))
+    with digitmill_up(tmp_path, PYTHONPATH=path) as (up, _):
         mill = descendants(up.pid)
         assert len(mill) >= 3
         settings = replace(Settings.from_environment({}), data=tmp_path)
