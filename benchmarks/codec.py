@@ -64,7 +64,9 @@ class ResultBody:
 
 
 ENCODER = msgspec.msgpack.Encoder()
-BATCH, MANIFEST, RESULT = (msgspec.msgpack.Decoder(kind) for kind in (BatchBody, ManifestBody, ResultBody))
+BATCH = msgspec.msgpack.Decoder(BatchBody)
+MANIFEST = msgspec.msgpack.Decoder(ManifestBody)
+RESULT = msgspec.msgpack.Decoder(ResultBody)
 
 
 def encode_batch(batch: Batch) -> bytes:

@@ -1,0 +1,156 @@
+"""Records come back as they were, and whatever is not such a record is refused with the place of the fault."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.records import Damaged, OtherFormat, as_plain, from_json, from_msgpack, from_plain, to_json, to_msgpack
+
+FORMAT = 3
+
+
+class Part(NamedTuple):
+    """A record inside of a record."""
+
+    name: str
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A record with every kind of field that JSON can hold."""
+
+    number: int
+    flag: bool
+    parts: list[Part]
+    counts: dict[str, int]
+    pair: Part
+    anything: Any
+    optional: str | None = None
+    more: list[str] = field(default_factory=list)
+
+
+class Packed(NamedTuple):
+    """A record with the kinds of field that only msgpack can hold."""
+
+    data: bytes
+    names: list[bytes]
+    failures: dict[int, tuple[str, str]]
+
+
+# As `os.fsdecode` gives it: any text, and any bytes that are not UTF-8.
+texts = st.one_of(st.text(), st.binary().map(lambda data: data.decode("utf-8", "surrogateescape")))
+parts = st.builds(Part, texts, st.none() | st.floats(allow_nan=False, allow_infinity=False))
+wholes = st.builds(
+    Whole,
+    st.integers(),
+    st.booleans(),
+    st.lists(parts, max_size=3),
+    st.dictionaries(texts, st.integers(), max_size=3),
+    parts,
+    st.recursive(st.none() | st.booleans() | texts, lambda inner: st.lists(inner, max_size=2), max_leaves=4),
+    st.none() | texts,
+    st.lists(texts, max_size=3),
+)
+packed = st.builds(
+    Packed,
+    st.binary(),
+    st.lists(st.binary(), max_size=3),
+    st.dictionaries(st.integers(0, 9), st.tuples(texts, texts), max_size=3),
+)
+PLAIN: dict[str, Any] = {
+    "number": 1,
+    "flag": True,
+    "parts": [{"name": "a", "share": 0.5}],
+    "counts": {"a": 1},
+    "pair": {"name": "b"},
+    "anything": [1],
+}
+
+
+@given(wholes)
+def test_a_record_comes_back_from_json_as_it_was(whole: Whole) -> None:
+    """Down to the types of its parts, and with text that is not UTF-8."""
+    text = to_json(whole, format=FORMAT)
+    assert text.isascii()
+    back = from_json(Whole, text, format=FORMAT)
+    assert back == whole
+    assert type(back.pair) is Part
+    assert from_json(Whole, text.encode(), format=FORMAT) == whole
+    assert from_plain(Whole, as_plain(whole)) == whole
+
+
+@given(packed)
+def test_a_record_comes_back_from_msgpack_as_it_was(record: Packed) -> None:
+    """Bytes, keys that are numbers, pairs, and text that is not UTF-8."""
+    assert from_msgpack(Packed, to_msgpack(record._asdict(), version=FORMAT), version=FORMAT) == record
+
+
+def test_other_versions_may_know_more_or_fewer_fields() -> None:
+    """A key that the record does not have is ignored, and a field with a default may be missing."""
+    newer = PLAIN | {"added later": 1, "pair": {"name": "b", "added later": 1}}
+    assert from_plain(Whole, newer) == Whole(1, True, [Part("a", 0.5)], {"a": 1}, Part("b"), [1])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        ({"number": "1"}, "number: expected int, found '1'"),
+        ({"number": True}, "number: expected int, found True"),
+        ({"number": 1.0}, "number: expected int"),
+        ({"flag": 1}, "flag: expected bool"),
+        ({"parts": {}}, "parts: expected list"),
+        ({"parts": [{"name": "a", "share": "half"}]}, "parts: share: expected float, found 'half'"),
+        ({"parts": [["a", 0.5]]}, "parts: expected Part"),
+        ({"counts": {"a": None}}, "counts: expected int, found None"),
+        ({"counts": []}, "counts: expected dict"),
+        ({"pair": {}}, "pair: name is missing"),
+        ({"optional": 1}, "optional: expected str"),
+        ({"more": [1]}, "more: expected str, found 1"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_its_place(wrong: dict[str, Any], place: str) -> None:
+    """A truth value is not a number here, although Python takes it for one; a whole number may stand for a fraction."""
+    with pytest.raises(Damaged, match=place):
+        from_plain(Whole, PLAIN | wrong)
+
+
+@pytest.mark.parametrize("missing", ["number", "flag", "parts", "counts", "pair", "anything"])
+def test_a_missing_field_without_a_default_is_named(missing: str) -> None:
+    """The message says which."""
+    with pytest.raises(Damaged, match=f"{missing} is missing"):
+        from_plain(Whole, {name: value for name, value in PLAIN.items() if name != missing})
+
+
+@pytest.mark.parametrize("wrong", [[], ["a"], ["a", "b", "c"], ["a", 1], "ab"])
+def test_a_pair_has_two_texts(wrong: object) -> None:
+    """Neither more nor fewer, nor anything else."""
+    with pytest.raises(Damaged, match="failures"):
+        from_plain(Packed, {"data": b"", "names": [], "failures": {1: wrong}})
+
+
+@pytest.mark.parametrize("number", [FORMAT + 1, "3", True, None, 3.0, [[[[]]]]])
+def test_another_format_is_told_from_damage(number: object) -> None:
+    """Also where nothing else in the record is as it should be."""
+    with pytest.raises(OtherFormat):
+        from_json(Whole, to_json({"format": number}), format=FORMAT)
+    with pytest.raises(OtherFormat):
+        from_msgpack(Packed, msgpack.packb({"v": number}), version=FORMAT)
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{}", "1", "[" * 100_000, "9" * 5000, b"\xff\xfe", b"\x00"])
+def test_anything_but_json_of_a_record_is_refused(text: str | bytes) -> None:
+    """With the same exception, whatever it is."""
+    with pytest.raises(Damaged):
+        from_json(Whole, text, format=FORMAT)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_json_cannot_express_is_not_written(value: float) -> None:
+    """Other programs could not read it."""
+    with pytest.raises(ValueError, match="JSON"):
+        to_json(Part("a", value))
