@@ -39,7 +39,7 @@ from producer.mill.stack import Stack
 from worker.classifying.models import MAX_LOADED
 from worker.contract.ledger import JobRecord, Part, Window, new_job_identifier
 from worker.contract.registry import LIVE
-from worker.contract.wire import Batch, Manifest
+from worker.contract.wire import Batch, Manifest, Result
 from worker.settings import Settings
 
 BATCH = 512
@@ -202,7 +202,8 @@ def _load(url: str, settings: Settings, workers: int, started: Any, stop: Any, a
             sequence += 1
         parts = sorted(ledger.wait_for_notifications(job, 1.0))
         now = time.perf_counter()
-        for part, result in ledger.results(parts).items():
+        for part, encoded in ledger.results(parts).items():
+            result = Result.from_wire(encoded)
             right = np.allclose(result.confidences, expected[result.model][part.sequence % BLOCKS], atol=1e-5)
             answered.append(
                 AnsweredBatch(time.time(), now - sent.pop(part.sequence), bool(result.failures) or not right)

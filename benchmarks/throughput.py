@@ -95,7 +95,7 @@ def _through_queue(connection: Connection, source: Source, settings: Settings) -
     finished = gather_job(connection, job, order, source, settings)
     if finished.results.failures or len(finished.results) != source.total:
         sys.exit(f"{len(finished.results.failures)} images failed, so the figures would mean nothing")
-    return len(finished.results) / finished.run.seconds
+    return len(finished.results) / finished.info.seconds
 
 
 def _ceiling(images: NDArray[np.uint8], processes: int) -> float:

@@ -1,1 +1,1 @@
-"""What people touch: the command line, sources of images, the client of the queue, the report, the local stack."""
+"""What people touch: the command line, sources of images, jobs, reports, and the local stack."""

@@ -1,4 +1,4 @@
-"""Teaching: labelled images from a source, decoded and normalised as workers do it, on their way to the trainer."""
+"""Teaching: labelled images of a source, decoded and normalised as workers do it, on their way to the trainer."""
 
 import re
 import time
@@ -20,12 +20,14 @@ from worker.contract.teaching import BATCH, MAX_WAITING, LabelChange, Teaching
 from worker.contract.training import Trainings
 
 TIMEOUT_SECONDS = 60.0
-"""How long to wait for Redis, or for a trainer to make room in a full inbox."""
+"""Longest wait for Redis, or for a trainer to make room in a full inbox."""
 
 KEPT_SECONDS = 5.0
-"""How long to wait for a trainer to take what was sent, to say that it has; it looks every second."""
+"""Longest wait for a trainer to take what was sent. A trainer looks every second."""
 
-NOT_TAUGHT = Failure(FailureCode.MISSING, "It is not among what is taught; `digitmill teach --list --json` has all.")
+NOT_TAUGHT = Failure(
+    FailureCode.MISSING, "It is not among the taught images. `digitmill teach --list --json` lists them."
+)
 
 _BEGINNING = re.compile("[0-9a-f]{4,64}")
 _WHOLE = re.compile("[0-9a-f]{64}")
@@ -33,16 +35,16 @@ _WHOLE = re.compile("[0-9a-f]{64}")
 
 @dataclass(slots=True)
 class TeachingCounts:
-    """What became of the images that were to be taught, or removed.
+    """What became of the images that a user wanted to teach or remove.
 
     Attributes:
-        digits: how many of each digit are fit to be taught.
-        new: taught for the first time.
-        known: taught before, with the same label.
-        corrected: taught before, with another label.
-        removed: taught before, and no more.
-        unlabelled: passed over.
-        failures: why others could not be used, by name.
+        digits: Number of usable images of each digit.
+        new: Images taught for the first time.
+        known: Images taught before with the same label.
+        corrected: Images taught before with another label.
+        removed: Images taught before and removed now.
+        unlabelled: Images that were skipped because they have no label.
+        failures: Failures of images that cannot be used, by name.
     """
 
     digits: list[int] = field(default_factory=lambda: [0] * 10)
@@ -55,62 +57,62 @@ class TeachingCounts:
 
     @property
     def sent(self) -> int:
-        """Those that have reached Redis."""
+        """Number of changes that have reached Redis."""
         return self.new + self.known + self.corrected + self.removed
 
 
-def lessons(
-    source: Source, tally: TeachingCounts, *, digit: int | None = None, only_labelled: bool = False
+def label_changes(
+    source: Source, counts: TeachingCounts, *, digit: int | None = None, only_labelled: bool = False
 ) -> Iterator[LabelChange]:
-    """Give what there is to teach; what cannot be used is counted in `tally`.
+    """Yield a change for each image that can be taught, and count the others.
 
     Args:
-        source: of the images.
-        tally: counts.
-        digit: what all of them are, whatever their labels; None: as they are labelled.
-        only_labelled: pass over what has no label.
+        source: Images to teach.
+        counts: Counts to update.
+        digit: Label of all images, or None to use the label of each.
+        only_labelled: Whether to skip images without a label.
 
     Raises:
-        UsageError: there is something without a label that is not to be passed over.
+        UsageError: An image has no label and must not be skipped.
     """
     now = time.time()
     labels: dict[str, tuple[int, str]] = {}
     for image in source:
         label = image.label if digit is None else digit
         if label is None and only_labelled:
-            tally.unlabelled += 1
+            counts.unlabelled += 1
             continue
         try:
             pixels = _pixels(image.content)
         except ImageError as fault:
-            tally.failures[image.name] = fault.failure
+            counts.failures[image.name] = fault.failure
             continue
         if label is None:
             raise UsageError(
-                f"Nothing says which digit {image.name!r} is. Put the images into folders named 0 to 9, or give "
-                "--labels FILE.csv, or --label DIGIT if all are the same."
+                f"{image.name!r} has no label. Put the images into folders named 0 to 9, or give --labels FILE.csv, or "
+                "--label DIGIT if all images show the same digit."
             )
-        lesson = LabelChange.of(pixels, label, image.name, now)
-        other, name = labels.setdefault(lesson.sha256, (label, image.name))
+        change = LabelChange.of(pixels, label, image.name, now)
+        other, name = labels.setdefault(change.sha256, (label, image.name))
         if other != label:
-            tally.failures[image.name] = Failure(
+            counts.failures[image.name] = Failure(
                 FailureCode.CONTRADICTORY, f"It is the same image as {name!r}, taught as a {other}. Remove one of them."
             )
             continue
-        tally.digits[label] += 1
-        yield lesson
+        counts.digits[label] += 1
+        yield change
 
 
-def removals(teaching: Teaching, words: Iterable[str], tally: TeachingCounts) -> Iterator[LabelChange]:
-    """Give what there is to remove.
+def removals(teaching: Teaching, words: Iterable[str], counts: TeachingCounts) -> Iterator[LabelChange]:
+    """Yield a change for each image to remove, and count those that were never taught.
 
     Args:
-        teaching: to look up what is taught.
-        words: each an image, a folder or an archive of images that were taught, or the beginning of a SHA-256.
-        tally: counts.
+        teaching: Taught images in Redis.
+        words: Paths of taught images, or of folders or archives of them, and beginnings of their SHA-256.
+        counts: Counts to update.
 
     Raises:
-        UsageError: one is neither, or several images begin so.
+        UsageError: A word is neither a path nor the beginning of a SHA-256, or several images begin with it.
     """
     for word in words:
         if Path(word).exists():
@@ -118,48 +120,53 @@ def removals(teaching: Teaching, words: Iterable[str], tally: TeachingCounts) ->
                 try:
                     yield _removal(_sha256(image.name, image.content), image.name)
                 except ImageError as fault:
-                    tally.failures[image.name] = fault.failure
+                    counts.failures[image.name] = fault.failure
             continue
         if not _BEGINNING.fullmatch(word):
             raise UsageError(
                 f"{word!r} is neither a path nor the beginning of a SHA-256 (4 to 64 of 0 to 9 and a to f). "
-                "`digitmill teach --list --json` has all."
+                "`digitmill teach --list --json` lists all taught images."
             )
         found = teaching.find(word)
         if len(found) > 1:
-            raise UsageError(f"{len(found)} taught images begin with {word}. Give more of it.")
+            raise UsageError(f"{len(found)} taught images begin with {word}. Type more of the SHA-256.")
         if not found:
-            tally.failures[word] = NOT_TAUGHT
+            counts.failures[word] = NOT_TAUGHT
         for sha256 in found:
             yield _removal(sha256, word)
 
 
-def send(connection: Connection, lessons: Iterable[LabelChange], tally: TeachingCounts) -> None:
-    """Put lessons into the inbox, and count what became of them.
+def send(connection: Connection, changes: Iterable[LabelChange], counts: TeachingCounts) -> None:
+    """Put changes into the trainer's inbox, and count what they change.
+
+    Args:
+        connection: Connection to the mill.
+        changes: Changes to send.
+        counts: Counts to update.
 
     Raises:
-        NoWorkers: the inbox is full, and no trainer makes room.
-        UsageError: more images would be taught than are ever kept.
+        NoWorkers: The inbox is full, and no trainer makes room.
+        UsageError: More images would be taught than digitmill keeps.
         Unreachable: Redis does not answer.
     """
     teaching = Teaching(connection.client)
-    coming = iter(lessons)
-    while some := list(islice(coming, BATCH)):
-        for lesson, before in zip(some, _put(connection, teaching, some), strict=True):
-            if lesson.label is None:
-                tally.removed += before is not None
+    remaining = iter(changes)
+    while batch := list(islice(remaining, BATCH)):
+        for change, before in zip(batch, _put(connection, teaching, batch), strict=True):
+            if change.label is None:
+                counts.removed += before is not None
                 if before is None:
-                    tally.failures[lesson.name] = NOT_TAUGHT
+                    counts.failures[change.name] = NOT_TAUGHT
             elif before is None:
-                tally.new += 1
-            elif before == lesson.label:
-                tally.known += 1
+                counts.new += 1
+            elif before == change.label:
+                counts.known += 1
             else:
-                tally.corrected += 1
+                counts.corrected += 1
 
 
 def await_kept(connection: Connection) -> int:
-    """Give a trainer that runs the time to take what was sent; return how many changes wait still."""
+    """Give a running trainer time to take what was sent; return how many changes still wait."""
     teaching = Teaching(connection.client)
     trainers = Trainings(connection.client).trainers()
     deadline = time.monotonic() + KEPT_SECONDS
@@ -168,15 +175,20 @@ def await_kept(connection: Connection) -> int:
     return waiting
 
 
-def _put(connection: Connection, teaching: Teaching, some: list[LabelChange]) -> list[int | None]:
+def _put(connection: Connection, teaching: Teaching, changes: list[LabelChange]) -> list[int | None]:
+    """Send changes, waiting for room in the inbox; return the label that each image had before."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    while (before := connection.retry_transient(lambda: teaching.send(some), timeout=TIMEOUT_SECONDS)) is None:
+    while (before := connection.retry_transient(lambda: teaching.send(changes), timeout=TIMEOUT_SECONDS)) is None:
         trainers = connection.retry_transient(Trainings(connection.client).trainers, timeout=TIMEOUT_SECONDS)
-        if not trainers or time.monotonic() > deadline:
+        if not trainers:
             raise NoWorkers(
-                f"No more than {MAX_WAITING:,} taught images wait for a trainer, and "
-                f"{'the one that runs takes none; its log says why' if trainers else 'none is running'}. "
-                "Start one with `python -m worker.trainer`, then run this again: what is known is passed over."
+                f"The inbox is full: {MAX_WAITING:,} taught images wait, and no trainer is running. Start one with "
+                "`python -m worker.trainer`, then run this command again; it skips what is known."
+            )
+        if time.monotonic() > deadline:
+            raise NoWorkers(
+                f"The inbox is full: {MAX_WAITING:,} taught images wait, and the running trainer takes none. Read the "
+                "trainer's log for the reason, then run this command again; it skips what is known."
             )
         time.sleep(0.2)
     return before
@@ -189,7 +201,7 @@ def _pixels(content: ImageContent | Failure) -> NDArray[np.uint8]:
 
 
 def _sha256(name: str, content: ImageContent | Failure) -> str:
-    # A file of the trainer's folder says itself which one it is.
+    # The trainer names the files in its folder by their SHA-256.
     stem = Path(name).stem
     return stem if _WHOLE.fullmatch(stem) else fingerprint(_pixels(content))
 

@@ -1,12 +1,11 @@
-"""Real servers, real workers and real images for the tests; nothing is mocked."""
+"""Fixtures for all tests: real servers, real workers and real images, without mocks."""
 
 import io
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,50 +18,18 @@ from model.cards.card import BASELINE, MODEL, Card, read_file
 from model.data import sample_digits
 from model.data.digits import Digits
 from model.data.mnist import load_test
-from producer.mill.connection import Connection
-from producer.mill.finding import await_workers, open_mill
-from producer.mill.stack import Stack
-from worker.settings import Settings
+from tests.support.mill import Mill, StartMill
+from tests.support.mill import start_mill_in as start_in
 
 MNIST = os.environ.get("DIGITMILL_MNIST")
-INJECTED = Path(__file__).parent / "system" / "faults" / "injected"
-
-
-@dataclass(frozen=True)
-class Mill:
-    """A running mill of the tests: its processes, and a connection to it."""
-
-    stack: Stack
-    connection: Connection
-    settings: Settings
-
-    def worker_logs(self) -> str:
-        """Everything its workers have logged."""
-        return "".join(log.read_text(errors="replace") for log in sorted(self.stack.logs.glob("worker-*.log")))
-
-
-@contextmanager
-def _start(folder: Path, workers: int, **variables: str) -> Iterator[Mill]:
-    # What is tested is what these tests import, wherever that is.
-    path = os.pathsep.join(filter(None, (str(INJECTED), os.environ.get("PYTHONPATH"))))
-    environment = {"PYTHONPATH": path, **variables}
-    settings = replace(Settings.from_environment(variables), data=folder, redis_url=None)
-    with Stack(folder / "mill", workers, environment=environment) as stack:
-        connection = open_mill(stack.url, settings)
-        assert await_workers(connection, stack), "the workers did not get ready"
-        yield Mill(stack, connection, settings)
-        # An orderly end takes Celery two seconds; it is proven once, elsewhere.
-        for name, process in stack.supervisor.processes().items():
-            if name != "server":
-                os.kill(process, signal.SIGKILL)
 
 
 @pytest.fixture
-def start_mill(tmp_path: Path) -> Callable[..., AbstractContextManager[Mill]]:
-    """Start a mill of so many workers, with variables of their own; its workers know the images of `injected`."""
+def start_mill(tmp_path: Path) -> StartMill:
+    """Start a mill of this test's own."""
 
     def start(workers: int = 2, **variables: str) -> AbstractContextManager[Mill]:
-        return _start(tmp_path / "data", workers, **variables)
+        return start_in(tmp_path / "data", workers, **variables)
 
     return start
 
@@ -70,25 +37,25 @@ def start_mill(tmp_path: Path) -> Callable[..., AbstractContextManager[Mill]]:
 @pytest.fixture(scope="session")
 def start_mill_in() -> Callable[..., AbstractContextManager[Mill]]:
     """Start a mill in a folder, for fixtures that several tests share."""
-    return _start
+    return start_in
 
 
 @pytest.fixture(scope="session")
 def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
-    """One mill with two workers for all tests that do it no harm."""
-    with _start(tmp_path_factory.mktemp("mill"), 2) as running:
+    """One mill with two workers, shared by all tests that do not harm it."""
+    with start_in(tmp_path_factory.mktemp("mill"), 2) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def digits() -> Digits:
-    """Real handwritten digits with their labels: MNIST's test images, or scikit-learn's where it is not at hand."""
+    """Real handwritten digits with labels: MNIST's test images, or else those of scikit-learn."""
     return load_test(Path(MNIST)) if MNIST else sample_digits.load().train
 
 
 @pytest.fixture(scope="session")
 def variant() -> Callable[..., tuple[Card, dict[str, bytes]]]:
-    """Make another model of the baseline: the same weights at another temperature, so of other confidences."""
+    """Make another version of the baseline: its weights at another temperature, so with other confidences."""
     baseline = Card.read(BASELINE)
 
     def make(name: str = "variant", *, temperature: float = 2.0) -> tuple[Card, dict[str, bytes]]:
@@ -113,12 +80,12 @@ def png() -> Callable[[NDArray[np.uint8]], bytes]:
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[..., Any]:
-    """Wait until something is true; fail with its name if it does not come true in time."""
+    """Wait until a condition is true and return its value; fail with its name if that takes too long."""
 
     def wait(condition: Callable[[], Any], *, seconds: float = 15.0, what: str = "the condition") -> Any:
         deadline = time.monotonic() + seconds
         while not (value := condition()):
-            assert time.monotonic() < deadline, f"{what} did not come true within {seconds} s"
+            assert time.monotonic() < deadline, f"{what} is not true after {seconds} s"
             time.sleep(0.02)
         return value
 

@@ -1,1 +1,1 @@
-"""Jobs: sending batches, gathering answers, the journal."""
+"""Jobs: pack images into batches, send them, gather the answers, keep them in a journal."""

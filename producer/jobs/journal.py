@@ -1,8 +1,8 @@
-"""The journal of a job: every answer that its client has kept, on disk before Redis is told to forget it.
+"""The journal of a job: every answer that its client has kept, on disk before Redis may forget it.
 
-A file of msgpack records `[sequence, manifest, [[start, result], …]]`, one for each batch, in the order of arrival. A
-client that dies in mid-write leaves a torn last record; it is cut off when the journal is opened again, and the batch
-is still in Redis.
+The file has one msgpack record `[sequence, manifest, [result, …]]` for each batch, in the order of arrival. Manifest
+and results are the bytes of the wire format. A client that dies while it writes leaves a torn last record. Opening the
+journal again cuts that record off; Redis still has the batch.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, NamedTuple, Self
 
 import msgpack
 import numpy as np
@@ -30,9 +30,9 @@ class AnsweredBatch:
     """One batch and its answers.
 
     Attributes:
-        sequence: its number within the job.
-        manifest: names and labels of its images.
-        results: the answers to its parts, in the order of the images; one, unless the batch was split.
+        sequence: Number of the batch within its job.
+        manifest: Names and labels of the images.
+        results: Answers to the parts of the batch, in the order of the images. A batch that was not split has one.
     """
 
     sequence: int
@@ -45,33 +45,52 @@ class AnsweredBatch:
         return sum(map(len, self.results)) == len(self.manifest.names) - len(self.manifest.failures)
 
 
+class ReceivedBatch(NamedTuple):
+    """One batch and its answers as they came from Redis."""
+
+    sequence: int
+    manifest: Manifest
+    results: Sequence[bytes]  # in the wire format, in the order of the images
+
+    def decode(self) -> AnsweredBatch:
+        """Decode the answers.
+
+        Raises:
+            WireError: An answer is damaged, or has a format that this program does not read.
+        """
+        return AnsweredBatch(self.sequence, self.manifest, [Result.from_wire(result) for result in self.results])
+
+
 class Journal:
-    """The journal file of one job, for the one client that writes it; a context manager.
+    """The journal file of one job, open for the one client that writes it; a context manager.
 
     Args:
-        path: of the file; made with its folder if it is not there, continued if it is.
+        path: File to continue, or to create together with its folder.
+
+    Attributes:
+        path: The file.
+        batches: Batches in the journal, in the order of arrival: first those that the file had when it was opened.
 
     Raises:
-        DataError: the file is no journal.
-        UsageError: it cannot be written, or another client writes it.
+        DataError: The file is not a journal.
+        UsageError: The file cannot be written, or another process has it open.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _explained(path, "Make room there, or set DIGITMILL_DATA to another folder."):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("a+b")
+        self._file = _open(path)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            batches, intact = _read(path)
+            self.batches, intact = _read(path)
         except BlockingIOError:
             self._file.close()
-            raise UsageError(f"Another process is at work on job {path.stem}. Wait for it, or end it first.") from None
+            raise UsageError(
+                f"Another process is working on job {path.stem}. Wait until it ends, or stop it first."
+            ) from None
         except BaseException:
             self._file.close()
             raise
         self._file.truncate(intact)
-        self.kept = {batch.sequence for batch in batches}
 
     def __enter__(self) -> Self:
         return self
@@ -79,39 +98,56 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # Closing tries again to write what the disk had no room for.
         with contextlib.suppress(OSError) if kind else contextlib.nullcontext():
-            self._file.close()  # tries again to write what the disk had no room for
+            self._file.close()
 
-    def keep(self, batches: Sequence[AnsweredBatch]) -> None:
-        """Write batches, and return when they are on the disk.
+    def keep(self, received: Sequence[ReceivedBatch]) -> list[AnsweredBatch]:
+        """Write batches, and return them decoded when they are on the disk.
 
         Raises:
-            UsageError: the disk is full.
+            UsageError: The disk is full.
+            WireError: An answer is damaged. Nothing is written then.
         """
-        with _explained(self.path, f"Make room there; then `digitmill resume {self.path.stem}` goes on."):
-            for batch in batches:
-                record = [batch.sequence, batch.manifest.to_wire(), [result.to_wire() for result in batch.results]]
-                self._file.write(msgpack.packb(record))
+        if not received:
+            return []
+        batches = [batch.decode() for batch in received]
+        with _explain_fault(self.path, f"Free some space there, then run `digitmill resume {self.path.stem}`."):
+            for sequence, manifest, results in received:
+                self._file.write(msgpack.packb([sequence, manifest.to_wire(), results]))
             self._file.flush()
             os.fsync(self._file.fileno())
-        self.kept |= {batch.sequence for batch in batches}
+        self.batches += batches
+        return batches
 
-    def batches(self) -> list[AnsweredBatch]:
-        """Read back all that is kept."""
-        return read_journal(self.path)
+
+def create_journal(path: Path) -> None:
+    """Create an empty journal and its folder.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    _open(path).close()
 
 
 def read_journal(path: Path) -> list[AnsweredBatch]:
-    """Read what a client has kept, also while it is still at it.
+    """Return the batches of a journal, which its client may be writing.
 
     Raises:
-        DataError: the file is no journal.
+        DataError: The file is not a journal.
     """
-    return _read(path)[0]
+    batches, _ = _read(path)
+    return batches
+
+
+def _open(path: Path) -> BinaryIO:
+    with _explain_fault(path, "Free some space there, or set DIGITMILL_DATA to another folder."):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+b")
 
 
 @contextlib.contextmanager
-def _explained(path: Path, remedy: str) -> Iterator[None]:
+def _explain_fault(path: Path, remedy: str) -> Iterator[None]:
     try:
         yield
     except OSError as fault:
@@ -131,15 +167,14 @@ def _read(path: Path) -> tuple[list[AnsweredBatch], int]:
                 return batches, intact
             match record:
                 case [int(sequence), bytes(manifest), list(results)]:
-                    parts = [Result.from_wire(result) for result in results]
-                    batches.append(AnsweredBatch(sequence, Manifest.from_wire(manifest), parts))
+                    batches.append(ReceivedBatch(sequence, Manifest.from_wire(manifest), results).decode())
                 case _:
-                    raise DataError(f"{path} is no journal of a job. Move it away.")
+                    raise DataError(f"{path} is not the journal of a job. Move it away.")
             intact = unpacker.tell()
 
 
 def merge(batches: Sequence[AnsweredBatch]) -> Results:
-    """Lay batches out as columns, in the order of submission."""
+    """Return the answers of batches as columns, in the order of submission."""
     ordered = sorted(batches, key=lambda batch: batch.sequence)
     names = [name for batch in ordered for name in batch.manifest.names]
     labels = [NONE if label is None else label for batch in ordered for label in batch.manifest.labels]
@@ -147,25 +182,25 @@ def merge(batches: Sequence[AnsweredBatch]) -> Results:
     confidences = np.full(len(names), np.nan, np.float32)
     wanted = any(result.probabilities is not None for batch in ordered for result in batch.results)
     probabilities = np.full((len(names), 10), np.nan, np.float32) if wanted else None
-    models = [""] * len(names)
+    models = np.full(len(names), "", np.object_)
     failures: dict[int, Failure] = {}
 
     start = 0
     for batch in ordered:
         failed_at_source = batch.manifest.failures
-        rows = np.array(
-            [start + row for row in range(len(batch.manifest.names)) if row not in failed_at_source], np.intp
-        )
         failures.update({start + row: failure for row, failure in failed_at_source.items()})
-        start += len(batch.manifest.names)
+        stop = start + len(batch.manifest.names)
+        rows = np.arange(start, stop)
+        if failed_at_source:
+            rows = np.delete(rows, list(failed_at_source))  # the workers never saw these
+        start = stop
         for result in batch.results:
             here, rows = rows[: len(result)], rows[len(result) :]
             digits[here] = result.digits
             confidences[here] = result.confidences
             if probabilities is not None and result.probabilities is not None:
                 probabilities[here] = result.probabilities
-            for row in here:
-                models[row] = result.model
+            models[here] = result.model
             failures.update({int(here[index]): failure for index, failure in result.failures.items()})
     failed = sorted(failures)
     digits[failed] = NONE
@@ -178,6 +213,6 @@ def merge(batches: Sequence[AnsweredBatch]) -> Results:
         digits=digits,
         confidences=confidences,
         probabilities=probabilities,
-        models=models,
+        models=models.tolist(),
         failures={row: failures[row] for row in failed},
     )

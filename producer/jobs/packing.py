@@ -1,4 +1,4 @@
-"""Packing images into batches: each big enough to be worth a message, small enough to take a worker 10 to 50 ms."""
+"""Packing images into batches. Each is worth a message, and takes a worker 10 to 50 ms."""
 
 from collections.abc import Iterable, Iterator
 
@@ -16,21 +16,20 @@ FILES = 128
 """About 20 ms of one core for small files, decoding included (benchmarks/throughput.py)."""
 
 BYTES = 1024 * 1024
-"""A batch is closed once it holds so much; one larger file travels alone."""
+"""Most bytes of files in one batch. A larger file travels alone."""
 
 
 def pack(
     images: Iterable[SourceImage], *, batch_size: int | None = None, probabilities: bool = False
 ) -> Iterator[tuple[Batch, Manifest]]:
-    """Pack images in their order; every image is in exactly one manifest.
+    """Pack images in their order. Every image is in exactly one manifest.
 
-    Raw arrays and encoded files never share a batch. An image that could not be read takes a place in the manifest
-    alone.
+    Raw arrays and encoded files never share a batch. An image that could not be read is in the manifest only.
 
     Args:
-        images: as a source gives them.
-        batch_size: most images in one batch; by default what suits their kind.
-        probabilities: ask for the ten probabilities of each image.
+        images: Images of a source.
+        batch_size: Largest number of images in one batch; by default `RAW_IMAGES` or `FILES`.
+        probabilities: Whether to ask for the ten probabilities of each image.
     """
     open_batch = _OpenBatch(batch_size, probabilities)
     for image in images:
@@ -56,15 +55,15 @@ class _OpenBatch:
         self._failures: dict[int, Failure] = {}
 
     def takes(self, image: SourceImage) -> bool:
-        """Whether there is room for this image, and it is of the same kind as the others."""
+        """Whether the batch has room for this image, and the image is of the same kind as the others."""
         content = image.content
         if not self.names:
             return True
         if isinstance(content, bytes):
-            most = self._batch_size or FILES
-            return not self._raw and len(self.names) < most and self._bytes + len(content) <= BYTES
-        most = self._batch_size or (FILES if self._files else RAW_IMAGES)
-        return len(self.names) < most and not (self._files and isinstance(content, np.ndarray))
+            max_images = self._batch_size or FILES
+            return not self._raw and len(self.names) < max_images and self._bytes + len(content) <= BYTES
+        max_images = self._batch_size or (FILES if self._files else RAW_IMAGES)
+        return len(self.names) < max_images and not (self._files and isinstance(content, np.ndarray))
 
     def add(self, image: SourceImage) -> None:
         content = image.content

@@ -1,4 +1,4 @@
-"""What a job gave, as columns: one row for every image submitted, in the order of submission."""
+"""The results of a job, as columns: one row for each submitted image, in the order of submission."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,28 +9,28 @@ from numpy.typing import NDArray
 from model.errors import Failure
 
 NONE = -1
-"""In the columns `labels` and `digits`: there is none."""
+"""In the columns `labels` and `digits`: the image has no label, or no digit."""
 
 
 class TimelinePoint(NamedTuple):
-    """How far the job was at one moment."""
+    """Progress of a job at one moment."""
 
     seconds: float  # since the job started
-    images: int  # answered by then, failed ones included
+    images: int  # answered by then, including failed ones
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Every image of a job and its answer; all columns have the length n, in the order of submission.
+    """Every image of a job and its answer. All columns have length n and the order of submission.
 
     Attributes:
-        names: path relative to the source, archive member, or index: what the user knows the image by.
-        labels: int8 (n,), the true digit 0 to 9, or `NONE`.
-        digits: int8 (n,), the predicted digit 0 to 9, or `NONE` where the image failed.
+        names: Path relative to the source, archive member, or index: the name by which the user knows the image.
+        labels: int8 (n,), true digit 0 to 9, or `NONE`.
+        digits: int8 (n,), predicted digit 0 to 9, or `NONE` where the image failed.
         confidences: float32 (n,), probability of the predicted digit, 0 to 1; NaN where the image failed.
-        probabilities: float32 (n, 10), NaN rows where failed; None unless they were asked for.
-        models: for each image the version of the model that classified it; "" where it failed before reaching one.
-        failures: for each failed image its index and why. `digits[i] == NONE` exactly where `i in failures`.
+        probabilities: float32 (n, 10), with NaN rows where the image failed; None unless the job asked for them.
+        models: Version of the model that classified each image; "" where the image failed before it reached one.
+        failures: Failure of each failed image, by index. `digits[i] == NONE` exactly where `i in failures`.
     """
 
     names: list[str]
@@ -50,13 +50,13 @@ class JobInfo:
     """The circumstances of a job.
 
     Attributes:
-        job: its id.
-        source: what was submitted, in words ("mnist", "/data/scans").
-        state: how it ended; one of the job states of the ledger.
-        started: unix time, seconds.
-        seconds: from the first image packed to the last answer kept.
-        timeline: progress, by time; for the throughput plot.
-        workers: images answered per worker process.
+        job: Identifier of the job.
+        source: What was submitted, in words ("mnist", "/data/scans").
+        state: State in which the job ended; one of the ledger's job states.
+        started: Unix time, seconds.
+        seconds: Seconds from the first packed image to the last kept answer.
+        timeline: Progress by time, for the throughput plot.
+        workers: Number of images that each worker process answered.
     """
 
     job: str

@@ -1,11 +1,11 @@
-"""A job from its source to its report: the steps that `submit`, `resume`, `demo` and the benchmarks share."""
+"""A job from its source to its results: the steps that `submit`, `resume`, `demo` and the benchmarks share."""
 
 import contextlib
 import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from model.cards.card import Card
 from model.data.mnist import load_test
 from model.errors import DataError, ModelError, UsageError
 from model.inference.review import REVIEW_BELOW
-from producer.jobs.client import Gathering, JobProgress, collect, submit_detached, window_for
-from producer.jobs.journal import Journal, merge, read_journal
+from producer.jobs.gathering import Gatherer, gather_detached
+from producer.jobs.journal import Journal, create_journal, merge, read_journal
 from producer.jobs.packing import pack
 from producer.jobs.results import JobInfo, Results
+from producer.jobs.sending import ProgressCallback, ignore_progress, send_detached, window_for
 from producer.mill.connection import Connection
 from producer.sources import Source, mnist_source, open_source
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable
@@ -31,19 +32,19 @@ MNIST = "mnist"
 
 @dataclass(frozen=True, slots=True)
 class SubmitOptions:
-    """What is to be submitted, and how; kept on the job's record, so that it can be resumed.
+    """What to submit, and how. The job's record keeps it, so that the job can be resumed.
 
     Attributes:
-        path: absolute path of a folder, file or archive, or the word `mnist`; "" for images that were given one by
-            one, which nobody reads again: such a job is not resumed.
-        labels: where true labels come from: `auto`, `folder`, `none`, or the path of a CSV file.
-        include: globs, one of which an image's name must match, if there are any.
-        exclude: globs, none of which it may match.
-        batch_size: most images in one batch, or None for what suits.
-        probabilities: ask for the ten probabilities of each image.
-        model: a version or what the registry takes for one, or `live` to follow promotions, or None for the version
-            that is live at the start.
-        min_confidence: below it an image is listed for review; None: none is.
+        path: Absolute path of a folder, file or archive, or the word `mnist`; "" for images that were given one by
+            one. Such a job cannot be resumed, because nothing can read the images again.
+        labels: Source of the true labels: `auto`, `folder`, `none`, or the path of a CSV file.
+        include: Globs. If there are any, only images that match one are submitted.
+        exclude: Globs. Images that match one are not submitted.
+        batch_size: Largest number of images in one batch, or None for the default of their kind.
+        probabilities: Whether to ask for the ten probabilities of each image.
+        model: Version, or another word that the registry resolves; `live` to follow promotions; or None for the
+            version that is live when the job starts.
+        min_confidence: Images with a lower confidence are listed for review; None lists none.
     """
 
     path: str
@@ -57,7 +58,7 @@ class SubmitOptions:
 
     @classmethod
     def from_record(cls, record: JobRecord) -> "SubmitOptions":
-        """Read back what `asdict` wrote on a record."""
+        """Return the options that `asdict` wrote to a job's record."""
         options: dict[str, Any] = {**record.options}
         options["include"], options["exclude"] = tuple(options["include"]), tuple(options["exclude"])
         return cls(**options)
@@ -65,106 +66,126 @@ class SubmitOptions:
 
 @dataclass(frozen=True, slots=True)
 class FinishedJob:
-    """A job that has ended, with all that a report needs.
+    """A job that has ended, with everything that a report needs.
 
     Attributes:
-        results: its answers.
-        run: how it went.
-        card: of the model that answered most, or None if it is not to be had any more.
+        results: Answers of the job.
+        info: Circumstances of the job.
+        card: Card of the model that answered most images, or None if the registry does not have it any more.
     """
 
     results: Results
-    run: JobInfo
+    info: JobInfo
     card: Card | None
 
 
-def open_order(order: SubmitOptions, settings: Settings) -> Source:
-    """Open the source that an order names.
+def open_submitted(options: SubmitOptions, settings: Settings) -> Source:
+    """Open the source that submit options name.
 
     Raises:
-        UsageError: it cannot be read as asked.
-        DataError: MNIST is asked for and cannot be had.
+        UsageError: The source cannot be opened.
+        DataError: MNIST is asked for, and can be neither found nor downloaded.
     """
-    if not order.path:
-        raise UsageError("The images were given one by one, so nobody can read them again. Classify them again.")
-    if order.path == MNIST:
+    if not options.path:
+        raise UsageError(
+            "This job cannot be resumed, because its images were given one by one. Classify the images again."
+        )
+    if options.path == MNIST:
         try:
             test = load_test(settings.mnist, cache=settings.cache, download=not settings.offline)
         except DataError as fault:
             raise DataError(f"{fault} The variable DIGITMILL_MNIST names the folder.") from None
         return mnist_source(test.images, test.labels)
-    return open_source(order.path, labels=order.labels, include=order.include, exclude=order.exclude)
+    return open_source(options.path, labels=options.labels, include=options.include, exclude=options.exclude)
 
 
 def create_job(
-    connection: Connection, order: SubmitOptions, description: str, settings: Settings, *, detached: bool
+    connection: Connection, options: SubmitOptions, description: str, settings: Settings, *, detached: bool
 ) -> str:
-    """Write a new job's record; return its identifier.
+    """Create a job; return its identifier.
+
+    Args:
+        connection: Connection to the mill.
+        options: What to submit, and how.
+        description: Source of the images, in words.
+        settings: Settings of this process.
+        detached: Whether the client leaves before the answers are there. Such a job has no journal.
 
     Raises:
-        UsageError: no such model, or its journal cannot be written.
+        UsageError: The model does not exist, or the journal cannot be written.
         Unreachable: Redis does not answer.
     """
     prune_journals(settings)
     identifier = new_job_identifier()
+    path = journal_path(settings, identifier)
     record = JobRecord(
         source=description,
-        model=_resolve_model(connection, order.model),
+        model=_resolve_model(connection, options.model),
         client=f"{socket.gethostname()}-{os.getpid()}",
-        options=asdict(order),
-        folder="" if detached else str(journal_path(settings, identifier)),
+        options=asdict(options),
+        folder="" if detached else str(path),
     )
     if not detached:
-        # No job without its journal: one that cannot be kept should be refused, not begun.
-        with Journal(journal_path(settings, identifier)):
-            pass
+        create_journal(path)  # first, so that a job whose journal cannot be written does not exist
     connection.retry_transient(lambda: connection.ledger.create(identifier, record), timeout=TIMEOUT_SECONDS)
     return identifier
 
 
 def _resolve_model(connection: Connection, asked: str | None) -> str:
-    """Return the version that a job is pinned to, from its first batch to its last; or `live`, to follow promotions."""
+    """Return the version that classifies every batch of a job, or `live` if the job follows promotions."""
     if asked == LIVE:
         return LIVE
     return connection.retry_transient(lambda: connection.registry.resolve(asked or LIVE), timeout=TIMEOUT_SECONDS)
 
 
 def journal_path(settings: Settings, job: str) -> Path:
-    """Return where the answers of a job submitted from here are kept."""
+    """Return the path of the journal of a job that was submitted from this machine."""
     return settings.data / "jobs" / f"{job}.journal"
 
 
 def gather_job(
     connection: Connection,
     job: str,
-    order: SubmitOptions,
+    options: SubmitOptions,
     source: Source,
     settings: Settings,
     *,
     timeout: float = TIMEOUT_SECONDS,
-    on_progress: Callable[[JobProgress], None] = lambda _: None,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> FinishedJob:
-    """Send a job's images, or those that are still missing, and gather all answers. Ctrl-C cancels the job.
+    """Send a job's images, or those that are missing, and gather all answers. Ctrl-C cancels the job.
+
+    Args:
+        connection: Connection to the mill.
+        job: Identifier of the job. Its record exists.
+        options: What was submitted, and how.
+        source: Images of the job.
+        settings: Settings of this process.
+        timeout: Seconds without any worker, or without Redis, after which to give up.
+        on_progress: Progress callback, called several times a second.
 
     Raises:
-        JobFailed, NoWorkers, Unreachable: as `Gathering.run`.
-        UsageError: the journal cannot be written.
+        JobFailed: The job was cancelled, or it is resumed and its source has changed.
+        NoWorkers: No worker was running for `timeout` seconds.
+        Unreachable: Redis did not answer for `timeout` seconds.
+        UsageError: The journal cannot be written.
     """
     started = time.time()
-    with Journal(journal_path(settings, job)) as journal, _ending_in_order(connection, job, order):
-        resumed = bool(journal.kept)
-        gathering = Gathering(connection, job, journal, timeout=timeout, on_progress=on_progress)
+    with Journal(journal_path(settings, job)) as journal, _cancelled_by_interrupt(connection, job, options):
+        resumed = bool(journal.batches)
         workers = connection.retry_transient(connection.ledger.workers, timeout=timeout)
-        batches = pack(source, batch_size=order.batch_size, probabilities=order.probabilities)
-        state = gathering.run(batches, window_for(len(workers)))
-        seconds, timeline = gathering.seconds, gathering.timeline
-        results = merge(journal.batches())
+        gatherer = Gatherer(
+            connection, job, journal, window_for(len(workers)), timeout=timeout, on_progress=on_progress
+        )
+        state = gatherer.run(pack(source, batch_size=options.batch_size, probabilities=options.probabilities))
+        seconds, timeline = gatherer.seconds, gatherer.timeline
+        results = merge(journal.batches)
         if resumed:
-            # Not this client's time alone: it took all of the job's to answer all of its images.
+            # All images took the time of the whole job, not only that of this client.
             status = connection.retry_transient(lambda: connection.ledger.job(job), timeout=timeout)
             started, seconds, timeline = status.created, _seconds(status), []
-    run = JobInfo(job, source.description, state, started, seconds, timeline, dict(gathering.workers))
-    return FinishedJob(results, run, _card_of(connection, results))
+    info = JobInfo(job, source.description, state, started, seconds, timeline, dict(gatherer.workers))
+    return FinishedJob(results, info, _card_of(connection, results))
 
 
 def _card_of(connection: Connection, results: Results) -> Card | None:
@@ -174,88 +195,109 @@ def _card_of(connection: Connection, results: Results) -> Card | None:
     [(version, _)] = versions.most_common(1)
     try:
         return connection.retry_transient(lambda: connection.registry.card(version), timeout=TIMEOUT_SECONDS)
-    except (ModelError, Unreachable):  # the answers are here: a report without a card is better than none
+    except (ModelError, Unreachable):  # a report without a card is better than none
         return None
 
 
 def _seconds(status: JobStatus) -> float:
-    """From a job's creation to its end."""
+    """Return the seconds from a job's creation to its end."""
     return (status.ended or status.created) - status.created
 
 
 def send_job(
     connection: Connection,
     job: str,
-    order: SubmitOptions,
+    options: SubmitOptions,
     source: Source,
     *,
     timeout: float = TIMEOUT_SECONDS,
-    on_progress: Callable[[JobProgress], None] = lambda _: None,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> JobState:
     """Send a detached job's images and leave. Ctrl-C cancels the job.
 
+    Args:
+        connection: Connection to the mill.
+        job: Identifier of the job. Its record exists.
+        options: What was submitted, and how.
+        source: Images of the job.
+        timeout: Seconds without any worker, or without Redis, after which to give up.
+        on_progress: Progress callback, called after each batch.
+
     Raises:
-        JobFailed, NoWorkers, Unreachable: as `Gathering.run`.
+        JobFailed: The job was cancelled, or it is resumed and its source has changed.
+        NoWorkers: The window stayed full, and no worker was running, for `timeout` seconds.
+        Unreachable: Redis did not answer for `timeout` seconds.
     """
-    with _ending_in_order(connection, job, order):
+    with _cancelled_by_interrupt(connection, job, options):
         workers = connection.retry_transient(connection.ledger.workers, timeout=timeout)
-        batches = pack(source, batch_size=order.batch_size, probabilities=order.probabilities)
-        return submit_detached(
+        batches = pack(source, batch_size=options.batch_size, probabilities=options.probabilities)
+        return send_detached(
             connection, job, batches, window_for(len(workers)), timeout=timeout, on_progress=on_progress
         )
 
 
 @contextlib.contextmanager
-def _ending_in_order(connection: Connection, job: str, order: SubmitOptions) -> Iterator[None]:
-    """Cancel the job when its client is interrupted; say how it goes on when Redis or all workers are lost."""
+def _cancelled_by_interrupt(connection: Connection, job: str, options: SubmitOptions) -> Iterator[None]:
+    """Cancel the job when its client is interrupted; name the way to resume it when Redis or all workers are lost."""
     try:
         yield
     except KeyboardInterrupt:
-        with contextlib.suppress(Exception):  # what counts now is to stop
+        with contextlib.suppress(Exception):  # stopping matters more now
             connection.ledger.cancel(job)
             raise KeyboardInterrupt(f"job {job} is cancelled") from None
         raise
     except (Unreachable, NoWorkers) as fault:
-        if order.path:
-            raise type(fault)(f"{fault} Then `digitmill resume {job}` goes on where this stopped.") from fault
-        with contextlib.suppress(Exception):  # it may not be there to be told
+        if options.path:
+            raise type(fault)(f"{fault} Then run `digitmill resume {job}` to continue.") from fault
+        with contextlib.suppress(Exception):  # Redis may be away
             connection.ledger.cancel(job)
         raise
 
 
 def collect_job(connection: Connection, status: JobStatus, settings: Settings) -> FinishedJob:
-    """Read the answers of a job that has ended: those its client kept on this machine, and those still in Redis.
+    """Return the answers of a job that has ended: those in its journal on this machine, and those in Redis.
+
+    Args:
+        connection: Connection to the mill.
+        status: Status of the job.
+        settings: Settings of this process.
 
     Raises:
-        JobFailed: it has not ended.
-        DataError: some of its answers were kept on another machine, or are gone.
+        JobFailed: The job has not ended.
+        DataError: Some answers are on another machine, or have expired.
+        Unreachable: Redis does not answer.
     """
     job = status.identifier
     if not status.state.ended:
-        raise JobFailed(f"Job {job} is {status.state}. `digitmill wait {job}` waits for it.")
-    batches = {batch.sequence: batch for batch in collect(connection, job, timeout=TIMEOUT_SECONDS)}
-    if journal_path(settings, job).exists():
-        batches |= {batch.sequence: batch for batch in read_journal(journal_path(settings, job))}
+        raise JobFailed(f"Job {job} is {status.state}. Run `digitmill wait {job}` first.")
+    batches = {batch.sequence: batch for batch in gather_detached(connection, job, timeout=TIMEOUT_SECONDS)}
+    path = journal_path(settings, job)
+    if path.exists():
+        batches |= {batch.sequence: batch for batch in read_journal(path)}
     results = merge(list(batches.values()))
     if len(results) != status.images and status.state is not JobState.CANCELLED:
-        where = (
-            f"; its client {status.record.client} has kept the others in {status.record.folder}. Run "
-            f"`digitmill report {job}` there."
-        )
-        raise DataError(
-            f"Of the {status.images:,} answers of job {job} only {len(results):,} are here"
-            f"{where if status.record.folder else ', for it is too old. Submit it again.'}"
-        )
+        raise _answers_missing(status, len(results))
     workers: Counter[str] = Counter()
     for batch in batches.values():
         for result in batch.results:
             workers[result.worker] += len(result)
-    run = JobInfo(job, status.record.source, status.state, status.created, _seconds(status), [], dict(workers))
-    return FinishedJob(results, run, _card_of(connection, results))
+    info = JobInfo(job, status.record.source, status.state, status.created, _seconds(status), [], dict(workers))
+    return FinishedJob(results, info, _card_of(connection, results))
+
+
+def _answers_missing(status: JobStatus, found: int) -> DataError:
+    job, record = status.identifier, status.record
+    fault = f"Of the {status.images:,} answers of job {job} only {found:,} are here."
+    if record.folder:
+        return DataError(
+            f"{fault} Client {record.client} has kept the others in {record.folder}. "
+            f"Run `digitmill report {job}` there."
+        )
+    return DataError(f"{fault} The others have expired. Submit the images again.")
 
 
 def prune_journals(settings: Settings) -> None:
-    """Delete the journals of jobs that Redis has forgotten by now as well."""
+    """Delete the journals of jobs whose records have expired in Redis."""
     oldest = time.time() - settings.result_days * 86400
     for journal in (settings.data / "jobs").glob("*.journal"):
         with contextlib.suppress(FileNotFoundError):  # another client prunes as well

@@ -1,1 +1,1 @@
-"""Finding a mill, or running one on this machine."""
+"""The mill that a client uses: find it, connect to it, or run one on this machine."""

@@ -1,8 +1,8 @@
-"""All that a client needs of one Redis."""
+"""Everything that a client needs to talk to one mill."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import redis
 
@@ -12,12 +12,22 @@ from worker.contract.ledger import Ledger
 from worker.contract.reconciler import Reconciler
 from worker.contract.registry import Registry
 
+_Parameters = ParamSpec("_Parameters")
 _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """All that a client needs of one Redis."""
+    """Everything that a client needs to talk to one mill.
+
+    Attributes:
+        client: Connection to Redis.
+        ledger: Jobs, batches and workers.
+        doorbell: Messages that wake the workers.
+        reconciler: Rings again for overdue batches.
+        registry: Versions of the model.
+        where: Address of Redis without its password, for messages.
+    """
 
     client: "redis.Redis"
     ledger: Ledger
@@ -29,5 +39,35 @@ class Connection:
     def retry_transient(
         self, call: Callable[[], _Value], *, timeout: float, on_wait: Callable[[object], None] | None = None
     ) -> _Value:
-        """Call Redis, patiently; see `worker.contract.connection.retry_transient`."""
+        """Call Redis and retry transient faults; see `worker.contract.connection.retry_transient`."""
         return retry_transient(call, timeout=timeout, on_wait=on_wait, where=self.where)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryingCaller:
+    """Calls functions that use Redis, and retries transient faults.
+
+    Attributes:
+        connection: Mill that the functions use.
+        timeout: Seconds after which a call gives up.
+        on_wait: Receives each fault before the next attempt.
+    """
+
+    connection: Connection
+    timeout: float
+    on_wait: Callable[[object], None] | None = None
+
+    def __call__(
+        self,
+        function: Callable[_Parameters, _Value],
+        *arguments: _Parameters.args,
+        **options: _Parameters.kwargs,
+    ) -> _Value:
+        """Return what the function returns.
+
+        Raises:
+            Unreachable: Redis did not answer in time, or refused the call.
+        """
+        return self.connection.retry_transient(
+            lambda: function(*arguments, **options), timeout=self.timeout, on_wait=self.on_wait
+        )

@@ -1,6 +1,7 @@
-"""Run as a script, becomes the command given, after asking the kernel to signal it when its parent dies (Linux).
+"""Run as a script: become another command that the kernel signals when its parent dies (Linux).
 
-A script of its own and not a function run between fork and exec: that is unsafe in a process with threads.
+This is a script, not a function that runs between fork and exec, because such a function is unsafe in a process with
+threads.
 """
 
 import ctypes
@@ -11,11 +12,11 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main() -> None:
-    """Ask for the signal that is the first argument, then become the command that the others are."""
+    """Ask for the signal in the first argument, then become the command in the others."""
     _, number, *command = sys.argv
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number))
-    os.execv(command[0], command)  # noqa: S606  a command line of our own
+    os.execv(command[0], command)  # noqa: S606  the supervisor builds this command line
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Finding the mill: the Redis that is set, else the local stack that runs, else one started for this command."""
+"""Finding the mill: the Redis that is set, or else the local stack that runs, or else one started for this command."""
 
 import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from producer.mill.connection import Connection
 from producer.mill.server import ServerFolder
@@ -18,19 +19,22 @@ from worker.cores import cores
 from worker.settings import Settings, without_password
 
 WORKERS_START_SECONDS = 30.0
-OTHERS_GET_ON_SECONDS = 2.0
-"""How often another command's job must have moved, for its borrowed mill to go on."""
+OTHERS_PROGRESS_SECONDS = 2.0
+"""Another command's job must make progress in this time, or a mill that was started for one command stops."""
 FIRST_TIMEOUT_SECONDS = 3.0
-"""How long the first word from Redis may take: who mistyped an address should not wait for a minute."""
+"""Timeout of the first call to Redis. It is short, because a mistyped address should not cost a minute."""
+_DEFAULT_URL_TIMEOUT_SECONDS = 0.5
+
+_JobsProgress: TypeAlias = set[tuple[str, int, int, int]]
 
 
 def stack_folder(settings: Settings) -> Path:
-    """Return the folder of this user's local stack; another one where only its workers run here."""
+    """Return the folder of this user's local stack. A stack of workers without a server has another folder."""
     return settings.data / ("workers" if settings.redis_url else "mill")
 
 
-def find_mill(settings: Settings) -> str | None:
-    """Return the URL of the mill that is set or runs here, or None if there is neither."""
+def find_mill_url(settings: Settings) -> str | None:
+    """Return the URL of the mill that is set or runs on this machine, or None if there is neither."""
     if settings.redis_url:
         return settings.redis_url
     folder = ServerFolder(stack_folder(settings))
@@ -38,10 +42,15 @@ def find_mill(settings: Settings) -> str | None:
 
 
 def open_mill(url: str, settings: Settings, *, timeout: float = FIRST_TIMEOUT_SECONDS) -> Connection:
-    """Connect to a mill and make sure that it answers.
+    """Connect to a mill, and make sure that its Redis answers.
+
+    Args:
+        url: URL of its Redis.
+        settings: Settings of this process.
+        timeout: Seconds after which to give up.
 
     Raises:
-        Unreachable: it does not.
+        Unreachable: Redis does not answer.
     """
     client, where = connect(url), without_password(url)
     retry_transient(client.ping, timeout=timeout, where=where)
@@ -50,16 +59,16 @@ def open_mill(url: str, settings: Settings, *, timeout: float = FIRST_TIMEOUT_SE
     return Connection(client, ledger, doorbell, Reconciler(client, ledger, doorbell), Registry(client), where)
 
 
-def running_mill(settings: Settings) -> Connection:
-    """Connect to the mill that is set or runs here; for commands that only make sense on one that runs.
+def open_running_mill(settings: Settings) -> Connection:
+    """Connect to the mill that is set or runs on this machine, for commands that need one that already runs.
 
     Raises:
-        Unreachable: there is none.
+        Unreachable: No mill runs.
     """
-    url = find_mill(settings)
+    url = find_mill_url(settings)
     if url is None:
         try:
-            return open_mill(settings.server_url, settings, timeout=0.5)
+            return open_mill(settings.server_url, settings, timeout=_DEFAULT_URL_TIMEOUT_SECONDS)
         except Unreachable:
             raise Unreachable(
                 "No mill is running on this machine. Start one with `digitmill up`, or set DIGITMILL_REDIS_URL."
@@ -68,50 +77,57 @@ def running_mill(settings: Settings) -> Connection:
 
 
 @contextlib.contextmanager
-def borrowed_mill(settings: Settings, *, on_start: Callable[[], None]) -> Iterator[Connection]:
-    """Connect to the mill that runs, or start one here for as long as the context lasts.
+def running_or_temporary_mill(settings: Settings, *, on_start: Callable[[], None]) -> Iterator[Connection]:
+    """Connect to the mill that runs, or start one for as long as the context lasts.
 
     Args:
-        settings: of this process.
-        on_start: told that one has to be started.
+        settings: Settings of this process.
+        on_start: Called before a mill is started.
 
     Raises:
-        Unreachable: DIGITMILL_REDIS_URL is set, and does not answer.
+        NoWorkers: The workers of the temporary mill end as soon as they start.
+        Unreachable: The mill that is set or runs does not answer.
+        UsageError: The temporary mill cannot start.
     """
-    url = find_mill(settings)
+    url = find_mill_url(settings)
     if url is not None:
         yield open_mill(url, settings)
         return
     on_start()
-    count = cores()
-    with Stack(stack_folder(settings), count) as stack:
+    with Stack(stack_folder(settings), cores()) as stack:
         connection = open_mill(stack.url, settings)
         await_workers(connection, stack)
         yield connection
-        _let_others_finish(connection)
+        _await_other_jobs(connection)
 
 
-def _let_others_finish(connection: Connection) -> None:
-    """Keep a mill that was started for one command running for others that found it, as long as they get on."""
+def _await_other_jobs(connection: Connection) -> None:
+    """Wait for the jobs of other commands that use this temporary mill, as long as they make progress."""
+    before: _JobsProgress = set()
+    while (now := _unfinished_jobs(connection)) != before:
+        before = now
+        time.sleep(OTHERS_PROGRESS_SECONDS)
 
-    def others() -> set[tuple[str, int, int, int]]:
-        return {
-            (job.identifier, job.images, job.answered, job.unacknowledged)
-            for job in connection.ledger.jobs(latest=100)
-            if not job.state.ended or (job.record.folder and job.unacknowledged)
-        }
 
-    stood: set[tuple[str, int, int, int]] = set()
-    while (stand := others()) != stood:
-        stood = stand
-        time.sleep(OTHERS_GET_ON_SECONDS)
+def _unfinished_jobs(connection: Connection) -> _JobsProgress:
+    """Return every job that runs or is being gathered, with the counters that change when it makes progress."""
+    return {
+        (job.identifier, job.images, job.answered, job.unacknowledged)
+        for job in connection.ledger.jobs(latest=100)
+        if not job.state.ended or (job.record.folder and job.unacknowledged)
+    }
 
 
 def await_workers(connection: Connection, stack: Stack, *, seconds: float = WORKERS_START_SECONDS) -> bool:
-    """Wait until a stack's workers are ready; return False if they are not in time, which a job can live with.
+    """Wait until all workers of a stack are ready; return whether they are. A job can start without them.
+
+    Args:
+        connection: Connection to the stack's Redis.
+        stack: Stack that runs the workers.
+        seconds: Longest wait.
 
     Raises:
-        NoWorkers: they end as soon as they start.
+        NoWorkers: The workers end as soon as they start.
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

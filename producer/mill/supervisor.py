@@ -1,4 +1,4 @@
-"""Keeps processes running: starts them, starts them again when they end, stops them all."""
+"""The supervisor starts processes, restarts those that end, and stops all of them."""
 
 import contextlib
 import os
@@ -8,16 +8,16 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from producer.mill import die_with_parent
 
-LOOK_SECONDS = 0.1
-FIRST_PAUSE_SECONDS = 0.2
-MAX_PAUSE_SECONDS = 5.0
-STEADY_SECONDS = 10.0
-"""A process that has run for so long is healthy: its next restart waits only the first pause again."""
+CHECK_SECONDS = 0.1
+FIRST_BACKOFF_SECONDS = 0.2
+MAX_BACKOFF_SECONDS = 5.0
+HEALTHY_SECONDS = 10.0
+"""A process that has run for this long is healthy: its next restart waits only the first backoff."""
 
 
 @dataclass(slots=True)
@@ -25,13 +25,18 @@ class Program:
     """One process to keep running.
 
     Attributes:
-        name: for the log's file name and for people.
-        command: its command line.
-        environment: all of its variables.
-        log: file that its output is appended to.
-        grace_seconds: how long it may take to end after SIGTERM.
-        outlives: it is ended after the others, which need it until their end.
-        orphaned: the signal that it gets from the kernel when we are killed ourselves (Linux).
+        name: Name for people, and for `Supervisor.processes`.
+        command: Command line.
+        environment: All of its variables.
+        log: File to append its output to.
+        grace_seconds: Seconds that it may take to end after SIGTERM.
+        stops_last: Whether it is stopped after the programs that lack this, because they need it until they end.
+        parent_death_signal: Signal that the kernel sends it when the supervisor's process is killed (Linux).
+        process: Its process, or None between two starts.
+        started: Monotonic time of the last start.
+        backoff: Seconds to wait before the next restart.
+        next_start: Monotonic time before which it is not started.
+        starts: Number of starts so far.
     """
 
     name: str
@@ -39,41 +44,41 @@ class Program:
     environment: Mapping[str, str]
     log: Path
     grace_seconds: float
-    outlives: bool = False
-    orphaned: signal.Signals = signal.SIGTERM
+    stops_last: bool = False
+    parent_death_signal: signal.Signals = signal.SIGTERM
     process: "subprocess.Popen[bytes] | None" = None
     started: float = 0.0
-    pause: float = FIRST_PAUSE_SECONDS
+    backoff: float = FIRST_BACKOFF_SECONDS
     next_start: float = 0.0
-    restarts: int = field(default=-1)
+    starts: int = 0
 
 
 class Supervisor(threading.Thread):
-    """Supervises programs from a thread of its own.
+    """Keeps programs running, from a thread of its own.
 
-    Each program leads its own process group, so a Ctrl-C in the terminal reaches only us, and we stop it in order. On
-    Linux the kernel ends it as well when we are killed ourselves.
+    Each program leads its own process group. A Ctrl-C in the terminal therefore reaches only this process, which stops
+    the programs in order. On Linux the kernel also ends them when this process is killed.
     """
 
     def __init__(self) -> None:
         super().__init__(name="supervisor", daemon=True)
         self._programs: list[Program] = []
-        self._guard = threading.Lock()
+        self._programs_lock = threading.Lock()
         self._stopping = threading.Event()
 
     def add(self, program: Program) -> None:
         """Keep one more program running."""
-        with self._guard:
+        with self._programs_lock:
             self._programs.append(program)
 
     def restarts(self) -> dict[str, int]:
-        """Return how often each program had to be started again."""
-        with self._guard:
-            return {program.name: max(program.restarts, 0) for program in self._programs}
+        """Return the number of restarts of each program, by name."""
+        with self._programs_lock:
+            return {program.name: max(program.starts - 1, 0) for program in self._programs}
 
     def processes(self) -> dict[str, int]:
-        """Return the process ids of the programs that run now."""
-        with self._guard:
+        """Return the process identifiers of the programs that run now, by name."""
+        with self._programs_lock:
             return {
                 program.name: program.process.pid
                 for program in self._programs
@@ -81,50 +86,57 @@ class Supervisor(threading.Thread):
             }
 
     def run(self) -> None:
-        """Look after the programs until `stop`."""
+        """Keep all programs running until `stop`."""
         stopping = False
         while not stopping:
-            with self._guard:
+            with self._programs_lock:
                 for program in self._programs:
-                    self._look_after(program)
-            stopping = self._stopping.wait(LOOK_SECONDS)
-        # Ended here and not in `stop`: on Linux the programs live no longer than the thread that started them.
-        with self._guard:
-            for outlives in (False, True):
-                _end([program for program in self._programs if program.outlives is outlives])
+                    _keep_running(program)
+            stopping = self._stopping.wait(CHECK_SECONDS)
+        # Here and not in `stop`, because on Linux the programs die with the thread that started them.
+        with self._programs_lock:
+            for stops_last in (False, True):
+                _stop([program for program in self._programs if program.stops_last is stops_last])
 
     def stop(self) -> None:
-        """End all programs, and wait for each."""
+        """Stop all programs, and wait for each."""
         self._stopping.set()
         if self.is_alive():
             self.join()
 
-    def _look_after(self, program: Program) -> None:
-        now = time.monotonic()
-        if program.process:
-            if program.process.poll() is None:
-                return
-            if now - program.started > STEADY_SECONDS:
-                program.pause = FIRST_PAUSE_SECONDS
-            program.process = None
-            program.next_start = now + program.pause
-            program.pause = min(program.pause * 2, MAX_PAUSE_SECONDS)
-        if now >= program.next_start:
-            program.started = now
-            program.restarts += 1
-            with program.log.open("ab") as log:
-                program.process = subprocess.Popen(  # noqa: S603  our own command lines
-                    [sys.executable, "-S", die_with_parent.__file__, str(int(program.orphaned)), *program.command],
-                    env=dict(program.environment),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+
+def _keep_running(program: Program) -> None:
+    now = time.monotonic()
+    if program.process:
+        if program.process.poll() is None:
+            return
+        if now - program.started > HEALTHY_SECONDS:
+            program.backoff = FIRST_BACKOFF_SECONDS
+        program.process = None
+        program.next_start = now + program.backoff
+        program.backoff = min(program.backoff * 2, MAX_BACKOFF_SECONDS)
+    if now >= program.next_start:
+        program.started = now
+        program.starts += 1
+        program.process = _start(program)
 
 
-def _end(programs: Sequence[Program]) -> None:
-    """Ask all to end, then wait for each; what outstays its grace is killed with all its children."""
+def _start(program: Program) -> "subprocess.Popen[bytes]":
+    # -S starts faster. With -P no module beside the script can hide one of the standard library.
+    wrapper = [sys.executable, "-S", "-P", die_with_parent.__file__, str(int(program.parent_death_signal))]
+    with program.log.open("ab") as log:
+        return subprocess.Popen(  # noqa: S603  the stack builds these command lines
+            [*wrapper, *program.command],
+            env=dict(program.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def _stop(programs: Sequence[Program]) -> None:
+    """Stop programs at once, and wait for each; kill those that take too long, with all their children."""
     running = [(program.process, program.grace_seconds) for program in programs if program.process]
     for process, _ in running:
         process.terminate()

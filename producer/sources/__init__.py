@@ -1,11 +1,11 @@
-"""Sources of images: whatever `digitmill submit` and `classify` can be given, as one stream of named, labelled images.
+"""Sources of images: everything that `digitmill submit` and `classify` accept, as a stream of named, labelled images.
 
-Nothing is decoded here: encoded files are passed on as they are, for the workers to decode. Nothing is unpacked to
-disk. One image is in memory at a time. A file that cannot be read is a row with a `Failure` among its neighbours;
-only what makes the whole source meaningless is a `UsageError`.
+A source decodes nothing: it passes encoded files on unchanged, and the workers decode them. It unpacks nothing to disk,
+and has one image in memory at a time. A file that cannot be read becomes a `Failure` among its neighbours. Only a fault
+of the whole source is a `UsageError`.
 """
 
-from producer.sources.opening import join_sources, mnist_source, open_each, open_listed, open_source
+from producer.sources.opening import join_sources, mnist_source, open_each, open_path_list, open_source
 from producer.sources.source import ImageContent, Source, SourceImage
 
 __all__ = [
@@ -15,6 +15,6 @@ __all__ = [
     "join_sources",
     "mnist_source",
     "open_each",
-    "open_listed",
+    "open_path_list",
     "open_source",
 ]

@@ -1,4 +1,4 @@
-"""Arrays of images that are in MNIST's form already: in memory, NumPy files, IDX files."""
+"""Arrays of images that already have MNIST's form: arrays in memory, NumPy files and IDX files."""
 
 import gzip
 import struct
@@ -19,7 +19,7 @@ from producer.sources.reading import explain
 from producer.sources.zips import check_member
 
 _MAX_BYTES = 2 * 1024**3
-"""Of a file whose arrays must be held in memory: 2.7 million images."""
+"""Most bytes of arrays that must be held in memory: 2.7 million images."""
 
 _IMAGES = struct.Struct(">xxBBIII")  # the header of an IDX file of images: type, dimensions, count, height, width
 _IDX_START = b"\x00\x00\x08"  # of any IDX file of unsigned bytes
@@ -32,8 +32,8 @@ class Array:
     Args:
         images: uint8 (n, 28, 28), light ink on black.
         labels: integers (n,), true digits 0 to 9, or None.
-        prefix: of every name.
-        repeat: how many times the images are given; when more than once, names end in `#1`, `#2`, ….
+        prefix: Beginning of every name.
+        repeat: Number of times that the source has the images. If it is more than one, names end in `#1`, `#2`, ….
     """
 
     def __init__(
@@ -56,15 +56,15 @@ class Array:
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[int], NDArray[np.uint8]]]:
-        """Nothing needs opening: images are views into the array."""
+        """Return a reader of views into the array."""
         yield self._images.__getitem__
 
 
 def open_npy(path: Path) -> Array:
-    """Open a NumPy file of one array, uint8 (n, 28, 28); it is mapped into memory, so it may be of any size.
+    """Open a NumPy file of one array, uint8 (n, 28, 28). It may have any size, because it is mapped into memory.
 
     Raises:
-        UsageError: it is damaged or holds something else.
+        UsageError: The file is damaged, or holds something else.
     """
     try:
         array = np.lib.format.open_memmap(path, mode="r")
@@ -78,10 +78,10 @@ def open_npy(path: Path) -> Array:
 def open_npz(path: Path) -> Array:
     """Open a NumPy archive with one array of images, uint8 (n, 28, 28).
 
-    If there is also exactly one array of n integers 0 to 9, those are the labels.
+    If the archive also has exactly one array of n integers 0 to 9, that array has the labels.
 
     Raises:
-        UsageError: it is damaged, or holds no or several arrays of images.
+        UsageError: The archive is damaged, or does not have exactly one array of images.
     """
     try:
         arrays = _load_npz(path)
@@ -102,15 +102,15 @@ def open_npz(path: Path) -> Array:
 
 
 def open_idx(path: Path) -> Array | None:
-    """Open an IDX file of images, gzipped or not, as MNIST is published; its labels too, if they lie beside it.
+    """Open an IDX file of images, gzipped or not, in which MNIST is published, with the label file beside it if any.
 
-    `…-images-idx3-ubyte` has its labels in `…-labels-idx1-ubyte`.
+    The labels of `…-images-idx3-ubyte` are in `…-labels-idx1-ubyte`.
 
     Returns:
-        None where the file's first bytes are not those of an IDX file.
+        The images, or None where the file does not begin like an IDX file.
 
     Raises:
-        UsageError: it is damaged, or holds something other than images of 28 by 28 pixels.
+        UsageError: The file is damaged, or holds something other than images of 28 by 28 pixels.
     """
     try:
         header = _read_start(path, _IMAGES.size)
@@ -178,12 +178,12 @@ def _damaged(path: Path, reason: str) -> UsageError:
 def _other_content(path: Path, content: str) -> UsageError:
     return UsageError(
         f"{str(path)!r} holds {content or 'nothing'}, not images as uint8 (n, 28, 28), light ink on black. "
-        "Bring them to that form, or submit image files."
+        "Convert them to that form, or submit image files."
     )
 
 
 def _too_large(path: Path) -> UsageError:
     return UsageError(
-        f"{str(path)!r} unpacks to more than {_MAX_BYTES // 1024**3} GiB. Save the images as a .npy file, which is not "
-        "loaded as a whole."
+        f"{str(path)!r} unpacks to more than {_MAX_BYTES // 1024**3} GiB. Save the images as a .npy file, because "
+        "digitmill does not load that as a whole."
     )

@@ -12,18 +12,18 @@ from producer.sources.naming import is_clutter, is_image
 from producer.sources.reading import explain, read_file, unreadable
 
 REPORT = {"report.json", "report.html", "predictions.csv"}
-"""A folder with these is a report of ours, written into the folder that it tells of: its plots are no digits."""
+"""A folder with these files is a report of digitmill. Its plots are not digits."""
 
 
 class Folder:
     """All image files below a folder, sorted by name (code points, so the same on every machine).
 
-    Links are followed, also those that lead out of the folder: what the user put there is meant. But each real folder
-    is read once, under its own name if it has one here and otherwise under the first of its links; so circles end, and
-    no image counts twice because of a linked folder. Hidden files and folders are left out, and so is a report of ours.
+    Links are followed, also those that lead out of the folder, because the user put them there. Each real folder is
+    read once, under its own name if it has one here, and otherwise under the first of its links. Circles therefore end,
+    and no image counts twice because of a linked folder. Hidden files and folders and digitmill's reports are left out.
 
     Raises:
-        UsageError: the folder itself cannot be listed.
+        UsageError: The folder itself cannot be listed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,19 +31,19 @@ class Folder:
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[str], bytes | Failure]]:
-        """Nothing needs opening: a place is a path."""
+        """Return a reader of paths."""
         yield read_file
 
 
 class SingleFile:
-    """One file that was named expressly, and so is sent whatever its extension."""
+    """One file that the user named, so it is an image whatever its extension."""
 
     def __init__(self, path: Path) -> None:
         self.listing = Listing(images={path.name: os.fspath(path)})
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[str], bytes | Failure]]:
-        """As `Folder.opened`."""
+        """Return a reader of paths."""
         yield read_file
 
 
@@ -53,7 +53,7 @@ def _list_folder(root: str) -> Listing[str]:
     found: list[str] = []
     seen: set[tuple[int, int]] = set()
     folders = [""]
-    links: list[str] = []  # a heap: folders under their own names first, then links in the order of their names
+    links: list[str] = []  # a heap; links come after all folders, in the order of their names
     while folders or links:
         folder = folders.pop() if folders else heapq.heappop(links)
         path = base + folder
@@ -83,7 +83,7 @@ def _list_folder(root: str) -> Listing[str]:
                 raise UsageError(
                     f"The folder {root!r} cannot be read: {explain(fault)}. Check its permissions."
                 ) from None
-            listing.gaps[folder] = unreadable(f"{explain(fault)}; the images in this folder are not among the others")
+            listing.gaps[folder] = unreadable(f"{explain(fault)}; the job does not have the images in this folder")
     found.sort()
     listing.images = {name: base + name for name in found}
     return listing

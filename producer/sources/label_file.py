@@ -1,4 +1,4 @@
-"""Label files: CSV with the true digit of each image, as people write them and as the report does."""
+"""Label files: CSV files with the true digit of each image, written by people or by the report."""
 
 import codecs
 import csv
@@ -12,23 +12,23 @@ from model.errors import UsageError
 
 NAME_COLUMNS = ("name", "file", "filename", "path", "image")
 LABEL_COLUMNS = ("label", "true", "digit")
-"""Of several, the first counts: in the report's predictions.csv `label` is the truth and `digit` the prediction."""
+"""The first one that a file has counts, because the report's predictions.csv has its predictions in `digit`."""
 
 DIGITS = {str(digit): digit for digit in range(10)}
-"""The one way to write a label: `3`, not `3.0` or `03`."""
+"""The only way to write each label: `3`, not `3.0` or `03`."""
 
-_DELIMITERS = ",;\t"  # Excel writes semicolons where the comma is the decimal mark
+_DELIMITERS = ",;\t"  # Excel writes semicolons where the comma is the decimal separator
 
 
 class Truth(NamedTuple):
-    """What a label file says of one image."""
+    """What a label file says about one image."""
 
     label: int | None  # None where the cell is empty
     line: int
 
 
 class _Columns(NamedTuple):
-    """Where what stands."""
+    """Positions of the columns."""
 
     names: Sequence[int]
     label: int
@@ -39,8 +39,8 @@ class LabelFile:
     """A label file's content.
 
     Attributes:
-        path: where it is.
-        truths: by the name that stands in the file, in its order. Bytes that are no UTF-8 are kept as in file names
+        path: Path of the file.
+        truths: Labels by the name in the file, in its order. Bytes that are not UTF-8 are kept as in file names
             (surrogateescape).
     """
 
@@ -49,33 +49,37 @@ class LabelFile:
 
     @classmethod
     def read(cls, path: Path, names: Sequence[str] = NAME_COLUMNS) -> "LabelFile":
-        """Read a CSV file: with a header that has a column of names and one of labels, or two columns without header.
+        """Read a CSV file with a header, or with two columns and no header: name and label.
 
-        It is UTF-8 with or without byte order mark, separated by commas, semicolons or tabs. Other columns and empty
-        lines do not matter. A name may recur with the same label.
+        A header needs one title of a name column and one of a label column. The file is UTF-8, with or without a byte
+        order mark. Commas, semicolons or tabs separate its columns. Other columns and empty lines do not matter. A name
+        may occur again with the same label.
 
         Args:
-            path: of the file.
-            names: titles of columns of names; of those that are there, the first that has something counts.
+            path: File to read.
+            names: Titles of name columns. Of the columns that the file has, the first non-empty cell counts.
 
         Raises:
-            UsageError: it cannot be read so, or a label is not 0 to 9, or two contradict each other; names the line.
+            UsageError: The file cannot be read, a label is not 0 to 9, or two labels of a name differ. The message
+                names the line.
         """
         truths: dict[str, Truth] = {}
         for line, name, cell in _rows(path, names):
             if cell and cell not in DIGITS:
-                raise _wrong(path, line, f"the label {cell!r} of {name!r} is no digit 0 to 9")
+                raise _wrong(path, line, f"the label {cell!r} of {name!r} is not a digit 0 to 9")
             truth = Truth(DIGITS.get(cell), line)
             earlier = truths.setdefault(name, truth)
             if earlier.label != truth.label:
                 raise _wrong(path, line, f"{name!r} has another label here than on line {earlier.line}")
         if not truths:
-            raise UsageError(f"The label file {str(path)!r} names no images. Give each a line with its name and digit.")
+            raise UsageError(
+                f"The label file {str(path)!r} names no images. Write a line with name and digit for each."
+            )
         return cls(path, truths)
 
 
 def _rows(path: Path, titles: Sequence[str]) -> Iterator[tuple[int, str, str]]:
-    """Line, name and label's text of each row."""
+    """Yield line number, name and text of the label for each row."""
     text = _read_text(path)
     first = text[: text.find("\n")]
     delimiter = next((mark for mark in _DELIMITERS if mark in first), ",")
@@ -97,7 +101,7 @@ def _rows(path: Path, titles: Sequence[str]) -> Iterator[tuple[int, str, str]]:
             name = next((row[column] for column in columns.names if cells[column]), "")
             yield reader.line_num, name, cells[columns.label]
     except csv.Error as fault:
-        raise _wrong(path, reader.line_num, f"this is no CSV ({fault})") from None
+        raise _wrong(path, reader.line_num, f"this is not CSV ({fault})") from None
 
 
 def _read_text(path: Path) -> str:
@@ -109,13 +113,13 @@ def _read_text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as fault:
         raise UsageError(f"The label file {str(path)!r} cannot be read: {fault.strerror}.") from None
-    if b"\0" in content:  # in no text in UTF-8; in every one in UTF-16
+    if b"\0" in content:  # UTF-16 has such bytes, UTF-8 never
         raise not_utf8(path, 1)
     return content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
 def _header(cells: Sequence[str], names: Sequence[str]) -> _Columns | None:
-    """The columns of names and labels, if this is a header that has both."""
+    """Return the columns of names and labels, or None if this is not a header with both."""
     titles = [cell.casefold() for cell in cells]
     found = [titles.index(title) for title in names if title in titles]
     label = next((titles.index(title) for title in LABEL_COLUMNS if title in titles), None)
@@ -134,7 +138,7 @@ def _headless(path: Path, line: int, cells: Sequence[str]) -> _Columns:
 
 
 def not_utf8(path: Path, line: int) -> UsageError:
-    """The error that a name is in another encoding."""
+    """Return the error for a name in another encoding."""
     return UsageError(f"{str(path)!r}, line {line}: this is not UTF-8. Save the file as CSV in UTF-8.")
 
 

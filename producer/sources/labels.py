@@ -1,4 +1,4 @@
-"""Where true labels come from: folders' names, a label file, the container itself, or nowhere."""
+"""True labels, from the names of folders or from a label file."""
 
 import posixpath
 import unicodedata
@@ -15,9 +15,9 @@ class Labels:
     """The labels of a source's images.
 
     Attributes:
-        known: true digits by name; other images have none.
-        absent: images that a label file names but that are not there, with their labels.
-        note: what a user should know of how labels were chosen, if anything.
+        known: True digits by name. Other images have no label.
+        absent: Labels of images that a label file names and the source does not have.
+        note: Sentence that tells the user how labels were chosen, or None.
     """
 
     known: Mapping[str, int] = field(default_factory=dict)
@@ -26,17 +26,17 @@ class Labels:
 
 
 def from_folders(names: Collection[str], *, required: bool) -> Labels:
-    """Take each image's label from the folder that it lies in directly, if for all of them that is named 0 to 9.
+    """Take each image's label from the name of the folder that it lies in, if all those names are 0 to 9.
 
-    The folder that was submitted does not count: an image has the same label however its name is reached.
+    The name of the submitted folder itself does not count, so an image has the same label however it is submitted.
 
     Args:
-        names: of all readable images.
-        required: whether it is a fault if an image lies elsewhere; otherwise no image then gets a label, because a
-            folder named by a digit may mean anything.
+        names: Names of all readable images.
+        required: Whether an image in another folder is an error. If not, one such image means that no image gets a
+            label, because a folder named by a digit may then mean anything.
 
     Raises:
-        UsageError: it is; names the first such image.
+        UsageError: Labels are required, and an image lies in another folder. The message names the first one.
     """
     known = {name: digit for name in names if (digit := _folder_digit(name)) is not None}
     if len(known) == len(names):
@@ -55,20 +55,20 @@ def from_folders(names: Collection[str], *, required: bool) -> Labels:
 
 
 def from_file(path: Path, names: Collection[str], root: str) -> Labels:
-    r"""Take labels from a CSV file, see `LabelFile.read`; images that it does not name have none.
+    r"""Take labels from a CSV file; see `LabelFile.read`. Images that it does not name have no label.
 
-    A name there is meant relative to the source. If it is not found so, it may also begin with the source's path, have
-    backslashes, a leading `./`, bytes that are no UTF-8 written as `\udc80` to `\udcff` (the report's tables have the
-    last two), or its accents composed otherwise (macOS decomposes them).
+    A name in the file is relative to the source. If the source does not have it, the name may also begin with the
+    source's path or with `./`, have backslashes, have bytes that are not UTF-8 written as `\udc80` to `\udcff`, or
+    compose its accents differently. The report's tables write such bytes so, and macOS decomposes accents.
 
     Args:
-        path: of the CSV file.
-        names: of all images, also of those that are not wanted or cannot be read.
-        root: what stands before names when they are not relative.
+        path: Path of the CSV file.
+        names: Names of all images, including those that are not wanted or cannot be read.
+        root: Beginning of names that are not relative to the source.
 
     Raises:
-        UsageError: as `LabelFile.read`; or two of its names mean the same image and disagree; or a name that is not
-            found is no UTF-8.
+        UsageError: The file cannot be read, two of its names mean the same image and have different labels, or a name
+            that the source does not have is not UTF-8.
     """
     label_file = LabelFile.read(path)
     there = set(names)
@@ -77,7 +77,7 @@ def from_file(path: Path, names: Collection[str], root: str) -> Labels:
     for written, truth in label_file.truths.items():
         name = written
         if name not in there:
-            if alike is None:  # built only now, as most files never need it
+            if alike is None:  # built late, because most files do not need it
                 alike = {_canonical(name): name for name in names}
             name = _canonical(written.strip().removeprefix(root))
             name = alike.get(name, name)
@@ -117,4 +117,4 @@ MISSING = Failure(
     FailureCode.MISSING,
     "The label file names it, but it is not among the images. Correct the label file, or put the image there.",
 )
-"""What becomes of an image that only the label file knows."""
+"""Failure of an image that only the label file names."""

@@ -1,4 +1,4 @@
-"""What a container of images holds, found without reading an image."""
+"""Listings: what a container of images has, without reading an image."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -17,15 +17,15 @@ _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 
 @dataclass(slots=True)
 class Listing(Generic[Place]):
-    """The images of a container by name, in the order in which they are best read.
+    """The images of a container by name, in the order in which reading them is fastest.
 
     Attributes:
-        images: where each is, in terms of its container.
-        failures: images that are known beforehand to be unreadable.
-        gaps: parts of the container that could not be listed, such as a locked folder (its name ends with `/`) or the
-            rest of a damaged archive; they may hide images, so each becomes a row of its own.
-        labels: true digits, where the container itself knows them.
-        ignored: number of other files, without clutter.
+        images: Place of each image, in terms of its container.
+        failures: Failures of images that are known to be unreadable.
+        gaps: Failures of parts of the container that could not be listed, such as a locked folder (its name ends with
+            `/`) or the rest of a damaged archive. Each becomes a row, because it may hide images.
+        labels: True digits that the container itself knows.
+        ignored: Number of other files, without clutter.
     """
 
     images: dict[str, Place] = field(default_factory=dict)
@@ -35,9 +35,14 @@ class Listing(Generic[Place]):
     ignored: int = 0
 
     def add_member(self, path: str, found: Place | Failure) -> None:
-        """Enter a member of an archive by its path there; of several with the same path the last one counts.
+        """Add a member of an archive.
 
-        That is what unpacking would leave, and how `tar --append` updates a file.
+        Of several members with the same path the last one counts: unpacking leaves that one, and `tar --append`
+        updates a file so.
+
+        Args:
+            path: Path of the member in the archive.
+            found: Place of the member, or its failure.
         """
         parts = [part for part in path.split("/") if part not in ("", ".")]
         unsafe = ".." in parts or path.startswith("/") or _DRIVE.match(path)
@@ -68,7 +73,10 @@ class Container(Protocol[Place]):
 
     @property
     def listing(self) -> Listing[Place]:
-        """What is in it."""
+        """What the container has."""
 
     def opened(self) -> AbstractContextManager[Callable[[Place], ImageContent | Failure]]:
-        """Open it to read images; reading in the listing's order is fast, and no fault of the data raises."""
+        """Open the container; return a reader of places.
+
+        Reading in the order of the listing is fast. The reader returns a failure where the data is damaged.
+        """

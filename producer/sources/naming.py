@@ -1,4 +1,4 @@
-"""Which names are images, which are clutter, and which globs choose."""
+"""Names: which are images, which are clutter, and which a user's globs select."""
 
 import fnmatch
 import re
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
-"""What makes a file of a folder or archive an image, in upper or lower case."""
+"""Extensions of the images in a folder or archive, in upper or lower case."""
 
 _CLUTTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _ANY_FOLDERS = None  # stands for ** in a compiled glob
@@ -20,17 +20,21 @@ def is_image(name: str) -> bool:
 
 
 def is_clutter(part: str) -> bool:
-    """Whether one part of a path is hidden, or is what operating systems leave behind."""
+    """Whether one part of a path is hidden, or is a file that operating systems leave behind."""
     return part.startswith(".") or part.lower() in _CLUTTER
 
 
 class Selection:
-    """The images that a user wants: those that any `include` matches, or all without one, and no `exclude`.
+    """The images that a user wants: those that match an `include`, if there are any, and do not match an `exclude`.
 
-    A glob without `/` is compared with each part of a name, so `*.png`, `rejected` and `IMG_00??.jpg` match at any
-    depth, and a folder's name matches all that is in it. A glob with `/` is compared with the whole name: `*`, `?` and
-    `[a-c]` stay within one part, `**` stands for any number of folders, none included (`3/*.png`, `**/raw/*`,
-    `raw/**`), and one that ends with `/` matches all that is in that folder. Upper and lower case differ.
+    A glob without `/` is compared with each part of a name. `*.png`, `rejected` and `IMG_00??.jpg` therefore match at
+    any depth, and a folder's name matches everything in the folder. A glob with `/` is compared with the whole name:
+    `*`, `?` and `[a-c]` stay within one part, and `**` stands for any number of folders or none (`3/*.png`, `**/raw/*`,
+    `raw/**`). A glob that ends with `/` matches everything in that folder. Upper and lower case differ.
+
+    Args:
+        include: Globs, one of which a wanted image matches, or none for all images.
+        exclude: Globs that a wanted image does not match.
     """
 
     def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
@@ -45,7 +49,7 @@ class Selection:
         return self._included(parts) and not self._excluded(parts)
 
     def excludes(self, name: str) -> bool:
-        """Whether all that is in the folder of this name is expressly unwanted."""
+        """Whether the user excludes everything in the folder of this name."""
         return self._excluded(name.rstrip("/").split("/"))
 
     def _included(self, parts: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""From a path to a source: what kind it is, which of its images are wanted, which labels they have."""
+"""Opening a path as a source: find its kind, select the wanted images, choose their labels."""
 
 import os
 import stat
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from model.errors import Failure, FailureCode, UsageError
 from producer.sources import labels as labelling
 from producer.sources.arrays import Array, open_idx, open_npy, open_npz
+from producer.sources.container_source import ContainerSource, JoinedSource, UnopenedSource
 from producer.sources.folder import Folder, SingleFile
 from producer.sources.label_file import NAME_COLUMNS, LabelFile
 from producer.sources.labels import Labels
 from producer.sources.listing import Container, Listing
 from producer.sources.naming import IMAGE_SUFFIXES, Selection, is_image
-from producer.sources.opened import ContainerSource, JoinedSource, UnopenedSource
 from producer.sources.path_list import PathList
 from producer.sources.reading import explain
 from producer.sources.source import Source
@@ -26,26 +26,27 @@ from producer.sources.zips import ZIP_SUFFIXES, Zip
 
 AUTO, FOLDER, NONE = "auto", "folder", "none"
 _PATH_COLUMN = "path"
-"""Whole paths, beside names that are relative to what was submitted."""
+"""Column of whole paths. Names in other columns are relative to what was submitted."""
 
 
 def open_source(
     path: str | Path, *, labels: str = AUTO, include: Sequence[str] = (), exclude: Sequence[str] = ()
 ) -> Source:
-    """Open a folder, an archive, a file of arrays or a single image, and list what is in it.
+    """Open a folder, an archive, a file of arrays or a single image, and list its images.
 
     Args:
-        path: a folder, read recursively (see `Folder`); an archive `.zip` or `.tar`, the latter also compressed (see
-            `Zip`, `Tar`); an array file `.npy`, `.npz` or IDX; or any other file, sent as an image whatever its name.
-        labels: where true labels come from. `auto`: an array file's own labels, or the names of the folders that the
-            images lie in if all of those are single digits (see `labels.from_folders`). `folder`: the same, required.
-            `none`: nowhere. Otherwise the path of a CSV file (see `LabelFile.read`; write `./none` for one that is
-            named so); images that only the file names are failures with the code `missing`.
-        include: globs (see `Selection`); only images that match one are taken, if there are any.
-        exclude: globs; images that match one are not taken.
+        path: A folder, which is read with all its folders (see `Folder`); an archive `.zip` or `.tar`, the latter also
+            compressed (see `Zip`, `Tar`); an array file `.npy`, `.npz` or IDX; or any other file, which is an image
+            whatever its name.
+        labels: Source of the true labels. `auto`: the labels of an array file, or the names of the images' folders if
+            all of them are single digits (see `labels.from_folders`). `folder`: the same, and required. `none`: no
+            labels. Otherwise the path of a CSV file (see `LabelFile.read`; write `./none` for a file of that name).
+            Images that only the CSV file names are failures with the code `missing`.
+        include: Globs (see `Selection`). If there are any, the source has only images that match one.
+        exclude: Globs. The source does not have images that match one.
 
     Raises:
-        UsageError: there is nothing, or no image, at `path`; it cannot be read at all; or the labels are faulty.
+        UsageError: The path does not exist, cannot be read or has no image, or the labels are faulty.
     """
     path = Path(path)
     container = _open_container(path)
@@ -64,37 +65,40 @@ def open_source(
     return ContainerSource(container, wanted, chosen, description=str(path), root=root)
 
 
-def open_listed(path: str | Path) -> Source:
-    """Open the images that a CSV file names by their paths, with the labels that it gives them.
+def open_path_list(path: str | Path) -> Source:
+    """Open the images at the paths in a CSV file, with the labels that the file gives them.
 
-    As `review.csv` of a report does, or one that people write: a path in its column `path`, or else in one of the
-    other columns that name images; the digit in its column `label`. Paths that are not absolute are looked for beside
-    the CSV file, and then here. Rows without a label are passed over, and a note says how many. What is not at its
-    path is a failure.
+    The file is the `review.csv` of a report, or one that people write. It has paths in the column `path` or in another
+    column of names, and digits in the column `label`. Relative paths are looked for in the folder of the CSV file
+    first, and then in the current folder. Rows without a label are skipped, and a note says how many. A path without
+    an image is a failure.
+
+    Args:
+        path: Path of the CSV file.
 
     Raises:
-        UsageError: as `LabelFile.read`; or no row has a label.
+        UsageError: The file cannot be read (see `LabelFile.read`), or no row has a label.
     """
     path = Path(path)
     truths = LabelFile.read(path, (_PATH_COLUMN, *NAME_COLUMNS)).truths
     known = {name: truth.label for name, truth in truths.items() if truth.label is not None}
     if not known:
         raise UsageError(
-            f"No row of {str(path)!r} has a label. Write digits into its column `label`; rows without are passed over."
+            f"No row of {str(path)!r} has a label. Write digits into its column `label`; rows without one are skipped."
         )
     left = len(truths) - len(known)
-    note = f"{left:,} of {len(truths):,} rows have no label and are passed over." if left else None
+    note = f"Rows without a label are skipped: {left:,} of {len(truths):,}." if left else None
     container = PathList(known, (path.absolute().parent, Path.cwd()), _open_container)
     return ContainerSource(container, container.listing, Labels(known, note=note), description=str(path), root="")
 
 
 def mnist_source(images: NDArray[np.uint8], labels: NDArray[np.uint8], repeat: int = 1) -> Source:
-    """MNIST's test set as a source, named `test/00042`.
+    """Return MNIST's test set as a source, with names such as `test/00042`.
 
     Args:
-        images: uint8 (n, 28, 28).
-        labels: uint8 (n,).
-        repeat: how many times it is gone through; when more than once, names are `test/00042#1`, `test/00042#2`, ….
+        images: uint8 (n, 28, 28), light ink on black.
+        labels: uint8 (n,), true digits 0 to 9.
+        repeat: Number of times that the source has the images. If it is more than one, names end in `#1`, `#2`, ….
     """
     container = Array(images, labels, prefix="test/", repeat=repeat)
     description = "mnist test" if repeat == 1 else f"mnist test, {repeat} times"
@@ -104,12 +108,12 @@ def mnist_source(images: NDArray[np.uint8], labels: NDArray[np.uint8], repeat: i
 
 
 def join_sources(sources: Sequence[Source]) -> Source:
-    """Several sources as one; its names begin with the path of each source, as given."""
+    """Return several sources as one, whose names begin with the path of each source."""
     return JoinedSource(sources)
 
 
 def open_each(paths: Sequence[str]) -> Source:
-    """Open several paths as one unlabelled source; one that cannot be opened is a row that says why."""
+    """Open several paths as one unlabelled source. A path that cannot be opened is a row with the reason."""
     sources: list[Source] = []
     for path in paths:
         try:
@@ -152,11 +156,15 @@ def _root(path: Path, container: Container[Any]) -> str:
 def _why_empty(path: Path, listing: Listing[Any]) -> str:
     left_out = len(listing.images) + len(listing.failures)
     if left_out:
-        return f"None of the {left_out:,} images in {str(path)!r} passes --include and --exclude. Loosen them."
+        return (
+            f"--include and --exclude leave none of the images in {str(path)!r} ({left_out:,}). Change these options."
+        )
     if listing.gaps:
         name, failure = next(iter(listing.gaps.items()))
-        return f"No image was found in {str(path)!r}, and {name!r} hides what may be there. {failure.sentence}"
-    others = f"; its {listing.ignored:,} files are of other kinds" if listing.ignored else ""
+        return f"No image was found in {str(path)!r}, and {name!r} may hide some. {failure.sentence}"
+    others = {0: "", 1: "; its only file is of another kind"}.get(
+        listing.ignored, f"; its {listing.ignored:,} files are of other kinds"
+    )
     return f"There are no images in {str(path)!r} ({', '.join(sorted(IMAGE_SUFFIXES))}){others}. Give another path."
 
 

@@ -1,4 +1,4 @@
-"""Images that are named by their paths one by one, wherever they lie: files, and members of archives and arrays."""
+"""Images that the user names one by one, by their paths: files, and members of archives and array files."""
 
 import os
 import re
@@ -14,14 +14,14 @@ from producer.sources.reading import unreadable
 from producer.sources.source import ImageContent
 
 MISSING = Failure(FailureCode.MISSING, "There is no such file.")
-"""What becomes of a path at which there is nothing."""
+"""Failure of a path at which there is no file."""
 
 _NO_MEMBER = Failure(FailureCode.MISSING, "The archive is there, but this image is not in it.")
-_FOREIGN_BYTE = re.compile(r"\\u(dc[89a-f][0-9a-f])")  # of a name that is no UTF-8, as the report's tables write it
+_FOREIGN_BYTE = re.compile(r"\\u(dc[89a-f][0-9a-f])")  # of a name that is not UTF-8, as the report's tables write it
 
 
-class Spot(NamedTuple):
-    """Where an image is: in which container, and where in that."""
+class MemberPlace(NamedTuple):
+    """The container of an image, and the image's place in it."""
 
     container: Container[Any]
     place: Any
@@ -33,14 +33,14 @@ class _Archive(NamedTuple):
 
 
 class PathList:
-    """The images at some paths; a path that leads on inside of an archive or an array file names a member of it.
+    """The images at some paths. A path may continue inside an archive or an array file, and then names a member.
 
-    Archives are opened once, and read in their own order.
+    Each archive is opened once and read in its own order.
 
     Args:
-        paths: as people write them, and the report's tables.
-        folders: where those that are not absolute are looked for; the first that has one counts.
-        open_container: opens an archive or an array file, or raises UsageError.
+        paths: Paths, as people or the report's tables write them.
+        folders: Folders to search for relative paths. The first folder that has one counts.
+        open_container: Function that opens an archive or an array file, or raises UsageError.
     """
 
     def __init__(
@@ -48,50 +48,50 @@ class PathList:
     ) -> None:
         self._folders, self._open_container = folders, open_container
         self._archives: dict[Path, _Archive | Failure] = {}
-        self.listing: Listing[Spot] = Listing()
-        spots: dict[str, tuple[int, Spot]] = {}
+        self.listing: Listing[MemberPlace] = Listing()
+        places: dict[str, tuple[int, MemberPlace]] = {}
         for path in paths:
             found = self._find(path)
             if isinstance(found, Failure):
                 self.listing.failures[path] = found
             else:
-                spots[path] = found
+                places[path] = found
         archives = [id(archive.container) for archive in self._archives.values() if isinstance(archive, _Archive)]
         order = {archive: number for number, archive in enumerate(archives)}
-        in_order = sorted(spots, key=lambda path: (order.get(id(spots[path][1].container), -1), spots[path][0]))
-        self.listing.images = {path: spots[path][1] for path in in_order}
+        in_order = sorted(places, key=lambda path: (order.get(id(places[path][1].container), -1), places[path][0]))
+        self.listing.images = {path: places[path][1] for path in in_order}
 
     @contextmanager
-    def opened(self) -> Iterator[Callable[[Spot], ImageContent | Failure]]:
-        """Each container is opened when its first image is read."""
+    def opened(self) -> Iterator[Callable[[MemberPlace], ImageContent | Failure]]:
+        """Return a reader that opens each container when it reads the first image in it."""
         with ExitStack() as stack:
             readers: dict[int, Callable[[Any], ImageContent | Failure]] = {}
 
-            def read(spot: Spot) -> ImageContent | Failure:
-                if id(spot.container) not in readers:
-                    readers[id(spot.container)] = stack.enter_context(spot.container.opened())
-                return readers[id(spot.container)](spot.place)
+            def read(member: MemberPlace) -> ImageContent | Failure:
+                if id(member.container) not in readers:
+                    readers[id(member.container)] = stack.enter_context(member.container.opened())
+                return readers[id(member.container)](member.place)
 
             yield read
 
-    def _find(self, written: str) -> tuple[int, Spot] | Failure:
-        """Where the image at a path is, and at which position in its archive."""
+    def _find(self, written: str) -> tuple[int, MemberPlace] | Failure:
+        """Return the position of an image in its archive, and its place."""
         for folder in self._folders:
             for name in dict.fromkeys((written, _FOREIGN_BYTE.sub(lambda byte: chr(int(byte[1], 16)), written))):
                 path = folder / name
                 if _is_file(path):
-                    return 0, Spot(SingleFile(path), os.fspath(path))
+                    return 0, MemberPlace(SingleFile(path), os.fspath(path))
                 archive = next((parent for parent in path.parents if _is_file(parent)), None)
                 if archive:
                     return self._member(archive, path.relative_to(archive).as_posix())
         return MISSING
 
-    def _member(self, path: Path, name: str) -> tuple[int, Spot] | Failure:
+    def _member(self, path: Path, name: str) -> tuple[int, MemberPlace] | Failure:
         archive = self._archives.get(path) or self._archives.setdefault(path, self._opened(path))
         if isinstance(archive, Failure):
             return archive
         if name in archive.positions:
-            return archive.positions[name], Spot(archive.container, archive.container.listing.images[name])
+            return archive.positions[name], MemberPlace(archive.container, archive.container.listing.images[name])
         return archive.container.listing.failures.get(name, _NO_MEMBER)
 
     def _opened(self, path: Path) -> _Archive | Failure:

@@ -1,4 +1,4 @@
-"""Reading files without trust: no more bytes than an image may have, no pipe that blocks, no exception."""
+"""Reading files that are not trusted: at most the bytes of an image, no pipe that blocks, and no exception."""
 
 import os
 import stat
@@ -11,18 +11,16 @@ from model.images.limits import MAX_BYTES
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _AT_ONCE = 2**20
 
-TOO_LARGE = Failure(
-    FailureCode.TOO_LARGE, f"It has more than the {MAX_BYTES // 2**20} MiB that are ever read. Make it smaller."
-)
+TOO_LARGE = Failure(FailureCode.TOO_LARGE, f"It has more than {MAX_BYTES // 2**20} MiB. Make it smaller.")
 
 
 def unreadable(reason: str) -> Failure:
-    """The failure of a file or archive member that cannot be read; `reason` completes "It cannot be read: …"."""
+    """Return the failure of a file or archive member; `reason` completes "It cannot be read: …"."""
     return Failure(FailureCode.UNREADABLE, f"It cannot be read: {reason}.")
 
 
 def explain(fault: BaseException) -> str:
-    """Why a system call or a decoder failed, as part of a sentence."""
+    """Return the reason of a fault, as part of a sentence."""
     reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
     return reason.rstrip(".") or type(fault).__name__
 
@@ -46,11 +44,11 @@ def read_bounded(read: Callable[[int], bytes], declared: int) -> bytes | Failure
     """Read to the end, but at most one byte more than `MAX_BYTES`.
 
     Args:
-        read: returns at most so many of the next bytes, none at the end.
-        declared: how many there should be; saves reading what is too large anyway, and is otherwise not relied on.
+        read: Function that returns at most so many of the next bytes, and none at the end.
+        declared: Declared number of bytes. It saves reading a file that is too large; nothing else relies on it.
 
     Raises:
-        Exception: whatever `read` raises.
+        Exception: Any exception of `read`.
     """
     if declared > MAX_BYTES:
         return TOO_LARGE

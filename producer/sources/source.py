@@ -1,4 +1,4 @@
-"""What every source of images gives, whatever it is made of."""
+"""The interface of every source of images."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 from model.errors import Failure
 
 ImageContent: TypeAlias = bytes | NDArray[np.uint8]
-"""An encoded image file as it is, or uint8 (28, 28) in MNIST's convention: light ink on black, ready to classify."""
+"""An encoded image file, or uint8 (28, 28) in MNIST's convention: light ink on black, ready to classify."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
-    """One image, or why there is none.
+    """One image, or its failure.
 
     Attributes:
-        name: what the user knows it by; unique within its source and the same in every run. The path relative to the
-            folder with `/` between its parts, the path in the archive, or the index in the array. A name that is no
-            UTF-8 carries its bytes as `os.fsdecode` makes them (surrogateescape).
-        label: true digit 0 to 9, or None.
-        content: the image, or why it could not be read.
+        name: Name by which the user knows the image: the path relative to the folder with `/` between its parts, the
+            path in the archive, or the index in the array. It is unique within the source and the same in every run. A
+            name that is not UTF-8 has its bytes as `os.fsdecode` returns them (surrogateescape).
+        label: True digit 0 to 9, or None.
+        content: The image, or the reason why it could not be read.
     """
 
     name: str
@@ -31,41 +31,41 @@ class SourceImage:
 
 
 class Source(Protocol):
-    """Images in a fixed order, each exactly once in every iteration; one image in memory at a time."""
+    """Images in a fixed order, each exactly once in every iteration, with one image in memory at a time."""
 
     @property
     def description(self) -> str:
-        """What was opened, for people: the path as it was given, "mnist test"."""
+        """What was opened, for people: the path as it was given, or "mnist test"."""
 
     @property
     def root(self) -> str:
-        """What to put before a name to tell it from the names of other sources: "scans/", "scans.zip/"."""
+        """Beginning that tells a name from the names of other sources, such as "scans/" or "scans.zip/"."""
 
     @property
     def names(self) -> Collection[str]:
-        """The name of every image, in the order in which they are read."""
+        """Name of every image, in the order of reading."""
 
     @property
     def total(self) -> int:
-        """Number of images, those that cannot be read included."""
+        """Number of images, including those that cannot be read."""
 
     @property
     def ignored(self) -> int:
-        """Number of files beside them that are no images by their extension; hidden ones are not counted."""
+        """Number of other files, whose extension is not that of an image, without hidden files."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences that a user should see before the work starts."""
+        """Sentences that the user should see before the work starts."""
 
     def __iter__(self) -> Iterator[SourceImage]:
-        """Read every image, in the source's order; may be repeated."""
+        """Read every image, in the source's order. Each iteration starts again."""
 
     def read(self, name: str) -> ImageContent | None:
-        """Read one image again by its name; None where it cannot be read or is not in this source."""
+        """Return one image by its name, or None where it cannot be read or the source does not have it."""
 
     def read_many(self, names: Collection[str]) -> dict[str, ImageContent]:
-        """Read some images again, in one pass: for a compressed tar far cheaper than one `read` for each.
+        """Return some images by name, in one pass. For a compressed tar this is far cheaper than `read` for each.
 
         Returns:
-            Content by name, without those that cannot be read or are not in this source.
+            Content by name, without images that cannot be read and those that the source does not have.
         """

@@ -18,7 +18,7 @@ from producer.sources.reading import TOO_LARGE, explain, unreadable
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 
-# An archive that expands to more than this, and to more than so many times its size, was made to do harm.
+# An archive that expands to more than both of these was made to do harm.
 _MAX_EXPANDED_BYTES = 16 * 1024**3
 _MAX_EXPANSION = 200
 
@@ -34,7 +34,7 @@ _MEBIBYTE = 1024 * 1024
 
 
 class Extent(NamedTuple):
-    """Where a member's bytes are in the uncompressed archive."""
+    """Position of a member's bytes in the uncompressed archive."""
 
     start: int
     size: int
@@ -43,13 +43,13 @@ class Extent(NamedTuple):
 class Tar:
     """The images in a tar archive, in its order.
 
-    Opening it reads it through once: only so is it known how many images there are, whether all lie in folders named
-    by digits, and which member of the same name is the last. Links, which `tar` writes also for the second name of
-    one file, and sparse files become failures. Where the archive is damaged or cut off, what comes before is read, and
-    the rest is one failure under the archive's own name.
+    Opening an archive reads all of it once. There is no other way to learn how many images it has, whether all of them
+    lie in folders named by digits, and which member of the same name is the last. Sparse files and links become
+    failures; `tar` also writes a link for the second name of one file. Of an archive that is damaged or cut off, the
+    undamaged beginning is read, and the rest is one failure with the name of the archive.
 
     Raises:
-        UsageError: it is no tar archive, or damaged before its first member.
+        UsageError: The file is not a tar archive, or is damaged before its first member.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,21 +63,21 @@ class Tar:
         except Exception as fault:  # on damaged input tarfile raises whatever its parsing runs into
             if not self.listing.images and not self.listing.failures:
                 raise UsageError(
-                    f"The archive {str(path)!r} cannot be read: {explain(fault)}. It may be damaged or no tar "
-                    "archive; copy it again, or unpack it and submit the folder."
+                    f"The archive {str(path)!r} cannot be read: {explain(fault)}. It may be damaged, or not a tar "
+                    "archive. Copy it again, or unpack it and submit the folder."
                 ) from None
             self.listing.gaps[path.name] = unreadable(
-                f"the archive is damaged or cut off ({explain(fault)}), and what may follow is not among the others; "
+                f"the archive is damaged or cut off ({explain(fault)}), and the job has no images from the rest; "
                 "copy or pack it again"
             )
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[Extent], bytes | Failure]]:
-        """Open the archive; should it have vanished meanwhile, every member is a failure."""
+        """Open the archive; return a reader of members. If the archive is gone by now, every member is a failure."""
         try:
             stream = _open_stream(self._path)
         except (OSError, UsageError) as fault:
-            failure = unreadable(f"the archive has changed or gone ({explain(fault)})")
+            failure = unreadable(f"the archive has changed or is gone ({explain(fault)})")
             yield lambda _: failure
             return
         with stream:
@@ -85,14 +85,14 @@ class Tar:
 
 
 class _DamagedError(tarfile.TarError):
-    """The archive ends, or goes on, as none does."""
+    """The archive ends or continues in a way that no whole archive does."""
 
 
 class _Header(tarfile.TarInfo):
-    """A member's header, read with distrust.
+    """The header of a member of an archive that is not trusted.
 
-    `tarfile` ends quietly at a header that it cannot read and where a file was cut off between members, and loads
-    extended headers whole whatever their size.
+    `tarfile` stops without an error at a header that it cannot read, and where a file was cut off between members. It
+    also loads extended headers of any size.
     """
 
     @classmethod
@@ -101,7 +101,7 @@ class _Header(tarfile.TarInfo):
             header = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as fault:
             if buf.count(0) == tarfile.BLOCKSIZE:
-                raise  # the mark at the end of every whole archive
+                raise  # a block of zeros ends every whole archive
             raise _DamagedError(str(fault)) from None
         if header.type in _EXTENDED_HEADERS and header.size > _MAX_EXTENDED_HEADER_BYTES:
             raise _DamagedError("an extended header is too large")
@@ -109,24 +109,24 @@ class _Header(tarfile.TarInfo):
 
 
 def _list_members(stream: BinaryIO, packed_bytes: int, listing: Listing[Extent]) -> None:
-    """Enter every member into `listing`.
+    """Add every member to `listing`.
 
     Raises:
-        Exception: the archive is damaged from here on.
+        Exception: The rest of the archive is damaged.
     """
-    most = max(_MAX_EXPANDED_BYTES, _MAX_EXPANSION * packed_bytes)
+    max_expanded = max(_MAX_EXPANDED_BYTES, _MAX_EXPANSION * packed_bytes)
     with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header, encoding="utf-8") as archive:
         while (header := archive.next()) is not None:
-            archive.members.clear()  # type: ignore[attr-defined]  # it would keep them all; typeshed knows no `members`
-            # At a negative size older Pythons would go back and circle for ever (CVE-2025-8194).
-            if header.size < 0 or header.offset_data + header.size > most:
+            archive.members.clear()  # type: ignore[attr-defined]  # or it keeps them all; typeshed lacks `members`
+            # With a negative size older Pythons go back and never end (CVE-2025-8194).
+            if header.size < 0 or header.offset_data + header.size > max_expanded:
                 raise _DamagedError(f"a member claims {header.size:,} bytes")
             if not header.isdir():
                 listing.add_member(header.name, _locate(header))
     if not isinstance(stream, io.BufferedReader):
-        # A compressed stream is verified at its end.
+        # Python verifies a compressed stream at its end.
         while stream.read(_MEBIBYTE):
-            if stream.tell() > most:
+            if stream.tell() > max_expanded:
                 raise _DamagedError("it expands without end")
 
 
@@ -141,7 +141,7 @@ def _locate(header: tarfile.TarInfo) -> Extent | Failure:
 
 
 def _open_stream(path: Path) -> BinaryIO:
-    """Open the uncompressed archive; its first bytes, not its name, tell how it is compressed."""
+    """Open the uncompressed archive. The first bytes, not the name, tell how it is compressed."""
     with path.open("rb") as file:
         start = file.read(6)
     if start.startswith(b"\x1f\x8b"):
@@ -155,8 +155,8 @@ def _open_stream(path: Path) -> BinaryIO:
             zstd = importlib.import_module("compression.zstd")
         except ImportError:
             raise UsageError(
-                f"{str(path)!r} is compressed by zstd, which Python reads from version 3.14 on. Unpack it and submit "
-                "the folder, or pack it as .tar.gz."
+                f"{str(path)!r} is compressed with zstd, which only Python 3.14 or newer can read. Unpack it and "
+                "submit the folder, or pack it as .tar.gz."
             ) from None
         return cast("BinaryIO", zstd.open(path))
     return path.open("rb")

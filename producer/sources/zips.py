@@ -14,18 +14,18 @@ ZIP_SUFFIXES = (".zip",)
 
 _ENCRYPTED = 0x1  # bit of a member's flags
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_UNIX = 3  # the system whose file modes stand in the upper half of a member's external attributes
+_UNIX = 3  # members from this system have file modes in the upper half of their external attributes
 
 
 class Zip:
     """The images in a zip archive, in the order of its directory.
 
-    A member that is encrypted, a link, or compressed otherwise than by deflate becomes a failure. (`zipfile` unpacks
-    bzip2 and LZMA members by the block however large it becomes, so a bomb could not be bounded; zip programs make
-    none unless told to.)
+    A member that is encrypted, is a link, or is compressed by a method other than deflate becomes a failure. `zipfile`
+    unpacks whole blocks of bzip2 and LZMA members, so nothing could bound a bomb; zip programs use these methods only
+    when told to.
 
     Raises:
-        UsageError: it is no zip archive, or its directory is damaged.
+        UsageError: The file is not a zip archive, or its directory is damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,8 +35,8 @@ class Zip:
             archive = zipfile.ZipFile(path)
         except Exception as fault:  # zipfile raises a dozen kinds on damaged input, RuntimeError among them
             raise UsageError(
-                f"The archive {str(path)!r} cannot be read: {explain(fault)}. It may be damaged or cut off; "
-                "copy it again, or unpack it and submit the folder."
+                f"The archive {str(path)!r} cannot be read: {explain(fault)}. It may be damaged or cut off. "
+                "Copy it again, or unpack it and submit the folder."
             ) from None
         with archive:
             for member in archive.infolist():
@@ -46,11 +46,11 @@ class Zip:
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[zipfile.ZipInfo], bytes | Failure]]:
-        """Open the archive; should it have vanished meanwhile, every member is a failure."""
+        """Open the archive; return a reader of members. If the archive is gone by now, every member is a failure."""
         try:
             archive = zipfile.ZipFile(self._path)
         except Exception as fault:  # as above
-            failure = unreadable(f"the archive has changed or gone ({explain(fault)})")
+            failure = unreadable(f"the archive has changed or is gone ({explain(fault)})")
             yield lambda _: failure
             return
         with archive:
@@ -58,7 +58,7 @@ class Zip:
 
 
 def check_member(member: zipfile.ZipInfo) -> Failure | None:
-    """Return why this member cannot be read safely, if so."""
+    """Return the failure of a member that cannot be read safely, or None."""
     if member.flag_bits & _ENCRYPTED:
         return unreadable("it is encrypted; unpack the archive with its password and submit the folder")
     if member.create_system == _UNIX and stat.S_ISLNK(member.external_attr >> 16):

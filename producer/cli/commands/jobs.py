@@ -41,10 +41,10 @@ def jobs(latest: int, as_json: bool) -> None:
     from rich.text import Text
 
     from producer.cli.display.tables import Column, print_table
-    from producer.mill.finding import running_mill
+    from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
-    connection = running_mill(Settings.from_environment())
+    connection = open_running_mill(Settings.from_environment())
     found = connection.ledger.jobs(latest=latest)
     if as_json:
         click.echo(json.dumps([json_output.job(status) for status in found]))
@@ -86,10 +86,10 @@ def show(job: str, as_json: bool) -> None:
     Example:
       digitmill show last
     """
-    from producer.mill.finding import running_mill
+    from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
-    connection = running_mill(Settings.from_environment())
+    connection = open_running_mill(Settings.from_environment())
     status = connection.ledger.job(connection.ledger.find_job(job))
     if as_json:
         click.echo(json.dumps(json_output.job(status)))
@@ -119,10 +119,10 @@ def wait(job: str, timeout: float, as_json: bool) -> None:
     Example:
       digitmill wait last && digitmill report last
     """
-    from producer.mill.finding import running_mill
+    from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
-    connection = running_mill(Settings.from_environment())
+    connection = open_running_mill(Settings.from_environment())
     identifier = connection.ledger.find_job(job)
     status = _await_end(connection, identifier, timeout=timeout, quiet=as_json)
     if as_json:
@@ -144,10 +144,10 @@ def cancel(job: str, as_json: bool) -> None:
     Example:
       digitmill cancel last
     """
-    from producer.mill.finding import running_mill
+    from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
-    connection = running_mill(Settings.from_environment())
+    connection = open_running_mill(Settings.from_environment())
     identifier = connection.ledger.find_job(job)
     if not connection.ledger.cancel(identifier):
         state = connection.ledger.job(identifier).state
@@ -180,17 +180,17 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
       digitmill report last --out reports/latest
     """
     from producer.cli.display.job_results import report_job
-    from producer.jobs.submission import SubmitOptions, collect_job, open_order
-    from producer.mill.finding import running_mill
+    from producer.jobs.submission import SubmitOptions, collect_job, open_submitted
+    from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
     settings = Settings.from_environment()
-    connection = running_mill(settings)
+    connection = open_running_mill(settings)
     identifier = connection.ledger.find_job(job)
     status = _await_end(connection, identifier, timeout=timeout, quiet=as_json)
     order = SubmitOptions.from_record(status.record)
     try:
-        source = open_order(order, settings)
+        source = open_submitted(order, settings)
     except DigitmillError as fault:
         source = None
         print_notice(f"this report has no pictures: {fault}")
@@ -214,12 +214,12 @@ def status(as_json: bool) -> None:
     """
     from producer.cli.display import teaching as taught_display
     from producer.cli.display import training as training_display
-    from producer.mill.finding import running_mill
+    from producer.mill.finding import open_running_mill
     from worker.contract.teaching import Teaching
     from worker.contract.training import Schedule, Trainings
     from worker.settings import Settings
 
-    connection = running_mill(Settings.from_environment())
+    connection = open_running_mill(Settings.from_environment())
     workers = connection.ledger.workers()
     running = [status for status in connection.ledger.jobs(latest=200) if not status.state.ended]
     trainings = Trainings(connection.client)
@@ -312,7 +312,8 @@ def _await_end(  # type: ignore[no-untyped-def]
     quiet: bool,
 ) -> "JobStatus":
     from producer.cli.display.progress import JobProgressBar
-    from producer.jobs.client import NO_WORKER, JobProgress
+    from producer.jobs.gathering import NO_WORKER
+    from producer.jobs.sending import JobProgress
 
     begun = moved = time.monotonic()
     seen = (0, 0)

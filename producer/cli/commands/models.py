@@ -242,10 +242,10 @@ def pull(version: str, out: Path | None, as_json: bool) -> None:
 
 
 def _connect() -> "Connection":
-    from producer.mill.finding import running_mill
+    from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
-    return running_mill(Settings.from_environment())
+    return open_running_mill(Settings.from_environment())
 
 
 def _report_live(connection: "Connection", *, as_json: bool) -> None:

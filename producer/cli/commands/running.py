@@ -56,7 +56,7 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
     from model.errors import DataError
     from producer.cli.display.job_results import report_job
     from producer.cli.display.progress import JobProgressBar
-    from producer.jobs.submission import MNIST, SubmitOptions, create_job, gather_job, open_order
+    from producer.jobs.submission import MNIST, SubmitOptions, create_job, gather_job, open_submitted
     from producer.mill.finding import await_workers, open_mill
     from producer.mill.stack import Stack
     from worker.cores import cores
@@ -68,13 +68,13 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
         settings = replace(settings, redis_url=None, data=Path(private))
         options = SubmitOptions(path=MNIST)
         try:
-            source = open_order(options, settings)
+            source = open_submitted(options, settings)
         except DataError:
             print_notice("MNIST cannot be found or downloaded; using the 1,797 sample digits that ship with digitmill")
             digits = Path(private) / "digits"
             write_folder(digits)
             options = SubmitOptions(path=str(digits), labels="folder")
-            source = open_order(options, settings)
+            source = open_submitted(options, settings)
             description = "sample digits, as PNG files"
         else:
             description = source.description
@@ -87,7 +87,7 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
             job = create_job(connection, options, description, settings, detached=False)
             with JobProgressBar(source.total, quiet=as_json) as progress:
                 finished = gather_job(connection, job, options, source, settings, on_progress=progress.on_progress)
-            finished = replace(finished, run=replace(finished.run, source=description))
+            finished = replace(finished, info=replace(finished.info, source=description))
         code = report_job(finished, out, source, options.min_confidence, as_json=as_json)
         if not as_json:
             click.echo(f"next      {_this_program()} submit YOUR-FOLDER")

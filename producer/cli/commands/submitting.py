@@ -78,8 +78,8 @@ def submit(
       digitmill submit scans.zip --labels truth.csv --out reports/scans
       digitmill submit mnist
     """
-    from producer.jobs.submission import MNIST, SubmitOptions, create_job, open_order
-    from producer.mill.finding import borrowed_mill, running_mill
+    from producer.jobs.submission import MNIST, SubmitOptions, create_job, open_submitted
+    from producer.mill.finding import open_running_mill, running_or_temporary_mill
     from worker.settings import Settings
 
     settings = Settings.from_environment()
@@ -93,19 +93,19 @@ def submit(
         model=model,
         min_confidence=min_confidence,
     )
-    source = open_order(options, settings)
+    source = open_submitted(options, settings)
     _print_notes(source)
     if dry_run:
         _preview(source, as_json)
         return
     if detach:
-        connection = running_mill(settings)
+        connection = open_running_mill(settings)
         job = create_job(connection, options, source.description, settings, detached=True)
         _send_detached(connection, job, options, source, timeout=timeout, as_json=as_json)
         return
     if out:
         _check_writable(out)
-    with borrowed_mill(settings, on_start=_say_starting) as connection:
+    with running_or_temporary_mill(settings, on_start=_say_starting) as connection:
         job = create_job(connection, options, source.description, settings, detached=False)
         if not as_json:
             click.echo(f"Job {job}: {counted(source.total, 'image')} of {printable(source.description)}", err=True)
@@ -129,12 +129,12 @@ def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
     Example:
       digitmill resume last
     """
-    from producer.jobs.submission import SubmitOptions, open_order
-    from producer.mill.finding import borrowed_mill
+    from producer.jobs.submission import SubmitOptions, open_submitted
+    from producer.mill.finding import running_or_temporary_mill
     from worker.settings import Settings
 
     settings = Settings.from_environment()
-    with borrowed_mill(settings, on_start=_say_starting) as connection:
+    with running_or_temporary_mill(settings, on_start=_say_starting) as connection:
         identifier = connection.ledger.find_job(job)
         status = connection.ledger.job(identifier)
         if status.state.ended:
@@ -143,7 +143,7 @@ def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
                 f"`digitmill report {identifier}` writes its report."
             )
         options = SubmitOptions.from_record(status.record)
-        source = open_order(options, settings)
+        source = open_submitted(options, settings)
         if not status.record.folder:
             _send_detached(connection, identifier, options, source, timeout=timeout, as_json=as_json)
             return
@@ -181,10 +181,10 @@ def classified(
 ) -> "Results":
     """Classify a few images and return the results. If no mill is running, start one for this."""
     from producer.jobs.submission import SubmitOptions, create_job, gather_job
-    from producer.mill.finding import borrowed_mill
+    from producer.mill.finding import running_or_temporary_mill
 
     options = SubmitOptions(path="", labels="none", probabilities=probabilities)
-    with borrowed_mill(settings, on_start=_say_starting) as connection:
+    with running_or_temporary_mill(settings, on_start=_say_starting) as connection:
         job = create_job(connection, options, source.description, settings, detached=False)
         with _progress(source, quiet) as progress:
             finished = gather_job(

@@ -75,8 +75,8 @@ def teach(
       digitmill teach --remove corrections/3/blot.png
     """
     from producer.cli.display.teaching import print_counts, print_failures, print_json, print_list
-    from producer.mill.finding import running_mill
-    from producer.teaching import TeachingCounts, lessons, removals
+    from producer.mill.finding import open_running_mill
+    from producer.teaching import TeachingCounts, label_changes, removals
     from worker.contract.teaching import Teaching
     from worker.settings import Settings
 
@@ -85,7 +85,7 @@ def teach(
     if dry_run and not (path or table):
         raise UsageError("--dry-run only goes with PATH or --csv. Leave it out.")
     counts = TeachingCounts()
-    connection = None if dry_run else running_mill(Settings.from_environment())
+    connection = None if dry_run else open_running_mill(Settings.from_environment())
     if connection and listing:
         print_list(connection, as_json=as_json)
         return
@@ -96,7 +96,7 @@ def teach(
         for note in source.notes:
             print_notice(note)
         only_labelled = bool(table) or labels not in ("auto", "folder")
-        found = lessons(source, counts, digit=digit, only_labelled=only_labelled)
+        found = label_changes(source, counts, digit=digit, only_labelled=only_labelled)
     _send(connection, found, counts, quiet=as_json)
     print_failures(counts, table)
     (print_json if as_json else print_counts)(connection, counts)
@@ -111,14 +111,14 @@ def _open(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
 ) -> "Source":
-    from producer.sources import open_listed, open_source
+    from producer.sources import open_path_list, open_source
 
     if table:
         if digit is not None or labels != "auto" or include or exclude:
             raise UsageError(
                 "The file of --csv names the images and their labels. Leave --label, --labels and globs out."
             )
-        return open_listed(table)
+        return open_path_list(table)
     if digit is not None and labels != "auto":
         raise UsageError("Give either --label or --labels.")
     return open_source(path or "", labels="none" if digit is not None else labels, include=include, exclude=exclude)

@@ -74,12 +74,12 @@ def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, can
       digitmill train --cancel
     """
     from model.training.options import TrainingOptions
-    from producer.mill.finding import running_mill
+    from producer.mill.finding import open_running_mill
     from worker.contract.training import Trainings
     from worker.settings import Settings
 
     settings = Settings.from_environment()
-    connection = running_mill(settings)
+    connection = open_running_mill(settings)
     trainings = Trainings(connection.client)
     if cancel:
         _cancel(connection, trainings, as_json=as_json)

@@ -43,7 +43,7 @@ def report_job(
         summary = write_report(
             folder,
             results,
-            finished.run,
+            finished.info,
             card=finished.card,
             read_pictures=read_pictures,
             min_confidence=min_confidence,

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from producer.cli.display.wording import counted
 from producer.cli.notices import printable
-from producer.jobs.client import JobProgress
+from producer.jobs.sending import JobProgress
 
 LINE_SECONDS = 10.0
 """Time between two lines where there is no terminal, in seconds."""
@@ -26,12 +26,12 @@ def showing(what: str, *, quiet: bool) -> AbstractContextManager[object]:
 class _Bar(Progress):
     """A bar, with a line below it that says why nothing moves."""
 
-    hindrance = ""
+    problem = ""
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
-        if self.hindrance:
-            yield Text(self.hindrance, style="yellow")
+        if self.problem:
+            yield Text(self.problem, style="yellow")
 
 
 class JobProgressBar:
@@ -79,11 +79,11 @@ class JobProgressBar:
             return
         self._shown = now
         self._first = self._first or progress
-        counts, self._bar.hindrance = describe(progress, self._first, self.total), printable(progress.hindrance)
+        counts, self._bar.problem = describe(progress, self._first, self.total), printable(progress.problem)
         self._bar.update(self._task, completed=progress.answered, total=self.total, counts=counts)
         if not self._console.is_terminal and now - self._said > LINE_SECONDS:
             self._said = now
-            line = "; ".join(filter(None, (counts, self._bar.hindrance)))
+            line = "; ".join(filter(None, (counts, self._bar.problem)))
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 

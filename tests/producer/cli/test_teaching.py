@@ -162,7 +162,7 @@ def test_a_dry_run_needs_no_redis_and_teaches_nothing(teach_here, teaching, corr
     [
         ((), "one of PATH"),
         (("images", "--list"), "one of PATH"),
-        (("images",), "Nothing says which digit"),
+        (("images",), "has no label"),
         (("images", "--labels", "folder"), "lies in no folder named 0 to 9"),
         (("images", "--label", "10"), "10"),
         (("images", "--label", "3", "--labels", "folder"), "either --label or --labels"),
@@ -236,7 +236,7 @@ def test_a_reports_review_sheet_comes_back_as_lessons(mill, digits, png, tmp_pat
     assert "digitmill teach --csv" in (tmp_path / "report" / "report.html").read_text()
     code, out, err = digitmill("teach", "--csv", review)
     assert (code, "3 new" in out) == (0, True), err
-    assert "rows have no label and are passed over" in err
+    assert "Rows without a label are skipped" in err
     lessons = {Path(lesson.name).name: lesson for lesson in teaching.label_changes()[1]}
     assert {name: lesson.label for name, lesson in lessons.items()} == {"1.png": 4, "3.png": 0, "5.png": 9}
     image = lessons["5.png"].image
@@ -267,7 +267,7 @@ def test_what_was_taught_is_removed_by_its_sha256_or_its_image(teach_here, teach
     one, *others = sorted(lesson.sha256 for lesson in teaching.label_changes()[1])
     assert "removed   1 image" in teach_here("--remove", one[:12])[1]
     code, _, err = teach_here("--remove", one[:12])
-    assert (code, "not among what is taught" in err) == (1, True)
+    assert (code, "not among the taught images" in err) == (1, True)
     told = json.loads(teach_here("--remove", folder, "--json")[1])
     assert (told["removed"], [each["error"] for each in told["failed"]]) == (4, ["missing"])
     assert [lesson.label for lesson in teaching.label_changes()[1]] == [None] * 5

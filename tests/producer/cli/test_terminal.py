@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from producer.cli.display.progress import describe
 from producer.cli.exits import ExitCode
 from producer.cli.main import COMMANDS, EXIT_CODES, main
-from producer.jobs.client import JobProgress
+from producer.jobs.sending import JobProgress
 from producer.mill.stack import Stack
 
 DIGITMILL = Path(sys.executable).with_name("digitmill")
@@ -136,7 +136,7 @@ def test_the_list_of_commands_cuts_no_sentence():
 
 def test_the_rate_is_that_of_this_client():
     """Answers from before this client started do not count."""
-    first = JobProgress(sent=100, answered=50, failed=0, in_flight=8, seconds=10.0, hindrance="")
+    first = JobProgress(sent=100, answered=50, failed=0, in_flight=8, seconds=10.0, problem="")
     later = first._replace(answered=90, failed=2, seconds=12.0)
     assert describe(first, first, None) == "50 images, 0/s, 8 batches in flight"
     assert describe(later, first, 1000) == "90 of 1,000 images, 2 failed, 20/s, 8 batches in flight"

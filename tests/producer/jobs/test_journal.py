@@ -1,30 +1,43 @@
-"""What a client has kept outlives it, whole batch by whole batch, and comes out as rows in the order of submission."""
+"""A journal keeps whole batches and survives its client; merging gives one row for each image, in submission order."""
 
 import itertools
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
 
+import msgpack
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import DataError, Failure, FailureCode, UsageError
-from producer.jobs.journal import AnsweredBatch, Journal, merge, read_journal
+from producer.jobs.journal import AnsweredBatch, Journal, ReceivedBatch, merge, read_journal
 from producer.jobs.results import NONE
+from worker.contract.errors import WireError
 from worker.contract.wire import Manifest, Result
 
-unhurried = settings(deadline=None)  # each example writes to the disk, and waits for it
+no_deadline = settings(deadline=None)  # each example writes to the disk and waits for it
 
 
-def answered(sequence, *, size, failed_at_source=(), parts=(), failed_at_worker=(), probabilities=False):
-    """A batch of which image number i got the digit `(sequence + i) % 10` with confidence `i / size`.
+def answered(
+    sequence: int,
+    *,
+    size: int,
+    failed_at_source: Collection[int] = (),
+    parts: Collection[int] = (),
+    failed_at_worker: Collection[int] = (),
+    probabilities: bool = False,
+) -> AnsweredBatch:
+    """Return a batch in which image number i has the digit `(sequence + i) % 10` with confidence `i / size`.
 
     Args:
-        sequence: its number.
-        size: images in its manifest.
-        failed_at_source: rows that never left the client.
-        parts: where its results are split, counted in the images that were sent.
-        failed_at_worker: rows that came back as failures.
-        probabilities: whether they are there.
+        sequence: Number of the batch.
+        size: Number of images in its manifest.
+        failed_at_source: Rows that never left the client.
+        parts: Positions, among the images that were sent, at which its results are split.
+        failed_at_worker: Rows that came back as failures.
+        probabilities: Whether the results have probabilities.
     """
     rows = [row for row in range(size) if row not in failed_at_source]
     bounds = [0, *sorted({part for part in parts if 0 < part < len(rows)}), len(rows)]
@@ -46,8 +59,13 @@ def answered(sequence, *, size, failed_at_source=(), parts=(), failed_at_worker=
     return AnsweredBatch(sequence, manifest, results)
 
 
+def received(batch: AnsweredBatch) -> ReceivedBatch:
+    """Return a batch as its answers came from Redis."""
+    return ReceivedBatch(batch.sequence, batch.manifest, [result.to_wire() for result in batch.results])
+
+
 @st.composite
-def batches_of_jobs(draw):
+def batches_of_jobs(draw: st.DrawFn) -> list[AnsweredBatch]:
     """Some batches of one job, in any order of arrival, with every kind of gap and split."""
     count = draw(st.integers(0, 6))
     probabilities = draw(st.booleans())
@@ -68,41 +86,60 @@ def batches_of_jobs(draw):
     return batches
 
 
-def wire(batches):
-    """Batches as values that can be compared."""
+def wire(batches: Sequence[AnsweredBatch]) -> list[Any]:
+    """Return batches as values that can be compared."""
     return [
         (batch.sequence, batch.manifest.to_wire(), [result.to_wire() for result in batch.results]) for batch in batches
     ]
 
 
-def fresh(tmp_path_factory):
-    """A path at which no journal is yet."""
+def new_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a path without a journal."""
     return tmp_path_factory.mktemp("jobs") / "job.journal"
 
 
-@unhurried
+@no_deadline
 @given(batches_of_jobs())
-def test_what_was_kept_is_read_back_as_it_was(tmp_path_factory, batches):
-    """In the order of arrival, by this process and by the next."""
-    path = fresh(tmp_path_factory)
+def test_the_same_batches_come_back_as_were_kept(
+    tmp_path_factory: pytest.TempPathFactory, batches: list[AnsweredBatch]
+) -> None:
+    """They keep the order of arrival, for this process and for the next."""
+    path = new_path(tmp_path_factory)
     with Journal(path) as journal:
         for batch in batches:
-            journal.keep([batch])
-        assert wire(journal.batches()) == wire(batches)
+            assert wire(journal.keep([received(batch)])) == wire([batch])
+        assert wire(journal.batches) == wire(batches)
     with Journal(path) as again:
-        assert wire(again.batches()) == wire(batches)
-        assert again.kept == {batch.sequence for batch in batches}
+        assert wire(again.batches) == wire(batches)
 
 
-@unhurried
+@no_deadline
+@given(batches_of_jobs())
+def test_the_file_has_the_bytes_that_came_from_redis(
+    tmp_path_factory: pytest.TempPathFactory, batches: list[AnsweredBatch]
+) -> None:
+    """Each record is a sequence number, a manifest and the results; nothing encodes a result anew."""
+    path = new_path(tmp_path_factory)
+    with Journal(path) as journal:
+        journal.keep([received(batch) for batch in batches])
+    with path.open("rb") as file:
+        records = list(msgpack.Unpacker(file))
+    assert records == [
+        [batch.sequence, batch.manifest.to_wire(), [result.to_wire() for result in batch.results]] for batch in batches
+    ]
+
+
+@no_deadline
 @given(batches_of_jobs(), st.data())
-def test_of_a_torn_journal_all_whole_batches_are_left_and_it_goes_on(tmp_path_factory, batches, data):
-    """Cut off at any byte: the batches that were wholly written are there, and later ones are kept behind them."""
-    path = fresh(tmp_path_factory)
+def test_a_torn_journal_keeps_its_whole_batches_and_can_continue(
+    tmp_path_factory: pytest.TempPathFactory, batches: list[AnsweredBatch], data: st.DataObject
+) -> None:
+    """After a cut at any byte, the wholly written batches are there, and the journal keeps more behind them."""
+    path = new_path(tmp_path_factory)
     ends = [0]
     with Journal(path) as journal:
         for batch in batches:
-            journal.keep([batch])
+            journal.keep([received(batch)])
             ends.append(path.stat().st_size)
     cut = data.draw(st.integers(0, ends[-1]))
     with path.open("r+b") as file:
@@ -110,28 +147,27 @@ def test_of_a_torn_journal_all_whole_batches_are_left_and_it_goes_on(tmp_path_fa
     whole = sum(end <= cut for end in ends) - 1
 
     with Journal(path) as journal:
-        assert wire(journal.batches()) == wire(batches[:whole])
-        assert journal.kept == {batch.sequence for batch in batches[:whole]}
+        assert wire(journal.batches) == wire(batches[:whole])
         assert path.stat().st_size == ends[whole]
-        journal.keep(batches[whole:])
+        journal.keep([received(batch) for batch in batches[whole:]])
     with Journal(path) as journal:
-        assert wire(journal.batches()) == wire(batches)
+        assert wire(journal.batches) == wire(batches)
 
 
-@unhurried
+@no_deadline
 @given(batches_of_jobs())
-def test_rows_come_in_the_order_of_submission_with_every_answer_in_its_place(batches):
-    """However late a batch arrived, in however many parts, and whatever of it failed at the source or in the worker."""
+def test_rows_have_the_order_of_submission_and_each_its_own_answer(batches: list[AnsweredBatch]) -> None:
+    """This holds for batches in any order of arrival, in any number of parts, with failures at source and worker."""
     results = merge(batches)
     ordered = sorted(batches, key=lambda batch: batch.sequence)
     places = [(batch, row) for batch in ordered for row in range(len(batch.manifest.names))]
     assert results.names == [batch.manifest.names[row] for batch, row in places]
     for index, (batch, row) in enumerate(places):
         assert results.labels[index] == (NONE if row % 2 else row % 10)
-        at_source = batch.manifest.failures.get(row)
+        failure = batch.manifest.failures.get(row)
         sent = row - sum(failed < row for failed in batch.manifest.failures)
-        failure, model, ten = at_source, "", None
-        if not at_source:
+        model, ten = "", None
+        if not failure:
             for result in batch.results:
                 if sent < len(result):
                     failure, model = result.failures.get(sent), result.model
@@ -152,54 +188,66 @@ def test_rows_come_in_the_order_of_submission_with_every_answer_in_its_place(bat
             np.testing.assert_array_equal(results.probabilities[index], ten)
 
 
-def test_no_batches_are_no_rows():
-    """A job without any image has columns of length zero."""
+def test_merging_no_batches_gives_no_rows() -> None:
+    """The columns of a job without images have length zero."""
     results = merge([])
     assert len(results) == len(results.labels) == len(results.digits) == len(results.confidences) == 0
+    assert results.models == []
 
 
-def test_failures_come_in_the_order_of_rows():
-    """Also where the source's and the worker's alternate within one batch."""
+def test_failures_have_the_order_of_rows() -> None:
+    """They do even where failures at the source and in the worker alternate within one batch."""
     results = merge([answered(0, size=6, failed_at_source={1, 4}, failed_at_worker={0, 5})])
     assert list(results.failures) == [0, 1, 4, 5]
 
 
 @pytest.mark.parametrize(("parts", "complete"), [(1, False), (2, False), (3, True)])
-def test_a_batch_is_complete_with_the_last_of_its_parts(parts, complete):
+def test_a_batch_is_complete_with_the_last_of_its_parts(parts: int, complete: bool) -> None:
     """Images that failed at the source need no answer."""
     whole = answered(0, size=8, failed_at_source={2}, parts={2, 5})
     assert AnsweredBatch(0, whole.manifest, whole.results[:parts]).complete is complete
 
 
-def test_a_journal_has_one_writer(tmp_path):
-    """A second client of the same job would keep every answer twice; it is told so, and may read."""
+def test_a_journal_has_one_writer(tmp_path: Path) -> None:
+    """A second client of the same job is refused, because it would keep every answer twice; it may read."""
     path = tmp_path / "job.journal"
     batch = answered(0, size=3)
     with Journal(path) as journal:
-        with pytest.raises(UsageError, match="nother process"):
+        with pytest.raises(UsageError, match="Another process"):
             Journal(path)
-        journal.keep([batch])
+        journal.keep([received(batch)])
         assert wire(read_journal(path)) == wire([batch])
     with Journal(path) as again:
-        assert again.kept == {0}
+        assert wire(again.batches) == wire([batch])
 
 
-def test_reading_a_journal_leaves_a_record_that_is_just_being_written(tmp_path):
-    """Its client may be at work: only who goes on with a journal cuts it."""
+def test_reading_a_journal_leaves_a_record_that_is_being_written(tmp_path: Path) -> None:
+    """Its client may be running: only a client that continues a journal cuts off a torn record."""
     path = tmp_path / "job.journal"
     with Journal(path) as journal:
-        journal.keep([answered(0, size=3), answered(1, size=3)])
+        journal.keep([received(answered(0, size=3)), received(answered(1, size=3))])
     torn = path.read_bytes()[:-5]
     path.write_bytes(torn)
     assert [batch.sequence for batch in read_journal(path)] == [0]
     assert path.read_bytes() == torn
 
 
+def test_a_damaged_answer_is_not_written(tmp_path: Path) -> None:
+    """Redis still has the batch, so the journal must not say that it is answered."""
+    path = tmp_path / "job.journal"
+    good = received(answered(0, size=3))
+    with Journal(path) as journal:
+        with pytest.raises(WireError):
+            journal.keep([good, good._replace(sequence=1, results=[b"damaged"])])
+        assert journal.batches == []
+    assert path.read_bytes() == b""
+
+
 @pytest.mark.parametrize("content", [b"\x01\x02\x03", b"name,label\n1.png,7\n", b"\x93\x01\x02\x03"])
-def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path, content):
-    """It may be anything of the user's."""
+def test_a_file_that_is_not_a_journal_is_refused_and_left_unchanged(tmp_path: Path, content: bytes) -> None:
+    """It may be any file of the user's."""
     path = tmp_path / "job.journal"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="no journal"):
+    with pytest.raises(DataError, match="not the journal"):
         Journal(path)
     assert path.read_bytes() == content

@@ -1,4 +1,6 @@
-"""Every image is in exactly one batch's manifest, in order, and no batch is larger than it may be."""
+"""Every image is in exactly one manifest, in order, and no batch exceeds its limits."""
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from hypothesis import given, settings
@@ -7,33 +9,35 @@ from hypothesis import strategies as st
 from model.errors import Failure, FailureCode
 from producer.jobs import packing
 from producer.jobs.packing import pack
-from producer.sources import SourceImage
+from producer.sources import ImageContent, SourceImage
+from worker.contract.wire import Batch, Manifest
 
 RAW, FILE, LARGE_FILE, FAILED = "raw", "file", "large file", "failed"
 LARGE = bytes(packing.BYTES * 2 // 5)  # two fit into a batch, three do not
 
 mixes = st.lists(
-    # Runs of one kind, as sources give them: only they are long enough to fill a batch.
+    # Runs of one kind, as sources give them. Only such runs are long enough to fill a batch.
     st.tuples(st.sampled_from([RAW, FILE, LARGE_FILE, FAILED]), st.integers(1, 40)),
     max_size=8,
 )
-unhurried = settings(deadline=None)  # other work on the same cores is no fault of ours
+no_deadline = settings(deadline=None)  # other work on the same cores must not fail a test
+Mix = list[tuple[str, int]]
 batch_sizes = st.one_of(st.none(), st.integers(1, 50))
 
 
-def images_of(mix):
-    """One image for each place of a mix; each raw image and each small file is unlike all others."""
+def images_of(mix: Mix) -> list[SourceImage]:
+    """Return one image for each place of a mix. Raw images and small files differ from their neighbours."""
     kinds = [kind for kind, count in mix for _ in range(count)]
     return [SourceImage(str(index), label_of(index), content_of(kind, index)) for index, kind in enumerate(kinds)]
 
 
-def label_of(index):
-    """A label for two images in three."""
+def label_of(index: int) -> int | None:
+    """Return a label for two images in three."""
     return None if index % 3 == 0 else index % 10
 
 
-def content_of(kind, index):
-    """What a source gives of an image."""
+def content_of(kind: str, index: int) -> ImageContent | Failure:
+    """Return the content of an image."""
     match kind:
         case "raw":
             return np.full((28, 28), index % 256, np.uint8)
@@ -45,8 +49,8 @@ def content_of(kind, index):
             return Failure(FailureCode.EMPTY, f"{index} is empty.")
 
 
-def unpacked(batches):
-    """The images that went into batches, put together again from each batch and its manifest."""
+def unpacked(batches: Iterable[tuple[Batch, Manifest]]) -> Iterator[SourceImage]:
+    """Return the images that went into batches, from each batch and its manifest."""
     for batch, manifest in batches:
         sent = iter(batch.images)
         for row, (name, label) in enumerate(zip(manifest.names, manifest.labels, strict=True)):
@@ -55,10 +59,10 @@ def unpacked(batches):
         assert next(sent, None) is None, "a batch has more images than its manifest has names for"
 
 
-@unhurried
+@no_deadline
 @given(mixes, batch_sizes)
-def test_every_image_is_packed_once_in_order_with_its_label(mix, batch_size):
-    """Whatever raw arrays, files and failures are mixed, and whatever the batch size."""
+def test_every_image_is_packed_once_in_order_with_its_label(mix: Mix, batch_size: int | None) -> None:
+    """This holds for any mix of raw arrays, files and failures, and any batch size."""
     images = images_of(mix)
     packed = list(unpacked(pack(images, batch_size=batch_size)))
     assert [(image.name, image.label) for image in packed] == [(image.name, image.label) for image in images]
@@ -69,10 +73,10 @@ def test_every_image_is_packed_once_in_order_with_its_label(mix, batch_size):
             assert after.content == before.content
 
 
-@unhurried
+@no_deadline
 @given(mixes, batch_sizes)
-def test_no_batch_exceeds_its_limits(mix, batch_size):
-    """As many images as asked for, or as suit their kind; of files no more bytes than travel together."""
+def test_no_batch_exceeds_its_limits(mix: Mix, batch_size: int | None) -> None:
+    """The limits are the batch size, or the default of the kind, and the bytes of files."""
     for batch, manifest in pack(images_of(mix), batch_size=batch_size):
         raw = isinstance(batch.images, np.ndarray)
         assert 0 < len(manifest.names) <= (batch_size or packing.RAW_IMAGES)
@@ -82,9 +86,9 @@ def test_no_batch_exceeds_its_limits(mix, batch_size):
             assert len(batch) == 1 or sum(map(len, batch.images)) <= packing.BYTES
 
 
-@unhurried
+@no_deadline
 @given(mixes, batch_sizes)
-def test_raw_images_and_files_never_share_a_batch(mix, batch_size):
+def test_raw_images_and_files_never_share_a_batch(mix: Mix, batch_size: int | None) -> None:
     """A batch is one array, or a tuple of files."""
     for batch, _ in pack(images_of(mix), batch_size=batch_size):
         if isinstance(batch.images, np.ndarray):
@@ -96,8 +100,8 @@ def test_raw_images_and_files_never_share_a_batch(mix, batch_size):
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 3), st.integers(0, 3))
-def test_a_file_above_the_limit_of_bytes_travels_alone(before, after):
-    """Its neighbours go before and behind it."""
+def test_a_file_above_the_limit_of_bytes_travels_alone(before: int, after: int) -> None:
+    """Its neighbours are in the batches before and after it."""
     small = [SourceImage("small", None, b"x")] * 3
     large = SourceImage("large", None, bytes(packing.BYTES + 1))
     batches = [manifest.names for _, manifest in pack([*small[:before], large, *small[:after]])]
@@ -105,19 +109,19 @@ def test_a_file_above_the_limit_of_bytes_travels_alone(before, after):
     assert sum(map(len, batches)) == before + 1 + after
 
 
-def test_by_default_batches_suit_their_kind():
-    """Raw images are many to a batch, files fewer."""
+def test_the_default_batch_size_depends_on_the_kind_of_image() -> None:
+    """A batch has more raw images than files."""
     raw = images_of([(RAW, packing.RAW_IMAGES + 1)])
     files = images_of([(FILE, packing.FILES + 1)])
     assert [len(batch) for batch, _ in pack(raw)] == [packing.RAW_IMAGES, 1]
     assert [len(batch) for batch, _ in pack(files)] == [packing.FILES, 1]
 
 
-def test_images_are_packed_as_they_come():
-    """A source of millions is never in memory: the first batch is there before the last image is read."""
-    read = []
+def test_images_are_packed_as_they_come() -> None:
+    """A source of millions never fills the memory: the first batch is ready before the last image is read."""
+    read: list[int] = []
 
-    def source():
+    def source() -> Iterator[SourceImage]:
         for index in range(10):
             read.append(index)
             yield SourceImage(str(index), None, b"file")
@@ -126,13 +130,13 @@ def test_images_are_packed_as_they_come():
     assert len(read) <= 3
 
 
-def test_nothing_packed_is_nothing():
-    """No images make no batch, not an empty one."""
+def test_no_images_make_no_batch() -> None:
+    """They do not make an empty one either."""
     assert list(pack([])) == []
 
 
-def test_probabilities_are_asked_for_in_every_batch():
-    """And not unless they are wanted."""
+def test_every_batch_asks_for_probabilities_if_they_are_wanted() -> None:
+    """No batch asks for them otherwise."""
     images = images_of([(RAW, 3)])
     assert all(batch.probabilities for batch, _ in pack(images, batch_size=1, probabilities=True))
     assert not any(batch.probabilities for batch, _ in pack(images, batch_size=1))

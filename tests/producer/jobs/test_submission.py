@@ -1,37 +1,44 @@
-"""A job from its order to its results: what is kept of it, and what becomes of it when something goes wrong."""
+"""A job from its submit options to its results, and what happens to it when something fails."""
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.data.digits import Digits
 from model.data.sample_digits import write_folder
 from model.errors import DataError, UsageError
 from model.images.preprocess import preprocess
 from model.inference.classifier import Classifier
+from producer.jobs.sending import JobProgress
 from producer.jobs.submission import (
     MNIST,
+    FinishedJob,
     SubmitOptions,
     collect_job,
     create_job,
     gather_job,
     journal_path,
-    open_order,
+    open_submitted,
     prune_journals,
     send_job,
 )
 from producer.mill.finding import open_mill
 from producer.mill.stack import Stack
-from producer.sources import mnist_source
+from producer.sources import Source, mnist_source
+from tests.support.mill import Mill
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable
-from worker.contract.ledger import JobRecord, JobState
+from worker.contract.ledger import JobRecord, JobState, keys
 
-orders = st.builds(
+submit_options = st.builds(
     SubmitOptions,
     path=st.text(),
     labels=st.text(),
@@ -45,50 +52,53 @@ orders = st.builds(
 
 
 @settings(deadline=None)
-@given(orders)
-def test_an_order_is_read_back_from_its_jobs_record_as_it_was(order):
-    """So that any client can go on with it; paths are any text, also what is no UTF-8."""
-    record = JobRecord(source="", model="", client="", options=asdict(order), folder="")
-    assert SubmitOptions.from_record(JobRecord.from_json(record.to_json().encode())) == order
+@given(submit_options)
+def test_a_job_record_gives_back_the_submit_options_unchanged(options: SubmitOptions) -> None:
+    """Any client can therefore resume the job. Paths are any text, also text that is not valid UTF-8."""
+    record = JobRecord(source="", model="", client="", options=asdict(options), folder="")
+    assert SubmitOptions.from_record(JobRecord.from_json(record.to_json().encode())) == options
 
 
 @pytest.fixture
-def twenty(digits):
+def twenty(digits: Digits) -> Source:
     """Twenty labelled digits."""
     return mnist_source(digits.images[:20], digits.labels[:20])
 
 
-def gather(mill, source, order, **options):
+def gather(mill: Mill, source: Source, options: SubmitOptions) -> FinishedJob:
     """Run a job to its end."""
-    job = create_job(mill.connection, order, source.description, mill.settings, detached=False)
-    return gather_job(mill.connection, job, order, source, mill.settings, **options)
+    job = create_job(mill.connection, options, source.description, mill.settings, detached=False)
+    return gather_job(mill.connection, job, options, source, mill.settings)
 
 
-def test_a_test_set_has_the_same_accuracy_through_the_queue_as_in_this_process(mill, digits):
-    """All of it, as arrays: every single digit is the same, hence the accuracy."""
+def test_a_test_set_gets_the_same_digits_through_the_queue_as_in_this_process(mill: Mill, digits: Digits) -> None:
+    """Every image of the set does, so the accuracy is the same."""
     results = gather(mill, mnist_source(digits.images, digits.labels), SubmitOptions(path=MNIST)).results
     expected = Classifier.baseline().classify(digits.images).digits
     np.testing.assert_array_equal(results.digits, expected)
     np.testing.assert_array_equal(results.labels, digits.labels)
-    assert (results.digits == results.labels).mean() == (expected == digits.labels).mean() > 0.95
-
-
-def test_a_folder_of_files_has_the_same_accuracy_through_the_queue_as_in_this_process(mill, tmp_path):
-    """Labels come from the folders' names, and workers decode as we do here."""
-    write_folder(tmp_path / "digits")
-    order = SubmitOptions(path=str(tmp_path / "digits"))
-    source = open_order(order, mill.settings)
-    results = gather(mill, source, order).results
-    images = list(source)
-    expected = Classifier.baseline().classify(np.stack([preprocess(image.content) for image in images])).digits
-    assert results.names == [image.name for image in images]
-    np.testing.assert_array_equal(results.digits, expected)
-    np.testing.assert_array_equal(results.labels, [int(image.name[0]) for image in images])
     assert (results.digits == results.labels).mean() > 0.95
 
 
-def test_a_job_whose_journal_cannot_be_written_is_refused_before_it_is_made(mill, tmp_path):
-    """And names the variable that says where journals are."""
+def test_a_folder_of_files_gets_the_same_digits_through_the_queue_as_in_this_process(
+    mill: Mill, tmp_path: Path
+) -> None:
+    """Labels come from the names of folders, and workers decode files as this process does."""
+    write_folder(tmp_path / "digits")
+    options = SubmitOptions(path=str(tmp_path / "digits"))
+    source = open_submitted(options, mill.settings)
+    results = gather(mill, source, options).results
+    names = [image.name for image in source]
+    pixels = [preprocess((tmp_path / "digits" / name).read_bytes()) for name in names]
+    expected = Classifier.baseline().classify(np.stack(pixels)).digits
+    assert results.names == names
+    np.testing.assert_array_equal(results.digits, expected)
+    np.testing.assert_array_equal(results.labels, [int(name[0]) for name in names])
+    assert (results.digits == results.labels).mean() > 0.95
+
+
+def test_a_job_whose_journal_cannot_be_written_is_not_created(mill: Mill, tmp_path: Path) -> None:
+    """The message names the variable that moves the journals."""
     (tmp_path / "file").touch()
     elsewhere = replace(mill.settings, data=tmp_path / "file")
     before = mill.connection.ledger.jobs()
@@ -98,95 +108,98 @@ def test_a_job_whose_journal_cannot_be_written_is_refused_before_it_is_made(mill
 
 
 @pytest.mark.parametrize("detached", [True, False])
-def test_an_interruption_cancels_the_job_and_says_so(mill, twenty, detached):
-    """Whether its client gathers or only sends."""
-    order = SubmitOptions(path="test", batch_size=1)
-    job = create_job(mill.connection, order, "test", mill.settings, detached=detached)
+def test_an_interrupt_cancels_the_job_and_says_so(mill: Mill, twenty: Source, detached: bool) -> None:
+    """It does so for a client that gathers, and for one that only sends."""
+    options = SubmitOptions(path="test", batch_size=1)
+    job = create_job(mill.connection, options, "test", mill.settings, detached=detached)
 
-    def interrupt(situation):
-        if situation.sent >= 5:
+    def interrupt(progress: JobProgress) -> None:
+        if progress.sent >= 5:
             raise KeyboardInterrupt
 
-    run = send_job if detached else partial(gather_job, settings=mill.settings)
+    run: Callable[..., Any] = send_job if detached else partial(gather_job, settings=mill.settings)
     with pytest.raises(KeyboardInterrupt, match=f"job {job} is cancelled"):
-        run(mill.connection, job, order, twenty, on_progress=interrupt)
+        run(mill.connection, job, options, twenty, on_progress=interrupt)
     assert mill.connection.ledger.job(job).state is JobState.CANCELLED
 
 
-def test_a_job_that_lost_redis_says_how_it_goes_on(mill, tmp_path, twenty):
-    """It does when Redis is back: here, with a worker for the first time."""
+def test_a_client_that_loses_redis_names_the_command_that_resumes_its_job(
+    mill: Mill, tmp_path: Path, twenty: Source
+) -> None:
+    """The job can be resumed when Redis is back, here with its first worker."""
     settings = replace(mill.settings, data=tmp_path)
-    order = SubmitOptions(path="test", batch_size=5)
+    options = SubmitOptions(path="test", batch_size=5)
     with Stack(tmp_path / "mill", 0) as stack:
         connection = open_mill(stack.url, settings)
-        job = create_job(connection, order, "test", settings, detached=False)
+        job = create_job(connection, options, "test", settings, detached=False)
 
-        def lose(_):
+        def lose_redis(_: JobProgress) -> None:
             stack.supervisor.stop()
 
         with pytest.raises(Unreachable, match=f"Cannot reach .*digitmill up.*digitmill resume {job}"):
-            gather_job(connection, job, order, twenty, settings, timeout=0.5, on_progress=lose)
+            gather_job(connection, job, options, twenty, settings, timeout=0.5, on_progress=lose_redis)
     with Stack(tmp_path / "mill", 1) as stack:
         connection = open_mill(stack.url, settings, timeout=10)
-        assert len(gather_job(connection, job, order, twenty, settings).results) == 20
+        assert len(gather_job(connection, job, options, twenty, settings).results) == 20
 
 
-def test_images_given_one_by_one_are_not_promised_to_be_resumed(tmp_path, mill, twenty):
-    """Nobody knows where they are: without workers their job is cancelled, and nothing waits for ever."""
-    settings, order = replace(mill.settings, data=tmp_path), SubmitOptions(path="")
+def test_a_job_of_images_given_one_by_one_cannot_be_resumed(tmp_path: Path, mill: Mill, twenty: Source) -> None:
+    """Nothing can read its images again, so its client cancels it when there are no workers."""
+    settings, options = replace(mill.settings, data=tmp_path), SubmitOptions(path="")
     with Stack(tmp_path / "mill", 0) as stack:
         connection = open_mill(stack.url, settings)
-        job = create_job(connection, order, "test", settings, detached=False)
-        with pytest.raises(NoWorkers, match=r"No worker answered for 0 s\. Start some with `digitmill up`\.$"):
-            gather_job(connection, job, order, twenty, settings, timeout=0.1)
+        job = create_job(connection, options, "test", settings, detached=False)
+        with pytest.raises(NoWorkers, match=r"No worker answered for 0 s\. Start workers with `digitmill up`\.$"):
+            gather_job(connection, job, options, twenty, settings, timeout=0.1)
         assert connection.ledger.job(job).state is JobState.CANCELLED
-    with pytest.raises(UsageError, match="Classify them again"):
-        open_order(order, settings)
+    with pytest.raises(UsageError, match=r"cannot be resumed.*Classify the images again"):
+        open_submitted(options, settings)
 
 
 class Died(Exception):
     """A client ends here."""
 
 
-def test_the_time_of_a_resumed_job_is_that_of_the_job(mill, twenty):
-    """Otherwise its images per second would be those of a mill that does not exist."""
-    order = SubmitOptions(path="test", batch_size=1)
-    job = create_job(mill.connection, order, "test", mill.settings, detached=False)
+def test_the_time_of_a_resumed_job_is_that_of_the_whole_job(mill: Mill, twenty: Source) -> None:
+    """The time of the second client alone would give a rate that no mill has."""
+    options = SubmitOptions(path="test", batch_size=1)
+    job = create_job(mill.connection, options, "test", mill.settings, detached=False)
 
-    def die(situation):
-        if situation.answered >= 5:
+    def die(progress: JobProgress) -> None:
+        if progress.answered >= 5:
             raise Died
 
     with pytest.raises(Died):
-        gather_job(mill.connection, job, order, twenty, mill.settings, on_progress=die)
-    time.sleep(1.0)
-    run = gather_job(mill.connection, job, order, twenty, mill.settings).run
+        gather_job(mill.connection, job, options, twenty, mill.settings, on_progress=die)
+    mill.connection.client.zincrby(keys.JOBS, -3_600_000, job)  # the job was created an hour earlier
+    info = gather_job(mill.connection, job, options, twenty, mill.settings).info
     status = mill.connection.ledger.job(job)
-    assert run.seconds == status.ended - status.created >= 1.0
-    assert run.started == status.created
-    assert sum(run.workers.values()) == 20
+    assert status.ended is not None
+    assert info.seconds == status.ended - status.created >= 3600
+    assert info.started == status.created
+    assert sum(info.workers.values()) == 20
 
 
-def test_answers_that_another_machine_has_kept_are_not_passed_over(mill, tmp_path, twenty):
-    """Who asks for the report elsewhere is told where they are."""
-    order = SubmitOptions(path="test", batch_size=5)
-    job = create_job(mill.connection, order, "test", mill.settings, detached=False)
-    gather_job(mill.connection, job, order, twenty, mill.settings)
+def test_a_report_without_the_answers_of_another_machine_is_refused(mill: Mill, tmp_path: Path, twenty: Source) -> None:
+    """The message says where they are."""
+    options = SubmitOptions(path="test", batch_size=5)
+    job = create_job(mill.connection, options, "test", mill.settings, detached=False)
+    gather_job(mill.connection, job, options, twenty, mill.settings)
     status = mill.connection.ledger.job(job)
     with pytest.raises(DataError, match=f"Of the 20 answers .* only 0 are here.*kept.*{job}.journal.*there"):
         collect_job(mill.connection, status, replace(mill.settings, data=tmp_path))
     assert len(collect_job(mill.connection, status, mill.settings).results) == 20
 
 
-def test_a_job_that_runs_has_no_report_yet(mill):
-    """The remedy is to wait."""
+def test_a_running_job_has_no_report(mill: Mill) -> None:
+    """The message names the command that waits for its end."""
     job = create_job(mill.connection, SubmitOptions(path="test"), "test", mill.settings, detached=True)
     with pytest.raises(JobFailed, match=f"digitmill wait {job}"):
         collect_job(mill.connection, mill.connection.ledger.job(job), mill.settings)
 
 
-def test_journals_live_as_long_as_what_redis_knows_of_their_jobs(mill, tmp_path):
-    """A new job clears away those that are older; other files of the user's are left."""
+def test_journals_are_kept_as_long_as_redis_keeps_job_records(mill: Mill, tmp_path: Path) -> None:
+    """Pruning deletes older journals and no other file."""
     settings = replace(mill.settings, data=tmp_path, result_days=2.0)
     jobs = journal_path(settings, "old").parent
     jobs.mkdir()

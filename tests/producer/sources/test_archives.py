@@ -1,7 +1,8 @@
-"""Zip and tar archives as sources: whole, hostile, damaged."""
+"""Zip and tar archives as sources: whole, hostile and damaged ones."""
 
 import functools
 import gzip
+import importlib
 import io
 import os
 import stat
@@ -26,7 +27,7 @@ _MODES = {"gz": "w:gz", "bz2": "w:bz2", "xz": "w:xz"}
 
 
 def pack(path: Path, members: Mapping[str, bytes]) -> Path:
-    """Write an archive of the kind that the path's extension names."""
+    """Write an archive of the format that the path's extension names."""
     return pack_several(path, list(members.items()))
 
 
@@ -38,7 +39,7 @@ def pack_several(path: Path, members: list[tuple[str, bytes]]) -> Path:
                 archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
         return path
     mode = next((mode for ending, mode in _MODES.items() if path.name.endswith(ending[-2:])), "w")
-    with tarfile.open(path, mode) as archive:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]  # typeshed wants a literal
         for name, content in members:
             add(archive, name, content)
     return path
@@ -59,23 +60,23 @@ def failures(source: Source) -> dict[str, FailureCode]:
 
 
 def sentences(source: Source) -> str:
-    """Return what every failure says."""
+    """Return the sentence of every failure."""
     return "\n".join(image.content.sentence for image in source if isinstance(image.content, Failure))
 
 
 def readable(source: Source) -> dict[str, bytes]:
-    """Return the content of every row that did not."""
+    """Return the content of every row that did not fail."""
     return {image.name: image.content for image in source if isinstance(image.content, bytes)}
 
 
 @pytest.fixture(params=FORMATS)
 def path(request, tmp_path):
-    """Where to put an archive of each format."""
+    """Path of an archive of each format."""
     return tmp_path / f"scans{request.param}"
 
 
 def test_an_archive_gives_every_image_once_with_its_label(path):
-    """In the archive's order, with the bytes that were packed; again and again."""
+    """The order is that of the archive, the bytes are those that were packed, and every iteration gives the same."""
     members = {"scans/7/b.png": b"seven", "scans/3/a.JPG": os.urandom(100_000), "scans/0/empty.png": b""}
     clutter = {"scans/.hidden.png": b"", "__MACOSX/scans/7/._b.png": b"", "scans/Thumbs.db": b""}
     source = open_source(pack(path, {**clutter, **members, "scans/readme.txt": b"no image"}))
@@ -87,7 +88,7 @@ def test_an_archive_gives_every_image_once_with_its_label(path):
 
 
 def test_members_are_read_again_by_name(path):
-    """In any order, in one pass or one by one."""
+    """This works in any order, in one pass or one by one."""
     members = {f"{number}.png": str(number).encode() for number in range(50)}
     source = open_source(pack(path, members))
     assert source.read_many(["30.png", "7.png", "no.png"]) == {"7.png": b"7", "30.png": b"30"}
@@ -95,7 +96,7 @@ def test_members_are_read_again_by_name(path):
 
 
 def test_paths_that_leave_the_archive_are_failures(path):
-    """Also absolute ones; what merely looks odd is read."""
+    """Absolute paths are too. Paths that only look odd are read."""
     unsafe = ["/abs.png", "../up.png", "a/../../up.png", "C:/drive.png", "3/../5/inside.png"]
     odd = {"./dot.png": "dot.png", "a//b.png": "a/b.png", "..a/b...png": None, "a..b.png": "a..b.png"}
     members = {**dict.fromkeys(unsafe, b"x"), **dict.fromkeys(odd, b"y"), "../up.txt": b""}
@@ -106,20 +107,20 @@ def test_paths_that_leave_the_archive_are_failures(path):
 
 
 def test_unsafe_paths_do_not_take_the_labels_from_the_others(path):
-    """Whether all images lie in folders named by digits is asked of those that can be read."""
+    """Only readable images decide whether all images lie in folders named by digits."""
     source = open_source(pack(path, {"../x.png": b"", "3/a.png": b"three"}))
     assert {image.name: image.label for image in source} == {"3/a.png": 3, "../x.png": None}
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_of_several_members_with_one_name_the_last_counts(path):
-    """As it would on unpacking."""
+    """Unpacking would leave the same one."""
     source = open_source(pack_several(path, [("a.png", b"old"), ("b.png", b"b"), ("./a.png", b"new")]))
     assert list(source) == [SourceImage("b.png", None, b"b"), SourceImage("a.png", None, b"new")]
 
 
-def test_folders_are_no_images(path):
-    """Even when they are named like one."""
+def test_folders_are_not_images(path):
+    """This holds even for folders whose names look like images."""
     if path.suffix == ".zip":
         pack(path, {"x.png/": b"", "x.png/y.png": b"y"})
     else:
@@ -130,13 +131,13 @@ def test_folders_are_no_images(path):
 
 
 def test_an_archive_without_images_is_one_clear_error(path):
-    """It says how many files of other kinds there are."""
-    with pytest.raises(UsageError, match=r"There are no images in .*its 1 files are of other kinds"):
+    """The message has the number of files of other kinds."""
+    with pytest.raises(UsageError, match=r"There are no images in .*its only file is of another kind"):
         open_source(pack(path, {"a.txt": b"text"}))
 
 
 def test_a_member_above_the_limit_is_a_failure(path):
-    """And its neighbours are read; nothing so large is ever held."""
+    """Its neighbours are read, and memory never holds anything so large."""
     pack(path, {"a.png": b"a", "bomb.png": bytes(MAX_BYTES + 1), "z.png": b"z"})
     tracemalloc.start()
     source = open_source(path)
@@ -147,8 +148,8 @@ def test_a_member_above_the_limit_is_a_failure(path):
     assert peak < 16 * 1024 * 1024  # xz alone keeps a window of 8 MiB
 
 
-def test_what_is_no_archive_is_one_clear_error(path):
-    """Nothing, text, and the start of one."""
+def test_a_file_that_is_not_an_archive_is_one_clear_error(path):
+    """Here it is empty, text, or the start of an archive."""
     start = pack(path, {"a.png": os.urandom(2000)}).read_bytes()[:20]
     for content in (b"", b"text", b"\0" * 100, start):
         path.write_bytes(content)
@@ -165,7 +166,7 @@ def test_an_archive_that_vanishes_after_listing_is_a_failure_for_each_image(path
 
 
 def test_an_archive_that_shrinks_after_listing_is_a_failure_where_it_ends(path):
-    """Every image still has its row, whatever is left."""
+    """Every image still has its row, however much is left."""
     members = {f"{number}.png": os.urandom(3000) for number in range(20)}
     source = open_source(pack(path, members))
     os.truncate(path, path.stat().st_size // 2)
@@ -175,7 +176,7 @@ def test_an_archive_that_shrinks_after_listing_is_a_failure_where_it_ends(path):
 
 @pytest.mark.parametrize("path", [".tar", ".tar.gz", ".tar.bz2", ".tar.xz"], indirect=True)
 def test_a_tar_cut_off_anywhere_says_so(path):
-    """What lies before the cut is read; no cut passes for a shorter archive, not even one between two members."""
+    """The images before the cut are read. No cut looks like a shorter archive, not even one between two members."""
     members = {f"{number}.png": bytes([number]) * 700 for number in range(4)}
     whole = pack(path, members).read_bytes()
     # An uncompressed tar is whole once its end mark has begun: four members of a header and two blocks each.
@@ -192,7 +193,7 @@ def test_a_tar_cut_off_anywhere_says_so(path):
 
 
 def test_a_tar_cut_between_two_members_names_itself_as_failed(tmp_path):
-    """The row stands for images that nobody knows of."""
+    """The row stands for images whose names are unknown."""
     path = pack(tmp_path / "scans.tar", {"3/a.png": b"a", "3/b.png": b"b"})
     os.truncate(path, 1024)
     source = open_source(path)
@@ -200,8 +201,8 @@ def test_a_tar_cut_between_two_members_names_itself_as_failed(tmp_path):
     assert failures(source) == {"scans.tar": FailureCode.UNREADABLE}
 
 
-def test_a_gzip_checksum_that_does_not_match_is_told(tmp_path):
-    """A tar itself has none over its contents."""
+def test_a_wrong_gzip_checksum_is_a_failure(tmp_path):
+    """A tar archive itself has no checksum of its contents."""
     path = pack(tmp_path / "scans.tar.gz", {"a.png": b"a"})
     content = bytearray(path.read_bytes())
     content[-8] ^= 1  # the CRC
@@ -210,7 +211,7 @@ def test_a_gzip_checksum_that_does_not_match_is_told(tmp_path):
 
 
 def test_links_and_devices_in_a_tar_are_failures_if_they_are_named_like_images(tmp_path):
-    """None is followed, none passes unseen."""
+    """None is followed, and none is skipped without a row."""
     path = tmp_path / "scans.tar"
     with tarfile.open(path, "w") as archive:
         add(archive, "a.png", b"a")
@@ -226,7 +227,7 @@ def test_links_and_devices_in_a_tar_are_failures_if_they_are_named_like_images(t
 
 
 def test_long_and_foreign_names_in_a_tar_are_kept(tmp_path):
-    """In every dialect of tar; bytes that are no UTF-8 too."""
+    """Every dialect of tar keeps them, including bytes that are not UTF-8."""
     names = ["d" * 90 + "/" + "e" * 200 + ".png", "größe/3.png", "caf\udce9.png"]
     for dialect in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
         path = tmp_path / f"{dialect}.tar"
@@ -249,7 +250,7 @@ def test_a_sparse_member_is_a_failure(tmp_path):
 
 
 def hostile_header(**attributes: object) -> bytes:
-    """Return a tar member's header that says what no program would write."""
+    """Return a header of a tar member that no tar program writes."""
     header = tarfile.TarInfo("b.png")
     for attribute, value in attributes.items():
         setattr(header, attribute, value)
@@ -281,8 +282,8 @@ def hostile_header(**attributes: object) -> bytes:
         "garbage",
     ],
 )
-def test_hostile_tar_headers_end_the_reading_and_are_told(tmp_path, rest):
-    """None hangs, none takes memory, none raises; what comes before them is read."""
+def test_hostile_tar_headers_end_the_reading_with_a_failure(tmp_path, rest):
+    """None hangs, fills the memory or raises, and the members before them are read."""
     path = pack(tmp_path / "scans.tar", {"a.png": b"a"})
     path.write_bytes(path.read_bytes()[:1024] + rest)
     tracemalloc.start()
@@ -294,8 +295,8 @@ def test_hostile_tar_headers_end_the_reading_and_are_told(tmp_path, rest):
     assert peak < 16 * 1024 * 1024
 
 
-def test_a_tar_that_expands_without_measure_is_not_read_to_its_end(tmp_path, monkeypatch):
-    """The limit, lowered here from 16 GiB, holds for members and for what comes after the last one."""
+def test_a_tar_that_expands_too_far_is_not_read_to_its_end(tmp_path, monkeypatch):
+    """The limit, lowered here from 16 GiB, holds for members and for bytes after the last member."""
     monkeypatch.setattr(tars, "_MAX_EXPANDED_BYTES", 1024 * 1024)
     zeros = bytes(8 * 1024 * 1024)
     member = pack(tmp_path / "member.tar.gz", {"a.png": b"a", "bomb.png": zeros})
@@ -307,15 +308,15 @@ def test_a_tar_that_expands_without_measure_is_not_read_to_its_end(tmp_path, mon
         assert failures(source) == {path.name: FailureCode.UNREADABLE}
 
 
-def test_zstd_is_read_or_its_remedy_named(tmp_path):
-    """Python reads it from version 3.14 on."""
+def test_zstd_is_read_or_the_message_names_a_remedy(tmp_path):
+    """Python 3.14 is the first version that reads it."""
     path = tmp_path / "scans.tar.zst"
     tar = pack(tmp_path / "scans.tar", {"a.png": b"a"}).read_bytes()
     # One frame of one raw block (RFC 8878): magic, descriptor with a 4-byte content size, size, block header, content.
     frame = b"\x28\xb5\x2f\xfd\xa0" + struct.pack("<I", len(tar))
     path.write_bytes(frame + (len(tar) << 3 | 1).to_bytes(3, "little") + tar)
     try:
-        import compression.zstd  # noqa: F401
+        importlib.import_module("compression.zstd")
     except ImportError:
         with pytest.raises(UsageError, match=r"zstd.*3\.14.*\.tar\.gz"):
             open_source(path)
@@ -349,7 +350,7 @@ def test_zip_members_that_cannot_be_unpacked_within_bounds_are_failures(tmp_path
 
 
 def test_links_in_a_zip_are_failures(tmp_path):
-    """What is stored is where they lead, no image."""
+    """The archive stores their target, which is not an image."""
     path = tmp_path / "scans.zip"
     with zipfile.ZipFile(path, "w") as archive:
         link = zipfile.ZipInfo("link.png")
@@ -360,7 +361,7 @@ def test_links_in_a_zip_are_failures(tmp_path):
 
 
 def test_backslashes_in_a_zip_separate_folders(tmp_path):
-    """Old Windows programs wrote them; so they name folders, and may not lead out either."""
+    """Old Windows programs wrote them. They separate folders, and must not lead out of the archive either."""
     path = pack(tmp_path / "scans.zip", {"scans\\3\\a.png": b"a", "..\\up.png": b"x"})
     source = open_source(path)
     assert {image.name: image.label for image in source} == {"scans/3/a.png": 3, "../up.png": None}
@@ -384,7 +385,7 @@ def test_a_zip_member_that_unpacks_to_more_than_it_declares_is_a_failure(tmp_pat
 
 
 def test_a_damaged_zip_member_is_a_failure_and_its_neighbours_are_read(tmp_path):
-    """The checksum tells."""
+    """The checksum reveals the damage."""
     path = pack(tmp_path / "scans.zip", {"a.png": b"a" * 50, "b.png": os.urandom(500), "c.png": b"c"})
     content = bytearray(path.read_bytes())
     content[content.index(b"b.png") + 100] ^= 0xFF
@@ -411,8 +412,8 @@ def whole() -> dict[str, bytes]:
     cut=st.floats(0, 1),
 )
 @example(ending=".zip", changes=[(0.59375, bytes(5))], cut=1.0)  # a member without a name
-def test_whatever_is_damaged_ends_in_rows_or_one_usage_error(ending, changes, cut):
-    """Never another exception, never a hang, never a row twice; and what has a checksum is never wrong."""
+def test_any_damage_ends_in_rows_or_one_usage_error(ending, changes, cut):
+    """There is no other exception, no hang and no row twice, and content with a checksum is never wrong."""
     content = bytearray(whole()[ending])
     for where, what in changes:
         start = int(where * len(content))

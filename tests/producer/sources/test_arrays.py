@@ -1,4 +1,4 @@
-"""Arrays as sources: NumPy files, IDX files, MNIST in memory."""
+"""Arrays as sources: NumPy files, IDX files and MNIST in memory."""
 
 import functools
 import gzip
@@ -28,10 +28,10 @@ def contents(source: Source) -> dict[str, np.ndarray]:
 
 
 def assert_holds_images(source: Source, labels: list[int] | None) -> None:
-    """All images are there, in order, named by index, with these labels; and can be read again."""
+    """Check that the source has all images in order, with these labels, and reads them again by name."""
     rows = list(source)
     assert [row.name for row in rows] == [f"{index:05}" for index in range(12)]
-    assert [row.label for row in rows] == (labels or [None] * 12)
+    assert [row.label for row in rows] == (labels or list[int | None]([None] * 12))
     assert all(type(row.content) is np.ndarray for row in rows)
     np.testing.assert_array_equal(np.stack([row.content for row in rows]), IMAGES)
     assert source.total == 12
@@ -41,14 +41,14 @@ def assert_holds_images(source: Source, labels: list[int] | None) -> None:
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_a_numpy_file_gives_its_images(tmp_path, order):
-    """In C or Fortran order, without labels."""
+    """It may be in C or Fortran order, and it has no labels."""
     np.save(tmp_path / "a.npy", np.asarray(IMAGES, order=order))
     assert_holds_images(open_source(tmp_path / "a.npy"), None)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_a_numpy_archive_gives_its_images_and_labels(tmp_path, save):
-    """Labels are the one array of as many digits; several such, or other values, are none."""
+    """The only array of as many digits has the labels. Several such arrays, or other values, are not labels."""
     path = tmp_path / "a.npz"
     save(path, images=IMAGES, labels=DIGITS.astype(np.int64))
     assert_holds_images(open_source(path), DIGITS.tolist())
@@ -63,7 +63,7 @@ def test_a_numpy_archive_gives_its_images_and_labels(tmp_path, save):
 
 @pytest.mark.parametrize("name", ["t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte.gz", "digits"])
 def test_an_idx_file_gives_its_images_and_the_labels_beside_it(tmp_path, name):
-    """As MNIST is published, gzipped or not; it is told by its first bytes."""
+    """MNIST is published so, gzipped or not. The first bytes tell that it is an IDX file."""
 
     def write(path: Path, content: bytes) -> None:
         path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
@@ -80,7 +80,7 @@ def test_an_idx_file_gives_its_images_and_the_labels_beside_it(tmp_path, name):
 
 
 def test_mnist_itself_is_read_from_its_idx_files():
-    """All 10,000 images, with their labels."""
+    """The source has all 10,000 images with their labels."""
     folder = os.environ.get("DIGITMILL_MNIST")
     if not folder:
         pytest.skip("MNIST is not at hand: DIGITMILL_MNIST is not set")
@@ -91,7 +91,7 @@ def test_mnist_itself_is_read_from_its_idx_files():
 
 
 def test_a_label_file_may_label_an_array(tmp_path):
-    """Names are the indices."""
+    """The indices are the names."""
     np.save(tmp_path / "a.npy", IMAGES)
     (tmp_path / "truth.csv").write_text("name,label\n00003,3\n00012,1\n")
     source = open_source(tmp_path / "a.npy", labels=str(tmp_path / "truth.csv"))
@@ -101,15 +101,15 @@ def test_a_label_file_may_label_an_array(tmp_path):
     assert rows[12].content.code is FailureCode.MISSING
 
 
-def test_a_part_of_an_array_may_be_chosen(tmp_path):
-    """By globs on the indices; labels stay with their images."""
+def test_globs_select_a_part_of_an_array(tmp_path):
+    """They match the indices, and labels stay with their images."""
     np.savez(tmp_path / "a.npz", images=IMAGES, labels=DIGITS)
     source = open_source(tmp_path / "a.npz", include=["0000[13]"])
     assert {row.name: row.label for row in source} == {"00001": DIGITS[1], "00003": DIGITS[3]}
 
 
-def test_mnist_in_memory_may_be_gone_through_several_times():
-    """Every image has a name of its own in every round."""
+def test_mnist_in_memory_can_be_repeated():
+    """Every image has another name in every repetition."""
     once = mnist_source(IMAGES, DIGITS)
     assert [(row.name, row.label) for row in once] == [(f"test/{i:05}", DIGITS[i]) for i in range(12)]
     assert (once.description, once.total) == ("mnist test", 12)
@@ -131,7 +131,7 @@ def test_mnist_in_memory_may_be_gone_through_several_times():
     ],
 )
 def test_arrays_of_another_form_are_one_clear_error(tmp_path, array):
-    """It says what they are, and what is wanted."""
+    """The message says what they are, and what is needed."""
     np.save(tmp_path / "a.npy", array)
     np.savez(tmp_path / "a.npz", images=array)
     for name in ("a.npy", "a.npz"):
@@ -141,7 +141,7 @@ def test_arrays_of_another_form_are_one_clear_error(tmp_path, array):
 
 
 def test_an_array_without_images_is_one_clear_error(tmp_path):
-    """In every kind of file."""
+    """This holds for every kind of file."""
     np.save(tmp_path / "a.npy", IMAGES[:0])
     np.savez(tmp_path / "a.npz", images=IMAGES[:0])
     (tmp_path / "a.idx").write_bytes(idx.dump(IMAGES[:0]))
@@ -151,14 +151,14 @@ def test_an_array_without_images_is_one_clear_error(tmp_path):
 
 
 def test_several_arrays_of_images_are_one_clear_error(tmp_path):
-    """It names them."""
+    """The message names them."""
     np.savez(tmp_path / "mnist.npz", x_train=IMAGES, x_test=IMAGES)
     with pytest.raises(UsageError, match=r"several arrays of images \(x_train, x_test\)"):
         open_source(tmp_path / "mnist.npz")
 
 
 def test_labels_given_as_images_are_one_clear_error(tmp_path):
-    """An IDX file of labels is no image file."""
+    """An IDX file of labels has no images."""
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(idx.dump(np.arange(10, dtype=np.uint8).repeat(3)))
     with pytest.raises(UsageError, match="not images"):
         open_source(tmp_path / "t10k-labels-idx1-ubyte")
@@ -171,12 +171,12 @@ class Trap:
         self.path = path
 
     def __reduce__(self):
-        """Say how to unpickle: by creating a file."""
+        """Make unpickling create a file."""
         return Path.touch, (self.path,)
 
 
 def test_no_pickle_is_ever_loaded(tmp_path):
-    """Neither a plain one nor one in an array of objects."""
+    """This holds for a plain pickle and for one in an array of objects."""
     trace = tmp_path / "trace"
     objects = np.empty(1, object)
     objects[0] = Trap(trace)
@@ -190,7 +190,7 @@ def test_no_pickle_is_ever_loaded(tmp_path):
 
 
 def test_an_array_that_would_fill_the_memory_is_one_clear_error(tmp_path, monkeypatch):
-    """The limit, lowered here from 2 GiB, holds for what a compressed file would unpack to."""
+    """The limit, lowered here from 2 GiB, holds for the unpacked size of a compressed file."""
     monkeypatch.setattr(arrays, "_MAX_BYTES", 1000)
     np.savez_compressed(tmp_path / "a.npz", np.zeros((12, 28, 28), np.uint8))
     (tmp_path / "a.gz").write_bytes(gzip.compress(idx.dump(np.zeros((12, 28, 28), np.uint8))))
@@ -199,8 +199,8 @@ def test_an_array_that_would_fill_the_memory_is_one_clear_error(tmp_path, monkey
             open_source(tmp_path / name)
 
 
-def test_headers_that_promise_more_than_there_is_are_one_clear_error(tmp_path):
-    """Nothing is allocated for them."""
+def test_headers_that_declare_more_than_the_file_has_are_one_clear_error(tmp_path):
+    """No memory is allocated for them."""
     (tmp_path / "a.idx").write_bytes(idx.dump(IMAGES)[:4] + b"\xff\xff\xff\xff" + idx.dump(IMAGES)[8:])
     header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000, 28, 28), }"
     npy = b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n" + bytes(784)
@@ -231,7 +231,7 @@ def whole() -> dict[str, bytes]:
 )
 @example(name="a.gz", changes=[(10, b"\0")], cut=1.0)
 def test_damaged_array_files_end_in_rows_or_one_usage_error(name, changes, cut):
-    """Never in another exception."""
+    """There is no other exception."""
     content = bytearray(whole()[name])
     for start, what in changes:
         content[start : start + len(what)] = what

@@ -1,4 +1,4 @@
-"""The globs of --include and --exclude."""
+"""Globs of --include and --exclude, and the names of images."""
 
 import pytest
 
@@ -25,31 +25,31 @@ from producer.sources.naming import Selection, is_image
     ],
 )
 def test_globs_choose_by_parts_of_the_name(glob, matching, others):
-    """`*` stays within one part, `**` does not; without a slash any part may match."""
+    """`*` stays within one part, and `**` does not. A glob without a slash matches any part."""
     chosen, left_out = Selection(include=[glob]), Selection(exclude=[glob])
     assert [name for name in matching + others if chosen.takes(name)] == matching
     assert [name for name in matching + others if left_out.takes(name)] == others
 
 
 def test_exclude_goes_before_include():
-    """And of several globs any one counts."""
+    """An image needs to match only one of several globs."""
     selection = Selection(include=["*.png", "*.jpg"], exclude=["3", "draft*"])
     names = ["a.png", "b.jpg", "c.gif", "3/d.png", "draft1.png"]
     assert [name for name in names if selection.takes(name)] == ["a.png", "b.jpg"]
 
 
 def test_without_globs_everything_is_taken():
-    """Whatever it is called."""
+    """Names do not matter then."""
     assert Selection().takes("a/b")
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.JPG", "a.b.Jpeg", "a.bmp", "a.gif", "a.tif", "a.tiff", "a.webp"])
-def test_images_are_told_by_their_extension(name):
-    """In upper and lower case."""
+def test_the_extension_makes_a_file_an_image(name):
+    """Upper and lower case count alike."""
     assert is_image(name)
 
 
 @pytest.mark.parametrize("name", ["png", "a.png.txt", "a.png~", "a.", "", "a.svg", "apng"])
-def test_other_files_are_no_images(name):
-    """Nor is a name that merely ends with those letters."""
+def test_other_files_are_not_images(name):
+    """A name that only ends with the letters of an extension is not one either."""
     assert not is_image(name)

@@ -1,4 +1,4 @@
-"""Images that a CSV file names by their paths: files, and members of archives and arrays, wherever they lie."""
+"""Images that a CSV file names by their paths: files, and members of archives and arrays, in any folder."""
 
 import os
 import tarfile
@@ -11,7 +11,7 @@ from model.errors import Failure, FailureCode, UsageError
 from producer.jobs.results import Results
 from producer.report.selection import select
 from producer.report.tables import write_review
-from producer.sources import open_listed, open_source
+from producer.sources import open_path_list, open_source
 
 
 @pytest.fixture
@@ -21,21 +21,21 @@ def table(tmp_path):
     def write(rows, name="mine.csv"):
         path = tmp_path / name
         path.write_text("path,label\n" + "".join(f"{place},{label}\n" for place, label in rows))
-        return open_listed(path)
+        return open_path_list(path)
 
     return write
 
 
 def read(source):
-    """Content or code, and label, of each image by its name."""
+    """Return content or failure code, and label, of each image by name."""
     return {
         image.name: (image.content.code if isinstance(image.content, Failure) else image.content, image.label)
         for image in source
     }
 
 
-def test_files_are_found_beside_the_table_and_here(tmp_path, table, monkeypatch):
-    """Whole paths anywhere; of two the one beside the table counts."""
+def test_files_are_found_beside_the_table_and_in_the_current_folder(tmp_path, table, monkeypatch):
+    """Absolute paths may lead anywhere. Of two files the one beside the table counts."""
     for name, content in (("a.png", b"a"), ("here/b.png", b"b"), ("here/a.png", b"other"), ("far/c.png", b"c")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
@@ -48,8 +48,8 @@ def test_files_are_found_beside_the_table_and_here(tmp_path, table, monkeypatch)
     }
 
 
-def test_what_is_not_there_is_a_row_that_says_so(tmp_path, table):
-    """A file, a member of an archive that is there, and one of an archive that is damaged."""
+def test_an_image_that_does_not_exist_is_a_row_with_the_reason(tmp_path, table):
+    """It is a file, a member of an archive, or a member of a damaged archive."""
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
         archive.writestr("3/a.png", b"a")
     (tmp_path / "torn.zip").write_bytes((tmp_path / "in.zip").read_bytes()[:40])
@@ -65,7 +65,7 @@ def test_what_is_not_there_is_a_row_that_says_so(tmp_path, table):
 
 
 def test_archives_are_read_in_their_own_order(tmp_path, table):
-    """A compressed one would otherwise be read from its beginning for each image."""
+    """Otherwise a compressed archive would be read from its beginning for each image."""
     (tmp_path / "loose.png").write_bytes(b"loose")
     with tarfile.open(tmp_path / "in.tar.gz", "w:gz") as archive:
         for name in "cab":
@@ -81,10 +81,10 @@ def test_archives_are_read_in_their_own_order(tmp_path, table):
     assert content["three.npy/00002"][0][0, 0] == 2 * 784 % 256
 
 
-def test_rows_without_a_label_are_passed_over_unread(table):
-    """Whatever they name; a table without any label is refused."""
+def test_rows_without_a_label_are_skipped_and_not_read(table):
+    """Their paths need not exist. A table without any label is refused."""
     source = table([("gone.png", ""), ("gone too.png", 4)])
-    assert source.notes == ("1 of 2 rows have no label and are passed over.",)
+    assert source.notes == ("Rows without a label are skipped: 1 of 2.",)
     assert list(read(source)) == ["gone too.png"]
     with pytest.raises(UsageError, match="No row of"):
         table([("gone.png", "")])
@@ -92,7 +92,7 @@ def test_rows_without_a_label_are_passed_over_unread(table):
 
 @pytest.mark.parametrize("name", [b"7.png", b"=1+2.png", b"a,b;c.png", b"caf\xe9.png", b"\xc3\xa9 \xe2\x98\x83.png"])
 def test_a_review_sheet_leads_back_to_every_image(tmp_path, name):
-    """Whatever its name is, from a folder that was given by any path."""
+    """This holds for any name, and for a folder given by any path."""
     (tmp_path / "scans").mkdir()
     (tmp_path / "scans" / os.fsdecode(name)).write_bytes(b"content")
     source = open_source(tmp_path / "scans")
@@ -103,11 +103,11 @@ def test_a_review_sheet_leads_back_to_every_image(tmp_path, name):
     write_review(tmp_path / "review.csv", results, select(results, 0.8), source.root)
     text = (tmp_path / "review.csv").read_text()
     (tmp_path / "review.csv").write_text(text.replace('"",3,', "7,3,"))
-    assert [(back.content, back.label) for back in open_listed(tmp_path / "review.csv")] == [(b"content", 7)]
+    assert [(back.content, back.label) for back in open_path_list(tmp_path / "review.csv")] == [(b"content", 7)]
 
 
 def test_names_count_where_a_sheet_has_no_path(tmp_path):
-    """As those of MNIST's images have none."""
+    """The sheet of MNIST's images has none."""
     (tmp_path / "a.png").write_bytes(b"a")
     (tmp_path / "review.csv").write_text("name,label,digit,path\na.png,7,3,\n")
-    assert read(open_listed(tmp_path / "review.csv")) == {"a.png": (b"a", 7)}
+    assert read(open_path_list(tmp_path / "review.csv")) == {"a.png": (b"a", 7)}

@@ -1,4 +1,4 @@
-"""Folders and single files as sources; what holds for every source."""
+"""Folders and single files as sources, and facts about every source."""
 
 import os
 import socket
@@ -41,13 +41,13 @@ def failures(source: Source) -> dict[str, FailureCode]:
 
 
 def readable(source: Source) -> list[str]:
-    """Return the name of every row that did not."""
+    """Return the name of every row that did not fail."""
     return [image.name for image in source if isinstance(image.content, bytes)]
 
 
 @contextmanager
 def bound_by_permissions() -> Iterator[None]:
-    """Give up root's right to read everything, where the tests run as root."""
+    """Give up root's right to read everything if the tests run as root."""
     if os.geteuid():
         yield
         return
@@ -60,14 +60,14 @@ def bound_by_permissions() -> Iterator[None]:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A temporary folder that every user may look into (pytest's own are their owner's alone)."""
+    """A temporary folder that every user may read. Those of pytest are private to their owner."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 
 
 def test_a_folder_gives_every_image_once_sorted_and_as_it_is(tmp_path):
-    """Images are told by extension, in either case, at any depth, and come with their bytes."""
+    """The extension, in either case, makes an image at any depth, and the bytes are those of the file."""
     images = ["B.PNG", "a/1.jpg", "a/2.jpeg", "a/b/c/3.bmp", "a/x.gif", "b.tif", "c.TIFF", "d.webp"]
     write(tmp_path, *images, "notes.txt", "a/labels.csv", "png", "a/archive.zip")
     source = open_source(tmp_path)
@@ -77,8 +77,8 @@ def test_a_folder_gives_every_image_once_sorted_and_as_it_is(tmp_path):
     assert source.description == str(tmp_path)
 
 
-def test_a_source_can_be_gone_through_again(tmp_path):
-    """A second iteration gives the same as the first, also while the first is under way."""
+def test_a_source_can_be_iterated_again(tmp_path):
+    """A second iteration gives the same as the first, even while the first is running."""
     source = open_source(write(tmp_path, *(f"{number}.png" for number in range(20))))
     first = iter(source)
     next(first)
@@ -87,7 +87,7 @@ def test_a_source_can_be_gone_through_again(tmp_path):
 
 
 def test_hidden_files_and_clutter_are_neither_images_nor_ignored_files(tmp_path):
-    """What hides, and what operating systems leave behind, is not counted at all."""
+    """Hidden files, and files that operating systems leave behind, are not counted."""
     write(
         tmp_path, "a.png", ".b.png", "._a.png", ".git/c.png", "__MACOSX/d.png", "Thumbs.db", ".DS_Store", "desktop.ini"
     )
@@ -96,15 +96,15 @@ def test_hidden_files_and_clutter_are_neither_images_nor_ignored_files(tmp_path)
     assert source.ignored == 0
 
 
-def test_text_and_nothing_named_png_are_sent_for_the_worker_to_judge(tmp_path):
-    """The client decodes nothing."""
+def test_text_and_an_empty_file_named_png_are_sent_to_the_worker(tmp_path):
+    """The client decodes nothing, so only the worker can judge them."""
     (tmp_path / "empty.png").touch()
     (tmp_path / "text.png").write_text("no image")
     assert [image.content for image in open_source(tmp_path)] == [b"", b"no image"]
 
 
-def test_what_is_no_regular_file_is_one_failure_each_and_never_blocks(tmp_path):
-    """A pipe, a socket, a link to nothing and a link to itself do not disturb their neighbours."""
+def test_each_file_that_is_not_regular_is_a_failure_and_never_blocks(tmp_path):
+    """The neighbours of a pipe, a socket, a link to nothing and a link to itself are read."""
     write(tmp_path, "a.png", "z.png")
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "nowhere.png").symlink_to("gone.png")
@@ -119,12 +119,12 @@ def test_what_is_no_regular_file_is_one_failure_each_and_never_blocks(tmp_path):
 
 
 def test_a_folder_named_like_an_image_is_a_folder(tmp_path):
-    """It is looked into."""
+    """Its images are read."""
     assert names(open_source(write(tmp_path, "x.png/y.png"))) == ["x.png/y.png"]
 
 
 def test_a_linked_file_is_an_image_under_the_links_name(tmp_path):
-    """Links to files are followed, wherever they lead."""
+    """Links to files are followed to any place."""
     write(tmp_path, "elsewhere/a.png")
     scans = write(tmp_path / "scans", "b.png")
     (scans / "a.png").symlink_to(tmp_path / "elsewhere" / "a.png")
@@ -132,7 +132,7 @@ def test_a_linked_file_is_an_image_under_the_links_name(tmp_path):
 
 
 def test_linked_folders_are_followed_but_no_real_folder_is_read_twice(tmp_path):
-    """So circles end, and a folder keeps its own name where it has one."""
+    """Circles therefore end, and a folder keeps its own name where it has one."""
     write(tmp_path, "elsewhere/7/seven.png")
     scans = write(tmp_path / "scans", "m/3/three.png")
     (scans / "m" / "circle").symlink_to(scans)
@@ -156,7 +156,7 @@ def test_a_file_without_permission_is_a_failure_of_its_own(open_folder):
 
 
 def test_a_folder_without_permission_is_a_row_in_place_of_its_images(open_folder):
-    """Nobody is left to believe that all images were read."""
+    """The user can therefore see that some images were not read."""
     write(open_folder, "3/a.png", "locked/3/hidden.png")
     (open_folder / "locked").chmod(0)
     with bound_by_permissions():
@@ -171,17 +171,17 @@ def test_a_folder_without_permission_is_a_row_in_place_of_its_images(open_folder
     (open_folder / "locked").chmod(0o700)
 
 
-def test_only_a_locked_folder_says_what_hides_the_images(open_folder):
-    """An empty source is a usage error, with the reason."""
+def test_a_source_of_a_locked_folder_alone_names_that_folder(open_folder):
+    """An empty source is a usage error, and the message has the reason."""
     write(open_folder, "locked/hidden.png")
     (open_folder / "locked").chmod(0)
-    with bound_by_permissions(), pytest.raises(UsageError, match=r"'locked/' hides .* Permission denied"):
+    with bound_by_permissions(), pytest.raises(UsageError, match=r"'locked/' may hide .* Permission denied"):
         open_source(open_folder)
     (open_folder / "locked").chmod(0o700)
 
 
-def test_folders_deeper_than_a_path_may_be_are_a_row(tmp_path):
-    """The system's limit ends neither the listing nor the neighbours."""
+def test_a_folder_too_deep_for_a_path_is_a_row(tmp_path):
+    """The system's limit does not end the listing, and the neighbours are read."""
     write(tmp_path, "a.png")
     part = "d" * 200
     parent = os.open(tmp_path, os.O_RDONLY)
@@ -198,8 +198,8 @@ def test_folders_deeper_than_a_path_may_be_are_a_row(tmp_path):
     assert "File name too long" in rows[1].content.sentence
 
 
-def test_names_that_are_no_utf8_are_kept(tmp_path):
-    """Their bytes come back from the name, and the image is found again by it."""
+def test_names_that_are_not_utf8_are_kept(tmp_path):
+    """The name has their bytes, and finds the image again."""
     raw = b"caf\xe9 \xff.png"
     (tmp_path / os.fsdecode(raw)).write_bytes(b"content")
     source = open_source(tmp_path)
@@ -223,8 +223,8 @@ def test_files_above_the_limit_are_not_read(tmp_path, size, taken):
 
 
 @given(declared=st.integers(0, 2 * MAX_BYTES), step=st.integers(100_000, 40_000_000))
-def test_what_never_ends_is_read_no_further_than_the_limit(declared, step):
-    """Whatever was declared, at most one byte more than the limit is asked for."""
+def test_an_endless_file_is_read_only_to_the_limit(declared, step):
+    """The reader asks for at most one byte more than the limit, whatever size was declared."""
     taken = 0
 
     def endless(size: int) -> bytes:
@@ -240,21 +240,21 @@ def test_what_never_ends_is_read_no_further_than_the_limit(declared, step):
 
 
 @given(content=st.binary(max_size=3000), declared=st.integers(0, 5000), step=st.integers(1, 4000))
-def test_what_is_declared_wrongly_is_read_whole(content, declared, step):
-    """A file that grew or shrank since it was looked at, and a reader that gives less than asked, lose no byte."""
+def test_a_file_with_a_wrong_declared_size_is_read_whole(content, declared, step):
+    """No byte is lost if the file has grown or shrunk, or if the reader returns less than asked."""
     position = 0
 
     def read(size: int) -> bytes:
         nonlocal position
         got = content[position : position + min(size, step)]
         position += len(got)
-        return got
+        return bytes(got)
 
     assert read_bounded(read, declared) == content
 
 
 def test_a_file_that_vanishes_after_listing_is_a_failure(tmp_path):
-    """And it cannot be drawn later, without an error."""
+    """Reading it again later returns nothing and raises no error."""
     source = open_source(write(tmp_path, "a.png", "b.png"))
     (tmp_path / "a.png").unlink()
     assert failures(source) == {"a.png": FailureCode.UNREADABLE}
@@ -263,8 +263,8 @@ def test_a_file_that_vanishes_after_listing_is_a_failure(tmp_path):
     assert source.read_many(["a.png", "b.png"]) == {"b.png": b"b.png"}
 
 
-def test_images_are_read_again_by_name_and_nothing_else_is(tmp_path):
-    """A name that the source did not give reaches no file."""
+def test_only_images_of_the_source_are_read_again_by_name(tmp_path):
+    """A name that the source does not have reads no file."""
     write(tmp_path, "secret.png")
     source = open_source(write(tmp_path / "scans", "3/a.png", "b.txt", "c.png"))
     assert source.read("3/a.png") == b"3/a.png"
@@ -275,15 +275,15 @@ def test_images_are_read_again_by_name_and_nothing_else_is(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["seven.png", "seven", "seven.txt", ".seven", "IMG 0001.heic"])
-def test_a_single_file_is_sent_whatever_its_name(tmp_path, name):
-    """Who names a file expressly means it."""
+def test_a_single_file_of_any_name_is_sent(tmp_path, name):
+    """The user named this very file."""
     source = open_source(write(tmp_path, name) / name)
     assert list(source) == [SourceImage(name, None, name.encode())]
     assert (source.total, source.ignored) == (1, 0)
 
 
 def test_missing_and_meaningless_paths_are_one_clear_error(tmp_path):
-    """Each names the path and the reason."""
+    """Each message has the path and the reason."""
     (tmp_path / "link").symlink_to("nowhere")
     (tmp_path / "circle").symlink_to("circle")
     os.mkfifo(tmp_path / "pipe")
@@ -305,17 +305,17 @@ def test_missing_and_meaningless_paths_are_one_clear_error(tmp_path):
 
 
 def test_only_wanted_images_are_taken(tmp_path):
-    """--include and --exclude choose by name, and choosing none is an error."""
+    """--include and --exclude select by name, and selecting no image is an error."""
     write(tmp_path, "3/a.png", "3/b.jpg", "5/a.png", "notes.txt")
     assert names(open_source(tmp_path, include=["*.png"])) == ["3/a.png", "5/a.png"]
     assert names(open_source(tmp_path, include=["*.png"], exclude=["5"])) == ["3/a.png"]
     assert names(open_source(tmp_path, include=["5", "*.jpg"])) == ["3/b.jpg", "5/a.png"]
-    with pytest.raises(UsageError, match="None of the 3 images"):
+    with pytest.raises(UsageError, match=r"leave none of the images in .* \(3\)"):
         open_source(tmp_path, include=["*.gif"])
 
 
 def test_joined_sources_keep_the_paths_that_were_given(tmp_path, monkeypatch):
-    """Files of the same name in different folders stay apart; one given twice counts once."""
+    """Files of the same name in different folders stay apart, and a file given twice counts once."""
     monkeypatch.chdir(write(tmp_path, "a/x.png", "b/x.png", "x.png", "scans/3/y.png", "b/note.txt"))
     source = join_sources([open_source(path) for path in ["a/x.png", "b", "x.png", "a/x.png", "scans"]])
     expected = {"a/x.png": None, "b/x.png": None, "x.png": None, "scans/3/y.png": 3}
@@ -330,7 +330,7 @@ def test_joined_sources_keep_the_paths_that_were_given(tmp_path, monkeypatch):
 
 
 def test_an_image_in_two_joined_sources_counts_once(tmp_path, monkeypatch):
-    """A file, and the folder that it lies in."""
+    """Here a file is given, and the folder that it lies in."""
     monkeypatch.chdir(write(tmp_path, "a/x.png", "a/y.png"))
     source = join_sources([open_source("a/y.png"), open_source("a")])
     assert names(source) == list(source.names) == ["a/y.png", "a/x.png"]
@@ -338,7 +338,7 @@ def test_an_image_in_two_joined_sources_counts_once(tmp_path, monkeypatch):
 
 
 def test_the_client_loads_no_decoder():
-    """Sources need neither OpenCV nor Pillow, LiteRT, TensorFlow or Click."""
+    """Sources do not need OpenCV, Pillow, LiteRT, TensorFlow or Click."""
     code = (
         "import sys, producer.sources; "
         "print(*sorted({'cv2', 'PIL', 'click', 'ai_edge_litert', 'tensorflow'} & set(sys.modules)))"
@@ -361,7 +361,7 @@ part = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]
     )
 )
 def test_any_names_and_labels_come_out_exactly_once_in_order(files):
-    """Whatever characters names are made of."""
+    """This holds for names of any characters."""
     with tempfile.TemporaryDirectory() as folder:
         expected = [f"{digit}/{stem}{suffix}" for digit, stem, suffix in files]
         source = open_source(write(Path(folder), *expected))

@@ -19,7 +19,7 @@ from worker.contract.doorbell import CLASSIFY, CLASSIFY_QUEUE
 from worker.contract.ledger import Part, Submitted, Window
 from worker.contract.ledger import keys as ledger_keys
 from worker.contract.reconciler import INTERVAL_SECONDS, Reconciler
-from worker.contract.wire import Batch, Manifest
+from worker.contract.wire import Batch, Manifest, Result
 
 
 def lose_a_doorbell(mill, digits, eventually) -> Part:
@@ -54,7 +54,7 @@ def test_a_message_lost_with_an_idle_worker_is_rung_again(start_mill, digits, un
         part = lose_a_doorbell(mill, digits, eventually)
         ledger = mill.connection.ledger
         eventually(lambda: part in ledger.answered_parts(part.job), seconds=15, what="the answer")
-        np.testing.assert_array_equal(ledger.results([part])[part].digits, undisturbed[:8])
+        np.testing.assert_array_equal(Result.from_wire(ledger.results([part])[part]).digits, undisturbed[:8])
 
 
 @pytest.mark.slow

@@ -175,12 +175,12 @@ class Ledger:
         """Return all parts with answers that are not acknowledged yet."""
         return {Part.from_field(identifier, field.decode()) for field in self._redis.hkeys(keys.results(identifier))}
 
-    def results(self, parts: Sequence[Part]) -> dict[Part, Result]:
-        """Return the answers that are there to these parts, all of one job."""
+    def results(self, parts: Sequence[Part]) -> dict[Part, bytes]:
+        """Return the answers that are there to these parts, all of one job, encoded: see `Result.from_wire`."""
         if not parts:
             return {}
         values = self._redis.hmget(keys.results(parts[0].job), [part.field for part in parts])
-        return {part: Result.from_wire(value) for part, value in zip(parts, values, strict=True) if value is not None}
+        return {part: value for part, value in zip(parts, values, strict=True) if value is not None}
 
     def manifests(self, identifier: str) -> dict[int, Manifest]:
         """Return the manifests of all batches that are not acknowledged yet, by sequence number."""

@@ -158,7 +158,7 @@ class Interleavings(RuleBasedStateMachine):
         self._acknowledge(parts[index % len(parts)])
 
     def _acknowledge(self, part: Part) -> None:
-        self.gathered.update(self.ledger.results([part]))
+        self.gathered |= {part: Result.from_wire(data) for part, data in self.ledger.results([part]).items()}
         self.ledger.acknowledge([part])
         self.unacknowledged.discard(part)
 

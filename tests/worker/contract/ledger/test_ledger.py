@@ -120,7 +120,7 @@ def test_a_part_finished_twice_counts_once(client: "redis.Redis", ledger: Ledger
     assert not ledger.finish(claimed, answer(4))
     assert counters(client, job) == before
     assert before == {"images": 4, "answered": 4, "failed": 1, "open": 0, "unread": 1, "open_bytes": 0}
-    assert len(ledger.results([claimed.part])[claimed.part].failures) == 1
+    assert len(Result.from_wire(ledger.results([claimed.part])[claimed.part]).failures) == 1
 
 
 def test_a_part_split_twice_has_two_halves(client: "redis.Redis", ledger: Ledger, job: str) -> None:
@@ -253,7 +253,7 @@ def test_a_stale_token_changes_nothing(client: "redis.Redis", ledger: Ledger, jo
     assert not ledger.release(part, holder="w1", refund=True)
     assert before == (counters(client, job), client.hgetall(part.key), client.zscore(keys.OPEN, part.member))
     assert ledger.finish(fresh, answer(4, worker="w2"))
-    assert ledger.results([part])[part].worker == "w2"
+    assert Result.from_wire(ledger.results([part])[part]).worker == "w2"
 
 
 def test_a_finish_after_the_lease_counts_if_nobody_else_took_the_part(

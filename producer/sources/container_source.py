@@ -1,4 +1,4 @@
-"""The sources themselves: a container with its labels, and several sources as one."""
+"""The kinds of source: a container with its labels, a path that cannot be opened, and several sources as one."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Generic
@@ -12,15 +12,15 @@ from producer.sources.source import ImageContent, Source, SourceImage
 class ContainerSource(Generic[Place]):
     """The wanted images of one container, with their labels; see `Source`.
 
-    First come the images that can be read, in the container's order; then one row for each that cannot, for each part
-    of the container that could not be listed, and for each image that only a label file knows.
+    The images that can be read come first, in the container's order. Then comes one row for each image that cannot be
+    read, for each part of the container that could not be listed, and for each image that only a label file names.
 
     Args:
-        container: opened for every reading anew.
-        wanted: its listing, without what the user does not want.
-        labels: of these images.
-        description: for people.
-        root: what stands before names to tell them from those of other sources.
+        container: Container, which is opened again for each reading.
+        wanted: Listing of the container, without the images that the user does not want.
+        labels: Labels of these images.
+        description: Description for people.
+        root: Beginning of names that tells them from those of other sources.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class ContainerSource(Generic[Place]):
 
 
 class UnopenedSource:
-    """A path at which nothing can be opened: one row that says why; see `Source`."""
+    """A path that cannot be opened: one row with the reason; see `Source`."""
 
     ignored = 0
     notes: tuple[str, ...] = ()
@@ -100,8 +100,8 @@ class UnopenedSource:
 class JoinedSource:
     """Several sources, one after the other; see `Source`.
 
-    Every name begins with its source's root, so it is what the user would call the image. One that is in several of
-    them, such as a file given twice, counts once.
+    Every name begins with the root of its source, so the user knows the image by it. An image that several sources
+    have, such as a file given twice, counts once.
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:

