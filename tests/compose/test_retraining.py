@@ -1,4 +1,4 @@
-"""The model renews itself in containers: taught, trained by the clock, gated, live in every worker."""
+"""In containers, a taught model is trained on schedule, passes the gate and goes live in every worker."""
 
 import os
 import time
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("three_workers")
 
 @pytest.fixture
 def corrections(tmp_path):
-    """Digits that are not MNIST's, in folders named by their labels."""
+    """Write digits that are not from MNIST into folders named by their labels."""
     digits = samples.load().train
     for index in range(TAUGHT):
         folder = tmp_path / str(digits.labels[index])
@@ -31,7 +31,7 @@ def corrections(tmp_path):
 
 @pytest.fixture
 def two_schedulers(mill):
-    """By mistake; they ask for a training every minute."""
+    """Run two schedulers, as if by mistake. Both request a training every minute."""
     mill("up", "--detach", "--no-deps", "--scale", "scheduler=2", "scheduler", **EVERY_MINUTE)
     yield
     mill("up", "--detach", "--no-deps", "--scale", "scheduler=1", "scheduler")
@@ -41,7 +41,7 @@ def two_schedulers(mill):
 def test_what_is_taught_is_live_in_every_worker_without_a_restart(
     request, mill, producer, submit, corrections, folder_of, eventually
 ):
-    """Two schedulers, by mistake, ask once; a job that runs meanwhile is answered by both versions, all of it."""
+    """Two schedulers start only one training. Both versions answer the job that runs meanwhile, completely."""
     before = producer.ask("status")["workers"][0]["model"]
     mill("run", "--rm", "-T", "--volume", f"{corrections}:/data:ro", "producer", "teach", "/data")
     workers = {container: inspect(container)["State"]["StartedAt"] for container in mill.containers("worker")}
@@ -53,7 +53,7 @@ def test_what_is_taught_is_live_in_every_worker_without_a_restart(
     eventually(lambda: training("attempts"), seconds=90, what="a training")
     began = time.monotonic()
     eventually(lambda: training("epoch"), seconds=400, what="its first epoch")
-    # The second epoch takes less than the first with its preparations; the job is to outlast it and the gate.
+    # The job must outlast the second epoch and the gate. That epoch is shorter than the first with its preparations.
     job_seconds = time.monotonic() - began + 40
     images = int(job_seconds * 3 / SLOW_SECONDS)
     job = submit(folder_of(images, slow=1), "renewed", "--model", "live", "--batch-size", "8")
