@@ -11,6 +11,8 @@ from project import inspect
 from model import samples
 
 TAUGHT = 100
+POLL_SECONDS = 2.0
+"""Pause before each question. A question starts a process, and the trainer yields its cores to that."""
 EVERY_MINUTE = {"DIGITMILL_RETRAIN_CRON": "* * * * *"}
 
 pytestmark = pytest.mark.usefixtures("three_workers")
@@ -48,6 +50,7 @@ def test_what_is_taught_is_live_in_every_worker_without_a_restart(
     request.getfixturevalue("two_schedulers")
 
     def training(key):
+        time.sleep(POLL_SECONDS)
         return (producer.ask("status")["training"] or {}).get(key)
 
     eventually(lambda: training("attempts"), seconds=90, what="a training")
@@ -59,6 +62,7 @@ def test_what_is_taught_is_live_in_every_worker_without_a_restart(
     job = submit(folder_of(images, slow=1), "renewed", "--model", "live", "--batch-size", "8")
 
     def renewed() -> bool:
+        time.sleep(POLL_SECONDS)
         serving = {worker["model"] for worker in producer.ready_workers()}
         return len(serving) == 1 and before not in serving
 
