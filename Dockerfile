@@ -1,30 +1,31 @@
-# An image for each role, from one file:   docker build --target worker --tag digitmill-worker .
+# Builds one image for each role:   docker build --target worker --tag digitmill-worker .
 #
-# Dependencies come from requirements/, by version and hash, in layers that a change of code leaves alone. What every
-# image shares stands first, TensorFlow last: a builder without BuildKit makes all that is above its target.
+# Dependencies come from requirements/, by version and hash. They have layers of their own, so that a change of code
+# does not install them again. Shared stages come first and TensorFlow last, because a builder without BuildKit builds
+# every stage above its target.
 ARG PYTHON=python:3.11-slim-bookworm
 ARG REDIS=redis:7.4-bookworm
 
 # Redis -----------------------------------------------------------------------------------------------------------
 
 FROM ${REDIS} AS redis
-# Not /data, which the base declares a volume: what is changed in one while building is lost.
+# Not /data, because the base declares it a volume, and a build loses its changes to volumes.
 RUN install --directory --owner=999 --group=999 --mode=700 /var/lib/redis-mill
 COPY docker/redis.conf docker/start-redis /etc/digitmill/
 USER 999:999
 WORKDIR /var/lib/redis-mill
 VOLUME /var/lib/redis-mill
-# Not the base's entry point, which wants to begin as root.
+# Replace the base's entry point, because it expects to start as root.
 ENTRYPOINT ["sh", "/etc/digitmill/start-redis"]
 CMD []
-# PONG comes only once the append-only file is loaded, and only for the right password (REDISCLI_AUTH).
+# Redis answers PONG only after it has loaded the append-only file, and only to the right password (REDISCLI_AUTH).
 HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=3 CMD redis-cli ping | grep --quiet --line-regexp PONG
 ARG VERSION
 LABEL org.opencontainers.image.title="digitmill: Redis" \
-      org.opencontainers.image.description="Redis as digitmill wants it: durable, never evicting, never without a password" \
+      org.opencontainers.image.description="Redis for digitmill: durable, without eviction, protected by a password" \
       org.opencontainers.image.version="${VERSION}"
 
-# What the images of digitmill itself share -------------------------------------------------------------------------
+# Stages that the images of digitmill share ---------------------------------------------------------------------------
 
 FROM ${PYTHON} AS base
 ENV PATH=/opt/digitmill/bin:$PATH \
@@ -32,14 +33,15 @@ ENV PATH=/opt/digitmill/bin:$PATH \
     HOME=/tmp \
     DIGITMILL_DATA=/var/lib/digitmill \
     DIGITMILL_CACHE=/mnist
-# /mnist is for whoever asks for MNIST first, be it the trainer or, under its user's id, the producer.
+# Anyone may write to /mnist, because the first to need MNIST downloads it: the trainer, or the producer under the id
+# of its user.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin digitmill \
  && install --directory --owner=digitmill --group=digitmill --mode=700 /var/lib/digitmill \
  && install --directory --mode=1777 /mnist
 
 FROM base AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-# The base's pip installs into it, so the images carry no second one.
+# The base's pip installs into this environment, so that the images do not carry a second pip.
 RUN python -m venv --without-pip /opt/digitmill
 COPY docker/slim /usr/local/bin/
 
@@ -53,13 +55,13 @@ COPY model model
 COPY worker worker
 COPY producer producer
 ARG VERSION
-# A label that lies about the version is worse than none: without such a wheel, this ends.
+# The build fails if VERSION is not the version of the wheel, so that no label states a wrong one.
 RUN /opt/build/bin/hatchling build --target wheel --directory /wheel \
  && pip --python /opt/digitmill install --no-deps --no-index "/wheel/digitmill-${VERSION}-py3-none-any.whl"
 
 FROM build AS worker-packages
 COPY requirements/worker.txt requirements/
-# A worker has no GPU and compiles no models.
+# A worker neither uses a GPU nor compiles models.
 RUN pip --python /opt/digitmill install --require-hashes -r requirements/worker.txt \
  && slim \
  && cd /opt/digitmill/lib/python3*/site-packages/ai_edge_litert \
@@ -89,7 +91,7 @@ CMD ["python", "-m", "worker.scheduler"]
 HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "worker.health", "scheduler"]
 ARG VERSION
 LABEL org.opencontainers.image.title="digitmill: scheduler" \
-      org.opencontainers.image.description="Asks for trainings by the clock" \
+      org.opencontainers.image.description="Requests trainings on a schedule" \
       org.opencontainers.image.version="${VERSION}"
 
 FROM base AS producer
@@ -100,7 +102,7 @@ ENTRYPOINT ["digitmill"]
 CMD ["--help"]
 ARG VERSION
 LABEL org.opencontainers.image.title="digitmill: producer" \
-      org.opencontainers.image.description="The command line: images go in, reports come out" \
+      org.opencontainers.image.description="The command line: takes images and returns reports" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="MIT"
 
@@ -117,6 +119,6 @@ CMD ["python", "-m", "worker.trainer"]
 HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "worker.health", "trainer"]
 ARG VERSION
 LABEL org.opencontainers.image.title="digitmill: trainer" \
-      org.opencontainers.image.description="Trains, with TensorFlow, and publishes what is no worse" \
+      org.opencontainers.image.description="Trains with TensorFlow, and publishes models that pass the gate" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="MIT"

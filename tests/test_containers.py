@@ -1,7 +1,10 @@
-"""What the containers are made from agrees with the program; `make compose-test` tries them for real."""
+"""The files that the containers are made from agree with the program. `make compose-test` tries them for real."""
 
 import json
 import re
+import shutil
+import stat
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -22,9 +25,39 @@ def test_one_version_everywhere():
 
 @pytest.mark.parametrize("role", list(Role))
 def test_containers_run_the_same_commands_as_everybody(role):
-    """What an image starts and asks after its health is what `digitmill up` starts on a bare machine."""
+    """An image starts the command that `digitmill up` starts on a bare machine, and checks the health of its role."""
     stages = re.split(r"^FROM ", (REPOSITORY / "Dockerfile").read_text(), flags=re.MULTILINE)
     [stage] = [stage for stage in stages if stage.splitlines()[0].endswith(f" AS {role}")]
     [command, health] = [json.loads(found) for found in re.findall(r"CMD (\[.+\])$", stage, re.MULTILINE)]
     assert command == role.command("python")
     assert health == ["python", "-m", "worker.health", str(role)]
+
+
+@pytest.mark.parametrize("name", ["docker-compose.yml", "docker/elsewhere.yml", "docker/tls.yml"])
+def test_every_setting_of_compose_has_a_default_or_a_remedy(name):
+    """Compose v2 stops at any place of a missing setting, so each says what to do; each password names `make env`.
+
+    A message without quotation marks and braces is whole in both Compose v2 and docker-compose 1.29.
+    """
+    places = re.findall(r"\$\{(\w+)(.*?)\}", (REPOSITORY / name).read_text(), re.DOTALL)
+    assert places
+    for setting, rest in places:
+        assert re.match(r":-|:\?[^\"{]+$", rest), f"{setting} has neither a default nor a message"
+        assert setting != "DIGITMILL_REDIS_PASSWORD" or "`make env`" in rest
+
+
+@pytest.mark.parametrize("before", [None, (REPOSITORY / ".env.example").read_text(), "DIGITMILL_WORKERS=4"])
+def test_make_env_adds_a_password_wherever_one_is_missing(tmp_path, before):
+    """It creates .env, or completes one without a password; it leaves a complete one unchanged."""
+    shutil.copytree(REPOSITORY / "docker", tmp_path / "docker")
+    shutil.copy(REPOSITORY / ".env.example", tmp_path)
+    settings = tmp_path / ".env"
+    if before is not None:
+        settings.write_text(before)
+    subprocess.run([tmp_path / "docker" / "make-env"], check=True)
+    text = settings.read_text()
+    assert len(re.findall(r"^DIGITMILL_REDIS_PASSWORD=[0-9a-f]{48}$", text, re.MULTILINE)) == 1
+    assert stat.S_IMODE(settings.stat().st_mode) == 0o600
+    assert before is None or set(before.splitlines()) <= {*text.splitlines(), "DIGITMILL_REDIS_PASSWORD="}
+    subprocess.run([tmp_path / "docker" / "make-env"], check=True)
+    assert settings.read_text() == text

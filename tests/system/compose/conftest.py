@@ -1,7 +1,7 @@
-"""A mill of real containers, made from a fresh clone, for the tests of this folder; `make compose-test` runs them.
+"""A mill of real containers, built from a fresh clone, for the tests in this folder. `make compose-test` runs them.
 
-They want a Docker Engine and either Compose. What they start has names of its own (`digitmill-test`), and goes when
-they end, but for the images, whose layers the next run builds upon.
+They need a Docker Engine, and Compose v2 or docker-compose 1.29. They name their containers, volumes and images
+`digitmill-test`, and remove all but the images at the end. The next run reuses the layers of the images.
 """
 
 import json
@@ -20,7 +20,7 @@ from tests.system.compose.project import PROJECT, REPOSITORY, STRANGER, Compose,
 
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh clone, as it would be if everything were committed, made ready by `make env`."""
+    """Copy what a fresh clone would hold if every change were committed."""
     folder = tmp_path_factory.mktemp("clone")
     listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], folder=REPOSITORY).stdout
     for name in filter(None, listed.split("\0")):
@@ -33,7 +33,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def compose(clone: Path) -> Iterator[Compose]:
-    """The project, built; nothing of it runs yet, and nothing of an earlier run is left."""
+    """Build the project, after removing what an earlier run left. Nothing runs yet."""
     files = ["docker-compose.yml", "tests/system/compose/test.yml"]
     if os.environ.get("DIGITMILL_TEST_BUILD_NETWORK") == "host":
         files.append("tests/system/compose/host-network.yml")
@@ -42,11 +42,11 @@ def compose(clone: Path) -> Iterator[Compose]:
     project = Compose(
         clone, (*program, *(word for file in files for word in ("--file", file)), "--project-name", PROJECT)
     )
-    user = {"SUDO_UID": str(STRANGER), "SUDO_GID": str(STRANGER)} if os.getuid() == 0 else {}
-    run(["make", "env"], folder=clone, **user)
+    owner = [f"SUDO_UID={STRANGER}", f"SUDO_GID={STRANGER}"] if os.getuid() == 0 else []
+    run(["env", *owner, "make", "env"], folder=clone)
     with (clone / ".env").open("a") as settings:
         settings.write(f"DIGITMILL_TRAINER_CPUS={min(2, os.cpu_count() or 1)}\n")
-    docker("rm", "--force", f"{PROJECT}-asks", check=False)  # of a run that was ended by force
+    docker("rm", "--force", f"{PROJECT}-asks", check=False)  # a killed run leaves it
     project("down", "--volumes", "--remove-orphans")
     project("--profile", "producer", "build", seconds=900)
     yield project
@@ -55,14 +55,14 @@ def compose(clone: Path) -> Iterator[Compose]:
 
 @pytest.fixture(scope="session")
 def mill(compose: Compose) -> Compose:
-    """The project at work, with three workers."""
+    """Start the project with three workers."""
     compose("up", "--detach", "--scale", "worker=3", seconds=300)
     return compose
 
 
 @pytest.fixture(scope="session")
 def producer(mill: Compose) -> Iterator[Producer]:
-    """A container to ask through."""
+    """Start a container that answers questions about the mill."""
     mill("run", "--detach", "--name", f"{PROJECT}-asks", "--entrypoint", "sleep", "producer", "infinity")
     yield Producer(mill, f"{PROJECT}-asks")
     docker("rm", "--force", f"{PROJECT}-asks")
@@ -70,14 +70,14 @@ def producer(mill: Compose) -> Iterator[Producer]:
 
 @pytest.fixture
 def three_workers(mill: Compose, producer: Producer, eventually) -> None:
-    """Whatever a test before has done to them, this one begins with three ready workers."""
+    """Begin the test with three ready workers, whatever an earlier test did to them."""
     mill.scale(3)
     eventually(lambda: len(producer.ready_workers()) == 3, seconds=60, what="three ready workers")
 
 
 @pytest.fixture
 def submit(mill: Compose) -> Iterator[Callable[..., "Future[dict[str, Any]]"]]:
-    """Submit a folder as a user does, in the background; the future gives the report."""
+    """Submit a folder as a user does, in the background. The future returns the report."""
     pool = ThreadPoolExecutor(2)
 
     def work(folder: Path, name: str, options: Sequence[str]) -> dict[str, Any]:
@@ -95,7 +95,10 @@ def submit(mill: Compose) -> Iterator[Callable[..., "Future[dict[str, Any]]"]]:
 
 @pytest.fixture(scope="session")
 def folder_of(tmp_path_factory: pytest.TempPathFactory, digits: Digits, png) -> Callable[..., Path]:
-    """A folder of PNG files in folders named by their labels; of every so many one takes a worker 0.3 s longer."""
+    """Write digits as PNG files into folders named by their labels.
+
+    With `slow=n`, every n-th image costs a worker 0.3 s more.
+    """
     from tests.system.faults.injected.marks import MARK_SLOW
 
     def make(count: int, *, slow: int | None = None) -> Path:
@@ -113,7 +116,7 @@ def folder_of(tmp_path_factory: pytest.TempPathFactory, digits: Digits, png) -> 
 
 @pytest.fixture(scope="session")
 def correct(digits: Digits) -> Callable[[int], int]:
-    """How many of the first so many digits the model that ships gets right without any queue."""
+    """Return how many of the first digits the shipped model classifies correctly without a queue."""
     from model.inference.classifier import Classifier
 
     right = Classifier.baseline().classify(digits.images).digits == digits.labels

@@ -1,4 +1,4 @@
-"""The containers of the tests, as the tests speak of them."""
+"""Commands and containers, in the terms of the tests."""
 
 import json
 import os
@@ -13,13 +13,13 @@ import pytest
 REPOSITORY = Path(__file__).parents[3]
 PROJECT = "digitmill-test"
 STRANGER = 12345
-"""Whose the reports are where the tests run as root: a user that no image knows."""
+"""Id of the user who owns the reports when the tests run as root. No image knows this user."""
 
 
 def run(
     command: Sequence[str], *, folder: Path | None = None, check: bool = True, seconds: float = 120.0, **variables: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end; what it said is shown where it fails."""
+    """Run a command to its end. If it fails, fail the test and show its output."""
     done = subprocess.run(
         command,
         cwd=folder,
@@ -35,12 +35,12 @@ def run(
 
 
 def docker(*arguments: str, check: bool = True, seconds: float = 60.0) -> str:
-    """Run the Docker command line; return what it printed."""
+    """Run the Docker command line, and return what it printed."""
     return run(["docker", *arguments], check=check, seconds=seconds).stdout.strip()
 
 
 def inspect(thing: str) -> dict[str, Any]:
-    """What Docker knows of a container or an image."""
+    """Return what Docker knows about a container or an image."""
     [found] = json.loads(docker("inspect", thing))
     return dict(found)
 
@@ -50,8 +50,8 @@ class Compose:
     """The project of the tests.
 
     Attributes:
-        clone: where its files are.
-        command: how its Compose is called.
+        clone: Folder of its files.
+        command: Command line of Compose, with the options that name the project and its files.
     """
 
     clone: Path
@@ -60,37 +60,37 @@ class Compose:
     def __call__(
         self, *arguments: str, check: bool = True, seconds: float = 120.0, **variables: str
     ) -> "subprocess.CompletedProcess[str]":
-        """Run Compose."""
+        """Run Compose on the project."""
         return run([*self.command, *arguments], folder=self.clone, check=check, seconds=seconds, **variables)
 
     def containers(self, service: str, *, every: bool = False) -> list[str]:
-        """The ids of a service's containers that run, or of every one."""
+        """Return the ids of a service's running containers, or of every one."""
         labels = (f"com.docker.compose.project={PROJECT}", f"com.docker.compose.service={service}")
         filters = [word for label in labels for word in ("--filter", f"label={label}")]
         oneoff = ["--filter", "label=com.docker.compose.oneoff=False"]
         return docker("ps", "--quiet", "--no-trunc", *filters, *oneoff, *(["--all"] if every else [])).split()
 
     def scale(self, workers: int) -> None:
-        """Have so many workers, and touch nothing else."""
+        """Set the number of workers, and change nothing else."""
         self("up", "--detach", "--no-recreate", "--no-deps", "--scale", f"worker={workers}", "worker")
 
     def redis(self, *words: str) -> str:
-        """Ask Redis itself."""
+        """Send a command to Redis, and return its answer."""
         [container] = self.containers("redis")
         return docker("exec", container, "redis-cli", *words)
 
 
 @dataclass(frozen=True)
 class Producer:
-    """A producer's container that stays, for quick questions; jobs are submitted as users do, by `run`."""
+    """A producer's container that keeps running, for quick questions. Tests submit jobs with `run`, as users do."""
 
     compose: Compose
     container: str
 
     def ask(self, *arguments: str) -> Any:
-        """Run `digitmill … --json`; return what it printed, also where its exit code says that no worker is ready."""
+        """Run `digitmill … --json`, and return what it printed, even if its exit code says that no worker is ready."""
         return json.loads(docker("exec", self.container, "digitmill", *arguments, "--json", check=False))
 
     def ready_workers(self) -> list[dict[str, Any]]:
-        """The workers that are ready, as `digitmill status` lists them."""
+        """Return the ready workers, as `digitmill status` lists them."""
         return [worker for worker in self.ask("status")["workers"] if worker["ready"]]

@@ -1,4 +1,4 @@
-"""Containers die, stop, come back and change their number in mid-job; every image still has exactly one answer."""
+"""Containers die, stop, restart and scale during a job. Every image still gets exactly one answer."""
 
 import time
 
@@ -19,7 +19,7 @@ return holders
 
 @pytest.fixture
 def under_way(producer, eventually):
-    """Wait until the latest job has so many answers; there must be more to come."""
+    """Wait until the latest job has some of its answers, but not all."""
 
     def wait(answers: int) -> None:
         def enough():
@@ -32,18 +32,18 @@ def under_way(producer, eventually):
 
 
 def at_work(mill) -> set[str]:
-    """The workers that hold a batch now."""
+    """Return the workers that hold a batch now."""
     return set(mill.redis("EVAL", HOLDERS, "0").split())
 
 
 def assert_complete(report, images: int, correct: int) -> None:
-    """Every image has one answer, and the one that an undisturbed model gives."""
+    """Check that every image has one answer, and as many are correct as without a fault."""
     assert (report["state"], report["images"], report["failed"]) == ("done", images, 0)
     assert report["correct"] == correct
 
 
 def test_workers_killed_in_mid_job_lose_nothing(mill, producer, submit, folder_of, correct, under_way, eventually):
-    """One container is killed, in another all processes are; that one is started again by its restart policy."""
+    """A killed container costs nothing, nor does a crashed one, which its restart policy starts again."""
     job = submit(folder_of(480, slow=4), "killed", "--batch-size", "8")
     under_way(40)
     killed, crashed, _ = mill.containers("worker")
@@ -55,7 +55,7 @@ def test_workers_killed_in_mid_job_lose_nothing(mill, producer, submit, folder_o
 
 
 def test_stopped_workers_finish_or_hand_back_within_fifteen_seconds(mill, submit, folder_of, correct, eventually):
-    """Batches of 13 s are handed back, and no container had to be killed."""
+    """Workers hand back batches of 13 s, and Docker does not have to kill a container."""
     job = submit(folder_of(135, slow=1), "stopped", "--batch-size", "45")
     eventually(lambda: len(at_work(mill)) == 3, seconds=30, what="three workers at work")
     stopped = mill.containers("worker")
@@ -70,7 +70,7 @@ def test_stopped_workers_finish_or_hand_back_within_fifteen_seconds(mill, submit
 
 @pytest.mark.parametrize("how", ["restart", "kill"])
 def test_a_restarted_redis_loses_nothing(mill, submit, folder_of, correct, under_way, how):
-    """Stopped in order or killed in mid-job: it comes back with everything, and everybody goes on."""
+    """Redis, restarted or killed during a job, returns with all its data, and the job completes."""
     job = submit(folder_of(480, slow=4), f"redis-{how}", "--batch-size", "8")
     under_way(40)
     [redis] = mill.containers("redis")
@@ -86,7 +86,7 @@ def test_a_restarted_redis_loses_nothing(mill, submit, folder_of, correct, under
 def test_scaling_under_load_loses_nothing_and_leaves_nobody_idle(
     mill, producer, submit, folder_of, correct, under_way, eventually
 ):
-    """One worker, then four, then one: soon after it is ready, each of the four is always at work."""
+    """One worker, then four, then one. From one second after all four are ready, they are nearly always at work."""
     mill.scale(1)
     job = submit(folder_of(640, slow=4), "scaled", "--batch-size", "8")
     under_way(16)

@@ -1,4 +1,4 @@
-"""What the images are made of."""
+"""The contents of the images."""
 
 import tomllib
 
@@ -13,14 +13,14 @@ MAX_BYTES = 350_000_000
 
 
 def image(role: str) -> str:
-    """What test.yml names the image of a role."""
+    """Return the name that test.yml gives to the image of a role."""
     return f"digitmill-test-{role}:0"
 
 
 @pytest.mark.usefixtures("compose")
 @pytest.mark.parametrize("role", LIGHT)
-def test_what_needs_no_tensorflow_has_none_and_is_small(role):
-    """TensorFlow is in the trainer alone; the others add at most 350 MB to their base."""
+def test_only_the_trainer_is_large(role):
+    """The other images do not contain TensorFlow, and add at most 350 MB to their base."""
     find = "from importlib.util import find_spec; print(find_spec('tensorflow') is None)"
     assert docker("run", "--rm", "--entrypoint", "python", image(role), "-c", find) == "True"
     assert inspect(image(role))["Size"] - inspect(BASE)["Size"] <= MAX_BYTES
@@ -28,7 +28,7 @@ def test_what_needs_no_tensorflow_has_none_and_is_small(role):
 
 @pytest.mark.usefixtures("compose")
 def test_the_trainer_has_tensorflow():
-    """And the worker's engine, by which it judges what it has trained."""
+    """It trains with TensorFlow, and evaluates candidates with the worker's engine."""
     find = "from importlib.util import find_spec; print(all(map(find_spec, ('tensorflow', 'ai_edge_litert'))))"
     assert docker("run", "--rm", image("trainer"), "python", "-c", find) == "True"
 
@@ -36,7 +36,7 @@ def test_the_trainer_has_tensorflow():
 @pytest.mark.usefixtures("compose")
 @pytest.mark.parametrize("role", [*ROLES, "redis"])
 def test_every_image_names_its_version_and_runs_as_nobody(role):
-    """The label has the version of pyproject.toml; no image begins as root, whoever starts it."""
+    """The label has the version of pyproject.toml, and no image starts as root."""
     version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
     configuration = inspect(image(role))["Config"]
     assert configuration["Labels"]["org.opencontainers.image.version"] == version
@@ -44,8 +44,8 @@ def test_every_image_names_its_version_and_runs_as_nobody(role):
     assert configuration["User"] == ("999:999" if role == "redis" else "10001:10001")
 
 
-def test_a_change_of_code_installs_nothing_anew(compose):
-    """What follows the packages' layer is all that is built again."""
+def test_a_change_of_code_reinstalls_nothing(compose):
+    """Docker builds only the last layer again, and keeps the layer of the packages."""
     before = inspect(image("worker"))["RootFS"]["Layers"]
     module = compose.clone / "worker" / "__init__.py"
     text = module.read_text()

@@ -1,4 +1,4 @@
-"""What users submit, and the reports they get."""
+"""Users submit images, and get reports."""
 
 import csv
 import json
@@ -13,15 +13,15 @@ pytestmark = pytest.mark.usefixtures("three_workers")
 
 @pytest.mark.skipif("DIGITMILL_MNIST" not in os.environ, reason="MNIST is not at hand (set DIGITMILL_MNIST)")
 def test_mnist_is_classified_by_its_name(mill, correct, digits):
-    """`docker compose run --rm producer submit mnist`: the 10,000 test images, as right as without a queue."""
+    """`docker compose run --rm producer submit mnist` gets as many of the 10,000 images right as without a queue."""
     mill("run", "--rm", "-T", "producer", "submit", "mnist", "--out", "reports/mnist")
     report = json.loads((mill.clone / "reports" / "mnist" / "report.json").read_text())
     assert (report["images"], report["classified"], report["failed"]) == (10_000, 10_000, 0)
     assert report["correct"] == correct(len(digits))
 
 
-def test_a_folder_is_classified_and_its_report_is_its_users(mill, submit, folder_of, correct):
-    """Every file has one row; the report belongs to the user, not to root or to a user of the image."""
+def test_a_folder_is_classified_and_the_user_owns_the_report(mill, submit, folder_of, correct):
+    """Every file has one row. The report belongs to the user, not to root or a user of the image."""
     folder = folder_of(500)
     report = submit(folder, "folder").result()
     assert (report["images"], report["correct"]) == (500, correct(500))
@@ -34,7 +34,7 @@ def test_a_folder_is_classified_and_its_report_is_its_users(mill, submit, folder
 
 
 def test_a_bad_file_is_a_row_with_its_reason_and_an_exit_code(mill, folder_of):
-    """The exit code passes through `docker compose run`."""
+    """The report gives the file's row, and `docker compose run` passes the exit code on."""
     folder = folder_of(20)
     (folder / "3" / "bad.png").write_bytes(b"no image")
     mounted = ["--volume", f"{folder}:/data:ro"]

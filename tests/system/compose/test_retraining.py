@@ -1,4 +1,4 @@
-"""The model renews itself in containers: taught, trained by the clock, gated, live in every worker."""
+"""In containers, a taught model is trained on schedule, passes the gate and goes live in every worker."""
 
 import os
 import time
@@ -8,9 +8,14 @@ from PIL import Image
 
 from model.data import sample_digits
 from tests.system.compose.project import inspect
-from tests.system.faults.injected.marks import SLOW_SECONDS
 
 TAUGHT = 100
+JOB_IMAGES = 200
+"""Images of a job, each slow. Three workers take about 20 s."""
+MAX_JOBS = 30
+"""Jobs that may start while a training ends. Those that have not begun by then are cancelled."""
+POLL_SECONDS = 2.0
+"""Pause before each question. A question starts a process, and the trainer yields its cores to that."""
 EVERY_MINUTE = {"DIGITMILL_RETRAIN_CRON": "* * * * *"}
 
 pytestmark = pytest.mark.usefixtures("three_workers")
@@ -18,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("three_workers")
 
 @pytest.fixture
 def corrections(tmp_path):
-    """Digits that are not MNIST's, in folders named by their labels."""
+    """Write digits that are not from MNIST into folders named by their labels."""
     digits = sample_digits.load().train
     for index in range(TAUGHT):
         folder = tmp_path / str(digits.labels[index])
@@ -31,7 +36,7 @@ def corrections(tmp_path):
 
 @pytest.fixture
 def two_schedulers(mill):
-    """By mistake; they ask for a training every minute."""
+    """Run two schedulers, as if by mistake. Both request a training every minute."""
     mill("up", "--detach", "--no-deps", "--scale", "scheduler=2", "scheduler", **EVERY_MINUTE)
     yield
     mill("up", "--detach", "--no-deps", "--scale", "scheduler=1", "scheduler")
@@ -41,32 +46,36 @@ def two_schedulers(mill):
 def test_what_is_taught_is_live_in_every_worker_without_a_restart(
     request, mill, producer, submit, corrections, folder_of, eventually
 ):
-    """Two schedulers, by mistake, ask once; a job that runs meanwhile is answered by both versions, all of it."""
+    """Two schedulers start only one training. Both versions answer a job that runs meanwhile, completely."""
     before = producer.ask("status")["workers"][0]["model"]
     mill("run", "--rm", "-T", "--volume", f"{corrections}:/data:ro", "producer", "teach", "/data")
     workers = {container: inspect(container)["State"]["StartedAt"] for container in mill.containers("worker")}
     request.getfixturevalue("two_schedulers")
 
     def training(key):
+        time.sleep(POLL_SECONDS)
         return (producer.ask("status")["training"] or {}).get(key)
 
     eventually(lambda: training("attempts"), seconds=90, what="a training")
-    began = time.monotonic()
     eventually(lambda: training("epoch"), seconds=400, what="its first epoch")
-    # The second epoch takes less than the first with its preparations; the job is to outlast it and the gate.
-    job_seconds = time.monotonic() - began + 40
-    images = int(job_seconds * 3 / SLOW_SECONDS)
-    job = submit(folder_of(images, slow=1), "renewed", "--model", "live", "--batch-size", "8")
+    # Two jobs run at a time. One begins with half the images, so that they do not end together: when the version
+    # changes, at least one of them has answers already and expects more.
+    half, whole = folder_of(JOB_IMAGES // 2, slow=1), folder_of(JOB_IMAGES, slow=1)
+    options = ("--model", "live", "--batch-size", "8")
+    jobs = [submit(whole if number else half, f"renewed-{number}", *options) for number in range(MAX_JOBS)]
 
     def renewed() -> bool:
+        time.sleep(POLL_SECONDS)
         serving = {worker["model"] for worker in producer.ready_workers()}
         return len(serving) == 1 and before not in serving
 
-    eventually(renewed, seconds=job_seconds, what="the new version in every worker")
-    report = job.result()
+    eventually(renewed, seconds=400, what="the new version in every worker")
+    begun = [job for job in jobs if not job.cancel()]
+    reports = [job.result() for job in begun]
     after = producer.ask("status")["workers"][0]["model"]
-    assert set(report["model_versions"]) == {before, after}
-    assert (report["images"], report["failed"], sum(report["model_versions"].values())) == (images, 0, images)
+    assert {before, after} in [set(report["model_versions"]) for report in reports]
+    for report, images in zip(reports, (JOB_IMAGES // 2, *[JOB_IMAGES] * MAX_JOBS), strict=False):
+        assert (report["images"], report["failed"], sum(report["model_versions"].values())) == (images, 0, images)
     assert {container: inspect(container)["State"]["StartedAt"] for container in mill.containers("worker")} == workers
 
     [version] = [one for one in producer.ask("models", "list")["versions"] if "live" in one["aliases"]]

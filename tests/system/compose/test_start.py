@@ -1,34 +1,51 @@
-"""`docker compose up` from a fresh clone."""
+"""`docker compose up` starts a mill from a fresh clone."""
 
+import shutil
 import stat
 
-from tests.system.compose.project import PROJECT, docker, inspect
+import pytest
+
+from tests.system.compose.project import PROJECT, docker, inspect, run
 
 SERVICES = ("redis", "worker", "trainer", "scheduler")
 
 
-def test_nothing_starts_without_a_password(compose):
-    """Neither Compose nor Redis itself starts without; the message says how to get one."""
+@pytest.mark.parametrize("program", ["docker compose", "docker-compose"])
+def test_compose_names_the_remedy_for_a_missing_password(compose, program):
+    """Each Compose refuses with a message that names `make env`, wherever it looks for the password first."""
+    command = program.split()
+    if not shutil.which(command[0]) or run([*command, "version"], check=False).returncode:
+        pytest.skip(f"{program} is not installed")
     settings = compose.clone / ".env"
     hidden = settings.rename(compose.clone / "hidden")
     try:
-        refused = compose("up", check=False)
+        # Compose v2 looks in another order each time.
+        refused = [run([*command, "config"], folder=compose.clone, check=False) for _ in range(5)]
     finally:
         hidden.rename(settings)
+    for one in refused:
+        assert one.returncode != 0
+        assert "make env" in one.stderr
+
+
+@pytest.mark.usefixtures("compose")
+def test_redis_does_not_start_without_a_password():
+    """The image itself refuses, even if somebody starts it without Compose."""
+    refused = run(["docker", "run", "--rm", "digitmill-test-redis:0"], check=False)
     assert refused.returncode != 0
-    assert "make env" in refused.stderr
+    assert "must hold a password" in refused.stderr
 
 
 def test_the_password_is_for_its_user_alone(compose):
-    """`make env` makes a long one, readable by its user alone, and never overwrites it."""
+    """`make env` creates a long one in a file that only its user can read."""
     settings = compose.clone / ".env"
     assert stat.S_IMODE(settings.stat().st_mode) == 0o600
     [line] = [line for line in settings.read_text().splitlines() if line.startswith("DIGITMILL_REDIS_PASSWORD=")]
     assert len(line.partition("=")[2]) >= 32
 
 
-def test_every_service_gets_healthy(mill, eventually):
-    """Redis, three workers, a trainer, a scheduler; the producer is started by nobody but its user."""
+def test_every_service_becomes_healthy(mill, eventually):
+    """Redis, three workers, a trainer and a scheduler start. The producer does not, until its user runs it."""
     containers = [container for service in SERVICES for container in mill.containers(service)]
     assert len(containers) == 6
     assert not mill.containers("producer", every=True)
@@ -40,7 +57,7 @@ def test_every_service_gets_healthy(mill, eventually):
 
 
 def test_no_container_can_do_more_than_it_must(mill):
-    """Nobody is root, gains rights, writes to its image, takes all memory or fills the disk with its log."""
+    """No container is root, gains privileges, writes to its image, takes all memory or fills the disk with logs."""
     for service in SERVICES:
         for container in mill.containers(service):
             host = inspect(container)["HostConfig"]
@@ -58,7 +75,7 @@ def test_no_container_can_do_more_than_it_must(mill):
 
 
 def test_redis_is_for_the_mill_alone(mill):
-    """It refuses whoever has no password, keeps what it is told, and is not to be reached from another network."""
+    """It refuses clients without the password, stores and never evicts data, and is only in the internal network."""
     [container] = mill.containers("redis")
     unauthorised = docker("exec", "--env", "REDISCLI_AUTH=", container, "redis-cli", "PING", check=False)
     assert "NOAUTH" in unauthorised
