@@ -1,6 +1,7 @@
 """digitmill: classify handwritten digits in bulk and as a stream.
 
-The public API. It re-exports what programs may rely on; everything else may change with any release.
+This module is the public API. Programs may rely on the names that it exports. Any other name may change with any
+release.
 
     import digitmill
 
@@ -10,9 +11,9 @@ The public API. It re-exports what programs may rely on; everything else may cha
     except digitmill.DigitmillError as error:
         print(error)  # the fault and the remedy
 
-digitmill consists of the packages `model`, `worker` and `producer`. A script that lies beside a file of its own with
-one of these names hides ours from Python. The first use of anything that needs them then raises an ImportError that
-names the file in the way.
+digitmill consists of the packages `model`, `worker` and `producer`. If the folder of a script holds a file with one of
+these names, Python imports that file instead. The first use of a name that needs our packages then raises an
+ImportError, and its message names the file in the way.
 """
 
 from importlib import import_module, metadata
@@ -49,8 +50,8 @@ def __getattr__(name: str) -> object:
     """Load a public name on its first use, so that `import digitmill` costs nothing and always works.
 
     Raises:
-        AttributeError: digitmill has no public name like this.
-        ImportError: A file of the user's hides one of our packages; the message names it.
+        AttributeError: digitmill does not export this name.
+        ImportError: A user's file hides one of our packages. The message names the file.
     """
     if name == "__version__":
         return metadata.version("digitmill")

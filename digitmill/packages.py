@@ -1,6 +1,6 @@
-"""Our packages `model`, `worker` and `producer`, against files of a user's with the same names.
+"""Protect our packages `model`, `worker` and `producer` from a user's files with the same names.
 
-This module imports nothing of ours, because it runs before it is known whose packages Python would import.
+This module imports no other module of ours, because Python might find a user's file in its place.
 """
 
 import sys
@@ -13,10 +13,10 @@ HOME = Path(__file__).resolve().parents[1]
 
 
 def check_packages() -> None:
-    """Make sure that Python imports our packages, and not a user's modules of the same names.
+    """Check that Python imports our packages, and not a user's modules with the same names.
 
     Raises:
-        ImportError: A file is in the way; the message names it and the remedy.
+        ImportError: A file is in the way. The message names the file and the remedy.
     """
     for name in PACKAGES:
         found = _file_of(name)
@@ -30,10 +30,10 @@ def check_packages() -> None:
 
 
 def ignore_current_folder() -> None:
-    """Take the current folder off the module path, unless it is the one that holds our packages.
+    """Remove the current folder from the module path, unless it is the folder that holds our packages.
 
-    `python -m` puts it there first, so a user's own `model.py` would be imported instead of ours. For commands only: a
-    program's path is its own affair.
+    `python -m` puts the current folder first, so Python would import a user's own `model.py` instead of our package.
+    Only commands may call this, because a program decides about its own module path.
     """
     if not sys.flags.safe_path and Path(sys.path[0]).resolve() != HOME:
         del sys.path[0]

@@ -1,4 +1,4 @@
-"""The errors of images, data and models. Each message names the fault and the remedy.
+"""Errors of images, data and models. Each message names the fault and the remedy.
 
 DigitmillError
 ├── UsageError        The request cannot be carried out: a path is missing, a setting is wrong, a package is missing.
@@ -32,7 +32,7 @@ class ModelError(DigitmillError):
 
 
 class FailureCode(StrEnum):
-    """The reason why an image has no prediction. The values are stable: reports contain them, programs read them."""
+    """The reason why an image has no prediction. The values are stable: reports hold them, and programs read them."""
 
     EMPTY = "empty"  # the file has no bytes
     NOT_AN_IMAGE = "not_an_image"  # the format is not on the allow-list
@@ -59,8 +59,8 @@ class ImageError(DigitmillError):
     """One image cannot be classified.
 
     Attributes:
-        code: Stable reason.
-        sentence: One sentence for people: the fault and, if there is one, the remedy.
+        code: Reason, for programs.
+        sentence: Fault and remedy, for people.
     """
 
     def __init__(self, code: FailureCode, sentence: str) -> None:
@@ -76,7 +76,7 @@ class ImageError(DigitmillError):
 
 @contextmanager
 def required_extra(package: str, extra: str) -> Iterator[None]:
-    """Explain how to install a package if an import inside the block does not find it.
+    """Raise an error that says how to install a package, if an import inside the block does not find it.
 
     Args:
         package: Name of the package, as people know it.

@@ -1,4 +1,4 @@
-"""Figures that judge predictions: accuracy, confusion, precision, recall and calibration. Needs only NumPy.
+"""Measure predictions: accuracy, confusion, precision, recall and calibration. This module needs only NumPy.
 
 In this module `labels` holds true digits and `digits` holds predicted digits. Both are integers (n,); -1 means "none".
 An image without a true label does not count in any figure. An image without a prediction (it failed) counts as wrong.
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 CLASSES = 10
 NONE = -1
-BINS = 15  # as in Guo et al. 2017 and most later work; calibration errors with other numbers of bins do not compare
+BINS = 15  # as in Guo et al. 2017 and most later work; errors over another number of bins are not comparable
 
 Integers: TypeAlias = NDArray[np.integer[Any]]
 Floats: TypeAlias = NDArray[np.floating[Any]]
@@ -76,7 +76,7 @@ def wilson(correct: int, total: int, z: float = 1.959964) -> Interval:
 def confusion(labels: Integers, digits: Integers) -> NDArray[np.int64]:
     """Count how often each true digit (row) was predicted as each digit (column), int64 (10, 10).
 
-    Only images with a label and a prediction count. So a row sums to its digit's `support` less the images that failed.
+    Only images with a label and a prediction count. So a row sums to its digit's `support` minus the failed images.
     """
     both = (labels != NONE) & (digits != NONE)
     cells = labels[both].astype(np.int64) * CLASSES + digits[both]
@@ -89,14 +89,14 @@ def per_class(labels: Integers, digits: Integers) -> list[ClassScore]:
     scores = []
     for digit in range(CLASSES):
         right = int(matrix[digit, digit])
-        called, support = int(matrix[:, digit].sum()), int((labels == digit).sum())
-        f1 = 2 * right / (called + support) if called + support else 0.0
-        scores.append(ClassScore(_ratio(right, called), _ratio(right, support), f1, support))
+        predicted, support = int(matrix[:, digit].sum()), int((labels == digit).sum())
+        f1 = 2 * right / (predicted + support) if predicted + support else 0.0
+        scores.append(ClassScore(_ratio(right, predicted), _ratio(right, support), f1, support))
     return scores
 
 
 def reliability(labels: Integers, digits: Integers, confidences: Floats, bins: int = BINS) -> Reliability:
-    """Return accuracy and mean confidence by bins of confidence.
+    """Return number of images, accuracy and mean confidence for each bin of confidence.
 
     Images without a label or without a prediction do not count.
 
@@ -122,8 +122,8 @@ def reliability(labels: Integers, digits: Integers, confidences: Floats, bins: i
 def expected_calibration_error(labels: Integers, digits: Integers, confidences: Floats, bins: int = BINS) -> float:
     """Return the expected calibration error, 0 to 1, or NaN if no image counts.
 
-    It is the mean difference of confidence and accuracy over the bins of `reliability`, weighted by their images.
-    Guo et al. 2017, https://arxiv.org/abs/1706.04599, equation 3.
+    It is the mean of |confidence - accuracy| over the bins of `reliability`, weighted by their numbers of images
+    (Guo et al. 2017, https://arxiv.org/abs/1706.04599, equation 3). The arguments are those of `reliability`.
     """
     images, right, confidence = reliability(labels, digits, confidences, bins)
     total = int(images.sum())

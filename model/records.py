@@ -1,12 +1,12 @@
-"""How records become bytes, and how bytes become records. No other module knows.
+"""Encode records as JSON or msgpack, and decode them.
 
 A record is a dataclass, and its annotations say what each field holds. Its plain form consists of dictionaries, lists
 and simple values, which both JSON and msgpack can express. Reading checks the type of every value; msgspec does that
 (https://jcristharif.com/msgspec/).
 
-msgspec does not parse the bytes themselves, because it refuses text that is not UTF-8. A file name on Linux may be any
-bytes, and `os.fsdecode` gives such a name as text with lone surrogates: JSON escapes them, and msgpack carries the
-bytes.
+json and msgpack parse the bytes, not msgspec, because msgspec refuses text that is not UTF-8. A file name on Linux may
+consist of any bytes, and `os.fsdecode` turns such a name into text with lone surrogates. JSON escapes the surrogates;
+msgpack carries the original bytes.
 """
 
 import json
@@ -20,15 +20,15 @@ _Record = TypeVar("_Record")
 
 
 class Damaged(ValueError):
-    """What was read is not the record that was expected; the message says where it differs."""
+    """The data is not the expected record. The message says where it differs."""
 
 
 class OtherFormat(Damaged):
-    """The record has another format than the one that was expected.
+    """The record does not have the expected format.
 
     Attributes:
-        found: Format of the record, as text.
-        expected: The format that would have been read.
+        found: Format of the record, as its shortened `repr`.
+        expected: Format that the reader accepts.
     """
 
     def __init__(self, found: object, expected: int) -> None:
@@ -37,10 +37,10 @@ class OtherFormat(Damaged):
 
 
 def to_json(record: object, *, format: int | None = None, indent: int | None = None) -> str:  # noqa: A002  the key's name
-    """Return a record as JSON, ASCII only.
+    """Return a record as JSON, in ASCII only.
 
     Args:
-        record: Dataclass.
+        record: Dataclass or dictionary.
         format: Number to write under the key `format`, or None to write none.
         indent: Spaces per level for people to read, or None for one line.
 
@@ -56,12 +56,12 @@ def from_json(kind: type[_Record], text: str | bytes, *, format: int | None = No
 
     Args:
         kind: Class of the record.
-        text: JSON, or anything else.
-        format: The only number that is accepted under the key `format`, or None to ignore the key.
+        text: JSON. It need not be valid.
+        format: Only number that is accepted under the key `format`, or None to ignore the key.
 
     Raises:
-        OtherFormat: The number under `format` is another one.
-        Damaged: It is not such a record.
+        OtherFormat: The key `format` holds another value.
+        Damaged: The text is not JSON, or is not a record of this class.
     """
     try:
         body = json.loads(text)
@@ -73,7 +73,12 @@ def from_json(kind: type[_Record], text: str | bytes, *, format: int | None = No
 
 
 def to_msgpack(body: dict[str, Any], *, version: int) -> bytes:
-    """Return the fields of a record as a msgpack map that begins with its version under the key `v`."""
+    """Return the fields of a record as a msgpack map.
+
+    Args:
+        body: Fields by name.
+        version: Version of the record. It comes first in the map, under the key `v`.
+    """
     packed: bytes = msgpack.packb({"v": version, **body}, unicode_errors="surrogateescape")
     return packed
 
@@ -83,12 +88,12 @@ def from_msgpack(kind: type[_Record], data: bytes, *, version: int) -> _Record:
 
     Args:
         kind: Class of the record.
-        data: A msgpack map, or anything else.
-        version: The only version that is accepted.
+        data: msgpack map. It need not be valid.
+        version: Only version that is accepted.
 
     Raises:
-        OtherFormat: The version is another one.
-        Damaged: It is not such a record.
+        OtherFormat: The key `v` holds another value.
+        Damaged: The data is not msgpack, or is not a record of this class.
     """
     try:
         # msgpack compares every length with that of `data`, so a small record cannot claim a lot of memory.
@@ -101,22 +106,22 @@ def from_msgpack(kind: type[_Record], data: bytes, *, version: int) -> _Record:
 
 
 def as_plain(value: object) -> Any:
-    """Return a record, and whatever it consists of, as dictionaries, lists and simple values."""
+    """Return a record as dictionaries, lists and simple values, including the records inside it."""
     return msgspec.to_builtins(value, builtin_types=(bytes,))
 
 
 def from_plain(kind: type[_Record], value: object) -> _Record:
-    """Return the record whose plain form is `value`.
+    """Return the record that has this plain form.
 
-    Keys that the record does not have are ignored, and fields that have a default may be missing, because another
-    version may have written the record.
+    Unknown keys are ignored, and a field with a default may be missing, because another version may have written the
+    record.
 
     Args:
         kind: Class of the record.
-        value: What JSON or msgpack gave.
+        value: Plain form, as `as_plain` returns it and as JSON or msgpack is parsed.
 
     Raises:
-        Damaged: A value has another type, or a field is missing.
+        Damaged: A value has the wrong type, or a field without a default is missing.
     """
     try:
         return msgspec.convert(value, kind, builtin_types=(bytes,))

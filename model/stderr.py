@@ -21,7 +21,7 @@ def without_chatter(*chatter: bytes) -> Iterator[None]:
     appear late.
 
     Args:
-        chatter: Texts. A line that contains one of them is dropped.
+        *chatter: Texts. A line that contains one of them is dropped; b"" drops every line.
     """
     sys.stderr.flush()
     try:

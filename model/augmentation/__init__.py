@@ -1,1 +1,1 @@
-"""Training images that are made or changed by rule: distorted, degraded, drawn. Knows no networks."""
+"""Draw, distort and degrade training images by rule. This room imports neither TensorFlow nor LiteRT."""

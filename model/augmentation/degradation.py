@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Degradation: TypeAlias = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
-"""Takes images, uint8 (n, 28, 28) with n > 0, and returns images of the same shape. It may overwrite its argument."""
+"""A function that takes images, uint8 (n, 28, 28) with n > 0, and returns images of the same shape and dtype.
+
+It may overwrite its argument."""
 
 _HALF = 0.5
 
 
 def degrade(images: NDArray[np.uint8], share: float, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Degrade a random share of the images by each kind. One image may suffer several kinds.
+    """Degrade a random share of the images by each kind. Several kinds may degrade the same image.
 
     Args:
         images: Digits, uint8 (n, 28, 28), light ink on black.
@@ -53,7 +55,7 @@ def coarse(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np
 
 
 def contrasted(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """Raise the contrast of ink, up to black and white alone, as a fax or a threshold does."""
+    """Raise the contrast of ink, up to pure black and white, as a fax or a threshold does."""
     level, gain = random.uniform([[70], [2]], [[180], [6]], (2, len(images)))[..., np.newaxis, np.newaxis]
     return np.where(images, np.clip((images - level) * gain + 128, 0, 255), 0).astype(np.uint8)
 
@@ -64,7 +66,7 @@ def faded(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.
 
 
 def lit(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """Lighten the black paper by 20 to 110 levels. Ink loses as much contrast, or keeps it and is clipped at white."""
+    """Lighten the black paper by 20 to 110 levels. Ink loses as much contrast, or keeps it up to white."""
     levels = random.uniform(20, 110, (len(images), 1, 1))
     inks = np.where(random.random((len(images), 1, 1)) < _HALF, 1, 1 - levels / 255)
     return np.minimum(images * inks + levels, 255).astype(np.uint8)

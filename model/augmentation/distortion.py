@@ -1,7 +1,7 @@
 """Distort training images, so that the network sees more handwritings than MNIST's.
 
 The geometry is that of P. Simard, D. Steinkraus, J. Platt, "Best Practices for Convolutional Neural Networks Applied to
-Visual Document Analysis", ICDAR 2003: affine maps and elastic displacements. Strokes become thicker or thinner before.
+Visual Document Analysis", ICDAR 2003: affine maps and elastic displacements. Before that, strokes become thicker or thinner.
 """
 
 import math
@@ -15,22 +15,22 @@ from model.errors import UsageError
 
 _SIDE = 28
 _CENTRE = 13.5  # of pixel coordinates 0 to 27
-_PAD = 2  # black pixels around each image, so that a look-up outside of it finds black and not a neighbouring image
-_KNOTS, _REACH = 10, 4.0  # elastic displacements: random numbers a side, and how far each acts (a Gaussian), in pixels
+_PAD = 2  # black pixels around each image, so that a look-up outside it finds black and not a neighbouring image
+_KNOTS, _REACH = 10, 4.0  # of elastic displacements: knots per side, and the deviation of their Gaussian
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-_MAX_IMAGES = 512  # at once, one above the other: OpenCV takes pictures of less than 32,768 rows
+_MAX_IMAGES = 512  # per call, one above the other, because OpenCV takes pictures of fewer than 32,768 rows
 
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """Limits of the distortion of training images. Handwriting varies in just these ways.
+    """Limits of the distortion of training images. Handwriting varies in these ways.
 
     Attributes:
         rotation: Angle in degrees, either way.
         scale: Share by which width and height each grow or shrink.
         shear: Slant, as the horizontal shift per unit of height.
         shift: Distance in pixels, along each axis.
-        elastic: Standard deviation of smooth local displacements, in pixels.
+        elastic: Maximum standard deviation of smooth local displacements, in pixels.
         thickness: Share of a pixel by which strokes grow or shrink on each side.
 
     Raises:
@@ -55,11 +55,11 @@ def distort(images: NDArray[np.uint8], limits: Augmentation, random: np.random.G
 
     Args:
         images: Digits, uint8 (n, 28, 28), light ink on black.
-        limits: Limits, up to which all but the elastic displacements are drawn uniformly.
+        limits: Limits of the distortions. All but the elastic displacements are uniform within them.
         random: Source of random numbers. The same state gives the same distortions.
 
     Returns:
-        New images, uint8 (n, 28, 28), in the same order. What moves in from outside is black.
+        New images, uint8 (n, 28, 28), in the same order. Pixels that come from outside an image are black.
     """
     warped = np.empty_like(images)
     for start in range(0, len(images), _MAX_IMAGES):
@@ -70,7 +70,10 @@ def distort(images: NDArray[np.uint8], limits: Augmentation, random: np.random.G
 
 
 def _change_width(padded: NDArray[np.uint8], limit: float, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Return strokes up to `limit` pixels thicker or thinner on each side: mixed with the dilated or eroded image."""
+    """Return images with strokes up to `limit` pixels thicker or thinner on each side.
+
+    Each image is mixed with its dilation or its erosion.
+    """
     if not limit:
         return padded
     rows = padded.reshape(-1, padded.shape[-1])
@@ -82,7 +85,10 @@ def _change_width(padded: NDArray[np.uint8], limit: float, random: np.random.Gen
 
 
 def _warp(padded: NDArray[np.uint8], limits: Augmentation, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Look up every pixel at its own place, in one call with the images one above the other; drop the padding."""
+    """Look up every pixel at its own random place, and drop the padding.
+
+    The images lie one above the other, so that one call is enough.
+    """
     count, side = len(padded), _SIDE + 2 * _PAD
     places = _affine(count, limits, random) + _elastic(count, limits.elastic, random)
     np.clip(places, -_PAD + 0.5, _SIDE + _PAD - 1.5, out=places)
@@ -114,7 +120,7 @@ def _affine(count: int, limits: Augmentation, random: np.random.Generator) -> ND
 
 
 def _elastic(count: int, limit: float, random: np.random.Generator) -> NDArray[np.float32]:
-    """Return smooth random displacements in pixels, float32 (count, 2, 28, 28), of a deviation up to `limit`."""
+    """Return smooth random displacements in pixels, float32 (count, 2, 28, 28), with a deviation of up to `limit`."""
     knots = np.linspace(-_PAD, _SIDE + _PAD - 1, _KNOTS)
     weights = np.exp(-0.5 * np.square((np.arange(_SIDE)[:, np.newaxis] - knots) / _REACH))
     weights = (weights / np.linalg.norm(weights, axis=1, keepdims=True)).astype(np.float32)  # each pixel's variance: 1

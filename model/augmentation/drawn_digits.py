@@ -1,8 +1,8 @@
-"""Digits in styles that MNIST hardly has, drawn by rule, for training beside MNIST.
+"""Draw digits by rule, in styles that are rare in MNIST, for training beside MNIST.
 
 Americans wrote MNIST around 1990. Elsewhere a 1 has a long upstroke or stands on a slab, a 7 is crossed, a 4 is open,
 and a 6 ends in a curl. A network trained on MNIST alone misreads these. Every digit has its plain styles here too, so
-that being drawn tells the network nothing about which digit it sees.
+the network cannot guess a digit from the fact that it is drawn.
 """
 
 from collections.abc import Mapping
@@ -120,9 +120,9 @@ STYLES: Final[Mapping[int, Mapping[str, Style]]] = MappingProxyType(
 """The styles of each digit, by name."""
 
 _POINTS = 32  # per stroke: enough for two loops
-_UNSTEADINESS = 0.32  # eighths of the height: the standard deviation by which a hand misses each point
-_SLANT = (0.15, 0.2)  # to the right, per unit of height: mean and standard deviation over hands
-_WIDTH_LIMIT = 13  # the first width that is too wide, in fine pixels of `model.augmentation.pen`
+_UNSTEADINESS = 0.32  # standard deviation by which a hand misses each point, in eighths of the height
+_SLANT = (0.15, 0.2)  # mean and standard deviation over hands: shift to the right per unit of height
+_WIDTH_LIMIT = 13  # upper limit of the pen's width, exclusive, in fine pixels of `model.augmentation.pen`
 
 
 def draw(count: int, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -163,9 +163,9 @@ def draw_style(style: Style, count: int, random: np.random.Generator) -> NDArray
 
 
 def _by_hand(style: Style, count: int, random: np.random.Generator) -> Strokes:
-    """Return the strokes of a style, slanted, each point missed a little.
+    """Return the strokes of a style as different hands draw them: slanted, with each point slightly missed.
 
-    A stroke that is planned to continue another one starts where the other really ended.
+    A stroke that continues the one before starts where that one really ended.
 
     Returns:
         Points, (count, strokes, points, 2): right and down, about 0 to 1.

@@ -1,4 +1,4 @@
-"""Letters and signs, as strokes of a pen, that nobody takes for a digit.
+"""Letters and signs that nobody takes for a digit, as strokes of a pen.
 
 The tables leave out what people write like a digit: O o D Q a, triangle (0); I l i ! | / ( ^ and the arrow upwards (1);
 Z z ? and sigma (2); mirrored E, } (3); Y y u q, lightning (4); S s J j $ (5); G b e c t (6); r > ] and corners (7);
@@ -51,7 +51,7 @@ LETTERS: Final = {
 }
 """Glyphs by name. `|` separates strokes. A stroke is a sequence of points, and `~` before it makes it a curve.
 
-A point is two figures, the distances right and down, 0 to 8."""
+A point is two figures, 0 to 8: the distances right and down, in eighths of a unit."""
 
 SIGNS: Final = {
     "plus": "04 84|40 48",
@@ -97,10 +97,10 @@ SIGNS: Final = {
 """Glyphs by name, in the notation of `LETTERS`."""
 
 STROKES: Final = 5
-"""Strokes of a glyph, at most."""
+"""Maximum number of strokes of a glyph."""
 
 POINTS: Final = 16
-"""Points of each stroke."""
+"""Number of points of each stroke."""
 
 
 @cache
@@ -127,11 +127,15 @@ class Stroke(NamedTuple):
     """One movement of the pen."""
 
     corners: NDArray[np.float64]  # (n, 2): right and down, about 0 to 1
-    is_curve: bool  # a smooth line through the corners; otherwise straight lines
+    is_curve: bool  # whether a smooth line goes through the corners; otherwise straight lines do
 
 
 def parse(text: str) -> list[Stroke]:
-    """Return the strokes of a glyph in the notation of `LETTERS`."""
+    """Return the strokes of a glyph.
+
+    Args:
+        text: Glyph in the notation of `LETTERS`.
+    """
     return [
         Stroke(
             np.array([[int(figure) for figure in point] for point in stroke.lstrip("~").split()]) / 8,

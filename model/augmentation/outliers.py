@@ -2,8 +2,8 @@
 
 D. Hendrycks, M. Mazeika, T. Dietterich, "Deep Anomaly Detection with Outlier Exposure", ICLR 2019,
 https://arxiv.org/abs/1812.04606: a network that saw some kinds of outliers in training also recognises other kinds.
-This module draws them by rule, as many as are needed. They look as preprocessing hands images to the network: light ink
-on black, in MNIST's box, with MNIST's stroke widths.
+This module draws as many outliers as training needs, by rule. They look like preprocessed images: light ink on black,
+in MNIST's box, with MNIST's stroke widths.
 """
 
 from collections.abc import Callable
@@ -23,13 +23,13 @@ from model.images.normalise import BOX, SIDE
 def draw(count: int, random: np.random.Generator, digits: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """Draw images that do not show a digit: letters, signs, words, scribbles, lines, blobs, textures.
 
-    What people write like a digit is left out (see `model.augmentation.glyphs`), and so is the plain vertical line.
+    They do not include what people write like a digit (see `model.augmentation.glyphs`), such as a plain vertical line.
 
     Args:
         count: Number of images, 0 or more.
         random: Source of random numbers. The same state gives the same images.
-        digits: Digits, uint8 (m, 28, 28), light ink on black. If given, two or three of them side by side are one more
-            kind.
+        digits: Digits, uint8 (m, 28, 28), light ink on black. If given, some of the images show two or three of them
+            side by side.
 
     Returns:
         Images, uint8 (count, 28, 28), light ink on black, in random order.
@@ -64,7 +64,7 @@ def _words(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _scribbles(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw one long line, pulled to and fro at random. With fewer turns it might be a digit."""
+    """Draw one long line that goes to and fro at random. With fewer turns it might be a digit."""
     corners = random.uniform(0, 1, (count, 13, 2))
     return draw_strokes(_as_strokes(glyphs.curve(corners, 96)), random, width_limit=9)
 
@@ -96,7 +96,7 @@ def _lines(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _grids(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw three lines one way and two or three the other, as of ruled paper, at any angle, not quite parallel."""
+    """Draw grids like squared paper, at any angle: three lines one way, two or three the other, not quite parallel."""
     at = np.sort(random.uniform(0, 1, (count, 6)), axis=1)
     across, down = np.array([0.0, 1.0]), np.stack([at, at], axis=-1) + random.normal(0, 0.03, (count, 6, 2))
     ends = np.stack([np.broadcast_to(across, down.shape), down], axis=-1)
@@ -120,9 +120,9 @@ def _blobs(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
         np.empty((SIDE * SUPERSAMPLING, SIDE * SUPERSAMPLING), np.uint8),
         np.empty((count, SIDE, SIDE), np.uint8),
     )
-    for points, every, image in zip(outline[:, 0], corners, images, strict=True):
+    for points, corner_count, image in zip(outline[:, 0], corners, images, strict=True):
         canvas[:] = 0
-        cv2.fillPoly(canvas, [points if every > 6 else points[:: 48 // every].copy()], 255)
+        cv2.fillPoly(canvas, [points if corner_count > 6 else points[:: 48 // corner_count].copy()], 255)
         cv2.resize(canvas, (SIDE, SIDE), dst=image, interpolation=cv2.INTER_AREA)
     textured = random.random(count) < 0.3
     images[textured] = np.minimum(images[textured], _textures(int(textured.sum()), random))
@@ -130,7 +130,7 @@ def _blobs(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _textures(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw noise of every coarseness over the whole image, as photographs and cloth leave it."""
+    """Draw noise of any coarseness over the whole image, as photographs of cloth and other surfaces show it."""
     images = np.empty((count, SIDE, SIDE), np.uint8)
     for noise, image in zip(_noise(count, random), images, strict=True):
         cv2.resize(noise, (SIDE, SIDE), dst=image, interpolation=cv2.INTER_AREA)
@@ -141,7 +141,7 @@ def _textures(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
 def _fragments(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
     """Draw the largest light component of noise, as preprocessing cuts one out of a photograph.
 
-    A long thin component might be a 1. In its place comes everything that is light.
+    A long thin component might be a 1, so everything that is light replaces it.
     """
     images = np.zeros((count, SIDE, SIDE), np.uint8)
     for noise, level, image in zip(_noise(count, random), random.uniform(50, 75, count), images, strict=True):
@@ -157,11 +157,11 @@ def _fragments(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _elongation(mask: MatLike) -> float:
-    """Return the ratio of the deviations of a mask along its main axis and across it, 1 or more."""
+    """Return the ratio of a mask's standard deviations along its main axis and across it, 1 or more."""
     moments = cv2.moments(mask, binaryImage=True)
-    half = (moments["mu20"] + moments["mu02"]) / 2
-    apart = float(np.hypot((moments["mu20"] - moments["mu02"]) / 2, moments["mu11"]))
-    return float(np.sqrt((half + apart) / max(half - apart, 1e-9)))
+    mean = (moments["mu20"] + moments["mu02"]) / 2
+    difference = float(np.hypot((moments["mu20"] - moments["mu02"]) / 2, moments["mu11"]))
+    return float(np.sqrt((mean + difference) / max(mean - difference, 1e-9)))
 
 
 def _noise(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -171,7 +171,7 @@ def _noise(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
         layer = random.normal(0, 1, (count, cells, cells)).astype(np.float32)
         weight = random.exponential(1, count).astype(np.float32) * (random.random(count) < 0.6)
         if cells == 8:
-            weight += np.float32(0.2)  # so that one octave at least has a weight
+            weight += np.float32(0.2)  # so that at least one octave has a weight
         for index in np.flatnonzero(weight):
             total[index] += weight[index] * cv2.resize(layer[index], (56, 56), interpolation=cv2.INTER_CUBIC)
     low, high = total.min(axis=(1, 2), keepdims=True), total.max(axis=(1, 2), keepdims=True)
@@ -183,9 +183,9 @@ def _digits(count: int, random: np.random.Generator, digits: NDArray[np.uint8]) 
     """Draw two or three digits side by side, with strokes thickened as preprocessing thickens them."""
     images = np.zeros((count, SIDE, SIDE), np.uint8)
     numbers, gaps = random.integers(0, len(digits), (count, 3)), random.integers(1, 4, count)
-    for chosen, gap, many, image in zip(numbers, gaps, random.random(count) < 0.3, images, strict=True):
+    for chosen, gap, has_three, image in zip(numbers, gaps, random.random(count) < 0.3, images, strict=True):
         row = []
-        for digit in digits[chosen[: 3 if many else 2]]:
+        for digit in digits[chosen[: 3 if has_three else 2]]:
             left, _, width, _ = cv2.boundingRect(digit)
             row += [digit[:, left : left + width], np.zeros((SIDE, gap), np.uint8)]
         side_by_side = np.hstack(row[:-1])
@@ -207,7 +207,7 @@ _KINDS: dict[Callable[[int, np.random.Generator], NDArray[np.uint8]], int] = {
     _textures: 4,
     _fragments: 6,
 }
-"""The functions that draw one kind each, and how often each is drawn, relative to the others."""
+"""The functions that each draw one kind, and how often `draw` uses each, relative to the others."""
 
 
 def _chosen(table: str, count: int, random: np.random.Generator) -> Strokes:

@@ -1,4 +1,4 @@
-"""Strokes of a pen as images: distorted as handwriting varies, drawn with a pen of some width, centred by mass."""
+"""Turn strokes of a pen into images: distort them as handwriting varies, draw them, and centre them by mass."""
 
 import cv2
 import numpy as np
@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 from model.images.normalise import BOX, SIDE
 
 SUPERSAMPLING = 3
-"""Pixels per pixel of the image at which strokes are drawn."""
+"""Number of fine pixels, in which strokes are drawn, along each side of a pixel of the image."""
 
 WIDTHS = (5, 12)
-"""Widths of MNIST's strokes in these finer pixels: the least, and the first that is too wide."""
+"""Widths of MNIST's strokes in fine pixels: lower limit, inclusive, and upper limit, exclusive."""
 
 _MARGIN = (SIDE - BOX) // 2
 
 Strokes = NDArray[np.floating]
-"""Points (n, strokes, points, 2): right and down, in any unit; NaN where a drawing has fewer strokes."""
+"""Points, floats (n, strokes, points, 2): right and down, in any unit; NaN where a drawing has fewer strokes."""
 
 
 def distort_strokes(strokes: Strokes, random: np.random.Generator, turn: float = 12.0) -> Strokes:
@@ -24,7 +24,7 @@ def distort_strokes(strokes: Strokes, random: np.random.Generator, turn: float =
     Args:
         strokes: Points, (n, strokes, points, 2).
         random: Source of random numbers.
-        turn: Angle in degrees, either way, at most.
+        turn: Maximum angle in degrees, either way.
 
     Returns:
         New points of the same shape, in the same unit.
@@ -45,11 +45,11 @@ def distort_strokes(strokes: Strokes, random: np.random.Generator, turn: float =
 
 
 def fit_into_box(strokes: Strokes, widths: NDArray[np.integer]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Scale and place strokes so that the longer side of what the pen draws fills MNIST's box.
+    """Scale and place strokes so that the longer side of the drawing fills MNIST's box.
 
     Args:
         strokes: Points, (n, strokes, points, 2).
-        widths: Width of each drawing's pen in fine pixels, (n,).
+        widths: Width of each drawing's pen in fine pixels, integers (n,).
 
     Returns:
         The points in pixels of the fine image, int32 (n, strokes, points, 2); and whether each stroke exists, bool
@@ -69,7 +69,7 @@ def draw_strokes(strokes: Strokes, random: np.random.Generator, width_limit: int
     Args:
         strokes: Points, (n, strokes, points, 2).
         random: Source of random numbers.
-        width_limit: The first width, in fine pixels, that is too wide.
+        width_limit: Upper limit of the pens' widths in fine pixels, exclusive.
 
     Returns:
         Drawings, uint8 (n, 28, 28), light ink on black, in MNIST's box.
@@ -78,9 +78,9 @@ def draw_strokes(strokes: Strokes, random: np.random.Generator, width_limit: int
     pixels, exists = fit_into_box(strokes, widths)
     fine_side = SIDE * SUPERSAMPLING
     canvas, images = np.empty((fine_side, fine_side), np.uint8), np.empty((len(strokes), SIDE, SIDE), np.uint8)
-    for points, has, width, image in zip(pixels, exists, widths.tolist(), images, strict=True):
+    for points, is_drawn, width, image in zip(pixels, exists, widths.tolist(), images, strict=True):
         canvas[:] = 0
-        cv2.polylines(canvas, list(points[has]), isClosed=False, color=255, thickness=width)
+        cv2.polylines(canvas, list(points[is_drawn]), isClosed=False, color=255, thickness=width)
         cv2.resize(canvas, (SIDE, SIDE), dst=image, interpolation=cv2.INTER_AREA)
     return images
 
@@ -89,7 +89,10 @@ def centre_by_mass(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return images with their centres of mass in the middle, as far as the margin of MNIST's box allows.
 
     Args:
-        images: Drawings, uint8 (n, 28, 28), none of them black throughout.
+        images: Drawings, uint8 (n, 28, 28), light ink on black. Each must have some ink.
+
+    Returns:
+        New images, uint8 (n, 28, 28), in the same order.
     """
     mass = images.sum(axis=(1, 2), dtype=np.float64)
     at = np.arange(SIDE) + 0.5

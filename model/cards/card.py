@@ -35,12 +35,12 @@ class Score:
 
     @classmethod
     def of(cls, correct: int, total: int) -> "Score":
-        """Return the score of `correct` out of `total`, which must not be 0."""
+        """Return the score of `correct` out of `total`. The total must not be 0."""
         return cls(correct, total, correct / total, *wilson(correct, total))
 
     @classmethod
     def between(cls, some: Integers, others: Integers) -> "Score":
-        """Return on how many of n images both, integers (n,), name the same digit; n must not be 0."""
+        """Return the share of images on which two arrays of digits, integers (n,), agree; n must not be 0."""
         return cls.of(int((some == others).sum()), len(some))
 
 
@@ -59,8 +59,8 @@ class Data:
     name: str
     sha256: str  # of training and test images; see `model.data.digits.sha256`
     train: int  # number of images
-    validation: int  # likewise
-    test: int  # likewise
+    validation: int  # number of images
+    test: int  # number of images
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +69,16 @@ class Epoch:
 
     number: int  # from 1
     loss: float  # mean over the epoch, on augmented images and with dropout, so often worse than in validation
-    accuracy: float  # likewise
+    accuracy: float  # over the epoch, on the same images as the loss
     validation_loss: float  # of the averaged weights, at the end of the epoch
-    validation_accuracy: float  # likewise
+    validation_accuracy: float  # of the averaged weights, at the end of the epoch
     seconds: float
-    augmentation: float | None = None  # processor time for making the batches, in seconds; older cards do not have it
+    augmentation: float | None = None  # processor time for making the batches, in seconds; None on older cards
 
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Accuracy and mean confidence of the test images whose confidence falls into one of several equal bins."""
+    """Accuracy and mean confidence of the test images in one bin of confidence. All bins have the same width."""
 
     images: int
     accuracy: float | None  # None if the bin is empty
@@ -90,16 +90,16 @@ class Robustness:
     """Accuracy of the int8 model on test images under each of `model.evaluation.corruptions`, by name."""
 
     seed: int  # of the corruptions
-    network: dict[str, Score]  # the network alone, shown the corrupted images as they are
-    path: dict[str, Score]  # the whole path of a user's file, on a part of the images, because it takes longer
+    network: dict[str, Score]  # of the network alone, which sees the corrupted images as they are
+    path: dict[str, Score]  # of the whole path of a user's file; on fewer images, because it takes longer
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """What one threshold of confidence does, if people look at each image below it."""
+    """The effect of one threshold of confidence, if people check each image below it."""
 
     threshold: float
-    passed: Score  # images without a digit, by `model.augmentation.outliers`, that are not below it
+    passed: Score  # images without a digit, from `model.augmentation.outliers`, that are not below it
     doubted: Score | None  # correctly read test images that are below it; None if no image is read correctly
     caught: Score | None  # misread test images that are below it; None if no image is misread
 
@@ -237,7 +237,7 @@ class Card:
         return cls.loads(_bytes(folder / CARD))
 
     def write(self, folder: Path) -> None:
-        """Write card.json into `folder`. Write the files that it names first, because it vouches for them.
+        """Write card.json into `folder`. The caller must first write the files that the card vouches for.
 
         Raises:
             ModelError: A figure is not finite.
@@ -258,7 +258,7 @@ def read_file(folder: Path, card: Card, name: str) -> bytes:
         Content of the file.
 
     Raises:
-        ModelError: The card does not name the file, or the file cannot be read or does not have the card's SHA-256.
+        ModelError: The card does not name the file, or the file cannot be read or has another SHA-256.
     """
     expected = card.sha256(name)
     remedy = "Restore the file, or train the model again."
@@ -269,7 +269,7 @@ def read_model(folder: Path) -> tuple[Card, bytes]:
     """Read the card in `folder` and the content of its model.tflite, verified.
 
     Raises:
-        ModelError: One of the two cannot be read or is altered.
+        ModelError: A file cannot be read, card.json is not a card, or model.tflite is altered.
     """
     card = Card.read(folder)
     return card, read_file(folder, card, MODEL)

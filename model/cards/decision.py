@@ -1,4 +1,4 @@
-"""The gate's decision on a candidate and the model that was live: one of the candidate's files, `gate.json`.
+"""The gate's decision on a candidate, compared with the live model: one of the candidate's files, `gate.json`.
 
 This module imports neither LiteRT nor TensorFlow, so programs can show a decision without them.
 """
@@ -16,7 +16,7 @@ DECISION: Final = "gate.json"
 
 @dataclass(frozen=True, slots=True)
 class ModelAssessment:
-    """Figures of one of the two models."""
+    """Figures of one of the two models that the gate compares."""
 
     version: str
     validation: Score

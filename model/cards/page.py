@@ -12,7 +12,7 @@ PAGE: Final = "card.md"
 
 
 def write_card(card: Card, folder: Path) -> None:
-    """Write the page and then card.json into `folder`. Write the files that they name first.
+    """Write the page and then card.json into `folder`. The caller must first write the files that they name.
 
     Raises:
         ModelError: A figure is not finite, which JSON cannot express.
@@ -23,7 +23,7 @@ def write_card(card: Card, folder: Path) -> None:
 
 
 def page(card: Card) -> str:
-    """Return the page. It leaves out what an old card does not contain."""
+    """Return the page, Markdown. It has no sections for fields that an old card lacks."""
     sections = [
         f"# Model `{card.version}`",
         _overview(card),
@@ -176,7 +176,10 @@ def _time(card: Card) -> str:
 
 
 def _augmentation(epochs: Sequence[Epoch]) -> Iterable[tuple[str, object]]:
-    """Return its share of one processor's time. If it is nearly 100 %, the network may have waited for images."""
+    """Yield the row for the share of a processor's time that augmentation took, if all epochs have measured it.
+
+    If the share is nearly 100 %, the network may have waited for images.
+    """
     making = [epoch.augmentation for epoch in epochs if epoch.augmentation is not None]
     seconds = sum(epoch.seconds for epoch in epochs)
     if seconds and len(making) == len(epochs):
@@ -201,7 +204,7 @@ def _percent(share: float, decimals: int = 2) -> str:
 
 
 def _table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
-    """Return a table. Each cell is escaped, so that its content cannot break the table."""
+    """Return a Markdown table. Each cell is escaped, so that its content cannot break the table."""
     head = list(head)
     lines: list[Iterable[object]] = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)

@@ -15,7 +15,7 @@ def verified(content: bytes, sha256: str, *, file: str, remedy: str) -> bytes:
         remedy: Sentence at the end of the message: what the reader can do.
 
     Raises:
-        ModelError: The SHA-256 of the content is another.
+        ModelError: The content has another SHA-256.
     """
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:

@@ -1,1 +1,1 @@
-"""Data sets: MNIST, IDX files, the sample digits, and the images that users taught. Never imports networks."""
+"""Data sets: MNIST, IDX files, the sample digits, and the images that users taught. It needs no TensorFlow."""

@@ -53,7 +53,7 @@ class Dataset(NamedTuple):
 
 
 def sha256(*parts: Digits) -> str:
-    """Return the hexadecimal SHA-256 that identifies data: of the images, then the labels, of each part in turn."""
+    """Return the SHA-256, hexadecimal, of the images and then the labels of each part. It identifies the data."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(np.ascontiguousarray(part.images).data)
@@ -62,7 +62,7 @@ def sha256(*parts: Digits) -> str:
 
 
 def held_out(images: NDArray[np.uint8], share: float) -> NDArray[np.bool_]:
-    """Mark the images that `hold_out` sets apart. A larger share marks the same images and more.
+    """Mark the images that `hold_out` sets apart. A larger share marks these images and others.
 
     Args:
         images: Images, uint8 (n, 28, 28).
@@ -77,11 +77,12 @@ def held_out(images: NDArray[np.uint8], share: float) -> NDArray[np.bool_]:
 
 
 def hold_out(digits: Digits, share: float) -> tuple[Digits, Digits]:
-    """Set about a share of the images apart for validation: those whose SHA-256 is low enough.
+    """Set apart about this share of the images for validation: those whose SHA-256 is low enough.
 
     A hash shuffles as well as random numbers do, needs no seed, and does not change with NumPy's version. An image's
-    own hash decides, whatever other images there are. So when the data grow, no image changes sides, and the live model
-    and all candidates are compared on images that none of them was trained on. Copies of an image are on the same side.
+    own hash decides, whatever other images there are. So when the data set grows, no image changes sides, and the gate
+    compares the live model and all candidates on images that none of them was trained on. Copies of an image are on the
+    same side.
 
     Args:
         digits: Images to divide.

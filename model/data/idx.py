@@ -21,7 +21,7 @@ _UNSIGNED_BYTE = 8
 def read(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Read the array in an IDX file.
 
-    It never unpacks more bytes than the shape needs, whatever the file holds.
+    It never unpacks more than one byte beyond what the shape needs, whatever the file holds.
 
     Args:
         path: File to read, gzipped or not.
@@ -34,9 +34,7 @@ def read(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         DataError: The file cannot be read, is not an IDX file of unsigned bytes, or is too short, too long or of
             another shape.
     """
-    limit = (
-        len(_header(shape)) + int(np.prod(shape)) + 1
-    )  # one byte more than belongs there shows a file that is too long
+    limit = len(_header(shape)) + int(np.prod(shape)) + 1  # one more byte than belongs there, to find longer files
     try:
         with path.open("rb") as file:
             packed = file.read(2) == _GZIP

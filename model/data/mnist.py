@@ -1,6 +1,6 @@
 """MNIST: 60,000 handwritten digits to train on and 10,000 to test on (LeCun, Cortes, Burges).
 
-This module reads it from a folder that holds the four IDX files (gzipped or not) or mnist.npz, from a cache, or from
+This module reads MNIST from a folder that holds the four IDX files (gzipped or not) or mnist.npz, from a cache, or from
 the network. In each case checksums prove that it is MNIST, byte for byte.
 """
 
@@ -25,7 +25,7 @@ NPZ_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 """SHA-256 of mnist.npz, as in Keras, keras/src/datasets/mnist.py."""
 
 NPZ_BYTES = 11_490_434
-_TIMEOUT = 15  # seconds without a byte
+_TIMEOUT = 15  # seconds without a byte, after which a download fails
 
 # For each part: name in IDX files, name in mnist.npz, shape, SHA-256 of the values. The values come from the files that
 # have, unzipped, the well-known MD5 sums 6bbc9ace… (training images), a25bea73… (their labels), 2646ac64… (test images)
@@ -52,8 +52,11 @@ def load(folder: Path | None = None, *, cache: Path | None = None, download: boo
 
     Args:
         folder: Folder that holds the four IDX files or mnist.npz. If it is given, nothing else is tried.
-        cache: Folder that may hold them too, and that keeps a download.
-        download: Whether to download mnist.npz (11 MB) into the cache if the cache does not hold it.
+        cache: Folder that may hold these files too, and that keeps a download.
+        download: Whether to download mnist.npz (11 MB) into the cache if the cache does not hold MNIST.
+
+    Returns:
+        The 60,000 training images and the 10,000 test images.
 
     Raises:
         DataError: MNIST is not there, cannot be downloaded or kept, or the files are not MNIST's.
@@ -66,12 +69,12 @@ def load_test(folder: Path | None = None, *, cache: Path | None = None, download
     """Load MNIST's 10,000 test images without reading the 60,000 training images.
 
     Args:
-        folder: As for `load`.
-        cache: As for `load`.
-        download: As for `load`.
+        folder: Folder that holds MNIST, as for `load`.
+        cache: Folder of downloads, as for `load`.
+        download: Whether to download MNIST, as for `load`.
 
     Raises:
-        DataError: The same reasons as for `load`.
+        DataError: MNIST is not there, cannot be downloaded or kept, or the files are not MNIST's.
     """
     return _load(_find(folder, cache, download=download), "test")
 

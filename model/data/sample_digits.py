@@ -24,7 +24,7 @@ _TEST_EVERY = 5  # every fifth image is for testing
 
 
 def load() -> Dataset:
-    """Load the digits: 1,437 to train on and 360 to test on, always the same."""
+    """Load the sample digits: 1,437 to train on and 360 to test on, always the same."""
     digits = _all()
     testing = np.arange(len(digits)) % _TEST_EVERY == 0
     return Dataset("samples", digits[np.flatnonzero(~testing)], digits[np.flatnonzero(testing)])
@@ -35,6 +35,9 @@ def write_folder(folder: Path) -> int:
 
     Args:
         folder: Folder to write into. It is created if necessary.
+
+    Raises:
+        OSError: A file cannot be written.
     """
     digits = _all()
     for index, (image, label) in enumerate(zip(digits.images, digits.labels, strict=True)):
@@ -50,7 +53,7 @@ def _all() -> Digits:
 
 
 def _like_mnist(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return an 8×8 image of 0 to 16 as MNIST would have it: 20×20, its centre of mass in the middle of 28×28."""
+    """Return an 8×8 image of 0 to 16 in MNIST's form: enlarged to 20×20, and centred by mass in 28×28."""
     large = cv2.resize(small * (255 / 16), (20, 20), interpolation=cv2.INTER_CUBIC)
     framed = cv2.copyMakeBorder(np.clip(large, 0, 255), 4, 4, 4, 4, cv2.BORDER_CONSTANT)
     mass = cv2.moments(framed)

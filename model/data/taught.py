@@ -1,4 +1,4 @@
-"""The images that users have taught: a folder of labelled images, which people can look at and correct by hand.
+"""The images that users have taught, in a folder that people can look at and correct by hand.
 
 Each image is a PNG file `<label>/<sha256>.png` of 28×28 pixels. The SHA-256 of its pixels is its name, so an image that
 users teach twice is there once. To remove an image, delete its file. To correct a label, move the file into another
@@ -22,11 +22,13 @@ from model.data.digits import Digits, held_out
 from model.errors import UsageError
 
 HELD_OUT = 0.2
-"""Share of the taught images that no training ever sees. It is larger than `validation` in every recipe, and the same
-hashes choose both. So all the other taught images are trained on, and only the data set's own images validate."""
+"""Share of the taught images that no training ever sees.
+
+It is larger than `validation` in every recipe, and the same hashes choose both. So a network trains on all the other
+taught images, and only the data set's own images validate it."""
 
 WEIGHT = 0.1
-"""Wanted share of taught images among the images of an epoch. An image is distorted anew each time it is shown."""
+"""Wanted share of taught images among the images of an epoch. Training distorts an image anew each time it shows it."""
 
 MAX_REPEATS = 25
 """Maximum number of times that an epoch shows a taught image. With more, the network learns a few images by heart."""
@@ -69,17 +71,17 @@ class TaughtFolder:
         self.folder = folder
 
     def store(self, image: NDArray[np.uint8], label: int, name: str = "") -> bool:
-        """Keep an image with its label. A label that it had before is replaced.
+        """Keep an image with its label, which replaces any label that it had before.
 
         When this returns, the image is on the disk, and a power failure does not lose it.
 
         Args:
             image: Pixels, uint8 (28, 28), light ink on black.
-            label: Digit that it shows, 0 to 9.
-            name: The user's name for the image.
+            label: Digit that the image shows, 0 to 9.
+            name: User's name for the image.
 
         Returns:
-            False if the folder already held the image with this label.
+            True if the image is new or its label changed, False if the folder already held it with this label.
 
         Raises:
             UsageError: The folder cannot be written.
@@ -148,7 +150,9 @@ def fingerprint(image: NDArray[np.uint8]) -> str:
 
 
 def mixed(train: Digits, taught: Digits) -> Digits:
-    """Add the taught images to the training images, repeated until they have the share `WEIGHT`.
+    """Return the training images with the taught images added, repeated until they have the share `WEIGHT`.
+
+    `MAX_REPEATS` limits the repetition.
 
     Args:
         train: Training images of the data set.
@@ -165,7 +169,7 @@ def mixed(train: Digits, taught: Digits) -> Digits:
 
 
 def _write(path: Path, image: NDArray[np.uint8], name: str) -> None:
-    """Write the file so that it appears completely or not at all."""
+    """Write the file durably, so that it appears completely or not at all."""
     texts = PngInfo()
     texts.add_itxt(_SOURCE, name.encode("utf-8", "backslashreplace").decode())
     draft = path.with_suffix(".part")

@@ -1,1 +1,1 @@
-"""Classify with an exported model: LiteRT and calibration. Never imports TensorFlow."""
+"""Classify with an exported model: LiteRT and calibration. This room never imports TensorFlow."""

@@ -11,7 +11,7 @@ _GOLDEN = (5**0.5 - 1) / 2
 
 
 def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
-    """Return the probabilities, float32 (n, 10), of some logits.
+    """Return the probabilities of the digits, float32 (n, 10).
 
     Args:
         logits: Outputs of the network, float32 (n, 10).
@@ -46,9 +46,10 @@ def cross_entropy(
 def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.uint8]) -> float:
     """Find the temperature between 0.05 and 20 at which the logits explain the labels best.
 
-    If every prediction is right, the best temperature without doubt would be 0. So each label is doubted by 1/(n + 2),
-    because n examples do not prove more (J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999, section
-    2.1). The cross-entropy has a single minimum in 1/temperature, hence also in ln(temperature), which is searched.
+    If every prediction were right and the labels certain, the best temperature would be 0. So each label has a doubt of
+    1/(n + 2), because n examples do not prove more (J. Platt, "Probabilistic Outputs for Support Vector Machines",
+    1999, section 2.1). The cross-entropy has a single minimum over 1/temperature, hence also over ln(temperature). The
+    function searches along the latter.
 
     Args:
         logits: Outputs of the network, float32 (n, 10).

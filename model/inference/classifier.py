@@ -1,4 +1,4 @@
-"""Classify images with an exported model, by LiteRT and NumPy: tens of thousands of images a second on one core."""
+"""Classify images with an exported model: tens of thousands of images a second on one core, by LiteRT and NumPy."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from model.stderr import without_chatter
 try:
     from ai_edge_litert.interpreter import Interpreter
 except ModuleNotFoundError:
-    Interpreter = None  # this module can be imported all the same; `require_litert` explains what to install
+    Interpreter = None  # this module can still be imported; `require_litert` says what to install
 
 CHUNK = 32
 """Images per run of the interpreter. The speed is the same from 16 to 256, and lower below; see EXPERIMENTS.md."""
@@ -22,7 +22,7 @@ _TO_SIGNED = np.uint8(0x80)  # flipping the top bit maps uint8 0…255 to int8 -
 
 
 def require_litert() -> None:
-    """Check that LiteRT is installed, for programs that report it before they start to work.
+    """Check that LiteRT is installed, so that a program can report it before it starts to work.
 
     Raises:
         UsageError: LiteRT is not installed.
@@ -50,7 +50,7 @@ class Predictions:
 
 
 class Classifier:
-    """A loaded and warmed-up model. Two threads must not use one classifier at once. Loading one takes milliseconds.
+    """A loaded and warmed-up model. Loading takes milliseconds. Two threads must not use one classifier at once.
 
     Args:
         model: Content of a model.tflite from `model.network.export`.
@@ -65,8 +65,8 @@ class Classifier:
     def __init__(self, model: bytes, *, temperature: float = 1.0, threads: int = 1) -> None:
         require_litert()
         self._temperature = temperature
-        # Two sizes make padding unnecessary: whole chunks go through one, the remaining images one by one through the
-        # other, at 80 % of the speed.
+        # Two batch sizes make padding unnecessary. Whole chunks go through the first. The remaining images go one by
+        # one through the second, at 80 % of the speed.
         self._runs = [_Run(model, size, threads) for size in (CHUNK, 1)]
         self.classify(np.zeros((CHUNK + 1, 28, 28), np.uint8))
 

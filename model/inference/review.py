@@ -3,8 +3,8 @@
 from typing import Final
 
 REVIEW_BELOW: Final = 0.8
-"""The default of `--min-confidence`: images with a lower confidence are listed for review.
+"""The default of `--min-confidence`: digitmill lists images with a lower confidence for review.
 
-Of MNIST's test images 0.9 % are below it, and these hold two thirds of the mistakes. A higher threshold lets fewer
-images
-pass that are not a digit, and lists more images that are read correctly. `benchmarks/not_a_digit.py` measures both."""
+Of MNIST's test images, 0.9 % are below it, and they include two thirds of the mistakes. With a higher threshold, fewer
+images without a digit pass, and people review more images that were read correctly. `benchmarks/not_a_digit.py`
+measures both."""

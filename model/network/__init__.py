@@ -1,1 +1,1 @@
-"""The network, its weights and its export. Besides this room, only training imports TensorFlow."""
+"""The network, its weights and its export. Only this room and `model.training` import TensorFlow."""

@@ -29,7 +29,7 @@ def to_int8(network: keras.Model, images: NDArray[np.uint8]) -> bytes:
     Returns:
         Content of model.tflite.
     """
-    with tempfile.TemporaryDirectory() as folder, without_chatter(b""):
+    with tempfile.TemporaryDirectory() as folder, without_chatter(b""):  # b"" drops every line
         archive = keras.export.ExportArchive()
         archive.track(network)
         archive.add_endpoint(
@@ -59,6 +59,6 @@ def _forward(network: keras.Model, pixels: Any) -> Any:
 
 
 def _one_by_one(images: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]]]:
-    # Both ends of the range must occur. Otherwise white would not be 255.
+    # The converter must see both ends of the range. Otherwise white would not be 255.
     for image in (np.zeros_like(images[0]), np.full_like(images[0], 255), *images):
         yield [image[np.newaxis, ..., np.newaxis].astype(np.float32)]

@@ -16,7 +16,7 @@ PARAMETERS = 225_034
 
 
 def build(dropout: float = 0.0, start: keras.Model | None = None) -> keras.Model:
-    """Build the network. It takes pixels 0 to 255, (n, 28, 28, 1), and returns logits (n, 10).
+    """Build the network. It takes pixels 0 to 255, (n, 28, 28, 1), and returns logits, float32 (n, 10).
 
     Args:
         dropout: Share of units that training drops, before and after the dense layer.
@@ -45,7 +45,7 @@ def build(dropout: float = 0.0, start: keras.Model | None = None) -> keras.Model
 
 
 def interpolate(start: keras.Model, end: keras.Model, share: float) -> None:
-    """Move the weights of `end` to a point between the weights of `start` and their own.
+    """Move the weights of `end`, in place, towards the weights of `start`.
 
     Args:
         start: Network whose weights stay as they are.
@@ -90,7 +90,12 @@ def _normalised(layer: keras.Layer) -> list[keras.Layer]:
 
 
 def logits(network: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the network's logits, float32 (n, 10), for images, uint8 (n, 28, 28)."""
+    """Return the network's logits, float32 (n, 10).
+
+    Args:
+        network: Network, from `build` or `build_teacher`.
+        images: Images, uint8 (n, 28, 28), light ink on black; n must not be 0.
+    """
     outputs = [
         network(images[start : start + 1000, ..., np.newaxis], training=False) for start in range(0, len(images), 1000)
     ]
@@ -109,6 +114,9 @@ def load_weights(path: Path) -> keras.Model:
 
     Args:
         path: File to read.
+
+    Returns:
+        The network, without dropout.
 
     Raises:
         ModelError: The file cannot be read, is not a safetensors file, or does not hold exactly this network's arrays.

@@ -1,4 +1,4 @@
-"""Report a model file that cannot be written, with the same message everywhere."""
+"""Report, with the same message everywhere, that a file of a model cannot be written."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from model.errors import UsageError
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Name the folder and the remedy if the block cannot write a file there, for example because the disk is full.
+    """Raise an error that names folder and remedy, if the block cannot write, for example because the disk is full.
 
     Args:
         folder: Folder that the block writes into.

@@ -12,7 +12,7 @@ from model.stderr import without_chatter
 def import_tensorflow() -> None:
     """Import TensorFlow and safetensors, without TensorFlow's messages about its build.
 
-    Modules that import them at the top are imported after this call, so a missing package is always explained.
+    Call this before you import a module that imports one of them at its top, so that a missing package is explained.
 
     Raises:
         UsageError: TensorFlow or safetensors is not installed.
