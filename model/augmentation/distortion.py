@@ -1,7 +1,8 @@
 """Distort training images, so that the network sees more handwritings than MNIST's.
 
 The geometry is that of P. Simard, D. Steinkraus, J. Platt, "Best Practices for Convolutional Neural Networks Applied to
-Visual Document Analysis", ICDAR 2003: affine maps and elastic displacements. Before that, strokes become thicker or thinner.
+Visual Document Analysis", ICDAR 2003: affine maps and elastic displacements. Before these, the module makes strokes
+thicker or thinner.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""Decode users' images: encoded bytes in, one grey image of bounded size out.
+"""Decode users' images: from encoded bytes to one grey image of bounded size.
 
-Every file is treated as hostile. Its first bytes must name a format on the allow-list. Its header must show an allowed
-size and one frame, before any pixel is decoded. The memory that a decoder may hold is bounded.
+This module treats every file as hostile. The first bytes must belong to a format on the allow-list. Before any pixel is
+decoded, the header must show an allowed size and one frame. The memory that a decoder may hold is bounded.
 """
 
 import math
@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# Pillow would look for its plugins when it opens the first image. Imported here, they do not delay that image.
+# Pillow imports its plugins when it opens the first image. If they are imported here, they do not delay that image.
 from PIL import (  # noqa: F401
     BmpImagePlugin,
     GifImagePlugin,
@@ -35,22 +35,24 @@ from model.images.plain_png import decode_plain_png
 from model.images.raster import Grey
 
 MAX_PIXELS = 64_000_000
-"""Width × height, as the header gives them. Telephones make up to 50 megapixels; a digit needs a few hundred pixels."""
+"""Maximum of width × height. Telephones make up to 50 megapixels; a digit needs a few hundred pixels."""
 
 MAX_DECODER_BYTES = 200 * 2**20
-"""Memory that a decoder may hold at once, in bytes.
+"""Maximum memory that a decoder may hold at once, in bytes.
 
-That allows 52 megapixels of a PNG in colour, 12 of a WebP, 34 of a progressive JPEG, and `MAX_PIXELS` of other files.
-Most cameras write baseline JPEGs, which take a few MiB whatever their size."""
+That allows 52 megapixels for a PNG in colour, 12 for a WebP, 34 for a progressive JPEG, and `MAX_PIXELS` for other
+files. Most cameras write baseline JPEGs, which take a few MiB whatever their size."""
 
 SHORT_SIDE = 250
-"""Length of the shorter side of a reduced image, in pixels, at least. A digit in a tenth of it has MNIST's detail."""
+"""Minimum length of the shorter side of a reduced image, in pixels, unless `LONG_SIDE` makes it shorter.
+
+A digit of a tenth of this length has MNIST's detail."""
 
 LONG_SIDE = 1000
-"""Length of the longer side of a decoded image, in pixels, at most. It bounds the work of the stages that follow."""
+"""Maximum length of the longer side of a decoded image, in pixels. It bounds the work of the stages that follow."""
 
 MAX_PAGES = 100
-"""Pages of a TIFF that are counted, at most. Each takes longer than the one before, and a hostile file has millions."""
+"""Maximum number of a TIFF's pages that are counted. Each takes longer than the last; a hostile file may have millions."""
 
 DECODER_ERRORS = (
     ArithmeticError,
@@ -72,12 +74,12 @@ DECODER_ERRORS = (
 )
 """The errors that Pillow, NumPy and OpenCV raise on malformed input.
 
-`Exception` would catch too much: Celery raises a task's time limit, a direct subclass of it, into whatever code is
-running, and that says nothing about the image."""
+`Exception` would catch too much. Celery raises a task's time limit, a direct subclass of `Exception`, into whatever
+code is running, and a time limit says nothing about the image."""
 
 _FORMATS = "PNG, JPEG, BMP, GIF, TIFF or WebP"
 
-# Other files that users sometimes submit: the position of the mark, the mark, what the file is, and the remedy.
+# Other files that users sometimes submit: position of the signature, signature, what the file is, and the remedy.
 _OTHERS = (
     (4, b"ftypheic", "a HEIC photograph", "Convert it to JPEG"),
     (4, b"ftypheix", "a HEIC photograph", "Convert it to JPEG"),
@@ -90,13 +92,13 @@ _OTHERS = (
     (0, b"", "another kind of file", "Leave it out, or convert it to PNG"),
 )
 
-_DIB_HEADER_SIZES = frozenset({12, 16, 40, 52, 56, 64, 108, 124})  # of a BMP, because many a text begins with "BM" too
+_DIB_HEADER_SIZES = frozenset({12, 16, 40, 52, 56, 64, 108, 124})  # they tell a BMP from a text that begins with "BM"
 
 # Bytes that Pillow holds per pixel while it decodes, by mode; 4 for other modes.
 _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
 _WEBP_BYTES_PER_PIXEL = 17  # measured: the decoder keeps two canvases and the frame, and Pillow a copy
 
-_BAND_PIXELS = 2**20  # converted at a time, so that the intermediate copies stay small
+_BAND_PIXELS = 2**20  # converted at a time, so that intermediate copies stay small
 
 _NEW_SUBFILE_TYPE, _REDUCED_VERSION = 254, 1  # TIFF 6.0, page 36
 
@@ -117,9 +119,9 @@ _ORIENTATIONS = {
 def decode(data: bytes) -> Grey:
     """Decode an image to grey, upright, at most `LONG_SIDE` pixels long.
 
-    Ink and paper differ in grey afterwards, by lightness, or by the colour or transparency that carries the drawing
-    where lightness does not. Either of the two may be the lighter one. The function refuses animations, documents of
-    several pages, and everything beyond the limits of this module. No input raises anything but ImageError.
+    In the result, ink and paper differ in grey, and either may be lighter. The grey is lightness, or the colour or
+    opacity that carries the drawing where lightness does not. The function refuses animations, documents of several
+    pages, and everything beyond the limits of this module. It raises only ImageError, whatever the input.
 
     Args:
         data: Bytes of one PNG, JPEG, BMP, GIF, TIFF or WebP file.
@@ -128,8 +130,8 @@ def decode(data: bytes) -> Grey:
         Grey levels, uint8 (height, width). A small image keeps every pixel; a larger one is reduced by area averaging.
 
     Raises:
-        ImageError: EMPTY, NOT_AN_IMAGE, BROKEN, TOO_LARGE or SEVERAL_FRAMES; the file cannot be decoded. BLANK; the
-            image is fully transparent.
+        ImageError: The file cannot be decoded (EMPTY, NOT_AN_IMAGE, BROKEN, TOO_LARGE or SEVERAL_FRAMES), or the image
+            is fully transparent (BLANK).
     """
     kind = _identify(data)
     pixels = decode_plain_png(data) if kind == "PNG" else None
@@ -158,7 +160,7 @@ def _decode_with_pillow(data: bytes, kind: str) -> Grey:
 
 
 def _identify(data: bytes) -> str:
-    """Return Pillow's name of the format, judged by the first bytes, because a file's name proves nothing."""
+    """Return Pillow's name of the format. The first bytes decide, because a file's name proves nothing."""
     if not data:
         raise ImageError(FailureCode.EMPTY, "The file is empty. Save it or copy it again.")
     if len(data) > MAX_BYTES:
@@ -175,7 +177,7 @@ def _identify(data: bytes) -> str:
         return "WEBP"
     if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _DIB_HEADER_SIZES:
         return "BMP"
-    what, remedy = next((what, remedy) for at, mark, what, remedy in _OTHERS if data.startswith(mark, at))
+    what, remedy = next((what, remedy) for at, signature, what, remedy in _OTHERS if data.startswith(signature, at))
     raise ImageError(FailureCode.NOT_AN_IMAGE, f"This is not a {_FORMATS} image but {what}. {remedy}.")
 
 
@@ -243,7 +245,7 @@ def _grey(image: Image.Image) -> Grey:
 
 
 def _reduced(image: Image.Image, mode: str, factor: int) -> NDArray[Any]:
-    """Convert pixels to a mode and reduce each side by a factor, in bands so that intermediate copies stay small."""
+    """Convert pixels to a mode, and divide each side by a factor, in bands, so that intermediate copies stay small."""
     if factor == 1:
         return np.asarray(image if image.mode == mode else image.convert(mode))
     height = max(1, _BAND_PIXELS // (image.width * factor)) * factor
@@ -255,7 +257,7 @@ def _reduced(image: Image.Image, mode: str, factor: int) -> NDArray[Any]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 if the block cannot be read, because the picture is usable without it."""
+    """Return the EXIF orientation, 1 to 8. If the block cannot be read it is 1, because the picture is usable anyway."""
     if not _MAY_HOLD_ORIENTATION & image.info.keys():
         return 1  # saves parsing the block; Pillow has already turned a TIFF upright
     try:

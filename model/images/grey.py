@@ -15,26 +15,26 @@ from model.errors import FailureCode, ImageError
 from model.images.raster import SQUARE, Grey, Pixels, mask_above
 
 MIN_COLOUR_ADVANTAGE = 2.0
-"""How many times the contrast along the best colour axis must exceed that of lightness to replace it."""
+"""Factor by which the contrast along the best colour axis must exceed that of lightness, to replace lightness."""
 
 MAX_ONE_COLOUR_RANGE = 48
 """Range of levels, of 255, up to which the visible part of a partly transparent image counts as one colour.
 
-A range rather than a deviation, because a thin stroke on a patch of paper hardly changes the deviation."""
+This is a range and not a deviation, because a thin stroke on a patch of paper hardly changes the deviation."""
 
 _OPAQUE = 128  # opacity, of 255, from which a pixel counts as opaque
 _MIN_OPACITY_RANGE = 8  # smaller differences of opacity, of 255, cannot be seen
 _MAX_SAMPLES = 48  # per side: enough to find a colour axis
-_LAG = 2  # samples between the two of a pair: this spans the edge of a stroke, but hardly a change of light
+_LAG = 2  # distance of a pair, in samples: it spans the edge of a stroke, but hardly a change of light
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as cv2 and Pillow convert
 
 
 def to_eight_bits(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Scale pixels of more than eight bits to 0 … 255, without clipping.
 
-    Cameras and scanners store 10, 12 or 14 significant bits in 16. Therefore white is the greatest value of as many
-    bits as the image uses, and values of 8 bits stay as they are. Fractions and signed values are stretched to their
-    range.
+    Cameras and scanners store 10, 12 or 14 significant bits in 16. Therefore the greatest value of the bits that the
+    image uses is white, and values of 8 bits stay as they are. The range of fractions and of signed values is stretched
+    to 0 … 255.
 
     Args:
         values: Pixels, float32 (height, width). Those that are not finite count as 0.
@@ -62,7 +62,7 @@ def to_grey(pixels: Pixels) -> Grey:
         Grey levels, uint8 (height, width).
 
     Raises:
-        ImageError: BLANK; nothing is visible.
+        ImageError: Nothing is visible (BLANK).
     """
     if pixels.ndim == 2:
         return pixels
@@ -120,7 +120,7 @@ def _squared_differences(samples: Pixels) -> float:
 
 
 def _nearby_pairs(samples: MatLike) -> tuple[tuple[MatLike, MatLike], tuple[MatLike, MatLike]]:
-    """Return the pairs of nearby pixels, down and to the right. Light that falls off slowly cancels out in them."""
+    """Return the pairs of nearby pixels, down and to the right. Light that falls off slowly cancels out in a pair."""
     return (samples[_LAG:], samples[:-_LAG]), (samples[:, _LAG:], samples[:, :-_LAG])
 
 
@@ -136,10 +136,10 @@ def _sampled(pixels: Pixels) -> Pixels:
 def transparent_to_grey(pixels: Pixels) -> Grey:
     """Reduce a partly transparent image to grey, on a background that lets the drawing show.
 
-    - All visible pixels have one colour: the opacity is the drawing, whatever the colour.
-    - The visible part has an edge of one colour, as a sticker or a photograph with its corners cut off: the background
-      takes that colour.
-    - Otherwise the ink itself has several colours: the background is white if the ink is dark, black if it is light.
+    - If all visible pixels have one colour, the opacity is the drawing, whatever the colour.
+    - If the visible part has an edge of one colour, like a sticker or a photograph with its corners cut off, the
+      background takes that colour.
+    - Otherwise the ink itself has several colours. The background is white if the ink is dark, and otherwise black.
 
     Args:
         pixels: Pixels, uint8 (height, width, 4), RGBA.
@@ -148,7 +148,7 @@ def transparent_to_grey(pixels: Pixels) -> Grey:
         Grey levels, uint8 (height, width).
 
     Raises:
-        ImageError: BLANK; nothing is visible.
+        ImageError: Nothing is visible (BLANK).
     """
     opacity = cv2.extractChannel(pixels, 3)
     least, most, _, _ = cv2.minMaxLoc(opacity)

@@ -2,7 +2,7 @@
 
 Paper does not have one grey. Scanners shade it, lamps light one side of it, and hands throw shadows on it. This module
 tries three models of paper, the simplest first, and takes the first that leaves the paper even: one grey level, a
-smooth surface, and what remains when everything narrow is removed.
+smooth surface, and the image with everything narrow removed.
 """
 
 import math
@@ -17,30 +17,30 @@ from numpy.typing import NDArray
 from model.images.raster import DETAILED_SIDE, SQUARE, Grey, Mask, border_pixels, otsu, quantiles, shrink
 
 COARSE_SIDE = 64
-"""Length of the longer side, in pixels, at which paper is modelled. It has no finer detail, and noise averages out."""
+"""Length of the longer side, in pixels, at which paper is modelled. Paper has no finer detail; noise averages out."""
 
 MAX_UNEVENNESS = 0.35
 """Range of the greys of paper, as a share of the contrast of ink, beyond which a finer model of paper is tried."""
 
 THIRD_LEVEL, THIRD_LEVEL_BESIDE_SOLID = 0.7, 0.25
-"""Distance beyond the level of ink or of paper, as a share of their contrast, from which a pixel is a third thing.
+"""Distance beyond the level of ink or of paper, as a share of their contrast, from which a pixel is neither.
 
-The third thing is the real ink, where a shadow was taken for it. The second share holds where the supposed ink is
+Such a third level is the real ink, where a shadow was taken for ink. The second share holds where the supposed ink is
 solid, as shadows are and few strokes are."""
 
 SOLID_DEPTH = 0.1
 """Half the thickness, as a share of the shorter side, from which ink at the border is a shadow or the table."""
 
 NARROW = 0.25
-"""Width, as a share of the shorter side, below which a thing counts as ink where nothing else tells it from paper."""
+"""Width, as a share of the shorter side, below which anything counts as ink where nothing else tells it from paper."""
 
 MAX_RESIDUAL = 0.5
-"""Deviation from the surface, as a share of the deviation of the image, beyond which the surface is not the light.
+"""Deviation from the fitted surface, as a share of the image's deviation, beyond which the surface is not the light.
 
-Such a surface runs through a step of the light."""
+Such a surface runs across a sharp step in the light."""
 
 SHADOW_EDGE = 2
-"""Pixels to each side of the edge of a shadow in which light passes from bright to dark."""
+"""Number of pixels on each side of a shadow's edge over which light passes from bright to dark."""
 
 MIN_FLAT_SHARE, MIN_FLAT_PAPER_SHARE = 0.5, 0.85
 """Shares of pixels of exactly one grey from which paper needs no model: of the image and its border, and of all pixels
@@ -60,14 +60,14 @@ class Polarity(IntEnum):
 
 
 def find_ink_on_flat_paper(image: Grey) -> tuple[Grey, int] | None:
-    """Find ink on paper of exactly one grey, as programs draw it and scanners clip it. It has no light and no noise.
+    """Find ink on paper of exactly one grey, without noise, as programs draw it and scanners clip it.
 
     Args:
         image: Grey levels, uint8 (height, width).
 
     Returns:
-        Ink and contrast, as `find_ink` returns them. None if paper has several greys, or if what differs from it lies
-        on both sides of it or has several levels.
+        Ink and contrast, as `find_ink` returns them. None if paper has several greys, or if the other pixels are both
+        darker and lighter than paper, or have several levels.
     """
     counts = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel()
     paper = int(counts.argmax())
@@ -93,8 +93,8 @@ def find_ink(image: Grey) -> tuple[Grey, int]:
         image: Grey levels, uint8 (height, width).
 
     Returns:
-        Ink, uint8 (height, width), from 0 on paper to 255 where it is strongest; and its contrast, the number of levels
-        by which the strongest ink differs from paper, 0 to 255. The contrast is 0 where nothing differs.
+        Ink, uint8 (height, width), from 0 on paper to 255 where it is strongest. And its contrast, 0 to 255: the number
+        of levels by which the strongest ink differs from paper. The contrast is 0 where nothing differs.
     """
     coarse, _ = shrink(image, COARSE_SIDE)
     smooth, polarity, is_smooth = _model_paper(coarse)
@@ -156,13 +156,13 @@ def _model_paper(coarse: Grey) -> tuple[Grey, Polarity, bool]:
 def _without_narrow(image: Grey, smooth: Grey, polarity: Polarity) -> Grey:
     """Return the paper that remains when everything narrow is removed, whatever edges it has.
 
-    The second step reaches `SHADOW_EDGE` further than the first. So this paper is nowhere nearer to ink than the paper
-    beside it, and the edge of a shadow, half light and half dark, does not count as ink.
+    The second step reaches `SHADOW_EDGE` further than the first. So the grey of this paper is nowhere nearer to that of
+    ink than the paper around it, and the edge of a shadow, half light and half dark, does not count as ink.
 
     Args:
         image: Grey levels, uint8 (height, width).
-        smooth: Smooth light in the same shape. It is taken off first, because its slope would show at the border, where
-            the steps reach no further.
+        smooth: Smooth light in the same shape. It is subtracted first, because its slope would show at the border,
+            where the steps reach no further.
         polarity: Polarity of ink.
 
     Returns:
@@ -177,7 +177,9 @@ def _without_narrow(image: Grey, smooth: Grey, polarity: Polarity) -> Grey:
 
 
 def _background_score(mask: Mask) -> float:
-    """Return how much a class looks like background: the mean of its shares of corners, border and area, 0 to 1.
+    """Return how much a class of pixels looks like background: the mean of its shares of corners, border and area.
+
+    The score is 0 to 1.
 
     A digit that fills its image sometimes covers half of the border and half of the area, but not the corners as well.
     """
@@ -195,7 +197,7 @@ def _both_ends(size: int) -> tuple[slice, slice]:
 
 
 def _is_even(levels: Grey, ink: Mask) -> bool:
-    """Return whether there are two levels, ink above paper, and nothing else."""
+    """Return whether `levels` has two levels, ink above paper, and nothing else."""
     paper = 255 - ink
     if not cv2.hasNonZero(ink) or not cv2.hasNonZero(paper):
         return False
@@ -270,5 +272,5 @@ def _to_levels(differences: NDArray[np.float32]) -> Grey:
 
 
 def _is_skewed_up(differences: NDArray[np.float32]) -> bool:
-    """Return whether the long tail is the lighter one. Ink is the smaller part, and so the tail."""
+    """Return whether the long tail is on the lighter side. Ink is the smaller part, so it forms the tail."""
     return bool(np.vdot(differences * differences, differences) > 0)

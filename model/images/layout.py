@@ -1,4 +1,4 @@
-"""Find what the digit is in a picture: not the table under the sheet, a line of a form, or a speck."""
+"""Find the digit in a picture: not the table under the sheet, a line of a form, or a speck."""
 
 import cv2
 import numpy as np
@@ -19,76 +19,76 @@ from model.images.raster import (
 )
 
 MIN_SHEET = 0.12
-"""Area of a sheet on a table, as a share of the image, at least."""
+"""Minimum area of a sheet on a table, as a share of the image."""
 
 MAX_SHEET = 0.97
-"""Area of a sheet, as a share of the image, at most. What covers more is the whole image, not a sheet on a table."""
+"""Maximum area of a sheet, as a share of the image. What covers more is the whole image, not a sheet on a table."""
 
 MIN_STRAIGHTNESS = 0.88
-"""Area of the polygon of a sheet's corners, as a share of the area of its outline, at least.
+"""Minimum area of the polygon of a sheet's corners, as a share of the area of its outline.
 
 The polygon of a small sheet covers about 0.91, because its outline is coarse. That of an ellipse, with five corners,
 covers 0.76."""
 
 SHEET_CORNERS = (4, 5)
-"""Numbers of corners of a sheet, seen at any angle: five where a corner lies outside of the image."""
+"""Numbers of corners of a sheet, seen at any angle: five where a corner lies outside the image."""
 
 WRITTEN_SHARE = (0.005, 0.4)
-"""Area of the ink inside a sheet, away from its edge, as a share of the sheet: at least and at most.
+"""Minimum and maximum area of the ink inside a sheet, away from its edge, as a share of the sheet.
 
-At least, because the paper between strokes has no ink in it."""
+The minimum excludes paper between strokes, which has no ink in it."""
 
 CORNER_TOLERANCE = 0.03
 """Distance, as a share of the outline's length, up to which pixels may bend a side of a sheet without a new corner."""
 
 MIN_UNBROKEN_EDGE = 0.95
-"""Share of the edge of a sheet that is paper, rather than ink or table, at least."""
+"""Minimum share of a sheet's edge that is paper, and not ink or table."""
 
 FRAME_BAND = 0.2
 """Distance, as a share of a side, that the frame of a form or the table beside a sheet may reach inwards."""
 
 MAX_SLIVER = 0.06
-"""Thickness, as a share of a side, up to which a thing along that side is the rest of something and not a stroke."""
+"""Thickness, as a share of a side, up to which ink along that side is the rest of something and not a stroke."""
 
 EDGE_MARGIN = 0.04
 """Distance from a side, as a share of it, up to which a line belongs to that side."""
 
 MIN_BOX = 0.4
-"""Length of each side of a printed box around a digit, as a share of that of the image, at least."""
+"""Minimum length of each side of a printed box around a digit, as a share of the image's side."""
 
 BOX_BAND = 0.12
 """Distance, as a share of the box, that the lines of a box may reach inwards by their width and tilt."""
 
 MIN_BOX_CONTENT = 0.2
-"""Length of what a box is drawn around, as a share of the box, at least."""
+"""Minimum length of the ink inside a box, as a share of the box."""
 
 MAX_LINE_WIDTH = 0.08
-"""Width of a line drawn through the image, as a share of the shorter side, at most."""
+"""Maximum width of a line drawn through the image, as a share of the shorter side."""
 
 MAX_SLANTED_LINE_WIDTH = 4
-"""Width of such a line in pixels, at most, in a small image, where it meets the border at a slant."""
+"""Maximum width of such a line in a small image, in pixels, where the line meets the border at a slant."""
 
 MIN_LINE_LENGTH = 0.7
-"""Length of such a line, as a share of the longer side, at least."""
+"""Minimum length of such a line, as a share of the longer side."""
 
 MIN_LINE_INK = 0.9
-"""Share of such a line that is ink, at least.
+"""Minimum share of such a line that is ink.
 
-A straight line between the two ends of a digit that reach the border has less."""
+If both ends of a digit reach the border, a straight line between them has less."""
 
 MAX_SPECK = 0.03
 """Area of a component, as a share of the largest stroke, below which it is a speck."""
 
 MAX_STROKE_DEPTH = 0.15
-"""Half the thickness of a stroke, as a share of the shorter side, at most. Markers reach 0.12 where strokes touch."""
+"""Maximum of half a stroke's thickness, as a share of the shorter side. Markers reach 0.12 where strokes touch."""
 
 MIN_COMPANION = 0.25
-"""Length of the digit beside a shadow that the border cuts off, as a share of the shorter side, at least."""
+"""Minimum length of the digit beside a shadow that the border cuts off, as a share of the shorter side."""
 
 REACH = 0.4
-"""Distance, as a share of the size of the digit so far, up to which components belong to it.
+"""Distance, as a share of the size of the digit found so far, up to which other components belong to it.
 
-The bar of a five may hover a third of its body's size above it. Print and the strokes of neighbours are seldom so near.
+The bar of a five may be a third of the body's size above it. Print and strokes of neighbours are seldom so near.
 """
 
 _LINE_ENDS = 2
@@ -119,7 +119,7 @@ def find_sheet(image: Grey) -> Mask | None:
 
 
 def _straight_sided(mask: Mask) -> Mask | None:
-    """Return the convex hull of the largest component of a mask, if it has straight sides and has holes, or None."""
+    """Return the convex hull of a mask's largest component if it has straight sides and holes in it; otherwise None."""
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     outline = cv2.convexHull(max(outlines, key=cv2.contourArea))
     if cv2.contourArea(outline) < MIN_SHEET * mask.size:
@@ -184,19 +184,21 @@ def find_digit(strokes: Mask, near: Mask | None = None) -> Mask:
 def _group(stats: MatLike, candidates: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return which components form a group: the largest candidate, and step by step the candidates near the group.
 
+    Specks are never part of the group.
+
     Args:
         stats: Left, top, width, height and area of each component, int (n, 5).
-        candidates: Components that may be chosen, bool (n,).
+        candidates: Whether each component may be chosen, bool (n,).
     """
     left, top, width, height, area = stats.T
     right, bottom = left + width, top + height
     area = np.where(candidates, area, 0)
     group: NDArray[np.bool_] = np.arange(len(area)) == area.argmax()
-    components = area >= MAX_SPECK * area.max()
-    while np.count_nonzero(components) > 1:
+    large_enough = area >= MAX_SPECK * area.max()
+    while np.count_nonzero(large_enough) > 1:
         x0, y0, x1, y1 = left[group].min(), top[group].min(), right[group].max(), bottom[group].max()
         reach = REACH * max(x1 - x0, y1 - y0)
-        near = (left < x1 + reach) & (right > x0 - reach) & (top < y1 + reach) & (bottom > y0 - reach) & components
+        near = (left < x1 + reach) & (right > x0 - reach) & (top < y1 + reach) & (bottom > y0 - reach) & large_enough
         if (near == group).all():
             break
         group = near
@@ -218,8 +220,8 @@ def _select(numbers: NDArray[np.uint16], chosen: NDArray[np.bool_]) -> Mask:
 def _without_line(strokes: Mask) -> Mask:
     """Return the strokes without a thin straight line from border to border, even if it runs through the digit.
 
-    The line goes only if nothing else touches the border. A digit that fills its image touches it in more places, or at
-    length.
+    The line is removed only if nothing else touches the border. A digit that fills its image touches the border in more
+    places, or over a greater length.
     """
     rows, columns = strokes.shape
     edge = np.concatenate([strokes[0], strokes[1:, -1], strokes[-1, -2::-1], strokes[-2:0:-1, 0]]) > 0
@@ -255,8 +257,8 @@ def _without_line(strokes: Mask) -> Mask:
 def _without_box(strokes: Mask) -> Mask:
     """Return the strokes without the lines of a printed box around them, which the digit may touch.
 
-    A box has a line along each side of its bounds. An angular zero or eight has the same. Therefore the lines go only
-    if something is left inside, and does not run from side to side.
+    A box has a line along each side of its bounds. So has an angular zero or eight. Therefore the lines are removed
+    only if something is left inside that does not run from side to side.
     """
     left, top, width, height = cv2.boundingRect(strokes)
     if min(width / strokes.shape[1], height / strokes.shape[0]) < MIN_BOX:
@@ -277,7 +279,7 @@ def _without_box(strokes: Mask) -> Mask:
 
 
 def _depth(band: Mask) -> int:
-    """Return how many rows of a band belong to a line along it, which may be tilted a little; 0 without a line."""
+    """Return how many rows of a band belong to a line along it. The line may be slightly tilted; 0 without a line."""
     covered = np.count_nonzero(band, axis=1) > 0.4 * band.shape[1]
     return int(np.flatnonzero(covered)[-1]) + 2 if covered.any() else 0
 
@@ -285,9 +287,9 @@ def _depth(band: Mask) -> int:
 def _belongs_to_frame(numbers: NDArray[np.uint16], stats: MatLike) -> NDArray[np.bool_]:
     """Return which components are printed lines, the table, shadows or a neighbour's strokes along the border.
 
-    Such a component lies along the border, and reaches inwards only within a band. Strokes of a digit that fills its
-    image may do so too. Therefore components at the same side as the largest other one stay. If the largest other one
-    touches no side, the image shows the digit whole, and whatever the border cuts off is something else.
+    Such a component lies along the border, within a band. Strokes of a digit that fills its image may do so too.
+    Therefore the components at a side that cuts off the largest other component are not part of the frame. If no side
+    cuts it off, the image shows the digit whole, and whatever the border cuts off is something else.
 
     Args:
         numbers: Number of the component of each pixel, (height, width), 0 for the background.
@@ -333,14 +335,14 @@ def _belongs_to_frame(numbers: NDArray[np.uint16], stats: MatLike) -> NDArray[np
 
 
 def _is_solid(numbers: NDArray[np.uint16], count: int) -> NDArray[np.bool_]:
-    """Return which components are somewhere thicker than strokes are, bool (count,)."""
+    """Return which components are thicker than a stroke somewhere, bool (count,)."""
     depth = cv2.distanceTransform(np.minimum(numbers, 1).astype(np.uint8), cv2.DIST_L2, 3)
     deep = numbers[depth > MAX_STROKE_DEPTH * min(numbers.shape)]
     return np.bincount(deep, minlength=count + 1)[1:] > 0
 
 
 def _largest(area: MatLike, *choices: NDArray[np.bool_]) -> int | None:
-    """Return the index of the largest component of the first choice that has more than specks, or None.
+    """Return the index of the largest component of the first choice that has more than specks, or None if all have not.
 
     Args:
         area: Area of each component in pixels, (n,).

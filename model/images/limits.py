@@ -1,4 +1,4 @@
-"""The size limit of an image file. A module of its own, so that a client can check it without loading a decoder."""
+"""The size limit of an image file, in its own module, so that a client can check it without loading a decoder."""
 
 MAX_BYTES = 32 * 2**20
-"""Bytes of one encoded image. A photograph of 50 megapixels takes about 20 MiB."""
+"""Maximum size of one encoded image, in bytes. A photograph of 50 megapixels takes about 20 MiB."""

@@ -23,33 +23,33 @@ BOX = 20
 """Length of the longer side of the ink of an MNIST digit, in pixels."""
 
 WORKING_SIDE = 160
-"""Length of the longer side, in pixels, at most, at which ink is looked for: eight times MNIST's box."""
+"""Maximum length of the longer side, in pixels, at which ink is looked for: eight times MNIST's box."""
 
 SMALL_DIGIT = 0.4
 """Size of a digit, as a share of the longer side, below which normalisation looks at it again, more closely."""
 
 MAX_LOOKS = 3
-"""Looks at an image, at most, each closer than the one before."""
+"""Maximum number of looks at an image, each closer than the one before."""
 
 MIN_DIGIT_PIXELS, MIN_DIGIT_SHARE = 4, 0.02
-"""Size of a digit in pixels, and as a share of the longer side, at least. What is smaller by either is a speck."""
+"""Minimum size of a digit, in pixels, and as a share of the longer side. What is smaller by either is a speck."""
 
 MIN_CONTRAST_ACROSS, MIN_CONTRAST = 24, 6
-"""Contrast of ink in levels, of 255, at least: of ink that crosses the image, and of other ink.
+"""Minimum contrast, in levels of 255, of ink that crosses the image, and of other ink.
 
-The texture of blank paper and the light on it differ by up to the first from side to side. A difference below the
-second is rounding. An image of exactly two levels has neither, so it may be as faint as it likes."""
+Blank paper, with its texture and light, may vary by up to the first from side to side. A difference below the second is
+rounding. An image of exactly two levels has neither, so it may be as faint as it likes."""
 
 MIN_SOLID_SHARE = 0.08
-"""Share of the ink that is wide enough to hold 2 x 2 pixels, at least.
+"""Minimum share of the ink that is wide enough to hold 2 x 2 pixels.
 
-In MNIST's digits it is a tenth or more. It is less in lines one pixel wide, which none of MNIST's pens drew."""
+In MNIST's digits the share is a tenth or more. Lines one pixel wide, which none of MNIST's pens drew, have less."""
 
 SUPERSAMPLING = 3
-"""Pixels per pixel of MNIST, at least, that ink has before it is scaled to MNIST's size."""
+"""Minimum number of ink's pixels, along each side of a pixel of MNIST, before ink is scaled to MNIST's size."""
 
 MIN_STROKE_WIDTH, MAX_STROKE_WIDTH = 1.5, 3.0
-"""Widths in pixels of MNIST, to which thinner and thicker strokes are brought.
+"""Widths, in pixels of MNIST, to which normalisation brings thinner and thicker strokes.
 
 Nine of ten of MNIST's digits have strokes 1.8 to 3.9 pixels wide. The change gains a point or two of accuracy on
 hairlines, markers and coarse bilevel images, and costs nothing elsewhere."""
@@ -61,10 +61,9 @@ _SURPLUS_TAKEN = 0.7  # share of the surplus width; more would wear through a st
 def normalise(image: Grey, observe: StageObserver = ignore_stage) -> NDArray[np.uint8]:
     """Bring one image to MNIST's conventions.
 
-    An image that follows the conventions comes back as it is, pixel by pixel, or as its negative if its ink is dark on
-    white. In other images, normalisation tells ink from paper, whichever is lighter and however uneven the light. It
-    leaves out table, frame, ruled lines and specks, brings strokes to a usual width, and brings the digit to MNIST's
-    size and position.
+    An image that follows the conventions comes back unchanged, or as its negative if its ink is dark on white. In other
+    images, normalisation tells ink from paper, whichever is lighter and however uneven the light. It leaves out table,
+    frame, ruled lines and specks. It brings strokes to a usual width, and the digit to MNIST's size and position.
 
     Args:
         image: Grey levels, uint8 (height, width), of any size. Several hundred pixels a side are enough.
@@ -74,7 +73,7 @@ def normalise(image: Grey, observe: StageObserver = ignore_stage) -> NDArray[np.
         The digit, uint8 (28, 28), light ink on black. It shares no memory with `image`.
 
     Raises:
-        ImageError: BLANK; the image shows no drawing.
+        ImageError: The image shows no drawing (BLANK).
     """
     observe(Stage.IMAGE, image)
     ready = _already_normal(image)
@@ -102,7 +101,7 @@ def _find_ink_and_digit(image: Grey, observe: StageObserver) -> tuple[Grey, Mask
         Ink, and the mask of the digit. Both have the same shape, with a longer side of at most `WORKING_SIDE` pixels.
 
     Raises:
-        ImageError: BLANK; the image shows no drawing.
+        ImageError: The image shows no drawing (BLANK).
     """
     whole = image
     near = None
@@ -128,7 +127,11 @@ def _find_ink_and_digit(image: Grey, observe: StageObserver) -> tuple[Grey, Mask
 
 
 def _find_ink_without_noise(image: Grey) -> tuple[Grey, int]:
-    """Find ink as `find_ink` does, and smooth its noise away; raise an ImageError, BLANK, where there is only noise."""
+    """Find ink as `find_ink` does, and smooth its noise away.
+
+    Raises:
+        ImageError: The image shows only noise, or has one level (BLANK).
+    """
     ink, contrast = find_ink(image)
     rough = roughness(image)
     if not contrast or is_noise(image, rough):
@@ -137,11 +140,11 @@ def _find_ink_without_noise(image: Grey) -> tuple[Grey, int]:
 
 
 def _closer(image: Grey, factor: int, digit: Mask) -> tuple[Grey, Mask]:
-    """Return the part of an image around a digit that was found at a fraction of its size.
+    """Return the part of an image around a digit that was found in a reduced version of the image.
 
     Args:
         image: Grey levels, uint8 (height, width).
-        factor: Factor by which the sides were shortened before the digit was found.
+        factor: Factor by which the sides of the reduced version are shorter.
         digit: Mask of the digit in the reduced image.
 
     Returns:
@@ -162,7 +165,7 @@ def _blank(why: str) -> ImageError:
 
 
 def _already_normal(image: Grey) -> NDArray[np.uint8] | None:
-    """Return the image or its negative if it follows MNIST's conventions, as all of the 70,000 do; otherwise None."""
+    """Return the image or its negative if it follows MNIST's conventions, as all 70,000 digits do; otherwise None."""
     if image.shape != (SIDE, SIDE):
         return None
     for light in (image, 255 - image):
@@ -176,7 +179,7 @@ def _already_normal(image: Grey) -> NDArray[np.uint8] | None:
 
 
 def _without_table(image: Grey, observe: StageObserver) -> Grey:
-    """Return the sheet alone, if the image shows one on a table, and otherwise the image."""
+    """Return the sheet alone if the image shows one on a table; otherwise the image."""
     sheet = find_sheet(image)
     if sheet is None:
         return image

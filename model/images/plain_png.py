@@ -1,8 +1,8 @@
 """Decode small, plain PNG files in a quarter of the time that Pillow takes.
 
-Most images that users submit by the thousand are of this kind. At such sizes Pillow spends its time around the pixels,
-and OpenCV does not. But OpenCV shows a damaged file as far as it goes, so this module first verifies every byte.
-Whatever is not both plain and sound is left to Pillow, and only Pillow's verdict reaches the user.
+Most images that users submit by the thousand are of this kind. At such sizes Pillow spends most of its time on other
+things than pixels; OpenCV does not. But OpenCV decodes a damaged file as far as it can, so this module first verifies
+every byte. It leaves whatever is not both plain and sound to Pillow, and only Pillow's verdict reaches the user.
 """
 
 import struct
@@ -14,12 +14,12 @@ import numpy as np
 from model.images.raster import Pixels
 
 MAX_SIDE = 64
-"""Length of the longer side, in pixels. In larger images the pixels take most of the time, and verifying them as much
-again."""
+"""Maximum length of the longer side, in pixels. In larger images the pixels take most of the time, and verifying them
+takes as much again."""
 
 _HEADER_AT = 8  # bytes: the signature comes first
 _HEADER = struct.Struct(">I4sIIBB3s")  # length and name of the chunk; width, height, bits, colour type, methods
-_METHODS = b"\0\0\0"  # compression and filtering, each of which has one method only, and not interlaced
+_METHODS = b"\0\0\0"  # of compression and filtering, which have one method each, and of interlacing: none
 _CHUNK = struct.Struct(">I4s")  # length of the data, name; then come the data, and a checksum of name and data
 _FILTERS = b"\0\1\2\3\4"
 
@@ -39,7 +39,7 @@ def decode_plain_png(data: bytes) -> Pixels | None:
         data: Bytes of the file, which begin with PNG's signature.
 
     Returns:
-        Pixels, uint8 (height, width), or (height, width, 3 or 4), RGB or RGBA. None if Pillow is to decode the file.
+        Pixels, uint8 (height, width), or (height, width, 3 or 4), RGB or RGBA. None if Pillow must decode the file.
     """
     try:
         _, name, width, height, bits, colour, methods = _HEADER.unpack_from(data, _HEADER_AT)
@@ -59,7 +59,7 @@ def decode_plain_png(data: bytes) -> Pixels | None:
 
 
 def _packed_pixels(data: bytes) -> bytes:
-    """Return the compressed pixels; nothing if any chunk is damaged, or may change how the pixels are shown."""
+    """Return the compressed pixels, or b"" if any chunk is damaged or may change how the pixels are shown."""
     parts = []
     at, name = _HEADER_AT, b""
     while at < len(data):

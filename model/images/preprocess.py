@@ -1,4 +1,4 @@
-"""From the bytes of a user's image to what the classifier takes. The worker calls this for each image by itself."""
+"""Turn the bytes of a user's image into the classifier's input. The worker does this for one image at a time."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,8 @@ from model.images.stages import StageObserver, ignore_stage
 def preprocess(data: bytes, observe: StageObserver = ignore_stage) -> NDArray[np.uint8]:
     """Decode an image and bring it to MNIST's conventions.
 
-    No input raises anything but ImageError. What the surroundings raise into this call, such as a task's time limit,
-    passes through.
+    The function raises only ImageError, whatever the input. An exception that comes from outside, such as a task's time
+    limit, passes through.
 
     Args:
         data: Bytes of one PNG, JPEG, BMP, GIF, TIFF or WebP file.
@@ -23,12 +23,12 @@ def preprocess(data: bytes, observe: StageObserver = ignore_stage) -> NDArray[np
         The digit, uint8 (28, 28), light ink on black.
 
     Raises:
-        ImageError: EMPTY, NOT_AN_IMAGE, BROKEN, TOO_LARGE, SEVERAL_FRAMES or BLANK; the image cannot be classified.
-            INTERNAL; digitmill has a fault of its own.
+        ImageError: The image cannot be classified (EMPTY, NOT_AN_IMAGE, BROKEN, TOO_LARGE, SEVERAL_FRAMES or BLANK), or
+            digitmill itself has a bug (INTERNAL).
     """
     try:
         return normalise(decode(data), observe)
-    except DECODER_ERRORS as error:  # none is known, but one that the tests missed must not fail the rest of the batch
+    except DECODER_ERRORS as error:  # no such input is known, but one must not fail the rest of the batch
         raise ImageError(
             FailureCode.INTERNAL,
             f"digitmill itself failed on this image ({type(error).__name__}). Report this, with the image.",

@@ -23,7 +23,7 @@ SQUARE = np.ones((3, 3), np.uint8)
 """Structuring element of a pixel and its eight neighbours."""
 
 DETAILED_SIDE = 24
-"""Length of the longer side, in pixels, from which noise, ruled lines and shadows can be told from strokes.
+"""Minimum length of the longer side, in pixels, at which noise, ruled lines and shadows differ from strokes.
 
 In smaller images strokes are as narrow as noise and lines, and as wide as shadows."""
 
@@ -36,7 +36,7 @@ def shrink(image: Grey, longest: int) -> tuple[Grey, int]:
 
     Args:
         image: Grey levels, uint8 (height, width).
-        longest: Length of the longer side of the result, in pixels, at most.
+        longest: Maximum length of the longer side of the result, in pixels.
 
     Returns:
         The reduced image, and the factor by which each side became shorter. With a factor of 1 it is the image itself.
@@ -50,7 +50,7 @@ def shrink(image: Grey, longest: int) -> tuple[Grey, int]:
 
 
 def mask_above(image: Grey, level: float) -> Mask:
-    """Return the mask of the pixels that are lighter than a level of 0 to 255."""
+    """Return the mask, uint8 (height, width), of the pixels that are lighter than a level of 0 to 255."""
     return cv2.threshold(image, level, 255, cv2.THRESH_BINARY)[1]
 
 
@@ -63,12 +63,11 @@ def connected_components(mask: Mask) -> tuple[NDArray[np.uint16], MatLike]:
     """Find the connected components of a mask. Pixels that touch at a corner are connected.
 
     Args:
-        mask: Mask of at most 250,000 pixels, because 16 bits must suffice for the numbers. OpenCV takes twice as long
-            with 32 bits.
+        mask: Mask of at most 250,000 pixels, because the numbers have 16 bits. With 32 bits OpenCV takes twice as long.
 
     Returns:
-        The number of the component that each pixel belongs to, uint16 (height, width), 0 for the background; and per
-        component its left, top, width, height and area in pixels, int32 (components, 5).
+        The number of each pixel's component, uint16 (height, width), 0 for the background. And the left, top, width,
+        height and area of each component, in pixels, int32 (components, 5).
     """
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
     return cast("NDArray[np.uint16]", numbers), stats[1:]  # as `ltype` asks; OpenCV's types do not say so
@@ -98,7 +97,7 @@ def otsu(image: Grey) -> tuple[int, Mask]:
     N. Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE Trans. SMC 9 (1979).
 
     Returns:
-        The highest level of the darker class, and the mask of the lighter class.
+        The highest level of the darker class, 0 to 255, and the mask of the lighter class.
     """
     level, lighter = cv2.threshold(image, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     return int(level), lighter

@@ -1,4 +1,4 @@
-"""The stages from an image to what the network reads, for callers that want to look at each."""
+"""The stages from an image to what the network reads, for callers that want to look at each stage."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -8,7 +8,7 @@ from cv2.typing import MatLike
 
 
 class Stage(StrEnum):
-    """What a stage leaves behind. Every stage is an image, uint8 (height, width)."""
+    """The result of a stage. Each is an image, uint8 (height, width)."""
 
     IMAGE = "image"  # decoded, upright, one channel
     SHEET = "sheet"  # the sheet of paper alone, where it lies on a table
@@ -19,9 +19,9 @@ class Stage(StrEnum):
 
 
 StageObserver: TypeAlias = Callable[[Stage, MatLike], None]
-"""Called with the image after each stage.
+"""A function that is called with the image after each stage.
 
-A stage comes again when normalisation looks at the digit more closely: the last time counts."""
+When normalisation looks at the digit more closely, it reports a stage again. The last report counts."""
 
 
 def ignore_stage(_stage: Stage, _image: MatLike) -> None:
