@@ -5,13 +5,13 @@ https://arxiv.org/abs/1906.02337 (MNIST-C), and of D. Hendrycks, T. Dietterich, 
 to Common Corruptions and Perturbations", https://arxiv.org/abs/1903.12261. Each has one severity, at which people can
 still read nearly every image.
 
-On MNIST-C's scale of 1 to 5, for the kinds that it has, the severities are: gaussian_blur 1.2, gaussian_noise 3.2,
-impulse_noise 2.7, speckle_noise 5, brightness 3.5, contrast 1.7, pixelation 2.7, jpeg 4. MNIST-C fixes the amount of
-the geometric kinds, whereas this module draws them uniformly up to: rotation 2.2, shear 2, translation 4, scale 3.3.
-MNIST-C has other kinds among its fifteen, so its figures and these do not compare.
+On MNIST-C's scale of 1 to 5, the severities of the kinds that it also has are: gaussian_blur 1.2, gaussian_noise 3.2,
+impulse_noise 2.7, speckle_noise 5, brightness 3.5, contrast 1.7, pixelation 2.7, jpeg 4. MNIST-C fixes the amounts of
+the geometric kinds. This module draws them uniformly, up to: rotation 2.2, shear 2, translation 4, scale 3.3. MNIST-C's
+fifteen include other kinds, so its figures are not comparable with these.
 
-Training degrades images by similar kinds (`model.augmentation.degradation`), with other code and random strengths. So
-these figures show robustness to unseen corruptions only for networks that were trained without degradation.
+Training degrades images in similar ways (`model.augmentation.degradation`), with other code and random strengths. So
+these figures show robustness to unseen corruptions only if the network was trained without degradation.
 """
 
 from collections.abc import Callable, Mapping
@@ -173,10 +173,13 @@ def corrupted(name: str, images: Images, seed: int = 0) -> Images:
     Args:
         name: Name of one of the `CORRUPTIONS`.
         images: Images, uint8 (n, 28, 28), light ink on black. They stay unchanged.
-        seed: Seed of the random numbers. Each corruption derives its own from it.
+        seed: Seed of the random numbers. Each corruption derives its own seed from it.
+
+    Returns:
+        New images, uint8 (n, 28, 28), in the same order.
 
     Raises:
-        KeyError: There is no such corruption.
+        KeyError: `CORRUPTIONS` does not have this name.
     """
     return CORRUPTIONS[name](images, np.random.default_rng((seed, list(CORRUPTIONS).index(name))))
 
@@ -203,8 +206,8 @@ def _mapped(
 ) -> Images:
     """Map each image by its own affine transform about its centre, with linear interpolation.
 
-    The coefficients, floats (n,), give the source place of each target pixel, relative to the centre. The shift, floats
-    (n, 2), in pixels, is added to it.
+    The coefficients, floats (n,), give the place in the image from which each pixel of the result comes, relative to
+    the centre. The shift, floats (n, 2), in pixels, is added to this place.
     """
     linear = np.stack([across_from_x, across_from_y, down_from_x, down_from_y], axis=1).reshape(-1, 2, 2)
     centre = np.full(2, (_SIDE - 1) / 2)

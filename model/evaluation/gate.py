@@ -1,7 +1,7 @@
-"""The gate: it decides whether a newly trained model may replace the live one. It knows no queue and changes nothing.
+"""The gate decides whether a newly trained model may replace the live one. It uses no queue and changes nothing.
 
-Both models classify the same images, and neither was trained on them: those held out of MNIST's training images, and
-those held out of the taught images. MNIST's test images decide nothing.
+Both models classify the same images, and neither was trained on them: images held out of the data set's training
+images, and images held out of the taught images. The test images decide nothing.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from model.data.digits import Digits
 from model.inference.classifier import Classifier
 
 VALIDATION_MARGIN = 0.001
-"""Share of the validation images by which a candidate may be worse: five of 5,000, as much as another seed does."""
+"""Share of the validation images by which a candidate may be worse: five of 5,000, as much as a new seed changes."""
 
 TAUGHT_MARGIN = 0.02
 """Share of the held-out taught images by which a candidate may be worse. One image is always allowed."""
@@ -33,8 +33,11 @@ def assess(version: str, classifier: Classifier, size: int, validation: Digits, 
         version: Name of the model.
         classifier: Classifier of its model.tflite.
         size: Size of that file, in bytes.
-        validation: Images of the data set that it was not trained on.
-        taught: Images that users taught and that it was not trained on. May be empty.
+        validation: Images of the data set that the model was not trained on.
+        taught: Taught images that the model was not trained on. May be empty.
+
+    Returns:
+        Its accuracies, recall by digit, size and speed.
     """
     digits = classifier.classify(validation.images).digits
     return ModelAssessment(
@@ -55,12 +58,15 @@ def decide(candidate: ModelAssessment, live: ModelAssessment, agreement: Score, 
         live: Figures of the model that it would replace, measured on the same images.
         agreement: Validation images on which the candidate's int8 export and its float network name the same digit.
         min_agreement: Minimum share of such images, 0 to 1.
+
+    Returns:
+        The decision, with its reason in one sentence.
     """
     faults = [
         *_fault("validation", candidate.validation, live.validation, VALIDATION_MARGIN),
         *_fault("held-out taught", candidate.taught, live.taught, TAUGHT_MARGIN),
     ]
-    # Among few images one may differ by chance, so the upper end of the interval decides, as in judging.
+    # A few images may differ by chance, so the upper end of the interval decides, as in judging.
     if agreement.high < min_agreement:
         faults.append(f"its int8 export agrees with its network on only {agreement.accuracy:.2%}")
     if faults:

@@ -1,4 +1,4 @@
-"""Judge a network and its export: the figures of a model's card. `python -m model.evaluation --help`.
+"""Judge a network and its export, for the figures of a model's card. `python -m model.evaluation --help`.
 
 The command judges a model that was trained earlier. It checks that the model performs here as its card says, brings an
 older card up to date, and adds the accuracies of models that were trained with other seeds. The model and its name stay
@@ -46,9 +46,10 @@ MIN_AGREEMENT = 0.995
 """Minimum share of the validation images on which the export and its network must name the same digit."""
 
 MAX_FILES = 2000
-"""Maximum number of test images that are corrupted and read as files. All 15 kinds take about 12 s of one processor."""
+"""Maximum number of test images that are corrupted and read as files. All 15 kinds take about 12 s on one processor."""
 
 CORRUPTION_SEED = 0
+"""Seed of the corruptions, for `Card.robustness`."""
 
 THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95)
 """Thresholds of confidence for `Card.doubts`."""
@@ -70,8 +71,8 @@ def judge(network: Any, model: bytes, validation: Digits, test: Digits) -> dict[
         Fields of a `Card`: figures, intended use, and what the model is not for.
 
     Raises:
-        ModelError: Network and export do not agree. Among few images one may differ by chance, so the upper end of the
-            interval decides.
+        ModelError: Network and export do not agree. A few images may differ by chance, so the upper end of the interval
+            decides.
         UsageError: LiteRT is not installed.
     """
     from model.network.network import logits
@@ -81,8 +82,8 @@ def judge(network: Any, model: bytes, validation: Digits, test: Digits) -> dict[
     agreement = Score.between(reference, exported)
     if agreement.high < MIN_AGREEMENT:
         raise ModelError(
-            f"The int8 export agrees with its network on only {agreement.accuracy:.2%} of the validation images, not "
-            f"on {MIN_AGREEMENT:.2%}. Train for more epochs, or on more images."
+            f"The int8 export agrees with its network on only {agreement.accuracy:.2%} of the validation images; "
+            f"{MIN_AGREEMENT:.2%} are required. Train for more epochs, or on more images."
         )
     temperature = fit_temperature(outputs, validation.labels)
     classifier = Classifier(model, temperature=temperature)
@@ -122,8 +123,8 @@ def _bins(tested: Predictions, test: Digits) -> list[Bin]:
 def _doubts(tested: Predictions, test: Digits, classifier: Classifier) -> list[Doubt]:
     """Measure what each threshold of confidence does.
 
-    The images without a digit follow the rules that training uses, with other random numbers. So this is not an
-    independent measure. `benchmarks/not_a_digit.py` is.
+    The images without a digit follow the rules that training uses, with other random numbers. So this measure is not
+    independent. `benchmarks/not_a_digit.py` gives an independent one.
     """
     drawn = outliers.draw(DRAWN, np.random.default_rng(list(b"judge")), test.images)
     passing = classifier.classify(drawn).confidences
@@ -149,8 +150,8 @@ def judge_again(folder: Path, data: Dataset, others: Sequence[Path] = ()) -> Car
     Args:
         folder: Folder of the model.
         data: The same images as in its training.
-        others: Folders of models that were trained on the same data by the same recipe with other seeds. Their test
-            accuracies go on the card. If there are none, the card keeps those that it has.
+        others: Folders of models that were trained on the same data with the same recipe and other seeds. Their test
+            accuracies go on the card. Without others, the card keeps the accuracies that it has.
 
     Returns:
         The new card.
@@ -180,12 +181,16 @@ def judge_again(folder: Path, data: Dataset, others: Sequence[Path] = ()) -> Car
 
 
 def _seeds(card: Card, others: Sequence[Card]) -> list[Seeded]:
-    """Return the figures of the other seeds: from the other cards, or if there are none, from the card itself."""
+    """Return the figures of the other seeds: from the other cards or, without any, from the card itself.
+
+    Raises:
+        UsageError: One of the others has other data, another recipe or the same seed.
+    """
     for other in others:
         if (other.data, other.recipe) != (card.data, card.recipe):
             raise UsageError(
-                f"{other.version} was trained on other data or by another recipe than {card.version}. Name models that "
-                "differ only in the seed."
+                f"{other.version} was trained on other data or with another recipe than {card.version}. Name models "
+                "that differ only in the seed."
             )
     numbers = [each.seed for each in (card, *others)]
     if len(set(numbers)) < len(numbers):

@@ -52,7 +52,9 @@ LONG_SIDE = 1000
 """Maximum length of the longer side of a decoded image, in pixels. It bounds the work of the stages that follow."""
 
 MAX_PAGES = 100
-"""Maximum number of a TIFF's pages that are counted. Each takes longer than the last; a hostile file may have millions."""
+"""Maximum number of a TIFF's pages that are counted.
+
+Each page takes longer than the one before, and a hostile file may have millions."""
 
 DECODER_ERRORS = (
     ArithmeticError,
@@ -257,7 +259,7 @@ def _reduced(image: Image.Image, mode: str, factor: int) -> NDArray[Any]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8. If the block cannot be read it is 1, because the picture is usable anyway."""
+    """Return the EXIF orientation, 1 to 8. An unreadable block gives 1, because the picture is usable without it."""
     if not _MAY_HOLD_ORIENTATION & image.info.keys():
         return 1  # saves parsing the block; Pillow has already turned a TIFF upright
     try:

@@ -1,6 +1,6 @@
 """The folder of a mill's training: the assignment, the live model, and the candidate with the gate's decision.
 
-The trainer and the process that it starts, `model.training.retrain`, share this module. It never imports TensorFlow.
+The trainer and the process that it starts, `model.training.retrain`, share this module. So it never imports TensorFlow.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ CANDIDATE: Final = "candidate"
 
 @dataclass(frozen=True, slots=True)
 class TrainingAssignment:
-    """What a training process has to do.
+    """The work of one training process.
 
     Attributes:
         options: Choices of the user who asked for the training.
@@ -42,12 +42,15 @@ class TrainingAssignment:
     threads: int
 
     def write(self, folder: Path) -> None:
-        """Write the assignment into `folder`, where `retrain` reads it. The folder is created if necessary."""
+        """Write the assignment into `folder`, where `retrain` reads it. The folder is created if necessary.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         body = as_plain(self)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ASSIGNMENT).write_text(
-            to_json({**body.pop("options"), **body})
-        )  # one level, as every version reads it
+        # All fields are on one level, as every version reads them.
+        (folder / ASSIGNMENT).write_text(to_json({**body.pop("options"), **body}))
 
     @classmethod
     def read(cls, folder: Path) -> "TrainingAssignment":
@@ -66,7 +69,11 @@ class TrainingAssignment:
             raise UsageError(f"{path} does not say what to train ({fault}). Ask for another training.") from fault
 
     def recipe(self) -> Recipe:
-        """Return the recipe."""
+        """Return the recipe that the options choose.
+
+        Raises:
+            UsageError: The number of epochs is below 1.
+        """
         options = self.options
         recipe = Recipe.refinement() if options.quick else Recipe.small() if options.data == "samples" else Recipe()
         return recipe if options.epochs is None else replace(recipe, epochs=options.epochs)
@@ -75,7 +82,7 @@ class TrainingAssignment:
         """Load the data set, without the taught images.
 
         Raises:
-            DataError: MNIST is not there, cannot be downloaded, or is altered.
+            DataError: MNIST is not there, cannot be downloaded or kept, or is altered.
         """
         if self.options.data == "samples":
             return sample_digits.load()

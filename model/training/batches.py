@@ -1,4 +1,4 @@
-"""The batches of a training: training images and drawn images, mixed, distorted and degraded.
+"""The batches of a training: mixed from training images and drawn images, distorted and degraded.
 
 A thread prepares them while the network trains.
 """
@@ -25,7 +25,9 @@ AHEAD = 16
 """Number of batches that are prepared ahead. If augmentation is faster than the network, the network never waits."""
 
 EPOCHS_DRAWN = 4
-"""Number of epochs for which digits and outliers are drawn beforehand. Later epochs distort the same ones anew."""
+"""The number of digits and outliers drawn beforehand would last for this many epochs.
+
+Each batch chooses from all of them at random, and distorts its choice anew."""
 
 
 class Batch(NamedTuple):
@@ -41,7 +43,7 @@ class Batches:
     The same arguments give the same batches for an epoch, whether the earlier epochs were made or not.
 
     Args:
-        train: Training images. An epoch shows each once, except those that do not fill a whole batch.
+        train: Training images. An epoch shows the recipe's share of them, each at most once, in whole batches.
         recipe: Recipe that says how images are mixed and distorted.
         seed: Seed of all random numbers.
 
@@ -63,7 +65,7 @@ class Batches:
         self.seconds += thread_time()
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Yield the batches of one epoch. A thread makes the next ones while the caller uses one.
+        """Yield the batches of one epoch. A thread makes the next batches while the caller uses one.
 
         Args:
             number: Number of the epoch, from 1.
@@ -85,8 +87,8 @@ class Batches:
 
     def _batch(self, collected: Digits, random: np.random.Generator) -> Batch:
         drawn = self._drawn_digits[random.integers(max(1, len(self._drawn_digits)), size=self._drawn)]
-        none = self._drawn_outliers[random.integers(max(1, len(self._drawn_outliers)), size=self._outliers)]
-        images = np.concatenate([collected.images, drawn.images, none])
+        without_digit = self._drawn_outliers[random.integers(max(1, len(self._drawn_outliers)), size=self._outliers)]
+        images = np.concatenate([collected.images, drawn.images, without_digit])
         images = degrade(distort(images, self._recipe.augmentation, random), self._recipe.degradation, random)
-        labels = np.concatenate([collected.labels, drawn.labels, np.full(len(none), NO_DIGIT)])
+        labels = np.concatenate([collected.labels, drawn.labels, np.full(len(without_digit), NO_DIGIT)])
         return Batch(images[..., np.newaxis], labels)

@@ -1,4 +1,4 @@
-"""The state of a training on disk, so that a training that was stopped can be resumed."""
+"""Keep the state of a training on disk, so that a stopped training can be resumed."""
 
 import contextlib
 import json
@@ -21,9 +21,9 @@ class Checkpoint:
     """The file in which the training of one network keeps its state after each epoch.
 
     Attributes:
-        path: Path of the file, which is always replaced as a whole.
-        training: Identity of the training: a hash of data, recipe, seed and program. Files of other trainings are
-            ignored.
+        path: Path of the file. It is always replaced as a whole.
+        training: Identity of the training, such as a hash of all that determines its result. The files of other
+            trainings are ignored.
     """
 
     path: Path
@@ -37,7 +37,7 @@ class Checkpoint:
             arrays: State of the trainer, in a fixed order.
 
         Raises:
-            UsageError: The file cannot be written. The state saved before stays.
+            UsageError: The file cannot be written. The previous state stays.
         """
         metadata = {"training": self.training, "epochs": json.dumps([astuple(epoch) for epoch in epochs])}
         fresh = self.path.with_suffix(".part")
@@ -47,7 +47,11 @@ class Checkpoint:
             fresh.replace(self.path)
 
     def load(self) -> tuple[list[Epoch], Arrays] | None:
-        """Return the saved state, or None if there is none, it is damaged, or another training saved it."""
+        """Return the epochs and the arrays of the saved state, as `save` took them.
+
+        Returns:
+            None if there is no state, the file is damaged, or another training saved it.
+        """
         with contextlib.suppress(OSError, SafetensorError), safe_open(self.path, "numpy") as file:
             metadata = file.metadata() or {}
             if metadata.get("training") == self.training:

@@ -1,6 +1,6 @@
-"""The training curves as a picture.
+"""Draw the training curves.
 
-`model.training.train` imports this module before it trains, so a missing Matplotlib is reported at once.
+`model.training.train` imports this module before it trains, so it reports a missing Matplotlib at once.
 """
 
 from collections.abc import Sequence

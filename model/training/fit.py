@@ -1,4 +1,4 @@
-"""The whole training: first the teacher networks, if the recipe has any, then the network, which distils from them.
+"""Run a whole training: first the teacher networks, if the recipe has any, then the network, which distils from them.
 
 G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Network", https://arxiv.org/abs/1503.02531.
 """
@@ -24,14 +24,14 @@ from model.training.network_trainer import NetworkTrainer
 from model.training.recipe import Recipe
 
 _TEACHER_EPOCH, _DISTILLATION = 2.8, 0.5
-"""Costs relative to an epoch without teachers: a teacher's epoch, and what each teacher adds to the network's epoch."""
+"""Costs of a teacher's epoch, and of each teacher during the network's epoch, relative to an epoch without teachers."""
 
 
 class EpochReport(NamedTuple):
     """The state of a training after an epoch."""
 
-    network: str  # the one that is being trained: "teacher 1", …, or "network"
-    epochs: int  # number of epochs of this network
+    network: str  # name of the network that is being trained: "teacher 1", …, or "network"
+    epochs: int  # number of epochs that this network trains
     epoch: Epoch  # the epoch that has just ended
     seconds_left: float  # estimate for the whole training
 
@@ -60,12 +60,12 @@ def fit(
         on_epoch: Progress callback, called after each epoch of each network. An exception that it raises ends the
             training.
         start: Network to start from, if the recipe refines.
-        checkpoints: Folder for the state after each epoch. A training with the same arguments that left its state there
-            is resumed.
+        checkpoints: Folder for the state after each epoch. If a training with the same arguments left its state there,
+            this call resumes it.
 
     Returns:
-        The network with the averaged weights after the last epoch, blended with those of `start`, and its epochs
-        without the teachers' epochs.
+        The network and its epochs, without the teachers' epochs. The network has the averaged weights after the last
+        epoch, blended with those of `start`, if given.
 
     Raises:
         UsageError: `start` is given although the recipe does not refine, or is missing although it does; or a
@@ -87,7 +87,7 @@ def fit(
 
 
 class _Training:
-    """The data and settings that all networks of one training share, and the time that the training still needs."""
+    """The data and settings that all networks of one training share, and the estimate of the time left."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class _Training:
         """Train one network and return it with its epochs.
 
         Args:
-            make: Function that builds the network, with its dropout as the only argument.
+            make: Function that builds the network. Its only argument is the dropout, 0 by default.
             number: Number of the teacher, from 1, or 0 for the network that the training is for.
             teachers: Trained networks from which it distils.
         """

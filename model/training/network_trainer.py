@@ -1,4 +1,4 @@
-"""The training of one network: the steps of an epoch, the averaged weights, and the state for a checkpoint."""
+"""Train one network: the steps of an epoch, the averaged weights, and the state for a checkpoint."""
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
@@ -24,12 +24,12 @@ class NetworkTrainer:
 
     Args:
         network: Network to train, just initialised.
-        average: Network of the same architecture. It gets the moving average of the weights, which is the result.
+        average: Network of the same architecture. It gets the moving average of the weights, and is the result.
         batches: Batches of images to train on.
         recipe: Recipe of the training.
         epochs: Number of epochs.
         teachers: Trained networks from which the network distils.
-        checkpoint: File for the state after each epoch. A state that is there already is resumed.
+        checkpoint: File for the state after each epoch. If it holds a state already, the training resumes there.
 
     Attributes:
         average: Network that has the averaged weights.
@@ -54,7 +54,7 @@ class NetworkTrainer:
             mean.assign(variable)
 
     def run(self, validation: Digits, on_epoch: Callable[[Epoch], None]) -> list[Epoch]:
-        """Train to the end, and return all epochs, including those before a checkpoint.
+        """Train to the end, and return all epochs, including those that a checkpoint holds.
 
         Args:
             validation: Images to judge the averaged weights on after each epoch. They decide nothing.
@@ -95,7 +95,7 @@ class NetworkTrainer:
         return epochs
 
     def _state(self) -> list[Any]:
-        """Return all variables that the next epoch depends on. Its batches depend on its number only."""
+        """Return all variables that the next epoch depends on. Its batches depend only on its number."""
         return [*self._network.variables, *self._optimizer.variables, *_weights(self.average)]
 
     def _make_optimizer(self) -> Any:
@@ -109,7 +109,7 @@ class NetworkTrainer:
         return optimizer
 
     def _step(self, images: Any, labels: Any) -> Any:
-        """Do one step of Adam and update the average. Return the loss and the numbers of correct and of all digits."""
+        """Do one step of Adam, and update the average. Return the loss and the numbers of correct digits and digits."""
         targets = self._targets(images, labels)
         with tf.GradientTape() as tape:
             outputs = self._network(images, training=True)
@@ -127,7 +127,7 @@ class NetworkTrainer:
     def _targets(self, images: Any, labels: Any) -> Any:
         """Return the probabilities, float32 (n, 10), that the network should learn.
 
-        They are certain for the label, or equal for an image without a digit, mixed with the teachers' mean opinion.
+        They mix the teachers' mean opinion with 1 for the label, or with 1/10 for each digit if the image has none.
         """
         unsure = tf.cast(labels == NO_DIGIT, tf.float32)[:, tf.newaxis] / CLASSES
         targets = tf.one_hot(labels, CLASSES) + unsure
@@ -137,10 +137,10 @@ class NetworkTrainer:
         opinion = tf.add_n(opinions) / len(opinions)
         share = self._recipe.distillation
         if self._recipe.refines:
-            # The live model has not yet learnt the taught images, so its opinion counts only where it agrees with the
-            # label.
-            heeded = (labels == NO_DIGIT) | (labels == tf.argmax(opinion, axis=1))
-            share *= tf.cast(heeded, tf.float32)[:, tf.newaxis]
+            # The live model has not yet learnt the taught images. So its opinion counts only where it agrees with the
+            # label, and where there is no digit.
+            agrees = (labels == NO_DIGIT) | (labels == tf.argmax(opinion, axis=1))
+            share *= tf.cast(agrees, tf.float32)[:, tf.newaxis]
         return (1 - share) * targets + share * opinion
 
 

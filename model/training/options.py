@@ -1,4 +1,4 @@
-"""The choices of a user who asks for a training. It never imports TensorFlow, because all rooms use it."""
+"""The choices of a user who asks for a training. All rooms use this module, so it never imports TensorFlow."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The recipe of a training: all its choices as values. It needs no TensorFlow, so any program can use it."""
+"""The recipe of a training: all its choices as values. Any program can use it, because it needs no TensorFlow."""
 
 import math
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ class Recipe:
 
     Attributes:
         epochs: Number of passes over the training images, or over a share of them.
-        share: Share of the training images that an epoch uses. Each epoch uses others.
+        share: Share of the training images that an epoch uses. Each epoch chooses them anew.
         batch_size: Images per step.
         learning_rate: Peak of Adam's learning rate. It rises linearly in the first epoch, then falls to 0 along a
             cosine.
@@ -25,13 +25,13 @@ class Recipe:
         augmentation: Distortions of the training images.
         degradation: Share of the images that get each kind of degradation, such as blur, noise or stray lines.
         drawn: Share of drawn digits in each batch. They have styles that are rare in MNIST.
-        outliers: Share of images without a digit in each batch. The network learns doubt from them.
-        teachers: Number of larger networks that are trained first, and from which the network distils.
-        teacher_epochs: Number of their passes over the training images.
-        distillation: Weight of the teachers' opinion, from 0 to less than 1. The label has the rest.
+        outliers: Share of images without a digit in each batch. From them, the network learns to have low confidence.
+        teachers: Number of larger networks that are trained first. The network distils from them.
+        teacher_epochs: Number of each teacher's passes over the training images.
+        distillation: Weight of the teachers' opinion, from 0 to less than 1. The label has the remaining weight.
         refines: Whether the network starts with the weights of the model that it should replace, not with random ones.
             It then distils from that model, on the images where that model agrees with the label.
-        blend: Position of the final weights of a refined network between the old weights, 0, and the learnt ones, 1.
+        blend: Position of a refined network's final weights: 0 gives the old weights, 1 the learnt ones.
 
     Raises:
         UsageError: A number is out of its range, for example a negative share or no epochs.
@@ -81,9 +81,9 @@ class Recipe:
     def refinement(cls) -> "Recipe":
         """Return a recipe that adds a little to a good model in about a minute, and lets it forget little.
 
-        EXPERIMENTS.md has the measurements: 160 images of a style that the model misread were enough. Training far and
-        then returning a part of the way forgets less than training less far (M. Wortsman et al., "Robust fine-tuning of
-        zero-shot models", https://arxiv.org/abs/2109.01903).
+        EXPERIMENTS.md has the measurements: 160 images of a style that the model misread were enough. Training long and
+        then going back part of the way forgets less than training for a shorter time (M. Wortsman et al., "Robust
+        fine-tuning of zero-shot models", https://arxiv.org/abs/2109.01903).
         """
         return cls(epochs=2, share=0.5, learning_rate=2e-3, averaging=0.99, teachers=0, refines=True, blend=0.8)
 

@@ -1,8 +1,8 @@
-"""Train for a mill: `python -m model.training.retrain FOLDER`. The process can be killed at any time and started again.
+"""Train for a mill: `python -m model.training.retrain FOLDER`. It can be killed at any time and started again.
 
 The folder holds the assignment (`order.json`) and the live model (`live/`). The process writes the candidate
-(`candidate/`) with the gate's decision. It reports its progress on standard output, one JSON object a line. It knows no
-queue: the trainer (`worker.trainer`) starts and watches it, so the trainer itself never loads TensorFlow.
+(`candidate/`) with the gate's decision. It reports its progress on standard output, one JSON object a line. It
+uses no queue: the trainer (`worker.trainer`) starts and watches it, so the trainer itself never loads TensorFlow.
 """
 # ruff: noqa: T201 - the trainer reads what this process prints
 
@@ -47,7 +47,7 @@ def retrain(folder: Path) -> Decision:
         folder: Folder of the training, as the trainer prepares it.
 
     Returns:
-        The gate's decision, which is also written beside the candidate.
+        The gate's decision. It is also written into the candidate's folder.
 
     Raises:
         UsageError: The assignment cannot be read, a package is missing, the live model cannot be refined, or the

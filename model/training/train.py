@@ -1,6 +1,6 @@
 """Make a model from data: train, export, judge, and write it with its card. `python -m model.training --help`.
 
-The functions that need TensorFlow import it, because help should not take seconds.
+The functions that need TensorFlow import it themselves, because `--help` should not take seconds.
 """
 # ruff: noqa: T201 - a command line prints
 
@@ -48,8 +48,8 @@ def train(
 ) -> Card:
     """Train a network, export it, judge both, and write the model into `folder`.
 
-    The card is written last, so a folder with a card is complete. If a training was stopped, its state is in `folder`,
-    and the same call resumes it.
+    The card is written last, so a folder with a card is complete. A stopped training leaves its state in `folder`, and
+    the same call resumes it.
 
     Args:
         data: Training images, of which the share `recipe.validation` is held out, and test images for reported figures.
@@ -69,11 +69,11 @@ def train(
     Raises:
         DataError: There are too few images.
         ModelError: The export does not agree with its network, or the training diverged.
-        UsageError: `folder` cannot be written; TensorFlow, safetensors, Matplotlib or LiteRT is not installed; `start`
-            is given although the recipe does not refine, or is missing although it does.
+        UsageError: `folder` cannot be written; TensorFlow, safetensors, Matplotlib or LiteRT is not installed; or
+            `start` is given although the recipe does not refine, or is missing although it does.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)  # before the training, whose minutes would be lost
+        folder.mkdir(parents=True, exist_ok=True)  # now, because a failure after the training would lose minutes
     except OSError as error:
         raise UsageError(f"Cannot make the folder {folder}: {error.strerror}. Name another.") from error
     require_litert()
@@ -95,7 +95,7 @@ def train(
     network, epochs = fit(
         training, validation, recipe, seed=seed, on_epoch=report, start=start, checkpoints=checkpoints
     )
-    is_whole = len(seconds) == recipe.teachers * recipe.teacher_epochs + recipe.epochs
+    is_complete = len(seconds) == recipe.teachers * recipe.teacher_epochs + recipe.epochs
     model = to_int8(network, training.images[:CALIBRATION_IMAGES])
     files = {MODEL: model, WEIGHTS: dump_weights(network), CURVES: draw(epochs)}
     hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
@@ -108,7 +108,7 @@ def train(
         recipe=dataclasses.asdict(recipe),
         epochs=epochs,
         files=hashes,
-        training_seconds=sum(seconds) if is_whole else None,
+        training_seconds=sum(seconds) if is_complete else None,
         **judge(network, model, validation, data.test),
     )
     with writing(folder):
@@ -193,7 +193,18 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 
 def _changed(recipe: Any, path: list[str], value: str) -> Any:
-    """Return a copy of the recipe with one number replaced. The path leads to it through the parts of the recipe."""
+    """Return a copy of the recipe, or of a part of it, with one number replaced.
+
+    Args:
+        recipe: Recipe or part of a recipe.
+        path: Names that lead to the number, from the outermost part to the innermost.
+        value: New number, as text.
+
+    Raises:
+        AttributeError: There is no such name.
+        KeyError: The name does not stand for a number.
+        ValueError: The value is not such a number.
+    """
     name, *rest = path
     now = getattr(recipe, name)
     new = _changed(now, rest, value) if rest else {int: int, float: float}[type(now)](value)
