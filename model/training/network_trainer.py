@@ -109,7 +109,7 @@ class NetworkTrainer:
         return optimizer
 
     def _step(self, images: Any, labels: Any) -> Any:
-        """Do one step of Adam, and update the average. Return the loss and the numbers of correct digits and digits."""
+        """Do one step of Adam, and update the average. Return the loss and the numbers of correct and of all digits."""
         targets = self._targets(images, labels)
         with tf.GradientTape() as tape:
             outputs = self._network(images, training=True)

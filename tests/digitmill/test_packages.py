@@ -1,4 +1,4 @@
-"""Facts about `import digitmill` and `python -m digitmill` beside a user's own modules."""
+"""`import digitmill` and `python -m digitmill` work beside a user's own modules, or name the file in the way."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ NAMES = ("model", "worker", "producer")
 
 
 def script(folder: Path, text: str) -> "subprocess.CompletedProcess[str]":
-    """Run a script that lies in `folder`, from elsewhere."""
+    """Run a script that lies in `folder`, from the folder above it."""
     path = folder / "script.py"
     path.write_text(text)
     root = str(Path(digitmill.__file__).parents[1])
@@ -34,7 +34,7 @@ def test_every_public_name_is_there():
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    """`hasattr` and `from digitmill import` rely on it."""
+    """A name that digitmill does not have raises an AttributeError, on which `hasattr` relies."""
     assert not hasattr(digitmill, "no_such_name")
 
 
@@ -47,7 +47,7 @@ def test_importing_digitmill_loads_nothing_else(tmp_path: Path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_in_the_way_is_named(tmp_path: Path, name: str):
-    """Beside a script's own `model.py` the version works, and using an error class raises an ImportError."""
+    """Beside a script's own `model.py`, the version works. Using an error class raises an ImportError that names it."""
     (tmp_path / f"{name}.py").write_text("MINE = 1\n")
     text = f"import digitmill, {name}\nassert {name}.MINE\nprint(digitmill.__version__)\ndigitmill.UsageError"
     done = script(tmp_path, text)
@@ -75,6 +75,6 @@ def test_the_command_works_in_a_folder_with_a_model_of_its_own(tmp_path: Path, k
 
 
 def test_a_folder_in_the_way_hides_nothing(tmp_path: Path):
-    """A folder `model/` without `__init__.py` is not a package that Python prefers to ours."""
+    """A folder `model/` without `__init__.py` beside a script does not hide our package."""
     (tmp_path / "model").mkdir()
     assert script(tmp_path, "import digitmill\ndigitmill.UsageError").returncode == 0

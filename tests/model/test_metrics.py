@@ -37,7 +37,7 @@ def test_no_labels_no_accuracy():
 
 
 def test_scores_by_hand():
-    """Three ones and two sevens, of which a one is read as 7 and a seven failed, give these scores."""
+    """The scores of three ones and two sevens are right, if a one is read as 7 and a seven failed."""
     labels, digits = np.array([1, 1, 1, 7, 7]), np.array([1, 1, 7, 7, NONE])
     scores = metrics.per_class(labels, digits)
     assert astuple(scores[1]) == pytest.approx((1, 2 / 3, 4 / 5, 3))
@@ -63,7 +63,7 @@ def test_scores_are_what_counting_gives(columns):
 
 @given(pairs(minimum=NONE))
 def test_confusion_and_accuracy_tell_the_same(columns):
-    """The diagonal holds the correct predictions. Rows and failed images together hold each labelled image."""
+    """The diagonal counts the correct predictions. The matrix and the failed images add up to all labelled images."""
     labels, digits = columns
     matrix = metrics.confusion(labels, digits)
     scores = metrics.per_class(labels, digits)

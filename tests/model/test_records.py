@@ -1,4 +1,4 @@
-"""Records come back as they were, and whatever is not such a record is refused with the place of the fault."""
+"""Records are read back as they were written. Anything else is refused, and the message names the place."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ FORMAT = 3
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A record inside of a record."""
+    """A record inside a record."""
 
     name: str
     share: float | None = None
@@ -44,7 +44,7 @@ class Packed:
     failures: dict[int, tuple[str, str]]
 
 
-# As `os.fsdecode` gives it: any text, and any bytes that are not UTF-8.
+# Text as `os.fsdecode` returns it: any characters, and any bytes that are not UTF-8.
 texts = st.one_of(st.text(), st.binary().map(lambda data: data.decode("utf-8", "surrogateescape")))
 parts = st.builds(Part, texts, st.none() | st.floats(allow_nan=False, allow_infinity=False))
 wholes = st.builds(
@@ -76,7 +76,7 @@ PLAIN: dict[str, Any] = {
 
 @given(wholes)
 def test_a_record_comes_back_from_json_as_it_was(whole: Whole) -> None:
-    """Down to the types of its parts, and with text that is not UTF-8."""
+    """A record is read back from JSON equal, with the types of its parts, even if its text is not UTF-8."""
     text = to_json(whole, format=FORMAT)
     assert text.isascii()
     back = from_json(Whole, text, format=FORMAT)
@@ -88,7 +88,7 @@ def test_a_record_comes_back_from_json_as_it_was(whole: Whole) -> None:
 
 @given(packed)
 def test_a_record_comes_back_from_msgpack_as_it_was(record: Packed) -> None:
-    """Bytes, keys that are numbers, pairs, and text that is not UTF-8."""
+    """A record with bytes, numbers as keys, pairs and text that is not UTF-8 is read back from msgpack equal."""
     assert from_msgpack(Packed, to_msgpack(as_plain(record), version=FORMAT), version=FORMAT) == record
 
 
@@ -119,28 +119,28 @@ def test_other_versions_may_know_more_or_fewer_fields() -> None:
     ],
 )
 def test_a_value_of_another_type_is_refused_with_its_place(wrong: dict[str, Any], place: str) -> None:
-    """A truth value is not a number here, although Python takes it for one; a whole number may stand for a fraction."""
+    """A value of another type is refused with its place. A bool does not count as an int, as it does in Python."""
     with pytest.raises(Damaged, match=place):
         from_plain(Whole, PLAIN | wrong)
 
 
 @pytest.mark.parametrize("missing", ["number", "flag", "parts", "counts", "pair", "anything"])
 def test_a_missing_field_without_a_default_is_named(missing: str) -> None:
-    """The message says which."""
+    """A missing field without a default is refused, and the message names the field."""
     with pytest.raises(Damaged, match=f"missing required field `{missing}`"):
         from_plain(Whole, {name: value for name, value in PLAIN.items() if name != missing})
 
 
 @pytest.mark.parametrize("wrong", [[], ["a"], ["a", "b", "c"], ["a", 1], "ab"])
 def test_a_pair_has_two_texts(wrong: object) -> None:
-    """Neither more nor fewer, nor anything else."""
+    """A pair of texts is refused if it has fewer or more items, an item that is not text, or is not a list."""
     with pytest.raises(Damaged, match="failures"):
         from_plain(Packed, {"data": b"", "names": [], "failures": {1: wrong}})
 
 
 @pytest.mark.parametrize("number", [FORMAT + 1, "3", True, None, 3.0, [[[[]]]]])
 def test_another_format_is_told_from_damage(number: object) -> None:
-    """Also where nothing else in the record is as it should be."""
+    """Another format raises OtherFormat, even if the rest of the record is wrong."""
     with pytest.raises(OtherFormat):
         from_json(Whole, to_json({"format": number}), format=FORMAT)
     with pytest.raises(OtherFormat):
@@ -149,13 +149,13 @@ def test_another_format_is_told_from_damage(number: object) -> None:
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "{}", "1", "[" * 100_000, "9" * 5000, b"\xff\xfe", b"\x00"])
 def test_anything_but_json_of_a_record_is_refused(text: str | bytes) -> None:
-    """With the same exception, whatever it is."""
+    """Anything but the JSON of a record raises Damaged."""
     with pytest.raises(Damaged):
         from_json(Whole, text, format=FORMAT)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_json_cannot_express_is_not_written(value: float) -> None:
-    """Other programs could not read it."""
+    """NaN and infinity are not written as JSON, because other programs could not read them."""
     with pytest.raises(ValueError, match="JSON"):
         to_json(Part("a", value))

@@ -1,4 +1,4 @@
-"""Degradations change training images, and leave the digits legible."""
+"""Degradations change training images, and leave the digits visible."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from model.data.digits import Dataset
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_each_kind_degrades_every_image_and_destroys_none(kind: Degradation, samples: Dataset):
-    """Each kind changes its images, by the random state alone, and leaves the digits visible."""
+    """Each kind changes most images and leaves the digits visible. The same random state gives the same images."""
     images = samples.train.images[:60]
     first, again = (kind(images.copy(), np.random.default_rng(1)) for _ in range(2))
     assert np.array_equal(first, again)
@@ -34,7 +34,7 @@ def test_a_share_of_the_images_is_degraded(samples: Dataset):
 
 
 def test_every_kind_is_used():
-    """Each public function of the module is one of its kinds, so that none is written and then forgotten."""
+    """Each public function of the module but `degrade` is one of its kinds, so that no kind is forgotten."""
     written = {
         value
         for name, value in vars(degradation).items()

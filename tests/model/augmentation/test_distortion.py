@@ -12,7 +12,7 @@ NOTHING = Augmentation(rotation=0, scale=0, shear=0, shift=0, elastic=0, thickne
 
 
 def test_the_same_state_gives_the_same_images(samples: Dataset):
-    """Distortion is a function of images, limits and random state, and of nothing else."""
+    """The same random state distorts images in the same way, and another state in another way."""
     images = samples.train.images[:50]
     first, again, other = (distort(images, Augmentation(), np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
@@ -50,7 +50,7 @@ def test_shifts_keep_their_limit():
 
 
 def test_strokes_grow_and_shrink_about_their_place():
-    """A change of thickness makes strokes bolder or finer by up to a pixel on each side, and moves none."""
+    """With a limit of 1, strokes become up to a pixel thicker or thinner on each side, and none moves."""
     bar = np.zeros((300, 28, 28), np.uint8)
     bar[:, 4:24, 12:16] = 255
     changed = distort(bar, dataclasses.replace(NOTHING, thickness=1), np.random.default_rng(1))
@@ -61,12 +61,12 @@ def test_strokes_grow_and_shrink_about_their_place():
 
 
 def test_elastic_displacements_have_their_size():
-    """Elastic displacements have a deviation of half to the whole of their limit."""
+    """The deviation of elastic displacements is between half of their limit and the limit."""
     dot = np.zeros((400, 28, 28), np.uint8)
     dot[:, 13:15, 13:15] = 255
     spreads = []
-    for most in (0.5, 2.0):
-        moved = distort(dot, dataclasses.replace(NOTHING, elastic=most), np.random.default_rng(1))
+    for limit in (0.5, 2.0):
+        moved = distort(dot, dataclasses.replace(NOTHING, elastic=limit), np.random.default_rng(1))
         spreads.append(np.std([np.average(np.arange(28), weights=image.sum(axis=0)) for image in moved]))
     assert 0.5 * 0.5 < spreads[0] < 0.5
     assert 2 * 0.5 < spreads[1] < 2

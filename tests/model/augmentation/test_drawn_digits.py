@@ -17,7 +17,7 @@ ALL = [(digit, name) for digit, styles in STYLES.items() for name in styles]
 @given(count=st.integers(0, 60), seed=st.integers(0, 2**32))
 @settings(max_examples=40, deadline=None)
 def test_any_number_can_be_drawn(count: int, seed: int):
-    """Drawing gives as many images and labels as asked for, as a function of count and random state alone."""
+    """Drawing gives the requested number of images and labels. The same state gives the same images."""
     images, labels = drawn_digits.draw(count, np.random.default_rng(seed))
     assert images.dtype == labels.dtype == np.uint8
     assert images.shape == (count, SIDE, SIDE)
@@ -26,8 +26,8 @@ def test_any_number_can_be_drawn(count: int, seed: int):
     assert np.array_equal(drawn_digits.draw(count, np.random.default_rng(seed))[0], images)
 
 
-def test_every_digit_is_drawn_about_as_often():
-    """Each digit is a tenth of the images, and their order is random."""
+def test_every_digit_is_drawn_about_equally_often():
+    """Each digit is about a tenth of the images, and their order is random."""
     _, labels = drawn_digits.draw(5000, np.random.default_rng(1))
     assert np.bincount(labels, minlength=10) == pytest.approx(500, rel=0.2)
     assert (np.diff(labels.astype(int)) == 0).mean() < 0.2
@@ -46,7 +46,7 @@ def test_drawn_digits_have_mnists_size_and_position():
 
 @pytest.mark.parametrize(("digit", "name"), ALL, ids=[f"{digit}-{name}" for digit, name in ALL])
 def test_each_style_reads_as_its_digit(digit: int, name: str, baseline: Classifier):
-    """The baseline reads seven in ten or more of each style as the digit that it is."""
+    """The baseline reads at least seven in ten images of each style as the style's digit."""
     images = drawn_digits.draw_style(STYLES[digit][name], 200, np.random.default_rng(3))
     assert np.mean(baseline.classify(images).digits == digit) >= 0.7
 

@@ -14,7 +14,7 @@ from model.images.normalise import BOX, SIDE
 
 
 def test_the_same_state_gives_the_same_images(samples: Dataset):
-    """Drawing is a function of count, random state and digits, and of nothing else."""
+    """The same random state gives the same images, and another state gives other images."""
     first, again, other = (outliers.draw(300, np.random.default_rng(seed), samples.train.images) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -23,7 +23,7 @@ def test_the_same_state_gives_the_same_images(samples: Dataset):
 @given(count=st.integers(0, 40), seed=st.integers(0, 2**32), with_digits=st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_any_number_can_be_drawn(samples: Dataset, count: int, seed: int, with_digits: bool):
-    """Drawing gives as many images as asked for, each with ink that stands out from its paper."""
+    """Drawing gives the requested number of images, each with ink that stands out from its paper."""
     digits = samples.train.images if with_digits else None
     images = outliers.draw(count, np.random.default_rng(seed), digits)
     assert images.dtype == np.uint8
@@ -32,7 +32,7 @@ def test_any_number_can_be_drawn(samples: Dataset, count: int, seed: int, with_d
 
 
 def test_outliers_have_the_size_and_position_of_mnists_digits():
-    """All but textures fill the 20-pixel box, with the centre of mass as near the middle as the margin allows."""
+    """Over nine in ten fill the 20-pixel box and are centred by mass, as far as the margin allows. Textures do not."""
     images = outliers.draw(1000, np.random.default_rng(1))
     rows, columns = np.arange(SIDE)[:, np.newaxis] + 0.5, np.arange(SIDE) + 0.5
     placed = 0
@@ -65,7 +65,7 @@ def test_digits_side_by_side_fill_the_width(samples: Dataset):
 
 @pytest.mark.parametrize("table", ["letters", "signs"])
 def test_every_glyph_has_a_stroke(table: str):
-    """Every glyph has a first stroke, points near the unit square, and no stroke that exists in part."""
+    """Every glyph has a first stroke and points near the unit square, and each of its strokes is complete or absent."""
     strokes = glyphs.strokes(table)
     assert strokes.shape == (len(strokes), glyphs.STROKES, glyphs.POINTS, 2)
     assert not np.isnan(strokes[:, 0]).any()

@@ -1,4 +1,4 @@
-"""The page of a card contains what the card contains."""
+"""The page of a card shows what the card contains."""
 
 import dataclasses
 import re
@@ -40,7 +40,7 @@ def row(text: str, name: str) -> list[str]:
 
 
 def test_it_contains_the_figures_of_the_card(full):
-    """The page has each figure in its place, rounded, and the means over corruptions and seeds."""
+    """The page shows each figure in its place, rounded, and the means over corruptions and seeds."""
     text = page(full)
     assert f"{100 * full.test.int8.accuracy:.2f} % of 10,000 test images (mnist)" in text
     assert "225,034 parameters and takes 235,048 bytes" in text
@@ -79,7 +79,7 @@ def test_missing_fields_are_left_out():
 
 
 def test_the_time_of_a_resumed_training_is_that_of_its_epochs(full):
-    """If the whole time is unknown, the page adds up the epochs, and says that teacher networks took more."""
+    """If the total time is unknown, the page adds up the epochs, and says that teacher networks took more time."""
     epochs = [dataclasses.replace(full.epochs[0], seconds=30.0), dataclasses.replace(full.epochs[1], seconds=60.0)]
     alone = dataclasses.replace(full, training_seconds=None, epochs=epochs, recipe={"teachers": 0})
     assert row(page(alone), "time") == ["1.5 minutes"]
@@ -110,7 +110,7 @@ def test_no_name_breaks_a_table(full):
 
 
 def test_the_page_stands_beside_the_card(full, tmp_path: Path):
-    """`write_card` writes card and page. The page made from the card that is read back is the same."""
+    """`write_card` writes card and page. The card that is read back gives the same page."""
     write_card(full, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [CARD, PAGE]
     assert (tmp_path / PAGE).read_text(encoding="utf-8") == page(Card.read(tmp_path)) == page(full)

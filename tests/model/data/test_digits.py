@@ -1,4 +1,4 @@
-"""Labelled images are checked, and some are held out by their hash."""
+"""`Digits` refuses anything but labelled images, and an image's own hash decides whether it is held out."""
 
 import numpy as np
 import pytest

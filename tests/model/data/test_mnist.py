@@ -1,4 +1,4 @@
-"""MNIST is found in folders, in caches and on servers, and checked to be MNIST."""
+"""MNIST is found in folders, in caches and on servers, and checksums prove that it is MNIST."""
 
 import contextlib
 import functools
@@ -64,7 +64,7 @@ def test_idx_round_trip(array):
 
 @given(st.binary(max_size=40))
 def test_idx_never_fails_otherwise(content):
-    """Random bytes are refused with a DataError, or are the encoding of what is decoded from them."""
+    """Random bytes raise a DataError and nothing else, or encode exactly what is decoded from them."""
     with contextlib.suppress(DataError):
         assert idx.dump(idx.parse(content, (2, 3))) == content
 
@@ -137,7 +137,7 @@ def test_one_altered_pixel_is_refused(mnist: Dataset, npz: Path):
 
 
 def test_test_images_alone(mnist: Dataset, mnist_folder: Path, tmp_path: Path):
-    """`load_test` works if the files of the training images are spoilt, and `load` refuses them."""
+    """If the files of the training images are spoilt, `load_test` still works, and `load` refuses them."""
     for path in mnist_folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes() if path.name.startswith("t10k") else b"spoilt")
     assert np.array_equal(load_test(tmp_path).images, mnist.test.images)

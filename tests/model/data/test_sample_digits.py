@@ -10,12 +10,12 @@ from model.inference.classifier import Classifier
 
 
 def test_they_never_change(samples: Dataset):
-    """Pixels, labels and order are, bit for bit, those that version 0.1.0 made of scikit-learn's `load_digits`."""
+    """Pixels, labels and order are exactly those that version 0.1.0 made from scikit-learn's `load_digits`."""
     assert sha256(samples.train, samples.test) == "1b12407cf520b487c42b02d4e252ae97883890ee53c8fe465985c60d99a6929a"
 
 
 def test_split(samples: Dataset):
-    """Of the 1,797 digits 1,437 are for training and 360 for testing. Both have all ten digits."""
+    """Of the 1,797 digits, 1,437 are for training and 360 for testing. Both parts have all ten digits."""
     assert (len(samples.train), len(samples.test)) == (1437, 360)
     assert set(samples.train.labels) == set(samples.test.labels) == set(range(10))
 

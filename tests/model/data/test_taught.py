@@ -1,4 +1,4 @@
-"""The folder of taught images holds each image once, under its last label, and holds a share out of training."""
+"""The folder of taught images keeps each image once, under its last label, and holds a share out of training."""
 
 import time
 
@@ -34,7 +34,7 @@ def test_an_image_is_kept_once_and_under_its_last_label(folder, samples):
 
 
 def test_a_file_holds_the_users_name(folder, samples):
-    """The file keeps the user's name for the image and the time. The name of a removed file is empty."""
+    """The file keeps the user's name for the image, and the time. If the file is gone, the name is empty."""
     for name, kept in (("scans/7 a.png", "scans/7 a.png"), ("caf\udce9.png", "caf\\udce9.png"), ("", "")):
         folder.store(samples.train.images[0], 3, name)
         [taught] = folder.list()
@@ -59,7 +59,7 @@ def test_its_state_changes_with_its_images(folder, samples):
 
 
 def test_about_a_fifth_is_held_out(folder, samples):
-    """Each image is either trained on or held out. Images that are held out stay so when others are added."""
+    """About a fifth of the images is held out, and the others are for training. Adding images moves none of them."""
     few = samples.train[:200]
     for image, label in zip(few.images[:100], few.labels[:100], strict=True):
         folder.store(image, int(label))
@@ -94,7 +94,7 @@ def test_other_files_are_skipped(folder, samples):
 
 
 def test_few_taught_images_count_beside_many(samples):
-    """Taught images are repeated until they are a tenth, at most 25 times. Without any, the data stay as they are."""
+    """Taught images are repeated until they are a tenth of all, at most 25 times. Without any, nothing changes."""
     many = Digits(np.resize(samples.train.images, (20_000, 28, 28)), np.resize(samples.train.labels, 20_000))
     assert mixed(many, many[:0]) is many
     for count, repeats in ((10, MAX_REPEATS), (200, 11), (1000, 2), (20_000, 1)):

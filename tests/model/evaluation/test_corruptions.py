@@ -41,7 +41,7 @@ def centres_of_mass(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("name", ["rotation", "scale", "shear"])
 def test_geometry_keeps_the_centre(name: str):
-    """A dot in the centre changes its shape under rotation, scale and shear, but not its place."""
+    """Rotation, scale and shear change the shape of a dot in the centre, but not its place."""
     dots = np.zeros((200, 28, 28), np.uint8)
     dots[:, 12:16, 12:16] = 255
     changed = corrupted(name, dots)

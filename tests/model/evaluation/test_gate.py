@@ -18,7 +18,7 @@ TRUE = Score.of(5000, 5000)
 
 
 def assessed(correct, taught=None, *, version="v"):
-    """Return figures of a model that reads so many of 5,000 validation images, and of 50 taught ones, correctly."""
+    """Return figures of a model that reads `correct` of 5,000 validation images and `taught` of 50 taught images."""
     scores = None if taught is None else Score.of(taught, 50)
     return ModelAssessment(version, Score.of(correct, 5000), scores, [1.0] * 10, 1, 1.0)
 
@@ -36,7 +36,7 @@ def assessed(correct, taught=None, *, version="v"):
     ],
 )
 def test_a_candidate_passes_within_the_margins(candidate, live, passed):
-    """The margins are 0.1 % of the validation images, and 2 % of the taught ones but at least one of them."""
+    """A candidate passes within 0.1 % of the validation images, and within 2 % of the taught images or one of them."""
     decision = decide(candidate, live, TRUE, MIN_AGREEMENT)
     assert decision.passed is passed
     assert decision.reason.startswith("Passed" if passed else "Refused")
@@ -66,7 +66,7 @@ def test_a_model_is_measured_on_the_given_images(samples):
 
 
 def test_a_candidate_of_spoiled_labels_is_refused(samples, tmp_path):
-    """A network that learnt each digit under the next one's label is accurate by its own data. The gate refuses it."""
+    """The gate refuses a network that learnt each digit under the next label, though it is accurate on its own data."""
     spoiled = Digits(samples.train.images, (samples.train.labels + 1) % 10)
     recipe = replace(Recipe.small(), epochs=8)
     trained = train(Dataset("spoiled", spoiled, samples.test), recipe, tmp_path)

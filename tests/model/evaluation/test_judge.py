@@ -28,7 +28,7 @@ def copy(trained: tuple[Path, Card], tmp_path: Path) -> Path:
 
 
 def test_a_new_card_is_complete(trained, samples: Dataset):
-    """Training writes a page beside the card. The card has all parts, and the robustness of the exported model."""
+    """Training writes a page and a complete card. The robustness on the card is that of the exported model."""
     folder, card = trained
     assert (folder / PAGE).read_text(encoding="utf-8").startswith(f"# Model `{card.version}`")
     assert card.size == (225_034, len((folder / MODEL).read_bytes()))
@@ -72,7 +72,7 @@ def test_judging_again_finds_the_same(copy: Path, trained, samples: Dataset):
 
 
 def test_other_seeds_go_on_the_card(copy: Path, trained, samples: Dataset, tmp_path: Path):
-    """Models that differ only in the seed are listed by seed, with this one. The list stays when it is judged again."""
+    """The card lists this model and others that differ only in the seed, by seed. Judging again keeps the list."""
     others = []
     for seed in (7, 3):
         others.append(tmp_path / str(seed))

@@ -1,4 +1,4 @@
-"""Robustness is measured repeatably, on images and on files."""
+"""Robustness is reproducible, on images and on files."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ def test_refused_images_are_wrong(baseline: Classifier):
     assert scores["jpeg"].correct == scores["brightness"].correct == 0
 
 
-def test_some_are_chosen_from_all_over(samples: Dataset):
+def test_some_are_chosen_evenly(samples: Dataset):
     """`evenly` takes every fourth of 360 images for a limit of 100, and all images for a limit that is high enough."""
     assert len(evenly(samples.test, len(samples.test))) == len(evenly(samples.test, 10**6)) == len(samples.test)
     assert np.array_equal(evenly(samples.test, 100).images, samples.test.images[::4])

@@ -24,7 +24,7 @@ def drawing(
 ) -> NDArray[np.uint8]:
     """Draw a digit on paper, uint8 (height, width).
 
-    No symmetry maps it onto itself, so that tests can see its orientation.
+    The digit has no symmetry, so that tests can see its orientation.
 
     Args:
         height: Height of the image in pixels.

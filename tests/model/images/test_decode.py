@@ -1,4 +1,4 @@
-"""Decoding makes any image file grey, upright and small, and refuses everything else with a code of its own."""
+"""Decoding makes any image file grey, upright and small, and refuses everything else with a code."""
 
 import contextlib
 import itertools
@@ -163,7 +163,7 @@ def test_a_transparent_palette_entry_counts_as_transparent():
     [((255, 240, 60), (255, 255, 255)), ((200, 60, 60), (60, 128, 60)), ((60, 90, 200), (150, 60, 60))],
 )
 def test_colour_carries_the_drawing_where_lightness_does_not(ink, paper):
-    """Yellow ink on white, and ink as light as its paper, differ from the paper by far more than noise."""
+    """Yellow ink on white, and ink that is as light as its paper, differ clearly from the paper in grey."""
     share = (255 - GREY[..., np.newaxis]) / 255
     grey = decode(encoded(np.rint(share * ink + (1 - share) * paper).astype(np.uint8)))
     assert abs(shares_ink(grey, GREY)) > 0.97
@@ -171,7 +171,7 @@ def test_colour_carries_the_drawing_where_lightness_does_not(ink, paper):
 
 
 def test_large_images_are_reduced():
-    """The decoded image has a bounded size, however large the file is, and shows the same drawing."""
+    """A large image is reduced to a bounded size, and shows the same drawing."""
     large = drawing(3000, 2250)
     for data in (encoded(large, "JPEG"), encoded(large), encoded(Image.fromarray(large).convert("P"))):
         grey = decode(data)
@@ -244,7 +244,7 @@ def _tiff(pages: int, *, reduced: bool = False) -> bytes:
 
 
 def test_no_bytes_are_empty():
-    """An empty file has a code of its own."""
+    """An empty file is refused as EMPTY."""
     assert code_of(b"") is FailureCode.EMPTY
 
 
@@ -271,7 +271,7 @@ def test_other_files_are_refused_as_not_an_image(data):
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_cut_in_half_is_broken(name):
-    """No format is shown as far as it goes, because half a digit may look like another digit."""
+    """A file cut in half is refused in every format, because half a digit may look like another digit."""
     assert code_of(FILES[name][: len(FILES[name]) // 2]) is FailureCode.BROKEN
 
 
@@ -364,7 +364,7 @@ def test_a_time_limit_is_not_taken_for_a_broken_image():
 
 
 def test_no_format_waits_for_its_plugin(tmp_path):
-    """The first image of each format imports next to nothing, because the module has imported what decoding needs."""
+    """Decoding the first image of a format imports next to nothing, because the module has imported the plugins."""
     for number, data in enumerate(FILES.values()):
         (tmp_path / f"{number:02}").write_bytes(data)
     program = (
@@ -377,4 +377,4 @@ def test_no_format_waits_for_its_plugin(tmp_path):
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
     imported = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    assert set(imported) <= {"PIL.PpmImagePlugin"}  # Pillow's own start; a millisecond
+    assert set(imported) <= {"PIL.PpmImagePlugin"}  # Pillow imports it when it starts, in a millisecond

@@ -1,4 +1,4 @@
-"""Reducing to grey keeps ink and paper apart, whichever of lightness, colour and opacity tells them apart."""
+"""Grey tells ink from paper, whether they differ in lightness, in colour or in opacity."""
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ def drawn(ink, paper):
 @QUICK
 @given(values=arrays.arrays(np.float32, (5, 7), elements=st.floats(width=32, allow_nan=True, allow_infinity=True)))
 def test_any_values_become_eight_bits_in_their_order(values):
-    """Any values become uint8 of the same shape, and the greater of two finite values never gets the darker grey."""
+    """Any values become uint8 of the same shape, and a greater finite value never gets a darker grey."""
     grey = to_eight_bits(values)
     assert grey.dtype == np.uint8
     assert grey.shape == values.shape
@@ -39,7 +39,7 @@ def test_any_values_become_eight_bits_in_their_order(values):
 @QUICK
 @given(image=arrays.arrays(np.uint8, (4, 6), elements=st.integers(2, 255)))
 def test_values_of_eight_bits_stay(image):
-    """Values of up to 255 are eight bits already, and keep their levels, though the image may not reach white."""
+    """Values of up to 255 have eight bits already and keep their levels, even if the image has no white."""
     assert np.array_equal(to_eight_bits(image.astype(np.float32)), image)
 
 
@@ -77,7 +77,7 @@ def test_lightness_is_kept_where_it_serves():
 @QUICK
 @given(ink=COLOURS, paper=COLOURS)
 def test_ink_and_paper_of_any_two_colours_differ_in_grey(ink, paper):
-    """Whichever two colours ink and paper have, if they differ well, grey shows the figure with fair contrast.
+    """Whichever two colours ink and paper have, grey shows the figure with fair contrast, if the colours differ enough.
 
     If one of them is clearly lighter, it stays the lighter one.
     """
@@ -149,7 +149,7 @@ def test_ink_of_several_colours_gets_a_ground_that_contrasts(low, ground):
 @QUICK
 @given(colour=arrays.arrays(np.uint8, (6, 6, 3)))
 def test_an_invisible_image_is_blank(colour):
-    """A fully transparent image is refused as blank, whatever colours it hides, with what to do."""
+    """A fully transparent image is refused as blank, whatever colours it hides, and the message names the remedy."""
     with pytest.raises(ImageError, match=r"fully transparent\. .*\.$") as caught:
         to_grey(np.dstack([colour, np.zeros((6, 6), np.uint8)]))
     assert caught.value.code is FailureCode.BLANK

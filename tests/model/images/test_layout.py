@@ -1,4 +1,4 @@
-"""The layout of a picture: which strokes are the digit's, and what is table, frame, line or speck."""
+"""The layout tells which strokes are the digit's, and what is table, frame, line or speck."""
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ def strokes_of(height=120, width=100, **options):
 
 
 def put(mask, height, width, top, left):
-    """Return a mask of this height and width with another one in it, which may be cut off."""
+    """Return a mask of this height and width with another mask in it. The page may cut that off."""
     page = np.zeros((height, width), np.uint8)
     cut = page[top : top + mask.shape[0], left : left + mask.shape[1]]
     cut |= mask[: cut.shape[0], : cut.shape[1]]
@@ -45,7 +45,7 @@ def on_table(sheet, table, top=60, bottom=60, left=60, right=60):
     ).filter(np.any)
 )
 def test_the_digit_is_a_part_of_the_strokes_and_never_empty(mask):
-    """Of any strokes some are the digit's, and the digit has no pixel that the strokes have not."""
+    """Any strokes have a digit, and each of its pixels belongs to the strokes."""
     digit = find_digit(mask)
     assert digit.shape == mask.shape
     assert digit.dtype == np.uint8
@@ -63,7 +63,7 @@ def test_the_digit_is_a_part_of_the_strokes_and_never_empty(mask):
     turn=st.integers(0, 3),
 )
 def test_a_digit_alone_is_kept_whole_wherever_it_is(line, stroke, top, left, turn):
-    """A digit alone is all strokes, anywhere on the page, and turned by any right angle."""
+    """If a digit is alone, all its strokes are kept, wherever it is on the page and at any right angle."""
     page = np.rot90(put(strokes_of(line=line, stroke=stroke), 220, 200, top, left), turn).copy()
     assert np.array_equal(find_digit(page), page)
 
@@ -71,7 +71,7 @@ def test_a_digit_alone_is_kept_whole_wherever_it_is(line, stroke, top, left, tur
 @QUICK
 @given(seed=st.integers(0, 1000), line=st.sampled_from([FIVE, SEVEN]))
 def test_specks_are_left_out_and_the_digit_is_found_again_in_itself(seed, line):
-    """Specks anywhere around a digit go. A second search finds the same digit."""
+    """Specks anywhere around a digit are left out. A second search finds the same digit."""
     digit = put(strokes_of(line=line), 220, 200, 50, 50)
     page = digit.copy()
     far = cv2.dilate(digit, np.ones((5, 5), np.uint8)) == 0
@@ -105,7 +105,7 @@ def test_a_chain_of_pieces_belongs_together():
 
 
 def test_the_place_where_a_digit_was_seen_decides():
-    """Of two digits the one that was seen before is found, though the other is larger; without a place, the larger."""
+    """The digit that was seen before is found, even if another is larger. Without a place, the larger is found."""
     page = put(strokes_of(60, 50), 200, 300, 70, 20) | put(strokes_of(160, 130), 200, 300, 20, 150)
     near = np.zeros_like(page)
     near[60:140, 10:80] = 255
@@ -117,7 +117,7 @@ def test_the_place_where_a_digit_was_seen_decides():
 
 @pytest.mark.parametrize("turn", range(4))
 def test_a_line_from_border_to_border_goes_and_the_digit_keeps_its_crossing(turn):
-    """A thin line right across goes, also through the digit, and the digit keeps nearly all pixels of its own."""
+    """A thin line across the image is removed, even if it crosses the digit, which keeps nearly all its pixels."""
     digit = put(strokes_of(line=FIVE), 160, 160, 20, 30)
     lined = np.rot90(digit, turn).copy()
     lined[90:93] = 255
@@ -135,7 +135,7 @@ def test_a_slash_alone_is_a_digit_and_not_a_line():
 
 @pytest.mark.parametrize("touches", [False, True])
 def test_a_printed_box_goes(touches):
-    """A box around a digit goes. A digit that touches it keeps all but what lies within the box's lines."""
+    """A box around a digit is removed. A digit that touches the box loses only what lies within its lines."""
     digit = put(strokes_of(line=FIVE), 160, 160, 20, 30)
     boxed = digit.copy()
     bottom = 119 if touches else 150
@@ -159,7 +159,7 @@ def test_an_angular_zero_is_not_a_box():
 
 @pytest.mark.parametrize("side", range(4))
 def test_the_rest_of_a_form_at_one_side_goes(side):
-    """A bar along one side of the image, which is all that shows of a form or a table, goes."""
+    """A bar along one side of the image, as the rest of a form or a table, is removed."""
     digit = put(strokes_of(90, 80), 140, 140, 28, 32)
     framed = np.rot90(digit, side).copy()
     framed[:5] = 255
@@ -169,7 +169,7 @@ def test_the_rest_of_a_form_at_one_side_goes(side):
 
 @pytest.mark.parametrize("side", range(4))
 def test_strokes_of_a_neighbour_at_the_border_go(side):
-    """What the border cuts off goes if the digit itself is whole."""
+    """What the border cuts off is removed if the digit itself is whole."""
     digit = put(strokes_of(90, 80), 140, 140, 28, 32)
     page = np.rot90(digit, side).copy()
     cv2.circle(page, (70, -30), 48, 255, 6)
@@ -193,7 +193,7 @@ def test_a_sliver_stays_only_at_the_side_that_cuts_off_the_digit(left, stays):
 
 @pytest.mark.parametrize(("paper", "table"), [(220, 60), (60, 220), (200, 120)])
 def test_a_sheet_on_a_table_is_found(paper, table):
-    """The mask covers the sheet but for its edge, ink included, and nothing of the table, whichever is lighter."""
+    """The mask covers the sheet with its ink, but without its edge, and no part of the table, whichever is lighter."""
     sheet = drawing(240, 200, line=FIVE, ink=table - 20 if paper > table else 250, paper=paper)
     mask = find_sheet(on_table(sheet, table))
     assert mask is not None
@@ -207,7 +207,7 @@ def test_a_sheet_on_a_table_is_found(paper, table):
 @QUICK
 @given(turn=st.floats(-40, 40), shift=st.integers(-25, 25))
 def test_a_sheet_is_found_at_any_angle(turn, shift):
-    """The mask of a turned and shifted sheet covers all of it but its edge, and nothing of the table."""
+    """The mask of a turned and shifted sheet covers all of it except its edge, and no part of the table."""
     matrix = cv2.getRotationMatrix2D((200, 200), turn, 1)
     matrix[:, 2] += shift
     page = on_table(drawing(200, 180, line=FIVE, paper=220), 60, 100, 100, 110, 110)

@@ -1,4 +1,4 @@
-"""Normalisation brings images of any size and kind to MNIST's conventions, and leaves those that follow them."""
+"""Normalisation brings images of any size and kind to MNIST's conventions, and keeps images that follow them."""
 
 import contextlib
 
@@ -16,9 +16,9 @@ from tests.model.images.drawings import FIVE, SEVEN, drawing, shares_ink
 
 
 def difference(image: MatLike, other: MatLike) -> float:
-    """Return the mean absolute difference per pixel, of 255, at the best of nine places, 0 or 1 pixel apart.
+    """Return the mean absolute difference of two images, 0 to 255, at the best of nine shifts by up to one pixel.
 
-    A centre of mass may be rounded either way.
+    The shifts allow for a centre of mass that is rounded either way.
     """
     places = [np.roll(image, (down, right), (0, 1)) for down in (-1, 0, 1) for right in (-1, 0, 1)]
     return float(min(np.abs(place.astype(int) - other).mean() for place in places))
@@ -36,7 +36,7 @@ def large(digit: NDArray[np.uint8], times: int = 8) -> NDArray[np.uint8]:
 
 
 def test_mnist_comes_through_unchanged(mnist):
-    """MNIST's 10,000 test images and a sample of the others come out byte by byte as they went in."""
+    """MNIST's 10,000 test images and a sample of the training images come out unchanged."""
     for image in np.concatenate([mnist.test.images, mnist.train.images[::20]]):
         assert np.array_equal(normalise(image), image)
 
@@ -70,7 +70,7 @@ def test_every_size_becomes_mnists(size, line):
 
 
 def test_a_drawing_comes_back_as_the_digit_it_shows(digits):
-    """Enlarged digits of MNIST become nearly themselves again, apart from the width of their strokes."""
+    """Enlarged digits of MNIST become nearly the same digits again."""
     differences = [difference(normalise(large(digit)), digit) for digit in digits]
     assert np.mean(differences) < 8
     assert max(differences) < 20
@@ -229,7 +229,7 @@ def read_alone(digits, baseline) -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_what_is_not_the_digit_is_left_out(digits, baseline, read_alone, scene):
-    """Nearly all digits are read as on clean paper in each scene that people photograph."""
+    """In each scene, the baseline reads at least 94 % of the digits as on clean paper."""
     images = np.stack([normalise(SCENES[scene](on_paper(digit))) for digit in digits])
     assert (baseline.classify(images).digits == read_alone).mean() >= 0.94
 
@@ -242,14 +242,14 @@ def test_hairlines_and_markers_come_near_mnists_strokes(stroke):
 
 
 def test_paper_between_thick_strokes_is_not_a_sheet():
-    """A marker's seven as large as its image keeps both strokes, though they frame a patch of paper with the border."""
+    """A seven that fills its image keeps both strokes, although they and the border enclose a patch of paper."""
     seven = drawing(240, 260, stroke=0.15, line=((0.08, 0.09), (0.92, 0.09), (0.85, 0.93)), ink=40, paper=220)
     on_more_paper = with_margin(seven, 90, 220)
     assert shares_ink(normalise(noisy(seven[10:-10, 10:-10], 2)), normalise(on_more_paper)) > 0.9
 
 
 def test_lines_of_one_pixel_are_thickened_at_mnists_size_too():
-    """A line one pixel wide becomes as wide as MNIST's strokes, also where its size and position are MNIST's."""
+    """A line one pixel wide becomes wider, even if its size and position are already MNIST's."""
     points = np.array([(8, 4), (20, 4), (8, 23), (20, 23)], np.int32)
     line = cv2.polylines(np.zeros((28, 28), np.uint8), [points], isClosed=False, color=255)
     assert (normalise(line) > 127).sum() > 1.5 * (line > 127).sum()
@@ -290,8 +290,8 @@ def test_a_shadow_that_the_edge_cuts_off_is_not_the_digit():
     assert difference(normalise(noisy(shadow, 2)), normalise(noisy(page, 2))) < 8
 
 
-def test_a_zero_nearly_as_large_as_its_sheet_leaves_the_sheet_a_sheet():
-    """A sheet is found though a zero covers most of it, because the paper inside the zero does not count as ink."""
+def test_a_zero_may_be_nearly_as_large_as_its_sheet():
+    """A sheet is found although a zero covers most of it, because the paper inside the zero does not count as ink."""
     sheet = cv2.ellipse(np.full((300, 300), 220, np.uint8), (150, 150), (120, 130), 0, 0, 360, 40, 14)
     on_table = with_margin(sheet, 70, 90)
     assert difference(normalise(on_table), normalise(sheet)) < 8
@@ -315,7 +315,7 @@ def test_pieces_of_a_broken_stroke_stay_together():
 
 
 def test_a_small_digit_on_a_large_page_keeps_its_detail(digits):
-    """A digit of a sixteenth of the page comes out nearly as if it filled the page."""
+    """A digit with sides a sixteenth of the page's comes out nearly as if it filled the page."""
     for digit in digits[::10]:
         page = np.full((900, 900), 230, np.uint8)
         page[600:656, 300:356] = 230 - (large(digit, 2) * 0.8).astype(np.uint8)
@@ -386,7 +386,7 @@ def test_a_row_of_dots_becomes_an_image_or_is_blank():
 
 @pytest.mark.parametrize("ends", [((0, 9), (27, 15)), ((0, 22), (27, 20)), ((18, 0), (12, 27)), ((24, 0), (27, 27))])
 def test_a_line_from_edge_to_edge_is_left_out_even_through_the_digit(digits, ends):
-    """Most digits come out as they do without the line of a ruler or of a pen that slipped."""
+    """Most digits come out as they do without a line from edge to edge."""
     kept = 0
     start, end = ends
     for digit in digits:

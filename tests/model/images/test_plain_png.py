@@ -67,7 +67,7 @@ NOT_PLAIN = {
 
 @pytest.mark.parametrize("name", NOT_PLAIN)
 def test_what_is_not_plain_is_left_to_pillow(name):
-    """A file that needs more than its pixels to be shown correctly is left to Pillow."""
+    """A file with deep, transparent, oriented, annotated or many pixels, or with frames, is left to Pillow."""
     assert decode_plain_png(NOT_PLAIN[name]) is None
 
 

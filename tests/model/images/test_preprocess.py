@@ -1,4 +1,4 @@
-"""Preprocessing turns any bytes into a 28×28 image, or into an error that says why, and never into anything else."""
+"""Preprocessing turns any bytes into a 28×28 image, or raises an ImageError that says why."""
 
 import contextlib
 import os
@@ -100,8 +100,8 @@ def test_mnist_saved_as_png_arrives_byte_by_byte(mnist):
             assert np.array_equal(preprocess(encoded(picture)), image)
 
 
-def test_the_limits_are_known_to_those_who_read_files():
-    """A file may have 32 MiB, as the documentation says, and a telephone's photograph has few enough pixels."""
+def test_the_limits_are_those_of_the_documentation():
+    """A file may have up to 32 MiB, as the documentation says, and a photograph 48 megapixels."""
     assert MAX_BYTES == 32 * 2**20
     assert MAX_PIXELS >= 48_000_000
 

@@ -1,4 +1,4 @@
-"""The tools for grey images and masks keep their promises on any image."""
+"""The tools for grey images and masks do what they promise, on any image."""
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ MASKS = arrays.arrays(np.uint8, SHAPES, elements=st.sampled_from([0, 255]))
 @QUICK
 @given(image=IMAGES, longest=st.integers(1, 50))
 def test_shrink_keeps_to_its_longest_side_and_to_the_greys_of_the_image(image, longest):
-    """A reduced image is at most as long as asked for, at least a pixel wide, and no darker or lighter than before."""
+    """A reduced image is at most `longest` pixels long and at least one wide, and has no darker or lighter pixels."""
     small, factor = shrink(image, longest)
     assert small.dtype == np.uint8
     assert max(small.shape) <= longest
@@ -46,14 +46,14 @@ def test_shrink_averages_areas():
 @QUICK
 @given(image=IMAGES, level=st.integers(0, 255))
 def test_a_mask_holds_exactly_above_its_level(image, level):
-    """Pixels at the level itself are not above it."""
+    """The mask holds the pixels above the level, and not those at the level."""
     assert np.array_equal(mask_above(image, level), np.where(image > level, 255, 0))
 
 
 @QUICK
 @given(image=IMAGES)
 def test_border_pixels_are_those_at_the_sides(image):
-    """The border holds the pixels of the first and last row and column, and does not see any change inside."""
+    """The border holds the pixels of the first and last row and column, and does not depend on the pixels inside."""
     changed = image.copy()
     changed[1:-1, 1:-1] ^= 255
     border = border_pixels(image)
@@ -66,8 +66,8 @@ def test_border_pixels_are_those_at_the_sides(image):
 
 @QUICK
 @given(mask=MASKS)
-def test_components_part_the_mask(mask):
-    """Each masked pixel belongs to one component, whose box and area are those of its pixels."""
+def test_components_divide_the_mask(mask):
+    """Each masked pixel belongs to one component. The component's box and area are those of its pixels."""
     numbers, stats = connected_components(mask)
     assert numbers.dtype == np.uint16
     assert np.array_equal(numbers > 0, mask > 0)
@@ -111,7 +111,7 @@ def test_quantiles_come_in_the_order_of_their_shares():
 
 
 def test_a_quantile_counts_the_pixel_that_completes_its_share():
-    """Of four levels the first is the quantile of a quarter, and the second, not the third, that of a half."""
+    """Of four levels, the first is the quantile of 0.25, the second that of 0.5, and the third that of 0.51."""
     image = np.array([[10, 20], [30, 40]], np.uint8)
     assert quantiles(image, np.full_like(image, 255), 0.25, 0.5, 0.51) == [10, 20, 30]
 

@@ -40,7 +40,7 @@ def test_the_observer_sees_every_stage_in_order(on_paper):
 
 
 def test_an_image_like_mnists_has_two_stages(samples):
-    """The network reads such an image as it is, so there is nothing between the first stage and the last."""
+    """The network reads an image like MNIST's as it is, so the observer sees only the first stage and the last."""
     image = samples.train.images[0]
     shown, stages = _observed(_encoded(255 - image))
     assert [stage for stage, _ in stages] == [Stage.IMAGE, Stage.SHOWN]
@@ -59,7 +59,7 @@ def test_the_observer_sees_a_sheet_without_its_table(on_paper):
 
 
 def test_the_observer_sees_a_refused_image_up_to_its_refusal():
-    """Of a blank image the observer sees the first stage, before the error comes."""
+    """The observer sees the first stage of a blank image, before the error."""
     stages: dict[Stage, MatLike] = {}
     with pytest.raises(ImageError) as refused:
         preprocess(_encoded(np.full((50, 50), 200, np.uint8)), stages.__setitem__)

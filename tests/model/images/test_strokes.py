@@ -1,4 +1,4 @@
-"""From ink to strokes: noise and faint lines go, strokes stay, and their width is measured."""
+"""Noise and faint lines are removed from ink, strokes stay, and their width is measured."""
 
 import cv2
 import numpy as np
@@ -29,7 +29,7 @@ def white_noise(shape, deviation, seed):
 @QUICK
 @given(image=IMAGES)
 def test_roughness_does_not_depend_on_polarity_or_on_the_width_of_the_image(image):
-    """Each pixel's distance from its neighbours' median is the same in the negative, and as OpenCV computes it."""
+    """An image and its negative have the same roughness, which is what OpenCV computes without padding."""
     rough = roughness(image)
     assert rough.dtype == np.uint8
     assert rough.shape == image.shape
@@ -38,7 +38,7 @@ def test_roughness_does_not_depend_on_polarity_or_on_the_width_of_the_image(imag
 
 
 def test_a_smooth_image_is_not_rough():
-    """A gradient has a roughness of 0; a single speck has its whole height, at its own pixel alone."""
+    """A gradient has a roughness of 0. A speck is rough by its whole height, at its own pixel alone."""
     image = np.tile(np.arange(0, 200, 2, dtype=np.uint8), (50, 1))
     assert not roughness(image).any()
     image[20, 40] += 100
@@ -119,7 +119,7 @@ def test_strokes_of_a_clean_digit_are_its_ink(line, stroke, strength, mirrored):
     turn=st.integers(0, 3), faint=st.integers(90, 110), row=st.floats(0.5, 0.9), size=st.sampled_from([60, 120, 160])
 )
 def test_faint_lines_across_the_image_are_left_out(turn, faint, row, size):
-    """A ruled line of two fifths of the digit's ink goes, except close to the digit, and the digit stays as it is."""
+    """A ruled line of two fifths of the ink's strength is left out, except near the digit, which stays whole."""
     digit = ink_of(size, size, stroke=0.1)
     ruled = np.rot90(digit, turn).copy()
     line = ruled[round(row * size) :][: size // 40]
@@ -130,14 +130,14 @@ def test_faint_lines_across_the_image_are_left_out(turn, faint, row, size):
 
 
 def test_a_strong_line_across_the_image_is_kept():
-    """A line as strong as the digit is not told from it by its strength: the layout decides."""
+    """A line that is as strong as the digit stays, because only the layout can tell them apart."""
     ink = ink_of(120, 120, stroke=0.05)
     ink[104:110] = 255
     assert (find_strokes(ink)[106] == 255).all()
 
 
 def test_a_faint_piece_that_the_border_cuts_off_is_left_out():
-    """The weak rest of a shadow at the border goes, while the whole digit stays."""
+    """The faint rest of a shadow at the border is left out, and the whole digit stays."""
     digit = ink_of(120, 120, stroke=0.1)
     shadowed = digit.copy()
     shadowed[:30, :12] = 150
@@ -162,7 +162,7 @@ def test_an_upright_bar_is_measured_by_its_area_and_its_outline(width, length):
 
 
 def test_the_width_of_a_ring_is_measured():
-    """A ring has edges in all directions, and so its width is measured within three hundredths."""
+    """The width of a ring, which has edges in all directions, is measured within 3 %."""
     for width in (4, 8, 16, 30):
         ink = np.zeros((400, 400), np.uint8)
         cv2.circle(ink, (200, 200), 120, 255, width, cv2.LINE_AA)

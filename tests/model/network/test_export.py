@@ -15,7 +15,7 @@ from model.network.export import to_int8
 
 
 def test_the_export_agrees(trained, samples):
-    """The card's agreement is what is measured, and its interval reaches 99.5 %. The logits differ by under a tenth."""
+    """The measured agreement is that of the card, whose interval reaches 99.5 %. The logits differ by under a tenth."""
     folder, card = trained
     _, validation = hold_out(samples.train, card.recipe["validation"])
     reference = network.logits(network.load_weights(folder / WEIGHTS), validation.images)
@@ -42,7 +42,7 @@ def test_the_export_has_only_the_networks_operations():
 
 
 def test_pixels_are_not_rescaled():
-    """The input takes each pixel less 128, because its scale is 1 and its zero point -128."""
+    """The input has scale 1 and zero point -128, so it takes each pixel minus 128."""
     [pixels] = Interpreter(str(BASELINE / MODEL)).get_input_details()
     assert pixels["quantization"] == (1.0, -128)
 

@@ -54,7 +54,7 @@ def test_written_weights_are_read_back(tmp_path, samples):
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_networks_are_interpolated(share):
-    """Each weight moves to its place between both networks. The start network stays unchanged."""
+    """Each weight moves to the given position between both networks. The start network stays unchanged."""
     start, end = network.build(), network.build()
     before, after = load(network.dump_weights(start)), load(network.dump_weights(end))
     network.interpolate(start, end, share)

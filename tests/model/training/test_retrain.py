@@ -63,7 +63,7 @@ def training(tmp_path: Path) -> Training:
 
 
 def test_a_taught_style_is_learnt_and_nothing_is_forgotten(training, mnist_folder):
-    """After 200 taught slashed zeros, others are read at least ten points better, and MNIST as well as before."""
+    """After 200 taught slashed zeros, the model reads ten points more of others, and MNIST as well as before."""
     for image in draw_style(SLASHED_ZERO, 200, np.random.default_rng(1)):
         training.taught.store(image, 0)
     training.run(mnist_folder, quick=True, epochs=1)

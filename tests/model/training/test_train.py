@@ -39,7 +39,7 @@ def test_a_short_training_on_few_images(trained, samples):
 
 
 def test_the_card_describes_the_training(trained, samples):
-    """The written card has data, number of images, recipe, epochs, time and version of the training."""
+    """The written card has the training's data, numbers of images, recipe, epochs, time and version."""
     folder, card = trained
     assert Card.read(folder) == card
     assert card.data.sha256 == sha256(samples.train, samples.test)
@@ -187,7 +187,7 @@ def test_several_teachers_are_averaged_also_where_there_is_no_digit(samples):
 
 
 def test_a_network_learns_from_its_teacher_by_its_share(samples):
-    """With a teacher of the share 0.8 that always says 3, a network gives 3 about that probability on other digits."""
+    """If a teacher with a share of 0.8 always says 3, the network gives 3 about that probability on other digits."""
     keras.utils.set_random_seed(1)
     recipe = dataclasses.replace(ONE_EPOCH, epochs=10, distillation=0.8, drawn=0.0, outliers=0.0)
     trainer = distilling(samples, recipe, always(3))
@@ -197,7 +197,7 @@ def test_a_network_learns_from_its_teacher_by_its_share(samples):
 
 
 def test_a_recipe_with_teachers_distils_from_them(samples):
-    """With the same seed, a network with a teacher gets other weights than one without."""
+    """With the same seed, a network with a teacher gets other weights than a network without one."""
     few, validation = samples.train[:128], samples.test[:64]
     recipes = [dataclasses.replace(ONE_EPOCH, teachers=teachers, teacher_epochs=1) for teachers in (0, 1)]
     alone, distilled = (dump_weights(fit(few, validation, recipe, seed=1)[0]) for recipe in recipes)
@@ -205,7 +205,7 @@ def test_a_recipe_with_teachers_distils_from_them(samples):
 
 
 def test_the_callback_can_end_a_training(samples, tmp_path):
-    """An exception of the callback ends the training, and leaves only its checkpoints. The same call resumes it."""
+    """An exception in the callback ends the training, and leaves only its checkpoints. The same call resumes it."""
 
     def lost(_):
         raise TimeoutError
@@ -264,7 +264,7 @@ def test_the_command_explains_itself(tmp_path, capsys):
 
 
 def test_parts_of_the_recipe_can_be_set(tmp_path):
-    """Each number of the recipe can be set by its name, those of its parts with a dot."""
+    """Each number of the recipe can be set by its name; a number of a part has a dotted name."""
     arguments = ["--data", "samples", "--out", str(tmp_path), "--epochs", "1", "--set", "augmentation.elastic=1.5"]
     assert main([*arguments, "--set", "batch_size=64", "--seed", "4"]) == 0
     recipe = Card.read(tmp_path).recipe
@@ -312,7 +312,7 @@ def test_impossible_augmentation_is_refused():
 
 
 def test_a_full_disk_is_reported_with_the_folder(tmp_path):
-    """If a checkpoint cannot be written, the message names folder and remedy. The checkpoint before stays."""
+    """If a checkpoint cannot be written, the message names folder and remedy. The previous checkpoint stays."""
     checkpoint = Checkpoint(tmp_path / "network.safetensors", "a training")
     checkpoint.save([], [np.zeros(4)])
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
