@@ -1,4 +1,4 @@
-"""Measure how many images that people made themselves are read correctly, and list the others.
+"""Measure how many images that people made themselves a model reads correctly, and count the mistakes.
 
     python benchmarks/accuracy_wild.py FOLDER [--mistakes]
 

@@ -1,9 +1,11 @@
 """Time `model.records` beside msgspec alone: `python benchmarks/codec.py`.
 
 `model.records` parses bytes with json and msgpack, and msgspec then checks the types. msgspec could parse the bytes
-too, but it refuses text that is not UTF-8, which failures and job records may hold. This shows the price of that.
+too, but it refuses text that is not UTF-8, which failures and job records may hold. This benchmark shows what that
+costs.
 
-The first eight rows are one batch of 512 images as it travels; the others are JSON. Failures stay msgpack in both.
+The first eight rows are for one batch of 512 images as it travels; the others are for JSON. Both ways use msgpack for
+failures.
 """
 
 import argparse
@@ -68,7 +70,7 @@ RESULT = msgspec.msgpack.Decoder(ResultBody)
 
 
 def encode_batch(batch: Batch) -> bytes:
-    """Encode a batch with msgspec; msgspec would write the absent one of `raw` and `files` too."""
+    """Encode a batch with msgspec, from a dictionary, because msgspec would write a field of `BatchBody` that is None."""
     body: dict[str, Any] = {"v": VERSION, "probabilities": batch.probabilities}
     if isinstance(batch.images, np.ndarray):
         body["raw"] = np.ascontiguousarray(batch.images).reshape(-1).data
@@ -78,7 +80,7 @@ def encode_batch(batch: Batch) -> bytes:
 
 
 def decode_batch(data: bytes) -> Batch:
-    """Decode a batch with msgspec; raw images stay a view into `data`."""
+    """Decode a batch with msgspec. Raw images are a view into `data`."""
     body = BATCH.decode(data)
     if body.raw is not None:
         return Batch(np.frombuffer(body.raw, np.uint8).reshape(-1, SIDE, SIDE), body.probabilities)
@@ -148,7 +150,7 @@ def decode_failures(data: msgspec.Raw, count: int) -> dict[int, Failure]:
 
 
 def rows() -> list[tuple[str, Callable[[], object], Callable[[], object]]]:
-    """Return what is timed: its name, and a call of each way."""
+    """Return what is timed: its name, a call of `model.records`, and a call of msgspec."""
     random = np.random.default_rng(1)
     names = tuple(f"scans/2026/page-{number:05}.png" for number in range(IMAGES))
     few = {3: Failure(FailureCode.BLANK, "Nothing is drawn on it."), 77: Failure(FailureCode.EMPTY, "It is empty.")}

@@ -1,4 +1,4 @@
-"""What the benchmarks share: real digits, and the names of commit and processor."""
+"""Helpers that benchmarks share: real digits, and the names of commit and processor."""
 
 import platform
 import subprocess

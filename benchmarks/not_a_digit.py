@@ -1,4 +1,4 @@
-"""Measure how often an image that is not a digit passes for one, and how often a correctly read digit is flagged.
+"""Measure how often an image without a digit passes for a digit, and how often a correctly read digit is flagged.
 
     python benchmarks/not_a_digit.py [--model FOLDER] [--mnist FOLDER] [--digits FOLDER] [--show FILE.png]
 
@@ -199,7 +199,7 @@ def _named(taken: list[tuple[int, int]]) -> str:
 
 
 def _kinds(digits: Grey) -> dict[str, Callable[[Random], bytes]]:
-    """Return the kinds by name, each a function that makes one file."""
+    """Return the kinds by name. Each is a function that returns the bytes of one file."""
     photographs = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in load_sample_images().images]
     return {
         "blank page": _blank_page,
@@ -254,7 +254,7 @@ def _number(digits: Grey, random: Random) -> bytes:
 
 
 def _text(text: str, random: Random, fonts: tuple[str, ...] = FONTS) -> Grey:
-    """Set text in a random font, and bend and turn it as handwriting is, uint8, light ink on black."""
+    """Set text in a random font, and bend and turn it like handwriting. Return it in light ink on black, uint8."""
     size = int(random.integers(60, 140))
     font = ImageFont.truetype(str(Path(mpl.get_data_path(), "fonts", "ttf", _one(fonts, random))), size)
     left, top, right, bottom = font.getbbox(text)
@@ -313,7 +313,7 @@ def _bent(ink: Grey, random: Random) -> Grey:
 
 
 def _on_paper(ink: Grey, random: Random) -> bytes:
-    """Put dark ink on light paper with its grain; one in four times, light ink on dark paper."""
+    """Put dark ink on grainy light paper or, one time in four, light ink on dark paper."""
     paper, pen = random.uniform(190, 255), random.uniform(0, 90)
     if random.random() < 0.25:
         paper, pen = pen, paper
@@ -338,7 +338,7 @@ def _png(image: Grey) -> bytes:
 
 
 def _draw(others: dict[str, Readings], digits: dict[str, Readings], threshold: float, file: Path) -> None:
-    """Draw one row per kind as the network saw it, and the digits that were flagged though read correctly.
+    """Draw a row for each kind as the network saw it, and for each set the correctly read digits that were flagged.
 
     Images that passed have a white frame.
     """

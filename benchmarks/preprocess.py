@@ -3,8 +3,8 @@
     python benchmarks/preprocess.py [--repeat 500] [--memory-only]
 
 The benchmark draws files of the kinds that users send, and prints the median time that
-`model.images.preprocess.preprocess` takes for each. Then it prints the peak memory, beyond what the process had before,
-that a new process takes for a photograph of 12 megapixels.
+`model.images.preprocess.preprocess` takes for each. Then it prints by how much a photograph of 12 megapixels raises
+the peak memory of a new process.
 """
 
 import argparse
@@ -151,7 +151,7 @@ def _peak_memory(data: bytes) -> float:
 
 
 def _high_water_mark() -> float:
-    """Return the peak memory of this process in MiB, as Linux counts it: getrusage includes the parent's peak."""
+    """Return the peak memory of this process in MiB, as Linux counts it. getrusage would include the parent's peak."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1024
 

@@ -1,4 +1,4 @@
-"""Measures what a change of the live model costs under load: time until it serves, slower batches, failures, memory.
+"""Measure what a change of the live model costs under load: time until it serves, slower batches, failures, memory.
 
     python benchmarks/reload.py [--cores 2] [--moves 50] [--reloads 200] [--rounds 5]
 
@@ -9,8 +9,8 @@ answer against the version that the answer names. Meanwhile:
   version that no worker has loaded, or rolls back from it. The time to live begins with that write, and ends when every
   worker reports that it serves the version. The time of a batch begins when the client sends it, and ends when the
   client hears of its answer.
-- Then changes go on until `reloads` versions have been loaded. Memory is that of the classifying processes' own pages,
-  after the first five loads and at the end.
+- Then changes go on until the workers have loaded `reloads` versions. Memory is that of the classifying processes' own
+  pages, after the first five loads and at the end.
 """
 
 import argparse
@@ -43,13 +43,13 @@ from worker.contract.wire import Batch, Manifest, Result
 from worker.settings import Settings
 
 BATCH = 512
-BLOCKS = 16  # different batches, in turn
+BLOCKS = 16  # different batches, which the client sends in turn
 WARM_BATCHES = 50
 IN_FLIGHT = 2  # batches for each worker
 QUIET_SECONDS = 5.0
 BETWEEN_MOVES_SECONDS = 0.25
-FEW = 5
-GIVE_UP_SECONDS = 30.0
+FIRST_LOADS = 5  # loads after which memory is measured for the first time
+TIMEOUT_SECONDS = 30.0
 
 
 Span = tuple[float, float]
@@ -61,7 +61,7 @@ class AnsweredBatch(NamedTuple):
 
     at: float  # unix time
     seconds: float
-    wrong: bool  # it failed, or it differs from what the version that it names answers
+    wrong: bool  # whether it failed, or its answer differs from that of the version that it names
 
 
 class Turns(NamedTuple):
@@ -94,14 +94,14 @@ def main() -> None:
             load = context.Process(target=_load, args=(stack.url, settings, len(cores), started, stop, answers))
             load.start()
             try:
-                if not started.wait(GIVE_UP_SECONDS):
+                if not started.wait(TIMEOUT_SECONDS):
                     sys.exit("the load did not start")
-                few = _memory(connection, mover, FEW)
+                few = _memory(connection, mover, FIRST_LOADS)
                 turns = _take_turns(mover, arguments.moves, arguments.rounds)
                 many = _memory(connection, mover, arguments.reloads)
             finally:
                 stop.set()
-            answered = answers.get(timeout=GIVE_UP_SECONDS)
+            answered = answers.get(timeout=TIMEOUT_SECONDS)
             load.join()
 
     print(f"{datetime.now(UTC):%Y-%m-%d}  commit {commit()}  {processor()}, {len(cores)} cores")
@@ -110,13 +110,13 @@ def main() -> None:
     for name in few:
         growth = 100 * (many[name] / few[name] - 1)
         print(
-            f"memory           {name}: {few[name] / 1e6:.1f} MB after {FEW} loads, {many[name] / 1e6:.1f} MB after "
-            f"{mover.loads} ({growth:+.1f} %)"
+            f"memory           {name}: {few[name] / 1e6:.1f} MB after {FIRST_LOADS} loads, {many[name] / 1e6:.1f} MB "
+            f"after {mover.loads} ({growth:+.1f} %)"
         )
 
 
 class Mover:
-    """Changes the live version: to one that no worker has loaded, and back, in turn."""
+    """Changes the live version, in turn to one that no worker has loaded, and back."""
 
     def __init__(self, connection: Connection, versions: list[str]) -> None:
         self._connection = connection
@@ -125,7 +125,7 @@ class Mover:
         self.loads = 0
 
     def move(self) -> float:
-        """Change the live version; return the seconds until all workers reported that they serve it."""
+        """Change the live version. Return the seconds until all workers report that they serve it."""
         registry = self._connection.registry
         if self._promoted:
             version = registry.rollback(reason="benchmark")
@@ -136,8 +136,8 @@ class Mover:
         self._promoted = not self._promoted
         began = time.perf_counter()
         while {worker.model for worker in self._connection.ledger.workers()} != {version}:
-            if time.perf_counter() - began > GIVE_UP_SECONDS:
-                sys.exit(f"not all workers serve {version} after {GIVE_UP_SECONDS:.0f} s")
+            if time.perf_counter() - began > TIMEOUT_SECONDS:
+                sys.exit(f"not all workers serve {version} after {TIMEOUT_SECONDS:.0f} s")
             time.sleep(0.002)
         return time.perf_counter() - began
 
@@ -170,7 +170,7 @@ def _take_turns(mover: Mover, moves: int, rounds: int) -> Turns:
 
 
 def _memory(connection: Connection, mover: Mover, loads: int) -> dict[str, int]:
-    """Change models until so many were loaded; return the bytes of each classifying process's own pages."""
+    """Change models until `loads` were loaded. Return the bytes of each classifying process's own pages."""
     while mover.loads < loads:
         mover.move()
     workers = connection.ledger.workers()
@@ -178,7 +178,7 @@ def _memory(connection: Connection, mover: Mover, loads: int) -> dict[str, int]:
 
 
 def _load(url: str, settings: Settings, workers: int, started: Any, stop: Any, answers: Any) -> None:
-    """Keep batches in flight until told to stop; then put the list of `AnsweredBatch` into the queue."""
+    """Keep batches in flight until `stop` is set. Then put the list of `AnsweredBatch` into the queue `answers`."""
     connection = open_mill(url, settings)
     ledger, images = connection.ledger, digits(settings).images[: BATCH * BLOCKS]
     blocks = np.array_split(images, BLOCKS)

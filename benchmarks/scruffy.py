@@ -1,11 +1,11 @@
-"""Measure how images that nobody prepared are read: photographs, scans and drawings made of MNIST's test digits.
+"""Measure how well the baseline reads images that nobody prepared: photographs, scans and drawings of MNIST's digits.
 
     python benchmarks/scruffy.py [--mnist FOLDER] [--count 200] [--kinds lamp tight …] [--sheets FOLDER]
 
 The benchmark encodes each image, and then handles it as a worker does: it decodes and normalises the image, and the
-baseline classifies it. It prints, worst first, which share of each kind is read correctly, misread, and refused. With
---sheets it saves one picture per kind with the images that were misread: the image, what the network was shown, the
-label and the reading.
+baseline classifies it. For each kind, the worst first, it prints the shares that are read correctly, misread and
+refused. With --sheets it saves one picture per kind of the images that were misread or refused: the image, what the
+network was shown, the label and the reading.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200, help="images of each kind (default 200)")
     names = [kind.__name__ for kind in KINDS]
     parser.add_argument("--kinds", nargs="+", choices=names, default=names, metavar="KIND", help=", ".join(names))
-    parser.add_argument("--sheets", type=Path, help="folder for pictures of misread images")
+    parser.add_argument("--sheets", type=Path, help="folder for pictures of misread and refused images")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     test = mnist.load_test(Path(arguments.mnist) if arguments.mnist else None, download=not arguments.mnist)

@@ -1,6 +1,7 @@
 """MNIST's digits as people photograph, scan and draw them: the images that `scruffy.py` preprocesses and classifies.
 
-A kind is a function of random numbers and a digit. It returns the bytes of an image file, and its name is the kind's.
+A kind is a function that takes random numbers and a digit, and returns the bytes of an image file. The kind has its
+name.
 The kinds draw most digits from their skeletons, so that strokes may be as thin or as thick as pens make them.
 """
 
@@ -17,7 +18,7 @@ from PIL import Image
 Random: TypeAlias = np.random.Generator
 
 Plane: TypeAlias = MatLike
-"""Shares of ink or of light, 0 to 1, float32 (height, width). OpenCV's own type, as its functions return no other."""
+"""Shares of ink or of light, 0 to 1, float32 (height, width). OpenCV's functions return this type."""
 
 Scene: TypeAlias = MatLike
 """Levels, 0 to 255 and beyond, float32 (height, width), grey, or (height, width, 3 or 4), RGB or RGBA."""
@@ -29,14 +30,13 @@ Colour: TypeAlias = Sequence[float]
 """Red, green and blue, 0 to 255."""
 
 Kind: TypeAlias = Callable[[Random, "Digit"], bytes]
-"""Returns the bytes of an image file that shows the digit."""
+"""A function that returns the bytes of an image file that shows the digit."""
 
 WHITE = (255, 255, 255)
 _DETAIL = 4  # pixels of the skeleton per pixel of MNIST
 _SUBPIXEL = 4  # fractional bits of a coordinate, as OpenCV draws
-_GRAIN = np.random.default_rng(0).standard_normal(
-    (2048, 2048), np.float32
-)  # grain is cut from it, because new noise takes longer
+# Grain is cut from this noise, because new noise takes longer.
+_GRAIN = np.random.default_rng(0).standard_normal((2048, 2048), np.float32)
 
 
 # Strokes
@@ -48,7 +48,7 @@ def _deletable(first: bool) -> NDArray[np.uint8]:
     Each neighbour is one bit, clockwise from the north.
 
     Args:
-        first: Whether the first of the two alternating passes is meant.
+        first: Whether the table is for the first of the two alternating passes.
     """
     codes = np.arange(256)[:, np.newaxis] >> np.arange(8) & 1
     north, east, south, west = codes[:, ::2].T
@@ -134,7 +134,7 @@ class Digit:
         return sharp
 
     def by_hand(self, random: Random, size: float, widths: tuple[float, float] = (0.04, 0.13)) -> Plane:
-        """Draw with a pen of a width within these shares of the size, or enlarge MNIST's own strokes."""
+        """Draw with a pen, whose width is within these shares of the size, or enlarge MNIST's own strokes."""
         if random.random() < 0.3 and widths[1] > 0.1:
             return self.enlarged(size)
         return self.drawn(random, size, size * random.uniform(*widths))
@@ -179,7 +179,7 @@ def gradient(random: Random, shape: tuple[int, int], low: float) -> Plane:
 
 
 def shadow(random: Random, shape: tuple[int, int], dark: float, softness: float) -> Plane:
-    """Return light that drops from 1 to `dark` at a random edge, over a distance of `softness`, a share of the page."""
+    """Return light that drops from 1 to `dark` at a random edge, over the share `softness` of the page."""
     angle = random.uniform(0, 2 * np.pi)
     rows, columns = _axes(shape)
     along = rows * np.float32(np.sin(angle)) + columns * np.float32(np.cos(angle))
@@ -221,7 +221,7 @@ def photographed(random: Random, scene: Scene, light: Plane | float, *, noise: f
 
 
 def jpeg(random: Random, scene: Scene, quality: tuple[int, int] = (50, 92)) -> bytes:
-    """Return the bytes of a JPEG of random quality, from the first to below the second."""
+    """Return the bytes of a JPEG of random quality, from the first number to below the second."""
     return encoded(eight_bits(scene), "JPEG", quality=int(random.integers(*quality)))
 
 
@@ -257,7 +257,7 @@ def _pen(random: Random) -> Colour:
 def _page(
     random: Random, digit: Digit, side: tuple[int, int] = (200, 420), widths: tuple[float, float] = (0.04, 0.13)
 ) -> Plane:
-    """Place a digit of a third to four fifths of a page on a page of random size."""
+    """Place a digit, a third to four fifths as long as the page, on a page of random size."""
     height = int(random.integers(*side))
     shape = height, int(height * random.uniform(0.75, 1.35))
     return placed(random, digit.by_hand(random, min(shape) * random.uniform(0.35, 0.8), widths), shape)
@@ -299,7 +299,7 @@ def soft_shadow(random: Random, digit: Digit) -> bytes:
 
 
 def hard_shadow(random: Random, digit: Digit) -> bytes:
-    """Throw a sharp shadow, as of a thing in the sun, across the digit or beside it."""
+    """Throw a sharp shadow, like that of an object in the sun, across the digit or beside it."""
     scene = _scene(random, digit)
     light = shadow(random, scene.shape[:2], random.uniform(0.4, 0.7), random.uniform(0.002, 0.01))
     return jpeg(random, photographed(random, scene, light))
@@ -352,7 +352,7 @@ def printed_box(random: Random, digit: Digit) -> bytes:
 
 
 def form_rest(random: Random, digit: Digit) -> bytes:
-    """Cut a small field out of a scanned form, with the rest of a grid line at one side or two."""
+    """Cut a small field out of a scanned form, with what remains of a grid line at one or two sides."""
     height = int(random.integers(28, 64))
     page = placed(random, digit.by_hand(random, height * random.uniform(0.5, 0.85)), (height, height), 0.08)
     for side in random.choice(4, int(random.integers(1, 3)), replace=False):
@@ -736,7 +736,7 @@ def coloured_ink(random: Random, digit: Digit) -> bytes:
 
 
 def photocopy(random: Random, digit: Digit) -> bytes:
-    """Draw a digit in two levels, with the specks and the broken edges of a copied copy."""
+    """Draw a digit in two levels, with the specks and broken edges of a copy of a copy."""
     ink = cv2.GaussianBlur(_page(random, digit, side=(100, 400)), (0, 0), 1)
     rough = ink + 0.12 * grain(random, ink.shape, 1.5) > 0.5
     specks = random.uniform(0.0005, 0.01)

@@ -6,9 +6,9 @@
 
 The first command refines the model once per style, each time from the same model. The second refines it once, on all
 styles. The third refines it five times in a row, on one style more each time, and each time from the model before,
-whether the gate let that pass or not. The benchmark runs the process that a trainer starts for `digitmill train
+whether the gate let it pass or not. The benchmark runs the process that a trainer starts for `digitmill train
 --quick`, without a queue. Training itself does not draw these styles (`model.augmentation.drawn_digits`). All figures
-are for other drawings than the taught ones; "sure" is their share with a confidence of at least 0.8.
+are for drawings that were not taught; "sure" is their share with a confidence of at least 0.8.
 """
 
 import argparse
@@ -35,9 +35,10 @@ from model.training.options import TrainingOptions
 from worker.cores import cores
 
 UNSEEN = 400
-"""Number of drawings of a style that are read and were not taught."""
+"""Number of drawings of each style that are read and were not taught."""
 
 SURE = 0.8
+"""Confidence from which the model counts as sure."""
 
 
 class Kind(NamedTuple):

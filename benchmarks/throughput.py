@@ -1,4 +1,4 @@
-"""Measures images per second through the queue, and what the same cores do without a queue, in the same run.
+"""Measure images per second through the queue, and on the same cores without a queue, in the same run.
 
     python benchmarks/throughput.py [--cores 2] [--repeat 20] [--rounds 3]
 
@@ -89,10 +89,10 @@ def _write_folder(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.ui
 
 
 def _through_queue(connection: Connection, source: Source, settings: Settings) -> float:
-    """Return images per second of one job. Every image must be answered."""
-    order = SubmitOptions(path="benchmark")
-    job = create_job(connection, order, source.description, settings, detached=False)
-    finished = gather_job(connection, job, order, source, settings)
+    """Return the images per second of one job. Exit if any image fails."""
+    options = SubmitOptions(path="benchmark")
+    job = create_job(connection, options, source.description, settings, detached=False)
+    finished = gather_job(connection, job, options, source, settings)
     if finished.results.failures or len(finished.results) != source.total:
         sys.exit(f"{len(finished.results.failures)} images failed, so the figures would mean nothing")
     return len(finished.results) / finished.info.seconds
@@ -116,14 +116,14 @@ def _classify_for_a_while(images: NDArray[np.uint8], barrier, queue) -> None:  #
 
     classifier = Classifier.baseline()
     barrier.wait(timeout=60)
-    begun, done = time.perf_counter(), 0
-    while time.perf_counter() - begun < CEILING_SECONDS:
+    started, done = time.perf_counter(), 0
+    while time.perf_counter() - started < CEILING_SECONDS:
         done += len(classifier.classify(images[:1024]))
-    queue.put(done / (time.perf_counter() - begun))
+    queue.put(done / (time.perf_counter() - started))
 
 
 def _keras(private: str, images: NDArray[np.uint8]) -> float:
-    """Return images per second of Keras' `predict` in a process of its own. The second call counts."""
+    """Return the images per second of Keras' `predict`, in a process of its own. The second call counts."""
     np.save(Path(private) / "images.npy", images)
     code = """
 import sys, time
@@ -133,9 +133,9 @@ from model.network.network import load_weights
 network = load_weights(BASELINE / WEIGHTS)
 images = np.load(sys.argv[1])[..., np.newaxis]
 network.predict(images, batch_size=1024, verbose=0)
-begun = time.perf_counter()
+started = time.perf_counter()
 network.predict(images, batch_size=1024, verbose=0)
-print(len(images) / (time.perf_counter() - begun))
+print(len(images) / (time.perf_counter() - started))
 """
     command = [sys.executable, "-c", code, str(Path(private) / "images.npy")]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
