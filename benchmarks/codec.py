@@ -70,7 +70,7 @@ RESULT = msgspec.msgpack.Decoder(ResultBody)
 
 
 def encode_batch(batch: Batch) -> bytes:
-    """Encode a batch with msgspec, from a dictionary, because msgspec would write a field of `BatchBody` that is None."""
+    """Encode a batch with msgspec, from a dictionary, because msgspec would write a None of `BatchBody` too."""
     body: dict[str, Any] = {"v": VERSION, "probabilities": batch.probabilities}
     if isinstance(batch.images, np.ndarray):
         body["raw"] = np.ascontiguousarray(batch.images).reshape(-1).data
