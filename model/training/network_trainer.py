@@ -139,8 +139,8 @@ class NetworkTrainer:
         if self._recipe.refines:
             # The live model has not yet learnt the taught images. So its opinion counts only where it agrees with the
             # label, and where there is no digit.
-            agrees = (labels == NO_DIGIT) | (labels == tf.argmax(opinion, axis=1))
-            share *= tf.cast(agrees, tf.float32)[:, tf.newaxis]
+            counts = (labels == NO_DIGIT) | (labels == tf.argmax(opinion, axis=1))
+            share *= tf.cast(counts, tf.float32)[:, tf.newaxis]
         return (1 - share) * targets + share * opinion
 
 

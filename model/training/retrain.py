@@ -53,7 +53,8 @@ def retrain(folder: Path) -> Decision:
         UsageError: The assignment cannot be read, a package is missing, the live model cannot be refined, or the
             candidate cannot be written.
         DataError: The data set is missing, altered or too small.
-        ModelError: The live model is altered, or the candidate's export does not agree with its network.
+        ModelError: The live model is altered, the training diverged, or the candidate's export does not agree with its
+            network.
     """
     require_litert()
     assignment = TrainingAssignment.read(folder)
