@@ -28,7 +28,7 @@ def not_empty(_: click.Context, parameter: click.Parameter, words: _Words) -> _W
 def renamed_option(old: str, new: str, **attributes: Any) -> Callable[[_Command], _Command]:
     """Return the decorator of the option `new`, which may still be given as `old`.
 
-    The old word is hidden from `--help`. A notice on standard error tells users of it that it will be removed.
+    The old word is hidden from `--help`. Whoever uses it is told on standard error that it goes.
 
     Args:
         old: Old word, with its dashes.
@@ -38,7 +38,7 @@ def renamed_option(old: str, new: str, **attributes: Any) -> Callable[[_Command]
 
     def use_old(context: click.Context, parameter: click.Parameter, value: Any) -> None:
         if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
-            print_notice(f"{old} is now {new}. Version 0.3 removes the old word.")
+            print_notice(f"{old} is now {new}; the old word goes in 0.3.")
             context.meta[f"digitmill {new}"] = value
 
     def use_new(context: click.Context, parameter: click.Parameter, value: Any) -> Any:

@@ -173,8 +173,7 @@ def cancel(job: str, as_json: bool) -> None:
 def report(job: str, out: Path | None, min_confidence: float | None, timeout: float, as_json: bool) -> None:
     """Gather a job's answers and write its report.
 
-    The command waits until the job has ended. You can write a report again, also with another
-    --min-confidence.
+    The command waits until the job has ended. A report can be written again, also with another --min-confidence.
 
     \b
     Example:

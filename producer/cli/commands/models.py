@@ -49,8 +49,7 @@ def models() -> None:
 def list_versions(as_json: bool) -> None:
     """List all versions.
 
-    The list shows how accurate each version is, what it was trained on, whether it is live, and how many workers
-    serve it.
+    The list says how accurate each is, what it was trained on, whether it is live, and how many workers serve it.
 
     \b
     Example:
@@ -104,7 +103,7 @@ def show(version: str, as_json: bool) -> None:
 def compare(version: str, other: str, as_json: bool) -> None:
     """Show two versions side by side.
 
-    The comparison shows the figures on their cards, and counts of what each has answered since its promotion.
+    The comparison has the figures of their cards, and what they have answered since they were promoted.
 
     \b
     Example:
@@ -140,7 +139,7 @@ def _decided(registry: "Registry", card: "Card", other: "Card") -> "Decision | N
     "--unwatched",
     "--no-canary",
     is_flag=True,
-    help="Do not compare its first answers with those of the previous version, and never roll it back automatically.",
+    help="Do not compare its first answers with the previous version, and never roll it back automatically.",
 )
 @JSON
 @exit_on_error
@@ -148,8 +147,8 @@ def promote(version: str, reason: str, no_canary: bool, as_json: bool) -> None:
     """Make a version live in every worker.
 
     Workers follow within a second, without stopping. Jobs that were submitted before keep their version.
-    The previous version also classifies a sample of the first images that the new one answers. The workers roll the
-    new one back if it fails on images, leaves far more of them for review, or often disagrees with the previous one.
+    The previous version also classifies the first images that the new one answers. If the new one fails on some,
+    leaves far more for review, or mostly disagrees, the workers roll it back.
 
     \b
     Example:
@@ -173,7 +172,7 @@ def rollback(reason: str, as_json: bool) -> None:
 
     \b
     Example:
-      digitmill models rollback --reason "misreads fours"
+      digitmill models rollback --reason "mistakes fours"
     """
     connection = _connect()
     connection.registry.rollback(reason=reason or "by hand")
@@ -221,7 +220,7 @@ def push(folder: Path, as_json: bool) -> None:
 def pull(version: str, out: Path | None, as_json: bool) -> None:
     """Save a version in a folder.
 
-    The folder gets the card and all files of the version. `push` publishes such a folder.
+    The folder gets its card and all its files. `push` publishes such a folder.
 
     \b
     Example:

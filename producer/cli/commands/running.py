@@ -43,8 +43,8 @@ WORKERS = click.option(
 def demo(workers: int | None, out: Path, as_json: bool) -> None:
     """Classify MNIST's test set with a mill on this machine.
 
-    The demo starts a server and one worker per core, sends 10,000 images through the queue, and writes a report. It
-    stops everything that it started, and leaves only the report.
+    The demo starts a server and a worker per core, sends 10,000 images through the queue, and writes a report. It
+    stops all that it started, and leaves only the report.
 
     \b
     Example:
@@ -102,11 +102,9 @@ def up(workers: int | None, as_json: bool) -> None:
     """Run the whole mill on this machine until Ctrl-C.
 
     The mill has an embedded server and supervised workers. Other commands find it without options. Submitted jobs
-    survive a restart. If TensorFlow is installed, the mill also has a trainer. If DIGITMILL_RETRAIN_CRON is set, it
-    also has a scheduler.
-
-    If DIGITMILL_REDIS_URL is set, the mill uses that server, and has no trainer. Start a trainer yourself, on the
-    machine that keeps the taught images.
+    survive a restart. With TensorFlow the mill has a trainer as well, and with DIGITMILL_RETRAIN_CRON a scheduler. If
+    DIGITMILL_REDIS_URL is set, the mill uses that server. Start a trainer yourself then, on the machine that is to
+    keep the taught images.
 
     \b
     Example:

@@ -122,8 +122,8 @@ def submit(
 def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
     """Continue a job whose client was interrupted.
 
-    The interrupted client kept on its machine the answers that it had received. The command requests only the
-    others. So resume on the machine that submitted the job, with the same images in the same place.
+    The client kept its answers on its machine, and only the others are requested again. So resume on the machine
+    that submitted the job, with the same images in the same place.
 
     \b
     Example:

@@ -60,12 +60,11 @@ def teach(
 ) -> None:
     """Add labelled images to the next training.
 
-    PATH is anything that `submit` takes. Its images are in folders named 0 to 9, or --labels or --label gives
-    their digits. To teach a report's review.csv, fill in its column `label` and name the file with --csv. The command
-    skips rows without a label.
+    PATH is anything that `submit` takes, with the images in folders named 0 to 9, or with --labels. To teach
+    a report's review.csv, fill in its column `label` and name it with --csv. Rows without a label are skipped.
 
     The trainer keeps each image once. An image that is taught again with another label gets the new label.
-    `digitmill train` trains a model on the images.
+    `digitmill train` makes a model that has learned the images.
 
     \b
     Examples:

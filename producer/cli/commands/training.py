@@ -61,7 +61,7 @@ NO_TRAINER = "no trainer is running, so the training waits for one; `python -m w
 def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, cancel: bool, as_json: bool) -> None:
     """Train a model that goes live if it passes the gate.
 
-    A model passes if it is about as accurate as the live model, or better, on images that neither was trained on.
+    It passes if it is about as accurate as the live model, or better, on images that neither was trained on.
     A refused model stays the candidate.
 
     A trainer trains while the workers continue to classify. Only one training runs at a time. A request during
