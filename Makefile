@@ -1,6 +1,6 @@
-# `make demo` and `make test` need Python 3.11 or newer and nothing else. They install everything into .venv.
+# `make demo` and `make test` need only Python, 3.11 or newer. They install everything into .venv.
 PYTHON ?= python3
-# A Python that is named gets a folder of its own, so several can be tried side by side: make test PYTHON=python3.12
+# Each named Python gets a folder of its own, so you can try several side by side: make test PYTHON=python3.12
 VENV := .venv$(if $(filter command environment,$(firstword $(origin PYTHON))),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -10,56 +10,56 @@ UV = $(BIN)/uv
 .PHONY: help demo up test test-fast compose-test lint bench env lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
 
-demo: $(VENV)/serve.done ## MNIST's test set through a mill on this machine, and a report
+demo: $(VENV)/serve.done ## send MNIST's test set through a mill on this machine, and write a report
 	@$(BIN)/digitmill demo
 
-up: $(VENV)/serve.done ## a mill on this machine, until Ctrl-C
+up: $(VENV)/serve.done ## run a mill on this machine until Ctrl-C
 	@$(BIN)/digitmill up
 
 test: $(VENV)/test.done lint ## install everything, lint, run every test
 	$(BIN)/python -m pytest --cov
 
-test-fast: $(VENV)/test.done ## the tests that take under five seconds each
+test-fast: $(VENV)/test.done ## run the tests that take less than five seconds each
 	$(BIN)/python -m pytest -m "not slow"
 
-compose-test: $(VENV)/test.done ## the mill in containers, with a Docker Engine: built, scaled, killed, retrained; 15 minutes
+compose-test: $(VENV)/test.done ## build, scale, kill and retrain a mill in containers (needs a Docker Engine, takes 15 minutes)
 	@docker info >/dev/null 2>&1 || { echo "No Docker Engine answers here: start one, or name it in DOCKER_HOST."; exit 1; }
 	$(BIN)/python -m pytest -x --timeout 900 tests/system/compose
 
-lint: $(VENV)/test.done ## ruff, mypy, import-linter
+lint: $(VENV)/test.done ## run ruff, mypy and import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/test.done ## every benchmark; see benchmarks/README.md
+bench: $(VENV)/test.done ## measure throughput; benchmarks/README.md lists the other benchmarks
 	$(BIN)/python benchmarks/throughput.py
 
-# One folder, two states: what serving needs, and what testing needs besides (TensorFlow, linters).
+# One folder has two states: with what serving needs, or also with what testing needs (TensorFlow, linters).
 $(VENV)/serve.done: requirements/serve.txt requirements/report.txt pyproject.toml
 	$(call install,-r requirements/serve.txt -r requirements/report.txt)
 
 $(VENV)/test.done: requirements/serve.txt requirements/report.txt requirements/train.txt requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.version_info < (3, 14) or sys.exit("The tests train with TensorFlow, which has no build for Python " + sys.version.split()[0] + " yet. Name an older one: make PYTHON=python3.13 test")'
+	@$(PYTHON) -c 'import sys; sys.version_info < (3, 14) or sys.exit("The tests train with TensorFlow, which has no build for Python " + sys.version.split()[0] + " yet. Name an older one: make test PYTHON=python3.13")'
 	$(call install,-r requirements/serve.txt -r requirements/report.txt -r requirements/train.txt -r requirements/dev.txt)
 	@touch $(VENV)/serve.done
 
 define install
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("digitmill needs Python 3.11 or newer, and this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
-	@test -x $(BIN)/python || { echo "Making a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
-	@echo "Installing what is locked in requirements/ (once)"
+	@test -x $(BIN)/python || { echo "Creating a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing the pinned versions from requirements/ (once)"
 	@$(PIP) install --require-hashes $(1)
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 endef
 
-env: ## .env for docker compose, with a password of its own; once
+env: ## create .env for docker compose, with a new password; needed once
 	@docker/make-env
 
-lock: ## resolve the locked requirements anew (needs uv)
+lock: ## resolve the pinned requirements again (needs uv)
 	requirements/lock
 
-clean: ## remove what the targets above made
+clean: ## remove what the other targets created, except .env
 	rm -rf .venv .venv-* reports .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

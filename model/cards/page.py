@@ -55,7 +55,7 @@ def _overview(card: Card) -> str:
     return (
         f"The model reads {_percent(test.accuracy)} of {test.total:,} test images ({_line(card.data.name)}) correctly "
         f"(Wilson's 95 % interval: {_percent(test.low)} to {_percent(test.high)}).{size}\n"
-        "This page is made from card.json, which holds the exact figures."
+        "digitmill writes this page from card.json, which holds the exact figures."
     )
 
 
@@ -122,12 +122,12 @@ def _robustness(found: Robustness, recipe: dict[str, Any]) -> Iterable[str]:
     first, second = (next(iter(way.values())).total for way in ways)
     yield "## Corrupted images"
     yield (
-        f"Accuracy on test images under the corruptions of `model/evaluation/corruptions.py`, seed {found.seed}, with "
-        f"95 % intervals.\nThe network was shown {first:,} images as they are.\n{second:,} of them were also sent as "
-        "files, which were decoded and normalised like a user's files.\nAn image that was refused counts as wrong."
+        f"The table shows the accuracy on test images under the corruptions of `model/evaluation/corruptions.py`, seed "
+        f"{found.seed}, with 95 % intervals.\nThe network read {first:,} images as they are.\n{second:,} of them were "
+        "also decoded and normalised from files, like a user's images.\nAn image that was refused counts as wrong."
     )
     if recipe.get("degradation", recipe.get("wear")):
-        yield "Training degraded images by similar kinds, so these corruptions are not entirely new to the model."
+        yield "Training degraded its images in similar ways, so these corruptions are not entirely new to the model."
     means = [_percent(mean(score.accuracy for score in way.values())) for way in ways]
     rows = [(name.replace("_", " "), *(_score(way[name]) for way in ways)) for name in found.network]
     yield _table(["corruption", "as they are", "as files"], [*rows, ("**mean**", *means)])
@@ -139,7 +139,7 @@ def _doubts(doubts: Sequence[Doubt]) -> Iterable[str]:
         "Suppose that people check each image whose confidence is below a threshold.\nThe table shows how many of "
         f"{doubts[0].passed.total:,} images without a digit pass unchecked (letters, signs, scribbles and so on, drawn "
         "by the rules of `model/augmentation/outliers.py`), and how many test images people must check.\nTraining may "
-        "use images by the same rules; `benchmarks/not_a_digit.py` measures with others."
+        "use images that follow the same rules.\n`benchmarks/not_a_digit.py` measures with other images."
     )
     rows = [
         (
