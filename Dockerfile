@@ -78,8 +78,8 @@ FROM base AS worker
 COPY --from=worker-packages /opt/digitmill /opt/digitmill
 COPY --from=code /opt/digitmill /opt/digitmill
 USER 10001:10001
-CMD ["python", "-m", "worker"]
-HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "worker.health", "worker"]
+CMD ["python", "-P", "-m", "worker"]
+HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-P", "-m", "worker.health", "worker"]
 ARG VERSION
 LABEL org.opencontainers.image.title="digitmill: worker" \
       org.opencontainers.image.description="Classifies handwritten digits; one process, one core" \
@@ -87,8 +87,8 @@ LABEL org.opencontainers.image.title="digitmill: worker" \
       org.opencontainers.image.licenses="MIT"
 
 FROM worker AS scheduler
-CMD ["python", "-m", "worker.scheduler"]
-HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "worker.health", "scheduler"]
+CMD ["python", "-P", "-m", "worker.scheduler"]
+HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-P", "-m", "worker.health", "scheduler"]
 ARG VERSION
 LABEL org.opencontainers.image.title="digitmill: scheduler" \
       org.opencontainers.image.description="Requests trainings on a schedule" \
@@ -115,8 +115,8 @@ COPY --from=trainer-packages /opt/digitmill /opt/digitmill
 COPY --from=code /opt/digitmill /opt/digitmill
 USER 10001:10001
 VOLUME /var/lib/digitmill
-CMD ["python", "-m", "worker.trainer"]
-HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "worker.health", "trainer"]
+CMD ["python", "-P", "-m", "worker.trainer"]
+HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-P", "-m", "worker.health", "trainer"]
 ARG VERSION
 LABEL org.opencontainers.image.title="digitmill: trainer" \
       org.opencontainers.image.description="Trains with TensorFlow, and publishes models that pass the gate" \

@@ -30,7 +30,7 @@ def test_containers_run_the_same_commands_as_everybody(role):
     [stage] = [stage for stage in stages if stage.splitlines()[0].endswith(f" AS {role}")]
     [command, health] = [json.loads(found) for found in re.findall(r"CMD (\[.+\])$", stage, re.MULTILINE)]
     assert command == role.command("python")
-    assert health == ["python", "-m", "worker.health", str(role)]
+    assert health == ["python", "-P", "-m", "worker.health", str(role)]
 
 
 @pytest.mark.parametrize("name", ["docker-compose.yml", "docker/elsewhere.yml", "docker/tls.yml"])
