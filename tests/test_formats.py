@@ -325,7 +325,7 @@ def test_records_of_trainings_are_read() -> None:
     asked = TrainingStatus.from_hash(identifier, old_hash("training/asked.json"), held=False)
     assert asdict(asked) == {
         "identifier": identifier,
-        "order": asdict(TrainingOptions(quick=True)),
+        "options": asdict(TrainingOptions(quick=True)),
         "state": TrainingState.ASKED,
         "held": False,
         "asked": 1795620520.609,

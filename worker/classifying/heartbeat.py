@@ -11,7 +11,7 @@ from worker.contract.reconciler import Reconciler
 
 INTERVAL_SECONDS = 1.0
 STARTING_INTERVAL_SECONDS = 0.05
-"""Interval until the classifying process is ready, because somebody may be waiting for that."""
+"""Interval until the classifying process is ready, because a user may be waiting for it."""
 
 ALIVE_SECONDS = 5.0
 """Time without a heartbeat after which a worker counts as dead."""
@@ -24,9 +24,9 @@ class Heartbeat(threading.Thread):
 
     Args:
         ledger: Ledger on a Redis connection that only this thread uses.
-        reconciler: Reconciler that rings for anybody's overdue batches, or None if it is switched off.
+        reconciler: Reconciler that rings for the overdue batches of all workers, or None if it is switched off.
         name: Name of the worker.
-        facts: Function that returns what to report of the worker. It is called before each report.
+        facts: Function that returns the fields of `WorkerStatus` to report. It is called before each report.
         in_work: Function that returns the parts that the classifying process has begun.
         lease_seconds: Lifetime of a renewed lease.
     """
@@ -72,4 +72,4 @@ class Heartbeat(threading.Thread):
         try:
             self._ledger.remove_worker(self._worker)
         except RedisError as fault:
-            _log.debug("not removed from the list of workers: %s", fault)
+            _log.debug("could not remove this worker from the list: %s", fault)

@@ -72,4 +72,4 @@ class TrainerHeartbeat(threading.Thread):
             self._trainings.remove_trainer(self._trainer)
             self._keeper.release()
         except (RedisError, OSError) as fault:
-            _log.debug("not removed from the list of trainers: %s", fault)
+            _log.debug("could not remove this trainer from the list: %s", fault)

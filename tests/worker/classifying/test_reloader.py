@@ -183,7 +183,7 @@ def test_a_broken_version_is_rolled_back_by_itself_with_its_reason(
     [rollback, promotion] = registry.history()
     assert (rollback.action, rollback.version, rollback.before) == ("rollback", BASELINE_VERSION, card.version)
     assert "canary" in rollback.who
-    assert "the version before" in rollback.reason
+    assert "the previous version" in rollback.reason
     assert promotion.reason == "a mistake"
     assert set(submit(changing, digits[:4000], model="live").models) == {BASELINE_VERSION}
     assert len(registry.history()) == 2

@@ -34,7 +34,7 @@ def test_two_who_ask_at_once_get_one_training(trainings):
     assert trainings.ask("second", TrainingOptions(), who="me") == "first"
     assert trainings.ask("first", TrainingOptions(seed=7), who="me") == "first"
     held = claim(trainings)
-    assert held.order == TrainingOptions(seed=7)
+    assert held.options == TrainingOptions(seed=7)
     assert trainings.ask("second", TrainingOptions(), who="me") == "first"
     assert trainings.finish(held, TrainingState.DONE, version="v")
     assert trainings.ask("second", TrainingOptions(), who="me") == "second"

@@ -109,7 +109,7 @@ def test_the_settings_say_which_training_to_ask_for(make_firing, teach, training
     """A quick training, or the whole recipe."""
     teach()
     make_firing(retrain_quick=quick)(MINUTE)
-    assert trainings.latest().order == TrainingOptions(quick=quick)
+    assert trainings.latest().options == TrainingOptions(quick=quick)
 
 
 def test_without_new_taught_images_a_firing_is_skipped(make_firing, teach, trainings, client, caplog):
