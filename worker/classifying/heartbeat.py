@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterable
 from redis.exceptions import RedisError
 
 from worker.contract.ledger import Ledger, Part
+from worker.contract.liveness import ALIVE_SECONDS
 from worker.contract.reconciler import Reconciler
 
 INTERVAL_SECONDS = 1.0
 STARTING_INTERVAL_SECONDS = 0.05
 """Interval until the classifying process is ready, because a user may be waiting for it."""
-
-ALIVE_SECONDS = 5.0
-"""Time without a heartbeat after which a worker counts as dead."""
 
 _log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from model.errors import UsageError
 from worker.contract.ledger import keys
 from worker.contract.ledger.keys import Part
 from worker.contract.ledger.records import JobRecord, JobState, JobStatus, WorkerStatus
+from worker.contract.liveness import ALIVE_SECONDS
 from worker.contract.scripts import load_scripts
 from worker.contract.wire import Batch, Manifest, Result
 
@@ -20,9 +21,6 @@ ATTEMPTS = 3
 
 RING_AGAIN_SECONDS = 5.0
 """Seconds after a doorbell rang. If no worker has claimed its batch by then, the batch is overdue."""
-
-MODEL_REPORT_MS = 5_000
-"""Lifetime of a classifying process's report, in ms, if its main process never reports."""
 
 WORKERS_FORGOTTEN_MS = 3_600_000
 """Time, in ms, after which a dead worker leaves the list. Its report expires long before that."""
@@ -348,7 +346,7 @@ class Ledger:
             version: Version that it serves as the live one.
             fault: Why it does not serve the version that is live, or "".
         """
-        self._run("report_model", [keys.worker(name)], [version, fault, MODEL_REPORT_MS])
+        self._run("report_model", [keys.worker(name)], [version, fault, int(ALIVE_SECONDS * 1000)])
 
     def remove_worker(self, name: str) -> None:
         """Remove a worker that has stopped."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from worker.contract.errors import reading
+from worker.contract.liveness import ALIVE_SECONDS, alive
 from worker.contract.scripts import load_scripts
 from worker.contract.training import keys
-from worker.contract.training.trainings import ALIVE_SECONDS, alive
 
 if TYPE_CHECKING:
     import redis

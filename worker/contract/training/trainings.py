@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from model.training.options import TrainingOptions
+from worker.contract.liveness import ALIVE_SECONDS, alive
 from worker.contract.registry import Fence
 from worker.contract.scripts import load_scripts
 from worker.contract.training import keys
@@ -18,9 +19,6 @@ ATTEMPTS = 3
 
 TRAININGS_KEPT = 100
 """Number of records that Redis keeps."""
-
-ALIVE_SECONDS = 5.0
-"""Seconds without a heartbeat after which a trainer or scheduler does not count any more."""
 
 _MAX_REASON = 1000
 
@@ -195,10 +193,3 @@ class Trainings:
         """
         status = self.latest()
         return status if status and not status.state.ended and not status.held else None
-
-
-def alive(client: Any, key: str) -> list[str]:
-    """Return the names whose last heartbeat in the sorted set `key` is at most `ALIVE_SECONDS` old, sorted."""
-    seconds, microseconds = client.time()
-    since = seconds * 1000 + microseconds // 1000 - int(ALIVE_SECONDS * 1000)
-    return sorted(name.decode() for name in client.zrangebyscore(key, since, "+inf"))
