@@ -15,7 +15,10 @@ from model.records import Damaged, from_msgpack, to_msgpack
 from worker.contract.errors import reading
 
 VERSION = 1
+
 SIDE = 28
+"""Side of an image that travels, in pixels."""
+
 _NO_LABEL = 255
 _LABELS = frozenset([*range(10), _NO_LABEL])
 _AGAIN = "Submit its job again."

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from model.data.taught import fingerprint
 from model.records import Damaged, from_msgpack, to_msgpack
 from worker.contract.errors import reading
+from worker.contract.wire import SIDE
 
 VERSION = 1
-SIDE = 28
 
 MAX_NAME = 500
 """Maximum length of a name in a record, in characters. Of a longer name, the record keeps the end, which says most."""
