@@ -58,6 +58,8 @@ class Heartbeat(threading.Thread):
                     self._ledger.renew(part, holder=self._worker, lease_seconds=self._lease_seconds)
             except RedisError as fault:
                 _log.debug("heartbeat failed: %s", fault)
+            except Exception:
+                _log.exception("digitmill itself failed to report this worker alive")
             if self._reconciler:
                 self._reconciler.tick()
             if self._stopping.wait(INTERVAL_SECONDS if facts["ready"] else STARTING_INTERVAL_SECONDS):

@@ -238,8 +238,18 @@ def _refuse_compression() -> None:
 
 
 def _parts_in_work() -> list[Part]:
-    requests = [request for request in list(celery_state.active_requests) if request.name == CLASSIFY]
-    return [part for request in requests if (part := _part_of(request.kwargs))]
+    return [
+        part
+        for request in _active_requests()
+        if request.name == CLASSIFY and (part := _part_of(request.kwargs)) is not None
+    ]
+
+
+def _active_requests() -> list[Any]:
+    while True:
+        # Celery's own thread may change the set while this one reads it.
+        with contextlib.suppress(RuntimeError):
+            return list(celery_state.active_requests)
 
 
 def _part_of(kwargs: dict[str, Any] | None) -> Part | None:

@@ -49,6 +49,8 @@ class TrainerHeartbeat(threading.Thread):
                 self._keep()
             except (RedisError, DigitmillError) as fault:
                 _log.debug("heartbeat failed: %s", fault)
+            except Exception:
+                _log.exception("digitmill itself failed to report this trainer alive")
             if self._stopping.wait(INTERVAL_SECONDS):
                 return
 
