@@ -1,4 +1,4 @@
-"""Facts about one batch in a classifying process, from its doorbell to its answer."""
+"""Facts about a batch in a classifying process, from its doorbell to its answer."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def processor(server, ledger, registry, canary):
 
 @pytest.fixture
 def submit(ledger):
-    """Submit images as one batch of a new job; return its part."""
+    """Submit images as one batch of a new job. Return its part."""
 
     def run(images):
         ledger.create("job", JobRecord("test", LIVE, "test", {}, "test"))
