@@ -78,7 +78,7 @@ FROM base AS worker
 COPY --from=worker-packages /opt/digitmill /opt/digitmill
 COPY --from=code /opt/digitmill /opt/digitmill
 USER 10001:10001
-CMD ["python", "-m", "worker"]
+CMD ["python", "-P", "-m", "worker"]
 HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "worker.health", "worker"]
 ARG VERSION
 LABEL org.opencontainers.image.title="digitmill: worker" \
@@ -87,7 +87,7 @@ LABEL org.opencontainers.image.title="digitmill: worker" \
       org.opencontainers.image.licenses="MIT"
 
 FROM worker AS scheduler
-CMD ["python", "-m", "worker.scheduler"]
+CMD ["python", "-P", "-m", "worker.scheduler"]
 HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "worker.health", "scheduler"]
 ARG VERSION
 LABEL org.opencontainers.image.title="digitmill: scheduler" \
@@ -115,7 +115,7 @@ COPY --from=trainer-packages /opt/digitmill /opt/digitmill
 COPY --from=code /opt/digitmill /opt/digitmill
 USER 10001:10001
 VOLUME /var/lib/digitmill
-CMD ["python", "-m", "worker.trainer"]
+CMD ["python", "-P", "-m", "worker.trainer"]
 HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "worker.health", "trainer"]
 ARG VERSION
 LABEL org.opencontainers.image.title="digitmill: trainer" \
