@@ -5,7 +5,7 @@ from worker.classifying.heartbeat import Heartbeat
 
 def test_an_unexpected_error_does_not_end_the_heartbeat(ledger, eventually, caplog):
     """The worker is still reported alive, and the log shows the error."""
-    calls = []
+    calls: list[int] = []
 
     def in_work():
         calls.append(len(calls))
