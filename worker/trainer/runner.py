@@ -161,7 +161,7 @@ class TrainingRunner:
         """Move everything that was taught until now into the folder, and report the number of changes so far."""
         while _retry(self._keeper.keep):
             self._report(claim)
-        self._report(claim, changes=_retry(self._keeper.changes))
+        _retry(partial(self._renew, claim, changes=_retry(self._keeper.changes)))
 
     def _train(self, claim: Claim, folder: Path) -> Outcome | None:
         """Train and judge in a process of its own. Return how that ended, or None if there is a candidate."""
@@ -193,10 +193,13 @@ class TrainingRunner:
             _Stopped: Another trainer has the training.
         """
         try:
-            reply = self._trainings.renew(claim, lease_seconds=self._settings.lease_seconds, **progress)
+            return self._renew(claim, **progress)
         except RedisError as fault:
             _log.debug("not renewed: %s", fault)
             return ProgressReply.GO_ON
+
+    def _renew(self, claim: Claim, **progress: str | float) -> ProgressReply:
+        reply = self._trainings.renew(claim, lease_seconds=self._settings.lease_seconds, **progress)
         if reply is ProgressReply.LOST:
             raise _Stopped("another trainer has it")
         return reply
