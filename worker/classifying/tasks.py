@@ -1,4 +1,4 @@
-"""The Celery task that a doorbell rings for. It reads the doorbell; the `BatchProcessor` does the work."""
+"""The Celery task that a doorbell rings for. It reads the doorbell, and the `BatchProcessor` does the work."""
 
 import logging
 from collections.abc import Callable

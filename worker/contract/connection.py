@@ -24,7 +24,7 @@ from worker.contract.errors import Unreachable
 from worker.settings import without_password
 
 SOCKET_TIMEOUT = 5.0
-"""Seconds without an answer after which a connection counts as lost; blocking reads must wait for less."""
+"""Seconds without an answer after which a connection counts as lost. Blocking reads must wait for less."""
 
 _TRANSIENT_RESPONSES = ("MISCONF", "LOADING", "NOREPLICAS", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
 

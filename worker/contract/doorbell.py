@@ -117,7 +117,7 @@ def is_understood(version: object) -> bool:
     if version == DOORBELL_VERSION:
         return True
     _log.error(
-        "ignored a doorbell of format %r, because this program reads format %d; somebody will ring again. "
+        "ignored a doorbell of format %r, because this program reads format %d; another will follow. "
         "Run the same version of digitmill everywhere",
         version,
         DOORBELL_VERSION,

@@ -21,7 +21,7 @@ SIDE = 28
 
 _NO_LABEL = 255
 _LABELS = frozenset([*range(10), _NO_LABEL])
-_AGAIN = "Submit its job again."
+_REMEDY = "Submit its job again."
 
 _Failures = dict[int, tuple[str, str]]
 
@@ -92,7 +92,7 @@ class Batch:
         Raises:
             WireError: The data is not a batch, or has a version that this program does not read.
         """
-        with reading("This batch record", remedy=_AGAIN):
+        with reading("This batch record", remedy=_REMEDY):
             body = from_msgpack(_BatchBody, data, version=VERSION)
             if body.raw is not None and body.files is None:
                 _check(len(body.raw) % (SIDE * SIDE) == 0, "raw")
@@ -134,7 +134,7 @@ class Manifest:
         Raises:
             WireError: The data is not a manifest, or has a version that this program does not read.
         """
-        with reading("This manifest record", remedy=_AGAIN):
+        with reading("This manifest record", remedy=_REMEDY):
             body = from_msgpack(_ManifestBody, data, version=VERSION)
             _check(len(body.names) == len(body.labels) and _LABELS.issuperset(body.labels), "labels")
             return cls(
@@ -186,7 +186,7 @@ class Result:
         Raises:
             WireError: The data is not a result, or has a version that this program does not read.
         """
-        with reading("This result record", remedy=_AGAIN):
+        with reading("This result record", remedy=_REMEDY):
             body = from_msgpack(_ResultBody, data, version=VERSION)
             count, probabilities = len(body.digits), body.probabilities
             _check(max(body.digits, default=0) <= 9, "digits")

@@ -152,5 +152,5 @@ class TaughtKeeper:
 def _as_change(taught: Taught) -> LabelChange | None:
     try:
         return LabelChange(taught.sha256, taught.label, taught.name(), taught.when)
-    except FileNotFoundError:  # somebody has just removed it
+    except FileNotFoundError:  # a user has just removed it
         return None

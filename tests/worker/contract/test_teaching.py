@@ -348,9 +348,7 @@ steps = st.one_of(
 
 @given(st.lists(steps, max_size=14))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_happens_in_between_the_last_label_of_each_image_counts(
-    taught, client, change, tmp_path_factory, course
-):
+def test_the_last_label_of_each_image_counts_whatever_happens(taught, client, change, tmp_path_factory, course):
     """Hypothesis teaches, corrects and removes images, kills and stops keepers, and edits the folder by hand."""
     client.flushall()
     data = tmp_path_factory.mktemp("data")

@@ -232,7 +232,7 @@ class Ledger:
             "cancel", [keys.job(identifier), keys.OPEN, keys.notifications(identifier)], [identifier, self._ttl]
         )
         if answer == -1:
-            raise UsageError(f"There is no job {identifier}. `digitmill jobs` lists them.")
+            raise UsageError(_no_such_job(identifier))
         return bool(answer)
 
     # A worker -----------------------------------------------------------------------------------------------------
@@ -385,7 +385,7 @@ class Ledger:
             pipeline.zscore(keys.JOBS, identifier)
             body, created = pipeline.execute()
         if b"record" not in body:
-            raise UsageError(f"There is no job {identifier}. `digitmill jobs` lists them.")
+            raise UsageError(_no_such_job(identifier))
         return JobStatus.from_hash(identifier, body, created=(created or 0.0) / 1000)
 
     def jobs(self, *, latest: int = 1000) -> list[JobStatus]:
@@ -407,25 +407,25 @@ class Ledger:
                 self._redis.zrem(keys.JOBS, identifier)
         return found
 
-    def find_job(self, words: str) -> str:
+    def find_job(self, query: str) -> str:
         """Return the id of the job that is meant by `last`, by an id, or by the beginning of an id.
 
         Raises:
             UsageError: No job or several are meant.
         """
         identifiers = self._identifiers()
-        if words == "last":
+        if query == "last":
             if not identifiers:
                 raise UsageError("There are no jobs yet. `digitmill submit PATH` makes one.")
             return identifiers[0]
-        if words in identifiers:
-            return words
-        meant = [identifier for identifier in identifiers if identifier.startswith(words)]
+        if query in identifiers:
+            return query
+        meant = [identifier for identifier in identifiers if identifier.startswith(query)]
         if len(meant) == 1:
             return meant[0]
         if meant:
-            raise UsageError(f"{words} may mean {', '.join(meant[:5])}. Type more of it.")
-        raise UsageError(f"There is no job {words}. `digitmill jobs` lists them.")
+            raise UsageError(f"{query} may mean {', '.join(meant[:5])}. Type more of it.")
+        raise UsageError(_no_such_job(query))
 
     def _identifiers(self) -> list[str]:
         """Return the ids of all jobs with a record that has not expired, newest first."""
@@ -435,3 +435,7 @@ class Ledger:
                 pipeline.exists(keys.job(identifier))
             there = pipeline.execute()
         return [identifier for identifier, exists in zip(identifiers, there, strict=True) if exists]
+
+
+def _no_such_job(name: str) -> str:
+    return f"There is no job {name}. `digitmill jobs` lists them."

@@ -15,7 +15,7 @@ MAX_VERSION_BYTES = 32 * 1024 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Names of versions and files: safe as a file name everywhere, and easy to type."""
 
-_AGAIN = "Push it again from its folder (`digitmill models push`), or promote another."
+_REMEDY = "Push it again from its folder (`digitmill models push`), or promote another."
 
 
 def check_complete(card: Card, files: Mapping[str, bytes]) -> None:
@@ -57,10 +57,10 @@ def read_card(version: str, text: bytes | None, sha256: bytes | None) -> Card:
     if text is None:
         raise ModelError(missing(version))
     if hashlib.sha256(text).hexdigest().encode() != sha256:
-        raise ModelError(f"The card of model {version} was altered since its publication. {_AGAIN}")
+        raise ModelError(f"The card of model {version} was altered since its publication. {_REMEDY}")
     card = Card.loads(text)
     if card.version != version:
-        raise ModelError(f"What is stored as model {version} is {card.version}. {_AGAIN}")
+        raise ModelError(f"What is stored as model {version} is {card.version}. {_REMEDY}")
     _check_names(card)
     return card
 
@@ -73,13 +73,13 @@ def verified(card: Card, name: str, content: bytes | None) -> bytes:
     """
     expected = card.sha256(name)
     if content is None:
-        raise ModelError(f"Model {card.version} is incomplete: {name} is missing. {_AGAIN}")
-    return verification.verified(content, expected, file=f"{name} of model {card.version}", remedy=_AGAIN)
+        raise ModelError(f"Model {card.version} is incomplete: {name} is missing. {_REMEDY}")
+    return verification.verified(content, expected, file=f"{name} of model {card.version}", remedy=_REMEDY)
 
 
 def missing(version: str) -> str:
     """Return the message for a version that is not in the registry."""
-    return f"There is no model {version} in the registry. {_AGAIN}"
+    return f"There is no model {version} in the registry. {_REMEDY}"
 
 
 def _check_names(card: Card) -> None:

@@ -172,7 +172,7 @@ class Registry:
         created = datetime.fromisoformat(self.baseline.created).timestamp()
         return [*found, PublishedVersion(self.baseline.version, created, self.baseline)]
 
-    def resolve(self, words: str) -> str:
+    def resolve(self, query: str) -> str:
         """Return the version that is meant by an alias, by a name, or by the beginning of a name.
 
         Raises:
@@ -185,18 +185,18 @@ class Registry:
             Alias.CANDIDATE: aliases.candidate,
             Alias.BASELINE: self.baseline.version,
         }
-        if words in named:
-            version = named[Alias(words)]
+        if query in named:
+            version = named[Alias(query)]
             if version is None:
-                raise UsageError(f"There is no {words} version. `digitmill models list` shows what there is.")
+                raise UsageError(f"There is no {query} version. `digitmill models list` shows what there is.")
             return version
         names = {name.decode() for name in self._redis.zrange(keys.MODELS, 0, -1)} | {self.baseline.version}
-        meant = [words] if words in names else sorted(name for name in names if words and name.startswith(words))
+        meant = [query] if query in names else sorted(name for name in names if query and name.startswith(query))
         if len(meant) == 1:
             return meant[0]
         if meant:
-            raise UsageError(f"{words} may mean {', '.join(meant[:5])}. Type more of it.")
-        raise UsageError(f"There is no model {words}. `digitmill models list` shows what there is.")
+            raise UsageError(f"{query} may mean {', '.join(meant[:5])}. Type more of it.")
+        raise UsageError(f"There is no model {query}. `digitmill models list` shows what there is.")
 
     # What is live -------------------------------------------------------------------------------------------------
 
@@ -312,8 +312,8 @@ class Registry:
                 expected,
                 self.baseline.version,
                 action,
-                _words(who or _who()),
-                _words(reason),
+                _bounded(who or _who()),
+                _bounded(reason),
                 HISTORY_KEPT,
                 fence.token if fence else "",
                 "1" if canary else "",
@@ -336,7 +336,7 @@ def _fence_key(fence: Fence | None) -> Sequence[str]:
     return [fence.key] if fence else []
 
 
-def _words(text: str) -> bytes:
+def _bounded(text: str) -> bytes:
     """Return text for the history, of bounded length and as valid UTF-8, whatever a terminal passed on."""
     return text[:_MAX_REASON].encode("utf-8", "replace")
 

@@ -78,7 +78,7 @@ class Schedule:
         return min(float(since), now)
 
     def announce(self, name: str, cron: str, due: float | None) -> None:
-        """Record that a scheduler is alive; Redis forgets it after `ALIVE_SECONDS`.
+        """Record that a scheduler is alive. Redis forgets it after `ALIVE_SECONDS`.
 
         Args:
             name: Name of the scheduler.

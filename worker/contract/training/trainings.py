@@ -28,7 +28,7 @@ class ProgressReply(IntEnum):
 
     LOST = 0  # another trainer has the training: stop, and change nothing
     GO_ON = 1
-    CANCEL = 2  # somebody asked it to stop
+    CANCEL = 2  # a user has cancelled the training
 
 
 @dataclass(frozen=True, slots=True)
