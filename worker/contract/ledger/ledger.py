@@ -420,7 +420,7 @@ class Ledger:
             return identifiers[0]
         if query in identifiers:
             return query
-        meant = [identifier for identifier in identifiers if identifier.startswith(query)]
+        meant = [identifier for identifier in identifiers if query and identifier.startswith(query)]
         if len(meant) == 1:
             return meant[0]
         if meant:

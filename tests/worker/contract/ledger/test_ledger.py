@@ -498,6 +498,8 @@ def test_jobs_are_found_by_the_beginning_of_their_name(ledger: Ledger) -> None:
         ledger.find_job("last")
     for identifier in ("261123-1", "261123-2", "261123-22"):
         open_job(ledger, identifier)
+        with pytest.raises(UsageError, match="There is no job"):
+            ledger.find_job("")
     assert ledger.find_job("last") == "261123-22"
     assert ledger.find_job("261123-1") == "261123-1"
     assert ledger.find_job("261123-2") == "261123-2"
