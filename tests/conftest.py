@@ -49,13 +49,13 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
 
 @pytest.fixture(scope="session")
 def digits() -> Digits:
-    """Real handwritten digits with labels: MNIST's test images, or else those of scikit-learn."""
+    """Real handwritten digits with labels: MNIST's test images, or the sample digits if MNIST is not there."""
     return load_test(Path(MNIST)) if MNIST else sample_digits.load().train
 
 
 @pytest.fixture(scope="session")
 def variant() -> Callable[..., tuple[Card, dict[str, bytes]]]:
-    """Make another version of the baseline: its weights at another temperature, so with other confidences."""
+    """Make another version of the baseline, with the same weights at another temperature, and so other confidences."""
     baseline = Card.read(BASELINE)
 
     def make(name: str = "variant", *, temperature: float = 2.0) -> tuple[Card, dict[str, bytes]]:
@@ -80,7 +80,7 @@ def png() -> Callable[[NDArray[np.uint8]], bytes]:
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[..., Any]:
-    """Wait until a condition is true and return its value; fail with its name if that takes too long."""
+    """Wait until a condition is true, and return its value. If that takes too long, fail and name the condition."""
 
     def wait(condition: Callable[[], Any], *, seconds: float = 15.0, what: str = "the condition") -> Any:
         deadline = time.monotonic() + seconds

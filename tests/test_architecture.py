@@ -1,4 +1,4 @@
-"""Facts about the code as a whole: who knows whom, what an import does, and that the documents keep up."""
+"""Facts about the code as a whole: which package imports which, what an import does, and what the documents list."""
 
 import ast
 import json
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("digitmill", "model", "worker", "producer")
 BIN = Path(sys.executable).parent
 LIBRARIES = {"matplotlib", ".keras"}
-"""They write a cache and settings of their own when they are imported."""
+"""Libraries that write a cache or settings of their own when they are imported."""
 
 README = (ROOT / "README.md").read_text()
 
@@ -54,7 +54,7 @@ print(json.dumps({
 
 
 def modules() -> list[str]:
-    """Every module of the three packages."""
+    """Return the names of all modules of digitmill's packages."""
     found = []
     for package in PACKAGES:
         found.append(package)
@@ -63,14 +63,14 @@ def modules() -> list[str]:
 
 
 def trees(*packages: str) -> Iterator[tuple[str, ast.Module]]:
-    """Every source file below these packages, by its path from the root."""
+    """Yield the path from the root, and the syntax tree, of every source file of these packages."""
     for package in packages:
         for path in sorted((ROOT / package).rglob("*.py")):
             yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())
 
 
 def import_all(names: list[str], home: Path, *, without: str = "") -> tuple[dict[str, list[str]], list[str]]:
-    """Import modules in a process of their own; return what it says, and the files that it has made."""
+    """Import modules in a process of its own. Return what it reports, and the files that it has made."""
     home.mkdir()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MPL", "KERAS"))}
     environment = {**kept, "HOME": str(home), "TMPDIR": str(home), "PYTHONDONTWRITEBYTECODE": "1", "WITHOUT": without}
@@ -84,7 +84,7 @@ def import_all(names: list[str], home: Path, *, without: str = "") -> tuple[dict
 
 @pytest.mark.slow
 def test_importing_does_nothing_else(tmp_path: Path) -> None:
-    """No thread, no file, no setting read: that is what functions are for."""
+    """Importing a module starts no thread, writes no file and reads no setting."""
     said, made = import_all(modules(), tmp_path / "plain", without="tensorflow keras")
     assert (said["threads"], said["variables"], made) == (["MainThread"], [], [])
     needing = said["needing"]
@@ -102,17 +102,17 @@ def test_imports_go_one_way() -> None:
 
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
 MAX_MODULES = 13
-"""How many modules a room holds at most, so that a newcomer finds a line's room from `ls` alone."""
+"""Maximum number of modules in a room, so that a newcomer finds the right one from `ls` alone."""
 
 
 def rooms() -> set[str]:
-    """Every folder of code, with a slash at its end, except the three packages' own."""
+    """Return every folder of code, with a slash at its end, except `model/`, `worker/` and `producer/` themselves."""
     folders = {path.parent.relative_to(ROOT).as_posix() for each in PACKAGES for path in (ROOT / each).rglob("*.py")}
     return {f"{folder}/" for folder in folders - {"model", "worker", "producer"}}
 
 
 def test_the_code_map_is_that_of_the_tree() -> None:
-    """ARCHITECTURE.md has one line for each room, and none for a room that is gone."""
+    """ARCHITECTURE.md has one line for each room, and none for a room that does not exist."""
     table = ARCHITECTURE.partition("## Code map")[2].partition("## ")[0]
     mapped = re.findall(r"^\| `([\w/]+/)` \|", table, re.MULTILINE)
     assert len(mapped) == len(set(mapped))
@@ -120,7 +120,7 @@ def test_the_code_map_is_that_of_the_tree() -> None:
 
 
 def test_no_room_is_overcrowded() -> None:
-    """Each folder of code holds a dozen modules or so."""
+    """Each folder of code holds at most `MAX_MODULES` modules."""
     modules: dict[str, int] = {}
     for each in PACKAGES:
         for path in (ROOT / each).rglob("*.py"):
@@ -131,7 +131,7 @@ def test_no_room_is_overcrowded() -> None:
 
 
 def test_each_room_of_the_code_has_a_room_of_tests() -> None:
-    """tests/ mirrors the rooms; a subpackage of a room may be tested in the room's own folder."""
+    """tests/ mirrors the rooms. A subpackage may be tested in the folder of the room above it."""
     missing = []
     for room in rooms():
         folder = ROOT / "tests" / room
@@ -141,7 +141,7 @@ def test_each_room_of_the_code_has_a_room_of_tests() -> None:
 
 
 def test_help_is_there_at_once() -> None:
-    """The median of five is below 0.3 s; each imports only what it needs."""
+    """The median of five runs of `digitmill --help` is below 0.3 s."""
     seconds = []
     for _ in range(5):
         began = time.perf_counter()
@@ -151,7 +151,7 @@ def test_help_is_there_at_once() -> None:
 
 
 def test_only_the_settings_read_the_environment() -> None:
-    """One place to look, one place that checks."""
+    """Only worker/settings.py reads `DIGITMILL_*` variables, so only one place checks them."""
     uses: dict[str, list[str]] = {}
     for path, tree in trees(*PACKAGES):
         for node in ast.walk(tree):
@@ -167,14 +167,14 @@ def test_only_the_settings_read_the_environment() -> None:
 
 
 KEEPERS = {f"worker/contract/{room}" for room in ("ledger", "registry", "teaching", "training")}
-"""The folders that know what is kept in Redis, each with its `keys.py` and its Lua scripts."""
+"""The folders that know what Redis keeps, each with its `keys.py` and its Lua scripts."""
 
 COMMON = "worker/contract"
-"""The folder of `common.lua`, which every script begins with; it spells no key."""
+"""The folder of `common.lua`, with which every script begins."""
 
 
 def test_only_its_keeper_spells_a_key() -> None:
-    """A key's name is a fact of one folder, scripts included."""
+    """In Python, each key is named in only one `keys.py`. Scripts lie only in the folders of these."""
     spelling: dict[str, set[str]] = {}
     for path, tree in trees(*PACKAGES):
         for node in ast.walk(tree):
@@ -188,7 +188,7 @@ def test_only_its_keeper_spells_a_key() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_readme_names_every_command(command: str) -> None:
-    """Its table has a row with each command."""
+    """Its table has a row for each command."""
     rows = [line.split("|")[1] for line in README.splitlines() if line.startswith("| `")]
     assert any(re.search(rf"`{command}[ `]", row) for row in rows)
 
@@ -227,7 +227,7 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 
 def test_every_dependency_has_its_reason() -> None:
-    """A line in ARCHITECTURE.md's table says what it is for."""
+    """A table in ARCHITECTURE.md says what each dependency is for."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
     project = pyproject["project"]
     asked = [*project["dependencies"], *(item for items in project["optional-dependencies"].values() for item in items)]
@@ -236,6 +236,6 @@ def test_every_dependency_has_its_reason() -> None:
     reasons = (ROOT / "ARCHITECTURE.md").read_text().partition("## Dependencies")[2]
     cells = [re.sub(r"\[.*?\]", "", line.split("|")[1]) for line in reasons.splitlines() if line.startswith("| ")]
     explained = {name.strip() for cell in cells for name in cell.split(",")}
-    # Builds and types of what is explained already.
+    # Another build, and the types, of libraries that the table explains already.
     aliases = {"tensorflow-cpu": "tensorflow", "types-psutil": "psutil"}
     assert {aliases.get(name, name) for name in names} - explained == set()

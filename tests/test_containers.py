@@ -35,9 +35,9 @@ def test_containers_run_the_same_commands_as_everybody(role):
 
 @pytest.mark.parametrize("name", ["docker-compose.yml", "docker/elsewhere.yml", "docker/tls.yml"])
 def test_every_setting_of_compose_has_a_default_or_a_remedy(name):
-    """Compose v2 stops at any place of a missing setting, so each says what to do; each password names `make env`.
+    """Compose v2 stops at any place of a missing setting, so each says what to do. Each password names `make env`.
 
-    A message without quotation marks and braces is whole in both Compose v2 and docker-compose 1.29.
+    Compose v2 and docker-compose 1.29 both print a message whole only if it has no quotation marks and braces.
     """
     places = re.findall(r"\$\{(\w+)(.*?)\}", (REPOSITORY / name).read_text(), re.DOTALL)
     assert places

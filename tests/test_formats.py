@@ -1,4 +1,4 @@
-"""Today's program reads whatever version 0.1.0 wrote, field by field; damaged records raise only expected errors."""
+"""Facts about formats: this version reads whatever version 0.1.0 wrote, and damage raises only expected errors."""
 
 import contextlib
 import dataclasses
@@ -40,7 +40,7 @@ VERSION = "baseline-d522abd4"
 
 
 def old(name: str) -> bytes:
-    """Return what a file holds that version 0.1.0 wrote."""
+    """Return the content of a file that version 0.1.0 wrote."""
     return (OLD / name).read_bytes()
 
 
@@ -55,7 +55,7 @@ def as_hash(text: bytes) -> dict[bytes, bytes]:
 
 
 def diagonal(value: int) -> Any:
-    """Return an image, uint8 (28, 28), with a diagonal of that value."""
+    """Return an image, uint8 (28, 28), with a diagonal of a given value."""
     return np.diag(np.full(28, value, np.uint8))
 
 
@@ -63,7 +63,7 @@ def diagonal(value: int) -> Any:
 
 
 def test_raw_batches_are_read() -> None:
-    """Pixel by pixel, without and with the wish for probabilities; written again they are the same bytes."""
+    """They have the same pixels, and may ask for probabilities. Written again, they are the same bytes."""
     for name, values, probabilities in (("batch-raw", [1, 2], False), ("batch-probabilities", [1], True)):
         data = old(f"wire/{name}")
         batch = Batch.from_wire(data)
@@ -76,7 +76,7 @@ def test_raw_batches_are_read() -> None:
 
 
 def test_batches_of_files_are_read() -> None:
-    """Byte by byte."""
+    """They have the same files. Written again, they are the same bytes."""
     data = old("wire/batch-files")
     batch = Batch.from_wire(data)
     assert batch.images == (b"\x89PNG first", b"", b"\xff\x00third")
@@ -108,7 +108,7 @@ def test_batches_of_files_are_read() -> None:
     ],
 )
 def test_manifests_are_read(name: str, manifest: Manifest) -> None:
-    """Names of any bytes, labels, failures; written again they are the same bytes."""
+    """They have the same names, labels and failures. Written again, they are the same bytes."""
     data = old(f"wire/manifest-{name}")
     assert Manifest.from_wire(data) == manifest
     assert manifest.to_wire() == data
@@ -130,7 +130,7 @@ def test_manifests_are_read(name: str, manifest: Manifest) -> None:
     ],
 )
 def test_results_are_read(name: str, model: str, worker: str, count: int, failures: dict[int, Failure]) -> None:
-    """Written again they are the same bytes, unless this version does not know a failure code."""
+    """Written again, they are the same bytes, unless this version does not know a failure code."""
     data = old(f"wire/{name}")
     result = Result.from_wire(data)
     assert (result.model, result.worker, result.failures) == (model, worker, failures)
@@ -153,7 +153,7 @@ def test_results_are_read(name: str, model: str, worker: str, count: int, failur
 
 
 def test_journals_are_read() -> None:
-    """Several batches in the order of arrival, one of them split, names and failures of all kinds."""
+    """It has several batches in the order of arrival, one of them split, with names and failures of all kinds."""
     second, first, third = read_journal(OLD / "journal" / "whole.journal")
     assert [batch.sequence for batch in (second, first, third)] == [1, 0, 2]
     assert all(batch.complete for batch in (second, first, third))
@@ -175,7 +175,7 @@ def test_journals_are_read() -> None:
 
 
 def test_a_torn_journal_goes_on(tmp_path: Path) -> None:
-    """Its last record is cut off, and the whole ones before it stay as they are."""
+    """An incomplete last record is cut off. The complete records before it stay as they are."""
     path = tmp_path / "251125-101112-abc.journal"
     path.write_bytes(old("journal/torn.journal"))
     with Journal(path) as journal:
@@ -187,7 +187,7 @@ def test_a_torn_journal_goes_on(tmp_path: Path) -> None:
 
 
 def test_the_card_of_the_baseline_is_read() -> None:
-    """Every part of it has its type; written again it is the same bytes."""
+    """Every part of it has its type. Written again, it is the same bytes."""
     text = old("cards/baseline.json")
     card = Card.loads(text)
     assert card.dumps().encode() == text
@@ -212,7 +212,7 @@ def test_the_card_of_the_baseline_is_read() -> None:
 
 
 def test_a_card_without_the_later_fields_is_read() -> None:
-    """What it does not tell is None or empty; the rest is as it was."""
+    """What it does not state is None or empty. The rest is unchanged."""
     card, whole = Card.loads(old("cards/minimal.json")), Card.loads(old("cards/baseline.json"))
     later = ("reliability", "robustness", "size", "training_seconds", "intended_use", "doubts", "seeds", "not_for")
     assert [getattr(card, name) for name in later] == [None] * 5 + [[]] * 3
@@ -222,7 +222,7 @@ def test_a_card_without_the_later_fields_is_read() -> None:
 
 
 def test_a_refined_card_is_read() -> None:
-    """It knows that it was refined, and from which version."""
+    """It states that the model was refined, and from which version."""
     text = old("cards/refined.json")
     card = Card.loads(text)
     assert (card.version, card.parent, card.training_seconds) == ("refined-d522abd4", VERSION, 41)
@@ -233,7 +233,7 @@ def test_a_refined_card_is_read() -> None:
 
 @pytest.mark.parametrize("taught", [False, True])
 def test_decisions_are_read(taught: bool) -> None:
-    """With and without taught images that are held out; written again they are the same bytes."""
+    """They may have held-out taught images, or not. Written again, they are the same bytes."""
     content = old(f"gate/{'taught' if taught else 'no-taught'}.json")
     decision = Decision.loads(content)
     assert decision == Decision(
@@ -286,7 +286,7 @@ def test_decisions_are_read(taught: bool) -> None:
     ],
 )
 def test_assignments_are_read(tmp_path: Path, name: str, assignment: TrainingAssignment) -> None:
-    """Written again they have the same keys and values."""
+    """Written again, they have the same keys and values."""
     text = old(f"training/{name}.json")
     (tmp_path / ASSIGNMENT).write_bytes(text)
     assert TrainingAssignment.read(tmp_path) == assignment
@@ -295,7 +295,7 @@ def test_assignments_are_read(tmp_path: Path, name: str, assignment: TrainingAss
 
 
 def test_checkpoints_are_read() -> None:
-    """Epochs and arrays; one of another training is not."""
+    """They have the same epochs and arrays. A checkpoint of another training is ignored."""
     path = OLD / "training" / "checkpoint.safetensors"
     found = Checkpoint(path, "a training").load()
     assert found is not None
@@ -320,12 +320,12 @@ def test_training_options_are_read(name: str, options: TrainingOptions) -> None:
 
 
 def test_records_of_trainings_are_read() -> None:
-    """Asked for, running and done."""
+    """Trainings that wait, run and are done have every field."""
     identifier = "251125-1200-cron"
     asked = TrainingStatus.from_hash(identifier, old_hash("training/asked.json"), held=False)
     assert asdict(asked) == {
         "identifier": identifier,
-        "order": asdict(TrainingOptions(quick=True)),
+        "options": asdict(TrainingOptions(quick=True)),
         "state": TrainingState.ASKED,
         "held": False,
         "asked": 1795620520.609,
@@ -365,7 +365,7 @@ def test_records_of_trainings_are_read() -> None:
 
 
 def test_the_schedule_is_read() -> None:
-    """Its cron, its next firing, and what became of the last one."""
+    """It has its cron, its next firing, and the outcome of the last one."""
     assert ScheduleStatus.from_hash(old_hash("training/schedule.json"), ["scheduler-1"]) == ScheduleStatus(
         schedulers=["scheduler-1"],
         cron="0 3 * * *",
@@ -379,7 +379,7 @@ def test_the_schedule_is_read() -> None:
 
 
 def test_teaching_records_are_read() -> None:
-    """A label, a removal, and a line of the account; written again they are the same bytes."""
+    """A label, a removal and a line of the account have every field. Written again, they are the same bytes."""
     sha256 = old("teaching/sha256").decode()
     assert sha256 == fingerprint(diagonal(1))
     label, removal, account = (old(f"teaching/{name}") for name in ("label", "removal", "account"))
@@ -394,7 +394,7 @@ def test_teaching_records_are_read() -> None:
 
 
 def test_the_folder_of_taught_images_is_read() -> None:
-    """Label, name and pixels."""
+    """Its image has the same label, name and pixels."""
     folder = TaughtFolder(OLD / "taught")
     [taught] = folder.list()
     assert (taught.label, taught.sha256, taught.name()) == (4, fingerprint(diagonal(1)), "caf\\udce9.png")
@@ -430,7 +430,7 @@ def test_job_records_are_read(name: str, record: JobRecord) -> None:
 
 
 def test_jobs_and_workers_are_read() -> None:
-    """Every counter, and what a worker reports about itself."""
+    """A job has every counter, and a worker has every field that it reports."""
     assert JobStatus.from_hash("251125-101112-abc", old_hash("ledger/job.json"), created=7.0) == JobStatus(
         identifier="251125-101112-abc",
         record=JobRecord("scans/", VERSION, "host-4711", {"labels": "folder"}, "/journal"),
@@ -465,7 +465,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_the_registry_is_read(server: Stack) -> None:
-    """Aliases, the canary, counts of answers, and the history of changes."""
+    """It has the aliases, the canary, the counts of answers and the history of changes."""
     client: Any = connect(server.url)
     client.flushall()
     client.hset(registry_keys.ALIASES, mapping=old_hash("registry/aliases.json"))
@@ -495,7 +495,7 @@ def test_the_registry_is_read(server: Stack) -> None:
 
 @pytest.mark.parametrize(("name", "queue"), [("part", CLASSIFY_QUEUE), ("training", TRAIN_QUEUE)])
 def test_doorbells_are_as_they_were(server: Stack, name: str, queue: str) -> None:
-    """Old workers hear new clients, and the other way round: the messages differ in nothing but their identifiers."""
+    """Old workers understand new clients and the other way round: only the identifiers of messages differ."""
     client: Any = connect(server.url)
     client.delete(queue)
     doorbell = Doorbell(make_app(server.url, Settings.from_environment({})))
@@ -507,7 +507,7 @@ def test_doorbells_are_as_they_were(server: Stack, name: str, queue: str) -> Non
 
 
 def stable(message: bytes) -> dict[str, Any]:
-    """Return a message without what differs from one to the next."""
+    """Return a message without the fields that differ between messages."""
     whole: dict[str, Any] = json.loads(message)
     for name in ("id", "root_id", "origin"):
         del whole["headers"][name]
@@ -535,7 +535,7 @@ def read_as_journal(data: bytes, folder: Path) -> None:
 
 
 def of_hash(read: Callable[[dict[bytes, bytes]], object]) -> Callable[[bytes, Path], object]:
-    """Return a reader of hashes as one of files; what is not JSON any more is a field by itself."""
+    """Turn a reader of hashes into one of files. A file that is not JSON any more becomes the value of each field."""
 
     def reader(data: bytes, _: Path) -> object:
         try:
@@ -587,17 +587,17 @@ tokens = st.sampled_from(
 )
 
 
-def test_every_file_is_read_by_some_test() -> None:
-    """A pattern that matches nothing would prove nothing."""
+def test_every_pattern_of_files_matches_one() -> None:
+    """A pattern without a file would prove nothing."""
     assert {pattern for pattern, _ in RECORDS} == set(READERS)
 
 
 @given(st.sampled_from(RECORDS), st.data())
 @settings(max_examples=400, deadline=None)
-def test_whatever_is_damaged_raises_one_error_of_ours(
+def test_a_damaged_record_raises_an_expected_error(
     tmp_path_factory: pytest.TempPathFactory, original: tuple[str, bytes], data: st.DataObject
 ) -> None:
-    """Some bytes altered, cut out or put in, or all of them random."""
+    """Hypothesis alters, removes and inserts bytes, or replaces all of them."""
     pattern, record = original
     read, expected = READERS[pattern]
     if data.draw(st.integers(0, 9)) == 0:
@@ -615,7 +615,7 @@ _folders: list[Path] = []
 
 
 def folder_of(factory: pytest.TempPathFactory) -> Path:
-    """Return the one folder of all examples."""
+    """Return the folder that all examples share."""
     if not _folders:
         _folders.append(factory.mktemp("damaged"))
     return _folders[0]

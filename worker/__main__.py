@@ -8,7 +8,7 @@ from worker.import_path import drop_current_folder
 
 
 def main() -> int:
-    """Run a worker until it is told to stop; return the exit code."""
+    """Run a worker until it is told to stop. Return the exit code."""
     started = time.time()  # before the imports, because they take most of the start-up
     gc.disable()  # imports make no garbage; looking for it would take a tenth of their time
     from worker.process import run_role

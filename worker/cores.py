@@ -12,7 +12,7 @@ def cores() -> int:
 
 
 def granted_cores(group: Path = CONTROL_GROUP, *, bound: int | None = None) -> float:
-    """Return how many cores' time this process may use. A container often grants less than all of its cores.
+    """Return how much CPU time this process may use, in cores. A container often grants less than all of its cores.
 
     Args:
         group: Folder in which the kernel shows the limits of the container (Documentation/admin-guide/cgroup-v2.rst:

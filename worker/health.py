@@ -23,7 +23,7 @@ from worker.settings import Settings, without_password
 
 
 def live_processes(role: Role, url: str) -> list[str]:
-    """Return the names of the live processes of a role. A worker counts once it is ready.
+    """Return the names of the live processes of a role. A worker counts only if it is ready.
 
     Args:
         role: Role of the processes.

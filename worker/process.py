@@ -1,4 +1,4 @@
-"""What the processes of all roles share: their names, and a start whose errors end in one line."""
+"""What the processes of all roles share: their names, and a start that reports an error in one line."""
 
 import logging
 import os

@@ -34,7 +34,7 @@ class Role(StrEnum):
 
     @property
     def module(self) -> str:
-        """The module that runs the role. It reads its settings from the environment."""
+        """The name of the module that runs the role. It reads its settings from the environment."""
         return "worker" if self is Role.WORKER else f"worker.{self}"
 
     def command(self, python: str = sys.executable) -> list[str]:

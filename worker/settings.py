@@ -29,13 +29,13 @@ class Settings:
         redis_url: URL of the Redis that holds the ledger and the doorbell (`redis://`, `rediss://` or `unix://`). None
             if it is not set; the command line then uses the local stack's own server.
         data: Folder of the local stack, with the embedded server's files. Private to its user.
-        mnist: Folder that holds MNIST's four IDX files or `mnist.npz`. None: use the cache, or download.
-        cache: Folder of downloads.
+        mnist: Folder that holds MNIST's four IDX files or `mnist.npz`. None: use the cache, or download them.
+        cache: Folder for downloads.
         offline: Whether downloads are forbidden.
-        lease_seconds: Time without a sign of life from a worker, after which another worker may take its batch.
+        lease_seconds: Time without a heartbeat of a worker, after which another worker may take its batch.
         time_limit_seconds: Time that one batch may take before its process is killed.
-        result_days: Lifetime of a job's record and of results that nobody collects.
-        reconcile: Whether overdue batches are rung for again. Switched off only to show what the reconciler does.
+        result_days: Lifetime, in days, of a job's record and of results that nobody collects.
+        reconcile: Whether workers ring again for overdue batches. It is False only to show what the reconciler does.
         log_level: Log level of the processes of all roles, by its name in the `logging` module.
         retrain_cron: Times at which the scheduler asks for a training, as five cron fields in UTC. None: never.
         retrain_always: Whether the scheduler asks for a training even if nothing was taught since the last one.
@@ -108,7 +108,7 @@ class Settings:
 
 def without_password(url: str) -> str:
     """Return the URL with `***` in place of its password, for logs and messages."""
-    # A pattern, because invalid URLs are shown in messages too. Up to the last @, because a password may contain one.
+    # A pattern, because messages also show invalid URLs. It ends at the last @, because a password may contain one.
     url = re.sub(r"^((?:\w+://)?+[^:@/]*):.*@", r"\1:***@", url)
     return re.sub(r"([?&]\w*password=)[^&#]*", r"\1***", url)
 

@@ -14,7 +14,7 @@ from producer.mill.stack import Stack
 from worker.settings import Settings
 
 INJECTED = Path(__file__).parents[1] / "system" / "faults" / "injected"
-"""Folder for PYTHONPATH that teaches workers what the marks behind a test image mean."""
+"""Folder for PYTHONPATH. Its code makes workers obey the marks at the end of test images."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class StartMill(Protocol):
     """Start a mill for the length of a context."""
 
     def __call__(self, workers: int = 2, **variables: str) -> AbstractContextManager[Mill]:
-        """Start it with so many workers, whose environment has these variables in addition."""
+        """Start a mill with a number of workers. The variables are added to their environment."""
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def start_mill_in(folder: Path, workers: int, **variables: str) -> Iterator[Mill
         connection = open_mill(stack.url, settings)
         assert await_workers(connection, stack), "the workers are not ready"
         yield Mill(stack, connection, settings)
-        # Celery takes two seconds to stop in order. Another test proves that it does.
+        # Workers are killed, because Celery takes two seconds to stop in order. Other tests prove that it does.
         for name, process in stack.supervisor.processes().items():
             if name != "server":
                 os.kill(process, signal.SIGKILL)

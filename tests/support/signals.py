@@ -9,8 +9,8 @@ from contextlib import contextmanager
 def ctrl_c_heard() -> Iterator[None]:
     """Let programs that are started within this context hear Ctrl-C, even if this process ignores it.
 
-    A shell script that runs the tests in the background starts them with SIGINT ignored, and programs inherit that.
-    The digitmill that a test interrupts must not: a user's would not either.
+    A shell that runs the tests in the background starts them with SIGINT ignored, and programs inherit that. But a
+    digitmill that a test interrupts must not ignore it.
     """
     before = signal.getsignal(signal.SIGINT)
     if before is signal.SIG_IGN:

@@ -10,7 +10,7 @@ from producer.mill.stack import Stack
 from worker.contract.connection import connect
 from worker.contract.ledger import Ledger
 
-settings.register_profile("shared machine", deadline=None)  # other work on the same cores must not fail a test
+settings.register_profile("shared machine", deadline=None)  # other work on the same cores must not make a test fail
 settings.load_profile("shared machine")
 
 

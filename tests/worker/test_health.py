@@ -20,7 +20,7 @@ DOCKER_TIMEOUT_SECONDS = 5.0
 
 
 def check_health(url, *arguments):
-    """Run the check as Docker does; return its exit code and what it printed."""
+    """Run the check as Docker does. Return its exit code and what it printed."""
     ran = subprocess.run(
         [sys.executable, "-m", "worker.health", *arguments],
         env={**os.environ, "DIGITMILL_REDIS_URL": url},

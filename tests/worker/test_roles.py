@@ -15,7 +15,7 @@ HOSTILE = "raise SystemExit('imported by mistake')\n"
 
 
 def run(*command: str, folder: Path, path: str | Path = ROOT, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command line of Python's in a folder. `DIGITMILL_RETRAIN_CRON=soon` ends each role after its imports."""
+    """Run Python in a folder. The invalid `DIGITMILL_RETRAIN_CRON` ends each role after its imports."""
     environment = {**os.environ, "DIGITMILL_RETRAIN_CRON": "soon", "PYTHONPATH": str(path), **variables}
     return subprocess.run(
         [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
@@ -25,7 +25,7 @@ def run(*command: str, folder: Path, path: str | Path = ROOT, **variables: str) 
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("own", ["files", "packages"])
 def test_a_folder_with_a_model_of_its_own_does_no_harm(tmp_path: Path, module: str, own: str) -> None:
-    """Nor do other names that digitmill imports, although `python -m` looks there first."""
+    """Nor do its other files with names that digitmill imports, although `python -m` looks there first."""
     for name in ("model", "producer", "redis", "numpy", "celery"):
         if own == "files":
             (tmp_path / f"{name}.py").write_text(HOSTILE)
@@ -38,7 +38,7 @@ def test_a_folder_with_a_model_of_its_own_does_no_harm(tmp_path: Path, module: s
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_checkout_runs_from_its_own_folder(module: str, tmp_path: Path) -> None:
-    """Without an installation: the current folder is the only place where digitmill is."""
+    """It runs without an installation, when digitmill lies only in the current folder."""
     for package in ("model", "worker"):
         (tmp_path / package).symlink_to(ROOT / package)
     ran = run("-m", module, "worker", folder=tmp_path, path="")
@@ -68,7 +68,7 @@ def without(folder: Path, *libraries: str) -> str:
 def test_a_role_without_its_library_ends_with_the_install_command(
     tmp_path: Path, role: Role, missing: list[str], names: str, extras: str
 ) -> None:
-    """At its start, in one line, with exit code 2."""
+    """It ends at its start, with one line and exit code 2."""
     if role is Role.TRAINER:
         pytest.importorskip("tensorflow")
     ran = run("-m", role.module, folder=tmp_path, path=without(tmp_path, *missing), DIGITMILL_RETRAIN_CRON="")

@@ -33,7 +33,7 @@ GOOD: list[tuple[str, str, str, Any]] = [
 
 @pytest.mark.parametrize(("variable", "text", "field", "value"), GOOD)
 def test_every_variable_is_read(variable: str, text: str, field: str, value: Any) -> None:
-    """It changes only its own setting."""
+    """A variable changes only its own setting."""
     settings = Settings.from_environment({variable: text})
     assert getattr(settings, field) == value
     defaults = Settings.from_environment({})
@@ -42,7 +42,7 @@ def test_every_variable_is_read(variable: str, text: str, field: str, value: Any
 
 
 def test_the_examples_above_leave_no_setting_out() -> None:
-    """A new setting needs an example."""
+    """So a new setting needs an example here."""
     assert {field for _, _, field, _ in GOOD} == {field.name for field in fields(Settings)}
 
 
@@ -122,5 +122,5 @@ def test_a_refused_url_does_not_show_its_password(url: str) -> None:
     ],
 )
 def test_no_url_shows_its_password(url: str, shown: str) -> None:
-    """Whatever its form. redis-py reads passwords from the query too."""
+    """That holds for every form of URL. redis-py also reads passwords from the query."""
     assert without_password(url) == shown

@@ -21,7 +21,7 @@ from worker.contract.ledger import Claim, Ledger, Part, Verdict
 from worker.contract.wire import SIDE, Batch, Result
 
 TIMEOUT_SECONDS = 30.0
-"""Time that a finished batch waits for Redis. Then its answers are dropped, and the batch is done again."""
+"""Time that a call waits for Redis. If a finished batch waits longer, its answers are dropped, and it is done again."""
 
 REFUSED_PAUSE_SECONDS = 5.0
 FAILED_PAUSE_SECONDS = 0.5
@@ -36,11 +36,11 @@ class BatchProcessor:
 
     Args:
         ledger: Ledger in which batches are claimed and finished.
-        doorbell: Doorbell that is rung for the halves of a batch that was split, and for a batch that is given back.
+        doorbell: Doorbell to ring for the halves of a split batch, and for a batch that is given back.
         models: Models of this process.
         canary: Canary monitor that observes what the models answer.
         name: Name of this worker.
-        lease_seconds: Lifetime of a claim that nobody renews.
+        lease_seconds: Lifetime of a claim unless it is renewed.
     """
 
     def __init__(
@@ -173,8 +173,8 @@ _BLANK = Failure(FailureCode.BLANK, "Nothing is drawn on this image.")
 _DAMAGED = Failure(FailureCode.INTERNAL, "The batch of this image was damaged on its way. Submit it again.")
 _QUARANTINED = Failure(
     FailureCode.QUARANTINED,
-    "A worker process died or hung on this image every time it was tried. It is left out; open it in another program "
-    "before you submit it again.",
+    "A worker process died, hung or failed every time that it tried this image. The image is left out. Open it in "
+    "another program before you submit it again.",
 )
 
 
@@ -199,6 +199,6 @@ def _decode(files: tuple[bytes, ...]) -> tuple[NDArray[np.uint8], dict[int, Fail
         except Exception:
             _log.exception("digitmill itself failed to decode an image")
             failures[index] = Failure(
-                FailureCode.INTERNAL, "digitmill itself failed on this image; the worker's log says how. Report it."
+                FailureCode.INTERNAL, "digitmill itself failed on this image. The worker's log says how. Report it."
             )
     return images, failures

@@ -1,4 +1,4 @@
-"""Observes a new version in service: counts what it answers, and compares a sample with the previous version."""
+"""Observes a new version in service: counts its answers, and compares a sample of them with the previous version's."""
 
 import logging
 import threading
@@ -15,13 +15,13 @@ from worker.classifying.models import Models
 from worker.contract.registry import Registry, ServiceCounts
 
 SHADOW_EVERY = 8
-"""Of the images that a canary answers, the previous version classifies one in so many too."""
+"""The previous version also classifies one in this many of the images that a canary answers."""
 
 _log = logging.getLogger(__name__)
 
 
 class _Shadow(NamedTuple):
-    """The canary, and the classifier of the version before it, or None if that cannot be loaded."""
+    """The canary, and the classifier of the previous version, or None if that cannot be loaded."""
 
     version: str
     before: Classifier | None
@@ -32,7 +32,7 @@ class CanaryMonitor:
 
     The thread that classifies calls `observe`. Another thread calls `report`, which talks to Redis, so no batch waits
     for that. Counts that a process has not reported are lost with it, and a batch that is done twice counts twice.
-    Shares stay accurate enough.
+    The shares of errors and doubts stay accurate enough.
 
     Args:
         models: Models of this process.
@@ -54,7 +54,7 @@ class CanaryMonitor:
         Args:
             version: Version that answered.
             images: Images that it was given, uint8 (n, 28, 28).
-            predictions: What it answered, in the same order.
+            predictions: Its answers to the n images, in the same order.
             failed: Indices of images that could not be decoded. They are not counted.
         """
         kept = np.ones(len(images), bool)
@@ -118,7 +118,7 @@ class CanaryMonitor:
         try:
             before = classifier.classify(images[rows])
         except Exception:
-            _log.exception("the version before %s failed on its sample; the comparison ends", version)
+            _log.exception("the version before %s failed on a sample of its images; the comparison ends", version)
             self._shadow = _Shadow(version, None)
             return
         self._count(

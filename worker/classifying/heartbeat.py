@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterable
 from redis.exceptions import RedisError
 
 from worker.contract.ledger import Ledger, Part
+from worker.contract.liveness import ALIVE_SECONDS
 from worker.contract.reconciler import Reconciler
 
 INTERVAL_SECONDS = 1.0
 STARTING_INTERVAL_SECONDS = 0.05
-"""Interval until the classifying process is ready, because somebody may be waiting for that."""
-
-ALIVE_SECONDS = 5.0
-"""Time without a heartbeat after which a worker counts as dead."""
+"""Interval until the classifying process is ready, because a user may be waiting for it."""
 
 _log = logging.getLogger(__name__)
 
@@ -24,9 +22,9 @@ class Heartbeat(threading.Thread):
 
     Args:
         ledger: Ledger on a Redis connection that only this thread uses.
-        reconciler: Reconciler that rings for anybody's overdue batches, or None if it is switched off.
+        reconciler: Reconciler that rings for the overdue batches of all workers, or None if it is switched off.
         name: Name of the worker.
-        facts: Function that returns what to report of the worker. It is called before each report.
+        facts: Function that returns the fields of `WorkerStatus` to report. It is called before each report.
         in_work: Function that returns the parts that the classifying process has begun.
         lease_seconds: Lifetime of a renewed lease.
     """
@@ -60,6 +58,8 @@ class Heartbeat(threading.Thread):
                     self._ledger.renew(part, holder=self._worker, lease_seconds=self._lease_seconds)
             except RedisError as fault:
                 _log.debug("heartbeat failed: %s", fault)
+            except Exception:
+                _log.exception("digitmill itself failed to report this worker alive")
             if self._reconciler:
                 self._reconciler.tick()
             if self._stopping.wait(INTERVAL_SECONDS if facts["ready"] else STARTING_INTERVAL_SECONDS):
@@ -72,4 +72,4 @@ class Heartbeat(threading.Thread):
         try:
             self._ledger.remove_worker(self._worker)
         except RedisError as fault:
-            _log.debug("not removed from the list of workers: %s", fault)
+            _log.debug("could not remove this worker from the list: %s", fault)

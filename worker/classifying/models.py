@@ -1,4 +1,4 @@
-"""The models that a classifying process holds in memory, by version, and which of them serves as the live one."""
+"""Holds the models of a classifying process in memory, by version, and knows which of them serves as the live one."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ from worker.classifying.memory import give_back_memory
 from worker.contract.registry import LIVE, Registry
 
 MAX_LOADED = 4
-"""Versions that stay loaded: the live one, the previous one, and those that jobs are pinned to.
+"""Number of versions that stay loaded: the live one, the previous one, and those that jobs are pinned to.
 
 Loading one takes 2 ms and 1 MB.
 """
@@ -36,8 +36,8 @@ class Models:
     """Returns the model of a version, and loads it on first use.
 
     One thread classifies. Another may `follow` the registry's live version; it loads and warms a model before the first
-    thread sees it. The constructor loads the baseline that ships with the program, so a process can serve even without
-    a registry.
+    thread sees it. The constructor loads the baseline that ships with the program, so a process can start while
+    Redis is away.
 
     Args:
         registry: Registry that holds the versions.
@@ -64,7 +64,7 @@ class Models:
 
     @property
     def fault(self) -> str:
-        """The reason why that is not the registry's live version, or "" if it is."""
+        """The reason why `live` is not the registry's live version, or "" if it is."""
         return self._fault
 
     def __call__(self, version: str) -> LoadedModel:
@@ -130,7 +130,7 @@ class Models:
 
 
 def _check_sane(loaded: LoadedModel) -> None:
-    """Refuse a model whose outputs are not probabilities. One wrong number on its card is enough for that.
+    """Refuse a model with outputs that are not probabilities. One wrong number on its card is enough to cause that.
 
     Raises:
         ModelError: The outputs are not probabilities.

@@ -45,7 +45,10 @@ class ModelReloader(threading.Thread):
         self._reported, self._reported_at = ("", ""), 0.0
 
     def start(self) -> None:
-        """Start, and wait for the first check. Not for long: Redis may be away, and Celery waits for this process."""
+        """Start the thread, and wait for the first check.
+
+        The wait is short, because Redis may be away, and Celery waits for this process.
+        """
         super().start()
         self._checked.wait(FIRST_CHECK_SECONDS)
 

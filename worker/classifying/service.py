@@ -36,10 +36,10 @@ from worker.process import process_name
 from worker.settings import Settings, without_password
 
 CHECK_CHILDREN_SECONDS = 0.25
-"""Interval at which Celery checks whether the classifying process is alive. Its own can be five seconds."""
+"""Interval at which Celery checks whether the classifying process is alive. Celery's own can be five seconds."""
 
 STOP_TIMEOUT_SECONDS = 10.0
-"""Time that a worker that was told to stop spends on the batch in hand. Whoever stops it should allow five more."""
+"""Time that a worker spends on the batch in hand after it was told to stop. Whoever stops it should allow 5 s more."""
 
 CHECK_IDLE_SECONDS = 0.05
 """Interval at which a worker that was told to stop checks whether it is idle."""
@@ -65,9 +65,9 @@ class WorkerService:
         self._name = process_name()
         self._app = make_app(self._url, settings)
         self._doorbell = Doorbell(self._app)
-        read_model(BASELINE)  # nothing can serve without it; say so now, not in each classifying process in turn
+        read_model(BASELINE)  # nothing can serve without it, so fail now, not in each classifying process in turn
         self._processor: BatchProcessor | None = None
-        # Shared with the classifying processes, which are forked: process id, and seconds until ready.
+        # Shared with the forked classifying processes: the process id, and the seconds until it was ready.
         self._ready = memoryview(mmap.mmap(-1, 16)).cast("d")
         self._heartbeat: Heartbeat | None = None
         register(self._app, self._get_processor)
@@ -174,19 +174,19 @@ class WorkerService:
         ledger = self._make_ledger()
         for part in _parts_in_work():
             try:
-                # Before its process is killed, because that would count as a failed attempt.
+                # Release it before its process is killed, because that would count as a failed attempt.
                 if ledger.release(part, holder=self._name, refund=True):
                     self._doorbell.ring(part)
-                    _log.info("batch %s handed back: there is no time to finish it", part.member)
+                    _log.info("batch %s was handed back, because there is no time to finish it", part.member)
             except RedisError as fault:
-                _log.warning("batch %s not handed back; its lease will expire: %s", part.member, fault)
+                _log.warning("batch %s was not handed back; its lease will expire: %s", part.member, fault)
         self._stop_heartbeat()
         if self._ready[0]:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.kill(int(self._ready[0]), signal.SIGKILL)
                 os.waitpid(int(self._ready[0]), 0)
         shutil.rmtree(get_temp_dir(), ignore_errors=True)  # a normal exit would remove it
-        # Doorbells that were fetched and not begun are lost here. A reconciler rings for their batches again.
+        # Doorbells that Celery has fetched but not begun are lost here. A reconciler rings for their batches again.
         os._exit(0)
 
     def _facts(self) -> dict[str, str | int | float]:
@@ -209,7 +209,7 @@ class WorkerService:
             if self._make_ledger().release(part, holder=self._name, refund=False):
                 self._doorbell.ring(part)
         except Exception as fault:
-            _log.warning("batch %s not given back; its lease will expire: %s", part.member, fault)
+            _log.warning("batch %s was not given back; its lease will expire: %s", part.member, fault)
 
     def _make_ledger(self) -> Ledger:
         """Return a ledger on a connection of its own, for one thread of one process."""
@@ -217,7 +217,7 @@ class WorkerService:
 
 
 def _quieten_celery(log_level: str) -> None:
-    """Drop the two lines that Celery logs for each batch; they would bury everything else."""
+    """Drop the two lines that Celery logs for each batch, because they would bury everything else."""
     for chatty in ("celery.app.trace", "celery.worker.strategy"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(log_level)))
 
@@ -228,7 +228,7 @@ def _check_children_often(sender: Any, **_: Any) -> None:
 
 
 def _refuse_compression() -> None:
-    """Replace kombu's decompressors. They unpack what a message's header asks for, whatever its size."""
+    """Replace kombu's decompressors, because they unpack any message that asks for it, however large it becomes."""
 
     def refuse(_: bytes) -> bytes:
         raise WireError("Refused a compressed message: doorbells are never compressed.")
@@ -238,8 +238,18 @@ def _refuse_compression() -> None:
 
 
 def _parts_in_work() -> list[Part]:
-    requests = [request for request in list(celery_state.active_requests) if request.name == CLASSIFY]
-    return [part for request in requests if (part := _part_of(request.kwargs))]
+    return [
+        part
+        for request in _active_requests()
+        if request.name == CLASSIFY and (part := _part_of(request.kwargs)) is not None
+    ]
+
+
+def _active_requests() -> list[Any]:
+    while True:
+        # Celery's own thread may change the set while this one reads it.
+        with contextlib.suppress(RuntimeError):
+            return list(celery_state.active_requests)
 
 
 def _part_of(kwargs: dict[str, Any] | None) -> Part | None:

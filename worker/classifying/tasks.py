@@ -1,9 +1,9 @@
-"""The Celery task that a doorbell rings for. It reads the doorbell; the `BatchProcessor` does the work."""
+"""The Celery task that a doorbell rings for. It reads the doorbell, and the `BatchProcessor` does the work."""
 
 import logging
 from collections.abc import Callable
 
-from celery import Celery, Task
+from celery import Celery
 
 from worker.classifying.batch_processor import BatchProcessor
 from worker.contract.doorbell import CLASSIFY, is_understood
@@ -14,7 +14,7 @@ from worker.doorbell_request import DoorbellRequest
 _log = logging.getLogger(__name__)
 
 
-def register(app: Celery, get_processor: Callable[[], BatchProcessor]) -> Task:
+def register(app: Celery, get_processor: Callable[[], BatchProcessor]) -> None:
     """Add the task to the application.
 
     Args:
@@ -32,5 +32,3 @@ def register(app: Celery, get_processor: Callable[[], BatchProcessor]) -> Task:
             get_processor().process(Part.from_member(part if isinstance(part, str) else ""))
         except (Unreachable, WireError) as fault:
             _log.error("%s", fault)
-
-    return classify

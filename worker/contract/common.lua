@@ -1,5 +1,5 @@
--- This stands before every script.
--- All processes share one clock: Redis' own, unix time in ms.
+-- `load_scripts` puts this file before every script.
+-- All processes share one clock, that of Redis: unix time in ms.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 

@@ -1,4 +1,4 @@
-"""Connecting to Redis: which faults are transient, and how to retry."""
+"""Connects to Redis, tells which faults are transient, and retries those."""
 
 import random
 import time
@@ -24,7 +24,7 @@ from worker.contract.errors import Unreachable
 from worker.settings import without_password
 
 SOCKET_TIMEOUT = 5.0
-"""Seconds without an answer after which a connection counts as lost; blocking reads must wait for less."""
+"""Seconds without an answer after which a connection counts as lost. Blocking reads must wait for less."""
 
 _TRANSIENT_RESPONSES = ("MISCONF", "LOADING", "NOREPLICAS", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
 
@@ -32,7 +32,7 @@ _Value = TypeVar("_Value")
 
 
 class Clock(Protocol):
-    """What `retry_transient` uses of the module `time`; tests give a clock that they move themselves."""
+    """The functions of the module `time` that `retry_transient` uses. Tests pass a clock that they move themselves."""
 
     def monotonic(self) -> float:
         """Return seconds since some moment."""
@@ -42,10 +42,10 @@ class Clock(Protocol):
 
 
 def connect(url: str) -> "redis.Redis":
-    """Return a client for the URL; it connects on first use and answers in bytes.
+    """Return a client for the URL. It connects on first use, and answers in bytes.
 
     Raises:
-        Unreachable: It is not a Redis URL.
+        Unreachable: The URL is not a Redis URL.
     """
     # The peer of a Unix socket cannot vanish unnoticed, so only TCP has keep-alive.
     options: dict[str, Any] = {} if url.startswith("unix://") else {"socket_keepalive": True}
@@ -66,7 +66,7 @@ def connect(url: str) -> "redis.Redis":
 
 
 def is_transient(fault: RedisError) -> bool:
-    """Return whether a retry may help: Redis is away, starting, out of memory or disk, but does not refuse us."""
+    """Return whether a retry may help, because Redis is away, starting, read-only, or out of memory or disk space."""
     if isinstance(fault, AuthenticationError | AuthorizationError):
         return False
     if isinstance(fault, ConnectionError | TimeoutError | BusyLoadingError | OutOfMemoryError | ReadOnlyError):
@@ -88,10 +88,13 @@ def retry_transient(
 
     Args:
         call: Function to call.
-        timeout: Seconds after which to give up.
+        timeout: Seconds until it gives up.
         on_wait: Callback that gets each fault before the wait.
         where: Name of the server for the message, without its password.
-        clock: What tells the time and waits.
+        clock: Clock that tells the time and waits.
+
+    Returns:
+        What the call returns.
 
     Raises:
         Unreachable: The time is up, or a retry would not help.
@@ -106,13 +109,13 @@ def retry_transient(
                 raise Unreachable(explain(fault, where)) from fault
             if on_wait:
                 on_wait(fault)
-        # Jitter, so that clients which lost the same server do not all come back at the same moment.
+        # Jitter keeps clients that lost the same server from all coming back at the same moment.
         clock.sleep(pause * random.uniform(0.5, 1.5))
         pause = min(pause * 2, 1.0)
 
 
 def explain(fault: RedisError, where: str = "Redis") -> str:
-    """Return what a fault of the server `where` means and what to do about it."""
+    """Return two sentences for the user: what a fault of the server `where` means, and what to do about it."""
     reason = str(fault).rstrip(".")
     if isinstance(fault, AuthenticationError | AuthorizationError):
         return f"{where} refuses the user or password ({reason}). Correct them in DIGITMILL_REDIS_URL."

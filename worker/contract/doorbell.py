@@ -1,8 +1,8 @@
 """The Celery application, and the doorbells: the only two messages that travel through it.
 
-The one for workers names a part and carries nothing else (a claim check); the one for trainers names nothing. Losing,
-doubling or delaying a message is harmless: the ledger and the record of trainings hold the truth, and a reconciler or
-a trainer rings again.
+The one for workers names a part and carries nothing else (a claim check). The one for trainers names nothing. It does
+no harm if a message is lost, doubled or late, because the ledger and the record of trainings hold the truth, and a
+reconciler or a trainer rings again.
 """
 
 import logging
@@ -17,22 +17,27 @@ from worker.settings import Settings
 
 CLASSIFY = "digitmill.classify"
 TRAIN = "digitmill.train"
-"""Names of the two tasks; a sender needs nothing else of a task."""
+"""Names of the two tasks. A sender needs to know nothing else of a task."""
 
 CLASSIFY_QUEUE = "digitmill.classify"
 TRAIN_QUEUE = "digitmill.train"
 
 DOORBELL_VERSION = 1
-"""Of both messages."""
+"""Format of both messages."""
 
 _log = logging.getLogger(__name__)
 
 
 def make_app(redis_url: str, settings: Settings) -> Celery:
-    """Return a Celery application for that Redis; it connects on first use."""
+    """Return a Celery application for the Redis at a URL. It connects on first use.
+
+    Args:
+        redis_url: URL of Redis.
+        settings: Settings of this process, which hold the time limit of a batch.
+    """
     app = Celery("digitmill", broker=_broker_url(redis_url), set_as_current=False)
     app.conf.update(
-        # Only JSON is sent or read; results live in the ledger, never in a Celery backend.
+        # Celery sends and reads only JSON. Results live in the ledger, never in a Celery backend.
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
@@ -69,7 +74,7 @@ def make_app(redis_url: str, settings: Settings) -> Celery:
         task_queues=[queue(CLASSIFY_QUEUE)],
         task_default_exchange="digitmill",
         task_default_routing_key=CLASSIFY_QUEUE,
-        # A worker listens to all that `task_queues` names, so the queue of trainers stands only here.
+        # A worker listens to every queue in `task_queues`, so the queue of trainers stands only here.
         task_routes={CLASSIFY: {"queue": CLASSIFY_QUEUE}, TRAIN: {"queue": queue(TRAIN_QUEUE)}},
     )
     return app
@@ -86,11 +91,11 @@ class Doorbell:
         self._app = app
 
     def ring(self, part: Part) -> bool:
-        """Tell some worker that there is a part to claim; return False if the message could not be sent."""
+        """Tell one of the workers that there is a part to claim. Return False if the message could not be sent."""
         return self._send(CLASSIFY, part=part.member)
 
     def ring_trainer(self) -> bool:
-        """Tell some trainer to look at the record of trainings; return False if the message could not be sent."""
+        """Tell one of the trainers that a training may wait. Return False if the message could not be sent."""
         return self._send(TRAIN)
 
     def _send(self, task: str, **words: str) -> bool:
@@ -108,11 +113,11 @@ def queue(name: str) -> Queue:
 
 
 def is_understood(version: object) -> bool:
-    """Return whether this program reads a doorbell of that version; log an error if it does not."""
+    """Return whether this program reads doorbells of that format. Log an error if it does not."""
     if version == DOORBELL_VERSION:
         return True
     _log.error(
-        "ignored a doorbell of format %r, because this program reads format %d; somebody will ring again. "
+        "ignored a doorbell of format %r, because this program reads format %d; another will follow. "
         "Run the same version of digitmill everywhere",
         version,
         DOORBELL_VERSION,
@@ -121,5 +126,5 @@ def is_understood(version: object) -> bool:
 
 
 def _broker_url(redis_url: str) -> str:
-    # kombu spells a Unix socket its own way.
+    # kombu has its own scheme for Unix sockets.
     return redis_url.replace("unix://", "redis+socket://", 1) if redis_url.startswith("unix://") else redis_url

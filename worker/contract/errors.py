@@ -1,4 +1,4 @@
-"""The errors of the queue; like all errors of digitmill, each message names the fault and the remedy.
+"""The errors of the queue. As in all errors of digitmill, each message names the fault and the remedy.
 
 DigitmillError
 ├── WireError         A message or record is damaged.
@@ -20,7 +20,7 @@ class WireError(DigitmillError):
 
 
 class UnknownFormat(WireError):
-    """This version does not read the format of a message or record; another version may."""
+    """This version of digitmill does not read the format of a message or record. Another version may."""
 
 
 class Unreachable(DigitmillError):
@@ -37,11 +37,11 @@ class JobFailed(DigitmillError):
 
 @contextlib.contextmanager
 def reading(what: str, *, remedy: str) -> Iterator[None]:
-    """Turn whatever a damaged record raises while it is read into an error with a remedy.
+    """Turn any error that a damaged record causes while it is read into an error with a remedy.
 
     Args:
         what: The record, as the subject of a sentence: "This batch record".
-        remedy: One sentence for whoever meets a damaged record.
+        remedy: One sentence that says what to do about a damaged record.
 
     Raises:
         UnknownFormat: The record has a format that this program does not read.

@@ -11,7 +11,9 @@ from worker.contract.doorbell import CLASSIFY_QUEUE, Doorbell
 from worker.contract.ledger import Ledger
 
 INTERVAL_SECONDS = 1.0
+
 LONG_OVERDUE_SECONDS = 60.0
+"""Time by which a part must be overdue before the reconciler rings for it while other doorbells wait."""
 
 _log = logging.getLogger(__name__)
 
@@ -20,10 +22,10 @@ class Reconciler:
     """Compares the ledger's open parts with the waiting doorbells, once a second at most.
 
     Args:
-        client: Connection to the Redis of both.
+        client: Connection to the Redis that holds the ledger and the doorbells.
         ledger: Ledger with the parts.
         doorbell: Doorbell to ring.
-        clock: Function that returns seconds since some moment.
+        clock: Function that returns the time in seconds; it must never go back.
     """
 
     def __init__(
@@ -35,10 +37,10 @@ class Reconciler:
         self._clock, self._next = clock, 0.0
 
     def tick(self) -> int:
-        """Ring for overdue parts if a second has passed since the last time; return how often it rang.
+        """Ring for overdue parts if a second has passed since the last time. Return the number of doorbells rung.
 
-        While doorbells wait, the workers are only busy, and another one would only lengthen their queue; then the
-        reconciler rings only for what is long overdue. It ignores that Redis is away, because there is a next tick.
+        While doorbells wait, the workers are busy, and more doorbells would only lengthen their queue. Then the
+        reconciler rings only for parts that are long overdue. If Redis is away, the next tick tries again.
         """
         now = self._clock()
         if now < self._next:

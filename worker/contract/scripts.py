@@ -1,4 +1,4 @@
-"""Loading the Lua scripts with which Redis makes several changes at once."""
+"""Loads the Lua scripts with which Redis makes several changes at once."""
 
 from collections.abc import Iterable
 from importlib.resources import files
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def load_scripts(client: "redis.Redis", package: str, names: Iterable[str]) -> dict[str, Any]:
-    """Return Lua scripts, ready to be called, by name.
+    """Return Lua scripts that are ready to call, by name.
 
     Args:
         client: Connection that runs them.

@@ -1,7 +1,7 @@
-"""The wire format: how batches, manifests and results travel. No other module knows a byte of it.
+"""The wire format: how batches, manifests and results travel. No other module knows their bytes.
 
-Each is a msgpack map with a format version (`model.records`); arrays are raw little-endian bytes. The format cannot
-express anything executable, nothing is compressed, and sizes are checked before anything is built from them.
+Each is a msgpack map with a format version (`model.records`). Arrays are raw little-endian bytes. The format cannot
+express anything executable, and nothing is compressed. Sizes are checked before anything is built from them.
 """
 
 from dataclasses import dataclass
@@ -15,17 +15,20 @@ from model.records import Damaged, from_msgpack, to_msgpack
 from worker.contract.errors import reading
 
 VERSION = 1
+
 SIDE = 28
+"""Side of an image that travels, in pixels."""
+
 _NO_LABEL = 255
 _LABELS = frozenset([*range(10), _NO_LABEL])
-_AGAIN = "Submit its job again."
+_REMEDY = "Submit its job again."
 
 _Failures = dict[int, tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class _BatchBody:
-    """A batch as it travels; exactly one of `raw` and `files` is there."""
+    """A batch as it travels. Exactly one of `raw` and `files` is not None."""
 
     probabilities: bool
     raw: bytes | None = None
@@ -34,7 +37,7 @@ class _BatchBody:
 
 @dataclass(frozen=True, slots=True)
 class _ManifestBody:
-    """A manifest as it travels: names as the bytes that Linux has, and a byte for each label."""
+    """A manifest as it travels: names in the bytes of the file system, and one byte for each label."""
 
     names: list[bytes]
     labels: bytes
@@ -58,7 +61,7 @@ class Batch:
     """The images of one batch.
 
     Attributes:
-        images: Either uint8 (n, 28, 28) in MNIST's convention, ready to classify; or n encoded files, which the worker
+        images: Either uint8 (n, 28, 28) in MNIST's convention, ready to classify, or n encoded files, which the worker
             decodes and normalises one by one.
         probabilities: Whether the sender wants the ten probabilities of each image.
     """
@@ -70,7 +73,7 @@ class Batch:
         return len(self.images)
 
     def part(self, start: int, stop: int) -> "Batch":
-        """Return the images from `start` to `stop` as a batch of their own."""
+        """Return the images from `start` to before `stop` as a batch of their own."""
         return Batch(self.images[start:stop], self.probabilities)
 
     def to_wire(self) -> bytes:
@@ -84,12 +87,12 @@ class Batch:
 
     @classmethod
     def from_wire(cls, data: bytes) -> Self:
-        """Decode a batch; raw images are a read-only view.
+        """Decode a batch. Raw images become a read-only view of the data.
 
         Raises:
-            WireError: It is not a batch, or has a version that this program does not read.
+            WireError: The data is not a batch, or has a version that this program does not read.
         """
-        with reading("This batch record", remedy=_AGAIN):
+        with reading("This batch record", remedy=_REMEDY):
             body = from_msgpack(_BatchBody, data, version=VERSION)
             if body.raw is not None and body.files is None:
                 _check(len(body.raw) % (SIDE * SIDE) == 0, "raw")
@@ -101,13 +104,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What the client alone knows about a batch; workers neither need nor see it.
+    """What only the client knows about a batch. Workers neither need it nor see it.
 
     Attributes:
-        names: Names of all images, including those that never left the client.
-        labels: True digit or None, one for each name.
-        failures: Images that could not be read at the source, by index into `names`. All others are in the batch, in
-            this order.
+        names: Names of all images, including those that could not be read.
+        labels: True digit, 0 to 9, or None if it is unknown; one for each name.
+        failures: Failures of the images that could not be read at the source, by index into `names`. All other images
+            are in the batch, in this order.
     """
 
     names: tuple[str, ...]
@@ -129,9 +132,9 @@ class Manifest:
         """Decode a manifest.
 
         Raises:
-            WireError: It is not a manifest, or has a version that this program does not read.
+            WireError: The data is not a manifest, or has a version that this program does not read.
         """
-        with reading("This manifest record", remedy=_AGAIN):
+        with reading("This manifest record", remedy=_REMEDY):
             body = from_msgpack(_ManifestBody, data, version=VERSION)
             _check(len(body.names) == len(body.labels) and _LABELS.issuperset(body.labels), "labels")
             return cls(
@@ -143,15 +146,15 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """The answers to one batch, or to a part of one: as many as the images asked about, in their order.
+    """The answers to one batch, or to a part of one: one for each of its n images, in their order.
 
     Attributes:
         model: Version of the model that classified.
         worker: Name of the worker.
-        digits: uint8 (n,), 0 to 9; without a meaning where the image failed.
+        digits: uint8 (n,), 0 to 9; undefined where the image failed.
         confidences: float32 (n,), 0 to 1; undefined where the image failed.
-        probabilities: float32 (n, 10), or None unless asked for.
-        failures: Failed images, by index.
+        probabilities: float32 (n, 10), or None if the client did not ask for them.
+        failures: Failures, by index of the image.
     """
 
     model: str
@@ -181,9 +184,9 @@ class Result:
         """Decode a result.
 
         Raises:
-            WireError: It is not a result, or has a version that this program does not read.
+            WireError: The data is not a result, or has a version that this program does not read.
         """
-        with reading("This result record", remedy=_AGAIN):
+        with reading("This result record", remedy=_REMEDY):
             body = from_msgpack(_ResultBody, data, version=VERSION)
             count, probabilities = len(body.digits), body.probabilities
             _check(max(body.digits, default=0) <= 9, "digits")
@@ -205,7 +208,7 @@ def _check(right: bool, field: str) -> None:
 
 
 def _known(failures: _Failures, count: int) -> dict[int, Failure]:
-    """Return failures of `count` images, with codes that this version knows."""
+    """Return the failures of `count` images. Codes that this version does not know become `INTERNAL`."""
     _check(all(0 <= index < count for index in failures), "failures")
     return {index: Failure(_known_code(code), sentence) for index, (code, sentence) in failures.items()}
 
@@ -214,5 +217,5 @@ def _known_code(code: str) -> FailureCode:
     try:
         return FailureCode(code)
     except ValueError:
-        # A newer worker may know more codes than this client: the sentence still says what happened.
+        # A newer worker may know more codes than this client. The sentence still says what happened.
         return FailureCode.INTERNAL

@@ -19,14 +19,14 @@ _log = logging.getLogger(__name__)
 
 
 class Beat(beat.Scheduler):
-    """Watches the clock, and carries out what is due in this process. Its state outlives it in Redis.
+    """Watches the clock, and carries out what is due in this process. It keeps its state in Redis.
 
     Celery's own schedulers send a message for what is due, which may be lost or doubled, and keep their state in a
     file. While Redis is away, what is due waits.
 
     Args:
         schedule_in_redis: Schedule in Redis.
-        fire: Function that carries out what is due at a minute, and returns the outcome in words.
+        fire: Function that carries out what is due at a given minute, and returns the outcome in words.
         cron: Five cron fields, in UTC. None: nothing is ever due.
         name: Name of the scheduler.
         celery_options: Arguments that Celery passes to each scheduler.
@@ -53,7 +53,7 @@ class Beat(beat.Scheduler):
         """Do nothing. Celery calls this, but only the first tick that reaches Redis can set the schedule up."""
 
     def apply_entry(self, entry: beat.ScheduleEntry, producer: object = None) -> None:  # noqa: ARG002  Celery's signature
-        """Note that an entry is due; Celery calls this.
+        """Note that an entry is due. Celery calls this.
 
         If an earlier firing still waits, both happen as one, for the earlier minute.
         """

@@ -1,4 +1,4 @@
-"""One firing of the schedule: it asks for a training, or says why not."""
+"""One firing of the schedule: asks for a training, or says why not."""
 
 import logging
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ class Firing:
     def __init__(self, client: "redis.Redis", doorbell: Doorbell, settings: Settings, name: str) -> None:
         self._trainings, self._teaching = Trainings(client), Teaching(client)
         self._doorbell, self._name = doorbell, name
-        self._order = TrainingOptions(quick=settings.retrain_quick)
+        self._options = TrainingOptions(quick=settings.retrain_quick)
         self._always = settings.retrain_always
 
     def __call__(self, minute: datetime) -> str:
@@ -55,7 +55,7 @@ class Firing:
     def _carry_out(self, identifier: str) -> str:
         if not self._always and not self._teaching.new_since_last_training():
             return NOTHING_TAUGHT
-        given = self._trainings.ask(identifier, self._order, who=self._name)
+        given = self._trainings.ask(identifier, self._options, who=self._name)
         if given != identifier:
             return f"skipped: training {given} has not ended"
         self._doorbell.ring_trainer()

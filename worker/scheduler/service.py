@@ -70,7 +70,7 @@ class SchedulerService:
         try:
             self._schedule.remove_scheduler(self._name)
         except (RedisError, OSError) as fault:
-            _log.debug("not removed from the list of schedulers: %s", fault)
+            _log.debug("could not remove this scheduler from the list: %s", fault)
 
 
 def _exit(_signal: int, _frame: FrameType | None) -> NoReturn:

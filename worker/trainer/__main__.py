@@ -6,7 +6,7 @@ from worker.import_path import drop_current_folder
 
 
 def main() -> int:
-    """Run a trainer until it is told to stop; return the exit code."""
+    """Run a trainer until it is told to stop. Return the exit code."""
     from worker.process import run_role
     from worker.roles import Role
     from worker.settings import Settings

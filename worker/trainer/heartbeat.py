@@ -49,6 +49,8 @@ class TrainerHeartbeat(threading.Thread):
                 self._keep()
             except (RedisError, DigitmillError) as fault:
                 _log.debug("heartbeat failed: %s", fault)
+            except Exception:
+                _log.exception("digitmill itself failed to report this trainer alive")
             if self._stopping.wait(INTERVAL_SECONDS):
                 return
 
@@ -72,4 +74,4 @@ class TrainerHeartbeat(threading.Thread):
             self._trainings.remove_trainer(self._trainer)
             self._keeper.release()
         except (RedisError, OSError) as fault:
-            _log.debug("not removed from the list of trainers: %s", fault)
+            _log.debug("could not remove this trainer from the list: %s", fault)

@@ -1,4 +1,4 @@
-"""Carries out one training, from its claim to its end: process, lease, the gate's decision, registry."""
+"""Carries out one training, from its claim to its end: process, lease, decision of the gate, registry."""
 
 import logging
 import shutil
@@ -25,10 +25,10 @@ RENEW_SECONDS = 0.5
 """Interval at which the lease is renewed. The reply says whether to stop."""
 
 TIMEOUT_SECONDS = 60.0
-"""Time that Redis may be away while the end of a training is recorded."""
+"""Time that Redis may be away when the trainer needs it, for example to record the end of a training."""
 
 MAX_LIVE_CHANGES = 3
-"""How often the live version may change during a training. After that its model stays a candidate."""
+"""Number of times that the live version may change during a training. After that its model stays a candidate."""
 
 _Value = TypeVar("_Value")
 
@@ -77,7 +77,7 @@ class TrainingRunner:
         """Train, and record how the training ended. A training that is given back or lost keeps its checkpoints.
 
         Args:
-            claim: This trainer's hold on the training.
+            claim: This trainer's claim on the training.
 
         Raises:
             Unreachable: Redis did not answer in time, or refuses.
@@ -136,9 +136,9 @@ class TrainingRunner:
         )
 
     def _prepare(self, claim: Claim, folder: Path) -> str:
-        """Write the assignment and the live model into the folder; return the live version."""
+        """Write the assignment and the live model into the folder. Return the live version."""
         settings = self._settings
-        if not (folder / CANDIDATE / CARD).exists():  # a candidate was trained on what was counted then
+        if not (folder / CANDIDATE / CARD).exists():  # an existing candidate knows only what was collected before it
             self._collect_taught(claim)
         card, files = _retry(lambda: self._registry.fetch(self._registry.live()))
         live = folder / LIVE
@@ -147,7 +147,7 @@ class TrainingRunner:
             (live / name).write_bytes(files[name])
         (live / CARD).write_text(card.dumps(), encoding="utf-8")
         TrainingAssignment(
-            claim.order,
+            claim.options,
             mnist=str(settings.mnist) if settings.mnist else None,
             cache=str(settings.cache),
             offline=settings.offline,
@@ -158,13 +158,13 @@ class TrainingRunner:
         return version
 
     def _collect_taught(self, claim: Claim) -> None:
-        """Bring all that was taught until now into the folder, and report how many changes that makes."""
+        """Move everything that was taught until now into the folder, and report the number of changes so far."""
         while _retry(self._keeper.keep):
             self._report(claim)
-        self._report(claim, changes=_retry(self._keeper.changes))
+        _retry(partial(self._renew, claim, changes=_retry(self._keeper.changes)))
 
     def _train(self, claim: Claim, folder: Path) -> Outcome | None:
-        """Train and judge in a process of its own; return how that ended, or None if there is a candidate."""
+        """Train and judge in a process of its own. Return how that ended, or None if there is a candidate."""
         with TrainingProcess(folder) as process:
             while True:
                 code = process.wait(RENEW_SECONDS)
@@ -193,10 +193,13 @@ class TrainingRunner:
             _Stopped: Another trainer has the training.
         """
         try:
-            reply = self._trainings.renew(claim, lease_seconds=self._settings.lease_seconds, **progress)
+            return self._renew(claim, **progress)
         except RedisError as fault:
             _log.debug("not renewed: %s", fault)
             return ProgressReply.GO_ON
+
+    def _renew(self, claim: Claim, **progress: str | float) -> ProgressReply:
+        reply = self._trainings.renew(claim, lease_seconds=self._settings.lease_seconds, **progress)
         if reply is ProgressReply.LOST:
             raise _Stopped("another trainer has it")
         return reply

@@ -119,10 +119,10 @@ class TrainerService:
 
 
 def training_threads(bound: int, granted: float) -> int:
-    """Return how many threads a training uses: half of the cores, because the other half answers those who wait.
+    """Return the number of threads for a training: half of the cores, because workers need the other half.
 
     Args:
         bound: Number of cores that the process is bound to.
-        granted: Number of cores' time that the process may use.
+        granted: CPU time that the process may use, in cores.
     """
     return max(1, min(bound // 2, int(granted)))

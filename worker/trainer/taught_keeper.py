@@ -18,10 +18,10 @@ from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.teaching import BATCH, LabelChange, Settled, Teaching
 
 MAX_SETTLED = 50
-"""Changes that are settled between two heartbeats. A slow disk writes them in a second."""
+"""Maximum number of changes between two heartbeats. A slow disk writes them in a second."""
 
 _IDENTITY = ".keeper"
-"""File that distinguishes the folder from those of other trainers. Whoever changes the folder locks it."""
+"""File that distinguishes the folder from those of other trainers. A trainer locks it to change the folder."""
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class TaughtKeeper:
         return False
 
     def changes(self) -> int:
-        """Return how many changes the account of this folder has had, or 0 if the account is of another folder."""
+        """Return the number of changes that this folder's account has had, or 0 if another folder is the keeper."""
         with self._locked() as identity:
             return self._teaching.changes() if self._teaching.claim_keeper(identity) else 0
 
@@ -92,7 +92,7 @@ class TaughtKeeper:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[str]:
-        """Lock the folder; yield its identity."""
+        """Lock the folder, and yield its identity."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / _IDENTITY).open("a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -152,5 +152,5 @@ class TaughtKeeper:
 def _as_change(taught: Taught) -> LabelChange | None:
     try:
         return LabelChange(taught.sha256, taught.label, taught.name(), taught.when)
-    except FileNotFoundError:  # somebody has just removed it
+    except FileNotFoundError:  # a user has just removed it
         return None

@@ -13,9 +13,9 @@ _log = logging.getLogger(__name__)
 
 
 class TrainingProcess:
-    """A running `python -m model.training.retrain`; a context manager that ends it.
+    """A running `python -m model.training.retrain`. As a context manager it ends that process.
 
-    It also ends when this process dies, because it reads from a pipe that closes then.
+    The process also ends when this one dies, because the pipe that it reads from closes then.
 
     Args:
         folder: Folder of the training, with its assignment.
@@ -51,7 +51,7 @@ class TrainingProcess:
         """Wait for the process to end.
 
         Args:
-            seconds: Longest time to wait.
+            seconds: Maximum time to wait.
 
         Returns:
             Its exit code, or None if it has not ended.

@@ -74,7 +74,7 @@ def test_a_training_is_requested_once_shown_and_cancelled(digitmill, trainings):
     assert "no trainer is running" in err
     status = trainings.latest()
     assert status.identifier in out
-    assert (status.order.data, status.order.epochs, status.order.seed) == ("samples", 3, 9)
+    assert (status.options.data, status.options.epochs, status.options.seed) == ("samples", 3, 9)
 
     code, out, err = digitmill("train", "--json")
     assert json.loads(out) == {"training": status.identifier, "joined": True}

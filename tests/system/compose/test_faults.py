@@ -86,7 +86,7 @@ def test_a_restarted_redis_loses_nothing(mill, submit, folder_of, correct, under
 def test_scaling_under_load_loses_nothing_and_leaves_nobody_idle(
     mill, producer, submit, folder_of, correct, under_way, eventually
 ):
-    """One worker, then four, then one. From one second after all four are ready, they are nearly always at work."""
+    """A job has one worker, then four, then one. One second after all four are ready, they are nearly always busy."""
     mill.scale(1)
     job = submit(folder_of(640, slow=4), "scaled", "--batch-size", "8")
     under_way(16)

@@ -16,7 +16,7 @@ from producer.sources import Source, open_source
 
 @pytest.fixture
 def begin_job():
-    """Start a job in the background; return a future of its results."""
+    """Start a job in the background. Return a future of its results."""
     pool = ThreadPoolExecutor(1)
 
     def begin(mill, source: Source, *, batch_size: int | None = None, timeout: float = 60.0) -> Future[Results]:

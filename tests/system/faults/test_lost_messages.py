@@ -115,7 +115,7 @@ class Mischief:
 def test_garbage_in_the_queue_costs_no_image_and_executes_nothing(
     start_mill, digits, begin_job, undisturbed, check, tmp_path, eventually
 ):
-    """Unknown tasks and formats, pickles, compression bombs and plain garbage. A job beside them is answered."""
+    """The queue holds unknown tasks, pickles, compression bombs and plain garbage. A job beside them is answered."""
     bomb = zlib.compress(bytes(400_000_000), 1)
     traces = tmp_path / "executed"
     hostile = [

@@ -1,4 +1,4 @@
-"""Facts about one batch in a classifying process, from its doorbell to its answer."""
+"""Facts about a batch in a classifying process, from its doorbell to its answer."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from worker.classifying.models import LoadedModel, Models
 from worker.contract.doorbell import Doorbell, make_app
 from worker.contract.ledger import JobRecord, Part, Window
 from worker.contract.registry import LIVE, Registry, ServiceCounts
-from worker.contract.wire import Batch, Manifest
+from worker.contract.wire import Batch, Manifest, Result
 from worker.settings import Settings
 
 BASELINE_VERSION = Card.read(BASELINE).version
@@ -39,7 +39,7 @@ def processor(server, ledger, registry, canary):
 
 @pytest.fixture
 def submit(ledger):
-    """Submit images as one batch of a new job; return its part."""
+    """Submit images as one batch of a new job. Return its part."""
 
     def run(images):
         ledger.create("job", JobRecord("test", LIVE, "test", {}, "test"))
@@ -59,7 +59,7 @@ def test_a_batch_is_answered_in_order_and_each_image_is_counted_once(
     part = submit((*files[:3], b"not an image", *files[3:]))
     processor.process(part)
     processor.process(part)  # a doorbell that rings twice does no harm
-    result = ledger.results([part])[part]
+    result = Result.from_wire(ledger.results([part])[part])
     assert result.model == BASELINE_VERSION
     assert {index: failure.code for index, failure in result.failures.items()} == {3: FailureCode.NOT_AN_IMAGE}
     expected = Models(registry)(LIVE).classifier.classify(digits.images[:6]).digits

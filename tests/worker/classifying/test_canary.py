@@ -1,4 +1,4 @@
-"""Facts about the canary: what is counted of a version in service, and when it is rolled back."""
+"""Facts about the canary: what is counted for a version in service, and when it is rolled back."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def classify(models, canary):
     ],
 )
 def test_a_version_is_judged_by_its_errors_its_doubts_and_the_version_before(counts, words):
-    """Never by fewer than `ENOUGH` images. Images that are hard for both versions do not count against it."""
+    """It is judged only by `ENOUGH` images or more. Images that are hard for both versions do not count against it."""
     assert (words in counts.fault()) if words else counts.fault() == ""
 
 
@@ -82,7 +82,7 @@ def test_images_on_which_a_version_fails_are_counted_as_its_errors(canary, regis
 
 
 def test_a_canary_is_compared_until_it_has_passed(canary, classify, registry, variant, digits):
-    """The previous version classifies one in eight of its images too, and none of other versions'. Then it stops."""
+    """Until then, the previous version also classifies one in eight of the canary's images, and no others."""
     card, files = variant("new", temperature=1.5)
     registry.publish(card, files)
     registry.promote(card.version, reason="test")

@@ -60,7 +60,7 @@ def scrambled(registry, variant):
 
 
 def serving(mill, version, *, seconds=30.0):
-    """Wait until all workers serve a version; return the seconds that it took."""
+    """Wait until all workers serve a version. Return the seconds that it took."""
     began = time.monotonic()
     while {worker.model for worker in mill.connection.ledger.workers() if worker.ready} != {version}:
         assert time.monotonic() < began + seconds, f"not all workers serve {version} after {seconds} s"
@@ -69,7 +69,7 @@ def serving(mill, version, *, seconds=30.0):
 
 
 def submit(mill, digits, *, model=None, repeat=1):
-    """Classify the digits in small batches, so that many begin between two promotions; return the results."""
+    """Classify the digits in small batches, so that many begin between two promotions. Return the results."""
     source = mnist_source(digits.images, digits.labels, repeat=repeat)
     order = SubmitOptions(path="test", model=model, batch_size=100)
     job = create_job(mill.connection, order, source.description, mill.settings, detached=False)
@@ -79,7 +79,7 @@ def submit(mill, digits, *, model=None, repeat=1):
     return finished.results
 
 
-def assert_true(results, digits, classifiers):
+def assert_answered_as_named(results, digits, classifiers):
     """Check that each row has the digit and the confidence of the version that it names."""
     for version in set(results.models):
         rows = np.flatnonzero(np.array(results.models) == version)
@@ -90,7 +90,7 @@ def assert_true(results, digits, classifiers):
 
 @pytest.mark.slow
 def test_under_load_no_batch_fails_or_mixes_versions_and_pinned_jobs_stay_on_theirs(changing, registry, soft, digits):
-    """The live version changes all the time. One job follows it, one is pinned by default, and one by name."""
+    """While the live version keeps changing, one job follows it, one is pinned by default, and one by name."""
     content = registry.fetch(soft.version)[1][MODEL]
     classifiers = {
         BASELINE_VERSION: Classifier.baseline(),
@@ -118,7 +118,7 @@ def test_under_load_no_batch_fails_or_mixes_versions_and_pinned_jobs_stay_on_the
     for name in jobs:
         assert not results[name].failures
         assert len(results[name]) == 3 * len(digits)
-        assert_true(results[name], digits, classifiers)
+        assert_answered_as_named(results[name], digits, classifiers)
     assert set(results["follows"].models) == {BASELINE_VERSION, soft.version}
     assert len(set(results["by default"].models)) == 1
     assert set(results["by name"].models) == {soft.version}
@@ -183,7 +183,7 @@ def test_a_broken_version_is_rolled_back_by_itself_with_its_reason(
     [rollback, promotion] = registry.history()
     assert (rollback.action, rollback.version, rollback.before) == ("rollback", BASELINE_VERSION, card.version)
     assert "canary" in rollback.who
-    assert "the version before" in rollback.reason
+    assert "the previous version" in rollback.reason
     assert promotion.reason == "a mistake"
     assert set(submit(changing, digits[:4000], model="live").models) == {BASELINE_VERSION}
     assert len(registry.history()) == 2

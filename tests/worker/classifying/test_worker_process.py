@@ -62,12 +62,12 @@ print([name for name in sys.modules if name.partition(".")[0] in ("tensorflow", 
 
 @LINUX
 def test_a_worker_takes_less_than_150_megabytes(worked):
-    """Its two processes together. Pages that they share count once."""
+    """That holds for its two processes together. Pages that they share count once."""
     assert sum(process.memory_full_info().pss for process in processes(worked)) < 150e6
 
 
 def test_a_worker_is_ready_within_one_and_a_half_seconds(start_mill_in, tmp_path):
-    """From the start of its process to the warmed model. The best of three counts: the machine may be busy."""
+    """The time ends when the model is warmed. The best of three counts, because the machine may be busy."""
     seconds = []
     for attempt in range(3):
         with start_mill_in(tmp_path / str(attempt), 1) as mill:

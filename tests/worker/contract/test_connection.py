@@ -1,4 +1,4 @@
-"""Waiting for Redis: transient faults are retried, and others are reported at once."""
+"""Facts about calls to Redis: transient faults are retried, and others are reported at once."""
 
 import os
 import signal
@@ -23,10 +23,10 @@ def locked(server: Stack, client: "redis.Redis") -> Iterator[Stack]:
 
 
 def test_a_server_that_is_killed_and_started_again_is_waited_for(tmp_path: Path) -> None:
-    """What it had written to its log is still there."""
+    """A call that was made meanwhile succeeds, and the data is still there."""
     with Stack(tmp_path, 0) as stack:
         client = connect(stack.url)
-        client.config_set("appendfsync", "always")  # by default it may write up to two seconds later
+        client.config_set("appendfsync", "always")  # by default Redis may write up to two seconds later
         client.set("kept", "yes")
         waits: list[RedisError] = []
         os.kill(stack.supervisor.processes()["server"], signal.SIGKILL)
@@ -41,7 +41,7 @@ class FakeClock:
         self.now = 1000.0
 
     def monotonic(self) -> float:
-        """The time."""
+        """Return the time in seconds."""
         return self.now
 
     def sleep(self, seconds: float, /) -> None:
@@ -50,7 +50,7 @@ class FakeClock:
 
 
 def test_retries_end_with_the_timeout(tmp_path: Path) -> None:
-    """The message has the remedy; the pauses grow to a second each, give or take a half."""
+    """The message names the remedy. The pauses grow to between half a second and one and a half."""
     client, clock = connect(f"unix://{tmp_path}/none.sock"), FakeClock()
     waits: list[RedisError] = []
     with pytest.raises(Unreachable, match=r"Cannot reach the mill .*`digitmill up`"):
@@ -61,7 +61,7 @@ def test_retries_end_with_the_timeout(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("credentials", ["", ":wrong@", "nobody:secret@"])
 def test_a_refused_password_is_not_tried_again(locked: Stack, credentials: str) -> None:
-    """A missing one is not either: waiting would not help, and some servers lock out a client that keeps trying."""
+    """Nor is a missing one. Waiting would not help, and some servers lock out a client that keeps trying."""
     client = connect(f"unix://{credentials}{locked.server.socket}")
     with pytest.raises(Unreachable, match="refuses the user or password") as caught:
         retry_transient(client.ping, timeout=30, on_wait=lambda fault: pytest.fail(f"waited for {fault!r}"))
@@ -70,12 +70,12 @@ def test_a_refused_password_is_not_tried_again(locked: Stack, credentials: str) 
 
 
 def test_the_right_password_opens(locked: Stack) -> None:
-    """As a URL of a Unix socket has it."""
+    """The URL of a Unix socket may contain one."""
     assert connect(f"unix://:secret@{locked.server.socket}").ping()
 
 
 def test_a_faulty_command_is_not_tried_again(client: "redis.Redis") -> None:
-    """It would fail again."""
+    """The error is reported at once, because the command would fail again."""
     client.set("text", "x")
     with pytest.raises(Unreachable, match="refuses to work"):
         retry_transient(
@@ -84,7 +84,7 @@ def test_a_faulty_command_is_not_tried_again(client: "redis.Redis") -> None:
 
 
 def test_a_full_server_is_waited_for(client: "redis.Redis") -> None:
-    """Running jobs make room."""
+    """A retry succeeds once there is room. The final error names the remedy."""
     client.config_set("maxmemory", 1)
     with pytest.raises(Unreachable, match=r"out of memory\. Raise its maxmemory"):
         retry_transient(lambda: client.set("text", "x"), timeout=0)
@@ -95,7 +95,7 @@ def test_a_full_server_is_waited_for(client: "redis.Redis") -> None:
 
 @pytest.mark.parametrize("url", ["http://host", "redis://user:secret@host:0/text?socket_timeout=soon"])
 def test_a_url_of_something_else_is_refused_without_its_password(url: str) -> None:
-    """Before anything is connected."""
+    """`connect` refuses it, before it connects to anything."""
     with pytest.raises(Unreachable, match="is not a Redis URL") as caught:
         connect(url)
     assert "secret" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""The reconciler rings again for overdue parts, and does not ring too often."""
+"""Facts about the reconciler: it rings again for overdue parts, and does not ring too often."""
 
 import time
 
@@ -32,7 +32,7 @@ def reconciler(server, client, ledger, now):
 
 
 def make_overdue(client, sequence, seconds=1.0):
-    """Make a batch overdue by that time."""
+    """Make a batch overdue by a number of seconds."""
     client.zadd(keys.OPEN, {Part(JOB, sequence, 0, 1).member: (time.time() - seconds) * 1000})
 
 

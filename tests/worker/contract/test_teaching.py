@@ -1,4 +1,4 @@
-"""Teaching: what is sent is kept once, under its last label, whoever is killed; the folder is the truth."""
+"""Facts about teaching: each image is kept once, under its last label, whatever is killed or repeated."""
 
 import contextlib
 import logging
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from redis.exceptions import OutOfMemoryError
 
 from model.data.taught import TaughtFolder, fingerprint
 from model.errors import UsageError
@@ -30,7 +31,7 @@ changes = st.one_of(
 
 @given(changes)
 def test_a_label_change_comes_back_as_it_was_sent(change):
-    """Its pixels, its label or that the image is to be forgotten, and a name of any kind."""
+    """Its pixels, its label or None, and its name are the same. The name may be of any kind."""
     back = LabelChange.from_wire(change.sha256, change.to_wire())
     assert (back.sha256, back.label, back.name, back.when) == (change.sha256, change.label, change.name, change.when)
     assert (back.image is None) == (change.image is None)
@@ -39,7 +40,7 @@ def test_a_label_change_comes_back_as_it_was_sent(change):
 
 
 def read(sha256, data):
-    """Read it as a label change; it raises only WireError, or is what it says."""
+    """Read data as a label change. It raises only `WireError`, or returns a valid change of the image with that key."""
     with contextlib.suppress(WireError):
         change = LabelChange.from_wire(sha256, data)
         assert change.label is None or 0 <= change.label <= 9
@@ -48,7 +49,7 @@ def read(sha256, data):
 
 @given(st.binary(), st.text(max_size=70))
 def test_arbitrary_bytes_raise_nothing_but_wire_errors(data, sha256):
-    """Whatever lies in Redis under our keys, and whatever the key, which names a file."""
+    """A reader survives whatever lies in Redis, under whatever key."""
     read(sha256, data)
     read("0" * 64, b"7" + data)
 
@@ -56,7 +57,7 @@ def test_arbitrary_bytes_raise_nothing_but_wire_errors(data, sha256):
 @given(changes, st.data())
 @settings(max_examples=300)
 def test_a_record_with_a_wrong_byte_is_damaged_or_another_right_one(change, data):
-    """One byte altered, or the end missing: never the pixels of another image."""
+    """With one altered byte or a missing end, it never has the pixels of another image."""
     record = change.to_wire()
     position = data.draw(st.integers(0, len(record) - 1))
     read(change.sha256, record[:position])
@@ -72,33 +73,33 @@ def test_a_record_of_another_version_is_told_from_damage():
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "0" * 63, "A" * 64, ""])
-def test_what_is_no_sha256_names_no_file(name):
-    """It could lead out of the folder."""
+def test_a_key_that_is_not_a_sha256_is_refused(name):
+    """Such a key could lead out of the folder, so the record is refused."""
     with pytest.raises(WireError):
         LabelChange.from_wire(name, LabelChange("0" * 64, None, "", 1.0).to_wire())
 
 
 @pytest.fixture
 def taught(client):
-    """Nothing is taught yet."""
+    """Inbox and account. Nothing is taught yet."""
     return Teaching(client)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """The trainer's folder of what is taught, where there is nothing yet."""
+    """The trainer's folder of taught images. It does not exist yet."""
     return TaughtFolder(tmp_path / "taught")
 
 
 @pytest.fixture
 def keeper(taught, tmp_path):
-    """A trainer's keeper, with the data folder of `folder`."""
+    """A trainer's keeper of `folder`."""
     return TaughtKeeper(taught, tmp_path)
 
 
 @pytest.fixture
 def change(digits):
-    """Teach the digit of an index, as that or as something else."""
+    """Make the change that teaches the digit at an index, under its own label or another one."""
 
     def make(index, label=None, *, when=1.0):
         label = int(digits.labels[index]) if label is None else label
@@ -108,12 +109,12 @@ def change(digits):
 
 
 def listed(folder):
-    """Return what is in a folder: label by SHA-256."""
+    """Return the label of each image in a folder, by SHA-256."""
     return {each.sha256: each.label for each in folder.list()}
 
 
 def test_what_is_sent_is_kept_and_accounted_for(taught, keeper, folder, change, digits):
-    """Whether or not a trainer ran then; and the list has the names."""
+    """Changes wait until a keeper runs. Then the folder, the account and the list of names have the images."""
     some = [change(index) for index in range(5)]
     assert taught.send(some) == [None] * 5
     assert (taught.waiting(), taught.labels()) == (5, {})
@@ -129,7 +130,7 @@ def test_what_is_sent_is_kept_and_accounted_for(taught, keeper, folder, change, 
 
 
 def test_sending_again_changes_nothing(taught, keeper, change):
-    """Neither while it waits nor after it is kept; a lost reply comes again as it was."""
+    """It changes nothing while the first change waits or after it is kept. A repeated change gets the same reply."""
     assert taught.send([change(0)]) == taught.send([change(0)]) == [None]
     assert taught.send([change(0, when=2.0)]) == [change(0).label]
     keeper.keep()
@@ -139,7 +140,7 @@ def test_sending_again_changes_nothing(taught, keeper, change):
 
 
 def test_the_last_label_counts(taught, keeper, folder, change):
-    """Corrected while it waits, corrected after it is kept, removed, and taught again."""
+    """An image may be corrected while it waits or after it is kept, removed, and taught again."""
     taught.send([change(0, 3)])
     assert taught.send([change(0, 5)]) == [3]
     keeper.keep()
@@ -157,7 +158,7 @@ def test_the_last_label_counts(taught, keeper, folder, change):
 
 
 def test_what_changes_while_it_is_settled_waits_on(taught, keeper, folder, change):
-    """The trainer has written the former label, and takes only that out of the inbox."""
+    """The trainer has written the former label, so it removes only that change from the inbox."""
     first, second = change(0, 3), change(0, 5)
     taught.send([first])
     folder.store(first.image, 3)
@@ -170,7 +171,7 @@ def test_what_changes_while_it_is_settled_waits_on(taught, keeper, folder, chang
 
 
 def test_a_keeper_that_died_after_writing_is_repeated_harmlessly(taught, tmp_path, keeper, folder, change):
-    """The file is there, and Redis does not know: the next keeper tells it, and the image counts once."""
+    """The file exists, but Redis does not know. The next keeper reports it, and the image counts once."""
     taught.send([change(0), change(1)])
     folder.store(change(0).image, change(0).label)
     keeper.keep()
@@ -180,7 +181,7 @@ def test_a_keeper_that_died_after_writing_is_repeated_harmlessly(taught, tmp_pat
 
 
 def test_what_is_done_to_the_folder_by_hand_is_accounted_for(taught, keeper, folder, change, tmp_path):
-    """A file removed, one moved to another label, one added; each is a change for the next training."""
+    """Removing a file, moving it to another label and adding one each count as a change for the next training."""
     taught.send([change(index) for index in range(4)])
     keeper.keep()
     paths = {each.sha256: each.path for each in folder.list()}
@@ -200,7 +201,7 @@ def test_what_is_done_to_the_folder_by_hand_is_accounted_for(taught, keeper, fol
 
 
 def test_the_account_is_made_anew_after_redis_was_lost(taught, client, keeper, folder, change, tmp_path):
-    """Nothing that is kept depends on Redis, not even the names."""
+    """The folder holds everything, even the names."""
     taught.send([change(0), change(1)])
     keeper.keep()
     client.flushall()
@@ -211,7 +212,7 @@ def test_the_account_is_made_anew_after_redis_was_lost(taught, client, keeper, f
 
 
 def test_nothing_counts_as_known_while_there_is_no_keeper(taught, keeper, folder, change):
-    """Somebody may have emptied the folder since the trainer ended, so whatever is taught then is sent."""
+    """A user may have emptied the folder since the trainer ended, so every change is sent then."""
     taught.send([change(0)])
     keeper.keep()
     keeper.release()
@@ -222,7 +223,7 @@ def test_nothing_counts_as_known_while_there_is_no_keeper(taught, keeper, folder
 
 
 def test_all_that_waits_is_settled_in_steps(taught, keeper, folder, change, digits):
-    """After each of them the trainer can send its heartbeat."""
+    """After each step the trainer can send its heartbeat."""
     count = MAX_SETTLED + 10
     taught.send([change(index) for index in range(count)])
     assert keeper.keep()
@@ -232,7 +233,7 @@ def test_all_that_waits_is_settled_in_steps(taught, keeper, folder, change, digi
 
 
 def test_the_inbox_is_bounded(taught, keeper, change, monkeypatch):
-    """A call sends everything or nothing; what is known passes; settling makes room."""
+    """A call sends everything or nothing. Known changes pass. Settling makes room."""
     monkeypatch.setattr(teaching, "MAX_WAITING", 3)
     assert taught.send([change(0), change(1)]) == [None, None]
     assert taught.send([change(2), change(3)]) is None
@@ -243,7 +244,7 @@ def test_the_inbox_is_bounded(taught, keeper, change, monkeypatch):
 
 
 def test_what_is_kept_is_bounded(taught, keeper, change, monkeypatch):
-    """More is refused with the remedy; correcting and removing what is there goes on."""
+    """More images are refused with the remedy. Those that are kept can still be corrected and removed."""
     monkeypatch.setattr(teaching, "MAX_TAUGHT", 2)
     taught.send([change(0), change(1)])
     keeper.keep()
@@ -256,7 +257,7 @@ def test_what_is_kept_is_bounded(taught, keeper, change, monkeypatch):
 
 
 def test_damage_harms_no_neighbour_and_a_newer_format_waits(taught, client, keeper, folder, change, caplog):
-    """A damaged record is dropped and logged; a newer one is for a trainer that can read it."""
+    """A damaged record is dropped and logged. A newer one waits for a trainer that can read it."""
     newer = b"3" + msgpack.packb({"v": records.VERSION + 1})
     client.hset(teaching_keys.INBOX, mapping={"../x": b"7?", "0" * 64: b"nonsense", "1" * 64: newer})
     taught.send([change(0)])
@@ -270,7 +271,7 @@ def test_damage_harms_no_neighbour_and_a_newer_format_waits(taught, client, keep
 
 
 def test_one_folder_keeps_what_is_taught(taught, keeper, folder, change, tmp_path, caplog):
-    """A trainer with another folder takes nothing and logs why, until the first one has ended."""
+    """A trainer with another folder takes nothing and logs why, until the first trainer has ended."""
     taught.send([change(0)])
     keeper.keep()
     other = TaughtKeeper(taught, tmp_path / "other")
@@ -287,10 +288,10 @@ def test_one_folder_keeps_what_is_taught(taught, keeper, folder, change, tmp_pat
 
 
 def test_a_folder_that_cannot_be_written_loses_nothing(taught, keeper, change, tmp_path):
-    """The error says which folder; the change waits."""
+    """The error names the folder, and the change waits."""
     (tmp_path / "taught").write_text("in the way")
     taught.send([change(0)])
-    with pytest.raises(UsageError, match="Cannot keep what is taught"):
+    with pytest.raises(UsageError, match=f"Cannot keep what is taught in {tmp_path}"):
         keeper.keep()
     assert taught.waiting() == 1
     (tmp_path / "taught").unlink()
@@ -299,9 +300,11 @@ def test_a_folder_that_cannot_be_written_loses_nothing(taught, keeper, change, t
 
 
 def test_a_full_redis_refuses_what_is_sent_and_lets_it_be_settled(taught, client, keeper, folder, change):
-    """Redis never refuses what frees memory."""
+    """A full Redis refuses a new change, but the keeper can still settle those that wait."""
     taught.send([change(0)])
     client.config_set("maxmemory", "1")
+    with pytest.raises(OutOfMemoryError):
+        taught.send([change(1)])
     keeper.keep()
     assert (taught.waiting(), len(listed(folder))) == (0, 1)
 
@@ -316,7 +319,7 @@ def test_a_full_redis_refuses_what_is_sent_and_lets_it_be_settled(taught, client
     ],
 )
 def test_what_a_training_saw_is_not_new_any_more_if_it_made_a_model(taught, client, keeper, change, state, new):
-    """Later changes are new, and after a failure all are; changes that wait count from the first moment."""
+    """Later changes are new. After a failed or cancelled training, all are. Waiting changes count from the start."""
     assert taught.new_since_last_training() == 0
     taught.send([change(0), change(1), change(2)])
     assert taught.new_since_last_training() == 3
@@ -345,10 +348,8 @@ steps = st.one_of(
 
 @given(st.lists(steps, max_size=14))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_happens_in_between_the_last_label_of_each_image_counts(
-    taught, client, change, tmp_path_factory, course
-):
-    """Taught, corrected and removed; kept, or written by a trainer that died before Redis knew; edited by hand."""
+def test_the_last_label_of_each_image_counts_whatever_happens(taught, client, change, tmp_path_factory, course):
+    """Hypothesis teaches, corrects and removes images, kills and stops keepers, and edits the folder by hand."""
     client.flushall()
     data = tmp_path_factory.mktemp("data")
     keeper, folder, expected = TaughtKeeper(taught, data), TaughtFolder(data / "taught"), {}

@@ -1,6 +1,7 @@
-"""The record of trainings: one at a time, never lost, and only its holder changes it."""
+"""Facts about the records of trainings: one is open at a time, none is lost, and only its holder changes it."""
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
 from model.errors import ModelError
 from model.training.options import TrainingOptions
@@ -13,7 +14,7 @@ LEASE = 30.0
 
 @pytest.fixture
 def trainings(client):
-    """No training was ever asked for."""
+    """The records of trainings. There are none yet."""
     return Trainings(client)
 
 
@@ -23,18 +24,18 @@ def claim(trainings, holder="one"):
 
 
 def end_lease(client):
-    """Let the lease on the training end, as Redis does when its time is up."""
+    """End the lease on the training, as Redis does when its time is up."""
     assert 0 < client.pttl(training_keys.LEASE) <= LEASE * 1000
     client.delete(training_keys.LEASE)
 
 
 def test_two_who_ask_at_once_get_one_training(trainings):
-    """The second gets the id of the first one's; after that has ended, another may be asked for."""
+    """The second gets the id of the first one's training. After that has ended, another one can begin."""
     assert trainings.ask("first", TrainingOptions(seed=7), who="me") == "first"
     assert trainings.ask("second", TrainingOptions(), who="me") == "first"
     assert trainings.ask("first", TrainingOptions(seed=7), who="me") == "first"
     held = claim(trainings)
-    assert held.order == TrainingOptions(seed=7)
+    assert held.options == TrainingOptions(seed=7)
     assert trainings.ask("second", TrainingOptions(), who="me") == "first"
     assert trainings.finish(held, TrainingState.DONE, version="v")
     assert trainings.ask("second", TrainingOptions(), who="me") == "second"
@@ -42,7 +43,7 @@ def test_two_who_ask_at_once_get_one_training(trainings):
 
 
 def test_nothing_is_claimed_twice(trainings):
-    """Nor is a training claimed that nobody asked for, that another trainer has, or that has ended."""
+    """There is no claim either if no training was asked for, another trainer has it, or it has ended."""
     assert claim(trainings) is None
     trainings.ask("a", TrainingOptions(), who="me")
     held = claim(trainings)
@@ -56,7 +57,7 @@ def test_nothing_is_claimed_twice(trainings):
 
 
 def test_what_a_trainer_reports_is_there_to_see(trainings):
-    """Stage, epoch, accuracy, time left."""
+    """The status has the reported stage, epoch, accuracy and time left."""
     trainings.ask("a", TrainingOptions(), who="me")
     held = claim(trainings)
     progress = {"stage": "network", "epoch": 3, "epochs": 5, "accuracy": 0.987, "seconds_left": 61.5}
@@ -67,7 +68,7 @@ def test_what_a_trainer_reports_is_there_to_see(trainings):
 
 
 def test_a_trainer_that_lost_its_lease_changes_nothing_and_publishes_nothing(trainings, client, variant):
-    """Another trainer has the training: reporting, ending, giving back and publishing are all refused."""
+    """After another trainer has claimed the training, the first cannot report, end, release, publish or promote."""
     trainings.ask("a", TrainingOptions(), who="me")
     lost = claim(trainings)
     end_lease(client)
@@ -90,7 +91,7 @@ def test_a_trainer_that_lost_its_lease_changes_nothing_and_publishes_nothing(tra
 
 
 def test_a_lease_that_ran_out_unnoticed_is_taken_again(trainings, client, variant):
-    """A trainer that was away for a moment goes on if nobody took its place, but publishes nothing until it has."""
+    """A trainer that was away goes on if no other took its place. Until it has renewed, it cannot publish."""
     trainings.ask("a", TrainingOptions(), who="me")
     held = claim(trainings)
     end_lease(client)
@@ -103,7 +104,7 @@ def test_a_lease_that_ran_out_unnoticed_is_taken_again(trainings, client, varian
 
 
 def test_a_training_that_kills_its_trainers_fails(trainings, client):
-    """After three attempts, with the reason; and nobody begins it again."""
+    """After three attempts it fails with the reason, and cannot be claimed again."""
     trainings.ask("a", TrainingOptions(), who="me")
     for attempt in range(1, ATTEMPTS + 1):
         assert claim(trainings).attempt == attempt
@@ -115,7 +116,7 @@ def test_a_training_that_kills_its_trainers_fails(trainings, client):
 
 
 def test_giving_back_costs_no_attempt(trainings):
-    """A trainer that is told to stop does that; the next one claims the training at once."""
+    """A trainer that is told to stop gives its training back. The next one claims it at once."""
     trainings.ask("a", TrainingOptions(), who="me")
     for _ in range(ATTEMPTS + 1):
         assert trainings.release(claim(trainings))
@@ -124,7 +125,7 @@ def test_giving_back_costs_no_attempt(trainings):
 
 
 def test_cancelling_ends_what_waits_and_tells_who_works(trainings):
-    """A trainer gets to know with its next report; without a trainer the training ends at once."""
+    """A waiting training ends at once. A trainer at work learns of it from its next report."""
     assert trainings.cancel() is None
     trainings.ask("a", TrainingOptions(), who="me")
     assert trainings.cancel().state is TrainingState.CANCELLED
@@ -139,7 +140,7 @@ def test_cancelling_ends_what_waits_and_tells_who_works(trainings):
 
 
 def test_a_cancelled_training_whose_trainer_died_ends(trainings, client):
-    """Nobody begins it again, and it does not run for ever."""
+    """The next claim ends it instead of beginning it again."""
     trainings.ask("a", TrainingOptions(), who="me")
     claim(trainings)
     trainings.cancel()
@@ -149,7 +150,7 @@ def test_a_cancelled_training_whose_trainer_died_ends(trainings, client):
 
 
 def test_trainers_count_while_their_heart_beats(trainings, client):
-    """A trainer without a heartbeat for long does not count."""
+    """A trainer is not listed after a long time without a heartbeat, or after it was removed."""
     trainings.announce("one")
     assert trainings.trainers() == ["one"]
     client.zadd(training_keys.TRAINERS, {"silent": 1})
@@ -159,16 +160,18 @@ def test_trainers_count_while_their_heart_beats(trainings, client):
 
 
 def test_a_full_redis_lets_a_training_go_on_and_end(trainings, client):
-    """Redis never refuses what leads to the end of work; it refuses to take more."""
+    """A full Redis refuses only to take a new training."""
     trainings.ask("a", TrainingOptions(), who="me")
     client.config_set("maxmemory", "1")
     held = claim(trainings)
     assert trainings.renew(held, lease_seconds=LEASE, stage="network") is ProgressReply.GO_ON
     assert trainings.finish(held, TrainingState.DONE)
+    with pytest.raises(OutOfMemoryError):
+        trainings.ask("b", TrainingOptions(), who="me")
 
 
 def test_a_schedule_goes_on_after_its_last_firing(client):
-    """A scheduler that starts later makes up for what came due meanwhile; a new schedule begins now."""
+    """A scheduler that starts later makes up for firings that came due meanwhile. A new schedule begins now."""
     now = [1000.0]
     schedule = Schedule(client, clock=lambda: now[0])
     assert schedule.begin("0 3 * * *") == 1000

@@ -1,4 +1,4 @@
-"""The wire format: what goes in comes out, and nothing else ever does."""
+"""Facts about the wire format: a record comes back as it was sent, and anything else raises `WireError`."""
 
 import contextlib
 from typing import Any
@@ -14,19 +14,19 @@ from model.errors import Failure, FailureCode
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.wire import SIDE, VERSION, Batch, Manifest, Result
 
-# As `os.fsdecode` gives them: any text, and any bytes that are not UTF-8.
+# File names as `os.fsdecode` returns them: any text, and any bytes that are not UTF-8.
 names = st.one_of(st.text(), st.binary().map(lambda data: data.decode("utf-8", "surrogateescape")))
 failures = st.builds(Failure, st.sampled_from(FailureCode), st.text())
 
 
 def failures_among(count: int) -> st.SearchStrategy[dict[int, Failure]]:
-    """Failures of some of so many images."""
+    """Failures of some of `count` images."""
     return st.dictionaries(st.integers(0, count - 1), failures, max_size=5) if count else st.just({})
 
 
 @st.composite
 def batches(draw: st.DrawFn) -> Batch:
-    """Raw images or files, none included."""
+    """Batches of up to five raw images, or up to six files."""
     raw = st.integers(0, 5).flatmap(lambda count: arrays.arrays(np.uint8, (count, SIDE, SIDE)))
     files = st.lists(st.binary(max_size=50), max_size=6).map(tuple)
     return Batch(draw(st.one_of(raw, files)), draw(st.booleans()))
@@ -72,7 +72,7 @@ READERS = (Batch.from_wire, Manifest.from_wire, Result.from_wire)
 
 
 def read_all(data: bytes) -> None:
-    """Read it as every kind of record, which raises only WireError."""
+    """Read data as every kind of record. Any error but `WireError` fails the test."""
     for reader in READERS:
         with contextlib.suppress(WireError):
             reader(data)
@@ -80,7 +80,7 @@ def read_all(data: bytes) -> None:
 
 @given(batches())
 def test_a_batch_comes_back_as_it_was_sent(batch: Batch) -> None:
-    """Raw images pixel by pixel, files byte by byte, empty ones included."""
+    """Every pixel of raw images and every byte of files is the same, also in an empty batch."""
     back = Batch.from_wire(batch.to_wire())
     assert back.probabilities == batch.probabilities
     assert len(back) == len(batch)
@@ -94,7 +94,7 @@ def test_a_batch_comes_back_as_it_was_sent(batch: Batch) -> None:
 
 @given(batches(), st.data())
 def test_the_parts_of_a_batch_are_the_batch(batch: Batch, data: st.DataObject) -> None:
-    """Cut anywhere, also after a journey, no image is lost or doubled."""
+    """Wherever it is cut, no image is lost or doubled, also after encoding and decoding."""
     middle = data.draw(st.integers(0, len(batch)))
     back = Batch.from_wire(batch.to_wire())
     pieces = [Batch.from_wire(piece.to_wire()) for piece in (back.part(0, middle), back.part(middle, len(back)))]
@@ -105,13 +105,13 @@ def test_the_parts_of_a_batch_are_the_batch(batch: Batch, data: st.DataObject) -
 
 @given(manifests())
 def test_a_manifest_comes_back_as_it_was_sent(manifest: Manifest) -> None:
-    """Names of any kind: newlines, emoji, bytes that are not UTF-8."""
+    """Its names may have newlines, emoji, and bytes that are not UTF-8."""
     assert Manifest.from_wire(manifest.to_wire()) == manifest
 
 
 @given(results())
 def test_a_result_comes_back_as_it_was_sent(result: Result) -> None:
-    """With and without probabilities and failures."""
+    """It may have probabilities and failures, or not."""
     back = Result.from_wire(result.to_wire())
     assert (back.model, back.worker, back.failures) == (result.model, result.worker, result.failures)
     np.testing.assert_array_equal(back.digits, result.digits)
@@ -125,13 +125,13 @@ def test_a_result_comes_back_as_it_was_sent(result: Result) -> None:
 
 @given(st.binary())
 def test_arbitrary_bytes_raise_nothing_but_wire_errors(data: bytes) -> None:
-    """Whatever lies in Redis under our keys."""
+    """A reader survives whatever lies in Redis under our keys."""
     read_all(data)
 
 
 @given(anything)
 def test_any_other_record_raises_nothing_but_wire_errors(body: Any) -> None:
-    """Well-formed msgpack of another kind."""
+    """A reader survives any well-formed msgpack of another kind."""
     read_all(msgpack.packb(body, unicode_errors="surrogatepass"))
 
 
@@ -146,7 +146,7 @@ RECORDS = (
 @given(st.sampled_from(RECORDS), st.data())
 @settings(max_examples=300)
 def test_a_record_with_a_wrong_byte_raises_nothing_but_wire_errors(record: bytes, data: st.DataObject) -> None:
-    """One byte altered, or the end missing."""
+    """A reader survives one altered byte, or a missing end."""
     position = data.draw(st.integers(0, len(record) - 1))
     if data.draw(st.booleans()):
         read_all(record[:position])
@@ -158,7 +158,7 @@ def test_a_record_with_a_wrong_byte_raises_nothing_but_wire_errors(record: bytes
 def test_a_record_with_a_wrong_field_raises_nothing_but_wire_errors(
     record: bytes, value: Any, data: st.DataObject
 ) -> None:
-    """One field replaced by anything, or left out."""
+    """A reader survives a field that is replaced by anything, or left out."""
     body = msgpack.unpackb(record, strict_map_key=False)
     field = data.draw(st.sampled_from(sorted(body)))
     read_all(msgpack.packb({**body, field: value}, unicode_errors="surrogatepass"))
@@ -167,7 +167,7 @@ def test_a_record_with_a_wrong_field_raises_nothing_but_wire_errors(
 
 
 def test_a_list_as_a_key_raises_wire_error() -> None:
-    """Msgpack has such maps, and Python does not have such dictionaries."""
+    """Msgpack allows such maps, but Python does not allow such dictionaries."""
     for data in (b"\x81\x90\x01", b"\x81\xa1v\x81\x81\x01\x02\x03", b"\x91" * 5000 + b"\x90"):
         for reader in READERS:
             with pytest.raises(WireError):
@@ -176,7 +176,7 @@ def test_a_list_as_a_key_raises_wire_error() -> None:
 
 @pytest.mark.parametrize("record", RECORDS)
 def test_another_version_is_told_from_damage(record: bytes) -> None:
-    """Another version of the program may read it, so the message says what to run."""
+    """Another version of the program may read it, so the message says to run the same version everywhere."""
     body = {**msgpack.unpackb(record, strict_map_key=False), "v": VERSION + 1}
     for reader in READERS:
         with pytest.raises(UnknownFormat, match="same version of digitmill everywhere"):
@@ -184,7 +184,7 @@ def test_another_version_is_told_from_damage(record: bytes) -> None:
 
 
 def test_lengths_that_do_not_fit_are_refused() -> None:
-    """One answer too few or too many is damage; so is a label that is not a digit."""
+    """A missing or surplus answer is damage, and so is a label that is not a digit."""
     manifest = {"v": VERSION, "names": [b"a"], "labels": b"\x01", "failures": {}}
     result = {
         "v": VERSION,

@@ -48,7 +48,7 @@ def schedule(client):
 
 @pytest.fixture
 def make_firing(server):
-    """Make what carries out a scheduler's firings, on a connection of its own."""
+    """Make the `Firing` of a scheduler, on a connection of its own."""
 
     def make(name="one", **settings):
         given = replace(Settings.from_environment({}), **settings)
@@ -84,12 +84,12 @@ def let_a_firing_be_missed(client, days=1):
 
 
 def count(client):
-    """Return how many trainings were ever asked for."""
+    """Return the number of trainings that were ever asked for."""
     return client.zcard("digitmill:trainings")
 
 
 def test_two_schedulers_that_fire_for_the_same_minute_train_once(make_firing, teach, client, trainings):
-    """At the same moment, and also if the second fires after that training has ended."""
+    """That holds if both fire at once, and also if the second fires after that training has ended."""
     teach()
     firings = [make_firing(f"scheduler {number}") for number in range(8)]
     with ThreadPoolExecutor(len(firings)) as pool:
@@ -106,10 +106,10 @@ def test_two_schedulers_that_fire_for_the_same_minute_train_once(make_firing, te
 
 @pytest.mark.parametrize("quick", [True, False])
 def test_the_settings_say_which_training_to_ask_for(make_firing, teach, trainings, quick):
-    """A quick training, or the whole recipe."""
+    """A firing asks for a quick training or for the whole recipe."""
     teach()
     make_firing(retrain_quick=quick)(MINUTE)
-    assert trainings.latest().order == TrainingOptions(quick=quick)
+    assert trainings.latest().options == TrainingOptions(quick=quick)
 
 
 def test_without_new_taught_images_a_firing_is_skipped(make_firing, teach, trainings, client, caplog):
@@ -127,7 +127,7 @@ def test_without_new_taught_images_a_firing_is_skipped(make_firing, teach, train
 
 
 def test_while_a_training_is_open_a_firing_is_skipped(make_firing, teach, trainings, client):
-    """Whoever asked for the open one."""
+    """That holds whoever asked for the open training."""
     teach()
     trainings.ask("by-hand", TrainingOptions(epochs=3), who="me")
     assert make_firing()(MINUTE) == "skipped: training by-hand has not ended"
@@ -268,7 +268,7 @@ def test_two_processes_fire_once_although_one_is_killed(start, schedule, client,
 
 
 def test_without_a_schedule_a_scheduler_idles_and_says_so(start, schedule, eventually, tmp_path):
-    """So containers may always start one."""
+    """So containers may always start a scheduler."""
     scheduler = start(DIGITMILL_RETRAIN_CRON="")
     eventually(schedule.schedulers, what="the scheduler")
     assert "DIGITMILL_RETRAIN_CRON is not set" in (tmp_path / "log").read_text()
@@ -278,6 +278,6 @@ def test_without_a_schedule_a_scheduler_idles_and_says_so(start, schedule, event
 
 
 def test_an_invalid_schedule_is_refused(start, tmp_path):
-    """At the start, in one line."""
+    """The scheduler ends at its start, with one line that says why."""
     assert start(DIGITMILL_RETRAIN_CRON="soon").wait(10) == 2
     assert (tmp_path / "log").read_text().startswith("DIGITMILL_RETRAIN_CRON='soon' is invalid: ")

@@ -28,7 +28,7 @@ def trainings(client):
 
 @pytest.fixture
 def start_trainer(server, tmp_path):
-    """Start a trainer. All share one data folder, and all end with the test."""
+    """Start a trainer. All trainers share one data folder, and end with the test."""
     started = []
 
     def start():
@@ -67,7 +67,7 @@ def test_a_trainer_does_not_load_tensorflow_and_yields_the_cores(training):
 
 
 def test_cancelling_stops_a_training_and_leaves_its_trainer(training, trainings, eventually):
-    """Within five seconds, and in the middle of whatever the process does."""
+    """The process that trains ends within five seconds, whatever it is doing."""
     trainings.cancel()
     eventually(lambda: trainings.latest().state is TrainingState.CANCELLED, seconds=5)
     eventually(lambda: not training[1].is_running(), seconds=5)
@@ -75,7 +75,7 @@ def test_cancelling_stops_a_training_and_leaves_its_trainer(training, trainings,
 
 
 def test_the_training_of_a_killed_trainer_goes_on_in_another_one(training, trainings, start_trainer, eventually):
-    """Its process ends with it. Once the lease has expired, the other trainer goes on."""
+    """The process that trains ends with its trainer. Once the lease has expired, the other trainer goes on."""
     trainer, child = training
     trainer.kill()
     eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, seconds=10)

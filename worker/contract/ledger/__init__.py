@@ -1,6 +1,6 @@
-"""The ledger: what clients have submitted, who works on it, what was answered. It is the truth; messages are hints.
+"""The ledger records what clients submit, which worker has it, and its answers. Messages are only hints.
 
-Batch records change only through the Lua scripts beside this file. Each is atomic and harmless to repeat.
+Only the Lua scripts beside this file change the record of a batch. Each is atomic and harmless to repeat.
 """
 
 from worker.contract.ledger.keys import Part

@@ -1,4 +1,4 @@
-"""The names of everything that the ledger keeps in Redis. No other module spells one.
+"""The names of everything that the ledger keeps in Redis. No other module spells them.
 
     digitmill:jobs                 zset   job id → unix ms of creation
     digitmill:job:<job>            hash   the job's record (`JobRecord`) and its counters
@@ -10,8 +10,8 @@
     digitmill:workers              zset   worker name → unix ms when last seen
     digitmill:worker:<name>        hash   what a worker reports about itself; expires after its last heartbeat
 
-A part is written `<sequence>.<start>.<stop>`: images start to stop of the batch with that sequence number. A client
-submits a batch as one part; only a batch that keeps killing its worker is split into several.
+A part is written `<sequence>.<start>.<stop>`: the images from `start` to before `stop` of the batch with that sequence
+number. A client submits a batch as one part. Only a batch that fails again and again is split into several.
 
 The names `news`, and `unread` in a job's hash (`JobStatus.unacknowledged`), stay as version 0.1.0 stored them.
 """
@@ -32,7 +32,7 @@ _MEMBER = re.compile(rf"(?P<job>.+)/(?P<sequence>{_NUMBER})\.(?P<start>{_NUMBER}
 
 @dataclass(frozen=True, slots=True, order=True)
 class Part:
-    """Images `start` to `stop` of one batch of a job, which a worker claims, classifies and answers as one."""
+    """Images `start` to before `stop` of one batch of a job. A worker claims, classifies and answers them together."""
 
     job: str
     sequence: int
@@ -44,21 +44,21 @@ class Part:
 
     @property
     def field(self) -> str:
-        """Name of the part within its job."""
+        """The name of the part within its job."""
         return f"{self.sequence}.{self.start}.{self.stop}"
 
     @property
     def member(self) -> str:
-        """Name of the part among all jobs, as doorbells carry it."""
+        """The name of the part among all jobs, as doorbells carry it."""
         return f"{self.job}/{self.field}"
 
     @property
     def key(self) -> str:
-        """Key of its record."""
+        """The key of its record."""
         return f"digitmill:batch:{self.member}"
 
     def halves(self) -> tuple[Self, Self]:
-        """Return its two halves; it must have two images or more."""
+        """Return the two halves of a part, which must have at least two images."""
         middle = (self.start + self.stop) // 2
         return replace(self, stop=middle), replace(self, start=middle)
 
@@ -67,7 +67,7 @@ class Part:
         """Return the part that `member` names.
 
         Raises:
-            WireError: It does not name a part.
+            WireError: `member` does not name a part.
         """
         found = _MEMBER.fullmatch(member)
         if not found or int(found["start"]) > int(found["stop"]):
@@ -76,10 +76,10 @@ class Part:
 
     @classmethod
     def from_field(cls, job: str, field: str) -> Self:
-        """Return the part that `field` names.
+        """Return the part of a job that `field` names.
 
         Raises:
-            WireError: It does not name a part.
+            WireError: `field` does not name a part.
         """
         return cls.from_member(f"{job}/{field}")
 
@@ -100,7 +100,7 @@ def results(identifier: str) -> str:
 
 
 def notifications(identifier: str) -> str:
-    """Return the key where a job's client listens."""
+    """Return the key of a job's notifications, at which its client listens."""
     return f"digitmill:news:{identifier}"
 
 

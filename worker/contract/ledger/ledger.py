@@ -9,6 +9,7 @@ from model.errors import UsageError
 from worker.contract.ledger import keys
 from worker.contract.ledger.keys import Part
 from worker.contract.ledger.records import JobRecord, JobState, JobStatus, WorkerStatus
+from worker.contract.liveness import ALIVE_SECONDS
 from worker.contract.scripts import load_scripts
 from worker.contract.wire import Batch, Manifest, Result
 
@@ -16,20 +17,17 @@ if TYPE_CHECKING:
     import redis
 
 ATTEMPTS = 3
-"""How often workers may begin a batch without finishing it before it is split."""
+"""Number of times that workers may begin a batch without finishing it. After that it is split."""
 
 RING_AGAIN_SECONDS = 5.0
-"""Seconds after which a batch is overdue whose doorbell rang in vain."""
-
-MODEL_REPORT_MS = 5_000
-"""Lifetime of a classifying process's report if its main process never reports."""
+"""Seconds after a doorbell rang. If no worker has claimed its batch by then, the batch is overdue."""
 
 WORKERS_FORGOTTEN_MS = 3_600_000
-"""Time after which the name of a worker that died leaves the list; its report expires long before."""
+"""Time, in ms, after which a dead worker leaves the list. Its report expires long before that."""
 
 
 class Submitted(IntEnum):
-    """What became of a submitted batch."""
+    """The outcome of `Ledger.submit`."""
 
     NO_SUCH_JOB = -1
     WINDOW_FULL = 0
@@ -49,7 +47,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A worker's claim on a part. `payload` and `model` are empty unless there is something to do."""
+    """A worker's claim on a part.
+
+    Attributes:
+        part: The part.
+        verdict: What the worker must do.
+        token: Token of this claim. Only the latest claim on a part may finish or split it.
+        payload: Encoded batch (see `Batch.from_wire`), or b"" if there is nothing to do.
+        attempts: Number of attempts at this part so far, or 0 if there is nothing to do.
+        model: Version of the model that the job asks for, or "" if there is nothing to do.
+    """
 
     part: Part
     verdict: Verdict
@@ -61,21 +68,26 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How much of a job may be outstanding at a time."""
+    """How much of a job may be outstanding at a time.
+
+    Attributes:
+        batches: Maximum number of batches.
+        bytes: Maximum size of all encoded batches together. A single larger batch passes alone.
+    """
 
     batches: int
     bytes: int
 
 
 class Ledger:
-    """Everything that one Redis keeps about jobs, batches and workers.
+    """Everything that a Redis keeps about jobs, batches and workers.
 
     No method waits or retries. Each is harmless to repeat, so callers wrap it in `connection.retry_transient`. Every
     method raises redis-py's errors.
 
     Args:
         client: Connection of `connection.connect`.
-        ttl_seconds: Time after which Redis forgets a job that nothing happens to.
+        ttl_seconds: Time without any event after which Redis forgets a job.
     """
 
     def __init__(self, client: "redis.Redis", *, ttl_seconds: float = 7 * 86400) -> None:
@@ -107,7 +119,7 @@ class Ledger:
     # A job's client -----------------------------------------------------------------------------------------------
 
     def create(self, identifier: str, record: JobRecord) -> None:
-        """Open a job."""
+        """Open a job. If it exists already, it keeps its state and its time of creation."""
         key, now = keys.job(identifier), int(self.now() * 1000)
         with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.hsetnx(key, "state", JobState.SUBMITTING)
@@ -120,11 +132,14 @@ class Ledger:
         """Store a batch if the job's window has room for it.
 
         Args:
-            part: The whole batch: `start` 0, `stop` the number of its images.
+            part: The whole batch: `start` is 0, and `stop` is the number of its images.
             batch: The images.
             manifest: Their names and labels, and the images that could not be read.
             window: How much may be outstanding. Unacknowledged batches count too, unless the job is detached.
             detached: Whether no client gathers answers while the job runs.
+
+        Returns:
+            Whether the batch was stored, or why not.
         """
         answer = self._run(
             "submit",
@@ -155,16 +170,20 @@ class Ledger:
         return Submitted(answer)
 
     def seal(self, identifier: str) -> JobState:
-        """Record that the client has submitted everything; return the state of the job now."""
+        """Record that the client has submitted everything. Return the new state of the job."""
         return JobState(self._run("seal", [keys.job(identifier)], []).decode())
 
     def wait_for_notifications(self, identifier: str, seconds: float) -> set[Part]:
-        """Return the parts answered since the last call; wait for the first if there is none.
+        """Return the parts that were answered since the last call. If there are none, wait for the first.
 
-        Notifications can be lost with a connection. `answered_parts` is what counts; this only saves calling it often.
+        Notifications can be lost with a connection. Only `answered_parts` is reliable. Notifications save calls of it.
+
+        Args:
+            identifier: Id of the job.
+            seconds: Maximum time to wait; 0 for not at all.
         """
         key = keys.notifications(identifier)
-        # For less than 10 ms redis-py would send "0", which means for ever.
+        # For less than 10 ms redis-py would send "0", which means forever.
         first = self._redis.blpop([key], timeout=max(seconds, 0.01)) if seconds else None
         fields = [first[1]] if first else []
         if first or not seconds:
@@ -172,11 +191,11 @@ class Ledger:
         return {Part.from_field(identifier, field.decode()) for field in fields if field}
 
     def answered_parts(self, identifier: str) -> set[Part]:
-        """Return all parts with answers that are not acknowledged yet."""
+        """Return all parts of a job with answers that are not acknowledged yet."""
         return {Part.from_field(identifier, field.decode()) for field in self._redis.hkeys(keys.results(identifier))}
 
     def results(self, parts: Sequence[Part]) -> dict[Part, bytes]:
-        """Return the answers that are there to these parts, all of one job, encoded: see `Result.from_wire`."""
+        """Return the encoded answers (see `Result.from_wire`) to parts of one job. Parts without one are left out."""
         if not parts:
             return {}
         values = self._redis.hmget(keys.results(parts[0].job), [part.field for part in parts])
@@ -195,7 +214,7 @@ class Ledger:
         return None if value is None else Manifest.from_wire(value)
 
     def acknowledge(self, parts: Iterable[Part]) -> None:
-        """Delete the answers to these parts of one batch, because the client has kept them."""
+        """Delete the answers to one or more parts of one batch, because the client has kept them."""
         first, *rest = parts
         self._run(
             "ack",
@@ -204,7 +223,7 @@ class Ledger:
         )
 
     def cancel(self, identifier: str) -> bool:
-        """Stop a job; return False if it had ended already.
+        """Stop a job. Return False if it had ended already.
 
         Raises:
             UsageError: There is no such job.
@@ -213,13 +232,20 @@ class Ledger:
             "cancel", [keys.job(identifier), keys.OPEN, keys.notifications(identifier)], [identifier, self._ttl]
         )
         if answer == -1:
-            raise UsageError(f"There is no job {identifier}. `digitmill jobs` lists them.")
+            raise UsageError(_no_such_job(identifier))
         return bool(answer)
 
     # A worker -----------------------------------------------------------------------------------------------------
 
     def claim(self, part: Part, *, token: str, holder: str, lease_seconds: float) -> Claim:
-        """Claim a part and count the attempt; the same token gets the same answer again."""
+        """Claim a part and count the attempt. Repeating a claim with the same token returns the same claim.
+
+        Args:
+            part: The part.
+            token: New random token of this claim.
+            holder: Name of the worker.
+            lease_seconds: Time after which another worker may claim the part, unless the lease is renewed.
+        """
         verdict, *rest = self._run(
             "claim", [part.key, keys.OPEN, keys.job(part.job)], [part.member, token, holder, int(lease_seconds * 1000)]
         )
@@ -229,7 +255,7 @@ class Ledger:
         return Claim(part, Verdict(verdict.decode()), token, payload, int(attempts), (model or b"").decode())
 
     def finish(self, claim: Claim, result: Result) -> bool:
-        """Store the answers; return False, and change nothing, if they came too late."""
+        """Store the answers to a claimed part. Return False, and change nothing, if they came too late."""
         job = claim.part.job
         answer = self._run(
             "finish",
@@ -247,7 +273,16 @@ class Ledger:
         return bool(answer)
 
     def split(self, claim: Claim, left: Batch, right: Batch) -> list[Part]:
-        """Replace a part by its halves; return them, or an empty list if it came too late."""
+        """Replace a claimed part by its halves, which are due at once.
+
+        Args:
+            claim: Claim on the part.
+            left: Images of the first half.
+            right: Images of the second half.
+
+        Returns:
+            The two halves, or an empty list if the call came too late.
+        """
         halves = claim.part.halves()
         arguments: list[Any] = [claim.part.member, claim.token]
         for part, batch in zip(halves, (left, right), strict=True):
@@ -260,24 +295,24 @@ class Ledger:
         return list(halves) if answer else []
 
     def renew(self, part: Part, *, holder: str, lease_seconds: float) -> bool:
-        """Renew a holder's lease; return False if another worker has the part."""
+        """Renew the lease of a part's holder. Return False if this worker does not hold the part."""
         return bool(self._run("renew", [part.key, keys.OPEN], [part.member, holder, int(lease_seconds * 1000)]))
 
     def release(self, part: Part, *, holder: str, refund: bool, due_seconds: float = 0.0) -> bool:
-        """Give a part back; return False if another worker has it.
+        """Give a part back. Return False if this worker does not hold it.
 
         Args:
             part: The part.
             holder: Name of the worker that gives it back.
             refund: Whether the attempt does not count, because it says nothing about the images.
-            due_seconds: Time after which somebody rings for it.
+            due_seconds: Time after which a reconciler rings for it.
         """
         return bool(
             self._run("release", [part.key, keys.OPEN], [part.member, holder, int(refund), int(due_seconds * 1000)])
         )
 
     def record_problem(self, identifier: str, problem: str) -> None:
-        """Record what hinders a job."""
+        """Record what hinders a job. This is ignored if there is no such job."""
         if self._redis.exists(keys.job(identifier)):
             self._redis.hset(keys.job(identifier), "problem", problem)
 
@@ -285,7 +320,7 @@ class Ledger:
         """Return overdue parts and postpone each, because the caller will ring for them.
 
         Args:
-            at_most: Number of parts.
+            at_most: Maximum number of parts. Those that are overdue for longest come first.
             overdue_seconds: Time by which they must be overdue.
         """
         members = self._run("due", [keys.OPEN], [int(RING_AGAIN_SECONDS * 1000), at_most, int(overdue_seconds * 1000)])
@@ -311,7 +346,7 @@ class Ledger:
             version: Version that it serves as the live one.
             fault: Why it does not serve the version that is live, or "".
         """
-        self._run("report_model", [keys.worker(name)], [version, fault, MODEL_REPORT_MS])
+        self._run("report_model", [keys.worker(name)], [version, fault, int(ALIVE_SECONDS * 1000)])
 
     def remove_worker(self, name: str) -> None:
         """Remove a worker that has stopped."""
@@ -326,7 +361,7 @@ class Ledger:
         return float(seconds) + float(microseconds) / 1e6
 
     def workers(self) -> list[WorkerStatus]:
-        """Return the workers that are alive, by name.
+        """Return the workers that are alive, sorted by name.
 
         Raises:
             WireError: A worker's report is damaged.
@@ -350,11 +385,11 @@ class Ledger:
             pipeline.zscore(keys.JOBS, identifier)
             body, created = pipeline.execute()
         if b"record" not in body:
-            raise UsageError(f"There is no job {identifier}. `digitmill jobs` lists them.")
+            raise UsageError(_no_such_job(identifier))
         return JobStatus.from_hash(identifier, body, created=(created or 0.0) / 1000)
 
     def jobs(self, *, latest: int = 1000) -> list[JobStatus]:
-        """Return the latest jobs, newest first; remove those with an expired record from the list.
+        """Return at most `latest` jobs, newest first. Remove those with an expired record from the list.
 
         Raises:
             WireError: The record of a job is damaged.
@@ -372,31 +407,35 @@ class Ledger:
                 self._redis.zrem(keys.JOBS, identifier)
         return found
 
-    def find_job(self, words: str) -> str:
-        """Return the job that is meant by `last`, by an identifier, or by the beginning of one.
+    def find_job(self, query: str) -> str:
+        """Return the id of the job that is meant by `last`, by an id, or by the beginning of an id.
 
         Raises:
             UsageError: No job or several are meant.
         """
         identifiers = self._identifiers()
-        if words == "last":
+        if query == "last":
             if not identifiers:
                 raise UsageError("There are no jobs yet. `digitmill submit PATH` makes one.")
             return identifiers[0]
-        if words in identifiers:
-            return words
-        meant = [identifier for identifier in identifiers if identifier.startswith(words)]
+        if query in identifiers:
+            return query
+        meant = [identifier for identifier in identifiers if query and identifier.startswith(query)]
         if len(meant) == 1:
             return meant[0]
         if meant:
-            raise UsageError(f"{words} may mean {', '.join(meant[:5])}. Type more of it.")
-        raise UsageError(f"There is no job {words}. `digitmill jobs` lists them.")
+            raise UsageError(f"{query} may mean {', '.join(meant[:5])}. Type more of it.")
+        raise UsageError(_no_such_job(query))
 
     def _identifiers(self) -> list[str]:
-        """Return all jobs with a record that has not expired, newest first."""
+        """Return the ids of all jobs with a record that has not expired, newest first."""
         identifiers = [name.decode() for name in self._redis.zrevrange(keys.JOBS, 0, -1)]
         with self._redis.pipeline(transaction=False) as pipeline:
             for identifier in identifiers:
                 pipeline.exists(keys.job(identifier))
             there = pipeline.execute()
         return [identifier for identifier, exists in zip(identifiers, there, strict=True) if exists]
+
+
+def _no_such_job(name: str) -> str:
+    return f"There is no job {name}. `digitmill jobs` lists them."

@@ -1,4 +1,4 @@
-"""What the ledger knows about a job and about a worker, as values."""
+"""The values that describe a job and a worker in the ledger."""
 
 import secrets
 import time
@@ -42,10 +42,10 @@ class JobRecord:
 
     Attributes:
         source: What was submitted, in words.
-        model: Version of the model that classifies all of it.
-        client: Host and process of whoever submitted it.
-        options: Submit options by name; enough to read the same source again.
-        folder: Folder where its client keeps answers and writes the report; "" for a detached job.
+        model: Version of the model that classifies all images.
+        client: Host and process of the client that submitted it.
+        options: Submit options by name. They suffice to read the same source again.
+        folder: Folder in which its client keeps answers and writes the report, or "" for a detached job.
     """
 
     source: str
@@ -60,10 +60,10 @@ class JobRecord:
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """Decode a record; fields that a newer client added are ignored.
+        """Decode a record. Fields that a newer client added are ignored.
 
         Raises:
-            WireError: It is not such a record, or has a format that this program does not read.
+            WireError: The text is not such a record, or has a format that this program does not read.
         """
         with reading("This job's record", remedy="Submit the job again."):
             return from_json(cls, text, format=FORMAT)
@@ -75,15 +75,15 @@ class JobStatus:
 
     Attributes:
         identifier: Id of the job.
-        record: What is fixed.
+        record: What was fixed when the job was made.
         state: Where it is in its life.
-        created: Unix time, seconds.
-        ended: Unix time, seconds, or None.
+        created: Time of creation: unix time, seconds.
+        ended: Time of its end: unix time, seconds, or None.
         images: Images sent so far; the total once the state is past `submitting`.
-        answered: Of those, the ones with a prediction or an error row.
-        failed: Of those, the ones with an error row.
-        open: Batches that wait or are in work.
-        unacknowledged: Answered batches that its client has not kept yet; all of them if the job is detached.
+        answered: Images of those with a prediction or an error row.
+        failed: Images of those with an error row.
+        open: Parts of batches that wait or are in work.
+        unacknowledged: Answered parts that its client has not kept yet; all of them if the job is detached.
         problem: What hinders it, or "".
     """
 
@@ -135,10 +135,10 @@ class WorkerStatus:
         name: Name, unique among all workers.
         ready: Whether it can classify already.
         model: Version that it serves as the live one.
-        model_fault: Why that is not the version which is live, or "".
+        model_fault: Why that is not the registry's live version, or "".
         images: Images answered since its start.
-        started: Unix time, seconds.
-        seen: Unix time, seconds, of its last heartbeat.
+        started: Time of its start: unix time, seconds.
+        seen: Time of its last heartbeat: unix time, seconds.
         process: Id of its classifying process on its host.
         startup_seconds: Seconds from the start of its process until it was ready; 0 while it is not.
     """

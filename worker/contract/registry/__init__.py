@@ -1,6 +1,6 @@
 """The registry: every published model, which of them is live, and why.
 
-It lies in Redis, which every worker reaches. So nobody needs a shared volume, and a worker on any host needs one URL.
+It lies in Redis, which every worker reaches. So a worker on any host needs only one URL, and no shared volume.
 """
 
 from worker.contract.registry.records import LIVE, Alias, Aliases, Canary, Fence, LiveChange, PublishedVersion

@@ -10,19 +10,23 @@ from model.errors import ModelError
 from worker.contract.registry.records import Alias
 
 MAX_VERSION_BYTES = 32 * 1024 * 1024
-"""Size of all files of a version together; ours have 1.2 MB."""
+"""Maximum size of all files of a version together. Those of the baseline have 1.2 MB."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""Name of a version or a file: safe as a file name everywhere, and easy to type."""
+"""Names of versions and files: safe as a file name everywhere, and easy to type."""
 
-_AGAIN = "Push it again from its folder (`digitmill models push`), or promote another."
+_REMEDY = "Push it again from its folder (`digitmill models push`), or promote another."
 
 
 def check_complete(card: Card, files: Mapping[str, bytes]) -> None:
-    """Refuse whatever reading would refuse, and whatever does not belong to a model.
+    """Check that card and files form a whole model, with nothing missing, altered or surplus.
+
+    Args:
+        card: Card of the version.
+        files: Contents of its files, by name.
 
     Raises:
-        ModelError: A check fails; the message names fault and remedy.
+        ModelError: A check fails. The message names fault and remedy.
     """
     _check_names(card)
     if card.version in set(Alias):
@@ -53,10 +57,10 @@ def read_card(version: str, text: bytes | None, sha256: bytes | None) -> Card:
     if text is None:
         raise ModelError(missing(version))
     if hashlib.sha256(text).hexdigest().encode() != sha256:
-        raise ModelError(f"The card of model {version} was altered since its publication. {_AGAIN}")
+        raise ModelError(f"The card of model {version} was altered since its publication. {_REMEDY}")
     card = Card.loads(text)
     if card.version != version:
-        raise ModelError(f"What is stored as model {version} is {card.version}. {_AGAIN}")
+        raise ModelError(f"What is stored as model {version} is {card.version}. {_REMEDY}")
     _check_names(card)
     return card
 
@@ -65,17 +69,17 @@ def verified(card: Card, name: str, content: bytes | None) -> bytes:
     """Return the content of a version's file if the card vouches for it.
 
     Raises:
-        ModelError: It is missing or altered, or the card does not name it.
+        ModelError: The file is missing or altered, or the card does not name it.
     """
     expected = card.sha256(name)
     if content is None:
-        raise ModelError(f"Model {card.version} is incomplete: {name} is missing. {_AGAIN}")
-    return verification.verified(content, expected, file=f"{name} of model {card.version}", remedy=_AGAIN)
+        raise ModelError(f"Model {card.version} is incomplete: {name} is missing. {_REMEDY}")
+    return verification.verified(content, expected, file=f"{name} of model {card.version}", remedy=_REMEDY)
 
 
 def missing(version: str) -> str:
     """Return the message for a version that is not in the registry."""
-    return f"There is no model {version} in the registry. {_AGAIN}"
+    return f"There is no model {version} in the registry. {_REMEDY}"
 
 
 def _check_names(card: Card) -> None:

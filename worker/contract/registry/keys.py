@@ -1,4 +1,4 @@
-"""The names of everything that the registry keeps in Redis. No other module spells one.
+"""The names of everything that the registry keeps in Redis. No other module spells them.
 
 digitmill:models            zset   version → unix ms of its publication
 digitmill:model:<version>   hash   card, SHA-256 of the card, time of publication, and file:<name> → content

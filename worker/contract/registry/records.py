@@ -1,4 +1,4 @@
-"""What the registry knows about versions and about what became live, as values."""
+"""The values that describe versions, and changes of the live one, in the registry."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,7 @@ from worker.contract.errors import reading
 from worker.contract.registry import keys
 
 LIVE = "live"
-"""A word in place of a version: whichever version is live when a worker classifies a batch."""
+"""A word that stands for the version that is live when a worker classifies a batch."""
 
 
 class Alias(StrEnum):
@@ -36,7 +36,7 @@ class Aliases(NamedTuple):
 
 
 class Canary(NamedTuple):
-    """A live version that workers still compare with the one before it, and may roll back."""
+    """A live version that workers still compare with the previous one, `before`, and may roll back."""
 
     version: str
     before: str
@@ -44,7 +44,7 @@ class Canary(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """A Redis string that must hold `token` when a change is made: a holder that has lost its lease changes nothing."""
+    """A key in Redis that must hold `token` during a change, so that a holder without its lease changes nothing."""
 
     key: str
     token: str
@@ -52,11 +52,11 @@ class Fence:
 
 @dataclass(frozen=True, slots=True)
 class PublishedVersion:
-    """A version as listed.
+    """A version in the list of versions.
 
     Attributes:
         version: Name of the version.
-        published: Unix time, seconds, of its publication; for the baseline, of its training.
+        published: Time of its publication, or of its training for the baseline: unix time, seconds.
         card: Its card, or None if the card cannot be read.
         problem: Why the card cannot be read, or "".
     """
@@ -72,11 +72,11 @@ class LiveChange:
     """One change of what is live.
 
     Attributes:
-        at: Unix time, seconds.
+        at: Time of the change: unix time, seconds.
         action: `promote` or `rollback`.
         version: Version that is live from then on.
         before: Version that was live until then.
-        who: User and host.
+        who: User and host, worker or training that made the change.
         reason: Why it was changed.
     """
 
@@ -92,7 +92,7 @@ class LiveChange:
         """Return the change that the script `move` wrote.
 
         Raises:
-            WireError: It is not such a record.
+            WireError: The text is not such a record.
         """
         with reading("The history of promotions", remedy=f"`redis-cli DEL {keys.MOVES}` clears it."):
             body = from_json(_LiveChangeBody, text)

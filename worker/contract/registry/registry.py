@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     import redis
 
 VERSIONS_KEPT = 20
-"""Newest versions that Redis keeps, beside those that have an alias: at 1.2 MB each, 30 MB."""
+"""Number of newest versions that Redis keeps, in addition to those with an alias: at 1.2 MB each, about 30 MB."""
 
 SERVICE_COUNTS_KEPT_SECONDS = 30 * 86400
-"""Time after the last answer of a version."""
+"""Time that Redis keeps the counts of a version after its last answer."""
 
 HISTORY_KEPT = 100
-"""Changes of the live version that Redis keeps."""
+"""Number of changes of the live version that Redis keeps."""
 
 _MAX_REASON = 500
 _LEASE_LOST = "The lease on training was lost to another trainer, so nothing was changed. Train again."
 
 
 class Registry:
-    """Everything that one Redis keeps about models.
+    """Everything that a Redis keeps about models.
 
     The baseline, which ships with the program, is a version like any other, but nobody uploads it: every installation
     has it on disk. So it can be listed, promoted and rolled back to in an empty Redis, in one that is out of memory,
@@ -55,17 +55,17 @@ class Registry:
 
     @cached_property
     def baseline(self) -> Card:
-        """Card of the model that ships with this program.
+        """The card of the model that ships with this program.
 
         Raises:
-            ModelError: It is missing, or it is not a card.
+            ModelError: The card is missing or damaged.
         """
         return Card.read(BASELINE)
 
     # Versions -----------------------------------------------------------------------------------------------------
 
     def publish(self, card: Card, files: Mapping[str, bytes], *, fence: Fence | None = None) -> None:
-        """Store a whole version or nothing, and make it the candidate. To publish it again changes nothing.
+        """Store a whole version or nothing, and make it the candidate. Publishing it again only repairs damage.
 
         Redis then drops the oldest versions beyond `VERSIONS_KEPT` that have no alias.
 
@@ -75,7 +75,7 @@ class Registry:
             fence: Fence that must still hold, or nothing is stored.
 
         Raises:
-            ModelError: Card and files do not belong together, another content has this name, or the fence is lost.
+            ModelError: Card and files do not belong together, another model has this name, or the fence is lost.
         """
         check_complete(card, files)
         text = card.dumps().encode()
@@ -103,7 +103,7 @@ class Registry:
             raise ModelError(_LEASE_LOST)
 
     def _holds(self, card: Card) -> bool:
-        """Return whether the version of this name has this card, written differently by another release."""
+        """Return whether the stored version of this name has this card. Other releases may write it differently."""
         try:
             return self.fetch(card.version)[0] == card
         except ModelError:
@@ -155,7 +155,7 @@ class Registry:
         return read_card(version, *self._redis.hmget(keys.model(version), keys.CARD, keys.SHA256))
 
     def versions(self) -> list[PublishedVersion]:
-        """Return all versions, the newest first and the baseline last; a damaged one with its problem."""
+        """Return all versions, the newest first and the baseline last. A damaged version is listed with its problem."""
         names = [name.decode() for name in self._redis.zrevrange(keys.MODELS, 0, -1)]
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
@@ -172,11 +172,11 @@ class Registry:
         created = datetime.fromisoformat(self.baseline.created).timestamp()
         return [*found, PublishedVersion(self.baseline.version, created, self.baseline)]
 
-    def resolve(self, words: str) -> str:
+    def resolve(self, query: str) -> str:
         """Return the version that is meant by an alias, by a name, or by the beginning of a name.
 
         Raises:
-            UsageError: No version or several are meant.
+            UsageError: No version is meant, or several are.
         """
         aliases = self.aliases()
         named = {
@@ -185,23 +185,23 @@ class Registry:
             Alias.CANDIDATE: aliases.candidate,
             Alias.BASELINE: self.baseline.version,
         }
-        if words in named:
-            version = named[Alias(words)]
+        if query in named:
+            version = named[Alias(query)]
             if version is None:
-                raise UsageError(f"There is no {words} version. `digitmill models list` shows what there is.")
+                raise UsageError(f"There is no {query} version. `digitmill models list` shows what there is.")
             return version
         names = {name.decode() for name in self._redis.zrange(keys.MODELS, 0, -1)} | {self.baseline.version}
-        meant = [words] if words in names else sorted(name for name in names if words and name.startswith(words))
+        meant = [query] if query in names else sorted(name for name in names if query and name.startswith(query))
         if len(meant) == 1:
             return meant[0]
         if meant:
-            raise UsageError(f"{words} may mean {', '.join(meant[:5])}. Type more of it.")
-        raise UsageError(f"There is no model {words}. `digitmill models list` shows what there is.")
+            raise UsageError(f"{query} may mean {', '.join(meant[:5])}. Type more of it.")
+        raise UsageError(f"There is no model {query}. `digitmill models list` shows what there is.")
 
     # What is live -------------------------------------------------------------------------------------------------
 
     def live(self) -> str:
-        """Return the live version. Workers ask all the time, so this is a single cheap read."""
+        """Return the live version. Workers ask four times a second, so this is a single cheap read."""
         return self._version(self._redis.hget(keys.ALIASES, Alias.LIVE)) or self.baseline.version
 
     def aliases(self) -> Aliases:
@@ -222,15 +222,15 @@ class Registry:
         who: str = "",
         canary: bool = True,
     ) -> bool:
-        """Make a version live in one atomic write; return False if it is live already.
+        """Make a version live in one atomic write. Return False if it is live already.
 
         Args:
-            version: Name of the version; all of it is verified first.
+            version: Name of the version. All its files are verified first.
             reason: Why, for the history.
             expected: Version that must still be live, because the caller has compared the two; None for any.
             fence: Fence that must still hold.
-            who: Who does it; user and host by default.
-            canary: Whether workers roll it back by themselves if it fails; see `ServiceCounts.fault`.
+            who: Name for the history; user and host by default.
+            canary: Whether workers roll it back by themselves if it fails (see `ServiceCounts.fault`).
 
         Raises:
             ModelError: The version is missing, incomplete or altered, another version is live than expected, or the
@@ -240,12 +240,12 @@ class Registry:
         return self._move("promote", version, expected or self.live(), reason, fence, who, canary=canary)
 
     def rollback(self, *, reason: str, expected: str | None = None, who: str = "") -> str:
-        """Make the previous version live again in one atomic write; the one that was live becomes the previous one.
+        """Make the previous version live again in one atomic write. The version that was live becomes the previous one.
 
         Args:
             reason: Why, for the history.
             expected: Version that must still be live, because the caller found fault with it; None for any.
-            who: Who does it; user and host by default.
+            who: Name for the history; user and host by default.
 
         Returns:
             The version that is live now.
@@ -271,16 +271,16 @@ class Registry:
         """
         return [LiveChange.from_json(text) for text in self._redis.lrange(keys.MOVES, 0, -1)]
 
-    # What a version does in service -------------------------------------------------------------------------------
+    # Versions in service -------------------------------------------------------------------------------
 
     def canary(self) -> Canary | None:
-        """Return the live version and the one before it while the live one is a canary; else None."""
+        """Return the live version and the previous one while the live one is a canary, or else None."""
         live, before, canary = self._redis.hmget(keys.ALIASES, Alias.LIVE, Alias.PREVIOUS, keys.CANARY)
         version, previous = self._version(live), self._version(before)
         return Canary(version, previous) if version and previous and canary == live else None
 
     def count(self, version: str, counts: ServiceCounts) -> None:
-        """Add to the counts of what a version has answered."""
+        """Add to the counts of a version's answers."""
         with self._redis.pipeline(transaction=True) as pipeline:
             for name, count in asdict(counts).items():
                 if count:
@@ -289,15 +289,15 @@ class Registry:
             pipeline.execute()
 
     def service_counts(self, version: str) -> ServiceCounts:
-        """Return the counts of what a version has answered since it was promoted.
+        """Return the counts of a version's answers since it was promoted.
 
         Raises:
-            WireError: They are damaged.
+            WireError: The counts are damaged.
         """
         return ServiceCounts.from_hash(version, self._redis.hgetall(keys.service_counts(version)))
 
     def _version(self, stored: bytes | None) -> str | None:
-        """Return the version that an alias stores; the word `baseline` means the one that this release ships."""
+        """Return the version that an alias stores. The word `baseline` means the one that this release ships."""
         if stored is None:
             return None
         return self.baseline.version if stored == Alias.BASELINE.encode() else stored.decode()
@@ -312,8 +312,8 @@ class Registry:
                 expected,
                 self.baseline.version,
                 action,
-                _words(who or _who()),
-                _words(reason),
+                _bounded(who or _who()),
+                _bounded(reason),
                 HISTORY_KEPT,
                 fence.token if fence else "",
                 "1" if canary else "",
@@ -336,8 +336,8 @@ def _fence_key(fence: Fence | None) -> Sequence[str]:
     return [fence.key] if fence else []
 
 
-def _words(text: str) -> bytes:
-    """Return text for the history: of bounded length, and UTF-8 whatever a terminal passed on."""
+def _bounded(text: str) -> bytes:
+    """Return text for the history, of bounded length and as valid UTF-8, whatever a terminal passed on."""
     return text[:_MAX_REASON].encode("utf-8", "replace")
 
 

@@ -1,4 +1,4 @@
-"""How a version does in service, and when that is bad enough to roll it back."""
+"""Counts of a version's answers, and the limits beyond which it is rolled back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -8,19 +8,19 @@ from worker.contract.errors import reading
 from worker.contract.registry import keys
 
 ENOUGH = 200
-"""Images before a version is judged: 200 tell a share to within 7 points at worst."""
+"""Number of images before a version is judged. They determine a share to within 7 percentage points at worst."""
 
 CANARY_IMAGES = 2000
-"""Images that the version before must have answered too before a new version has passed and stops being a canary."""
+"""Number of images that both versions must have answered before the new one has passed and stops being a canary."""
 
 MAX_ERROR_SHARE = 0.01
-"""Share of images on which classifying itself may fail. All networks are alike, so any failure at all is a fault."""
+"""Maximum share of images on which the model itself may fail. A sound model never fails on an image."""
 
 MAX_REVIEW_INCREASE = 0.10
-"""Points by which the share for review may exceed that of the version before, on the same images."""
+"""Maximum increase of the share of images for review over that of the previous version, on the same images."""
 
 MAX_DISAGREEMENT = 0.25
-"""Share of images on which the two may disagree. Two good models differ on 1 % of MNIST and on 10 % of bad scans."""
+"""Maximum share of images on which both may disagree. Two good models differ on 1 % of MNIST and 10 % of bad scans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class ServiceCounts:
         errors: Images that it was given and failed on.
         review: Classified images with a confidence below `model.inference.review.REVIEW_BELOW`.
         confidence: Sum of the confidences of the classified images, in thousandths.
-        shadowed: Classified images that the version before was shown too.
-        disagreed: Shadowed images to which the version before gave another digit.
+        shadowed: Classified images that the previous version has also classified.
+        disagreed: Shadowed images to which the previous version gave another digit.
         review_here: Shadowed images that this version leaves for review.
-        review_before: Shadowed images that the version before leaves for review.
+        review_before: Shadowed images that the previous version leaves for review.
     """
 
     images: int = 0
@@ -65,11 +65,11 @@ class ServiceCounts:
 
     @property
     def passed(self) -> bool:
-        """Whether it has proven itself and stops being a canary."""
+        """Whether the version has proven itself and stops being a canary."""
         return self.shadowed >= CANARY_IMAGES
 
     def fault(self) -> str:
-        """Return why this version should not stay live, or ""."""
+        """Return why this version should not stay live, or "" if it may."""
         asked = self.images + self.errors
         if asked >= ENOUGH and self.errors > MAX_ERROR_SHARE * asked:
             return f"it failed on {self.errors:,} of its first {asked:,} images"
@@ -77,9 +77,9 @@ class ServiceCounts:
             return ""
         if self.review_here - self.review_before > MAX_REVIEW_INCREASE * self.shadowed:
             return (
-                f"of {self.shadowed:,} images it leaves {self.review_here:,} for review, the version before "
-                f"{self.review_before:,}"
+                f"of {self.shadowed:,} images it leaves {self.review_here:,} for review, "
+                f"and the previous version leaves {self.review_before:,}"
             )
         if self.disagreed > MAX_DISAGREEMENT * self.shadowed:
-            return f"on {self.disagreed:,} of {self.shadowed:,} images it disagrees with the version before"
+            return f"on {self.disagreed:,} of {self.shadowed:,} images it disagrees with the previous version"
         return ""

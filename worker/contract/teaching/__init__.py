@@ -1,8 +1,8 @@
 """Teaching: labelled images on their way to the trainer, and the trainer's account of what it keeps.
 
-A label change waits in an inbox in Redis until the trainer has written it into its folder. That folder is the truth;
-what Redis lists as taught is the trainer's account of it. Only the last label of an image counts, so the inbox holds
-one change for each image, and it is harmless to send or to settle a change again.
+A label change waits in an inbox in Redis until the trainer has written it into its folder. That folder is the truth.
+What Redis lists as taught is only the trainer's account of it. Only the last label of an image counts, so the inbox
+holds one change for each image. It is harmless to send or to settle a change again.
 """
 
 from worker.contract.teaching.records import LabelChange

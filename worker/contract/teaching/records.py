@@ -1,7 +1,7 @@
-"""A label change of one image, as it travels and as the account lists it. No other module knows a byte of it.
+"""A label change of one image, as it travels and as the account lists it. No other module knows its bytes.
 
-A record begins with the label: an ASCII digit, or `-` to forget the image. Scripts compare that byte and pass the rest
-on, which is a msgpack map with a format version (`model.records`).
+A record begins with the label: an ASCII digit, or `-` to forget the image. Scripts compare that byte. The rest is a
+msgpack map with a format version (`model.records`).
 """
 
 import re
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from model.data.taught import fingerprint
 from model.records import Damaged, from_msgpack, to_msgpack
 from worker.contract.errors import reading
+from worker.contract.wire import SIDE
 
 VERSION = 1
-SIDE = 28
 
 MAX_NAME = 500
-"""Characters of a name that a record keeps: its end, which says most."""
+"""Maximum length of a name in a record, in characters. Of a longer name, the record keeps the end, which says most."""
 
 _NONE = "-"
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -40,11 +40,11 @@ class LabelChange:
     """A new label for one image.
 
     Attributes:
-        sha256: SHA-256 of its pixels, hexadecimal: its name wherever it is kept.
+        sha256: SHA-256 of its pixels, hexadecimal. It identifies the image wherever it is kept.
         label: 0 to 9, or None to forget the image.
         name: Name by which the user knows it, for the list.
-        when: Unix time, seconds.
-        image: uint8 (28, 28), or None to forget it; also None in the account, which only lists.
+        when: Time of the change: unix time, seconds.
+        image: uint8 (28, 28), or None to forget it; always None in the account, which only lists.
     """
 
     sha256: str
@@ -55,7 +55,14 @@ class LabelChange:
 
     @classmethod
     def of(cls, image: NDArray[np.uint8], label: int, name: str, when: float) -> Self:
-        """Return the change that teaches an image, uint8 (28, 28)."""
+        """Return the change that teaches an image.
+
+        Args:
+            image: uint8 (28, 28).
+            label: 0 to 9.
+            name: Name by which the user knows the image.
+            when: Unix time, seconds.
+        """
         return cls(fingerprint(image), label, name, when, image)
 
     def to_wire(self) -> bytes:
@@ -71,7 +78,8 @@ class LabelChange:
         """Decode the record with this SHA-256 as its key.
 
         Raises:
-            WireError: It is not such a record, has a version that this program does not read, or is of another image.
+            WireError: The data is not such a record, has a format that this program does not read, or is of another
+                image.
         """
         with _reading():
             if not _SHA256.fullmatch(sha256):  # it names a file
@@ -85,7 +93,7 @@ def label_of(record: bytes) -> int | None:
     """Return the label with which a record begins.
 
     Raises:
-        WireError: It does not begin with one.
+        WireError: The record does not begin with a label.
     """
     first = record[:1]
     with _reading():

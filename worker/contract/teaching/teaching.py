@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     import redis
 
 MAX_WAITING = 10_000
-"""Changes that may wait for the trainer, at about 1 kB each, so that nobody can fill Redis while no trainer runs."""
+"""Maximum number of waiting changes, at about 1 kB each. It keeps Redis from filling up while no trainer runs."""
 
 MAX_TAUGHT = 100_000
-"""Images that the trainer keeps: it holds all in memory, and MNIST itself has 60,000."""
+"""Maximum number of taught images. A training holds all of them in memory. MNIST itself has 60,000."""
 
 BATCH = 200
-"""Changes in one call: 200 kB, which take Redis some milliseconds."""
+"""Maximum number of changes in one call: about 200 kB, which take Redis a few milliseconds."""
 
 KEEPER_SECONDS = 15.0
-"""Seconds without a renewal after which a trainer with another folder may become the keeper."""
+"""Seconds without a renewal after which the folder of another trainer may become the keeper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Summary:
     Attributes:
         images: Images that the trainer keeps.
         waiting: Changes that wait for the trainer.
-        new: Changes, including those that wait, that no training has seen; see `Teaching.new_since_last_training`.
+        new: Changes, including those that wait, that no training has seen (see `Teaching.new_since_last_training`).
     """
 
     images: int
@@ -42,12 +42,12 @@ class Summary:
 
 
 class Settled(NamedTuple):
-    """What became of one image.
+    """The outcome for one image.
 
     Attributes:
         sha256: SHA-256 of the image.
-        record: Record from the inbox that this settles, or b"" if somebody changed the folder by hand.
-        kept: The image as the folder keeps it now, or None if it does not.
+        record: Record from the inbox that this settles, or b"" if a user changed the folder by hand.
+        kept: The image as the folder keeps it now, or None if the folder does not keep it.
     """
 
     sha256: str
@@ -56,7 +56,7 @@ class Settled(NamedTuple):
 
 
 class Teaching:
-    """Everything that one Redis keeps about teaching.
+    """Everything that a Redis keeps about teaching.
 
     No method waits or retries. Each is harmless to repeat, so callers wrap it in `connection.retry_transient`. Every
     method raises redis-py's errors.
@@ -73,11 +73,11 @@ class Teaching:
     # Clients ------------------------------------------------------------------------------------------------------
 
     def send(self, changes: Sequence[LabelChange]) -> list[int | None] | None:
-        """Put at most `BATCH` changes into the inbox, all or none; skip those whose image has that label already.
+        """Put at most `BATCH` changes into the inbox, all or none. Skip changes to a label that the image has already.
 
         Returns:
-            The label that each image had before; or None if too many changes wait, so that the trainer must settle
-            some first.
+            The label that each image had before, or None for an image without one. If too many changes wait, None
+            instead of the list: then the trainer must settle some first.
 
         Raises:
             UsageError: There would be more taught images than a trainer keeps.
@@ -97,7 +97,7 @@ class Teaching:
     # The trainer that keeps them ----------------------------------------------------------------------------------
 
     def claim_keeper(self, folder: str, *, seconds: float = KEEPER_SECONDS) -> bool:
-        """Make a folder the one that keeps the taught images; return False if another folder is.
+        """Make a folder the keeper of the taught images. Return False if another folder is the keeper.
 
         Args:
             folder: Identity of the folder.
@@ -110,7 +110,7 @@ class Teaching:
         self.claim_keeper(folder, seconds=0)
 
     def waiting(self) -> int:
-        """Return how many changes wait in the inbox."""
+        """Return the number of changes in the inbox."""
         return int(self._redis.hlen(keys.INBOX))
 
     def inbox(self) -> Iterator[tuple[str, bytes]]:
@@ -118,21 +118,21 @@ class Teaching:
         return self._records(keys.INBOX)
 
     def changes(self) -> int:
-        """Return how many changes the account has had so far."""
+        """Return the number of changes that the account has had so far."""
         return int(self._redis.get(keys.CHANGES) or 0)
 
     def settle(self, settled: Sequence[Settled]) -> None:
-        """Move changes, at most `BATCH`, from the inbox into the account."""
+        """Move at most `BATCH` changes from the inbox into the account."""
         words = [word for sha256, record, kept in settled for word in (sha256, record, kept.to_wire() if kept else b"")]
         self._scripts["settle"](keys=[keys.INBOX, keys.TAUGHT, keys.CHANGES], args=words)
 
     # Anyone -------------------------------------------------------------------------------------------------------
 
     def new_since_last_training(self) -> int:
-        """Return how many changes of the taught images the last training that ended with a model has not seen.
+        """Return the number of changes of the taught images since the last training that ended with a model.
 
-        Teaching, correcting and removing an image are one change each, including changes by hand in the trainer's
-        folder and changes that still wait for the trainer. A training that failed or was cancelled has seen nothing.
+        Teaching, correcting and removing an image count as one change each. So do changes by hand in the trainer's
+        folder, and changes that still wait for the trainer. A training that failed or was cancelled does not count.
         """
         seen = Trainings(self._redis).seen()  # first, so that what changes meanwhile counts as new
         with self._redis.pipeline(transaction=True) as pipeline:
@@ -155,7 +155,7 @@ class Teaching:
         return {sha256: label for sha256, label in labels.items() if label is not None}
 
     def label_changes(self) -> tuple[list[LabelChange], list[LabelChange]]:
-        """Return the images that the trainer keeps, and the changes that wait for it.
+        """Return two lists: the images that the trainer keeps, and the changes that wait for it.
 
         Raises:
             WireError: A record is damaged, or has a format that this program does not read.
@@ -167,14 +167,14 @@ class Teaching:
         return kept, waiting
 
     def find(self, beginning: str) -> list[str]:
-        """Return each SHA-256, sorted, of the images kept or waiting that begins like this."""
+        """Return the SHA-256 of each kept or waiting image that begins with `beginning`, sorted."""
         found = {sha256 for key in (keys.TAUGHT, keys.INBOX) for sha256, _ in self._records(key)}
         return sorted(sha256 for sha256 in found if sha256.startswith(beginning))
 
     def _records(self, key: str) -> Iterator[tuple[str, bytes]]:
-        """Yield the records of a hash, read in bounded steps; one that stays there is yielded exactly once."""
+        """Yield the SHA-256 and the record of each field of a hash, once each. Read the hash in bounded steps."""
         given = set()
         for sha256, record in self._redis.hscan_iter(key, count=BATCH):
-            if sha256 not in given:  # Redis scans a part of a growing hash twice
+            if sha256 not in given:  # Redis may return a field of a growing hash twice
                 given.add(sha256)
                 yield sha256.decode("ascii", "replace"), record

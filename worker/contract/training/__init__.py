@@ -1,7 +1,7 @@
-"""Trainings: what was asked for, who works on it, how far it is, how it ended. The record is the truth.
+"""The records of trainings: what was asked for, which trainer works on it, how far it is, and how it ended.
 
-A Redis has one training at a time. Its record changes only through the Lua scripts beside this file, and the trainer
-that works on it holds a lease with a fencing token.
+A Redis has one open training at a time. Only the Lua scripts beside this file change its record. The trainer that works
+on it holds a lease with a fencing token.
 """
 
 from worker.contract.training.records import TrainingState, TrainingStatus

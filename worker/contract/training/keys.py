@@ -1,4 +1,4 @@
-"""The names of everything that Redis keeps about trainings. No other module spells one.
+"""The names of everything that Redis keeps about trainings. No other module spells them.
 
 digitmill:trainings         zset     training id → unix ms when it was asked for
 digitmill:training:<id>     hash     the training's record

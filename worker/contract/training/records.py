@@ -1,4 +1,4 @@
-"""What is known about a training, as values."""
+"""The values that describe a training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,15 +29,15 @@ class TrainingState(StrEnum):
 
 
 def options_to_json(options: TrainingOptions) -> str:
-    """Encode the options as a training's record holds them."""
+    """Return the options as JSON, as a training's record holds them."""
     return to_json(options, format=FORMAT)
 
 
 def options_from_json(text: bytes | str) -> TrainingOptions:
-    """Decode the options of a training's record; fields that a newer client added are ignored.
+    """Decode the options of a training's record. Fields that a newer client added are ignored.
 
     Raises:
-        WireError: They are damaged, or have a format that this program does not read.
+        WireError: The options are damaged, or have a format that this program does not read.
     """
     with reading("This training's record", remedy="Ask for another training."):
         return from_json(TrainingOptions, text, format=FORMAT)
@@ -49,25 +49,25 @@ class TrainingStatus:
 
     Attributes:
         identifier: Id of the training.
-        order: Options that were asked for.
+        options: Options that the client asked for.
         state: Where it is in its life.
-        held: Whether a trainer works on it now; one that runs and is not held waits for another trainer.
-        asked: Unix time, seconds.
-        begun: Unix time, seconds, of its first attempt, or None.
-        ended: Unix time, seconds, or None.
+        held: Whether a trainer works on it now. A training that runs and is not held waits for another trainer.
+        asked: Time at which it was asked for: unix time, seconds.
+        begun: Time at which its first attempt began: unix time, seconds, or None.
+        ended: Time of its end: unix time, seconds, or None.
         attempts: Number of attempts begun.
         holder: Trainer that began the last attempt, or "".
         stage: Stage that runs: `starting`, `teacher 1`, `network`, `judging`; "" before the first.
-        epoch: Last epoch of this stage that has ended.
-        epochs: Epochs of this stage.
-        accuracy: Accuracy on the validation images after that epoch; 0 before the first.
+        epoch: Number of the last epoch of this stage that has ended, from 1; 0 before the first.
+        epochs: Number of epochs of this stage.
+        accuracy: Accuracy, 0 to 1, on the validation images after that epoch; 0 before the first.
         seconds_left: Seconds until the whole training ends, estimated after that epoch; None before the first.
         version: Version of its model, or "" while there is none.
         reason: Why it was refused, failed or cancelled; or why its model is live.
     """
 
     identifier: str
-    order: TrainingOptions
+    options: TrainingOptions
     state: TrainingState
     held: bool
     asked: float
@@ -100,7 +100,7 @@ class TrainingStatus:
             state = TrainingState(text["state"])
             return cls(
                 identifier=identifier,
-                order=options_from_json(text["order"]),
+                options=options_from_json(text["order"]),
                 state=state,
                 held=held and state is TrainingState.RUNNING,
                 asked=int(text["asked"]) / 1000,

@@ -1,4 +1,4 @@
-"""The schedule of trainings: who follows it, when the next is due, how the last went."""
+"""The schedule of trainings: which schedulers follow it, its next firing, and the outcome of the last one."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from worker.contract.errors import reading
+from worker.contract.liveness import ALIVE_SECONDS, alive
 from worker.contract.scripts import load_scripts
 from worker.contract.training import keys
-from worker.contract.training.trainings import ALIVE_SECONDS, alive
 
 if TYPE_CHECKING:
     import redis
@@ -20,10 +20,10 @@ class ScheduleStatus:
 
     Attributes:
         schedulers: Names of the schedulers that are alive; usually one.
-        cron: Five fields, in UTC, or "" where people alone ask for trainings.
-        next: Unix time, seconds, at which the next training is due, or None.
-        handled: Unix time, seconds, at which the last one was asked for or skipped, or None.
-        outcome: What became of that one, and why; or "".
+        cron: Five cron fields, in UTC, or "" if only users ask for trainings.
+        next: Time at which the next training is due: unix time, seconds, or None.
+        handled: Time at which the last one was asked for or skipped: unix time, seconds, or None.
+        outcome: What became of that one, and why, or "".
     """
 
     schedulers: list[str]
@@ -52,7 +52,7 @@ class ScheduleStatus:
 
 
 class Schedule:
-    """Everything that one Redis keeps about the schedule.
+    """Everything that a Redis keeps about the schedule.
 
     Schedulers share it. Each call is harmless to repeat. Every method raises redis-py's errors.
 
@@ -68,17 +68,17 @@ class Schedule:
         self._scripts = load_scripts(client, "worker.contract.training", ("announce", "begin", "handled"))
 
     def begin(self, cron: str) -> float:
-        """Begin to follow a schedule; return the unix time, seconds, since which nobody has handled its firings.
+        """Begin to follow a schedule. Return the unix time, seconds, after which its firings are not handled yet.
 
-        For a new schedule that is now. For one that was followed before, it is the last firing that was handled, so
-        that the scheduler makes up for a firing that came due while none ran.
+        For a new schedule that is now. For one that was followed before, it is the time at which the last firing was
+        handled, so that the scheduler makes up for firings that came due while none ran.
         """
         now = self._clock()
         since = self._scripts["begin"](keys=[keys.SCHEDULE], args=[cron, now])
         return min(float(since), now)
 
     def announce(self, name: str, cron: str, due: float | None) -> None:
-        """Record that a scheduler is alive; Redis forgets it after `ALIVE_SECONDS`.
+        """Record that a scheduler is alive. Redis forgets it after `ALIVE_SECONDS`.
 
         Args:
             name: Name of the scheduler.

@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from model.training.options import TrainingOptions
+from worker.contract.liveness import ALIVE_SECONDS, alive
 from worker.contract.registry import Fence
 from worker.contract.scripts import load_scripts
 from worker.contract.training import keys
@@ -14,13 +15,10 @@ if TYPE_CHECKING:
     import redis
 
 ATTEMPTS = 3
-"""How often trainers may begin a training without ending it before it counts as failed: it may be what kills them."""
+"""Number of times that trainers may begin a training without ending it. Then it fails, because it may kill them."""
 
 TRAININGS_KEPT = 100
-"""Records that Redis keeps."""
-
-ALIVE_SECONDS = 5.0
-"""Seconds without a heartbeat after which a trainer or scheduler does not count any more."""
+"""Number of records that Redis keeps."""
 
 _MAX_REASON = 1000
 
@@ -30,28 +28,28 @@ class ProgressReply(IntEnum):
 
     LOST = 0  # another trainer has the training: stop, and change nothing
     GO_ON = 1
-    CANCEL = 2  # somebody asked it to stop
+    CANCEL = 2  # a user has cancelled the training
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A trainer's hold on a training.
+    """A trainer's claim on a training.
 
     Attributes:
         identifier: Id of the training.
-        order: Options that were asked for.
+        options: Options that the client asked for.
         attempt: Number of the attempt, from 1.
-        fence: Fence that holds while no other trainer has the training; whatever the trainer publishes carries it.
+        fence: Fence that holds while this trainer has the training. The trainer passes it whenever it publishes.
     """
 
     identifier: str
-    order: TrainingOptions
+    options: TrainingOptions
     attempt: int
     fence: Fence
 
 
 class Trainings:
-    """Everything that one Redis keeps about trainings.
+    """Everything that a Redis keeps about trainings.
 
     No method waits or retries. Each is harmless to repeat, so callers wrap it in `connection.retry_transient`. Every
     method raises redis-py's errors.
@@ -68,24 +66,24 @@ class Trainings:
 
     # Clients ------------------------------------------------------------------------------------------------------
 
-    def ask(self, identifier: str, order: TrainingOptions, *, who: str) -> str:
-        """Ask for a training; return its id, or the id of an earlier training that has not ended.
+    def ask(self, identifier: str, options: TrainingOptions, *, who: str) -> str:
+        """Ask for a training. Return its id, or the id of an earlier training that has not ended.
 
-        To ask with the same id again changes nothing, even after that training has ended.
+        Asking with the same id again changes nothing, even after that training has ended.
 
         Args:
             identifier: Id for the training.
-            order: What to train.
-            who: Host and process of whoever asks.
+            options: What to train.
+            who: Host and process that ask.
         """
         answer = self._scripts["ask"](
             keys=[keys.CURRENT, keys.TRAININGS, keys.training(identifier)],
-            args=[identifier, keys.TRAINING_PREFIX, options_to_json(order), who, TRAININGS_KEPT],
+            args=[identifier, keys.TRAINING_PREFIX, options_to_json(options), who, TRAININGS_KEPT],
         )
         return str(answer.decode())
 
     def cancel(self) -> TrainingStatus | None:
-        """Stop the open training; return how it stands, or None if none is open.
+        """Stop the open training. Return its status, or None if none is open.
 
         A training that a trainer works on ends when the trainer next reports, within a second or two.
         """
@@ -95,14 +93,14 @@ class Trainings:
     # A trainer ----------------------------------------------------------------------------------------------------
 
     def claim(self, *, holder: str, lease_seconds: float) -> Claim | None:
-        """Claim the open training and count the attempt; return None if none is open, or another trainer has it.
+        """Claim the open training and count the attempt. Return None if none is open, or if another trainer has it.
 
         A training that was begun too often is recorded as failed. If the reply is lost, the lease runs out, and the
         next claim is another attempt.
 
         Args:
             holder: Name of the trainer.
-            lease_seconds: Length of the lease.
+            lease_seconds: Time after which another trainer may claim it, unless the lease is renewed.
 
         Raises:
             WireError: The record is damaged.
@@ -113,28 +111,31 @@ class Trainings:
         )
         if not answer:
             return None
-        identifier, token, order, attempt = answer
-        return Claim(identifier.decode(), options_from_json(order), int(attempt), Fence(keys.LEASE, token.decode()))
+        identifier, token, options, attempt = answer
+        return Claim(identifier.decode(), options_from_json(options), int(attempt), Fence(keys.LEASE, token.decode()))
 
     def renew(self, claim: Claim, *, lease_seconds: float, **progress: str | float) -> ProgressReply:
-        """Renew the lease and report progress; a lease that ran out is taken again if no other trainer had it since.
+        """Renew the lease and report progress. A lease that ran out is taken again if no other trainer had it since.
 
         Args:
             claim: The trainer's claim.
             lease_seconds: Length of the lease from now.
-            progress: Fields of `TrainingStatus` that are new, and `changes`: how many changes of the taught images
-                (`worker.contract.teaching`) the training sees. `seen` returns that number after the training has
-                ended with a model.
+            progress: New values of fields of `TrainingStatus`, and `changes`: the number of changes of the taught
+                images (`worker.contract.teaching`) that the training sees. `seen` returns that number after the
+                training has ended with a model.
         """
         words = [word for field in progress.items() for word in field]
         return ProgressReply(self._with(claim, "renew", int(lease_seconds * 1000), *words))
 
     def finish(self, claim: Claim, state: TrainingState, *, version: str = "", reason: str = "") -> bool:
-        """Record how the training ended; return False, and change nothing, if another trainer has it."""
+        """Record how the training ended. Return False, and change nothing, if another trainer has it."""
         return bool(self._with(claim, "finish", state, "version", version, "reason", reason[:_MAX_REASON]))
 
     def release(self, claim: Claim) -> bool:
-        """Give the training back, without counting this attempt; another trainer may claim it at once."""
+        """Give the training back, so that another trainer may claim it at once. This attempt does not count.
+
+        A training that was cancelled meanwhile ends instead. Return False if another trainer has the training.
+        """
         return bool(self._with(claim, "release"))
 
     def _with(self, claim: Claim, script: str, *arguments: str | float) -> int:
@@ -144,7 +145,7 @@ class Trainings:
         return int(answer)
 
     def announce(self, name: str) -> None:
-        """Record that a trainer is alive; Redis forgets it after `ALIVE_SECONDS`."""
+        """Record that a trainer is alive. Redis forgets it after `ALIVE_SECONDS`."""
         self._scripts["announce"](keys=[keys.TRAINERS], args=[name, int(ALIVE_SECONDS * 1000)])
 
     def remove_trainer(self, name: str) -> None:
@@ -158,7 +159,7 @@ class Trainings:
         return alive(self._redis, keys.TRAINERS)
 
     def status(self, identifier: str) -> TrainingStatus | None:
-        """Return a training as it stands, or None if there is no such training.
+        """Return the status of a training, or None if there is no such training.
 
         Raises:
             WireError: Its record is damaged.
@@ -181,17 +182,14 @@ class Trainings:
         return self.status(identifier.decode()) if identifier else None
 
     def seen(self) -> int:
-        """Return how many changes of the taught images the last training that ended with a model has seen."""
+        """Return the number of changes of the taught images that the last training with a model has seen."""
         return int(self._redis.get(keys.SEEN) or 0)
 
     def waiting(self) -> TrainingStatus | None:
-        """Return the open training if no trainer works on it, so that somebody should ring for one; else None."""
+        """Return the open training if no trainer works on it, so that the caller should ring, or else None.
+
+        Raises:
+            WireError: Its record is damaged.
+        """
         status = self.latest()
         return status if status and not status.state.ended and not status.held else None
-
-
-def alive(client: Any, key: str) -> list[str]:
-    """Return the names whose last heartbeat in the sorted set `key` is at most `ALIVE_SECONDS` old, sorted."""
-    seconds, microseconds = client.time()
-    since = seconds * 1000 + microseconds // 1000 - int(ALIVE_SECONDS * 1000)
-    return sorted(name.decode() for name in client.zrangebyscore(key, since, "+inf"))

@@ -1,4 +1,4 @@
-"""Whatever happens to the ledger in whatever order: every image gets exactly one answer, and the counters are exact."""
+"""Calls of the ledger in random order: every image gets exactly one answer, and the counters are always exact."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ JOB = "261123-142501-k7q"
 HOLDERS = ("w1", "w2")
 WIDE = Window(batches=10**6, bytes=10**9)
 TO_DO = (Verdict.WORK, Verdict.SPLIT, Verdict.QUARANTINE)
-# Over at once, or longer than the test.
+# A lease either ends at once or outlasts the test.
 LEASES = st.sampled_from([0.0, 60.0])
 
 
 class Interleavings(RuleBasedStateMachine):
-    """Clients and workers that do anything at any moment, and what must be true of the job then."""
+    """Clients and workers that do anything at any moment, and a model of what must be true of the job then."""
 
     client: Any
 
@@ -33,7 +33,7 @@ class Interleavings(RuleBasedStateMachine):
         self.submitted: list[tuple[Part, Batch, Manifest]] = []
         self.claims: list[Claim] = []
         self.open: dict[Part, Batch] = {}
-        self.holding: dict[Part, tuple[str, str]] = {}  # who claimed it last, with which token
+        self.holding: dict[Part, tuple[str, str]] = {}  # its last holder and the token of that claim
         self.unacknowledged: set[Part] = set()
         self.gathered: dict[Part, Result] = {}
         self.failed = 0
@@ -41,7 +41,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(images=st.integers(0, 7), rejected=st.integers(0, 2))
     def submit(self, images: int, rejected: int) -> None:
-        """A new batch of so many images, and some that could not be read."""
+        """A client submits a new batch of `images` images, and `rejected` images that could not be read."""
         sequence = len(self.submitted)
         batch = Batch(tuple(bytes([sequence % 256, index]) for index in range(images)))
         rows = images + rejected
@@ -56,7 +56,7 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(lambda self: self.submitted)
     @rule(index=st.integers(0))
     def submit_again(self, index: int) -> None:
-        """The reply was lost; what is acknowledged is never submitted again."""
+        """A client submits a batch again, because it got no reply. It never does so after acknowledging the batch."""
         part, batch, manifest = self.submitted[index % len(self.submitted)]
         if self.ledger.manifest(JOB, part.sequence) is not None:
             assert self.ledger.submit(part, batch, manifest, WIDE, detached=False) is Submitted.ALREADY_THERE
@@ -64,14 +64,14 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(lambda self: self.submitted)
     @rule(index=st.integers(0), holder=st.sampled_from(HOLDERS), lease=LEASES)
     def claim(self, index: int, holder: str, lease: float) -> None:
-        """Any part, open or not."""
+        """A worker claims any part, open or not."""
         parts = [*self.open, *(part for part, _, _ in self.submitted)]
         self._claim(parts[index % len(parts)], f"t{len(self.claims)}", holder, lease)
 
     @precondition(lambda self: self.claims)
     @rule(index=st.integers(0), holder=st.sampled_from(HOLDERS), lease=LEASES)
     def claim_again(self, index: int, holder: str, lease: float) -> None:
-        """With a token that was used before."""
+        """A worker repeats any earlier claim with the same token."""
         before = self.claims[index % len(self.claims)]
         self._claim(before.part, before.token, holder, lease)
 
@@ -91,7 +91,7 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(lambda self: self.claims)
     @rule(index=st.integers(0), bad=st.integers(0, 7))
     def finish(self, index: int, bad: int) -> None:
-        """With any claim that there ever was, good or stale."""
+        """A worker finishes any earlier claim, valid or stale."""
         self._finish(self.claims[index % len(self.claims)], bad)
 
     def _finish(self, claim: Claim, bad: int) -> bool:
@@ -109,7 +109,7 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(lambda self: any(len(claim.part) > 1 for claim in self.claims))
     @rule(index=st.integers(0))
     def split(self, index: int) -> None:
-        """With any claim that there ever was."""
+        """A worker splits the part of any earlier claim, valid or stale."""
         claims = [claim for claim in self.claims if len(claim.part) > 1]
         self._split(claims[index % len(claims)])
 
@@ -126,7 +126,7 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(lambda self: self.open)
     @rule(index=st.integers(0), holder=st.sampled_from(HOLDERS), refund=st.booleans())
     def release(self, index: int, holder: str, refund: bool) -> None:
-        """By its holder or by another."""
+        """The holder or another worker gives an open part back. Only the holder can."""
         parts = list(self.open)
         self._release(parts[index % len(parts)], holder, refund=refund)
 
@@ -139,7 +139,7 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(lambda self: self.open)
     @rule(index=st.integers(0), holder=st.sampled_from(HOLDERS), lease=LEASES)
     def renew(self, index: int, holder: str, lease: float) -> None:
-        """By its holder or by another."""
+        """The holder or another worker renews the lease on an open part. Only the holder can."""
         parts = list(self.open)
         part = parts[index % len(parts)]
         renewed = self.ledger.renew(part, holder=holder, lease_seconds=lease)
@@ -147,13 +147,13 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule()
     def due(self) -> None:
-        """For whoever rings."""
+        """A reconciler asks for overdue parts, and gets only open ones."""
         assert set(self.ledger.due()) <= self.open.keys()
 
     @precondition(lambda self: self.unacknowledged | self.gathered.keys())
     @rule(index=st.integers(0))
     def acknowledge(self, index: int) -> None:
-        """An answer, for the first time or again."""
+        """The client acknowledges an answer for the first time or again."""
         parts = sorted(self.unacknowledged | self.gathered.keys())
         self._acknowledge(parts[index % len(parts)])
 
@@ -164,7 +164,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @invariant()
     def the_counters_are_exact(self) -> None:
-        """After every step, not only at the end."""
+        """They hold after every step, not only at the end."""
         names = ("images", "answered", "failed", "open", "unread", "open_bytes", "batches")
         values = self.client.hmget(keys.job(JOB), names)
         answered = sum(len(part) for part in self.unacknowledged | self.gathered.keys())
@@ -181,7 +181,7 @@ class Interleavings(RuleBasedStateMachine):
         assert {member.decode() for member in self.client.zrange(keys.OPEN, 0, -1)} == {p.member for p in self.open}
 
     def teardown(self) -> None:
-        """Let workers do what they must; then every image has exactly one answer."""
+        """Let workers finish the job, and check that every image has exactly one answer."""
         assert self.ledger.seal(JOB).ended == all(len(part) == 0 for part in self.open)
         rounds = 0
         while self.open:
@@ -209,7 +209,7 @@ class Interleavings(RuleBasedStateMachine):
 
 
 def test_any_interleaving_answers_every_image_exactly_once(client: "redis.Redis") -> None:
-    """Submitting, claiming, leases that end, late and repeated answers, splits, returns, acknowledgements."""
+    """Hypothesis submits, claims, finishes, splits, releases, renews and acknowledges in random order."""
     machine = type("Interleavings", (Interleavings,), {"client": client})
     run_state_machine_as_test(
         machine,

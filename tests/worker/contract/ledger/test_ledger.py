@@ -1,8 +1,10 @@
-"""The ledger on a real server: nothing is lost, and nothing counts twice, whatever is repeated or late."""
+"""Facts about the ledger on a real server: nothing is lost or counts twice, whatever is repeated or late."""
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -54,7 +56,7 @@ def submit(
     window: Window = WIDE,
     detached: bool = False,
 ) -> Submitted:
-    """Submit one batch of so many files, each of so many bytes, and some that could not be read."""
+    """Submit one batch of `images` files of `size` bytes each, and of `unreadable` images that could not be read."""
     failures = {images + index: Failure(FailureCode.UNREADABLE, "Gone.") for index in range(unreadable)}
     rows = images + unreadable
     manifest = Manifest(tuple(f"{sequence}-{row}" for row in range(rows)), (None,) * rows, failures)
@@ -68,13 +70,13 @@ def claim(ledger: Ledger, part: Part, token: str = "a", *, holder: str = "w1", l
 
 
 def answer(count: int, *, failed: int = 0, worker: str = "w1") -> Result:
-    """Answers to so many images, the first few of them error rows."""
+    """Return answers to `count` images. The first `failed` of them are error rows."""
     failures = {index: Failure(FailureCode.BLANK, "Blank.") for index in range(failed)}
     return Result("baseline-1", worker, np.zeros(count, np.uint8), np.ones(count, np.float32), None, failures)
 
 
 def counters(client: "redis.Redis", job: str) -> dict[str, int]:
-    """The job's counters."""
+    """Return the counters of a job."""
     names = ("images", "answered", "failed", "open", "unread", "open_bytes")
     return {name: int(value or 0) for name, value in zip(names, client.hmget(keys.job(job), names), strict=True)}
 
@@ -83,7 +85,7 @@ def counters(client: "redis.Redis", job: str) -> dict[str, int]:
 
 
 def test_a_batch_submitted_twice_is_there_once(client: "redis.Redis", ledger: Ledger, job: str) -> None:
-    """Because the reply to the first may have been lost."""
+    """A client submits a batch again if it gets no reply. The second time changes no counter."""
     assert submit(ledger, job, unreadable=2) is Submitted.STORED
     before = counters(client, job)
     assert submit(ledger, job, unreadable=2) is Submitted.ALREADY_THERE
@@ -92,7 +94,7 @@ def test_a_batch_submitted_twice_is_there_once(client: "redis.Redis", ledger: Le
 
 
 def test_a_batch_submitted_again_after_its_answer_is_not_done_again(ledger: Ledger, job: str) -> None:
-    """The workers may be faster than the lost reply; so may be the end of the job."""
+    """The ledger still knows the batch after it was answered, and after the job has ended."""
     submit(ledger, job)
     ledger.finish(claim(ledger, Part(job, 0, 0, 4)), answer(4))
     assert submit(ledger, job) is Submitted.ALREADY_THERE
@@ -102,7 +104,7 @@ def test_a_batch_submitted_again_after_its_answer_is_not_done_again(ledger: Ledg
 
 
 def test_a_claim_with_the_same_token_gets_the_same_answer(ledger: Ledger, job: str) -> None:
-    """And costs no attempt."""
+    """A worker repeats its claim if it gets no reply. That costs no attempt."""
     submit(ledger, job)
     part = Part(job, 0, 0, 4)
     first = claim(ledger, part)
@@ -137,7 +139,7 @@ def test_a_part_split_twice_has_two_halves(client: "redis.Redis", ledger: Ledger
 
 
 def test_release_refunds_once(ledger: Ledger, job: str) -> None:
-    """Given back twice, one attempt is refunded; given back without refund, none."""
+    """Giving a part back twice refunds one attempt. Only its holder can give it back."""
     submit(ledger, job)
     part = Part(job, 0, 0, 4)
     assert claim(ledger, part).attempts == 1
@@ -150,7 +152,7 @@ def test_release_refunds_once(ledger: Ledger, job: str) -> None:
 
 
 def test_giving_back_a_part_that_is_to_be_split_gives_it_no_more_attempts(ledger: Ledger, job: str) -> None:
-    """The claim for a split counted no attempt, so there is none to refund."""
+    """The claim for a split counted no attempt, so giving it back refunds none."""
     submit(ledger, job)
     part = Part(job, 0, 0, 4)
     assert exhausted(ledger, part).verdict is Verdict.SPLIT
@@ -159,7 +161,7 @@ def test_giving_back_a_part_that_is_to_be_split_gives_it_no_more_attempts(ledger
 
 
 def test_answers_acknowledged_twice_count_once(client: "redis.Redis", ledger: Ledger, job: str) -> None:
-    """Names and answers are gone after the first."""
+    """The first time deletes names and answers. The second time changes nothing."""
     submit(ledger, job)
     part = Part(job, 0, 0, 4)
     ledger.finish(claim(ledger, part), answer(4))
@@ -174,7 +176,7 @@ def test_answers_acknowledged_twice_count_once(client: "redis.Redis", ledger: Le
 
 
 def test_a_job_created_or_sealed_twice_is_one_job(ledger: Ledger, job: str) -> None:
-    """Creating it again does not reopen it."""
+    """Creating it again neither reopens it nor changes its times."""
     created = ledger.job(job).created
     assert ledger.seal(job) is JobState.DONE, "a job without images is done"
     ended = ledger.job(job).ended
@@ -185,7 +187,7 @@ def test_a_job_created_or_sealed_twice_is_one_job(ledger: Ledger, job: str) -> N
 
 
 def test_a_batch_of_nothing_but_unreadable_images_is_answered_like_any_other(ledger: Ledger, job: str) -> None:
-    """It carries no image to a worker, and ends its job."""
+    """A worker answers it with nothing. Its job ends as done with errors."""
     assert submit(ledger, job, images=0, unreadable=3) is Submitted.STORED
     part = Part(job, 0, 0, 0)
     assert Part.from_member(part.member) == part
@@ -199,13 +201,13 @@ def test_a_batch_of_nothing_but_unreadable_images_is_answered_like_any_other(led
 
 
 def end_lease(client: "redis.Redis", part: Part) -> None:
-    """Let the lease on a part have ended a moment ago."""
+    """Let the lease on a part end."""
     client.hset(part.key, "lease", 1)
     make_due(client, part)
 
 
 def test_a_part_is_busy_while_it_is_leased_and_free_after(client: "redis.Redis", ledger: Ledger, job: str) -> None:
-    """Its holder may renew the lease, and nobody else."""
+    """Only its holder can renew the lease. After its end, another worker gets the part."""
     submit(ledger, job)
     part = Part(job, 0, 0, 4)
     claim(ledger, part)
@@ -225,7 +227,7 @@ def lease_end(client: "redis.Redis", part: Part) -> float:
 
 
 def test_a_lease_ends_when_its_holder_said(client: "redis.Redis", ledger: Ledger, job: str) -> None:
-    """By the clock of Redis, whether claimed or renewed."""
+    """Both claiming and renewing set its end, by the clock of Redis."""
     submit(ledger, job)
     part = Part(job, 0, 0, 4)
     before = ledger.now()
@@ -239,7 +241,7 @@ def test_a_lease_ends_when_its_holder_said(client: "redis.Redis", ledger: Ledger
 
 
 def test_a_stale_token_changes_nothing(client: "redis.Redis", ledger: Ledger, job: str) -> None:
-    """A worker that was believed dead comes back too late."""
+    """A worker that comes back after its lease cannot finish, split or release the part."""
     submit(ledger, job)
     part = Part(job, 0, 0, 4)
     stale = claim(ledger, part)
@@ -259,7 +261,7 @@ def test_a_stale_token_changes_nothing(client: "redis.Redis", ledger: Ledger, jo
 def test_a_finish_after_the_lease_counts_if_nobody_else_took_the_part(
     client: "redis.Redis", ledger: Ledger, job: str
 ) -> None:
-    """It is late, and still the only answer."""
+    """The answer is late, but it is the only one."""
     submit(ledger, job)
     claimed = claim(ledger, Part(job, 0, 0, 4))
     end_lease(client, claimed.part)
@@ -267,7 +269,7 @@ def test_a_finish_after_the_lease_counts_if_nobody_else_took_the_part(
 
 
 def exhausted(ledger: Ledger, part: Part, limit: int = ATTEMPTS) -> Claim:
-    """Claim a part until its attempts are used up; return the claim after them."""
+    """Claim a part until its attempts are used up. Return the next claim."""
     for attempt in range(limit):
         begun = claim(ledger, part, f"{part.field}-{attempt}")
         assert (begun.verdict, begun.attempts) == (Verdict.WORK, attempt + 1)
@@ -278,7 +280,7 @@ def exhausted(ledger: Ledger, part: Part, limit: int = ATTEMPTS) -> Claim:
 def test_a_batch_that_keeps_failing_is_cut_down_to_the_one_image_that_is_to_blame(
     client: "redis.Redis", ledger: Ledger, job: str
 ) -> None:
-    """Three attempts, then halves with one attempt each, an image alone with two; only then is it quarantined."""
+    """A batch has three attempts, each half one, and a single image two. Then that image is quarantined."""
     submit(ledger, job, images=4)
     whole = exhausted(ledger, Part(job, 0, 0, 4))
     assert whole.verdict is Verdict.SPLIT
@@ -313,7 +315,7 @@ def test_a_batch_that_keeps_failing_is_cut_down_to_the_one_image_that_is_to_blam
 
 
 def test_the_window_counts_batches_until_they_are_acknowledged(ledger: Ledger, job: str) -> None:
-    """Open and unacknowledged batches fill it; an acknowledged one makes room."""
+    """Open and unacknowledged batches fill it. An acknowledged batch makes room."""
     window = Window(batches=2, bytes=10**9)
     assert [submit(ledger, job, sequence, window=window) for sequence in range(3)] == [
         Submitted.STORED,
@@ -328,7 +330,7 @@ def test_the_window_counts_batches_until_they_are_acknowledged(ledger: Ledger, j
 
 
 def test_the_window_of_a_detached_job_counts_only_what_is_open(ledger: Ledger, job: str) -> None:
-    """Nobody acknowledges while it runs."""
+    """No client acknowledges answers while such a job runs."""
     window = Window(batches=1, bytes=10**9)
     assert submit(ledger, job, 0, window=window, detached=True) is Submitted.STORED
     assert submit(ledger, job, 1, window=window, detached=True) is Submitted.WINDOW_FULL
@@ -338,7 +340,7 @@ def test_the_window_of_a_detached_job_counts_only_what_is_open(ledger: Ledger, j
 
 
 def test_the_window_counts_bytes_and_lets_a_larger_batch_pass_alone(ledger: Ledger, job: str) -> None:
-    """Otherwise a job with one huge image would never end."""
+    """A batch that is larger than the window passes if nothing else is open, so that its job can end."""
     window = Window(batches=100, bytes=10_000)
     assert submit(ledger, job, 0, size=10_000, window=window) is Submitted.STORED, "larger than the window, but alone"
     assert submit(ledger, job, 1, window=window) is Submitted.WINDOW_FULL
@@ -352,12 +354,12 @@ def test_the_window_counts_bytes_and_lets_a_larger_batch_pass_alone(ledger: Ledg
 
 
 def make_due(client: "redis.Redis", part: Part, seconds: float = 0.0) -> None:
-    """Make a part overdue by that time."""
+    """Make a part overdue by a number of seconds."""
     client.zadd(keys.OPEN, {part.member: (time.time() - seconds) * 1000 - 1})
 
 
 def test_due_returns_what_is_overdue_once(client: "redis.Redis", ledger: Ledger, job: str) -> None:
-    """The caller rings; asking again at once gives nothing. What is not overdue enough is left alone."""
+    """A second call at once returns nothing. Parts that are not overdue enough stay as they are."""
     for sequence in range(3):
         submit(ledger, job, sequence)
     assert ledger.due() == [], "their doorbells have only just been rung"
@@ -370,7 +372,7 @@ def test_due_returns_what_is_overdue_once(client: "redis.Redis", ledger: Ledger,
 
 
 def test_due_returns_no_more_than_asked_for(client: "redis.Redis", ledger: Ledger, job: str) -> None:
-    """The longest overdue first."""
+    """Those that are overdue for longest come first."""
     for sequence in range(5):
         submit(ledger, job, sequence)
         make_due(client, Part(job, sequence, 0, 4), seconds=sequence)
@@ -378,7 +380,7 @@ def test_due_returns_no_more_than_asked_for(client: "redis.Redis", ledger: Ledge
 
 
 def test_due_forgets_parts_whose_record_has_expired(client: "redis.Redis", ledger: Ledger, job: str) -> None:
-    """And rings for the others none the less."""
+    """It still returns the others."""
     submit(ledger, job, 0)
     submit(ledger, job, 1)
     expired, alive = Part(job, 0, 0, 4), Part(job, 1, 0, 4)
@@ -390,7 +392,7 @@ def test_due_forgets_parts_whose_record_has_expired(client: "redis.Redis", ledge
 
 
 def test_a_leased_part_is_due_when_its_lease_ends(client: "redis.Redis", ledger: Ledger, job: str) -> None:
-    """So the batch of a dead worker is found; a part that was given back is due when its holder said."""
+    """So a reconciler finds the batch of a dead worker. A part that was given back is due at once."""
     submit(ledger, job)
     part = Part(job, 0, 0, 4)
     claim(ledger, part)
@@ -405,7 +407,7 @@ def test_a_leased_part_is_due_when_its_lease_ends(client: "redis.Redis", ledger:
 
 
 def test_a_job_is_done_when_sealed_and_answered_in_either_order(ledger: Ledger) -> None:
-    """The last answer may come before the client says that it was the last."""
+    """Its state says whether an image failed. After its end it takes no more batches."""
     for identifier, failed, unreadable, state in (
         ("a", 0, 0, JobState.DONE),
         ("b", 1, 0, JobState.DONE_WITH_ERRORS),
@@ -429,7 +431,7 @@ def test_a_job_is_done_when_sealed_and_answered_in_either_order(ledger: Ledger) 
 
 
 def test_a_cancelled_job_is_forgotten_by_workers(client: "redis.Redis", ledger: Ledger, job: str) -> None:
-    """What is in work is not counted; others' batches stay."""
+    """Its batches are dropped, and a late answer does not count. The batches of other jobs stay."""
     other = open_job(ledger, JOB + "x")
     for identifier in (job, other):
         submit(ledger, identifier, 0)
@@ -449,7 +451,7 @@ def test_a_cancelled_job_is_forgotten_by_workers(client: "redis.Redis", ledger: 
 
 
 def test_an_unknown_job_or_part_is_not_created_by_asking(client: "redis.Redis", ledger: Ledger) -> None:
-    """Every call says that there is nothing, and Redis stays empty."""
+    """Every call reports that there is nothing, and Redis stays empty."""
     assert submit(ledger, "nothing") is Submitted.NO_SUCH_JOB
     part = Part("nothing", 0, 0, 4)
     assert claim(ledger, part).verdict is Verdict.GONE
@@ -463,7 +465,7 @@ def test_an_unknown_job_or_part_is_not_created_by_asking(client: "redis.Redis", 
 
 
 def test_a_problem_stands_on_the_job_until_one_of_its_batches_is_answered(ledger: Ledger, job: str) -> None:
-    """Then nothing hinders the job any more."""
+    """An answer shows that the problem is over."""
     submit(ledger, job)
     ledger.record_problem(job, "Run the same version everywhere.")
     assert ledger.job(job).problem == "Run the same version everywhere."
@@ -472,7 +474,7 @@ def test_a_problem_stands_on_the_job_until_one_of_its_batches_is_answered(ledger
 
 
 def test_notifications_wake_the_client(client: "redis.Redis", ledger: Ledger, job: str) -> None:
-    """Each part once; the end of a job wakes as well, and without a notification the wait ends."""
+    """Each answered part wakes the client once, and so does cancelling. Without a notification the wait times out."""
     submit(ledger, job, 0)
     submit(ledger, job, 1)
     assert ledger.wait_for_notifications(job, 0) == set()
@@ -491,11 +493,13 @@ def test_notifications_wake_the_client(client: "redis.Redis", ledger: Ledger, jo
 
 
 def test_jobs_are_found_by_the_beginning_of_their_name(ledger: Ledger) -> None:
-    """A whole name means itself, even where it begins another's."""
+    """A whole name means that job, even if other names begin with it. An ambiguous beginning is refused."""
     with pytest.raises(UsageError, match="There are no jobs yet"):
         ledger.find_job("last")
     for identifier in ("261123-1", "261123-2", "261123-22"):
         open_job(ledger, identifier)
+        with pytest.raises(UsageError, match="There is no job"):
+            ledger.find_job("")
     assert ledger.find_job("last") == "261123-22"
     assert ledger.find_job("261123-1") == "261123-1"
     assert ledger.find_job("261123-2") == "261123-2"
@@ -507,7 +511,7 @@ def test_jobs_are_found_by_the_beginning_of_their_name(ledger: Ledger) -> None:
 
 
 def test_expired_jobs_are_neither_listed_nor_found(client: "redis.Redis", ledger: Ledger) -> None:
-    """`last` means one that is still there."""
+    """`last` means the latest job that has not expired."""
     open_job(ledger, "261123-1")
     open_job(ledger, "261123-2")
     client.delete(keys.job("261123-2"))
@@ -517,7 +521,7 @@ def test_expired_jobs_are_neither_listed_nor_found(client: "redis.Redis", ledger
 
 
 def test_a_worker_without_a_heartbeat_is_forgotten(client: "redis.Redis", ledger: Ledger) -> None:
-    """Redis drops its report; a worker that stops removes itself."""
+    """Its report expires. A worker that stops removes itself."""
     facts: dict[str, str | int | float] = {
         "ready": 1,
         "model": "baseline-1",
@@ -531,14 +535,14 @@ def test_a_worker_without_a_heartbeat_is_forgotten(client: "redis.Redis", ledger
     assert (first.name, first.ready, first.model, first.started, first.process) == ("w1", True, "baseline-1", 12.5, 7)
     assert (second.name, second.ready, second.images) == ("w2", False, 0)
     assert 0 < client.pttl(keys.worker("w1")) <= 60_000
-    client.delete(keys.worker("w1"))  # as Redis does when the time is up
+    client.delete(keys.worker("w1"))  # Redis does this when the time is up
     assert [worker.name for worker in ledger.workers()] == ["w2"]
     ledger.remove_worker("w2")
     assert ledger.workers() == []
 
 
 def test_a_worker_counts_its_images(ledger: Ledger, job: str) -> None:
-    """A dead one is not brought to life by a late answer."""
+    """A late answer does not put a removed worker back on the list."""
     submit(ledger, job, 0)
     submit(ledger, job, 1)
     ledger.announce("w1", {"ready": 1}, ttl_seconds=60)
@@ -550,7 +554,7 @@ def test_a_worker_counts_its_images(ledger: Ledger, job: str) -> None:
 
 
 def test_everything_expires(client: "redis.Redis", ledger: Ledger, job: str) -> None:
-    """A client that never comes back leaves nothing behind for ever except the two indexes."""
+    """If a client never comes back, only the two indexes stay in Redis."""
     submit(ledger, job, 0)
     submit(ledger, job, 1)
     ledger.finish(claim(ledger, Part(job, 0, 0, 4)), answer(4))
@@ -565,7 +569,7 @@ def test_everything_expires(client: "redis.Redis", ledger: Ledger, job: str) -> 
 
 
 def test_part_names_are_read_as_they_are_written() -> None:
-    """Nothing else is read."""
+    """Any other text is refused."""
     part = Part("a/b", 3, 10, 21)
     assert Part.from_member(part.member) == part
     left, right = part.halves()
@@ -590,18 +594,19 @@ def test_part_names_are_read_as_they_are_written() -> None:
 
 
 def test_job_names_sort_by_time_and_can_be_typed() -> None:
-    """As `261123-142501-k7q`."""
-    first = new_job_identifier()
-    assert len(first) == len(JOB)
-    assert first.replace("-", "").isalnum()
-    assert first == first.lower()
+    """They begin with the time (UTC), and have only lower-case letters, digits and hyphens."""
+    before = int(time.time())
+    name = new_job_identifier()
+    made = datetime.strptime(name[:13], "%y%m%d-%H%M%S").replace(tzinfo=UTC)
+    assert before <= made.timestamp() <= time.time()
+    assert re.fullmatch(r"\d{6}-\d{6}-[a-z0-9]{3}", name)
 
 
 # Out of memory ----------------------------------------------------------------------------------------------------
 
 
 def test_a_full_server_refuses_batches_and_still_takes_answers(full: "redis.Redis", ledger: Ledger, job: str) -> None:
-    """Only what leads to answers frees memory again, so it must go on."""
+    """Only answers free memory, so everything that leads to answers must still work."""
     before = counters(full, job)
     with pytest.raises(OutOfMemoryError):
         submit(ledger, job, 6, size=20_000)
@@ -612,24 +617,24 @@ def test_a_full_server_refuses_batches_and_still_takes_answers(full: "redis.Redi
     assert claimed.verdict is Verdict.WORK
     assert ledger.renew(part, holder="w1", lease_seconds=60)
     assert ledger.release(part, holder="w1", refund=True)
-    make = [Part(job, sequence, 0, 4) for sequence in range(6)]
+    parts = [Part(job, sequence, 0, 4) for sequence in range(6)]
     full.config_set("maxmemory", "1gb")
-    make_due(full, make[1])
+    make_due(full, parts[1])
     full.config_set("maxmemory", int(full.info("memory")["used_memory"]))
-    assert make[1] in ledger.due()
-    whole = exhausted(ledger, make[2])
+    assert parts[1] in ledger.due()
+    whole = exhausted(ledger, parts[2])
     batch = Batch.from_wire(whole.payload)
     halves = ledger.split(whole, batch.part(0, 2), batch.part(2, 4))
     assert len(halves) == 2
     assert ledger.seal(job) is JobState.RUNNING
-    for part in [make[0], make[1], *halves, *make[3:]]:
+    for part in [parts[0], parts[1], *halves, *parts[3:]]:
         assert ledger.finish(claim(ledger, part, "z"), answer(len(part)))
         ledger.acknowledge([part])
     assert ledger.job(job).state is JobState.DONE
 
 
 def test_a_full_server_lets_a_job_be_cancelled(full: "redis.Redis", ledger: Ledger, job: str) -> None:
-    """That frees memory at once."""
+    """Cancelling frees memory at once."""
     used = int(full.info("memory")["used_memory"])
     assert ledger.cancel(job)
     assert int(full.info("memory")["used_memory"]) < used

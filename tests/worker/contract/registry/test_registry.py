@@ -1,4 +1,4 @@
-"""The registry on a real server: a version is there whole or not at all, never changes, and is verified when read."""
+"""Facts about the registry on a real server: a version is stored whole or not at all, and verified when read."""
 
 import threading
 from dataclasses import replace
@@ -30,7 +30,7 @@ def published(registry, variant):
 
 
 def test_what_is_published_comes_back_as_it_was(registry, published):
-    """Card and files, for trainers; card and model.tflite, for workers."""
+    """A trainer gets the card and all files. A worker gets the card and model.tflite."""
     card, files = published
     assert registry.fetch(card.version) == (card, files)
     assert registry.fetch_model(card.version) == (card, files[MODEL])
@@ -47,7 +47,7 @@ def test_the_baseline_is_live_until_something_is_promoted(registry, published):
 
 
 def test_a_version_never_changes(registry, published, variant):
-    """Another content under its name is refused; the same content again changes nothing."""
+    """Another model under its name is refused. Publishing the same one again changes nothing."""
     card, files = published
     before = registry.versions()
     with pytest.raises(ModelError, match="another model published-"):
@@ -57,7 +57,7 @@ def test_a_version_never_changes(registry, published, variant):
 
 
 def test_nobody_takes_the_name_of_the_baseline_or_of_an_alias(registry, variant):
-    """What `live` or the baseline's name means is never in doubt."""
+    """Otherwise `live` or the baseline's name could mean two versions."""
     card, files = variant()
     for name in ("live", "previous", "candidate", "baseline", BASELINE_VERSION):
         with pytest.raises(ModelError, match="name"):
@@ -66,7 +66,7 @@ def test_nobody_takes_the_name_of_the_baseline_or_of_an_alias(registry, variant)
 
 @pytest.mark.parametrize("name", ["", ".hidden", "../escape", "a/b", "a b", "x" * 101, "é"])
 def test_a_name_that_cannot_be_a_file_name_is_refused(registry, variant, name):
-    """`models pull` makes a folder with the name of the version."""
+    """`models pull` makes a folder with the name of the version, and files with the names on its card."""
     card, files = variant()
     with pytest.raises(ModelError, match="not a name"):
         registry.publish(replace(card, version=name), files)
@@ -76,7 +76,7 @@ def test_a_name_that_cannot_be_a_file_name_is_refused(registry, variant, name):
 
 
 def test_what_its_card_does_not_vouch_for_is_not_published(registry, client, variant):
-    """A file altered, missing or surplus: the fault is named and nothing is stored."""
+    """If a file is altered, missing or surplus, the error names the fault, and nothing is stored."""
     card, files = variant()
     for wrong, words in (
         ({**files, MODEL: files[MODEL][:-1]}, "not what its card vouches for"),
@@ -93,7 +93,7 @@ def test_what_its_card_does_not_vouch_for_is_not_published(registry, client, var
 @pytest.mark.parametrize("field", [registry_keys.CARD, registry_keys.SHA256, registry_keys.file(MODEL)])
 @pytest.mark.parametrize("harm", ["removed", "cut", "flipped"])
 def test_a_damaged_version_is_never_given_out(registry, client, published, field, harm):
-    """A part that a worker needs is missing, cut short or has a flipped bit: refused, with fault and remedy."""
+    """If a part is missing, cut short or has a flipped bit, the version is refused with the remedy."""
     version = published[0].version
     key = registry_keys.model(version)
     content = bytearray(client.hget(key, field))
@@ -109,7 +109,7 @@ def test_a_damaged_version_is_never_given_out(registry, client, published, field
 
 
 def test_a_damaged_version_is_listed_with_its_problem_and_mended_by_publishing_it_again(registry, client, published):
-    """It does not stop the list, and the list does not hide it."""
+    """A damaged version neither breaks the list nor is missing from it."""
     card, files = published
     client.hdel(registry_keys.model(card.version), registry_keys.CARD)
     client.hdel(registry_keys.model(card.version), registry_keys.file(WEIGHTS))
@@ -122,7 +122,7 @@ def test_a_damaged_version_is_listed_with_its_problem_and_mended_by_publishing_i
 
 
 def test_promoting_and_rolling_back_move_the_aliases(registry, published):
-    """A promoted version is live, and the one before it previous. Rolling back swaps the two."""
+    """A promoted version is live, and the one before it is the previous one. Rolling back swaps the two."""
     version = published[0].version
     assert registry.aliases() == (BASELINE_VERSION, None, version)
     assert registry.promote(version, reason="better")
@@ -131,17 +131,17 @@ def test_promoting_and_rolling_back_move_the_aliases(registry, published):
     assert registry.rollback(reason="worse") == BASELINE_VERSION
     assert registry.aliases() == (BASELINE_VERSION, version, None)
     assert registry.rollback(reason="after all") == version
-    moves = [(move.action, move.version, move.before, move.reason) for move in registry.history()]
-    assert moves == [
+    history = [(change.action, change.version, change.before, change.reason) for change in registry.history()]
+    assert history == [
         ("rollback", version, BASELINE_VERSION, "after all"),
         ("rollback", BASELINE_VERSION, version, "worse"),
         ("promote", version, BASELINE_VERSION, "better"),
     ]
-    assert all(move.at > 1.7e9 and "@" in move.who for move in registry.history())
+    assert all(change.at > 1.7e9 and "@" in change.who for change in registry.history())
 
 
 def test_the_baseline_is_that_of_the_program_that_reads(registry, client, published):
-    """After an upgrade it is another version, and an alias that meant the baseline means the new one."""
+    """After an upgrade, an alias that meant the old baseline means the new one."""
     version = published[0].version
     upgraded = Registry(client)
     upgraded.__dict__["baseline"] = replace(registry.baseline, version="baseline-of-the-next-release")
@@ -155,13 +155,13 @@ def test_the_baseline_is_that_of_the_program_that_reads(registry, client, publis
 
 
 def test_there_is_no_rolling_back_from_the_first_version(registry):
-    """Nothing was live before it."""
+    """The error says that nothing was live before it."""
     with pytest.raises(ModelError, match="nothing to roll back to"):
         registry.rollback(reason="test")
 
 
 def test_a_comparison_with_a_version_that_is_not_live_any_more_changes_nothing(registry, variant):
-    """Two callers decide at once about the same live version; the second one's comparison does not hold any more."""
+    """If two callers judge the same live version at once, only the first one's decision counts."""
     for name in ("one", "two"):
         registry.publish(*variant(name))
     one, two = registry.resolve("one"), registry.resolve("two")
@@ -176,7 +176,7 @@ def test_a_comparison_with_a_version_that_is_not_live_any_more_changes_nothing(r
 
 
 def test_of_many_at_once_one_promotes(server, registry, variant):
-    """Eight decide at the same moment: one change, one winner, and the others get an error."""
+    """Of eight callers at the same moment, one succeeds, and the others get an error."""
     names = [f"racer{number}" for number in range(8)]
     for name in names:
         registry.publish(*variant(name))
@@ -204,7 +204,7 @@ def test_of_many_at_once_one_promotes(server, registry, variant):
 
 
 def test_a_trainer_that_lost_its_fence_neither_publishes_nor_promotes(registry, client, variant):
-    """One that was away too long must not act for the one that took over."""
+    """A trainer that was away too long must not interfere with the one that took over."""
     card, files = variant("late")
     late, current = Fence("digitmill:test:lease", "1"), Fence("digitmill:test:lease", "2")
     for holder in (None, "2"):
@@ -220,7 +220,7 @@ def test_a_trainer_that_lost_its_fence_neither_publishes_nor_promotes(registry, 
 
 
 def test_old_versions_go_unless_they_have_an_alias(registry, client, variant):
-    """Redis keeps a fixed number, whatever is published; live and previous stay, however old."""
+    """Redis keeps a fixed number of versions. The live and the previous one stay, however old they are."""
     registry.publish(*variant("first"))
     registry.publish(*variant("second"))
     first, second = registry.resolve("first"), registry.resolve("second")
@@ -238,7 +238,7 @@ def test_old_versions_go_unless_they_have_an_alias(registry, client, variant):
 
 
 def test_the_history_is_bounded(registry, client, published):
-    """Flipping back and forth for ever fills nothing, and a long reason is cut."""
+    """Rolling back again and again does not fill Redis, and a long reason is cut."""
     registry.promote(published[0].version, reason="x" * 100_000)
     assert len(registry.history()[0].reason) == 500
     for _ in range(HISTORY_KEPT + 5):
@@ -248,7 +248,7 @@ def test_the_history_is_bounded(registry, client, published):
 
 
 def test_a_full_redis_refuses_a_version_whole_but_still_rolls_back(registry, client, published, variant):
-    """Nothing is published in part, and what must work in an emergency works."""
+    """Nothing is published in part. A rollback must work in an emergency."""
     version = published[0].version
     registry.promote(version, reason="before")
     before = (client.dbsize(), registry.aliases(), registry.versions())
@@ -260,7 +260,7 @@ def test_a_full_redis_refuses_a_version_whole_but_still_rolls_back(registry, cli
 
 
 def test_a_version_is_named_by_alias_name_or_beginning(registry, variant):
-    """As people type it; whatever is ambiguous or unknown is refused."""
+    """An ambiguous or unknown name is refused."""
     for name in ("alpha", "alps"):
         registry.publish(*variant(name))
     alpha, alps = variant("alpha")[0].version, variant("alps")[0].version

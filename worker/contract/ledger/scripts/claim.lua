@@ -6,7 +6,7 @@ if not record[1] then
   redis.call('ZREM', KEYS[2], ARGV[1])
   return {'gone'}
 end
-local mine = record[2] == ARGV[2]  -- the same claim again, because its reply was lost
+local mine = record[2] == ARGV[2]  -- the worker repeats its claim, because the reply was lost
 if tonumber(record[1]) > now and not mine then return {'busy'} end
 
 local verdict, attempts = record[6], tonumber(record[3])

@@ -1,5 +1,5 @@
 -- KEYS: open
--- ARGV: ms until due again, most parts to return, ms by which they must be overdue
+-- ARGV: ms until due again, maximum number of parts, ms by which they must be overdue
 -- Returns overdue parts, and makes each due again later. Drops parts with an expired record.
 local members = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3], 'LIMIT', 0, ARGV[2])
 local due = {}

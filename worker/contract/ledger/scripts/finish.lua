@@ -1,6 +1,6 @@
 -- KEYS: batch, open, job, results, notifications, manifest, worker
 -- ARGV: member, token, field, result, failed, ttl ms
--- Returns 1 stored, 0 too late: another worker holds it, answered it or split it, or the job has gone.
+-- Returns 1 stored, 0 too late: another worker holds it, has answered it or has split it, or the job has ended.
 local record = redis.call('HMGET', KEYS[1], 'token', 'images', 'bytes')
 if record[1] ~= ARGV[2] then return 0 end
 pass_memory_limit()

@@ -1,6 +1,6 @@
 -- KEYS: batch, open
--- ARGV: member, holder, refund (the attempt does not count), due after ms
--- Returns 1 given back, 0 another holder has it.
+-- ARGV: member, holder, refund (1: the attempt does not count), ms until due
+-- Returns 1 given back, 0 this holder does not have it.
 local record = redis.call('HMGET', KEYS[1], 'holder', 'verdict')
 if record[1] ~= ARGV[2] then return 0 end
 pass_memory_limit()

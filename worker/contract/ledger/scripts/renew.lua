@@ -1,6 +1,6 @@
 -- KEYS: batch, open
 -- ARGV: member, holder, lease ms
--- Returns 1 renewed, 0 another holder has it.
+-- Returns 1 renewed, 0 this holder does not have it.
 if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[2] then return 0 end
 pass_memory_limit()
 redis.call('HSET', KEYS[1], 'lease', now + ARGV[3])

@@ -1,7 +1,7 @@
 -- KEYS: aliases, moves, model of the version, service counts of the version, fence
 -- ARGV: version, live expected, baseline, action, who, reason, moves kept, fence token or '',
 --       canary ('1' or '')
--- Makes a version live. Returns 1 done, 0 it is live already, -1 another version is live than expected, -2 there is no
+-- Makes a version live. Returns 1 done, 0 it was live already, -1 another version is live than expected, -2 there is no
 -- such version, -3 the fence is lost. Aliases store the baseline as that word, because each release ships its own.
 local function stored(version) return version == ARGV[3] and 'baseline' or version end
 if ARGV[8] ~= '' and redis.call('GET', KEYS[5]) ~= ARGV[8] then return -3 end
@@ -13,7 +13,7 @@ if ARGV[1] ~= ARGV[3] and redis.call('EXISTS', KEYS[3]) == 0 then return -2 end
 
 pass_memory_limit()  -- a rollback must also work when memory has run out
 redis.call('HSET', KEYS[1], 'live', stored(ARGV[1]), 'previous', stored(live))
--- Only a promotion makes a canary. If a rollback did, two versions could roll each other back for ever.
+-- Only a promotion makes a canary. If a rollback did, two versions could roll each other back forever.
 if ARGV[9] == '1' then
   redis.call('HSET', KEYS[1], 'watched', stored(ARGV[1]))
 else

@@ -1,7 +1,7 @@
 -- KEYS: model, models, aliases, fence
 -- ARGV: version, SHA-256 of the card, fence token or '', versions kept, prefix of models, then field, value, …
--- Returns 1 published, 0 there already, -1 another content has this name, -2 the fence is lost.
--- Stores the same version again too, which mends a damaged one.
+-- Returns 1 published, 0 it was there already, -1 another model has this name, -2 the fence is lost.
+-- A version that was there already is stored again, which repairs a damaged one.
 if ARGV[3] ~= '' and redis.call('GET', KEYS[4]) ~= ARGV[3] then return -2 end
 local known = redis.call('HGET', KEYS[1], 'sha256')
 if known and known ~= ARGV[2] then return -1 end

@@ -1,7 +1,7 @@
 -- KEYS: inbox, taught, keeper
--- ARGV: most changes that may wait, most taught images, then for each image: SHA-256, record
--- Puts all changes into the inbox or none. Returns the label that each image had before, '-' for none; or 0 if too many
--- changes wait, -1 if there would be too many taught images.
+-- ARGV: maximum number of waiting changes, maximum number of taught images, then for each image: SHA-256, record
+-- Puts all changes into the inbox or none. Returns the label that each image had before ('-' for none), or 0 if too many
+-- changes would wait, or -1 if there would be too many taught images.
 local fresh, coming = 0, 0
 for i = 3, #ARGV, 2 do
   if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 0 then
@@ -13,7 +13,7 @@ local waiting = redis.call('HLEN', KEYS[1])
 if fresh > 0 and waiting + fresh > tonumber(ARGV[1]) then return 0 end
 if coming > 0 and redis.call('HLEN', KEYS[2]) + waiting + coming > tonumber(ARGV[2]) then return -1 end
 
--- Without a keeper nobody knows whether the folder still agrees with its account, so every change is sent.
+-- Without a keeper, the folder may no longer agree with its account, so every change is sent.
 local kept = redis.call('EXISTS', KEYS[3]) == 1
 local before = {}
 for i = 3, #ARGV, 2 do

@@ -1,5 +1,5 @@
--- KEYS: trainers or schedulers, then the hash for its report, if it has one
--- ARGV: name, ms until it is forgotten, then its report: field, value, …
+-- KEYS: trainers or schedulers, then for a scheduler the hash for its report
+-- ARGV: name, ms until it is forgotten, then the report: field, value, …
 pass_memory_limit()
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])

@@ -1,6 +1,6 @@
 -- KEYS: schedule
--- ARGV: cron, the time, unix seconds
--- Returns the time since which nobody has handled the firings of this cron.
+-- ARGV: cron, unix time in seconds
+-- Returns the time after which the firings of this cron are not handled yet.
 local known = redis.call('HMGET', KEYS[1], 'cron', 'since')
 if known[1] == ARGV[1] and known[2] then return known[2] end
 pass_memory_limit()

@@ -8,7 +8,7 @@ local state = redis.call('HGET', training, 'state')
 if (state ~= 'asked' and state ~= 'running') or redis.call('EXISTS', KEYS[2]) == 1 then return false end
 
 pass_memory_limit()
-if redis.call('HEXISTS', training, 'cancel') == 1 then  -- its trainer died before it knew
+if redis.call('HEXISTS', training, 'cancel') == 1 then  -- its trainer died before it knew of that
   redis.call('HSET', training, 'state', 'cancelled', 'ended', now)
   return false
 end
