@@ -298,7 +298,7 @@ def _answers_missing(status: JobStatus, found: int) -> DataError:
 
 def prune_journals(settings: Settings) -> None:
     """Delete the journals of jobs whose records have expired in Redis."""
-    oldest = time.time() - settings.result_days * 86400
+    oldest = time.time() - settings.result_seconds
     for journal in (settings.data / "jobs").glob("*.journal"):
         with contextlib.suppress(FileNotFoundError):  # another client prunes as well
             if journal.stat().st_mtime < oldest:
