@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from model.errors import UsageError
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
 from producer.cli.notices import print_notice
@@ -134,14 +135,19 @@ def _other_roles(settings: "Settings") -> "list[Role]":
     from worker.roles import Role
 
     # If Redis is elsewhere, a trainer may run there. Of two trainers with their own folders, each would miss images.
-    trainer = [Role.TRAINER] if settings.redis_url is None and _has_tensorflow() else []
+    trainer = [Role.TRAINER] if settings.redis_url is None and _can_train() else []
     return trainer + ([Role.SCHEDULER] if settings.retrain_cron else [])
 
 
-def _has_tensorflow() -> bool:
-    from importlib.util import find_spec
+def _can_train() -> bool:
+    """Return whether all libraries that a trainer needs are installed."""
+    from worker.roles import Role
 
-    return find_spec("tensorflow") is not None
+    try:
+        Role.TRAINER.check_installed()
+    except UsageError:
+        return False
+    return True
 
 
 def _print_roles(stack: "Stack", where: str, settings: "Settings", others: "Sequence[Role]", *, as_json: bool) -> None:
@@ -151,7 +157,7 @@ def _print_roles(stack: "Stack", where: str, settings: "Settings", others: "Sequ
     click.echo(f"The mill is running with {counted(stack.workers, 'worker')}. Ctrl-C stops it.")
     click.echo(f"redis     {where}")
     if settings.redis_url is None:
-        missing = "none: it needs TensorFlow, which `pip install 'digitmill[train]'` installs"
+        missing = "none: it needs TensorFlow and other libraries, which `pip install 'digitmill[train]'` installs"
         click.echo(f"trainer   {'1, for `digitmill train`' if 'trainer' in others else missing}")
     if settings.retrain_cron:
         click.echo(f"schedule  {settings.retrain_cron} (UTC)")

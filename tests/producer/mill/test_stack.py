@@ -240,15 +240,17 @@ def test_up_runs_a_trainer_and_a_scheduler_too(tmp_path: Path, eventually: Calla
         assert [process for process in mill if process.is_running()] == []
 
 
-def test_up_runs_other_roles_only_where_they_make_sense(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A trainer needs TensorFlow and an embedded server, because a server elsewhere may have a trainer already.
+@pytest.mark.parametrize("library", ["tensorflow", "safetensors", "matplotlib"])
+def test_up_starts_no_trainer_without_its_libraries(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    """A trainer that lacks one library would end at once, again and again."""
+    monkeypatch.setitem(sys.modules, library, None)
+    assert _other_roles(Settings.from_environment({})) == []
 
-    A scheduler needs a schedule.
-    """
+
+def test_up_starts_only_a_scheduler_beside_a_server_elsewhere() -> None:
+    """A server elsewhere may already have a trainer. The scheduler runs because a schedule is set."""
     settings = Settings.from_environment({})
     assert _other_roles(replace(settings, redis_url="redis://elsewhere", retrain_cron="0 3 * * *")) == [Role.SCHEDULER]
-    monkeypatch.setitem(sys.modules, "tensorflow", None)
-    assert _other_roles(settings) == []
 
 
 @linux_only
