@@ -132,8 +132,7 @@ class Stack:
 
     def _await_server(self) -> None:
         client = connect(self.url)
-        _wait(lambda: _answers(client), SERVER_START_SECONDS)
-        if not _answers(client):
+        if not _wait(lambda: _answers(client), SERVER_START_SECONDS):
             raise UsageError(f"The server did not start. Read {self.logs / 'server.log'} for the reason.")
         client.close()
 
@@ -145,7 +144,9 @@ def _answers(client: "redis.Redis") -> bool:
         return False
 
 
-def _wait(condition: Callable[[], bool], seconds: float) -> None:
+def _wait(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait until a condition holds; return False if it still does not hold after `seconds`."""
     deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
+    while not (holds := condition()) and time.monotonic() < deadline:
         time.sleep(0.02)
+    return holds
