@@ -16,6 +16,7 @@ from producer.cli.notices import print_notice, printable
 from producer.cli.options import JOB, JSON, MIN_CONFIDENCE, OUT, TIMEOUT, not_empty
 
 if TYPE_CHECKING:
+    from producer.cli.display.progress import JobProgressBar
     from producer.jobs.results import Results
     from producer.jobs.submission import SubmitOptions
     from producer.mill.connection import Connection
@@ -230,7 +231,7 @@ def _gather_and_report(
     return report_job(finished, out or Path("reports") / job, source, options.min_confidence, as_json=as_json)
 
 
-def _progress(source: "Source", as_json: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202  Rich loads late
+def _progress(source: "Source", as_json: bool) -> "JobProgressBar":
     from producer.cli.display.progress import JobProgressBar
 
     return JobProgressBar(source.total, quiet=as_json)
