@@ -166,7 +166,7 @@ def training_chart(epochs: Sequence[Epoch]) -> Chart:
     return Chart(
         name="training",
         title="Training curve",
-        description=f"Validation loss fell {change}.",
+        description=f"Validation loss went {change}.",
         headline=f"Training: validation loss {change}",
         x=Axis("epoch", first.number, last.number, [Tick(number, str(number)) for number in numbers]),
         y=Axis(
