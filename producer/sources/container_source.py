@@ -140,8 +140,13 @@ class JoinedSource:
 
     def read_many(self, names: Collection[str]) -> dict[str, ImageContent]:
         """See `Source.read_many`."""
+        asked: dict[Source, set[str]] = {}
+        for name in names:
+            if owner := self._owners.get(name):
+                asked.setdefault(owner, set()).add(name.removeprefix(owner.root))
         contents: dict[str, ImageContent] = {}
         for source in self._sources:
-            asked = {name.removeprefix(source.root) for name in names if self._owners.get(name) is source}
-            contents |= {source.root + name: content for name, content in source.read_many(asked).items()}
+            if source in asked:
+                read = source.read_many(asked[source])
+                contents |= {source.root + name: content for name, content in read.items()}
         return contents
