@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from worker.contract.ledger import JobStatus, WorkerStatus
 
 SILENT_SECONDS = 10.0
-"""Time without a new image or answer after which the client of an unfinished job may be dead, in seconds."""
+"""Seconds without a new image or answer after which the client of an unfinished job is reported as silent."""
 
 STATE_COLOURS = {"done": "green", "done with errors": "yellow", "cancelled": "red", "failed": "red"}
 
@@ -139,7 +139,7 @@ def wait(job: str, timeout: float, as_json: bool) -> None:
 @JSON
 @exit_on_error
 def cancel(job: str, as_json: bool) -> None:
-    """Cancel a job. Images that are not classified yet stay unclassified.
+    """Cancel a job. The workers classify no more of its images.
 
     \b
     Example:
@@ -166,7 +166,7 @@ def cancel(job: str, as_json: bool) -> None:
     "--min-confidence",
     metavar="P",
     type=click.FloatRange(0, 1),
-    help="List an image for review if its confidence is below P (0 to 1). With 0, list none.  [default: as submitted]",
+    help="List an image for review if its confidence is below P (0 to 1). 0 lists none.  [default: as submitted]",
 )
 @TIMEOUT
 @JSON
@@ -174,7 +174,7 @@ def cancel(job: str, as_json: bool) -> None:
 def report(job: str, out: Path | None, min_confidence: float | None, timeout: float, as_json: bool) -> None:
     """Gather a job's answers and write its report.
 
-    The command waits until the job has ended. A report can be written again, also with another --min-confidence.
+    The command waits until the job has ended. You can write the report again, also with another --min-confidence.
 
     \b
     Example:
@@ -257,6 +257,7 @@ def status(as_json: bool) -> None:
 
 
 def _print_workers(workers: "Sequence[WorkerStatus]") -> None:
+    """Print a table of workers, and below it why some do not serve the live model. Print nothing without workers."""
     from producer.cli.display.tables import Column, print_table
 
     if not workers:
@@ -289,6 +290,7 @@ def _print_workers(workers: "Sequence[WorkerStatus]") -> None:
 
 
 def _print_running(jobs: "Sequence[JobStatus]") -> None:
+    """Print a table of unfinished jobs, or nothing if there are none."""
     from producer.cli.display.tables import Column, print_table
 
     if not jobs:
@@ -354,6 +356,7 @@ def _await_end(connection: "Connection", identifier: str, *, timeout: float, qui
 
 
 def _exit_code(status: "JobStatus") -> ExitCode:
+    """Return the exit code of a command that waited for the end of a job."""
     if status.state in ("cancelled", "failed"):
         return ExitCode.JOB_FAILED
     return ExitCode.SOME_FAILED if status.failed else ExitCode.OK

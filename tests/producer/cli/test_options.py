@@ -8,7 +8,7 @@ from producer.cli.commands.models import promote
 from producer.cli.commands.submitting import submit
 from producer.cli.options import TIMEOUT, renamed_option
 
-TIMEOUT_NOTICE = "--patience is now --timeout; the old word goes in 0.3."
+TIMEOUT_NOTICE = "--patience is now --timeout; version 0.3 removes the old name."
 
 
 @click.command()
@@ -26,7 +26,7 @@ def command(timeout: float, *, no_canary: bool) -> None:
         (["--timeout", "5", "--no-canary"], "5.0 True", None),
         (["--patience", "5"], "5.0 False", TIMEOUT_NOTICE),
         (["--patience=0"], "0.0 False", TIMEOUT_NOTICE),
-        (["--unwatched"], "60.0 True", "--unwatched is now --no-canary; the old word goes in 0.3."),
+        (["--unwatched"], "60.0 True", "--unwatched is now --no-canary; version 0.3 removes the old name."),
         (
             ["--patience", "5", "--timeout", "7"],
             "7.0 False",

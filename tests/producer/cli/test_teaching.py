@@ -170,7 +170,7 @@ def test_a_dry_run_needs_no_redis_and_teaches_nothing(teach_here, teaching, corr
         (("--csv", "absent.csv"), "absent.csv"),
         (("--csv", "wrong.csv"), "line 2: the label '12'"),
         (("--csv", "empty.csv"), "has a label"),
-        (("--csv", "wrong.csv", "--label", "3"), "Leave --label"),
+        (("--csv", "wrong.csv", "--label", "3"), "Leave out --label"),
         (("--remove", "xyz"), "neither a path nor the beginning"),
         (("--remove", "aaaa", "--dry-run"), "Leave it out"),
     ],
