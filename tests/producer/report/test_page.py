@@ -23,7 +23,7 @@ def test_the_top_states_accuracy_interval_and_denominator(write, results):
     """The top of the page says how many images the accuracy counts, and how many failed."""
     summary, page, _ = write(results)
     assert f"{100 * summary.accuracy:.2f} % right" in page.words
-    assert f"{summary.correct} of 360 labelled images are classified right" in page.words
+    assert f"{summary.correct} of 360 labelled images are classified correctly" in page.words
     low, high = summary.accuracy_interval
     assert f"{100 * low:.2f} % to {100 * high:.2f} % (Wilson)" in page.words
     assert "3 of them failed and count as wrong. Of the 357 that could be classified" in page.words
