@@ -1,4 +1,4 @@
-"""Renamed options still work under their old words, and say so."""
+"""Renamed options still work under their old names, and a notice says so."""
 
 import click
 import pytest
