@@ -1,1 +1,1 @@
-"""What people touch: the command line, sources of images, jobs, reports, and the local stack."""
+"""The client side of digitmill: the command line, sources of images, jobs, reports and the local stack."""

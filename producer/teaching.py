@@ -1,4 +1,4 @@
-"""Teaching: labelled images of a source, decoded and normalised as workers do it, on their way to the trainer."""
+"""Teaching: send labelled images to the trainer, decoded and normalised as the workers do it."""
 
 import re
 import time
@@ -20,17 +20,17 @@ from worker.contract.teaching import BATCH, MAX_WAITING, LabelChange, Teaching
 from worker.contract.training import Trainings
 
 TIMEOUT_SECONDS = 60.0
-"""Longest wait for Redis, or for a trainer to make room in a full inbox."""
+"""Longest wait for Redis, or for a trainer to make room in a full inbox, in seconds."""
 
 KEPT_SECONDS = 5.0
-"""Longest wait for a trainer to take what was sent. A trainer looks every second."""
+"""Longest wait for a trainer to take changes from its inbox, in seconds. A trainer looks every second."""
 
 NOT_TAUGHT = Failure(
     FailureCode.MISSING, "It is not among the taught images. `digitmill teach --list --json` lists them."
 )
 
-_BEGINNING = re.compile("[0-9a-f]{4,64}")
-_WHOLE = re.compile("[0-9a-f]{64}")
+_SHA256_START = re.compile("[0-9a-f]{4,64}")
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(slots=True)
@@ -64,16 +64,16 @@ class TeachingCounts:
 def label_changes(
     source: Source, counts: TeachingCounts, *, digit: int | None = None, only_labelled: bool = False
 ) -> Iterator[LabelChange]:
-    """Yield a change for each image that can be taught, and count the others.
+    """Yield a change for each image that can be taught, and count all images.
 
     Args:
         source: Images to teach.
         counts: Counts to update.
-        digit: Label of all images, or None to use the label of each.
+        digit: Label for every image, 0 to 9, or None to use the label that each image has.
         only_labelled: Whether to skip images without a label.
 
     Raises:
-        UsageError: An image has no label and must not be skipped.
+        UsageError: An image has no label, and `only_labelled` is not set.
     """
     now = time.time()
     labels: dict[str, tuple[int, str]] = {}
@@ -104,15 +104,16 @@ def label_changes(
 
 
 def removals(teaching: Teaching, words: Iterable[str], counts: TeachingCounts) -> Iterator[LabelChange]:
-    """Yield a change for each image to remove, and count those that were never taught.
+    """Yield a change for each image to remove, and record those that cannot be removed.
 
     Args:
         teaching: Taught images in Redis.
-        words: Paths of taught images, or of folders or archives of them, and beginnings of their SHA-256.
+        words: What to remove. Each word is the path of an image, folder or archive, or the beginning of a SHA-256.
         counts: Counts to update.
 
     Raises:
-        UsageError: A word is neither a path nor the beginning of a SHA-256, or several images begin with it.
+        UsageError: A word is neither a path nor the beginning of a SHA-256, or it begins several SHA-256, or the source
+            at its path cannot be opened.
     """
     for word in words:
         if Path(word).exists():
@@ -122,7 +123,7 @@ def removals(teaching: Teaching, words: Iterable[str], counts: TeachingCounts) -
                 except ImageError as fault:
                     counts.failures[image.name] = fault.failure
             continue
-        if not _BEGINNING.fullmatch(word):
+        if not _SHA256_START.fullmatch(word):
             raise UsageError(
                 f"{word!r} is neither a path nor the beginning of a SHA-256 (4 to 64 of 0 to 9 and a to f). "
                 "`digitmill teach --list --json` lists all taught images."
@@ -137,7 +138,7 @@ def removals(teaching: Teaching, words: Iterable[str], counts: TeachingCounts) -
 
 
 def send(connection: Connection, changes: Iterable[LabelChange], counts: TeachingCounts) -> None:
-    """Put changes into the trainer's inbox, and count what they change.
+    """Put changes into the trainer's inbox, and count their effects.
 
     Args:
         connection: Connection to the mill.
@@ -146,8 +147,8 @@ def send(connection: Connection, changes: Iterable[LabelChange], counts: Teachin
 
     Raises:
         NoWorkers: The inbox is full, and no trainer makes room.
-        UsageError: More images would be taught than digitmill keeps.
-        Unreachable: Redis does not answer.
+        Unreachable: Redis did not answer in time.
+        UsageError: There would be more taught images than a trainer keeps.
     """
     teaching = Teaching(connection.client)
     remaining = iter(changes)
@@ -166,7 +167,7 @@ def send(connection: Connection, changes: Iterable[LabelChange], counts: Teachin
 
 
 def await_kept(connection: Connection) -> int:
-    """Give a running trainer time to take what was sent; return how many changes still wait."""
+    """Give a running trainer time to empty its inbox; return the number of changes that still wait."""
     teaching = Teaching(connection.client)
     trainers = Trainings(connection.client).trainers()
     deadline = time.monotonic() + KEPT_SECONDS
@@ -176,7 +177,14 @@ def await_kept(connection: Connection) -> int:
 
 
 def _put(connection: Connection, teaching: Teaching, changes: list[LabelChange]) -> list[int | None]:
-    """Send changes, waiting for room in the inbox; return the label that each image had before."""
+    """Send changes, and wait for room in the inbox.
+
+    Returns:
+        The label that each image had before, or None for an image that was not taught.
+
+    Raises:
+        NoWorkers: The inbox is full, and no trainer makes room.
+    """
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while (before := connection.retry_transient(lambda: teaching.send(changes), timeout=TIMEOUT_SECONDS)) is None:
         trainers = connection.retry_transient(Trainings(connection.client).trainers, timeout=TIMEOUT_SECONDS)
@@ -203,7 +211,7 @@ def _pixels(content: ImageContent | Failure) -> NDArray[np.uint8]:
 def _sha256(name: str, content: ImageContent | Failure) -> str:
     # The trainer names the files in its folder by their SHA-256.
     stem = Path(name).stem
-    return stem if _WHOLE.fullmatch(stem) else fingerprint(_pixels(content))
+    return stem if _SHA256.fullmatch(stem) else fingerprint(_pixels(content))
 
 
 def _removal(sha256: str, name: str) -> LabelChange:

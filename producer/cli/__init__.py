@@ -1,4 +1,4 @@
-"""The command line. Commands import what they need when they run, so `digitmill --help` needs only Click."""
+"""The command line. Each command imports what it needs when it runs, so `digitmill --help` needs only Click."""
 
 from producer.cli.main import main
 

@@ -1,4 +1,4 @@
-"""Exit codes, and the decorator that turns errors into one line of text."""
+"""Exit codes, and the decorator that turns each error into one line of text and an exit code."""
 
 import os
 import sys
@@ -39,7 +39,10 @@ CODES: dict[type[DigitmillError], ExitCode] = {
 
 
 def exit_on_error(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorate a command: every error becomes one line and an exit code, without a traceback."""
+    """Return a command that ends every error with one line on standard error and an exit code.
+
+    The user never sees a traceback. That of a bug goes into a file.
+    """
 
     @wraps(command)
     def guarded(*arguments: Any, **options: Any) -> Any:
@@ -52,14 +55,14 @@ def exit_on_error(command: Callable[..., Any]) -> Callable[..., Any]:
             print_notice(f"interrupted{''.join(f'; {sentence}' for sentence in fault.args)}")
             sys.exit(ExitCode.INTERRUPTED)
         except BrokenPipeError:
-            # The reader of our output has gone (`| head`), which is not an error. Python flushes the rest of the
-            # output at the end of the process, so that must go nowhere as well.
+            # The program that reads our output has ended (`| head`), which is not an error. Python flushes the rest of
+            # the output when the process ends, so standard output must lead nowhere by then.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(ExitCode.OK)
         except OSError as fault:
             where = f" ({fault.filename})" if fault.filename else ""
             print_notice(
-                f"The system refuses: {fault.strerror or fault}{where}. Correct this and run the command again."
+                f"The system refused: {fault.strerror or fault}{where}. Correct this and run the command again."
             )
             sys.exit(ExitCode.USAGE)
         except Exception as fault:
@@ -78,7 +81,7 @@ def exit_on_error(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_redis(fault: Exception) -> TypeGuard["RedisError"]:
-    """Return whether a call to Redis failed that is not retried. Commands without Redis do not import it for this."""
+    """Return whether an error comes from the Redis library, which this check does not import."""
     return "redis" in sys.modules and isinstance(fault, sys.modules["redis"].RedisError)
 
 

@@ -15,10 +15,12 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def not_empty(_: click.Context, parameter: click.Parameter, words: _Words) -> _Words:
-    """Refuse an empty word: an unset variable of the shell would mean the current folder, or any job.
+    """Return the value of an argument or option, unless it is empty.
+
+    An empty value comes from an unset variable of the shell. It would mean the current folder, or any job.
 
     Raises:
-        click.BadParameter: A word is empty.
+        click.BadParameter: The value is empty, or one of several values is.
     """
     if words == "" or "" in (words if isinstance(words, tuple) else ()):
         raise click.BadParameter("it is empty.", param=parameter)
@@ -26,23 +28,23 @@ def not_empty(_: click.Context, parameter: click.Parameter, words: _Words) -> _W
 
 
 def renamed_option(old: str, new: str, **attributes: Any) -> Callable[[_Command], _Command]:
-    """Return the decorator of the option `new`, which may still be given as `old`.
+    """Return a decorator that gives a command the option `new`, which users may still call `old`.
 
-    The old word is hidden from `--help`. Whoever uses it is told on standard error that it goes.
+    `--help` does not show the old name. A notice tells its users that a later version removes it.
 
     Args:
-        old: Old word, with its dashes.
-        new: New word, with its dashes.
-        attributes: Attributes of `click.option`.
+        old: Old name, with its dashes.
+        new: New name, with its dashes.
+        attributes: Keyword arguments of `click.option`.
     """
 
     def use_old(context: click.Context, parameter: click.Parameter, value: Any) -> None:
         if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
-            print_notice(f"{old} is now {new}; the old word goes in 0.3.")
+            print_notice(f"{old} is now {new}; version 0.3 removes the old name.")
             context.meta[f"digitmill {new}"] = value
 
     def use_new(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
-        # Click handles the options that were given before all others, so the old word has been seen by now.
+        # Click handles the options that were given before all others, so it has handled the old name by now.
         given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
         return value if given else context.meta.get(f"digitmill {new}", value)
 
@@ -79,5 +81,5 @@ MIN_CONFIDENCE = click.option(
     default=REVIEW_BELOW,
     show_default=True,
     callback=lambda _, __, share: share or None,
-    help="List an image for review if its confidence is below P (0 to 1): it may not be a digit. With 0, list none.",
+    help="List an image for review if its confidence is below P (0 to 1): it may not be a digit. 0 lists none.",
 )

@@ -1,4 +1,4 @@
-"""Gathering: send a job's batches, take in their answers, and keep each answer before Redis forgets it."""
+"""Gathering: send the batches of a job, take in the answers, and keep each answer before Redis deletes it."""
 
 import time
 from collections import defaultdict
@@ -23,7 +23,10 @@ WORKER_CHECK_SECONDS = 2.0
 """Interval at which a client without answers checks its job and the workers."""
 
 NO_WORKER = "no worker is running; start one with `digitmill up`"
+"""Problem of a job that waits for workers, as progress bars show it."""
+
 TIMELINE_POINTS = 400
+"""Maximum number of points in a job's timeline."""
 
 
 @dataclass(slots=True)
@@ -32,7 +35,7 @@ class _OutstandingBatch:
 
     manifest: Manifest
     images: int
-    results: dict[Part, bytes] = field(default_factory=dict)  # encoded, as they came
+    results: dict[Part, bytes] = field(default_factory=dict)  # in the wire format
 
     @property
     def complete(self) -> bool:
@@ -42,7 +45,7 @@ class _OutstandingBatch:
 class Gatherer:
     """Sends the batches of one job and gathers their answers.
 
-    One thread does both, so nothing is shared. It sends while the window has room, and gathers in between.
+    One thread does both, so it shares no state. It sends while the window has room, and gathers in between.
 
     Args:
         connection: Connection to the mill.
@@ -53,8 +56,8 @@ class Gatherer:
         on_progress: Progress callback, called several times a second.
 
     Attributes:
-        timeline: Images answered by time, at most `TIMELINE_POINTS` points.
-        workers: Images answered by each worker process.
+        timeline: Progress over time, at most `TIMELINE_POINTS` points.
+        workers: Number of images that each worker process answered.
     """
 
     def __init__(
@@ -98,9 +101,11 @@ class Gatherer:
             batches: All batches of the job, in order.
 
         Raises:
-            JobFailed: The job was cancelled, or it is resumed and its source has changed.
+            JobFailed: The job failed or was cancelled, or its source has changed since it was interrupted.
             NoWorkers: No worker was running for `timeout` seconds.
             Unreachable: Redis did not answer for `timeout` seconds.
+            UsageError: The journal cannot be written.
+            WireError: An answer is damaged.
         """
         self._acknowledge_kept()
         images = 0
@@ -137,9 +142,9 @@ class Gatherer:
         self._sent += len(manifest.names)
 
     def _acknowledge_kept(self) -> None:
-        """Acknowledge answers that are in the journal and in Redis, because they take room in the window.
+        """Acknowledge answers that are both in the journal and in Redis, because they take room in the window.
 
-        A client that died between keeping an answer and acknowledging it leaves such answers.
+        They are there if a client died after it had kept an answer and before it acknowledged it.
         """
         if not self._kept:
             return
@@ -150,10 +155,10 @@ class Gatherer:
             self._call(self._ledger.acknowledge, parts_by_batch[sequence])
 
     def _gather(self, *, wait: float) -> None:
-        """Take in the answers that are there.
+        """Take in the answers that have arrived.
 
         Args:
-            wait: Seconds to wait for the first one.
+            wait: Longest wait for the first answer, in seconds.
         """
         parts = self._call(self._ledger.wait_for_notifications, self._job, wait)
         now = time.monotonic()
@@ -203,11 +208,11 @@ class Gatherer:
             self.timeline = self.timeline[1::2]
 
     def _check_workers(self) -> None:
-        """Find out why no answer comes.
+        """Find out why no answer arrives, and record the reason for the progress callback.
 
         Raises:
             JobFailed: The job was cancelled.
-            NoWorkers: No worker was running for the timeout.
+            NoWorkers: No worker was running for `timeout` seconds.
         """
         job = self._call(self._ledger.job, self._job)
         if job.state is JobState.CANCELLED:
@@ -229,7 +234,7 @@ class Gatherer:
 
 
 def gather_detached(connection: Connection, job: str, *, timeout: float) -> list[AnsweredBatch]:
-    """Return the answers of a job that are in Redis, and leave them there for other clients.
+    """Return the completely answered batches of a job that are in Redis, and leave them there for other clients.
 
     Args:
         connection: Connection to the mill.
@@ -238,6 +243,7 @@ def gather_detached(connection: Connection, job: str, *, timeout: float) -> list
 
     Raises:
         Unreachable: Redis did not answer for `timeout` seconds.
+        WireError: An answer is damaged.
     """
     ledger = connection.ledger
 
@@ -246,7 +252,7 @@ def gather_detached(connection: Connection, job: str, *, timeout: float) -> list
         by_sequence: dict[int, list[Part]] = defaultdict(list)
         for part in sorted(ledger.answered_parts(job)):
             by_sequence[part.sequence].append(part)
-        # A batch without a manifest is being acknowledged by its client, and the journal of that client has it.
+        # A batch without a manifest is being acknowledged by a client, whose journal has the answers.
         batches = [
             ReceivedBatch(sequence, manifests[sequence], list(ledger.results(parts).values())).decode()
             for sequence, parts in by_sequence.items()

@@ -1,4 +1,4 @@
-"""The journal of a job: every answer that its client has kept, on disk before Redis may forget it.
+"""The journal of a job: a file that keeps each answer before the client lets Redis delete it.
 
 The file has one msgpack record `[sequence, manifest, [result, …]]` for each batch, in the order of arrival. Manifest
 and results are the bytes of the wire format. A client that dies while it writes leaves a torn last record. Opening the
@@ -62,7 +62,7 @@ class ReceivedBatch(NamedTuple):
 
 
 class Journal:
-    """The journal file of one job, open for the one client that writes it; a context manager.
+    """A context manager for the journal file of one job, open for the one client that writes it.
 
     Args:
         path: File to continue, or to create together with its folder.
@@ -74,6 +74,7 @@ class Journal:
     Raises:
         DataError: The file is not a journal.
         UsageError: The file cannot be written, or another process has it open.
+        WireError: An answer in the file is damaged, or has a format that this program does not read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -98,16 +99,16 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Closing tries again to write what the disk had no room for.
+        # Closing tries again to write what did not fit on the disk. The first error matters more than this one.
         with contextlib.suppress(OSError) if kind else contextlib.nullcontext():
             self._file.close()
 
     def keep(self, received: Sequence[ReceivedBatch]) -> list[AnsweredBatch]:
-        """Write batches, and return them decoded when they are on the disk.
+        """Write batches to the disk; return them decoded, in the same order.
 
         Raises:
-            UsageError: The disk is full.
-            WireError: An answer is damaged. Nothing is written then.
+            UsageError: The file cannot be written, for instance because the disk is full.
+            WireError: An answer is damaged. Then the journal writes none of the batches.
         """
         if not received:
             return []
@@ -131,10 +132,11 @@ def create_journal(path: Path) -> None:
 
 
 def read_journal(path: Path) -> list[AnsweredBatch]:
-    """Return the batches of a journal, which its client may be writing.
+    """Return the whole batches of a journal, in the order of arrival. Its client may be writing it meanwhile.
 
     Raises:
         DataError: The file is not a journal.
+        WireError: An answer in the file is damaged, or has a format that this program does not read.
     """
     batches, _ = _read(path)
     return batches
@@ -155,7 +157,7 @@ def _explain_fault(path: Path, remedy: str) -> Iterator[None]:
 
 
 def _read(path: Path) -> tuple[list[AnsweredBatch], int]:
-    """Return the batches of a journal, and how many of its bytes are whole records."""
+    """Return the batches of a journal, and the number of bytes that its whole records take."""
     batches: list[AnsweredBatch] = []
     intact = 0
     with path.open("rb") as file:
@@ -174,14 +176,18 @@ def _read(path: Path) -> tuple[list[AnsweredBatch], int]:
 
 
 def merge(batches: Sequence[AnsweredBatch]) -> Results:
-    """Return the answers of batches as columns, in the order of submission."""
+    """Return the answers of batches as columns, in the order of submission.
+
+    Args:
+        batches: Completely answered batches of one job, in any order.
+    """
     ordered = sorted(batches, key=lambda batch: batch.sequence)
     names = [name for batch in ordered for name in batch.manifest.names]
     labels = [NONE if label is None else label for batch in ordered for label in batch.manifest.labels]
     digits = np.full(len(names), NONE, np.int8)
     confidences = np.full(len(names), np.nan, np.float32)
-    wanted = any(result.probabilities is not None for batch in ordered for result in batch.results)
-    probabilities = np.full((len(names), 10), np.nan, np.float32) if wanted else None
+    have_probabilities = any(result.probabilities is not None for batch in ordered for result in batch.results)
+    probabilities = np.full((len(names), 10), np.nan, np.float32) if have_probabilities else None
     models = np.full(len(names), "", np.object_)
     failures: dict[int, Failure] = {}
 
@@ -192,16 +198,16 @@ def merge(batches: Sequence[AnsweredBatch]) -> Results:
         stop = start + len(batch.manifest.names)
         rows = np.arange(start, stop)
         if failed_at_source:
-            rows = np.delete(rows, list(failed_at_source))  # the workers never saw these
+            rows = np.delete(rows, list(failed_at_source))  # no worker saw these
         start = stop
         for result in batch.results:
-            here, rows = rows[: len(result)], rows[len(result) :]
-            digits[here] = result.digits
-            confidences[here] = result.confidences
+            part, rows = rows[: len(result)], rows[len(result) :]
+            digits[part] = result.digits
+            confidences[part] = result.confidences
             if probabilities is not None and result.probabilities is not None:
-                probabilities[here] = result.probabilities
-            models[here] = result.model
-            failures.update({int(here[index]): failure for index, failure in result.failures.items()})
+                probabilities[part] = result.probabilities
+            models[part] = result.model
+            failures.update({int(part[index]): failure for index, failure in result.failures.items()})
     failed = sorted(failures)
     digits[failed] = NONE
     confidences[failed] = np.nan

@@ -1,4 +1,4 @@
-"""Packing images into batches. Each is worth a message, and takes a worker 10 to 50 ms."""
+"""Pack images into batches. A worker takes 10 to 50 ms for a batch, which is much more than its message costs."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,25 +10,25 @@ from producer.sources import SourceImage
 from worker.contract.wire import Batch, Manifest
 
 RAW_IMAGES = 1024
-"""28 ms of one core at 37,000 images/s (benchmarks/throughput.py)."""
+"""Maximum number of raw images in a batch. They take one core 28 ms, at 37,000 images/s (benchmarks/throughput.py)."""
 
 FILES = 128
-"""About 20 ms of one core for small files, decoding included (benchmarks/throughput.py)."""
+"""Maximum number of files in a batch. Small ones take one core about 20 ms (benchmarks/throughput.py)."""
 
 BYTES = 1024 * 1024
-"""Most bytes of files in one batch. A larger file travels alone."""
+"""Maximum number of bytes of the files in a batch. A larger file is a batch of its own."""
 
 
 def pack(
     images: Iterable[SourceImage], *, batch_size: int | None = None, probabilities: bool = False
 ) -> Iterator[tuple[Batch, Manifest]]:
-    """Pack images in their order. Every image is in exactly one manifest.
+    """Yield batches with their manifests, in the order of the images. Every image is in exactly one manifest.
 
     Raw arrays and encoded files never share a batch. An image that could not be read is in the manifest only.
 
     Args:
         images: Images of a source.
-        batch_size: Largest number of images in one batch; by default `RAW_IMAGES` or `FILES`.
+        batch_size: Maximum number of images in one batch, or None for `RAW_IMAGES` or `FILES`.
         probabilities: Whether to ask for the ten probabilities of each image.
     """
     open_batch = _OpenBatch(batch_size, probabilities)
@@ -55,7 +55,7 @@ class _OpenBatch:
         self._failures: dict[int, Failure] = {}
 
     def takes(self, image: SourceImage) -> bool:
-        """Whether the batch has room for this image, and the image is of the same kind as the others."""
+        """Return whether the batch has room for this image and the image is of the same kind as the others."""
         content = image.content
         if not self.names:
             return True

@@ -15,8 +15,8 @@ NONE = -1
 class TimelinePoint(NamedTuple):
     """Progress of a job at one moment."""
 
-    seconds: float  # since the job started
-    images: int  # answered by then, including failed ones
+    seconds: float  # seconds since the job started
+    images: int  # images answered by then, including failed ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Results:
     """Every image of a job and its answer. All columns have length n and the order of submission.
 
     Attributes:
-        names: Path relative to the source, archive member, or index: the name by which the user knows the image.
+        names: Name by which the user knows each image: a path relative to the source, an archive member, or an index.
         labels: int8 (n,), true digit 0 to 9, or `NONE`.
         digits: int8 (n,), predicted digit 0 to 9, or `NONE` where the image failed.
         confidences: float32 (n,), probability of the predicted digit, 0 to 1; NaN where the image failed.
@@ -47,15 +47,15 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class JobInfo:
-    """The circumstances of a job.
+    """What a report says about a job as a whole.
 
     Attributes:
         job: Identifier of the job.
-        source: What was submitted, in words ("mnist", "/data/scans").
+        source: Description of what was submitted ("mnist test", "/data/scans").
         state: State in which the job ended; one of the ledger's job states.
         started: Unix time, seconds.
         seconds: Seconds from the first packed image to the last kept answer.
-        timeline: Progress by time, for the throughput plot.
+        timeline: Progress over time, for the throughput chart; empty where it is unknown.
         workers: Number of images that each worker process answered.
     """
 

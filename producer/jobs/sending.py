@@ -1,4 +1,4 @@
-"""Sending: store each batch of a job in the ledger once, and ring for it."""
+"""Sending: store each batch of a job in the ledger once, and ring the doorbell for it."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -10,8 +10,13 @@ from worker.contract.ledger import JobState, Part, Submitted, Window
 from worker.contract.wire import Batch, Manifest
 
 BATCHES_PER_WORKER = 8
+"""Outstanding batches for each worker, so that none waits for the next batch."""
+
 MIN_WINDOW = 16
+"""Minimum number of batches in a window, however few workers there are."""
+
 WINDOW_BYTES = 64 * 1024 * 1024
+"""Maximum number of bytes of the outstanding batches of a job."""
 
 FULL_WINDOW_PAUSE_SECONDS = 0.02
 """Pause of a detached client before it tries a full window again."""
@@ -21,11 +26,11 @@ class JobProgress(NamedTuple):
     """Progress of a job, for a progress bar."""
 
     sent: int  # images submitted so far
-    answered: int  # of those, answered or failed at the source
-    failed: int  # of the answered
-    in_flight: int  # batches
-    seconds: float  # since the start
-    problem: str  # why the job makes no progress, or ""
+    answered: int  # images that were answered, or failed at the source
+    failed: int  # those of `answered` that failed
+    in_flight: int  # batches that were sent and are not answered yet
+    seconds: float  # seconds since the start
+    problem: str  # reason why the job makes no progress, or ""
 
 
 ProgressCallback = Callable[[JobProgress], None]
@@ -43,7 +48,7 @@ class Sender:
         job: Identifier of the job. Its record exists.
         window: Limit of what may be outstanding.
         detached: Whether the client leaves before the answers are there.
-        call: Calls Redis and retries transient faults.
+        call: Caller that retries transient faults of Redis.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Sender:
         Raises:
             JobFailed: The job was cancelled, or the batch differs from the one sent before.
             Unreachable: Redis did not answer in time.
+            WireError: The stored manifest is damaged.
         """
         part = Part(self._job, sequence, 0, len(batch))
         while True:
@@ -87,22 +93,26 @@ class Sender:
                     raise JobFailed(f"Job {self._job} was cancelled, or its record has expired. Submit it again.")
 
     def check_unchanged(self, before: Manifest, now: Manifest) -> None:
-        """Refuse to continue when a batch differs from the one that was sent under its number.
+        """Check that a batch has the manifest that was sent before under its number.
+
+        Args:
+            before: Manifest that was sent before.
+            now: Manifest that the source gives now.
 
         Raises:
-            JobFailed: It differs.
+            JobFailed: The manifests differ.
         """
         if before != now:
             raise self._source_changed()
 
     def seal(self, images: int) -> JobState:
-        """Tell the ledger that everything is sent; return the state of the job.
+        """Tell the ledger that all batches are sent; return the state of the job.
 
         Args:
             images: Number of images in the source.
 
         Raises:
-            JobFailed: More images were sent before than the source has now.
+            JobFailed: The ledger has another number of images than the source.
             Unreachable: Redis did not answer in time.
         """
         if self._call(self._ledger.job, self._job).images != images:
@@ -139,7 +149,7 @@ def send_detached(
 
     Raises:
         JobFailed: The job was cancelled, or it is resumed and its source has changed.
-        NoWorkers: The window stayed full, and no worker was there, for `timeout` seconds.
+        NoWorkers: The window stayed full, and no worker was running, for `timeout` seconds.
         Unreachable: Redis did not answer for `timeout` seconds.
     """
     call = RetryingCaller(connection, timeout)
@@ -168,5 +178,5 @@ def send_detached(
 
 
 def window_for(workers: int) -> Window:
-    """Return a window that keeps so many workers busy, and is bounded."""
+    """Return a window that keeps a number of workers busy and bounds the memory that a job takes."""
     return Window(max(MIN_WINDOW, BATCHES_PER_WORKER * workers), WINDOW_BYTES)

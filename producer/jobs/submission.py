@@ -27,7 +27,10 @@ from worker.contract.registry import LIVE
 from worker.settings import Settings
 
 TIMEOUT_SECONDS = 60.0
+"""Seconds without any worker, or without Redis, after which a client gives up."""
+
 MNIST = "mnist"
+"""Path that stands for MNIST's test set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +38,16 @@ class SubmitOptions:
     """What to submit, and how. The job's record keeps it, so that the job can be resumed.
 
     Attributes:
-        path: Absolute path of a folder, file or archive, or the word `mnist`; "" for images that were given one by
-            one. Such a job cannot be resumed, because nothing can read the images again.
+        path: Absolute path of a folder, file or archive; or `mnist`; or "" for images that were given one by one. A
+            job with "" cannot be resumed, because nothing can read its images again.
         labels: Source of the true labels: `auto`, `folder`, `none`, or the path of a CSV file.
         include: Globs. If there are any, only images that match one are submitted.
         exclude: Globs. Images that match one are not submitted.
-        batch_size: Largest number of images in one batch, or None for the default of their kind.
+        batch_size: Maximum number of images in one batch, or None for the default of their kind.
         probabilities: Whether to ask for the ten probabilities of each image.
         model: Version, or another word that the registry resolves; `live` to follow promotions; or None for the
             version that is live when the job starts.
-        min_confidence: Images with a lower confidence are listed for review; None lists none.
+        min_confidence: Confidence, 0 to 1, below which the report lists an image for review; None lists none.
     """
 
     path: str
@@ -70,7 +73,7 @@ class FinishedJob:
 
     Attributes:
         results: Answers of the job.
-        info: Circumstances of the job.
+        info: Times, workers and state of the job.
         card: Card of the model that answered most images, or None if the registry does not have it any more.
     """
 
@@ -80,11 +83,11 @@ class FinishedJob:
 
 
 def open_submitted(options: SubmitOptions, settings: Settings) -> Source:
-    """Open the source that submit options name.
+    """Open the source that submit options name, and return it.
 
     Raises:
+        DataError: The options name MNIST, which can be neither found nor downloaded.
         UsageError: The source cannot be opened.
-        DataError: MNIST is asked for, and can be neither found nor downloaded.
     """
     if not options.path:
         raise UsageError(
@@ -107,7 +110,7 @@ def create_job(
     Args:
         connection: Connection to the mill.
         options: What to submit, and how.
-        description: Source of the images, in words.
+        description: Description of the source, for people.
         settings: Settings of this process.
         detached: Whether the client leaves before the answers are there. Such a job has no journal.
 
@@ -153,7 +156,7 @@ def gather_job(
     timeout: float = TIMEOUT_SECONDS,
     on_progress: ProgressCallback = ignore_progress,
 ) -> FinishedJob:
-    """Send a job's images, or those that are missing, and gather all answers. Ctrl-C cancels the job.
+    """Send the images of a job that were not sent yet, gather all answers, and return them. Ctrl-C cancels the job.
 
     Args:
         connection: Connection to the mill.
@@ -165,10 +168,12 @@ def gather_job(
         on_progress: Progress callback, called several times a second.
 
     Raises:
-        JobFailed: The job was cancelled, or it is resumed and its source has changed.
+        DataError: The file of the journal is not a journal.
+        JobFailed: The job failed or was cancelled, or its source has changed since it was interrupted.
         NoWorkers: No worker was running for `timeout` seconds.
         Unreachable: Redis did not answer for `timeout` seconds.
-        UsageError: The journal cannot be written.
+        UsageError: The journal cannot be written, or another process has it open.
+        WireError: An answer is damaged.
     """
     started = time.time()
     with Journal(journal_path(settings, job)) as journal, _cancelled_by_interrupt(connection, job, options):
@@ -181,7 +186,7 @@ def gather_job(
         seconds, timeline = gatherer.seconds, gatherer.timeline
         results = merge(journal.batches)
         if resumed:
-            # All images took the time of the whole job, not only that of this client.
+            # The report counts all images, so it needs the time of the whole job and not only that of this client.
             status = connection.retry_transient(lambda: connection.ledger.job(job), timeout=timeout)
             started, seconds, timeline = status.created, _seconds(status), []
     info = JobInfo(job, source.description, state, started, seconds, timeline, dict(gatherer.workers))
@@ -189,6 +194,7 @@ def gather_job(
 
 
 def _card_of(connection: Connection, results: Results) -> Card | None:
+    """Return the card of the version that classified most images, or None where there is none."""
     versions = Counter(version for version in results.models if version)
     if not versions:
         return None
@@ -213,7 +219,7 @@ def send_job(
     timeout: float = TIMEOUT_SECONDS,
     on_progress: ProgressCallback = ignore_progress,
 ) -> JobState:
-    """Send a detached job's images and leave. Ctrl-C cancels the job.
+    """Send the images of a detached job and leave; return the state of the job. Ctrl-C cancels the job.
 
     Args:
         connection: Connection to the mill.
@@ -238,11 +244,15 @@ def send_job(
 
 @contextlib.contextmanager
 def _cancelled_by_interrupt(connection: Connection, job: str, options: SubmitOptions) -> Iterator[None]:
-    """Cancel the job when its client is interrupted; name the way to resume it when Redis or all workers are lost."""
+    """Cancel the job when its client is interrupted.
+
+    If Redis or all workers are lost, the error names the command that resumes the job. A job that cannot be resumed is
+    cancelled.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        with contextlib.suppress(Exception):  # stopping matters more now
+        with contextlib.suppress(Exception):  # the client stops even if Redis cannot be reached
             connection.ledger.cancel(job)
             raise KeyboardInterrupt(f"job {job} is cancelled") from None
         raise
@@ -255,7 +265,7 @@ def _cancelled_by_interrupt(connection: Connection, job: str, options: SubmitOpt
 
 
 def collect_job(connection: Connection, status: JobStatus, settings: Settings) -> FinishedJob:
-    """Return the answers of a job that has ended: those in its journal on this machine, and those in Redis.
+    """Return the answers of a job that has ended, from its journal on this machine and from Redis.
 
     Args:
         connection: Connection to the mill.
@@ -263,9 +273,10 @@ def collect_job(connection: Connection, status: JobStatus, settings: Settings) -
         settings: Settings of this process.
 
     Raises:
+        DataError: Some answers are on another machine or have expired, or the file of the journal is not a journal.
         JobFailed: The job has not ended.
-        DataError: Some answers are on another machine, or have expired.
-        Unreachable: Redis does not answer.
+        Unreachable: Redis did not answer in time.
+        WireError: An answer is damaged.
     """
     job = status.identifier
     if not status.state.ended:
@@ -287,7 +298,7 @@ def collect_job(connection: Connection, status: JobStatus, settings: Settings) -
 
 def _answers_missing(status: JobStatus, found: int) -> DataError:
     job, record = status.identifier, status.record
-    fault = f"Of the {status.images:,} answers of job {job} only {found:,} are here."
+    fault = f"Of the {status.images:,} answers of job {job}, only {found:,} are here."
     if record.folder:
         return DataError(
             f"{fault} Client {record.client} has kept the others in {record.folder}. "
@@ -298,7 +309,7 @@ def _answers_missing(status: JobStatus, found: int) -> DataError:
 
 def prune_journals(settings: Settings) -> None:
     """Delete the journals of jobs whose records have expired in Redis."""
-    oldest = time.time() - settings.result_days * 86400
+    oldest = time.time() - settings.result_seconds
     for journal in (settings.data / "jobs").glob("*.journal"):
         with contextlib.suppress(FileNotFoundError):  # another client prunes as well
             if journal.stat().st_mtime < oldest:

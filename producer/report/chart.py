@@ -1,4 +1,4 @@
-"""A chart as a value, in the units of its data. `producer.report.svg` and `producer.report.png` draw it."""
+"""Charts as data, in the units of what they show. `producer.report.svg` and `producer.report.png` draw them."""
 
 from dataclasses import dataclass, field
 from math import floor, log10
@@ -18,10 +18,10 @@ class Axis:
 
     Attributes:
         label: What the axis measures, with the unit.
-        low: Value at its beginning.
-        high: Value at its end.
+        low: Value at the beginning of the axis.
+        high: Value at the end of the axis.
         ticks: Labelled values, from `low` to `high`.
-        logarithmic: Whether equal distances are equal ratios. `low` is then above 0.
+        logarithmic: Whether the scale is logarithmic. `low` is then above 0.
     """
 
     label: str
@@ -49,7 +49,7 @@ class Line(NamedTuple):
 
 
 class Dot(NamedTuple):
-    """A circle. `weight`, 0 to 1, is its area compared with the largest circle; `kind` decides its colour."""
+    """A circle. `weight`, 0 to 1, is its share of the area of the largest circle. `kind` decides its colour."""
 
     x: float
     y: float
@@ -65,8 +65,8 @@ class Chart:
     Attributes:
         name: Name that is unique within the page.
         title: What the chart shows.
-        description: The same in a sentence with the main figures, for readers who cannot see the chart.
-        headline: Title with the main figure, for a picture that stands alone.
+        description: Sentence with the main figures, for readers who cannot see the chart.
+        headline: Title with the main figure, for a PNG file that stands alone.
         x: Horizontal axis.
         y: Vertical axis.
         bars: Bars, drawn first.
@@ -88,7 +88,13 @@ class Chart:
 
 
 def round_values(low: float, high: float, count: int = 5) -> list[float]:
-    """Return about `count` round values from `low` to `high`: multiples of 1, 2 or 5 times a power of ten."""
+    """Return round values from `low` to `high`: multiples of 1, 2 or 5 times a power of ten.
+
+    Args:
+        low: Lower limit.
+        high: Upper limit, above `low`.
+        count: Approximate number of values.
+    """
     rough = (high - low) / count
     power = 10.0 ** floor(log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))

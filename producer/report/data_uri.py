@@ -9,7 +9,7 @@ from PIL import Image
 
 
 def data_uri(pixels: NDArray[np.uint8]) -> str:
-    """Return a PNG file as a `data:` address.
+    """Return a picture, encoded as PNG, as a `data:` address.
 
     Args:
         pixels: uint8 (height, width), 0 for black to 255 for white.

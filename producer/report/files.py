@@ -8,10 +8,10 @@ from secrets import token_hex
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give the path of a draft, which takes the place of `path` when the block ends without an error.
+    """Yield the path of a draft, which replaces `path` when the block ends without an error.
 
-    Otherwise the draft is removed. A rename within one folder is atomic, so a reader sees either the whole old file
-    or the whole new one.
+    An error removes the draft. A rename within one folder is atomic, so a reader sees either the whole old file or the
+    whole new one.
 
     Args:
         path: File to replace or create.

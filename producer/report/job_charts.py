@@ -1,4 +1,4 @@
-"""The charts of one job. Each is computed once, for the page and for the PNG files."""
+"""The charts of one job. Each is computed once, for both the page and the PNG files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from producer.report.summary import Summary
 
 _SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _FLOOR = 0.6  # a logarithmic axis of counts begins below 1, so that a single image still has a bar
-_GAP = 0.05  # of the width of a bin, left free on both sides of its bars
+_GAP = 0.05  # share of the width of a bin that stays free on either side of its bars
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class JobCharts:
     Attributes:
         confidence: Number of images by confidence.
         calibration: Accuracy against confidence.
-        throughput: Images answered per second over time.
+        throughput: Images answered per second, over time.
         training: Loss of the model by epoch.
     """
 
@@ -54,7 +54,7 @@ def charts_of(results: Results, info: JobInfo, summary: Summary, card: Card | No
 
 
 def throughput_chart(course: Throughput, summary: Summary) -> Chart:
-    """Return the chart of the images answered per second over the course of a job, with their mean."""
+    """Return the chart of the images answered per second during a job, with their mean."""
     edges, rates = course.edges.tolist(), course.rates.tolist()
     mean = summary.images_per_second or 0.0
     high = max(*rates, mean) * 1.08
@@ -80,7 +80,11 @@ def throughput_chart(course: Throughput, summary: Summary) -> Chart:
 
 
 def confidence_chart(counts: Confidences) -> Chart:
-    """Return the chart of how many images have which confidence: right, wrong and unlabelled ones side by side."""
+    """Return the chart of the number of images by confidence: right, wrong and unlabelled ones side by side.
+
+    Args:
+        counts: Counts of at least one image.
+    """
     series = {
         kind: values.tolist()
         for kind, values in (("right", counts.right), ("wrong", counts.wrong), ("unlabelled", counts.unlabelled))
@@ -123,8 +127,13 @@ def confidence_chart(counts: Confidences) -> Chart:
 
 
 def calibration_chart(reliability: Reliability, error: float) -> Chart:
-    """Return the chart of accuracy against confidence. `error` is the expected calibration error."""
-    most = max(int(reliability.images.max()), 1)
+    """Return the chart of accuracy against confidence.
+
+    Args:
+        reliability: Images, accuracy and mean confidence of each bin.
+        error: Expected calibration error, 0 to 1.
+    """
+    max_images = max(int(reliability.images.max()), 1)
     points = [
         (confidence, accuracy, count)
         for confidence, accuracy, count in zip(
@@ -145,7 +154,7 @@ def calibration_chart(reliability: Reliability, error: float) -> Chart:
             Dot(
                 confidence,
                 accuracy,
-                count / most,
+                count / max_images,
                 "plain",
                 f"{count:,} images: mean confidence {100 * confidence:.1f} %, {100 * accuracy:.1f} % right",
             )
@@ -156,7 +165,11 @@ def calibration_chart(reliability: Reliability, error: float) -> Chart:
 
 
 def training_chart(epochs: Sequence[Epoch]) -> Chart:
-    """Return the chart of the loss by epoch, in training and in validation. `epochs` holds two or more."""
+    """Return the chart of the training loss and the validation loss by epoch.
+
+    Args:
+        epochs: At least two epochs, with finite losses above 0.
+    """
     low = min(min(epoch.loss, epoch.validation_loss) for epoch in epochs) / 1.2
     high = max(max(epoch.loss, epoch.validation_loss) for epoch in epochs) * 1.2
     first, last = epochs[0], epochs[-1]
@@ -166,7 +179,7 @@ def training_chart(epochs: Sequence[Epoch]) -> Chart:
     return Chart(
         name="training",
         title="Training curve",
-        description=f"Validation loss fell {change}.",
+        description=f"Validation loss went {change}.",
         headline=f"Training: validation loss {change}",
         x=Axis("epoch", first.number, last.number, [Tick(number, str(number)) for number in numbers]),
         y=Axis(

@@ -1,4 +1,4 @@
-"""The page for people: one HTML file that holds all it needs, has no script, and loads nothing from the network."""
+"""The page for people: one HTML file that contains all it needs. It has no script and loads nothing."""
 
 from collections.abc import Mapping
 from math import log
@@ -19,13 +19,14 @@ from producer.report.selection import Selection
 from producer.report.summary import Summary
 
 MAX_FAILURES = 200
+"""Maximum number of failed images that the page lists. `errors.csv` has all."""
 
 
 class Tile(NamedTuple):
     """One picture with its prediction."""
 
     name: str
-    image: str | None  # a `data:` address, or None where the source is gone
+    image: str | None  # `data:` address, or None if the image could not be read again
     label: int | None
     digit: int
     confidence: float
@@ -42,7 +43,7 @@ class Cell(NamedTuple):
 
     images: int
     kind: str  # "right", "wrong" or "none"
-    weight: float  # 0 to 1, strength of its colour
+    weight: float  # strength of its colour, 0 to 1
 
 
 class Row(NamedTuple):
@@ -73,16 +74,17 @@ def render(
     pictures: Mapping[int, NDArray[np.uint8]],
     teachable: bool = False,
 ) -> str:
-    """Return the page.
+    """Return the page as HTML.
 
     Args:
         results: All images of the job.
         summary: Figures of the job.
-        selection: Images that deserve a look.
+        selection: Images that people should look at.
         charts: Charts of the job.
         card: Card of the model, or None where it is unknown.
-        pictures: Pixels of the selected images by index, uint8 (28, 28). Images whose source is gone are absent.
-        teachable: Whether `review.csv` says where its images are.
+        pictures: Pixels of the selected images by index, uint8 (28, 28). Images that could not be
+            read again are absent.
+        teachable: Whether `review.csv` has the paths of its images, so that `digitmill teach` can read them.
     """
     addresses = {index: data_uri(pixels) for index, pixels in pictures.items()}
 
@@ -138,7 +140,10 @@ def _known(label: int) -> int | None:
 
 
 def _confusion(results: Results, summary: Summary) -> list[Row]:
-    """Return the confusion matrix. Each row also counts the images that failed, so that it adds up."""
+    """Return the rows of the confusion matrix, or no rows without labels.
+
+    A row also counts the failed images of its digit, so that it adds up to all images of the digit.
+    """
     if summary.confusion is None:
         return []
     failed = np.bincount(
@@ -161,7 +166,7 @@ def _cell(count: int, total: int, *, right: bool) -> Cell:
 
 
 def _failed(results: Results) -> list[FailedImage]:
-    first = sorted(results.failures)[:MAX_FAILURES]
+    shown = sorted(results.failures)[:MAX_FAILURES]
     return [
         FailedImage(
             results.names[index],
@@ -169,5 +174,5 @@ def _failed(results: Results) -> list[FailedImage]:
             str(results.failures[index].code),
             results.failures[index].sentence,
         )
-        for index in first
+        for index in shown
     ]

@@ -1,4 +1,4 @@
-"""Charts as PNG files, for slides and papers. Only this module of the report needs Matplotlib.
+"""Charts as PNG files, for slides and papers. No other module of the report needs Matplotlib.
 
 It uses Matplotlib's object interface, because pyplot keeps global state and would look for a screen.
 """
@@ -17,12 +17,12 @@ from producer.report.summary import Summary
 
 _BLUE, _RED, _GREY = "#2563eb", "#d63031", "#6b7280"
 _COLOURS: Final = {"plain": _BLUE, "right": _BLUE, "wrong": _RED, "validation": _BLUE}
-"""Colour of a kind; of all other kinds grey."""
+"""Colour of each kind. All other kinds are grey."""
 
 _DASHED: Final = "mean"
 """Kind of the lines that are drawn with dashes."""
 
-_MARGIN = 0.03  # of the length of an axis: a circle at its end is not cut
+_MARGIN = 0.03  # share of the length of an axis; without it a circle at the end of the axis would be cut off
 
 
 def confusion(summary: Summary) -> Figure | None:
@@ -31,7 +31,7 @@ def confusion(summary: Summary) -> Figure | None:
         return None
     counts = np.array(summary.confusion)
     figure, axes = _figure(6.4, 6.0)
-    # Logarithmic: a good model's mistakes are a thousandth of the counts on the diagonal.
+    # The scale is logarithmic, because the mistakes of a good model are a thousandth of the counts on the diagonal.
     norm = LogNorm(vmin=0.5, vmax=max(1, counts.max()))
     axes.imshow(np.ma.masked_equal(counts, 0), cmap="Blues", norm=norm)
     for true, predicted in zip(*np.nonzero(counts), strict=True):

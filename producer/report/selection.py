@@ -1,4 +1,4 @@
-"""Which images of a job deserve a look: mistakes, least certain images, images to be reviewed."""
+"""The images of a job that people should look at: mistakes, the least certain images, and images for review."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,24 @@ from numpy.typing import NDArray
 from producer.jobs.results import NONE, Results
 
 MAX_MISTAKES = 200
+"""Maximum number of mistakes that the page shows."""
+
 MAX_LEAST_CERTAIN = 40
+"""Maximum number of the least certain images that the page shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The images of a job that deserve a look. Indices are those of the job's results.
+    """The images of a job that people should look at, by their index in the results of the job.
 
     Attributes:
-        min_confidence: Confidence, 0 to 1, below which an image is to be reviewed, or None for no review.
+        min_confidence: Confidence, 0 to 1, below which an image is listed for review, or None for no review.
         doubted: bool (n,), whether each image was classified with a confidence below `min_confidence`.
         for_review: intp, indices of the doubted images, the least confident first.
-        mistakes: intp, indices of the images predicted wrong, the most confident first: these teach the most. Failed
-            images count as wrong, but were not mistaken for anything, so they are not among these.
-        least_certain: intp, indices of up to `MAX_LEAST_CERTAIN` classified images, the least confident first. If any
-            image is to be reviewed, these are all to be reviewed.
+        mistakes: intp, indices of the images with a wrong prediction, the most confident first, because these say most
+            about the model. Failed images are not among them: they count as wrong, but have no prediction.
+        least_certain: intp, indices of up to `MAX_LEAST_CERTAIN` classified images, the least confident first. If
+            there are images for review, it has only such images.
     """
 
     min_confidence: float | None
@@ -33,21 +36,21 @@ class Selection:
 
     @property
     def shown_mistakes(self) -> list[int]:
-        """The mistakes that the page shows."""
+        """Indices of the mistakes that the page shows."""
         return [int(index) for index in self.mistakes[:MAX_MISTAKES]]
 
     @property
     def pictured(self) -> list[int]:
-        """All images that the page shows as pictures, each once."""
+        """Indices of all images that the page shows as pictures, each once."""
         return list(dict.fromkeys([*self.shown_mistakes, *self.least_certain.tolist()]))
 
 
 def select(results: Results, min_confidence: float | None = None) -> Selection:
-    """Find the images that deserve a look.
+    """Return the images that people should look at.
 
     Args:
         results: All images of a job.
-        min_confidence: Confidence, 0 to 1, below which an image is to be reviewed. With None, no image is.
+        min_confidence: Confidence, 0 to 1, below which an image is listed for review. With None, no image is.
     """
     labels, digits, confidences = results.labels, results.digits, results.confidences
     classified = digits != NONE
@@ -66,7 +69,7 @@ def select(results: Results, min_confidence: float | None = None) -> Selection:
 
 
 def doubted(results: Results, min_confidence: float | None) -> NDArray[np.bool_]:
-    """Return, for each image, whether it was classified with a confidence below `min_confidence`.
+    """Return whether each image was classified with a confidence below `min_confidence`, as bool (n,).
 
     With None, no image is doubted.
     """

@@ -1,4 +1,4 @@
-"""The numbers behind the charts that take some computing."""
+"""The numbers that charts show, where computing them takes more than a line."""
 
 from typing import NamedTuple
 
@@ -12,31 +12,31 @@ _POINTS_PER_BIN, _MIN_BINS, _MAX_BINS = 3, 4, 60
 
 
 class Throughput(NamedTuple):
-    """Images answered per second, over the course of a job."""
+    """Images answered per second during a job."""
 
-    edges: NDArray[np.float64]  # (bins + 1,) seconds since the job started
-    rates: NDArray[np.float64]  # (bins,) images per second within each bin
+    edges: NDArray[np.float64]  # (bins + 1,), seconds since the job started
+    rates: NDArray[np.float64]  # (bins,), images per second within each bin
 
 
 class Confidences(NamedTuple):
-    """Number of classified images in each of equal bins of confidence."""
+    """Number of classified images in each bin of confidence. All bins have the same width."""
 
-    edges: NDArray[np.float64]  # (bins + 1,) 0 to 1
+    edges: NDArray[np.float64]  # (bins + 1,), 0 to 1
     right: NDArray[np.int64]  # (bins,)
     wrong: NDArray[np.int64]  # (bins,)
     unlabelled: NDArray[np.int64]  # (bins,)
 
 
 def throughput(timeline: list[TimelinePoint], seconds: float) -> Throughput | None:
-    """Return the rates of a job, or None where the timeline is too short.
+    """Return the rates of a job, or None if the timeline is too short.
 
-    Answers come a batch at a time. Each bin holds several batches, so that it shows the rate rather than the batches.
+    Answers arrive in batches. Each bin covers several of them, so that the chart shows the rate and not single batches.
 
     Args:
         timeline: Progress of the job, by time.
         seconds: Length of the job, in seconds.
     """
-    # A clock that was set back, or a client that took over from another, must not make time or counts run backwards.
+    # Times and counts must not decrease, even if a clock was set back or another client took over.
     times = np.maximum.accumulate(np.array([0.0, *(moment.seconds for moment in timeline)]))
     images = np.maximum.accumulate(np.array([0, *(moment.images for moment in timeline)], np.float64))
     end = max(seconds, float(times[-1]))

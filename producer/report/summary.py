@@ -1,4 +1,4 @@
-"""The figures of a report: the content of `report.json`, and what a caller prints."""
+"""The figures of a report: the content of `report.json`, and the source of every figure that is printed."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass, fields
@@ -17,17 +17,17 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A job in figures. Shares are 0 to 1. What needs labels or images that the job lacks is None.
+    """A job in figures. Shares are 0 to 1. A figure that needs labels or images is None if the job has none.
 
     Attributes:
         job: Identifier of the job.
         source: Description of what was submitted.
         state: State in which the job ended.
-        started: Time of the start, ISO 8601, UTC.
+        started: Time of the start in UTC, ISO 8601.
         seconds: Time from the first image packed to the last answer kept, in seconds.
         images: Number of all images: `classified` + `failed`.
         classified: Number of images with a prediction.
-        failed: Number of images without one.
+        failed: Number of images without a prediction.
         failures: Number of failed images by code, most frequent first.
         labelled: Number of images whose true digit is known, failed ones included.
         correct: Number of labelled images predicted right.
@@ -41,14 +41,14 @@ class Summary:
             column, so they are not counted here.
         ece: Expected calibration error, over 15 bins.
         mean_confidence: Mean confidence of the classified images.
-        min_confidence: Confidence below which an image is to be reviewed, or None for no review.
-        review: Number of images to be reviewed.
-        accuracy_of_certain: Share of `accuracy_of_certain_denominator` that is right.
-        accuracy_of_certain_denominator: Number of labelled images with a prediction that need no review.
+        min_confidence: Confidence below which an image is listed for review, or None for no review.
+        review: Number of images for review.
+        accuracy_of_certain: Share of the images in `accuracy_of_certain_denominator` that are predicted right.
+        accuracy_of_certain_denominator: Number of labelled images that have a prediction and need no review.
         model_versions: Number of images that each version classified, largest first.
         images_per_second: `images` / `seconds`.
         workers: Number of images that each worker process answered, largest first.
-        notices: Notices about the writing of the report, for the user. `report.json` leaves them out.
+        notices: Sentences about the writing of the report that the user should see. `report.json` has no notices.
     """
 
     job: str
@@ -90,12 +90,12 @@ class Summary:
 
 
 def summarise(results: Results, info: JobInfo, selection: Selection) -> Summary:
-    """Count and judge the images of a job.
+    """Return the figures of a job.
 
     Args:
         results: All images of the job.
         info: Times and workers of the job.
-        selection: Images that deserve a look.
+        selection: Images that people should look at.
     """
     labels, digits, confidences = results.labels, results.digits, results.confidences
     classified = digits != NONE

@@ -12,7 +12,7 @@ from producer.report.chart import Axis, Chart
 WIDTH: Final = 480
 HEIGHT: Final = 250
 LEFT, RIGHT, TOP, BOTTOM = 66, 460, 12, 204
-"""Edges of the plot. The rest is for the labels."""
+"""Edges of the plot. The space outside them is for the labels."""
 
 _MIN_RADIUS, _MAX_RADIUS = 3, 10
 
@@ -116,6 +116,7 @@ def lay_out(chart: Chart) -> Shapes:
 
 
 def _place(axis: Axis, value: float, start: float, end: float) -> float:
+    """Return the coordinate of a value on an axis that runs from `start` to `end`."""
     low, high = (log10(axis.low), log10(axis.high)) if axis.logarithmic else (axis.low, axis.high)
     share = ((log10(value) if axis.logarithmic else value) - low) / (high - low)
     return round(start + share * (end - start), 2)

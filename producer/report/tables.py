@@ -4,10 +4,10 @@ The files are UTF-8, comma-separated, with every text in quotes and `\n` at the 
 `pandas.read_csv` read them without options. Two kinds of names need care:
 
 - A spreadsheet runs a cell that begins with `=`, `+`, `-` or `@` as a formula, and anyone may have named the file. Such
-  a text gets `./` in front. It then still names the same file to any program that opens it, unlike with the apostrophe
-  that is often recommended, and `./` is easily removed.
+  a text gets `./` in front. It still names the same file to any program that opens it, and `./` is easily removed. The
+  apostrophe that is often recommended would change the name.
 - On Linux a name can be any bytes. Bytes that are not UTF-8 are written as `\udc80` to `\udcff`, as Python prints
-  them, so that one odd name leaves the rest of the table readable.
+  them, so that the table stays readable whatever its names are.
 """
 
 import csv
@@ -25,34 +25,34 @@ from producer.report.files import replacing
 from producer.report.selection import Selection, select
 
 _DECIMALS = 6  # of probabilities: finer than any calibration
-# Some spreadsheets skip blanks and control characters in front. East Asian ones also take the wide forms as signs.
+# Some spreadsheets skip leading blanks and control characters. East Asian ones also accept the wide forms of the signs.
 _FORMULA = re.compile(r"[\s\x00-\x1f]*[=+\-@＝＋－＠]|[\t\r\n]")  # noqa: RUF001 - see above
 
 
 def write_predictions(path: Path, results: Results, selection: Selection | None = None) -> None:
     """Write all images, in the order of submission.
 
-    Columns: name, label, digit, confidence, review (`yes` where a review is due), p0 to p9 if the probabilities were
-    asked for, model, error, message. A cell without a value is empty.
+    Columns: name, label, digit, confidence, review (`yes` if the image is listed for review), p0 to p9 (only if the job
+    asked for the probabilities), model, error, message. A cell without a value is empty.
 
     Args:
         path: File to write.
         results: All images of the job.
-        selection: Images to be reviewed. With None, no image is.
+        selection: Images for review, or None for no review.
     """
     _write(path, _prediction_header(results), _predictions(results, np.arange(len(results)), selection))
 
 
 def write_review(path: Path, results: Results, selection: Selection, root: str = "") -> None:
-    """Write the images to be reviewed, least certain first.
+    """Write the images for review, least certain first.
 
-    Columns: those of the predictions, and `path`, the place of the image. Once a person has filled in the labels,
+    Columns: those of the predictions, and `path`, the path of the image. When a person has filled in the labels,
     `digitmill teach --csv` needs only this file.
 
     Args:
         path: File to write.
         results: All images of the job.
-        selection: Images to be reviewed.
+        selection: Images for review.
         root: Text before an image's name that makes it a path. With "", the column `path` stays empty.
     """
     rows = _predictions(results, selection.for_review, selection)
@@ -81,7 +81,7 @@ def _prediction_header(results: Results) -> list[str]:
 def _predictions(
     results: Results, indices: NDArray[np.intp], selection: Selection | None
 ) -> Iterator[tuple[object, ...]]:
-    # Whole columns become Python values at once: NumPy would take most of the time if it did so value by value.
+    # Convert whole columns to Python values. Converting value by value would take most of the time.
     labels, digits = results.labels[indices].tolist(), results.digits[indices].tolist()
     confidences = _rounded(results.confidences[indices])
     review = (selection or select(results)).doubted[indices].tolist()
@@ -112,6 +112,7 @@ def _digit(value: int) -> int | None:
 
 
 def _guarded(text: str) -> str:
+    """Return a text that no spreadsheet runs as a formula."""
     return f"./{text}" if _FORMULA.match(text) else text
 
 

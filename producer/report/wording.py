@@ -11,7 +11,10 @@ def number(value: float) -> str:
 
 
 def percent(share: float, decimals: int = 2) -> str:
-    """Return a share, 0 to 1, as a percentage. It shows 100 or 0 only if the share is exactly 1 or 0."""
+    """Return a share, 0 to 1, as a percentage.
+
+    The text is 100 % or 0 % only if the share is exactly 1 or 0. Otherwise it gets more decimals where it needs them.
+    """
     if share in (0, 1):
         return f"{100 * share:.0f}{_NO_BREAK}%"
     for places in range(decimals, 7):
@@ -22,7 +25,7 @@ def percent(share: float, decimals: int = 2) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in suitable units."""
+    """Return a duration in seconds, in minutes and seconds, or in hours and minutes."""
     if seconds < 60:
         return f"{seconds:.{2 if seconds < 10 else 1}f}{_NO_BREAK}s"
     minutes, rest = divmod(round(seconds), 60)
@@ -39,7 +42,7 @@ def moment(iso: str) -> str:
 def visible(text: str) -> str:
     """Return `text` with invisible characters escaped as in Python.
 
-    A line break, or a mark that turns the direction of writing, could make one name look like another.
+    A line break, or a mark that reverses the direction of writing, could make one name look like another.
     """
     if text.isprintable():
         return text
@@ -49,7 +52,7 @@ def visible(text: str) -> str:
 
 
 def shortened(text: str, length: int = 34) -> str:
-    """Return `text` with its middle left out if it is longer than `length`: the ends of a path say most."""
+    """Return `text`, without its middle if it is longer than `length`, because the ends of a path say most."""
     if len(text) <= length:
         return text
     head = length // 3

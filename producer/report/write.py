@@ -1,4 +1,4 @@
-"""Writing a report: every figure comes from one `Summary`, and every file is replaced in one piece."""
+"""Write a report. Every figure comes from one `Summary`, and every file is replaced in one piece."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -28,9 +28,9 @@ WITHOUT_MATPLOTLIB = (
 )
 
 ReadPictures: TypeAlias = Callable[[Sequence[int]], Mapping[int, NDArray[np.uint8]]]
-"""Reads the images with these indices as the network saw them: uint8 (28, 28), light ink on black.
+"""Function that reads the images with some indices as the network saw them: uint8 (28, 28), light ink on black.
 
-Images whose source is gone are absent from what it returns.
+It leaves out images that it cannot read.
 """
 
 
@@ -47,16 +47,17 @@ def write_report(
 ) -> Summary:
     """Write the report of a job into `folder`. An earlier report there is replaced.
 
-    Each file is replaced in one piece, `report.json` last: a program that waits for it finds the others complete.
+    Each file is replaced in one piece. `report.json` comes last, so a program that waits for it finds all others
+    complete.
 
     Args:
-        folder: Folder for the files of `producer.report`, created if necessary. Other files in it stay.
+        folder: Folder of the report, created if necessary. Files that are not part of a report stay.
         results: All images of the job and their answers.
         info: Times and workers of the job.
-        card: Card of the model that classified most images, or None where it is unknown.
+        card: Card of the model that classified most images, or None if it is unknown.
         read_pictures: Reader of the images that the page shows. It is called once, with at most 240 indices.
-        min_confidence: Confidence, 0 to 1, below which `review.csv` lists an image. With None, there is no such file.
-        root: Text before an image's name that makes it a path, for `review.csv`. With "", there are no paths.
+        min_confidence: Confidence, 0 to 1, below which `review.csv` lists an image, or None for no `review.csv`.
+        root: Text before an image's name that makes it a path, for `review.csv`. With "", that file has no paths.
         plots: Whether to write the PNG files as well. They take about a second, mostly to import Matplotlib.
 
     Returns:
@@ -102,7 +103,7 @@ def write_report(
 
 
 def _write_pngs(folder: Path, summary: Summary, charts: JobCharts) -> tuple[set[str], tuple[str, ...]]:
-    """Write the PNG files that there is something to draw for. Return their names, and notices for the user."""
+    """Write a PNG file for each chart that exists. Return the names of the files, and notices for the user."""
     try:
         from producer.report import png
     except ModuleNotFoundError as error:
@@ -122,6 +123,6 @@ def _write_pngs(folder: Path, summary: Summary, charts: JobCharts) -> tuple[set[
 
 
 def _write(path: Path, text: str) -> None:
-    # A file's name can hold bytes that are not UTF-8. They are written as Python prints them.
+    # The name of an image can have bytes that are not UTF-8. They are written as Python prints them.
     with replacing(path) as draft:
         draft.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Arrays of images that already have MNIST's form: arrays in memory, NumPy files and IDX files."""
+"""Images in MNIST's form, uint8 (n, 28, 28): arrays in memory, NumPy files and IDX files."""
 
 import gzip
 import struct
@@ -19,7 +19,7 @@ from producer.sources.reading import explain
 from producer.sources.zips import check_member
 
 _MAX_BYTES = 2 * 1024**3
-"""Most bytes of arrays that must be held in memory: 2.7 million images."""
+"""Maximum size of arrays that are loaded into memory as a whole: 2.7 million images."""
 
 _IMAGES = struct.Struct(">xxBBIII")  # the header of an IDX file of images: type, dimensions, count, height, width
 _IDX_START = b"\x00\x00\x08"  # of any IDX file of unsigned bytes
@@ -27,13 +27,13 @@ _GZIP_START = b"\x1f\x8b"
 
 
 class Array:
-    """Images of one array, named by index with leading zeros, so that names sort.
+    """The images of one array. Their names are indices with leading zeros, so that sorting keeps the order.
 
     Args:
         images: uint8 (n, 28, 28), light ink on black.
         labels: integers (n,), true digits 0 to 9, or None.
         prefix: Beginning of every name.
-        repeat: Number of times that the source has the images. If it is more than one, names end in `#1`, `#2`, ….
+        repeat: Number of times that the source has each image. Above 1, names end in `#1`, `#2`, ….
     """
 
     def __init__(
@@ -56,15 +56,15 @@ class Array:
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[int], NDArray[np.uint8]]]:
-        """Return a reader of views into the array."""
+        """Yield a function that returns the image at an index as a view, uint8 (28, 28)."""
         yield self._images.__getitem__
 
 
 def open_npy(path: Path) -> Array:
-    """Open a NumPy file of one array, uint8 (n, 28, 28). It may have any size, because it is mapped into memory.
+    """Open and return a NumPy file of one array, uint8 (n, 28, 28). It may have any size, because it is memory-mapped.
 
     Raises:
-        UsageError: The file is damaged, or holds something else.
+        UsageError: The file is damaged, or has another dtype or shape.
     """
     try:
         array = np.lib.format.open_memmap(path, mode="r")
@@ -76,9 +76,9 @@ def open_npy(path: Path) -> Array:
 
 
 def open_npz(path: Path) -> Array:
-    """Open a NumPy archive with one array of images, uint8 (n, 28, 28).
+    """Open and return a NumPy archive with one array of images, uint8 (n, 28, 28).
 
-    If the archive also has exactly one array of n integers 0 to 9, that array has the labels.
+    If the archive has exactly one array of n integers 0 to 9 as well, these are the labels.
 
     Raises:
         UsageError: The archive is damaged, or does not have exactly one array of images.
@@ -102,15 +102,16 @@ def open_npz(path: Path) -> Array:
 
 
 def open_idx(path: Path) -> Array | None:
-    """Open an IDX file of images, gzipped or not, in which MNIST is published, with the label file beside it if any.
+    """Open an IDX file of images, gzipped or not, with the label file beside it if there is one.
 
-    The labels of `…-images-idx3-ubyte` are in `…-labels-idx1-ubyte`.
+    MNIST is published in this format. The labels of `…-images-idx3-ubyte` are in `…-labels-idx1-ubyte`.
 
     Returns:
-        The images, or None where the file does not begin like an IDX file.
+        The images, or None if the file does not begin like an IDX file.
 
     Raises:
-        UsageError: The file is damaged, or holds something other than images of 28 by 28 pixels.
+        UsageError: The file is damaged or too large, has something other than images of 28 by 28 pixels, or the labels
+            beside it are not digits.
     """
     try:
         header = _read_start(path, _IMAGES.size)

@@ -1,4 +1,4 @@
-"""The kinds of source: a container with its labels, a path that cannot be opened, and several sources as one."""
+"""Implementations of `Source`: a container with labels, a path that cannot be opened, and several sources as one."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Generic
@@ -12,15 +12,15 @@ from producer.sources.source import ImageContent, Source, SourceImage
 class ContainerSource(Generic[Place]):
     """The wanted images of one container, with their labels; see `Source`.
 
-    The images that can be read come first, in the container's order. Then comes one row for each image that cannot be
-    read, for each part of the container that could not be listed, and for each image that only a label file names.
+    Readable images come first, in the order of the container. After them come failures: one for each image that cannot
+    be read, for each part of the container that could not be listed, and for each image that only a label file names.
 
     Args:
-        container: Container, which is opened again for each reading.
-        wanted: Listing of the container, without the images that the user does not want.
+        container: Container of the images. The source opens it anew for each reading.
+        wanted: Listing of the container, reduced to the images that the user wants.
         labels: Labels of these images.
         description: Description for people.
-        root: Beginning of names that tells them from those of other sources.
+        root: Text before a name that makes it a path; see `Source.root`.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class ContainerSource(Generic[Place]):
 
 
 class UnopenedSource:
-    """A path that cannot be opened: one row with the reason; see `Source`."""
+    """A source for a path that cannot be opened: one failure with the reason; see `Source`."""
 
     ignored = 0
     notes: tuple[str, ...] = ()
@@ -100,8 +100,8 @@ class UnopenedSource:
 class JoinedSource:
     """Several sources, one after the other; see `Source`.
 
-    Every name begins with the root of its source, so the user knows the image by it. An image that several sources
-    have, such as a file given twice, counts once.
+    Every name begins with the root of its source, so it is the path that the user gave. An image that several sources
+    have, such as a file that was given twice, counts once.
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
@@ -140,8 +140,13 @@ class JoinedSource:
 
     def read_many(self, names: Collection[str]) -> dict[str, ImageContent]:
         """See `Source.read_many`."""
+        asked: dict[Source, set[str]] = {}
+        for name in names:
+            if owner := self._owners.get(name):
+                asked.setdefault(owner, set()).add(name.removeprefix(owner.root))
         contents: dict[str, ImageContent] = {}
         for source in self._sources:
-            asked = {name.removeprefix(source.root) for name in names if self._owners.get(name) is source}
-            contents |= {source.root + name: content for name, content in source.read_many(asked).items()}
+            if source in asked:
+                read = source.read_many(asked[source])
+                contents |= {source.root + name: content for name, content in read.items()}
         return contents

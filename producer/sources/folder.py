@@ -12,15 +12,16 @@ from producer.sources.naming import is_clutter, is_image
 from producer.sources.reading import explain, read_file, unreadable
 
 REPORT = {"report.json", "report.html", "predictions.csv"}
-"""A folder with these files is a report of digitmill. Its plots are not digits."""
+"""Files by which a folder is recognised as a report of digitmill. The plots in it are not digits."""
 
 
 class Folder:
-    """All image files below a folder, sorted by name (code points, so the same on every machine).
+    """All image files below a folder, sorted by the code points of their names.
 
-    Links are followed, also those that lead out of the folder, because the user put them there. Each real folder is
-    read once, under its own name if it has one here, and otherwise under the first of its links. Circles therefore end,
-    and no image counts twice because of a linked folder. Hidden files and folders and digitmill's reports are left out.
+    Links are followed, even those that lead out of the folder, because the user put them there. Each real folder is
+    read once: under its own name if it lies below this folder, and otherwise under the first link to it. Circles of
+    links therefore end, and no image counts twice because of a linked folder. Hidden files, hidden folders and reports
+    of digitmill are left out.
 
     Raises:
         UsageError: The folder itself cannot be listed.
@@ -31,19 +32,19 @@ class Folder:
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[str], bytes | Failure]]:
-        """Return a reader of paths."""
+        """Yield a function that reads the file at a path."""
         yield read_file
 
 
 class SingleFile:
-    """One file that the user named, so it is an image whatever its extension."""
+    """One file that the user named. It counts as an image whatever its extension is."""
 
     def __init__(self, path: Path) -> None:
         self.listing = Listing(images={path.name: os.fspath(path)})
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[str], bytes | Failure]]:
-        """Return a reader of paths."""
+        """Yield a function that reads the file at a path."""
         yield read_file
 
 

@@ -11,11 +11,13 @@ from typing import NamedTuple
 from model.errors import UsageError
 
 NAME_COLUMNS = ("name", "file", "filename", "path", "image")
+"""Titles of name columns, in order of precedence."""
+
 LABEL_COLUMNS = ("label", "true", "digit")
-"""The first one that a file has counts, because the report's predictions.csv has its predictions in `digit`."""
+"""Titles of label columns. The first that a file has counts, because `digit` has the predictions in a report."""
 
 DIGITS = {str(digit): digit for digit in range(10)}
-"""The only way to write each label: `3`, not `3.0` or `03`."""
+"""Digit for each valid text of a label: `3` is valid, `3.0` and `03` are not."""
 
 _DELIMITERS = ",;\t"  # Excel writes semicolons where the comma is the decimal separator
 
@@ -28,7 +30,7 @@ class Truth(NamedTuple):
 
 
 class _Columns(NamedTuple):
-    """Positions of the columns."""
+    """Positions of the columns of a file."""
 
     names: Sequence[int]
     label: int
@@ -40,8 +42,8 @@ class LabelFile:
 
     Attributes:
         path: Path of the file.
-        truths: Labels by the name in the file, in its order. Bytes that are not UTF-8 are kept as in file names
-            (surrogateescape).
+        truths: Label and line of each name, in the order of the file. Bytes that are not UTF-8 are kept as in file
+            names (surrogateescape).
     """
 
     path: Path
@@ -49,19 +51,19 @@ class LabelFile:
 
     @classmethod
     def read(cls, path: Path, names: Sequence[str] = NAME_COLUMNS) -> "LabelFile":
-        """Read a CSV file with a header, or with two columns and no header: name and label.
+        """Read and return a CSV file with a header, or with two columns and no header: name and label.
 
-        A header needs one title of a name column and one of a label column. The file is UTF-8, with or without a byte
-        order mark. Commas, semicolons or tabs separate its columns. Other columns and empty lines do not matter. A name
-        may occur again with the same label.
+        A header needs the title of a name column and the title of a label column. The file is UTF-8, with or without a
+        byte order mark. Commas, semicolons or tabs separate its columns. Other columns and empty lines are ignored. A
+        name may occur again with the same label.
 
         Args:
             path: File to read.
-            names: Titles of name columns. Of the columns that the file has, the first non-empty cell counts.
+            names: Titles of name columns. If the file has several of them, the first cell that is not empty counts.
 
         Raises:
-            UsageError: The file cannot be read, a label is not 0 to 9, or two labels of a name differ. The message
-                names the line.
+            UsageError: The file cannot be read or names no images, a label is not 0 to 9, or a name has two different
+                labels. A message about a row names its line.
         """
         truths: dict[str, Truth] = {}
         for line, name, cell in _rows(path, names):
@@ -138,7 +140,7 @@ def _headless(path: Path, line: int, cells: Sequence[str]) -> _Columns:
 
 
 def not_utf8(path: Path, line: int) -> UsageError:
-    """Return the error for a name in another encoding."""
+    """Return the error for a line that is not UTF-8."""
     return UsageError(f"{str(path)!r}, line {line}: this is not UTF-8. Save the file as CSV in UTF-8.")
 
 

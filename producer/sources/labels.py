@@ -15,8 +15,8 @@ class Labels:
     """The labels of a source's images.
 
     Attributes:
-        known: True digits by name. Other images have no label.
-        absent: Labels of images that a label file names and the source does not have.
+        known: True digit of each labelled image, by name.
+        absent: Label, or None, of each image that a label file names and the source does not have.
         note: Sentence that tells the user how labels were chosen, or None.
     """
 
@@ -26,14 +26,14 @@ class Labels:
 
 
 def from_folders(names: Collection[str], *, required: bool) -> Labels:
-    """Take each image's label from the name of the folder that it lies in, if all those names are 0 to 9.
+    """Return the names of the images' folders as labels, if all these names are 0 to 9.
 
     The name of the submitted folder itself does not count, so an image has the same label however it is submitted.
 
     Args:
         names: Names of all readable images.
         required: Whether an image in another folder is an error. If not, one such image means that no image gets a
-            label, because a folder named by a digit may then mean anything.
+            label, because the names of the other folders may then mean something else.
 
     Raises:
         UsageError: Labels are required, and an image lies in another folder. The message names the first one.
@@ -55,16 +55,16 @@ def from_folders(names: Collection[str], *, required: bool) -> Labels:
 
 
 def from_file(path: Path, names: Collection[str], root: str) -> Labels:
-    r"""Take labels from a CSV file; see `LabelFile.read`. Images that it does not name have no label.
+    r"""Return the labels in a CSV file; see `LabelFile.read`. Images that it does not name have no label.
 
     A name in the file is relative to the source. If the source does not have it, the name may also begin with the
     source's path or with `./`, have backslashes, have bytes that are not UTF-8 written as `\udc80` to `\udcff`, or
-    compose its accents differently. The report's tables write such bytes so, and macOS decomposes accents.
+    compose its accents differently. The tables of a report write such bytes in this way, and macOS decomposes accents.
 
     Args:
         path: Path of the CSV file.
         names: Names of all images, including those that are not wanted or cannot be read.
-        root: Beginning of names that are not relative to the source.
+        root: Text before a name that makes it a path; see `Source.root`.
 
     Raises:
         UsageError: The file cannot be read, two of its names mean the same image and have different labels, or a name
@@ -77,7 +77,7 @@ def from_file(path: Path, names: Collection[str], root: str) -> Labels:
     for written, truth in label_file.truths.items():
         name = written
         if name not in there:
-            if alike is None:  # built late, because most files do not need it
+            if alike is None:  # built on demand, because most files do not need it
                 alike = {_canonical(name): name for name in names}
             name = _canonical(written.strip().removeprefix(root))
             name = alike.get(name, name)

@@ -1,4 +1,4 @@
-"""Listings: what a container of images has, without reading an image."""
+"""Listings: the names of the images in a container, found without reading the images."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -20,12 +20,12 @@ class Listing(Generic[Place]):
     """The images of a container by name, in the order in which reading them is fastest.
 
     Attributes:
-        images: Place of each image, in terms of its container.
+        images: Place of each image in its container: a path, a position or an index.
         failures: Failures of images that are known to be unreadable.
         gaps: Failures of parts of the container that could not be listed, such as a locked folder (its name ends with
             `/`) or the rest of a damaged archive. Each becomes a row, because it may hide images.
-        labels: True digits that the container itself knows.
-        ignored: Number of other files, without clutter.
+        labels: True digits by name, if the container itself has labels.
+        ignored: Number of files that are neither images nor clutter.
     """
 
     images: dict[str, Place] = field(default_factory=dict)
@@ -37,8 +37,8 @@ class Listing(Generic[Place]):
     def add_member(self, path: str, found: Place | Failure) -> None:
         """Add a member of an archive.
 
-        Of several members with the same path the last one counts: unpacking leaves that one, and `tar --append`
-        updates a file so.
+        Of several members with the same path the last one counts, because unpacking leaves that one. `tar --append`
+        updates files in this way.
 
         Args:
             path: Path of the member in the archive.
@@ -69,14 +69,14 @@ _UNSAFE = Failure(
 
 
 class Container(Protocol[Place]):
-    """A folder, an archive or an array, listed."""
+    """A folder, an archive or an array, with the list of its images."""
 
     @property
     def listing(self) -> Listing[Place]:
-        """What the container has."""
+        """Names and places of the images."""
 
     def opened(self) -> AbstractContextManager[Callable[[Place], ImageContent | Failure]]:
-        """Open the container; return a reader of places.
+        """Return a context manager that opens the container and yields a reader: a function from place to content.
 
-        Reading in the order of the listing is fast. The reader returns a failure where the data is damaged.
+        Reading in the order of the listing is fastest. The reader returns a failure for an image that it cannot read.
         """

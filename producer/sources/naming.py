@@ -1,4 +1,4 @@
-"""Names: which are images, which are clutter, and which a user's globs select."""
+"""Names: which ones are images, which ones are clutter, and which ones the globs of a user select."""
 
 import fnmatch
 import re
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
-"""Extensions of the images in a folder or archive, in upper or lower case."""
+"""Extensions of the images in a folder or archive. Upper and lower case are the same."""
 
 _CLUTTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _ANY_FOLDERS = None  # stands for ** in a compiled glob
@@ -15,12 +15,12 @@ _Glob: TypeAlias = Sequence[Callable[[str], object] | None]
 
 
 def is_image(name: str) -> bool:
-    """Whether a file of this name counts as an image."""
+    """Return whether a file of this name counts as an image."""
     return name[name.rfind(".") :].lower() in IMAGE_SUFFIXES
 
 
 def is_clutter(part: str) -> bool:
-    """Whether one part of a path is hidden, or is a file that operating systems leave behind."""
+    """Return whether one part of a path is hidden, or is a file or folder that operating systems leave behind."""
     return part.startswith(".") or part.lower() in _CLUTTER
 
 
@@ -30,11 +30,12 @@ class Selection:
     A glob without `/` is compared with each part of a name. `*.png`, `rejected` and `IMG_00??.jpg` therefore match at
     any depth, and a folder's name matches everything in the folder. A glob with `/` is compared with the whole name:
     `*`, `?` and `[a-c]` stay within one part, and `**` stands for any number of folders or none (`3/*.png`, `**/raw/*`,
-    `raw/**`). A glob that ends with `/` matches everything in that folder. Upper and lower case differ.
+    `raw/**`). A glob that ends with `/` matches everything in that folder. Upper and lower case are
+    different.
 
     Args:
-        include: Globs, one of which a wanted image matches, or none for all images.
-        exclude: Globs that a wanted image does not match.
+        include: Globs. A wanted image matches one or more of them, unless there are none.
+        exclude: Globs. A wanted image matches none of them.
     """
 
     def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
@@ -42,14 +43,14 @@ class Selection:
         self._exclude = [_compile(glob) for glob in exclude]
 
     def takes(self, name: str) -> bool:
-        """Whether the image of this name is wanted."""
+        """Return whether the user wants the image of this name."""
         if not self._include and not self._exclude:
             return True
         parts = name.split("/")
         return self._included(parts) and not self._excluded(parts)
 
     def excludes(self, name: str) -> bool:
-        """Whether the user excludes everything in the folder of this name."""
+        """Return whether the user excludes everything in the folder of this name."""
         return self._excluded(name.rstrip("/").split("/"))
 
     def _included(self, parts: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Opening a path as a source: find its kind, select the wanted images, choose their labels."""
+"""Open a path as a source: find its kind, select the wanted images, and choose their labels."""
 
 import os
 import stat
@@ -25,25 +25,29 @@ from producer.sources.tars import TAR_SUFFIXES, Tar
 from producer.sources.zips import ZIP_SUFFIXES, Zip
 
 AUTO, FOLDER, NONE = "auto", "folder", "none"
+
 _PATH_COLUMN = "path"
-"""Column of whole paths. Names in other columns are relative to what was submitted."""
+"""Title of the column with complete paths. Names in other columns are relative to what was submitted."""
 
 
 def open_source(
     path: str | Path, *, labels: str = AUTO, include: Sequence[str] = (), exclude: Sequence[str] = ()
 ) -> Source:
-    """Open a folder, an archive, a file of arrays or a single image, and list its images.
+    """Open a folder, an archive, an array file or a single image, and list its images.
 
     Args:
-        path: A folder, which is read with all its folders (see `Folder`); an archive `.zip` or `.tar`, the latter also
-            compressed (see `Zip`, `Tar`); an array file `.npy`, `.npz` or IDX; or any other file, which is an image
-            whatever its name.
-        labels: Source of the true labels. `auto`: the labels of an array file, or the names of the images' folders if
-            all of them are single digits (see `labels.from_folders`). `folder`: the same, and required. `none`: no
-            labels. Otherwise the path of a CSV file (see `LabelFile.read`; write `./none` for a file of that name).
+        path: Path of a folder, which is read recursively (see `Folder`); of a `.zip` or `.tar` archive, the latter also
+            compressed (see `Zip`, `Tar`); of an array file `.npy`, `.npz` or IDX; or of any other file, which counts as
+            one image whatever its name is.
+        labels: Source of the true labels. `auto` takes the labels of an array file, or the names of the images' folders
+            if all of them are single digits (see `labels.from_folders`). `folder` requires such names. `none` takes no
+            labels. Any other text is the path of a CSV file (see `LabelFile.read`; a file named `none` is `./none`).
             Images that only the CSV file names are failures with the code `missing`.
         include: Globs (see `Selection`). If there are any, the source has only images that match one.
-        exclude: Globs. The source does not have images that match one.
+        exclude: Globs. The source has no images that match one.
+
+    Returns:
+        The images that can be read, and a failure for each one that cannot.
 
     Raises:
         UsageError: The path does not exist, cannot be read or has no image, or the labels are faulty.
@@ -68,10 +72,10 @@ def open_source(
 def open_path_list(path: str | Path) -> Source:
     """Open the images at the paths in a CSV file, with the labels that the file gives them.
 
-    The file is the `review.csv` of a report, or one that people write. It has paths in the column `path` or in another
-    column of names, and digits in the column `label`. Relative paths are looked for in the folder of the CSV file
-    first, and then in the current folder. Rows without a label are skipped, and a note says how many. A path without
-    an image is a failure.
+    The file is the `review.csv` of a report, or a file that a person wrote. It has paths in the column `path` or in
+    another column of names, and digits in the column `label`. A relative path is looked up in the folder of the CSV
+    file first, and then in the current folder. Rows without a label are skipped, and a note says how many. A path
+    without an image gives a failure.
 
     Args:
         path: Path of the CSV file.
@@ -98,7 +102,7 @@ def mnist_source(images: NDArray[np.uint8], labels: NDArray[np.uint8], repeat: i
     Args:
         images: uint8 (n, 28, 28), light ink on black.
         labels: uint8 (n,), true digits 0 to 9.
-        repeat: Number of times that the source has the images. If it is more than one, names end in `#1`, `#2`, ….
+        repeat: Number of times that the source has each image. Above 1, names end in `#1`, `#2`, ….
     """
     container = Array(images, labels, prefix="test/", repeat=repeat)
     description = "mnist test" if repeat == 1 else f"mnist test, {repeat} times"
@@ -108,12 +112,12 @@ def mnist_source(images: NDArray[np.uint8], labels: NDArray[np.uint8], repeat: i
 
 
 def join_sources(sources: Sequence[Source]) -> Source:
-    """Return several sources as one, whose names begin with the path of each source."""
+    """Return several sources as one. Each name begins with the path of its source."""
     return JoinedSource(sources)
 
 
 def open_each(paths: Sequence[str]) -> Source:
-    """Open several paths as one unlabelled source. A path that cannot be opened is a row with the reason."""
+    """Open several paths as one source without labels. A path that cannot be opened gives a failure with the reason."""
     sources: list[Source] = []
     for path in paths:
         try:

@@ -1,4 +1,4 @@
-"""Images that the user names one by one, by their paths: files, and members of archives and array files."""
+"""Images that the user names by their paths: files, and members of archives and array files."""
 
 import os
 import re
@@ -17,7 +17,7 @@ MISSING = Failure(FailureCode.MISSING, "There is no such file.")
 """Failure of a path at which there is no file."""
 
 _NO_MEMBER = Failure(FailureCode.MISSING, "The archive is there, but this image is not in it.")
-_FOREIGN_BYTE = re.compile(r"\\u(dc[89a-f][0-9a-f])")  # of a name that is not UTF-8, as the report's tables write it
+_FOREIGN_BYTE = re.compile(r"\\u(dc[89a-f][0-9a-f])")  # a byte that is not UTF-8, as the tables of a report write it
 
 
 class MemberPlace(NamedTuple):
@@ -29,17 +29,17 @@ class MemberPlace(NamedTuple):
 
 class _Archive(NamedTuple):
     container: Container[Any]
-    positions: dict[str, int]  # in the order in which it is best read
+    positions: dict[str, int]  # position of each image in the order in which reading is fastest
 
 
 class PathList:
-    """The images at some paths. A path may continue inside an archive or an array file, and then names a member.
+    """The images at some paths. A path may continue inside an archive or an array file, where it names a member.
 
-    Each archive is opened once and read in its own order.
+    Each archive is listed once and read in its own order.
 
     Args:
         paths: Paths, as people or the report's tables write them.
-        folders: Folders to search for relative paths. The first folder that has one counts.
+        folders: Folders to search for relative paths, in this order.
         open_container: Function that opens an archive or an array file, or raises UsageError.
     """
 
@@ -57,13 +57,13 @@ class PathList:
             else:
                 places[path] = found
         archives = [id(archive.container) for archive in self._archives.values() if isinstance(archive, _Archive)]
-        order = {archive: number for number, archive in enumerate(archives)}
-        in_order = sorted(places, key=lambda path: (order.get(id(places[path][1].container), -1), places[path][0]))
-        self.listing.images = {path: places[path][1] for path in in_order}
+        ranks = {archive: rank for rank, archive in enumerate(archives)}
+        ordered = sorted(places, key=lambda path: (ranks.get(id(places[path][1].container), -1), places[path][0]))
+        self.listing.images = {path: places[path][1] for path in ordered}
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[MemberPlace], ImageContent | Failure]]:
-        """Return a reader that opens each container when it reads the first image in it."""
+        """Yield a reader that opens each container when it reads the first image in it."""
         with ExitStack() as stack:
             readers: dict[int, Callable[[Any], ImageContent | Failure]] = {}
 
@@ -75,7 +75,7 @@ class PathList:
             yield read
 
     def _find(self, written: str) -> tuple[int, MemberPlace] | Failure:
-        """Return the position of an image in its archive, and its place."""
+        """Return the position of an image in its archive (0 for a file) and its place, or the failure to find it."""
         for folder in self._folders:
             for name in dict.fromkeys((written, _FOREIGN_BYTE.sub(lambda byte: chr(int(byte[1], 16)), written))):
                 path = folder / name
@@ -105,5 +105,5 @@ class PathList:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except (OSError, ValueError):  # too long a name; a NUL in it
+    except (OSError, ValueError):  # the name is too long, or has a NUL
         return False

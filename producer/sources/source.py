@@ -20,9 +20,9 @@ class SourceImage:
     Attributes:
         name: Name by which the user knows the image: the path relative to the folder with `/` between its parts, the
             path in the archive, or the index in the array. It is unique within the source and the same in every run. A
-            name that is not UTF-8 has its bytes as `os.fsdecode` returns them (surrogateescape).
+            name that is not UTF-8 is as `os.fsdecode` returns it (surrogateescape).
         label: True digit 0 to 9, or None.
-        content: The image, or the reason why it could not be read.
+        content: The image, or the failure to read it.
     """
 
     name: str
@@ -31,19 +31,22 @@ class SourceImage:
 
 
 class Source(Protocol):
-    """Images in a fixed order, each exactly once in every iteration, with one image in memory at a time."""
+    """Images in a fixed order. An iteration gives each image once, and has one image in memory at a time."""
 
     @property
     def description(self) -> str:
-        """What was opened, for people: the path as it was given, or "mnist test"."""
+        """Description for people: the path as the user gave it, or "mnist test"."""
 
     @property
     def root(self) -> str:
-        """Beginning that tells a name from the names of other sources, such as "scans/" or "scans.zip/"."""
+        """Text before a name that makes it a path, such as "scans/" or "scans.zip/".
+
+        It is "" if the names are already paths, or if the images have no path.
+        """
 
     @property
     def names(self) -> Collection[str]:
-        """Name of every image, in the order of reading."""
+        """Names of all images, in the order of reading."""
 
     @property
     def total(self) -> int:
@@ -51,21 +54,21 @@ class Source(Protocol):
 
     @property
     def ignored(self) -> int:
-        """Number of other files, whose extension is not that of an image, without hidden files."""
+        """Number of files that are not images by their extension. Hidden files do not count."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences that the user should see before the work starts."""
+        """Sentences that the user should read before the work starts."""
 
     def __iter__(self) -> Iterator[SourceImage]:
-        """Read every image, in the source's order. Each iteration starts again."""
+        """Yield every image, in the order of the source. Each iteration starts from the beginning."""
 
     def read(self, name: str) -> ImageContent | None:
-        """Return one image by its name, or None where it cannot be read or the source does not have it."""
+        """Return one image by its name, or None if it cannot be read or the source does not have it."""
 
     def read_many(self, names: Collection[str]) -> dict[str, ImageContent]:
-        """Return some images by name, in one pass. For a compressed tar this is far cheaper than `read` for each.
+        """Return some images in one pass, which for a compressed tar is far cheaper than `read` for each.
 
         Returns:
-            Content by name, without images that cannot be read and those that the source does not have.
+            Content by name, without the images that cannot be read or that the source does not have.
         """

@@ -18,7 +18,7 @@ from producer.sources.reading import TOO_LARGE, explain, unreadable
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 
-# An archive that expands to more than both of these was made to do harm.
+# An archive that exceeds both limits was made to do harm.
 _MAX_EXPANDED_BYTES = 16 * 1024**3
 _MAX_EXPANSION = 200
 
@@ -44,8 +44,8 @@ class Tar:
     """The images in a tar archive, in its order.
 
     Opening an archive reads all of it once. There is no other way to learn how many images it has, whether all of them
-    lie in folders named by digits, and which member of the same name is the last. Sparse files and links become
-    failures; `tar` also writes a link for the second name of one file. Of an archive that is damaged or cut off, the
+    lie in folders named by digits, and which one of several members with the same name is the last. Sparse files and
+    links become failures. `tar` also writes a link if one file has two names. If an archive is damaged or cut off, its
     undamaged beginning is read, and the rest is one failure with the name of the archive.
 
     Raises:
@@ -60,7 +60,7 @@ class Tar:
                 _list_members(stream, path.stat().st_size, self.listing)
         except UsageError:
             raise
-        except Exception as fault:  # on damaged input tarfile raises whatever its parsing runs into
+        except Exception as fault:  # tarfile raises errors of many kinds on damaged input
             if not self.listing.images and not self.listing.failures:
                 raise UsageError(
                     f"The archive {str(path)!r} cannot be read: {explain(fault)}. It may be damaged, or not a tar "
@@ -73,7 +73,7 @@ class Tar:
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[Extent], bytes | Failure]]:
-        """Open the archive; return a reader of members. If the archive is gone by now, every member is a failure."""
+        """Open the archive and yield a reader of members. If the archive is gone, the reader returns failures."""
         try:
             stream = _open_stream(self._path)
         except (OSError, UsageError) as fault:
@@ -85,14 +85,14 @@ class Tar:
 
 
 class _DamagedError(tarfile.TarError):
-    """The archive ends or continues in a way that no whole archive does."""
+    """The archive ends or continues in a way in which no whole archive does."""
 
 
 class _Header(tarfile.TarInfo):
-    """The header of a member of an archive that is not trusted.
+    """A member's header that raises an error where `tarfile` trusts the archive.
 
-    `tarfile` stops without an error at a header that it cannot read, and where a file was cut off between members. It
-    also loads extended headers of any size.
+    `tarfile` stops without an error at a header that it cannot read, and at the end of a file that was cut off between
+    two members. It also loads extended headers of any size.
     """
 
     @classmethod
@@ -131,6 +131,7 @@ def _list_members(stream: BinaryIO, packed_bytes: int, listing: Listing[Extent])
 
 
 def _locate(header: tarfile.TarInfo) -> Extent | Failure:
+    """Return the position of a member's bytes, or the reason why it cannot be read."""
     if header.issparse():
         return unreadable("it is stored as a sparse file; pack it again without that option")
     if header.islnk() or header.issym():
@@ -141,7 +142,12 @@ def _locate(header: tarfile.TarInfo) -> Extent | Failure:
 
 
 def _open_stream(path: Path) -> BinaryIO:
-    """Open the uncompressed archive. The first bytes, not the name, tell how it is compressed."""
+    """Return a stream of the uncompressed archive. The first bytes of the file, not its name, tell the compression.
+
+    Raises:
+        OSError: The file cannot be opened.
+        UsageError: This version of Python cannot read the compression.
+    """
     with path.open("rb") as file:
         start = file.read(6)
     if start.startswith(b"\x1f\x8b"):

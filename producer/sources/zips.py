@@ -21,8 +21,8 @@ class Zip:
     """The images in a zip archive, in the order of its directory.
 
     A member that is encrypted, is a link, or is compressed by a method other than deflate becomes a failure. `zipfile`
-    unpacks whole blocks of bzip2 and LZMA members, so nothing could bound a bomb; zip programs use these methods only
-    when told to.
+    unpacks bzip2 and LZMA in whole blocks, so a bomb would fill the memory. Zip programs use these methods only on
+    request.
 
     Raises:
         UsageError: The file is not a zip archive, or its directory is damaged.
@@ -33,7 +33,7 @@ class Zip:
         self.listing: Listing[zipfile.ZipInfo] = Listing()
         try:
             archive = zipfile.ZipFile(path)
-        except Exception as fault:  # zipfile raises a dozen kinds on damaged input, RuntimeError among them
+        except Exception as fault:  # zipfile raises errors of many kinds on damaged input
             raise UsageError(
                 f"The archive {str(path)!r} cannot be read: {explain(fault)}. It may be damaged or cut off. "
                 "Copy it again, or unpack it and submit the folder."
@@ -41,12 +41,12 @@ class Zip:
         with archive:
             for member in archive.infolist():
                 if not member.filename.endswith("/"):  # is_dir() fails on a member without a name
-                    # Old Windows programs write backslashes, against the specification.
+                    # Old Windows programs write backslashes, which the specification forbids.
                     self.listing.add_member(member.filename.replace("\\", "/"), check_member(member) or member)
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[zipfile.ZipInfo], bytes | Failure]]:
-        """Open the archive; return a reader of members. If the archive is gone by now, every member is a failure."""
+        """Open the archive and yield a reader of members. If the archive is gone, the reader returns failures."""
         try:
             archive = zipfile.ZipFile(self._path)
         except Exception as fault:  # as above

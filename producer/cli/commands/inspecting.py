@@ -1,4 +1,4 @@
-"""`inspect`: the stages of preprocessing an image, and what the network reads."""
+"""`inspect`: draws the stages from an image to the input of the network."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "--out",
     metavar="FILE.png",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Save the pictures as well.",
+    help="Save the pictures in this file as well.",
 )
 @MIN_CONFIDENCE
 @TIMEOUT
@@ -66,6 +66,7 @@ def inspect(
 
 
 def _inspected(source: "Source", results: "Results", min_confidence: float | None) -> "list[Inspected]":
+    """Read the images again, and return each one with its answer and its stages."""
     from producer.cli.display.inspection import Inspected
     from producer.cli.display.job_results import answers
 
@@ -77,7 +78,7 @@ def _inspected(source: "Source", results: "Results", min_confidence: float | Non
 
 
 def _stages(content: Any) -> "dict[str, NDArray[Any]]":
-    """Return the image after each stage that succeeded, or nothing if it could not be read."""
+    """Return the image after each stage that succeeded, by stage. A failed image has no later stages."""
     from model.images.preprocess import preprocess
     from model.images.stages import Stage
 

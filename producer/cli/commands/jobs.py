@@ -19,10 +19,11 @@ from worker.contract.errors import NoWorkers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from producer.mill.connection import Connection
     from worker.contract.ledger import JobStatus, WorkerStatus
 
 SILENT_SECONDS = 10.0
-"""Time without a new image or answer after which the client of an unfinished job may be dead, in seconds."""
+"""Seconds without a new image or answer after which the client of an unfinished job is reported as silent."""
 
 STATE_COLOURS = {"done": "green", "done with errors": "yellow", "cancelled": "red", "failed": "red"}
 
@@ -138,7 +139,7 @@ def wait(job: str, timeout: float, as_json: bool) -> None:
 @JSON
 @exit_on_error
 def cancel(job: str, as_json: bool) -> None:
-    """Cancel a job. Images that are not classified yet stay unclassified.
+    """Cancel a job. The workers classify no more of its images.
 
     \b
     Example:
@@ -165,7 +166,7 @@ def cancel(job: str, as_json: bool) -> None:
     "--min-confidence",
     metavar="P",
     type=click.FloatRange(0, 1),
-    help="List an image for review if its confidence is below P (0 to 1). With 0, list none.  [default: as submitted]",
+    help="List an image for review if its confidence is below P (0 to 1). 0 lists none.  [default: as submitted]",
 )
 @TIMEOUT
 @JSON
@@ -173,7 +174,7 @@ def cancel(job: str, as_json: bool) -> None:
 def report(job: str, out: Path | None, min_confidence: float | None, timeout: float, as_json: bool) -> None:
     """Gather a job's answers and write its report.
 
-    The command waits until the job has ended. A report can be written again, also with another --min-confidence.
+    The command waits until the job has ended. You can write the report again, also with another --min-confidence.
 
     \b
     Example:
@@ -188,14 +189,14 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
     connection = open_running_mill(settings)
     identifier = connection.ledger.find_job(job)
     status = _await_end(connection, identifier, timeout=timeout, quiet=as_json)
-    order = SubmitOptions.from_record(status.record)
+    options = SubmitOptions.from_record(status.record)
     try:
-        source = open_submitted(order, settings)
+        source = open_submitted(options, settings)
     except DigitmillError as fault:
         source = None
         print_notice(f"this report has no pictures: {fault}")
     finished = collect_job(connection, status, settings)
-    below = order.min_confidence if min_confidence is None else min_confidence or None
+    below = options.min_confidence if min_confidence is None else min_confidence or None
     report_job(finished, out or Path("reports") / identifier, source, below, as_json=as_json)
     sys.exit(_exit_code(status))
 
@@ -256,6 +257,7 @@ def status(as_json: bool) -> None:
 
 
 def _print_workers(workers: "Sequence[WorkerStatus]") -> None:
+    """Print a table of workers, and below it why some do not serve the live model. Print nothing without workers."""
     from producer.cli.display.tables import Column, print_table
 
     if not workers:
@@ -288,6 +290,7 @@ def _print_workers(workers: "Sequence[WorkerStatus]") -> None:
 
 
 def _print_running(jobs: "Sequence[JobStatus]") -> None:
+    """Print a table of unfinished jobs, or nothing if there are none."""
     from producer.cli.display.tables import Column, print_table
 
     if not jobs:
@@ -304,48 +307,56 @@ def _print_running(jobs: "Sequence[JobStatus]") -> None:
     )
 
 
-def _await_end(  # type: ignore[no-untyped-def]
-    connection,  # noqa: ANN001  Connection loads late
-    identifier: str,
-    *,
-    timeout: float,
-    quiet: bool,
-) -> "JobStatus":
+def _await_end(connection: "Connection", identifier: str, *, timeout: float, quiet: bool) -> "JobStatus":
+    """Show the progress of a job until it has ended; return its final status.
+
+    Args:
+        connection: Connection to the mill.
+        identifier: Identifier of the job.
+        timeout: Seconds without any worker, or without Redis, after which to give up.
+        quiet: Whether to show nothing.
+
+    Raises:
+        NoWorkers: The job has open batches, and no worker was running for `timeout` seconds.
+        Unreachable: Redis did not answer for `timeout` seconds.
+        UsageError: The record of the job is gone.
+    """
     from producer.cli.display.progress import JobProgressBar
     from producer.jobs.gathering import NO_WORKER
     from producer.jobs.sending import JobProgress
 
-    begun = moved = time.monotonic()
+    started = last_change = time.monotonic()
     seen = (0, 0)
     with JobProgressBar(None, quiet=quiet) as progress:
         while True:
-            status: JobStatus = connection.retry_transient(lambda: connection.ledger.job(identifier), timeout=timeout)
+            status = connection.retry_transient(lambda: connection.ledger.job(identifier), timeout=timeout)
             if status.state.ended:
                 return status
             connection.reconciler.tick()
             workers = connection.retry_transient(connection.ledger.workers, timeout=timeout)
             now = time.monotonic()
             if (status.images, status.answered) != seen:
-                seen, moved = (status.images, status.answered), now
+                seen, last_change = (status.images, status.answered), now
             problem = status.problem
             if status.state == "running":
                 progress.total = status.images
-            if status.state == "submitting" and now - moved > SILENT_SECONDS:
+            if status.state == "submitting" and now - last_change > SILENT_SECONDS:
                 problem = f"its client is silent; `digitmill resume {identifier}` continues the job"
             elif status.open and not workers:
                 problem = NO_WORKER
-                if now - moved > timeout:
+                if now - last_change > timeout:
                     raise NoWorkers(
                         f"No worker answered for {timeout:.0f} s. Start workers with `digitmill up`. The job waits for "
                         f"them, and `digitmill wait {identifier}` waits for the job."
                     )
             progress.on_progress(
-                JobProgress(status.images, status.answered, status.failed, status.open, now - begun, problem)
+                JobProgress(status.images, status.answered, status.failed, status.open, now - started, problem)
             )
             time.sleep(0.2)
 
 
 def _exit_code(status: "JobStatus") -> ExitCode:
+    """Return the exit code of a command that waited for the end of a job."""
     if status.state in ("cancelled", "failed"):
         return ExitCode.JOB_FAILED
     return ExitCode.SOME_FAILED if status.failed else ExitCode.OK

@@ -1,4 +1,4 @@
-"""`models`: the versions of the model, and which one is live."""
+"""`models`: lists, compares and changes the versions of the model."""
 
 import json
 import time
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from worker.contract.registry import Registry
 
 FOLLOW_SECONDS = 2.0
-"""Time that a promotion waits for the workers to follow, in seconds. They need a third of a second."""
+"""Longest wait for the workers to load the live version, in seconds. They need a third of a second."""
 
 VERSION = click.argument("version", metavar="VERSION", callback=not_empty)
 REASON = click.option("--reason", metavar="TEXT", default="", help="Reason, for the history.")
@@ -32,7 +32,7 @@ REASON = click.option("--reason", metavar="TEXT", default="", help="Reason, for 
 def models() -> None:
     """List, compare and change the versions of the model.
 
-    VERSION is the name of a version, its beginning, or `live`, `previous`, `candidate` or `baseline`.
+    VERSION is the name of a version, the beginning of its name, or `live`, `previous`, `candidate` or `baseline`.
 
     \b
     Examples:
@@ -49,7 +49,7 @@ def models() -> None:
 def list_versions(as_json: bool) -> None:
     """List all versions.
 
-    The list says how accurate each is, what it was trained on, whether it is live, and how many workers serve it.
+    The list shows how accurate each version is, what it was trained on, and how many workers serve it.
 
     \b
     Example:
@@ -103,7 +103,7 @@ def show(version: str, as_json: bool) -> None:
 def compare(version: str, other: str, as_json: bool) -> None:
     """Show two versions side by side.
 
-    The comparison has the figures of their cards, and what they have answered since they were promoted.
+    The command prints the figures of their cards, and counts of the answers that they have given in service.
 
     \b
     Example:
@@ -112,7 +112,7 @@ def compare(version: str, other: str, as_json: bool) -> None:
     from producer.cli.display.model_versions import compared, print_comparison
 
     registry = _connect().registry
-    cards = [registry.card(registry.resolve(words)) for words in (version, other)]
+    cards = [registry.card(registry.resolve(name)) for name in (version, other)]
     decision = _decided(registry, *cards)
     rows, counts = compared(*cards), [registry.service_counts(card.version) for card in cards]
     if as_json:
@@ -124,7 +124,7 @@ def compare(version: str, other: str, as_json: bool) -> None:
 
 
 def _decided(registry: "Registry", card: "Card", other: "Card") -> "Decision | None":
-    """Return the gate's decision if it compared these two versions."""
+    """Return the decision of the gate that compared these two versions, or None if it did not compare them."""
     for each in (card, other):
         decision = registry.decision(each)
         if decision and {decision.candidate.version, decision.live.version} == {card.version, other.version}:
@@ -139,16 +139,16 @@ def _decided(registry: "Registry", card: "Card", other: "Card") -> "Decision | N
     "--unwatched",
     "--no-canary",
     is_flag=True,
-    help="Do not compare its first answers with the previous version, and never roll it back automatically.",
+    help="Do not compare its first answers with those of the previous version, and do not roll it back automatically.",
 )
 @JSON
 @exit_on_error
 def promote(version: str, reason: str, no_canary: bool, as_json: bool) -> None:
     """Make a version live in every worker.
 
-    Workers follow within a second, without stopping. Jobs that were submitted before keep their version.
-    The previous version also classifies the first images that the new one answers. If the new one fails on some,
-    leaves far more for review, or mostly disagrees, the workers roll it back.
+    Workers load it within a second and do not stop. Jobs that were submitted before keep their version.
+    The previous version classifies the first images as well. If the new version fails on some of them, leaves far
+    more for review, or mostly disagrees, the workers roll it back.
 
     \b
     Example:
@@ -172,7 +172,7 @@ def rollback(reason: str, as_json: bool) -> None:
 
     \b
     Example:
-      digitmill models rollback --reason "mistakes fours"
+      digitmill models rollback --reason "confuses fours and nines"
     """
     connection = _connect()
     connection.registry.rollback(reason=reason or "by hand")
@@ -186,7 +186,7 @@ def rollback(reason: str, as_json: bool) -> None:
 def push(folder: Path, as_json: bool) -> None:
     """Publish the model in FOLDER.
 
-    FOLDER holds the files that a training wrote. The model becomes the candidate.
+    FOLDER holds a card and the files that it names, as a training writes them. The model becomes the candidate.
 
     \b
     Example:
@@ -220,7 +220,7 @@ def push(folder: Path, as_json: bool) -> None:
 def pull(version: str, out: Path | None, as_json: bool) -> None:
     """Save a version in a folder.
 
-    The folder gets its card and all its files. `push` publishes such a folder.
+    The folder gets the card and all files of the version. `push` publishes such a folder.
 
     \b
     Example:
@@ -249,7 +249,7 @@ def _connect() -> "Connection":
 
 
 def _report_live(connection: "Connection", *, as_json: bool) -> None:
-    """Wait a moment for the workers to follow. Print how many did, and what hinders the others."""
+    """Wait a moment until the workers serve the live version. Print how many do, and why the others do not."""
     live = connection.registry.live()
     deadline = time.monotonic() + FOLLOW_SECONDS
     while True:
@@ -265,4 +265,6 @@ def _report_live(connection: "Connection", *, as_json: bool) -> None:
         verb = "serves" if len(workers) == 1 else "serve"
         click.echo(f"{live} is live; {len(workers) - len(behind):,} of {counted(len(workers), 'worker')} {verb} it")
     for worker in behind:
-        print_notice(f"{worker.name} serves {worker.model}: {worker.model_fault or 'it has not followed yet'}")
+        print_notice(
+            f"{worker.name} serves {worker.model}: {worker.model_fault or 'it has not loaded the live version yet'}"
+        )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from model.errors import UsageError
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
 from producer.cli.notices import print_notice
@@ -43,8 +44,8 @@ WORKERS = click.option(
 def demo(workers: int | None, out: Path, as_json: bool) -> None:
     """Classify MNIST's test set with a mill on this machine.
 
-    The demo starts a server and a worker per core, sends 10,000 images through the queue, and writes a report. It
-    stops all that it started, and leaves only the report.
+    The demo starts a server and one worker per core, sends 10,000 images through the queue, and writes a report. At
+    the end it stops what it started. It leaves only the report.
 
     \b
     Example:
@@ -64,7 +65,7 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
 
     settings = Settings.from_environment()
     with tempfile.TemporaryDirectory(prefix="digitmill-demo-") as private:
-        # The demo has its own mill and journal, whatever else runs on this machine or is set in its environment.
+        # The demo has its own mill and journal, even if another mill runs here or the environment names one.
         settings = replace(settings, redis_url=None, data=Path(private))
         options = SubmitOptions(path=MNIST)
         try:
@@ -81,7 +82,7 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
         count = workers or cores()
         with Stack(Path(private) / "mill", count) as stack:
             connection = open_mill(stack.url, settings)
-            _check_workers(await_workers(connection, stack))
+            _warn_unless_ready(await_workers(connection, stack))
             if not as_json:
                 click.echo(f"A mill is running: 1 server, {counted(count, 'worker')}. {source.total:,} images go in.")
             job = create_job(connection, options, description, settings, detached=False)
@@ -103,8 +104,8 @@ def up(workers: int | None, as_json: bool) -> None:
 
     The mill has an embedded server and supervised workers. Other commands find it without options. Submitted jobs
     survive a restart. With TensorFlow the mill has a trainer as well, and with DIGITMILL_RETRAIN_CRON a scheduler. If
-    DIGITMILL_REDIS_URL is set, the mill uses that server. Start a trainer yourself then, on the machine that is to
-    keep the taught images.
+    DIGITMILL_REDIS_URL is set, the mill uses that server and has no trainer. In that case, start a trainer on the
+    machine that should keep the taught images.
 
     \b
     Example:
@@ -119,29 +120,34 @@ def up(workers: int | None, as_json: bool) -> None:
     with Stack(stack_folder(settings), workers or cores(), redis_url=settings.redis_url) as stack:
         try:
             connection = open_mill(stack.url, settings)
-            _check_workers(await_workers(connection, stack))
+            _warn_unless_ready(await_workers(connection, stack))
             others = _other_roles(settings)
             for role in others:
                 stack.run(role)
             _print_roles(stack, connection.where, settings, others, as_json=as_json)
-            _watch_over(stack)
+            _report_restarts(stack)
         except KeyboardInterrupt:
             click.echo("\nStopping. Workers finish their current batches.", err=True)
 
 
 def _other_roles(settings: "Settings") -> "list[Role]":
-    """Return the roles that run beside the workers. They start later, because users wait for the workers."""
+    """Return the roles that run beside the workers. They start after the workers, for which the user waits."""
     from worker.roles import Role
 
-    # If Redis is elsewhere, a trainer may run there. Of two trainers with their own folders, each would miss images.
-    trainer = [Role.TRAINER] if settings.redis_url is None and _has_tensorflow() else []
+    # If Redis is elsewhere, a trainer may run there too. Each of two trainers would keep only some taught images.
+    trainer = [Role.TRAINER] if settings.redis_url is None and _can_train() else []
     return trainer + ([Role.SCHEDULER] if settings.retrain_cron else [])
 
 
-def _has_tensorflow() -> bool:
-    from importlib.util import find_spec
+def _can_train() -> bool:
+    """Return whether all libraries that a trainer needs are installed."""
+    from worker.roles import Role
 
-    return find_spec("tensorflow") is not None
+    try:
+        Role.TRAINER.check_installed()
+    except UsageError:
+        return False
+    return True
 
 
 def _print_roles(stack: "Stack", where: str, settings: "Settings", others: "Sequence[Role]", *, as_json: bool) -> None:
@@ -151,7 +157,7 @@ def _print_roles(stack: "Stack", where: str, settings: "Settings", others: "Sequ
     click.echo(f"The mill is running with {counted(stack.workers, 'worker')}. Ctrl-C stops it.")
     click.echo(f"redis     {where}")
     if settings.redis_url is None:
-        missing = "none: it needs TensorFlow, which `pip install 'digitmill[train]'` installs"
+        missing = "none: it needs TensorFlow and other libraries, which `pip install 'digitmill[train]'` installs"
         click.echo(f"trainer   {'1, for `digitmill train`' if 'trainer' in others else missing}")
     if settings.retrain_cron:
         click.echo(f"schedule  {settings.retrain_cron} (UTC)")
@@ -159,7 +165,7 @@ def _print_roles(stack: "Stack", where: str, settings: "Settings", others: "Sequ
     click.echo("In another terminal: digitmill submit PATH, digitmill status")
 
 
-def _watch_over(stack: "Stack") -> NoReturn:
+def _report_restarts(stack: "Stack") -> NoReturn:
     """Print a notice whenever a process has ended and was started again."""
     reported: dict[str, int] = {}
     while True:
@@ -171,7 +177,7 @@ def _watch_over(stack: "Stack") -> NoReturn:
         reported = restarts
 
 
-def _check_workers(ready: bool) -> None:
+def _warn_unless_ready(ready: bool) -> None:
     if not ready:
         print_notice("not all workers are ready yet; continuing with those that are")
 
@@ -180,14 +186,14 @@ def _this_program() -> str:
     """Return what the user types to start this program again from the current folder."""
     program = Path(sys.argv[0])
     if program.name == "__main__.py":
-        return f"{_typed(Path(sys.executable))} -m {program.absolute().parent.name}"
-    # The shell finds the program by its name, unless `make` has put it into a folder that is not on the search path.
+        return f"{_as_shell_word(Path(sys.executable))} -m {program.absolute().parent.name}"
+    # The name is enough if the shell finds this program by it. A virtual environment may not be on the search path.
     found = shutil.which(program.name)
-    return program.name if found and program.exists() and program.samefile(found) else _typed(program)
+    return program.name if found and program.exists() and program.samefile(found) else _as_shell_word(program)
 
 
-def _typed(program: Path) -> str:
-    """Return the path of a program as one word of the shell, relative to the current folder if it lies below it."""
+def _as_shell_word(program: Path) -> str:
+    """Return the path of a program, quoted for the shell, and relative to the current folder if it lies below it."""
     if program.is_relative_to(Path.cwd()):
         program = program.relative_to(Path.cwd())
     return shlex.quote(str(program) if len(program.parts) > 1 else f"./{program}")

@@ -16,6 +16,7 @@ from producer.cli.notices import print_notice, printable
 from producer.cli.options import JOB, JSON, MIN_CONFIDENCE, OUT, TIMEOUT, not_empty
 
 if TYPE_CHECKING:
+    from producer.cli.display.progress import JobProgressBar
     from producer.jobs.results import Results
     from producer.jobs.submission import SubmitOptions
     from producer.mill.connection import Connection
@@ -105,7 +106,7 @@ def submit(
         return
     if out:
         _check_writable(out)
-    with running_or_temporary_mill(settings, on_start=_say_starting) as connection:
+    with running_or_temporary_mill(settings, on_start=_report_start) as connection:
         job = create_job(connection, options, source.description, settings, detached=False)
         if not as_json:
             click.echo(f"Job {job}: {counted(source.total, 'image')} of {printable(source.description)}", err=True)
@@ -122,8 +123,8 @@ def submit(
 def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
     """Continue a job whose client was interrupted.
 
-    The client kept its answers on its machine, and only the others are requested again. So resume on the machine
-    that submitted the job, with the same images in the same place.
+    The client kept its answers on its machine, so the workers classify only the other images. Resume the job on the
+    machine that submitted it, with the same images in the same place.
 
     \b
     Example:
@@ -134,7 +135,7 @@ def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
     from worker.settings import Settings
 
     settings = Settings.from_environment()
-    with running_or_temporary_mill(settings, on_start=_say_starting) as connection:
+    with running_or_temporary_mill(settings, on_start=_report_start) as connection:
         identifier = connection.ledger.find_job(job)
         status = connection.ledger.job(identifier)
         if status.state.ended:
@@ -179,12 +180,20 @@ def classify(files: tuple[str, ...], min_confidence: float | None, timeout: floa
 def classified(
     source: "Source", settings: "Settings", timeout: float, *, probabilities: bool, quiet: bool
 ) -> "Results":
-    """Classify a few images and return the results. If no mill is running, start one for this."""
+    """Classify the images of a source and return the results. If no mill is running, start one for this.
+
+    Args:
+        source: Images to classify.
+        settings: Settings of this process.
+        timeout: Seconds without any worker, or without Redis, after which to give up.
+        probabilities: Whether to ask for the ten probabilities of each image.
+        quiet: Whether to show no progress.
+    """
     from producer.jobs.submission import SubmitOptions, create_job, gather_job
     from producer.mill.finding import running_or_temporary_mill
 
     options = SubmitOptions(path="", labels="none", probabilities=probabilities)
-    with running_or_temporary_mill(settings, on_start=_say_starting) as connection:
+    with running_or_temporary_mill(settings, on_start=_report_start) as connection:
         job = create_job(connection, options, source.description, settings, detached=False)
         with _progress(source, quiet) as progress:
             finished = gather_job(
@@ -196,6 +205,7 @@ def classified(
 def _send_detached(
     connection: "Connection", job: str, options: "SubmitOptions", source: "Source", *, timeout: float, as_json: bool
 ) -> None:
+    """Send the images of a job, and print how to gather its answers."""
     from producer.jobs.submission import send_job
 
     with _progress(source, as_json) as progress:
@@ -230,13 +240,13 @@ def _gather_and_report(
     return report_job(finished, out or Path("reports") / job, source, options.min_confidence, as_json=as_json)
 
 
-def _progress(source: "Source", as_json: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202  Rich loads late
+def _progress(source: "Source", as_json: bool) -> "JobProgressBar":
     from producer.cli.display.progress import JobProgressBar
 
     return JobProgressBar(source.total, quiet=as_json)
 
 
-def _say_starting() -> None:
+def _report_start() -> None:
     print_notice("no mill is running here, so this command starts one for itself (`digitmill up` keeps one running)")
 
 
@@ -245,10 +255,11 @@ def _print_notes(source: "Source") -> None:
         print_notice(note)
     if source.ignored:
         verb = "is" if source.ignored == 1 else "are"
-        print_notice(f"{counted(source.ignored, 'other file')} {verb} left out: not an image by name")
+        print_notice(f"{counted(source.ignored, 'other file')} {verb} skipped: not an image by its extension")
 
 
 def _preview(source: "Source", as_json: bool) -> None:
+    """Print how many images of each label would be submitted, and how many cannot be read."""
     labels: Counter[str] = Counter()
     unreadable = 0
     for image in source:
@@ -265,8 +276,12 @@ def _preview(source: "Source", as_json: bool) -> None:
 
 
 def _check_writable(folder: Path) -> None:
-    """Check before the work, rather than after it, that its report can be written."""
+    """Check, before any work is done, that the report can be written.
+
+    Raises:
+        UsageError: The folder can be neither written nor created.
+    """
     folder = folder.absolute()
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise UsageError(f"The report cannot be written into {str(folder)!r}. Choose another folder with --out.")

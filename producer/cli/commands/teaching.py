@@ -1,4 +1,4 @@
-"""`teach`: add labelled images to the next training, list the taught images, remove some."""
+"""`teach`: adds labelled images to the next training, lists the taught images and removes some."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -60,8 +60,9 @@ def teach(
 ) -> None:
     """Add labelled images to the next training.
 
-    PATH is anything that `submit` takes, with the images in folders named 0 to 9, or with --labels. To teach
-    a report's review.csv, fill in its column `label` and name it with --csv. Rows without a label are skipped.
+    PATH is anything that `submit` takes. Its images lie in folders named 0 to 9, or --labels gives their labels. To
+    teach the images of a report's review.csv, fill in its column `label` and name the file with --csv. Rows without a
+    label are skipped.
 
     The trainer keeps each image once. An image that is taught again with another label gets the new label.
     `digitmill train` makes a model that has learned the images.
@@ -111,12 +112,17 @@ def _open(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
 ) -> "Source":
+    """Open the images to teach.
+
+    Raises:
+        UsageError: Two options contradict each other, or the images cannot be opened.
+    """
     from producer.sources import open_path_list, open_source
 
     if table:
         if digit is not None or labels != "auto" or include or exclude:
             raise UsageError(
-                "The file of --csv names the images and their labels. Leave --label, --labels and globs out."
+                "The file of --csv names the images and their labels. Leave out --label, --labels and globs."
             )
         return open_path_list(table)
     if digit is not None and labels != "auto":
@@ -127,7 +133,7 @@ def _open(
 def _send(
     connection: "Connection | None", found: "Iterable[LabelChange]", counts: "TeachingCounts", *, quiet: bool
 ) -> None:
-    """Send the label changes. Without a connection, only find and count them."""
+    """Send the label changes, and count them. Without a connection, only count them."""
     from producer.cli.display.progress import showing
     from producer.teaching import send
 

@@ -1,4 +1,4 @@
-"""`train`: request a training, follow it, cancel it."""
+"""`train`: requests a training, shows its progress and cancels it."""
 
 import json
 import os
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from producer.mill.connection import Connection
     from worker.contract.training import Trainings, TrainingStatus
 
-LOOK_SECONDS = 0.5
-"""Time between two looks at a training, in seconds."""
+POLL_SECONDS = 0.5
+"""Interval at which `--wait` asks Redis about the training, in seconds."""
 
 TIMEOUT_SECONDS = 60.0
-"""Time to wait for Redis before giving up, in seconds."""
+"""Seconds without Redis after which a command gives up."""
 
 CANCEL_SECONDS = 10.0
-"""Time that `--cancel` waits for the training to end, in seconds. A trainer needs a second or two."""
+"""Longest wait of `--cancel` for the end of the training, in seconds. A trainer needs a second or two."""
 
 NO_TRAINER = "no trainer is running, so the training waits for one; `python -m worker.trainer` starts a trainer"
 
@@ -61,11 +61,11 @@ NO_TRAINER = "no trainer is running, so the training waits for one; `python -m w
 def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, cancel: bool, as_json: bool) -> None:
     """Train a model that goes live if it passes the gate.
 
-    It passes if it is about as accurate as the live model, or better, on images that neither was trained on.
-    A refused model stays the candidate.
+    It passes if it is about as accurate as the live model, or better. The gate compares them on images that neither
+    was trained on. A refused model stays the candidate.
 
-    A trainer trains while the workers continue to classify. Only one training runs at a time. A request during
-    a training joins that training.
+    The workers continue to classify during a training. Only one training runs at a time. A request during a training
+    joins that training.
 
     \b
     Examples:
@@ -101,16 +101,23 @@ def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, can
 
 
 def _ask(connection: "Connection", trainings: "Trainings", options: "TrainingOptions") -> tuple[str, bool]:
-    """Request a training. Return the identifier of the open training, and whether it was requested before."""
+    """Request a training. Return the identifier of the open training, and whether someone had requested it before."""
     from worker.contract.ledger import new_job_identifier
 
     identifier = new_job_identifier()
     who = f"{socket.gethostname()}-{os.getpid()}"
-    given = connection.retry_transient(lambda: trainings.ask(identifier, options, who=who), timeout=TIMEOUT_SECONDS)
-    return given, given != identifier
+    open_training = connection.retry_transient(
+        lambda: trainings.ask(identifier, options, who=who), timeout=TIMEOUT_SECONDS
+    )
+    return open_training, open_training != identifier
 
 
 def _cancel(connection: "Connection", trainings: "Trainings", *, as_json: bool) -> None:
+    """Cancel the open training, wait a moment for its end, and print its state.
+
+    Raises:
+        UsageError: No training runs or waits.
+    """
     status = connection.retry_transient(trainings.cancel, timeout=TIMEOUT_SECONDS)
     if status is None:
         raise UsageError("No training runs or waits, so there is nothing to cancel.")
@@ -127,10 +134,12 @@ def _cancel(connection: "Connection", trainings: "Trainings", *, as_json: bool) 
 
 
 def _await_end(connection: "Connection", trainings: "Trainings", identifier: str, *, quiet: bool) -> "TrainingStatus":
-    """Show the progress of a training until it has ended.
+    """Show the progress of a training until it has ended; return its final status.
 
     Raises:
+        JobFailed: The record of the training is gone.
         KeyboardInterrupt: The user pressed Ctrl-C. The training continues.
+        Unreachable: Redis did not answer in time.
     """
     from producer.cli.display.progress import TrainingProgressBar
 
@@ -141,7 +150,7 @@ def _await_end(connection: "Connection", trainings: "Trainings", identifier: str
                 if status.state.ended:
                     return status
                 progress.show(describe(status), status.epoch, status.epochs)
-                time.sleep(LOOK_SECONDS)
+                time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"training {identifier} continues; `digitmill train --wait` shows it again, and `digitmill train --cancel` "
@@ -169,6 +178,12 @@ def _show_end(status: "TrainingStatus", *, as_json: bool) -> None:
 
 
 def _status(connection: "Connection", trainings: "Trainings", identifier: str) -> "TrainingStatus":
+    """Return the status of a training.
+
+    Raises:
+        JobFailed: The record of the training is gone.
+        Unreachable: Redis did not answer in time.
+    """
     status = connection.retry_transient(lambda: trainings.status(identifier), timeout=TIMEOUT_SECONDS)
     if status is None:
         raise JobFailed(f"The record of training {identifier} is gone. Request another training.")

@@ -1,1 +1,1 @@
-"""What commands print for people."""
+"""What commands print, for people and as JSON."""

@@ -1,4 +1,4 @@
-"""Pictures of the stages of preprocessing: in half-height characters on a terminal, or as a PNG file."""
+"""Pictures of the stages of preprocessing, drawn in characters on a terminal or as a PNG file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ _TILE, _MARGIN, _LINE = 168, 12, 22  # pixels of the PNG file; a tile is six tim
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """One image.
+    """One inspected image.
 
     Attributes:
         answer: Answer as `digitmill classify --json` prints it, with probabilities.
@@ -45,7 +45,7 @@ class Inspected:
     stages: dict[str, NDArray[np.uint8]]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the answer, height and width of each stage, and the pixels of the last stage."""
+        """Return the answer, the height and width of each stage, and the pixels of the last stage if it succeeded."""
         body = self.answer | {"steps": {name: list(image.shape) for name, image in self.stages.items()}}
         if Stage.SHOWN in self.stages:
             body["shown"] = self.stages[Stage.SHOWN].tolist()
@@ -55,12 +55,12 @@ class Inspected:
 def print_inspected(inspected: Sequence[Inspected]) -> None:
     """Print the pictures of each image, side by side where there is room, and its digit."""
     console = Console(highlight=False)
-    a_row = max(1, (console.width + _GAP) // (_SIDE + _GAP))
+    per_row = max(1, (console.width + _GAP) // (_SIDE + _GAP))
     for each in inspected:
         console.print(Text(printable(each.answer["name"]), style="bold"))
         pictures = list(each.stages.items())
-        for start in range(0, len(pictures), a_row):
-            row = pictures[start : start + a_row]
+        for start in range(0, len(pictures), per_row):
+            row = pictures[start : start + per_row]
             table = Table.grid(padding=(0, _GAP, 0, 0))
             table.add_row(*(Text(CAPTIONS[Stage(name)], style="dim") for name, _ in row))
             table.add_row(*(_characters(image, colours=console.color_system is not None) for _, image in row))
@@ -81,7 +81,12 @@ def _reading(answer: dict[str, Any]) -> list[Text]:
 
 
 def _characters(image: NDArray[np.uint8], *, colours: bool) -> Text:
-    """Return the picture, at most `_SIDE` columns wide. Each character is two pixels, one above the other."""
+    """Return a picture of at most `_SIDE` columns. Each character shows two pixels, one above the other.
+
+    Args:
+        image: uint8 (height, width).
+        colours: Whether the terminal has colours. Without them, characters stand for shades.
+    """
     small = _within(image, _SIDE)
     if len(small) % 2:
         small = np.vstack([small, small[-1:]])
@@ -127,7 +132,10 @@ def save_sheet(inspected: Sequence[Inspected], path: Path) -> None:
 def _within(image: NDArray[np.uint8], side: int, *, enlarge: bool = False) -> NDArray[np.uint8]:
     """Return the image scaled so that its longer side has `side` pixels.
 
-    A smaller image is enlarged only if `enlarge` is set.
+    Args:
+        image: uint8 (height, width).
+        side: Length of the longer side, in pixels.
+        enlarge: Whether to enlarge a smaller image. If not, it keeps its size.
     """
     scale = side / max(image.shape)
     if scale >= 1 and not enlarge:

@@ -89,13 +89,17 @@ def print_answers(results: Results, min_confidence: float | None, *, as_json: bo
 
 
 def answers(results: Results, min_confidence: float | None) -> list[dict[str, Any]]:
-    """Return what is known of each image, ready for JSON."""
+    """Return the answer for each image as JSON values, in the order of the results.
+
+    Each answer has name, digit, confidence, review and model. It also has the probabilities if the job asked for them,
+    and error and message if the image failed.
+    """
     review = doubted(results, min_confidence).tolist()
     return [_answer(results, row, review=review[row]) for row in range(len(results))]
 
 
 def answer_text(answer: dict[str, Any], *, styled: bool = True) -> str:
-    """Return one of `answers` in words: digit and confidence, or the reason why there is no digit."""
+    """Return one of the `answers` in words: digit and confidence, or the reason why there is no digit."""
     style = click.style if styled else lambda text, **_: text
     if answer["digit"] is None:
         return f"{style('-', fg='red')}  {answer['error']}: {printable(answer['message'])}"
@@ -123,7 +127,11 @@ def _answer(results: Results, row: int, *, review: bool) -> dict[str, Any]:
 def _read_pictures(source: Source, results: Results, indices: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
     """Read images again at their source and return them as the network saw them.
 
-    One pass reads them all. One by one, a compressed archive would be read from its beginning for each.
+    One pass reads all of them. If each were read by itself, a compressed archive would be read from its beginning each
+    time.
+
+    Returns:
+        uint8 (28, 28) by index, without the images that cannot be read.
     """
     contents = source.read_many({results.names[index] for index in indices})
     pictures = {}

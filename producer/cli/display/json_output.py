@@ -1,6 +1,6 @@
-"""The JSON that commands print of records.
+"""Records as the JSON that commands print.
 
-Its keys are public: scripts rely on them, so they stay when an attribute gets another name.
+The keys are public, because scripts rely on them. They stay the same when an attribute gets another name.
 """
 
 from dataclasses import asdict
@@ -40,7 +40,7 @@ def live_change(change: "LiveChange") -> dict[str, Any]:
 
 
 def service_counts(counts: "ServiceCounts") -> dict[str, Any]:
-    """Return what a version has answered as `models compare` prints it."""
+    """Return the counts of a version's answers as `models compare` prints them."""
     return asdict(counts)
 
 
@@ -66,7 +66,7 @@ def taught_image(change: "LabelChange", *, waiting: bool) -> dict[str, Any]:
 
 
 def teaching_counts(counts: "TeachingCounts") -> dict[str, Any]:
-    """Return what became of the images as `teach` prints it."""
+    """Return the counts of taught and removed images as `teach` prints them."""
     body = asdict(counts)
     body["failed"] = [
         {"name": name, "error": str(failure.code), "message": failure.sentence}
@@ -76,5 +76,5 @@ def teaching_counts(counts: "TeachingCounts") -> dict[str, Any]:
 
 
 def _with_keys(body: dict[str, Any], keys: dict[str, str]) -> dict[str, Any]:
-    """Return `body` in its order, with the keys of scripts in place of attribute names."""
+    """Return `body` with some attribute names replaced by public keys, in the same order."""
     return {keys.get(name, name): value for name, value in body.items()}

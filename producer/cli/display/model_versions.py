@@ -17,16 +17,16 @@ from worker.contract.ledger import WorkerStatus
 from worker.contract.registry import Alias, Aliases, LiveChange, PublishedVersion, ServiceCounts
 
 MAX_RECALLS = 3
-"""Number of digits whose recalls a comparison shows: those that differ most."""
+"""Number of recalls that a comparison shows: those of the digits that differ most."""
 
 SERVICE_ROWS: tuple[tuple[str, Callable[[ServiceCounts], str]], ...] = (
     ("in service, images", lambda counts: f"{counts.images:,}"),
     ("  failed", lambda counts: _share(counts.errors, counts.images + counts.errors)),
     ("  left for review", lambda counts: _share(counts.review, counts.images)),
     ("  mean confidence", lambda counts: _share(counts.confidence / 1000, counts.images)),
-    ("  unlike the one before", lambda counts: _share(counts.disagreed, counts.shadowed)),
+    ("  disagrees with previous", lambda counts: _share(counts.disagreed, counts.shadowed)),
 )
-"""Rows of a comparison about service: a name, and how to read the value from the counts of a version."""
+"""Rows of a comparison about service: name of the row, and function that formats its value."""
 
 GATE_ROWS: tuple[tuple[str, Callable[[ModelAssessment], str]], ...] = (
     ("at the gate, validation", lambda assessment: _percent(assessment.validation.accuracy)),
@@ -34,13 +34,13 @@ GATE_ROWS: tuple[tuple[str, Callable[[ModelAssessment], str]], ...] = (
     ("  size", lambda assessment: f"{assessment.bytes / 1024:,.0f} KiB"),
     ("  speed, one thread", lambda assessment: f"{assessment.images_per_second:,.0f}/s"),
 )
-"""Rows about the gate, where both versions classified the same images."""
+"""Rows of a comparison about the gate, which let both versions classify the same images."""
 
 
 def listed(
     versions: Sequence[PublishedVersion], aliases: Aliases, workers: Sequence[WorkerStatus], baseline: Card
 ) -> list[dict[str, Any]]:
-    """Return a row for each version, as `models list --json` prints it.
+    """Return a row of JSON values for each version, as `models list --json` prints it.
 
     Args:
         versions: All published versions.
@@ -105,7 +105,7 @@ def _list_row(row: dict[str, Any]) -> list[Cell]:
 
 
 def print_card(card: Card, aliases: Sequence[str], changes: Sequence[LiveChange], decision: Decision | None) -> None:
-    """Print what matters of a card, what the gate decided, and when the version became live or ceased to be.
+    """Print the main facts of a card, the decision of the gate, and when the version became live or was replaced.
 
     Args:
         card: Card of the version.
@@ -139,9 +139,12 @@ def print_card(card: Card, aliases: Sequence[str], changes: Sequence[LiveChange]
 
 
 def compared(card: Card, other: Card) -> list[dict[str, Any]]:
-    """Return the figures of two cards side by side: name, both shares, and whether more is better."""
-    recalls = [(some.recall, others.recall) for some, others in zip(card.per_class, other.per_class, strict=True)]
-    differing = sorted((-abs(some - others), digit) for digit, (some, others) in enumerate(recalls) if some != others)
+    """Return the figures of two cards side by side, as `models compare --json` prints them.
+
+    Each row has the name of a figure, both values as shares of 0 to 1, and whether more is better.
+    """
+    recalls = [(a.recall, b.recall) for a, b in zip(card.per_class, other.per_class, strict=True)]
+    differing = sorted((-abs(a - b), digit) for digit, (a, b) in enumerate(recalls) if a != b)
     rows = [
         ("test, int8", card.test.int8.accuracy, other.test.int8.accuracy, True),
         ("test, float", card.test.float.accuracy, other.test.float.accuracy, True),
@@ -157,12 +160,14 @@ def compared(card: Card, other: Card) -> list[dict[str, Any]]:
 def print_comparison(
     cards: Sequence[Card], rows: Sequence[dict[str, Any]], counts: Sequence[ServiceCounts], decision: Decision | None
 ) -> None:
-    """Print two versions side by side: their cards with the difference in percentage points, and their service.
+    """Print two versions side by side: the figures of their cards, and what they answered in service.
+
+    Differences are in percentage points.
 
     Args:
         cards: Cards of both versions.
         rows: Rows as `compared` returns them.
-        counts: What both versions have answered.
+        counts: Counts of the answers of both versions.
         decision: Decision of the gate if it compared these two, or None.
     """
     table: list[list[Cell]] = [

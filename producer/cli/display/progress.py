@@ -19,12 +19,12 @@ LINE_SECONDS = 10.0
 
 
 def showing(what: str, *, quiet: bool) -> AbstractContextManager[object]:
-    """Show on a terminal what is being done, while the context lasts."""
+    """Return a context manager that shows on a terminal what the command is doing."""
     return Console(stderr=True, quiet=quiet).status(f"{what} …")
 
 
 class _Bar(Progress):
-    """A bar, with a line below it that says why nothing moves."""
+    """A bar, with a line below it that says why there is no progress."""
 
     problem = ""
 
@@ -38,11 +38,11 @@ class JobProgressBar:
     """A context manager that shows the progress of a job. `on_progress` is its progress callback.
 
     Args:
-        total: Number of images, or None where it is not known beforehand.
+        total: Number of images, or None if it is not known yet.
         quiet: Whether to show nothing.
 
     Attributes:
-        total: Number of images. It may be set once it is known.
+        total: Number of images, or None. Callers set it when they learn it.
     """
 
     def __init__(self, total: int | None, *, quiet: bool = False) -> None:
@@ -92,9 +92,9 @@ def describe(progress: JobProgress, first: JobProgress, total: int | None) -> st
 
     Args:
         progress: Progress now.
-        first: First progress that this client saw. The rate counts from there, because another client may have
-            gathered the answers before it.
-        total: Number of images, or None where it is unknown.
+        first: First progress that this client saw. The rate starts there, because another client may have gathered the
+            earlier answers.
+        total: Number of images, or None if it is unknown.
     """
     images = (
         counted(progress.answered, "image") if total is None else f"{progress.answered:,} of {counted(total, 'image')}"
@@ -140,7 +140,7 @@ class TrainingProgressBar:
         Args:
             words: Description of the progress.
             epoch: Last epoch that has ended.
-            epochs: Number of epochs, or 0 where it is unknown.
+            epochs: Number of epochs, or 0 if it is unknown.
         """
         words = printable(words)
         self._bar.update(self._task, completed=epoch, total=epochs or None, description=words)

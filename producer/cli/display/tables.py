@@ -21,9 +21,9 @@ class Column(NamedTuple):
 
     Attributes:
         heading: Text above the column.
-        numbers: Whether the cells are numbers, which are aligned at the right.
-        wraps: Width below which the column never shrinks on a narrow terminal, where its long cells continue on the
-            next line. With 0, each cell stays on one line.
+        numbers: Whether the cells are numbers, which are right-aligned.
+        wraps: Minimum width, in characters, of a column that may wrap long cells on a narrow terminal. With 0, each
+            cell stays on one line.
     """
 
     heading: str
@@ -34,12 +34,12 @@ class Column(NamedTuple):
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> None:
     """Print a table without cutting any cell.
 
-    In a pipe each row is one line, however long. On a narrow terminal the columns that may wrap do so.
+    In a pipe, each row is one line of any length. On a narrow terminal, the columns with `wraps` wrap long cells.
 
     Args:
-        columns: Columns of the table. With empty headings only, there is no line of headings.
-        rows: Cells of each row. Unsafe characters in a plain text are escaped.
-        indent: Blanks before each line.
+        columns: Columns of the table. If all headings are empty, there is no line of headings.
+        rows: Cells of each row. Unsafe characters of a plain string are escaped.
+        indent: Number of spaces before each line.
     """
     cells = [[cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row] for row in rows]
     table = Table(

@@ -1,4 +1,4 @@
-"""The taught images, and what became of images that a command taught or removed."""
+"""The taught images, and the effect of a command that taught or removed some."""
 
 import json
 from collections import Counter
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from producer.mill.connection import Connection
 
 MAX_LISTED = 10
-"""Number of taught images that the list for people shows. JSON has all."""
+"""Maximum number of taught images in the list for people. JSON has all."""
 
 SHA256_SHOWN = 12
 """Number of digits of a SHA-256 that the list for people shows."""
@@ -35,15 +35,15 @@ def describe(summary: Summary) -> str:
 
 
 def print_list(connection: "Connection", *, as_json: bool) -> None:
-    """Print counts and the latest taught images, with those that wait for the trainer. JSON has all images."""
+    """Print counts and the latest taught images, including changes that wait for the trainer. JSON has all images."""
     teaching = Teaching(connection.client)
     summary, (kept, waiting) = teaching.summary(), teaching.label_changes()
-    last = {change.sha256: change for change in [*kept, *waiting]}
-    counts = Counter(change.label for change in last.values())
+    changes = {change.sha256: change for change in [*kept, *waiting]}  # a change that waits replaces an earlier one
+    counts = Counter(change.label for change in changes.values())
     digits = [counts[digit] for digit in range(10)]
     if as_json:
         unkept = {change.sha256 for change in waiting}
-        rows = [json_output.taught_image(change, waiting=change.sha256 in unkept) for change in last.values()]
+        rows = [json_output.taught_image(change, waiting=change.sha256 in unkept) for change in changes.values()]
         click.echo(json.dumps({**json_output.taught(summary), "digits": digits, "taught": rows}))
         return
     click.echo(f"taught    {describe(summary)}\n")
@@ -51,7 +51,7 @@ def print_list(connection: "Connection", *, as_json: bool) -> None:
         [Column("DIGIT"), *(Column(str(digit), numbers=True) for digit in range(10))],
         [["images", *(f"{count:,}" for count in digits)]],
     )
-    if latest := sorted(last.values(), key=lambda change: change.when, reverse=True)[:MAX_LISTED]:
+    if latest := sorted(changes.values(), key=lambda change: change.when, reverse=True)[:MAX_LISTED]:
         click.echo()
         print_table(
             [Column("SHA-256"), Column("LABEL"), Column("AGE", numbers=True), Column("LATEST IMAGES", wraps=20)],
@@ -82,7 +82,7 @@ def print_failures(counts: TeachingCounts, table: str | None) -> None:
 
 
 def print_counts(connection: "Connection | None", counts: TeachingCounts) -> None:
-    """Print what became of the images. Without a connection, print what would become of them."""
+    """Print how many images were taught, removed or skipped. Without a connection, print how many would be."""
     usable = sum(counts.digits)
     if connection is None:
         by_digit = ", ".join(f"{digit}: {count:,}" for digit, count in enumerate(counts.digits) if count)
@@ -104,7 +104,7 @@ def print_counts(connection: "Connection | None", counts: TeachingCounts) -> Non
 
 
 def print_json(connection: "Connection | None", counts: TeachingCounts) -> None:
-    """Print the same as JSON."""
+    """Print the counts as JSON, and the number of changes that wait for the trainer unless there is no connection."""
     body = json_output.teaching_counts(counts)
     if connection:
         body["waiting"] = await_kept(connection)

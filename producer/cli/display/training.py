@@ -1,4 +1,4 @@
-"""A training and the schedule of trainings in words."""
+"""Describe a training, and the schedule of trainings, in words."""
 
 import time
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def describe(status: "TrainingStatus") -> str:
-    """Return how a training stands, in words."""
+    """Return the state of a training in words."""
     if not status.state.ended and not status.held:
         return "waits for another trainer: its trainer is gone" if status.attempts else "waits for a trainer"
     if status.state.ended:
@@ -21,7 +21,7 @@ def describe(status: "TrainingStatus") -> str:
 
 
 def describe_schedule(schedule: "ScheduleStatus") -> str:
-    """Return how the schedule stands, in words."""
+    """Return the schedule in words: when the next training is due, and what became of the last."""
     if not schedule.cron:
         return "none: DIGITMILL_RETRAIN_CRON is not set where the scheduler runs"
     due = f", next at {_moment(schedule.next)}" if schedule.next else ""

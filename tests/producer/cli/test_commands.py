@@ -103,7 +103,7 @@ def alone(tmp_path):
 
 @pytest.fixture(scope="session")
 def undisturbed(digits):
-    """What the model reads in the first digits, in this process and without a queue."""
+    """The digits that the model reads in the first 100 images, in this process and without a queue."""
     return Classifier.baseline().classify(digits.images[:100]).digits.astype(int).tolist()
 
 
@@ -122,7 +122,7 @@ def scans(tmp_path, digits, png):
 
 
 def rows(report):
-    """The rows of a report's predictions.csv, by name and in order."""
+    """Return the rows of a report's predictions.csv by name, in the order of the file."""
     with (report / "predictions.csv").open(newline="") as file:
         listed = list(csv.DictReader(file))
     by_name = {row["name"]: row for row in listed}
@@ -131,24 +131,24 @@ def rows(report):
 
 
 def names(folder):
-    """The names of a folder's files, in the order of submission."""
+    """Return the names of the files in a folder, in the order of submission."""
     return sorted(path.name for path in folder.iterdir())
 
 
 def predicted(report):
-    """The predicted digits of a report, in order."""
+    """Return the predicted digits of a report, in order."""
     return [int(row["digit"]) for row in rows(report).values()]
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *(f"models {name}" for name in models.commands)])
 def test_every_command_explains_itself_with_an_example(alone, command):
-    """`--help` works without a mill and has an example that names the command."""
+    """`--help` works without a mill, and its example names the command."""
     text = alone(*command.split(), "--help").output
     assert f"digitmill {command}" in text.partition("Example")[2]
 
 
 def test_the_group_lists_every_command_and_what_exit_codes_mean(alone):
-    """`digitmill --help` has both."""
+    """`digitmill --help` lists all commands and the exit codes."""
     text = alone("--help").output
     assert all(f"\n  {command} " in text for command in COMMANDS)
     assert "Exit codes" in text
@@ -156,7 +156,7 @@ def test_the_group_lists_every_command_and_what_exit_codes_mean(alone):
 
 @pytest.mark.slow
 def test_with_json_every_command_prints_strict_json_and_nothing_else(digitmill, scans):
-    """The commands run one after the other on the same jobs."""
+    """Nine commands on the same jobs each print one strict JSON value with the right counts."""
     folder = scans()
     (folder / "bad.png").write_bytes(b"")
     submitted = digitmill("submit", folder, "--json", code=1).json
@@ -174,7 +174,7 @@ def test_with_json_every_command_prints_strict_json_and_nothing_else(digitmill, 
 
 
 def test_a_folder_of_good_images_ends_with_0_and_its_report(digitmill, scans, undisturbed):
-    """The report is in the folder that `--out` names."""
+    """The command ends with 0, and the report with the right digits is in the folder that `--out` names."""
     printed = digitmill("submit", scans(), "--out", "out")
     assert predicted(digitmill.folder / "out") == undisturbed[:8]
     assert "report.html" in printed.output
@@ -204,7 +204,7 @@ def test_a_folder_of_good_images_ends_with_0_and_its_report(digitmill, scans, un
     ],
 )
 def test_what_cannot_be_carried_out_ends_with_2_and_names_the_fault(digitmill, scans, arguments, words):
-    """The fault is on standard error, and standard output is empty."""
+    """Standard error names the wrong word, standard output is empty, and the exit code is 2."""
     scans(1, "images")
     (digitmill.folder / "empty").mkdir()
     printed = digitmill(*arguments, code=2)
@@ -214,7 +214,7 @@ def test_what_cannot_be_carried_out_ends_with_2_and_names_the_fault(digitmill, s
 
 @pytest.mark.slow
 def test_without_redis_every_command_ends_with_3(alone, scans):
-    """The message names the address, so that the user sees a typing mistake."""
+    """The message names the address, so that the user can see a typing mistake in it."""
     scans(1, "images")
     asked = (
         "submit images",
@@ -243,7 +243,7 @@ def workless(tmp_path):
 
 
 def test_without_workers_commands_end_with_4_and_what_was_sent_stays(workless, scans):
-    """The message says how to continue."""
+    """The message names `digitmill resume`, and the job keeps the three images that were sent."""
     folder = scans(3)
     printed = workless("submit", folder, "--timeout", "1", code=4)
     assert "digitmill resume" in printed.errors
@@ -252,14 +252,14 @@ def test_without_workers_commands_end_with_4_and_what_was_sent_stays(workless, s
 
 
 def last_runs(digitmill):
-    """Whether the last job runs."""
+    """Return whether the last job is running."""
     with digitmill.start("show", "last", "--json") as process:
         output, _ = process.communicate(timeout=SECONDS)
     return process.returncode == 0 and json.loads(output)["state"] == "running"
 
 
 def test_a_cancelled_job_ends_with_5_for_all_commands_that_wait_for_it(workless, scans, eventually):
-    """`submit` and `wait` end with 5. A second `cancel` is refused."""
+    """`submit` and `wait` end with 5, and a second `cancel` ends with 2."""
     with workless.start("submit", scans(3)) as client:
         eventually(lambda: last_runs(workless), what="a running job")
         workless("cancel", "last")
@@ -272,12 +272,12 @@ def test_a_cancelled_job_ends_with_5_for_all_commands_that_wait_for_it(workless,
 
 
 def truncated(png):
-    """The first half of a PNG."""
+    """Return the first half of a PNG."""
     return png[: len(png) // 2]
 
 
 def bomb():
-    """A PNG of 50,000 by 50,000 pixels in a few hundred bytes."""
+    """Return a PNG of 50,000 by 50,000 pixels in a few hundred bytes."""
 
     def chunk(kind, body):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -289,14 +289,14 @@ def bomb():
 
 
 def animation(tmp_path, digits):
-    """A GIF of two frames."""
+    """Return a GIF of two frames."""
     frames = [Image.fromarray(image) for image in digits.images[:2]]
     frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:])
     return (tmp_path / "two.gif").read_bytes()
 
 
 def test_each_kind_of_bad_file_gets_one_row_with_its_reason(digitmill, scans, digits, png, undisturbed):
-    """The good files of the same batches are classified."""
+    """Each bad file has its own error code, and the good files in the same batches are classified."""
     folder = scans(8)
     bad = {
         "empty.png": (b"", "empty"),
@@ -321,7 +321,7 @@ def test_each_kind_of_bad_file_gets_one_row_with_its_reason(digitmill, scans, di
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
 def test_bad_members_of_an_archive_get_a_row(digitmill, scans, undisturbed, suffix):
-    """One member is empty, and the path of another leaves the archive. The others are classified."""
+    """An empty member and a member with an unsafe path have their error codes. The others are classified."""
     folder = scans(3)
     path = digitmill.folder / f"scans{suffix}"
     outside = folder / "000.png"
@@ -336,7 +336,7 @@ def test_bad_members_of_an_archive_get_a_row(digitmill, scans, undisturbed, suff
 
 
 def test_a_label_file_that_names_an_absent_image_gives_it_a_row(digitmill, scans, undisturbed):
-    """Its code is `missing`. The others are classified."""
+    """The absent image has the error code `missing`. The others are classified."""
     folder = scans(2)
     (digitmill.folder / "truth.csv").write_text("name,label\n000.png,1\n001.png,2\nabsent.png,3\n")
     digitmill("submit", folder, "--labels", "truth.csv", "--out", "out", code=1)
@@ -374,7 +374,7 @@ def test_a_folder_and_its_archives_give_the_same_digits(digitmill, scans, undist
 
 
 def test_labels_by_folder_and_by_file_give_the_same_accuracy(digitmill, digits, png):
-    """Both accuracies equal a count in the test. One label is wrong on purpose."""
+    """Both accuracies equal the accuracy that the test counts. One label is wrong on purpose."""
     truth = []
     for index in range(12):
         label = (int(digits.labels[index]) + (index == 0)) % 10
@@ -392,7 +392,7 @@ def test_labels_by_folder_and_by_file_give_the_same_accuracy(digitmill, digits, 
 
 
 def test_a_dry_run_needs_no_redis_and_makes_no_job(alone, scans):
-    """It prints how many images would be sent, and how many of them cannot be read."""
+    """It prints how many images it would send and how many of them it cannot read, and writes no file."""
     folder = scans(3)
     (folder / "dangling.png").symlink_to("nowhere.png")
     printed = alone("submit", folder, "--dry-run", DIGITMILL_REDIS_URL=NOWHERE)
@@ -401,7 +401,7 @@ def test_a_dry_run_needs_no_redis_and_makes_no_job(alone, scans):
 
 
 def test_a_detached_job_is_reported_from_any_machine_that_reaches_its_redis(digitmill, scans, undisturbed):
-    """A client with another data folder writes the same report as the first client."""
+    """A client with another data folder reports the same digits as the client that sent the images."""
     job = digitmill("submit", scans(), "--detach", "--json").json["job"]
     elsewhere = {"DIGITMILL_DATA": str(digitmill.folder / "elsewhere")}
     assert "done" in digitmill("wait", job, **elsewhere).output
@@ -412,7 +412,7 @@ def test_a_detached_job_is_reported_from_any_machine_that_reaches_its_redis(digi
 
 
 def interrupted(digitmill, mill, eventually, *arguments, state, by):
-    """Start a job and send its client a signal in that state. Return the job and the exit code."""
+    """Send a signal to the client of a new job that is in `state` and has answers. Return the job and the exit code."""
     known = {status.identifier for status in mill.connection.ledger.jobs()}
 
     def begun():
@@ -433,7 +433,7 @@ def interrupted(digitmill, mill, eventually, *arguments, state, by):
 def test_a_job_whose_client_was_killed_is_resumed_to_one_row_for_each_image(
     digitmill, mill, scans, undisturbed, eventually
 ):
-    """A changed source is refused. The final rows are those of an undisturbed run."""
+    """`resume` refuses a changed source. With the same source it gives the rows of an undisturbed run."""
     folder = scans(24, mark=MARK_SLOW)
     arguments = (folder, "--batch-size", "1")
     job, _ = interrupted(digitmill, mill, eventually, *arguments, state=JobState.SUBMITTING, by=signal.SIGKILL)
@@ -448,7 +448,7 @@ def test_a_job_whose_client_was_killed_is_resumed_to_one_row_for_each_image(
 
 @pytest.mark.slow
 def test_a_job_whose_client_was_killed_after_sending_is_reported_whole(digitmill, mill, scans, undisturbed, eventually):
-    """Some answers are in the client's journal, the others in Redis. `report` waits for the last."""
+    """`report` joins the answers in the client's journal with those in Redis, and waits for the last one."""
     folder = scans(14, mark=MARK_SLOW)
     arguments = (folder, "--batch-size", "1")
     job, _ = interrupted(digitmill, mill, eventually, *arguments, state=JobState.RUNNING, by=signal.SIGKILL)
@@ -457,7 +457,7 @@ def test_a_job_whose_client_was_killed_after_sending_is_reported_whole(digitmill
 
 
 def test_a_job_whose_client_is_running_is_not_resumed(workless, scans, eventually):
-    """`resume` ends with 2, and the first client continues."""
+    """`resume` ends with 2, and the first client keeps running."""
     with workless.start("submit", scans(3)) as client:
         eventually(lambda: last_runs(workless), what="a running job")
         assert "nother process" in workless("resume", "last", code=2).errors
@@ -468,7 +468,7 @@ def test_a_job_whose_client_is_running_is_not_resumed(workless, scans, eventuall
 @pytest.mark.slow
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_client_cancels_its_job_and_ends_with_130(digitmill, mill, scans, eventually, by):
-    """Ctrl-C and `kill` have the same effect."""
+    """Ctrl-C and `kill` have the same effect: the job is cancelled, and the exit code is 130."""
     folder = scans(14, mark=MARK_SLOW)
     job, code = interrupted(digitmill, mill, eventually, folder, "--batch-size", "1", state=JobState.RUNNING, by=by)
     assert code == 130
@@ -476,7 +476,7 @@ def test_an_interrupted_client_cancels_its_job_and_ends_with_130(digitmill, mill
 
 
 def test_classify_prints_a_digit_for_each_file_and_a_row_for_one_that_is_missing(digitmill, scans, undisturbed):
-    """The lines are in the order of the arguments."""
+    """The lines are in the order of the arguments, and the missing file has a dash in place of a digit."""
     folder = scans(3)
     printed = digitmill("classify", folder / "002.png", folder / "absent.png", folder / "000.png", code=1)
     lines = [line.split() for line in printed.output.splitlines()]
@@ -485,7 +485,7 @@ def test_classify_prints_a_digit_for_each_file_and_a_row_for_one_that_is_missing
 
 
 def test_inspect_draws_the_stages_to_the_input_of_the_network(digitmill, scans, undisturbed, tmp_path):
-    """It draws text, a PNG file and JSON. An image that cannot be read has its reason instead."""
+    """It draws them as text, as a PNG file and as JSON. An image that cannot be read has its reason instead."""
     folder = scans(1)
     (tmp_path / "torn.png").write_bytes((folder / "000.png").read_bytes()[:60])
     paper = Image.new("L", (120, 140), 235)
@@ -513,7 +513,7 @@ def test_inspect_draws_the_stages_to_the_input_of_the_network(digitmill, scans, 
 
 
 def test_classify_says_which_image_may_not_be_a_digit(digitmill, scans):
-    """Text has words for it and JSON a truth value. With `--min-confidence 0` there are none."""
+    """Text marks these images with words, and JSON with `review`. With `--min-confidence 0` none is marked."""
     folder = scans(8)
     files = [folder / f"{index:03}.png" for index in range(8)]
     sure = digitmill("classify", *files, "--min-confidence", "0", "--json").json
@@ -529,7 +529,7 @@ def test_classify_says_which_image_may_not_be_a_digit(digitmill, scans):
 
 
 def test_a_word_is_listed_for_review_by_default(digitmill):
-    """Its confidence is below the default. `report` can write its report again with another threshold."""
+    """The confidence of a picture of a word is below the default. `report` accepts another threshold later."""
     page = np.full((60, 200), 255, np.uint8)
     cv2.putText(page, "HAMW", (5, 45), cv2.FONT_HERSHEY_SIMPLEX, 1.5, 0, 3)
     cv2.imwrite(str(digitmill.folder / "word.png"), page)
@@ -574,7 +574,7 @@ def demo(alone, tmp_path_factory):
 
 
 def started_under(temporary):
-    """All processes whose TMPDIR is this folder."""
+    """Return all processes that have this folder as TMPDIR."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -587,7 +587,7 @@ def started_under(temporary):
 
 @pytest.mark.slow
 def test_the_demo_leaves_its_report_and_nothing_else(demo):
-    """The report has its page, its figures and the images to review."""
+    """It leaves the page, the figures and the images for review, and it does not use the user's data folder."""
     demo("demo", "--workers", "1", "--out", "out", seconds=120)
     report = json.loads((demo.folder / "out" / "report.json").read_text())
     assert (demo.folder / "out" / "review.csv").exists()
@@ -600,7 +600,7 @@ def test_the_demo_leaves_its_report_and_nothing_else(demo):
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["starting", "running"])
 def test_an_interrupted_demo_leaves_nothing(demo, eventually, moment):
-    """Ctrl-C works while the workers start, and while images are classified."""
+    """Ctrl-C ends it with 130 and leaves no process and no temporary file, at the start and later."""
     with demo.start("demo", "--workers", "1", "--out", "out") as client:
         if moment == "running":
             assert "images go in" in client.stdout.readline()

@@ -22,7 +22,7 @@ print_table([Column("JOB"), Column("IMAGES", numbers=True), Column("SOURCE", wra
 
 
 def test_in_a_pipe_each_row_is_one_whole_line() -> None:
-    """Numbers are aligned at the right. There are no colours and no blanks at the end of a line."""
+    """Numbers are right-aligned. There are no colours and no spaces at the end of a line."""
     environment = {**os.environ, "COLUMNS": "80"}
     done = subprocess.run(
         [sys.executable, "-c", PRINT], capture_output=True, text=True, check=True, env=environment, timeout=60
@@ -36,7 +36,7 @@ def test_in_a_pipe_each_row_is_one_whole_line() -> None:
 
 @pytest.mark.parametrize("columns", [80, 30])
 def test_on_a_terminal_only_the_column_that_may_wrap_wraps(columns: int) -> None:
-    """No cell is cut, not even on a terminal that is too narrow for the whole columns."""
+    """No cell is cut, even on a terminal that is narrower than the table."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(columns), "LINES": "40", "TERM": "xterm"}
     subprocess.run([sys.executable, "-c", PRINT], stdout=theirs, check=True, env=environment, timeout=60)
@@ -71,7 +71,7 @@ def test_a_count_has_its_plural(number: int, words: list[str], text: str) -> Non
 
 
 def test_help_says_nothing_in_the_old_words() -> None:
-    """`patience` and `unwatched` appear nowhere."""
+    """The old option names `patience` and `unwatched` appear in no help text."""
     for words in (["--help"], ["submit", "--help"], ["models", "promote", "--help"]):
         text = CliRunner().invoke(main, words).stdout
         assert "patience" not in text

@@ -17,7 +17,7 @@ from worker.contract.errors import JobFailed, NoWorkers, Unreachable, WireError
 
 
 def ending(fault):
-    """Run a command that raises an error. Return how it ended."""
+    """Run a command that raises an error. Return its result, which has one line on standard error."""
 
     @click.command()
     @exit_on_error
@@ -45,14 +45,14 @@ def ending(fault):
     ],
 )
 def test_each_error_has_its_code_and_its_sentence(error, code):
-    """The exit code is for scripts, the sentence for people."""
+    """Scripts read the exit code. People read the message of the error, which is all that is printed."""
     ended = ending(error("Something is wrong. Mend it."))
     assert ended.exit_code == code
     assert ended.stderr == "digitmill: Something is wrong. Mend it.\n"
 
 
 def test_a_refusal_of_the_system_names_the_file():
-    """The line has the reason of the system and the path."""
+    """The line has the reason that the system gave, and the path."""
     ended = ending(PermissionError(13, "Permission denied", "/reports/x"))
     assert ended.exit_code == 2
     assert "Permission denied (/reports/x)" in ended.stderr
@@ -73,7 +73,7 @@ def test_a_fault_of_redis_in_a_call_that_is_not_retried_ends_with_3(fault, words
 
 
 def test_a_bug_leaves_its_traceback_in_a_file(tmp_path, monkeypatch):
-    """The user gets a sentence that names the file, and exit code 70."""
+    """The user gets one line that names the file, and exit code 70."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     ended = ending(ZeroDivisionError("division by zero"))
     assert ended.exit_code == 70
@@ -91,21 +91,21 @@ def test_a_bug_leaves_its_traceback_in_a_file(tmp_path, monkeypatch):
     ],
 )
 def test_an_interruption_ends_with_130_and_says_what_became_of_the_job(fault, line):
-    """130 is also the code of shells."""
+    """The exit code is the one that shells use, and the line has the message of the interruption."""
     ended = ending(fault)
     assert ended.exit_code == 130
     assert ended.stderr == line
 
 
 def test_an_error_that_quotes_a_name_stays_on_one_line():
-    """Control characters in the name are escaped."""
+    """The line break and the control character in the name are escaped."""
     ended = ending(UsageError("There is no \x1b[2J\nimage."))
     assert ended.stderr == "digitmill: There is no \\x1b[2J\\nimage.\n"
 
 
 @given(st.text(st.characters(codec=None)))
 def test_only_unprintable_characters_are_escaped(text):
-    """Printable text is unchanged. Everything else is escaped, including bytes that are not UTF-8."""
+    """Printable text is unchanged. All other characters are escaped, including bytes that are not UTF-8."""
     shown = printable(text)
     assert shown.isprintable()
     assert (shown == text) is text.isprintable()

@@ -60,12 +60,12 @@ TRAINING = TrainingStatus(
     ],
 )
 def test_the_keys_are_those_of_version_0_1(body: dict[str, object], keys: str) -> None:
-    """A script that reads them works, whatever the attributes are called."""
+    """Scripts that read the JSON keep working when an attribute gets another name."""
     assert list(body) == keys.split()
 
 
 def test_the_values_stand_under_their_keys() -> None:
-    """`unread` counts unacknowledged batches, and failures have name, error and message."""
+    """`unread` has the unacknowledged batches, `order` the options, and each failure its name, error and message."""
     assert json_output.job(JOB)["unread"] == 2
     assert json_output.training(TRAINING)["order"] == {"data": "mnist", "quick": False, "epochs": None, "seed": 1}
     counts = TeachingCounts(failures={"a.png": Failure(FailureCode.BLANK, "It is blank.")})

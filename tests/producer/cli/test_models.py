@@ -23,7 +23,7 @@ SECONDS = 60.0
 
 @pytest.fixture
 def changing(start_mill):
-    """A mill of this test alone, so that its models may be changed."""
+    """A mill for one test alone, so that the test may change its models."""
     with start_mill(2) as mill:
         yield mill
 
@@ -62,7 +62,7 @@ def folder(tmp_path, variant):
 
 @pytest.mark.slow
 def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, folder, tmp_path):
-    """Each step prints what changed, for people and as JSON."""
+    """Each command prints what it changed, for people and as JSON, and the pulled files equal the pushed ones."""
     version = Card.read(folder).version
     assert f"{version} is published, candidate" in digitmill("push", folder)
     assert digitmill("push", folder, "--json") == json.dumps({"version": version, "aliases": ["candidate"]}) + "\n"
@@ -101,13 +101,13 @@ def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, f
 
 @pytest.mark.slow
 def test_show_and_compare_print_the_decision_of_the_gate(digitmill, folder):
-    """Each version has its own figures, whichever is named first, and the reason of the gate follows."""
+    """Each version stands above its own figures in either order, and the reason of the gate comes last."""
     card = Card.read(folder)
-    sides = [
+    assessments = [
         ModelAssessment(version, Score.of(right, 50), Score.of(right - 10, 40), [0.5] * 10, 2048, rate)
         for version, right, rate in ((card.version, 49, 30_000.0), (BASELINE_VERSION, 47, 31_000.0))
     ]
-    content = Decision(True, "Passed: better.", sides[0], sides[1], Score.of(50, 50)).dumps()
+    content = Decision(True, "Passed: better.", assessments[0], assessments[1], Score.of(50, 50)).dumps()
     (folder / DECISION).write_bytes(content)
     files = {**card.files, DECISION: hashlib.sha256(content).hexdigest()}
     dataclasses.replace(card, files=files).write(folder)
@@ -123,7 +123,7 @@ def test_show_and_compare_print_the_decision_of_the_gate(digitmill, folder):
 
 @pytest.mark.slow
 def test_a_damaged_version_is_refused_and_reported(digitmill, folder, changing, eventually):
-    """It cannot be promoted or pulled. If it is live already, workers say why they do not serve it."""
+    """It cannot be promoted, pulled or rolled back to. If it is live already, workers say why they do not serve it."""
     version = Card.read(folder).version
     digitmill("push", folder)
     digitmill("promote", version)

@@ -1,4 +1,4 @@
-"""Renamed options still work under their old words, and say so."""
+"""Renamed options still work under their old names, and a notice says so."""
 
 import click
 import pytest
@@ -8,14 +8,14 @@ from producer.cli.commands.models import promote
 from producer.cli.commands.submitting import submit
 from producer.cli.options import TIMEOUT, renamed_option
 
-TIMEOUT_NOTICE = "--patience is now --timeout; the old word goes in 0.3."
+TIMEOUT_NOTICE = "--patience is now --timeout; version 0.3 removes the old name."
 
 
 @click.command()
 @TIMEOUT
 @renamed_option("--unwatched", "--no-canary", is_flag=True, help="Help.")
 def command(timeout: float, *, no_canary: bool) -> None:
-    """Print its options."""
+    """Print the values of its options."""
     click.echo(f"{timeout} {no_canary}")
 
 
@@ -26,7 +26,7 @@ def command(timeout: float, *, no_canary: bool) -> None:
         (["--timeout", "5", "--no-canary"], "5.0 True", None),
         (["--patience", "5"], "5.0 False", TIMEOUT_NOTICE),
         (["--patience=0"], "0.0 False", TIMEOUT_NOTICE),
-        (["--unwatched"], "60.0 True", "--unwatched is now --no-canary; the old word goes in 0.3."),
+        (["--unwatched"], "60.0 True", "--unwatched is now --no-canary; version 0.3 removes the old name."),
         (
             ["--patience", "5", "--timeout", "7"],
             "7.0 False",
@@ -35,7 +35,7 @@ def command(timeout: float, *, no_canary: bool) -> None:
     ],
 )
 def test_an_old_word_has_the_effect_of_the_new_one(words: list[str], printed: str, notice: str | None) -> None:
-    """The notice is on standard error. If both words are given, the new one counts."""
+    """A notice on standard error names the new option. If both are given, the new one counts."""
     ended = CliRunner().invoke(command, words)
     assert ended.exit_code == 0
     assert ended.stdout == f"{printed}\n"
@@ -43,12 +43,12 @@ def test_an_old_word_has_the_effect_of_the_new_one(words: list[str], printed: st
 
 
 def test_a_bad_value_of_an_old_word_is_refused() -> None:
-    """It is checked like that of the new word."""
+    """The old option has the same limits as the new one."""
     assert CliRunner().invoke(command, ["--patience", "-1"]).exit_code == 2
 
 
 @pytest.mark.parametrize(("found", "old"), [(submit, "--patience"), (promote, "--unwatched")])
 def test_help_hides_the_old_words(found: click.Command, old: str) -> None:
-    """The commands still take them."""
+    """The commands accept the old names, but `--help` does not show them."""
     assert old not in CliRunner().invoke(found, ["--help"]).stdout
     assert old in [word for parameter in found.params for word in parameter.opts]

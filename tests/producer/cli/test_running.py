@@ -21,7 +21,7 @@ from producer.cli.commands.running import _this_program
 def test_the_path_of_the_program_is_printed_for_the_shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, typed: str, printed: str
 ) -> None:
-    """It is relative to the current folder and quoted where necessary, and a shell runs it."""
+    """The path is relative to the current folder, quoted where necessary, and a shell can run it."""
     script = tmp_path / program
     script.parent.mkdir(parents=True, exist_ok=True)
     script.write_text("#!/bin/sh\necho ran\n")
@@ -33,7 +33,7 @@ def test_the_path_of_the_program_is_printed_for_the_shell(
 
 
 def test_a_program_on_the_search_path_is_printed_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shell passes its whole path, and its name is enough."""
+    """The program knows its whole path, but its name is enough for the user."""
     script = tmp_path / "digitmill"
     script.write_text("#!/bin/sh\n")
     script.chmod(0o755)
@@ -43,7 +43,7 @@ def test_a_program_on_the_search_path_is_printed_by_its_name(tmp_path: Path, mon
 
 
 def test_a_module_is_printed_with_its_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`python -m digitmill` may be started by a Python that is not the shell's."""
+    """The Python that runs `-m digitmill` need not be the first on the user's search path."""
     monkeypatch.setattr(sys, "argv", ["/anywhere/digitmill/__main__.py", "demo"])
     assert _this_program().endswith(" -m digitmill")
     assert Path(sys.executable).name in _this_program()

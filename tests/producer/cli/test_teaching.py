@@ -108,27 +108,27 @@ def corrections(tmp_path, digits, png):
 
 
 def test_what_is_taught_waits_until_a_trainer_runs_and_the_user_is_told(digitmill, teaching, corrections, digits):
-    """Each image waits once. An image that is taught again counts as known."""
+    """Each image waits once, an image that is taught again counts as known, and a notice says that no trainer runs."""
     corrections(range(5))
     code, out, err = digitmill("teach", "corrections")
     assert (code, "5 new, 0 known" in out, "5 changes" in out) == (0, True, True)
     assert "no trainer is running" in err
-    lessons = teaching.label_changes()[1]
-    assert {lesson.name for lesson in lessons} == {f"{digits.labels[index]}/{index}.png" for index in range(5)}
-    assert all(any(np.array_equal(lesson.image, digits.images[index]) for index in range(5)) for lesson in lessons)
+    changes = teaching.label_changes()[1]
+    assert {change.name for change in changes} == {f"{digits.labels[index]}/{index}.png" for index in range(5)}
+    assert all(any(np.array_equal(change.image, digits.images[index]) for index in range(5)) for change in changes)
 
     corrections(range(7))
     told = json.loads(digitmill("teach", "corrections", "--json")[1])
     assert (told["new"], told["known"], told["waiting"], told["failed"]) == (2, 5, 7, [])
     listed = json.loads(digitmill("teach", "--list", "--json")[1])
     assert (listed["images"], listed["waiting"], listed["new"]) == (0, 7, 7)
-    assert {row["sha256"] for row in listed["taught"]} == {lesson.sha256 for lesson in teaching.label_changes()[1]}
+    assert {row["sha256"] for row in listed["taught"]} == {change.sha256 for change in teaching.label_changes()[1]}
     assert sum(listed["digits"]) == 7
     assert "7 changes waiting for the trainer" in digitmill("status")[1]
 
 
 def test_bad_images_have_a_line_each_and_harm_no_neighbour(teach_here, teaching, corrections, png, digits):
-    """A cut-off file, a blank image, a text and one image with two labels end with exit code 1."""
+    """Four bad images have a line with their code, the others are taught, and the exit code is 1."""
     folder = corrections(range(4))
     wrong = folder / str((digits.labels[0] + 1) % 10)
     wrong.mkdir(exist_ok=True)
@@ -145,7 +145,7 @@ def test_bad_images_have_a_line_each_and_harm_no_neighbour(teach_here, teaching,
 
 
 def test_a_dry_run_needs_no_redis_and_teaches_nothing(teach_here, teaching, corrections, environment):
-    """It prints the digits and the images that cannot be used."""
+    """It counts the images by digit and reports those that it cannot use. Nothing waits in the inbox."""
     folder = corrections(range(6))
     (folder / "5" / "torn.png").parent.mkdir(exist_ok=True)
     (folder / "5" / "torn.png").write_bytes(b"")
@@ -170,13 +170,13 @@ def test_a_dry_run_needs_no_redis_and_teaches_nothing(teach_here, teaching, corr
         (("--csv", "absent.csv"), "absent.csv"),
         (("--csv", "wrong.csv"), "line 2: the label '12'"),
         (("--csv", "empty.csv"), "has a label"),
-        (("--csv", "wrong.csv", "--label", "3"), "Leave --label"),
+        (("--csv", "wrong.csv", "--label", "3"), "Leave out --label"),
         (("--remove", "xyz"), "neither a path nor the beginning"),
         (("--remove", "aaaa", "--dry-run"), "Leave it out"),
     ],
 )
 def test_contradictory_arguments_are_refused(teach_here, teaching, corrections, tmp_path, arguments, words):
-    """Nothing is taught, and the message names the argument or the remedy."""
+    """The message names the argument or the remedy, and nothing is taught."""
     corrections(range(2), "images", labelled=False)
     (tmp_path / "wrong.csv").write_text("name,label\nimages/0.png,12\n")
     (tmp_path / "empty.csv").write_text("name,label\nimages/0.png,\n")
@@ -187,16 +187,16 @@ def test_contradictory_arguments_are_refused(teach_here, teaching, corrections, 
 
 
 def test_labels_come_from_a_file_or_one_for_all(teach_here, teaching, corrections, tmp_path, digits):
-    """`--labels` works as for `submit`: images without a label are skipped. `--label` is for all images."""
+    """`--labels` skips images that its file gives no label. `--label` labels all images."""
     corrections(range(4), "images", labelled=False)
     (tmp_path / "truth.csv").write_text("name,label\n0.png,3\n1.png,\n9.png,4\n")
     code, out, err = teach_here("images", "--labels", "truth.csv")
     assert code == 1
     assert "9.png: missing" in err
     assert "skipped   3 images without a label" in out
-    assert [lesson.label for lesson in teaching.label_changes()[1]] == [3]
+    assert [change.label for change in teaching.label_changes()[1]] == [3]
     assert json.loads(teach_here("images", "--label", "8", "--json")[1])["corrected"] == 1
-    assert [lesson.label for lesson in teaching.label_changes()[1]] == [8] * 4
+    assert [change.label for change in teaching.label_changes()[1]] == [8] * 4
     np.savez(tmp_path / "more.npz", images=digits.images[4:6], labels=digits.labels[4:6])
     assert json.loads(teach_here("more.npz", "--json")[1])["new"] == 2
 
@@ -214,8 +214,8 @@ def fill_in(review, labels):
 
 
 @pytest.mark.parametrize("form", ["folder", "archive"])
-def test_a_reports_review_sheet_comes_back_as_lessons(mill, digits, png, tmp_path, environment, digitmill, form):
-    """A filled-in review.csv teaches its images from any folder, whether they lie in a folder or in an archive."""
+def test_a_filled_in_review_sheet_teaches_its_images(mill, digits, png, tmp_path, environment, digitmill, form):
+    """A filled-in review.csv in another folder teaches its images, whether they lie in a folder or in an archive."""
     environment["DIGITMILL_REDIS_URL"] = mill.stack.url
     teaching = Teaching(mill.connection.client)
     mill.connection.client.delete(keys.INBOX, keys.TAUGHT)
@@ -237,16 +237,16 @@ def test_a_reports_review_sheet_comes_back_as_lessons(mill, digits, png, tmp_pat
     code, out, err = digitmill("teach", "--csv", review)
     assert (code, "3 new" in out) == (0, True), err
     assert "Rows without a label are skipped" in err
-    lessons = {Path(lesson.name).name: lesson for lesson in teaching.label_changes()[1]}
-    assert {name: lesson.label for name, lesson in lessons.items()} == {"1.png": 4, "3.png": 0, "5.png": 9}
-    image = lessons["5.png"].image
+    changes = {Path(change.name).name: change for change in teaching.label_changes()[1]}
+    assert {name: change.label for name, change in changes.items()} == {"1.png": 4, "3.png": 0, "5.png": 9}
+    image = changes["5.png"].image
     assert image is not None
     assert np.array_equal(image, digits.images[5])
     mill.connection.client.delete(keys.INBOX)
 
 
 def test_rows_whose_image_has_gone_have_a_line_each(teach_here, teaching, corrections, tmp_path):
-    """The others are taught, and the message says how to find images that have moved."""
+    """The other images are taught, and a notice says how to find images that have moved."""
     images = corrections(range(3), "images", labelled=False)
     (tmp_path / "mine.csv").write_text(
         f"name;label\nimages/0.png;1\n{images}/1.png;2\nimages/7.png;3\n/nowhere/2.png;4\n"
@@ -257,32 +257,32 @@ def test_rows_whose_image_has_gone_have_a_line_each(teach_here, teaching, correc
     assert "images/7.png: missing" in err
     assert "/nowhere/2.png: missing" in err
     assert "digitmill teach FOLDER --labels mine.csv" in err
-    assert {lesson.label for lesson in teaching.label_changes()[1]} == {1, 2}
+    assert {change.label for change in teaching.label_changes()[1]} == {1, 2}
 
 
 def test_what_was_taught_is_removed_by_its_sha256_or_its_image(teach_here, teaching, corrections):
-    """A folder removes all its images. An image that is not taught is named as missing."""
+    """A folder removes all its images. An image that is not among the taught ones fails as `missing`."""
     folder = corrections(range(5))
     teach_here("corrections")
-    one, *others = sorted(lesson.sha256 for lesson in teaching.label_changes()[1])
+    one, *others = sorted(change.sha256 for change in teaching.label_changes()[1])
     assert "removed   1 image" in teach_here("--remove", one[:12])[1]
     code, _, err = teach_here("--remove", one[:12])
     assert (code, "not among the taught images" in err) == (1, True)
     told = json.loads(teach_here("--remove", folder, "--json")[1])
     assert (told["removed"], [each["error"] for each in told["failed"]]) == (4, ["missing"])
-    assert [lesson.label for lesson in teaching.label_changes()[1]] == [None] * 5
+    assert [change.label for change in teaching.label_changes()[1]] == [None] * 5
     assert len(others) == 4
 
 
 def test_an_ambiguous_beginning_is_refused(teach_here, teaching):
-    """Two images begin with the same digits, so none is removed."""
+    """Two SHA-256 begin with the same digits, and the command ends with 2."""
     teaching.send([LabelChange(f"abcd{number:060d}", 3, "a", 1.0) for number in range(2)])
     code, _, err = teach_here("--remove", "abcd")
     assert (code, "2 taught images begin with abcd" in err) == (2, True)
 
 
 def test_a_full_inbox_without_a_trainer_is_reported(teach_here, teaching, corrections):
-    """The message names the maximum and the remedy. The exit code is that of missing workers."""
+    """The message has the limit of the inbox and the command that starts a trainer. The exit code is 4."""
     for start in range(0, MAX_WAITING, 1000):
         teaching.send([LabelChange(f"{number:064x}", 3, "a", 1.0) for number in range(start, start + 1000)])
     corrections(range(1))
@@ -294,7 +294,7 @@ def test_a_full_inbox_without_a_trainer_is_reported(teach_here, teaching, correc
 def test_a_trainer_keeps_taught_images_and_deletes_removed_ones(
     digitmill, teaching, corrections, start_trainer, folder, eventually, digits
 ):
-    """It keeps images that waited, removes those that a command removes, and counts files deleted by hand."""
+    """The trainer keeps images that waited, deletes those that a command removes, and counts files deleted by hand."""
     corrections(range(6))
     digitmill("teach", "corrections")
     start_trainer()
@@ -316,13 +316,13 @@ def test_a_trainer_keeps_taught_images_and_deletes_removed_ones(
 
 @pytest.mark.slow
 def test_trainers_that_are_killed_lose_and_double_nothing(teaching, start_trainer, folder, eventually, digits):
-    """After three kills in the middle of the work, each image is there once and counted once."""
-    lessons = [
+    """Trainers are killed up to three times at work. Each image is then kept once and counted once."""
+    changes = [
         LabelChange.of(image, int(label), "", 1.0)
         for image, label in zip(digits.images[:1500], digits.labels, strict=False)
     ]
     for start in range(0, 1500, 200):
-        teaching.send(lessons[start : start + 200])
+        teaching.send(changes[start : start + 200])
     kills = 0
     while teaching.waiting():
         trainer = start_trainer()
@@ -336,7 +336,7 @@ def test_trainers_that_are_killed_lose_and_double_nothing(teaching, start_traine
         else:
             eventually(lambda: not teaching.waiting(), seconds=SECONDS)
     assert kills >= 2
-    expected = {lesson.sha256: lesson.label for lesson in lessons}
+    expected = {change.sha256: change.label for change in changes}
     eventually(lambda: teaching.labels() == expected, seconds=SECONDS, what="the whole account")
     assert {taught.sha256: taught.label for taught in folder.list()} == expected
     assert len(folder.list()) == teaching.changes() == len(expected)

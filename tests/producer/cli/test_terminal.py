@@ -24,14 +24,14 @@ DIGITMILL = Path(sys.executable).with_name("digitmill")
 
 @pytest.fixture
 def scan(tmp_path, digits, png):
-    """One image whose name would clear the screen."""
+    """One image with a name that would clear the screen."""
     path = tmp_path / "a\x1b[2Jb.png"
     path.write_bytes(png(digits.images[0]))
     return path
 
 
 def environment(folder, url):
-    """The environment of a command on a terminal of 80 columns."""
+    """Return the environment of a command on a terminal of 80 columns."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DIGITMILL_")}
     return {
         **kept,
@@ -64,7 +64,7 @@ def on_a_terminal(arguments, *, folder, url, seconds=60):
 
 
 def test_what_hinders_a_job_is_shown_whole_below_its_bar(tmp_path, scan):
-    """It has a line of its own, because the bar fills the first line of a narrow terminal."""
+    """The problem has a line of its own, because the bar fills the first line of a narrow terminal."""
     with Stack(tmp_path / "server", 0) as stack:
         code, written = on_a_terminal(["submit", scan, "--timeout", "1"], folder=tmp_path, url=stack.url)
     assert code == 4
@@ -73,7 +73,7 @@ def test_what_hinders_a_job_is_shown_whole_below_its_bar(tmp_path, scan):
 
 
 def test_waiting_for_a_job_without_workers_says_so_and_gives_up(tmp_path, scan):
-    """`wait` and `report` end with 4. `cancel` then prints the cancelled job."""
+    """`wait` and `report` name the problem and end with 4. `cancel` then prints the cancelled job."""
     with Stack(tmp_path / "server", 0) as stack:
         run = {"cwd": tmp_path, "env": environment(tmp_path, stack.url), "capture_output": True, "timeout": 60}
         subprocess.run([DIGITMILL, "submit", scan, "--detach"], check=True, **run)
@@ -87,7 +87,7 @@ def test_waiting_for_a_job_without_workers_says_so_and_gives_up(tmp_path, scan):
 
 
 def test_a_name_cannot_write_on_the_terminal(mill, tmp_path, scan):
-    """Its control characters are escaped."""
+    """The control characters in the name of a file are printed as escapes."""
     code, written = on_a_terminal(["classify", scan], folder=tmp_path, url=mill.stack.url)
     assert code == 0
     assert "a\\x1b[2Jb.png" in written
@@ -95,7 +95,7 @@ def test_a_name_cannot_write_on_the_terminal(mill, tmp_path, scan):
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_the_work(mill, tmp_path, scan):
-    """No job is created."""
+    """The command ends with 2, names `--out` and creates no job."""
     (tmp_path / "file").touch()
     jobs = len(mill.connection.ledger.jobs())
     code, written = on_a_terminal(["submit", scan, "--out", "file/report"], folder=tmp_path, url=mill.stack.url)
@@ -106,7 +106,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(mill, tmp_pa
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_also_prints_for_programs(command):
-    """Each command has the option `--json`."""
+    """Every command has the option `--json`."""
     found = main.get_command(Context(main), command)
     assert found
     for each in found.commands.values() if isinstance(found, Group) else [found]:
@@ -115,19 +115,19 @@ def test_every_command_also_prints_for_programs(command):
 
 @pytest.mark.parametrize("words", [["submit", ""], ["classify", "a.png", ""], ["show", ""], ["cancel", ""]])
 def test_an_empty_word_is_refused(words):
-    """An unset variable of the shell would otherwise mean the current folder, or any job."""
+    """An unset variable of the shell must not mean the current folder, or any job."""
     ended = CliRunner().invoke(main, words)
     assert ended.exit_code == 2
     assert "it is empty" in ended.stderr
 
 
 def test_the_help_names_every_exit_code_and_no_other():
-    """The list in `digitmill --help` is complete."""
+    """The list in `digitmill --help` has exactly the members of ExitCode."""
     assert {int(line.split()[0]) for line in EXIT_CODES.splitlines()[2:]} == set(ExitCode)
 
 
 def test_the_list_of_commands_cuts_no_sentence():
-    """Click cuts a sentence that is too long and ends it with dots."""
+    """Click would cut a long sentence and end it with dots. No line of the list ends so."""
     listed = subprocess.run([DIGITMILL, "--help"], capture_output=True, text=True, check=True, timeout=30).stdout
     commands = listed.partition("Commands:")[2].partition("\n\n")[0].strip().splitlines()
     assert len(commands) == len(COMMANDS)
@@ -135,7 +135,7 @@ def test_the_list_of_commands_cuts_no_sentence():
 
 
 def test_the_rate_is_that_of_this_client():
-    """Answers from before this client started do not count."""
+    """The rate does not count answers from before this client started."""
     first = JobProgress(sent=100, answered=50, failed=0, in_flight=8, seconds=10.0, problem="")
     later = first._replace(answered=90, failed=2, seconds=12.0)
     assert describe(first, first, None) == "50 images, 0/s, 8 batches in flight"

@@ -68,7 +68,7 @@ def digitmill(start):
 
 @pytest.mark.slow
 def test_a_training_is_requested_once_shown_and_cancelled(digitmill, trainings):
-    """Without a trainer it waits, and the command says so. A second request joins it."""
+    """Without a trainer it waits, and a notice says so. A second request joins it, and `--cancel` ends it."""
     code, out, err = digitmill("train", "--data", "samples", "--epochs", "3", "--seed", "9")
     assert code == 0
     assert "no trainer is running" in err
@@ -90,7 +90,7 @@ def test_a_training_is_requested_once_shown_and_cancelled(digitmill, trainings):
 
 @pytest.mark.usefixtures("trainings")
 def test_status_shows_the_schedule_while_a_scheduler_is_alive(digitmill, server):
-    """It shows the next training and the outcome of the last. Without a scheduler there is no such line."""
+    """The line has the next training and the outcome of the last one. Without a scheduler there is no such line."""
     client = connect(server.url)
     schedule = Schedule(client)
     schedule.begin("0 3 * * *")
@@ -107,7 +107,7 @@ def test_status_shows_the_schedule_while_a_scheduler_is_alive(digitmill, server)
 
 @pytest.mark.slow
 def test_waiting_shows_the_progress_and_the_end(start, trainings, eventually):
-    """The progress has epochs, accuracy and the time left. The end has the version and the gate's reason."""
+    """The progress has epochs, accuracy and the time left. The end has the version and the reason of the gate."""
     process = start("train", "--wait", "--data", "samples")
     claim = eventually(lambda: trainings.claim(holder="test", lease_seconds=60), seconds=SECONDS)
     trainings.renew(claim, lease_seconds=60, stage="network", epoch=2, epochs=5, accuracy=0.975, seconds_left=75)
@@ -121,7 +121,7 @@ def test_waiting_shows_the_progress_and_the_end(start, trainings, eventually):
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_it_running(start, trainings, eventually):
-    """The message says how to see the training again."""
+    """The command ends with 130 and says how to see the training again. The training stays open."""
     process = start("train", "--wait")
     eventually(trainings.latest, seconds=SECONDS)
     assert any("waits for a trainer" in line for line in process.stderr)
@@ -134,7 +134,7 @@ def test_ctrl_c_leaves_it_running(start, trainings, eventually):
 
 @pytest.mark.slow
 def test_a_failed_training_ends_in_a_code_of_its_own(start, trainings, eventually):
-    """The exit code is 5, and the JSON is complete."""
+    """The exit code is 5, standard output is the JSON of the training, and standard error has the reason."""
     process = start("train", "--wait", "--json")
     claim = eventually(lambda: trainings.claim(holder="test", lease_seconds=60), seconds=SECONDS)
     trainings.finish(claim, TrainingState.FAILED, reason="no data")

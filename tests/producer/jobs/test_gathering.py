@@ -104,7 +104,7 @@ def mixed(digits: Digits, png: Callable[[NDArray[np.uint8]], bytes]) -> MixedSou
 def gather(
     mill: Mill, source: Source, settings: Settings | None = None, *, job: str | None = None, **options: Any
 ) -> FinishedJob:
-    """Run a job to its end."""
+    """Run a job to its end, and return it."""
     submitted = SubmitOptions(path="test", **options)
     settings = settings or mill.settings
     job = job or create_job(mill.connection, submitted, source.description, settings, detached=False)
@@ -144,7 +144,7 @@ def test_a_job_of_failures_alone_ends(mill: Mill) -> None:
 
 
 def test_probabilities_come_only_where_they_are_asked_for(mill: Mill, digits: Digits, undisturbed: Predictions) -> None:
-    """Each image then has ten."""
+    """A job that asks for them gets ten for each image. Another job gets none."""
     source = mnist_source(digits.images[:20], digits.labels[:20])
     assert gather(mill, source).results.probabilities is None
     probabilities = gather(mill, source, probabilities=True).results.probabilities
@@ -153,7 +153,7 @@ def test_probabilities_come_only_where_they_are_asked_for(mill: Mill, digits: Di
 
 
 def test_redis_keeps_only_the_record_of_a_gathered_job(mill: Mill, digits: Digits) -> None:
-    """The client's acknowledgement removes payloads, answers and manifests, so the window bounds the memory."""
+    """Acknowledging deletes payloads, answers and manifests, so the window bounds the memory of Redis."""
     source = mnist_source(digits.images[:100], digits.labels[:100])
     job = create_job(mill.connection, SubmitOptions(path="test"), "test", mill.settings, detached=False)
     gather(mill, source, job=job, batch_size=10)
@@ -162,7 +162,7 @@ def test_redis_keeps_only_the_record_of_a_gathered_job(mill: Mill, digits: Digit
 
 
 def test_each_answer_is_decoded_once(mill: Mill, digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The journal writes the bytes as they came, and the rows are merged from memory."""
+    """Four batches are decoded four times: the journal writes the bytes as they came, and rows come from memory."""
     decoded: list[bytes] = []
     from_wire = Result.from_wire
 
@@ -179,7 +179,7 @@ def test_each_answer_is_decoded_once(mill: Mill, digits: Digits, monkeypatch: py
 def test_a_client_sends_each_batch_once(
     mill: Mill, digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It waits for room in its window first, and does not send a batch that the ledger would refuse."""
+    """The client waits for room in its window, and sends no batch that the ledger would refuse."""
     outcomes: Counter[Submitted] = Counter()
     submit = Ledger.submit
 
@@ -200,7 +200,7 @@ def test_a_client_sends_each_batch_once(
 def test_a_batch_without_room_in_bytes_waits_for_the_others(
     mill: Mill, digits: Digits, tmp_path: Path, undisturbed: Predictions
 ) -> None:
-    """The ledger refuses it until then, and the client sends it again."""
+    """The ledger refuses the batch until there is room, and the client sends it again. No image is lost."""
     job = create_job(mill.connection, SubmitOptions(path="test"), "test", mill.settings, detached=False)
     batches = pack(mnist_source(digits.images[:60], digits.labels[:60]), batch_size=10)
     with Journal(tmp_path / "job.journal") as journal:
@@ -210,7 +210,7 @@ def test_a_batch_without_room_in_bytes_waits_for_the_others(
 
 
 def test_the_window_grows_with_the_workers_and_is_never_empty() -> None:
-    """It keeps all workers busy, and has room even where no worker is known yet."""
+    """It has room where no worker is known, holds more batches for more workers, and never more bytes."""
     assert window_for(0).batches > 0
     assert window_for(64).batches > window_for(4).batches
     assert window_for(64).bytes == window_for(0).bytes
@@ -219,7 +219,7 @@ def test_the_window_grows_with_the_workers_and_is_never_empty() -> None:
 def test_any_client_can_collect_a_detached_job(
     mill: Mill, mixed: MixedSource, undisturbed: Predictions, tmp_path: Path, eventually: Callable[..., Any]
 ) -> None:
-    """Its answers wait in Redis, and reading them removes nothing."""
+    """The answers wait in Redis, and collecting them a second time gives the same rows."""
     source, options = mixed(40), SubmitOptions(path="test", batch_size=3)
     job = create_job(mill.connection, options, "test", mill.settings, detached=True)
     send_job(mill.connection, job, options, source)
@@ -236,7 +236,7 @@ def test_any_client_can_collect_a_detached_job(
 def test_an_interrupted_job_continues_where_it_stopped(
     mill: Mill, digits: Digits, undisturbed: Predictions, kept: int
 ) -> None:
-    """The client sends no batch again that it has kept, and the rows are those of an uninterrupted run."""
+    """The resumed job gives the rows of an uninterrupted run, and the ledger counts each image once."""
     source = mnist_source(digits.images[:60], digits.labels[:60])
     options = SubmitOptions(path="test", batch_size=10)
     job = create_job(mill.connection, options, "test", mill.settings, detached=False)
@@ -258,7 +258,7 @@ def test_an_interrupted_job_continues_where_it_stopped(
 
 
 def changed(digits: Digits, how: str) -> Source:
-    """Return thirty digits after a change, or without one."""
+    """Return a source of thirty digits, changed in a way that `how` names, or unchanged."""
     images, labels = digits.images[:30], digits.labels[:30].copy()
     match how:
         case "another label":
@@ -298,7 +298,7 @@ def test_a_job_cannot_be_resumed_when_its_source_has_changed(
 
 
 def test_a_cancelled_job_takes_no_more_images(mill: Mill, digits: Digits) -> None:
-    """Its client fails with the next batch that it sends."""
+    """The client fails when it sends the next batch."""
     source = mnist_source(digits.images[:30], digits.labels[:30])
     job = create_job(mill.connection, SubmitOptions(path="test"), "test", mill.settings, detached=False)
     assert mill.connection.ledger.cancel(job)
@@ -307,7 +307,7 @@ def test_a_cancelled_job_takes_no_more_images(mill: Mill, digits: Digits) -> Non
 
 
 def test_a_job_for_an_unknown_model_is_not_created(mill: Mill) -> None:
-    """The message names the command that lists the known ones."""
+    """The message names the command that lists the models."""
     before = len(mill.connection.ledger.jobs())
     with pytest.raises(UsageError, match=r"no model cnn-0.*models list"):
         create_job(mill.connection, SubmitOptions(path="test", model="cnn-0"), "test", mill.settings, detached=False)
@@ -317,7 +317,7 @@ def test_a_job_for_an_unknown_model_is_not_created(mill: Mill) -> None:
 def test_without_workers_the_client_gives_up_and_the_job_can_be_resumed(
     tmp_path: Path, mill: Mill, digits: Digits
 ) -> None:
-    """The message names the command that resumes it."""
+    """The message names the command that resumes the job, and the job has not ended."""
     settings = replace(mill.settings, data=tmp_path)
     options = SubmitOptions(path="test")
     source = mnist_source(digits.images[:10], digits.labels[:10])
@@ -332,7 +332,7 @@ def test_without_workers_the_client_gives_up_and_the_job_can_be_resumed(
 def test_without_workers_a_detached_client_gives_up_when_the_window_is_full(
     tmp_path: Path, mill: Mill, digits: Digits
 ) -> None:
-    """Until then it needs no worker."""
+    """It sends the two batches that have room in the window, and gives up at the third."""
     settings = replace(mill.settings, data=tmp_path)
     batches = list(pack(mnist_source(digits.images[:3], digits.labels[:3]), batch_size=1))
     with Stack(tmp_path / "server", 0) as stack:
@@ -344,14 +344,14 @@ def test_without_workers_a_detached_client_gives_up_when_the_window_is_full(
 
 
 def test_a_message_about_redis_names_its_address_and_hides_its_password(mill: Mill) -> None:
-    """It comes when the timeout ends."""
+    """When the timeout ends, the message has the host and the port, and not the password."""
     with pytest.raises(Unreachable, match=r"localhost:1\b") as fault:
         open_mill("redis://user:secret@localhost:1/0", mill.settings, timeout=0.2)
     assert "secret" not in str(fault.value)
 
 
 def test_merging_the_journal_of_a_job_gives_its_results(mill: Mill, mixed: MixedSource) -> None:
-    """The disk has everything that a report needs."""
+    """The journal on the disk gives the same rows as the client that gathered them."""
     job = create_job(mill.connection, SubmitOptions(path="test"), "test", mill.settings, detached=False)
     finished = gather(mill, mixed(20), job=job)
     with Journal(journal_path(mill.settings, job)) as journal:

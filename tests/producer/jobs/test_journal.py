@@ -103,7 +103,7 @@ def new_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_same_batches_come_back_as_were_kept(
     tmp_path_factory: pytest.TempPathFactory, batches: list[AnsweredBatch]
 ) -> None:
-    """They keep the order of arrival, for this process and for the next."""
+    """The batches keep their order of arrival, in this process and in the next one."""
     path = new_path(tmp_path_factory)
     with Journal(path) as journal:
         for batch in batches:
@@ -134,7 +134,7 @@ def test_the_file_has_the_bytes_that_came_from_redis(
 def test_a_torn_journal_keeps_its_whole_batches_and_can_continue(
     tmp_path_factory: pytest.TempPathFactory, batches: list[AnsweredBatch], data: st.DataObject
 ) -> None:
-    """After a cut at any byte, the wholly written batches are there, and the journal keeps more behind them."""
+    """After a cut at any byte, the journal has the batches that were written whole, and can append more."""
     path = new_path(tmp_path_factory)
     ends = [0]
     with Journal(path) as journal:
@@ -196,20 +196,20 @@ def test_merging_no_batches_gives_no_rows() -> None:
 
 
 def test_failures_have_the_order_of_rows() -> None:
-    """They do even where failures at the source and in the worker alternate within one batch."""
+    """This is so even if failures at the source and in the worker alternate within one batch."""
     results = merge([answered(0, size=6, failed_at_source={1, 4}, failed_at_worker={0, 5})])
     assert list(results.failures) == [0, 1, 4, 5]
 
 
 @pytest.mark.parametrize(("parts", "complete"), [(1, False), (2, False), (3, True)])
 def test_a_batch_is_complete_with_the_last_of_its_parts(parts: int, complete: bool) -> None:
-    """Images that failed at the source need no answer."""
+    """An image that failed at the source needs no answer."""
     whole = answered(0, size=8, failed_at_source={2}, parts={2, 5})
     assert AnsweredBatch(0, whole.manifest, whole.results[:parts]).complete is complete
 
 
 def test_a_journal_has_one_writer(tmp_path: Path) -> None:
-    """A second client of the same job is refused, because it would keep every answer twice; it may read."""
+    """A second writer is refused, because it would keep every answer twice. A reader is not refused."""
     path = tmp_path / "job.journal"
     batch = answered(0, size=3)
     with Journal(path) as journal:
@@ -222,7 +222,7 @@ def test_a_journal_has_one_writer(tmp_path: Path) -> None:
 
 
 def test_reading_a_journal_leaves_a_record_that_is_being_written(tmp_path: Path) -> None:
-    """Its client may be running: only a client that continues a journal cuts off a torn record."""
+    """Its client may still be running. Only a client that continues the journal cuts off a torn record."""
     path = tmp_path / "job.journal"
     with Journal(path) as journal:
         journal.keep([received(answered(0, size=3)), received(answered(1, size=3))])
@@ -233,7 +233,7 @@ def test_reading_a_journal_leaves_a_record_that_is_being_written(tmp_path: Path)
 
 
 def test_a_damaged_answer_is_not_written(tmp_path: Path) -> None:
-    """Redis still has the batch, so the journal must not say that it is answered."""
+    """Redis still has the batch, so the journal must not record it as answered."""
     path = tmp_path / "job.journal"
     good = received(answered(0, size=3))
     with Journal(path) as journal:
@@ -245,7 +245,7 @@ def test_a_damaged_answer_is_not_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"\x01\x02\x03", b"name,label\n1.png,7\n", b"\x93\x01\x02\x03"])
 def test_a_file_that_is_not_a_journal_is_refused_and_left_unchanged(tmp_path: Path, content: bytes) -> None:
-    """It may be any file of the user's."""
+    """The file may be any file of the user, so it keeps every byte."""
     path = tmp_path / "job.journal"
     path.write_bytes(content)
     with pytest.raises(DataError, match="not the journal"):

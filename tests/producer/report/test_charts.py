@@ -18,12 +18,12 @@ def charts(results, card) -> JobCharts:
 
 
 def test_a_job_with_labels_and_a_card_has_all_four_charts(charts) -> None:
-    """These are confidence, calibration, throughput and training."""
+    """The charts are confidence, calibration, throughput and training."""
     assert all((charts.confidence, charts.calibration, charts.throughput, charts.training))
 
 
 def test_without_labels_and_card_there_are_two_charts(results) -> None:
-    """These are throughput and confidence."""
+    """Confidence and throughput need neither labels nor a card."""
     job, info = unlabelled(results), info_of(results)
     charts = charts_of(job, info, summarise(job, info, select(job)), None)
     assert charts.confidence

@@ -47,7 +47,7 @@ def test_every_image_is_counted_and_failed_ones_are_in_the_denominator(write, re
 
 
 def test_the_circumstances_stand_in_the_report(write, results):
-    """report.json has the job, source, state, start in UTC, speed, versions and workers."""
+    """report.json has job, source, state, start in UTC, speed, versions and workers."""
     _, _, report = write(results, info=info_of(results, state="done with errors"))
     assert report["format"] == 1
     assert (report["job"], report["source"], report["state"]) == ("20250101-abcd", "/data/scans", "done with errors")
@@ -58,7 +58,7 @@ def test_the_circumstances_stand_in_the_report(write, results):
 
 
 def test_without_labels_accuracy_is_unknown_and_not_zero(write, results):
-    """Figures that need labels are null. All others are still counted."""
+    """Figures that need labels are null. All others are counted."""
     _, _, report = write(unlabelled(results))
     unknown = ("accuracy", "correct", "accuracy_denominator", "accuracy_interval", "per_class", "confusion", "ece")
     assert {name: report[name] for name in unknown} == dict.fromkeys(unknown)
@@ -87,7 +87,7 @@ def test_when_all_failed_accuracy_is_zero_or_unknown(write, results, labelled, a
 
 
 def test_an_empty_job_invents_no_figure(write):
-    """With no images and no time, nothing is divided by zero."""
+    """Without images and without time, rates and shares are null, and nothing is divided by zero."""
     _, _, report = write(EMPTY, info=JobInfo("j", "/data/none", "done", 0.0, 0.0, [], {}), min_confidence=0.5)
     assert (report["images"], report["accuracy"], report["images_per_second"], report["review"]) == (0, None, None, 0)
 
@@ -99,7 +99,7 @@ def test_several_model_versions_are_each_counted(write, results):
 
 
 def test_what_is_below_the_threshold_is_counted_and_listed(write, results, tmp_path):
-    """`review` is the number of rows in review.csv. Without a threshold there is no figure, and no file is left."""
+    """`review` is the number of rows in review.csv. Without a threshold it is null, and the old file is deleted."""
     _, _, report = write(results, min_confidence=0.9)
     assert report["review"] == int((results.confidences < 0.9).sum()) > 0
     assert report["min_confidence"] == 0.9
@@ -111,7 +111,7 @@ def test_what_is_below_the_threshold_is_counted_and_listed(write, results, tmp_p
 
 
 def test_what_is_not_for_review_is_judged_by_itself(write, results):
-    """The images that need no review have an accuracy and a denominator of their own. An independent count agrees."""
+    """Images that need no review have an accuracy of their own, and an independent count agrees with it."""
     _, _, report = write(results, min_confidence=0.9)
     certain = results.confidences >= 0.9  # a failed image has no confidence
     assert report["accuracy_of_certain_denominator"] == certain.sum() == report["classified"] - report["review"]
@@ -121,7 +121,7 @@ def test_what_is_not_for_review_is_judged_by_itself(write, results):
 
 
 def test_the_throughput_adds_up_to_all_images():
-    """Rates times durations give the images of the job, even if the clock was set back or the job was resumed."""
+    """Rates times durations give the number of images, even if the clock was set back or the job was resumed."""
     timeline = [
         TimelinePoint(1, 10),
         TimelinePoint(2, 500),

@@ -66,7 +66,7 @@ def test_without_matplotlib_all_but_the_plots_is_there_and_a_notice_says_so(tmp_
 
 
 def test_without_plots_matplotlib_is_never_imported(tmp_path):
-    """A caller that asks for no plots saves the second that this import takes."""
+    """A caller that asks for no plots saves the second that the import takes."""
     assert run_python(REPORT_OF_NINE % False + "print('matplotlib' in sys.modules)", tmp_path) == "False\n"
 
 
@@ -111,7 +111,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_draft(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_named_with_the_remedy(tmp_path, results):
-    """If a file has the name of the folder, the error names it and `--out`."""
+    """A file is in the place of the folder. The error names its path and `--out`."""
     folder = tmp_path / "report"
     folder.write_text("in the way", encoding="utf-8")
     with pytest.raises(UsageError, match=r"report .*--out"):
@@ -119,7 +119,7 @@ def test_a_folder_that_cannot_be_written_is_named_with_the_remedy(tmp_path, resu
 
 
 def test_a_report_inside_the_submitted_folder_is_not_taken_for_images(perfect, tmp_path):
-    """Submitting `.` twice sends the same images twice. The plots of the first report are left out."""
+    """The plots of an earlier report are not submitted, unless the user submits the folder of the report itself."""
     report = tmp_path / "reports" / "first"
     write_report(report, perfect, info_of(perfect), card=None, read_pictures=lambda _: {})
     assert list(report.glob("*.png"))

@@ -23,7 +23,7 @@ def test_the_top_states_accuracy_interval_and_denominator(write, results):
     """The top of the page says how many images the accuracy counts, and how many failed."""
     summary, page, _ = write(results)
     assert f"{100 * summary.accuracy:.2f} % right" in page.words
-    assert f"{summary.correct} of 360 labelled images are classified right" in page.words
+    assert f"{summary.correct} of 360 labelled images are classified correctly" in page.words
     low, high = summary.accuracy_interval
     assert f"{100 * low:.2f} % to {100 * high:.2f} % (Wilson)" in page.words
     assert "3 of them failed and count as wrong. Of the 357 that could be classified" in page.words
@@ -141,7 +141,7 @@ def test_images_without_a_label_are_said_to_be_left_out(write, results):
 
 
 def test_when_all_failed_the_page_says_so(write, results):
-    """It does so with labels and without."""
+    """With labels the accuracy is 0 %. Without labels the heading says that no image could be classified."""
     job = with_failures(first(results, 4), dict.fromkeys(range(4), BLANK))
     _, page, _ = write(job)
     assert "0 % right" in page.words
@@ -174,7 +174,7 @@ def test_a_job_without_images_to_review_says_so(write, results):
 
 
 def test_an_empty_job_is_said_to_be_empty(write, results):
-    """The page says that there were no images, and has no table."""
+    """The page says that the job held no images, and it has no table."""
     _, page, _ = write(first(results, 0), info=JobInfo("j", "/data/none", "done", 0.0, 0.0, [], {}))
     assert "The job held no images" in page.words
     assert page.rows == []
@@ -199,7 +199,7 @@ def test_one_mistake_in_very_many_is_not_rounded_to_perfection(write):
 
 @pytest.mark.parametrize(("state", "said"), [("cancelled", "ended as cancelled"), ("running", "was still running")])
 def test_the_page_says_when_a_job_is_not_done(write, results, state, said):
-    """A reader cannot mistake the figures of a part for those of the whole job."""
+    """A reader must not take the figures of a part for those of the whole job."""
     _, page, _ = write(results, info=info_of(results, state=state))
     assert said in page.words
     _, page, _ = write(results)

@@ -78,7 +78,7 @@ def test_a_name_that_is_not_utf8_leaves_the_file_readable(tmp_path):
 
 
 def test_each_row_has_the_answer_or_the_reason(tmp_path):
-    """A classified image has digit, confidence, review and model. A failed one has code and message, and no digit."""
+    """A classified image has digit, confidence, review and model. A failed image has only code and message."""
     failure = Failure(FailureCode.BLANK, "Nothing is drawn on it.")
     job = results(["a", "b"], failures={1: failure})
     write_predictions(tmp_path / "predictions.csv", job, select(job, 0.5))
@@ -125,7 +125,7 @@ def test_review_lists_what_is_below_the_threshold_least_certain_first(tmp_path):
 
 
 def test_errors_lists_the_failed_alone(tmp_path):
-    """One row for each failed image, in the order of submission."""
+    """There is one row for each failed image, in the order of submission."""
     failures = {
         2: Failure(FailureCode.TOO_LARGE, "It has too many pixels."),
         0: Failure(FailureCode.EMPTY, "The file is empty."),

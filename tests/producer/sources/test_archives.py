@@ -88,7 +88,7 @@ def test_an_archive_gives_every_image_once_with_its_label(path):
 
 
 def test_members_are_read_again_by_name(path):
-    """This works in any order, in one pass or one by one."""
+    """They can be read in any order, in one pass or one by one. Unknown names give nothing."""
     members = {f"{number}.png": str(number).encode() for number in range(50)}
     source = open_source(pack(path, members))
     assert source.read_many(["30.png", "7.png", "no.png"]) == {"7.png": b"7", "30.png": b"30"}
@@ -96,7 +96,7 @@ def test_members_are_read_again_by_name(path):
 
 
 def test_paths_that_leave_the_archive_are_failures(path):
-    """Absolute paths are too. Paths that only look odd are read."""
+    """Absolute paths fail too. Paths that only look odd are read under their plain names."""
     unsafe = ["/abs.png", "../up.png", "a/../../up.png", "C:/drive.png", "3/../5/inside.png"]
     odd = {"./dot.png": "dot.png", "a//b.png": "a/b.png", "..a/b...png": None, "a..b.png": "a..b.png"}
     members = {**dict.fromkeys(unsafe, b"x"), **dict.fromkeys(odd, b"y"), "../up.txt": b""}
@@ -114,13 +114,13 @@ def test_unsafe_paths_do_not_take_the_labels_from_the_others(path):
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_of_several_members_with_one_name_the_last_counts(path):
-    """Unpacking would leave the same one."""
+    """This is the member that unpacking would leave."""
     source = open_source(pack_several(path, [("a.png", b"old"), ("b.png", b"b"), ("./a.png", b"new")]))
     assert list(source) == [SourceImage("b.png", None, b"b"), SourceImage("a.png", None, b"new")]
 
 
 def test_folders_are_not_images(path):
-    """This holds even for folders whose names look like images."""
+    """This holds even if the name of a folder looks like that of an image."""
     if path.suffix == ".zip":
         pack(path, {"x.png/": b"", "x.png/y.png": b"y"})
     else:
@@ -137,7 +137,7 @@ def test_an_archive_without_images_is_one_clear_error(path):
 
 
 def test_a_member_above_the_limit_is_a_failure(path):
-    """Its neighbours are read, and memory never holds anything so large."""
+    """Its neighbours are read, and the whole member is never in memory."""
     pack(path, {"a.png": b"a", "bomb.png": bytes(MAX_BYTES + 1), "z.png": b"z"})
     tracemalloc.start()
     source = open_source(path)
@@ -149,7 +149,7 @@ def test_a_member_above_the_limit_is_a_failure(path):
 
 
 def test_a_file_that_is_not_an_archive_is_one_clear_error(path):
-    """Here it is empty, text, or the start of an archive."""
+    """An empty file, a text, zeros and the start of an archive each raise one UsageError."""
     start = pack(path, {"a.png": os.urandom(2000)}).read_bytes()[:20]
     for content in (b"", b"text", b"\0" * 100, start):
         path.write_bytes(content)
@@ -158,7 +158,7 @@ def test_a_file_that_is_not_an_archive_is_one_clear_error(path):
 
 
 def test_an_archive_that_vanishes_after_listing_is_a_failure_for_each_image(path):
-    """Every image still has its row."""
+    """Every image still has its row, with the code `unreadable`."""
     source = open_source(pack(path, {"a.png": b"a", "b.png": b"b"}))
     path.unlink()
     assert failures(source) == dict.fromkeys(["a.png", "b.png"], FailureCode.UNREADABLE)
@@ -166,7 +166,7 @@ def test_an_archive_that_vanishes_after_listing_is_a_failure_for_each_image(path
 
 
 def test_an_archive_that_shrinks_after_listing_is_a_failure_where_it_ends(path):
-    """Every image still has its row, however much is left."""
+    """Every image still has its row: some are read, and the rest are failures."""
     members = {f"{number}.png": os.urandom(3000) for number in range(20)}
     source = open_source(pack(path, members))
     os.truncate(path, path.stat().st_size // 2)
@@ -193,7 +193,7 @@ def test_a_tar_cut_off_anywhere_says_so(path):
 
 
 def test_a_tar_cut_between_two_members_names_itself_as_failed(tmp_path):
-    """The row stands for images whose names are unknown."""
+    """A row with the name of the archive stands for the images that are lost."""
     path = pack(tmp_path / "scans.tar", {"3/a.png": b"a", "3/b.png": b"b"})
     os.truncate(path, 1024)
     source = open_source(path)
@@ -202,7 +202,7 @@ def test_a_tar_cut_between_two_members_names_itself_as_failed(tmp_path):
 
 
 def test_a_wrong_gzip_checksum_is_a_failure(tmp_path):
-    """A tar archive itself has no checksum of its contents."""
+    """Only gzip has a checksum of the contents, because a tar archive has none."""
     path = pack(tmp_path / "scans.tar.gz", {"a.png": b"a"})
     content = bytearray(path.read_bytes())
     content[-8] ^= 1  # the CRC
@@ -211,7 +211,7 @@ def test_a_wrong_gzip_checksum_is_a_failure(tmp_path):
 
 
 def test_links_and_devices_in_a_tar_are_failures_if_they_are_named_like_images(tmp_path):
-    """None is followed, and none is skipped without a row."""
+    """No link is followed, and none of them is left out."""
     path = tmp_path / "scans.tar"
     with tarfile.open(path, "w") as archive:
         add(archive, "a.png", b"a")
@@ -238,7 +238,7 @@ def test_long_and_foreign_names_in_a_tar_are_kept(tmp_path):
 
 
 def test_a_sparse_member_is_a_failure(tmp_path):
-    """Its bytes do not lie in one piece."""
+    """Its bytes are not in one piece. Its neighbour is read."""
     path = tmp_path / "scans.tar"
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
         sparse = {"GNU.sparse.map": "0,1", "GNU.sparse.size": "1000000", "GNU.sparse.name": "sparse.png"}
@@ -283,7 +283,7 @@ def hostile_header(**attributes: object) -> bytes:
     ],
 )
 def test_hostile_tar_headers_end_the_reading_with_a_failure(tmp_path, rest):
-    """None hangs, fills the memory or raises, and the members before them are read."""
+    """No header hangs the reader, fills the memory or raises an error. The member before it is read."""
     path = pack(tmp_path / "scans.tar", {"a.png": b"a"})
     path.write_bytes(path.read_bytes()[:1024] + rest)
     tracemalloc.start()
@@ -309,7 +309,7 @@ def test_a_tar_that_expands_too_far_is_not_read_to_its_end(tmp_path, monkeypatch
 
 
 def test_zstd_is_read_or_the_message_names_a_remedy(tmp_path):
-    """Python 3.14 is the first version that reads it."""
+    """Python 3.14 is the first version that can read zstd."""
     path = tmp_path / "scans.tar.zst"
     tar = pack(tmp_path / "scans.tar", {"a.png": b"a"}).read_bytes()
     # One frame of one raw block (RFC 8878): magic, descriptor with a 4-byte content size, size, block header, content.
@@ -325,7 +325,7 @@ def test_zstd_is_read_or_the_message_names_a_remedy(tmp_path):
 
 
 def test_encrypted_members_of_a_zip_are_failures(tmp_path):
-    """Their neighbours are read."""
+    """The failure names the remedy, and the neighbour is read."""
     path = pack(tmp_path / "scans.zip", {"a.png": b"a", "z.png": b"z"})
     content = bytearray(path.read_bytes())
     content[6] |= 1  # flags in the first member's own header
@@ -350,7 +350,7 @@ def test_zip_members_that_cannot_be_unpacked_within_bounds_are_failures(tmp_path
 
 
 def test_links_in_a_zip_are_failures(tmp_path):
-    """The archive stores their target, which is not an image."""
+    """The archive stores the target of a link, which is not an image."""
     path = tmp_path / "scans.zip"
     with zipfile.ZipFile(path, "w") as archive:
         link = zipfile.ZipInfo("link.png")
@@ -361,7 +361,7 @@ def test_links_in_a_zip_are_failures(tmp_path):
 
 
 def test_backslashes_in_a_zip_separate_folders(tmp_path):
-    """Old Windows programs wrote them. They separate folders, and must not lead out of the archive either."""
+    """Old Windows programs write them. A path of backslashes must not lead out of the archive either."""
     path = pack(tmp_path / "scans.zip", {"scans\\3\\a.png": b"a", "..\\up.png": b"x"})
     source = open_source(path)
     assert {image.name: image.label for image in source} == {"scans/3/a.png": 3, "../up.png": None}
@@ -369,7 +369,7 @@ def test_backslashes_in_a_zip_separate_folders(tmp_path):
 
 
 def test_a_zip_member_that_unpacks_to_more_than_it_declares_is_a_failure(tmp_path):
-    """A bomb that lies about its size is not unpacked."""
+    """A bomb that declares a false size is not unpacked, and its neighbour is read."""
     path = pack(tmp_path / "scans.zip", {"bomb.png": bytes(3 * MAX_BYTES), "z.png": b"z"})
     content = bytearray(path.read_bytes())
     directory = content.index(b"PK\x01\x02")
@@ -381,11 +381,11 @@ def test_a_zip_member_that_unpacks_to_more_than_it_declares_is_a_failure(tmp_pat
     assert failures(source) == {"bomb.png": FailureCode.UNREADABLE}
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 16 * 1024 * 1024  # xz alone keeps a window of 8 MiB
+    assert peak < 16 * 1024 * 1024
 
 
 def test_a_damaged_zip_member_is_a_failure_and_its_neighbours_are_read(tmp_path):
-    """The checksum reveals the damage."""
+    """The checksum of the member reveals the damage."""
     path = pack(tmp_path / "scans.zip", {"a.png": b"a" * 50, "b.png": os.urandom(500), "c.png": b"c"})
     content = bytearray(path.read_bytes())
     content[content.index(b"b.png") + 100] ^= 0xFF
@@ -413,7 +413,7 @@ def whole() -> dict[str, bytes]:
 )
 @example(ending=".zip", changes=[(0.59375, bytes(5))], cut=1.0)  # a member without a name
 def test_any_damage_ends_in_rows_or_one_usage_error(ending, changes, cut):
-    """There is no other exception, no hang and no row twice, and content with a checksum is never wrong."""
+    """There is no other error, no hang and no duplicate row. Content that has a checksum is never wrong."""
     content = bytearray(whole()[ending])
     for where, what in changes:
         start = int(where * len(content))

@@ -41,14 +41,14 @@ def assert_holds_images(source: Source, labels: list[int] | None) -> None:
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_a_numpy_file_gives_its_images(tmp_path, order):
-    """It may be in C or Fortran order, and it has no labels."""
+    """The array may be in C or Fortran order. It has no labels."""
     np.save(tmp_path / "a.npy", np.asarray(IMAGES, order=order))
     assert_holds_images(open_source(tmp_path / "a.npy"), None)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_a_numpy_archive_gives_its_images_and_labels(tmp_path, save):
-    """The only array of as many digits has the labels. Several such arrays, or other values, are not labels."""
+    """One array of n digits gives the labels. Two such arrays, or an array of other values, give none."""
     path = tmp_path / "a.npz"
     save(path, images=IMAGES, labels=DIGITS.astype(np.int64))
     assert_holds_images(open_source(path), DIGITS.tolist())
@@ -63,7 +63,7 @@ def test_a_numpy_archive_gives_its_images_and_labels(tmp_path, save):
 
 @pytest.mark.parametrize("name", ["t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte.gz", "digits"])
 def test_an_idx_file_gives_its_images_and_the_labels_beside_it(tmp_path, name):
-    """MNIST is published so, gzipped or not. The first bytes tell that it is an IDX file."""
+    """MNIST is published in this format, gzipped or not. The first bytes identify it, whatever the name is."""
 
     def write(path: Path, content: bytes) -> None:
         path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
@@ -80,7 +80,7 @@ def test_an_idx_file_gives_its_images_and_the_labels_beside_it(tmp_path, name):
 
 
 def test_mnist_itself_is_read_from_its_idx_files():
-    """The source has all 10,000 images with their labels."""
+    """The source has all 10,000 images, and the first and the last have the right labels."""
     folder = os.environ.get("DIGITMILL_MNIST")
     if not folder:
         pytest.skip("MNIST is not at hand: DIGITMILL_MNIST is not set")
@@ -91,7 +91,7 @@ def test_mnist_itself_is_read_from_its_idx_files():
 
 
 def test_a_label_file_may_label_an_array(tmp_path):
-    """The indices are the names."""
+    """The label file names images by index. An index beyond the array is a failure."""
     np.save(tmp_path / "a.npy", IMAGES)
     (tmp_path / "truth.csv").write_text("name,label\n00003,3\n00012,1\n")
     source = open_source(tmp_path / "a.npy", labels=str(tmp_path / "truth.csv"))
@@ -102,14 +102,14 @@ def test_a_label_file_may_label_an_array(tmp_path):
 
 
 def test_globs_select_a_part_of_an_array(tmp_path):
-    """They match the indices, and labels stay with their images."""
+    """The globs match the indices, and labels stay with their images."""
     np.savez(tmp_path / "a.npz", images=IMAGES, labels=DIGITS)
     source = open_source(tmp_path / "a.npz", include=["0000[13]"])
     assert {row.name: row.label for row in source} == {"00001": DIGITS[1], "00003": DIGITS[3]}
 
 
 def test_mnist_in_memory_can_be_repeated():
-    """Every image has another name in every repetition."""
+    """Every image has another name in each repetition, and keeps its label."""
     once = mnist_source(IMAGES, DIGITS)
     assert [(row.name, row.label) for row in once] == [(f"test/{i:05}", DIGITS[i]) for i in range(12)]
     assert (once.description, once.total) == ("mnist test", 12)
@@ -131,7 +131,7 @@ def test_mnist_in_memory_can_be_repeated():
     ],
 )
 def test_arrays_of_another_form_are_one_clear_error(tmp_path, array):
-    """The message says what they are, and what is needed."""
+    """The message has the shape of the array and the shape that is needed."""
     np.save(tmp_path / "a.npy", array)
     np.savez(tmp_path / "a.npz", images=array)
     for name in ("a.npy", "a.npz"):
@@ -141,7 +141,7 @@ def test_arrays_of_another_form_are_one_clear_error(tmp_path, array):
 
 
 def test_an_array_without_images_is_one_clear_error(tmp_path):
-    """This holds for every kind of file."""
+    """An array of no images raises a UsageError from each kind of file."""
     np.save(tmp_path / "a.npy", IMAGES[:0])
     np.savez(tmp_path / "a.npz", images=IMAGES[:0])
     (tmp_path / "a.idx").write_bytes(idx.dump(IMAGES[:0]))
@@ -151,14 +151,14 @@ def test_an_array_without_images_is_one_clear_error(tmp_path):
 
 
 def test_several_arrays_of_images_are_one_clear_error(tmp_path):
-    """The message names them."""
+    """The message names the arrays."""
     np.savez(tmp_path / "mnist.npz", x_train=IMAGES, x_test=IMAGES)
     with pytest.raises(UsageError, match=r"several arrays of images \(x_train, x_test\)"):
         open_source(tmp_path / "mnist.npz")
 
 
 def test_labels_given_as_images_are_one_clear_error(tmp_path):
-    """An IDX file of labels has no images."""
+    """The message says that an IDX file of labels has no images."""
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(idx.dump(np.arange(10, dtype=np.uint8).repeat(3)))
     with pytest.raises(UsageError, match="not images"):
         open_source(tmp_path / "t10k-labels-idx1-ubyte")
@@ -176,7 +176,7 @@ class Trap:
 
 
 def test_no_pickle_is_ever_loaded(tmp_path):
-    """This holds for a plain pickle and for one in an array of objects."""
+    """Neither a plain pickle nor one in an array of objects runs its code."""
     trace = tmp_path / "trace"
     objects = np.empty(1, object)
     objects[0] = Trap(trace)
@@ -200,7 +200,7 @@ def test_an_array_that_would_fill_the_memory_is_one_clear_error(tmp_path, monkey
 
 
 def test_headers_that_declare_more_than_the_file_has_are_one_clear_error(tmp_path):
-    """No memory is allocated for them."""
+    """Each kind of file raises a UsageError, and no memory is allocated for the declared size."""
     (tmp_path / "a.idx").write_bytes(idx.dump(IMAGES)[:4] + b"\xff\xff\xff\xff" + idx.dump(IMAGES)[8:])
     header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000, 28, 28), }"
     npy = b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n" + bytes(784)
@@ -231,7 +231,7 @@ def whole() -> dict[str, bytes]:
 )
 @example(name="a.gz", changes=[(10, b"\0")], cut=1.0)
 def test_damaged_array_files_end_in_rows_or_one_usage_error(name, changes, cut):
-    """There is no other exception."""
+    """There is no other error."""
     content = bytearray(whole()[name])
     for start, what in changes:
         content[start : start + len(what)] = what

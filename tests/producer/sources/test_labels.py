@@ -62,14 +62,14 @@ def truth(tmp_path):
 
 
 def test_folders_named_by_a_digit_are_labels_if_all_images_lie_in_one(tmp_path):
-    """The folder that an image lies in counts, at any depth."""
+    """The label is the name of the innermost folder, at any depth."""
     write(tmp_path, "3/a.png", "writer/5/b.png", "9/7/c.png", "0/d.png")
     assert labels(open_source(tmp_path)) == {"0/d.png": 0, "3/a.png": 3, "9/7/c.png": 7, "writer/5/b.png": 5}
 
 
 @pytest.mark.parametrize("stray", ["loose.png", "10/a.png", "3/sub/a.png", "three/a.png", "٣/a.png", " 3/a.png"])
 def test_one_image_elsewhere_and_no_folder_is_a_label(tmp_path, stray):
-    """A folder named by a digit may then mean anything. One note tells the user."""
+    """The names of the other folders may then mean something else. A note tells the user which image it was."""
     source = open_source(write(tmp_path, "3/a.png", "5/a.png", stray))
     assert set(labels(source).values()) == {None}
     assert source.notes == (f"No labels: 2 of 3 images lie in folders named 0 to 9, but {stray!r} does not.",)
@@ -77,17 +77,17 @@ def test_one_image_elsewhere_and_no_folder_is_a_label(tmp_path, stray):
 
 
 def test_images_in_no_digit_folder_need_no_note(tmp_path):
-    """Nothing suggests that they should have labels."""
+    """Nothing suggests that the images should have labels."""
     assert open_source(write(tmp_path, "a.png", "b/c.png")).notes == ()
 
 
 def test_the_submitted_folder_is_not_a_label(tmp_path):
-    """It is not part of the image's name."""
+    """The name of that folder is not part of the name of an image."""
     assert labels(open_source(write(tmp_path, "7/a.png") / "7")) == {"a.png": None}
 
 
 def test_labels_from_folders_can_be_required(tmp_path):
-    """The message then names the first image in another folder."""
+    """The message names the first image that lies in another folder."""
     write(tmp_path, "3/a.png", "b/c.png", "d.png")
     with pytest.raises(UsageError, match=r"'b/c.png' lies in no folder named 0 to 9"):
         open_source(tmp_path, labels="folder")
@@ -95,7 +95,7 @@ def test_labels_from_folders_can_be_required(tmp_path):
 
 
 def test_no_labels_are_taken_where_none_are_wanted(tmp_path):
-    """Neither folders nor arrays give labels then."""
+    """`labels="none"` gives no label, even to images in folders named by digits."""
     assert labels(open_source(write(tmp_path, "3/a.png"), labels="none")) == {"3/a.png": None}
 
 
@@ -139,7 +139,7 @@ def test_label_files_are_read_as_people_write_them(scans, truth, text, monkeypat
 
 
 def test_absent_files_that_a_label_file_names_are_rows(scans, truth):
-    """Each is there once, after the others, with its label, in the order of the label file."""
+    """Each has one row after the images, with its label, in the order of the label file."""
     text = "name,label\nz.png,1\nloose.png,2\n3/gone.png,3\n./z.png,1\nnote.txt,\n"
     source = open_source(write(scans, "note.txt"), labels=truth(text))
     assert list(labels(source).items())[3:] == [("z.png", 1), ("3/gone.png", 3), ("note.txt", None)]
@@ -149,13 +149,13 @@ def test_absent_files_that_a_label_file_names_are_rows(scans, truth):
 
 
 def test_files_that_are_not_wanted_are_not_missing(scans, truth):
-    """This holds for files that exist, and for files that do not."""
+    """The globs apply to files that exist and to files that only the label file names."""
     path = truth("3/a.png,3\n3/gone.png,3\nloose.png,1\nlost.png,1\n")
     assert labels(open_source(scans, labels=path, exclude=["3"])) == {"loose.png": 1, "lost.png": 1}
 
 
 def test_an_unsafe_member_that_a_label_file_names_is_not_missing(tmp_path, truth):
-    """The archive has it, so its failure is that of its path."""
+    """The archive has the member, so its failure is the unsafe path."""
     with zipfile.ZipFile(tmp_path / "scans.zip", "w") as archive:
         archive.writestr("../a.png", b"")
     source = open_source(tmp_path / "scans.zip", labels=truth("../a.png,3"))
@@ -164,7 +164,7 @@ def test_an_unsafe_member_that_a_label_file_names_is_not_missing(tmp_path, truth
 
 
 def test_accents_are_found_however_they_are_composed(tmp_path, truth):
-    """Some systems store `ö` as `o` and two dots, others as one character."""
+    """Some systems store `ö` as `o` and a mark, others as one character. Both forms find the image."""
     name = unicodedata.normalize("NFD", "größe.png")
     source = open_source(write(tmp_path / "scans", name), labels=truth("name,label\ngröße.png,3\n"))
     assert labels(source) == {name: 3}
@@ -220,14 +220,14 @@ def test_the_reports_table_is_a_label_file(tmp_path):
     ],
 )
 def test_faulty_label_files_are_one_clear_error_with_the_line(scans, truth, text, message):
-    """The message has the name of the file too."""
+    """The message also has the name of the file."""
     with pytest.raises(UsageError, match=r"truth\.csv") as caught:
         open_source(scans, labels=truth(text))
     assert message in str(caught.value)
 
 
 def test_a_missing_label_file_is_one_clear_error(scans, tmp_path):
-    """The message lists the other values. A folder is not a label file either."""
+    """The message lists the other values of the option. A folder is not a label file either."""
     for path in (tmp_path / "no.csv", scans, Path("Folder")):
         with pytest.raises(UsageError, match=r"There is no label file .*`auto`, `folder`, `none`"):
             open_source(scans, labels=str(path))
@@ -247,7 +247,7 @@ _name = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"
     mark=st.booleans(),
 )
 def test_any_labels_survive_the_round_trip_through_a_label_file(truths, extra, delimiter, quoting, mark):
-    """Names have any characters. Each image keeps its label, and no name is missing or there twice."""
+    """Names may have any characters. Each image keeps its label, and no name is missing or appears twice."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=delimiter, quoting=quoting)
     writer.writerow(["name", "label"])

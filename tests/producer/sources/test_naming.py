@@ -25,31 +25,31 @@ from producer.sources.naming import Selection, is_image
     ],
 )
 def test_globs_choose_by_parts_of_the_name(glob, matching, others):
-    """`*` stays within one part, and `**` does not. A glob without a slash matches any part."""
+    """`*` stays within one part, and `**` crosses parts. A glob without a slash matches any part."""
     chosen, left_out = Selection(include=[glob]), Selection(exclude=[glob])
     assert [name for name in matching + others if chosen.takes(name)] == matching
     assert [name for name in matching + others if left_out.takes(name)] == others
 
 
 def test_exclude_goes_before_include():
-    """An image needs to match only one of several globs."""
+    """An image that matches both an include and an exclude is left out."""
     selection = Selection(include=["*.png", "*.jpg"], exclude=["3", "draft*"])
     names = ["a.png", "b.jpg", "c.gif", "3/d.png", "draft1.png"]
     assert [name for name in names if selection.takes(name)] == ["a.png", "b.jpg"]
 
 
 def test_without_globs_everything_is_taken():
-    """Names do not matter then."""
+    """A selection without globs takes any name."""
     assert Selection().takes("a/b")
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.JPG", "a.b.Jpeg", "a.bmp", "a.gif", "a.tif", "a.tiff", "a.webp"])
 def test_the_extension_makes_a_file_an_image(name):
-    """Upper and lower case count alike."""
+    """Upper and lower case are the same."""
     assert is_image(name)
 
 
 @pytest.mark.parametrize("name", ["png", "a.png.txt", "a.png~", "a.", "", "a.svg", "apng"])
 def test_other_files_are_not_images(name):
-    """A name that only ends with the letters of an extension is not one either."""
+    """Only the extension counts. Ending with the same letters is not enough."""
     assert not is_image(name)

@@ -49,7 +49,7 @@ def test_files_are_found_beside_the_table_and_in_the_current_folder(tmp_path, ta
 
 
 def test_an_image_that_does_not_exist_is_a_row_with_the_reason(tmp_path, table):
-    """It is a file, a member of an archive, or a member of a damaged archive."""
+    """The path may be that of a file, of a member of an archive, or of a member of a damaged archive."""
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
         archive.writestr("3/a.png", b"a")
     (tmp_path / "torn.zip").write_bytes((tmp_path / "in.zip").read_bytes()[:40])
@@ -65,7 +65,7 @@ def test_an_image_that_does_not_exist_is_a_row_with_the_reason(tmp_path, table):
 
 
 def test_archives_are_read_in_their_own_order(tmp_path, table):
-    """Otherwise a compressed archive would be read from its beginning for each image."""
+    """In another order, a compressed archive would be read from its beginning for each image."""
     (tmp_path / "loose.png").write_bytes(b"loose")
     with tarfile.open(tmp_path / "in.tar.gz", "w:gz") as archive:
         for name in "cab":
@@ -82,7 +82,7 @@ def test_archives_are_read_in_their_own_order(tmp_path, table):
 
 
 def test_rows_without_a_label_are_skipped_and_not_read(table):
-    """Their paths need not exist. A table without any label is refused."""
+    """The paths in these rows need not exist. A table without any label is refused."""
     source = table([("gone.png", ""), ("gone too.png", 4)])
     assert source.notes == ("Rows without a label are skipped: 1 of 2.",)
     assert list(read(source)) == ["gone too.png"]
@@ -92,7 +92,7 @@ def test_rows_without_a_label_are_skipped_and_not_read(table):
 
 @pytest.mark.parametrize("name", [b"7.png", b"=1+2.png", b"a,b;c.png", b"caf\xe9.png", b"\xc3\xa9 \xe2\x98\x83.png"])
 def test_a_review_sheet_leads_back_to_every_image(tmp_path, name):
-    """This holds for any name, and for a folder given by any path."""
+    """The column `path` finds the image, whatever bytes its name has."""
     (tmp_path / "scans").mkdir()
     (tmp_path / "scans" / os.fsdecode(name)).write_bytes(b"content")
     source = open_source(tmp_path / "scans")
@@ -107,7 +107,7 @@ def test_a_review_sheet_leads_back_to_every_image(tmp_path, name):
 
 
 def test_names_count_where_a_sheet_has_no_path(tmp_path):
-    """The sheet of MNIST's images has none."""
+    """The column `path` of the sheet for MNIST's images is empty."""
     (tmp_path / "a.png").write_bytes(b"a")
     (tmp_path / "review.csv").write_text("name,label,digit,path\na.png,7,3,\n")
     assert read(open_path_list(tmp_path / "review.csv")) == {"a.png": (b"a", 7)}

@@ -67,7 +67,7 @@ def open_folder() -> Iterator[Path]:
 
 
 def test_a_folder_gives_every_image_once_sorted_and_as_it_is(tmp_path):
-    """The extension, in either case, makes an image at any depth, and the bytes are those of the file."""
+    """The extension makes an image, in either case and at any depth. The bytes are those of the file."""
     images = ["B.PNG", "a/1.jpg", "a/2.jpeg", "a/b/c/3.bmp", "a/x.gif", "b.tif", "c.TIFF", "d.webp"]
     write(tmp_path, *images, "notes.txt", "a/labels.csv", "png", "a/archive.zip")
     source = open_source(tmp_path)
@@ -78,7 +78,7 @@ def test_a_folder_gives_every_image_once_sorted_and_as_it_is(tmp_path):
 
 
 def test_a_source_can_be_iterated_again(tmp_path):
-    """A second iteration gives the same as the first, even while the first is running."""
+    """A second iteration gives the same images, even while the first one is not finished."""
     source = open_source(write(tmp_path, *(f"{number}.png" for number in range(20))))
     first = iter(source)
     next(first)
@@ -119,12 +119,12 @@ def test_each_file_that_is_not_regular_is_a_failure_and_never_blocks(tmp_path):
 
 
 def test_a_folder_named_like_an_image_is_a_folder(tmp_path):
-    """Its images are read."""
+    """The images in it are read."""
     assert names(open_source(write(tmp_path, "x.png/y.png"))) == ["x.png/y.png"]
 
 
 def test_a_linked_file_is_an_image_under_the_links_name(tmp_path):
-    """Links to files are followed to any place."""
+    """A link may lead to a file in any place."""
     write(tmp_path, "elsewhere/a.png")
     scans = write(tmp_path / "scans", "b.png")
     (scans / "a.png").symlink_to(tmp_path / "elsewhere" / "a.png")
@@ -132,7 +132,7 @@ def test_a_linked_file_is_an_image_under_the_links_name(tmp_path):
 
 
 def test_linked_folders_are_followed_but_no_real_folder_is_read_twice(tmp_path):
-    """Circles therefore end, and a folder keeps its own name where it has one."""
+    """A folder keeps its own name if it has one, and a circle of links ends."""
     write(tmp_path, "elsewhere/7/seven.png")
     scans = write(tmp_path / "scans", "m/3/three.png")
     (scans / "m" / "circle").symlink_to(scans)
@@ -144,7 +144,7 @@ def test_linked_folders_are_followed_but_no_real_folder_is_read_twice(tmp_path):
 
 
 def test_a_file_without_permission_is_a_failure_of_its_own(open_folder):
-    """Its neighbours are read."""
+    """The failure has the reason, and the neighbours of the file are read."""
     write(open_folder, "a.png", "locked.png", "z.png")
     (open_folder / "locked.png").chmod(0)
     with bound_by_permissions():
@@ -156,7 +156,7 @@ def test_a_file_without_permission_is_a_failure_of_its_own(open_folder):
 
 
 def test_a_folder_without_permission_is_a_row_in_place_of_its_images(open_folder):
-    """The user can therefore see that some images were not read."""
+    """The row tells the user that some images were not read. Excluding the folder removes the row."""
     write(open_folder, "3/a.png", "locked/3/hidden.png")
     (open_folder / "locked").chmod(0)
     with bound_by_permissions():
@@ -172,7 +172,7 @@ def test_a_folder_without_permission_is_a_row_in_place_of_its_images(open_folder
 
 
 def test_a_source_of_a_locked_folder_alone_names_that_folder(open_folder):
-    """An empty source is a usage error, and the message has the reason."""
+    """The source is empty, which is an error. The message names the folder and the reason."""
     write(open_folder, "locked/hidden.png")
     (open_folder / "locked").chmod(0)
     with bound_by_permissions(), pytest.raises(UsageError, match=r"'locked/' may hide .* Permission denied"):
@@ -181,7 +181,7 @@ def test_a_source_of_a_locked_folder_alone_names_that_folder(open_folder):
 
 
 def test_a_folder_too_deep_for_a_path_is_a_row(tmp_path):
-    """The system's limit does not end the listing, and the neighbours are read."""
+    """The limit of the system does not end the listing: the image beside the folder is read."""
     write(tmp_path, "a.png")
     part = "d" * 200
     parent = os.open(tmp_path, os.O_RDONLY)
@@ -199,7 +199,7 @@ def test_a_folder_too_deep_for_a_path_is_a_row(tmp_path):
 
 
 def test_names_that_are_not_utf8_are_kept(tmp_path):
-    """The name has their bytes, and finds the image again."""
+    """The name keeps its bytes, and finds the image again."""
     raw = b"caf\xe9 \xff.png"
     (tmp_path / os.fsdecode(raw)).write_bytes(b"content")
     source = open_source(tmp_path)
@@ -210,7 +210,7 @@ def test_names_that_are_not_utf8_are_kept(tmp_path):
 
 @pytest.mark.parametrize(("size", "taken"), [(MAX_BYTES, True), (MAX_BYTES + 1, False)])
 def test_files_above_the_limit_are_not_read(tmp_path, size, taken):
-    """The limit itself is allowed."""
+    """A file of exactly the limit is read, and one more byte gives a failure."""
     with (tmp_path / "a.png").open("wb") as file:
         file.truncate(size)
     (image,) = open_source(tmp_path)
@@ -254,7 +254,7 @@ def test_a_file_with_a_wrong_declared_size_is_read_whole(content, declared, step
 
 
 def test_a_file_that_vanishes_after_listing_is_a_failure(tmp_path):
-    """Reading it again later returns nothing and raises no error."""
+    """Reading it again by name returns nothing and raises no error."""
     source = open_source(write(tmp_path, "a.png", "b.png"))
     (tmp_path / "a.png").unlink()
     assert failures(source) == {"a.png": FailureCode.UNREADABLE}
@@ -264,7 +264,7 @@ def test_a_file_that_vanishes_after_listing_is_a_failure(tmp_path):
 
 
 def test_only_images_of_the_source_are_read_again_by_name(tmp_path):
-    """A name that the source does not have reads no file."""
+    """A name that the source does not have reads no file, even if such a file exists."""
     write(tmp_path, "secret.png")
     source = open_source(write(tmp_path / "scans", "3/a.png", "b.txt", "c.png"))
     assert source.read("3/a.png") == b"3/a.png"
@@ -276,7 +276,7 @@ def test_only_images_of_the_source_are_read_again_by_name(tmp_path):
 
 @pytest.mark.parametrize("name", ["seven.png", "seven", "seven.txt", ".seven", "IMG 0001.heic"])
 def test_a_single_file_of_any_name_is_sent(tmp_path, name):
-    """The user named this very file."""
+    """The user named this file, so its extension does not matter."""
     source = open_source(write(tmp_path, name) / name)
     assert list(source) == [SourceImage(name, None, name.encode())]
     assert (source.total, source.ignored) == (1, 0)
@@ -305,7 +305,7 @@ def test_missing_and_meaningless_paths_are_one_clear_error(tmp_path):
 
 
 def test_only_wanted_images_are_taken(tmp_path):
-    """--include and --exclude select by name, and selecting no image is an error."""
+    """--include and --exclude select images by name. A selection of no image is an error."""
     write(tmp_path, "3/a.png", "3/b.jpg", "5/a.png", "notes.txt")
     assert names(open_source(tmp_path, include=["*.png"])) == ["3/a.png", "5/a.png"]
     assert names(open_source(tmp_path, include=["*.png"], exclude=["5"])) == ["3/a.png"]
@@ -330,7 +330,7 @@ def test_joined_sources_keep_the_paths_that_were_given(tmp_path, monkeypatch):
 
 
 def test_an_image_in_two_joined_sources_counts_once(tmp_path, monkeypatch):
-    """Here a file is given, and the folder that it lies in."""
+    """Here a file is given together with the folder in which it lies."""
     monkeypatch.chdir(write(tmp_path, "a/x.png", "a/y.png"))
     source = join_sources([open_source("a/y.png"), open_source("a")])
     assert names(source) == list(source.names) == ["a/y.png", "a/x.png"]
