@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode
 from model.records import Damaged, from_msgpack, to_msgpack
-from worker.contract.errors import reading
+from worker.contract.reading import reading
 
 VERSION = 1
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model.errors import UsageError
-from model.records import as_plain
 from producer.cli.display import json_output
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
@@ -77,6 +76,7 @@ def show(version: str, as_json: bool) -> None:
     Example:
       digitmill models show live
     """
+    from model.records import as_plain
     from producer.cli.display.model_versions import named, print_card
 
     registry = _connect().registry
@@ -109,6 +109,7 @@ def compare(version: str, other: str, as_json: bool) -> None:
     Example:
       digitmill models compare candidate live
     """
+    from model.records import as_plain
     from producer.cli.display.model_versions import compared, print_comparison
 
     registry = _connect().registry

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from model.cards.card import CARD, MODEL, WEIGHTS, Card, Seeded, read_model
+from model.cards.card import CARD, MODEL, WEIGHTS, Card, Seeded, Size, read_model
 from model.cards.page import PAGE
 from model.data.digits import Dataset
 from model.errors import DataError, ModelError, UsageError
@@ -31,7 +31,7 @@ def test_a_new_card_is_complete(trained, samples: Dataset):
     """Training writes a page and a complete card. The robustness on the card is that of the exported model."""
     folder, card = trained
     assert (folder / PAGE).read_text(encoding="utf-8").startswith(f"# Model `{card.version}`")
-    assert card.size == (225_034, len((folder / MODEL).read_bytes()))
+    assert card.size == Size(225_034, len((folder / MODEL).read_bytes()))
     assert card.intended_use
     assert card.not_for
     assert list(card.robustness.network) == list(card.robustness.path) == list(CORRUPTIONS)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from model.records import from_json, to_json
-from worker.contract.errors import reading
+from worker.contract.reading import reading
 
 FORMAT = 1
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no character that people mistake for another

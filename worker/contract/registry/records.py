@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 from model.cards.card import Card
 from model.records import from_json
-from worker.contract.errors import reading
+from worker.contract.reading import reading
 from worker.contract.registry import keys
 
 LIVE = "live"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
-from worker.contract.errors import reading
+from worker.contract.reading import reading
 from worker.contract.registry import keys
 
 ENOUGH = 200

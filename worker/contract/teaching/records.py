@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from model.data.taught import fingerprint
 from model.records import Damaged, from_msgpack, to_msgpack
-from worker.contract.errors import reading
+from worker.contract.reading import reading
 from worker.contract.wire import SIDE
 
 VERSION = 1

@@ -7,7 +7,7 @@ from typing import Self
 
 from model.records import from_json, to_json
 from model.training.options import TrainingOptions
-from worker.contract.errors import reading
+from worker.contract.reading import reading
 
 FORMAT = 1
 

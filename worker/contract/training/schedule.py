@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from worker.contract.errors import reading
 from worker.contract.liveness import ALIVE_SECONDS, alive
+from worker.contract.reading import reading
 from worker.contract.scripts import load_scripts
 from worker.contract.training import keys
 
