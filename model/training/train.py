@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 CHECKPOINTS = "training"
 """Folder, beside the model's files, that keeps the state of a running training."""
 
+_NUMBERS: dict[Any, Callable[[str], float]] = {int: int, float: float}
+"""The parsers of the recipe's numbers, by their declared types."""
+
 
 def train(
     data: Dataset,
@@ -186,7 +189,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         path, _, value = setting.partition("=")
         try:
             recipe = _changed(recipe, path.split("."), value)
-        except (AttributeError, LookupError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             known = ", ".join(each.name for each in dataclasses.fields(recipe))
             raise UsageError(f"The recipe cannot take {setting}. Give NAME=NUMBER; the names are {known}.") from error
     return recipe
@@ -201,13 +204,14 @@ def _changed(recipe: Any, path: list[str], value: str) -> Any:
         value: New number, as text.
 
     Raises:
-        AttributeError: There is no such name.
-        KeyError: The name does not stand for a number.
+        KeyError: There is no such name, or it does not stand for a number.
+        TypeError: The path goes on beyond a number.
         ValueError: The value is not such a number.
+        UsageError: The number is out of its range.
     """
     name, *rest = path
-    now = getattr(recipe, name)
-    new = _changed(now, rest, value) if rest else {int: int, float: float}[type(now)](value)
+    kind = {each.name: each.type for each in dataclasses.fields(recipe)}[name]
+    new = _changed(getattr(recipe, name), rest, value) if rest else _NUMBERS[kind](value)
     return dataclasses.replace(recipe, **{name: new})
 
 

@@ -23,7 +23,7 @@ from model.training.checkpoint import Checkpoint
 from model.training.fit import EpochReport, fit
 from model.training.network_trainer import NetworkTrainer
 from model.training.recipe import Recipe
-from model.training.train import CHECKPOINTS, main, train
+from model.training.train import CHECKPOINTS, _changed, main, train
 
 ONE_EPOCH = dataclasses.replace(Recipe.small(), epochs=1)
 REFINING = dataclasses.replace(Recipe.refinement(), epochs=2, share=1.0, batch_size=64)
@@ -271,8 +271,27 @@ def test_parts_of_the_recipe_can_be_set(tmp_path):
     assert (recipe["epochs"], recipe["batch_size"], recipe["augmentation"]["elastic"]) == (1, 64, 1.5)
 
 
+@pytest.mark.parametrize("start", [Recipe(), Recipe.quick(), Recipe.refinement(), Recipe.small()])
+def test_a_setting_has_the_declared_type(start):
+    """A number is parsed as its field declares, also if the recipe holds a whole number in a field of fractions."""
+    whole = dataclasses.replace(start, augmentation=dataclasses.replace(start.augmentation, rotation=8))
+    changed = _changed(whole, ["augmentation", "rotation"], "7.5")
+    assert changed == dataclasses.replace(start, augmentation=dataclasses.replace(start.augmentation, rotation=7.5))
+    with pytest.raises(ValueError, match="invalid literal"):
+        _changed(start, ["epochs"], "7.5")
+
+
+def test_the_recipes_hold_the_declared_types():
+    """The quick recipe has no whole number in a field of fractions, because its card would then show one."""
+    quick = Recipe.quick()
+    for part in (quick, quick.augmentation):
+        for field in dataclasses.fields(part):
+            assert type(getattr(part, field.name)) is field.type, field.name
+
+
 @pytest.mark.parametrize(
-    "setting", ["elastic=1", "augmentation.elastic=much", "augmentation=1", "epochs.x=1", "epochs"]
+    "setting",
+    ["elastic=1", "augmentation.elastic=much", "augmentation=1", "refines=1", "epochs.x=1", "epochs.real=1", "epochs"],
 )
 def test_other_settings_are_refused(setting, tmp_path, capsys):
     """A name that is not in the recipe, or a value that is not a number, is refused with the list of names."""
