@@ -72,8 +72,9 @@ def train(
     Raises:
         DataError: There are too few images.
         ModelError: The export does not agree with its network, or the training diverged.
-        UsageError: `folder` cannot be written; TensorFlow, safetensors, Matplotlib or LiteRT is not installed; or
-            `start` is given although the recipe does not refine, or is missing although it does.
+        UsageError: `folder` cannot be written; TensorFlow, safetensors, Matplotlib or LiteRT is not installed; `start`
+            is given although the recipe does not refine, or is missing although it does; or drawn digits and outliers
+            would fill each batch.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)  # now, because a failure after the training would lose minutes

@@ -132,6 +132,14 @@ def test_an_epoch_may_take_a_share_of_the_images(samples):
     assert Batches(few, dataclasses.replace(recipe, share=0.001), 1).steps == 1
 
 
+@pytest.mark.parametrize(("size", "drawn", "outliers"), [(1, 0.6, 0.0), (3, 0.5, 0.49), (2, 0.0, 0.8)])
+def test_batches_without_training_images_are_refused(samples, size, drawn, outliers):
+    """If drawn digits and outliers round to the whole batch, the message says what to change."""
+    recipe = dataclasses.replace(ONE_EPOCH, batch_size=size, drawn=drawn, outliers=outliers)
+    with pytest.raises(UsageError, match=r"none of the training images\. Give a smaller share of either"):
+        Batches(samples.train[:64], recipe, 1)
+
+
 def test_other_checkpoints_are_ignored(samples, tmp_path):
     """The checkpoint of a training with another seed, or a damaged one, is not resumed."""
     few, validation = samples.train[:64], samples.test[:64]
