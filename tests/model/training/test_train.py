@@ -10,9 +10,10 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from safetensors.numpy import save
 
 from model.augmentation.distortion import Augmentation
-from model.cards.card import CURVES, MODEL, Card, read_file, read_model
+from model.cards.card import CURVES, MODEL, Card, Epoch, read_file, read_model
 from model.data.digits import sha256
 from model.errors import UsageError
 from model.inference.calibration import softmax
@@ -150,6 +151,38 @@ def test_other_checkpoints_are_ignored(samples, tmp_path):
     (tmp_path / "network.safetensors").write_bytes(b"cut off")
     fit(few, validation, ONE_EPOCH, seed=2, on_epoch=reports.append, checkpoints=tmp_path)
     assert len(reports) == 2
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"epochs": "[[1, 0.5"},
+        {"epochs": "7"},
+        {"epochs": "[7]"},
+        {"epochs": "{}"},
+        {"epochs": "[[1, 0.5]]"},
+        {"epochs": '[["1", 0.5, 0.75, 0.25, 0.875, 12.5, 2.0]]'},
+    ],
+    ids=str,
+)
+def test_a_checkpoint_with_odd_metadata_is_ignored(tmp_path, metadata):
+    """A checkpoint whose epochs are missing, cut off or of another form counts as damaged."""
+    path = tmp_path / "network.safetensors"
+    path.write_bytes(save({"0": np.zeros(1)}, {"training": "a training"} | metadata))
+    assert Checkpoint(path, "a training").load() is None
+
+
+@pytest.mark.parametrize("loss", [0.5, float("nan")])
+def test_a_checkpoint_gives_back_its_epochs(tmp_path, loss):
+    """A checkpoint gives back epochs and arrays, also of a training that diverged."""
+    checkpoint = Checkpoint(tmp_path / "network.safetensors", "a training")
+    epochs = [Epoch(1, loss, 0.75, loss, 0.875, 12.5, 2.0), Epoch(2, loss, 1.0, loss, 1.0, 12.5)]
+    checkpoint.save(epochs, [np.arange(4), np.array(7)])
+    found = checkpoint.load()
+    assert found is not None
+    assert str(found[0]) == str(epochs)  # NaN differs from itself
+    assert [array.tolist() for array in found[1]] == [[0, 1, 2, 3], 7]
 
 
 def always(digit: int) -> keras.Model:
