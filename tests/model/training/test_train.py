@@ -304,6 +304,13 @@ def test_the_command_explains_itself(tmp_path, capsys):
     assert capsys.readouterr().err.startswith(f"Error: {tmp_path} does not hold MNIST. Put its four IDX files")
 
 
+def test_samples_have_no_quick_recipe(tmp_path, capsys):
+    """`--quick` is refused for the samples, because it would change nothing."""
+    assert main(["--data", "samples", "--quick", "--out", str(tmp_path / "model")]) == 1
+    assert "Leave --quick out." in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
+
+
 def test_parts_of_the_recipe_can_be_set(tmp_path):
     """Each number of the recipe can be set by its name; a number of a part has a dotted name."""
     arguments = ["--data", "samples", "--out", str(tmp_path), "--epochs", "1", "--set", "augmentation.elastic=1.5"]
