@@ -150,10 +150,11 @@ def _download(cache: Path) -> None:
         )
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=cache, delete=False) as file:
-            file.write(content)
-        Path(file.name).chmod(0o644)  # MNIST is not secret, and several users may share a cache
-        Path(file.name).replace(cache / NPZ)
+        with tempfile.TemporaryDirectory(dir=cache) as private:  # it is removed even if writing fails
+            draft = Path(private) / NPZ
+            draft.write_bytes(content)
+            draft.chmod(0o644)  # MNIST is not secret, and several users may share a cache
+            draft.replace(cache / NPZ)
     except OSError as error:
         raise DataError(
             f"Cannot keep MNIST in {cache}: {error.strerror}. Name another folder for the cache."

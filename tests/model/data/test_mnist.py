@@ -182,6 +182,18 @@ def test_a_wrong_download_is_not_kept(server: tuple[Path, str], tmp_path: Path, 
     assert not list(tmp_path.iterdir())
 
 
+def test_a_failed_write_leaves_nothing_in_the_cache(server: tuple[Path, str], tmp_path: Path, monkeypatch):
+    """If the cache cannot keep the download, the message names the cache, and no temporary file stays there."""
+    folder, url = server
+    (folder / "mnist.npz").write_bytes(b"MNIST")
+    monkeypatch.setattr(source, "URL", f"{url}/mnist.npz")
+    monkeypatch.setattr(source, "NPZ_SHA256", hashlib.sha256(b"MNIST").hexdigest())
+    (tmp_path / "mnist.npz").mkdir()  # even root cannot replace a folder with a file
+    with pytest.raises(DataError, match=f"Cannot keep MNIST in {tmp_path}"):
+        load(cache=tmp_path, download=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["mnist.npz"]
+
+
 def test_an_unreachable_server_is_named(server: tuple[Path, str], tmp_path: Path, monkeypatch):
     """If the download fails, the message names the address and the remedy."""
     _, url = server
