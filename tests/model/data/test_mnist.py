@@ -136,6 +136,20 @@ def test_one_altered_pixel_is_refused(mnist: Dataset, npz: Path):
         load_test(npz.parent)
 
 
+@pytest.mark.parametrize("is_altered", [True, False], ids=["altered", "unreadable"])
+def test_the_remedy_fits_the_place(request, tmp_path: Path, is_altered: bool):
+    """Removing a spoilt file is advised only if a download would follow: not for a named folder, nor offline."""
+    (tmp_path / "mnist.npz").write_bytes(b"spoilt")
+    if is_altered:
+        write_npz(tmp_path / "mnist.npz", request.getfixturevalue("mnist"), x_test=np.zeros((10_000, 28, 28), np.uint8))
+    with pytest.raises(DataError, match=r"Put the original file there, or name another folder that holds MNIST\.$"):
+        load_test(tmp_path, cache=tmp_path, download=True)
+    with pytest.raises(DataError, match=r"Put the original file there, or name a folder that holds MNIST\.$"):
+        load_test(cache=tmp_path)
+    with pytest.raises(DataError, match=r"Remove it, so that digitmill downloads MNIST into the cache again\.$"):
+        load_test(cache=tmp_path, download=True)
+
+
 def test_test_images_alone(mnist: Dataset, mnist_folder: Path, tmp_path: Path):
     """If the files of the training images are spoilt, `load_test` still works, and `load` refuses them."""
     for path in mnist_folder.iterdir():
