@@ -1,10 +1,10 @@
 """MNIST is found in folders, in caches and on servers, and checksums prove that it is MNIST."""
 
-import contextlib
 import functools
 import gzip
 import hashlib
 import http.server
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,11 +62,23 @@ def test_idx_round_trip(array):
     assert np.array_equal(parsed, array)
 
 
-@given(st.binary(max_size=40))
-def test_idx_never_fails_otherwise(content):
-    """Random bytes raise a DataError and nothing else, or encode exactly what is decoded from them."""
-    with contextlib.suppress(DataError):
+def idx_header(*shape: int) -> bytes:
+    """Return the header of an IDX file that holds an array of this shape."""
+    return struct.pack(f">xxBB{len(shape)}I", 8, len(shape), *shape)
+
+
+@given(
+    st.sampled_from([b"", idx_header(2, 3), idx_header(3, 2), idx_header(6), idx_header(2**32 - 1, 2**32 - 1)]),
+    st.one_of(st.binary(min_size=6, max_size=6), st.binary(max_size=40)),
+)
+def test_idx_never_fails_otherwise(header, rest):
+    """Random bytes, after a header or without one, are decoded if they are such a file, and else raise a DataError."""
+    content = header + rest
+    if content.startswith(idx_header(2, 3)) and len(content) == 18:
         assert idx.dump(idx.parse(content, (2, 3))) == content
+    else:
+        with pytest.raises(DataError):
+            idx.parse(content, (2, 3))
 
 
 @pytest.mark.parametrize(
