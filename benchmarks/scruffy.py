@@ -25,9 +25,9 @@ from model.data import mnist
 from model.errors import ImageError
 from model.images.preprocess import preprocess
 from model.inference.classifier import Classifier
+from model.metrics import NONE
 from worker.settings import Settings
 
-REFUSED = -1
 TILE = 160
 """Length of each side of an image on a sheet, in pixels."""
 
@@ -77,7 +77,7 @@ def _measure(
         except ImageError:
             refused[number] = True
     seconds = (time.perf_counter() - started) / len(files)
-    read = np.where(refused, REFUSED, classifier.classify(images).digits.astype(np.int64))
+    read = np.where(refused, NONE, classifier.classify(images).digits.astype(np.int64))
     wrong = np.flatnonzero(read != labels)
     mistakes = Counter(f"{labels[index]}→{read[index]}" for index in wrong if not refused[index])
     if sheets and len(wrong):
