@@ -17,8 +17,7 @@ import numpy as np
 from model.errors import ImageError
 from model.images.preprocess import preprocess
 from model.inference.classifier import Classifier
-
-REFUSED = -1
+from model.metrics import NONE
 
 
 def main() -> None:
@@ -45,12 +44,12 @@ def _report(name: str, files: list[Path], classifier: Classifier, *, name_mistak
             errors[index] = error
     labels = np.array([int(file.parent.name) for file in files])
     digits = classifier.classify(images).digits.astype(np.int64)
-    digits[list(errors)] = REFUSED
+    digits[list(errors)] = NONE
     right = digits == labels
     print(f"{name}: {right.sum()} of {len(files)} right, {right.mean():.2%}")
     for label in np.unique(labels):
         of_label = labels == label
-        mistakes = Counter(int(digit) for digit in digits[of_label & ~right] if digit != REFUSED)
+        mistakes = Counter(int(digit) for digit in digits[of_label & ~right] if digit != NONE)
         others = ", ".join(f"{count} as {digit}" for digit, count in mistakes.most_common())
         print(f"  {label}: {right[of_label].sum():4} of {of_label.sum():4}  {others}")
     for code, count in Counter(error.code for error in errors.values()).items():

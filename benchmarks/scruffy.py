@@ -9,7 +9,6 @@ network was shown, the label and the reading.
 """
 
 import argparse
-import os
 import time
 import zlib
 from collections import Counter
@@ -26,23 +25,25 @@ from model.data import mnist
 from model.errors import ImageError
 from model.images.preprocess import preprocess
 from model.inference.classifier import Classifier
+from model.metrics import NONE
+from worker.settings import Settings
 
-REFUSED = -1
 TILE = 160
 """Length of each side of an image on a sheet, in pixels."""
 
 
 def main() -> None:
     """Measure the chosen kinds and print a table."""
+    settings = Settings.from_environment()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mnist", type=Path, default=os.environ.get("DIGITMILL_MNIST"), help="folder with MNIST")
+    parser.add_argument("--mnist", type=Path, default=settings.mnist, help="folder with MNIST")
     parser.add_argument("--count", type=int, default=200, help="images of each kind (default 200)")
     names = [kind.__name__ for kind in KINDS]
     parser.add_argument("--kinds", nargs="+", choices=names, default=names, metavar="KIND", help=", ".join(names))
     parser.add_argument("--sheets", type=Path, help="folder for pictures of misread and refused images")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    test = mnist.load_test(Path(arguments.mnist) if arguments.mnist else None, download=not arguments.mnist)
+    test = mnist.load_test(arguments.mnist, cache=settings.cache, download=not settings.offline)
     every = np.arange(arguments.count) * (len(test) // arguments.count)
     digits = [Digit(image) for image in test.images[every]]
     labels = test.labels[every].astype(np.int64)
@@ -76,7 +77,7 @@ def _measure(
         except ImageError:
             refused[number] = True
     seconds = (time.perf_counter() - started) / len(files)
-    read = np.where(refused, REFUSED, classifier.classify(images).digits.astype(np.int64))
+    read = np.where(refused, NONE, classifier.classify(images).digits.astype(np.int64))
     wrong = np.flatnonzero(read != labels)
     mistakes = Counter(f"{labels[index]}→{read[index]}" for index in wrong if not refused[index])
     if sheets and len(wrong):

@@ -31,7 +31,7 @@ from PIL import Image
 
 from producer.jobs.submission import SubmitOptions, create_job, gather_job
 from producer.mill.connection import Connection
-from producer.mill.finding import open_mill
+from producer.mill.finding import await_workers, open_mill
 from producer.mill.stack import Stack
 from producer.sources import Source, mnist_source, open_source
 from worker.settings import Settings
@@ -63,8 +63,8 @@ def main() -> None:
         settings = replace(settings, data=Path(private), redis_url=None)
         with Stack(Path(private) / "mill", len(cores)) as stack:
             connection = open_mill(stack.url, settings)
-            while sum(worker.ready for worker in connection.ledger.workers()) < len(cores):
-                time.sleep(0.05)
+            if not await_workers(connection, stack):
+                sys.exit("the workers are not ready, so the figures would mean nothing")
             for _ in range(arguments.rounds):
                 rows["ceiling"].append(_ceiling(images, len(cores)))
                 raw = mnist_source(images, labels, repeat=arguments.repeat)

@@ -16,8 +16,6 @@ Degradation: TypeAlias = Callable[[NDArray[np.uint8], np.random.Generator], NDAr
 
 It may overwrite its argument."""
 
-_HALF = 0.5
-
 
 def degrade(images: NDArray[np.uint8], share: float, random: np.random.Generator) -> NDArray[np.uint8]:
     """Degrade a random share of the images by each kind. Several kinds may degrade the same image.
@@ -49,7 +47,7 @@ def coarse(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np
     """Reduce images to 9 to 17 pixels a side, and enlarge them again, smoothly or in squares."""
     for image, side in zip(images, random.integers(9, 18, len(images)).tolist(), strict=True):
         small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
-        interpolation = cv2.INTER_LINEAR if random.random() < _HALF else cv2.INTER_NEAREST
+        interpolation = cv2.INTER_LINEAR if random.random() < 0.5 else cv2.INTER_NEAREST
         cv2.resize(small, image.shape, dst=image, interpolation=interpolation)
     return images
 
@@ -68,7 +66,7 @@ def faded(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.
 def lit(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
     """Lighten the black paper by 20 to 110 levels. Ink loses as much contrast, or keeps it up to white."""
     levels = random.uniform(20, 110, (len(images), 1, 1))
-    inks = np.where(random.random((len(images), 1, 1)) < _HALF, 1, 1 - levels / 255)
+    inks = np.where(random.random((len(images), 1, 1)) < 0.5, 1, 1 - levels / 255)
     return np.minimum(images * inks + levels, 255).astype(np.uint8)
 
 
@@ -95,7 +93,7 @@ def covered(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[n
 def lined(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
     """Draw a ruled line across or down the image, one or two pixels wide."""
     for image, place in zip(images, random.integers(28, size=len(images)), strict=True):
-        grid = image if random.random() < _HALF else image.T
+        grid = image if random.random() < 0.5 else image.T
         grid[place : place + random.integers(1, 3)] = random.integers(100, 256)
     return images
 

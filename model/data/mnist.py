@@ -11,6 +11,7 @@ import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +62,8 @@ def load(folder: Path | None = None, *, cache: Path | None = None, download: boo
     Raises:
         DataError: MNIST is not there, cannot be downloaded or kept, or the files are not MNIST's.
     """
-    found = _find(folder, cache, download=download)
-    return Dataset("mnist", _load(found, "train"), _load(found, "test"))
+    place = _find(folder, cache, download=download)
+    return Dataset("mnist", _load(place, "train"), _load(place, "test"))
 
 
 def load_test(folder: Path | None = None, *, cache: Path | None = None, download: bool = False) -> Digits:
@@ -79,21 +80,29 @@ def load_test(folder: Path | None = None, *, cache: Path | None = None, download
     return _load(_find(folder, cache, download=download), "test")
 
 
-def _find(folder: Path | None, cache: Path | None, *, download: bool) -> Path:
-    """Return the folder that holds MNIST, after a download if necessary."""
+class _Place(NamedTuple):
+    """A folder that holds files of MNIST's names."""
+
+    folder: Path
+    remedy: str  # what to do if a file there is not MNIST's
+
+
+def _find(folder: Path | None, cache: Path | None, *, download: bool) -> _Place:
+    """Return the place that holds MNIST, after a download if necessary."""
     if folder is not None:
         if not _has_mnist(folder):
             raise DataError(
                 f"{folder} does not hold MNIST. Put its four IDX files (train-images-idx3-ubyte.gz and so on) or "
                 f"{NPZ} there, or name another folder."
             )
-        return folder
-    if cache is not None and _has_mnist(cache):
-        return cache
-    if cache is None or not download:
+        return _Place(folder, "Put the original file there, or name another folder that holds MNIST.")
+    if cache is None or not (download or _has_mnist(cache)):
         raise DataError(f"MNIST was not found. Name a folder that holds its four IDX files or {NPZ}.")
-    _download(cache)
-    return cache
+    if not _has_mnist(cache):
+        _download(cache)
+    if download:
+        return _Place(cache, "Remove it, so that digitmill downloads MNIST into the cache again.")
+    return _Place(cache, "Put the original file there, or name a folder that holds MNIST.")
 
 
 def _has_mnist(folder: Path) -> bool:
@@ -107,32 +116,28 @@ def _idx_file(folder: Path, name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _load(folder: Path, part: str) -> Digits:
-    images, labels = _arrays(folder, part)
+def _load(place: _Place, part: str) -> Digits:
+    images, labels = _arrays(place, part)
     return Digits(images, labels)
 
 
-def _arrays(folder: Path, part: str) -> Iterator[NDArray[np.uint8]]:
+def _arrays(place: _Place, part: str) -> Iterator[NDArray[np.uint8]]:
     for name, key, shape, expected in _PARTS[part]:
-        path = _idx_file(folder, name)
-        array = idx.read(path, shape) if path else _read_npz(folder / NPZ, key)
+        path = _idx_file(place.folder, name)
+        array = idx.read(path, shape) if path else _read_npz(place, key)
         if array.shape != shape or hashlib.sha256(array.data).hexdigest() != expected:
-            raise DataError(
-                f"{path or folder / NPZ} is not MNIST's (its checksum differs). Put the original file there, or "
-                "remove it so that digitmill downloads it into the cache again."
-            )
+            file = path or place.folder / NPZ
+            raise DataError(f"{file} is not MNIST's (its checksum differs). {place.remedy}")
         yield array
 
 
-def _read_npz(path: Path, key: str) -> NDArray[np.uint8]:
+def _read_npz(place: _Place, key: str) -> NDArray[np.uint8]:
+    path = place.folder / NPZ
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return np.ascontiguousarray(arrays[key], dtype=np.uint8)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path} is not a readable {NPZ} ({error}). Put the original there, or remove it so that digitmill "
-            "downloads it into the cache again."
-        ) from error
+        raise DataError(f"{path} is not a readable {NPZ} ({error}). {place.remedy}") from error
 
 
 def _download(cache: Path) -> None:
@@ -150,10 +155,11 @@ def _download(cache: Path) -> None:
         )
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=cache, delete=False) as file:
-            file.write(content)
-        Path(file.name).chmod(0o644)  # MNIST is not secret, and several users may share a cache
-        Path(file.name).replace(cache / NPZ)
+        with tempfile.TemporaryDirectory(dir=cache) as private:  # it is removed even if writing fails
+            draft = Path(private) / NPZ
+            draft.write_bytes(content)
+            draft.chmod(0o644)  # MNIST is not secret, and several users may share a cache
+            draft.replace(cache / NPZ)
     except OSError as error:
         raise DataError(
             f"Cannot keep MNIST in {cache}: {error.strerror}. Name another folder for the cache."

@@ -73,7 +73,7 @@ class TaughtFolder:
     def store(self, image: NDArray[np.uint8], label: int, name: str = "") -> bool:
         """Keep an image with its label, which replaces any label that it had before.
 
-        When this returns, the image is on the disk, and a power failure does not lose it.
+        When this returns, the image is on the disk under its new label only, and a power failure does not change that.
 
         Args:
             image: Pixels, uint8 (28, 28), light ink on black.
@@ -94,8 +94,9 @@ class TaughtFolder:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _write(path, image, name)
             for other in self._folders():
-                if other != path.parent:
-                    (other / file).unlink(missing_ok=True)
+                if other != path.parent and (other / file).exists():
+                    (other / file).unlink(missing_ok=True)  # someone else may just have removed it
+                    _sync(other)
         except OSError as fault:
             raise UsageError(
                 f"Cannot write taught images into {self.folder}: {fault.strerror}. Make it writable or make room there."
@@ -178,8 +179,13 @@ def _write(path: Path, image: NDArray[np.uint8], name: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Wait until the folder's list of files is on the disk."""
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)

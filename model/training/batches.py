@@ -16,6 +16,7 @@ from model.augmentation import drawn_digits, outliers
 from model.augmentation.degradation import degrade
 from model.augmentation.distortion import distort
 from model.data.digits import Digits
+from model.errors import UsageError
 from model.training.recipe import Recipe
 
 NO_DIGIT: Final = -1
@@ -50,6 +51,9 @@ class Batches:
     Attributes:
         steps: Number of batches per epoch.
         seconds: Processor time that making batches has taken so far, in seconds.
+
+    Raises:
+        UsageError: Drawn digits and outliers would fill the whole batch.
     """
 
     def __init__(self, train: Digits, recipe: Recipe, seed: int) -> None:
@@ -57,6 +61,11 @@ class Batches:
         size = min(recipe.batch_size, len(train))
         self._drawn, self._outliers = round(recipe.drawn * size), round(recipe.outliers * size)
         self._collected = size - self._drawn - self._outliers
+        if self._collected < 1:  # the shares are below 1, but their numbers of images are rounded
+            raise UsageError(
+                f"A batch of {size} would hold {self._drawn} drawn digits and {self._outliers} outliers, and none of "
+                "the training images. Give a smaller share of either, or a larger batch size."
+            )
         self.steps = max(1, round(recipe.share * len(train)) // self._collected)
         random = np.random.default_rng((seed, 0))
         self.seconds = -thread_time()

@@ -2,8 +2,9 @@
 
 import contextlib
 import json
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,12 @@ from safetensors.numpy import save
 
 from model.cards.card import Epoch
 from model.network.saving import writing
+from model.records import Damaged, from_json, from_plain
 
 Arrays = list[NDArray[np.generic]]
+
+_EPOCH = [field.name for field in fields(Epoch)]
+"""The names of the values that a checkpoint holds for each epoch, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,10 @@ class Checkpoint:
         Returns:
             None if there is no state, the file is damaged, or another training saved it.
         """
-        with contextlib.suppress(OSError, SafetensorError), safe_open(self.path, "numpy") as file:
+        with contextlib.suppress(OSError, SafetensorError, Damaged), safe_open(self.path, "numpy") as file:
             metadata = file.metadata() or {}
             if metadata.get("training") == self.training:
-                epochs = [Epoch(*values) for values in json.loads(metadata["epochs"])]
+                rows = from_json(list[list[Any]], metadata.get("epochs", ""))
+                epochs = [from_plain(Epoch, dict(zip(_EPOCH, row, strict=False))) for row in rows]
                 return epochs, [file.get_tensor(str(number)) for number in range(len(file.keys()))]
         return None

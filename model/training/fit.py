@@ -68,8 +68,8 @@ def fit(
         epoch, blended with those of `start`, if given.
 
     Raises:
-        UsageError: `start` is given although the recipe does not refine, or is missing although it does; or a
-            checkpoint cannot be written.
+        UsageError: `start` is given although the recipe does not refine, or is missing although it does; drawn digits
+            and outliers would fill each batch; or a checkpoint cannot be written.
     """
     if recipe.refines != (start is not None):
         raise UsageError(

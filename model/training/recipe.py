@@ -74,7 +74,7 @@ class Recipe:
     @classmethod
     def quick(cls) -> "Recipe":
         """Return a recipe for trials: at least 99.0 % in about a minute on two cores."""
-        mild = Augmentation(rotation=8, scale=0.08, shear=0.1, shift=1, elastic=0.3, thickness=0.3)
+        mild = Augmentation(rotation=8.0, scale=0.08, shear=0.1, shift=1.0, elastic=0.3, thickness=0.3)
         return cls(epochs=4, dropout=0.2, averaging=0.99, augmentation=mild, degradation=0.01, teachers=0)
 
     @classmethod

@@ -27,6 +27,7 @@ from model.errors import DigitmillError, ModelError, UsageError
 from model.evaluation.gate import assess, decide
 from model.evaluation.judge import MIN_AGREEMENT
 from model.inference.classifier import Classifier, require_litert
+from model.network.saving import writing
 from model.network.tensorflow_import import import_tensorflow
 from model.training.assignment import CANDIDATE, LIVE, TrainingAssignment
 from model.training.train import train
@@ -103,10 +104,16 @@ def _assess(card: Card, model: bytes, validation: Digits, held: Digits) -> Model
 
 
 def _write_decision(decision: Decision, card: Card, folder: Path) -> None:
-    """Write the decision into the candidate's folder, and then the card, which vouches for it."""
+    """Write the decision into the candidate's folder, and then the card, which vouches for it.
+
+    Raises:
+        UsageError: The folder cannot be written.
+    """
     content = decision.dumps()
-    (folder / DECISION).write_bytes(content)
-    write_card(dataclasses.replace(card, files={**card.files, DECISION: hashlib.sha256(content).hexdigest()}), folder)
+    files = {**card.files, DECISION: hashlib.sha256(content).hexdigest()}
+    with writing(folder):
+        (folder / DECISION).write_bytes(content)
+        write_card(dataclasses.replace(card, files=files), folder)
 
 
 def _limit_threads(threads: int) -> None:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 CHECKPOINTS = "training"
 """Folder, beside the model's files, that keeps the state of a running training."""
 
+_NUMBERS: dict[Any, Callable[[str], float]] = {int: int, float: float}
+"""The parsers of the recipe's numbers, by their declared types."""
+
 
 def train(
     data: Dataset,
@@ -69,8 +72,9 @@ def train(
     Raises:
         DataError: There are too few images.
         ModelError: The export does not agree with its network, or the training diverged.
-        UsageError: `folder` cannot be written; TensorFlow, safetensors, Matplotlib or LiteRT is not installed; or
-            `start` is given although the recipe does not refine, or is missing although it does.
+        UsageError: `folder` cannot be written; TensorFlow, safetensors, Matplotlib or LiteRT is not installed; `start`
+            is given although the recipe does not refine, or is missing although it does; or drawn digits and outliers
+            would fill each batch.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)  # now, because a failure after the training would lose minutes
@@ -127,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        data, recipe = _data(options), _recipe(options)
+        recipe, data = _recipe(options), _data(options)
         print(f"{data.name}: {len(data.train):,} images to train and validate on, {len(data.test):,} to test on")
         card = train(data, recipe, options.out, seed=options.seed, name=options.name, on_epoch=_show)
     except DigitmillError as error:
@@ -158,7 +162,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--mnist", type=Path, metavar="FOLDER", help="folder that holds MNIST's four IDX files or mnist.npz"
     )
-    parser.add_argument("--quick", action="store_true", help="use a shorter recipe: at least 99.0 %% in about a minute")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="use a shorter recipe for mnist: at least 99.0 %% in about a minute; samples have a short recipe anyway",
+    )
     parser.add_argument("--epochs", type=int, metavar="N", help="number of epochs (default: the recipe's)")
     parser.add_argument("--batch-size", type=int, metavar="N", help="images per step (default: the recipe's)")
     parser.add_argument(
@@ -179,6 +187,8 @@ def _data(options: argparse.Namespace) -> Dataset:
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
+    if options.quick and options.data == "samples":
+        raise UsageError("--quick chooses a recipe for MNIST, and the samples have a short one. Leave --quick out.")
     recipe = Recipe.small() if options.data == "samples" else Recipe.quick() if options.quick else Recipe()
     chosen = {"epochs": options.epochs, "batch_size": options.batch_size}
     settings = [f"{name}={value}" for name, value in chosen.items() if value is not None]
@@ -186,7 +196,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         path, _, value = setting.partition("=")
         try:
             recipe = _changed(recipe, path.split("."), value)
-        except (AttributeError, LookupError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             known = ", ".join(each.name for each in dataclasses.fields(recipe))
             raise UsageError(f"The recipe cannot take {setting}. Give NAME=NUMBER; the names are {known}.") from error
     return recipe
@@ -201,13 +211,14 @@ def _changed(recipe: Any, path: list[str], value: str) -> Any:
         value: New number, as text.
 
     Raises:
-        AttributeError: There is no such name.
-        KeyError: The name does not stand for a number.
+        KeyError: There is no such name, or it does not stand for a number.
+        TypeError: The path goes on beyond a number.
         ValueError: The value is not such a number.
+        UsageError: The number is out of its range.
     """
     name, *rest = path
-    now = getattr(recipe, name)
-    new = _changed(now, rest, value) if rest else {int: int, float: float}[type(now)](value)
+    kind = {each.name: each.type for each in dataclasses.fields(recipe)}[name]
+    new = _changed(getattr(recipe, name), rest, value) if rest else _NUMBERS[kind](value)
     return dataclasses.replace(recipe, **{name: new})
 
 

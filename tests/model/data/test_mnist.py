@@ -1,10 +1,10 @@
 """MNIST is found in folders, in caches and on servers, and checksums prove that it is MNIST."""
 
-import contextlib
 import functools
 import gzip
 import hashlib
 import http.server
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,11 +62,23 @@ def test_idx_round_trip(array):
     assert np.array_equal(parsed, array)
 
 
-@given(st.binary(max_size=40))
-def test_idx_never_fails_otherwise(content):
-    """Random bytes raise a DataError and nothing else, or encode exactly what is decoded from them."""
-    with contextlib.suppress(DataError):
+def idx_header(*shape: int) -> bytes:
+    """Return the header of an IDX file that holds an array of this shape."""
+    return struct.pack(f">xxBB{len(shape)}I", 8, len(shape), *shape)
+
+
+@given(
+    st.sampled_from([b"", idx_header(2, 3), idx_header(3, 2), idx_header(6), idx_header(2**32 - 1, 2**32 - 1)]),
+    st.one_of(st.binary(min_size=6, max_size=6), st.binary(max_size=40)),
+)
+def test_idx_never_fails_otherwise(header, rest):
+    """Random bytes, after a header or without one, are decoded if they are such a file, and else raise a DataError."""
+    content = header + rest
+    if content.startswith(idx_header(2, 3)) and len(content) == 18:
         assert idx.dump(idx.parse(content, (2, 3))) == content
+    else:
+        with pytest.raises(DataError):
+            idx.parse(content, (2, 3))
 
 
 @pytest.mark.parametrize(
@@ -136,6 +148,20 @@ def test_one_altered_pixel_is_refused(mnist: Dataset, npz: Path):
         load_test(npz.parent)
 
 
+@pytest.mark.parametrize("is_altered", [True, False], ids=["altered", "unreadable"])
+def test_the_remedy_fits_the_place(request, tmp_path: Path, is_altered: bool):
+    """Removing a spoilt file is advised only if a download would follow: not for a named folder, nor offline."""
+    (tmp_path / "mnist.npz").write_bytes(b"spoilt")
+    if is_altered:
+        write_npz(tmp_path / "mnist.npz", request.getfixturevalue("mnist"), x_test=np.zeros((10_000, 28, 28), np.uint8))
+    with pytest.raises(DataError, match=r"Put the original file there, or name another folder that holds MNIST\.$"):
+        load_test(tmp_path, cache=tmp_path, download=True)
+    with pytest.raises(DataError, match=r"Put the original file there, or name a folder that holds MNIST\.$"):
+        load_test(cache=tmp_path)
+    with pytest.raises(DataError, match=r"Remove it, so that digitmill downloads MNIST into the cache again\.$"):
+        load_test(cache=tmp_path, download=True)
+
+
 def test_test_images_alone(mnist: Dataset, mnist_folder: Path, tmp_path: Path):
     """If the files of the training images are spoilt, `load_test` still works, and `load` refuses them."""
     for path in mnist_folder.iterdir():
@@ -180,6 +206,18 @@ def test_a_wrong_download_is_not_kept(server: tuple[Path, str], tmp_path: Path, 
     with pytest.raises(DataError, match="checksum"):
         load(cache=tmp_path, download=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_write_leaves_nothing_in_the_cache(server: tuple[Path, str], tmp_path: Path, monkeypatch):
+    """If the cache cannot keep the download, the message names the cache, and no temporary file stays there."""
+    folder, url = server
+    (folder / "mnist.npz").write_bytes(b"MNIST")
+    monkeypatch.setattr(source, "URL", f"{url}/mnist.npz")
+    monkeypatch.setattr(source, "NPZ_SHA256", hashlib.sha256(b"MNIST").hexdigest())
+    (tmp_path / "mnist.npz").mkdir()  # even root cannot replace a folder with a file
+    with pytest.raises(DataError, match=f"Cannot keep MNIST in {tmp_path}"):
+        load(cache=tmp_path, download=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["mnist.npz"]
 
 
 def test_an_unreachable_server_is_named(server: tuple[Path, str], tmp_path: Path, monkeypatch):

@@ -1,6 +1,8 @@
 """The folder of taught images keeps each image once, under its last label, and holds a share out of training."""
 
+import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,6 +33,24 @@ def test_an_image_is_kept_once_and_under_its_last_label(folder, samples):
     assert folder.remove(taught.sha256)
     assert not folder.remove(taught.sha256)
     assert folder.list() == []
+
+
+def test_a_changed_label_is_durable(folder, samples, monkeypatch):
+    """Before `store` returns, the disk holds the new file, and then the folder of the old label without its file."""
+    image = samples.train.images[0]
+    folder.store(image, 3)
+    synced = []
+
+    def record(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if path.is_dir():
+            synced.append((path.name, len(list(path.iterdir()))))
+
+    monkeypatch.setattr(os, "fsync", record)
+    folder.store(image, 8)
+    assert synced == [("8", 1), ("3", 0)]
+    assert not folder.store(image, 8)
+    assert synced == [("8", 1), ("3", 0)]
 
 
 def test_a_file_holds_the_users_name(folder, samples):

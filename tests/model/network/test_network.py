@@ -52,6 +52,14 @@ def test_written_weights_are_read_back(tmp_path, samples):
     assert np.array_equal(network.logits(network.load_weights(path), images), network.logits(built, images))
 
 
+@pytest.mark.parametrize("build", [network.build, network.build_teacher])
+def test_no_images_give_no_logits(build):
+    """Zero images give an empty array of logits, as those of the exported model do."""
+    found = network.logits(build(), np.empty((0, 28, 28), np.uint8))
+    assert found.shape == (0, 10)
+    assert found.dtype == np.float32
+
+
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_networks_are_interpolated(share):
     """Each weight moves to the given position between both networks. The start network stays unchanged."""

@@ -15,6 +15,7 @@ from safetensors.numpy import save
 
 from model.augmentation.drawn_digits import Style, draw_style
 from model.cards.card import BASELINE, CARD, MODEL, WEIGHTS, Card
+from model.cards.decision import DECISION
 from model.cards.page import PAGE
 from model.data import mnist
 from model.data.taught import TaughtFolder
@@ -81,6 +82,15 @@ def test_a_taught_style_is_learnt_and_nothing_is_forgotten(training, mnist_folde
     parent = Card.read(BASELINE).version
     assert (card.parent, card.refined) == (parent, True)
     assert f"| refined from | `{parent}` |" in (training.folder / CANDIDATE / PAGE).read_text()
+
+
+def test_a_decision_that_cannot_be_written_is_reported(training):
+    """If the gate's decision cannot be written, the training fails, and the message names folder and remedy."""
+    candidate = training.folder / CANDIDATE
+    shutil.copytree(training.folder / LIVE, candidate)
+    (candidate / DECISION).mkdir()  # even root cannot write a file there
+    *_, printed = training.run()
+    assert printed["failed"].startswith(f"Cannot write into {candidate}: Is a directory. Make room there")
 
 
 @pytest.mark.parametrize(

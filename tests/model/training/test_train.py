@@ -10,9 +10,10 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from safetensors.numpy import save
 
 from model.augmentation.distortion import Augmentation
-from model.cards.card import CURVES, MODEL, Card, read_file, read_model
+from model.cards.card import CURVES, MODEL, Card, Epoch, read_file, read_model
 from model.data.digits import sha256
 from model.errors import UsageError
 from model.inference.calibration import softmax
@@ -23,7 +24,7 @@ from model.training.checkpoint import Checkpoint
 from model.training.fit import EpochReport, fit
 from model.training.network_trainer import NetworkTrainer
 from model.training.recipe import Recipe
-from model.training.train import CHECKPOINTS, main, train
+from model.training.train import CHECKPOINTS, _changed, main, train
 
 ONE_EPOCH = dataclasses.replace(Recipe.small(), epochs=1)
 REFINING = dataclasses.replace(Recipe.refinement(), epochs=2, share=1.0, batch_size=64)
@@ -132,6 +133,14 @@ def test_an_epoch_may_take_a_share_of_the_images(samples):
     assert Batches(few, dataclasses.replace(recipe, share=0.001), 1).steps == 1
 
 
+@pytest.mark.parametrize(("size", "drawn", "outliers"), [(1, 0.6, 0.0), (3, 0.5, 0.49), (2, 0.0, 0.8)])
+def test_batches_without_training_images_are_refused(samples, size, drawn, outliers):
+    """If drawn digits and outliers round to the whole batch, the message says what to change."""
+    recipe = dataclasses.replace(ONE_EPOCH, batch_size=size, drawn=drawn, outliers=outliers)
+    with pytest.raises(UsageError, match=r"none of the training images\. Give a smaller share of either"):
+        Batches(samples.train[:64], recipe, 1)
+
+
 def test_other_checkpoints_are_ignored(samples, tmp_path):
     """The checkpoint of a training with another seed, or a damaged one, is not resumed."""
     few, validation = samples.train[:64], samples.test[:64]
@@ -142,6 +151,38 @@ def test_other_checkpoints_are_ignored(samples, tmp_path):
     (tmp_path / "network.safetensors").write_bytes(b"cut off")
     fit(few, validation, ONE_EPOCH, seed=2, on_epoch=reports.append, checkpoints=tmp_path)
     assert len(reports) == 2
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"epochs": "[[1, 0.5"},
+        {"epochs": "7"},
+        {"epochs": "[7]"},
+        {"epochs": "{}"},
+        {"epochs": "[[1, 0.5]]"},
+        {"epochs": '[["1", 0.5, 0.75, 0.25, 0.875, 12.5, 2.0]]'},
+    ],
+    ids=str,
+)
+def test_a_checkpoint_with_odd_metadata_is_ignored(tmp_path, metadata):
+    """A checkpoint whose epochs are missing, cut off or of another form counts as damaged."""
+    path = tmp_path / "network.safetensors"
+    path.write_bytes(save({"0": np.zeros(1)}, {"training": "a training"} | metadata))
+    assert Checkpoint(path, "a training").load() is None
+
+
+@pytest.mark.parametrize("loss", [0.5, float("nan")])
+def test_a_checkpoint_gives_back_its_epochs(tmp_path, loss):
+    """A checkpoint gives back epochs and arrays, also of a training that diverged."""
+    checkpoint = Checkpoint(tmp_path / "network.safetensors", "a training")
+    epochs = [Epoch(1, loss, 0.75, loss, 0.875, 12.5, 2.0), Epoch(2, loss, 1.0, loss, 1.0, 12.5)]
+    checkpoint.save(epochs, [np.arange(4), np.array(7)])
+    found = checkpoint.load()
+    assert found is not None
+    assert str(found[0]) == str(epochs)  # NaN differs from itself
+    assert [array.tolist() for array in found[1]] == [[0, 1, 2, 3], 7]
 
 
 def always(digit: int) -> keras.Model:
@@ -263,6 +304,13 @@ def test_the_command_explains_itself(tmp_path, capsys):
     assert capsys.readouterr().err.startswith(f"Error: {tmp_path} does not hold MNIST. Put its four IDX files")
 
 
+def test_samples_have_no_quick_recipe(tmp_path, capsys):
+    """`--quick` is refused for the samples, because it would change nothing."""
+    assert main(["--data", "samples", "--quick", "--out", str(tmp_path / "model")]) == 1
+    assert "Leave --quick out." in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
+
+
 def test_parts_of_the_recipe_can_be_set(tmp_path):
     """Each number of the recipe can be set by its name; a number of a part has a dotted name."""
     arguments = ["--data", "samples", "--out", str(tmp_path), "--epochs", "1", "--set", "augmentation.elastic=1.5"]
@@ -271,8 +319,27 @@ def test_parts_of_the_recipe_can_be_set(tmp_path):
     assert (recipe["epochs"], recipe["batch_size"], recipe["augmentation"]["elastic"]) == (1, 64, 1.5)
 
 
+@pytest.mark.parametrize("start", [Recipe(), Recipe.quick(), Recipe.refinement(), Recipe.small()])
+def test_a_setting_has_the_declared_type(start):
+    """A number is parsed as its field declares, also if the recipe holds a whole number in a field of fractions."""
+    whole = dataclasses.replace(start, augmentation=dataclasses.replace(start.augmentation, rotation=8))
+    changed = _changed(whole, ["augmentation", "rotation"], "7.5")
+    assert changed == dataclasses.replace(start, augmentation=dataclasses.replace(start.augmentation, rotation=7.5))
+    with pytest.raises(ValueError, match="invalid literal"):
+        _changed(start, ["epochs"], "7.5")
+
+
+def test_the_recipes_hold_the_declared_types():
+    """The quick recipe has no whole number in a field of fractions, because its card would then show one."""
+    quick = Recipe.quick()
+    for part in (quick, quick.augmentation):
+        for field in dataclasses.fields(part):
+            assert type(getattr(part, field.name)) is field.type, field.name
+
+
 @pytest.mark.parametrize(
-    "setting", ["elastic=1", "augmentation.elastic=much", "augmentation=1", "epochs.x=1", "epochs"]
+    "setting",
+    ["elastic=1", "augmentation.elastic=much", "augmentation=1", "refines=1", "epochs.x=1", "epochs.real=1", "epochs"],
 )
 def test_other_settings_are_refused(setting, tmp_path, capsys):
     """A name that is not in the recipe, or a value that is not a number, is refused with the list of names."""
