@@ -24,6 +24,12 @@ from tests.support.mill import start_mill_in as start_in
 MNIST = os.environ.get("DIGITMILL_MNIST")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files with slow tests first: with two processes, neither then ends with a long test alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture
 def start_mill(tmp_path: Path) -> StartMill:
     """Start a mill of this test's own."""
