@@ -14,7 +14,7 @@ JOB_IMAGES = 200
 """Images of a job, each slow. Three workers take about 20 s."""
 MAX_JOBS = 30
 """Jobs that may start while a training ends. Those that have not begun by then are cancelled."""
-POLL_SECONDS = 2.0
+POLL_SECONDS = 5.0
 """Pause before each question. A question starts a process, and the trainer yields its cores to that."""
 EVERY_MINUTE = {"DIGITMILL_RETRAIN_CRON": "* * * * *"}
 
