@@ -1,7 +1,7 @@
 # `make demo` and `make test` need only Python, 3.11 or newer. They install everything into .venv.
 PYTHON ?= python3
-# Each named Python gets a folder of its own, so you can try several side by side: make test PYTHON=python3.12
-VENV := .venv$(if $(filter command environment,$(firstword $(origin PYTHON))),-$(notdir $(PYTHON)))
+# A Python named on the command line gets a folder of its own, such as .venv-python3.12.
+VENV := .venv$(if $(filter command,$(firstword $(origin PYTHON))),-$(subst /,-,$(PYTHON)))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV = $(BIN)/uv

@@ -16,10 +16,11 @@ these names, Python imports that file instead. The first use of a name that need
 ImportError, and its message names the file in the way.
 """
 
-from importlib import import_module, metadata
-from typing import TYPE_CHECKING
+from importlib import import_module
 
 from digitmill.packages import check_packages
+
+TYPE_CHECKING = False  # as typing has it, without loading typing: a user's file may hide what that imports
 
 if TYPE_CHECKING:
     from model.errors import DataError, DigitmillError, Failure, FailureCode, ImageError, ModelError, UsageError
@@ -54,6 +55,8 @@ def __getattr__(name: str) -> object:
         ImportError: A user's file hides one of our packages. The message names the file.
     """
     if name == "__version__":
+        from importlib import metadata
+
         return metadata.version("digitmill")
     if name in __all__:
         check_packages()

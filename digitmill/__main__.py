@@ -1,9 +1,26 @@
-"""`python -m digitmill`: the command `digitmill`."""
+"""The command `digitmill`, also as `python -m digitmill`."""
 
-from digitmill.packages import ignore_current_folder
+import sys
+
+from digitmill.packages import check_packages, ignore_current_folder
+
+
+def main(prog_name: str | None = None) -> None:
+    """Run the command line.
+
+    Args:
+        prog_name: Name that help texts use, or None for that of the script.
+    """
+    try:
+        check_packages()
+    except ImportError as fault:
+        print(f"digitmill: {fault}", file=sys.stderr)  # noqa: T201  Click's packages may be hidden too
+        sys.exit(2)
+    from producer.cli import main as run
+
+    run(prog_name=prog_name)
+
 
 if __name__ == "__main__":
     ignore_current_folder()
-    from producer.cli import main
-
-    main(prog_name="python -m digitmill")
+    main("python -m digitmill")

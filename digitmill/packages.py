@@ -3,12 +3,12 @@
 This module imports no other module of ours, because Python might find a user's file in its place.
 """
 
+import os
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 PACKAGES = ("model", "worker", "producer")
-HOME = Path(__file__).resolve().parents[1]
+HOME = os.path.realpath(__file__ + "/../..")
 """The folder that holds our packages."""
 
 
@@ -20,12 +20,12 @@ def check_packages() -> None:
     """
     for name in PACKAGES:
         found = _file_of(name)
-        if found is not None and found.resolve() != HOME / name / "__init__.py":
+        if found is not None and os.path.realpath(found) != os.path.join(HOME, name, "__init__.py"):  # noqa: PTH118  as above
             raise ImportError(
-                f"digitmill needs its own package `{name}`, but {found} is in the way. Rename that file, or run Python "
-                "from another folder.",
+                f"digitmill needs its own package `{name}`, but {found} is in the way. Rename that file, or take its "
+                "folder off Python's module path.",
                 name=name,
-                path=str(found),
+                path=found,
             )
 
 
@@ -35,15 +35,15 @@ def ignore_current_folder() -> None:
     `python -m` puts the current folder first, so Python would import a user's own `model.py` instead of our package.
     Only commands may call this, because a program decides about its own module path.
     """
-    if not sys.flags.safe_path and Path(sys.path[0]).resolve() != HOME:
+    if not sys.flags.safe_path and os.path.realpath(sys.path[0]) != HOME:
         del sys.path[0]
 
 
-def _file_of(name: str) -> Path | None:
+def _file_of(name: str) -> str | None:
     """Return the file that `import name` runs or has run; None where there is no such file."""
     module = sys.modules.get(name)
     origin = getattr(module, "__file__", None) if module else None
     if origin is None:
         spec = find_spec(name) if module is None else None
         origin = spec.origin if spec and spec.has_location else None
-    return Path(origin) if origin else None
+    return origin or None

@@ -4,7 +4,7 @@ import gc
 import sys
 import time
 
-from worker.import_path import drop_current_folder
+from worker.import_path import use_own_packages
 
 
 def main() -> int:
@@ -27,5 +27,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    drop_current_folder()
+    use_own_packages()
     sys.exit(main())

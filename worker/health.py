@@ -6,10 +6,10 @@ The check passes if Redis answers and has heard from such a process within the l
 import sys
 from collections.abc import Sequence
 
-from worker.import_path import drop_current_folder
+from worker.import_path import use_own_packages
 
 if __name__ == "__main__":
-    drop_current_folder()
+    use_own_packages()
 
 from redis.exceptions import RedisError
 

@@ -70,6 +70,8 @@ class Stack:
         return self.server.folder
 
     def __enter__(self) -> Self:
+        if self.workers:
+            Role.WORKER.check_installed()
         if not self.server.acquire():
             raise UsageError(
                 f"A mill is already running in {self.server.folder}; `digitmill status` shows it. "

@@ -78,3 +78,26 @@ def test_a_folder_in_the_way_hides_nothing(tmp_path: Path):
     """A folder `model/` without `__init__.py` beside a script does not hide our package."""
     (tmp_path / "model").mkdir()
     assert script(tmp_path, "import digitmill\ndigitmill.UsageError").returncode == 0
+
+
+def test_a_module_path_with_the_current_folder_is_explained(tmp_path: Path):
+    """If PYTHONPATH names a folder with a `model.py`, the command ends with 2, and one line names that file."""
+    (tmp_path / "model.py").write_text("MINE = 1\n")
+    environment = {**os.environ, "PYTHONPATH": f":{Path(digitmill.__file__).parents[1]}"}
+    for command in (["-m", "digitmill", "jobs"], ["-P", "-m", "worker"], ["-P", "-m", "worker.trainer"]):
+        done = subprocess.run(
+            [sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2, done.stderr
+        [line] = done.stderr.splitlines()
+        assert f"{tmp_path / 'model.py'} is in the way" in line
+
+
+def test_the_command_loads_no_library_file_of_the_user(tmp_path: Path):
+    """`python -m digitmill` runs beside files with the names of standard modules, and executes none of them."""
+    for name in ("csv", "calendar", "email", "random", "string", "pathlib", "typing"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "digitmill", "--version"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

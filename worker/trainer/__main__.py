@@ -2,7 +2,7 @@
 
 import sys
 
-from worker.import_path import drop_current_folder
+from worker.import_path import use_own_packages
 
 
 def main() -> int:
@@ -20,5 +20,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    drop_current_folder()
+    use_own_packages()
     sys.exit(main())
