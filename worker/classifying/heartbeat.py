@@ -47,13 +47,14 @@ class Heartbeat(threading.Thread):
         self._in_work = in_work
         self._lease_seconds = lease_seconds
         self._stopping = threading.Event()
+        self._announcing = threading.Lock()
 
     def run(self) -> None:
         """Report, renew and reconcile every second until stopped. Wait while Redis is away."""
         while True:
             facts = self._facts()
             try:
-                self._ledger.announce(self._worker, facts, ttl_seconds=ALIVE_SECONDS)
+                self._announce(facts)
                 for part in self._in_work():
                     self._ledger.renew(part, holder=self._worker, lease_seconds=self._lease_seconds)
             except RedisError as fault:
@@ -65,9 +66,16 @@ class Heartbeat(threading.Thread):
             if self._stopping.wait(INTERVAL_SECONDS if facts["ready"] else STARTING_INTERVAL_SECONDS):
                 return
 
+    def _announce(self, facts: dict[str, str | int | float]) -> None:
+        """Report the worker alive, but never after it was removed from the list."""
+        with self._announcing:
+            if not self._stopping.is_set():
+                self._ledger.announce(self._worker, facts, ttl_seconds=ALIVE_SECONDS)
+
     def stop(self) -> None:
         """End the thread and remove the worker from the list of live workers."""
-        self._stopping.set()
+        with self._announcing:
+            self._stopping.set()
         self.join(timeout=2 * INTERVAL_SECONDS)
         try:
             self._ledger.remove_worker(self._worker)

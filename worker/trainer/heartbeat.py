@@ -38,12 +38,13 @@ class TrainerHeartbeat(threading.Thread):
         self._doorbell, self._trainer = doorbell, name
         self._fault = ""
         self._stopping = threading.Event()
+        self._announcing = threading.Lock()
 
     def run(self) -> None:
         """Report, ring and keep every second until stopped. Wait while Redis is away."""
         while True:
             try:
-                self._trainings.announce(self._trainer)
+                self._announce()
                 if self._trainings.waiting() and not self._client.llen(TRAIN_QUEUE):
                     self._doorbell.ring_trainer()
                 self._keep()
@@ -57,7 +58,7 @@ class TrainerHeartbeat(threading.Thread):
     def _keep(self) -> None:
         try:
             while self._keeper.keep() and not self._stopping.is_set():
-                self._trainings.announce(self._trainer)
+                self._announce()
         except DigitmillError as fault:
             if str(fault) != self._fault:  # log it once, not every second
                 _log.error("%s", fault)
@@ -65,9 +66,16 @@ class TrainerHeartbeat(threading.Thread):
         else:
             self._fault = ""
 
+    def _announce(self) -> None:
+        """Report the trainer alive, but never after it was removed from the list."""
+        with self._announcing:
+            if not self._stopping.is_set():
+                self._trainings.announce(self._trainer)
+
     def stop(self) -> None:
         """End the thread and remove the trainer from the list of live trainers."""
-        self._stopping.set()
+        with self._announcing:
+            self._stopping.set()
         if self.is_alive():
             self.join(timeout=2 * INTERVAL_SECONDS)
         try:
