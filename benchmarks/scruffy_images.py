@@ -748,7 +748,7 @@ def paint_program(random: Random, digit: Digit) -> bytes:
     """Draw with a mouse: one pixel to a sixth of the digit wide, in two colours, at any position."""
     height = int(random.integers(28, 400))
     size = height * random.uniform(0.3, 0.9)
-    width = random.choice((1, 2, 3, 5, 8, 12, 20, 35))
+    width = int(random.choice((1, 2, 3, 5, 8, 12, 20, 35)))
     page = placed(random, digit.drawn(random, size, min(width, size / 6)), (height, height), 0.0)
     if random.random() < 0.5:
         page = (page > 0.5).astype(np.float32)

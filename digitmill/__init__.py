@@ -53,6 +53,7 @@ def __getattr__(name: str) -> object:
     Raises:
         AttributeError: digitmill does not export this name.
         ImportError: A user's file hides one of our packages. The message names the file.
+        PackageNotFoundError: `__version__` was asked for, and digitmill is on the module path but not installed.
     """
     if name == "__version__":
         from importlib import metadata

@@ -195,13 +195,13 @@ def test_a_good_version_passes_and_all_that_it_answers_is_counted(changing, regi
     registry.promote(soft.version, reason="test")
     serving(changing, soft.version)
     results = submit(changing, digits, model="live", repeat=2)
-    tally = eventually(
+    counts = eventually(
         lambda: (found := registry.service_counts(soft.version)).images == len(results) and found,
-        what="the whole tally",
+        what="the counts of all images",
     )
     expected = (results.confidences < REVIEW_BELOW).sum()
-    assert (tally.errors, tally.review) == (0, expected)
-    assert abs(tally.confidence / 1000 / tally.images - results.confidences.mean()) < 0.001
+    assert (counts.errors, counts.review) == (0, expected)
+    assert abs(counts.confidence / 1000 / counts.images - results.confidences.mean()) < 0.001
     assert tally.shadowed > 100
     assert tally.disagreed == 0, "the same weights"
     assert registry.live() == soft.version
