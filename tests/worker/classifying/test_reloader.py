@@ -202,6 +202,6 @@ def test_a_good_version_passes_and_all_that_it_answers_is_counted(changing, regi
     expected = (results.confidences < REVIEW_BELOW).sum()
     assert (counts.errors, counts.review) == (0, expected)
     assert abs(counts.confidence / 1000 / counts.images - results.confidences.mean()) < 0.001
-    assert tally.shadowed > 100
-    assert tally.disagreed == 0, "the same weights"
+    assert counts.shadowed > 100
+    assert counts.disagreed == 0, "the same weights"
     assert registry.live() == soft.version
