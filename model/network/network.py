@@ -12,8 +12,6 @@ from safetensors.numpy import load, save
 
 from model.errors import ModelError
 
-PARAMETERS = 225_034
-
 
 def build(dropout: float = 0.0, start: keras.Model | None = None) -> keras.Model:
     """Build the network. It takes pixels 0 to 255, (n, 28, 28, 1), and returns logits, float32 (n, 10).

@@ -16,7 +16,7 @@ def test_parameters():
     """The network has 225,034 parameters, all of them trainable."""
     built = network.build()
     trainable = sum(np.prod(each.shape) for each in built.trainable_variables)
-    assert built.count_params() == trainable == network.PARAMETERS == 225_034
+    assert built.count_params() == trainable == 225_034
 
 
 def test_layers():
