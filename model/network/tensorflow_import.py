@@ -19,7 +19,8 @@ def import_tensorflow() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # silences TensorFlow once its logging has started
     with without_chatter(b"absl::InitializeLog", b"oneDNN custom operations are on"):
-        with required_extra("TensorFlow", "train"):
-            import tensorflow  # noqa: F401, ICN001 - imported early to filter its messages
+        # The quick import first: nobody should wait for TensorFlow to learn that another package is missing.
         with required_extra("safetensors", "train"):
             import safetensors  # noqa: F401
+        with required_extra("TensorFlow", "train"):
+            import tensorflow  # noqa: F401, ICN001 - imported early to filter its messages

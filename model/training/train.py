@@ -81,10 +81,11 @@ def train(
     except OSError as error:
         raise UsageError(f"Cannot make the folder {folder}: {error.strerror}. Name another.") from error
     require_litert()
+    from model.training.curves import draw
+
     import_tensorflow()
     from model.network.export import CALIBRATION_IMAGES, to_int8
     from model.network.network import dump_weights
-    from model.training.curves import draw
     from model.training.fit import fit
 
     created = datetime.now(UTC)

@@ -1,12 +1,13 @@
 """Fixtures of the tests of `model/`: real data, and one network that is really trained on the sample digits."""
 
 import dataclasses
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
-from model.cards.card import Card
+from model.cards.card import CARD, Card
 from model.data import mnist as mnist_source
 from model.data import sample_digits as samples_source
 from model.data.digits import Dataset
@@ -45,8 +46,15 @@ def baseline() -> Classifier:
 
 @pytest.fixture(scope="session")
 def trained(samples: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Card]:
-    """Train a model on the sample digits. Return its folder and its card."""
+    """Train a model on the sample digits, once for all test processes. Return its folder and its card."""
     from model.training.train import train
 
-    folder = tmp_path_factory.mktemp("trained")
-    return folder, train(samples, SHORT, folder, name="short")
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent  # shared by the processes of this run
+    folder = place / "trained"
+    with (place / "trained.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / CARD).exists():
+            train(samples, SHORT, folder, name="short")
+    return folder, Card.read(folder)

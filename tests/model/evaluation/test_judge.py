@@ -19,12 +19,28 @@ from model.evaluation.judge import DRAWN, THRESHOLDS, judge_again, main
 from model.evaluation.robustness import directly, robustness
 from model.inference.classifier import Classifier
 from model.metrics import BINS
+from model.training.recipe import Recipe
+
+
+@pytest.fixture(scope="module")
+def few(samples: Dataset) -> Dataset:
+    """Return the sample digits with so few test images that judging a model takes a second."""
+    return samples._replace(test=samples.test[:40])
+
+
+@pytest.fixture(scope="module")
+def slight(few: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Card]:
+    """Train a model on them for one epoch. Return its folder and its card."""
+    from model.training.train import train
+
+    folder = tmp_path_factory.mktemp("slight")
+    return folder, train(few, dataclasses.replace(Recipe.small(), epochs=1), folder)
 
 
 @pytest.fixture
-def copy(trained: tuple[Path, Card], tmp_path: Path) -> Path:
-    """Copy the trained model into a folder that a test may change."""
-    return Path(shutil.copytree(trained[0], tmp_path / "copy"))
+def copy(slight: tuple[Path, Card], tmp_path: Path) -> Path:
+    """Copy that model into a folder that a test may change."""
+    return Path(shutil.copytree(slight[0], tmp_path / "copy"))
 
 
 def test_a_new_card_is_complete(trained, samples: Dataset):
@@ -64,51 +80,51 @@ def test_higher_thresholds_pass_less_and_doubt_more(trained):
     assert card.doubts[0].passed.accuracy - card.doubts[-1].passed.accuracy > 0.1
 
 
-def test_judging_again_finds_the_same(copy: Path, trained, samples: Dataset):
+def test_judging_again_finds_the_same(copy: Path, slight, few: Dataset):
     """Judging a model again on the same data restores figures that were removed from its card or altered in it."""
-    spoiled = dataclasses.replace(trained[1], temperature=3.0, robustness=None, reliability=None, confusion=[])
+    spoiled = dataclasses.replace(slight[1], temperature=3.0, robustness=None, reliability=None, confusion=[])
     spoiled.write(copy)
-    assert judge_again(copy, samples) == Card.read(copy) == trained[1]
+    assert judge_again(copy, few) == Card.read(copy) == slight[1]
 
 
-def test_other_seeds_go_on_the_card(copy: Path, trained, samples: Dataset, tmp_path: Path):
+def test_other_seeds_go_on_the_card(copy: Path, slight, few: Dataset, tmp_path: Path):
     """The card lists this model and others that differ only in the seed, by seed. Judging again keeps the list."""
     others = []
     for seed in (7, 3):
         others.append(tmp_path / str(seed))
         others[-1].mkdir()
-        dataclasses.replace(trained[1], seed=seed).write(others[-1])
-    listed = judge_again(copy, samples, others).seeds
-    assert listed == [Seeded(seed, trained[1].test) for seed in (1, 3, 7)]
-    assert judge_again(copy, samples).seeds == listed
+        dataclasses.replace(slight[1], seed=seed).write(others[-1])
+    listed = judge_again(copy, few, others).seeds
+    assert listed == [Seeded(seed, slight[1].test) for seed in (1, 3, 7)]
+    assert judge_again(copy, few).seeds == listed
 
 
 @pytest.mark.parametrize(
     ("change", "fault"),
     [({"seed": 1}, "not all different"), ({"seed": 2, "recipe": {"epochs": 1}}, "another recipe")],
 )
-def test_only_other_seeds_are_listed(copy: Path, trained, samples: Dataset, tmp_path: Path, change, fault):
+def test_only_other_seeds_are_listed(copy: Path, slight, few: Dataset, tmp_path: Path, change, fault):
     """A model with the same seed or another recipe is refused, and the card stays as it is."""
-    dataclasses.replace(trained[1], **change).write(tmp_path)
+    dataclasses.replace(slight[1], **change).write(tmp_path)
     with pytest.raises(UsageError, match=fault):
-        judge_again(copy, samples, [tmp_path])
-    assert Card.read(copy) == trained[1]
+        judge_again(copy, few, [tmp_path])
+    assert Card.read(copy) == slight[1]
 
 
-def test_other_data_are_refused(copy: Path, samples: Dataset):
+def test_other_data_are_refused(copy: Path, few: Dataset):
     """Other images are refused, because their validation images may be training images of the model."""
-    fewer = samples._replace(test=samples.test[:100])
+    fewer = few._replace(test=few.test[:20])
     with pytest.raises(DataError, match="other images"):
         judge_again(copy, fewer)
 
 
-def test_altered_weights_are_refused(copy: Path, samples: Dataset):
+def test_altered_weights_are_refused(copy: Path, few: Dataset):
     """Weights that the card does not vouch for are not judged."""
     content = bytearray((copy / WEIGHTS).read_bytes())
     content[-1] ^= 1
     (copy / WEIGHTS).write_bytes(content)
     with pytest.raises(ModelError, match="not what its card vouches for"):
-        judge_again(copy, samples)
+        judge_again(copy, few)
 
 
 @pytest.mark.parametrize(
@@ -118,12 +134,12 @@ def test_altered_weights_are_refused(copy: Path, samples: Dataset):
         ("tensorflow", "TensorFlow is not installed. Install it: pip install 'digitmill[train]'."),
     ],
 )
-def test_a_missing_package_is_explained(copy: Path, samples: Dataset, monkeypatch, module: str, message: str):
+def test_a_missing_package_is_explained(copy: Path, few: Dataset, monkeypatch, module: str, message: str):
     """If a package is not installed, the message says how to install it, and the card stays as it is."""
     before = (copy / CARD).read_bytes()
     monkeypatch.setitem(sys.modules, module, None)  # Python then refuses to import it
     with pytest.raises(UsageError, match=re.escape(message)):
-        judge_again(copy, samples)
+        judge_again(copy, few)
     assert (copy / CARD).read_bytes() == before
 
 
@@ -134,8 +150,9 @@ def test_help_shows_the_name_of_the_command():
     assert help_text.startswith("usage: python -m model.evaluation ")
 
 
-def test_the_command(copy: Path, trained, capsys):
+def test_the_command(trained, tmp_path: Path, capsys):
     """The command prints old and new accuracy. Without a model it returns 1 and prints one line."""
+    copy = shutil.copytree(trained[0], tmp_path / "copy")
     assert main([str(copy)]) == 0
     accuracy = f"{trained[1].test.int8.accuracy:.2%}"
     assert f"int8: {accuracy} of 360 test images; its card said {accuracy}" in capsys.readouterr().out
