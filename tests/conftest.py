@@ -18,6 +18,7 @@ from model.cards.card import BASELINE, MODEL, Card, read_file
 from model.data import sample_digits
 from model.data.digits import Digits
 from model.data.mnist import load_test
+from producer.mill.stack import Stack
 from tests.support.mill import Mill, StartMill
 from tests.support.mill import start_mill_in as start_in
 
@@ -51,6 +52,13 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
     """One mill with two workers, shared by all tests that do not harm it."""
     with start_in(tmp_path_factory.mktemp("mill"), 2) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One server without workers. A test that uses it empties it first."""
+    with Stack(tmp_path_factory.mktemp("server"), 0) as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")

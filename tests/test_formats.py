@@ -457,13 +457,6 @@ def test_jobs_and_workers_are_read() -> None:
     )
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A server without workers."""
-    with Stack(tmp_path_factory.mktemp("server"), 0) as stack:
-        yield stack
-
-
 def test_the_registry_is_read(server: Stack) -> None:
     """It has the aliases, the canary, the counts of answers and the history of changes."""
     client: Any = connect(server.url)

@@ -1,4 +1,4 @@
-"""A real server without workers, for the tests of the ledger, the connection and the services."""
+"""A connection to the server without workers, for the tests of the ledger, the connection and the services."""
 
 from collections.abc import Iterator
 
@@ -12,13 +12,6 @@ from worker.contract.ledger import Ledger
 
 settings.register_profile("shared machine", deadline=None)  # other work on the same cores must not make a test fail
 settings.load_profile("shared machine")
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """An embedded server without workers."""
-    with Stack(tmp_path_factory.mktemp("server"), 0) as stack:
-        yield stack
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import re
 import signal
 import struct
 import subprocess
-import sys
 import tarfile
 import zipfile
 import zlib
@@ -24,14 +23,12 @@ from model.inference.review import REVIEW_BELOW
 from producer.cli.commands.models import models
 from producer.cli.main import COMMANDS
 from producer.mill.stack import Stack
+from tests.support.command import DIGITMILL, SECONDS
 from tests.support.signals import ctrl_c_heard
 from worker.contract.ledger import JobState
 
-DIGITMILL = Path(sys.executable).with_name("digitmill")
 MARK_SLOW = b"MARK:slow"  # slows the workers of the tests; see tests/system/faults/injected
 NOWHERE = "redis://localhost:1/0"
-SECONDS = 60.0
-"""Time after which a command hangs, also on a busy machine."""
 
 
 class CommandLine:

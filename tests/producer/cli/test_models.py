@@ -6,19 +6,15 @@ import json
 import os
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from model.cards.card import BASELINE, CARD, MODEL, WEIGHTS, Card, Score
 from model.cards.decision import DECISION, Decision, ModelAssessment
+from tests.support.command import DIGITMILL, SECONDS
 from worker.contract.registry import keys as registry_keys
 
-DIGITMILL = Path(sys.executable).with_name("digitmill")
 BASELINE_VERSION = Card.read(BASELINE).version
-SECONDS = 60.0
-"""Time after which a command hangs, also on a busy machine."""
 
 
 @pytest.fixture

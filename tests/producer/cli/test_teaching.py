@@ -14,20 +14,9 @@ from click.testing import CliRunner
 
 from model.data.taught import TaughtFolder
 from producer.cli.commands.teaching import teach
-from producer.mill.stack import Stack
+from tests.support.command import DIGITMILL, SECONDS
 from worker.contract.connection import connect
 from worker.contract.teaching import MAX_WAITING, LabelChange, Teaching, keys
-
-DIGITMILL = Path(sys.executable).with_name("digitmill")
-SECONDS = 60.0
-"""Time after which a command hangs, also on a busy machine."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """A server without workers or trainers."""
-    with Stack(tmp_path_factory.mktemp("server"), 0) as stack:
-        yield stack
 
 
 @pytest.fixture

@@ -5,9 +5,7 @@ import os
 import pty
 import select
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from click import Context, Group
@@ -18,8 +16,7 @@ from producer.cli.exits import ExitCode
 from producer.cli.main import COMMANDS, EXIT_CODES, main
 from producer.jobs.sending import JobProgress
 from producer.mill.stack import Stack
-
-DIGITMILL = Path(sys.executable).with_name("digitmill")
+from tests.support.command import DIGITMILL
 
 
 @pytest.fixture

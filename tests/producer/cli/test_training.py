@@ -4,27 +4,14 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from producer.mill.stack import Stack
+from tests.support.command import DIGITMILL, SECONDS
 from tests.support.signals import ctrl_c_heard
 from worker.contract.connection import connect
 from worker.contract.training import Schedule, Trainings, TrainingState, keys
-
-DIGITMILL = Path(sys.executable).with_name("digitmill")
-SECONDS = 60.0
-"""Time after which a command hangs, also on a busy machine."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """A server without workers or trainers."""
-    with Stack(tmp_path_factory.mktemp("server"), 0) as stack:
-        yield stack
 
 
 @pytest.fixture
