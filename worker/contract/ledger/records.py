@@ -1,7 +1,5 @@
 """The values that describe a job and a worker in the ledger."""
 
-import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,7 +9,6 @@ from model.records import from_json, to_json
 from worker.contract.reading import reading
 
 FORMAT = 1
-_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no character that people mistake for another
 
 
 class JobState(StrEnum):
@@ -28,12 +25,6 @@ class JobState(StrEnum):
     def ended(self) -> bool:
         """Whether nothing more will change."""
         return self not in (JobState.SUBMITTING, JobState.RUNNING)
-
-
-def new_job_identifier() -> str:
-    """Return an identifier that sorts by time (UTC) and can be typed: `261123-142501-k7q`."""
-    stamp = time.strftime("%y%m%d-%H%M%S", time.gmtime())
-    return f"{stamp}-{''.join(secrets.choice(_ALPHABET) for _ in range(3))}"
 
 
 @dataclass(frozen=True, slots=True)
