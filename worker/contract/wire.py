@@ -176,6 +176,12 @@ class Result:
     def __len__(self) -> int:
         return len(self.digits)
 
+    @classmethod
+    def failed(cls, count: int, failure: Failure, *, worker: str = "none") -> Self:
+        """Return a result that gives each of `count` images the same error row."""
+        digits = np.zeros(count, np.uint8)
+        return cls("", worker, digits, digits.astype(np.float32), None, dict.fromkeys(range(count), failure))
+
     def to_wire(self) -> bytes:
         """Encode the result."""
         body = {
