@@ -20,6 +20,9 @@ RANDOM_CHARACTERS = 8
 """Length of that end. 31 ** 8 are 8.5e11, so a thousand jobs of one second collide once in two million such seconds."""
 
 
+_PLAIN = re.compile("[A-Za-z0-9._:/-]{1,200}")
+
+
 class Kind(Enum):
     """What an identifier names. The value holds the words for messages, and the pattern."""
 
@@ -51,8 +54,9 @@ def read(kind: Kind, text: str | bytes) -> str:
 
 
 def shown(text: str | bytes) -> str:
-    """Return what stands where an identifier should, shortened and in printable ASCII, for a message."""
-    return ascii(reprlib.repr(text.decode("utf-8", "replace") if isinstance(text, bytes) else text))[1:-1]
+    """Return what stands where an identifier should, shortened, in printable ASCII, and quoted unless it is plain."""
+    found = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return found if _PLAIN.fullmatch(found) else ascii(reprlib.repr(found))[1:-1]
 
 
 def new_job_identifier() -> str:

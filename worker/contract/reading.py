@@ -15,7 +15,7 @@ from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.identifiers import Kind, read, shown
 
 _LAST_MOMENT = 253402300799.0  # the last second of the year 9999, beyond which no calendar goes
-_PIPELINED = re.compile(r"\(\w+ (\S+)")
+_PIPELINED = re.compile(r"\(\w+ ([^ )]+)")
 
 _Record = TypeVar("_Record")
 

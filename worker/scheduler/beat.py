@@ -100,6 +100,7 @@ class Beat(beat.Scheduler):
             if entry and entry.last_run_at > now + CLOCK_SLACK:
                 _log.warning("the clock was set back; the schedule goes on from now")
                 entry.last_run_at = now
+                self._heap = None  # Celery keeps the next firing there, and makes it anew
             return
         since = datetime.fromtimestamp(self._schedule.begin(self._cron), UTC)
         if self._cron:

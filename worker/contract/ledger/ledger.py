@@ -293,8 +293,9 @@ class Ledger:
                 holder,
                 int(lease_seconds * 1000),
                 len(part),
-                SPLIT_ATTEMPTS,
                 bounds.MAX_BATCH_BYTES,
+                ATTEMPTS,
+                SPLIT_ATTEMPTS,
             ],
         )
         if not rest:

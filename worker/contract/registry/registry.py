@@ -17,7 +17,7 @@ from model.errors import ModelError, UsageError
 from worker.contract import identifiers
 from worker.contract.errors import WireError
 from worker.contract.identifiers import Kind
-from worker.contract.reading import CheckedRedis, Listed, moment, reading, wrong_type
+from worker.contract.reading import CheckedRedis, DamagedRecord, Listed, moment, reading, wrong_type
 from worker.contract.registry import keys
 from worker.contract.registry.checks import check_complete, missing, read_card, verified
 from worker.contract.registry.records import Alias, Aliases, Canary, Fence, LiveChange, PublishedVersion
@@ -163,7 +163,11 @@ class Registry:
     def versions(self) -> list[PublishedVersion]:
         """Return all versions, the newest first and the baseline last. A damaged version is listed with its problem."""
         listed: Listed[PublishedVersion] = Listed()
-        names = listed.names(Kind.VERSION, self._redis.zrevrange(keys.MODELS, 0, -1))
+        names: list[str] = []
+        try:
+            names = listed.names(Kind.VERSION, self._redis.zrevrange(keys.MODELS, 0, -1))
+        except WireError as fault:
+            listed.damaged.append(DamagedRecord("?", str(fault)))
         found = [PublishedVersion(damaged.name, 0.0, None, damaged.problem) for damaged in listed.damaged]
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:

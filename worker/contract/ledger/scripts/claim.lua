@@ -1,5 +1,6 @@
 -- KEYS: batch, open, job
--- ARGV: member, token, holder, lease ms, images, attempts to split, maximum size of a payload
+-- ARGV: member, token, holder, lease ms, images, maximum size of a payload, maximum number of attempts, and of attempts to
+--       split
 -- Returns {'gone'}, {'busy'}, or {'work' | 'split' | 'quarantine' | 'oversized', payload, attempts, model}.
 local record = redis.call('HMGET', KEYS[1], 'lease', 'token', 'attempts', 'limit', 'granted', 'verdict', 'splits')
 if not record[1] then
@@ -10,13 +11,13 @@ end
 local mine = record[2] == ARGV[2]  -- the worker repeats its claim, because the reply was lost
 if not mine and holds(record[1], record[5]) then return {'busy'} end
 
-local verdict, attempts, splits = record[6], whole(record[3]), whole(record[7])
+local verdict, attempts, splits = record[6], math.max(whole(record[3]), 0), math.max(whole(record[7]), 0)
 if not mine then
-  if redis.call('HSTRLEN', KEYS[1], 'payload') > tonumber(ARGV[7]) then
+  if redis.call('HSTRLEN', KEYS[1], 'payload') > tonumber(ARGV[6]) then
     verdict = 'oversized'
-  elseif attempts < whole(record[4]) then
+  elseif attempts < math.min(whole(record[4]), ARGV[7]) then
     verdict, attempts = 'work', attempts + 1
-  elseif tonumber(ARGV[5]) > 1 and splits < tonumber(ARGV[6]) then
+  elseif tonumber(ARGV[5]) > 1 and splits < tonumber(ARGV[8]) then
     verdict, splits = 'split', splits + 1
   else
     verdict = 'quarantine'
