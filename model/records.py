@@ -4,17 +4,25 @@ A record is a dataclass, and its annotations say what each field holds. Its plai
 and simple values, which both JSON and msgpack can express. Reading checks the type of every value; msgspec does that
 (https://jcristharif.com/msgspec/).
 
-json and msgpack parse the bytes, not msgspec, because msgspec refuses text that is not UTF-8. A file name on Linux may
-consist of any bytes, and `os.fsdecode` turns such a name into text with lone surrogates. JSON escapes the surrogates;
-msgpack carries the original bytes.
+A file name on Linux may consist of any bytes, and `os.fsdecode` turns such a name into text with lone surrogates. JSON
+escapes the surrogates; msgpack carries the original bytes. msgspec refuses text that is not UTF-8. So json parses JSON,
+and a record in msgpack holds such a text as `Raw`.
 """
 
 import json
 import reprlib
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import msgpack
 import msgspec
+from msgspec import Raw
+
+MAX_JSON_BYTES = 16 * 2**20
+"""Maximum size of a record in JSON. The largest card has 40 kB."""
+
+_MAX_SHOWN = 64  # bytes of a version in msgpack that may stand in a message
 
 _Record = TypeVar("_Record")
 
@@ -61,8 +69,10 @@ def from_json(kind: type[_Record], text: str | bytes, *, format: int | None = No
 
     Raises:
         OtherFormat: The key `format` holds another value.
-        Damaged: The text is not JSON, or is not a record of this class.
+        Damaged: The text is not JSON, is too large, or is not a record of this class.
     """
+    if len(text) > MAX_JSON_BYTES:
+        raise Damaged(f"more than {MAX_JSON_BYTES // 2**20} MiB of JSON")
     try:
         body = json.loads(text)
     except (ValueError, RecursionError) as fault:
@@ -86,6 +96,10 @@ def to_msgpack(body: dict[str, Any], *, version: int) -> bytes:
 def from_msgpack(kind: type[_Record], data: bytes, *, version: int) -> _Record:
     """Return the record whose fields `to_msgpack` wrote.
 
+    Nothing is built but what the annotations of the record name. Untyped parsing would build whatever the data says,
+    and a map in msgpack takes up to 72 times its size in memory. Lists and maps of a record should therefore be `Raw`,
+    so that `from_raw` can check their length first.
+
     Args:
         kind: Class of the record.
         data: msgpack map. It need not be valid.
@@ -95,14 +109,50 @@ def from_msgpack(kind: type[_Record], data: bytes, *, version: int) -> _Record:
         OtherFormat: The key `v` holds another value.
         Damaged: The data is not msgpack, or is not a record of this class.
     """
-    try:
-        # msgpack compares every length with that of `data`, so a small record cannot claim a lot of memory.
-        body = msgpack.unpackb(data, strict_map_key=False, unicode_errors="surrogateescape")
-    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as fault:
-        # TypeError: a msgpack map may have lists as keys, and a dictionary may not.
-        raise Damaged(f"not msgpack: {type(fault).__name__}") from None
-    _check_format(body, "v", version)
-    return from_plain(kind, body)
+    found = _decode(_Version, data).v
+    if bytes(found) != msgpack.packb(version):
+        raise OtherFormat(_decode(Any, found) if len(bytes(found)) <= _MAX_SHOWN else "of many bytes", version)
+    record: _Record = _decode(kind, data)
+    return record
+
+
+def from_raw(kind: type[_Record], raw: Raw, *, at_most: int) -> _Record:
+    """Return a list or a map that a record holds in msgpack.
+
+    Args:
+        kind: Type of the list or map.
+        raw: Its bytes.
+        at_most: Maximum number of its elements.
+
+    Raises:
+        Damaged: It has more elements, or another type.
+    """
+    data = bytes(raw)
+    first, size = data[0], {0xDC: 2, 0xDD: 4, 0xDE: 2, 0xDF: 4}.get(data[0], 0)
+    count = int.from_bytes(data[1 : 1 + size]) if size else first & 0x0F
+    if count > at_most:
+        raise Damaged(f"more than {at_most:,} elements")
+    value: _Record = _decode(kind, data)
+    return value
+
+
+def text_from_raw(raw: Raw, *, at_most: int) -> str:
+    """Return a text that a record holds in msgpack. It need not be UTF-8.
+
+    Args:
+        raw: Its bytes.
+        at_most: Maximum number of characters.
+
+    Raises:
+        Damaged: It is longer, or not a text.
+    """
+    data = bytes(raw)
+    if len(data) > 4 * at_most + 5:  # a character has at most four bytes, and the length before them five
+        raise Damaged(f"a text of more than {at_most:,} characters")
+    text = msgpack.unpackb(data, unicode_errors="surrogateescape")
+    if not isinstance(text, str) or len(text) > at_most:
+        raise Damaged(f"no text of at most {at_most:,} characters")
+    return text
 
 
 def as_plain(value: object) -> Any:
@@ -127,6 +177,27 @@ def from_plain(kind: type[_Record], value: object) -> _Record:
         return msgspec.convert(value, kind, builtin_types=(bytes,))
     except (msgspec.ValidationError, RecursionError) as fault:
         raise Damaged(str(fault)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """The version of a record in msgpack. The rest of it is skipped."""
+
+    v: Raw
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(kind)
+
+
+def _decode(kind: Any, data: bytes | Raw) -> Any:
+    try:
+        return _decoder(kind).decode(data)
+    except msgspec.ValidationError as fault:
+        raise Damaged(str(fault)) from None
+    except (msgspec.DecodeError, ValueError, RecursionError) as fault:
+        raise Damaged(f"not msgpack: {type(fault).__name__}") from None
 
 
 def _check_format(body: Any, key: str, expected: int) -> None:

@@ -7,18 +7,19 @@ import sys
 from collections.abc import Callable
 
 from model.errors import DigitmillError
+from worker.contract import identifiers
 from worker.roles import Role
 from worker.settings import Settings
 
 
 def process_name() -> str:
     """Return the name of this process, as Redis and the logs know it: its host and its process id."""
-    return f"{socket.gethostname()}-{os.getpid()}"
+    return identifiers.process_name(socket.gethostname(), os.getpid())
 
 
 def is_on_this_host(name: str) -> bool:
     """Return whether the process of that name runs on this host."""
-    return name.rpartition("-")[0] == socket.gethostname()
+    return name.rpartition("-")[0] == identifiers.host_name(socket.gethostname())
 
 
 def run_role(role: Role, work: Callable[[Settings], int]) -> int:

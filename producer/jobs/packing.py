@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from model.errors import Failure
 from producer.sources import SourceImage
+from worker.contract.bounds import MAX_IMAGES, MAX_NAMES_BYTES
 from worker.contract.wire import Batch, Manifest
 
 RAW_IMAGES = 1024
@@ -42,14 +43,15 @@ def pack(
 
 
 class _OpenBatch:
-    """A batch that is being filled."""
+    """A batch that is being filled. It stays within `worker.contract.bounds`."""
 
     def __init__(self, batch_size: int | None, probabilities: bool) -> None:
-        self._batch_size = batch_size
+        self._batch_size = batch_size and min(batch_size, MAX_IMAGES)
         self._probabilities = probabilities
         self._raw: list[NDArray[np.uint8]] = []
         self._files: list[bytes] = []
         self._bytes = 0
+        self._names_length = 0
         self.names: list[str] = []
         self._labels: list[int | None] = []
         self._failures: dict[int, Failure] = {}
@@ -59,6 +61,8 @@ class _OpenBatch:
         content = image.content
         if not self.names:
             return True
+        if self._names_length > MAX_NAMES_BYTES:
+            return False
         if isinstance(content, bytes):
             max_images = self._batch_size or FILES
             return not self._raw and len(self.names) < max_images and self._bytes + len(content) <= BYTES
@@ -75,6 +79,7 @@ class _OpenBatch:
         else:
             self._raw.append(content)
         self.names.append(image.name)
+        self._names_length += len(image.name)
         self._labels.append(image.label)
 
     def close(self) -> tuple[Batch, Manifest]:

@@ -1,14 +1,28 @@
 """Records are read back as they were written. Anything else is refused, and the message names the place."""
 
+import tracemalloc
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Raw
 
-from model.records import Damaged, OtherFormat, as_plain, from_json, from_msgpack, from_plain, to_json, to_msgpack
+from model.records import (
+    MAX_JSON_BYTES,
+    Damaged,
+    OtherFormat,
+    as_plain,
+    from_json,
+    from_msgpack,
+    from_plain,
+    from_raw,
+    text_from_raw,
+    to_json,
+    to_msgpack,
+)
 
 FORMAT = 3
 
@@ -41,7 +55,7 @@ class Packed:
 
     data: bytes
     names: list[bytes]
-    failures: dict[int, tuple[str, str]]
+    failures: dict[int, tuple[bytes, str]]
 
 
 # Text as `os.fsdecode` returns it: any characters, and any bytes that are not UTF-8.
@@ -62,7 +76,7 @@ packed = st.builds(
     Packed,
     st.binary(),
     st.lists(st.binary(), max_size=3),
-    st.dictionaries(st.integers(0, 9), st.tuples(texts, texts), max_size=3),
+    st.dictionaries(st.integers(0, 9), st.tuples(st.binary(), st.text()), max_size=3),
 )
 PLAIN: dict[str, Any] = {
     "number": 1,
@@ -88,8 +102,68 @@ def test_a_record_comes_back_from_json_as_it_was(whole: Whole) -> None:
 
 @given(packed)
 def test_a_record_comes_back_from_msgpack_as_it_was(record: Packed) -> None:
-    """A record with bytes, numbers as keys, pairs and text that is not UTF-8 is read back from msgpack equal."""
+    """A record with bytes, numbers as keys and pairs is read back from msgpack equal."""
     assert from_msgpack(Packed, to_msgpack(as_plain(record), version=FORMAT), version=FORMAT) == record
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A record with values that are checked before they are built."""
+
+    values: Raw
+
+
+def unread(values: object) -> Raw:
+    """Return values as a record in msgpack holds them."""
+    return from_msgpack(Unread, to_msgpack({"values": values}, version=FORMAT), version=FORMAT).values
+
+
+@given(texts)
+def test_a_text_that_is_not_utf8_comes_back_from_msgpack(text: str) -> None:
+    """A text whose bytes are not UTF-8 travels as it is, and is refused if it is longer than the reader allows."""
+    assert text_from_raw(unread(text), at_most=len(text)) == text
+    if text:
+        with pytest.raises(Damaged, match="characters"):
+            text_from_raw(unread(text), at_most=len(text) - 1)
+
+
+@pytest.mark.parametrize("wrong", [b"bytes", 1, None, [], {}, ["a"]])
+def test_what_is_not_a_text_is_refused(wrong: object) -> None:
+    """A value of another type is not taken for a text."""
+    with pytest.raises(Damaged, match="no text"):
+        text_from_raw(unread(wrong), at_most=100)
+
+
+@given(st.lists(st.binary(max_size=3), max_size=70_000) | st.just([b""] * 70_000), st.data())
+@settings(max_examples=30)
+def test_a_list_is_counted_before_it_is_built(items: list[bytes], data: st.DataObject) -> None:
+    """A list or map with more elements than allowed is refused, however its length is written."""
+    for value, kind in ((items, list[bytes]), (dict(enumerate(items)), dict[int, bytes])):
+        assert from_raw(kind, unread(value), at_most=len(items)) == value
+        if items:
+            with pytest.raises(Damaged, match="elements"):
+                from_raw(kind, unread(value), at_most=data.draw(st.integers(0, len(items) - 1)))
+
+
+def test_a_record_takes_no_more_memory_than_its_annotations_say() -> None:
+    """A megabyte of empty maps would take 72 MB as Python objects. They are refused or skipped, but never built."""
+    bomb = b"\xdd" + (2**20).to_bytes(4, "big") + b"\x80" * 2**20
+    fields = {b"data": b"\xc4\x00", b"names": b"\x90", b"failures": b"\x80", b"unknown": bomb}
+    tracemalloc.start()
+    try:
+        for wrong in (b"data", b"names", b"failures", b"unknown"):
+            body = fields | {b"unknown": b"\xc0"} | {wrong: bomb}
+            packed = [b"\x85", b"\xa1v", msgpack.packb(FORMAT)]
+            packed += [part for name, value in body.items() for part in (msgpack.packb(name.decode()), value)]
+            data = b"".join(packed)
+            if wrong == b"unknown":
+                assert from_msgpack(Packed, data, version=FORMAT) == Packed(b"", [], {})
+            else:
+                with pytest.raises(Damaged):
+                    from_msgpack(Packed, data, version=FORMAT)
+        assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_other_versions_may_know_more_or_fewer_fields() -> None:
@@ -147,7 +221,9 @@ def test_another_format_is_told_from_damage(number: object) -> None:
         from_msgpack(Packed, msgpack.packb({"v": number}), version=FORMAT)
 
 
-@pytest.mark.parametrize("text", ["", "null", "[]", "{}", "1", "[" * 100_000, "9" * 5000, b"\xff\xfe", b"\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", "{}", "1", "[" * 100_000, "9" * 5000, b"\xff\xfe", b"\x00", b" " * (MAX_JSON_BYTES + 1)]
+)
 def test_anything_but_json_of_a_record_is_refused(text: str | bytes) -> None:
     """Anything but the JSON of a record raises Damaged."""
     with pytest.raises(Damaged):

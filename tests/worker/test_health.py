@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from worker.contract.identifiers import process_name
 from worker.contract.ledger import Ledger
 from worker.contract.training import Schedule, Trainings
 from worker.roles import Role
 
 ROOT = Path(__file__).parents[2]
-HERE = f"{socket.gethostname()}-1"
+HERE = process_name(socket.gethostname(), 1)
 DOCKER_TIMEOUT_SECONDS = 5.0
 """Docker ends a check that takes longer; the Dockerfile says so."""
 

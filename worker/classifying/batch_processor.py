@@ -82,11 +82,17 @@ class BatchProcessor:
                 case Verdict.SPLIT:
                     self._split(claim)
                 case Verdict.QUARANTINE:
-                    self._finish(claim, self._fail(claim, _QUARANTINED))
+                    self._finish(claim, self._fail(claim, _QUARANTINED if len(part) == 1 else _QUARANTINED_TOGETHER))
+                case Verdict.OVERSIZED:
+                    self._finish(claim, self._fail(claim, _OVERSIZED))
                 case Verdict.GONE | Verdict.BUSY:
                     pass
-        except (ModelError, UnknownFormat) as fault:
-            # Another worker may run another version of the program, or have a model that this one cannot load.
+        except _DamagedBatch as fault:
+            _log.error("batch %s: %s", part.member, fault)
+            self._finish(claim, self._fail(claim, _DAMAGED))
+        except (ModelError, WireError) as fault:
+            # Another worker may run another version of the program, or have a model that this one cannot load. Or
+            # something else that this batch needs is damaged in Redis, and somebody will mend it.
             problem = str(fault)
             _log.error("batch %s refused: %s", part.member, problem)
             self._retry(lambda: self._ledger.record_problem(part.job, problem))
@@ -99,7 +105,7 @@ class BatchProcessor:
             self._release(part, refund=False, due_seconds=FAILED_PAUSE_SECONDS)
 
     def _answer(self, claim: Claim) -> Result:
-        batch = Batch.from_wire(claim.payload)
+        batch = _batch_of(claim)
         model = self._retry(lambda: self._models(claim.model))
         if isinstance(batch.images, np.ndarray):
             images = batch.images
@@ -130,23 +136,10 @@ class BatchProcessor:
         """Return an answer that gives every image of a part the same error row."""
         count = len(claim.part)
         _log.error("batch %s: gave up all %d images: %s", claim.part.member, count, failure.code)
-        return Result(
-            model="",
-            worker=self._name,
-            digits=np.zeros(count, np.uint8),
-            confidences=np.zeros(count, np.float32),
-            probabilities=None,
-            failures=dict.fromkeys(range(count), failure),
-        )
+        return Result.failed(count, failure, worker=self._name)
 
     def _split(self, claim: Claim) -> None:
-        try:
-            batch = Batch.from_wire(claim.payload)
-        except UnknownFormat:
-            raise
-        except WireError:
-            self._finish(claim, self._fail(claim, _DAMAGED))
-            return
+        batch = _batch_of(claim)
         middle = len(batch) // 2
         left, right = batch.part(0, middle), batch.part(middle, len(batch))
         halves = self._retry(lambda: self._ledger.split(claim, left, right))
@@ -171,11 +164,42 @@ class BatchProcessor:
 
 _BLANK = Failure(FailureCode.BLANK, "Nothing is drawn on this image.")
 _DAMAGED = Failure(FailureCode.INTERNAL, "The batch of this image was damaged on its way. Submit it again.")
+_OVERSIZED = Failure(
+    FailureCode.INTERNAL,
+    "The batch of this image is larger than a worker accepts, so its record is damaged. Submit the image again.",
+)
+_QUARANTINED_TOGETHER = Failure(
+    FailureCode.QUARANTINED,
+    "A worker process died every time that it tried the batch of this image, and when it tried to split it. All its "
+    "images are left out. Submit them again with a smaller --batch-size.",
+)
 _QUARANTINED = Failure(
     FailureCode.QUARANTINED,
     "A worker process died, hung or failed every time that it tried this image. The image is left out. Open it in "
     "another program before you submit it again.",
 )
+
+
+class _DamagedBatch(Exception):
+    """What lies in the ledger as a batch is not one, so no worker can ever answer it."""
+
+
+def _batch_of(claim: Claim) -> Batch:
+    """Return the images of a claimed part.
+
+    Raises:
+        UnknownFormat: This program does not read the format of the batch. Another version may.
+        _DamagedBatch: The batch is damaged, or has another number of images than the part.
+    """
+    try:
+        batch = Batch.from_wire(claim.payload)
+    except UnknownFormat:
+        raise
+    except WireError as fault:
+        raise _DamagedBatch(str(fault)) from fault
+    if len(batch) != len(claim.part):
+        raise _DamagedBatch(f"It has {len(batch):,} images, and its name says {len(claim.part):,}.")
+    return batch
 
 
 def _decode(files: tuple[bytes, ...]) -> tuple[NDArray[np.uint8], dict[int, Failure]]:

@@ -1,11 +1,13 @@
 """The thread in each worker that reports it alive, renews the leases of its batches, and rings for overdue batches."""
 
+import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from redis.exceptions import RedisError
 
+from model.errors import DigitmillError
 from worker.contract.ledger import Ledger, Part
 from worker.contract.liveness import ALIVE_SECONDS
 from worker.contract.reconciler import Reconciler
@@ -13,6 +15,9 @@ from worker.contract.reconciler import Reconciler
 INTERVAL_SECONDS = 1.0
 STARTING_INTERVAL_SECONDS = 0.05
 """Interval until the classifying process is ready, because a user may be waiting for it."""
+
+MAX_LOGGED = 100
+"""Number of faults of records that the thread remembers, so that it logs each once."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,23 +53,39 @@ class Heartbeat(threading.Thread):
         self._lease_seconds = lease_seconds
         self._stopping = threading.Event()
         self._announcing = threading.Lock()
+        self._logged: set[str] = set()
 
     def run(self) -> None:
         """Report, renew and reconcile every second until stopped. Wait while Redis is away."""
+        ready: object = False
         while True:
-            facts = self._facts()
-            try:
+            with self._surviving():
+                facts = self._facts()
+                ready = facts["ready"]
                 self._announce(facts)
+            with self._surviving():
                 for part in self._in_work():
-                    self._ledger.renew(part, holder=self._worker, lease_seconds=self._lease_seconds)
-            except RedisError as fault:
-                _log.debug("heartbeat failed: %s", fault)
-            except Exception:
-                _log.exception("digitmill itself failed to report this worker alive")
+                    with self._surviving():  # the fault of one part must not cost the leases of the others
+                        self._ledger.renew(part, holder=self._worker, lease_seconds=self._lease_seconds)
             if self._reconciler:
-                self._reconciler.tick()
-            if self._stopping.wait(INTERVAL_SECONDS if facts["ready"] else STARTING_INTERVAL_SECONDS):
+                with self._surviving():
+                    self._reconciler.tick()
+            if self._stopping.wait(INTERVAL_SECONDS if ready else STARTING_INTERVAL_SECONDS):
                 return
+
+    @contextlib.contextmanager
+    def _surviving(self) -> Iterator[None]:
+        """Log a fault, each once and not every second, and go on. A worker without a heartbeat counts as dead."""
+        try:
+            yield
+        except RedisError as fault:
+            _log.debug("heartbeat failed: %s", fault)
+        except DigitmillError as fault:
+            if str(fault) not in self._logged:
+                self._logged = {*self._logged, str(fault)} if len(self._logged) < MAX_LOGGED else {str(fault)}
+                _log.error("%s", fault)
+        except Exception:
+            _log.exception("digitmill itself failed in the heartbeat of this worker")
 
     def _announce(self, facts: dict[str, str | int | float]) -> None:
         """Report the worker alive, but never after it was removed from the list."""
@@ -79,5 +100,5 @@ class Heartbeat(threading.Thread):
         self.join(timeout=2 * INTERVAL_SECONDS)
         try:
             self._ledger.remove_worker(self._worker)
-        except RedisError as fault:
+        except (RedisError, DigitmillError) as fault:
             _log.debug("could not remove this worker from the list: %s", fault)

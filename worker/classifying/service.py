@@ -178,7 +178,7 @@ class WorkerService:
                 if ledger.release(part, holder=self._name, refund=True):
                     self._doorbell.ring(part)
                     _log.info("batch %s was handed back, because there is no time to finish it", part.member)
-            except RedisError as fault:
+            except (RedisError, DigitmillError) as fault:
                 _log.warning("batch %s was not handed back; its lease will expire: %s", part.member, fault)
         self._stop_heartbeat()
         if self._ready[0]:

@@ -2,17 +2,25 @@
 
 from typing import Any
 
+from worker.contract import identifiers
+from worker.contract.identifiers import Kind
+
 ALIVE_SECONDS = 5.0
 """Seconds without a heartbeat after which a worker, a trainer or a scheduler counts as dead."""
 
+SLACK_SECONDS = 1.0
+"""Time by which a heartbeat may lie in the future. A later one was sent before the clock of Redis was set back."""
+
 
 def alive(client: Any, key: str) -> list[str]:
-    """Return the names with a heartbeat in the last `ALIVE_SECONDS`, sorted.
+    """Return the names with a heartbeat in the last `ALIVE_SECONDS`, sorted. What cannot be a name is left out.
 
     Args:
         client: Connection of `connection.connect`.
         key: Key of a sorted set: name of a process → unix ms of its last heartbeat.
     """
     seconds, microseconds = client.time()
-    since = seconds * 1000 + microseconds // 1000 - int(ALIVE_SECONDS * 1000)
-    return sorted(name.decode() for name in client.zrangebyscore(key, since, "+inf"))
+    now = seconds * 1000 + microseconds // 1000
+    since, until = now - int(ALIVE_SECONDS * 1000), now + int(SLACK_SECONDS * 1000)
+    names = client.zrangebyscore(key, since, until)
+    return sorted(name.decode() for name in names if identifiers.is_valid(Kind.PROCESS, name))

@@ -1,10 +1,70 @@
-"""Turns damage in a record into an error of the queue."""
+"""Turns damage in Redis into errors of the queue, and checks the values of records."""
 
 import contextlib
-from collections.abc import Iterator
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from redis.exceptions import ResponseError
 
 from model.records import Damaged, OtherFormat
+from worker.contract.bounds import MAX_COUNT
 from worker.contract.errors import UnknownFormat, WireError
+from worker.contract.identifiers import Kind, read, shown
+
+_LAST_MOMENT = 253402300799.0  # the last second of the year 9999, beyond which no calendar goes
+_PIPELINED = re.compile(r"\(\w+ ([^ )]+)")
+
+_Record = TypeVar("_Record")
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedRecord:
+    """A record in Redis that cannot be read.
+
+    Attributes:
+        name: What it is the record of, in printable ASCII.
+        problem: Why it cannot be read, and what to do.
+    """
+
+    name: str
+    problem: str
+
+
+class Listed(list[_Record]):
+    """The records of a list that can be read.
+
+    Attributes:
+        damaged: The others. They never hide the rest.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.damaged: list[DamagedRecord] = []
+
+    def names(self, kind: Kind, stored: Iterable[bytes]) -> list[str]:
+        """Return the identifiers of that kind, in their order, and note that the others are damaged."""
+        found = []
+        for name in stored:
+            try:
+                found.append(read(kind, name))
+            except WireError as fault:
+                self.damaged.append(DamagedRecord(shown(name), str(fault)))
+        return found
+
+    def add(self, name: str | bytes, record: Callable[[], _Record]) -> None:
+        """Add the record that `record` returns, or note that it is damaged.
+
+        Args:
+            name: What it is the record of, as it stands in Redis.
+            record: Function that returns the record, or raises WireError.
+        """
+        try:
+            self.append(record())
+        except WireError as fault:
+            self.damaged.append(DamagedRecord(shown(name), str(fault)))
 
 
 @contextlib.contextmanager
@@ -30,3 +90,85 @@ def reading(what: str, *, remedy: str) -> Iterator[None]:
         raise WireError(f"{what} is damaged ({fault}). {remedy}") from None
     except (KeyError, ValueError, OverflowError) as fault:
         raise WireError(f"{what} is damaged ({type(fault).__name__}). {remedy}") from None
+
+
+def count(text: str | bytes | None) -> int:
+    """Return a counter of a record; 0 if there is none.
+
+    Raises:
+        ValueError: It is not a number from 0 to `MAX_COUNT`.
+    """
+    number = int(text or 0)
+    if not 0 <= number <= MAX_COUNT:
+        raise Damaged("a counter is out of range")
+    return number
+
+
+def moment(seconds: str | bytes | float) -> float:
+    """Return a time of a record: unix time, seconds.
+
+    Raises:
+        ValueError: It is not a number, or no calendar has such a time.
+    """
+    time = float(seconds)
+    if not 0 <= time <= _LAST_MOMENT:
+        raise Damaged("a time is out of range")
+    return time
+
+
+def finite(text: str | bytes) -> float:
+    """Return a number of a record.
+
+    Raises:
+        ValueError: It is not a finite number.
+    """
+    number = float(text)
+    if not math.isfinite(number):
+        raise Damaged("a number is not finite")
+    return number
+
+
+class CheckedRedis:
+    """A client of Redis whose errors name the key that holds another type than a command expects.
+
+    Somebody else has written such a key, and what was there before is lost.
+
+    Args:
+        client: Client of `connection.connect`.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        command = getattr(self._client, name)
+        return _naming_key(command) if callable(command) else command
+
+    def pipeline(self, **options: Any) -> Any:
+        """Return a pipeline whose errors name the key, too."""
+        pipeline = self._client.pipeline(**options)
+        pipeline.execute = _naming_key(pipeline.execute)
+        return pipeline
+
+
+def wrong_type(key: str | bytes) -> WireError:
+    """Return the error for a key that holds another type than digitmill stores there."""
+    name = shown(key)
+    return WireError(
+        f"{name} in Redis does not hold what digitmill stores there, because somebody else wrote it. "
+        f"`redis-cli DEL {name}` removes it."
+    )
+
+
+def _naming_key(command: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: Any, **options: Any) -> Any:
+        try:
+            return command(*arguments, **options)
+        except ResponseError as fault:
+            if "WRONGTYPE" not in str(fault):
+                raise
+            found = _PIPELINED.search(str(fault))
+            key = found[1] if found else next(iter(arguments), "a key")
+            raise wrong_type(key[0] if isinstance(key, list) else key) from None
+
+    return call

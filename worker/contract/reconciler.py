@@ -7,6 +7,7 @@ from collections.abc import Callable
 import redis
 from redis.exceptions import RedisError
 
+from model.errors import DigitmillError
 from worker.contract.doorbell import CLASSIFY_QUEUE, Doorbell
 from worker.contract.ledger import Ledger
 
@@ -40,7 +41,8 @@ class Reconciler:
         """Ring for overdue parts if a second has passed since the last time. Return the number of doorbells rung.
 
         While doorbells wait, the workers are busy, and more doorbells would only lengthen their queue. Then the
-        reconciler rings only for parts that are long overdue. If Redis is away, the next tick tries again.
+        reconciler rings only for parts that are long overdue. If Redis is away, or a key of the ledger is damaged, the
+        next tick tries again.
         """
         now = self._clock()
         if now < self._next:
@@ -49,7 +51,7 @@ class Reconciler:
         try:
             waiting = self._redis.llen(CLASSIFY_QUEUE)
             overdue = self._ledger.due(overdue_seconds=LONG_OVERDUE_SECONDS if waiting else 0.0)
-        except RedisError as fault:
+        except (RedisError, DigitmillError) as fault:
             _log.debug("not reconciled: %s", fault)
             return 0
         rung = sum(self._doorbell.ring(part) for part in overdue)

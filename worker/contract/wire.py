@@ -1,17 +1,23 @@
 """The wire format: how batches, manifests and results travel. No other module knows their bytes.
 
 Each is a msgpack map with a format version (`model.records`). Arrays are raw little-endian bytes. The format cannot
-express anything executable, and nothing is compressed. Sizes are checked before anything is built from them.
+express anything executable, and nothing is compressed. Sizes and lengths (`worker.contract.bounds`) are checked before
+anything is built from them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from msgspec import Raw, Struct
 from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode
-from model.records import Damaged, from_msgpack, to_msgpack
+from model.records import Damaged, from_msgpack, from_raw, text_from_raw, to_msgpack
+from worker.contract import identifiers
+from worker.contract.bounds import MAX_BATCH_BYTES, MAX_IMAGES, MAX_MANIFEST_BYTES, MAX_RESULT_BYTES, MAX_SENTENCE
+from worker.contract.identifiers import Kind
 from worker.contract.reading import reading
 
 VERSION = 1
@@ -22,26 +28,25 @@ SIDE = 28
 _NO_LABEL = 255
 _LABELS = frozenset([*range(10), _NO_LABEL])
 _REMEDY = "Submit its job again."
+_NIL = Raw(b"\xc0")
+_MAX_SHARE = 1.001  # rounding may lift a sum of ten probabilities above 1
 
-_Failures = dict[int, tuple[str, str]]
 
-
-@dataclass(frozen=True, slots=True)
-class _BatchBody:
-    """A batch as it travels. Exactly one of `raw` and `files` is not None."""
+class _BatchBody(Struct, frozen=True):  # msgspec refuses a `Raw` with a default in a dataclass
+    """A batch as it travels, with exactly one of `raw` and `files`."""
 
     probabilities: bool
-    raw: bytes | None = None
-    files: list[bytes] | None = None
+    raw: memoryview | None = None
+    files: Raw = _NIL  # list[bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class _ManifestBody:
     """A manifest as it travels: names in the bytes of the file system, and one byte for each label."""
 
-    names: list[bytes]
+    names: Raw  # list[bytes]
     labels: bytes
-    failures: _Failures
+    failures: Raw  # index → pair of code and sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class _ResultBody:
     digits: bytes
     confidences: bytes
     probabilities: bytes | None
-    failures: _Failures
+    failures: Raw  # as in a manifest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,13 +98,15 @@ class Batch:
             WireError: The data is not a batch, or has a version that this program does not read.
         """
         with reading("This batch record", remedy=_REMEDY):
+            _check_size(data, MAX_BATCH_BYTES)
             body = from_msgpack(_BatchBody, data, version=VERSION)
-            if body.raw is not None and body.files is None:
-                _check(len(body.raw) % (SIDE * SIDE) == 0, "raw")
+            if body.raw is not None and body.files == _NIL:
+                count, rest = divmod(len(body.raw), SIDE * SIDE)
+                _check(rest == 0 and count <= MAX_IMAGES, "raw")
                 return cls(np.frombuffer(body.raw, np.uint8).reshape(-1, SIDE, SIDE), body.probabilities)
-            if body.files is None or body.raw is not None:
+            if body.raw is not None:
                 raise Damaged("expected raw or files")
-            return cls(tuple(body.files), body.probabilities)
+            return cls(tuple(from_raw(list[bytes], body.files, at_most=MAX_IMAGES)), body.probabilities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +130,7 @@ class Manifest:
             # A file name on Linux may be any bytes; surrogateescape keeps those that are not UTF-8.
             "names": [name.encode("utf-8", "surrogateescape") for name in self.names],
             "labels": bytes(_NO_LABEL if label is None else label for label in self.labels),
-            "failures": self.failures,
+            "failures": _cut(self.failures),
         }
         return to_msgpack(body, version=VERSION)
 
@@ -135,12 +142,14 @@ class Manifest:
             WireError: The data is not a manifest, or has a version that this program does not read.
         """
         with reading("This manifest record", remedy=_REMEDY):
+            _check_size(data, MAX_MANIFEST_BYTES)
             body = from_msgpack(_ManifestBody, data, version=VERSION)
-            _check(len(body.names) == len(body.labels) and _LABELS.issuperset(body.labels), "labels")
+            names = from_raw(list[bytes], body.names, at_most=MAX_IMAGES)
+            _check(len(names) == len(body.labels) and _LABELS.issuperset(body.labels), "labels")
             return cls(
-                tuple([name.decode("utf-8", "surrogateescape") for name in body.names]),
+                tuple([name.decode("utf-8", "surrogateescape") for name in names]),
                 tuple([None if label == _NO_LABEL else label for label in body.labels]),
-                _known(body.failures, len(body.names)),
+                _known(body.failures, len(names)),
             )
 
 
@@ -167,6 +176,12 @@ class Result:
     def __len__(self) -> int:
         return len(self.digits)
 
+    @classmethod
+    def failed(cls, count: int, failure: Failure, *, worker: str = "none") -> Self:
+        """Return a result that gives each of `count` images the same error row."""
+        digits = np.zeros(count, np.uint8)
+        return cls("", worker, digits, digits.astype(np.float32), None, dict.fromkeys(range(count), failure))
+
     def to_wire(self) -> bytes:
         """Encode the result."""
         body = {
@@ -175,7 +190,7 @@ class Result:
             "digits": self.digits.astype(np.uint8).tobytes(),
             "confidences": self.confidences.astype("<f4").tobytes(),
             "probabilities": None if self.probabilities is None else self.probabilities.astype("<f4").tobytes(),
-            "failures": self.failures,
+            "failures": _cut(self.failures),
         }
         return to_msgpack(body, version=VERSION)
 
@@ -187,30 +202,54 @@ class Result:
             WireError: The data is not a result, or has a version that this program does not read.
         """
         with reading("This result record", remedy=_REMEDY):
+            _check_size(data, MAX_RESULT_BYTES)
             body = from_msgpack(_ResultBody, data, version=VERSION)
             count, probabilities = len(body.digits), body.probabilities
-            _check(max(body.digits, default=0) <= 9, "digits")
+            _check(not body.model or identifiers.is_valid(Kind.VERSION, body.model), "model")
+            _check(identifiers.is_valid(Kind.PROCESS, body.worker), "worker")
+            _check(count <= MAX_IMAGES and max(body.digits, default=0) <= 9, "digits")
             _check(len(body.confidences) == 4 * count, "confidences")
             _check(probabilities is None or len(probabilities) == 40 * count, "probabilities")
             return cls(
                 body.model,
                 body.worker,
                 np.frombuffer(body.digits, np.uint8),
-                np.frombuffer(body.confidences, "<f4"),
-                None if probabilities is None else np.frombuffer(probabilities, "<f4").reshape(-1, 10),
+                _shares(body.confidences, "confidences"),
+                None if probabilities is None else _shares(probabilities, "probabilities").reshape(-1, 10),
                 _known(body.failures, count),
             )
 
 
-def _check(right: bool, field: str) -> None:
+def _check(right: bool, name: str) -> None:
     if not right:
-        raise Damaged(f"{field}: of a wrong length or value")
+        raise Damaged(f"{name}: of a wrong length or value")
 
 
-def _known(failures: _Failures, count: int) -> dict[int, Failure]:
+def _check_size(data: bytes, at_most: int) -> None:
+    if len(data) > at_most:
+        raise Damaged(f"it has {len(data):,} bytes, and at most {at_most:,} are allowed")
+
+
+def _shares(data: bytes, name: str) -> NDArray[np.float32]:
+    """Return numbers from 0 to 1. Neither NaN nor infinity is one, and both would spoil every sum and every report."""
+    shares = np.frombuffer(data, "<f4")
+    _check(not len(shares) or bool(shares.min() >= 0 and shares.max() <= _MAX_SHARE), name)
+    return shares
+
+
+def _cut(failures: Mapping[int, Failure]) -> dict[int, Failure]:
+    """Return failures whose sentences are not longer than readers accept."""
+    return {index: Failure(code, sentence[:MAX_SENTENCE]) for index, (code, sentence) in failures.items()}
+
+
+def _known(failures: Raw, count: int) -> dict[int, Failure]:
     """Return the failures of `count` images. Codes that this version does not know become `INTERNAL`."""
-    _check(all(0 <= index < count for index in failures), "failures")
-    return {index: Failure(_known_code(code), sentence) for index, (code, sentence) in failures.items()}
+    found = from_raw(dict[int, tuple[str, Raw]], failures, at_most=count)
+    _check(all(0 <= index < count for index in found), "failures")
+    return {
+        index: Failure(_known_code(code), text_from_raw(sentence, at_most=MAX_SENTENCE))
+        for index, (code, sentence) in found.items()
+    }
 
 
 def _known_code(code: str) -> FailureCode:

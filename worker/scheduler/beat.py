@@ -2,17 +2,22 @@
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery import beat
 from celery.schedules import crontab
 from redis.exceptions import RedisError
 
+from model.errors import DigitmillError
 from worker.contract.connection import explain, is_transient
 from worker.contract.training import Schedule
 
 INTERVAL_SECONDS = 1.0
+
+CLOCK_SLACK = timedelta(minutes=1)
+"""Time by which a firing may lie in the future: the step of cron."""
+
 _RETRAIN = "retrain"
 
 _log = logging.getLogger(__name__)
@@ -72,15 +77,30 @@ class Beat(beat.Scheduler):
                 self._due = None
             self._fault = ""
         except RedisError as fault:
-            reason = explain(fault)
-            if reason != self._fault:  # log it once, not every second
-                _log.log(logging.WARNING if is_transient(fault) else logging.ERROR, "%s", reason)
-            self._fault = reason
+            self._log_once(logging.WARNING if is_transient(fault) else logging.ERROR, explain(fault))
+        except DigitmillError as fault:  # a record is damaged
+            self._log_once(logging.ERROR, str(fault))
         return min(interval, INTERVAL_SECONDS)
 
+    def _log_once(self, level: int, reason: str) -> None:
+        """Log what is wrong once, not every second."""
+        if reason != self._fault:
+            _log.log(level, "%s", reason)
+        self._fault = reason
+
     def _resume(self) -> None:
-        """Continue where the last scheduler stopped."""
+        """Continue where the last scheduler stopped. If the clock was set back since the last firing, begin anew.
+
+        Otherwise nothing would be due until the clock is there again. What is then due a second time has an identifier
+        that was used before, and so changes nothing.
+        """
         if self._started:
+            entry = self.schedule.get(_RETRAIN)
+            now = datetime.now(UTC)
+            if entry and entry.last_run_at > now + CLOCK_SLACK:
+                _log.warning("the clock was set back; the schedule goes on from now")
+                entry.last_run_at = now
+                self._heap = None  # Celery keeps the next firing there, and makes it anew
             return
         since = datetime.fromtimestamp(self._schedule.begin(self._cron), UTC)
         if self._cron:

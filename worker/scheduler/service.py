@@ -10,6 +10,7 @@ from typing import NoReturn
 from celery.beat import Service
 from redis.exceptions import RedisError
 
+from model.errors import DigitmillError
 from worker.contract.connection import connect
 from worker.contract.doorbell import Doorbell, make_app
 from worker.contract.training import Schedule
@@ -69,7 +70,7 @@ class SchedulerService:
     def _remove_from_list(self) -> None:
         try:
             self._schedule.remove_scheduler(self._name)
-        except (RedisError, OSError) as fault:
+        except (RedisError, DigitmillError, OSError) as fault:
             _log.debug("could not remove this scheduler from the list: %s", fault)
 
 

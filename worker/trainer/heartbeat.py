@@ -36,35 +36,40 @@ class TrainerHeartbeat(threading.Thread):
         self._trainings = Trainings(self._client)
         self._keeper = TaughtKeeper(Teaching(self._client), data)
         self._doorbell, self._trainer = doorbell, name
-        self._fault = ""
+        self._faults: dict[str, str] = {}
         self._stopping = threading.Event()
         self._announcing = threading.Lock()
 
     def run(self) -> None:
         """Report, ring and keep every second until stopped. Wait while Redis is away."""
         while True:
-            try:
-                self._announce()
-                if self._trainings.waiting() and not self._client.llen(TRAIN_QUEUE):
-                    self._doorbell.ring_trainer()
-                self._keep()
-            except (RedisError, DigitmillError) as fault:
-                _log.debug("heartbeat failed: %s", fault)
-            except Exception:
-                _log.exception("digitmill itself failed to report this trainer alive")
+            for step in (self._announce, self._ring, self._keep):  # none may keep the others from their work
+                try:
+                    step()
+                except RedisError as fault:
+                    _log.debug("heartbeat failed: %s", fault)
+                except DigitmillError as fault:
+                    self._log_once(step.__name__, str(fault))
+                except Exception:
+                    _log.exception("digitmill itself failed in the heartbeat of this trainer")
+                else:
+                    self._faults.pop(step.__name__, None)
             if self._stopping.wait(INTERVAL_SECONDS):
                 return
 
     def _keep(self) -> None:
-        try:
-            while self._keeper.keep() and not self._stopping.is_set():
-                self._announce()
-        except DigitmillError as fault:
-            if str(fault) != self._fault:  # log it once, not every second
-                _log.error("%s", fault)
-            self._fault = str(fault)
-        else:
-            self._fault = ""
+        while self._keeper.keep() and not self._stopping.is_set():
+            self._announce()
+
+    def _ring(self) -> None:
+        if self._trainings.waiting() and not self._client.llen(TRAIN_QUEUE):
+            self._doorbell.ring_trainer()
+
+    def _log_once(self, step: str, fault: str) -> None:
+        """Log what is wrong once, not every second."""
+        if self._faults.get(step) != fault:
+            _log.error("%s", fault)
+        self._faults[step] = fault
 
     def _announce(self) -> None:
         """Report the trainer alive, but never after it was removed from the list."""
@@ -81,5 +86,5 @@ class TrainerHeartbeat(threading.Thread):
         try:
             self._trainings.remove_trainer(self._trainer)
             self._keeper.release()
-        except (RedisError, OSError) as fault:
+        except (RedisError, DigitmillError, OSError) as fault:
             _log.debug("could not remove this trainer from the list: %s", fault)

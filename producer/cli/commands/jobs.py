@@ -41,17 +41,22 @@ def jobs(latest: int, as_json: bool) -> None:
     """
     from rich.text import Text
 
+    from producer.cli.display.damage import Damage
     from producer.cli.display.tables import Column, print_table
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
     connection = open_running_mill(Settings.from_environment())
-    found = connection.ledger.jobs(latest=latest)
+    damage = Damage()
+    found = damage.read_list("the list of jobs", lambda: connection.ledger.jobs(latest=latest))
     if as_json:
-        click.echo(json.dumps([json_output.job(status) for status in found]))
+        unreadable = [json_output.damaged_job(record) for record in damage.records]
+        click.echo(json.dumps([*map(json_output.job, found), *unreadable]))
         return
-    if not found:
+    damage.print()
+    if not found and not damage.records:
         click.echo("There are no jobs yet. `digitmill submit PATH` creates one.")
+    if not found:
         return
     print_table(
         [
@@ -215,18 +220,22 @@ def status(as_json: bool) -> None:
     """
     from producer.cli.display import teaching as taught_display
     from producer.cli.display import training as training_display
+    from producer.cli.display.damage import Damage
     from producer.mill.finding import open_running_mill
-    from worker.contract.teaching import Teaching
-    from worker.contract.training import Schedule, Trainings
+    from worker.contract.teaching import Summary, Teaching
+    from worker.contract.training import Schedule, ScheduleStatus, Trainings
     from worker.settings import Settings
 
     connection = open_running_mill(Settings.from_environment())
-    workers = connection.ledger.workers()
-    running = [status for status in connection.ledger.jobs(latest=200) if not status.state.ended]
+    damage = Damage()
+    workers = damage.read_list("the list of workers", connection.ledger.workers)
+    latest = damage.read_list("the list of jobs", lambda: connection.ledger.jobs(latest=200))
+    running = [status for status in latest if not status.state.ended]
     trainings = Trainings(connection.client)
-    training, trainers = trainings.latest(), trainings.trainers()
-    schedule = Schedule(connection.client).status()
-    taught = Teaching(connection.client).summary()
+    training = damage.read("the training", trainings.latest, None)
+    trainers = damage.read_list("the list of trainers", trainings.trainers)
+    schedule = damage.read("the schedule", Schedule(connection.client).status, ScheduleStatus([], "", None, None, ""))
+    taught = damage.read("the taught images", Teaching(connection.client).summary, Summary(0, 0, 0))
     if as_json:
         body = {
             "trainers": trainers,
@@ -236,6 +245,7 @@ def status(as_json: bool) -> None:
             "redis": connection.where,
             "workers": [json_output.worker(worker) for worker in workers],
             "running": [json_output.job(status) for status in running],
+            "damaged": damage.as_json(),
         }
         click.echo(json.dumps(body))
     else:
@@ -251,6 +261,7 @@ def status(as_json: bool) -> None:
             click.echo(f"schedule  {printable(training_display.describe_schedule(schedule))}")
         if taught.images or taught.new:
             click.echo(f"taught    {taught_display.describe(taught)}")
+        damage.print()
     if not any(worker.ready for worker in workers):
         print_notice("no worker is ready; `digitmill up` starts workers")
         sys.exit(ExitCode.NO_WORKERS)

@@ -54,15 +54,22 @@ def list_versions(as_json: bool) -> None:
     Example:
       digitmill models list
     """
+    from producer.cli.display.damage import Damage
     from producer.cli.display.model_versions import listed, print_list
+    from worker.contract.registry import Aliases
 
     connection = _connect()
-    aliases, history = connection.registry.aliases(), connection.registry.history()
-    rows = listed(connection.registry.versions(), aliases, connection.ledger.workers(), connection.registry.baseline)
+    registry, damage = connection.registry, Damage()
+    aliases = damage.read("the aliases", registry.aliases, Aliases("", None, None))
+    history = damage.read_list("the history", registry.history)
+    workers = damage.read_list("the list of workers", connection.ledger.workers)
+    rows = listed(damage.read_list("the list of versions", registry.versions), aliases, workers, registry.baseline)
     if as_json:
-        click.echo(json.dumps({"versions": rows, "history": [json_output.live_change(change) for change in history]}))
+        changes = [json_output.live_change(change) for change in history]
+        click.echo(json.dumps({"versions": rows, "history": changes, "damaged": damage.as_json()}))
     else:
         print_list(rows, history)
+        damage.print()
 
 
 @models.command()

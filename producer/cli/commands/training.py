@@ -102,10 +102,10 @@ def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, can
 
 def _ask(connection: "Connection", trainings: "Trainings", options: "TrainingOptions") -> tuple[str, bool]:
     """Request a training. Return the identifier of the open training, and whether someone had requested it before."""
-    from worker.contract.ledger import new_job_identifier
+    from worker.contract import identifiers
 
-    identifier = new_job_identifier()
-    who = f"{socket.gethostname()}-{os.getpid()}"
+    identifier = identifiers.new_job_identifier()
+    who = identifiers.process_name(socket.gethostname(), os.getpid())
     open_training = connection.retry_transient(
         lambda: trainings.ask(identifier, options, who=who), timeout=TIMEOUT_SECONDS
     )

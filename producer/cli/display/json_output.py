@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from producer.teaching import TeachingCounts
     from worker.contract.ledger import JobStatus, WorkerStatus
+    from worker.contract.reading import DamagedRecord
     from worker.contract.registry import LiveChange, ServiceCounts
     from worker.contract.teaching import LabelChange, Summary
     from worker.contract.training import ScheduleStatus, TrainingStatus
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 def job(status: "JobStatus") -> dict[str, Any]:
     """Return a job as `jobs`, `show`, `wait`, `cancel` and `status` print it."""
     return _with_keys(asdict(status), {"unacknowledged": "unread"})
+
+
+def damaged_job(record: "DamagedRecord") -> dict[str, Any]:
+    """Return a job whose record cannot be read, as `jobs` prints it."""
+    return {"identifier": record.name, "state": "damaged", "problem": record.problem}
 
 
 def worker(status: "WorkerStatus") -> dict[str, Any]:

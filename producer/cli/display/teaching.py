@@ -8,11 +8,13 @@ import click
 
 from model.errors import FailureCode
 from producer.cli.display import json_output
+from producer.cli.display.damage import Damage
 from producer.cli.display.tables import Column, print_table
 from producer.cli.display.wording import age, counted
 from producer.cli.notices import print_notice
 from producer.teaching import TeachingCounts, await_kept
-from worker.contract.teaching import Summary, Teaching
+from worker.contract.reading import Listed
+from worker.contract.teaching import LabelChange, Summary, Teaching
 from worker.contract.training import Trainings
 
 if TYPE_CHECKING:
@@ -37,14 +39,19 @@ def describe(summary: Summary) -> str:
 def print_list(connection: "Connection", *, as_json: bool) -> None:
     """Print counts and the latest taught images, including changes that wait for the trainer. JSON has all images."""
     teaching = Teaching(connection.client)
-    summary, (kept, waiting) = teaching.summary(), teaching.label_changes()
+    damage = Damage()
+    summary = damage.read("the counts", teaching.summary, Summary(0, 0, 0))
+    nothing: tuple[Listed[LabelChange], Listed[LabelChange]] = (Listed(), Listed())
+    kept, waiting = damage.read("the taught images", teaching.label_changes, nothing)
+    damage.records += kept.damaged + waiting.damaged
     changes = {change.sha256: change for change in [*kept, *waiting]}  # a change that waits replaces an earlier one
     counts = Counter(change.label for change in changes.values())
     digits = [counts[digit] for digit in range(10)]
     if as_json:
         unkept = {change.sha256 for change in waiting}
         rows = [json_output.taught_image(change, waiting=change.sha256 in unkept) for change in changes.values()]
-        click.echo(json.dumps({**json_output.taught(summary), "digits": digits, "taught": rows}))
+        body = {**json_output.taught(summary), "digits": digits, "taught": rows, "damaged": damage.as_json()}
+        click.echo(json.dumps(body))
         return
     click.echo(f"taught    {describe(summary)}\n")
     print_table(
@@ -65,6 +72,7 @@ def print_list(connection: "Connection", *, as_json: bool) -> None:
                 for change in latest
             ],
         )
+    damage.print()
     _warn_without_trainer(connection, summary.waiting)
 
 

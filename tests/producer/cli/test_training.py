@@ -1,17 +1,18 @@
 """`digitmill train` as users see it: real processes and a real server. The tests act as the trainer."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
-import time
+import threading
 
 import pytest
 
 from tests.support.command import DIGITMILL, SECONDS
 from tests.support.signals import ctrl_c_heard
 from worker.contract.connection import connect
-from worker.contract.training import Schedule, Trainings, TrainingState, keys
+from worker.contract.training import Schedule, Trainings, TrainingState
 
 
 @pytest.fixture
@@ -75,6 +76,25 @@ def test_a_training_is_requested_once_shown_and_cancelled(digitmill, trainings):
     assert "nothing to cancel" in err
 
 
+@contextlib.contextmanager
+def scheduler_alive(url):
+    """Keep a scheduler alive, however long a command takes."""
+    schedule, done = Schedule(connect(url)), threading.Event()
+
+    def beat():
+        while not done.wait(0.5):
+            schedule.announce("host-1", "0 3 * * *", 1795489200.0)
+
+    schedule.announce("host-1", "0 3 * * *", 1795489200.0)
+    thread = threading.Thread(target=beat)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
 @pytest.mark.usefixtures("trainings")
 def test_status_shows_the_schedule_while_a_scheduler_is_alive(digitmill, server):
     """The line has the next training and the outcome of the last one. Without a scheduler there is no such line."""
@@ -83,12 +103,11 @@ def test_status_shows_the_schedule_while_a_scheduler_is_alive(digitmill, server)
     schedule.begin("0 3 * * *")
     schedule.handled("skipped: nothing was taught since the last training")
     assert "schedule" not in digitmill("status")[1]
-    schedule.announce("host-1", "0 3 * * *", 1795489200.0)
-    client.zadd(keys.SCHEDULERS, {"host-1": 1000 * (time.time() + 2 * SECONDS)})  # alive however long this takes
-    out = digitmill("status")[1]
+    with scheduler_alive(server.url):
+        out = digitmill("status")[1]
+        said = json.loads(digitmill("status", "--json")[1])["schedule"]
     assert "schedule  0 3 * * *, next at 2026-11-24 03:00 UTC; 20" in out
     assert "UTC: skipped: nothing was taught since the last training\n" in out
-    said = json.loads(digitmill("status", "--json")[1])["schedule"]
     assert (said["schedulers"], said["cron"], said["next"]) == (["host-1"], "0 3 * * *", 1795489200.0)
 
 

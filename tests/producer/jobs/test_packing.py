@@ -10,6 +10,7 @@ from model.errors import Failure, FailureCode
 from producer.jobs import packing
 from producer.jobs.packing import pack
 from producer.sources import ImageContent, SourceImage
+from worker.contract.bounds import MAX_IMAGES, MAX_MANIFEST_BYTES, MAX_NAMES_BYTES
 from worker.contract.wire import Batch, Manifest
 
 RAW, FILE, LARGE_FILE, FAILED = "raw", "file", "large file", "failed"
@@ -140,3 +141,14 @@ def test_every_batch_asks_for_probabilities_if_they_are_wanted() -> None:
     images = images_of([(RAW, 3)])
     assert all(batch.probabilities for batch, _ in pack(images, batch_size=1, probabilities=True))
     assert not any(batch.probabilities for batch, _ in pack(images, batch_size=1))
+
+
+def test_batches_stay_within_the_bounds_of_the_contract_whatever_is_asked_for() -> None:
+    """Neither a batch size from a damaged record nor very long names make a batch that no worker accepts."""
+    blank = np.zeros((28, 28), np.uint8)
+    images = [SourceImage(str(index), None, blank) for index in range(MAX_IMAGES + 1)]
+    assert [len(batch) for batch, _ in pack(images, batch_size=10**9)] == [MAX_IMAGES, 1]
+    long = "n" * (MAX_NAMES_BYTES // 3)
+    sizes = [len(manifest.to_wire()) for _, manifest in pack(SourceImage(long, None, blank) for _ in range(40))]
+    assert len(sizes) == 10
+    assert max(sizes) < 2 * MAX_NAMES_BYTES < MAX_MANIFEST_BYTES

@@ -9,10 +9,12 @@ from model.inference.classifier import Classifier
 from worker.classifying.batch_processor import BatchProcessor
 from worker.classifying.canary import CanaryMonitor
 from worker.classifying.models import LoadedModel, Models
+from worker.contract import bounds
 from worker.contract.doorbell import Doorbell, make_app
-from worker.contract.ledger import JobRecord, Part, Window
+from worker.contract.ledger import JobRecord, Part, Window, keys
+from worker.contract.ledger.ledger import ATTEMPTS, SPLIT_ATTEMPTS
 from worker.contract.registry import LIVE, Registry, ServiceCounts
-from worker.contract.wire import Batch, Manifest, Result
+from worker.contract.wire import SIDE, Batch, Manifest, Result
 from worker.settings import Settings
 
 BASELINE_VERSION = Card.read(BASELINE).version
@@ -92,3 +94,63 @@ def test_a_batch_on_which_the_model_fails_is_given_back_and_counts_against_the_m
     canary.report()
     assert registry.service_counts(LIVE) == ServiceCounts(errors=5)
     assert ledger.due(overdue_seconds=-60) == [part], "a worker will try it again"
+
+
+def damage(client, part, payload):
+    """Write another payload over that of a batch."""
+    client.hset(part.key, "payload", payload)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"nonsense",
+        Batch((b"file",)).to_wire(),  # another number of images
+        Batch(np.zeros((9, SIDE, SIDE), np.uint8)).to_wire(),
+        bytes(bounds.MAX_BATCH_BYTES + 1),
+    ],
+)
+@pytest.mark.parametrize("images", [1, 4])
+def test_a_damaged_batch_ends_as_damaged_at_the_first_attempt(processor, submit, ledger, client, payload, images):
+    """No later attempt could read it, so its images are not quarantined, and no worker tries it again."""
+    part = submit(tuple(b"file" for _ in range(images)))
+    damage(client, part, payload if images != 1 or payload != Batch((b"file",)).to_wire() else b"x")
+    processor.process(part)
+    result = Result.from_wire(ledger.results([part])[part])
+    assert len(result) == images
+    assert {failure.code for failure in result.failures.values()} == {FailureCode.INTERNAL}
+    assert len(result.failures) == images
+    assert client.zcard(keys.OPEN) == 0
+
+
+def test_a_batch_without_a_payload_ends_as_damaged(processor, submit, ledger, client):
+    """Its field is gone, and no record of a batch is left."""
+    part = submit((b"file", b"file"))
+    client.hdel(part.key, "payload")
+    processor.process(part)
+    assert len(Result.from_wire(ledger.results([part])[part]).failures) == 2
+
+
+def test_a_batch_that_cannot_be_split_ends_in_quarantine(processor, submit, ledger, client):
+    """Workers died of it and of splitting it. All its images get an error row."""
+    part = submit((b"file",) * 4)
+    for attempt in range(ATTEMPTS + SPLIT_ATTEMPTS):
+        ledger.claim(part, token=f"t-{attempt}", holder="dead", lease_seconds=60)
+        ledger.release(part, holder="dead", refund=False)
+    processor.process(part)
+    result = Result.from_wire(ledger.results([part])[part])
+    assert {failure.code for failure in result.failures.values()} == {FailureCode.QUARANTINED}
+    assert "--batch-size" in result.failures[3].sentence
+    assert client.zcard(keys.OPEN) == 0
+
+
+def test_a_damaged_record_that_a_batch_needs_is_the_problem_of_its_job(processor, submit, ledger, client):
+    """The batch waits until somebody mends it. The images are not to blame."""
+    part = submit((b"file",))
+    client.set("digitmill:aliases", "somebody else's")
+    processor._models = lambda _: Registry(client).live()
+    processor.process(part)
+    assert ledger.results([part]) == {}
+    assert "redis-cli DEL digitmill:aliases" in ledger.job("job").problem
+    assert ledger.due(overdue_seconds=-60) == [part]

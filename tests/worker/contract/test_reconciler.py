@@ -53,3 +53,24 @@ def test_while_doorbells_wait_it_rings_only_for_what_is_long_overdue(reconciler,
     make_overdue(client, 1, LONG_OVERDUE_SECONDS + 1)
     assert reconciler.tick() == 1
     assert client.llen(CLASSIFY_QUEUE) == 2
+
+
+@pytest.mark.parametrize("key", [keys.OPEN, Part(JOB, 0, 0, 1).key, CLASSIFY_QUEUE])
+def test_a_key_of_another_type_does_not_end_it(reconciler, client, now, key):
+    """It runs in a thread that also renews leases. It goes on with what is left."""
+    client.delete(key)
+    client.set(key, "somebody else's")
+    reconciler.tick()
+    client.delete(CLASSIFY_QUEUE)
+    now[0] += INTERVAL_SECONDS
+    make_overdue(client, 1)
+    assert reconciler.tick() == 1
+
+
+def test_what_is_not_a_part_neither_ends_it_nor_rings(reconciler, client, now):
+    """Somebody may have written anything into the queue."""
+    client.zadd(keys.OPEN, {"x": 0, "a/0.5.1": 0, b"\xff": 0, "../../x/0.0.1": 0})
+    make_overdue(client, 1)
+    assert reconciler.tick() == 1
+    now[0] += INTERVAL_SECONDS
+    assert client.zcard(keys.OPEN) == 2

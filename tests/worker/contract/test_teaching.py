@@ -266,7 +266,7 @@ def test_damage_harms_no_neighbour_and_a_newer_format_waits(taught, client, keep
         keeper.keep()
     assert listed(folder) == {change(0).sha256: change(0).label}
     assert client.hkeys(teaching_keys.INBOX) == [b"1" * 64]
-    assert len([each for each in caplog.records if "passed over" in each.message]) == 2
+    assert len([each for each in caplog.records if each.message.startswith(("passed over", "deleted ../x"))]) == 2
     assert len([each for each in caplog.records if "format" in each.message]) == 1
 
 
@@ -378,3 +378,27 @@ def test_the_last_label_of_each_image_counts_whatever_happens(taught, client, ch
     TaughtKeeper(taught, data).keep()
     assert listed(folder) == taught.labels() == expected
     assert taught.waiting() == 0
+
+
+def test_the_folder_of_a_dead_trainer_is_replaced_when_the_clock_goes_back(taught, client):
+    """Its lease would last for an hour, and no keeper asks for so much."""
+    assert taught.claim_keeper("dead")
+    assert not taught.claim_keeper("other")
+    client.pexpire(teaching_keys.KEEPER, 3_600_000)
+    assert taught.claim_keeper("other")
+    client.persist(teaching_keys.KEEPER)
+    assert taught.claim_keeper("third"), "somebody else wrote a keeper without an end"
+
+
+def test_the_account_mends_what_others_wrote_into_it(taught, client, keeper, change):
+    """The folder is the truth. Damaged records, strange keys and counts are replaced by what it says."""
+    taught.send([change(0)])
+    keeper.keep()
+    sha256 = change(0).sha256
+    client.hset(teaching_keys.TAUGHT, mapping={sha256: "nonsense", "0" * 64: b"\xff", "../x": b"7", b"\xff\xfe": b"7"})
+    client.set(teaching_keys.CHANGES, "nonsense")
+    keeper._accounted = None  # as for a trainer that has just started
+    keeper.keep()
+    assert client.hkeys(teaching_keys.TAUGHT) == [sha256.encode()]
+    assert taught.labels() == {sha256: change(0).label}
+    assert taught.changes() > 0

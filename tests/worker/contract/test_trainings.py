@@ -183,3 +183,88 @@ def test_a_schedule_goes_on_after_its_last_firing(client):
     assert schedule.begin("0 4 * * *") == 3000
     now[0] = 2500
     assert schedule.begin("0 4 * * *") == 2500, "a clock that was set back does not lie ahead"
+
+
+def test_the_lease_of_a_dead_trainer_ends_when_the_clock_goes_back(client, trainings):
+    """Its key would stay for an hour. A trainer that lives renews it within a second, and keeps the training."""
+    trainings.ask("a", TrainingOptions(), who="me")
+    dead = trainings.claim(holder="dead-1", lease_seconds=30)
+    assert trainings.claim(holder="t-2", lease_seconds=30) is None
+    set_clock_back(client, "a")
+    assert not trainings.latest().held
+    assert trainings.waiting(), "its heartbeat rings"
+    claim = trainings.claim(holder="t-2", lease_seconds=30)
+    assert (claim.identifier, claim.attempt) == ("a", 2)
+    assert trainings.renew(dead, lease_seconds=30) is ProgressReply.LOST
+    set_clock_back(client, "a")
+    assert trainings.renew(claim, lease_seconds=30) is ProgressReply.GO_ON
+    assert trainings.latest().held
+    assert trainings.claim(holder="t-3", lease_seconds=30) is None
+
+
+def test_a_training_of_a_dead_trainer_is_cancelled_at_once_when_the_clock_goes_back(client, trainings):
+    """Nobody is there who could learn of it."""
+    trainings.ask("a", TrainingOptions(), who="me")
+    trainings.claim(holder="dead-1", lease_seconds=30)
+    set_clock_back(client, "a")
+    assert trainings.cancel().state is TrainingState.CANCELLED
+
+
+def test_a_lease_without_an_end_is_not_a_lease(client, trainings):
+    """Somebody else wrote it."""
+    trainings.ask("a", TrainingOptions(), who="me")
+    client.set(training_keys.LEASE, "7")
+    assert trainings.claim(holder="t-1", lease_seconds=30)
+
+
+def test_a_heartbeat_of_a_trainer_from_the_future_is_that_of_a_dead_one(client, trainings):
+    """It was sent before the clock went back."""
+    client.zadd(training_keys.TRAINERS, {"dead-1": 1000 * (trainings_now(client) + 3600)})
+    trainings.announce("t-2")
+    assert trainings.trainers() == ["t-2"]
+    assert client.zrange(training_keys.TRAINERS, 0, -1) == [b"t-2"]
+
+
+def trainings_now(client):
+    """Return the time of Redis: unix time, seconds."""
+    return client.time()[0]
+
+
+def set_clock_back(client, training):
+    """Write what a Redis an hour ahead would have written."""
+    client.pexpire(training_keys.LEASE, 3_630_000)
+    client.hincrby(training_keys.training(training), "granted", 3_600_000)
+
+
+@pytest.mark.parametrize("kind", ["string", "list", "zset", "hash"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        training_keys.CURRENT,
+        training_keys.LEASE,
+        training_keys.TOKEN,
+        training_keys.TRAINERS,
+        training_keys.TRAININGS,
+        training_keys.training("a"),
+    ],
+)
+def test_a_training_can_be_asked_for_whatever_lies_under_a_key(client, trainings, key, kind):
+    """Scripts delete what has another type, and go on."""
+    trainings.ask("a", TrainingOptions(), who="me")
+    client.delete(key)
+    match kind:
+        case "string":
+            client.set(key, "somebody else's")
+        case "list":
+            client.rpush(key, "somebody else's")
+        case "hash":
+            client.hset(key, "somebody", "else")
+        case _:
+            client.zadd(key, {"somebody": 1})
+    trainings.announce("t-1")
+    asked = trainings.ask("b", TrainingOptions(), who="me")
+    assert asked in ("a", "b")
+    claim = trainings.claim(holder="t-1", lease_seconds=30)
+    assert claim.identifier == asked
+    assert trainings.renew(claim, lease_seconds=30, changes=1) is ProgressReply.GO_ON
+    assert trainings.finish(claim, TrainingState.DONE)

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from model.errors import Failure, FailureCode
+from model.images.limits import MAX_BYTES
+from worker.contract import bounds
 from worker.contract.errors import UnknownFormat, WireError
+from worker.contract.identifiers import Kind
 from worker.contract.wire import SIDE, VERSION, Batch, Manifest, Result
 
 # File names as `os.fsdecode` returns them: any text, and any bytes that are not UTF-8.
 names = st.one_of(st.text(), st.binary().map(lambda data: data.decode("utf-8", "surrogateescape")))
-failures = st.builds(Failure, st.sampled_from(FailureCode), st.text())
+failures = st.builds(Failure, st.sampled_from(FailureCode), names)
 
 
 def failures_among(count: int) -> st.SearchStrategy[dict[int, Failure]]:
@@ -48,8 +51,8 @@ def results(draw: st.DrawFn) -> Result:
     """Answers to up to six images."""
     count = draw(st.integers(0, 6))
     return Result(
-        draw(st.text()),
-        draw(st.text()),
+        draw(st.just("") | st.from_regex(Kind.VERSION.pattern, fullmatch=True)),
+        draw(st.from_regex(Kind.PROCESS.pattern, fullmatch=True)),
         draw(arrays.arrays(np.uint8, count, elements=st.integers(0, 9))),
         draw(arrays.arrays(np.float32, count, elements=st.floats(0, 1, width=32))),
         draw(st.none() | arrays.arrays(np.float32, (count, 10), elements=st.floats(0, 1, width=32))),
@@ -206,18 +209,76 @@ def test_lengths_that_do_not_fit_are_refused() -> None:
     ):
         with pytest.raises(WireError):
             Manifest.from_wire(msgpack.packb({**manifest, **wrong}))
-    for wrong in (
+    wrongs: tuple[dict[str, Any], ...] = (
         {"confidences": bytes(5)},
         {"probabilities": bytes(39)},
         {"digits": b""},
         {"digits": b"\x0a"},
         {"failures": {1: ["empty", ""]}},
-    ):
+        {"failures": {0: ["empty", "x" * (bounds.MAX_SENTENCE + 1)]}},
+        {"confidences": np.float32("nan").tobytes()},
+        {"confidences": np.float32("inf").tobytes()},
+        {"confidences": np.float32(-1).tobytes()},
+        {"probabilities": np.full(10, "nan", np.float32).tobytes()},
+        {"worker": ""},
+        {"worker": "\x1b[31mw"},
+        {"worker": "../w"},
+        {"model": "a/b"},
+        {"model": "m\n"},
+    )
+    for wrong in wrongs:
         with pytest.raises(WireError):
             Result.from_wire(msgpack.packb({**result, **wrong}))
     for images in (bytes(SIDE * SIDE - 1), bytes(1)):
         with pytest.raises(WireError):
             Batch.from_wire(msgpack.packb({"v": VERSION, "raw": images, "probabilities": False}))
+
+
+def test_the_largest_batch_that_a_client_sends_is_read() -> None:
+    """It has as many raw images as `--batch-size` allows, as many empty files, or one file of the maximum size."""
+    for images in (
+        np.zeros((bounds.MAX_IMAGES, SIDE, SIDE), np.uint8),
+        (b"",) * bounds.MAX_IMAGES,
+        (bytes(MAX_BYTES + 1),),  # sources read one byte more than is allowed, so that the worker refuses the file
+    ):
+        assert len(Batch.from_wire(Batch(images).to_wire())) == len(images)
+
+
+def test_what_is_beyond_a_bound_is_refused_before_it_is_built() -> None:
+    """The record of any kind that says that it has more images, or has more bytes, is damaged."""
+    many = bounds.MAX_IMAGES + 1
+    batch = {"v": VERSION, "probabilities": False}
+    manifest = {"v": VERSION, "names": [b""] * many, "labels": b"\xff" * many, "failures": {}}
+    result = {
+        "v": VERSION,
+        "model": "m",
+        "worker": "w",
+        "digits": bytes(many),
+        "confidences": bytes(4 * many),
+        "probabilities": None,
+        "failures": {},
+    }
+    for reader, body in (
+        (Batch.from_wire, {**batch, "raw": bytes(many * SIDE * SIDE)}),
+        (Batch.from_wire, {**batch, "files": [b""] * many}),
+        (Batch.from_wire, {**batch, "files": [bytes(bounds.MAX_BATCH_BYTES)]}),
+        (Manifest.from_wire, manifest),
+        (Manifest.from_wire, {**manifest, "names": [bytes(bounds.MAX_MANIFEST_BYTES)], "labels": b"\xff"}),
+        (Result.from_wire, result),
+        (Result.from_wire, {**result, "x": bytes(bounds.MAX_RESULT_BYTES)}),
+        (Result.from_wire, {**result, "digits": b"", "confidences": b"", "failures": {0: ["empty", ""]}}),
+    ):
+        with pytest.raises(WireError, match="damaged"):
+            reader(msgpack.packb(body))
+
+
+@given(st.integers(0, 3 * bounds.MAX_SENTENCE), st.sampled_from(["x", "\u20ac", "\udcff"]))
+def test_a_long_sentence_is_cut_when_it_is_written(length: int, character: str) -> None:
+    """The reader accepts what the writer wrote, whatever an image library has to say."""
+    failures = {0: Failure(FailureCode.BROKEN, character * length)}
+    manifest = Manifest(("a",), (None,), failures)
+    [back] = Manifest.from_wire(manifest.to_wire()).failures.values()
+    assert back.sentence == character * min(length, bounds.MAX_SENTENCE)
 
 
 def test_an_unknown_failure_code_becomes_internal_and_keeps_its_sentence() -> None:

@@ -281,3 +281,45 @@ def test_an_invalid_schedule_is_refused(start, tmp_path):
     """The scheduler ends at its start, with one line that says why."""
     assert start(DIGITMILL_RETRAIN_CRON="soon").wait(10) == 2
     assert (tmp_path / "log").read_text().startswith("DIGITMILL_RETRAIN_CRON='soon' is invalid: ")
+
+
+@pytest.mark.usefixtures("client")
+def test_a_clock_that_is_set_back_does_not_stop_the_schedule(make_beat):
+    """Otherwise nothing would be due until the clock is there again, which may be in a year."""
+    beat = make_beat(cron="* * * * *")
+    beat.tick()
+    beat.schedule["retrain"].last_run_at = datetime.now(UTC) + timedelta(days=365)
+    beat.populate_heap()
+    assert beat._heap[0].time > time.time() + 300 * DAY_SECONDS
+    beat.tick()
+    assert beat._next() < time.time() + 120
+    assert beat._heap[0].time < time.time() + 120
+
+
+@pytest.mark.parametrize("key", ["schedule", "schedulers", "taught-changes", "teaching-inbox", "training-seen"])
+def test_a_damaged_key_does_not_end_the_scheduler(make_beat, client, caplog, key):
+    """It logs what to do, once, and goes on."""
+    beat = make_beat(cron="* * * * *")
+    beat.tick()
+    beat.schedule["retrain"].last_run_at = datetime.now(UTC) - timedelta(minutes=2)
+    beat.populate_heap()
+    for value in ("list", "text"):
+        client.delete(f"digitmill:{key}")
+        if value == "list":
+            client.rpush(f"digitmill:{key}", "somebody else's")
+        else:
+            client.set(f"digitmill:{key}", "somebody else's")
+        for _ in range(3):
+            beat.tick()
+    assert caplog.text.count(f"redis-cli DEL digitmill:{key}") <= 2
+    client.delete(f"digitmill:{key}")
+    beat.tick()
+    assert Schedule(client).schedulers() == ["one"]
+
+
+@pytest.mark.parametrize("since", ["nonsense", "nan", "inf", "-1", "9" * 400])
+def test_a_damaged_time_of_the_last_firing_counts_as_now(schedule, client, since):
+    """What came due before is not made up for."""
+    schedule.begin(DAILY)
+    client.hset("digitmill:schedule", "since", since)
+    assert schedule.begin(DAILY) == pytest.approx(time.time(), abs=60)

@@ -3,9 +3,10 @@
 Only the Lua scripts beside this file change the record of a batch. Each is atomic and harmless to repeat.
 """
 
+from worker.contract.identifiers import new_job_identifier
 from worker.contract.ledger.keys import Part
 from worker.contract.ledger.ledger import Claim, Ledger, Submitted, Verdict, Window
-from worker.contract.ledger.records import JobRecord, JobState, JobStatus, WorkerStatus, new_job_identifier
+from worker.contract.ledger.records import JobRecord, JobState, JobStatus, WorkerStatus
 
 __all__ = [
     "Claim",

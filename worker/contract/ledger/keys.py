@@ -20,14 +20,30 @@ import re
 from dataclasses import dataclass, replace
 from typing import Self
 
+from worker.contract import identifiers
+from worker.contract.bounds import MAX_IMAGES
 from worker.contract.errors import WireError
+from worker.contract.identifiers import Kind
 
 JOBS = "digitmill:jobs"
 OPEN = "digitmill:open"
 WORKERS = "digitmill:workers"
 
+TYPES = {
+    JOBS: "zset",
+    OPEN: "zset",
+    WORKERS: "zset",
+    "digitmill:job:": "hash",
+    "digitmill:manifest:": "hash",
+    "digitmill:results:": "hash",
+    "digitmill:news:": "list",
+    "digitmill:batch:": "hash",
+    "digitmill:worker:": "hash",
+}
+"""The type of each key, or of the keys with that prefix, for the scripts."""
+
 _NUMBER = "[0-9]{1,15}"
-_MEMBER = re.compile(rf"(?P<job>.+)/(?P<sequence>{_NUMBER})\.(?P<start>{_NUMBER})\.(?P<stop>{_NUMBER})")
+_FIELD = re.compile(rf"(?P<sequence>{_NUMBER})\.(?P<start>{_NUMBER})\.(?P<stop>{_NUMBER})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,12 +83,13 @@ class Part:
         """Return the part that `member` names.
 
         Raises:
-            WireError: `member` does not name a part.
+            WireError: `member` does not name a part of a batch with at most `MAX_IMAGES` images.
         """
-        found = _MEMBER.fullmatch(member)
-        if not found or int(found["start"]) > int(found["stop"]):
-            raise WireError(f"{member[:80]!r} does not name a batch.")
-        return cls(found["job"], int(found["sequence"]), int(found["start"]), int(found["stop"]))
+        job, _, field = member.rpartition("/")
+        found = _FIELD.fullmatch(field)
+        if not found or not int(found["start"]) <= int(found["stop"]) <= MAX_IMAGES:
+            raise WireError(f"{identifiers.shown(member)} does not name a batch.")
+        return cls(identifiers.read(Kind.JOB, job), int(found["sequence"]), int(found["start"]), int(found["stop"]))
 
     @classmethod
     def from_field(cls, job: str, field: str) -> Self:

@@ -1,15 +1,23 @@
 """The ledger's operations: one method for each script, and the reads."""
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from model.errors import UsageError
+from redis.exceptions import ResponseError
+
+from model.errors import Failure, FailureCode, UsageError
+from worker.contract import bounds, identifiers
+from worker.contract.errors import UnknownFormat, WireError
+from worker.contract.identifiers import Kind
 from worker.contract.ledger import keys
 from worker.contract.ledger.keys import Part
 from worker.contract.ledger.records import JobRecord, JobState, JobStatus, WorkerStatus
-from worker.contract.liveness import ALIVE_SECONDS
+from worker.contract.liveness import ALIVE_SECONDS, SLACK_SECONDS
+from worker.contract.reading import CheckedRedis, Listed, wrong_type
 from worker.contract.scripts import load_scripts
 from worker.contract.wire import Batch, Manifest, Result
 
@@ -18,6 +26,9 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 """Number of times that workers may begin a batch without finishing it. After that it is split."""
+
+SPLIT_ATTEMPTS = 3
+"""Number of times that workers may begin to split a batch. Then its images are quarantined together."""
 
 RING_AGAIN_SECONDS = 5.0
 """Seconds after a doorbell rang. If no worker has claimed its batch by then, the batch is overdue."""
@@ -42,7 +53,8 @@ class Verdict(StrEnum):
     BUSY = "busy"  # nothing: another worker has it
     WORK = "work"
     SPLIT = "split"  # split it: it has failed too often
-    QUARANTINE = "quarantine"  # give its only image an error row: it has failed too often
+    QUARANTINE = "quarantine"  # give each image an error row: it has failed too often, and cannot be split (any more)
+    OVERSIZED = "oversized"  # give each image an error row: no client sends so many bytes, so it is not even fetched
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +65,7 @@ class Claim:
         part: The part.
         verdict: What the worker must do.
         token: Token of this claim. Only the latest claim on a part may finish or split it.
-        payload: Encoded batch (see `Batch.from_wire`), or b"" if there is nothing to do.
+        payload: Encoded batch (see `Batch.from_wire`), or b"" unless the worker must work on it or split it.
         attempts: Number of attempts at this part so far, or 0 if there is nothing to do.
         model: Version of the model that the job asks for, or "" if there is nothing to do.
     """
@@ -85,14 +97,20 @@ class Ledger:
     No method waits or retries. Each is harmless to repeat, so callers wrap it in `connection.retry_transient`. Every
     method raises redis-py's errors.
 
+    Whoever can write to Redis may have written anything anywhere. Methods that list several records leave the damaged
+    ones out, and name them where they return a `Listed`.
+
     Args:
         client: Connection of `connection.connect`.
         ttl_seconds: Time without any event after which Redis forgets a job.
+
+    Raises:
+        WireError: A key holds another type than the ledger stores there.
     """
 
     def __init__(self, client: "redis.Redis", *, ttl_seconds: float = 7 * 86400) -> None:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
-        self._redis: Any = client
+        self._redis: Any = CheckedRedis(client)
         self._ttl = int(ttl_seconds * 1000)
         self._scripts = load_scripts(
             client,
@@ -110,7 +128,9 @@ class Ledger:
                 "cancel",
                 "announce",
                 "report_model",
+                "problem",
             ),
+            keys.TYPES,
         )
 
     def _run(self, script: str, script_keys: Sequence[str], arguments: Sequence[Any]) -> Any:
@@ -140,7 +160,21 @@ class Ledger:
 
         Returns:
             Whether the batch was stored, or why not.
+
+        Raises:
+            UsageError: The batch is larger than workers accept.
         """
+        payload, rows = batch.to_wire(), manifest.to_wire()
+        if (
+            len(manifest.names) > bounds.MAX_IMAGES
+            or len(payload) > bounds.MAX_BATCH_BYTES
+            or len(rows) > bounds.MAX_MANIFEST_BYTES
+        ):
+            raise UsageError(
+                f"Batch {part.sequence} of job {part.job} is too large: {len(manifest.names):,} images, "
+                f"{len(payload):,} bytes, and {len(rows):,} bytes of names and errors. Submit the images with a "
+                "smaller --batch-size, and with shorter names."
+            )
         answer = self._run(
             "submit",
             [
@@ -154,9 +188,9 @@ class Ledger:
             [
                 part.sequence,
                 part.member,
-                batch.to_wire(),
+                payload,
                 len(batch),
-                manifest.to_wire(),
+                rows,
                 len(manifest.names),
                 len(manifest.failures),
                 window.batches,
@@ -188,18 +222,22 @@ class Ledger:
         fields = [first[1]] if first else []
         if first or not seconds:
             fields += self._redis.lpop(key, 1000) or []
-        return {Part.from_field(identifier, field.decode()) for field in fields if field}
+        return _parts(identifier, fields)
 
     def answered_parts(self, identifier: str) -> set[Part]:
         """Return all parts of a job with answers that are not acknowledged yet."""
-        return {Part.from_field(identifier, field.decode()) for field in self._redis.hkeys(keys.results(identifier))}
+        return _parts(identifier, self._redis.hkeys(keys.results(identifier)))
 
     def results(self, parts: Sequence[Part]) -> dict[Part, bytes]:
-        """Return the encoded answers (see `Result.from_wire`) to parts of one job. Parts without one are left out."""
+        """Return the encoded answers (see `Result.from_wire`) to parts of one job. Parts without one are left out.
+
+        A damaged answer, or one to another number of images, comes back as an error row for each image, so that the job
+        ends all the same.
+        """
         if not parts:
             return {}
         values = self._redis.hmget(keys.results(parts[0].job), [part.field for part in parts])
-        return {part: value for part, value in zip(parts, values, strict=True) if value is not None}
+        return {part: _checked(part, value) for part, value in zip(parts, values, strict=True) if value is not None}
 
     def manifests(self, identifier: str) -> dict[int, Manifest]:
         """Return the manifests of all batches that are not acknowledged yet, by sequence number."""
@@ -247,12 +285,24 @@ class Ledger:
             lease_seconds: Time after which another worker may claim the part, unless the lease is renewed.
         """
         verdict, *rest = self._run(
-            "claim", [part.key, keys.OPEN, keys.job(part.job)], [part.member, token, holder, int(lease_seconds * 1000)]
+            "claim",
+            [part.key, keys.OPEN, keys.job(part.job)],
+            [
+                part.member,
+                token,
+                holder,
+                int(lease_seconds * 1000),
+                len(part),
+                bounds.MAX_BATCH_BYTES,
+                ATTEMPTS,
+                SPLIT_ATTEMPTS,
+            ],
         )
         if not rest:
             return Claim(part, Verdict(verdict.decode()), token)
         payload, attempts, model = rest
-        return Claim(part, Verdict(verdict.decode()), token, payload, int(attempts), (model or b"").decode())
+        version = model.decode() if model and identifiers.is_valid(Kind.VERSION, model) else ""
+        return Claim(part, Verdict(verdict.decode()), token, payload, int(attempts), version)
 
     def finish(self, claim: Claim, result: Result) -> bool:
         """Store the answers to a claimed part. Return False, and change nothing, if they came too late."""
@@ -268,7 +318,15 @@ class Ledger:
                 keys.manifest(job),
                 keys.worker(result.worker),
             ],
-            [claim.part.member, claim.token, claim.part.field, result.to_wire(), len(result.failures), self._ttl],
+            [
+                claim.part.member,
+                claim.token,
+                claim.part.field,
+                result.to_wire(),
+                len(claim.part),
+                len(result.failures),
+                self._ttl,
+            ],
         )
         return bool(answer)
 
@@ -313,18 +371,25 @@ class Ledger:
 
     def record_problem(self, identifier: str, problem: str) -> None:
         """Record what hinders a job. This is ignored if there is no such job."""
-        if self._redis.exists(keys.job(identifier)):
-            self._redis.hset(keys.job(identifier), "problem", problem)
+        self._run("problem", [keys.job(identifier)], [problem[: bounds.MAX_TEXT]])
 
     def due(self, *, at_most: int = 100, overdue_seconds: float = 0.0) -> list[Part]:
-        """Return overdue parts and postpone each, because the caller will ring for them.
+        """Return overdue parts and postpone each, because the caller will ring for them. Drop what is not a part.
 
         Args:
             at_most: Maximum number of parts. Those that are overdue for longest come first.
             overdue_seconds: Time by which they must be overdue.
         """
         members = self._run("due", [keys.OPEN], [int(RING_AGAIN_SECONDS * 1000), at_most, int(overdue_seconds * 1000)])
-        return [Part.from_member(member.decode()) for member in members]
+        found, strangers = [], []
+        for member in members:
+            try:
+                found.append(Part.from_member(member.decode()))
+            except (WireError, UnicodeDecodeError):
+                strangers.append(member)
+        if strangers:
+            self._redis.zrem(keys.OPEN, *strangers)
+        return found
 
     def announce(self, name: str, facts: Mapping[str, str | int | float], *, ttl_seconds: float) -> None:
         """Record that a worker is alive.
@@ -360,18 +425,18 @@ class Ledger:
         seconds, microseconds = self._redis.time()
         return float(seconds) + float(microseconds) / 1e6
 
-    def workers(self) -> list[WorkerStatus]:
-        """Return the workers that are alive, sorted by name.
-
-        Raises:
-            WireError: A worker's report is damaged.
-        """
-        names = sorted(name.decode() for name in self._redis.zrange(keys.WORKERS, 0, -1))
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for name in names:
-                pipeline.hgetall(keys.worker(name))
-            bodies = pipeline.execute()
-        return [WorkerStatus.from_hash(name, body) for name, body in zip(names, bodies, strict=True) if b"seen" in body]
+    def workers(self) -> Listed[WorkerStatus]:
+        """Return the workers that are alive, sorted by name."""
+        found: Listed[WorkerStatus] = Listed()
+        names = found.names(Kind.PROCESS, sorted(self._redis.zrange(keys.WORKERS, 0, -1)))
+        for name, body in zip(names, self._hashes([keys.worker(name) for name in names]), strict=True):
+            if isinstance(body, WireError) or b"seen" in body:  # else its last report has expired
+                found.add(name, partial(WorkerStatus.from_hash, name, body))
+        if found:
+            # A report from before the clock was set back expires only when the clock is there again.
+            latest = self.now() + SLACK_SECONDS
+            found[:] = [worker for worker in found if worker.seen <= latest]
+        return found
 
     def job(self, identifier: str) -> JobStatus:
         """Return a job as it stands.
@@ -381,31 +446,41 @@ class Ledger:
             WireError: Its record is damaged.
         """
         with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.hgetall(keys.job(identifier))
+            pipeline.hgetall(keys.job(identifiers.read(Kind.JOB, identifier)))
             pipeline.zscore(keys.JOBS, identifier)
             body, created = pipeline.execute()
-        if b"record" not in body:
+        if not body:
             raise UsageError(_no_such_job(identifier))
         return JobStatus.from_hash(identifier, body, created=(created or 0.0) / 1000)
 
-    def jobs(self, *, latest: int = 1000) -> list[JobStatus]:
-        """Return at most `latest` jobs, newest first. Remove those with an expired record from the list.
-
-        Raises:
-            WireError: The record of a job is damaged.
-        """
-        entries = self._redis.zrevrange(keys.JOBS, 0, latest - 1, withscores=True)
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for identifier, _ in entries:
-                pipeline.hgetall(keys.job(identifier.decode()))
-            bodies = pipeline.execute()
-        found = []
-        for (identifier, created), body in zip(entries, bodies, strict=True):
-            if b"record" in body:
-                found.append(JobStatus.from_hash(identifier.decode(), body, created=created / 1000))
-            else:
-                self._redis.zrem(keys.JOBS, identifier)
+    def jobs(self, *, latest: int = 1000) -> Listed[JobStatus]:
+        """Return at most `latest` jobs, newest first. Remove those with an expired record from the list."""
+        found: Listed[JobStatus] = Listed()
+        created = dict(self._redis.zrevrange(keys.JOBS, 0, -1, withscores=True))
+        names = found.names(Kind.JOB, created)
+        for start in range(0, len(names), latest):
+            some = names[start : start + latest]
+            for name, body in zip(some, self._hashes([keys.job(name) for name in some]), strict=True):
+                if body:
+                    read = partial(JobStatus.from_hash, name, body, created=created[name.encode()] / 1000)
+                    found.add(name, read)
+                else:
+                    self._redis.zrem(keys.JOBS, name)
+            if len(found) >= latest:  # damaged ones do not count, or they would hide the others
+                break
+        del found[latest:]
         return found
+
+    def _hashes(self, names: Sequence[str]) -> list[dict[bytes, bytes] | WireError]:
+        """Return what the hashes under these keys hold, or the error for a key of another type."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.hgetall(name)
+            bodies = pipeline.execute(raise_on_error=False)
+        return [
+            wrong_type(name) if isinstance(body, ResponseError) else body
+            for name, body in zip(names, bodies, strict=True)
+        ]
 
     def find_job(self, query: str) -> str:
         """Return the id of the job that is meant by `last`, by an id, or by the beginning of an id.
@@ -413,14 +488,14 @@ class Ledger:
         Raises:
             UsageError: No job or several are meant.
         """
-        identifiers = self._identifiers()
+        names = self._identifiers()
         if query == "last":
-            if not identifiers:
+            if not names:
                 raise UsageError("There are no jobs yet. `digitmill submit PATH` makes one.")
-            return identifiers[0]
-        if query in identifiers:
+            return names[0]
+        if query in names:
             return query
-        meant = [identifier for identifier in identifiers if query and identifier.startswith(query)]
+        meant = [name for name in names if query and name.startswith(query)]
         if len(meant) == 1:
             return meant[0]
         if meant:
@@ -429,12 +504,43 @@ class Ledger:
 
     def _identifiers(self) -> list[str]:
         """Return the ids of all jobs with a record that has not expired, newest first."""
-        identifiers = [name.decode() for name in self._redis.zrevrange(keys.JOBS, 0, -1)]
+        stored = self._redis.zrevrange(keys.JOBS, 0, -1)
+        names = [name.decode() for name in stored if identifiers.is_valid(Kind.JOB, name)]
         with self._redis.pipeline(transaction=False) as pipeline:
-            for identifier in identifiers:
-                pipeline.exists(keys.job(identifier))
+            for name in names:
+                pipeline.exists(keys.job(name))
             there = pipeline.execute()
-        return [identifier for identifier, exists in zip(identifiers, there, strict=True) if exists]
+        return [name for name, exists in zip(names, there, strict=True) if exists]
+
+
+def _parts(job: str, fields: Iterable[bytes]) -> set[Part]:
+    """Return the parts of a job that these fields name. Others do not say anything about the job."""
+    found = set()
+    for field in fields:
+        with contextlib.suppress(WireError, UnicodeDecodeError):
+            found.add(Part.from_field(job, field.decode()))
+    return found
+
+
+def _checked(part: Part, answer: bytes) -> bytes:
+    """Return an answer if it is one to this part, or else an error row for each image.
+
+    Raises:
+        UnknownFormat: The answer has a format that this program does not read.
+    """
+    try:
+        if len(Result.from_wire(answer)) == len(part):
+            return answer
+    except UnknownFormat:
+        raise
+    except WireError:
+        pass
+    return Result.failed(len(part), _DAMAGED_ANSWER).to_wire()
+
+
+_DAMAGED_ANSWER = Failure(
+    FailureCode.INTERNAL, "The answer to the batch of this image was damaged in Redis. Submit the image again."
+)
 
 
 def _no_such_job(name: str) -> str:

@@ -1,17 +1,20 @@
 """The values that describe a job and a worker in the ledger."""
 
-import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-from model.records import from_json, to_json
-from worker.contract.reading import reading
+from model.records import Damaged, from_json, to_json
+from worker.contract import identifiers
+from worker.contract.bounds import MAX_RECORD_BYTES, MAX_TEXT
+from worker.contract.errors import WireError
+from worker.contract.identifiers import Kind
+from worker.contract.reading import count, finite, moment, reading
 
 FORMAT = 1
-_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no character that people mistake for another
+
+_REMEDY = "Submit the job again. `digitmill jobs` shows it until it expires."
 
 
 class JobState(StrEnum):
@@ -28,12 +31,6 @@ class JobState(StrEnum):
     def ended(self) -> bool:
         """Whether nothing more will change."""
         return self not in (JobState.SUBMITTING, JobState.RUNNING)
-
-
-def new_job_identifier() -> str:
-    """Return an identifier that sorts by time (UTC) and can be typed: `261123-142501-k7q`."""
-    stamp = time.strftime("%y%m%d-%H%M%S", time.gmtime())
-    return f"{stamp}-{''.join(secrets.choice(_ALPHABET) for _ in range(3))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +62,14 @@ class JobRecord:
         Raises:
             WireError: The text is not such a record, or has a format that this program does not read.
         """
-        with reading("This job's record", remedy="Submit the job again."):
-            return from_json(cls, text, format=FORMAT)
+        with reading("This job's record", remedy=_REMEDY):
+            if len(text) > MAX_RECORD_BYTES:
+                raise Damaged(f"it has more than {MAX_RECORD_BYTES // 2**20} MiB")
+            record = from_json(cls, text, format=FORMAT)
+            identifiers.read(Kind.VERSION, record.model)
+            if len(record.client) > MAX_TEXT or not record.client.isprintable():
+                raise Damaged("the name of its client cannot be printed")
+            return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,30 +103,32 @@ class JobStatus:
     problem: str
 
     @classmethod
-    def from_hash(cls, identifier: str, body: Mapping[bytes, bytes], *, created: float) -> Self:
+    def from_hash(cls, identifier: str, body: Mapping[bytes, bytes] | WireError, *, created: float) -> Self:
         """Return the status that Redis keeps as a hash.
 
         Args:
             identifier: Id of the job.
-            body: The hash.
+            body: The hash, or why there is none.
             created: Unix time, seconds, which Redis keeps elsewhere.
 
         Raises:
             WireError: The hash is damaged.
         """
-        with reading(f"The record of job {identifier}", remedy="Submit the job again."):
+        if isinstance(body, WireError):
+            raise body
+        with reading(f"The record of job {identifier}", remedy=_REMEDY):
             return cls(
                 identifier=identifier,
                 record=JobRecord.from_json(body[b"record"]),
                 state=JobState(body[b"state"].decode()),
-                created=created,
-                ended=int(body[b"ended"]) / 1000 if b"ended" in body else None,
-                images=int(body.get(b"images", 0)),
-                answered=int(body.get(b"answered", 0)),
-                failed=int(body.get(b"failed", 0)),
-                open=int(body.get(b"open", 0)),
-                unacknowledged=int(body.get(b"unread", 0)),
-                problem=body.get(b"problem", b"").decode("utf-8", "replace"),
+                created=moment(created),
+                ended=moment(int(body[b"ended"]) / 1000) if b"ended" in body else None,
+                images=count(body.get(b"images")),
+                answered=count(body.get(b"answered")),
+                failed=count(body.get(b"failed")),
+                open=count(body.get(b"open")),
+                unacknowledged=count(body.get(b"unread")),
+                problem=_text(body, b"problem"),
             )
 
 
@@ -154,21 +159,33 @@ class WorkerStatus:
     startup_seconds: float
 
     @classmethod
-    def from_hash(cls, name: str, body: Mapping[bytes, bytes]) -> Self:
+    def from_hash(cls, name: str, body: Mapping[bytes, bytes] | WireError) -> Self:
         """Return the status that Redis keeps as a hash.
+
+        Args:
+            name: Name of the worker.
+            body: The hash, or why there is none.
 
         Raises:
             WireError: The hash is damaged.
         """
+        if isinstance(body, WireError):
+            raise body
         with reading(f"The record of worker {name}", remedy="Stop that worker; its record expires within seconds."):
+            model = _text(body, b"model")
             return cls(
-                name=name,
+                name=identifiers.read(Kind.PROCESS, name),
                 ready=body.get(b"ready") == b"1",
-                model=body.get(b"model", b"").decode("utf-8", "replace"),
-                model_fault=body.get(b"model_fault", b"").decode("utf-8", "replace"),
-                images=int(body.get(b"images", 0)),
-                started=float(body.get(b"started", 0)),
-                seen=float(body[b"seen"]),
-                process=int(body.get(b"process", 0)),
-                startup_seconds=float(body.get(b"startup_seconds", 0)),
+                model=model and identifiers.read(Kind.VERSION, model),
+                model_fault=_text(body, b"model_fault"),
+                images=count(body.get(b"images")),
+                started=moment(body.get(b"started", 0)),
+                seen=moment(body[b"seen"]),
+                process=count(body.get(b"process")),
+                startup_seconds=finite(body.get(b"startup_seconds", b"0")),
             )
+
+
+def _text(body: Mapping[bytes, bytes], field: bytes) -> str:
+    """Return a sentence of a record, shortened, or "" if there is none."""
+    return body.get(field, b"")[: 4 * MAX_TEXT].decode("utf-8", "replace")[:MAX_TEXT]

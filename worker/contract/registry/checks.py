@@ -3,14 +3,18 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from datetime import datetime
 
 from model.cards import verification
 from model.cards.card import MODEL, Card
 from model.errors import ModelError
+from worker.contract.reading import moment
 from worker.contract.registry.records import Alias
 
 MAX_VERSION_BYTES = 32 * 1024 * 1024
 """Maximum size of all files of a version together. Those of the baseline have 1.2 MB."""
+
+DIGITS = 10
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Names of versions and files: safe as a file name everywhere, and easy to type."""
@@ -62,6 +66,12 @@ def read_card(version: str, text: bytes | None, sha256: bytes | None) -> Card:
     if card.version != version:
         raise ModelError(f"What is stored as model {version} is {card.version}. {_REMEDY}")
     _check_names(card)
+    try:
+        moment(datetime.fromisoformat(card.created).timestamp())
+    except (ValueError, OverflowError):
+        raise ModelError(f"The card of model {version} has no valid time of creation. {_REMEDY}") from None
+    if len(card.per_class) != DIGITS:
+        raise ModelError(f"The card of model {version} does not describe ten digits. {_REMEDY}")
     return card
 
 

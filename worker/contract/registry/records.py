@@ -6,7 +6,9 @@ from typing import NamedTuple, Self
 
 from model.cards.card import Card
 from model.records import from_json
-from worker.contract.reading import reading
+from worker.contract import identifiers
+from worker.contract.identifiers import Kind
+from worker.contract.reading import moment, reading
 from worker.contract.registry import keys
 
 LIVE = "live"
@@ -96,7 +98,8 @@ class LiveChange:
         """
         with reading("The history of promotions", remedy=f"`redis-cli DEL {keys.MOVES}` clears it."):
             body = from_json(_LiveChangeBody, text)
-            return cls(int(body.at) / 1000, body.action, body.version, body.before, body.who, body.reason)
+            version, before = (identifiers.read(Kind.VERSION, name) for name in (body.version, body.before))
+            return cls(moment(int(body.at) / 1000), body.action, version, before, body.who, body.reason)
 
 
 @dataclass(frozen=True, slots=True)

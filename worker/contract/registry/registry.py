@@ -6,12 +6,18 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import ResponseError
 
 from model.cards.card import BASELINE, MODEL, Card, read_file
 from model.cards.decision import DECISION, Decision
 from model.errors import ModelError, UsageError
+from worker.contract import identifiers
+from worker.contract.errors import WireError
+from worker.contract.identifiers import Kind
+from worker.contract.reading import CheckedRedis, DamagedRecord, Listed, moment, reading, wrong_type
 from worker.contract.registry import keys
 from worker.contract.registry.checks import check_complete, missing, read_card, verified
 from worker.contract.registry.records import Alias, Aliases, Canary, Fence, LiveChange, PublishedVersion
@@ -50,8 +56,8 @@ class Registry:
 
     def __init__(self, client: "redis.Redis") -> None:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
-        self._redis: Any = client
-        self._scripts = load_scripts(client, "worker.contract.registry", ("publish", "move"))
+        self._redis: Any = CheckedRedis(client)
+        self._scripts = load_scripts(client, "worker.contract.registry", ("publish", "move"), keys.TYPES)
 
     @cached_property
     def baseline(self) -> Card:
@@ -156,19 +162,20 @@ class Registry:
 
     def versions(self) -> list[PublishedVersion]:
         """Return all versions, the newest first and the baseline last. A damaged version is listed with its problem."""
-        names = [name.decode() for name in self._redis.zrevrange(keys.MODELS, 0, -1)]
+        listed: Listed[PublishedVersion] = Listed()
+        names: list[str] = []
+        try:
+            names = listed.names(Kind.VERSION, self._redis.zrevrange(keys.MODELS, 0, -1))
+        except WireError as fault:
+            listed.damaged.append(DamagedRecord("?", str(fault)))
+        found = [PublishedVersion(damaged.name, 0.0, None, damaged.problem) for damaged in listed.damaged]
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.hmget(keys.model(name), keys.CARD, keys.SHA256, keys.PUBLISHED)
-            bodies = pipeline.execute()
-        found = []
-        for name, (text, sha256, published) in zip(names, bodies, strict=True):
-            if name == self.baseline.version:
-                continue
-            try:
-                found.append(PublishedVersion(name, int(published or 0) / 1000, read_card(name, text, sha256)))
-            except ModelError as fault:
-                found.append(PublishedVersion(name, int(published or 0) / 1000, None, str(fault)))
+            bodies = pipeline.execute(raise_on_error=False)
+        for name, body in zip(names, bodies, strict=True):
+            if name != self.baseline.version:
+                found.append(_published(name, body))
         created = datetime.fromisoformat(self.baseline.created).timestamp()
         return [*found, PublishedVersion(self.baseline.version, created, self.baseline)]
 
@@ -190,7 +197,8 @@ class Registry:
             if version is None:
                 raise UsageError(f"There is no {query} version. `digitmill models list` shows what there is.")
             return version
-        names = {name.decode() for name in self._redis.zrange(keys.MODELS, 0, -1)} | {self.baseline.version}
+        stored = self._redis.zrange(keys.MODELS, 0, -1)
+        names = {name.decode() for name in stored if identifiers.is_valid(Kind.VERSION, name)} | {self.baseline.version}
         meant = [query] if query in names else sorted(name for name in names if query and name.startswith(query))
         if len(meant) == 1:
             return meant[0]
@@ -263,13 +271,12 @@ class Registry:
         self._move("rollback", aliases.previous, expected or aliases.live, reason, None, who, canary=False)
         return aliases.previous
 
-    def history(self) -> list[LiveChange]:
-        """Return the latest changes of the live version, newest first.
-
-        Raises:
-            WireError: The history is damaged.
-        """
-        return [LiveChange.from_json(text) for text in self._redis.lrange(keys.MOVES, 0, -1)]
+    def history(self) -> Listed[LiveChange]:
+        """Return the latest changes of the live version, newest first."""
+        found: Listed[LiveChange] = Listed()
+        for text in self._redis.lrange(keys.MOVES, 0, HISTORY_KEPT - 1):
+            found.add(keys.MOVES, partial(LiveChange.from_json, text))
+        return found
 
     # Versions in service -------------------------------------------------------------------------------
 
@@ -300,7 +307,12 @@ class Registry:
         """Return the version that an alias stores. The word `baseline` means the one that this release ships."""
         if stored is None:
             return None
-        return self.baseline.version if stored == Alias.BASELINE.encode() else stored.decode()
+        if stored == Alias.BASELINE.encode():
+            return self.baseline.version
+        try:
+            return identifiers.read(Kind.VERSION, stored)
+        except WireError as fault:
+            raise WireError(f"{fault} `redis-cli DEL {keys.ALIASES}` makes the baseline live.") from None
 
     def _move(
         self, action: str, version: str, expected: str, reason: str, fence: Fence | None, who: str, *, canary: bool
@@ -326,6 +338,25 @@ class Registry:
         if answer == -3:
             raise ModelError(_LEASE_LOST)
         return bool(answer)
+
+
+def _published(name: str, body: Any) -> PublishedVersion:
+    """Return an entry of the list of versions.
+
+    Args:
+        name: Name of the version.
+        body: Its card, the SHA-256 of the card and the time of publication in ms, or redis-py's error.
+    """
+    published = 0.0
+    try:
+        if isinstance(body, ResponseError):
+            raise wrong_type(keys.model(name))
+        text, sha256, when = body
+        with reading(f"The record of model {name}", remedy="Push it again from its folder (`digitmill models push`)."):
+            published = moment(int(when or 0) / 1000)
+        return PublishedVersion(name, published, read_card(name, text, sha256))
+    except (ModelError, WireError) as fault:
+        return PublishedVersion(name, published, None, str(fault))
 
 
 def _moved(expected: str) -> str:

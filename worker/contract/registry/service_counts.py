@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
-from worker.contract.reading import reading
+from worker.contract.reading import count, reading
 from worker.contract.registry import keys
 
 ENOUGH = 200
@@ -58,7 +58,7 @@ class ServiceCounts:
             f"The record of what {version} has answered",
             remedy=f"`redis-cli DEL {keys.service_counts(version)}` clears it.",
         ):
-            return cls(**{each.name: int(body.get(each.name.encode(), 0)) for each in fields(cls)})
+            return cls(**{each.name: count(body.get(each.name.encode())) for each in fields(cls)})
 
     def __add__(self, other: Self) -> "ServiceCounts":
         return ServiceCounts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))

@@ -4,7 +4,6 @@ A record begins with the label: an ASCII digit, or `-` to forget the image. Scri
 msgpack map with a format version (`model.records`).
 """
 
-import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Self
@@ -14,7 +13,9 @@ from numpy.typing import NDArray
 
 from model.data.taught import fingerprint
 from model.records import Damaged, from_msgpack, to_msgpack
-from worker.contract.reading import reading
+from worker.contract import identifiers
+from worker.contract.identifiers import Kind
+from worker.contract.reading import moment, reading
 from worker.contract.wire import SIDE
 
 VERSION = 1
@@ -23,7 +24,7 @@ MAX_NAME = 500
 """Maximum length of a name in a record, in characters. Of a longer name, the record keeps the end, which says most."""
 
 _NONE = "-"
-_SHA256 = re.compile("[0-9a-f]{64}")
+_MAX_BYTES = 4 * MAX_NAME + SIDE * SIDE + 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,13 @@ class LabelChange:
                 image.
         """
         with _reading():
-            if not _SHA256.fullmatch(sha256):  # it names a file
+            if not identifiers.is_valid(Kind.IMAGE, sha256):  # it names a file
                 raise Damaged("its key is not a SHA-256")
+            if len(data) > _MAX_BYTES:
+                raise Damaged(f"it has more than {_MAX_BYTES:,} bytes")
             body = from_msgpack(_Body, data[1:], version=VERSION)
             image = None if body.pixels is None else _image(sha256, body.pixels)
-            return cls(sha256, label_of(data), body.name.decode("utf-8", "surrogateescape"), body.when, image)
+            return cls(sha256, label_of(data), body.name.decode("utf-8", "surrogateescape"), moment(body.when), image)
 
 
 def label_of(record: bytes) -> int | None:

@@ -1,10 +1,16 @@
 """The operations on taught images: one method for each script, and the reads."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from model.errors import UsageError
+from worker.contract import identifiers
+from worker.contract.errors import WireError
+from worker.contract.identifiers import Kind
+from worker.contract.reading import CheckedRedis, Listed, count, reading
 from worker.contract.scripts import load_scripts
 from worker.contract.teaching import keys
 from worker.contract.teaching.records import LabelChange, label_of
@@ -24,6 +30,11 @@ BATCH = 200
 
 KEEPER_SECONDS = 15.0
 """Seconds without a renewal after which the folder of another trainer may become the keeper."""
+
+KEEPER_MS = int(KEEPER_SECONDS * 1000)
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +78,10 @@ class Teaching:
 
     def __init__(self, client: "redis.Redis") -> None:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
-        self._redis: Any = client
-        self._scripts = load_scripts(client, "worker.contract.teaching", ("send", "settle", "claim_keeper"))
+        self._redis: Any = CheckedRedis(client)
+        names = ("send", "settle", "claim_keeper")
+        self._scripts = load_scripts(client, "worker.contract.teaching", names, keys.TYPES)
+        self._client = client
 
     # Clients ------------------------------------------------------------------------------------------------------
 
@@ -84,7 +97,7 @@ class Teaching:
         """
         words = [word for change in changes for word in (change.sha256, change.to_wire())]
         answer = self._scripts["send"](
-            keys=[keys.INBOX, keys.TAUGHT, keys.KEEPER], args=[MAX_WAITING, MAX_TAUGHT, *words]
+            keys=[keys.INBOX, keys.TAUGHT, keys.KEEPER], args=[MAX_WAITING, MAX_TAUGHT, KEEPER_MS, *words]
         )
         if answer == 0:
             return None
@@ -103,7 +116,8 @@ class Teaching:
             folder: Identity of the folder.
             seconds: Time after which another folder may take its place unless this one claims it again.
         """
-        return bool(self._scripts["claim_keeper"](keys=[keys.KEEPER], args=[folder, int(seconds * 1000)]))
+        arguments = [folder, int(seconds * 1000), KEEPER_MS]
+        return bool(self._scripts["claim_keeper"](keys=[keys.KEEPER], args=arguments))
 
     def release_keeper(self, folder: str) -> None:
         """Let another folder take the place of this one at once."""
@@ -114,12 +128,12 @@ class Teaching:
         return int(self._redis.hlen(keys.INBOX))
 
     def inbox(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the SHA-256 and the record of each change in the inbox."""
-        return self._records(keys.INBOX)
+        """Yield the SHA-256 and the record of each change in the inbox. Delete what is not the SHA-256 of anything."""
+        yield from self._records(keys.INBOX, deleting=True)
 
     def changes(self) -> int:
         """Return the number of changes that the account has had so far."""
-        return int(self._redis.get(keys.CHANGES) or 0)
+        return _changes(self._redis.get(keys.CHANGES))
 
     def settle(self, settled: Sequence[Settled]) -> None:
         """Move at most `BATCH` changes from the inbox into the account."""
@@ -134,36 +148,34 @@ class Teaching:
         Teaching, correcting and removing an image count as one change each. So do changes by hand in the trainer's
         folder, and changes that still wait for the trainer. A training that failed or was cancelled does not count.
         """
-        seen = Trainings(self._redis).seen()  # first, so that what changes meanwhile counts as new
+        seen = Trainings(self._client).seen()  # first, so that what changes meanwhile counts as new
         with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.get(keys.CHANGES)
             pipeline.hlen(keys.INBOX)
             changes, waiting = pipeline.execute()
-        return max(int(changes or 0) - seen, 0) + int(waiting)
+        return max(_changes(changes) - seen, 0) + int(waiting)
 
     def summary(self) -> Summary:
         """Return the taught images in figures."""
         return Summary(int(self._redis.hlen(keys.TAUGHT)), self.waiting(), self.new_since_last_training())
 
-    def labels(self) -> dict[str, int]:
-        """Return the label of each image in the account, by its SHA-256.
+    def labels(self) -> dict[str, int | None]:
+        """Return the label of each image in the account, by its SHA-256, or None if its record is damaged."""
+        labels: dict[str, int | None] = {}
+        for sha256, record in self._records(keys.TAUGHT, deleting=True):
+            try:
+                labels[sha256] = label_of(record)
+            except WireError:
+                labels[sha256] = None
+        return labels
 
-        Raises:
-            WireError: A record is damaged.
-        """
-        labels = {sha256: label_of(record) for sha256, record in self._records(keys.TAUGHT)}
-        return {sha256: label for sha256, label in labels.items() if label is not None}
-
-    def label_changes(self) -> tuple[list[LabelChange], list[LabelChange]]:
-        """Return two lists: the images that the trainer keeps, and the changes that wait for it.
-
-        Raises:
-            WireError: A record is damaged, or has a format that this program does not read.
-        """
-        kept, waiting = (
-            [LabelChange.from_wire(sha256, record) for sha256, record in self._records(key)]
-            for key in (keys.TAUGHT, keys.INBOX)
-        )
+    def label_changes(self) -> tuple[Listed[LabelChange], Listed[LabelChange]]:
+        """Return two lists: the images that the trainer keeps, and the changes that wait for it."""
+        kept: Listed[LabelChange] = Listed()
+        waiting: Listed[LabelChange] = Listed()
+        for key, found in ((keys.TAUGHT, kept), (keys.INBOX, waiting)):
+            for sha256, record in self._records(key):
+                found.add(sha256, partial(LabelChange.from_wire, sha256, record))
         return kept, waiting
 
     def find(self, beginning: str) -> list[str]:
@@ -171,10 +183,30 @@ class Teaching:
         found = {sha256 for key in (keys.TAUGHT, keys.INBOX) for sha256, _ in self._records(key)}
         return sorted(sha256 for sha256 in found if sha256.startswith(beginning))
 
-    def _records(self, key: str) -> Iterator[tuple[str, bytes]]:
-        """Yield the SHA-256 and the record of each field of a hash, once each. Read the hash in bounded steps."""
+    def _records(self, key: str, *, deleting: bool = False) -> Iterator[tuple[str, bytes]]:
+        """Yield the SHA-256 and the record of each field of a hash, once each. Read the hash in bounded steps.
+
+        Args:
+            key: Key of the hash.
+            deleting: Whether to delete fields that cannot be a SHA-256, instead of yielding them.
+        """
         given = set()
-        for sha256, record in self._redis.hscan_iter(key, count=BATCH):
-            if sha256 not in given:  # Redis may return a field of a growing hash twice
+        cursor = 0
+        while True:
+            cursor, fields = self._redis.hscan(key, cursor, count=BATCH)
+            for sha256, record in fields.items():
+                if sha256 in given:  # Redis may return a field of a growing hash twice
+                    continue
                 given.add(sha256)
-                yield sha256.decode("ascii", "replace"), record
+                if deleting and not identifiers.is_valid(Kind.IMAGE, sha256):
+                    _log.error("deleted %s from %s: it is not the SHA-256 of an image", identifiers.shown(sha256), key)
+                    self._redis.hdel(key, sha256)
+                else:
+                    yield sha256.decode("ascii", "replace"), record
+            if not cursor:
+                return
+
+
+def _changes(stored: bytes | None) -> int:
+    with reading(f"The number in {keys.CHANGES}", remedy=f"`redis-cli DEL {keys.CHANGES}` clears it."):
+        return count(stored)

@@ -7,9 +7,14 @@ from typing import Self
 
 from model.records import from_json, to_json
 from model.training.options import TrainingOptions
-from worker.contract.reading import reading
+from worker.contract import identifiers
+from worker.contract.bounds import MAX_TEXT
+from worker.contract.identifiers import Kind
+from worker.contract.reading import count, finite, moment, reading
 
 FORMAT = 1
+
+_REMEDY = "`digitmill train --cancel` ends it; then ask for another training."
 
 
 class TrainingState(StrEnum):
@@ -39,7 +44,7 @@ def options_from_json(text: bytes | str) -> TrainingOptions:
     Raises:
         WireError: The options are damaged, or have a format that this program does not read.
     """
-    with reading("This training's record", remedy="Ask for another training."):
+    with reading("This training's record", remedy=_REMEDY):
         return from_json(TrainingOptions, text, format=FORMAT)
 
 
@@ -95,24 +100,25 @@ class TrainingStatus:
         Raises:
             WireError: The hash is damaged.
         """
-        with reading(f"The record of training {identifier}", remedy="Ask for another training."):
+        with reading(f"The record of training {identifier}", remedy=_REMEDY):
             text = {name.decode(): value.decode("utf-8", "replace") for name, value in body.items()}
             state = TrainingState(text["state"])
+            version = text.get("version", "")
             return cls(
                 identifier=identifier,
                 options=options_from_json(text["order"]),
                 state=state,
                 held=held and state is TrainingState.RUNNING,
-                asked=int(text["asked"]) / 1000,
-                begun=int(text["begun"]) / 1000 if "begun" in text else None,
-                ended=int(text["ended"]) / 1000 if "ended" in text else None,
-                attempts=int(text["attempts"]),
-                holder=text.get("holder", ""),
-                stage=text.get("stage", ""),
-                epoch=int(text.get("epoch", 0)),
-                epochs=int(text.get("epochs", 0)),
-                accuracy=float(text.get("accuracy", 0)),
-                seconds_left=float(text["seconds_left"]) if "seconds_left" in text else None,
-                version=text.get("version", ""),
-                reason=text.get("reason", ""),
+                asked=moment(int(text["asked"]) / 1000),
+                begun=moment(int(text["begun"]) / 1000) if "begun" in text else None,
+                ended=moment(int(text["ended"]) / 1000) if "ended" in text else None,
+                attempts=count(text["attempts"]),
+                holder=text.get("holder", "")[:MAX_TEXT],
+                stage=text.get("stage", "")[:MAX_TEXT],
+                epoch=count(text.get("epoch")),
+                epochs=count(text.get("epochs")),
+                accuracy=finite(text.get("accuracy", "0")),
+                seconds_left=finite(text["seconds_left"]) if "seconds_left" in text else None,
+                version=version and identifiers.read(Kind.VERSION, version),
+                reason=text.get("reason", "")[:MAX_TEXT],
             )

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from worker.contract.bounds import MAX_TEXT
 from worker.contract.liveness import ALIVE_SECONDS, alive
-from worker.contract.reading import reading
+from worker.contract.reading import CheckedRedis, moment, reading
 from worker.contract.scripts import load_scripts
 from worker.contract.training import keys
 
@@ -44,10 +45,10 @@ class ScheduleStatus:
             due, handled = text.get("next"), text.get("handled")
             return cls(
                 schedulers=schedulers,
-                cron=text.get("cron", ""),
-                next=float(due) if due else None,
-                handled=float(handled) if handled else None,
-                outcome=text.get("outcome", ""),
+                cron=text.get("cron", "")[:MAX_TEXT],
+                next=moment(due) if due else None,
+                handled=moment(handled) if handled else None,
+                outcome=text.get("outcome", "")[:MAX_TEXT],
             )
 
 
@@ -63,9 +64,10 @@ class Schedule:
 
     def __init__(self, client: "redis.Redis", *, clock: Callable[[], float] = time.time) -> None:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
-        self._redis: Any = client
+        self._redis: Any = CheckedRedis(client)
         self._clock = clock
-        self._scripts = load_scripts(client, "worker.contract.training", ("announce", "begin", "handled"))
+        names = ("announce", "begin", "handled")
+        self._scripts = load_scripts(client, "worker.contract.training", names, keys.TYPES)
 
     def begin(self, cron: str) -> float:
         """Begin to follow a schedule. Return the unix time, seconds, after which its firings are not handled yet.
@@ -75,7 +77,10 @@ class Schedule:
         """
         now = self._clock()
         since = self._scripts["begin"](keys=[keys.SCHEDULE], args=[cron, now])
-        return min(float(since), now)
+        try:
+            return min(moment(since), now)
+        except ValueError:  # somebody else wrote it
+            return now
 
     def announce(self, name: str, cron: str, due: float | None) -> None:
         """Record that a scheduler is alive. Redis forgets it after `ALIVE_SECONDS`.

@@ -5,7 +5,11 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from model.training.options import TrainingOptions
-from worker.contract.liveness import ALIVE_SECONDS, alive
+from worker.contract import identifiers
+from worker.contract.errors import WireError
+from worker.contract.identifiers import Kind
+from worker.contract.liveness import ALIVE_SECONDS, SLACK_SECONDS, alive
+from worker.contract.reading import CheckedRedis, count, reading
 from worker.contract.registry import Fence
 from worker.contract.scripts import load_scripts
 from worker.contract.training import keys
@@ -56,13 +60,16 @@ class Trainings:
 
     Args:
         client: Connection of `connection.connect`.
+
+    Raises:
+        WireError: A key holds another type, or another value, than digitmill stores there.
     """
 
     def __init__(self, client: "redis.Redis") -> None:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
-        self._redis: Any = client
+        self._redis: Any = CheckedRedis(client)
         names = ("ask", "claim", "renew", "finish", "release", "cancel", "announce")
-        self._scripts = load_scripts(client, "worker.contract.training", names)
+        self._scripts = load_scripts(client, "worker.contract.training", names, keys.TYPES)
 
     # Clients ------------------------------------------------------------------------------------------------------
 
@@ -80,7 +87,7 @@ class Trainings:
             keys=[keys.CURRENT, keys.TRAININGS, keys.training(identifier)],
             args=[identifier, keys.TRAINING_PREFIX, options_to_json(options), who, TRAININGS_KEPT],
         )
-        return str(answer.decode())
+        return _identifier(answer)
 
     def cancel(self) -> TrainingStatus | None:
         """Stop the open training. Return its status, or None if none is open.
@@ -88,7 +95,7 @@ class Trainings:
         A training that a trainer works on ends when the trainer next reports, within a second or two.
         """
         answer = self._scripts["cancel"](keys=[keys.CURRENT, keys.LEASE], args=[keys.TRAINING_PREFIX])
-        return self.status(answer.decode()) if answer else None
+        return self.status(_identifier(answer)) if answer else None
 
     # A trainer ----------------------------------------------------------------------------------------------------
 
@@ -112,7 +119,8 @@ class Trainings:
         if not answer:
             return None
         identifier, token, options, attempt = answer
-        return Claim(identifier.decode(), options_from_json(options), int(attempt), Fence(keys.LEASE, token.decode()))
+        fence = Fence(keys.LEASE, token.decode())
+        return Claim(_identifier(identifier), options_from_json(options or b""), int(attempt), fence)
 
     def renew(self, claim: Claim, *, lease_seconds: float, **progress: str | float) -> ProgressReply:
         """Renew the lease and report progress. A lease that ran out is taken again if no other trainer had it since.
@@ -167,10 +175,15 @@ class Trainings:
         with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.hgetall(keys.training(identifier))
             pipeline.get(keys.LEASE)
-            body, lease = pipeline.execute()
+            pipeline.time()
+            body, lease, (seconds, _) = pipeline.execute()
         if not body:
             return None
-        return TrainingStatus.from_hash(identifier, body, held=lease is not None and lease == body.get(b"token"))
+        # A lease that was granted in the future was granted before the clock was set back, and does not hold any more.
+        with reading(f"The record of training {identifier}", remedy="Ask for another training."):
+            granted = count(body.get(b"granted")) / 1000
+        held = lease is not None and lease == body.get(b"token") and granted <= seconds + 1 + SLACK_SECONDS
+        return TrainingStatus.from_hash(identifier, body, held=held)
 
     def latest(self) -> TrainingStatus | None:
         """Return the training that was asked for last, or None if there was none.
@@ -179,11 +192,12 @@ class Trainings:
             WireError: Its record is damaged.
         """
         identifier = self._redis.get(keys.CURRENT)
-        return self.status(identifier.decode()) if identifier else None
+        return self.status(_identifier(identifier)) if identifier else None
 
     def seen(self) -> int:
         """Return the number of changes of the taught images that the last training with a model has seen."""
-        return int(self._redis.get(keys.SEEN) or 0)
+        with reading(f"The number in {keys.SEEN}", remedy=f"`redis-cli DEL {keys.SEEN}` clears it."):
+            return count(self._redis.get(keys.SEEN))
 
     def waiting(self) -> TrainingStatus | None:
         """Return the open training if no trainer works on it, so that the caller should ring, or else None.
@@ -193,3 +207,15 @@ class Trainings:
         """
         status = self.latest()
         return status if status and not status.state.ended and not status.held else None
+
+
+def _identifier(stored: bytes) -> str:
+    """Return the id of the training that was asked for last.
+
+    Raises:
+        WireError: It is not an id.
+    """
+    try:
+        return identifiers.read(Kind.TRAINING, stored)
+    except WireError as fault:
+        raise WireError(f"{fault} `redis-cli DEL {keys.CURRENT}` lets you ask for another training.") from None

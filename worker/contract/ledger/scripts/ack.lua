@@ -4,6 +4,6 @@
 pass_memory_limit()
 redis.call('HDEL', KEYS[2], ARGV[1])
 for index = 2, #ARGV do
-  if redis.call('HDEL', KEYS[3], ARGV[index]) == 1 then redis.call('HINCRBY', KEYS[1], 'unread', -1) end
+  if redis.call('HDEL', KEYS[3], ARGV[index]) == 1 then add(KEYS[1], 'unread', -1) end
 end
 return 1

@@ -6,4 +6,5 @@ redis.call('HSET', KEYS[1], 'seen', now / 1000, unpack(ARGV, 4))
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[2], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[3])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '(' .. latest, '+inf')  -- from before the clock was set back
 return 1

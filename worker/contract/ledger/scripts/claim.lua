@@ -1,24 +1,33 @@
 -- KEYS: batch, open, job
--- ARGV: member, token, holder, lease ms
--- Returns {'gone'}, {'busy'}, or {'work' | 'split' | 'quarantine', payload, attempts, model}.
-local record = redis.call('HMGET', KEYS[1], 'lease', 'token', 'attempts', 'limit', 'images', 'verdict')
+-- ARGV: member, token, holder, lease ms, images, maximum size of a payload, maximum number of attempts, and of attempts to
+--       split
+-- Returns {'gone'}, {'busy'}, or {'work' | 'split' | 'quarantine' | 'oversized', payload, attempts, model}.
+local record = redis.call('HMGET', KEYS[1], 'lease', 'token', 'attempts', 'limit', 'granted', 'verdict', 'splits')
 if not record[1] then
+  redis.call('DEL', KEYS[1])
   redis.call('ZREM', KEYS[2], ARGV[1])
   return {'gone'}
 end
 local mine = record[2] == ARGV[2]  -- the worker repeats its claim, because the reply was lost
-if tonumber(record[1]) > now and not mine then return {'busy'} end
+if not mine and holds(record[1], record[5]) then return {'busy'} end
 
-local verdict, attempts = record[6], tonumber(record[3])
+local verdict, attempts, splits = record[6], math.max(whole(record[3]), 0), math.max(whole(record[7]), 0)
 if not mine then
-  if attempts < tonumber(record[4]) then
+  if redis.call('HSTRLEN', KEYS[1], 'payload') > tonumber(ARGV[6]) then
+    verdict = 'oversized'
+  elseif attempts < math.min(whole(record[4]), ARGV[7]) then
     verdict, attempts = 'work', attempts + 1
+  elseif tonumber(ARGV[5]) > 1 and splits < tonumber(ARGV[8]) then
+    verdict, splits = 'split', splits + 1
   else
-    verdict = tonumber(record[5]) > 1 and 'split' or 'quarantine'
+    verdict = 'quarantine'
   end
 end
 pass_memory_limit()
-redis.call('HSET', KEYS[1], 'attempts', attempts, 'lease', now + ARGV[4], 'token', ARGV[2], 'holder', ARGV[3],
-  'verdict', verdict)
+redis.call('HSET', KEYS[1], 'attempts', attempts, 'splits', splits, 'lease', now + ARGV[4], 'granted', now,
+  'token', ARGV[2], 'holder', ARGV[3], 'verdict', verdict)
 redis.call('ZADD', KEYS[2], now + ARGV[4], ARGV[1])
-return {verdict, redis.call('HGET', KEYS[1], 'payload'), attempts, redis.call('HGET', KEYS[3], 'model')}
+-- Whoever answers a batch without looking at its images does not fetch them, because fetching may be what killed it.
+local payload = ''
+if verdict == 'work' or verdict == 'split' then payload = redis.call('HGET', KEYS[1], 'payload') or '' end
+return {verdict, payload, attempts, redis.call('HGET', KEYS[3], 'model')}

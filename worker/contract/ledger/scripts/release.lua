@@ -4,8 +4,9 @@
 local record = redis.call('HMGET', KEYS[1], 'holder', 'verdict')
 if record[1] ~= ARGV[2] then return 0 end
 pass_memory_limit()
--- A claim to split or to quarantine has not counted an attempt, so it refunds none.
-if ARGV[3] == '1' and record[2] == 'work' then redis.call('HINCRBY', KEYS[1], 'attempts', -1) end
+-- Each verdict counts its own attempts. One to quarantine counts none.
+local counter = ({work = 'attempts', split = 'splits'})[record[2]]
+if ARGV[3] == '1' and counter then add(KEYS[1], counter, -1) end
 redis.call('HDEL', KEYS[1], 'holder', 'token')
 redis.call('HSET', KEYS[1], 'lease', 0)
 redis.call('ZADD', KEYS[2], now + ARGV[4], ARGV[1])

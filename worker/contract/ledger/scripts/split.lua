@@ -11,11 +11,11 @@ for half = 0, 1 do
     'limit', images == '1' and 2 or 1)
   redis.call('PEXPIRE', key, ARGV[9])
   redis.call('ZADD', KEYS[2], now, member)
-  redis.call('HINCRBY', KEYS[3], 'open', 1)
-  redis.call('HINCRBY', KEYS[3], 'open_bytes', #payload)
+  add(KEYS[3], 'open', 1)
+  add(KEYS[3], 'open_bytes', #payload)
 end
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
-redis.call('HINCRBY', KEYS[3], 'open', -1)
-redis.call('HINCRBY', KEYS[3], 'open_bytes', -record[2])
+add(KEYS[3], 'open', -1)
+add(KEYS[3], 'open_bytes', -whole(record[2]))
 return 1

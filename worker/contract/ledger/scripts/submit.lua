@@ -18,12 +18,12 @@ redis.call('HSET', KEYS[5], 'payload', ARGV[3], 'bytes', #ARGV[3], 'images', ARG
   'limit', ARGV[12])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[5])
 redis.call('ZADD', KEYS[6], now + ARGV[11], ARGV[2])
-redis.call('HINCRBY', KEYS[1], 'open', 1)
-redis.call('HINCRBY', KEYS[1], 'open_bytes', #ARGV[3])
-redis.call('HINCRBY', KEYS[1], 'batches', 1)
-redis.call('HINCRBY', KEYS[1], 'images', ARGV[6])
-redis.call('HINCRBY', KEYS[1], 'answered', ARGV[7])
-redis.call('HINCRBY', KEYS[1], 'failed', ARGV[7])
+add(KEYS[1], 'open', 1)
+add(KEYS[1], 'open_bytes', #ARGV[3])
+add(KEYS[1], 'batches', 1)
+add(KEYS[1], 'images', ARGV[6])
+add(KEYS[1], 'answered', ARGV[7])
+add(KEYS[1], 'failed', ARGV[7])
 redis.call('PEXPIRE', KEYS[5], ARGV[13])
 for _, key in ipairs({KEYS[1], KEYS[2], KEYS[3], KEYS[4]}) do redis.call('PEXPIRE', key, ARGV[13]) end
 return 1

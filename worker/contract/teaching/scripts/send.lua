@@ -1,9 +1,10 @@
 -- KEYS: inbox, taught, keeper
--- ARGV: maximum number of waiting changes, maximum number of taught images, then for each image: SHA-256, record
+-- ARGV: maximum number of waiting changes, maximum number of taught images, ms that a keeper asks for, then for each
+--       image: SHA-256, record
 -- Puts all changes into the inbox or none. Returns the label that each image had before ('-' for none), or 0 if too many
 -- changes would wait, or -1 if there would be too many taught images.
 local fresh, coming = 0, 0
-for i = 3, #ARGV, 2 do
+for i = 4, #ARGV, 2 do
   if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 0 then
     fresh = fresh + 1
     if ARGV[i + 1]:sub(1, 1) ~= '-' and redis.call('HEXISTS', KEYS[2], ARGV[i]) == 0 then coming = coming + 1 end
@@ -14,9 +15,9 @@ if fresh > 0 and waiting + fresh > tonumber(ARGV[1]) then return 0 end
 if coming > 0 and redis.call('HLEN', KEYS[2]) + waiting + coming > tonumber(ARGV[2]) then return -1 end
 
 -- Without a keeper, the folder may no longer agree with its account, so every change is sent.
-local kept = redis.call('EXISTS', KEYS[3]) == 1
+local kept = key_holds(KEYS[3], nil, ARGV[3])
 local before = {}
-for i = 3, #ARGV, 2 do
+for i = 4, #ARGV, 2 do
   local sha256, record = ARGV[i], ARGV[i + 1]
   local waits, known = redis.call('HGET', KEYS[1], sha256), redis.call('HGET', KEYS[2], sha256)
   local last = waits

@@ -14,5 +14,7 @@ for i = 1, #ARGV, 3 do
   end
   if settled ~= '' and redis.call('HGET', KEYS[1], sha256) == settled then redis.call('HDEL', KEYS[1], sha256) end
 end
-if changes > 0 then redis.call('INCRBY', KEYS[3], changes) end
+if changes > 0 then
+  redis.call('SET', KEYS[3], string.format('%.0f', whole(redis.call('GET', KEYS[3])) + changes))
+end
 return 1

@@ -4,10 +4,11 @@
 local id = redis.call('GET', KEYS[1])
 if not id then return false end
 local training = ARGV[1] .. id
-local state = redis.call('HGET', training, 'state')
-if state ~= 'asked' and state ~= 'running' then return false end
+expect(training, 'hash')
+local record = redis.call('HMGET', training, 'state', 'granted')
+if record[1] ~= 'asked' and record[1] ~= 'running' then return false end
 pass_memory_limit()
-if redis.call('EXISTS', KEYS[2]) == 1 then
+if key_holds(KEYS[2], record[2]) then
   redis.call('HSET', training, 'cancel', 1)
 else
   redis.call('HSET', training, 'state', 'cancelled', 'ended', now)

@@ -4,8 +4,10 @@
 local id = redis.call('GET', KEYS[1])
 if not id then return false end
 local training = ARGV[1] .. id
-local state = redis.call('HGET', training, 'state')
-if (state ~= 'asked' and state ~= 'running') or redis.call('EXISTS', KEYS[2]) == 1 then return false end
+expect(training, 'hash')
+local record = redis.call('HMGET', training, 'state', 'granted')
+if record[1] ~= 'asked' and record[1] ~= 'running' then return false end
+if key_holds(KEYS[2], record[2]) then return false end
 
 pass_memory_limit()
 if redis.call('HEXISTS', training, 'cancel') == 1 then  -- its trainer died before it knew of that
@@ -18,9 +20,10 @@ if attempts >= tonumber(ARGV[4]) then
     'Its trainer died ' .. attempts .. ' times. The trainer\'s log may say why; ask for another training.')
   return false
 end
-local token = redis.call('INCR', KEYS[3])
+local token = string.format('%.0f', whole(redis.call('GET', KEYS[3])) + 1)
+redis.call('SET', KEYS[3], token)
 redis.call('SET', KEYS[2], token, 'PX', ARGV[3])
 redis.call('HSET', training, 'state', 'running', 'attempts', attempts + 1, 'holder', ARGV[2], 'token', token,
-  'stage', 'starting')
+  'granted', now, 'stage', 'starting')
 redis.call('HSETNX', training, 'begun', now)
-return {id, tostring(token), redis.call('HGET', training, 'order'), attempts + 1}
+return {id, token, redis.call('HGET', training, 'order'), attempts + 1}

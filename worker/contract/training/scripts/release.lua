@@ -10,6 +10,6 @@ if redis.call('HEXISTS', KEYS[1], 'cancel') == 1 then
   redis.call('HSET', KEYS[1], 'state', 'cancelled', 'ended', now)
 else
   redis.call('HSET', KEYS[1], 'state', 'asked')
-  redis.call('HINCRBY', KEYS[1], 'attempts', -1)
+  add(KEYS[1], 'attempts', -1)
 end
 return 1

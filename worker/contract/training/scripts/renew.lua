@@ -5,5 +5,5 @@ local record = redis.call('HMGET', KEYS[1], 'token', 'state')
 if record[1] ~= ARGV[1] or record[2] ~= 'running' then return 0 end
 pass_memory_limit()
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-if ARGV[3] then redis.call('HSET', KEYS[1], unpack(ARGV, 3)) end
+redis.call('HSET', KEYS[1], 'granted', now, unpack(ARGV, 3))
 return redis.call('HEXISTS', KEYS[1], 'cancel') == 1 and 2 or 1
