@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
@@ -21,6 +21,7 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from worker.contract.errors import Unreachable
+from worker.redis_address import RedisAddress
 from worker.settings import without_password
 
 SOCKET_TIMEOUT = 5.0
@@ -47,11 +48,14 @@ def connect(url: str) -> "redis.Redis":
     Raises:
         Unreachable: The URL is not a Redis URL.
     """
-    # The peer of a Unix socket cannot vanish unnoticed, so only TCP has keep-alive.
-    options: dict[str, Any] = {} if url.startswith("unix://") else {"socket_keepalive": True}
     try:
-        return redis.Redis.from_url(
-            url,
+        options = RedisAddress.from_url(url).connection_options()
+    except ValueError as fault:
+        raise Unreachable(
+            f"{without_password(url)!r} is not a valid URL of Redis: {fault}. Correct DIGITMILL_REDIS_URL."
+        ) from None
+    return redis.Redis.from_pool(
+        redis.ConnectionPool(
             **options,
             socket_timeout=SOCKET_TIMEOUT,
             socket_connect_timeout=3.0,
@@ -59,10 +63,7 @@ def connect(url: str) -> "redis.Redis":
             # Only `retry_transient` retries.
             retry=Retry(NoBackoff(), 0),
         )
-    except ValueError as fault:
-        raise Unreachable(
-            f"{without_password(url)} is not a Redis URL: {fault}. Correct DIGITMILL_REDIS_URL."
-        ) from None
+    )
 
 
 def is_transient(fault: RedisError) -> bool:

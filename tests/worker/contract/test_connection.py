@@ -96,6 +96,6 @@ def test_a_full_server_is_waited_for(client: "redis.Redis") -> None:
 @pytest.mark.parametrize("url", ["http://host", "redis://user:secret@host:0/text?socket_timeout=soon"])
 def test_a_url_of_something_else_is_refused_without_its_password(url: str) -> None:
     """`connect` refuses it, before it connects to anything."""
-    with pytest.raises(Unreachable, match="is not a Redis URL") as caught:
+    with pytest.raises(Unreachable, match="is not a valid URL of Redis") as caught:
         connect(url)
     assert "secret" not in str(caught.value)
