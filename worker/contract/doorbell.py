@@ -35,8 +35,9 @@ def make_app(redis_url: str, settings: Settings) -> Celery:
         redis_url: URL of Redis.
         settings: Settings of this process, which hold the time limit of a batch.
     """
-    app = Celery("digitmill", broker=_broker_url(redis_url), set_as_current=False)
+    app = Celery("digitmill", broker=redis_url, set_as_current=False)
     app.conf.update(
+        broker_transport="worker.contract.celery_transport:Transport",
         # Celery sends and reads only JSON. Results live in the ledger, never in a Celery backend.
         task_serializer="json",
         accept_content=["json"],
@@ -62,8 +63,6 @@ def make_app(redis_url: str, settings: Settings) -> Celery:
         broker_connection_timeout=3,
         broker_heartbeat=0,
         broker_transport_options={
-            "visibility_timeout": 3600,  # redelivery is the reconciler's work, not kombu's
-            "unacked_restore_interval": 60,
             "socket_timeout": 10,
             "socket_connect_timeout": 3,
             "health_check_interval": 5,
@@ -123,8 +122,3 @@ def is_understood(version: object) -> bool:
         DOORBELL_VERSION,
     )
     return False
-
-
-def _broker_url(redis_url: str) -> str:
-    # kombu has its own scheme for Unix sockets.
-    return redis_url.replace("unix://", "redis+socket://", 1) if redis_url.startswith("unix://") else redis_url
