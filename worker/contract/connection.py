@@ -1,6 +1,7 @@
 """Connects to Redis, tells which faults are transient, and retries those."""
 
 import random
+import ssl
 import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -8,10 +9,12 @@ from typing import Protocol, TypeVar
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import (
+    AskError,  # MovedError is one of its kind
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
     ConnectionError,  # noqa: A004  redis-py's own name for it
+    InvalidResponse,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -68,7 +71,7 @@ def connect(url: str) -> "redis.Redis":
 
 def is_transient(fault: RedisError) -> bool:
     """Return whether a retry may help, because Redis is away, starting, read-only, or out of memory or disk space."""
-    if isinstance(fault, AuthenticationError | AuthorizationError):
+    if isinstance(fault, AuthenticationError | AuthorizationError) or _tls_fault(fault):
         return False
     if isinstance(fault, ConnectionError | TimeoutError | BusyLoadingError | OutOfMemoryError | ReadOnlyError):
         return True
@@ -122,9 +125,63 @@ def explain(fault: RedisError, where: str = "Redis") -> str:
         return f"{where} refuses the user or password ({reason}). Correct them in DIGITMILL_REDIS_URL."
     if isinstance(fault, OutOfMemoryError):
         return f"{where} is out of memory. Raise its maxmemory, or wait until running jobs are done."
+    if isinstance(fault, ReadOnlyError):
+        return (
+            f"{where} is a read-only replica ({reason}). Set DIGITMILL_REDIS_URL to the master, or wait until this one "
+            "is promoted."
+        )
+    if tls_fault := _tls_fault(fault):
+        return _explain_tls(tls_fault, where)
     if isinstance(fault, ConnectionError | TimeoutError):
         return (
             f"Cannot reach {where} ({reason}). Start it (`digitmill up` runs a mill on this machine), or correct "
             "DIGITMILL_REDIS_URL."
         )
+    return _explain_refusal(fault, reason, where)
+
+
+def _explain_refusal(fault: RedisError, reason: str, where: str) -> str:
+    if isinstance(fault, InvalidResponse):
+        return (
+            f"{where} does not answer as a Redis does. Correct DIGITMILL_REDIS_URL; it starts with rediss:// if Redis "
+            "expects TLS."
+        )
+    if isinstance(fault, AskError) or reason.startswith(("SELECT is not allowed in cluster mode", "CROSSSLOT")):
+        return in_cluster_mode(where)
+    if reason.startswith("DB index is out of range"):
+        return f"{where} has no database of this number. Correct the number in DIGITMILL_REDIS_URL; 0 always exists."
+    if reason.startswith("DENIED"):
+        return (
+            f"{where} accepts no other hosts, because it has no password. Set its requirepass, or its protected-mode."
+        )
     return f"{where} refuses to work ({reason}). It must be a Redis or Valkey, 6.2 or newer, that lets scripts run."
+
+
+def in_cluster_mode(where: str) -> str:
+    """Return what to say about a Redis that is part of a cluster."""
+    return (
+        f"{where} is part of a Redis Cluster, which digitmill cannot use. Set DIGITMILL_REDIS_URL to a Redis that runs "
+        "without cluster mode."
+    )
+
+
+def _tls_fault(fault: BaseException | None) -> ssl.SSLError | None:
+    """Return the fault of TLS behind a fault of redis-py, if there is one and a retry would not help."""
+    while fault is not None:
+        if isinstance(fault, ssl.SSLError):
+            return None if isinstance(fault, ssl.SSLEOFError | ssl.SSLZeroReturnError) else fault
+        fault = fault.__cause__ or fault.__context__
+    return None
+
+
+def _explain_tls(fault: ssl.SSLError, where: str) -> str:
+    if isinstance(fault, ssl.SSLCertVerificationError):
+        return (
+            f"{where} has not proved that it is this host ({fault.verify_message.rstrip('.')}). Name the authority of "
+            "its certificate in DIGITMILL_REDIS_CA, or correct the host in DIGITMILL_REDIS_URL."
+        )
+    reason = (fault.reason or str(fault)).replace("_", " ").lower()
+    return (
+        f"{where} and digitmill do not agree on TLS ({reason}). Write redis:// if this Redis does not use TLS, or "
+        "correct the certificates."
+    )

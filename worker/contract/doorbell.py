@@ -10,7 +10,7 @@ import logging
 from celery import Celery
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from worker.contract.ledger import Part
 from worker.settings import Settings
@@ -88,6 +88,7 @@ class Doorbell:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
+        self._refused = False
 
     def ring(self, part: Part) -> bool:
         """Tell one of the workers that there is a part to claim. Return False if the message could not be sent."""
@@ -101,7 +102,10 @@ class Doorbell:
         try:
             self._app.send_task(task, kwargs={"version": DOORBELL_VERSION, **words}, ignore_result=True, retry=False)
         except (OperationalError, RedisError, OSError) as fault:
-            _log.debug("doorbell %s not sent: %s", task, fault)
+            refused = isinstance(fault.__cause__ or fault, NoPermissionError)
+            level = logging.WARNING if refused and not self._refused else logging.DEBUG
+            _log.log(level, "doorbell %s not sent: %s", task, fault)
+            self._refused = self._refused or refused
             return False
         return True
 
