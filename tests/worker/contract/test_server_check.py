@@ -16,7 +16,8 @@ from worker.contract import server_check
 from worker.contract.connection import connect, retry_transient
 from worker.contract.errors import Unreachable, UnsuitableServer
 from worker.contract.server_check import inspect_server
-from worker.process import NEEDS
+from worker.roles import Role
+from worker.server_wait import needs
 from worker.settings import Settings
 
 StartServer = Callable[..., str]
@@ -50,8 +51,8 @@ def refusal(url: str, **options: Any) -> str:
 
 def test_the_embedded_server_is_sound(client: "redis.Redis") -> None:
     """So nobody is warned of anything, and each role has the rights that it needs."""
-    needs = [command for commands in NEEDS.values() for command in commands]
-    assert inspect_server(client, "redis", [*needs, *SUBMITTING]) == ()
+    all_needs = [command for role in Role for command in needs(role)]
+    assert inspect_server(client, "redis", [*all_needs, *SUBMITTING]) == ()
     assert list(client.scan_iter()) == [], "the check of the rights runs nothing"
 
 

@@ -10,10 +10,10 @@ import pytest
 import redis
 
 from producer.mill.stack import Stack
-from worker import process
+from worker import server_wait
 from worker.contract.errors import UnsuitableServer
-from worker.process import await_server
 from worker.roles import Role
+from worker.server_wait import await_server
 
 
 def start(role: Role, url: str, folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -57,7 +57,7 @@ def test_a_role_waits_for_a_redis_that_is_away(tmp_path: Path, caplog: pytest.Lo
     with stack:
         waiting.join(30)
         assert not waiting.is_alive()
-    said = [record.getMessage() for record in caplog.records if record.name == process.__name__]
+    said = [record.getMessage() for record in caplog.records if record.name == server_wait.__name__]
     assert said
     assert len(set(said)) == len(said)
     assert said[0].startswith("waiting: Cannot reach unix://")
@@ -67,7 +67,7 @@ def test_a_role_waits_for_a_failover_but_not_for_ever(
     client: "redis.Redis", server: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A replica may become the master. If it does not, the process ends with the reason."""
-    monkeypatch.setattr(process, "FAILOVER_SECONDS", 0.2)
+    monkeypatch.setattr(server_wait, "FAILOVER_SECONDS", 0.2)
     client.replicaof("192.0.2.1", "7000")
     try:
         with pytest.raises(UnsuitableServer, match=r"is a read-only replica \(its master is 192\.0\.2\.1:7000\)"):
