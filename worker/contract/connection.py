@@ -135,7 +135,7 @@ def explain(fault: RedisError, where: str = "Redis") -> str:
     if isinstance(fault, ConnectionError | TimeoutError):
         return (
             f"Cannot reach {where} ({reason}). Start it (`digitmill up` runs a mill on this machine), or correct "
-            "DIGITMILL_REDIS_URL."
+            f"DIGITMILL_REDIS_URL{_tls_hint(reason, where)}."
         )
     return _explain_refusal(fault, reason, where)
 
@@ -163,6 +163,15 @@ def in_cluster_mode(where: str) -> str:
         f"{where} is part of a Redis Cluster, which digitmill cannot use. Set DIGITMILL_REDIS_URL to a Redis that runs "
         "without cluster mode."
     )
+
+
+def _tls_hint(reason: str, where: str) -> str:
+    """Return a hint if a connection ends as it does where only one side speaks TLS, or an empty text."""
+    if where.startswith("redis://") and ("reset by peer" in reason or "closed by server" in reason):
+        return ", which starts with rediss:// if Redis expects TLS"
+    if where.startswith("rediss://") and ("Timeout connecting" in reason or "EOF occurred" in reason):
+        return ", which starts with redis:// if Redis does not use TLS"
+    return ""
 
 
 def _tls_fault(fault: BaseException | None) -> ssl.SSLError | None:
