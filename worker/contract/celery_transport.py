@@ -23,7 +23,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from worker.contract.connection import explain
+from worker.contract.connection import explain, is_transient
 from worker.contract.doorbell import CLASSIFY, CLASSIFY_QUEUE, DOORBELL_VERSION, TRAIN, TRAIN_QUEUE
 from worker.contract.errors import WireError
 from worker.contract.ledger import Part
@@ -284,7 +284,8 @@ class Channel(kombu_redis.Channel):
             raise Empty
         reason = explain(fault)
         if reason != self._refusal:
-            _log.error("cannot fetch doorbells. %s", reason)
+            level = logging.WARNING if is_transient(fault) else logging.ERROR
+            _log.log(level, "cannot fetch doorbells now. %s", reason)
         self._refusal = reason
         if isinstance(fault, ReadOnlyError):
             self.client.connection.disconnect()  # the name of the host may by now lead to another master

@@ -30,7 +30,8 @@ from worker.settings import without_password
 SOCKET_TIMEOUT = 5.0
 """Seconds without an answer after which a connection counts as lost. Blocking reads must wait for less."""
 
-_TRANSIENT_RESPONSES = ("MISCONF", "LOADING", "NOREPLICAS", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
+# UNBLOCKED ends a blocking read when a failover begins.
+_TRANSIENT_RESPONSES = ("MISCONF", "LOADING", "NOREPLICAS", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "UNBLOCKED")
 
 _Value = TypeVar("_Value")
 
@@ -141,6 +142,8 @@ def explain(fault: RedisError, where: str = "Redis") -> str:
 
 
 def _explain_refusal(fault: RedisError, reason: str, where: str) -> str:
+    if is_transient(fault):
+        return f"{where} does not work now ({reason}). digitmill tries again; the log of Redis may say what is wrong."
     if isinstance(fault, InvalidResponse):
         return (
             f"{where} does not answer as a Redis does. Correct DIGITMILL_REDIS_URL; it starts with rediss:// if Redis "
