@@ -30,7 +30,8 @@ def run_role(role: Role, work: Callable[[Settings], int]) -> int:
         work: Function that works until the process is told to stop, and returns the exit code.
 
     Returns:
-        The exit code. It is 2 if the process cannot start; one line on standard error then says why.
+        The exit code. It is 2 if the process cannot start, or if its Redis can never do the work; one line on standard
+        error then says why.
     """
     try:
         role.check_installed()
@@ -40,7 +41,12 @@ def run_role(role: Role, work: Callable[[Settings], int]) -> int:
             stream=sys.stderr,
             format="%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s",
         )
+        from worker.server_wait import await_server  # here, because health checks run often and need no Celery
+
+        await_server(role, settings.server_url)
         return work(settings)
     except DigitmillError as fault:
         print(fault, file=sys.stderr)  # noqa: T201  logging may not be set up yet
         return 2
+    except KeyboardInterrupt:
+        return 130

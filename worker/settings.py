@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
-from urllib.parse import urlsplit
 
 import platformdirs
 
 from model.errors import UsageError
+from worker.redis_address import check_authorities, with_authorities
 
 _DEFAULT_REDIS_URL = "redis://localhost:6379/0"
-_SCHEMES = ("redis", "rediss", "unix")
 _MIN_DURATION, _MAX_DURATION = 0.001, 1e6
 """Limits of every duration, in its own unit. Redis counts whole milliseconds in 63 bits."""
 _CRON_PART = re.compile(r"(?:\*|\w+-\w+)(?:/\d+)?|\w+")
@@ -27,7 +26,8 @@ class Settings:
 
     Attributes:
         redis_url: URL of the Redis that holds the ledger and the doorbell (`redis://`, `rediss://` or `unix://`). None
-            if it is not set; the command line then uses the local stack's own server.
+            if it is not set; the command line then uses the local stack's own server. With `rediss://`, it names the
+            authorities of `DIGITMILL_REDIS_CA`, so that whoever has the URL verifies the server.
         data: Folder of the local stack, with the embedded server's files. Private to its user.
         mnist: Folder that holds MNIST's four IDX files or `mnist.npz`. None: use the cache, or download them.
         cache: Folder for downloads.
@@ -79,8 +79,9 @@ class Settings:
                     f"{name}={without_password(text)!r} is invalid: {fault}. Correct or unset it."
                 ) from None
 
+        authorities = read("DIGITMILL_REDIS_CA", _authorities, None)
         return cls(
-            redis_url=read("DIGITMILL_REDIS_URL", _redis_url, None),
+            redis_url=read("DIGITMILL_REDIS_URL", lambda url: with_authorities(url, authorities), None),
             data=read("DIGITMILL_DATA", _folder, Path(platformdirs.user_data_dir("digitmill", appauthor=False))),
             mnist=read("DIGITMILL_MNIST", _folder, None),
             cache=read("DIGITMILL_CACHE", _folder, Path(platformdirs.user_cache_dir("digitmill", appauthor=False))),
@@ -108,19 +109,24 @@ class Settings:
 
 def without_password(url: str) -> str:
     """Return the URL with `***` in place of its password, for logs and messages."""
-    # A pattern, because messages also show invalid URLs. It ends at the last @, because a password may contain one.
-    url = re.sub(r"^((?:\w+://)?+[^:@/]*):.*@", r"\1:***@", url)
-    return re.sub(r"([?&]\w*password=)[^&#]*", r"\1***", url)
+    # Text is searched, because messages also show invalid URLs.
+    url = re.sub(r"([?&]\w*password=)[^&#]*", r"\1***", url)
+    login, at, rest = url.rpartition("@")  # the last @, because a password may contain one
+    if not at:
+        # Without an @, what should be a port may be a password.
+        return re.sub(r"^(\w+://(?:\[[^\]]*\]|[^\[:/?#]*)):(?!\d*(?:[/?#]|$))[^/?#]*", r"\1:***", url)
+    scheme, separator, login = login.rpartition("://") if login.count("://") == 1 else ("", "", login)
+    user, colon, _ = login.partition(":")
+    if not colon:
+        # Whoever forgets the colon before a password makes it a user. The path of a socket is neither.
+        return url if login.startswith("/") else f"{scheme}{separator}***@{rest}"
+    return f"{scheme}{separator}{user if '/' not in user else ''}:***@{rest}"
 
 
-def _redis_url(text: str) -> str:
-    if text.partition("://")[0] not in _SCHEMES:
-        raise ValueError(f"a Redis URL starts with {', '.join(s + '://' for s in _SCHEMES)}")
-    try:
-        _ = urlsplit(text).port
-    except ValueError:
-        raise ValueError("its host or port is invalid (write special characters of a password as %XX)") from None
-    return text
+def _authorities(text: str) -> Path:
+    file = _folder(text)
+    check_authorities(str(file))
+    return file
 
 
 def _folder(text: str) -> Path:

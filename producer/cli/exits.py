@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from model.errors import DigitmillError
 from producer.cli.notices import print_notice
-from worker.contract.errors import JobFailed, NoWorkers, Unreachable
+from worker.contract.errors import JobFailed, NoWorkers, Unreachable, UnsuitableServer
 
 if TYPE_CHECKING:
     from redis import RedisError
@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
     OK = 0  # success
     SOME_FAILED = 1  # finished; some images have an error row
     USAGE = 2  # the command cannot be carried out as given
-    UNREACHABLE = 3  # Redis does not answer
+    UNREACHABLE = 3  # Redis does not answer, or cannot be used
     NO_WORKERS = 4  # no worker answered in time
     JOB_FAILED = 5  # the job or training failed or was cancelled
     INTERNAL = 70  # a bug in digitmill, as in sysexits.h
@@ -32,6 +32,7 @@ class ExitCode(IntEnum):
 
 CODES: dict[type[DigitmillError], ExitCode] = {
     Unreachable: ExitCode.UNREACHABLE,
+    UnsuitableServer: ExitCode.UNREACHABLE,
     NoWorkers: ExitCode.NO_WORKERS,
     JobFailed: ExitCode.JOB_FAILED,
 }

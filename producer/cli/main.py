@@ -6,6 +6,8 @@ from types import FrameType
 
 import click
 
+from producer.cli.notices import show_warnings
+
 COMMANDS = {
     "submit": "submitting",
     "classify": "submitting",
@@ -30,7 +32,7 @@ Exit codes:
   0    success
   1    finished; some images have an error row
   2    the command cannot be carried out as given
-  3    Redis does not answer
+  3    Redis does not answer, or cannot be used
   4    no worker answered in time
   5    the job or training failed or was cancelled
   70   a bug in digitmill
@@ -68,6 +70,7 @@ def main() -> None:
       digitmill submit scans/      classify your own images
       digitmill up                 keep a mill running on this machine
     """
+    show_warnings()
     # `kill` and a closed terminal end a command in order, as Ctrl-C does. A signal that `nohup` ignores stays ignored.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:

@@ -1,5 +1,7 @@
 """Errors and notices on standard error, and text that is safe on a terminal."""
 
+import logging
+
 import click
 
 
@@ -14,3 +16,20 @@ def printable(text: str) -> str:
 def print_notice(sentence: str) -> None:
     """Print an error or a notice on standard error."""
     click.echo(f"{click.style('digitmill:', fg='red', bold=True)} {printable(sentence)}", err=True)
+
+
+class _Notices(logging.Handler):
+    """Prints what our packages log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a line."""
+        print_notice(record.getMessage())
+
+
+_notices = _Notices(logging.WARNING)
+
+
+def show_warnings() -> None:
+    """Print the warnings of our packages as notices from now on."""
+    for package in ("model", "producer", "worker"):
+        logging.getLogger(package).addHandler(_notices)

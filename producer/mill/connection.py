@@ -27,6 +27,7 @@ class Connection:
         reconciler: Reconciler, which rings again for overdue batches.
         registry: Versions of the model.
         where: Address of Redis without its password, for messages.
+        warnings: Sentences about what may go wrong with this Redis.
     """
 
     client: "redis.Redis"
@@ -35,6 +36,7 @@ class Connection:
     reconciler: Reconciler
     registry: Registry
     where: str
+    warnings: tuple[str, ...] = ()
 
     def retry_transient(
         self, call: Callable[[], _Value], *, timeout: float, on_wait: Callable[[object], None] | None = None

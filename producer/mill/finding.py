@@ -1,20 +1,25 @@
 """Find the mill: the Redis that is set, or else the running local stack, or else one started for this command."""
 
 import contextlib
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
+
+from redis.exceptions import ReadOnlyError
 
 from producer.mill.connection import Connection
 from producer.mill.server import ServerFolder
 from producer.mill.stack import Stack
 from worker.contract.connection import connect, retry_transient
-from worker.contract.doorbell import Doorbell, make_app
+from worker.contract.doorbell import CLASSIFY_QUEUE, Doorbell, make_app
 from worker.contract.errors import Unreachable
 from worker.contract.ledger import Ledger
+from worker.contract.ledger import keys as ledger_keys
 from worker.contract.reconciler import Reconciler
 from worker.contract.registry import Registry
+from worker.contract.server_check import Command, inspect_server
 from worker.cores import cores
 from worker.settings import Settings, without_password
 
@@ -28,6 +33,14 @@ FIRST_TIMEOUT_SECONDS = 3.0
 """Timeout of the first call to Redis. It is short, because a mistyped address should not cost a minute."""
 
 _DEFAULT_URL_TIMEOUT_SECONDS = 0.5
+
+SUBMITTING: tuple[Command, ...] = (
+    ("LPUSH", CLASSIFY_QUEUE, "-"),
+    ("EVALSHA", "0" * 40, "1", ledger_keys.OPEN),
+)
+"""Rights without which a job could not be submitted, or would be slow without a word."""
+
+_log = logging.getLogger(__name__)
 
 _JobsProgress: TypeAlias = set[tuple[str, int, int, int]]
 
@@ -45,57 +58,96 @@ def find_mill_url(settings: Settings) -> str | None:
     return folder.url if folder.held() else None
 
 
-def open_mill(url: str, settings: Settings, *, timeout: float = FIRST_TIMEOUT_SECONDS) -> Connection:
-    """Connect to a mill, check that its Redis answers, and return the connection.
+def open_mill(
+    url: str,
+    settings: Settings,
+    *,
+    timeout: float = FIRST_TIMEOUT_SECONDS,
+    failover_timeout: float = 0.0,
+    needs: Sequence[Command] = (),
+    warn: bool = True,
+) -> Connection:
+    """Connect to a mill, check that its Redis answers and can be used, and return the connection.
 
     Args:
         url: URL of its Redis.
         settings: Settings of this process.
         timeout: Seconds after which to give up.
+        failover_timeout: Seconds after which to give up if Redis answers, but is a replica.
+        needs: Commands that the user of Redis must be allowed to run.
+        warn: Whether to log what may go wrong with this Redis.
 
     Raises:
         Unreachable: The URL is not one of Redis, or Redis does not answer.
+        UnsuitableServer: Redis can never do the work.
     """
     client, where = connect(url), without_password(url)
-    retry_transient(client.ping, timeout=timeout, where=where)
+
+    def inspect() -> tuple[str, ...]:
+        return inspect_server(client, where, needs)
+
+    try:
+        warnings = retry_transient(inspect, timeout=timeout, where=where)
+    except Unreachable as fault:
+        if not isinstance(fault.__cause__, ReadOnlyError) or failover_timeout <= timeout:
+            raise
+        _log.warning("%s is a read-only replica; waiting up to %.0f s for its promotion", where, failover_timeout)
+        warnings = retry_transient(inspect, timeout=failover_timeout - timeout, where=where)
+    for sentence in warnings if warn else ():
+        _log.warning("%s", sentence)
     ledger = Ledger(client, ttl_seconds=settings.result_seconds)
     doorbell = Doorbell(make_app(url, settings))
-    return Connection(client, ledger, doorbell, Reconciler(client, ledger, doorbell), Registry(client), where)
+    return Connection(client, ledger, doorbell, Reconciler(client, ledger, doorbell), Registry(client), where, warnings)
 
 
-def open_running_mill(settings: Settings) -> Connection:
+def open_running_mill(
+    settings: Settings, *, timeout: float = 0.0, needs: Sequence[Command] = (), warn: bool = True
+) -> Connection:
     """Connect to the mill that is set or runs on this machine, and start none; return the connection.
+
+    Args:
+        settings: Settings of this process.
+        timeout: Seconds to wait for the promotion of a Redis that is a replica.
+        needs: Commands that the user of Redis must be allowed to run.
+        warn: Whether to log what may go wrong with this Redis.
 
     Raises:
         Unreachable: No mill runs, or its Redis does not answer.
+        UnsuitableServer: Redis can never do the work.
     """
     url = find_mill_url(settings)
     if url is None:
         try:
-            return open_mill(settings.server_url, settings, timeout=_DEFAULT_URL_TIMEOUT_SECONDS)
+            return open_mill(
+                settings.server_url, settings, timeout=_DEFAULT_URL_TIMEOUT_SECONDS, needs=needs, warn=warn
+            )
         except Unreachable:
             raise Unreachable(
                 "No mill is running on this machine. Start one with `digitmill up`, or set DIGITMILL_REDIS_URL."
             ) from None
-    return open_mill(url, settings)
+    return open_mill(url, settings, failover_timeout=timeout, needs=needs, warn=warn)
 
 
 @contextlib.contextmanager
-def running_or_temporary_mill(settings: Settings, *, on_start: Callable[[], None]) -> Iterator[Connection]:
+def running_or_temporary_mill(
+    settings: Settings, *, on_start: Callable[[], None], timeout: float = 0.0
+) -> Iterator[Connection]:
     """Connect to the running mill, or start one that lasts as long as the context; yield the connection.
 
     Args:
         settings: Settings of this process.
         on_start: Called before a mill is started.
+        timeout: Seconds to wait for the promotion of a Redis that is a replica.
 
     Raises:
         NoWorkers: The workers of the temporary mill end as soon as they start.
         Unreachable: The mill that is set or runs does not answer.
+        UnsuitableServer: Its Redis can never do the work.
         UsageError: The temporary mill cannot start.
     """
     url = find_mill_url(settings)
     if url is not None:
-        yield open_mill(url, settings)
+        yield open_mill(url, settings, failover_timeout=timeout, needs=SUBMITTING)
         return
     on_start()
     with Stack(stack_folder(settings), cores()) as stack:

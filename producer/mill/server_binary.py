@@ -6,11 +6,9 @@ import subprocess
 from pathlib import Path
 
 from model.errors import UsageError
+from worker.contract.server_check import MIN_VERSION
 
 NAMES = ("redis-server", "valkey-server")
-MIN_VERSION = (6, 2)
-"""Oldest version that works: since this one, LPOP takes a count."""
-
 _VERSION_SECONDS = 10.0
 
 

@@ -15,7 +15,6 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from billiard.util import get_temp_dir
 from celery import signals
 from celery.worker import state as celery_state
-from kombu import compression
 from redis.exceptions import RedisError
 
 from model.cards.card import BASELINE, read_model
@@ -71,7 +70,6 @@ class WorkerService:
         self._ready = memoryview(mmap.mmap(-1, 16)).cast("d")
         self._heartbeat: Heartbeat | None = None
         register(self._app, self._get_processor)
-        _refuse_compression()
 
     def run(self) -> int:
         """Work until told to stop. Then finish the batch in hand, or hand it back if that takes too long.
@@ -225,16 +223,6 @@ def _quieten_celery(log_level: str) -> None:
 def _check_children_often(sender: Any, **_: Any) -> None:
     """Make Celery notice a dead classifying process soon."""
     sender.controller.hub.call_repeatedly(CHECK_CHILDREN_SECONDS, sender.controller.pool.maintain_pool)
-
-
-def _refuse_compression() -> None:
-    """Replace kombu's decompressors, because they unpack any message that asks for it, however large it becomes."""
-
-    def refuse(_: bytes) -> bytes:
-        raise WireError("Refused a compressed message: doorbells are never compressed.")
-
-    for content_type in compression.encoders():
-        compression.register(refuse, refuse, content_type)
 
 
 def _parts_in_work() -> list[Part]:

@@ -9,7 +9,6 @@ from worker.classifying.batch_processor import BatchProcessor
 from worker.contract.doorbell import CLASSIFY, is_understood
 from worker.contract.errors import Unreachable, WireError
 from worker.contract.ledger import Part
-from worker.doorbell_request import DoorbellRequest
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +22,7 @@ def register(app: Celery, get_processor: Callable[[], BatchProcessor]) -> None:
             after its start.
     """
 
-    @app.task(name=CLASSIFY, ignore_result=True, Request=DoorbellRequest)
+    @app.task(name=CLASSIFY, ignore_result=True)
     def classify(version: object = None, part: object = None) -> None:
         """Answer the part that the message names. An invalid message does no harm, because it is only a hint."""
         if not is_understood(version):

@@ -1,17 +1,20 @@
 """Connects to Redis, tells which faults are transient, and retries those."""
 
 import random
+import ssl
 import time
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import (
+    AskError,  # MovedError is one of its kind
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
     ConnectionError,  # noqa: A004  redis-py's own name for it
+    InvalidResponse,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -21,12 +24,14 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from worker.contract.errors import Unreachable
+from worker.redis_address import RedisAddress
 from worker.settings import without_password
 
 SOCKET_TIMEOUT = 5.0
 """Seconds without an answer after which a connection counts as lost. Blocking reads must wait for less."""
 
-_TRANSIENT_RESPONSES = ("MISCONF", "LOADING", "NOREPLICAS", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
+# UNBLOCKED ends a blocking read when a failover begins.
+_TRANSIENT_RESPONSES = ("MISCONF", "LOADING", "NOREPLICAS", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "UNBLOCKED")
 
 _Value = TypeVar("_Value")
 
@@ -47,11 +52,14 @@ def connect(url: str) -> "redis.Redis":
     Raises:
         Unreachable: The URL is not a Redis URL.
     """
-    # The peer of a Unix socket cannot vanish unnoticed, so only TCP has keep-alive.
-    options: dict[str, Any] = {} if url.startswith("unix://") else {"socket_keepalive": True}
     try:
-        return redis.Redis.from_url(
-            url,
+        options = RedisAddress.from_url(url).connection_options()
+    except ValueError as fault:
+        raise Unreachable(
+            f"{without_password(url)!r} is not a valid URL of Redis: {fault}. Correct DIGITMILL_REDIS_URL."
+        ) from None
+    return redis.Redis.from_pool(
+        redis.ConnectionPool(
             **options,
             socket_timeout=SOCKET_TIMEOUT,
             socket_connect_timeout=3.0,
@@ -59,15 +67,12 @@ def connect(url: str) -> "redis.Redis":
             # Only `retry_transient` retries.
             retry=Retry(NoBackoff(), 0),
         )
-    except ValueError as fault:
-        raise Unreachable(
-            f"{without_password(url)} is not a Redis URL: {fault}. Correct DIGITMILL_REDIS_URL."
-        ) from None
+    )
 
 
 def is_transient(fault: RedisError) -> bool:
     """Return whether a retry may help, because Redis is away, starting, read-only, or out of memory or disk space."""
-    if isinstance(fault, AuthenticationError | AuthorizationError):
+    if isinstance(fault, AuthenticationError | AuthorizationError) or _tls_fault(fault):
         return False
     if isinstance(fault, ConnectionError | TimeoutError | BusyLoadingError | OutOfMemoryError | ReadOnlyError):
         return True
@@ -121,9 +126,74 @@ def explain(fault: RedisError, where: str = "Redis") -> str:
         return f"{where} refuses the user or password ({reason}). Correct them in DIGITMILL_REDIS_URL."
     if isinstance(fault, OutOfMemoryError):
         return f"{where} is out of memory. Raise its maxmemory, or wait until running jobs are done."
+    if isinstance(fault, ReadOnlyError):
+        return (
+            f"{where} is a read-only replica ({reason}). Set DIGITMILL_REDIS_URL to the master, or wait until this one "
+            "is promoted."
+        )
+    if tls_fault := _tls_fault(fault):
+        return _explain_tls(tls_fault, where)
     if isinstance(fault, ConnectionError | TimeoutError):
         return (
             f"Cannot reach {where} ({reason}). Start it (`digitmill up` runs a mill on this machine), or correct "
-            "DIGITMILL_REDIS_URL."
+            f"DIGITMILL_REDIS_URL{_tls_hint(reason, where)}."
+        )
+    return _explain_refusal(fault, reason, where)
+
+
+def _explain_refusal(fault: RedisError, reason: str, where: str) -> str:
+    if is_transient(fault):
+        return f"{where} does not work now ({reason}). digitmill tries again; the log of Redis may say what is wrong."
+    if isinstance(fault, InvalidResponse):
+        return (
+            f"{where} does not answer as a Redis does. Correct DIGITMILL_REDIS_URL; it starts with rediss:// if Redis "
+            "expects TLS."
+        )
+    if isinstance(fault, AskError) or reason.startswith(("SELECT is not allowed in cluster mode", "CROSSSLOT")):
+        return in_cluster_mode(where)
+    if reason.startswith("DB index is out of range"):
+        return f"{where} has no database of this number. Correct the number in DIGITMILL_REDIS_URL; 0 always exists."
+    if reason.startswith("DENIED"):
+        return (
+            f"{where} accepts no other hosts, because it has no password. Set its requirepass, or its protected-mode."
         )
     return f"{where} refuses to work ({reason}). It must be a Redis or Valkey, 6.2 or newer, that lets scripts run."
+
+
+def in_cluster_mode(where: str) -> str:
+    """Return what to say about a Redis that is part of a cluster."""
+    return (
+        f"{where} is part of a Redis Cluster, which digitmill cannot use. Set DIGITMILL_REDIS_URL to a Redis that runs "
+        "without cluster mode."
+    )
+
+
+def _tls_hint(reason: str, where: str) -> str:
+    """Return a hint if a connection ends as it does where only one side speaks TLS, or an empty text."""
+    if where.startswith("redis://") and ("reset by peer" in reason or "closed by server" in reason):
+        return ", which starts with rediss:// if Redis expects TLS"
+    if where.startswith("rediss://") and ("Timeout connecting" in reason or "EOF occurred" in reason):
+        return ", which starts with redis:// if Redis does not use TLS"
+    return ""
+
+
+def _tls_fault(fault: BaseException | None) -> ssl.SSLError | None:
+    """Return the fault of TLS behind a fault of redis-py, if there is one and a retry would not help."""
+    while fault is not None:
+        if isinstance(fault, ssl.SSLError):
+            return None if isinstance(fault, ssl.SSLEOFError | ssl.SSLZeroReturnError) else fault
+        fault = fault.__cause__ or fault.__context__
+    return None
+
+
+def _explain_tls(fault: ssl.SSLError, where: str) -> str:
+    if isinstance(fault, ssl.SSLCertVerificationError):
+        return (
+            f"{where} has not proved that it is this host ({fault.verify_message.rstrip('.')}). Name the authority of "
+            "its certificate in DIGITMILL_REDIS_CA, or correct the host in DIGITMILL_REDIS_URL."
+        )
+    reason = (fault.reason or str(fault)).replace("_", " ").lower()
+    return (
+        f"{where} and digitmill do not agree on TLS ({reason}). Write redis:// if this Redis does not use TLS, or "
+        "correct the certificates."
+    )

@@ -10,7 +10,7 @@ import logging
 from celery import Celery
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from worker.contract.ledger import Part
 from worker.settings import Settings
@@ -35,8 +35,9 @@ def make_app(redis_url: str, settings: Settings) -> Celery:
         redis_url: URL of Redis.
         settings: Settings of this process, which hold the time limit of a batch.
     """
-    app = Celery("digitmill", broker=_broker_url(redis_url), set_as_current=False)
+    app = Celery("digitmill", broker=redis_url, set_as_current=False)
     app.conf.update(
+        broker_transport="worker.contract.celery_transport:Transport",
         # Celery sends and reads only JSON. Results live in the ledger, never in a Celery backend.
         task_serializer="json",
         accept_content=["json"],
@@ -62,8 +63,6 @@ def make_app(redis_url: str, settings: Settings) -> Celery:
         broker_connection_timeout=3,
         broker_heartbeat=0,
         broker_transport_options={
-            "visibility_timeout": 3600,  # redelivery is the reconciler's work, not kombu's
-            "unacked_restore_interval": 60,
             "socket_timeout": 10,
             "socket_connect_timeout": 3,
             "health_check_interval": 5,
@@ -89,6 +88,7 @@ class Doorbell:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
+        self._refused = False
 
     def ring(self, part: Part) -> bool:
         """Tell one of the workers that there is a part to claim. Return False if the message could not be sent."""
@@ -102,7 +102,10 @@ class Doorbell:
         try:
             self._app.send_task(task, kwargs={"version": DOORBELL_VERSION, **words}, ignore_result=True, retry=False)
         except (OperationalError, RedisError, OSError) as fault:
-            _log.debug("doorbell %s not sent: %s", task, fault)
+            refused = isinstance(fault.__cause__ or fault, NoPermissionError)
+            level = logging.WARNING if refused and not self._refused else logging.DEBUG
+            _log.log(level, "doorbell %s not sent: %s", task, fault)
+            self._refused = self._refused or refused
             return False
         return True
 
@@ -123,8 +126,3 @@ def is_understood(version: object) -> bool:
         DOORBELL_VERSION,
     )
     return False
-
-
-def _broker_url(redis_url: str) -> str:
-    # kombu has its own scheme for Unix sockets.
-    return redis_url.replace("unix://", "redis+socket://", 1) if redis_url.startswith("unix://") else redis_url

@@ -4,6 +4,7 @@ DigitmillError
 ├── WireError         A message or record is damaged.
 │   └── UnknownFormat     This version does not read its format.
 ├── Unreachable       Redis does not answer, or what answers is not a Redis.
+├── UnsuitableServer  Redis answers, but it can never do the work.
 ├── NoWorkers         No worker answered in time.
 └── JobFailed         The job was cancelled, or failed as a whole.
 """
@@ -21,6 +22,10 @@ class UnknownFormat(WireError):
 
 class Unreachable(DigitmillError):
     """Redis does not answer, or what answers is not a Redis."""
+
+
+class UnsuitableServer(DigitmillError):
+    """Redis answers, but it can never do the work: its configuration or its user's rights must change."""
 
 
 class NoWorkers(DigitmillError):

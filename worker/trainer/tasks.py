@@ -7,7 +7,6 @@ from celery import Celery
 
 from model.errors import DigitmillError
 from worker.contract.doorbell import TRAIN, is_understood
-from worker.doorbell_request import DoorbellRequest
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +19,7 @@ def register(app: Celery, train: Callable[[], None]) -> None:
         train: Function that carries out the open training, if there is one.
     """
 
-    @app.task(name=TRAIN, ignore_result=True, Request=DoorbellRequest)
+    @app.task(name=TRAIN, ignore_result=True)
     def task(version: object = None) -> None:
         """Carry out the open training, if there is one. The message is only a hint."""
         if not is_understood(version):

@@ -46,7 +46,7 @@ def jobs(latest: int, as_json: bool) -> None:
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
-    connection = open_running_mill(Settings.from_environment())
+    connection = open_running_mill(Settings.from_environment(), warn=False)
     damage = Damage()
     found = damage.read_list("the list of jobs", lambda: connection.ledger.jobs(latest=latest))
     if as_json:
@@ -128,7 +128,7 @@ def wait(job: str, timeout: float, as_json: bool) -> None:
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
-    connection = open_running_mill(Settings.from_environment())
+    connection = open_running_mill(Settings.from_environment(), timeout=timeout)
     identifier = connection.ledger.find_job(job)
     status = _await_end(connection, identifier, timeout=timeout, quiet=as_json)
     if as_json:
@@ -191,7 +191,7 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
     from worker.settings import Settings
 
     settings = Settings.from_environment()
-    connection = open_running_mill(settings)
+    connection = open_running_mill(settings, timeout=timeout)
     identifier = connection.ledger.find_job(job)
     status = _await_end(connection, identifier, timeout=timeout, quiet=as_json)
     options = SubmitOptions.from_record(status.record)
@@ -226,7 +226,7 @@ def status(as_json: bool) -> None:
     from worker.contract.training import Schedule, ScheduleStatus, Trainings
     from worker.settings import Settings
 
-    connection = open_running_mill(Settings.from_environment())
+    connection = open_running_mill(Settings.from_environment(), warn=False)
     damage = Damage()
     workers = damage.read_list("the list of workers", connection.ledger.workers)
     latest = damage.read_list("the list of jobs", lambda: connection.ledger.jobs(latest=200))
@@ -243,6 +243,7 @@ def status(as_json: bool) -> None:
             "schedule": json_output.schedule(schedule) if schedule.schedulers else None,
             "taught": json_output.taught(taught),
             "redis": connection.where,
+            "warnings": connection.warnings,
             "workers": [json_output.worker(worker) for worker in workers],
             "running": [json_output.job(status) for status in running],
             "damaged": damage.as_json(),
@@ -250,6 +251,8 @@ def status(as_json: bool) -> None:
         click.echo(json.dumps(body))
     else:
         click.echo(f"redis     {connection.where}")
+        for warning in connection.warnings:
+            click.echo(click.style(f"warning   {printable(warning)}", fg="yellow"))
         click.echo(f"workers   {sum(worker.ready for worker in workers)} ready, {len(workers)} alive")
         _print_workers(workers)
         click.echo(f"running   {counted(len(running), 'job')}")

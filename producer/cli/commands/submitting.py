@@ -80,7 +80,7 @@ def submit(
       digitmill submit mnist
     """
     from producer.jobs.submission import MNIST, SubmitOptions, create_job, open_submitted
-    from producer.mill.finding import open_running_mill, running_or_temporary_mill
+    from producer.mill.finding import SUBMITTING, open_running_mill, running_or_temporary_mill
     from worker.settings import Settings
 
     settings = Settings.from_environment()
@@ -100,13 +100,13 @@ def submit(
         _preview(source, as_json)
         return
     if detach:
-        connection = open_running_mill(settings)
+        connection = open_running_mill(settings, timeout=timeout, needs=SUBMITTING)
         job = create_job(connection, options, source.description, settings, detached=True)
         _send_detached(connection, job, options, source, timeout=timeout, as_json=as_json)
         return
     if out:
         _check_writable(out)
-    with running_or_temporary_mill(settings, on_start=_report_start) as connection:
+    with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
         job = create_job(connection, options, source.description, settings, detached=False)
         if not as_json:
             click.echo(f"Job {job}: {counted(source.total, 'image')} of {printable(source.description)}", err=True)
@@ -135,7 +135,7 @@ def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
     from worker.settings import Settings
 
     settings = Settings.from_environment()
-    with running_or_temporary_mill(settings, on_start=_report_start) as connection:
+    with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
         identifier = connection.ledger.find_job(job)
         status = connection.ledger.job(identifier)
         if status.state.ended:
@@ -193,7 +193,7 @@ def classified(
     from producer.mill.finding import running_or_temporary_mill
 
     options = SubmitOptions(path="", labels="none", probabilities=probabilities)
-    with running_or_temporary_mill(settings, on_start=_report_start) as connection:
+    with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
         job = create_job(connection, options, source.description, settings, detached=False)
         with _progress(source, quiet) as progress:
             finished = gather_job(

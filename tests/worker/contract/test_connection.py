@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,25 @@ def test_a_faulty_command_is_not_tried_again(client: "redis.Redis") -> None:
         )
 
 
+def test_a_blocking_read_that_a_failover_ends_is_made_again(server: Stack, client: "redis.Redis") -> None:
+    """Redis ends it with an error of its own. What arrives later is read."""
+    reader = connect(server.url)
+    number = reader.client_id()
+    waits: list[RedisError] = []
+
+    def wait(fault: RedisError) -> None:
+        waits.append(fault)
+        client.rpush("list", "value")
+
+    def read() -> object:
+        if not waits:
+            threading.Timer(0.3, lambda: client.client_unblock(number, error=True)).start()
+        return reader.blpop(["list"], 4)
+
+    assert retry_transient(read, timeout=30, on_wait=wait) == (b"list", b"value")
+    assert [str(fault).split()[0] for fault in waits] == ["UNBLOCKED"]
+
+
 def test_a_full_server_is_waited_for(client: "redis.Redis") -> None:
     """A retry succeeds once there is room. The final error names the remedy."""
     client.config_set("maxmemory", 1)
@@ -96,6 +116,6 @@ def test_a_full_server_is_waited_for(client: "redis.Redis") -> None:
 @pytest.mark.parametrize("url", ["http://host", "redis://user:secret@host:0/text?socket_timeout=soon"])
 def test_a_url_of_something_else_is_refused_without_its_password(url: str) -> None:
     """`connect` refuses it, before it connects to anything."""
-    with pytest.raises(Unreachable, match="is not a Redis URL") as caught:
+    with pytest.raises(Unreachable, match="is not a valid URL of Redis") as caught:
         connect(url)
     assert "secret" not in str(caught.value)

@@ -9,6 +9,8 @@ import psutil
 import pytest
 
 from model.training.options import TrainingOptions
+from tests.support.garbage import refused
+from worker.contract.doorbell import TRAIN_QUEUE
 from worker.contract.registry import Registry
 from worker.contract.teaching import LabelChange, Teaching
 from worker.contract.training import Trainings, TrainingState
@@ -118,3 +120,21 @@ def test_a_training_ends_with_a_published_model_and_the_gates_decision(
     assert status.reason
     assert "taught" in card.data.name
     assert teaching.new_since_last_training() == 0
+
+
+def test_garbage_in_the_queue_ends_no_trainer(trainings, start_trainer, client, eventually, tmp_path):
+    """The same process takes the next training. Its log says that somebody else writes to Redis."""
+    trainer = start_trainer()
+    [before] = eventually(trainings.trainers, seconds=SECONDS, what="a trainer")
+    for raw in refused(TRAIN_QUEUE).values():
+        client.lpush(TRAIN_QUEUE, raw)
+    client.lpush(TRAIN_QUEUE, bytes(50 * 2**20))
+    eventually(lambda: client.llen(TRAIN_QUEUE) == 0, seconds=SECONDS, what="an empty queue")
+    client.set(TRAIN_QUEUE, "text")
+    eventually(lambda: not client.exists(TRAIN_QUEUE), what="the removal of what is not a queue")
+    trainings.ask("long", TrainingOptions(data="samples", epochs=500), who="test")
+    eventually(lambda: trainings.latest().held, seconds=SECONDS, what="a training")
+    assert (trainings.trainers(), trainer.poll()) == ([before], None)
+    log = (tmp_path / "trainer.log").read_text()
+    assert "that digitmill did not send" in log
+    assert "Traceback" not in log

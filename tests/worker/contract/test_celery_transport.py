@@ -1,0 +1,85 @@
+"""Facts about what travels through Celery: what is passed on was checked, and nothing else of a message is believed."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.garbage import PART, doorbell, harmless, refused
+from worker.contract.celery_transport import MAX_BYTES, checked_message
+from worker.contract.doorbell import CLASSIFY_QUEUE, TRAIN_QUEUE, Doorbell, make_app
+from worker.contract.errors import WireError
+from worker.contract.ledger import Part
+from worker.settings import Settings
+
+
+def test_there_are_more_than_a_hundred_kinds_of_garbage() -> None:
+    """For each of the two queues."""
+    assert len(refused(CLASSIFY_QUEUE)) > 200
+    assert len(refused(TRAIN_QUEUE)) > 200
+
+
+@pytest.mark.parametrize("name", [name for name in refused() if name != "raw: a megabyte"])
+def test_garbage_is_refused(name: str) -> None:
+    """The error says why, in a line of bounded length."""
+    with pytest.raises(WireError) as caught:
+        checked_message(refused()[name], CLASSIFY_QUEUE)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("name", refused(TRAIN_QUEUE))
+def test_garbage_is_refused_by_trainers_too(name: str) -> None:
+    """Of whatever kind it is."""
+    with pytest.raises(WireError):
+        checked_message(refused(TRAIN_QUEUE)[name], TRAIN_QUEUE)
+
+
+def stable(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message without its identifier, which is new each time."""
+    for name in ("id", "root_id"):
+        del message["headers"][name]
+    for name in ("correlation_id", "delivery_tag"):
+        del message["properties"][name]
+    return message
+
+
+@pytest.mark.parametrize("name", harmless())
+def test_nothing_that_is_not_checked_reaches_celery(name: str) -> None:
+    """The message is made anew from its words, so what else it says is lost."""
+    passed = checked_message(harmless()[name], CLASSIFY_QUEUE)
+    assert stable(passed) == stable(checked_message(json.dumps(doorbell()).encode(), CLASSIFY_QUEUE))
+
+
+@pytest.mark.parametrize("queue", [CLASSIFY_QUEUE, TRAIN_QUEUE])
+def test_what_digitmill_sends_is_passed_on_as_it_is(queue: str, server, client) -> None:
+    """Celery gets all the fields that it sent itself, except where the message came from."""
+    bell = Doorbell(make_app(server.url, Settings.from_environment({})))
+    assert bell.ring(Part.from_member(PART)) if queue == CLASSIFY_QUEUE else bell.ring_trainer()
+    [raw] = client.lrange(queue, 0, -1)
+    assert len(raw) < MAX_BYTES / 4
+    passed, sent = checked_message(raw, queue), json.loads(raw)
+    assert json.loads(passed.pop("body")) == json.loads(sent.pop("body"))
+    assert passed["headers"]["id"] != sent["headers"]["id"]
+    del passed["headers"]["origin"], sent["headers"]["origin"], sent["properties"]["reply_to"]
+    assert stable(passed) == stable(sent)
+
+
+def test_a_doorbell_of_another_version_reaches_the_task() -> None:
+    """The task says in the log that it does not understand it. What it does not know is dropped."""
+    words = {"version": 2, "part": "in another form", "lane": "fast"}
+    passed = checked_message(json.dumps(doorbell(words=words)).encode(), CLASSIFY_QUEUE)
+    assert json.loads(passed["body"])[1] == {"version": 2, "part": "in another form"}
+
+
+def test_sending_does_not_depend_on_what_is_in_redis(server, client) -> None:
+    """Somebody else may write where kombu would look for queues."""
+    client.set("_kombu.binding.digitmill", "text")
+    client.set("unacked", "text")
+    before = set(client.keys())
+    bell = Doorbell(make_app(server.url, Settings.from_environment({})))
+    assert bell.ring(Part.from_member(PART))
+    assert bell.ring_trainer()
+    assert set(client.keys()) == before | {CLASSIFY_QUEUE.encode(), TRAIN_QUEUE.encode()}
+    client.delete(CLASSIFY_QUEUE)
+    client.set(CLASSIFY_QUEUE, "text")
+    assert not bell.ring(Part.from_member(PART))

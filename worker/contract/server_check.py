@@ -1,0 +1,153 @@
+"""Checks a Redis once at each start: nothing is believed about it that it does not say itself.
+
+Everything is read with one INFO, because providers of Redis often forbid CONFIG.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import redis
+from redis.exceptions import (
+    BusyLoadingError,
+    NoPermissionError,
+    ReadOnlyError,
+    ResponseError,
+)
+
+from worker.contract.connection import in_cluster_mode
+from worker.contract.errors import UnsuitableServer
+
+MIN_VERSION = (6, 2)
+"""Oldest version that works: since this one, LPOP takes a count."""
+
+KEEPS_ALL = "noeviction"
+
+Command: TypeAlias = tuple[str, ...]
+"""A command of Redis: its name, its key and its other arguments. A script has its checksum and 1 before its key."""
+
+
+def inspect_server(client: "redis.Redis", where: str, needs: Sequence[Command] = ()) -> tuple[str, ...]:
+    """Check that a Redis loses nothing that it was told, and that its user may do what is needed.
+
+    Args:
+        client: Connection of `connection.connect`.
+        where: Address of Redis without its password, for messages.
+        needs: Commands that the user must be allowed to run. Redis is asked, but runs none of them.
+
+    Returns:
+        Warnings: a sentence about each thing that may lose data, or that could not be checked, with its remedy.
+
+    Raises:
+        UnsuitableServer: Redis can never do the work. The message says what to change.
+        RedisError: Redis does not answer. It is transient if Redis is still loading, or is a replica that may become
+            the master.
+    """
+    facts = _facts(client)
+    _refuse(facts, where)
+    _check_rights(client, where, needs)
+    return tuple(_warnings(facts, where))
+
+
+def _facts(client: "redis.Redis") -> dict[str, Any]:
+    """Return what INFO says, or nothing if the user may not run it."""
+    try:
+        facts: dict[str, Any] = client.info()
+    except ResponseError as fault:
+        if not isinstance(fault, NoPermissionError) and "unknown command" not in str(fault):
+            raise
+        client.ping()
+        return {}
+    if facts.get("loading") == 1:
+        raise BusyLoadingError("Redis is loading its data")
+    return facts
+
+
+def _refuse(facts: dict[str, Any], where: str) -> None:
+    version = tuple(map(int, re.findall(r"\d+", str(facts.get("redis_version", "")))[:2]))
+    if version and version < MIN_VERSION:
+        raise UnsuitableServer(
+            f"{where} is Redis {facts['redis_version']}, which is too old. Install Redis or Valkey "
+            f"{'.'.join(map(str, MIN_VERSION))} or newer."
+        )
+    if facts.get("redis_mode") == "sentinel":
+        raise UnsuitableServer(
+            f"{where} is a Sentinel, which keeps no data. Set DIGITMILL_REDIS_URL to the Redis that it watches."
+        )
+    if facts.get("cluster_enabled") == 1 or facts.get("redis_mode") == "cluster":
+        raise UnsuitableServer(in_cluster_mode(where))
+    if facts.get("role") in {"slave", "replica"}:
+        raise ReadOnlyError(f"its master is {facts.get('master_host')}:{facts.get('master_port')}")
+    policy = facts.get("maxmemory_policy", KEEPS_ALL)
+    if policy != KEEPS_ALL:
+        # Also with `volatile-…`, because most keys expire some day; and without a memory limit, because somebody may
+        # set one while a job runs.
+        raise UnsuitableServer(
+            f"{where} may throw away images and answers when its memory is full (maxmemory-policy {policy}). "
+            f"Set its maxmemory-policy to {KEEPS_ALL}."
+        )
+
+
+def _warnings(facts: dict[str, Any], where: str) -> list[str]:
+    if not facts:
+        unknown = f"{where} does not let its user run INFO, so it may throw away data, or not keep it on disk."
+        return [f"{unknown} Allow INFO, or make sure that it has maxmemory-policy {KEEPS_ALL} and appendonly yes."]
+    found = []
+    if "maxmemory_policy" not in facts:
+        found.append(
+            f"{where} does not say what it does when its memory is full. Make sure that it has maxmemory-policy "
+            f"{KEEPS_ALL}."
+        )
+    if "aof_enabled" not in facts:
+        found.append(f"{where} does not say whether it keeps its data on disk. Make sure that it has appendonly yes.")
+    elif facts["aof_enabled"] == 0:
+        found.append(
+            f"{where} keeps no append-only file, so a restart of Redis loses jobs, answers and models. "
+            "Set its appendonly to yes."
+        )
+    return found
+
+
+def _check_rights(client: "redis.Redis", where: str, needs: Sequence[Command]) -> None:
+    """Check the rights of the user.
+
+    Redis checks the rights of a command when a transaction takes it up. So the transaction is given up at its end, and
+    nothing has happened. `ACL DRYRUN` does the same, but only administrators may run it.
+
+    Raises:
+        UnsuitableServer: A right is missing.
+    """
+    if not needs:
+        return
+    connection: Any = client.connection_pool.get_connection()
+    try:
+        connection.send_command("MULTI")
+        connection.read_response()
+        connection.send_packed_command(connection.pack_commands(needs))
+        refused = [command for command in needs if not _is_allowed(connection)]
+        connection.send_command("DISCARD")
+        connection.read_response()
+    except NoPermissionError:
+        return  # without transactions, only the commands themselves can tell
+    except BaseException:
+        connection.disconnect()
+        raise
+    finally:
+        client.connection_pool.release(connection)
+    if refused:
+        [name, *arguments] = refused[0]
+        user = client.connection_pool.connection_kwargs.get("username") or "default"
+        raise UnsuitableServer(
+            f"{where} does not let its user {user} run {name} on {arguments[2 if name == 'EVALSHA' else 0]}. "
+            "Give the user this right, or name another user in DIGITMILL_REDIS_URL."
+        )
+
+
+def _is_allowed(connection: Any) -> bool:
+    try:
+        connection.read_response()
+    except NoPermissionError:
+        return False
+    except ResponseError:
+        pass  # such as a full memory, which ends by itself
+    return True
