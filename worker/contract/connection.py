@@ -20,7 +20,8 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-from worker.contract.errors import Unreachable
+from worker.contract.errors import NotPermitted, Unreachable
+from worker.contract.users import explain_refusal, is_refused
 from worker.settings import without_password
 
 SOCKET_TIMEOUT = 5.0
@@ -97,6 +98,7 @@ def retry_transient(
         What the call returns.
 
     Raises:
+        NotPermitted: The user of Redis does not have the rights.
         Unreachable: The time is up, or a retry would not help.
     """
     deadline = clock.monotonic() + timeout
@@ -106,7 +108,7 @@ def retry_transient(
             return call()
         except RedisError as fault:
             if not is_transient(fault) or clock.monotonic() >= deadline:
-                raise Unreachable(explain(fault, where)) from fault
+                raise as_error(fault, where) from fault
             if on_wait:
                 on_wait(fault)
         # Jitter keeps clients that lost the same server from all coming back at the same moment.
@@ -114,8 +116,16 @@ def retry_transient(
         pause = min(pause * 2, 1.0)
 
 
+def as_error(fault: RedisError, where: str = "Redis") -> Unreachable:
+    """Return a fault of the server `where` as an error for the user."""
+    kind = NotPermitted if is_refused(fault) else Unreachable
+    return kind(explain(fault, where))
+
+
 def explain(fault: RedisError, where: str = "Redis") -> str:
     """Return two sentences for the user: what a fault of the server `where` means, and what to do about it."""
+    if is_refused(fault):
+        return explain_refusal(fault, where)
     reason = str(fault).rstrip(".")
     if isinstance(fault, AuthenticationError | AuthorizationError):
         return f"{where} refuses the user or password ({reason}). Correct them in DIGITMILL_REDIS_URL."

@@ -22,6 +22,9 @@ TRAIN = "digitmill.train"
 CLASSIFY_QUEUE = "digitmill.classify"
 TRAIN_QUEUE = "digitmill.train"
 
+BINDINGS = "_kombu.binding*.digitmill"
+"""Pattern of the keys in which kombu keeps the queues of the exchange `digitmill`."""
+
 DOORBELL_VERSION = 1
 """Format of both messages."""
 
@@ -69,6 +72,7 @@ def make_app(redis_url: str, settings: Settings) -> Celery:
             "health_check_interval": 5,
             "body_encoding": None,  # the body is JSON: base64 would only make it longer
             "queue_order_strategy": "sorted",
+            **unacknowledged_keys(CLASSIFY_QUEUE),
         },
         task_default_queue=CLASSIFY_QUEUE,
         task_queues=[queue(CLASSIFY_QUEUE)],
@@ -110,6 +114,20 @@ class Doorbell:
 def queue(name: str) -> Queue:
     """Return the queue of that name, as senders and receivers declare it."""
     return Queue(name, Exchange("digitmill", type="direct"), routing_key=name)
+
+
+def unacknowledged_keys(queue_name: str) -> dict[str, str]:
+    """Return the transport options that name kombu's keys for messages that are fetched but not acknowledged.
+
+    By default, all Celery applications that share a Redis share these keys. Here, those who receive from a queue have
+    their own, so that a Redis user with the right to one queue needs no right to what others have fetched.
+    """
+    unacknowledged = f"{queue_name}.unacked"
+    return {
+        "unacked_key": unacknowledged,
+        "unacked_index_key": f"{unacknowledged}_index",
+        "unacked_mutex_key": f"{unacknowledged}_mutex",
+    }
 
 
 def is_understood(version: object) -> bool:

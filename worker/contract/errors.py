@@ -4,6 +4,7 @@ DigitmillError
 ├── WireError         A message or record is damaged.
 │   └── UnknownFormat     This version does not read its format.
 ├── Unreachable       Redis does not answer, or what answers is not a Redis.
+│   └── NotPermitted      The user of Redis does not have the rights.
 ├── NoWorkers         No worker answered in time.
 └── JobFailed         The job was cancelled, or failed as a whole.
 """
@@ -21,6 +22,10 @@ class UnknownFormat(WireError):
 
 class Unreachable(DigitmillError):
     """Redis does not answer, or what answers is not a Redis."""
+
+
+class NotPermitted(Unreachable):
+    """Redis answers, but its user does not have the rights for this."""
 
 
 class NoWorkers(DigitmillError):

@@ -8,7 +8,7 @@ from typing import Any
 from celery import signals
 
 from worker.contract.connection import connect, retry_transient
-from worker.contract.doorbell import TRAIN_QUEUE, Doorbell, make_app, queue
+from worker.contract.doorbell import TRAIN_QUEUE, Doorbell, make_app, queue, unacknowledged_keys
 from worker.contract.registry import Registry
 from worker.contract.teaching import Teaching
 from worker.contract.training import Trainings
@@ -42,6 +42,10 @@ class TrainerService:
         self._app = make_app(self._url, settings)
         self._app.conf.update(
             task_queues=[queue(TRAIN_QUEUE)],
+            broker_transport_options={
+                **self._app.conf.broker_transport_options,
+                **unacknowledged_keys(TRAIN_QUEUE),
+            },
             worker_prefetch_multiplier=1,
             task_time_limit=None,
             task_soft_time_limit=None,
