@@ -11,7 +11,7 @@ ARG REDIS=redis:7.4-bookworm
 FROM ${REDIS} AS redis
 # Not /data, because the base declares it a volume, and a build loses its changes to volumes.
 RUN install --directory --owner=999 --group=999 --mode=700 /var/lib/redis-mill
-COPY docker/redis.conf docker/start-redis /etc/digitmill/
+COPY docker/redis.conf docker/users.conf docker/start-redis /etc/digitmill/
 USER 999:999
 WORKDIR /var/lib/redis-mill
 VOLUME /var/lib/redis-mill

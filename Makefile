@@ -55,7 +55,7 @@ define install
 	@touch $@
 endef
 
-env: ## create .env for docker compose, with a new password; needed once
+env: ## create .env for docker compose with new passwords, or add those that it lacks
 	@docker/make-env
 
 lock: ## resolve the pinned requirements again (needs uv)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from worker.contract.users import RedisUser
 from worker.roles import Role
 
 REPOSITORY = Path(__file__).parents[1]
@@ -43,21 +44,61 @@ def test_every_setting_of_compose_has_a_default_or_a_remedy(name):
     assert places
     for setting, rest in places:
         assert re.match(r":-|:\?[^\"{]+$", rest), f"{setting} has neither a default nor a message"
-        assert setting != "DIGITMILL_REDIS_PASSWORD" or "`make env`" in rest
+        assert not setting.endswith("_PASSWORD") or "`make env`" in rest
 
 
-@pytest.mark.parametrize("before", [None, (REPOSITORY / ".env.example").read_text(), "DIGITMILL_WORKERS=4"])
-def test_make_env_adds_a_password_wherever_one_is_missing(tmp_path, before):
-    """It creates .env, or completes one without a password; it leaves a complete one unchanged."""
+PASSWORDS = ["DIGITMILL_REDIS_PASSWORD", *(user.password_variable for user in RedisUser)]
+
+EXISTING = """\
+# of 0.2.0
+DIGITMILL_WORKERS=4  # on weekdays
+export DIGITMILL_REDIS_PASSWORD='kept'  # of 2025
+DIGITMILL_WORKER_PASSWORD=  # to be filled
+#DIGITMILL_TRAINER_PASSWORD=comment
+DIGITMILL_MNIST=/home/me/$mnist\\&"""
+
+
+@pytest.fixture
+def make_env(tmp_path):
+    """Run `make env` in a folder of this test's own. Return what .env then holds."""
     shutil.copytree(REPOSITORY / "docker", tmp_path / "docker")
     shutil.copy(REPOSITORY / ".env.example", tmp_path)
-    settings = tmp_path / ".env"
+
+    def run():
+        printed = subprocess.run([tmp_path / "docker" / "make-env"], check=True, capture_output=True, text=True)
+        text = (tmp_path / ".env").read_text()
+        assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+        assert not any(re.findall(r"[0-9a-f]{48}", printed.stdout + printed.stderr)), "it prints no password"
+        return text
+
+    return run
+
+
+@pytest.mark.parametrize("before", [None, (REPOSITORY / ".env.example").read_text(), "DIGITMILL_WORKERS=4", EXISTING])
+def test_make_env_adds_each_password_that_is_missing(tmp_path, make_env, before):
+    """It creates .env, or adds what it lacks. It keeps passwords, other settings and comments, and a complete file."""
     if before is not None:
-        settings.write_text(before)
-    subprocess.run([tmp_path / "docker" / "make-env"], check=True)
-    text = settings.read_text()
-    assert len(re.findall(r"^DIGITMILL_REDIS_PASSWORD=[0-9a-f]{48}$", text, re.MULTILINE)) == 1
-    assert stat.S_IMODE(settings.stat().st_mode) == 0o600
-    assert before is None or set(before.splitlines()) <= {*text.splitlines(), "DIGITMILL_REDIS_PASSWORD="}
-    subprocess.run([tmp_path / "docker" / "make-env"], check=True)
-    assert settings.read_text() == text
+        (tmp_path / ".env").write_text(before)
+    text = make_env()
+    kept = ["DIGITMILL_REDIS_PASSWORD"] if before == EXISTING else []
+    made = re.findall(r"^(DIGITMILL_\w+_PASSWORD)=([0-9a-f]{48})(?: #|$)", text, re.MULTILINE)
+    assert sorted(name for name, _ in made) == sorted(set(PASSWORDS) - set(kept))
+    assert len({password for _, password in made}) == len(made)
+    empty = {line for line in (before or "").splitlines() if re.match(r"\w+_PASSWORD=\s*(#|$)", line)}
+    assert {*(before or "").splitlines()} - empty <= {*text.splitlines()}
+    for line in empty:
+        assert line.partition("#")[2] in text
+    assert make_env() == text
+
+
+def test_each_service_knows_only_its_own_password():
+    """Compose hands the password of a user to Redis, and to one service."""
+    compose = (REPOSITORY / "docker-compose.yml").read_text().partition("\nservices:\n")[2].partition("\nnetworks:")[0]
+    [_, *services] = re.split(r"^  (\w+):(?: &\w+)?$", compose, flags=re.MULTILINE)
+    told = {
+        name: set(re.findall(r"\$\{(\w+_PASSWORD)", text))
+        for name, text in zip(services[::2], services[1::2], strict=True)
+    }
+    own = {str(role): str(role) for role in Role} | {"producer": "submitter", "admin": "admin"}
+    assert told.pop("redis") == set(PASSWORDS)
+    assert told == {service: {RedisUser(f"digitmill-{role}").password_variable} for service, role in own.items()}

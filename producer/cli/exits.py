@@ -68,10 +68,12 @@ def exit_on_error(command: Callable[..., Any]) -> Callable[..., Any]:
             sys.exit(ExitCode.USAGE)
         except Exception as fault:
             if _is_redis(fault):
-                from worker.contract.connection import explain
+                from worker.contract.connection import as_error
+                from worker.settings import Settings, without_password
 
-                print_notice(explain(fault))
-                sys.exit(ExitCode.UNREACHABLE)
+                error = as_error(fault, without_password(Settings.from_environment().redis_url or "Redis"))
+                print_notice(str(error))
+                sys.exit(CODES.get(type(error), ExitCode.USAGE))
             print_notice(
                 f"digitmill itself failed: {type(fault).__name__}: {fault}. Please report this with the file "
                 f"{_keep_traceback()}."

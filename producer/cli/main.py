@@ -24,6 +24,7 @@ COMMANDS = {
     "teach": "teaching",
     "train": "training",
     "status": "jobs",
+    "redis-users": "redis_users",
 }
 """Module of `producer.cli.commands` that defines each command."""
 
@@ -51,7 +52,8 @@ class LazyGroup(click.Group):
         """Import and return one command."""
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"producer.cli.commands.{COMMANDS[name]}"), name)
+        module = importlib.import_module(f"producer.cli.commands.{COMMANDS[name]}")
+        command: click.Command = getattr(module, name.replace("-", "_"))
         return command
 
 

@@ -14,7 +14,7 @@ from producer.mill.server import ServerFolder
 from producer.mill.stack import Stack
 from worker.contract.connection import connect, retry_transient
 from worker.contract.doorbell import CLASSIFY_QUEUE, Doorbell, make_app
-from worker.contract.errors import Unreachable
+from worker.contract.errors import NotPermitted, Unreachable
 from worker.contract.ledger import Ledger
 from worker.contract.ledger import keys as ledger_keys
 from worker.contract.reconciler import Reconciler
@@ -121,6 +121,8 @@ def open_running_mill(
             return open_mill(
                 settings.server_url, settings, timeout=_DEFAULT_URL_TIMEOUT_SECONDS, needs=needs, warn=warn
             )
+        except NotPermitted:
+            raise
         except Unreachable:
             raise Unreachable(
                 "No mill is running on this machine. Start one with `digitmill up`, or set DIGITMILL_REDIS_URL."

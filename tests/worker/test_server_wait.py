@@ -11,7 +11,7 @@ import redis
 
 from producer.mill.stack import Stack
 from worker import server_wait
-from worker.contract.errors import UnsuitableServer
+from worker.contract.errors import NotPermitted, UnsuitableServer
 from worker.roles import Role
 from worker.server_wait import await_server
 
@@ -41,7 +41,7 @@ def test_a_role_names_the_right_that_it_lacks(server: Stack, client: "redis.Redi
     """The user of submitters cannot run a worker."""
     client.acl_setuser("guest", enabled=True, nopass=True, keys=["*"], categories=["+@all"], commands=["-brpop"])
     url = f"unix://guest:x@{server.server.socket}"
-    with pytest.raises(UnsuitableServer, match=r"user guest run BRPOP on digitmill\.classify\. Give"):
+    with pytest.raises(NotPermitted, match=r"user guest run BRPOP on digitmill\.classify\. Give"):
         await_server(Role.WORKER, url)
     await_server(Role.SCHEDULER, url)
 

@@ -23,7 +23,8 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-from worker.contract.errors import Unreachable
+from worker.contract.errors import NotPermitted, Unreachable
+from worker.contract.users import explain_refusal, is_refused
 from worker.redis_address import RedisAddress
 from worker.settings import without_password
 
@@ -102,6 +103,7 @@ def retry_transient(
         What the call returns.
 
     Raises:
+        NotPermitted: The user of Redis does not have the rights.
         Unreachable: The time is up, or a retry would not help.
     """
     deadline = clock.monotonic() + timeout
@@ -111,12 +113,18 @@ def retry_transient(
             return call()
         except RedisError as fault:
             if not is_transient(fault) or clock.monotonic() >= deadline:
-                raise Unreachable(explain(fault, where)) from fault
+                raise as_error(fault, where) from fault
             if on_wait:
                 on_wait(fault)
         # Jitter keeps clients that lost the same server from all coming back at the same moment.
         clock.sleep(pause * random.uniform(0.5, 1.5))
         pause = min(pause * 2, 1.0)
+
+
+def as_error(fault: RedisError, where: str = "Redis") -> Unreachable:
+    """Return a fault of the server `where` as an error for the user."""
+    kind = NotPermitted if is_refused(fault) else Unreachable
+    return kind(explain(fault, where))
 
 
 def explain(fault: RedisError, where: str = "Redis") -> str:
@@ -141,7 +149,9 @@ def explain(fault: RedisError, where: str = "Redis") -> str:
     return _explain_refusal(fault, reason, where)
 
 
-def _explain_refusal(fault: RedisError, reason: str, where: str) -> str:
+def _explain_refusal(fault: RedisError, reason: str, where: str) -> str:  # noqa: PLR0911 - one for each kind of fault
+    if is_refused(fault):
+        return explain_refusal(fault, where)
     if is_transient(fault):
         return f"{where} does not work now ({reason}). digitmill tries again; the log of Redis may say what is wrong."
     if isinstance(fault, InvalidResponse):

@@ -4,6 +4,7 @@ DigitmillError
 ├── WireError         A message or record is damaged.
 │   └── UnknownFormat     This version does not read its format.
 ├── Unreachable       Redis does not answer, or what answers is not a Redis.
+│   └── NotPermitted      The user of Redis does not have the rights.
 ├── UnsuitableServer  Redis answers, but it can never do the work.
 ├── NoWorkers         No worker answered in time.
 └── JobFailed         The job was cancelled, or failed as a whole.
@@ -24,8 +25,12 @@ class Unreachable(DigitmillError):
     """Redis does not answer, or what answers is not a Redis."""
 
 
+class NotPermitted(Unreachable):
+    """Redis answers, but its user does not have the rights for this."""
+
+
 class UnsuitableServer(DigitmillError):
-    """Redis answers, but it can never do the work: its configuration or its user's rights must change."""
+    """Redis answers, but it can never do the work: its configuration must change."""
 
 
 class NoWorkers(DigitmillError):

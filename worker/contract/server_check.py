@@ -16,7 +16,7 @@ from redis.exceptions import (
 )
 
 from worker.contract.connection import in_cluster_mode
-from worker.contract.errors import UnsuitableServer
+from worker.contract.errors import NotPermitted, UnsuitableServer
 
 MIN_VERSION = (6, 2)
 """Oldest version that works: since this one, LPOP takes a count."""
@@ -39,6 +39,7 @@ def inspect_server(client: "redis.Redis", where: str, needs: Sequence[Command] =
         Warnings: a sentence about each thing that may lose data, or that could not be checked, with its remedy.
 
     Raises:
+        NotPermitted: The user may not do what is needed. The message says what is missing.
         UnsuitableServer: Redis can never do the work. The message says what to change.
         RedisError: Redis does not answer. It is transient if Redis is still loading, or is a replica that may become
             the master.
@@ -115,7 +116,7 @@ def _check_rights(client: "redis.Redis", where: str, needs: Sequence[Command]) -
     nothing has happened. `ACL DRYRUN` does the same, but only administrators may run it.
 
     Raises:
-        UnsuitableServer: A right is missing.
+        NotPermitted: A right is missing.
     """
     if not needs:
         return
@@ -137,9 +138,9 @@ def _check_rights(client: "redis.Redis", where: str, needs: Sequence[Command]) -
     if refused:
         [name, *arguments] = refused[0]
         user = client.connection_pool.connection_kwargs.get("username") or "default"
-        raise UnsuitableServer(
+        raise NotPermitted(
             f"{where} does not let its user {user} run {name} on {arguments[2 if name == 'EVALSHA' else 0]}. "
-            "Give the user this right, or name another user in DIGITMILL_REDIS_URL."
+            "Give the user this right, or name another in DIGITMILL_REDIS_URL; `digitmill redis-users` prints them."
         )
 
 

@@ -48,7 +48,7 @@ def test_what_is_taught_is_live_in_every_worker_without_a_restart(
 ):
     """Two schedulers start only one training. Both versions answer a job that runs meanwhile, completely."""
     before = producer.ask("status")["workers"][0]["model"]
-    mill("run", "--rm", "-T", "--volume", f"{corrections}:/data:ro", "producer", "teach", "/data")
+    mill("run", "--rm", "-T", "--volume", f"{corrections}:/data:ro", "admin", "teach", "/data")
     workers = {container: inspect(container)["State"]["StartedAt"] for container in mill.containers("worker")}
     request.getfixturevalue("two_schedulers")
 

@@ -1,11 +1,13 @@
 """`docker compose up` starts a mill from a fresh clone."""
 
+import re
 import shutil
 import stat
 
 import pytest
 
 from tests.system.compose.project import PROJECT, docker, inspect, run
+from worker.contract.users import RedisUser
 
 SERVICES = ("redis", "worker", "trainer", "scheduler")
 
@@ -36,12 +38,26 @@ def test_redis_does_not_start_without_a_password():
     assert "must hold a password" in refused.stderr
 
 
-def test_the_password_is_for_its_user_alone(compose):
-    """`make env` creates a long one in a file that only its user can read."""
+def test_an_env_without_the_password_of_a_user_names_the_remedy(compose):
+    """The .env of an older version has only the one password of Redis, until `make env` adds the others."""
+    settings = compose.clone / ".env"
+    complete = settings.read_text()
+    settings.write_text(re.sub(r"^DIGITMILL_(?!REDIS)\w+_PASSWORD=.*$", "", complete, flags=re.MULTILINE))
+    try:
+        refused = compose("config", check=False)
+    finally:
+        settings.write_text(complete)
+    assert refused.returncode != 0
+    assert "Run `make env`, which adds the passwords that .env lacks" in refused.stderr
+
+
+def test_the_passwords_are_for_their_user_alone(compose):
+    """`make env` creates long ones in a file that only its user can read."""
     settings = compose.clone / ".env"
     assert stat.S_IMODE(settings.stat().st_mode) == 0o600
-    [line] = [line for line in settings.read_text().splitlines() if line.startswith("DIGITMILL_REDIS_PASSWORD=")]
-    assert len(line.partition("=")[2]) >= 32
+    passwords = re.findall(r"^DIGITMILL_\w+_PASSWORD=(.*)$", settings.read_text(), re.MULTILINE)
+    assert len(set(passwords)) == 1 + len(RedisUser)
+    assert min(map(len, passwords)) >= 32
 
 
 def test_every_service_becomes_healthy(mill, eventually):

@@ -9,6 +9,7 @@
     digitmill:open                 zset   <job>/<part> → unix ms when it is overdue
     digitmill:workers              zset   worker name → unix ms when last seen
     digitmill:worker:<name>        hash   what a worker reports about itself; expires after its last heartbeat
+    digitmill:nothing              none   never exists; scripts delete it, to pass the memory limit (`common.lua`)
 
 A part is written `<sequence>.<start>.<stop>`: the images from `start` to before `stop` of the batch with that sequence
 number. A client submits a batch as one part. Only a batch that fails again and again is split into several.
@@ -28,6 +29,8 @@ from worker.contract.identifiers import Kind
 JOBS = "digitmill:jobs"
 OPEN = "digitmill:open"
 WORKERS = "digitmill:workers"
+NOTHING = "digitmill:nothing"
+BATCH_PREFIX = "digitmill:batch:"
 
 TYPES = {
     JOBS: "zset",
@@ -71,7 +74,7 @@ class Part:
     @property
     def key(self) -> str:
         """The key of its record."""
-        return f"digitmill:batch:{self.member}"
+        return BATCH_PREFIX + self.member
 
     def halves(self) -> tuple[Self, Self]:
         """Return the two halves of a part, which must have at least two images."""

@@ -1,0 +1,137 @@
+"""Facts about the rights of the users of Redis. `tests/system/test_redis_users.py` shows that they suffice."""
+
+import re
+from fnmatch import fnmatchcase
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import redis
+
+from producer.mill.stack import Stack
+from tests.support.users import add_users, url_for
+from worker.contract.access import READING, RIGHTS, WRITING, config_lines
+from worker.contract.connection import connect, retry_transient
+from worker.contract.errors import NotPermitted
+from worker.contract.users import RedisUser
+
+CONTRACT = Path(__file__).parents[3] / "worker" / "contract"
+ROOMS = ("ledger", "registry", "teaching", "training")
+
+
+@pytest.fixture
+def as_user(server: Stack, client: "redis.Redis"):
+    """Connect to a server as one of its users."""
+    add_users(client)
+    return lambda user: connect(url_for(server.url, user))
+
+
+def keys_of(room: str) -> list[str]:
+    """Return the keys and patterns of keys that the docstring of a module `keys` lists."""
+    text = import_module(f"worker.contract.{room}.keys").__doc__ or ""
+    return [re.sub(r"<.*>", "x", key) for key in re.findall(r"^\s*(digitmill:\S+)  ", text, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_key_is_of_a_role(room: str) -> None:
+    """Some role beside the admin may change it. So nobody adds a key and forgets who needs it."""
+    others = [rights for user, rights in RIGHTS.items() if user is not RedisUser.ADMIN]
+    keys = keys_of(room)
+    assert keys
+    for key in keys:
+        assert any(fnmatchcase(key, pattern) for rights in others for pattern in (*rights.writes, *rights.only)), key
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_list_of_keys_is_complete(room: str) -> None:
+    """The docstring names each key that the module spells."""
+    source = (CONTRACT / room / "keys.py").read_text()
+    spelled = {re.sub(r"\{.*|:$", "", key) for key in re.findall(r'"(digitmill:[^"]+)"', source)}
+    listed = keys_of(room)
+    assert spelled
+    assert all(any(key.startswith(one) for key in listed) for one in spelled)
+
+
+@pytest.mark.parametrize(
+    "script", sorted(CONTRACT.rglob("*.lua")), ids=lambda path: f"{path.parent.parent.name}-{path.stem}"
+)
+def test_every_command_of_a_script_is_permitted(script: Path) -> None:
+    """No script uses a command that no user has."""
+    commands = {f"+{command.lower()}" for command in re.findall(r"redis\.call\('(\w+)'", script.read_text())}
+    assert commands <= {*READING.split(), *WRITING.split(), "+time"}
+
+
+def test_the_image_of_redis_has_these_rights() -> None:
+    """`digitmill redis-users > docker/users.conf` writes the file again."""
+    file = Path(__file__).parents[3] / "docker" / "users.conf"
+    assert file.read_text().splitlines() == config_lines()
+
+
+SECRETS = [
+    ("GET", "another-application"),
+    ("SET", "another-application", "x"),
+    ("SET", "digitmill", "x"),
+    ("DEL", "unacked"),
+    ("KEYS", "*"),
+    ("SCAN", "0"),
+    ("FLUSHALL",),
+    ("CONFIG", "GET", "requirepass"),
+    ("ACL", "LIST"),
+    ("CLIENT", "LIST"),
+    ("CLIENT", "KILL", "TYPE", "normal"),
+    ("PUBLISH", "channel", "x"),
+    ("EVAL", "return redis.call('GET', 'another-application')", "0"),
+]
+
+
+@pytest.mark.parametrize("user", RedisUser)
+def test_no_user_reaches_what_is_not_of_digitmill(as_user, user: RedisUser) -> None:
+    """Keys of others, secrets of Redis, and connections of others are refused, in scripts too."""
+    client = as_user(user)
+    for words in SECRETS:
+        with pytest.raises(NotPermitted):
+            retry_transient(partial(client.execute_command, *words), timeout=0)
+
+
+@pytest.mark.parametrize(
+    ("user", "words"),
+    [
+        (RedisUser.SUBMITTER, ("HSET", "digitmill:results:x", "0.0.1", "forged")),
+        (RedisUser.SUBMITTER, ("HSET", "digitmill:aliases", "live", "x")),
+        (RedisUser.SUBMITTER, ("HSET", "digitmill:worker:x", "seen", "1")),
+        (RedisUser.SUBMITTER, ("HSET", "digitmill:teaching-inbox", "x", "y")),
+        (RedisUser.SUBMITTER, ("BRPOP", "digitmill.classify", "1")),
+        (RedisUser.SUBMITTER, ("LPUSH", "digitmill.train", "x")),
+        (RedisUser.WORKER, ("HSET", "digitmill:model:x", "card", "forged")),
+        (RedisUser.WORKER, ("DEL", "digitmill:aliases")),
+        (RedisUser.WORKER, ("HGETALL", "digitmill:results:x")),
+        (RedisUser.WORKER, ("HGETALL", "digitmill:manifest:x")),
+        (RedisUser.WORKER, ("HGETALL", "digitmill:taught")),
+        (RedisUser.WORKER, ("SET", "digitmill:training-lease", "x")),
+        (RedisUser.TRAINER, ("HGETALL", "digitmill:job:x")),
+        (RedisUser.TRAINER, ("HGETALL", "digitmill:batch:x")),
+        (RedisUser.TRAINER, ("LPUSH", "digitmill.classify", "x")),
+        (RedisUser.SCHEDULER, ("HGETALL", "digitmill:job:x")),
+        (RedisUser.SCHEDULER, ("HSET", "digitmill:aliases", "live", "x")),
+        (RedisUser.SCHEDULER, ("HGETALL", "digitmill:taught")),
+    ],
+    ids=str,
+)
+def test_no_role_reaches_what_is_of_another(as_user, user: RedisUser, words: tuple[str, ...]) -> None:
+    """A submitter cannot forge answers, a worker cannot publish, and nobody reads names or images without need."""
+    with pytest.raises(NotPermitted, match=rf"user {user} do this"):
+        retry_transient(
+            lambda: as_user(user).execute_command(*words), timeout=0, where=f"redis://{user}:***@redis:6379"
+        )
+
+
+def test_an_admin_without_a_right_is_told_to_renew_its_rights(server: Stack, client: "redis.Redis") -> None:
+    """A newer digitmill may need more rights than the server has given."""
+    add_users(client)
+    client.execute_command("ACL", "SETUSER", RedisUser.ADMIN, "resetkeys")
+    admin = connect(url_for(server.url, RedisUser.ADMIN))
+    with pytest.raises(NotPermitted, match=r"Give it the rights that `digitmill redis-users` prints\."):
+        retry_transient(
+            lambda: admin.get("digitmill:taught-changes"), timeout=0, where=f"redis://{RedisUser.ADMIN}:***@redis"
+        )

@@ -1,0 +1,189 @@
+"""The rights of each user of Redis, as the rules of its access control list.
+
+Each user gets the least rights that its role works with. Redis has known rights to read without writing, and rights
+of some commands to some keys, since version 7.0. Scripts run with the rights of the user that calls them. So no
+script lets a user do what the user may not do without it.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from worker.contract.doorbell import CLASSIFY_QUEUE, TRAIN_QUEUE
+from worker.contract.ledger import keys as ledger
+from worker.contract.registry import keys as registry
+from worker.contract.teaching import keys as teaching
+from worker.contract.training import keys as training
+from worker.contract.users import RedisUser
+
+CONNECTION = (
+    "+ping +select +time +info +multi +exec +discard +watch +unwatch +acl|whoami +script|load +script|exists +client "
+    "-client|kill -client|list -client|pause -client|unpause -client|unblock -client|no-evict -client|tracking"
+)
+"""Commands without keys, except those that concern other connections or the memory of Redis. Everybody may run them."""
+
+READING = (
+    "+exists +type +pttl +ttl +get +mget +strlen +hget +hmget +hgetall +hkeys +hvals +hlen +hstrlen +hexists +hscan "
+    "+llen +lrange +lindex +smembers +sismember +scard +zrange +zrangebyscore +zrevrange +zrevrangebyscore +zscore "
+    "+zcard +zcount"
+)
+"""Commands that only read the keys that they name."""
+
+WRITING = (
+    "+set +incr +incrby +decrby +del +unlink +expire +pexpire +persist +hset +hsetnx +hdel +hincrby +lpush +rpush "
+    "+lpop +rpop +blpop +brpop +ltrim +lrem +sadd +srem +zadd +zrem +zincrby +zremrangebyscore"
+)
+"""Commands that change the keys that they name, and no others."""
+
+SCRIPTS = "+eval +evalsha"
+
+_RINGING = {CLASSIFY_QUEUE: "+llen +lpush"}
+_RINGING_TRAINERS = {TRAIN_QUEUE: "+llen +lpush"}
+_MODELS = (registry.MODELS, registry.model("*"), registry.ALIASES)
+_TEACHING = (teaching.INBOX, teaching.TAUGHT, teaching.CHANGES, teaching.KEEPER)
+_TRAININGS = (training.TRAININGS, training.training("*"), training.CURRENT, training.LEASE, training.SEEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """The rights of one user. Keys are patterns, in which `*` stands for any text.
+
+    Attributes:
+        writes: Keys that the user may read and change.
+        reads: Keys that the user may read.
+        only: Keys with the commands that the user may run on them. "" for keys that a script of the user names, but
+            the user may at most read.
+    """
+
+    writes: Sequence[str]
+    reads: Sequence[str] = ()
+    only: Mapping[str, str] = field(default_factory=dict)
+
+    def rules(self) -> str:
+        """Return the rules of the access control list, without name, state and passwords of the user."""
+        keys = [f"~{pattern}" for pattern in self.writes] + [f"%R~{pattern}" for pattern in self.reads]
+        # Redis takes each key that is handed to a script as one to be changed, and checks the script's commands again.
+        alternatives = {SCRIPTS: [*self.writes, *self.only]}
+        for pattern, commands in self.only.items():
+            if commands:
+                alternatives.setdefault(commands, []).append(pattern)
+        selectors = [
+            f"({' '.join([commands, *(f'~{pattern}' for pattern in patterns)])})"
+            for commands, patterns in alternatives.items()
+        ]
+        return " ".join(["resetchannels", "-@all", CONNECTION, READING, WRITING, *keys, *selectors])
+
+
+RIGHTS: Mapping[RedisUser, Rights] = {
+    RedisUser.SUBMITTER: Rights(
+        writes=(
+            ledger.JOBS,
+            ledger.job("*"),
+            ledger.manifest("*"),
+            ledger.notifications("*"),
+            f"{ledger.BATCH_PREFIX}*",
+            ledger.OPEN,
+            ledger.NOTHING,
+        ),
+        reads=(
+            ledger.results("*"),
+            ledger.WORKERS,
+            ledger.worker("*"),
+            *_MODELS,
+            registry.MOVES,
+            registry.service_counts("*"),
+            *_TEACHING,
+            *_TRAININGS,
+            training.TRAINERS,
+            training.SCHEDULERS,
+            training.SCHEDULE,
+        ),
+        # It forgets answers, but cannot forge them.
+        only={ledger.results("*"): "+hdel +pexpire", **_RINGING},
+    ),
+    RedisUser.WORKER: Rights(
+        writes=(
+            ledger.job("*"),
+            f"{ledger.BATCH_PREFIX}*",
+            ledger.OPEN,
+            ledger.WORKERS,
+            ledger.worker("*"),
+            registry.service_counts("*"),
+            ledger.NOTHING,
+            CLASSIFY_QUEUE,
+        ),
+        reads=_MODELS,
+        only={
+            ledger.results("*"): "+exists +hset +hsetnx +pexpire",
+            ledger.notifications("*"): "+exists +pexpire +rpush",
+            ledger.manifest("*"): "+exists +pexpire",
+            # It rolls a failing canary back. So it can make live what is published, but cannot publish.
+            registry.ALIASES: "+hdel +hset",
+            registry.MOVES: "+lpush +ltrim",
+            registry.model("*"): "",
+        },
+    ),
+    RedisUser.TRAINER: Rights(
+        writes=(
+            *_MODELS,
+            registry.MOVES,
+            registry.service_counts("*"),
+            *_TEACHING,
+            training.training("*"),
+            training.LEASE,
+            training.TOKEN,
+            training.SEEN,
+            training.TRAINERS,
+            ledger.NOTHING,
+            TRAIN_QUEUE,
+        ),
+        reads=(training.CURRENT,),
+        only={training.CURRENT: ""},
+    ),
+    RedisUser.SCHEDULER: Rights(
+        writes=(
+            training.SCHEDULERS,
+            training.SCHEDULE,
+            training.TRAININGS,
+            training.training("*"),
+            training.CURRENT,
+            ledger.NOTHING,
+        ),
+        reads=(teaching.INBOX, teaching.CHANGES, training.SEEN),
+        only=_RINGING_TRAINERS,
+    ),
+    RedisUser.ADMIN: Rights(writes=("digitmill:*", CLASSIFY_QUEUE, TRAIN_QUEUE)),
+}
+
+
+def config_lines(passwords: Mapping[RedisUser, str] | None = None) -> list[str]:
+    """Return a line for each user, as `redis.conf` and a file of users (`aclfile`) have it.
+
+    Args:
+        passwords: Password of each user. Without them, nobody can log in as one of the users.
+    """
+    return [
+        f"user {user} on {_password(user, passwords) if passwords else 'resetpass'} {rights.rules()}"
+        for user, rights in RIGHTS.items()
+    ]
+
+
+def acl_commands(passwords: Mapping[RedisUser, str] | None = None) -> list[str]:
+    """Return a command for each user, which creates the user or corrects its rights.
+
+    Args:
+        passwords: Password of each user, which replaces its old ones. Without them, an existing user keeps its own.
+    """
+    return [
+        " ".join(
+            ["ACL SETUSER", user, "on", "resetkeys", "clearselectors"]
+            + (["resetpass", _password(user, passwords)] if passwords else [])
+            + [rights.rules()]
+        )
+        for user, rights in RIGHTS.items()
+    ]
+
+
+def _password(user: RedisUser, passwords: Mapping[RedisUser, str]) -> str:
+    """Return a password as its SHA-256, which is all that Redis itself keeps."""
+    return f"#{hashlib.sha256(passwords[user].encode()).hexdigest()}"
