@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.cards.card import BASELINE, MODEL, Card, read_file
 from model.cards.decision import DECISION, Decision
-from model.errors import ModelError, UsageError
+from model.errors import DigitmillError, ModelError, UsageError
 from worker.contract.registry import keys
 from worker.contract.registry.checks import check_complete, missing, read_card, verified
 from worker.contract.registry.records import Alias, Aliases, Canary, Fence, LiveChange, PublishedVersion
@@ -26,6 +26,9 @@ VERSIONS_KEPT = 20
 
 SERVICE_COUNTS_KEPT_SECONDS = 30 * 86400
 """Time that Redis keeps the counts of a version after its last answer."""
+
+STRIKES_SECONDS = 600
+"""Time within which the faults of a version count together."""
 
 HISTORY_KEPT = 100
 """Number of changes of the live version that Redis keeps."""
@@ -42,7 +45,8 @@ class Registry:
     and when everything published is damaged. It is live until somebody promotes another version.
 
     No method waits or retries. Each is harmless to repeat, so callers wrap it in `connection.retry_transient`, except
-    `rollback` without `expected`, which undoes itself. Every method raises redis-py's errors.
+    `rollback` without `expected`, which undoes itself, and `strike`, which counts. Every method raises redis-py's
+    errors.
 
     Args:
         client: Connection of `connection.connect`.
@@ -51,7 +55,7 @@ class Registry:
     def __init__(self, client: "redis.Redis") -> None:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
         self._redis: Any = client
-        self._scripts = load_scripts(client, "worker.contract.registry", ("publish", "move"))
+        self._scripts = load_scripts(client, "worker.contract.registry", ("publish", "move", "strike"))
 
     @cached_property
     def baseline(self) -> Card:
@@ -263,6 +267,43 @@ class Registry:
         self._move("rollback", aliases.previous, expected or aliases.live, reason, None, who, canary=False)
         return aliases.previous
 
+    def withdraw(self, version: str, *, reason: str, who: str) -> str:
+        """Take the live version out of service in one atomic write, because it cannot serve.
+
+        The previous version serves again. If that is missing or damaged, or was itself rolled back, the baseline does.
+        Otherwise two bad versions could replace each other for ever.
+
+        Args:
+            version: Version that must still be live.
+            reason: Why, for the history.
+            who: Name for the history.
+
+        Returns:
+            The version that is live now.
+
+        Raises:
+            ModelError: Another version is live, or this is the baseline. Then nothing has changed.
+        """
+        if version == self.baseline.version:
+            raise ModelError(f"{version} is the baseline, and nothing can replace it. Install digitmill again.")
+        fallback = self._fallback(version)
+        self._move("rollback", fallback, version, reason, None, who, canary=False)
+        return fallback
+
+    def _fallback(self, version: str) -> str:
+        """Return the version that serves if `version` is withdrawn."""
+        previous = self.aliases().previous
+        if previous is None or previous == version:
+            return self.baseline.version
+        try:
+            latest = self.history()[:1]
+            if not latest or latest[0].action != "promote" or self.fault(previous):
+                return self.baseline.version
+            self.fetch(previous)
+        except DigitmillError:
+            return self.baseline.version
+        return previous
+
     def history(self) -> list[LiveChange]:
         """Return the latest changes of the live version, newest first.
 
@@ -295,6 +336,26 @@ class Registry:
             WireError: The counts are damaged.
         """
         return ServiceCounts.from_hash(version, self._redis.hgetall(keys.service_counts(version)))
+
+    def strike(self, version: str) -> int:
+        """Count that a version ended its process or failed. Return how often it did within `STRIKES_SECONDS`."""
+        counted = self._scripts["strike"](
+            keys=[keys.service_counts(version)], args=[STRIKES_SECONDS * 1000, SERVICE_COUNTS_KEPT_SECONDS * 1000]
+        )
+        return int(counted)
+
+    def condemn(self, version: str, reason: str) -> None:
+        """Record why no worker may classify with a version. Promoting it clears the record."""
+        key = keys.service_counts(version)
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(key, keys.FAULT, _bounded(reason))
+            pipeline.expire(key, SERVICE_COUNTS_KEPT_SECONDS)
+            pipeline.execute()
+
+    def fault(self, version: str) -> str:
+        """Return why no worker may classify with a version, or "" if workers may."""
+        stored = self._redis.hget(keys.service_counts(version), keys.FAULT)
+        return (stored or b"").decode("utf-8", "replace")
 
     def _version(self, stored: bytes | None) -> str | None:
         """Return the version that an alias stores. The word `baseline` means the one that this release ships."""
