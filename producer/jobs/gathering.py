@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from producer.jobs.doorbell_formats import unreached_workers
 from producer.jobs.journal import AnsweredBatch, Journal, ReceivedBatch
 from producer.jobs.results import TimelinePoint
 from producer.jobs.sending import JobProgress, ProgressCallback, Sender, ignore_progress
@@ -217,8 +218,8 @@ class Gatherer:
         job = self._call(self._ledger.job, self._job)
         if job.state is JobState.CANCELLED:
             raise JobFailed(f"Job {self._job} was cancelled. Submit it again.")
-        if self._call(self._ledger.workers):
-            self._problem = job.problem
+        if workers := self._call(self._ledger.workers):
+            self._problem = job.problem or unreached_workers(workers)
             return
         self._problem = NO_WORKER
         if time.monotonic() - self._last_progress > self._timeout:

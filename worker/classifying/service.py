@@ -31,7 +31,7 @@ from worker.classifying.notes import ProcessNotes
 from worker.classifying.reloader import ModelReloader
 from worker.classifying.tasks import register
 from worker.contract.connection import connect
-from worker.contract.doorbell import CLASSIFY, Doorbell, make_app
+from worker.contract.doorbell import CLASSIFY, DOORBELL_VERSION, Doorbell, make_app
 from worker.contract.errors import WireError
 from worker.contract.ledger import Ledger, Part
 from worker.contract.reconciler import Reconciler
@@ -209,6 +209,7 @@ class WorkerService:
             "process": int(process),
             "ready": int(process > 0),
             "startup_seconds": round(startup_seconds, 3),
+            "doorbell": DOORBELL_VERSION,
         }
 
     def _release_failed(self, exception: BaseException, kwargs: dict[str, Any] | None = None, **_: Any) -> None:

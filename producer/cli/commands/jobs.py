@@ -87,6 +87,7 @@ def show(job: str, as_json: bool) -> None:
     Example:
       digitmill show last
     """
+    from producer.jobs.doorbell_formats import unreached_workers
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
@@ -104,8 +105,9 @@ def show(job: str, as_json: bool) -> None:
     click.echo(f"created   {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.created))}{ended}")
     click.echo(f"images    {status.images:,} sent, {status.answered:,} answered, {status.failed:,} of them failed")
     click.echo(f"batches   {status.open:,} waiting or being classified")
-    if status.problem and not status.state.ended:
-        click.echo(click.style(f"problem   {printable(status.problem)}", fg="yellow"))
+    problem = status.problem or unreached_workers(connection.ledger.workers())
+    if problem and not status.state.ended:
+        click.echo(click.style(f"problem   {printable(problem)}", fg="yellow"))
 
 
 @click.command()
@@ -259,6 +261,7 @@ def status(as_json: bool) -> None:
 def _print_workers(workers: "Sequence[WorkerStatus]") -> None:
     """Print a table of workers, and below it why some do not serve the live model. Print nothing without workers."""
     from producer.cli.display.tables import Column, print_table
+    from producer.jobs.doorbell_formats import unreached_workers
 
     if not workers:
         return
@@ -287,6 +290,8 @@ def _print_workers(workers: "Sequence[WorkerStatus]") -> None:
     for worker in workers:
         if worker.model_fault:
             click.echo(click.style(f"  {printable(worker.name)}: {printable(worker.model_fault)}", fg="red"))
+    if unreached := unreached_workers(workers):
+        click.echo(click.style(f"  {printable(unreached)}", fg="red"))
 
 
 def _print_running(jobs: "Sequence[JobStatus]") -> None:

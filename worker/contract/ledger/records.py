@@ -141,6 +141,7 @@ class WorkerStatus:
         seen: Time of its last heartbeat: unix time, seconds.
         process: Id of its classifying process on its host.
         startup_seconds: Seconds from the start of its process until it was ready; 0 while it is not.
+        doorbell: Format of the doorbells that it reads. Workers that do not report it read format 1.
     """
 
     name: str
@@ -152,6 +153,7 @@ class WorkerStatus:
     seen: float
     process: int
     startup_seconds: float
+    doorbell: int = 1
 
     @classmethod
     def from_hash(cls, name: str, body: Mapping[bytes, bytes]) -> Self:
@@ -171,4 +173,5 @@ class WorkerStatus:
                 seen=float(body[b"seen"]),
                 process=int(body.get(b"process", 0)),
                 startup_seconds=float(body.get(b"startup_seconds", 0)),
+                doorbell=int(body.get(b"doorbell", 1)),
             )
