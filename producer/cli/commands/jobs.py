@@ -217,6 +217,7 @@ def status(as_json: bool) -> None:
     """
     from producer.cli.display import teaching as taught_display
     from producer.cli.display import training as training_display
+    from producer.cli.display.model_versions import describe_live
     from producer.mill.finding import open_running_mill
     from worker.contract.teaching import Teaching
     from worker.contract.training import Schedule, Trainings
@@ -236,6 +237,7 @@ def status(as_json: bool) -> None:
             "schedule": json_output.schedule(schedule) if schedule.schedulers else None,
             "taught": json_output.taught(taught),
             "redis": connection.where,
+            "live": connection.registry.live(),
             "workers": [json_output.worker(worker) for worker in workers],
             "running": [json_output.job(status) for status in running],
         }
@@ -244,6 +246,7 @@ def status(as_json: bool) -> None:
         click.echo(f"redis     {connection.where}")
         click.echo(f"workers   {sum(worker.ready for worker in workers)} ready, {len(workers)} alive")
         _print_workers(workers)
+        click.echo(f"model     {printable(describe_live(connection.registry))}")
         click.echo(f"running   {counted(len(running), 'job')}")
         _print_running(running)
         click.echo(f"trainers  {len(trainers)}")

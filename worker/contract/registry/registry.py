@@ -164,15 +164,17 @@ class Registry:
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.hmget(keys.model(name), keys.CARD, keys.SHA256, keys.PUBLISHED)
+                pipeline.hget(keys.service_counts(name), keys.FAULT)
             bodies = pipeline.execute()
         found = []
-        for name, (text, sha256, published) in zip(names, bodies, strict=True):
+        for name, (text, sha256, published), stored in zip(names, bodies[::2], bodies[1::2], strict=True):
             if name == self.baseline.version:
                 continue
+            at, fault = int(published or 0) / 1000, _text(stored)
             try:
-                found.append(PublishedVersion(name, int(published or 0) / 1000, read_card(name, text, sha256)))
-            except ModelError as fault:
-                found.append(PublishedVersion(name, int(published or 0) / 1000, None, str(fault)))
+                found.append(PublishedVersion(name, at, read_card(name, text, sha256), fault=fault))
+            except ModelError as problem:
+                found.append(PublishedVersion(name, at, None, str(problem), fault))
         created = datetime.fromisoformat(self.baseline.created).timestamp()
         return [*found, PublishedVersion(self.baseline.version, created, self.baseline)]
 
@@ -354,8 +356,7 @@ class Registry:
 
     def fault(self, version: str) -> str:
         """Return why no worker may classify with a version, or "" if workers may."""
-        stored = self._redis.hget(keys.service_counts(version), keys.FAULT)
-        return (stored or b"").decode("utf-8", "replace")
+        return _text(self._redis.hget(keys.service_counts(version), keys.FAULT))
 
     def _version(self, stored: bytes | None) -> str | None:
         """Return the version that an alias stores. The word `baseline` means the one that this release ships."""
@@ -387,6 +388,10 @@ class Registry:
         if answer == -3:
             raise ModelError(_LEASE_LOST)
         return bool(answer)
+
+
+def _text(stored: bytes | None) -> str:
+    return (stored or b"").decode("utf-8", "replace")
 
 
 def _moved(expected: str) -> str:
