@@ -142,11 +142,29 @@ class BatchProcessor:
         return predictions
 
     def _run(self, version: str, run: Callable[[], Predictions], *, images: int, proven: bool) -> Predictions:
+        """Run a version on some images.
+
+        Args:
+            version: Name of the version.
+            run: Function that runs it.
+            images: Number of images that count against it if it fails.
+            proven: Whether it runs in a process with limits, so that a fault is certainly its own.
+
+        Raises:
+            ModelError: The version failed.
+            NotTried: The process with limits could not run.
+            SoftTimeLimitExceeded: The batch took too long, perhaps because of its images.
+        """
         try:
             return run()
-        except (SoftTimeLimitExceeded, NotTried):
+        except NotTried:
             raise
         except Exception as fault:
+            if isinstance(fault, SoftTimeLimitExceeded):
+                if not proven:
+                    raise
+                # The images are decoded, so they are not to blame. But this process may have been short of time.
+                fault, proven = ModelError(f"Model {version} took longer than the time limit of a batch."), False
             self._canary.observe_error(version, images)
             self._blame(version, f"it failed on images of a job ({fault})", proven=proven)
             self._models.forget(version)  # loading it again asks whether it may still serve

@@ -98,6 +98,19 @@ def test_a_version_that_crashes_on_some_images_is_rolled_back_and_all_are_answer
 
 
 @pytest.mark.slow
+def test_a_version_that_hangs_on_some_images_is_rolled_back_and_all_are_answered(start_mill, digits, eventually):
+    """The time limit ends its process once. In a process with limits it is found out."""
+    with start_mill(1, DIGITMILL_TIME_LIMIT_SECONDS="3") as mill:
+        card, files = harmful(Harm.LOOP, only_marked=True)
+        promote(mill, card, files)
+        serving(mill, card.version, eventually)
+        results = classify(mill, marked(digits.images[:20]), model="live", timeout=120)
+        assert not results.failures
+        assert set(results.models) == {BASELINE_VERSION}
+        assert mill.connection.registry.history()[0].before == card.version
+
+
+@pytest.mark.slow
 def test_a_poison_image_and_kills_from_outside_do_not_roll_back_a_good_version(
     start_mill, variant, digits, folder_of, begin_job, undisturbed, check, eventually
 ):
