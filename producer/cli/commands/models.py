@@ -140,7 +140,7 @@ def _decided(registry: "Registry", card: "Card", other: "Card") -> "Decision | N
     "--unwatched",
     "--no-canary",
     is_flag=True,
-    help="Do not compare its first answers with those of the previous version, and do not roll it back automatically.",
+    help="Do not compare its first answers with those of the previous version, nor roll it back because of them.",
 )
 @JSON
 @exit_on_error

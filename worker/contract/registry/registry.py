@@ -236,7 +236,8 @@ class Registry:
             expected: Version that must still be live, because the caller has compared the two; None for any.
             fence: Fence that must still hold.
             who: Name for the history; user and host by default.
-            canary: Whether workers roll it back by themselves if it fails (see `ServiceCounts.fault`).
+            canary: Whether workers compare it with the previous version, and roll it back if it does worse (see
+                `ServiceCounts.fault`).
 
         Raises:
             ModelError: The version is missing, incomplete or altered, another version is live than expected, or the
