@@ -1,4 +1,4 @@
-"""`python -P -m model.inference.limited_child`: run one model within limits. `limited_process` starts this.
+"""Runs one model within limits, in a process of its own that `limited_process` starts.
 
 It reads one line of JSON from standard input (`temperature`, and the sizes of `model` and `images` in bytes), then the
 model and the images. It first runs the baseline, and says that it is ready. Then it limits itself, and runs the model.
@@ -87,7 +87,3 @@ def _seconds_per_image(classifier: Classifier) -> float:
         classifier.classify(images)
         rounds.append(time.process_time() - started)
     return min(rounds) / len(images)
-
-
-if __name__ == "__main__":
-    main()

@@ -4,7 +4,6 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
 
 from celery import Celery
 from celery.exceptions import Reject
@@ -21,6 +20,9 @@ PUT_BACK_SECONDS = 0.2
 PUT_BACKS = 25
 """Number of times that a process puts one doorbell back. After that, nobody seems to read it."""
 
+FORGET_SECONDS = 60.0
+"""Time after which a process begins to put the same doorbell back again. By then a reconciler has rung anew."""
+
 _REMEMBERED = 1000
 """Number of doorbells of another format that a process remembers."""
 
@@ -35,13 +37,13 @@ def register(app: Celery, get_processor: Callable[[], BatchProcessor]) -> None:
         get_processor: Function that returns this process's batch processor. It is called in the classifying process,
             after its start.
     """
-    put_back: OrderedDict[str, int] = OrderedDict()
+    others = _OtherDoorbells()
 
-    @app.task(name=CLASSIFY, ignore_result=True, Request=DoorbellRequest, bind=True)
-    def classify(self: Any, version: object = None, part: object = None, **_: object) -> None:
+    @app.task(name=CLASSIFY, ignore_result=True, Request=DoorbellRequest)
+    def classify(version: object = None, part: object = None, **_: object) -> None:
         """Answer the part that the message names. An invalid message does no harm, because it is only a hint."""
-        if _is_another_format(version):
-            _put_back(str(self.request.id), version, put_back)
+        if type(version) is int and 0 < version != DOORBELL_VERSION:
+            others.put_back(version, str(part)[:200])
             return
         if not is_understood(version):
             return
@@ -51,27 +53,34 @@ def register(app: Celery, get_processor: Callable[[], BatchProcessor]) -> None:
             _log.error("%s", fault)
 
 
-def _is_another_format(version: object) -> bool:
-    return type(version) is int and 0 < version != DOORBELL_VERSION
+class _OtherDoorbells:
+    """Puts doorbells of other formats back, because another worker may read them. Without them, their parts would wait.
 
-
-def _put_back(message: str, version: object, counts: OrderedDict[str, int]) -> None:
-    """Put a doorbell of another format back, because another worker may read it. Without it, its part would wait.
-
-    Args:
-        message: Id of the message.
-        version: Format of the doorbell.
-        counts: How often this process has put each message back. A doorbell that nobody reads must not go round for
-            ever, because the reconciler rings only when the queue is empty.
-
-    Raises:
-        Reject: Celery must put the message back.
+    A doorbell that nobody reads must not go round for ever, because the reconciler rings only when the queue is empty.
     """
-    counts[message] = counts.get(message, 0) + 1
-    if len(counts) > _REMEMBERED:
-        counts.popitem(last=False)
-    if counts[message] == 1:
-        is_understood(version)  # logs it
-    if counts[message] <= PUT_BACKS:
-        time.sleep(PUT_BACK_SECONDS)
-        raise Reject("this worker does not read its format", requeue=True)
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[tuple[int, str], tuple[int, float]] = OrderedDict()  # how often, and first when
+
+    def put_back(self, version: int, part: str) -> None:
+        """Put a doorbell back, unless this process has done so many times.
+
+        Args:
+            version: Format of the doorbell.
+            part: What it seems to name.
+
+        Raises:
+            Reject: Celery must put the message back.
+        """
+        now = time.monotonic()
+        count, since = self._seen.get((version, part), (0, now))
+        if now - since > FORGET_SECONDS:
+            count, since = 0, now
+        self._seen[version, part] = count + 1, since
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        if not count:
+            is_understood(version)  # logs it
+        if count < PUT_BACKS:
+            time.sleep(PUT_BACK_SECONDS)
+            raise Reject("this worker does not read its format", requeue=True)

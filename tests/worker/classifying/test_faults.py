@@ -97,7 +97,7 @@ def test_two_bad_versions_do_not_replace_each_other_for_ever(faults, registry, l
     assert len(registry.history()) == 4
 
 
-@pytest.mark.parametrize("harm", ["missing", "condemned", "no history", "same"])
+@pytest.mark.parametrize("harm", ["missing", "condemned", "same"])
 def test_the_baseline_serves_if_the_previous_version_cannot(faults, registry, client, live, variant, harm):
     """A rollback never leads to a version that is missing or out of service."""
     card, files = variant("newer")
@@ -108,8 +108,6 @@ def test_the_baseline_serves_if_the_previous_version_cannot(faults, registry, cl
             client.delete(registry_keys.model(live))
         case "condemned":
             registry.condemn(live, "it failed before")
-        case "no history":
-            client.delete(registry_keys.MOVES)
         case "same":
             client.hset(registry_keys.ALIASES, "previous", card.version)
     faults.withdraw(card.version, "it cannot be loaded")

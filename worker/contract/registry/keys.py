@@ -5,7 +5,8 @@ digitmill:model:<version>   hash   card, SHA-256 of the card, time of publicatio
 digitmill:aliases           hash   live, previous, candidate, and watched (the live version, while it is a canary) →
                                    version, or the word `baseline`
 digitmill:tally:<version>   hash   counts of its answers since it was promoted (`ServiceCounts`), `strikes` since
-                                   `struck` (unix ms), and `fault`, why it must not serve; expires after the last answer
+                                   `struck` (unix ms), `fault`, why it must not serve, and
+                                   `withdrawn`, if workers rolled it back; expires after the last answer
 digitmill:moves             list   JSON, newest first: who made which version live, when and why (`LiveChange`)
 
 The names `watched`, `tally` and `moves` stay as version 0.1.0 stored them.
@@ -21,6 +22,7 @@ SHA256 = "sha256"
 PUBLISHED = "published"
 CANARY = "watched"
 FAULT = "fault"
+WITHDRAWN = "withdrawn"
 _FILE = "file:"
 
 

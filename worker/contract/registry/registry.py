@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.cards.card import BASELINE, MODEL, Card, read_file
 from model.cards.decision import DECISION, Decision
-from model.errors import DigitmillError, ModelError, UsageError
+from model.errors import ModelError, UsageError
 from worker.contract.registry import keys
 from worker.contract.registry.checks import check_complete, missing, read_card, verified
 from worker.contract.registry.records import Alias, Aliases, Canary, Fence, LiveChange, PublishedVersion
@@ -290,6 +290,7 @@ class Registry:
         if version == self.baseline.version:
             raise ModelError(f"{version} is the baseline, and nothing can replace it. Install digitmill again.")
         fallback = self._fallback(version)
+        self._mark(version, keys.WITHDRAWN, b"1")
         self._move("rollback", fallback, version, reason, None, who, canary=False)
         return fallback
 
@@ -298,12 +299,11 @@ class Registry:
         previous = self.aliases().previous
         if previous is None or previous == version:
             return self.baseline.version
+        if any(self._redis.hmget(keys.service_counts(previous), keys.FAULT, keys.WITHDRAWN)):
+            return self.baseline.version
         try:
-            latest = self.history()[:1]
-            if not latest or latest[0].action != "promote" or self.fault(previous):
-                return self.baseline.version
             self.fetch(previous)
-        except DigitmillError:
+        except ModelError:
             return self.baseline.version
         return previous
 
@@ -349,15 +349,18 @@ class Registry:
 
     def condemn(self, version: str, reason: str) -> None:
         """Record why no worker may classify with a version. Promoting it clears the record."""
-        key = keys.service_counts(version)
-        with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hset(key, keys.FAULT, _bounded(reason))
-            pipeline.expire(key, SERVICE_COUNTS_KEPT_SECONDS)
-            pipeline.execute()
+        self._mark(version, keys.FAULT, _bounded(reason))
 
     def fault(self, version: str) -> str:
         """Return why no worker may classify with a version, or "" if workers may."""
         return _text(self._redis.hget(keys.service_counts(version), keys.FAULT))
+
+    def _mark(self, version: str, field: str, value: bytes) -> None:
+        key = keys.service_counts(version)
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(key, field, value)
+            pipeline.expire(key, SERVICE_COUNTS_KEPT_SECONDS)
+            pipeline.execute()
 
     def _version(self, stored: bytes | None) -> str | None:
         """Return the version that an alias stores. The word `baseline` means the one that this release ships."""
