@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from producer.jobs.doorbell_formats import unreached_workers
 from producer.jobs.journal import AnsweredBatch, Journal, ReceivedBatch
 from producer.jobs.results import TimelinePoint
 from producer.jobs.sending import JobProgress, ProgressCallback, Sender, ignore_progress
 from producer.mill.connection import Connection, RetryingCaller
+from producer.mill.doorbell_formats import unreached_workers
 from worker.contract.errors import JobFailed, NoWorkers
 from worker.contract.ledger import JobState, Part, Window
 from worker.contract.wire import Batch, Manifest

@@ -87,7 +87,7 @@ def show(job: str, as_json: bool) -> None:
     Example:
       digitmill show last
     """
-    from producer.jobs.doorbell_formats import unreached_workers
+    from producer.mill.doorbell_formats import unreached_workers
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
@@ -264,7 +264,7 @@ def status(as_json: bool) -> None:
 def _print_workers(workers: "Sequence[WorkerStatus]") -> None:
     """Print a table of workers, and below it why some do not serve the live model. Print nothing without workers."""
     from producer.cli.display.tables import Column, print_table
-    from producer.jobs.doorbell_formats import unreached_workers
+    from producer.mill.doorbell_formats import unreached_workers
 
     if not workers:
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.jobs.doorbell_formats import unreached_workers
+from producer.mill.doorbell_formats import unreached_workers
 from producer.sources import mnist_source
 from worker.contract.doorbell import CLASSIFY_QUEUE
 from worker.roles import Role

@@ -1,6 +1,6 @@
 """Facts about workers that cannot read a client's doorbells."""
 
-from producer.jobs.doorbell_formats import unreached_workers
+from producer.mill.doorbell_formats import unreached_workers
 from worker.contract.doorbell import DOORBELL_VERSION
 from worker.contract.ledger import WorkerStatus
 
