@@ -3,13 +3,12 @@
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from celery import Celery
-from celery.exceptions import Reject
 
 from worker.classifying.batch_processor import BatchProcessor
-from worker.contract.doorbell import CLASSIFY, DOORBELL_VERSION, is_understood
+from worker.contract.doorbell import CLASSIFY, DOORBELL_VERSION, Doorbell, is_understood
 from worker.contract.errors import Unreachable, WireError
 from worker.contract.ledger import Part
 from worker.doorbell_request import DoorbellRequest
@@ -24,7 +23,8 @@ FORGET_SECONDS = 60.0
 """Time after which a process begins to put the same doorbell back again. By then a reconciler has rung anew."""
 
 _REMEMBERED = 1000
-"""Number of doorbells of another format that a process remembers."""
+_KEY_LENGTH = 200
+"""Number of doorbells of another format that a process remembers, and the number of characters of each."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,13 +37,13 @@ def register(app: Celery, get_processor: Callable[[], BatchProcessor]) -> None:
         get_processor: Function that returns this process's batch processor. It is called in the classifying process,
             after its start.
     """
-    others = _OtherDoorbells()
+    others = _OtherDoorbells(Doorbell(app))
 
     @app.task(name=CLASSIFY, ignore_result=True, Request=DoorbellRequest)
-    def classify(version: object = None, part: object = None, **_: object) -> None:
+    def classify(version: object = None, part: object = None, **words: object) -> None:
         """Answer the part that the message names. An invalid message does no harm, because it is only a hint."""
         if type(version) is int and 0 < version != DOORBELL_VERSION:
-            others.put_back(version, str(part)[:200])
+            others.put_back(version, {"part": part, **words})
             return
         if not is_understood(version):
             return
@@ -59,28 +59,26 @@ class _OtherDoorbells:
     A doorbell that nobody reads must not go round for ever, because the reconciler rings only when the queue is empty.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, doorbell: Doorbell) -> None:
+        self._doorbell = doorbell
         self._seen: OrderedDict[tuple[int, str], tuple[int, float]] = OrderedDict()  # how often, and first when
 
-    def put_back(self, version: int, part: str) -> None:
+    def put_back(self, version: int, words: Mapping[str, object]) -> None:
         """Put a doorbell back, unless this process has done so many times.
 
         Args:
             version: Format of the doorbell.
-            part: What it seems to name.
-
-        Raises:
-            Reject: Celery must put the message back.
+            words: What else it says.
         """
-        now = time.monotonic()
-        count, since = self._seen.get((version, part), (0, now))
+        now, key = time.monotonic(), (version, repr(words)[:_KEY_LENGTH])
+        count, since = self._seen.get(key, (0, now))
         if now - since > FORGET_SECONDS:
             count, since = 0, now
-        self._seen[version, part] = count + 1, since
+        self._seen[key] = count + 1, since
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         if not count:
             is_understood(version)  # logs it
         if count < PUT_BACKS:
             time.sleep(PUT_BACK_SECONDS)
-            raise Reject("this worker does not read its format", requeue=True)
+            self._doorbell.put_back(version, words)
