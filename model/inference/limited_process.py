@@ -24,6 +24,7 @@ _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from model.inference.limited
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that a model does not cause. A person or the system has ended the process."""
 
+_AGAIN = "That says nothing about the model. Free some memory or end other processes, and try again."
 _LIMITS = f"{MEMORY_BYTES // 1024**2} MB of memory and {CPU_SECONDS} s of CPU time"
 
 
@@ -62,7 +63,9 @@ def run_limited(model: bytes, temperature: float, images: bytes = b"") -> Reply:
         except subprocess.TimeoutExpired as late:
             ready = (late.output or b"").startswith(READY)
     if not ready:
-        raise NotTried(f"The model could not be tried: this machine needs more than {WALL_SECONDS} s for the baseline.")
+        raise NotTried(
+            f"The model could not be tried: this machine needs more than {WALL_SECONDS} s for the baseline. {_AGAIN}"
+        )
     raise ModelError(f"LiteRT does not come to an end with this model within {WALL_SECONDS} s. {REMEDY}")
 
 
@@ -84,7 +87,9 @@ def _run(request: bytes) -> "subprocess.CompletedProcess[bytes]":
             start_new_session=True,  # Ctrl-C in the terminal reaches only the parent
         )
     except OSError as fault:
-        raise NotTried(f"The model could not be tried, because no process could be started ({fault}).") from fault
+        raise NotTried(
+            f"The model could not be tried, because no process could be started ({fault}). {_AGAIN}"
+        ) from fault
 
 
 def _read(ended: "subprocess.CompletedProcess[bytes]") -> Reply:
@@ -99,7 +104,10 @@ def _read(ended: "subprocess.CompletedProcess[bytes]") -> Reply:
     # Until it is ready, the process has run only the baseline, so the fault is not the model's.
     if ready != READY or by in _FROM_OUTSIDE:
         last = ended.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][-200:]
-        raise NotTried(f"The model could not be tried: its process ended with {_ending(ended.returncode)}. {last}")
+        why = f" ({last})" if last else ""
+        raise NotTried(
+            f"The model could not be tried: its process ended with {_ending(ended.returncode)}{why}. {_AGAIN}"
+        )
     if by == signal.SIGXCPU:
         raise ModelError(f"This model takes more than {CPU_SECONDS} s of CPU time. {REMEDY}")
     raise ModelError(f"This model crashes LiteRT ({_ending(ended.returncode)}) within {_LIMITS}. {REMEDY}")
