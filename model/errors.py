@@ -5,6 +5,7 @@ DigitmillError
 ├── ImageError        One image cannot be classified. It becomes one error row; its neighbours are not affected.
 ├── DataError         Training or test data is missing, altered or unreadable.
 └── ModelError        A model is missing or altered, or it does not fit the code.
+    └── NotTried          The model could not be tried, which says nothing about it.
 
 `worker.contract.errors` adds the errors of the queue to this tree.
 """
@@ -29,6 +30,10 @@ class DataError(DigitmillError):
 
 class ModelError(DigitmillError):
     """A model is missing or altered, or it does not fit the code."""
+
+
+class NotTried(ModelError):
+    """The process that should try a model could not run. That says nothing about the model."""
 
 
 class FailureCode(StrEnum):

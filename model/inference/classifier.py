@@ -1,5 +1,6 @@
 """Classify images with an exported model: tens of thousands of images a second on one core, by LiteRT and NumPy."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,12 +59,18 @@ class Classifier:
         threads: Number of LiteRT's threads. One is best if each core has its own process.
 
     Raises:
-        ModelError: The bytes are not a model, or the model's input or output is not like digitmill's.
+        ModelError: The bytes are not a model, the model's input or output is not like digitmill's, LiteRT cannot run
+            it, or its outputs are not probabilities at this temperature.
         UsageError: LiteRT is not installed.
     """
 
     def __init__(self, model: bytes, *, temperature: float = 1.0, threads: int = 1) -> None:
         require_litert()
+        if not 0 < temperature < math.inf:
+            raise ModelError(
+                f"The card of this model gives {temperature} as its temperature, which must be a number above 0. "
+                "Train it again, or use another version."
+            )
         self._temperature = temperature
         # Two batch sizes make padding unnecessary. Whole chunks go through the first. The remaining images go one by
         # one through the second, at 80 % of the speed.
@@ -91,10 +98,14 @@ class Classifier:
             One prediction per image, in the same order.
 
         Raises:
+            ModelError: LiteRT cannot run the model on these images, or its outputs are not probabilities.
             ValueError: Shape or dtype is wrong.
         """
         probabilities = softmax(self.logits(images), self._temperature)
-        return Predictions(probabilities.argmax(axis=1).astype(np.uint8), probabilities.max(axis=1), probabilities)
+        confidences = probabilities.max(axis=1)
+        if not np.isfinite(confidences).all():  # one output that is not a number makes its whole row so
+            raise ModelError("This model does not give probabilities. Train it again, or use another version.")
+        return Predictions(probabilities.argmax(axis=1).astype(np.uint8), confidences, probabilities)
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the network's raw outputs, float32 (n, 10), before the temperature is applied.
@@ -103,6 +114,7 @@ class Classifier:
             images: Images, uint8 (n, 28, 28), light ink on black; n may be 0.
 
         Raises:
+            ModelError: LiteRT cannot run the model on these images.
             ValueError: Shape or dtype is wrong.
         """
         if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
@@ -131,7 +143,7 @@ class _Run:
                 [target] = self._interpreter.get_output_details()
         except (ValueError, RuntimeError) as error:
             raise ModelError(
-                f"LiteRT cannot load this model ({error}). Export it again with this version of digitmill."
+                f"LiteRT cannot load this model ({_reason(error)}). Export it again with this version of digitmill."
             ) from error
         self._source, self._target = source["index"], target["index"]
         found = (source["dtype"], source["quantization"][1], target["dtype"], tuple(target["shape"]))
@@ -142,9 +154,22 @@ class _Run:
             )
 
     def __call__(self, images: NDArray[np.uint8], logits: NDArray[np.float32]) -> None:
-        """Run the network on exactly `size` images, and write its outputs into `logits`."""
+        """Run the network on exactly `size` images, and write its outputs into `logits`.
+
+        Raises:
+            ModelError: LiteRT cannot run the network.
+        """
         # Views into LiteRT's own memory avoid two copies. They must not outlive their statement, because `invoke`
         # refuses to run while one exists.
         np.bitwise_xor(images[..., np.newaxis], _TO_SIGNED, out=self._interpreter.tensor(self._source)().view(np.uint8))
-        self._interpreter.invoke()
-        logits[...] = self._interpreter.tensor(self._target)()
+        try:
+            self._interpreter.invoke()
+            logits[...] = self._interpreter.tensor(self._target)()
+        except (RuntimeError, ValueError) as error:  # ValueError: the shape of its output changed
+            raise ModelError(
+                f"LiteRT cannot run this model ({_reason(error)}). Export it again with this version of digitmill."
+            ) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or "without a reason; it may need too much memory"

@@ -9,6 +9,7 @@ from producer.jobs.journal import AnsweredBatch, Journal, ReceivedBatch
 from producer.jobs.results import TimelinePoint
 from producer.jobs.sending import JobProgress, ProgressCallback, Sender, ignore_progress
 from producer.mill.connection import Connection, RetryingCaller
+from producer.mill.doorbell_formats import unreached_workers
 from worker.contract.errors import JobFailed, NoWorkers
 from worker.contract.ledger import JobState, Part, Window
 from worker.contract.wire import Batch, Manifest
@@ -217,8 +218,8 @@ class Gatherer:
         job = self._call(self._ledger.job, self._job)
         if job.state is JobState.CANCELLED:
             raise JobFailed(f"Job {self._job} was cancelled. Submit it again.")
-        if self._call(self._ledger.workers):
-            self._problem = job.problem
+        if workers := self._call(self._ledger.workers):
+            self._problem = job.problem or unreached_workers(workers)
             return
         self._problem = NO_WORKER
         if time.monotonic() - self._last_progress > self._timeout:

@@ -3,14 +3,17 @@
 import logging
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 from billiard.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
+from redis.exceptions import RedisError
 
-from model.errors import Failure, FailureCode, ImageError, ModelError
+from model.errors import Failure, FailureCode, ImageError, ModelError, NotTried
 from model.images.preprocess import preprocess
+from model.inference.apart import classify_apart
 from model.inference.classifier import Predictions
 from worker.classifying.canary import CanaryMonitor
 from worker.classifying.models import LoadedModel, Models
@@ -56,6 +59,7 @@ class BatchProcessor:
         self._ledger = ledger
         self._doorbell = doorbell
         self._models = models
+        self._notes = models.notes
         self._canary = canary
         self._name = name
         self._lease_seconds = lease_seconds
@@ -113,7 +117,7 @@ class BatchProcessor:
             failures = {int(index): _BLANK for index in np.flatnonzero(~drawn)}
         else:
             images, failures = _decode(batch.images)
-        predictions = self._classify(model, images, failures)
+        predictions = self._classify(claim, model, images, failures)
         return Result(
             model=model.version,
             worker=self._name,
@@ -123,14 +127,64 @@ class BatchProcessor:
             failures=failures,
         )
 
-    def _classify(self, model: LoadedModel, images: NDArray[np.uint8], failures: dict[int, Failure]) -> Predictions:
-        try:
-            predictions = model.classifier.classify(images)
-        except Exception:
-            self._canary.observe_error(model.version, len(images) - len(failures))
-            raise
-        self._canary.observe(model.version, images, predictions, failures)
+    def _classify(
+        self, claim: Claim, model: LoadedModel, images: NDArray[np.uint8], failures: dict[int, Failure]
+    ) -> Predictions:
+        """Classify images. Whatever goes wrong here is the model's fault, because every image is uint8 (28, 28) now.
+
+        Raises:
+            ModelError: The model failed. That does not count against the images.
+        """
+        if model.content and claim.attempts > 1 and len(images):
+            # Somebody has begun this part and not finished it. If the model ended that process, it cannot end this one.
+            run = partial(classify_apart, model.version, model.content, model.temperature, images)
+            predictions = self._run(model.version, run, images=len(images) - len(failures), proven=True)
+            self._canary.observe(model.version, images, predictions, failures, compare=False)
+            return predictions
+        with self._notes.classifying(model.version, claim.part):
+            run = partial(model.classifier.classify, images)
+            predictions = self._run(model.version, run, images=len(images) - len(failures), proven=False)
+            self._canary.observe(model.version, images, predictions, failures)
         return predictions
+
+    def _run(self, version: str, run: Callable[[], Predictions], *, images: int, proven: bool) -> Predictions:
+        """Run a version on some images.
+
+        Args:
+            version: Name of the version.
+            run: Function that runs it.
+            images: Number of images that count against it if it fails.
+            proven: Whether it runs in a process with limits, so that a fault is certainly its own.
+
+        Raises:
+            ModelError: The version failed.
+            NotTried: The process with limits could not run.
+            SoftTimeLimitExceeded: The batch took too long, perhaps because of its images.
+        """
+        try:
+            return run()
+        except NotTried:
+            raise
+        except Exception as fault:
+            if isinstance(fault, SoftTimeLimitExceeded):
+                if not proven:
+                    raise
+                # The images are decoded, so they are not to blame. But this process may have been short of time.
+                fault, proven = ModelError(f"Model {version} took longer than the time limit of a batch."), False
+            self._canary.observe_error(version, images)
+            self._blame(version, f"it failed on images of a job ({fault})", proven=proven)
+            self._models.forget(version)  # loading it again asks whether it may still serve
+            raise ModelError(str(fault)) from fault
+
+    def _blame(self, version: str, fault: str, *, proven: bool) -> None:
+        """Record that a version failed. It is out of service at once if a process with limits has proven that."""
+        try:
+            if proven:
+                self._canary.faults.condemn(version, fault)
+            else:
+                self._canary.faults.strike(version, fault)
+        except RedisError as obstacle:
+            _log.warning("the fault of model %s was not recorded: %s", version, obstacle)
 
     def _fail(self, claim: Claim, failure: Failure) -> Result:
         """Return an answer that gives every image of a part the same error row."""

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import ModelError
-from model.inference.classifier import Classifier, Predictions
+from model.inference.classifier import Predictions
 from model.inference.review import REVIEW_BELOW
-from worker.classifying.models import Models
+from worker.classifying.faults import VersionFaults
+from worker.classifying.models import LoadedModel, Models
 from worker.contract.registry import Registry, ServiceCounts
 
 SHADOW_EVERY = 8
@@ -21,10 +22,10 @@ _log = logging.getLogger(__name__)
 
 
 class _Shadow(NamedTuple):
-    """The canary, and the classifier of the previous version, or None if that cannot be loaded."""
+    """The canary, and the previous version, or None if that cannot be loaded."""
 
     version: str
-    before: Classifier | None
+    before: LoadedModel | None
 
 
 class CanaryMonitor:
@@ -43,12 +44,21 @@ class CanaryMonitor:
     def __init__(self, models: Models, registry: Registry, *, name: str) -> None:
         self._models = models
         self._registry = registry
-        self._worker = name
+        self._notes = models.notes
+        self.faults = VersionFaults(registry, name=name)
         self._guard = threading.Lock()
         self._counts: dict[str, ServiceCounts] = {}
         self._shadow: _Shadow | None = None
 
-    def observe(self, version: str, images: NDArray[np.uint8], predictions: Predictions, failed: Iterable[int]) -> None:
+    def observe(
+        self,
+        version: str,
+        images: NDArray[np.uint8],
+        predictions: Predictions,
+        failed: Iterable[int],
+        *,
+        compare: bool = True,
+    ) -> None:
         """Count what a version answered. If it is the canary, compare a sample with the previous version.
 
         Args:
@@ -56,6 +66,8 @@ class CanaryMonitor:
             images: Images that it was given, uint8 (n, 28, 28).
             predictions: Its answers to the n images, in the same order.
             failed: Indices of images that could not be decoded. They are not counted.
+            compare: Whether the previous version may classify some of them too. It never may if these images have
+                ended a process before.
         """
         kept = np.ones(len(images), bool)
         kept[list(failed)] = False
@@ -69,7 +81,7 @@ class CanaryMonitor:
             ),
         )
         shadow = self._shadow
-        if shadow and shadow.before and shadow.version == version:
+        if compare and shadow and shadow.before and shadow.version == version:
             self._compare(version, shadow.before, images, predictions, np.flatnonzero(kept)[::SHADOW_EVERY])
 
     def observe_error(self, version: str, images: int) -> None:
@@ -99,7 +111,8 @@ class CanaryMonitor:
         if counts.passed:
             self._shadow = None
         elif fault := counts.fault():
-            self._roll_back(canary.version, fault)
+            self._shadow = None
+            self.faults.withdraw(canary.version, fault, by="canary")
         elif self._shadow is None or self._shadow.version != canary.version:
             self._shadow = self._load(canary.version, canary.before)
 
@@ -110,13 +123,14 @@ class CanaryMonitor:
     def _compare(
         self,
         version: str,
-        classifier: Classifier,
+        loaded: LoadedModel,
         images: NDArray[np.uint8],
         predictions: Predictions,
         rows: NDArray[np.intp],
     ) -> None:
         try:
-            before = classifier.classify(images[rows])
+            with self._notes.comparing(loaded.version):
+                before = loaded.classifier.classify(images[rows])
         except Exception:
             _log.exception("the version before %s failed on a sample of its images; the comparison ends", version)
             self._shadow = _Shadow(version, None)
@@ -133,16 +147,7 @@ class CanaryMonitor:
 
     def _load(self, version: str, before: str) -> _Shadow:
         try:
-            return _Shadow(version, self._models(before).classifier)
+            return _Shadow(version, self._models(before))
         except ModelError as fault:
             _log.warning("cannot compare %s with %s: %s", version, before, fault)
             return _Shadow(version, None)
-
-    def _roll_back(self, version: str, fault: str) -> None:
-        self._shadow = None
-        try:
-            live = self._registry.rollback(reason=fault, expected=version, who=f"{self._worker}, canary")
-        except ModelError as obstacle:
-            _log.warning("%s should not be live, because %s; it was not rolled back: %s", version, fault, obstacle)
-        else:
-            _log.error("rolled %s back to %s: %s", version, live, fault)

@@ -58,6 +58,7 @@ class ModelReloader(threading.Thread):
             try:
                 self._models.follow()
                 self._report()
+                self._withdraw_unloadable()
                 self._canary.report()
             except RedisError as fault:
                 _log.debug("cannot follow the live version: %s", fault)
@@ -65,6 +66,12 @@ class ModelReloader(threading.Thread):
                 _log.exception("digitmill itself failed to follow the live version")
             self._checked.set()
             time.sleep(INTERVAL_SECONDS)
+
+    def _withdraw_unloadable(self) -> None:
+        """Roll the live version back if it cannot be loaded. Otherwise each new job would wait for it."""
+        version, fault = self._models.unloadable
+        if version:
+            self._canary.faults.withdraw(version, fault)
 
     def _report(self) -> None:
         report = (self._models.live, self._models.fault)

@@ -4,10 +4,12 @@ import contextlib
 import logging
 import mmap
 import os
+import re
 import shutil
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -21,12 +23,14 @@ from model.cards.card import BASELINE, read_model
 from model.errors import DigitmillError
 from worker.classifying.batch_processor import BatchProcessor
 from worker.classifying.canary import CanaryMonitor
+from worker.classifying.faults import VersionFaults
 from worker.classifying.heartbeat import Heartbeat
 from worker.classifying.models import Models
+from worker.classifying.notes import ProcessNotes
 from worker.classifying.reloader import ModelReloader
 from worker.classifying.tasks import register
 from worker.contract.connection import connect
-from worker.contract.doorbell import CLASSIFY, Doorbell, make_app
+from worker.contract.doorbell import CLASSIFY, DOORBELL_VERSION, Doorbell, make_app
 from worker.contract.errors import WireError
 from worker.contract.ledger import Ledger, Part
 from worker.contract.reconciler import Reconciler
@@ -42,6 +46,9 @@ STOP_TIMEOUT_SECONDS = 10.0
 
 CHECK_IDLE_SECONDS = 0.05
 """Interval at which a worker that was told to stop checks whether it is idle."""
+
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
+"""Signals with which native code ends its own process."""
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +75,8 @@ class WorkerService:
         self._processor: BatchProcessor | None = None
         # Shared with the forked classifying processes: the process id, and the seconds until it was ready.
         self._ready = memoryview(mmap.mmap(-1, 16)).cast("d")
+        self._notes = ProcessNotes()
+        self._oom_kills = _count_oom_kills()
         self._heartbeat: Heartbeat | None = None
         register(self._app, self._get_processor)
 
@@ -101,14 +110,18 @@ class WorkerService:
     # In the classifying process -----------------------------------------------------------------------------------
 
     def _start_classifying(self, **_: Any) -> None:
+        loading = self._notes.begin()
         cv2.setNumThreads(1)  # each core has its own process, so threads would only compete
         try:
             registry = Registry(connect(self._url))
-            models = Models(registry)
+            models = Models(registry, self._notes)
         except DigitmillError as fault:
             _log.critical("%s", fault)
             os._exit(1)
         canary = CanaryMonitor(models, registry, name=self._name)
+        if loading:
+            with contextlib.suppress(RedisError):
+                canary.faults.strike(loading, "it ended its process while it was loaded")
         self._processor = BatchProcessor(
             self._make_ledger(),
             self._doorbell,
@@ -194,6 +207,7 @@ class WorkerService:
             "process": int(process),
             "ready": int(process > 0),
             "startup_seconds": round(startup_seconds, 3),
+            "doorbell": DOORBELL_VERSION,
         }
 
     def _release_failed(self, exception: BaseException, kwargs: dict[str, Any] | None = None, **_: Any) -> None:
@@ -206,12 +220,49 @@ class WorkerService:
         try:
             if self._make_ledger().release(part, holder=self._name, refund=False):
                 self._doorbell.ring(part)
+            self._blame_model(part, exception)
         except Exception as fault:
             _log.warning("batch %s was not given back; its lease will expire: %s", part.member, fault)
+
+    def _blame_model(self, part: Part, exception: BaseException) -> None:
+        """Count a death against the version that was classifying, unless somebody else ended the process."""
+        version = self._notes.died_on(part)
+        before, self._oom_kills = self._oom_kills, _count_oom_kills()
+        if version and (how := _how_it_ended(exception, out_of_memory=self._oom_kills > before)):
+            VersionFaults(Registry(connect(self._url)), name=self._name).strike(
+                version, f"it ended its process ({how})"
+            )
 
     def _make_ledger(self) -> Ledger:
         """Return a ledger on a connection of its own, for one thread of one process."""
         return Ledger(connect(self._url), ttl_seconds=self._settings.result_seconds)
+
+
+def _how_it_ended(exception: BaseException, *, out_of_memory: bool) -> str:
+    """Return how a classifying process ended by its own doing, or "" if somebody killed it.
+
+    Args:
+        exception: Celery's exception about the process.
+        out_of_memory: Whether the kernel has killed a process to free memory.
+    """
+    if isinstance(exception, TimeLimitExceeded):
+        return "it did not come to an end in time"
+    found = re.search(r"signal (\d+)", str(exception))
+    if not found:
+        return str(exception)
+    number = int(found[1])
+    if number in _CRASHES:
+        return signal.Signals(number).name
+    return "out of memory" if number == signal.SIGKILL and out_of_memory else ""
+
+
+def _count_oom_kills() -> int:
+    """Return how many processes the kernel has killed to free memory, or 0 where it does not say."""
+    try:
+        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0
 
 
 def _quieten_celery(log_level: str) -> None:

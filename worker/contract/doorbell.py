@@ -6,6 +6,7 @@ reconciler or a trainer rings again.
 """
 
 import logging
+from collections.abc import Mapping
 
 from celery import Celery
 from kombu.entity import Exchange, Queue
@@ -98,9 +99,21 @@ class Doorbell:
         """Tell one of the trainers that a training may wait. Return False if the message could not be sent."""
         return self._send(TRAIN)
 
-    def _send(self, task: str, **words: str) -> bool:
+    def put_back(self, version: int, words: Mapping[str, object]) -> bool:
+        """Send a doorbell of another format again, as it came. Return False if the message could not be sent."""
+        return self._send(CLASSIFY, **{**words, "version": version})
+
+    def _send(self, task: str, **words: object) -> bool:
         try:
-            self._app.send_task(task, kwargs={"version": DOORBELL_VERSION, **words}, ignore_result=True, retry=False)
+            # A worker's own application would send its time limits along, and each worker has its own.
+            self._app.send_task(
+                task,
+                kwargs={"version": DOORBELL_VERSION, **words},
+                ignore_result=True,
+                retry=False,
+                time_limit=None,
+                soft_time_limit=None,
+            )
         except (OperationalError, RedisError, OSError) as fault:
             refused = isinstance(fault.__cause__ or fault, NoPermissionError)
             level = logging.WARNING if refused and not self._refused else logging.DEBUG

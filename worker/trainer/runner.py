@@ -4,6 +4,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import TypeVar
 
 from redis.exceptions import RedisError
 
-from model.cards.card import CARD, MODEL, WEIGHTS
-from model.errors import DigitmillError, ModelError
+from model.cards.card import CARD, MODEL, WEIGHTS, Card
+from model.errors import DigitmillError, ModelError, NotTried
+from model.inference.trial import try_model
 from model.training.assignment import CANDIDATE, LIVE, TrainingAssignment, read_candidate
 from worker.contract.connection import retry_transient
 from worker.contract.registry import Registry
@@ -110,6 +112,12 @@ class TrainingRunner:
                 return outcome
             card, files, decision = read_candidate(folder)
             self._report(claim, stage="publishing")
+            try:
+                self._try(claim, card, files[MODEL])
+            except NotTried:
+                raise
+            except ModelError as fault:
+                return Outcome(TrainingState.REFUSED, reason=str(fault))
             _retry(partial(self._registry.publish, card, files, fence=claim.fence))
             if not decision.passed:
                 return Outcome(TrainingState.REFUSED, card.version, decision.reason)
@@ -134,6 +142,19 @@ class TrainingRunner:
             card.version,
             "Refused: the live version kept changing during the training. Train again.",
         )
+
+    def _try(self, claim: Claim, card: Card, model: bytes) -> None:
+        """Try the candidate in a process with limits. Renew the lease meanwhile, because a trainer has low priority.
+
+        Raises:
+            ModelError: The candidate did not pass.
+            NotTried: The process could not run.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            trial = pool.submit(try_model, card.version, model, card.temperature)
+            while not wait([trial], RENEW_SECONDS).done:
+                self._report(claim)
+            trial.result()
 
     def _prepare(self, claim: Claim, folder: Path) -> str:
         """Write the assignment and the live model into the folder. Return the live version."""

@@ -92,6 +92,7 @@ def show(job: str, as_json: bool) -> None:
     Example:
       digitmill show last
     """
+    from producer.mill.doorbell_formats import unreached_workers
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
@@ -109,8 +110,9 @@ def show(job: str, as_json: bool) -> None:
     click.echo(f"created   {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.created))}{ended}")
     click.echo(f"images    {status.images:,} sent, {status.answered:,} answered, {status.failed:,} of them failed")
     click.echo(f"batches   {status.open:,} waiting or being classified")
-    if status.problem and not status.state.ended:
-        click.echo(click.style(f"problem   {printable(status.problem)}", fg="yellow"))
+    problem = status.problem or unreached_workers(connection.ledger.workers())
+    if problem and not status.state.ended:
+        click.echo(click.style(f"problem   {printable(problem)}", fg="yellow"))
 
 
 @click.command()
@@ -221,6 +223,7 @@ def status(as_json: bool) -> None:
     from producer.cli.display import teaching as taught_display
     from producer.cli.display import training as training_display
     from producer.cli.display.damage import Damage
+    from producer.cli.display.model_versions import describe_live
     from producer.mill.finding import open_running_mill
     from worker.contract.teaching import Summary, Teaching
     from worker.contract.training import Schedule, ScheduleStatus, Trainings
@@ -244,6 +247,7 @@ def status(as_json: bool) -> None:
             "taught": json_output.taught(taught),
             "redis": connection.where,
             "warnings": connection.warnings,
+            "live": connection.registry.live(),
             "workers": [json_output.worker(worker) for worker in workers],
             "running": [json_output.job(status) for status in running],
             "damaged": damage.as_json(),
@@ -255,6 +259,7 @@ def status(as_json: bool) -> None:
             click.echo(click.style(f"warning   {printable(warning)}", fg="yellow"))
         click.echo(f"workers   {sum(worker.ready for worker in workers)} ready, {len(workers)} alive")
         _print_workers(workers)
+        click.echo(f"model     {printable(describe_live(connection.registry))}")
         click.echo(f"running   {counted(len(running), 'job')}")
         _print_running(running)
         click.echo(f"trainers  {len(trainers)}")
@@ -273,6 +278,7 @@ def status(as_json: bool) -> None:
 def _print_workers(workers: "Sequence[WorkerStatus]") -> None:
     """Print a table of workers, and below it why some do not serve the live model. Print nothing without workers."""
     from producer.cli.display.tables import Column, print_table
+    from producer.mill.doorbell_formats import unreached_workers
 
     if not workers:
         return
@@ -301,6 +307,8 @@ def _print_workers(workers: "Sequence[WorkerStatus]") -> None:
     for worker in workers:
         if worker.model_fault:
             click.echo(click.style(f"  {printable(worker.name)}: {printable(worker.model_fault)}", fg="red"))
+    if unreached := unreached_workers(workers):
+        click.echo(click.style(f"  {printable(unreached)}", fg="red"))
 
 
 def _print_running(jobs: "Sequence[JobStatus]") -> None:

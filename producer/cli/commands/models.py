@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from model.errors import UsageError
+from model.errors import ModelError, UsageError
 from producer.cli.display import json_output
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from producer.mill.connection import Connection
     from worker.contract.registry import Registry
 
-FOLLOW_SECONDS = 2.0
-"""Longest wait for the workers to load the live version, in seconds. They need a third of a second."""
+FOLLOW_SECONDS = 3.0
+"""Longest wait for the workers to load the live version, in seconds. They need less than one."""
 
 VERSION = click.argument("version", metavar="VERSION", callback=not_empty)
 REASON = click.option("--reason", metavar="TEXT", default="", help="Reason, for the history.")
@@ -147,7 +147,7 @@ def _decided(registry: "Registry", card: "Card", other: "Card") -> "Decision | N
     "--unwatched",
     "--no-canary",
     is_flag=True,
-    help="Do not compare its first answers with those of the previous version, and do not roll it back automatically.",
+    help="Do not compare its first answers with those of the previous version, nor roll it back because of them.",
 )
 @JSON
 @exit_on_error
@@ -156,7 +156,8 @@ def promote(version: str, reason: str, no_canary: bool, as_json: bool) -> None:
 
     Workers load it within a second and do not stop. Jobs that were submitted before keep their version.
     The previous version classifies the first images as well. If the new version fails on some of them, leaves far
-    more for review, or mostly disagrees, the workers roll it back.
+    more for review, or mostly disagrees, the workers roll it back. They also do if they cannot load it, or if it ends
+    their processes.
 
     \b
     Example:
@@ -164,9 +165,11 @@ def promote(version: str, reason: str, no_canary: bool, as_json: bool) -> None:
     """
     connection = _connect()
     target = connection.registry.resolve(version)
+    if target not in (connection.registry.live(), connection.registry.baseline.version):
+        _try(*connection.registry.fetch_model(target))
     if not connection.registry.promote(target, reason=reason or "by hand", canary=not no_canary):
         raise UsageError(f"{target} is live already.")
-    _report_live(connection, as_json=as_json)
+    _report_live(connection, target, as_json=as_json)
 
 
 @models.command()
@@ -183,8 +186,8 @@ def rollback(reason: str, as_json: bool) -> None:
       digitmill models rollback --reason "confuses fours and nines"
     """
     connection = _connect()
-    connection.registry.rollback(reason=reason or "by hand")
-    _report_live(connection, as_json=as_json)
+    live = connection.registry.rollback(reason=reason or "by hand")
+    _report_live(connection, live, as_json=as_json)
 
 
 @models.command()
@@ -194,25 +197,52 @@ def rollback(reason: str, as_json: bool) -> None:
 def push(folder: Path, as_json: bool) -> None:
     """Publish the model in FOLDER.
 
-    FOLDER holds a card and the files that it names, as a training writes them. The model becomes the candidate.
+    FOLDER holds a card and the files that it names, as a training writes them. The command first loads, runs and
+    measures the model in a process with limits. The model becomes the candidate.
 
     \b
     Example:
       digitmill models push my-model && digitmill models promote candidate
     """
-    from model.cards.card import Card, read_file
+    from model.cards.card import MODEL, Card, read_file
     from producer.cli.display.model_versions import named
 
     card = Card.read(folder)
     files = {name: read_file(folder, card, name) for name in card.files}
     registry = _connect().registry
-    registry.publish(card, files)
+    shipped = card == registry.baseline
+    if not shipped:
+        _try(card, files.get(MODEL, b""))
+        registry.publish(card, files)
     aliases = named(card.version, registry.aliases(), registry.baseline)
     if as_json:
         click.echo(json.dumps({"version": card.version, "aliases": aliases}))
+    elif shipped:
+        click.echo(f"{card.version} is the baseline, which every installation has, so there is nothing to publish")
     else:
         click.echo(f"{card.version} is published{''.join(f', {alias}' for alias in aliases)}")
         click.echo(f"next      digitmill models compare {card.version} live")
+
+
+def _try(card: "Card", content: bytes) -> None:
+    """Try a model in a process with limits, if LiteRT is installed here. Otherwise only the workers try it.
+
+    Args:
+        card: Card of the model.
+        content: Content of its model.tflite.
+
+    Raises:
+        ModelError: The model did not pass, or could not be tried.
+    """
+    from model.inference.limited_process import can_start
+    from model.inference.trial import try_model
+
+    if not can_start():
+        print_notice(
+            f"{card.version} is not tried here, because LiteRT is not installed; workers try it before it serves"
+        )
+        return
+    try_model(card.version, content, card.temperature)
 
 
 @models.command()
@@ -234,6 +264,8 @@ def pull(version: str, out: Path | None, as_json: bool) -> None:
     Example:
       digitmill models pull live --out backup/model
     """
+    from model.cards.card import CARD
+
     registry = _connect().registry
     card, files = registry.fetch(registry.resolve(version))
     folder = out or Path("models") / card.version
@@ -243,10 +275,11 @@ def pull(version: str, out: Path | None, as_json: bool) -> None:
     for name, content in files.items():
         (folder / name).write_bytes(content)
     card.write(folder)  # last: a folder with a card is complete
+    written = [*files, CARD]
     if as_json:
-        click.echo(json.dumps({"version": card.version, "folder": str(folder), "files": [*files]}))
+        click.echo(json.dumps({"version": card.version, "folder": str(folder), "files": written}))
     else:
-        click.echo(f"{card.version} is in {folder}: {', '.join(files)}")
+        click.echo(f"{card.version} is in {folder}: {', '.join(written)}")
 
 
 def _connect() -> "Connection":
@@ -256,14 +289,25 @@ def _connect() -> "Connection":
     return open_running_mill(Settings.from_environment())
 
 
-def _report_live(connection: "Connection", *, as_json: bool) -> None:
-    """Wait a moment until the workers serve the live version. Print how many do, and why the others do not."""
-    live = connection.registry.live()
+def _report_live(connection: "Connection", live: str, *, as_json: bool) -> None:
+    """Wait a moment until the workers serve a version. Print how many do, and why the others do not.
+
+    Args:
+        connection: Connection to the mill.
+        live: Version that has just been made live.
+        as_json: Whether to print JSON.
+
+    Raises:
+        ModelError: The workers have rolled it back already.
+    """
     deadline = time.monotonic() + FOLLOW_SECONDS
     while True:
         workers = [worker for worker in connection.ledger.workers() if worker.ready]
         behind = [worker for worker in workers if worker.model != live]
-        if not behind or any(worker.model_fault for worker in behind) or time.monotonic() > deadline:
+        if (now := connection.registry.live()) != live:
+            change = connection.registry.history()[0]
+            raise ModelError(f"{change.who} rolled {live} back to {now}: {change.reason}")
+        if not behind or time.monotonic() > deadline:
             break
         time.sleep(0.05)
     if as_json:

@@ -13,8 +13,9 @@ from model.cards.decision import Decision, ModelAssessment
 from producer.cli.display.tables import Cell, Column, print_table
 from producer.cli.display.wording import age, counted
 from producer.cli.notices import printable
+from worker.contract.errors import WireError
 from worker.contract.ledger import WorkerStatus
-from worker.contract.registry import Alias, Aliases, LiveChange, PublishedVersion, ServiceCounts
+from worker.contract.registry import Alias, Aliases, LiveChange, PublishedVersion, Registry, ServiceCounts
 
 MAX_RECALLS = 3
 """Number of recalls that a comparison shows: those of the digits that differ most."""
@@ -60,6 +61,7 @@ def listed(
             "parent": each.card and each.card.parent,
             "workers": [worker.name for worker in workers if worker.model == each.version],
             "problem": each.problem,
+            "fault": each.fault,
         }
         for each in versions
     ]
@@ -90,8 +92,23 @@ def print_list(rows: Sequence[dict[str, Any]], history: Sequence[LiveChange]) ->
         ],
         [_list_row(row) for row in rows],
     )
+    for row in rows:
+        if row["fault"]:
+            click.echo(click.style(f"{row['version']} is out of service, because {printable(row['fault'])}", fg="red"))
     if history:
         click.echo(f"\n{_described(history[0])}")
+
+
+def describe_live(registry: Registry) -> str:
+    """Return the live version in words, and if it was rolled back to, from which version and why."""
+    live = registry.live()
+    try:
+        latest = registry.history()[:1]
+    except WireError:  # `models list` reports the damage
+        latest = []
+    if not latest or latest[0].action != "rollback" or latest[0].version != live:
+        return live
+    return f"{live}, rolled back from {latest[0].before} {age(latest[0].at)} ago: {latest[0].reason}"
 
 
 def _list_row(row: dict[str, Any]) -> list[Cell]:

@@ -11,7 +11,9 @@ import pytest
 
 from model.cards.card import BASELINE, CARD, MODEL, WEIGHTS, Card, Score
 from model.cards.decision import DECISION, Decision, ModelAssessment
+from producer.cli.display.model_versions import describe_live
 from tests.support.command import DIGITMILL, SECONDS
+from tests.support.models import Harm, harmful
 from worker.contract.registry import keys as registry_keys
 
 BASELINE_VERSION = Card.read(BASELINE).version
@@ -27,12 +29,17 @@ def changing(start_mill):
 @pytest.fixture
 def digitmill(tmp_path, changing):
     """Run `digitmill models …` beside that mill. Return what it printed."""
+    return runner(tmp_path, changing)
+
+
+def runner(tmp_path, mill):
+    """Return a function that runs `digitmill models …` beside a mill and returns what it printed."""
 
     def run(*arguments, code=0):
         done = subprocess.run(
             [DIGITMILL, "models", *map(str, arguments)],
             cwd=tmp_path,
-            env={**os.environ, "DIGITMILL_REDIS_URL": changing.stack.url, "DIGITMILL_DATA": str(tmp_path)},
+            env={**os.environ, "DIGITMILL_REDIS_URL": mill.stack.url, "DIGITMILL_DATA": str(tmp_path)},
             capture_output=True,
             text=True,
             timeout=SECONDS,
@@ -89,9 +96,10 @@ def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, f
     assert "rolled back" in shown
     assert json.loads(digitmill("show", "previous", "--json"))["card"]["version"] == version
 
-    digitmill("pull", "previous", "--out", tmp_path / "pulled")
+    pulled = digitmill("pull", "previous", "--out", tmp_path / "pulled")
     for name in (CARD, MODEL, WEIGHTS):
         assert (tmp_path / "pulled" / name).read_bytes() == (folder / name).read_bytes()
+        assert name in pulled
     digitmill("push", tmp_path / "pulled")
 
 
@@ -119,7 +127,7 @@ def test_show_and_compare_print_the_decision_of_the_gate(digitmill, folder):
 
 @pytest.mark.slow
 def test_a_damaged_version_is_refused_and_reported(digitmill, folder, changing, eventually):
-    """It cannot be promoted, pulled or rolled back to. If it is live already, workers say why they do not serve it."""
+    """It cannot be promoted, pulled or rolled back to. If it is live, workers that cannot load it replace it."""
     version = Card.read(folder).version
     digitmill("push", folder)
     digitmill("promote", version)
@@ -134,10 +142,35 @@ def test_a_damaged_version_is_refused_and_reported(digitmill, folder, changing, 
     process = changing.connection.ledger.workers()[0].process
     eventually(lambda: all(worker.model == version for worker in changing.connection.ledger.workers()), seconds=30)
     os.kill(process, signal.SIGKILL)
-    faults = eventually(
-        lambda: [worker.model_fault for worker in changing.connection.ledger.workers() if worker.model_fault],
-        seconds=60,
-        what="a worker that tells of the damaged version",
+    registry = changing.connection.registry
+    change = eventually(
+        lambda: registry.live() == BASELINE_VERSION and registry.history()[0], seconds=60, what="the rollback"
     )
-    assert "not what its card vouches for" in faults[0]
+    assert (change.action, change.before) == ("rollback", version)
+    assert "not what its card vouches for" in change.reason
+    assert "not what its card vouches for" in digitmill("list")
     assert f"{BASELINE_VERSION} goes on serving" in changing.worker_logs()
+    rollback = describe_live(registry)
+    assert rollback.startswith(f"{BASELINE_VERSION}, rolled back from {version}")
+    assert "not what its card vouches for" in rollback
+
+
+def test_push_and_promote_try_a_model_in_a_process_with_limits(start_mill, tmp_path):
+    """One that does harm is not published, or not promoted if an older release published it. Redis alone is enough."""
+    card, files = harmful(Harm.CRASH)
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    card.write(folder)
+    with start_mill(0) as mill:
+        registry, digitmill = mill.connection.registry, runner(tmp_path, mill)
+        assert "did not pass its trial" in digitmill("push", folder, code=2)
+        assert [each.version for each in registry.versions()] == [BASELINE_VERSION]
+        registry.publish(card, files)
+        assert "SIGFPE" in digitmill("promote", card.version, code=2)
+        assert registry.live() == BASELINE_VERSION
+        assert "nothing to publish" in digitmill("push", BASELINE)
+        registry.condemn(card.version, "it ended three processes")
+        assert "out of service, because it ended three processes" in digitmill("list")
+        assert digitmill("list", "--json").count("it ended three processes") == 1

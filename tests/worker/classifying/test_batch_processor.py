@@ -6,14 +6,18 @@ import pytest
 from model.cards.card import BASELINE, Card
 from model.errors import FailureCode
 from model.inference.classifier import Classifier
+from tests.support.models import Harm, harmful, marked
 from worker.classifying.batch_processor import BatchProcessor
 from worker.classifying.canary import CanaryMonitor
+from worker.classifying.faults import STRIKES
 from worker.classifying.models import LoadedModel, Models
 from worker.contract import bounds
 from worker.contract.doorbell import Doorbell, make_app
-from worker.contract.ledger import JobRecord, Part, Window, keys
+from worker.contract.ledger import JobRecord, Part, Window
+from worker.contract.ledger import keys as ledger_keys
 from worker.contract.ledger.ledger import ATTEMPTS, SPLIT_ATTEMPTS
 from worker.contract.registry import LIVE, Registry, ServiceCounts
+from worker.contract.registry import keys as registry_keys
 from worker.contract.wire import SIDE, Batch, Manifest, Result
 from worker.settings import Settings
 
@@ -81,11 +85,19 @@ class FailingClassifier(Classifier):
         raise RuntimeError(f"cannot classify {len(images)} images")
 
 
+class FailingModels(Models):
+    """Models that cannot classify anything."""
+
+    def __call__(self, version):
+        """Return a model of that version."""
+        return LoadedModel(version, FailingClassifier())
+
+
 def test_a_batch_on_which_the_model_fails_is_given_back_and_counts_against_the_model(
     processor, submit, ledger, registry, canary, digits
 ):
     """A blank image does not count, because no answer about it would have been used."""
-    processor._models = lambda version: LoadedModel(version, FailingClassifier())
+    processor._models = FailingModels(registry)
     images = digits.images[:6].copy()
     images[2] = 0
     part = submit(images)
@@ -121,7 +133,7 @@ def test_a_damaged_batch_ends_as_damaged_at_the_first_attempt(processor, submit,
     assert len(result) == images
     assert {failure.code for failure in result.failures.values()} == {FailureCode.INTERNAL}
     assert len(result.failures) == images
-    assert client.zcard(keys.OPEN) == 0
+    assert client.zcard(ledger_keys.OPEN) == 0
 
 
 def test_a_batch_without_a_payload_ends_as_damaged(processor, submit, ledger, client):
@@ -142,7 +154,7 @@ def test_a_batch_that_cannot_be_split_ends_in_quarantine(processor, submit, ledg
     result = Result.from_wire(ledger.results([part])[part])
     assert {failure.code for failure in result.failures.values()} == {FailureCode.QUARANTINED}
     assert "--batch-size" in result.failures[3].sentence
-    assert client.zcard(keys.OPEN) == 0
+    assert client.zcard(ledger_keys.OPEN) == 0
 
 
 def test_a_damaged_record_that_a_batch_needs_is_the_problem_of_its_job(processor, submit, ledger, client):
@@ -154,3 +166,95 @@ def test_a_damaged_record_that_a_batch_needs_is_the_problem_of_its_job(processor
     assert ledger.results([part]) == {}
     assert "redis-cli DEL digitmill:aliases" in ledger.job("job").problem
     assert ledger.due(overdue_seconds=-60) == [part]
+
+
+@pytest.fixture
+def pin(client):
+    """Pin the job of `submit` to a version, and say how often its batch was begun before."""
+
+    def run(part, version, *, begun=0):
+        client.hset(ledger_keys.job(part.job), "model", version)
+        client.hset(part.key, "attempts", begun)
+
+    return run
+
+
+def attempts(client, part):
+    """Return how many attempts at a part have counted."""
+    return int(client.hget(part.key, "attempts"))
+
+
+def test_a_version_that_fails_on_some_images_is_out_of_service_after_three_times_and_no_image_suffers(
+    processor, submit, pin, ledger, registry, client, digits
+):
+    """Each batch is given back with its attempt, and its job names the problem. Then the version runs no more."""
+    card, files = harmful(Harm.RAISE, only_marked=True)
+    registry.publish(card, files)
+    registry.promote(card.version, reason="test")
+    part = submit(marked(digits.images[:6]))
+    pin(part, card.version)
+    for number in range(STRIKES):
+        assert registry.live() == card.version
+        processor.process(part)
+        assert attempts(client, part) == 0
+        assert "cannot run this model" in ledger.job(part.job).problem, number
+    assert registry.live() == BASELINE_VERSION
+    assert "cannot run this model" in registry.history()[0].reason
+    processor.process(part)
+    assert "out of service" in ledger.job(part.job).problem
+    assert attempts(client, part) == 0
+    assert ledger.results([part]) == {}
+
+
+def test_a_part_that_ended_a_process_is_classified_in_another_one(
+    processor, submit, pin, ledger, registry, client, digits
+):
+    """If the version crashes there as well, it is to blame, and is rolled back at once. This process goes on."""
+    card, files = harmful(Harm.CRASH, only_marked=True)
+    registry.publish(card, files)
+    registry.promote(card.version, reason="test")
+    part = submit(marked(digits.images[:6]))
+    pin(part, card.version, begun=1)
+    processor.process(part)
+    assert attempts(client, part) == 1, "the attempt before counts, and this one does not"
+    assert registry.live() == BASELINE_VERSION
+    assert "SIGFPE" in registry.history()[0].reason
+    assert "SIGFPE" in ledger.job(part.job).problem
+    pin(part, LIVE, begun=1)
+    processor.process(part)
+    assert Result.from_wire(ledger.results([part])[part]).model == BASELINE_VERSION
+
+
+def test_a_sound_version_answers_such_a_part_as_always(
+    processor, submit, pin, ledger, registry, canary, variant, digits
+):
+    """Somebody else ended the process. The answers are the same, and count once."""
+    card, files = variant("sound")
+    registry.publish(card, files)
+    part = submit(digits.images[:6])
+    pin(part, card.version, begun=2)
+    processor.process(part)
+    result = Result.from_wire(ledger.results([part])[part])
+    expected = Models(registry)(card.version).classifier.classify(digits.images[:6])
+    assert result.model == card.version
+    assert np.array_equal(result.digits, expected.digits)
+    assert np.array_equal(result.confidences, expected.confidences)
+    canary.report()
+    assert registry.service_counts(card.version).images == 6
+
+
+def test_a_pinned_version_that_is_lost_is_named_and_counts_against_no_image(
+    processor, submit, pin, ledger, registry, client, variant, digits
+):
+    """Its batches wait, and the job says for what."""
+    card, files = variant("lost")
+    registry.publish(card, files)
+    part = submit(digits.images[:6])
+    pin(part, card.version)
+    client.delete(registry_keys.model(card.version))
+    processor.process(part)
+    assert f"no model {card.version} in the registry" in ledger.job(part.job).problem
+    assert attempts(client, part) == 0
+    registry.publish(card, files)
+    processor.process(part)
+    assert Result.from_wire(ledger.results([part])[part]).model == card.version

@@ -4,14 +4,17 @@ import hashlib
 import logging
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from model.cards.card import BASELINE, MODEL, Card
-from model.errors import ModelError
+from model.errors import ModelError, NotTried
+from tests.support.models import Harm, harmful
 from worker.classifying.models import MAX_LOADED, RETRY_SECONDS, Models
+from worker.classifying.notes import ProcessNotes
 from worker.contract.registry import LIVE, Registry
 from worker.contract.registry import keys as registry_keys
 
@@ -134,6 +137,63 @@ def test_a_version_that_does_not_exist_is_refused(models):
     """The message names it, and says what to do."""
     with pytest.raises(ModelError, match="no model cnn-0 in the registry"):
         models("cnn-0")
+
+
+def test_a_harmful_version_never_reaches_the_process_and_is_not_tried_for_each_batch(models, registry):
+    """Its trial runs in a process with limits. What it found is remembered for a while."""
+    card, files = harmful(Harm.CRASH)
+    registry.publish(card, files)
+    with pytest.raises(ModelError, match="SIGFPE"):
+        models(card.version)
+    registry.promote(card.version, reason="test")
+    models.follow()
+    assert models.live == BASELINE_VERSION
+    assert "SIGFPE" in models.fault
+    version, fault = models.unloadable
+    assert version == card.version
+    assert "cannot be loaded" in fault
+    began = time.monotonic()
+    for _ in range(100):
+        with pytest.raises(ModelError, match="SIGFPE"):
+            models(card.version)
+    assert time.monotonic() - began < 20, "a trial takes half a second"
+    registry.rollback(reason="test")
+    models.follow()
+    assert models.unloadable == ("", "")
+
+
+def test_a_model_that_has_passed_is_not_tried_by_the_next_process(registry, variant, monkeypatch):
+    """A process that replaces another shares its notes. Another temperature makes another model."""
+    card, files = variant("sound")
+    other, _ = variant("other", temperature=3.0)
+    registry.publish(card, files)
+    registry.publish(other, files)
+    notes = ProcessNotes()
+    Models(registry, notes)(card.version)
+    monkeypatch.setattr(sys, "executable", "/does/not/exist")
+    again = Models(registry, notes)
+    again(card.version)
+    with pytest.raises(NotTried):
+        again(other.version)
+    registry.promote(other.version, reason="test")
+    again.follow()
+    assert again.live == BASELINE_VERSION
+    assert "could not be tried" in again.fault
+    assert again.unloadable == ("", ""), "nobody knows whether it is bad"
+
+
+def test_a_condemned_version_is_refused_with_its_reason_until_it_is_promoted(models, registry, variant):
+    """The process that has it loaded keeps it until it forgets it."""
+    card, files = variant("condemned")
+    registry.publish(card, files)
+    models(card.version)
+    registry.condemn(card.version, "it ended three processes")
+    models(card.version)
+    models.forget(card.version)
+    with pytest.raises(ModelError, match="out of service, because it ended three processes"):
+        models(card.version)
+    registry.promote(card.version, reason="try again")
+    assert models(card.version).version == card.version
 
 
 def test_only_the_last_few_stay_loaded(models, registry, variant):

@@ -146,6 +146,7 @@ class WorkerStatus:
         seen: Time of its last heartbeat: unix time, seconds.
         process: Id of its classifying process on its host.
         startup_seconds: Seconds from the start of its process until it was ready; 0 while it is not.
+        doorbell: Format of the doorbells that it reads. Workers that do not report it read format 1.
     """
 
     name: str
@@ -157,6 +158,7 @@ class WorkerStatus:
     seen: float
     process: int
     startup_seconds: float
+    doorbell: int = 1
 
     @classmethod
     def from_hash(cls, name: str, body: Mapping[bytes, bytes] | WireError) -> Self:
@@ -183,6 +185,7 @@ class WorkerStatus:
                 seen=moment(body[b"seen"]),
                 process=count(body.get(b"process")),
                 startup_seconds=finite(body.get(b"startup_seconds", b"0")),
+                doorbell=count(body.get(b"doorbell", b"1")),
             )
 
 

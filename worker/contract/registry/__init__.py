@@ -4,12 +4,13 @@ It lies in Redis, which every worker reaches. So a worker on any host needs only
 """
 
 from worker.contract.registry.records import LIVE, Alias, Aliases, Canary, Fence, LiveChange, PublishedVersion
-from worker.contract.registry.registry import HISTORY_KEPT, VERSIONS_KEPT, Registry
+from worker.contract.registry.registry import HISTORY_KEPT, STRIKES_SECONDS, VERSIONS_KEPT, Registry
 from worker.contract.registry.service_counts import ServiceCounts
 
 __all__ = [
     "HISTORY_KEPT",
     "LIVE",
+    "STRIKES_SECONDS",
     "VERSIONS_KEPT",
     "Alias",
     "Aliases",

@@ -4,7 +4,9 @@ digitmill:models            zset   version → unix ms of its publication
 digitmill:model:<version>   hash   card, SHA-256 of the card, time of publication, and file:<name> → content
 digitmill:aliases           hash   live, previous, candidate, and watched (the live version, while it is a canary) →
                                    version, or the word `baseline`
-digitmill:tally:<version>   hash   counts of its answers since it was promoted (`ServiceCounts`); expires after the last
+digitmill:tally:<version>   hash   counts of its answers since it was promoted (`ServiceCounts`), `strikes` since
+                                   `struck` (unix ms), `fault`, why it must not serve, and
+                                   `withdrawn`, if workers rolled it back; expires after the last answer
 digitmill:moves             list   JSON, newest first: who made which version live, when and why (`LiveChange`)
 
 The names `watched`, `tally` and `moves` stay as version 0.1.0 stored them.
@@ -24,6 +26,8 @@ CARD = "card"
 SHA256 = "sha256"
 PUBLISHED = "published"
 CANARY = "watched"
+FAULT = "fault"
+WITHDRAWN = "withdrawn"
 _FILE = "file:"
 
 

@@ -61,12 +61,14 @@ class PublishedVersion:
         published: Time of its publication, or of its training for the baseline: unix time, seconds.
         card: Its card, or None if the card cannot be read.
         problem: Why the card cannot be read, or "".
+        fault: Why no worker may classify with it, or "".
     """
 
     version: str
     published: float
     card: Card | None
     problem: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

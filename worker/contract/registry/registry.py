@@ -33,6 +33,9 @@ VERSIONS_KEPT = 20
 SERVICE_COUNTS_KEPT_SECONDS = 30 * 86400
 """Time that Redis keeps the counts of a version after its last answer."""
 
+STRIKES_SECONDS = 600
+"""Time within which the faults of a version count together."""
+
 HISTORY_KEPT = 100
 """Number of changes of the live version that Redis keeps."""
 
@@ -48,7 +51,8 @@ class Registry:
     and when everything published is damaged. It is live until somebody promotes another version.
 
     No method waits or retries. Each is harmless to repeat, so callers wrap it in `connection.retry_transient`, except
-    `rollback` without `expected`, which undoes itself. Every method raises redis-py's errors.
+    `rollback` without `expected`, which undoes itself, and `strike`, which counts. Every method raises redis-py's
+    errors.
 
     Args:
         client: Connection of `connection.connect`.
@@ -57,7 +61,7 @@ class Registry:
     def __init__(self, client: "redis.Redis") -> None:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
         self._redis: Any = CheckedRedis(client)
-        self._scripts = load_scripts(client, "worker.contract.registry", ("publish", "move"), keys.TYPES)
+        self._scripts = load_scripts(client, "worker.contract.registry", ("publish", "move", "strike"), keys.TYPES)
 
     @cached_property
     def baseline(self) -> Card:
@@ -172,10 +176,11 @@ class Registry:
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.hmget(keys.model(name), keys.CARD, keys.SHA256, keys.PUBLISHED)
+                pipeline.hget(keys.service_counts(name), keys.FAULT)
             bodies = pipeline.execute(raise_on_error=False)
-        for name, body in zip(names, bodies, strict=True):
+        for name, body, stored in zip(names, bodies[::2], bodies[1::2], strict=True):
             if name != self.baseline.version:
-                found.append(_published(name, body))
+                found.append(_published(name, body, "" if isinstance(stored, Exception) else _text(stored)))
         created = datetime.fromisoformat(self.baseline.created).timestamp()
         return [*found, PublishedVersion(self.baseline.version, created, self.baseline)]
 
@@ -238,7 +243,8 @@ class Registry:
             expected: Version that must still be live, because the caller has compared the two; None for any.
             fence: Fence that must still hold.
             who: Name for the history; user and host by default.
-            canary: Whether workers roll it back by themselves if it fails (see `ServiceCounts.fault`).
+            canary: Whether workers compare it with the previous version, and roll it back if it does worse (see
+                `ServiceCounts.fault`).
 
         Raises:
             ModelError: The version is missing, incomplete or altered, another version is live than expected, or the
@@ -271,6 +277,43 @@ class Registry:
         self._move("rollback", aliases.previous, expected or aliases.live, reason, None, who, canary=False)
         return aliases.previous
 
+    def withdraw(self, version: str, *, reason: str, who: str) -> str:
+        """Take the live version out of service in one atomic write, because it cannot serve.
+
+        The previous version serves again. If that is missing or damaged, or was itself rolled back, the baseline does.
+        Otherwise two bad versions could replace each other for ever.
+
+        Args:
+            version: Version that must still be live.
+            reason: Why, for the history.
+            who: Name for the history.
+
+        Returns:
+            The version that is live now.
+
+        Raises:
+            ModelError: Another version is live, or this is the baseline. Then nothing has changed.
+        """
+        if version == self.baseline.version:
+            raise ModelError(f"{version} is the baseline, and nothing can replace it. Install digitmill again.")
+        fallback = self._fallback(version)
+        self._mark(version, keys.WITHDRAWN, b"1")
+        self._move("rollback", fallback, version, reason, None, who, canary=False)
+        return fallback
+
+    def _fallback(self, version: str) -> str:
+        """Return the version that serves if `version` is withdrawn."""
+        previous = self.aliases().previous
+        if previous is None or previous == version:
+            return self.baseline.version
+        if any(self._redis.hmget(keys.service_counts(previous), keys.FAULT, keys.WITHDRAWN)):
+            return self.baseline.version
+        try:
+            self.fetch(previous)
+        except ModelError:
+            return self.baseline.version
+        return previous
+
     def history(self) -> Listed[LiveChange]:
         """Return the latest changes of the live version, newest first."""
         found: Listed[LiveChange] = Listed()
@@ -302,6 +345,28 @@ class Registry:
             WireError: The counts are damaged.
         """
         return ServiceCounts.from_hash(version, self._redis.hgetall(keys.service_counts(version)))
+
+    def strike(self, version: str) -> int:
+        """Count that a version ended its process or failed. Return how often it did within `STRIKES_SECONDS`."""
+        counted = self._scripts["strike"](
+            keys=[keys.service_counts(version)], args=[STRIKES_SECONDS * 1000, SERVICE_COUNTS_KEPT_SECONDS * 1000]
+        )
+        return int(counted)
+
+    def condemn(self, version: str, reason: str) -> None:
+        """Record why no worker may classify with a version. Promoting it clears the record."""
+        self._mark(version, keys.FAULT, _bounded(reason))
+
+    def fault(self, version: str) -> str:
+        """Return why no worker may classify with a version, or "" if workers may."""
+        return _text(self._redis.hget(keys.service_counts(version), keys.FAULT))
+
+    def _mark(self, version: str, field: str, value: bytes) -> None:
+        key = keys.service_counts(version)
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(key, field, value)
+            pipeline.expire(key, SERVICE_COUNTS_KEPT_SECONDS)
+            pipeline.execute()
 
     def _version(self, stored: bytes | None) -> str | None:
         """Return the version that an alias stores. The word `baseline` means the one that this release ships."""
@@ -340,12 +405,13 @@ class Registry:
         return bool(answer)
 
 
-def _published(name: str, body: Any) -> PublishedVersion:
+def _published(name: str, body: Any, fault: str) -> PublishedVersion:
     """Return an entry of the list of versions.
 
     Args:
         name: Name of the version.
         body: Its card, the SHA-256 of the card and the time of publication in ms, or redis-py's error.
+        fault: Why the version is out of service, or "".
     """
     published = 0.0
     try:
@@ -354,9 +420,13 @@ def _published(name: str, body: Any) -> PublishedVersion:
         text, sha256, when = body
         with reading(f"The record of model {name}", remedy="Push it again from its folder (`digitmill models push`)."):
             published = moment(int(when or 0) / 1000)
-        return PublishedVersion(name, published, read_card(name, text, sha256))
-    except (ModelError, WireError) as fault:
-        return PublishedVersion(name, published, None, str(fault))
+        return PublishedVersion(name, published, read_card(name, text, sha256), fault=fault)
+    except (ModelError, WireError) as problem:
+        return PublishedVersion(name, published, None, str(problem), fault)
+
+
+def _text(stored: bytes | None) -> str:
+    return (stored or b"").decode("utf-8", "replace")
 
 
 def _moved(expected: str) -> str:

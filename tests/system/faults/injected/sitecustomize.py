@@ -1,7 +1,7 @@
 """Makes workers of test mills misbehave. Python runs this file if its folder is on PYTHONPATH.
 
 An image with a mark after its last byte kills, hangs or delays the process that decodes it. Real images have done all
-of that. The program itself does not know the marks.
+of that. The program itself does not know the marks. With OTHER_DOORBELL_VERSION, a worker is one of another version.
 """
 
 import os
@@ -30,5 +30,13 @@ def _inject() -> None:
     module.preprocess = preprocess
 
 
+def _speak_another_format(version: int) -> None:
+    from worker.contract import doorbell
+
+    doorbell.DOORBELL_VERSION = version
+
+
 if sys.orig_argv[-2:] == ["-m", "worker"]:
     _inject()
+    if "OTHER_DOORBELL_VERSION" in os.environ:
+        _speak_another_format(int(os.environ["OTHER_DOORBELL_VERSION"]))
