@@ -23,7 +23,7 @@ def register(app: Celery, get_processor: Callable[[], BatchProcessor]) -> None:
     """
 
     @app.task(name=CLASSIFY, ignore_result=True)
-    def classify(version: object = None, part: object = None) -> None:
+    def classify(version: object = None, part: object = None, **_: object) -> None:
         """Answer the part that the message names. An invalid message does no harm, because it is only a hint."""
         if not is_understood(version):
             return
