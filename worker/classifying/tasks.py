@@ -39,7 +39,7 @@ def register(app: Celery, get_processor: Callable[[], BatchProcessor]) -> None:
     others = _OtherDoorbells(Doorbell(app))
 
     @app.task(name=CLASSIFY, ignore_result=True)
-    def classify(version: object = None, part: object = None) -> None:
+    def classify(version: object = None, part: object = None, **_: object) -> None:
         """Answer the part that the message names. An invalid message does no harm, because it is only a hint."""
         if type(version) is int and 0 < version != DOORBELL_VERSION:
             others.put_back(version, {"part": part})

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from queue import Empty
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, TypeAlias
 
 import msgspec
 from kombu.transport import redis as kombu_redis
@@ -55,11 +55,20 @@ _log = logging.getLogger(__name__)
 # Checked before Celery sees it ------------------------------------------------------------------------------------
 
 
-class _Words(msgspec.Struct):
-    """The arguments of a doorbell. Those of other versions may have more."""
+_Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=512)]
+_Name: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z_]{0,63}$")]
+
+
+class _Version(msgspec.Struct):
+    """What doorbells of all versions have among their words."""
 
     version: Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
-    part: Annotated[str, msgspec.Meta(max_length=512)] | None = None
+
+
+class _Words(_Version):
+    """The words of a doorbell of this version."""
+
+    part: _Text | None = None
 
 
 class _Embedded(msgspec.Struct):
@@ -102,7 +111,7 @@ class _Message(msgspec.Struct):
 
 
 _messages = msgspec.json.Decoder(_Message)
-_bodies = msgspec.json.Decoder(tuple[tuple[()], _Words, _Embedded])
+_bodies = msgspec.json.Decoder(tuple[tuple[()], dict[_Name, _Text | int | float | bool | None], _Embedded])
 
 
 def checked_message(raw: bytes, queue: str) -> dict[str, Any]:
@@ -120,14 +129,18 @@ def checked_message(raw: bytes, queue: str) -> dict[str, Any]:
     try:
         message = _messages.decode(raw)
         _, words, _ = _bodies.decode(message.body)
+        version = msgspec.convert(words, _Version).version
+        if version == DOORBELL_VERSION:
+            words = msgspec.to_builtins(msgspec.convert(words, _Words))
     except (ValueError, RecursionError) as fault:
         raise WireError(f"It is not a doorbell ({str(fault)[:200]}).") from None
     task = _TASKS[queue]
     if message.headers.task != task:
         raise WireError(f"It is a doorbell of another queue ({message.headers.task}).")
-    if words.version == DOORBELL_VERSION and task == CLASSIFY:
-        Part.from_member(words.part or "")
-    return _as_celery_sends_it(task, {"version": words.version} | ({"part": words.part} if words.part else {}), queue)
+    if version == DOORBELL_VERSION and task == CLASSIFY:
+        Part.from_member(str(words["part"] or ""))
+    # Another version of the program may understand the words of another version, so they are kept.
+    return _as_celery_sends_it(task, {name: word for name, word in words.items() if word is not None}, queue)
 
 
 def _as_celery_sends_it(task: str, words: Mapping[str, Any], queue: str) -> dict[str, Any]:

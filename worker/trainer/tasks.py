@@ -20,7 +20,7 @@ def register(app: Celery, train: Callable[[], None]) -> None:
     """
 
     @app.task(name=TRAIN, ignore_result=True)
-    def task(version: object = None) -> None:
+    def task(version: object = None, **_: object) -> None:
         """Carry out the open training, if there is one. The message is only a hint."""
         if not is_understood(version):
             return

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import main
 from producer.mill.stack import Stack
-from tests.support.server import running_server
+from tests.support.running_server import running_server
 from worker.contract.connection import connect
 
 COMMANDS = (

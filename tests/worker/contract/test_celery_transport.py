@@ -65,10 +65,22 @@ def test_what_digitmill_sends_is_passed_on_as_it_is(queue: str, server, client) 
 
 
 def test_a_doorbell_of_another_version_reaches_the_task() -> None:
-    """The task says in the log that it does not understand it. What it does not know is dropped."""
-    words = {"version": 2, "part": "in another form", "lane": "fast"}
+    """With all its words, because the task decides what becomes of it. Unknown words of this version are dropped."""
+    words = {"version": 2, "part": "in another form", "lane": "fast", "count": 7}
     passed = checked_message(json.dumps(doorbell(words=words)).encode(), CLASSIFY_QUEUE)
-    assert json.loads(passed["body"])[1] == {"version": 2, "part": "in another form"}
+    assert json.loads(passed["body"])[1] == words
+    words = {"version": 1, "part": PART, "lane": "fast"}
+    passed = checked_message(json.dumps(doorbell(words=words)).encode(), CLASSIFY_QUEUE)
+    assert json.loads(passed["body"])[1] == {"version": 1, "part": PART}
+
+
+@pytest.mark.parametrize(
+    "words", [{"a": []}, {"a": {}}, {"a": "x" * 600}, {"a b": 1}, {"A": 1}, {"a" * 100: 1}, {"": 1}, {"version": "2"}]
+)
+def test_the_words_of_another_version_are_checked_too(words: dict[str, Any]) -> None:
+    """They are names and plain values of bounded length."""
+    with pytest.raises(WireError):
+        checked_message(json.dumps(doorbell(words={"version": 2} | words)).encode(), CLASSIFY_QUEUE)
 
 
 def test_sending_does_not_depend_on_what_is_in_redis(server, client) -> None:

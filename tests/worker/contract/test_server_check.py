@@ -11,7 +11,7 @@ import redis
 from redis.exceptions import BusyLoadingError, ReadOnlyError
 
 from producer.mill.finding import SUBMITTING, open_mill
-from tests.support.server import running_server
+from tests.support.running_server import running_server
 from worker.contract import server_check
 from worker.contract.connection import connect, retry_transient
 from worker.contract.errors import Unreachable, UnsuitableServer

@@ -128,7 +128,7 @@ def test_garbage_in_the_queue_ends_no_trainer(trainings, start_trainer, client, 
     [before] = eventually(trainings.trainers, seconds=SECONDS, what="a trainer")
     for raw in refused(TRAIN_QUEUE).values():
         client.lpush(TRAIN_QUEUE, raw)
-    client.lpush(TRAIN_QUEUE, bytes(50 * 2**20))
+    client.lpush(TRAIN_QUEUE, bytes(10 * 2**20))
     eventually(lambda: client.llen(TRAIN_QUEUE) == 0, seconds=SECONDS, what="an empty queue")
     client.set(TRAIN_QUEUE, "text")
     eventually(lambda: not client.exists(TRAIN_QUEUE), what="the removal of what is not a queue")
