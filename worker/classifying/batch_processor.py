@@ -82,7 +82,9 @@ class BatchProcessor:
         try:
             match claim.verdict:
                 case Verdict.WORK:
-                    self._finish(claim, self._answer(claim))
+                    with self._notes.working(part):
+                        result = self._answer(claim)
+                    self._finish(claim, result)
                 case Verdict.SPLIT:
                     self._split(claim)
                 case Verdict.QUARANTINE:
@@ -141,7 +143,7 @@ class BatchProcessor:
             predictions = self._run(model.version, run, images=len(images) - len(failures), proven=True)
             self._canary.observe(model.version, images, predictions, failures, compare=False)
             return predictions
-        with self._notes.classifying(model.version, claim.part):
+        with self._notes.classifying(model.version):
             run = partial(model.classifier.classify, images)
             predictions = self._run(model.version, run, images=len(images) - len(failures), proven=False)
             self._canary.observe(model.version, images, predictions, failures)

@@ -129,7 +129,7 @@ class CanaryMonitor:
         rows: NDArray[np.intp],
     ) -> None:
         try:
-            with self._notes.comparing(loaded.version):
+            with self._notes.classifying(loaded.version):
                 before = loaded.classifier.classify(images[rows])
         except Exception:
             _log.exception("the version before %s failed on a sample of its images; the comparison ends", version)

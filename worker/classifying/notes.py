@@ -7,6 +7,8 @@ the note. It also notes which models have passed their trial, so that the proces
 import contextlib
 import mmap
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 from worker.contract.ledger import Part
 
@@ -14,12 +16,19 @@ _PAGES = 8
 """Number of processes in a row that have a page of their own. Celery may tell of a death after the next one started."""
 
 _ENTRY_BYTES = 512
-_CLASSIFYING, _LOADING = 0, 1
-_ENTRIES = 2  # for each process
+_PART, _CLASSIFYING, _LOADING = range(3)
+_ENTRIES = 3  # for each process
 
 _DIGEST_BYTES = 32
 _DIGESTS = 16
 """Number of models that are remembered as passed."""
+
+
+class Death(NamedTuple):
+    """What a process was doing with its models when it ended."""
+
+    classifying: str  # version that was running, or ""
+    loading: str  # version that was being loaded, or ""
 
 
 class ProcessNotes:
@@ -30,7 +39,6 @@ class ProcessNotes:
         self._digests_at = 2
         self._pages_at = self._digests_at + _DIGESTS * _DIGEST_BYTES
         self._memory = mmap.mmap(-1, self._pages_at + _PAGES * _ENTRIES * _ENTRY_BYTES)
-        self._member = ""
 
     # In a classifying process -------------------------------------------------------------------------------------
 
@@ -40,41 +48,32 @@ class ProcessNotes:
         Returns:
             The version that the process before was loading when it ended, or "".
         """
-        before, _ = self._read(self._memory[0], _LOADING)
+        before = self._read(self._memory[0], _LOADING)
         self._memory[0] = (self._memory[0] + 1) % _PAGES
         for entry in range(_ENTRIES):
-            self._write(entry, "", "")
+            self._write(entry, "")
         return before
 
-    @contextlib.contextmanager
-    def classifying(self, version: str, part: Part) -> Iterator[None]:
-        """Note that this process classifies a part with a version, until the block ends."""
-        self._member = part.member
-        self._write(_CLASSIFYING, version, self._member)
-        try:
-            yield
-        finally:
-            self._member = ""
-            self._write(_CLASSIFYING, "", "")
+    def working(self, part: Part) -> AbstractContextManager[None]:
+        """Return a context in which this process works on a part."""
+        return self._noting(_PART, part.member)
+
+    def classifying(self, version: str) -> AbstractContextManager[None]:
+        """Return a context in which this process classifies with a version. Contexts may be nested."""
+        return self._noting(_CLASSIFYING, version)
+
+    def loading(self, version: str) -> AbstractContextManager[None]:
+        """Return a context in which this process loads a version. Only one thread at a time may load."""
+        return self._noting(_LOADING, version)
 
     @contextlib.contextmanager
-    def comparing(self, version: str) -> Iterator[None]:
-        """Note that another version classifies the part in hand as well, until the block ends."""
-        member, (before, _) = self._member, self._read(self._memory[0], _CLASSIFYING)
-        self._write(_CLASSIFYING, version, member)
+    def _noting(self, entry: int, text: str) -> Iterator[None]:
+        before = self._read(self._memory[0], entry)
+        self._write(entry, text)
         try:
             yield
         finally:
-            self._write(_CLASSIFYING, before, member)
-
-    @contextlib.contextmanager
-    def loading(self, version: str) -> Iterator[None]:
-        """Note that this process loads a version, until the block ends. Only one thread at a time may load."""
-        self._write(_LOADING, version, "")
-        try:
-            yield
-        finally:
-            self._write(_LOADING, "", "")
+            self._write(entry, before)
 
     def add_passed(self, digest: bytes) -> None:
         """Remember that the model with this SHA-256 has passed its trial."""
@@ -90,29 +89,27 @@ class ProcessNotes:
 
     # In the main process ------------------------------------------------------------------------------------------
 
-    def died_on(self, part: Part) -> str:
-        """Return the version that was classifying a part when its process ended, or "". Ask once."""
+    def died_on(self, part: Part) -> Death:
+        """Return what the process that ended while it worked on a part was doing. Ask once."""
         for page in range(_PAGES):
-            version, member = self._read(page, _CLASSIFYING)
-            if version and member == part.member:
-                self._memory[self._place(page, _CLASSIFYING)] = 0
-                return version
-        return ""
+            if self._read(page, _PART) == part.member:
+                self._memory[self._place(page, _PART)] = 0
+                return Death(self._read(page, _CLASSIFYING), self._read(page, _LOADING))
+        return Death("", "")
 
-    def _write(self, entry: int, version: str, member: str) -> None:
-        text = f"{version}\n{member}".encode("utf-8", "replace")[: _ENTRY_BYTES - 2] if version else b""
+    def _write(self, entry: int, text: str) -> None:
+        content = text.encode("utf-8", "replace")
         place = self._place(self._memory[0], entry)
         self._memory[place] = 0  # a process may be killed at any moment, so an entry is valid only once it is complete
-        self._memory[place + 1 : place + 1 + len(text) + 1] = text + b"\0"
-        self._memory[place] = int(bool(text))
+        if 0 < len(content) <= _ENTRY_BYTES - 2:
+            self._memory[place + 1 : place + 1 + len(content) + 1] = content + b"\0"
+            self._memory[place] = 1
 
-    def _read(self, page: int, entry: int) -> tuple[str, str]:
+    def _read(self, page: int, entry: int) -> str:
         place = self._place(page, entry)
         if not self._memory[place]:
-            return "", ""
-        text = self._memory[place + 1 : place + _ENTRY_BYTES].partition(b"\0")[0].decode("utf-8", "replace")
-        version, _, member = text.partition("\n")
-        return version, member
+            return ""
+        return self._memory[place + 1 : place + _ENTRY_BYTES].partition(b"\0")[0].decode("utf-8", "replace")
 
     def _place(self, page: int, entry: int) -> int:
         return self._pages_at + (page * _ENTRIES + entry) * _ENTRY_BYTES

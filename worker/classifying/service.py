@@ -218,15 +218,16 @@ class WorkerService:
         if part is None:
             return
         try:
-            if self._make_ledger().release(part, holder=self._name, refund=False):
+            death = self._notes.died_on(part)
+            # A version that ended the process while it was loaded has nothing to do with the images in work.
+            if self._make_ledger().release(part, holder=self._name, refund=bool(death.loading)):
                 self._doorbell.ring(part)
-            self._blame_model(part, exception)
+            self._blame_model(death.classifying, exception)
         except Exception as fault:
             _log.warning("batch %s was not given back; its lease will expire: %s", part.member, fault)
 
-    def _blame_model(self, part: Part, exception: BaseException) -> None:
+    def _blame_model(self, version: str, exception: BaseException) -> None:
         """Count a death against the version that was classifying, unless somebody else ended the process."""
-        version = self._notes.died_on(part)
         before, self._oom_kills = self._oom_kills, _count_oom_kills()
         if version and (how := _how_it_ended(exception, out_of_memory=self._oom_kills > before)):
             VersionFaults(Registry(connect(self._url)), name=self._name).strike(

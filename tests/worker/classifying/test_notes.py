@@ -1,5 +1,6 @@
 """Facts about the notes that a classifying process leaves, with real processes that are killed."""
 
+import contextlib
 import os
 import signal
 
@@ -32,15 +33,15 @@ def test_a_death_is_told_by_its_part_once(notes):
 
     def work():
         notes.begin()
-        with notes.classifying("v1", PART):
+        with notes.working(PART), notes.classifying("v1"):
             os.kill(os.getpid(), signal.SIGKILL)
 
     die(work)
     notes.begin()
-    with notes.classifying("v2", OTHER):
-        assert notes.died_on(PART) == "v1"
-    assert notes.died_on(PART) == ""
-    assert notes.died_on(OTHER) == ""
+    with notes.working(OTHER), notes.classifying("v2"):
+        assert notes.died_on(PART) == ("v1", "")
+    assert notes.died_on(PART) == ("", "")
+    assert notes.died_on(OTHER) == ("", "")
 
 
 def test_a_process_that_dies_while_another_version_compares_tells_that_version(notes):
@@ -48,14 +49,28 @@ def test_a_process_that_dies_while_another_version_compares_tells_that_version(n
 
     def work():
         notes.begin()
-        with notes.classifying("canary", PART):
-            with notes.comparing("passes"):
+        with notes.working(PART), notes.classifying("canary"):
+            with notes.classifying("passes"):
                 pass
-            with notes.comparing("before"):
+            with notes.classifying("before"):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     die(work)
-    assert notes.died_on(PART) == "before"
+    assert notes.died_on(PART) == ("before", "")
+
+
+def test_a_process_that_dies_while_it_decodes_accuses_no_version(notes):
+    """The images may be to blame, unless another version was being loaded meanwhile."""
+
+    def decode(loading):
+        notes.begin()
+        with notes.working(PART), notes.loading("new") if loading else contextlib.nullcontext():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    die(lambda: decode(loading=False))
+    assert notes.died_on(PART) == ("", "")
+    die(lambda: decode(loading=True))
+    assert notes.died_on(PART) == ("", "new")
 
 
 def test_the_next_process_learns_what_was_being_loaded(notes):
@@ -76,9 +91,9 @@ def test_the_next_process_learns_what_was_being_loaded(notes):
 def test_an_error_leaves_no_note(notes):
     """The process lives on, so there is nothing to tell."""
     notes.begin()
-    with pytest.raises(RuntimeError), notes.classifying("v1", PART):
+    with pytest.raises(RuntimeError), notes.working(PART), notes.classifying("v1"):
         raise RuntimeError
-    assert notes.died_on(PART) == ""
+    assert notes.died_on(PART) == ("", "")
 
 
 def test_models_that_have_passed_are_known_to_the_next_process(notes):
@@ -97,6 +112,6 @@ def test_names_of_any_length_and_kind_fit(notes):
     """A job may ask for anything. A note that does not fit tells of no part, and harms no other note."""
     notes.begin()
     long = Part("j" * 2000, 1, 0, 1)
-    with notes.loading("loaded"), notes.classifying("é\udcff" * 400, long):
-        assert notes.died_on(long) == ""
+    with notes.loading("loaded"), notes.working(long), notes.classifying("é\udcff" * 400):
+        assert notes.died_on(long) == ("", "")
         assert notes.begin() == "loaded"
