@@ -29,19 +29,6 @@ JOBS = "digitmill:jobs"
 OPEN = "digitmill:open"
 WORKERS = "digitmill:workers"
 
-TYPES = {
-    JOBS: "zset",
-    OPEN: "zset",
-    WORKERS: "zset",
-    "digitmill:job:": "hash",
-    "digitmill:manifest:": "hash",
-    "digitmill:results:": "hash",
-    "digitmill:news:": "list",
-    "digitmill:batch:": "hash",
-    "digitmill:worker:": "hash",
-}
-"""The type of each key, or of the keys with that prefix, for the scripts."""
-
 _NUMBER = "[0-9]{1,15}"
 _FIELD = re.compile(rf"(?P<sequence>{_NUMBER})\.(?P<start>{_NUMBER})\.(?P<stop>{_NUMBER})", re.ASCII)
 
