@@ -6,6 +6,7 @@ import time
 
 from redis.exceptions import RedisError
 
+from model.errors import DigitmillError
 from worker.classifying.canary import CanaryMonitor
 from worker.classifying.models import Models
 from worker.contract.ledger import Ledger
@@ -42,6 +43,7 @@ class ModelReloader(threading.Thread):
         self._ledger = ledger
         self._worker = name
         self._checked = threading.Event()
+        self._fault = ""
         self._reported, self._reported_at = ("", ""), 0.0
 
     def start(self) -> None:
@@ -62,6 +64,10 @@ class ModelReloader(threading.Thread):
                 self._canary.report()
             except RedisError as fault:
                 _log.debug("cannot follow the live version: %s", fault)
+            except DigitmillError as fault:  # a record is damaged; the version in service goes on serving
+                if str(fault) != self._fault:  # log it once, not four times a second
+                    _log.error("%s", fault)
+                self._fault = str(fault)
             except Exception:
                 _log.exception("digitmill itself failed to follow the live version")
             self._checked.set()

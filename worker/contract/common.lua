@@ -1,22 +1,23 @@
--- `load_scripts` puts this file before every script, and before this file the table `TYPES`: key, or prefix of keys →
--- type.
+-- `load_scripts` puts this file before every script.
+
+-- What lies under a key of ours and has another type was written by somebody else, and what was there before is lost.
+-- So the first command that meets it deletes it, and the script goes on as after a loss. Otherwise each script that
+-- needs the key would fail, perhaps in its middle. Every other error is raised as usual.
+local server = redis
+local redis = {}
+function redis.call(...)
+  local reply = server.pcall(...)
+  if type(reply) ~= 'table' or not reply.err then return reply end
+  if string.find(reply.err, 'WRONGTYPE', 1, true) then server.call('DEL', (select(2, ...))) end
+  return server.call(...)
+end
+
 -- All processes share one clock, that of Redis: unix time in ms.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
 -- That clock may be set back. Whatever says that it happened later than this was written before that.
 local latest = now + 1000
-
--- What lies under a key of ours and has another type was written by somebody else, and what was there before is lost.
--- So this deletes it, and the script goes on as after a loss. Otherwise every script that needs the key would fail.
-local function expect(key, kind)
-  local found = redis.call('TYPE', key).ok
-  if found ~= kind and found ~= 'none' then redis.call('DEL', key) end
-end
-for _, key in ipairs(KEYS) do
-  local kind = TYPES[key] or TYPES[string.match(key, '^digitmill:[^:]*:') or '']
-  if kind then expect(key, kind) end
-end
 
 -- Returns a number of a record as an integer, and 0 for anything else, because somebody else may have written it.
 local function whole(text)
@@ -27,12 +28,12 @@ end
 
 local function number(key, field) return whole(redis.call('HGET', key, field)) end
 
--- Adds to a counter of a record, and returns the sum. This never makes a record, because it would never expire.
+-- Adds to a counter of a record that exists, and returns the sum. What is not a number counts as 0.
 local function add(key, field, by)
-  if redis.call('EXISTS', key) == 0 then return 0 end
-  local sum = number(key, field) + by
-  redis.call('HSET', key, field, string.format('%.0f', sum))
-  return sum
+  local sum = server.pcall('HINCRBY', key, field, by)
+  if type(sum) == 'number' then return sum end
+  redis.call('HSET', key, field, by)
+  return tonumber(by)
 end
 
 -- Returns whether a lease holds. It does not if it was granted in the future: then the clock was set back, and the lease

@@ -1,6 +1,6 @@
 """Loads the Lua scripts with which Redis makes several changes at once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -8,24 +8,14 @@ if TYPE_CHECKING:
     import redis
 
 
-def load_scripts(
-    client: "redis.Redis", package: str, names: Iterable[str], types: Mapping[str, str] | None = None
-) -> dict[str, Any]:
+def load_scripts(client: "redis.Redis", package: str, names: Iterable[str]) -> dict[str, Any]:
     """Return Lua scripts that are ready to call, by name.
 
     Args:
         client: Connection that runs them.
         package: Package with a folder `scripts`.
         names: Names of the files there, without `.lua`. `common.lua` is put before each.
-        types: Type of each key, or of the keys with a prefix that ends with a colon, as Redis calls it. A script first
-            deletes those of its `KEYS` that have another type.
     """
-    table = ", ".join(f"['{key}'] = '{kind}'" for key, kind in (types or {}).items())
     common = (files("worker.contract") / "common.lua").read_text("utf-8")
     folder = files(package) / "scripts"
-    return {
-        name: client.register_script(
-            f"local TYPES = {{{table}}}\n{common}{(folder / f'{name}.lua').read_text('utf-8')}"
-        )
-        for name in names
-    }
+    return {name: client.register_script(common + (folder / f"{name}.lua").read_text("utf-8")) for name in names}

@@ -32,19 +32,6 @@ WORKERS = "digitmill:workers"
 NOTHING = "digitmill:nothing"
 BATCH_PREFIX = "digitmill:batch:"
 
-TYPES = {
-    JOBS: "zset",
-    OPEN: "zset",
-    WORKERS: "zset",
-    "digitmill:job:": "hash",
-    "digitmill:manifest:": "hash",
-    "digitmill:results:": "hash",
-    "digitmill:news:": "list",
-    "digitmill:batch:": "hash",
-    "digitmill:worker:": "hash",
-}
-"""The type of each key, or of the keys with that prefix, for the scripts."""
-
 _NUMBER = "[0-9]{1,15}"
 _FIELD = re.compile(rf"(?P<sequence>{_NUMBER})\.(?P<start>{_NUMBER})\.(?P<stop>{_NUMBER})", re.ASCII)
 

@@ -130,7 +130,6 @@ class Ledger:
                 "report_model",
                 "problem",
             ),
-            keys.TYPES,
         )
 
     def _run(self, script: str, script_keys: Sequence[str], arguments: Sequence[Any]) -> Any:

@@ -17,11 +17,6 @@ MODEL_PREFIX = "digitmill:model:"
 ALIASES = "digitmill:aliases"
 MOVES = "digitmill:moves"
 
-_SERVICE_COUNTS_PREFIX = "digitmill:tally:"
-
-TYPES = {MODELS: "zset", MODEL_PREFIX: "hash", ALIASES: "hash", MOVES: "list", _SERVICE_COUNTS_PREFIX: "hash"}
-"""The type of each key, or of the keys with that prefix, for the scripts."""
-
 CARD = "card"
 SHA256 = "sha256"
 PUBLISHED = "published"
@@ -38,7 +33,7 @@ def model(version: str) -> str:
 
 def service_counts(version: str) -> str:
     """Return the key of the counts of a version's answers."""
-    return _SERVICE_COUNTS_PREFIX + version
+    return f"digitmill:tally:{version}"
 
 
 def file(name: str) -> str:

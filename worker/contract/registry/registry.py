@@ -61,7 +61,7 @@ class Registry:
     def __init__(self, client: "redis.Redis") -> None:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
         self._redis: Any = CheckedRedis(client)
-        self._scripts = load_scripts(client, "worker.contract.registry", ("publish", "move", "strike"), keys.TYPES)
+        self._scripts = load_scripts(client, "worker.contract.registry", ("publish", "move", "strike"))
 
     @cached_property
     def baseline(self) -> Card:

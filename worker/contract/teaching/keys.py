@@ -10,6 +10,3 @@ INBOX = "digitmill:teaching-inbox"
 TAUGHT = "digitmill:taught"
 CHANGES = "digitmill:taught-changes"
 KEEPER = "digitmill:taught-keeper"
-
-TYPES = {INBOX: "hash", TAUGHT: "hash", CHANGES: "string", KEEPER: "string"}
-"""The type of each key, for the scripts."""

@@ -80,7 +80,7 @@ class Teaching:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
         self._redis: Any = CheckedRedis(client)
         names = ("send", "settle", "claim_keeper")
-        self._scripts = load_scripts(client, "worker.contract.teaching", names, keys.TYPES)
+        self._scripts = load_scripts(client, "worker.contract.teaching", names)
         self._client = client
 
     # Clients ------------------------------------------------------------------------------------------------------

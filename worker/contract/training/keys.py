@@ -21,19 +21,6 @@ TRAINERS = "digitmill:trainers"
 SCHEDULERS = "digitmill:schedulers"
 SCHEDULE = "digitmill:schedule"
 
-TYPES = {
-    TRAININGS: "zset",
-    TRAINING_PREFIX: "hash",
-    CURRENT: "string",
-    LEASE: "string",
-    TOKEN: "string",
-    SEEN: "string",
-    TRAINERS: "zset",
-    SCHEDULERS: "zset",
-    SCHEDULE: "hash",
-}
-"""The type of each key, or of the keys with that prefix, for the scripts."""
-
 
 def training(identifier: str) -> str:
     """Return the key of a training's record."""

@@ -67,7 +67,7 @@ class Schedule:
         self._redis: Any = CheckedRedis(client)
         self._clock = clock
         names = ("announce", "begin", "handled")
-        self._scripts = load_scripts(client, "worker.contract.training", names, keys.TYPES)
+        self._scripts = load_scripts(client, "worker.contract.training", names)
 
     def begin(self, cron: str) -> float:
         """Begin to follow a schedule. Return the unix time, seconds, after which its firings are not handled yet.

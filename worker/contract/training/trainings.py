@@ -69,7 +69,7 @@ class Trainings:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
         self._redis: Any = CheckedRedis(client)
         names = ("ask", "claim", "renew", "finish", "release", "cancel", "announce")
-        self._scripts = load_scripts(client, "worker.contract.training", names, keys.TYPES)
+        self._scripts = load_scripts(client, "worker.contract.training", names)
 
     # Clients ------------------------------------------------------------------------------------------------------
 

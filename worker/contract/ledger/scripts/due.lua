@@ -4,16 +4,15 @@
 local again, at_most = tonumber(ARGV[1]), tonumber(ARGV[2])
 pass_memory_limit()
 
-local function exists(member)
-  local key = 'digitmill:batch:' .. member
-  expect(key, 'hash')
-  if redis.call('EXISTS', key) == 1 then return key end
+local function lease_of(member)
+  local lease = redis.call('HMGET', 'digitmill:batch:' .. member, 'lease', 'granted')
+  if lease[1] then return lease end
   redis.call('ZREM', KEYS[1], member)
 end
 
 local due = {}
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3], 'LIMIT', 0, at_most)) do
-  if exists(member) then
+  if lease_of(member) then
     redis.call('ZADD', KEYS[1], now + again, member)
     due[#due + 1] = member
   end
@@ -26,10 +25,7 @@ local ahead = '(' .. (latest + again)
 local count, skip = redis.call('ZCOUNT', KEYS[1], ahead, '+inf'), 0
 if count > at_most then skip = math.floor(now / 1000) * at_most % count end
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ahead, '+inf', 'LIMIT', skip, at_most)) do
-  local key = exists(member)
-  if key then
-    local record = redis.call('HMGET', key, 'lease', 'granted')
-    if not holds(record[1], record[2]) then redis.call('ZADD', KEYS[1], now + again, member) end
-  end
+  local lease = lease_of(member)
+  if lease and not holds(lease[1], lease[2]) then redis.call('ZADD', KEYS[1], now + again, member) end
 end
 return due

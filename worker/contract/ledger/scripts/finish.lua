@@ -18,5 +18,5 @@ if redis.call('HGET', KEYS[3], 'state') == 'running' and answered == number(KEYS
   redis.call('HSET', KEYS[3], 'state', failed > 0 and 'done with errors' or 'done', 'ended', now)
 end
 for _, key in ipairs({KEYS[3], KEYS[4], KEYS[5], KEYS[6]}) do redis.call('PEXPIRE', key, ARGV[7]) end
-add(KEYS[7], 'images', ARGV[5])
+if redis.call('EXISTS', KEYS[7]) == 1 then add(KEYS[7], 'images', ARGV[5]) end
 return 1

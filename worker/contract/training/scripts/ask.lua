@@ -5,7 +5,6 @@
 if redis.call('EXISTS', KEYS[3]) == 1 then return ARGV[1] end
 local current = redis.call('GET', KEYS[1])
 if current then
-  expect(ARGV[2] .. current, 'hash')
   local state = redis.call('HGET', ARGV[2] .. current, 'state')
   if state == 'asked' or state == 'running' then return current end
 end

@@ -4,7 +4,6 @@
 local id = redis.call('GET', KEYS[1])
 if not id then return false end
 local training = ARGV[1] .. id
-expect(training, 'hash')
 local record = redis.call('HMGET', training, 'state', 'granted')
 if record[1] ~= 'asked' and record[1] ~= 'running' then return false end
 if key_holds(KEYS[2], record[2]) then return false end
