@@ -16,11 +16,8 @@ from worker.contract.teaching import keys as teaching
 from worker.contract.training import keys as training
 from worker.contract.users import RedisUser
 
-CONNECTION = (
-    "+ping +select +time +info +multi +exec +discard +watch +unwatch +acl|whoami +script|load +script|exists +client "
-    "-client|kill -client|list -client|pause -client|unpause -client|unblock -client|no-evict -client|tracking"
-)
-"""Commands without keys, except those that concern other connections or the memory of Redis. Everybody may run them."""
+CONNECTION = "+ping +select +time +info +multi +exec +discard +watch +unwatch +acl|whoami +script|load +script|exists"
+"""Commands without keys. Everybody may run them."""
 
 READING = (
     "+exists +type +pttl +ttl +get +mget +strlen +hget +hmget +hgetall +hkeys +hvals +hlen +hstrlen +hexists +hscan "
@@ -31,14 +28,15 @@ READING = (
 
 WRITING = (
     "+set +incr +incrby +decrby +del +unlink +expire +pexpire +persist +hset +hsetnx +hdel +hincrby +lpush +rpush "
-    "+lpop +rpop +blpop +brpop +ltrim +lrem +sadd +srem +zadd +zrem +zincrby +zremrangebyscore"
+    "+lpop +rpop +blpop +brpop +ltrim +lrem +zadd +zrem +zincrby +zremrangebyscore"
 )
 """Commands that change the keys that they name, and no others."""
 
 SCRIPTS = "+eval +evalsha"
 
-_RINGING = {CLASSIFY_QUEUE: "+llen +lpush"}
-_RINGING_TRAINERS = {TRAIN_QUEUE: "+llen +lpush"}
+_RINGING = "+llen +lpush"
+"""Commands with which a role rings a doorbell that it does not hear."""
+
 _MODELS = (registry.MODELS, registry.model("*"), registry.ALIASES)
 _TEACHING = (teaching.INBOX, teaching.TAUGHT, teaching.CHANGES, teaching.KEEPER)
 _TRAININGS = (training.TRAININGS, training.training("*"), training.CURRENT, training.LEASE, training.SEEN)
@@ -99,7 +97,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             training.SCHEDULE,
         ),
         # It forgets answers, but cannot forge them.
-        only={ledger.results("*"): "+hdel +pexpire", **_RINGING},
+        only={ledger.results("*"): "+hdel +pexpire", CLASSIFY_QUEUE: _RINGING},
     ),
     RedisUser.WORKER: Rights(
         writes=(
@@ -150,7 +148,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             ledger.NOTHING,
         ),
         reads=(teaching.INBOX, teaching.CHANGES, training.SEEN),
-        only=_RINGING_TRAINERS,
+        only={TRAIN_QUEUE: _RINGING},
     ),
     RedisUser.ADMIN: Rights(writes=("digitmill:*", CLASSIFY_QUEUE, TRAIN_QUEUE)),
 }
