@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 from model.errors import DigitmillError
+from model.private_files import PRIVATE_UMASK
 from worker.roles import Role
 from worker.settings import Settings
 
@@ -34,6 +35,7 @@ def run_role(role: Role, work: Callable[[Settings], int]) -> int:
     try:
         role.check_installed()
         settings = Settings.from_environment()
+        os.umask(PRIVATE_UMASK)  # it writes logs, models and taught images, which are nobody else's business
         logging.basicConfig(
             level=settings.log_level,
             stream=sys.stderr,

@@ -28,9 +28,10 @@ class Settings:
     Attributes:
         redis_url: URL of the Redis that holds the ledger and the doorbell (`redis://`, `rediss://` or `unix://`). None
             if it is not set; the command line then uses the local stack's own server.
-        data: Folder of the local stack, with the embedded server's files. Private to its user.
+        data: Folder of the local stack, with the embedded server's files. Private to its user. A user without a home
+            folder who has not set it has a relative path, which `model.private_files` refuses when it is needed.
         mnist: Folder that holds MNIST's four IDX files or `mnist.npz`. None: use the cache, or download them.
-        cache: Folder for downloads.
+        cache: Folder for downloads, likewise.
         offline: Whether downloads are forbidden.
         lease_seconds: Time without a heartbeat of a worker, after which another worker may take its batch.
         time_limit_seconds: Time that one batch may take before its process is killed.

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from model.data import idx
 from model.data.digits import Dataset, Digits
 from model.errors import DataError
+from model.private_files import make_private_folder
 
 NPZ = "mnist.npz"
 URL = f"https://storage.googleapis.com/tensorflow/tf-keras-datasets/{NPZ}"
@@ -154,11 +155,11 @@ def _download(cache: Path) -> None:
             f"The file from {URL} is not MNIST (its checksum differs). Try again, or name a folder that holds MNIST."
         )
     try:
-        cache.mkdir(parents=True, exist_ok=True)
+        make_private_folder(cache)
         with tempfile.TemporaryDirectory(dir=cache) as private:  # it is removed even if writing fails
             draft = Path(private) / NPZ
             draft.write_bytes(content)
-            draft.chmod(0o644)  # MNIST is not secret, and several users may share a cache
+            draft.chmod(cache.stat().st_mode & 0o644)  # several users may share a cache that one of them made for all
             draft.replace(cache / NPZ)
     except OSError as error:
         raise DataError(

@@ -20,6 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from model.data.digits import Digits, held_out
 from model.errors import UsageError
+from model.private_files import make_private_folder, open_private
 
 HELD_OUT = 0.2
 """Share of the taught images that no training ever sees.
@@ -91,7 +92,8 @@ class TaughtFolder:
         try:
             fresh = not path.exists()
             if fresh:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                for folder in (self.folder, path.parent):
+                    make_private_folder(folder)
                 _write(path, image, name)
             for other in self._folders():
                 if other != path.parent and (other / file).exists():
@@ -174,7 +176,7 @@ def _write(path: Path, image: NDArray[np.uint8], name: str) -> None:
     texts = PngInfo()
     texts.add_itxt(_SOURCE, name.encode("utf-8", "backslashreplace").decode())
     draft = path.with_suffix(".part")
-    with draft.open("wb") as file:
+    with open_private(draft, "wb") as file:
         Image.fromarray(image).save(file, "PNG", pnginfo=texts)
         file.flush()
         os.fsync(file.fileno())

@@ -95,7 +95,11 @@ def message(body: object, *, task: str = CLASSIFY, raw: bytes | None = None, **h
 def peak_memory(process: int) -> int:
     """Return the peak memory of a process in bytes, or 0 if the process has ended."""
     try:
-        [line] = [line for line in Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith("VmHWM")]
+        [line] = [
+            line
+            for line in Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+            if line.startswith("VmHWM")
+        ]
     except (OSError, ValueError):
         return 0
     return 1024 * int(line.split()[1])
