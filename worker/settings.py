@@ -82,9 +82,9 @@ class Settings:
 
         return cls(
             redis_url=read("DIGITMILL_REDIS_URL", _redis_url, None),
-            data=read("DIGITMILL_DATA", _folder, Path(platformdirs.user_data_dir("digitmill", appauthor=False))),
+            data=read("DIGITMILL_DATA", _folder, _own_folder(platformdirs.user_data_dir)),
             mnist=read("DIGITMILL_MNIST", _folder, None),
-            cache=read("DIGITMILL_CACHE", _folder, Path(platformdirs.user_cache_dir("digitmill", appauthor=False))),
+            cache=read("DIGITMILL_CACHE", _folder, _own_folder(platformdirs.user_cache_dir)),
             offline=read("DIGITMILL_OFFLINE", _switch, False),
             lease_seconds=read("DIGITMILL_LEASE_SECONDS", _positive, 10.0),
             time_limit_seconds=read("DIGITMILL_TIME_LIMIT_SECONDS", _positive, 60.0),
@@ -129,6 +129,19 @@ def _folder(text: str) -> Path:
         return Path(text).expanduser().absolute()
     except RuntimeError:
         raise ValueError("that home folder does not exist") from None
+
+
+def _own_folder(find: Callable[..., str]) -> Path:
+    """Return this user's folder for digitmill, or a relative path for a user who does not have a home folder.
+
+    Args:
+        find: Function of platformdirs. It fails where neither HOME nor the list of users names a home folder, as for
+            the users that `docker run --user` makes up.
+    """
+    try:
+        return Path(find("digitmill", appauthor=False))
+    except RuntimeError:
+        return Path("~", "digitmill")
 
 
 def _positive(text: str) -> float:

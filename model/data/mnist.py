@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from model.data import idx
 from model.data.digits import Dataset, Digits
-from model.errors import DataError
+from model.errors import DataError, UsageError
 from model.private_files import make_private_folder
 
 NPZ = "mnist.npz"
@@ -144,6 +144,12 @@ def _read_npz(place: _Place, key: str) -> NDArray[np.uint8]:
 def _download(cache: Path) -> None:
     """Download mnist.npz into the cache. It appears there completely or not at all."""
     try:
+        make_private_folder(cache)  # before the download, which would be lost without it
+    except UsageError as error:
+        raise DataError(str(error)) from None
+    except OSError as error:
+        raise _cannot_keep(cache, error) from error
+    try:
         with urllib.request.urlopen(URL, timeout=_TIMEOUT) as response:
             content = response.read(NPZ_BYTES + 1)
     except (urllib.error.URLError, OSError) as error:
@@ -155,13 +161,14 @@ def _download(cache: Path) -> None:
             f"The file from {URL} is not MNIST (its checksum differs). Try again, or name a folder that holds MNIST."
         )
     try:
-        make_private_folder(cache)
         with tempfile.TemporaryDirectory(dir=cache) as private:  # it is removed even if writing fails
             draft = Path(private) / NPZ
             draft.write_bytes(content)
             draft.chmod(cache.stat().st_mode & 0o644)  # several users may share a cache that one of them made for all
             draft.replace(cache / NPZ)
     except OSError as error:
-        raise DataError(
-            f"Cannot keep MNIST in {cache}: {error.strerror}. Name another folder for the cache."
-        ) from error
+        raise _cannot_keep(cache, error) from error
+
+
+def _cannot_keep(cache: Path, error: OSError) -> DataError:
+    return DataError(f"Cannot keep MNIST in {cache}: {error.strerror}. Name another folder for the cache.")
