@@ -8,7 +8,7 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, cast
+from typing import BinaryIO, Final, Literal
 
 from model.errors import UsageError
 
@@ -68,7 +68,7 @@ def open_private(path: Path, mode: Literal["ab", "a+b", "wb", "xb"]) -> BinaryIO
     Raises:
         OSError: The file cannot be opened.
     """
-    file = cast("BinaryIO", open(path, mode, opener=_open_private))  # noqa: SIM115  Path.open takes no opener
+    file = open(path, mode, opener=_open_private)  # noqa: SIM115  Path.open takes no opener
     status = os.fstat(file.fileno())
     if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) != _FILE:
         with contextlib.suppress(PermissionError):  # some file systems have no modes

@@ -105,11 +105,11 @@ def _has_no_encoding(call: ast.Call) -> bool:
     if "encoding" in keywords:
         return False
     if name in RUNS:
-        return bool(keywords.keys() & {"text", "universal_newlines"})
+        return "text" in keywords or "universal_newlines" in keywords
     if name in READS_TEXT:
         return True
-    modes = [each.value for each in (*call.args, keywords.get("mode")) if isinstance(each, ast.Constant)]
-    modes = [mode for mode in modes if isinstance(mode, str) and re.fullmatch("[rwaxbt+]{1,3}", mode)]
+    given = [each.value for each in (*call.args, keywords.get("mode")) if isinstance(each, ast.Constant)]
+    modes = [mode for mode in given if isinstance(mode, str) and re.fullmatch("[rwaxbt+]{1,3}", mode)]
     return name in OPENS_TEXT and bool(modes) and not any("b" in mode for mode in modes)
 
 

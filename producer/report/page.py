@@ -119,6 +119,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,  # anyone may have named the files
+        finalize=_shown,  # and have written the records
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -133,6 +134,11 @@ def _environment() -> Environment:
         "shortened": wording.shortened,
     }
     return environment
+
+
+def _shown(value: object) -> object:
+    """Return what the page shows of a value. What a macro has written has been through here."""
+    return wording.shown(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _known(label: int) -> int | None:

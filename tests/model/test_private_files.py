@@ -84,7 +84,7 @@ def test_a_file_in_the_place_of_a_folder_is_not_touched(tmp_path):
 def test_without_a_home_folder_the_message_names_the_settings(monkeypatch, tmp_path):
     """A path that still begins with `~` never becomes a folder of that name."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="no home folder.*DIGITMILL_DATA.*DIGITMILL_CACHE"):
+    with pytest.raises(UsageError, match=r"no home folder.*DIGITMILL_DATA.*DIGITMILL_CACHE"):
         make_private_folder(Path("~/.local/share/digitmill"))
     assert list(tmp_path.iterdir()) == []
 
