@@ -5,6 +5,7 @@ the network. In each case checksums prove that it is MNIST, byte for byte.
 """
 
 import hashlib
+import math
 import tempfile
 import urllib.error
 import urllib.request
@@ -27,6 +28,7 @@ NPZ_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 """SHA-256 of mnist.npz, as in Keras, keras/src/datasets/mnist.py."""
 
 NPZ_BYTES = 11_490_434
+_MAX_HEADER = 16 * 1024  # bytes before the values of an array in mnist.npz
 _TIMEOUT = 15  # seconds without a byte, after which a download fails
 
 # For each part: name in IDX files, name in mnist.npz, shape, SHA-256 of the values. The values come from the files that
@@ -136,9 +138,20 @@ def _read_npz(place: _Place, key: str) -> NDArray[np.uint8]:
     path = place.folder / NPZ
     try:
         with np.load(path, allow_pickle=False) as arrays:
+            _check_size(arrays.zip.getinfo(f"{key}.npy"))
             return np.ascontiguousarray(arrays[key], dtype=np.uint8)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} is not a readable {NPZ} ({error}). {place.remedy}") from error
+
+
+def _check_size(member: zipfile.ZipInfo) -> None:
+    """Check that a member is not larger than MNIST's largest, before it is unpacked.
+
+    Raises:
+        ValueError: It is larger.
+    """
+    if member.file_size > max(math.prod(shape) for *_, shape, _ in _PARTS["train"]) + _MAX_HEADER:
+        raise ValueError(f"{member.filename} is too large")
 
 
 def _download(cache: Path) -> None:

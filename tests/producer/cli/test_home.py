@@ -31,7 +31,7 @@ def run(*arguments, folder, umask=0o022, user=None, **variables):
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, umask=umask, timeout=100, check=False
     )
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
 
 
 @pytest.fixture
@@ -86,3 +86,48 @@ def test_a_name_that_begins_with_a_tilde_is_a_name(folder):
     code, printed, said = run("submit", "~draft.png", "--dry-run", folder=folder)
     assert code == 0, said
     assert "1 would be submitted" in printed
+
+
+@pytest.fixture(scope="module")
+def locales(tmp_path_factory):
+    """Make two legacy locales, which most machines do not have. Return the variables with which commands use them."""
+    folder = tmp_path_factory.mktemp("locales")
+    for language, encoding in (("zh_CN", "GBK"), ("ru_RU", "CP1251")):
+        command = ["localedef", "-i", language, "-f", encoding, str(folder / f"{language}.{encoding}")]
+        if not shutil.which("localedef") or subprocess.run(command, capture_output=True, check=False).returncode > 1:
+            pytest.skip("this machine cannot make locales")
+    return {"LOCPATH": str(folder), "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+
+@pytest.mark.parametrize("name", ["zh_CN.GBK", "ru_RU.CP1251", "C"])
+def test_a_legacy_locale_works(folder, locales, name):
+    """Names of any bytes are read, listed, labelled and printed. The files of a report are UTF-8 whatever the locale."""
+    scans = folder / "scans"
+    scans.mkdir()
+    image = (folder / "seven.png").read_bytes()
+    names = [
+        "七.png".encode(),
+        "七.png".encode("gbk"),
+        "семь.png".encode("cp1251"),
+        "é…▀.png".encode(),
+        b"\xff\xfe.png",
+    ]
+    for raw in names:
+        (Path(os.fsdecode(bytes(scans) + b"/" + raw))).write_bytes(image)
+    truth = folder / "truth.csv"
+    truth.write_text("name,label\n七.png,7\né…▀.png,7\n", encoding="utf-8")
+    variables = {**locales, "LC_ALL": name, "HOME": str(folder / "home")}
+    given = ("submit", "scans", "--labels", "truth.csv")
+    code, printed, said = run(*given, "--dry-run", folder=folder, **variables)
+    assert (code, printed.splitlines()[1:]) == (
+        0,
+        ["images    5 would be submitted; 0 cannot be read", "labels    7: 2, none: 3"],
+    ), said
+    code, printed, said = run(*given, "--out", "report", folder=folder, **variables)
+    assert code == 0, said
+    assert "images    5 in " in printed
+    assert len((folder / "report" / "predictions.csv").read_text(encoding="utf-8").splitlines()) == 6
+    assert (folder / "report" / "report.html").read_text(encoding="utf-8").endswith("</html>\n")
+    code, _, said = run("classify", os.fsdecode("scans/".encode() + names[0]), "gone…▀.png", folder=folder, **variables)
+    assert code == 1, said
+    assert "Traceback" not in said

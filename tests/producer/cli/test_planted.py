@@ -59,7 +59,7 @@ def planted(value: bytes) -> bytes:
     except ValueError:
         pass
     try:
-        return msgpack.packb(changed(msgpack.unpackb(value, strict_map_key=False)))
+        return bytes(msgpack.packb(changed(msgpack.unpackb(value, strict_map_key=False))))
     except (ValueError, msgpack.UnpackException):
         return value.replace(MARK.encode(), HOSTILE.encode())
 
@@ -77,7 +77,8 @@ def plant(client) -> int:
 
 def _in_string(client, key) -> int:
     old = client.get(key)
-    return old != planted(old) and bool(client.set(key, planted(old), keepttl=True))
+    client.set(key, planted(old), keepttl=True)
+    return bool(old != planted(old))
 
 
 def _in_hash(client, key) -> int:
@@ -86,14 +87,14 @@ def _in_hash(client, key) -> int:
     after = {planted(field): sums.get(old, planted(old)) for field, old in before.items()}
     client.hdel(key, *before)
     client.hset(key, mapping=after)
-    return before != after
+    return bool(before != after)
 
 
 def _in_list(client, key) -> int:
     before = client.lrange(key, 0, -1)
     for index, old in enumerate(before):
         client.lset(key, index, planted(old))
-    return before != client.lrange(key, 0, -1)
+    return bool(before != client.lrange(key, 0, -1))
 
 
 def _in_sorted_set(client, key) -> int:
@@ -101,14 +102,14 @@ def _in_sorted_set(client, key) -> int:
     after = {planted(member): score for member, score in before.items()}
     client.zrem(key, *before)
     client.zadd(key, after)
-    return before != after
+    return bool(before != after)
 
 
 def _in_set(client, key) -> int:
     before = client.smembers(key)
     client.srem(key, *before)
     client.sadd(key, *map(planted, before))
-    return before != client.smembers(key)
+    return bool(before != client.smembers(key))
 
 
 PLANTERS = {"string": _in_string, "hash": _in_hash, "list": _in_list, "zset": _in_sorted_set, "set": _in_set}
@@ -170,6 +171,7 @@ def _fill(connection, run, images: Path, digits) -> None:
     trainings.ask("261125-111213-abc", TrainingOptions(data="samples"), who=MARK)
     trainings.announce(MARK)
     training = trainings.claim(holder=MARK, lease_seconds=600)
+    assert training
     trainings.renew(training, lease_seconds=600, stage=MARK, epoch=1, epochs=2, accuracy=0.5)
     schedule = Schedule(client)
     schedule.begin("0 3 * * *")
