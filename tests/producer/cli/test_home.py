@@ -42,6 +42,7 @@ def folder(tmp_path, digits, png):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_all_that_a_mill_and_a_job_keep_is_private(folder):
     """Journal, logs, socket and the server's files are for their user alone. The report has the umask of the user."""
     code, _, said = run("submit", "seven.png", "--out", "report", folder=folder, umask=0, HOME=str(folder / "home"))
@@ -100,8 +101,8 @@ def locales(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["zh_CN.GBK", "ru_RU.CP1251", "C"])
-def test_a_legacy_locale_works(folder, locales, name):
-    """Names of any bytes are read, listed, labelled and printed. The files of a report are UTF-8 whatever the locale."""
+def test_a_legacy_locale_works(folder, mill, locales, name):
+    """Names of any bytes are read, listed, labelled and printed. The files of a report are UTF-8 all the same."""
     scans = folder / "scans"
     scans.mkdir()
     image = (folder / "seven.png").read_bytes()
@@ -116,7 +117,7 @@ def test_a_legacy_locale_works(folder, locales, name):
         (Path(os.fsdecode(bytes(scans) + b"/" + raw))).write_bytes(image)
     truth = folder / "truth.csv"
     truth.write_text("name,label\n七.png,7\né…▀.png,7\n", encoding="utf-8")
-    variables = {**locales, "LC_ALL": name, "HOME": str(folder / "home")}
+    variables = {**locales, "LC_ALL": name, "HOME": str(folder / "home"), "DIGITMILL_REDIS_URL": mill.stack.url}
     given = ("submit", "scans", "--labels", "truth.csv")
     code, printed, said = run(*given, "--dry-run", folder=folder, **variables)
     assert (code, printed.splitlines()[1:]) == (
@@ -128,6 +129,6 @@ def test_a_legacy_locale_works(folder, locales, name):
     assert "images    5 in " in printed
     assert len((folder / "report" / "predictions.csv").read_text(encoding="utf-8").splitlines()) == 6
     assert (folder / "report" / "report.html").read_text(encoding="utf-8").endswith("</html>\n")
-    code, _, said = run("classify", os.fsdecode("scans/".encode() + names[0]), "gone…▀.png", folder=folder, **variables)
+    code, _, said = run("classify", os.fsdecode(b"scans/" + names[0]), "gone…▀.png", folder=folder, **variables)
     assert code == 1, said
     assert "Traceback" not in said
