@@ -23,13 +23,15 @@ def digits(settings: Settings) -> Digits:
 
 def commit() -> str:
     """Return the short name of the measured commit, or "unknown"."""
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607  git, wherever it is installed
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, encoding="utf-8", check=False)  # noqa: S607  git, wherever it is installed
     return done.stdout.strip() or "unknown"
 
 
 def processor() -> str:
     """Return the name of the processor, as the system reports it."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
+    for line in (
+        Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
+    ):
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

@@ -152,7 +152,7 @@ def _peak_memory(data: bytes) -> float:
 
 def _high_water_mark() -> float:
     """Return the peak memory of this process in MiB, as Linux counts it. getrusage would include the parent's peak."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1024
 
 
@@ -161,7 +161,7 @@ def _in_fresh_process(data: bytes) -> float:
         file.write(data)
         file.flush()
         command = [sys.executable, __file__, "--peak-memory-of", file.name]
-        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        return float(subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout)
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ print(len(images) / (time.perf_counter() - started))
 """
     command = [sys.executable, "-c", code, str(Path(private) / "images.npy")]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, env=environment)
     return float(done.stdout.split()[-1])
 
 

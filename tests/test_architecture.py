@@ -93,6 +93,37 @@ def test_importing_does_nothing_else(tmp_path: Path) -> None:
     assert (said["needing"], said["threads"], said["variables"], made) == ([], ["MainThread"], [], [])
 
 
+READS_TEXT = {"read_text", "write_text"}
+OPENS_TEXT = {"open", "NamedTemporaryFile", "TemporaryFile", "fdopen"}
+RUNS = {"run", "Popen", "check_output", "check_call"}
+
+
+def _has_no_encoding(call: ast.Call) -> bool:
+    """Whether a call opens a text file, or talks to a process in text, and leaves the encoding to the locale."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+    if "encoding" in keywords:
+        return False
+    if name in RUNS:
+        return "text" in keywords or "universal_newlines" in keywords
+    if name in READS_TEXT:
+        return True
+    given = [each.value for each in (*call.args, keywords.get("mode")) if isinstance(each, ast.Constant)]
+    modes = [mode for mode in given if isinstance(mode, str) and re.fullmatch("[rwaxbt+]{1,3}", mode)]
+    return name in OPENS_TEXT and bool(modes) and not any("b" in mode for mode in modes)
+
+
+def test_no_text_depends_on_the_locale() -> None:
+    """Every text file, and every process that is talked to in text, has an encoding. A legacy locale has another."""
+    found = [
+        f"{path}:{node.lineno}"
+        for path, tree in trees("digitmill", "model", "worker", "producer", "benchmarks")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and _has_no_encoding(node)
+    ]
+    assert found == []
+
+
 def test_imports_go_one_way() -> None:
     """The contracts in pyproject.toml hold."""
     checked = subprocess.run([BIN / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -22,9 +22,10 @@ def granted_cores(group: Path = CONTROL_GROUP, *, bound: int | None = None) -> f
     bound = cores() if bound is None else bound
     try:
         if (group / "cpu.max").exists():
-            quota, period = (group / "cpu.max").read_text().split()
+            quota, period = (group / "cpu.max").read_text(encoding="utf-8").split()
         else:
-            quota, period = ((group / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+            files = (group / "cpu" / f"cpu.cfs_{name}_us" for name in ("quota", "period"))
+            quota, period = (file.read_text(encoding="utf-8") for file in files)
         granted = float(quota) / float(period)  # `max` is not a number, and -1 is below 0: both mean "no limit"
     except (OSError, ValueError):
         return bound

@@ -5,11 +5,24 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from model.errors import DigitmillError
+from model.printable import printable
+from model.private_files import PRIVATE_UMASK
 from worker.contract import identifiers
 from worker.roles import Role
 from worker.settings import Settings
+
+
+class _Formatter(logging.Formatter):
+    """Makes every message one printable line, because names and records from Redis must not forge lines of the log."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the name is logging's
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  as above
+        return "\n".join(f"  {printable(line)}" for line in super().formatException(ei).split("\n"))
 
 
 def process_name() -> str:
@@ -36,17 +49,16 @@ def run_role(role: Role, work: Callable[[Settings], int]) -> int:
     try:
         role.check_installed()
         settings = Settings.from_environment()
-        logging.basicConfig(
-            level=settings.log_level,
-            stream=sys.stderr,
-            format="%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s",
-        )
+        os.umask(PRIVATE_UMASK)  # it writes logs, models and taught images, which are nobody else's business
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"))
+        logging.basicConfig(level=settings.log_level, handlers=[handler])
         from worker.server_wait import await_server  # here, because health checks run often and need no Celery
 
         await_server(role, settings.server_url)
         return work(settings)
     except DigitmillError as fault:
-        print(fault, file=sys.stderr)  # noqa: T201  logging may not be set up yet
+        print(printable(str(fault)), file=sys.stderr)  # noqa: T201  logging may not be set up yet
         return 2
     except KeyboardInterrupt:
         return 130

@@ -28,9 +28,10 @@ class Settings:
         redis_url: URL of the Redis that holds the ledger and the doorbell (`redis://`, `rediss://` or `unix://`). None
             if it is not set; the command line then uses the local stack's own server. With `rediss://`, it names the
             authorities of `DIGITMILL_REDIS_CA`, so that whoever has the URL verifies the server.
-        data: Folder of the local stack, with the embedded server's files. Private to its user.
+        data: Folder of the local stack, with the embedded server's files. Private to its user. A user without a home
+            folder who has not set it has a relative path, which `model.private_files` refuses when it is needed.
         mnist: Folder that holds MNIST's four IDX files or `mnist.npz`. None: use the cache, or download them.
-        cache: Folder for downloads.
+        cache: Folder for downloads, likewise.
         offline: Whether downloads are forbidden.
         lease_seconds: Time without a heartbeat of a worker, after which another worker may take its batch.
         time_limit_seconds: Time that one batch may take before its process is killed.
@@ -82,9 +83,9 @@ class Settings:
         authorities = read("DIGITMILL_REDIS_CA", _authorities, None)
         return cls(
             redis_url=read("DIGITMILL_REDIS_URL", lambda url: with_authorities(url, authorities), None),
-            data=read("DIGITMILL_DATA", _folder, Path(platformdirs.user_data_dir("digitmill", appauthor=False))),
+            data=read("DIGITMILL_DATA", _folder, _own_folder(platformdirs.user_data_dir)),
             mnist=read("DIGITMILL_MNIST", _folder, None),
-            cache=read("DIGITMILL_CACHE", _folder, Path(platformdirs.user_cache_dir("digitmill", appauthor=False))),
+            cache=read("DIGITMILL_CACHE", _folder, _own_folder(platformdirs.user_cache_dir)),
             offline=read("DIGITMILL_OFFLINE", _switch, False),
             lease_seconds=read("DIGITMILL_LEASE_SECONDS", _positive, 10.0),
             time_limit_seconds=read("DIGITMILL_TIME_LIMIT_SECONDS", _positive, 60.0),
@@ -134,6 +135,19 @@ def _folder(text: str) -> Path:
         return Path(text).expanduser().absolute()
     except RuntimeError:
         raise ValueError("that home folder does not exist") from None
+
+
+def _own_folder(find: Callable[..., str]) -> Path:
+    """Return this user's folder for digitmill, or a relative path for a user who does not have a home folder.
+
+    Args:
+        find: Function of platformdirs. It fails where neither HOME nor the list of users names a home folder, as for
+            the users that `docker run --user` makes up.
+    """
+    try:
+        return Path(find("digitmill", appauthor=False))
+    except RuntimeError:
+        return Path("~", "digitmill")
 
 
 def _positive(text: str) -> float:

@@ -3,6 +3,7 @@
 This module imports neither TensorFlow nor LiteRT, because workers, the trainer and the command line all read cards.
 """
 
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,9 @@ WEIGHTS: Final = "weights.safetensors"
 CURVES: Final = "curves.png"
 BASELINE: Final = Path(__file__).parent.parent / "baseline"
 """The folder of the model that ships with the package. It serves until a model is published."""
+
+MAX_FILE_BYTES: Final = 64 * 1024**2
+"""Maximum size of one file of a model. The registry takes half of this for all files together."""
 
 FORMAT: Final = 1
 """Format of card.json. Readers ignore unknown keys, so only changes that older code would misread raise the number."""
@@ -261,6 +265,8 @@ def read_file(folder: Path, card: Card, name: str) -> bytes:
         ModelError: The card does not name the file, or the file cannot be read or has another SHA-256.
     """
     expected = card.sha256(name)
+    if Path(name).name != name:
+        raise ModelError(f"The card of {card.version} names {name!r}, which leads elsewhere. Export the model again.")
     remedy = "Restore the file, or train the model again."
     return verified(_bytes(folder / name), expected, file=str(folder / name), remedy=remedy)
 
@@ -277,6 +283,12 @@ def read_model(folder: Path) -> tuple[Card, bytes]:
 
 def _bytes(path: Path) -> bytes:
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
+            raise ModelError(
+                f"{path} is not a file of a model: it is not a regular file, or has more than "
+                f"{MAX_FILE_BYTES // 1024**2} MiB. Name the folder of a model."
+            )
         return path.read_bytes()
     except OSError as error:
         raise ModelError(

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from model.cards.card import CURVES, Card, Doubt, Epoch, Robustness, Score, Seeded
 from model.metrics import BINS
+from model.printable import printable
 
 PAGE: Final = "card.md"
 
@@ -25,7 +26,7 @@ def write_card(card: Card, folder: Path) -> None:
 def page(card: Card) -> str:
     """Return the page, Markdown. It has no sections for fields that an old card lacks."""
     sections = [
-        f"# Model `{card.version}`",
+        f"# Model `{_line(card.version)}`",
         _overview(card),
         _uses(card),
         "## Accuracy",
@@ -215,4 +216,5 @@ def _cell(content: object) -> str:
 
 
 def _line(content: object) -> str:
-    return " ".join(str(content).split())
+    """Return a text on one line, without characters that control a terminal and without HTML."""
+    return printable(" ".join(str(content).split())).replace("<", "\\<")

@@ -5,6 +5,7 @@ the network. In each case checksums prove that it is MNIST, byte for byte.
 """
 
 import hashlib
+import math
 import tempfile
 import urllib.error
 import urllib.request
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 
 from model.data import idx
 from model.data.digits import Dataset, Digits
-from model.errors import DataError
+from model.errors import DataError, UsageError
+from model.private_files import make_private_folder
 
 NPZ = "mnist.npz"
 URL = f"https://storage.googleapis.com/tensorflow/tf-keras-datasets/{NPZ}"
@@ -26,6 +28,7 @@ NPZ_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 """SHA-256 of mnist.npz, as in Keras, keras/src/datasets/mnist.py."""
 
 NPZ_BYTES = 11_490_434
+_MAX_HEADER = 16 * 1024  # bytes before the values of an array in mnist.npz
 _TIMEOUT = 15  # seconds without a byte, after which a download fails
 
 # For each part: name in IDX files, name in mnist.npz, shape, SHA-256 of the values. The values come from the files that
@@ -135,13 +138,30 @@ def _read_npz(place: _Place, key: str) -> NDArray[np.uint8]:
     path = place.folder / NPZ
     try:
         with np.load(path, allow_pickle=False) as arrays:
+            _check_size(arrays.zip.getinfo(f"{key}.npy"))
             return np.ascontiguousarray(arrays[key], dtype=np.uint8)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} is not a readable {NPZ} ({error}). {place.remedy}") from error
 
 
+def _check_size(member: zipfile.ZipInfo) -> None:
+    """Check that a member is not larger than MNIST's largest, before it is unpacked.
+
+    Raises:
+        ValueError: It is larger.
+    """
+    if member.file_size > max(math.prod(shape) for *_, shape, _ in _PARTS["train"]) + _MAX_HEADER:
+        raise ValueError(f"{member.filename} is too large")
+
+
 def _download(cache: Path) -> None:
     """Download mnist.npz into the cache. It appears there completely or not at all."""
+    try:
+        make_private_folder(cache)  # before the download, which would be lost without it
+    except UsageError as error:
+        raise DataError(str(error)) from None
+    except OSError as error:
+        raise _cannot_keep(cache, error) from error
     try:
         with urllib.request.urlopen(URL, timeout=_TIMEOUT) as response:
             content = response.read(NPZ_BYTES + 1)
@@ -154,13 +174,14 @@ def _download(cache: Path) -> None:
             f"The file from {URL} is not MNIST (its checksum differs). Try again, or name a folder that holds MNIST."
         )
     try:
-        cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as private:  # it is removed even if writing fails
             draft = Path(private) / NPZ
             draft.write_bytes(content)
-            draft.chmod(0o644)  # MNIST is not secret, and several users may share a cache
+            draft.chmod(cache.stat().st_mode & 0o644)  # several users may share a cache that one of them made for all
             draft.replace(cache / NPZ)
     except OSError as error:
-        raise DataError(
-            f"Cannot keep MNIST in {cache}: {error.strerror}. Name another folder for the cache."
-        ) from error
+        raise _cannot_keep(cache, error) from error
+
+
+def _cannot_keep(cache: Path, error: OSError) -> DataError:
+    return DataError(f"Cannot keep MNIST in {cache}: {error.strerror}. Name another folder for the cache.")

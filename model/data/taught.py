@@ -20,6 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from model.data.digits import Digits, held_out
 from model.errors import UsageError
+from model.private_files import make_private_folder, open_private
 
 HELD_OUT = 0.2
 """Share of the taught images that no training ever sees.
@@ -33,6 +34,7 @@ WEIGHT = 0.1
 MAX_REPEATS = 25
 """Maximum number of times that an epoch shows a taught image. With more, the network learns a few images by heart."""
 
+_MAX_FILE_BYTES = 1024**2
 _SOURCE = "Source"
 _NAME = re.compile(r"[0-9a-f]{64}\.png")
 
@@ -55,7 +57,7 @@ class Taught(NamedTuple):
 
     def name(self) -> str:
         """Return the user's name for the image, or "" if the file does not hold one or cannot be read."""
-        with contextlib.suppress(OSError, ValueError), Image.open(self.path, formats=["PNG"]) as picture:
+        with contextlib.suppress(OSError, ValueError, SyntaxError), _opened(self.path) as picture:
             return str(picture.info.get(_SOURCE, ""))
         return ""
 
@@ -91,7 +93,8 @@ class TaughtFolder:
         try:
             fresh = not path.exists()
             if fresh:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                for folder in (self.folder, path.parent):
+                    make_private_folder(folder)
                 _write(path, image, name)
             for other in self._folders():
                 if other != path.parent and (other / file).exists():
@@ -129,7 +132,7 @@ class TaughtFolder:
         """Return the images to train on and the images held out of training. Skip files that are not such images."""
         images, labels = [], []
         for taught in self.list():
-            with contextlib.suppress(OSError, ValueError), Image.open(taught.path, formats=["PNG"]) as picture:
+            with contextlib.suppress(OSError, ValueError, SyntaxError), _opened(taught.path) as picture:
                 if picture.size == (28, 28):
                     images.append(np.asarray(picture.convert("L")))
                     labels.append(taught.label)
@@ -143,6 +146,18 @@ class TaughtFolder:
     def _paths(self) -> Iterator[Path]:
         for folder in self._folders():
             yield from sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+
+
+def _opened(path: Path) -> Image.Image:
+    """Open a picture that people may have put there.
+
+    Raises:
+        OSError: It cannot be read, or is not a PNG file.
+        ValueError: It is far too large for 28×28 pixels.
+    """
+    if path.stat().st_size > _MAX_FILE_BYTES:
+        raise ValueError(f"{path} is too large")
+    return Image.open(path, formats=["PNG"])
 
 
 def fingerprint(image: NDArray[np.uint8]) -> str:
@@ -174,7 +189,7 @@ def _write(path: Path, image: NDArray[np.uint8], name: str) -> None:
     texts = PngInfo()
     texts.add_itxt(_SOURCE, name.encode("utf-8", "backslashreplace").decode())
     draft = path.with_suffix(".part")
-    with draft.open("wb") as file:
+    with open_private(draft, "wb") as file:
         Image.fromarray(image).save(file, "PNG", pnginfo=texts)
         file.flush()
         os.fsync(file.fileno())

@@ -41,6 +41,7 @@ from model.inference.calibration import fit_temperature
 from model.inference.classifier import Classifier, Predictions, require_litert
 from model.network.saving import writing
 from model.network.tensorflow_import import import_tensorflow
+from model.printable import printable
 
 MIN_AGREEMENT = 0.995
 """Minimum share of the validation images on which the export and its network must name the same digit."""
@@ -229,12 +230,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         data = sample_digits.load() if before.data.name == "samples" else mnist.load(options.mnist)
         card = judge_again(options.folder, data, options.seeds)
     except DigitmillError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {printable(str(error))}", file=sys.stderr)
         return 1
     for kind in ("float", "int8"):
         old, new = getattr(before.test, kind), getattr(card.test, kind)
         print(
-            f"{card.version} {kind}: {new.accuracy:.2%} of {new.total:,} test images; its card said {old.accuracy:.2%}"
+            f"{printable(card.version)} {kind}: {new.accuracy:.2%} of {new.total:,} test images; "
+            f"its card said {old.accuracy:.2%}"
         )
     print(f"Wrote {options.folder / CARD} and {options.folder / PAGE}")
     return 0

@@ -50,7 +50,7 @@ class TrainingAssignment:
         body = as_plain(self)
         folder.mkdir(parents=True, exist_ok=True)
         # All fields are on one level, as every version reads them.
-        (folder / ASSIGNMENT).write_text(to_json({**body.pop("options"), **body}))
+        (folder / ASSIGNMENT).write_text(to_json({**body.pop("options"), **body}), encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> "TrainingAssignment":

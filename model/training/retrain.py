@@ -158,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder that the trainer has prepared")
     folder = parser.parse_args(arguments).folder
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    with (folder / _LOCK).open("w") as lock:
+    with (folder / _LOCK).open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the process of a trainer that seemed dead may still be training here
         try:
             retrain(folder)

@@ -14,15 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model.cards.card import CURVES, MODEL, WEIGHTS, Card, Data
-from model.cards.page import write_card
+from model.cards.card import CARD, CURVES, MODEL, WEIGHTS, Card, Data, read_file
+from model.cards.page import PAGE, write_card
 from model.data import mnist, sample_digits
 from model.data.digits import Dataset, hold_out, sha256
-from model.errors import DigitmillError, UsageError
+from model.errors import DigitmillError, ModelError, UsageError
 from model.evaluation.judge import judge
 from model.inference.classifier import require_litert
 from model.network.saving import writing
 from model.network.tensorflow_import import import_tensorflow
+from model.printable import printable
 from model.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -132,11 +133,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
+        _check_place(options.out)
         recipe, data = _recipe(options), _data(options)
         print(f"{data.name}: {len(data.train):,} images to train and validate on, {len(data.test):,} to test on")
         card = train(data, recipe, options.out, seed=options.seed, name=options.name, on_epoch=_show)
     except DigitmillError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {printable(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped. The same command resumes after the last complete epoch.", file=sys.stderr)
@@ -147,6 +149,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{part} {kind}: {score.accuracy:.2%} of {score.total:,} ({score.low:.2%} to {score.high:.2%})")
     print(f"float and int8 agree on {card.agreement.accuracy:.2%} of validation; temperature {card.temperature:.3f}")
     return 0
+
+
+def _check_place(folder: Path) -> None:
+    """Check that a model in this folder replaces nothing but an earlier model or the state of a stopped training.
+
+    Raises:
+        UsageError: The folder has a file that no training wrote, or one that was changed since.
+    """
+    try:
+        names = [path.name for path in folder.iterdir()] if folder.exists() else []
+        card = Card.read(folder) if CARD in names else None
+        states = [path.suffix for path in (folder / CHECKPOINTS).iterdir()] if CHECKPOINTS in names else []
+    except (OSError, ModelError) as fault:
+        raise UsageError(f"{folder} cannot hold a model: {fault} Name an empty or a new folder.") from fault
+    stopped = bool(states) and set(states) <= {".safetensors", ".part"}
+    known = {CHECKPOINTS} if stopped else set()
+    if card:
+        known |= {CARD, PAGE, *(name for name in card.files if name in names and _is_of(card, folder, name))}
+    elif stopped:
+        known |= {MODEL, WEIGHTS, CURVES, PAGE}
+    if foreign := sorted(name for name in names if name not in known and not name.startswith(".")):
+        raise UsageError(
+            f"{folder} has {foreign[0]!r}, which no training wrote there or which was changed since. Name an empty or "
+            "a new folder."
+        )
+
+
+def _is_of(card: Card, folder: Path, name: str) -> bool:
+    """Return whether a file is the one that the card vouches for."""
+    try:
+        read_file(folder, card, name)
+    except ModelError:
+        return False
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -90,6 +90,8 @@ def _is_redis(fault: Exception) -> TypeGuard["RedisError"]:
 
 def _keep_traceback() -> str:
     """Write the traceback of the current error into a file for the developers. Return its path."""
-    with tempfile.NamedTemporaryFile("w", prefix="digitmill-fault-", suffix=".txt", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", errors="backslashreplace", prefix="digitmill-fault-", suffix=".txt", delete=False
+    ) as file:
         traceback.print_exc(file=file)
     return file.name

@@ -3,10 +3,11 @@
 import importlib
 import signal
 from types import FrameType
+from typing import Any
 
 import click
 
-from producer.cli.notices import show_warnings
+from producer.cli.notices import printable, show_any_character, show_warnings
 
 COMMANDS = {
     "submit": "submitting",
@@ -56,6 +57,18 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(module, name.replace("-", "_"))
         return command
 
+    def invoke(self, context: click.Context) -> Any:
+        """Run a command. Make what Click says about its arguments printable, because others may have named the files.
+
+        A glob of the shell passes such names on, and one that begins with a dash looks like an option.
+        """
+        try:
+            return super().invoke(context)
+        except click.ClickException as fault:
+            # By its name in the dictionary, because Click's types say that nobody changes it.
+            vars(fault)["message"] = "\n".join(map(printable, fault.message.split("\n")))
+            raise
+
 
 @click.group(
     cls=LazyGroup,
@@ -73,6 +86,7 @@ def main() -> None:
       digitmill up                 keep a mill running on this machine
     """
     show_warnings()
+    show_any_character()
     # `kill` and a closed terminal end a command in order, as Ctrl-C does. A signal that `nohup` ignores stays ignored.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:

@@ -1,16 +1,15 @@
-"""Errors and notices on standard error, and text that is safe on a terminal."""
+"""Errors and notices on standard error, and streams that print any text."""
 
+import contextlib
+import io
 import logging
+import sys
 
 import click
 
+from model.printable import printable
 
-def printable(text: str) -> str:
-    r"""Return a text that is safe on a terminal, with `\x1b` and `\udc80` for control characters and foreign bytes.
-
-    Anyone may have named a file. Its name must not clear the screen, forge a line, or stop the program.
-    """
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+__all__ = ["print_notice", "printable", "show_any_character", "show_warnings"]
 
 
 def print_notice(sentence: str) -> None:
@@ -33,3 +32,11 @@ def show_warnings() -> None:
     """Print the warnings of our packages as notices from now on."""
     for package in ("model", "producer", "worker"):
         logging.getLogger(package).addHandler(_notices)
+
+
+def show_any_character() -> None:
+    r"""Let standard output and standard error show `\u2026` for a character that the encoding of the terminal lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            with contextlib.suppress(ValueError):  # it is closed
+                stream.reconfigure(errors="backslashreplace")

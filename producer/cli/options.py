@@ -1,5 +1,6 @@
 """Options and arguments that several commands share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +26,19 @@ def not_empty(_: click.Context, parameter: click.Parameter, words: _Words) -> _W
     if words == "" or "" in (words if isinstance(words, tuple) else ()):
         raise click.BadParameter("it is empty.", param=parameter)
     return words
+
+
+def absolute(path: str) -> str:
+    """Return the absolute path of what the user named. `~` at its beginning is the home folder, if there is one.
+
+    The shell expands `~` itself, but not in quotes. A name such as `~notes.png` stays as it is.
+    """
+    return str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111  Path.expanduser fails on such a name
+
+
+def report_folder(job: str) -> Path:
+    """Return the folder of a job's report if the user names none."""
+    return Path("reports") / job
 
 
 def renamed_option(old: str, new: str, **attributes: Any) -> Callable[[_Command], _Command]:

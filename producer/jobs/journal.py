@@ -18,6 +18,7 @@ import msgpack
 import numpy as np
 
 from model.errors import DataError, Failure, UsageError
+from model.private_files import make_private_folder, open_private
 from producer.jobs.results import NONE, Results
 from worker.contract.wire import Manifest, Result
 
@@ -144,8 +145,9 @@ def read_journal(path: Path) -> list[AnsweredBatch]:
 
 def _open(path: Path) -> BinaryIO:
     with _explain_fault(path, "Free some space there, or set DIGITMILL_DATA to another folder."):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("a+b")
+        for folder in (path.parent.parent, path.parent):
+            make_private_folder(folder)
+        return open_private(path, "a+b")
 
 
 @contextlib.contextmanager

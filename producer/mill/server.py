@@ -3,14 +3,16 @@
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 import time
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 from urllib.parse import quote
 
 from model.errors import UsageError
+from model.private_files import make_private_folder, open_private
 from producer.mill.server_binary import find_server_binary
 
 MAX_SOCKET_PATH_BYTES = 100
@@ -35,7 +37,7 @@ class ServerFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._lock: IO[str] | None = None
+        self._lock: BinaryIO | None = None
 
     @property
     def socket(self) -> Path:
@@ -59,8 +61,9 @@ class ServerFolder:
             UsageError: The folder belongs to another user, or cannot be written.
         """
         try:
+            make_private_folder(self.folder.parent)
             _make_private(self.folder)
-            lock = (self.folder / "lock").open("a")
+            lock = open_private(self.folder / "lock", "ab")
         except OSError as fault:
             raise UsageError(
                 f"{self.folder} cannot be used ({fault.strerror}). Set DIGITMILL_DATA to a folder of your own."
@@ -82,7 +85,7 @@ class ServerFolder:
         path = self.folder / "lock"
         if not path.exists():
             return False
-        with path.open("a") as lock:
+        with open_private(path, "ab") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -115,7 +118,7 @@ class ServerFolder:
         ]
 
 
-def _lock(file: IO[str]) -> bool:
+def _lock(file: BinaryIO) -> bool:
     """Try to lock a file for this process; return True, or False if another process keeps it locked."""
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
@@ -130,17 +133,21 @@ def _lock(file: IO[str]) -> bool:
 
 
 def _make_private(folder: Path) -> None:
-    """Create a folder that only this user can read.
+    """Create a folder that only this user can change, or check that an existing one is such a folder.
 
     Raises:
         OSError: The folder cannot be created.
-        UsageError: The folder belongs to another user.
+        UsageError: The folder belongs to another user, or other users can change it.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder)
     # Every user can write to the folder for temporary files. Do not use what another user has put there.
     if {folder.stat().st_uid, folder.lstat().st_uid} != {os.getuid()}:
         raise UsageError(f"{folder} belongs to another user. Set DIGITMILL_DATA to a folder of your own.")
-    folder.chmod(0o700)
+    if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise UsageError(
+            f"Other users can change {folder}, and not all of its files are digitmill's. Set DIGITMILL_DATA to a "
+            "folder of your own."
+        )
 
 
 def _stable_hash(path: Path) -> int:

@@ -52,7 +52,12 @@ def _packaged_binary() -> Path | None:
 def _version(binary: str) -> tuple[int, ...]:
     try:
         text = subprocess.run(  # noqa: S603  a server found on PATH
-            [binary, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False
+            [binary, "--version"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_VERSION_SECONDS,
+            check=False,
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return (0,)

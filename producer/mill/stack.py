@@ -119,7 +119,7 @@ class Stack:
         for name, restarts in self.supervisor.restarts().items():
             if name.startswith(Role.WORKER) and restarts >= MAX_RESTARTS:
                 log = self._log(name)
-                last = log.read_text(errors="replace").strip().rpartition("\n")[2]
+                last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2].strip()
                 raise NoWorkers(f"The workers end as soon as they start: {last}. Read {log} for more.")
 
     def _log(self, name: str) -> Path:

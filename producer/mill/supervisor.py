@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from model.private_files import PRIVATE_UMASK, open_private
 from producer.mill import die_with_parent
 
 CHECK_SECONDS = 0.1
@@ -125,7 +126,7 @@ def _keep_running(program: Program) -> None:
 def _start(program: Program) -> "subprocess.Popen[bytes]":
     # -S starts faster. With -P no module beside the script can hide one of the standard library.
     wrapper = [sys.executable, "-S", "-P", die_with_parent.__file__, str(int(program.parent_death_signal))]
-    with program.log.open("ab") as log:
+    with open_private(program.log, "ab") as log:
         return subprocess.Popen(  # noqa: S603  the stack builds these command lines
             [*wrapper, *program.command],
             env=dict(program.environment),
@@ -133,6 +134,7 @@ def _start(program: Program) -> "subprocess.Popen[bytes]":
             stdout=log,
             stderr=log,
             start_new_session=True,
+            umask=PRIVATE_UMASK,
         )
 
 

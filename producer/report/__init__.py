@@ -10,7 +10,8 @@
 | `confusion.png`, `calibration.png`, `throughput.png` | for slides and papers, where Matplotlib is installed |
 """
 
+from producer.report.place import check_place
 from producer.report.summary import Summary
 from producer.report.write import write_report
 
-__all__ = ["Summary", "write_report"]
+__all__ = ["Summary", "check_place", "write_report"]

@@ -6,6 +6,17 @@ from pathlib import Path
 from secrets import token_hex
 
 
+def check_writable(path: Path) -> None:
+    """Check that `replacing` can replace or create a file.
+
+    Raises:
+        OSError: The system refused.
+    """
+    draft = _draft(path)
+    draft.touch()
+    draft.unlink()
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield the path of a draft, which replaces `path` when the block ends without an error.
@@ -16,9 +27,13 @@ def replacing(path: Path) -> Iterator[Path]:
     Args:
         path: File to replace or create.
     """
-    draft = path.with_name(f".{path.name}.{token_hex(4)}")
+    draft = _draft(path)
     try:
         yield draft
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{token_hex(4)}")

@@ -1,6 +1,8 @@
 """The page for people: one HTML file that contains all it needs. It has no script and loads nothing."""
 
+from base64 import b64encode
 from collections.abc import Mapping
+from io import BytesIO
 from math import log
 from pathlib import Path
 from typing import NamedTuple
@@ -8,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
+from PIL import Image
 
 from model import metrics
 from model.cards.card import Card
 from producer.jobs.results import NONE, Results
 from producer.report import svg, wording
-from producer.report.data_uri import data_uri
 from producer.report.job_charts import JobCharts
 from producer.report.selection import Selection
 from producer.report.summary import Summary
@@ -86,7 +88,7 @@ def render(
             read again are absent.
         teachable: Whether `review.csv` has the paths of its images, so that `digitmill teach` can read them.
     """
-    addresses = {index: data_uri(pixels) for index, pixels in pictures.items()}
+    addresses = {index: _data_uri(pixels) for index, pixels in pictures.items()}
 
     def tile(index: int) -> Tile:
         return Tile(
@@ -115,10 +117,22 @@ def render(
     )  # fmt: skip
 
 
+def _data_uri(pixels: NDArray[np.uint8]) -> str:
+    """Return a picture as a `data:` address, PNG, so that the page needs no other file.
+
+    Args:
+        pixels: uint8 (height, width), 0 for black to 255 for white.
+    """
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return "data:image/png;base64," + b64encode(file.getvalue()).decode("ascii")
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,  # anyone may have named the files
+        finalize=_shown,  # and have written the records
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -133,6 +147,11 @@ def _environment() -> Environment:
         "shortened": wording.shortened,
     }
     return environment
+
+
+def _shown(value: object) -> object:
+    """Return what the page shows of a value. What a macro has written has been through here."""
+    return wording.shown(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _known(label: int) -> int | None:

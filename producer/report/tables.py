@@ -1,7 +1,7 @@
 r"""The CSV files: one row for each image, for programs and for spreadsheets.
 
 The files are UTF-8, comma-separated, with every text in quotes and `\n` at the end of a row. `csv.reader` and
-`pandas.read_csv` read them without options. Two kinds of names need care:
+`pandas.read_csv` read them without options. Two kinds of texts need care:
 
 - A spreadsheet runs a cell that begins with `=`, `+`, `-` or `@` as a formula, and anyone may have named the file. Such
   a text gets `./` in front. It still names the same file to any program that opens it, and `./` is easily removed. The
@@ -97,7 +97,7 @@ def _predictions(
             None if failure else confidences[row],
             "yes" if review[row] else None,
             *(() if probabilities is None else (None,) * CLASSES if failure else probabilities[row]),
-            results.models[index],
+            _guarded(results.models[index]),
             str(failure.code) if failure else None,
             _guarded(failure.sentence) if failure else None,
         )

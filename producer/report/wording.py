@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from model.printable import printable
+
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -44,11 +46,12 @@ def visible(text: str) -> str:
 
     A line break, or a mark that reverses the direction of writing, could make one name look like another.
     """
-    if text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
-    )
+    return printable(text)
+
+
+def shown(text: str) -> str:
+    """Return any text of the page with invisible characters escaped, except the spaces that this module puts in."""
+    return _NO_BREAK.join(map(printable, text.split(_NO_BREAK)))
 
 
 def shortened(text: str, length: int = 34) -> str:

@@ -1,6 +1,7 @@
 """Write a report. Every figure comes from one `Summary`, and every file is replaced in one piece."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.cards.card import Card
-from model.errors import UsageError
 from producer.jobs.results import JobInfo, Results
 from producer.report import page, tables
-from producer.report.files import replacing
 from producer.report.job_charts import JobCharts, charts_of
+from producer.report.place import (
+    CALIBRATION,
+    CONFUSION,
+    ERRORS,
+    FIGURES,
+    PAGE,
+    PREDICTIONS,
+    REVIEW,
+    THROUGHPUT,
+    replacing_report,
+)
 from producer.report.selection import select
 from producer.report.summary import Summary, summarise
-
-PAGE, FIGURES = "report.html", "report.json"
-PREDICTIONS, ERRORS, REVIEW = "predictions.csv", "errors.csv", "review.csv"
-CONFUSION, CALIBRATION, THROUGHPUT = "confusion.png", "calibration.png", "throughput.png"
 
 WITHOUT_MATPLOTLIB = (
     "The PNG charts were left out because Matplotlib is not installed; report.html shows the same figures. "
@@ -45,10 +51,10 @@ def write_report(
     root: str = "",
     plots: bool = True,
 ) -> Summary:
-    """Write the report of a job into `folder`. An earlier report there is replaced.
+    """Write the report of a job into `folder`. An earlier report there is replaced, and nothing else is.
 
     Each file is replaced in one piece. `report.json` comes last, so a program that waits for it finds all others
-    complete.
+    complete. `report.json` also has the SHA-256 of each file, by which the next report knows what it may replace.
 
     Args:
         folder: Folder of the report, created if necessary. Files that are not part of a report stay.
@@ -64,7 +70,7 @@ def write_report(
         The figures of the report. Its `notices` are for the user.
 
     Raises:
-        UsageError: The folder cannot be written.
+        UsageError: The folder has something else than a report, or cannot be written.
     """
     selection = select(results, min_confidence)
     summary = summarise(results, info, selection)
@@ -78,51 +84,38 @@ def write_report(
         pictures=read_pictures(selection.pictured),
         teachable=bool(root),
     )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tables.write_predictions(folder / PREDICTIONS, results, selection)
-        tables.write_errors(folder / ERRORS, results)
-        written = set()
+    with replacing_report(folder) as drafts:
+        tables.write_predictions(drafts / PREDICTIONS, results, selection)
+        tables.write_errors(drafts / ERRORS, results)
         if min_confidence is not None:
-            tables.write_review(folder / REVIEW, results, selection, root)
-            written.add(REVIEW)
+            tables.write_review(drafts / REVIEW, results, selection, root)
         if plots:
-            drawn, notices = _write_pngs(folder, summary, charts)
-            written |= drawn
-            summary = replace(summary, notices=notices)
-        for name in {REVIEW, CONFUSION, CALIBRATION, THROUGHPUT} - written:
-            (folder / name).unlink(missing_ok=True)  # left by an earlier report, about another job
-        _write(folder / PAGE, html)
-        _write(folder / FIGURES, json.dumps(summary.as_json(), indent=1, allow_nan=False) + "\n")
-    except OSError as error:
-        raise UsageError(
-            f"Cannot write the report into {folder} ({error.strerror or error}). Make the folder writable, or choose "
-            "another with --out."
-        ) from error
+            summary = replace(summary, notices=_write_pngs(drafts, summary, charts))
+        _write(drafts / PAGE, html)
+        _write(drafts / FIGURES, json.dumps(summary.as_json(), indent=1, allow_nan=False) + "\n")
     return summary
 
 
-def _write_pngs(folder: Path, summary: Summary, charts: JobCharts) -> tuple[set[str], tuple[str, ...]]:
-    """Write a PNG file for each chart that exists. Return the names of the files, and notices for the user."""
+def _write_pngs(folder: Path, summary: Summary, charts: JobCharts) -> tuple[str, ...]:
+    """Write a PNG file for each chart that exists. Return notices for the user."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a cache that it cannot keep
     try:
         from producer.report import png
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
-        return set(), (WITHOUT_MATPLOTLIB,)
+        return (WITHOUT_MATPLOTLIB,)
     figures = {
         CONFUSION: png.confusion(summary),
         CALIBRATION: png.draw(charts.calibration, 5.6, 5.2) if charts.calibration else None,
         THROUGHPUT: png.draw(charts.throughput, 7.2, 3.8) if charts.throughput else None,
     }
-    drawn = {name: figure for name, figure in figures.items() if figure is not None}
-    for name, figure in drawn.items():
-        with replacing(folder / name) as draft:
-            png.save(figure, draft)
-    return set(drawn), ()
+    for name, figure in figures.items():
+        if figure is not None:
+            png.save(figure, folder / name)
+    return ()
 
 
 def _write(path: Path, text: str) -> None:
     # The name of an image can have bytes that are not UTF-8. They are written as Python prints them.
-    with replacing(path) as draft:
-        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -1,20 +1,21 @@
 """Images in MNIST's form, uint8 (n, 28, 28): arrays in memory, NumPy files and IDX files."""
 
 import gzip
+import math
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.data import idx
 from model.errors import DataError, UsageError
-from producer.sources.listing import Listing
+from producer.sources.listing import MAX_IMAGES, Listing, too_many
 from producer.sources.reading import explain
 from producer.sources.zips import check_member
 
@@ -72,6 +73,8 @@ def open_npy(path: Path) -> Array:
         raise _damaged(path, explain(fault)) from None
     if not _are_images(array):
         raise _other_content(path, f"{array.dtype} {array.shape}")
+    if len(array) > MAX_IMAGES:
+        raise too_many(f"The array file {str(path)!r}")
     return Array(np.asarray(array))  # a memmap's rows would be memmaps, which are slow to make
 
 
@@ -149,8 +152,25 @@ def _load_npz(path: Path) -> dict[str, NDArray[Any]]:
             if failure := check_member(member):
                 raise _damaged(path, f"{member.filename!r}: {failure.sentence}")
             with archive.open(member) as file:
+                _check_header(file, member.file_size)
+            with archive.open(member) as file:
                 arrays[member.filename.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
     return arrays
+
+
+def _check_header(file: IO[bytes], size: int) -> None:
+    """Check that an array is not larger than the file that holds it, because NumPy allocates what the header says.
+
+    Raises:
+        ValueError: The header is damaged, or says too much.
+    """
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects")
+    if math.prod(shape) * dtype.itemsize > size or any(length < 0 for length in shape):
+        raise ValueError("its header says that it is larger than it is")
 
 
 def _read_start(path: Path, size: int) -> bytes:

@@ -1,14 +1,13 @@
 """Label files: CSV files with the true digit of each image, written by people or by the report."""
 
-import codecs
 import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self, TextIO
 
 from model.errors import UsageError
+from producer.sources.listing import MAX_IMAGES, too_many
 
 NAME_COLUMNS = ("name", "file", "filename", "path", "image")
 """Titles of name columns, in order of precedence."""
@@ -19,6 +18,10 @@ LABEL_COLUMNS = ("label", "true", "digit")
 DIGITS = {str(digit): digit for digit in range(10)}
 """Digit for each valid text of a label: `3` is valid, `3.0` and `03` are not."""
 
+MAX_LABEL_BYTES = 128 * 1024**2
+"""Maximum size of a label file. A larger one is not read."""
+
+_MAX_ROW = 256 * 1024  # characters; csv itself allows half of this for one cell
 _DELIMITERS = ",;\t"  # Excel writes semicolons where the comma is the decimal separator
 
 
@@ -62,8 +65,8 @@ class LabelFile:
             names: Titles of name columns. If the file has several of them, the first cell that is not empty counts.
 
         Raises:
-            UsageError: The file cannot be read or names no images, a label is not 0 to 9, or a name has two different
-                labels. A message about a row names its line.
+            UsageError: The file cannot be read, is too large or names no images, a label is not 0 to 9, or a name has
+                two different labels. A message about a row names its line.
         """
         truths: dict[str, Truth] = {}
         for line, name, cell in _rows(path, names):
@@ -71,6 +74,8 @@ class LabelFile:
                 raise _wrong(path, line, f"the label {cell!r} of {name!r} is not a digit 0 to 9")
             truth = Truth(DIGITS.get(cell), line)
             earlier = truths.setdefault(name, truth)
+            if len(truths) > MAX_IMAGES:
+                raise too_many(f"The label file {str(path)!r}")
             if earlier.label != truth.label:
                 raise _wrong(path, line, f"{name!r} has another label here than on line {earlier.line}")
         if not truths:
@@ -82,13 +87,19 @@ class LabelFile:
 
 def _rows(path: Path, titles: Sequence[str]) -> Iterator[tuple[int, str, str]]:
     """Yield line number, name and text of the label for each row."""
-    text = _read_text(path)
-    first = text[: text.find("\n")]
+    with _open(path) as file:
+        yield from _rows_of(path, file, titles)
+
+
+def _rows_of(path: Path, file: TextIO, titles: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+    lines = _Lines(path, file)
+    first = lines.first()
     delimiter = next((mark for mark in _DELIMITERS if mark in first), ",")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     columns: _Columns | None = None
     try:
         for row in reader:
+            lines.row_characters = 0
             cells = [cell.strip() for cell in row]
             if not any(cells):
                 continue
@@ -106,18 +117,61 @@ def _rows(path: Path, titles: Sequence[str]) -> Iterator[tuple[int, str, str]]:
         raise _wrong(path, reader.line_num, f"this is not CSV ({fault})") from None
 
 
-def _read_text(path: Path) -> str:
+class _Lines:
+    """The lines of a label file, checked before the CSV reader sees them.
+
+    Attributes:
+        row_characters: Number of characters since the beginning of the row, which may have several lines. The caller
+            sets it to 0 when a row has ended.
+    """
+
+    def __init__(self, path: Path, file: TextIO) -> None:
+        self._path, self._file = path, file
+        self._number = 0
+        self._ahead: list[str] = []
+        self.row_characters = 0
+
+    def first(self) -> str:
+        """Return the first line, which the iteration yields all the same."""
+        self._ahead = [next(self, "")]
+        self._number = self.row_characters = 0
+        return self._ahead[0]
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = self._ahead.pop() if self._ahead else self._file.readline(_MAX_ROW + 1)
+        if not line:
+            raise StopIteration
+        self._number += 1
+        self.row_characters += len(line)
+        if self.row_characters > _MAX_ROW:
+            raise _wrong(self._path, self._number, f"the row has more than {_MAX_ROW:,} characters")
+        if "\0" in line:  # UTF-16 has such bytes, UTF-8 never
+            raise not_utf8(self._path, self._number)
+        return line
+
+
+def _open(path: Path) -> TextIO:
+    """Open a label file.
+
+    Raises:
+        UsageError: There is no such file, or it is too large or cannot be read.
+    """
     if not path.is_file():
         raise UsageError(
             f"There is no label file {str(path)!r}. Labels are `auto`, `folder`, `none`, or the path of a CSV file."
         )
     try:
-        content = path.read_bytes()
+        if path.stat().st_size > MAX_LABEL_BYTES:
+            raise UsageError(
+                f"The label file {str(path)!r} has more than {MAX_LABEL_BYTES // 1024**2} MiB. Write only the names "
+                "and labels into it, or submit the images in several parts."
+            )
+        return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
     except OSError as fault:
         raise UsageError(f"The label file {str(path)!r} cannot be read: {fault.strerror}.") from None
-    if b"\0" in content:  # UTF-16 has such bytes, UTF-8 never
-        raise not_utf8(path, 1)
-    return content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
 def _header(cells: Sequence[str], names: Sequence[str]) -> _Columns | None:

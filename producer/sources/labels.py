@@ -1,5 +1,6 @@
 """True labels, from the names of folders or from a label file."""
 
+import os
 import posixpath
 import unicodedata
 from collections.abc import Collection, Mapping
@@ -78,7 +79,8 @@ def from_file(path: Path, names: Collection[str], root: str) -> Labels:
         name = written
         if name not in there:
             if alike is None:  # built on demand, because most files do not need it
-                alike = {_canonical(name): name for name in names}
+                alike = {_canonical(_as_utf8(name)): name for name in names}
+                alike |= {_canonical(name): name for name in names}
             name = _canonical(written.strip().removeprefix(root))
             name = alike.get(name, name)
         earlier = truths.setdefault(name, truth)
@@ -103,6 +105,14 @@ def _folder_digit(name: str) -> int | None:
 def _canonical(name: str) -> str:
     escaped = name.encode("utf-8", "backslashreplace").decode()
     return unicodedata.normalize("NFC", posixpath.normpath(escaped.replace("\\", "/")))
+
+
+def _as_utf8(name: str) -> str:
+    """Return a name as a label file has it, if the locale decodes the bytes of file names otherwise."""
+    try:
+        return os.fsencode(name).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # the name comes from an archive
+        return name
 
 
 def _is_unicode(name: str) -> bool:

@@ -1,16 +1,29 @@
 """Listings: the names of the images in a container, found without reading the images."""
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from model.errors import Failure, FailureCode
+from model.errors import Failure, FailureCode, UsageError
 from producer.sources.naming import is_clutter, is_image
 from producer.sources.source import ImageContent
 
 Place = TypeVar("Place")
+
+MAX_IMAGES = 5_000_000
+"""Maximum number of images in an archive, in an array file or in a label file.
+
+The client keeps a name and a place for each: together about 1.5 GB at this number.
+"""
+
+MAX_NAME = 4096
+"""Longest path of a member, in characters. No system unpacks a longer one."""
+
+MAX_NAMES = 512 * 1024**2
+"""Maximum length of the names of all images of an archive together, in characters."""
 
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 
@@ -33,6 +46,8 @@ class Listing(Generic[Place]):
     gaps: dict[str, Failure] = field(default_factory=dict)
     labels: Mapping[str, int] = field(default_factory=dict)
     ignored: int = 0
+    _members: int = 0
+    _characters: int = 0
 
     def add_member(self, path: str, found: Place | Failure) -> None:
         """Add a member of an archive.
@@ -43,7 +58,18 @@ class Listing(Generic[Place]):
         Args:
             path: Path of the member in the archive.
             found: Place of the member, or its failure.
+
+        Raises:
+            UsageError: There are more members, or longer names, than this machine should keep in memory.
         """
+        self._members += 1
+        self._characters += min(len(path), MAX_NAME)
+        if self._members > MAX_IMAGES or self._characters > MAX_NAMES:
+            raise too_many("The archive")
+        if len(path) > MAX_NAME:
+            digest = hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()
+            self.failures[f"{path[:100]}… ({digest[:16]})"] = _TOO_LONG
+            return
         parts = [part for part in path.split("/") if part not in ("", ".")]
         unsafe = ".." in parts or path.startswith("/") or _DRIVE.match(path)
         if any(is_clutter(part) for part in parts if part != ".."):
@@ -62,6 +88,14 @@ class Listing(Generic[Place]):
             self.images[name] = found
 
 
+def too_many(what: str) -> UsageError:
+    """Return the error for a container of too many images. `what` begins the sentence."""
+    return UsageError(f"{what} has more than {MAX_IMAGES:,} entries, or too long names. Submit it in several parts.")
+
+
+_TOO_LONG = Failure(
+    FailureCode.UNSAFE_PATH, f"Its path has more than {MAX_NAME:,} characters. Pack it again with a shorter path."
+)
 _UNSAFE = Failure(
     FailureCode.UNSAFE_PATH,
     "Its path leads out of the archive. Pack it again with paths relative to one folder.",

@@ -77,7 +77,9 @@ class PathList:
     def _find(self, written: str) -> tuple[int, MemberPlace] | Failure:
         """Return the position of an image in its archive (0 for a file) and its place, or the failure to find it."""
         for folder in self._folders:
-            for name in dict.fromkeys((written, _FOREIGN_BYTE.sub(lambda byte: chr(int(byte[1], 16)), written))):
+            raw = _FOREIGN_BYTE.sub(lambda byte: chr(int(byte[1], 16)), written)
+            # Where the locale is not UTF-8, the file may still have the name in UTF-8.
+            for name in dict.fromkeys((written, raw, os.fsdecode(raw.encode("utf-8", "surrogateescape")))):
                 path = folder / name
                 if _is_file(path):
                     return 0, MemberPlace(SingleFile(path), os.fspath(path))

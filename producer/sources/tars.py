@@ -108,25 +108,34 @@ class _Header(tarfile.TarInfo):
         return header
 
 
+def max_expanded(packed_bytes: int) -> int:
+    """Return the maximum number of bytes that an archive may expand to.
+
+    Args:
+        packed_bytes: Size of the archive.
+    """
+    return max(_MAX_EXPANDED_BYTES, _MAX_EXPANSION * packed_bytes)
+
+
 def _list_members(stream: BinaryIO, packed_bytes: int, listing: Listing[Extent]) -> None:
     """Add every member to `listing`.
 
     Raises:
         Exception: The rest of the archive is damaged.
     """
-    max_expanded = max(_MAX_EXPANDED_BYTES, _MAX_EXPANSION * packed_bytes)
+    max_bytes = max_expanded(packed_bytes)
     with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header, encoding="utf-8") as archive:
         while (header := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # or it keeps them all; typeshed lacks `members`
             # With a negative size older Pythons go back and never end (CVE-2025-8194).
-            if header.size < 0 or header.offset_data + header.size > max_expanded:
+            if header.size < 0 or header.offset_data + header.size > max_bytes:
                 raise _DamagedError(f"a member claims {header.size:,} bytes")
             if not header.isdir():
                 listing.add_member(header.name, _locate(header))
     if not isinstance(stream, io.BufferedReader):
         # Python verifies a compressed stream at its end.
         while stream.read(_MEBIBYTE):
-            if stream.tell() > max_expanded:
+            if stream.tell() > max_bytes:
                 raise _DamagedError("it expands without end")
 
 

@@ -5,15 +5,20 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from model.errors import Failure, UsageError
-from producer.sources.listing import Listing
+from model.images.limits import MAX_BYTES
+from producer.sources.listing import Listing, too_many
 from producer.sources.reading import explain, read_bounded, unreadable
+from producer.sources.tars import max_expanded
 
 ZIP_SUFFIXES = (".zip",)
 
 _ENCRYPTED = 0x1  # bit of a member's flags
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DIRECTORY_BYTES = 5  # position in what `zipfile` knows of the end of an archive
+_MAX_DIRECTORY_BYTES = 128 * 1024**2  # of at most 2.8 million members, which take 2 GB of memory
 _UNIX = 3  # members from this system have file modes in the upper half of their external attributes
 
 
@@ -25,21 +30,31 @@ class Zip:
     request.
 
     Raises:
-        UsageError: The file is not a zip archive, or its directory is damaged.
+        UsageError: The file is not a zip archive, its directory is damaged, or it was made to do harm.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.listing: Listing[zipfile.ZipInfo] = Listing()
         try:
+            _check_directory(path)
             archive = zipfile.ZipFile(path)
+        except UsageError:
+            raise
         except Exception as fault:  # zipfile raises errors of many kinds on damaged input
             raise UsageError(
                 f"The archive {str(path)!r} cannot be read: {explain(fault)}. It may be damaged or cut off. "
                 "Copy it again, or unpack it and submit the folder."
             ) from None
+        expanded = 0
         with archive:
             for member in archive.infolist():
+                expanded += min(member.file_size, MAX_BYTES)  # a larger one is not read
+                if expanded > max_expanded(path.stat().st_size):
+                    raise UsageError(
+                        f"The archive {str(path)!r} expands to far more than its size. It was made to do harm, so "
+                        "digitmill does not read it."
+                    )
                 if not member.filename.endswith("/"):  # is_dir() fails on a member without a name
                     # Old Windows programs write backslashes, which the specification forbids.
                     self.listing.add_member(member.filename.replace("\\", "/"), check_member(member) or member)
@@ -67,6 +82,18 @@ def check_member(member: zipfile.ZipInfo) -> Failure | None:
         method = member.compress_type
         return unreadable(f"it is compressed by method {method}; pack it again with deflate, the usual method (8)")
     return None
+
+
+def _check_directory(path: Path) -> None:
+    """Check the size of an archive's directory, because `zipfile` loads all of it.
+
+    Raises:
+        UsageError: The directory is too large.
+    """
+    with path.open("rb") as file:
+        end: Any = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # noqa: SLF001  also finds that of ZIP64
+    if end and end[_DIRECTORY_BYTES] > _MAX_DIRECTORY_BYTES:
+        raise too_many(f"The archive {str(path)!r}")
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | Failure:

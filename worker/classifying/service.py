@@ -260,7 +260,7 @@ def _how_it_ended(exception: BaseException, *, out_of_memory: bool) -> str:
 def _count_oom_kills() -> int:
     """Return how many processes the kernel has killed to free memory, or 0 where it does not say."""
     try:
-        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
+        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
         return 0
     return int(found[1]) if found else 0

@@ -14,6 +14,7 @@ from secrets import token_hex
 
 from model.data.taught import Taught, TaughtFolder
 from model.errors import UsageError
+from model.private_files import make_private_folder
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.teaching import BATCH, LabelChange, Settled, Teaching
 
@@ -93,8 +94,9 @@ class TaughtKeeper:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[str]:
         """Lock the folder, and yield its identity."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / _IDENTITY).open("a+") as file:
+        for folder in (self.folder.parent, self.folder):
+            make_private_folder(folder)
+        with (self.folder / _IDENTITY).open("a+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             identity = file.read()

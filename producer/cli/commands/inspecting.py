@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     metavar="FILE.png",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     help="Save the pictures in this file as well.",
 )
 @MIN_CONFIDENCE
@@ -44,10 +44,12 @@ def inspect(
       digitmill inspect scans/*.jpg --out stages.png
     """
     from producer.cli.commands.submitting import classified
-    from producer.cli.display.inspection import print_inspected, save_sheet
+    from producer.cli.display.inspection import check_sheet, print_inspected, save_sheet
     from producer.sources import open_each
     from worker.settings import Settings
 
+    if out is not None:
+        check_sheet(out)
     source = open_each(files)
     results = classified(source, Settings.from_environment(), timeout, probabilities=True, quiet=as_json)
     inspected = _inspected(source, results, min_confidence)

@@ -13,7 +13,7 @@ from producer.cli.display import json_output
 from producer.cli.display.wording import age, counted
 from producer.cli.exits import ExitCode, exit_on_error
 from producer.cli.notices import print_notice, printable
-from producer.cli.options import JOB, JSON, OUT, TIMEOUT
+from producer.cli.options import JOB, JSON, OUT, TIMEOUT, report_folder
 from worker.contract.errors import NoWorkers
 
 if TYPE_CHECKING:
@@ -102,11 +102,11 @@ def show(job: str, as_json: bool) -> None:
         click.echo(json.dumps(json_output.job(status)))
         return
     ended = f", took {status.ended - status.created:.1f} s" if status.ended else ""
-    click.echo(f"job       {status.identifier}")
+    click.echo(f"job       {printable(status.identifier)}")
     click.echo(f"state     {click.style(status.state, fg=STATE_COLOURS.get(status.state, 'cyan'))}")
     click.echo(f"source    {printable(status.record.source)}")
-    click.echo(f"model     {status.record.model}")
-    click.echo(f"client    {status.record.client}")
+    click.echo(f"model     {printable(status.record.model)}")
+    click.echo(f"client    {printable(status.record.client)}")
     click.echo(f"created   {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.created))}{ended}")
     click.echo(f"images    {status.images:,} sent, {status.answered:,} answered, {status.failed:,} of them failed")
     click.echo(f"batches   {status.open:,} waiting or being classified")
@@ -137,7 +137,7 @@ def wait(job: str, timeout: float, as_json: bool) -> None:
         click.echo(json.dumps(json_output.job(status)))
     else:
         answered = counted(status.answered, "image")
-        click.echo(f"{identifier} {status.state}: {answered} answered, {status.failed:,} of them failed")
+        click.echo(f"{printable(identifier)} {status.state}: {answered} answered, {status.failed:,} of them failed")
     sys.exit(_exit_code(status))
 
 
@@ -163,7 +163,7 @@ def cancel(job: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(json_output.job(connection.ledger.job(identifier))))
     else:
-        click.echo(f"{identifier} cancelled")
+        click.echo(f"{printable(identifier)} cancelled")
 
 
 @click.command()
@@ -190,11 +190,14 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
     from producer.cli.display.job_results import report_job
     from producer.jobs.submission import SubmitOptions, collect_job, open_submitted
     from producer.mill.finding import open_running_mill
+    from producer.report import check_place
     from worker.settings import Settings
 
     settings = Settings.from_environment()
     connection = open_running_mill(settings, timeout=timeout)
     identifier = connection.ledger.find_job(job)
+    folder = out or report_folder(identifier)
+    check_place(folder)
     status = _await_end(connection, identifier, timeout=timeout, quiet=as_json)
     options = SubmitOptions.from_record(status.record)
     try:
@@ -204,7 +207,7 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
         print_notice(f"this report has no pictures: {fault}")
     finished = collect_job(connection, status, settings)
     below = options.min_confidence if min_confidence is None else min_confidence or None
-    report_job(finished, out or Path("reports") / identifier, source, below, as_json=as_json)
+    report_job(finished, folder, source, below, as_json=as_json)
     sys.exit(_exit_code(status))
 
 
@@ -254,7 +257,7 @@ def status(as_json: bool) -> None:
         }
         click.echo(json.dumps(body))
     else:
-        click.echo(f"redis     {connection.where}")
+        click.echo(f"redis     {printable(connection.where)}")
         for warning in connection.warnings:
             click.echo(click.style(f"warning   {printable(warning)}", fg="yellow"))
         click.echo(f"workers   {sum(worker.ready for worker in workers)} ready, {len(workers)} alive")
@@ -264,7 +267,7 @@ def status(as_json: bool) -> None:
         _print_running(running)
         click.echo(f"trainers  {len(trainers)}")
         if training:
-            click.echo(f"training  {training.identifier}  {printable(training_display.describe(training))}")
+            click.echo(printable(f"training  {training.identifier}  {training_display.describe(training)}"))
         if schedule.schedulers:
             click.echo(f"schedule  {printable(training_display.describe_schedule(schedule))}")
         if taught.images or taught.new:

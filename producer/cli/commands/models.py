@@ -11,7 +11,7 @@ from model.errors import ModelError, UsageError
 from producer.cli.display import json_output
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
-from producer.cli.notices import print_notice
+from producer.cli.notices import print_notice, printable
 from producer.cli.options import JSON, not_empty, renamed_option
 
 if TYPE_CHECKING:
@@ -220,8 +220,9 @@ def push(folder: Path, as_json: bool) -> None:
     elif shipped:
         click.echo(f"{card.version} is the baseline, which every installation has, so there is nothing to publish")
     else:
-        click.echo(f"{card.version} is published{''.join(f', {alias}' for alias in aliases)}")
-        click.echo(f"next      digitmill models compare {card.version} live")
+        version = printable(card.version)
+        click.echo(f"{version} is published{''.join(f', {alias}' for alias in aliases)}")
+        click.echo(f"next      digitmill models compare {version} live")
 
 
 def _try(card: "Card", content: bytes) -> None:
@@ -269,17 +270,22 @@ def pull(version: str, out: Path | None, as_json: bool) -> None:
     registry = _connect().registry
     card, files = registry.fetch(registry.resolve(version))
     folder = out or Path("models") / card.version
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty. Name a new folder.")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-    card.write(folder)  # last: a folder with a card is complete
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise UsageError(f"{folder} is not empty. Name a new folder.")
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        card.write(folder)  # last: a folder with a card is complete
+    except OSError as fault:
+        raise UsageError(
+            f"The model cannot be saved in {folder} ({fault.strerror}). Name another folder with --out."
+        ) from fault
     written = [*files, CARD]
     if as_json:
         click.echo(json.dumps({"version": card.version, "folder": str(folder), "files": written}))
     else:
-        click.echo(f"{card.version} is in {folder}: {', '.join(written)}")
+        click.echo(printable(f"{card.version} is in {folder}: {', '.join(written)}"))
 
 
 def _connect() -> "Connection":
@@ -315,7 +321,8 @@ def _report_live(connection: "Connection", live: str, *, as_json: bool) -> None:
         click.echo(json.dumps({**body, "workers": len(workers), "serving": len(workers) - len(behind)}))
     else:
         verb = "serves" if len(workers) == 1 else "serve"
-        click.echo(f"{live} is live; {len(workers) - len(behind):,} of {counted(len(workers), 'worker')} {verb} it")
+        serving = f"{len(workers) - len(behind):,} of {counted(len(workers), 'worker')}"
+        click.echo(f"{printable(live)} is live; {serving} {verb} it")
     for worker in behind:
         print_notice(
             f"{worker.name} serves {worker.model}: {worker.model_fault or 'it has not loaded the live version yet'}"

@@ -14,7 +14,7 @@ import click
 from model.errors import UsageError
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
-from producer.cli.notices import print_notice
+from producer.cli.notices import print_notice, printable
 from producer.cli.options import JSON
 
 if TYPE_CHECKING:
@@ -60,10 +60,12 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
     from producer.jobs.submission import MNIST, SubmitOptions, create_job, gather_job, open_submitted
     from producer.mill.finding import await_workers, open_mill
     from producer.mill.stack import Stack
+    from producer.report import check_place
     from worker.cores import cores
     from worker.settings import Settings
 
     settings = Settings.from_environment()
+    check_place(out)
     with tempfile.TemporaryDirectory(prefix="digitmill-demo-") as private:
         # The demo has its own mill and journal, even if another mill runs here or the environment names one.
         settings = replace(settings, redis_url=None, data=Path(private))
@@ -89,7 +91,7 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
             with JobProgressBar(source.total, quiet=as_json) as progress:
                 finished = gather_job(connection, job, options, source, settings, on_progress=progress.on_progress)
             finished = replace(finished, info=replace(finished.info, source=description))
-        code = report_job(finished, out, source, options.min_confidence, as_json=as_json)
+        code = report_job(finished, out, source, options.min_confidence, as_json=as_json, is_kept=False)
         if not as_json:
             click.echo(f"next      {_this_program()} submit YOUR-FOLDER")
     sys.exit(code)
@@ -155,13 +157,13 @@ def _print_roles(stack: "Stack", where: str, settings: "Settings", others: "Sequ
         click.echo(json.dumps({"redis": where, "workers": stack.workers, "others": others, "logs": str(stack.logs)}))
         return
     click.echo(f"The mill is running with {counted(stack.workers, 'worker')}. Ctrl-C stops it.")
-    click.echo(f"redis     {where}")
+    click.echo(f"redis     {printable(where)}")
     if settings.redis_url is None:
         missing = "none: it needs TensorFlow and other libraries, which `pip install 'digitmill[train]'` installs"
         click.echo(f"trainer   {'1, for `digitmill train`' if 'trainer' in others else missing}")
     if settings.retrain_cron:
         click.echo(f"schedule  {settings.retrain_cron} (UTC)")
-    click.echo(f"logs      {stack.logs}")
+    click.echo(f"logs      {printable(str(stack.logs))}")
     click.echo("In another terminal: digitmill submit PATH, digitmill status")
 
 

@@ -1,7 +1,6 @@
 """`submit`, `classify`, `resume`: commands that send images."""
 
 import json
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -13,7 +12,7 @@ from model.errors import Failure, UsageError
 from producer.cli.display.wording import counted
 from producer.cli.exits import ExitCode, exit_on_error
 from producer.cli.notices import print_notice, printable
-from producer.cli.options import JOB, JSON, MIN_CONFIDENCE, OUT, TIMEOUT, not_empty
+from producer.cli.options import JOB, JSON, MIN_CONFIDENCE, OUT, TIMEOUT, absolute, not_empty, report_folder
 
 if TYPE_CHECKING:
     from producer.cli.display.progress import JobProgressBar
@@ -81,12 +80,14 @@ def submit(
     """
     from producer.jobs.submission import MNIST, SubmitOptions, create_job, open_submitted
     from producer.mill.finding import SUBMITTING, open_running_mill, running_or_temporary_mill
+    from producer.report import check_place
+    from worker.contract.ledger import new_job_identifier
     from worker.settings import Settings
 
     settings = Settings.from_environment()
     options = SubmitOptions(
-        path=path if path == MNIST else str(Path(path).expanduser().absolute()),
-        labels=labels if labels in ("auto", "folder", "none") else str(Path(labels).expanduser().absolute()),
+        path=path if path == MNIST else absolute(path),
+        labels=labels if labels in ("auto", "folder", "none") else absolute(labels),
         include=include,
         exclude=exclude,
         batch_size=batch_size,
@@ -104,8 +105,7 @@ def submit(
         job = create_job(connection, options, source.description, settings, detached=True)
         _send_detached(connection, job, options, source, timeout=timeout, as_json=as_json)
         return
-    if out:
-        _check_writable(out)
+    check_place(out or report_folder(new_job_identifier()))
     with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
         job = create_job(connection, options, source.description, settings, detached=False)
         if not as_json:
@@ -132,6 +132,7 @@ def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
     """
     from producer.jobs.submission import SubmitOptions, open_submitted
     from producer.mill.finding import running_or_temporary_mill
+    from producer.report import check_place
     from worker.settings import Settings
 
     settings = Settings.from_environment()
@@ -148,6 +149,7 @@ def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
         if not status.record.folder:
             _send_detached(connection, identifier, options, source, timeout=timeout, as_json=as_json)
             return
+        check_place(out or report_folder(identifier))
         code = _gather_and_report(
             connection, identifier, options, source, settings, out=out, timeout=timeout, as_json=as_json
         )
@@ -213,6 +215,7 @@ def _send_detached(
     if as_json:
         click.echo(json.dumps({"job": job}))
         return
+    job = printable(job)
     click.echo(f"Job {job} is sent: {counted(source.total, 'image')} of {printable(source.description)}")
     click.echo(f"digitmill show {job}    shows its state")
     click.echo(f"digitmill report {job}  gathers its answers, from any machine")
@@ -237,7 +240,7 @@ def _gather_and_report(
         finished = gather_job(
             connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress
         )
-    return report_job(finished, out or Path("reports") / job, source, options.min_confidence, as_json=as_json)
+    return report_job(finished, out or report_folder(job), source, options.min_confidence, as_json=as_json)
 
 
 def _progress(source: "Source", as_json: bool) -> "JobProgressBar":
@@ -273,15 +276,3 @@ def _preview(source: "Source", as_json: bool) -> None:
     click.echo(f"source    {printable(source.description)}")
     click.echo(f"images    {total:,} would be submitted; {unreadable:,} cannot be read")
     click.echo("labels    " + ", ".join(f"{label}: {count:,}" for label, count in sorted(labels.items())))
-
-
-def _check_writable(folder: Path) -> None:
-    """Check, before any work is done, that the report can be written.
-
-    Raises:
-        UsageError: The folder can be neither written nor created.
-    """
-    folder = folder.absolute()
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise UsageError(f"The report cannot be written into {str(folder)!r}. Choose another folder with --out.")

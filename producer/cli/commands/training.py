@@ -95,7 +95,7 @@ def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, can
     elif as_json:
         click.echo(json.dumps({"training": identifier, "joined": joined}))
     else:
-        click.echo(f"Training {identifier} is requested")
+        click.echo(f"Training {printable(identifier)} is requested")
         click.echo("digitmill train --wait    shows its progress, and so does digitmill status")
         click.echo("digitmill train --cancel  cancels it")
 
@@ -128,9 +128,9 @@ def _cancel(connection: "Connection", trainings: "Trainings", *, as_json: bool) 
     if as_json:
         click.echo(json.dumps(json_output.training(status)))
     elif status.state.ended:
-        click.echo(f"Training {status.identifier} is {status.state}")
+        click.echo(printable(f"Training {status.identifier} is {status.state}"))
     else:
-        click.echo(f"Training {status.identifier} ends as soon as its trainer learns that it is cancelled")
+        click.echo(f"Training {printable(status.identifier)} ends as soon as its trainer learns that it is cancelled")
 
 
 def _await_end(connection: "Connection", trainings: "Trainings", identifier: str, *, quiet: bool) -> "TrainingStatus":
@@ -167,14 +167,16 @@ def _show_end(status: "TrainingStatus", *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(json_output.training(status)))
     if status.state in ("failed", "cancelled"):
-        raise JobFailed(f"Training {status.identifier} is {printable(describe(status))}")
+        raise JobFailed(f"Training {status.identifier} is {describe(status)}")
     if as_json:
         return
-    click.echo(f"Training {status.identifier} is {printable(describe(status))}")
+    click.echo(printable(f"Training {status.identifier} is {describe(status)}"))
     if status.state == "done":
-        click.echo(f"{status.version} is live; `digitmill models compare live previous` shows both")
+        click.echo(f"{printable(status.version)} is live; `digitmill models compare live previous` shows both")
     elif status.version:
-        click.echo(f"{status.version} stays the candidate; `digitmill models compare candidate live` shows both")
+        click.echo(
+            f"{printable(status.version)} stays the candidate; `digitmill models compare candidate live` shows both"
+        )
 
 
 def _status(connection: "Connection", trainings: "Trainings", identifier: str) -> "TrainingStatus":

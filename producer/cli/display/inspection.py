@@ -1,5 +1,7 @@
 """Pictures of the stages of preprocessing, drawn in characters on a terminal or as a PNG file."""
 
+import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +11,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from model.errors import UsageError
 from model.images.stages import Stage
 from producer.cli.display.job_results import answer_text
 from producer.cli.notices import printable
+from producer.report.files import check_writable, replacing
 
 CAPTIONS = {
     Stage.IMAGE: "the image",
@@ -25,6 +30,9 @@ CAPTIONS = {
     Stage.STROKES: "normal strokes",
     Stage.SHOWN: "network input",
 }
+
+_MARK = ("Software", "digitmill inspect")
+"""Text in the PNG file by which the next `inspect` knows that it may replace the file."""
 
 _SIDE = 28  # pixels of a picture on a terminal, like the network's input
 _GAP = 3  # columns between two pictures
@@ -126,7 +134,37 @@ def save_sheet(inspected: Sequence[Inspected], path: Path) -> None:
             sheet.paste(Image.fromarray(tile), (left, top + _LINE))
             draw.rectangle((left - 1, top + _LINE - 1, left + tile.shape[1], top + _LINE + tile.shape[0]), outline=170)
             draw.text((left, top + _LINE + _TILE + 4), CAPTIONS[Stage(name)], fill=90, font=font)
-    sheet.save(path, "PNG")
+    texts = PngInfo()
+    texts.add_text(*_MARK)
+    with replacing(path) as draft:
+        sheet.save(draft, "PNG", pnginfo=texts)
+
+
+def check_sheet(path: Path) -> None:
+    """Check that pictures can be saved in a file that does not exist, or that `save_sheet` wrote.
+
+    Raises:
+        UsageError: There is something else, or the file cannot be written.
+    """
+    if os.path.lexists(path) and not _is_sheet(path):
+        raise UsageError(
+            f"{path} was not written by `digitmill inspect`, which replaces nothing else. Choose another file with "
+            "--out."
+        )
+    try:
+        check_writable(path)
+    except OSError as fault:
+        raise UsageError(f"Cannot write {path}: {fault.strerror}. Choose another file with --out.") from fault
+
+
+def _is_sheet(path: Path) -> bool:
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return False
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            return picture.info.get(_MARK[0]) == _MARK[1]
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
 
 
 def _within(image: NDArray[np.uint8], side: int, *, enlarge: bool = False) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import ImageError
+from model.errors import ImageError, UsageError
 from model.images.preprocess import preprocess
 from producer.cli.display.progress import showing
 from producer.cli.exits import ExitCode
@@ -18,12 +18,19 @@ from producer.cli.notices import print_notice, printable
 from producer.jobs.results import NONE, Results
 from producer.jobs.submission import FinishedJob
 from producer.report import Summary, write_report
+from producer.report.place import PAGE
 from producer.report.selection import doubted
 from producer.sources import Source
 
 
 def report_job(
-    finished: FinishedJob, folder: Path, source: Source | None, min_confidence: float | None, *, as_json: bool
+    finished: FinishedJob,
+    folder: Path,
+    source: Source | None,
+    min_confidence: float | None,
+    *,
+    as_json: bool,
+    is_kept: bool = True,
 ) -> ExitCode:
     """Write a job's report, print its headline and return the exit code.
 
@@ -33,24 +40,34 @@ def report_job(
         source: Source of the job's images, read again for the pictures, or None for a report without pictures.
         min_confidence: Confidence, 0 to 1, below which an image is listed for review, or None for no review.
         as_json: Whether to print report.json instead of the headline.
+        is_kept: Whether the answers are kept, so that the report can be written again.
+
+    Raises:
+        UsageError: The report cannot be written.
     """
     results = finished.results
 
     def read_pictures(indices: Sequence[int]) -> Mapping[int, NDArray[np.uint8]]:
         return {} if source is None else _read_pictures(source, results, indices)
 
-    with showing("Writing the report", quiet=as_json):
-        summary = write_report(
-            folder,
-            results,
-            finished.info,
-            card=finished.card,
-            read_pictures=read_pictures,
-            min_confidence=min_confidence,
-            root=source.root if source else "",
-        )
+    try:
+        with showing("Writing the report", quiet=as_json):
+            summary = write_report(
+                folder,
+                results,
+                finished.info,
+                card=finished.card,
+                read_pictures=read_pictures,
+                min_confidence=min_confidence,
+                root=source.root if source else "",
+            )
+    except UsageError as fault:
+        if not is_kept:
+            raise
+        again = f"`digitmill report {finished.info.job} --out FOLDER` writes it into another folder."
+        raise UsageError(f"{fault} The job has ended, and its answers are kept: {again}") from fault
     if as_json:
-        click.echo(json.dumps({**summary.as_json(), "report": str(folder / "report.html")}))
+        click.echo(json.dumps({**summary.as_json(), "report": str(folder / PAGE)}))
     else:
         print_headline(summary, folder)
     for notice in summary.notices:
@@ -72,8 +89,9 @@ def print_headline(summary: Summary, folder: Path) -> None:
     if summary.review:
         doubt = f"review    {summary.review:,}  (confidence below {summary.min_confidence:g}); review.csv lists them"
         click.echo(click.style(doubt, fg="yellow"))
-    click.echo(f"model     {', '.join(summary.model_versions) or 'none, because no image reached one'}")
-    click.echo(f"report    {folder / 'report.html'}")
+    versions = printable(", ".join(summary.model_versions))
+    click.echo(f"model     {versions or 'none, because no image reached one'}")
+    click.echo(f"report    {printable(str(folder / PAGE))}")
 
 
 def print_answers(results: Results, min_confidence: float | None, *, as_json: bool) -> None:

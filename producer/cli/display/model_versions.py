@@ -115,7 +115,7 @@ def _list_row(row: dict[str, Any]) -> list[Cell]:
     alias = Text(", ".join(row["aliases"]), style="green" if "live" in row["aliases"] else "")
     start = [row["version"], alias, age(row["published"])]
     if row["problem"]:
-        return [*start, "-", "-", "-", Text(printable(row["problem"]), style="red")]
+        return [*start, "-", "-", "-", Text(row["problem"], style="red")]
     workers = f"{len(row['workers']):,}" if row["workers"] else "-"
     data = f"{row['data']}, {counted(row['images'], 'image')}"
     return [*start, _percent(row["test"]), _percent(row["validation"]), workers, data]
@@ -131,19 +131,20 @@ def print_card(card: Card, aliases: Sequence[str], changes: Sequence[LiveChange]
         decision: Decision of the gate about the version, or None.
     """
     created = age(datetime.fromisoformat(card.created).timestamp())
-    click.echo(f"version     {click.style(card.version, bold=True)}  {', '.join(aliases)}".rstrip())
+    click.echo(f"version     {click.style(printable(card.version), bold=True)}  {', '.join(aliases)}".rstrip())
     after = "refined from" if card.refined else "parent"
-    click.echo(f"created     {card.created} ({created} ago), {after} {card.parent or 'none'}")
+    parent = printable(card.parent or "none")
+    click.echo(f"created     {printable(card.created)} ({created} ago), {after} {parent}")
     click.echo(
         f"data        {printable(card.data.name)}: {card.data.train:,} to train, {card.data.validation:,} to validate, "
-        f"{card.data.test:,} to test (sha256 {card.data.sha256[:8]}…)"
+        f"{card.data.test:,} to test (sha256 {printable(card.data.sha256[:8])}…)"
     )
     click.echo(f"training    {counted(len(card.epochs), 'epoch')}, seed {card.seed}")
     for name, scores in (("test", card.test), ("validation", card.validation)):
         click.echo(f"{name:<11} {_score(scores.int8)} int8; {_percent(scores.float.accuracy)} float")
     click.echo(f"agreement   {_score(card.agreement)} of int8 with float")
     click.echo(f"confidence  temperature {card.temperature:.3f}, calibration error {_percent(card.calibration_error)}")
-    click.echo(f"files       {', '.join(f'{name} {sha256[:8]}…' for name, sha256 in card.files.items())}")
+    click.echo("files       " + printable(", ".join(f"{name} {sha256[:8]}…" for name, sha256 in card.files.items())))
     if decision:
         click.echo(f"gate        {printable(decision.reason)}")
     for change in changes:
@@ -222,8 +223,7 @@ def _difference(row: dict[str, Any]) -> Text:
 def _described(change: LiveChange) -> str:
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(change.at))
     verb = "promoted" if change.action == "promote" else "rolled back to"
-    why = printable(f"by {change.who}: {change.reason}")
-    return f"{when}  {verb} {change.version}, live before: {change.before}, {why}"
+    return printable(f"{when}  {verb} {change.version}, live before: {change.before}, by {change.who}: {change.reason}")
 
 
 def _score(score: Score) -> str:

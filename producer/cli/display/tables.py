@@ -38,10 +38,10 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, in
 
     Args:
         columns: Columns of the table. If all headings are empty, there is no line of headings.
-        rows: Cells of each row. Unsafe characters of a plain string are escaped.
+        rows: Cells of each row. Unsafe characters are escaped.
         indent: Number of spaces before each line.
     """
-    cells = [[cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row] for row in rows]
+    cells = [[_safe(cell) for cell in row] for row in rows]
     table = Table(
         box=None,
         pad_edge=False,
@@ -70,3 +70,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, in
         console.print(table)
     for line in capture.get().splitlines():
         click.echo(" " * indent + line.rstrip())
+
+
+def _safe(cell: Cell) -> Text:
+    return Text(printable(cell.plain), cell.style) if isinstance(cell, Text) else Text(printable(cell))

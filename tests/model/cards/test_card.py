@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -159,6 +160,30 @@ def test_fields_of_another_type_are_refused(name, value):
     values = json.loads(Card.read(BASELINE).dumps()) | {name: value}
     with pytest.raises(ModelError, match="not a model card"):
         Card.loads(json.dumps(values))
+
+
+def test_a_card_gives_access_to_no_file_elsewhere(tmp_path):
+    """Somebody made the folder and its card. Publishing it must not publish another file of this machine."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (tmp_path / "mine").write_bytes(b"mine")
+    sha256 = hashlib.sha256(b"mine").hexdigest()
+    card = dataclasses.replace(Card.read(BASELINE), files={"../mine": sha256, str(tmp_path / "mine"): sha256})
+    for name in card.files:
+        with pytest.raises(ModelError, match="leads elsewhere"):
+            read_file(folder, card, name)
+
+
+def test_a_file_that_no_model_has_is_not_read(tmp_path):
+    """A huge file would fill the memory, and a pipe would wait for ever."""
+    with (tmp_path / "card.json").open("wb") as file:
+        file.truncate(200 * 1024**2)
+    with pytest.raises(ModelError, match="has more than 64 MiB"):
+        Card.read(tmp_path)
+    (tmp_path / "card.json").unlink()
+    os.mkfifo(tmp_path / "card.json")
+    with pytest.raises(ModelError, match="is not a regular file"):
+        Card.read(tmp_path)
 
 
 def test_reading_a_card_needs_no_engine():

@@ -314,7 +314,7 @@ def _peak_memory() -> float:
     status = Path("/proc/self/status")
     if not status.exists():
         pytest.skip("memory is measured on Linux")
-    return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+    return int(status.read_text(encoding="utf-8").split("VmHWM:")[1].split()[0]) / 1024
 
 
 def test_the_limit_of_pixels_is_sharp():

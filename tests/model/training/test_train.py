@@ -13,7 +13,7 @@ from keras import layers
 from safetensors.numpy import save
 
 from model.augmentation.distortion import Augmentation
-from model.cards.card import CURVES, MODEL, Card, Epoch, read_file, read_model
+from model.cards.card import BASELINE, CARD, CURVES, MODEL, Card, Epoch, read_file, read_model
 from model.data.digits import sha256
 from model.errors import UsageError
 from model.inference.calibration import softmax
@@ -24,7 +24,7 @@ from model.training.checkpoint import Checkpoint
 from model.training.fit import EpochReport, fit
 from model.training.network_trainer import NetworkTrainer
 from model.training.recipe import Recipe
-from model.training.train import CHECKPOINTS, _changed, main, train
+from model.training.train import CHECKPOINTS, _changed, _check_place, main, train
 
 ONE_EPOCH = dataclasses.replace(Recipe.small(), epochs=1)
 REFINING = dataclasses.replace(Recipe.refinement(), epochs=2, share=1.0, batch_size=64)
@@ -309,6 +309,34 @@ def test_the_command_explains_itself(tmp_path, capsys):
     """If MNIST is missing, the command returns 1 and prints one line that names the remedy."""
     assert main(["--mnist", str(tmp_path), "--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith(f"Error: {tmp_path} does not hold MNIST. Put its four IDX files")
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "model.tflite", "training"])
+def test_a_folder_with_something_else_is_refused_before_the_training(tmp_path, capsys, name):
+    """Training would replace a `model.tflite` that it does not know, and remove a folder named `training`."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "mine.txt").touch()
+    assert main(["--data", "samples", "--out", str(tmp_path)]) == 1
+    assert f"has {name!r}, which no training wrote there" in capsys.readouterr().err
+    assert (tmp_path / name / "mine.txt").exists()
+
+
+def test_only_an_unchanged_model_is_replaced(tmp_path):
+    """The card vouches for its files. A stopped training left only its state."""
+    card = Card.read(BASELINE)
+    for path in BASELINE.iterdir():
+        if path.name in {*card.files, CARD}:
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    _check_place(tmp_path)
+    (tmp_path / MODEL).write_bytes(b"mine")
+    with pytest.raises(UsageError, match=r"has 'model\.tflite', which no training wrote there or which was changed"):
+        _check_place(tmp_path)
+    stopped = tmp_path / "stopped" / "training"
+    stopped.mkdir(parents=True)
+    (stopped / "network.safetensors").touch()
+    (stopped.parent / MODEL).touch()
+    _check_place(stopped.parent)
+    _check_place(tmp_path / "absent")
 
 
 def test_samples_have_no_quick_recipe(tmp_path, capsys):

@@ -5,16 +5,32 @@ import pty
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from rich.text import Text
 
+from model.errors import UsageError
+from producer.cli.display.inspection import Inspected, check_sheet, save_sheet
+from producer.cli.display.job_results import report_job
 from producer.cli.display.tables import Column, print_table
 from producer.cli.display.wording import counted
 from producer.cli.main import main
+from producer.jobs.results import JobInfo, Results
+from producer.jobs.submission import FinishedJob
 
+ONES = np.ones(3, np.int8)
+FINISHED = FinishedJob(
+    Results(list("abc"), ONES, ONES, np.full(3, 0.9, np.float32), None, ["v"] * 3, {}),
+    JobInfo("261125-154401-eew", "scans", "done", 0.0, 1.0, [], {"w": 3}),
+    None,
+)
 WIDE = "/scans/" + "/".join(f"folder {number:02}" for number in range(20))
 PRINT = f"""
+from model.errors import UsageError
+from producer.cli.display.inspection import Inspected, check_sheet, save_sheet
+from producer.cli.display.job_results import report_job
 from producer.cli.display.tables import Column, print_table
 print_table([Column("JOB"), Column("IMAGES", numbers=True), Column("SOURCE", wraps=20)],
             [["261125-154401-eew", "1,234", {WIDE!r}], ["b", "7", "short"]])
@@ -76,3 +92,32 @@ def test_help_says_nothing_in_the_old_words() -> None:
         text = CliRunner().invoke(main, words).stdout
         assert "patience" not in text
         assert "unwatched" not in text
+
+
+def test_a_finished_job_whose_report_cannot_be_written_is_not_lost(tmp_path):
+    """Somebody put a file into the folder while the job ran. The message says how to write the report elsewhere."""
+    (tmp_path / "predictions.csv").write_text("mine", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"answers are kept: `digitmill report 261125-154401-eew --out FOLDER`"):
+        report_job(FINISHED, tmp_path, None, None, as_json=True)
+    with pytest.raises(UsageError, match=r"--out\.$"):
+        report_job(FINISHED, tmp_path, None, None, as_json=True, is_kept=False)
+    assert (tmp_path / "predictions.csv").read_text(encoding="utf-8") == "mine"
+
+
+def test_inspect_replaces_only_pictures_of_its_own(tmp_path):
+    """The user's own PNG file stays, and so does what a link leads to."""
+    answer = {"name": "a.png", "digit": 3, "confidence": 0.9, "review": False, "model": "v"}
+    inspected = [Inspected(answer, {"shown": np.zeros((28, 28), np.uint8)})]
+    for _ in range(2):
+        check_sheet(tmp_path / "stages.png")
+        save_sheet(inspected, tmp_path / "stages.png")
+    (tmp_path / "link.png").symlink_to("stages.png")
+    Image.new("L", (28, 28)).save(tmp_path / "mine.png")
+    (tmp_path / "text.png").write_text("mine", encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for name in ("link.png", "mine.png", "text.png"):
+        with pytest.raises(UsageError, match=r"was not written by `digitmill inspect`"):
+            check_sheet(tmp_path / name)
+    with pytest.raises(UsageError, match=r"Cannot write .*No such file.*--out"):
+        check_sheet(tmp_path / "absent" / "stages.png")
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}

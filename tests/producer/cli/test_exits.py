@@ -79,8 +79,8 @@ def test_a_bug_leaves_its_traceback_in_a_file(tmp_path, monkeypatch):
     assert ended.exit_code == 70
     assert "ZeroDivisionError: division by zero" in ended.stderr
     [path] = re.findall(r"\S+\.txt", ended.stderr)
-    assert "Traceback" in Path(path).read_text()
-    assert "test_exits.py" in Path(path).read_text()
+    assert "Traceback" in Path(path).read_text(encoding="utf-8")
+    assert "test_exits.py" in Path(path).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ def test_every_image_is_counted_and_failed_ones_are_in_the_denominator(write, re
     low, high = report["accuracy_interval"]
     assert low < report["accuracy"] < high
     assert sum(map(sum, report["confusion"])) + report["failed"] == report["images"]
+    files = report.pop("files")
+    assert files.keys() == {"errors.csv", "predictions.csv", "report.html", "report.json"}
     assert report == json.loads(json.dumps(summary.as_json()))
 
 

@@ -43,9 +43,9 @@ def run_python(code: str, folder: Path) -> str:
 
 def test_the_plots_are_drawn_where_there_is_something_to_draw(tmp_path, results):
     """With labels there are three PNG files. Without labels there is one, and old ones are removed."""
-    (tmp_path / "notes.txt").write_text("the user's own", encoding="utf-8")
     summary = write_report(tmp_path, results, info_of(results), card=None, read_pictures=lambda _: {})
     assert summary.notices == ()
+    (tmp_path / "notes.txt").write_text("the user's own", encoding="utf-8")
     assert names(tmp_path) == ALWAYS | PNGS | {"notes.txt"}
     for name in PNGS:
         with Image.open(tmp_path / name) as image:

@@ -72,7 +72,11 @@ def test_without_a_reconciler_the_same_message_is_lost(start_mill, digits, event
 def peak_memory(process: int) -> int:
     """Return the peak memory of a process in bytes, or 0 if the process has ended."""
     try:
-        [line] = [line for line in Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith("VmHWM")]
+        [line] = [
+            line
+            for line in Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+            if line.startswith("VmHWM")
+        ]
     except (OSError, ValueError):
         return 0
     return 1024 * int(line.split()[1])

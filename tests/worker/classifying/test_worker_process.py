@@ -44,7 +44,7 @@ def test_a_worker_has_never_imported_tensorflow(worked):
     both = processes(worked)
     assert len(both) == 2
     for process in both:
-        maps = Path(f"/proc/{process.pid}/maps").read_text()
+        maps = Path(f"/proc/{process.pid}/maps").read_text(encoding="utf-8")
         assert "ai_edge_litert" in maps
         assert "/tensorflow/" not in maps
         assert "/matplotlib/" not in maps

@@ -58,7 +58,9 @@ def test_the_list_of_keys_is_complete(room: str) -> None:
 )
 def test_every_command_of_a_script_is_permitted(script: Path) -> None:
     """No script uses a command that no user has."""
-    commands = {f"+{command.lower()}" for command in re.findall(r"redis\.call\('(\w+)'", script.read_text())}
+    commands = {
+        f"+{command.lower()}" for command in re.findall(r"redis\.call\('(\w+)'", script.read_text(encoding="utf-8"))
+    }
     assert commands <= {*READING.split(), *WRITING.split(), "+time"}
 
 

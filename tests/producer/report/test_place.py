@@ -1,0 +1,237 @@
+"""A report replaces nothing but a report, and whether it can be written is known before the work starts."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model.errors import UsageError
+from producer.report import check_place, write_report
+from producer.report.place import FILES
+from tests.producer.report.invented import info_of
+
+REPORTS = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from producer.jobs.results import JobInfo, Results
+from producer.report import write_report
+
+folder, last, confidence = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+moves = 0
+move = Path.replace
+
+def move_some(self, target):
+    # The process dies like one that is killed, after some files of the report were moved.
+    global moves
+    if Path(target).parent == folder:
+        if moves == last:
+            os._exit(9)
+        moves += 1
+    return move(self, target)
+
+Path.replace = move_some
+ones = np.ones(9, np.int8)
+job = Results(list("abcdefghi"), ones, ones, np.full(9, confidence, np.float32), None, ["v"] * 9, {})
+info = JobInfo("j", "s", "done", 0.0, 1.0, [], {"w": 9})
+write_report(folder, job, info, card=None, read_pictures=lambda _: {}, min_confidence=0.5, plots=False)
+"""
+
+
+@pytest.fixture
+def write(perfect):
+    """Write a report without the PNG files."""
+
+    def write(folder: Path, **options):
+        return write_report(
+            folder, perfect, info_of(perfect), card=None, read_pictures=lambda _: {}, plots=False, **options
+        )
+
+    return write
+
+
+def snapshot(folder: Path) -> dict[str, bytes | str]:
+    """Return everything below a folder: the content of each file, and the target of each link."""
+    return {
+        str(path.relative_to(folder)): str(path.readlink())
+        if path.is_symlink()
+        else "a folder"
+        if path.is_dir()
+        else path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "predictions.csv", "report.html", "report.json", "errors.csv"])
+def test_a_folder_with_something_else_is_refused_and_stays_as_it_is(tmp_path, write, name):
+    """A name proves nothing: other programs write a `predictions.csv` or a `report.json` as well."""
+    (tmp_path / name).write_text('{"job": "mine"}', encoding="utf-8")
+    before = snapshot(tmp_path)
+    for attempt in (check_place, write):
+        with pytest.raises(UsageError, match=rf"(?s){name}.*--out"):
+            attempt(tmp_path)
+    assert snapshot(tmp_path) == before
+
+
+def test_a_report_is_replaced_and_files_of_other_names_stay(tmp_path, write):
+    """The second report has no `review.csv`, so that of the first goes. What the user put beside it stays."""
+    write(tmp_path, min_confidence=0.99)
+    (tmp_path / "review.csv.filled-in").write_text("mine", encoding="utf-8")
+    (tmp_path / "7").mkdir()
+    assert (tmp_path / "review.csv").exists()
+    check_place(tmp_path)
+    write(tmp_path)
+    present = {path.name for path in tmp_path.iterdir()}
+    assert present == {"predictions.csv", "errors.csv", "report.html", "report.json", "review.csv.filled-in", "7"}
+
+
+@pytest.mark.parametrize("name", ["review.csv", "predictions.csv", "report.json"])
+def test_a_file_that_was_changed_since_is_not_replaced(tmp_path, write, name):
+    """The labels that a person has filled in are work, and the message says so."""
+    write(tmp_path, min_confidence=0.99)
+    text = (tmp_path / name).read_text(encoding="utf-8")
+    (tmp_path / name).write_text(text.replace("1", "7", 1), encoding="utf-8")
+    before = snapshot(tmp_path)
+    for attempt in (check_place, write):
+        with pytest.raises(UsageError, match=rf"{name} was changed after digitmill wrote it.*--out"):
+            attempt(tmp_path)
+    assert snapshot(tmp_path) == before
+
+
+def test_a_link_or_a_folder_in_the_place_of_a_file_is_not_replaced(tmp_path, write):
+    """A link may lead to a file of somebody else, even if its content is that of the report."""
+    report, elsewhere = tmp_path / "report", tmp_path / "elsewhere.csv"
+    write(report)
+    (report / "predictions.csv").rename(elsewhere)
+    (report / "predictions.csv").symlink_to(elsewhere)
+    before = snapshot(tmp_path)
+    with pytest.raises(UsageError, match=r"predictions\.csv was changed"):
+        write(report)
+    assert snapshot(tmp_path) == before
+    (report / "predictions.csv").unlink()
+    elsewhere.rename(report / "predictions.csv")
+    (report / "review.csv").mkdir()
+    with pytest.raises(UsageError, match=r"review\.csv was changed"):
+        write(report)
+    (report / "review.csv").rmdir()
+    write(report)
+
+
+def test_a_report_of_an_earlier_version_is_replaced_unless_it_was_edited(tmp_path, write):
+    """Its `report.json` has no sums, so the times of its files say whether a person edited them."""
+    write(tmp_path, min_confidence=0.99)
+    figures = json.loads((tmp_path / "report.json").read_bytes())
+    del figures["files"]
+    (tmp_path / "report.json").write_text(json.dumps(figures), encoding="utf-8")
+    check_place(tmp_path)
+    written = (tmp_path / "report.json").stat().st_mtime
+    os.utime(tmp_path / "review.csv", (written + 3600, written + 3600))
+    with pytest.raises(UsageError, match=r"review\.csv was changed"):
+        check_place(tmp_path)
+
+
+def test_a_copied_report_is_still_a_report(tmp_path, write):
+    """Copying changes times and leaves hidden files behind, but not the contents."""
+    write(tmp_path / "report")
+    shutil.copytree(tmp_path / "report", tmp_path / "copy", copy_function=shutil.copyfile)
+    write(tmp_path / "copy")
+
+
+def run_reports(folder: Path, last: int, confidence: float) -> int:
+    """Write a report in another process, which dies before it moves file number `last`; return its exit code."""
+    command = [sys.executable, "-c", REPORTS, str(folder), str(last), str(confidence)]
+    return subprocess.run(command, check=False).returncode
+
+
+def test_a_report_whose_program_was_killed_is_written_again(tmp_path):
+    """Whichever files were moved by then: the next report knows them and those of the report before."""
+    assert run_reports(tmp_path, 99, 0.1) == 0
+    assert len(list(tmp_path.iterdir())) == 5
+    for last in (1, 3):
+        assert run_reports(tmp_path, last, 0.2 + last / 10) == 9
+        check_place(tmp_path)
+    assert run_reports(tmp_path, 99, 0.9) == 0
+    assert {path.name for path in tmp_path.iterdir()} == FILES - {
+        "review.csv",
+        "confusion.png",
+        "calibration.png",
+        "throughput.png",
+    } | {"review.csv"}
+    assert run_reports(tmp_path / "new", 2, 0.1) == 9
+    assert run_reports(tmp_path / "new", 99, 0.2) == 0
+    assert len(list((tmp_path / "new").iterdir())) == 5
+
+
+def hold(folder: Path, ready: "multiprocessing.synchronize.Event", done: "multiprocessing.synchronize.Event") -> None:
+    """Be in the middle of a report until told to end."""
+    from producer.report.place import replacing_report
+
+    with replacing_report(folder):
+        ready.set()
+        done.wait(30)
+
+
+def test_two_programs_do_not_write_one_report_at_a_time(tmp_path, write):
+    """The second one is refused, and says why."""
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Event(), context.Event()
+    process = context.Process(target=hold, args=(tmp_path, ready, done), daemon=True)
+    process.start()
+    try:
+        assert ready.wait(30)
+        with pytest.raises(UsageError, match=r"Another process is writing a report"):
+            write(tmp_path)
+    finally:
+        process.kill()
+        process.join()
+    write(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("file/report", "Not a directory|there is a file"),
+        ("file", "there is a file in its place|Not a directory"),
+        ("nowhere", "there is a file in its place"),
+        ("x" * 300, "name too long"),
+        ("/".join(["x" * 200] * 25), "name too long"),
+        ("/proc/report", "No such file"),
+    ],
+    ids=["below a file", "a file", "a link that leads nowhere", "a long name", "a long path", "no such place"],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path, place, reason):
+    """The check leaves nothing behind."""
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone" / "away")
+    before = snapshot(tmp_path)
+    with pytest.raises(UsageError, match=rf"(?i)Cannot write the report into .*({reason}).*--out"):
+        check_place(tmp_path / place)
+    assert snapshot(tmp_path) == before
+
+
+def test_the_check_leaves_nothing_behind(tmp_path):
+    """Neither the folders that the report will need, nor a draft."""
+    check_place(tmp_path / "not" / "there" / "yet")
+    check_place(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    check_place(tmp_path / "link" / "report")
+    assert list((tmp_path / "real").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="only root can mount a file system")
+def test_a_read_only_file_system_is_refused(tmp_path):
+    """Permissions do not show that a file system is mounted read-only."""
+    check = "import sys, pathlib, producer.report; producer.report.check_place(pathlib.Path(sys.argv[1]))"
+    script = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$2" -c "$3" "$1/report"'
+    command = ["unshare", "--mount", "sh", "-ec", script, "sh", str(tmp_path), sys.executable, check]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    if "mount:" in done.stderr or "unshare" in done.stderr:
+        pytest.skip("this machine does not allow mounts")
+    assert "Read-only file system" in done.stderr
