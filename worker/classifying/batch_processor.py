@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -27,6 +28,9 @@ REFUSED_PAUSE_SECONDS = 5.0
 FAILED_PAUSE_SECONDS = 0.5
 """Pauses before a batch that was refused, or that failed, is tried again. They keep workers from spinning on it."""
 
+DECODING_SHARE = 0.5
+"""Share of a batch's time limit after which no further image is decoded. The last one may take 30 s by itself."""
+
 _log = logging.getLogger(__name__)
 _Value = TypeVar("_Value")
 
@@ -41,6 +45,7 @@ class BatchProcessor:
         canary: Canary monitor that observes what the models answer.
         name: Name of this worker.
         lease_seconds: Lifetime of a claim unless it is renewed.
+        time_limit_seconds: Time that one batch may take before its process is killed.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class BatchProcessor:
         *,
         name: str,
         lease_seconds: float,
+        time_limit_seconds: float,
     ) -> None:
         self._ledger = ledger
         self._doorbell = doorbell
@@ -59,6 +65,7 @@ class BatchProcessor:
         self._canary = canary
         self._name = name
         self._lease_seconds = lease_seconds
+        self._decoding_seconds = time_limit_seconds * DECODING_SHARE
 
     def process(self, part: Part) -> None:
         """Answer a part, if it still needs an answer.
@@ -71,14 +78,11 @@ class BatchProcessor:
         Raises:
             Unreachable: Redis did not answer in time, or refuses.
         """
-        token = secrets.token_hex(8)
-        claim = self._retry(
-            lambda: self._ledger.claim(part, token=token, holder=self._name, lease_seconds=self._lease_seconds)
-        )
+        claim = self._claim(part)
         try:
             match claim.verdict:
                 case Verdict.WORK:
-                    self._finish(claim, self._answer(claim))
+                    self._finish(*self._answer(claim))
                 case Verdict.SPLIT:
                     self._split(claim)
                 case Verdict.QUARANTINE:
@@ -98,7 +102,18 @@ class BatchProcessor:
             _log.exception("batch %s failed; given back", part.member)
             self._release(part, refund=False, due_seconds=FAILED_PAUSE_SECONDS)
 
-    def _answer(self, claim: Claim) -> Result:
+    def _claim(self, part: Part) -> Claim:
+        token = secrets.token_hex(8)
+        return self._retry(
+            lambda: self._ledger.claim(part, token=token, holder=self._name, lease_seconds=self._lease_seconds)
+        )
+
+    def _answer(self, claim: Claim) -> tuple[Claim, Result]:
+        """Return the answers to a claimed part, or to its first images if the others would take too long.
+
+        Returns:
+            The claim that the answers belong to, and the answers.
+        """
         batch = Batch.from_wire(claim.payload)
         model = self._retry(lambda: self._models(claim.model))
         if isinstance(batch.images, np.ndarray):
@@ -106,9 +121,11 @@ class BatchProcessor:
             drawn = images.reshape(len(images), -1).any(axis=1)
             failures = {int(index): _BLANK for index in np.flatnonzero(~drawn)}
         else:
-            images, failures = _decode(batch.images)
+            images, failures = _decode(batch.images, self._decoding_seconds)
+            if len(images) < len(batch):
+                claim = self._hand_on_the_rest(claim, batch, len(images))
         predictions = self._classify(model, images, failures)
-        return Result(
+        return claim, Result(
             model=model.version,
             worker=self._name,
             digits=predictions.digits,
@@ -116,6 +133,19 @@ class BatchProcessor:
             probabilities=predictions.probabilities if batch.probabilities else None,
             failures=failures,
         )
+
+    def _hand_on_the_rest(self, claim: Claim, batch: Batch, count: int) -> Claim:
+        """Cut a part behind its first images, and ring for the others. Return a claim on the first.
+
+        No image is to blame, and nothing is done twice: many costly images just take longer than one batch may.
+        """
+        parts = self._retry(lambda: self._ledger.split(claim, batch.part(0, count), batch.part(count, len(batch))))
+        if not parts:
+            return claim  # another worker has the part by now, so the answers will come too late
+        first, rest = parts
+        _log.info("batch %s takes long; the last %d of its images are handed on", claim.part.member, len(rest))
+        self._doorbell.ring(rest)
+        return self._claim(first)
 
     def _classify(self, model: LoadedModel, images: NDArray[np.uint8], failures: dict[int, Failure]) -> Predictions:
         try:
@@ -178,18 +208,23 @@ _QUARANTINED = Failure(
 )
 
 
-def _decode(files: tuple[bytes, ...]) -> tuple[NDArray[np.uint8], dict[int, Failure]]:
+def _decode(files: tuple[bytes, ...], seconds: float) -> tuple[NDArray[np.uint8], dict[int, Failure]]:
     """Decode and normalise each file on its own.
 
     Args:
-        files: Contents of n image files.
+        files: Contents of image files.
+        seconds: Time after which no further file is decoded.
 
     Returns:
-        The images, uint8 (n, 28, 28), black where decoding failed; and the failures by index.
+        The images, uint8 (n, 28, 28), of the first n files, at least one; black where decoding failed. And the failures
+        by index.
     """
+    deadline = time.monotonic() + seconds
     images = np.zeros((len(files), SIDE, SIDE), np.uint8)
     failures: dict[int, Failure] = {}
     for index, file in enumerate(files):
+        if index and time.monotonic() > deadline:
+            return images[:index], failures
         try:
             images[index] = preprocess(file)
         except ImageError as fault:

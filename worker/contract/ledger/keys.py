@@ -57,9 +57,9 @@ class Part:
         """The key of its record."""
         return f"digitmill:batch:{self.member}"
 
-    def halves(self) -> tuple[Self, Self]:
-        """Return the two halves of a part, which must have at least two images."""
-        middle = (self.start + self.stop) // 2
+    def cut(self, count: int) -> tuple[Self, Self]:
+        """Return the part of the first `count` images, and that of the others."""
+        middle = self.start + count
         return replace(self, stop=middle), replace(self, start=middle)
 
     @classmethod

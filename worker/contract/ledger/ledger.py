@@ -273,17 +273,17 @@ class Ledger:
         return bool(answer)
 
     def split(self, claim: Claim, left: Batch, right: Batch) -> list[Part]:
-        """Replace a claimed part by its halves, which are due at once.
+        """Replace a claimed part by two, which are due at once.
 
         Args:
             claim: Claim on the part.
-            left: Images of the first half.
-            right: Images of the second half.
+            left: Its first images.
+            right: Its other images.
 
         Returns:
-            The two halves, or an empty list if the call came too late.
+            The two parts, or an empty list if the call came too late.
         """
-        halves = claim.part.halves()
+        halves = claim.part.cut(len(left))
         arguments: list[Any] = [claim.part.member, claim.token]
         for part, batch in zip(halves, (left, right), strict=True):
             arguments += [part.member, batch.to_wire(), len(batch)]

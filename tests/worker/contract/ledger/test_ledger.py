@@ -572,7 +572,7 @@ def test_part_names_are_read_as_they_are_written() -> None:
     """Any other text is refused."""
     part = Part("a/b", 3, 10, 21)
     assert Part.from_member(part.member) == part
-    left, right = part.halves()
+    left, right = part.cut(len(part) // 2)
     assert (left.start, left.stop, right.start, right.stop) == (10, 15, 15, 21)
     assert replace(left, stop=right.stop) == part
     for wrong in (
