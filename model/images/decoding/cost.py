@@ -31,10 +31,10 @@ MAX_TAGS = 64
 MAX_TAG_BYTES = 64 * 2**10
 """Maximum size of the values of all tags of a TIFF, in bytes. Most of them are the places and sizes of strips."""
 
-MAX_LOADED_PIXELS, MAX_LOADED_ROWS = 10_000_000, 2**16
-"""Maximum numbers of pixels and of rows that are decoded here: a page of A4 with 300 dots per inch.
+MAX_LOADED_PIXELS, MAX_LOADED_ROWS = 13_000_000, 2**16
+"""Maximum numbers of pixels and of rows that are decoded here. A scan of A4 with 300 dpi has 9 million pixels.
 
-Photographs are decoded at an eighth of their size, and have fewer. Each row has a cost of its own."""
+Photographs in JPEG are decoded at an eighth of their size, and have fewer. Each row has a cost of its own."""
 
 MAX_LOADED_WEBP_PIXELS = 2**20
 """Maximum number of pixels of a WebP that is decoded here. Each takes more time and memory than in other formats."""
@@ -89,7 +89,8 @@ def loads_cheaply(image: Image.Image, data: bytes, pixels: int) -> bool:
     if image.width * image.height > MAX_LOADED_PIXELS or image.height > MAX_LOADED_ROWS:
         return False
     if isinstance(image, JpegImagePlugin.JpegImageFile):
-        return _has_one_scan(data) or _has_few_scans(data, pixels)
+        one = _has_one_scan(data)
+        return one is True or (one is False and _has_few_scans(data, pixels))
     if isinstance(image, BmpImagePlugin.BmpImageFile):
         return image.tile[0].codec_name == "raw"
     if isinstance(image, TiffImagePlugin.TiffImageFile):

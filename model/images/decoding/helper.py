@@ -55,7 +55,7 @@ class DecodingHelper:
     """
 
     def __init__(self) -> None:
-        self._owner = 0
+        self._owner = os.getpid()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -133,6 +133,8 @@ class DecodingHelper:
                 FailureCode.INTERNAL, f"The process that decodes images does not start: {fault}. {_NOT_STARTED}"
             ) from fault
         self._process = process
+        atexit.unregister(self._stop_at_exit)
+        atexit.register(self._stop_at_exit)
         for pipe in _pipes(process):
             os.set_blocking(pipe.fileno(), False)
             with contextlib.suppress(AttributeError, OSError):  # only Linux has it, and limits it
@@ -158,7 +160,10 @@ class DecodingHelper:
             self._process.returncode = 0  # not a child of this process
         self._process = None
         self._owner = os.getpid()
-        atexit.register(self._stop)
+
+    def _stop_at_exit(self) -> None:
+        if self._owner == os.getpid():
+            self._stop()
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> list[IO[bytes]]:

@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from PIL import Image
 
@@ -30,6 +31,7 @@ def png(width: int, height: int, *chunks: bytes, colour: int = 0) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + b"".join(chunks) + _chunk(b"IEND")
 
 
+@cache
 def _zeros(count: int) -> bytes:
     """Return this number of zeros, compressed."""
     packer = zlib.compressobj(9)
