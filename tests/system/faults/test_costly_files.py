@@ -6,10 +6,12 @@ import psutil
 import pytest
 
 from model.errors import FailureCode
+from model.images.limits import MEMORY_BYTES
 from producer.sources import open_source
 from tests.model.images.decoding.costly import COSTLY
 
 SLOW = 3
+CONTAINER_BYTES = 512 * 2**20  # the limit of a worker in docker-compose.yml
 CHEAPLY_REFUSED = ("PNG, 1 × 64,000,000", "TIFF, 1 × 64,000,000", "TIFF, tile of 46,000 × 46,000")
 
 
@@ -34,4 +36,7 @@ def test_twenty_costly_files_harm_neither_their_neighbours_nor_their_worker(
         assert mill.stack.supervisor.restarts() == {"server": 0, "worker-1": 0}
         assert worker.children() == classifying, "the classifying process has not been replaced"
         assert "ready again" not in mill.worker_logs()
-        assert len(classifying[0].children()) <= 1, "ended helpers leave no zombies"
+        helpers = classifying[0].children()
+        assert len(helpers) <= 1, "ended helpers leave no zombies"
+        idle = sum(process.memory_info().rss for process in (worker, *classifying, *helpers))
+        assert idle + MEMORY_BYTES < CONTAINER_BYTES
