@@ -5,6 +5,7 @@ CPU time and memory, and that process must go on. The same seed gives the same f
 """
 
 import argparse
+import logging
 import os
 import random
 import struct
@@ -342,6 +343,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="seed of the damage (default 1)")
     parser.add_argument("--folder", type=Path, help="folder in which files that break a rule are kept")
     arguments = parser.parse_args()
+    logging.disable()  # of Pillow's warnings
     sys.stderr = sys.stdout
     with open(os.devnull, "wb") as nothing:  # noqa: PTH123  some decoders complain about each damaged image
         os.dup2(nothing.fileno(), 2)
