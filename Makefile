@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV = $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast compose-test lint bench env lock clean
+.PHONY: help demo up test test-fast compose-test lint fuzz bench env lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
@@ -33,6 +33,9 @@ lint: $(VENV)/test.done ## run ruff, mypy and import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+fuzz: $(VENV)/test.done ## read damaged images of all formats within their budget: FILES=100000 SEED=1 (takes some minutes)
+	$(BIN)/python -m tests.model.images.decoding.fuzz --files $(or $(FILES),100000) --seed $(or $(SEED),1) --folder fuzz-findings
 
 bench: $(VENV)/test.done ## measure throughput; benchmarks/README.md lists the other benchmarks
 	$(BIN)/python benchmarks/throughput.py
@@ -62,4 +65,4 @@ lock: ## resolve the pinned requirements again (needs uv)
 	requirements/lock
 
 clean: ## remove what the other targets created, except .env
-	rm -rf .venv .venv-* reports .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* reports fuzz-findings .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -43,6 +43,7 @@ class FailureCode(StrEnum):
     NOT_AN_IMAGE = "not_an_image"  # the format is not on the allow-list
     BROKEN = "broken"  # the format is an image format, but the file is truncated or corrupt
     TOO_LARGE = "too_large"  # the file has more bytes or pixels than digitmill ever decodes
+    TOO_COSTLY = "too_costly"  # decoding the image takes more time or memory than digitmill gives to one image
     SEVERAL_FRAMES = "several_frames"  # the file is an animation or a document of several pages
     BLANK = "blank"  # nothing is drawn on the image
     UNREADABLE = "unreadable"  # the file or archive member cannot be read

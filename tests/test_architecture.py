@@ -201,6 +201,7 @@ def test_only_the_settings_read_the_environment() -> None:
                 uses.setdefault(path, []).append(ast.unparse(node))
     assert uses.pop("worker/settings.py") == [], "they take a mapping, so that they can be tested"
     assert uses.pop("producer/mill/stack.py") == [], "it passes everything on to its children, and reads nothing"
+    assert uses.pop("model/images/decoding/helper.py") == [], "as above, except what belongs to digitmill"
     assert uses == {"model/network/tensorflow_import.py": ["os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')"]}, (
         "TensorFlow's own switch"
     )

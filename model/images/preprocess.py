@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import FailureCode, ImageError
-from model.images.decode import DECODER_ERRORS, decode
+from model.images.decoding.decode import decode
+from model.images.decoding.pillow import DECODER_ERRORS
 from model.images.normalise import normalise
 from model.images.stages import StageObserver, ignore_stage
 
@@ -23,8 +24,8 @@ def preprocess(data: bytes, observe: StageObserver = ignore_stage) -> NDArray[np
         The digit, uint8 (28, 28), light ink on black.
 
     Raises:
-        ImageError: The image cannot be classified (EMPTY, NOT_AN_IMAGE, BROKEN, TOO_LARGE, SEVERAL_FRAMES or BLANK), or
-            digitmill itself has a bug (INTERNAL).
+        ImageError: The image cannot be classified (EMPTY, NOT_AN_IMAGE, BROKEN, TOO_LARGE, TOO_COSTLY, SEVERAL_FRAMES
+            or BLANK), or digitmill itself has a bug (INTERNAL).
     """
     try:
         return normalise(decode(data), observe)

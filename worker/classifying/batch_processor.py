@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -30,6 +31,9 @@ REFUSED_PAUSE_SECONDS = 5.0
 FAILED_PAUSE_SECONDS = 0.5
 """Pauses before a batch that was refused, or that failed, is tried again. They keep workers from spinning on it."""
 
+DECODING_SHARE = 0.5
+"""Share of a batch's time limit after which no further image is decoded. The last one may take 30 s by itself."""
+
 _log = logging.getLogger(__name__)
 _Value = TypeVar("_Value")
 
@@ -44,6 +48,7 @@ class BatchProcessor:
         canary: Canary monitor that observes what the models answer.
         name: Name of this worker.
         lease_seconds: Lifetime of a claim unless it is renewed.
+        time_limit_seconds: Time that one batch may take before its process is killed.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class BatchProcessor:
         *,
         name: str,
         lease_seconds: float,
+        time_limit_seconds: float,
     ) -> None:
         self._ledger = ledger
         self._doorbell = doorbell
@@ -63,6 +69,7 @@ class BatchProcessor:
         self._canary = canary
         self._name = name
         self._lease_seconds = lease_seconds
+        self._decoding_seconds = time_limit_seconds * DECODING_SHARE
 
     def process(self, part: Part) -> None:
         """Answer a part, if it still needs an answer.
@@ -75,15 +82,18 @@ class BatchProcessor:
         Raises:
             Unreachable: Redis did not answer in time, or refuses.
         """
-        token = secrets.token_hex(8)
-        claim = self._retry(
-            lambda: self._ledger.claim(part, token=token, holder=self._name, lease_seconds=self._lease_seconds)
-        )
+        claim = self._claim(part)
         try:
             match claim.verdict:
                 case Verdict.WORK:
                     with self._notes.working(part):
-                        result = self._answer(claim)
+                        batch = _batch_of(claim)
+                        model = self._retry(partial(self._models, claim.model))
+                        images, failures = self._read(batch)
+                        claim = self._hand_on_the_rest(claim, batch, len(images))
+                        count = len(claim.part)
+                        failures = {index: failure for index, failure in failures.items() if index < count}
+                        result = self._answer(claim, model, images[:count], failures, probabilities=batch.probabilities)
                     self._finish(claim, result)
                 case Verdict.SPLIT:
                     self._split(claim)
@@ -102,32 +112,69 @@ class BatchProcessor:
             problem = str(fault)
             _log.error("batch %s refused: %s", part.member, problem)
             self._retry(lambda: self._ledger.record_problem(part.job, problem))
-            self._release(part, refund=True, due_seconds=REFUSED_PAUSE_SECONDS)
+            self._release(claim.part, refund=True, due_seconds=REFUSED_PAUSE_SECONDS)
         except SoftTimeLimitExceeded:
             _log.error("batch %s took too long; given back", part.member)
-            self._release(part, refund=False)
+            self._release(claim.part, refund=False)
         except Exception:
             _log.exception("batch %s failed; given back", part.member)
-            self._release(part, refund=False, due_seconds=FAILED_PAUSE_SECONDS)
+            self._release(claim.part, refund=False, due_seconds=FAILED_PAUSE_SECONDS)
 
-    def _answer(self, claim: Claim) -> Result:
-        batch = _batch_of(claim)
-        model = self._retry(lambda: self._models(claim.model))
+    def _claim(self, part: Part) -> Claim:
+        token = secrets.token_hex(8)
+        return self._retry(
+            lambda: self._ledger.claim(part, token=token, holder=self._name, lease_seconds=self._lease_seconds)
+        )
+
+    def _read(self, batch: Batch) -> tuple[NDArray[np.uint8], dict[int, Failure]]:
+        """Return the images of a batch as the network takes them, or the first of them if the others take too long.
+
+        Returns:
+            The images, uint8 (n, 28, 28), at least one; and the failures by index.
+        """
         if isinstance(batch.images, np.ndarray):
-            images = batch.images
-            drawn = images.reshape(len(images), -1).any(axis=1)
-            failures = {int(index): _BLANK for index in np.flatnonzero(~drawn)}
-        else:
-            images, failures = _decode(batch.images)
+            drawn = batch.images.reshape(len(batch), -1).any(axis=1)
+            return batch.images, {int(index): _BLANK for index in np.flatnonzero(~drawn)}
+        return _decode(batch.images, self._decoding_seconds)
+
+    def _answer(
+        self,
+        claim: Claim,
+        model: LoadedModel,
+        images: NDArray[np.uint8],
+        failures: dict[int, Failure],
+        *,
+        probabilities: bool,
+    ) -> Result:
         predictions = self._classify(claim, model, images, failures)
         return Result(
             model=model.version,
             worker=self._name,
             digits=predictions.digits,
             confidences=predictions.confidences,
-            probabilities=predictions.probabilities if batch.probabilities else None,
+            probabilities=predictions.probabilities if probabilities else None,
             failures=failures,
         )
+
+    def _hand_on_the_rest(self, claim: Claim, batch: Batch, count: int) -> Claim:
+        """Halve a part until it has at most `count` images, the first ones, and ring for the others.
+
+        No image is to blame: many costly images just take longer than one batch may.
+
+        Returns:
+            The claim on what is left of the part.
+        """
+        while len(claim.part) > count:
+            middle = len(claim.part) // 2
+            left, right = batch.part(0, middle), batch.part(middle, len(batch))
+            halves = self._retry(partial(self._ledger.split, claim, left, right))
+            if not halves:
+                return claim  # another worker has the part by now, so the answers will come too late
+            first, rest = halves
+            _log.info("batch %s takes long; the last %d of its images are handed on", claim.part.member, len(rest))
+            self._doorbell.ring(rest)
+            claim, batch = self._claim(first), left
+        return claim
 
     def _classify(
         self, claim: Claim, model: LoadedModel, images: NDArray[np.uint8], failures: dict[int, Failure]
@@ -258,18 +305,23 @@ def _batch_of(claim: Claim) -> Batch:
     return batch
 
 
-def _decode(files: tuple[bytes, ...]) -> tuple[NDArray[np.uint8], dict[int, Failure]]:
+def _decode(files: tuple[bytes, ...], seconds: float) -> tuple[NDArray[np.uint8], dict[int, Failure]]:
     """Decode and normalise each file on its own.
 
     Args:
-        files: Contents of n image files.
+        files: Contents of image files.
+        seconds: Time after which no further file is decoded.
 
     Returns:
-        The images, uint8 (n, 28, 28), black where decoding failed; and the failures by index.
+        The images, uint8 (n, 28, 28), of the first n files, at least one; black where decoding failed. And the failures
+        by index.
     """
+    deadline = time.monotonic() + seconds
     images = np.zeros((len(files), SIDE, SIDE), np.uint8)
     failures: dict[int, Failure] = {}
     for index, file in enumerate(files):
+        if index and time.monotonic() > deadline:
+            return images[:index], failures
         try:
             images[index] = preprocess(file)
         except ImageError as fault:

@@ -129,6 +129,7 @@ class WorkerService:
             canary,
             name=self._name,
             lease_seconds=self._settings.lease_seconds,
+            time_limit_seconds=self._settings.time_limit_seconds,
         )
         ModelReloader(models, canary, self._make_ledger(), name=self._name).start()
         first = not self._ready[0]

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from model.errors import FailureCode, ImageError
-from model.images.decode import MAX_PIXELS
-from model.images.limits import MAX_BYTES
+from model.images.limits import MAX_BYTES, MAX_PIXELS
 from model.images.preprocess import preprocess
 from tests.model.images.drawings import FIVE, drawing, encoded
 

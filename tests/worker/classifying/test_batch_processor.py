@@ -13,7 +13,7 @@ from worker.classifying.faults import STRIKES
 from worker.classifying.models import LoadedModel, Models
 from worker.contract import bounds
 from worker.contract.doorbell import Doorbell, make_app
-from worker.contract.ledger import JobRecord, Part, Window
+from worker.contract.ledger import JobRecord, Part, Verdict, Window
 from worker.contract.ledger import keys as ledger_keys
 from worker.contract.ledger.ledger import ATTEMPTS, SPLIT_ATTEMPTS
 from worker.contract.registry import LIVE, Registry, ServiceCounts
@@ -40,7 +40,9 @@ def canary(registry):
 def processor(server, ledger, registry, canary):
     """The batch processor of the process."""
     doorbell = Doorbell(make_app(server.url, Settings.from_environment({})))
-    return BatchProcessor(ledger, doorbell, Models(registry), canary, name="worker", lease_seconds=60)
+    return BatchProcessor(
+        ledger, doorbell, Models(registry), canary, name="worker", lease_seconds=60, time_limit_seconds=60
+    )
 
 
 @pytest.fixture
@@ -258,3 +260,49 @@ def test_a_pinned_version_that_is_lost_is_named_and_counts_against_no_image(
     registry.publish(card, files)
     processor.process(part)
     assert Result.from_wire(ledger.results([part])[part]).model == card.version
+
+
+def test_many_costly_images_are_answered_in_several_parts_without_an_attempt_too_many(
+    server, submit, ledger, registry, canary, digits, png
+):
+    """When half of its time has passed, a worker answers what it has, and hands the rest on. No image is to blame."""
+    doorbell = Doorbell(make_app(server.url, Settings.from_environment({})))
+    processor = BatchProcessor(
+        ledger, doorbell, Models(registry), canary, name="worker", lease_seconds=60, time_limit_seconds=0
+    )
+    files = tuple(png(image) for image in digits.images[:5])
+    part = submit((*files[:2], b"not an image", *files[2:]))
+    waiting = [part]
+    found: dict[Part, bytes] = {}
+    while waiting:
+        for each in waiting:
+            processor.process(each)
+        found |= ledger.results(list(ledger.answered_parts("job")))
+        waiting = ledger.due(overdue_seconds=0)
+    assert sorted(found) == [Part("job", 0, index, index + 1) for index in range(6)]
+    results = [Result.from_wire(found[each]) for each in sorted(found)]
+    assert [failure.code for result in results for failure in result.failures.values()] == [FailureCode.NOT_AN_IMAGE]
+    expected = Models(registry)(LIVE).classifier.classify(digits.images[:5]).digits
+    assert [result.digits[0] for result in results if not result.failures] == list(expected)
+    assert ledger.job("job").answered == 6
+
+
+def test_a_part_that_another_worker_took_meanwhile_is_not_cut(
+    server, submit, ledger, registry, canary, digits, png, monkeypatch
+):
+    """The answers of the slow worker come too late, and change nothing."""
+    doorbell = Doorbell(make_app(server.url, Settings.from_environment({})))
+    processor = BatchProcessor(
+        ledger, doorbell, Models(registry), canary, name="slow", lease_seconds=0.001, time_limit_seconds=0
+    )
+    part = submit(tuple(png(image) for image in digits.images[:3]))
+
+    def overtake(version):
+        while ledger.claim(part, token=version, holder="fast", lease_seconds=60).verdict is Verdict.BUSY:
+            pass  # for a millisecond
+        return Models(registry)(version)
+
+    monkeypatch.setattr(processor, "_models", overtake)
+    processor.process(part)
+    assert ledger.answered_parts("job") == set()
+    assert ledger.release(part, holder="fast", refund=True), "it is still whole, and in the other worker's hands"

@@ -1,7 +1,7 @@
-"""Decode users' images: from encoded bytes to one grey image of bounded size.
+"""Decode an image with Pillow, to one grey image of bounded size.
 
-This module treats every file as hostile. The first bytes must belong to a format on the allow-list. Before any pixel is
-decoded, the header must show an allowed size and one frame. The memory that a decoder may hold is bounded.
+Before any pixel is decoded, the header must show an allowed size and one frame. The memory that the header asks for is
+bounded. What a file takes beyond that, only the limits of the helper process bound.
 """
 
 import math
@@ -29,13 +29,11 @@ from PIL import (  # noqa: F401
 from PIL.ExifTags import Base
 
 from model.errors import FailureCode, ImageError
-from model.images.grey import colour_to_grey, to_eight_bits, to_grey, transparent_to_grey
-from model.images.limits import MAX_BYTES
-from model.images.plain_png import decode_plain_png
+from model.images.decoding.cost import loads_cheaply, tile_bytes, webp_size
+from model.images.decoding.formats import too_costly, too_large
+from model.images.grey import colour_to_grey, to_eight_bits, transparent_to_grey
+from model.images.limits import MAX_PIXELS, MEMORY_BYTES
 from model.images.raster import Grey
-
-MAX_PIXELS = 64_000_000
-"""Maximum of width × height. Telephones make up to 50 megapixels; a digit needs a few hundred pixels."""
 
 MAX_DECODER_BYTES = 200 * 2**20
 """Maximum memory that a decoder may hold at once, in bytes.
@@ -79,25 +77,9 @@ DECODER_ERRORS = (
 `Exception` would catch too much. Celery raises a task's time limit, a direct subclass of `Exception`, into whatever
 code is running, and a time limit says nothing about the image."""
 
-_FORMATS = "PNG, JPEG, BMP, GIF, TIFF or WebP"
-
-# Other files that users sometimes submit: position of the signature, signature, what the file is, and the remedy.
-_OTHERS = (
-    (4, b"ftypheic", "a HEIC photograph", "Convert it to JPEG"),
-    (4, b"ftypheix", "a HEIC photograph", "Convert it to JPEG"),
-    (4, b"ftypmif1", "a HEIF photograph", "Convert it to JPEG"),
-    (4, b"ftypavif", "an AVIF image", "Convert it to PNG"),
-    (0, b"%PDF-", "a PDF document", "Export the page as PNG"),
-    (0, b"PK\x03\x04", "a ZIP archive", "Name it .zip, or unpack it"),
-    (0, b"\x1f\x8b", "a gzip archive", "Name it .tar.gz, or unpack it"),
-    (0, b"<", "markup, such as HTML or SVG", "Leave it out, or export it as PNG"),
-    (0, b"", "another kind of file", "Leave it out, or convert it to PNG"),
-)
-
-_DIB_HEADER_SIZES = frozenset({12, 16, 40, 52, 56, 64, 108, 124})  # they tell a BMP from a text that begins with "BM"
-
 # Bytes that Pillow holds per pixel while it decodes, by mode; 4 for other modes.
 _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
+_BYTES_PER_ROW = 8  # Pillow holds a pointer to each row
 _WEBP_BYTES_PER_PIXEL = 17  # measured: the decoder keeps two canvases and the frame, and Pillow a copy
 
 _BAND_PIXELS = 2**20  # converted at a time, so that intermediate copies stay small
@@ -118,76 +100,70 @@ _ORIENTATIONS = {
 }
 
 
-def decode(data: bytes) -> Grey:
-    """Decode an image to grey, upright, at most `LONG_SIDE` pixels long.
+class MayBeCostly(Exception):
+    """An image is not certainly cheap to decode."""
 
-    In the result, ink and paper differ in grey, and either may be lighter. The grey is lightness, or the colour or
-    opacity that carries the drawing where lightness does not. The function refuses animations, documents of several
-    pages, and everything beyond the limits of this module. It raises only ImageError, whatever the input.
+
+def decode_with_pillow(data: bytes, kind: str, *, only_if_cheap: bool = False) -> Grey:
+    """Decode an image to grey. See `decode.decode`.
 
     Args:
-        data: Bytes of one PNG, JPEG, BMP, GIF, TIFF or WebP file.
+        data: Bytes of the file.
+        kind: Pillow's name of its format, as `formats.identify` returns it.
+        only_if_cheap: Whether to decode only an image that is certainly cheap to decode.
 
     Returns:
-        Grey levels, uint8 (height, width). A small image keeps every pixel; a larger one is reduced by area averaging.
+        Grey levels, uint8 (height, width).
 
     Raises:
-        ImageError: The file cannot be decoded (EMPTY, NOT_AN_IMAGE, BROKEN, TOO_LARGE or SEVERAL_FRAMES), or the image
-            is fully transparent (BLANK).
+        ImageError: The file cannot be decoded (BROKEN, TOO_LARGE, TOO_COSTLY or SEVERAL_FRAMES), or the image is fully
+            transparent (BLANK).
+        MayBeCostly: It is not certainly cheap to decode, and `only_if_cheap` is set.
     """
-    kind = _identify(data)
-    pixels = decode_plain_png(data) if kind == "PNG" else None
-    return _decode_with_pillow(data, kind) if pixels is None else to_grey(pixels)
-
-
-def _decode_with_pillow(data: bytes, kind: str) -> Grey:
     try:
+        if kind == "WEBP":  # Pillow creates the decoder, which takes the memory, when it opens the file
+            _check_webp(data)
         # Pillow warns about odd metadata. The user's terminal must not show that.
         with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(data), formats=(kind,)) as image:
-            _check_pixels(image)
+            _check_pixels(image.width, image.height)
             _check_frames(image)
             pixels = image.width * image.height
             if kind == "JPEG":
                 image.draft(None, (SHORT_SIDE, SHORT_SIDE))  # decoded at 1/2, 1/4 or 1/8: less memory, less time
             _check_memory(image, pixels)
+            if only_if_cheap and not loads_cheaply(image, data, pixels):
+                raise MayBeCostly
             image.load()
             return _upright(_grey(image), _orientation(image))
     except Image.DecompressionBombError as error:
-        raise _too_large(f"The image has far more pixels than the limit of {MAX_PIXELS / 1e6:.0f} million") from error
+        raise too_large(f"The image has far more pixels than the limit of {MAX_PIXELS / 1e6:.0f} million") from error
     except DECODER_ERRORS as error:
+        if _is_out_of_memory(error):
+            raise too_costly(
+                f"Decoding the image needs more memory than the limit of {MEMORY_BYTES // 2**20} MiB"
+            ) from error
         raise ImageError(
             FailureCode.BROKEN,
             f"The {kind} image is cut off, damaged or stored in a rare variant. Copy it again, or save it as PNG.",
         ) from error
 
 
-def _identify(data: bytes) -> str:
-    """Return Pillow's name of the format. The first bytes decide, because a file's name proves nothing."""
-    if not data:
-        raise ImageError(FailureCode.EMPTY, "The file is empty. Save it or copy it again.")
-    if len(data) > MAX_BYTES:
-        raise _too_large(f"The file has {len(data) / 2**20:.1f} MiB; the limit is {MAX_BYTES // 2**20} MiB")
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF"
-    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        return "TIFF"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _DIB_HEADER_SIZES:
-        return "BMP"
-    what, remedy = next((what, remedy) for at, signature, what, remedy in _OTHERS if data.startswith(signature, at))
-    raise ImageError(FailureCode.NOT_AN_IMAGE, f"This is not a {_FORMATS} image but {what}. {remedy}.")
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Return whether a decoder failed because it got no memory. Most decoders do not raise MemoryError."""
+    if isinstance(error, cv2.error):
+        return getattr(error, "code", 0) == cv2.Error.StsNoMem
+    return isinstance(error, MemoryError) or str(error).startswith(("out of memory", "Error -4 "))
 
 
-def _check_pixels(image: Image.Image) -> None:
-    if image.width * image.height > MAX_PIXELS:
-        raise _too_large(
-            f"The image has {image.width} × {image.height} pixels; the limit is {MAX_PIXELS / 1e6:.0f} million"
-        )
+def _check_pixels(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise too_large(f"The image has {width} × {height} pixels; the limit is {MAX_PIXELS / 1e6:.0f} million")
+
+
+def _check_webp(data: bytes) -> None:
+    width, height = webp_size(data)
+    _check_pixels(width, height)
+    _check_held(width * height * _WEBP_BYTES_PER_PIXEL)
 
 
 def _check_frames(image: Image.Image) -> None:
@@ -215,20 +191,27 @@ def _pages(image: TiffImagePlugin.TiffImageFile) -> int:
 
 
 def _check_memory(image: Image.Image, pixels: int) -> None:
-    held = image.width * image.height * _BYTES_PER_PIXEL.get(image.mode, 4)
+    """Refuse an image that a decoder cannot hold, before any pixel is decoded."""
     if image.format == "WEBP":
-        held = pixels * _WEBP_BYTES_PER_PIXEL
-    elif image.format == "TIFF":
+        return  # checked before it was opened
+    held = image.width * image.height * _BYTES_PER_PIXEL.get(image.mode, 4)
+    held += image.height * _BYTES_PER_ROW
+    if image.format == "TIFF":
         held *= 2  # Pillow itself turns a TIFF upright, into a second image
+        held += tile_bytes(image)
     elif "progressive" in image.info:
         held += pixels * 2 * len(image.getbands())  # libjpeg keeps every coefficient until the last scan
+    _check_held(held)
+
+
+def _check_held(held: int) -> None:
     if held > MAX_DECODER_BYTES:
         limit = MAX_DECODER_BYTES // 2**20
-        raise _too_large(f"Decoding the image needs {held / 2**20:.0f} MiB of memory; the limit is {limit} MiB")
-
-
-def _too_large(fault: str) -> ImageError:
-    return ImageError(FailureCode.TOO_LARGE, f"{fault}. Crop it to the digit, or scale it down.")
+        raise ImageError(
+            FailureCode.TOO_COSTLY,
+            f"Decoding the image needs {held / 2**20:.0f} MiB of memory; the limit is {limit} MiB. Crop it to the "
+            "digit, or scale it down.",
+        )
 
 
 def _grey(image: Image.Image) -> Grey:

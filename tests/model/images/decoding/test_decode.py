@@ -20,8 +20,9 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
 from model.errors import FailureCode, ImageError
-from model.images.decode import LONG_SIDE, MAX_DECODER_BYTES, MAX_PAGES, MAX_PIXELS, SHORT_SIDE, decode
-from model.images.limits import MAX_BYTES
+from model.images.decoding.decode import decode
+from model.images.decoding.pillow import LONG_SIDE, MAX_DECODER_BYTES, MAX_PAGES, SHORT_SIDE, decode_with_pillow
+from model.images.limits import MAX_BYTES, MAX_PIXELS
 from tests.model.images.drawings import drawing, encoded, shares_ink
 
 GREY = drawing()
@@ -213,7 +214,9 @@ def test_counting_pages_is_bounded(monkeypatch):
         seek(file, page)
 
     monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "seek", count_and_seek)
-    assert code_of(_tiff(20_000)) is FailureCode.SEVERAL_FRAMES
+    with pytest.raises(ImageError) as caught:
+        decode_with_pillow(_tiff(20_000), "TIFF")
+    assert caught.value.code is FailureCode.SEVERAL_FRAMES
     assert len(visited) == MAX_PAGES
     with pytest.raises(ImageError, match=f"{MAX_PAGES} or more"):
         decode(_tiff(MAX_PAGES + 1))
@@ -325,9 +328,9 @@ def test_the_limit_of_pixels_is_sharp():
 
 
 def test_what_a_decoder_may_hold_is_bounded():
-    """An image of few enough pixels, but four bytes each, is too large in colour, and not too large in grey."""
+    """An image of few enough pixels, but four bytes each, is too costly in colour, and not too costly in grey."""
     rows = MAX_DECODER_BYTES // 4 // 8000 + 1
-    assert code_of(png_header(8000, rows, colour=2)) is FailureCode.TOO_LARGE
+    assert code_of(png_header(8000, rows, colour=2)) is FailureCode.TOO_COSTLY
     assert code_of(png_header(8000, rows, colour=0)) is FailureCode.BROKEN
 
 
@@ -369,7 +372,7 @@ def test_no_format_waits_for_its_plugin(tmp_path):
         (tmp_path / f"{number:02}").write_bytes(data)
     program = (
         "import pathlib, sys\n"
-        "from model.images.decode import decode\n"
+        "from model.images.decoding.decode import decode\n"
         "for file in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n"
         "    data, before = file.read_bytes(), set(sys.modules)\n"
         "    decode(data)\n"

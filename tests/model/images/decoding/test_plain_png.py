@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from model.images.plain_png import MAX_SIDE, decode_plain_png
+from model.images.decoding.plain_png import MAX_SIDE, decode_plain_png
 from tests.model.images.drawings import drawing, encoded
 
 GREY = Image.fromarray(drawing(37, 29))
