@@ -66,7 +66,8 @@ class JobRecord:
             if len(text) > MAX_RECORD_BYTES:
                 raise Damaged(f"it has more than {MAX_RECORD_BYTES // 2**20} MiB")
             record = from_json(cls, text, format=FORMAT)
-            identifiers.read(Kind.VERSION, record.model)
+            if record.model:
+                identifiers.read(Kind.VERSION, record.model)
             if len(record.client) > MAX_TEXT or not record.client.isprintable():
                 raise Damaged("the name of its client cannot be printed")
             return record
