@@ -85,6 +85,10 @@ class JobStatus:
         open: Parts of batches that wait or are in work.
         unacknowledged: Answered parts that its client has not kept yet; all of them if the job is detached.
         problem: What hinders it, or "".
+        batches: Batches sent so far.
+        owner_host: Machine of the client that gathers it, or sends it if it is detached; "" if unknown.
+        owner_folder: Folder in which that client keeps its order and answers, or "".
+        owner_seen: Time at which that client was seen last: unix time, seconds. 0 if it has left; None if unknown.
     """
 
     identifier: str
@@ -98,6 +102,10 @@ class JobStatus:
     open: int
     unacknowledged: int
     problem: str
+    batches: int = 0
+    owner_host: str = ""
+    owner_folder: str = ""
+    owner_seen: float | None = None
 
     @classmethod
     def from_hash(cls, identifier: str, body: Mapping[bytes, bytes], *, created: float) -> Self:
@@ -124,6 +132,10 @@ class JobStatus:
                 open=int(body.get(b"open", 0)),
                 unacknowledged=int(body.get(b"unread", 0)),
                 problem=body.get(b"problem", b"").decode("utf-8", "replace"),
+                batches=int(body.get(b"batches", 0)),
+                owner_host=body.get(b"owner_host", b"").decode("utf-8", "replace"),
+                owner_folder=body.get(b"owner_folder", b"").decode("utf-8", "replace"),
+                owner_seen=int(body[b"owner_seen"]) / 1000 if b"owner_seen" in body else None,
             )
 
 

@@ -1,9 +1,10 @@
 -- KEYS: job, manifest, results
--- ARGV: sequence, then its parts
--- Deletes answers that the client has kept, which makes room in the window.
+-- ARGV: token of the job's owner, sequence, then its parts
+-- Deletes answers that the client has kept, which makes room in the window. Returns 1, or 0 if another client owns the job.
+if (redis.call('HGET', KEYS[1], 'owner') or '') ~= ARGV[1] then return 0 end
 pass_memory_limit()
-redis.call('HDEL', KEYS[2], ARGV[1])
-for index = 2, #ARGV do
+redis.call('HDEL', KEYS[2], ARGV[2])
+for index = 3, #ARGV do
   if redis.call('HDEL', KEYS[3], ARGV[index]) == 1 then redis.call('HINCRBY', KEYS[1], 'unread', -1) end
 end
 return 1
