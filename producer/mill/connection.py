@@ -27,6 +27,7 @@ class Connection:
         reconciler: Reconciler, which rings again for overdue batches.
         registry: Versions of the model.
         where: Address of Redis without its password, for messages.
+        temporary: Whether the mill was started for this command alone, and stops with it.
     """
 
     client: "redis.Redis"
@@ -35,6 +36,7 @@ class Connection:
     reconciler: Reconciler
     registry: Registry
     where: str
+    temporary: bool = False
 
     def retry_transient(
         self, call: Callable[[], _Value], *, timeout: float, on_wait: Callable[[object], None] | None = None

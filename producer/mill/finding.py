@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -99,7 +100,7 @@ def running_or_temporary_mill(settings: Settings, *, on_start: Callable[[], None
         return
     on_start()
     with Stack(stack_folder(settings), cores()) as stack:
-        connection = open_mill(stack.url, settings)
+        connection = replace(open_mill(stack.url, settings), temporary=True)
         await_workers(connection, stack)
         yield connection
         _await_other_jobs(connection)

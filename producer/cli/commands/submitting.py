@@ -17,8 +17,8 @@ from producer.cli.options import JOB, JSON, MIN_CONFIDENCE, OUT, TIMEOUT, not_em
 
 if TYPE_CHECKING:
     from producer.cli.display.progress import JobProgressBar
+    from producer.jobs.order import SubmitOptions
     from producer.jobs.results import Results
-    from producer.jobs.submission import SubmitOptions
     from producer.mill.connection import Connection
     from producer.sources import Source
     from worker.settings import Settings
@@ -79,7 +79,8 @@ def submit(
       digitmill submit scans.zip --labels truth.csv --out reports/scans
       digitmill submit mnist
     """
-    from producer.jobs.submission import MNIST, SubmitOptions, create_job, open_submitted
+    from producer.jobs.order import SubmitOptions
+    from producer.jobs.submission import MNIST, create_job, open_submitted
     from producer.mill.finding import open_running_mill, running_or_temporary_mill
     from worker.settings import Settings
 
@@ -102,7 +103,7 @@ def submit(
     if detach:
         connection = open_running_mill(settings)
         job = create_job(connection, options, source.description, settings, detached=True)
-        _send_detached(connection, job, options, source, timeout=timeout, as_json=as_json)
+        _send_detached(connection, job, options, source, settings, timeout=timeout, as_json=as_json)
         return
     if out:
         _check_writable(out)
@@ -117,11 +118,16 @@ def submit(
 @click.command()
 @JOB
 @OUT
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="Continue a job of another machine or folder, after you copied its files into this data folder.",
+)
 @TIMEOUT
 @JSON
 @exit_on_error
-def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
-    """Continue a job whose client was interrupted.
+def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json: bool) -> None:
+    """Continue a job whose client was interrupted, or of which Redis has lost something.
 
     The client kept its answers on its machine, so the workers classify only the other images. Resume the job on the
     machine that submitted it, with the same images in the same place.
@@ -130,26 +136,27 @@ def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
     Example:
       digitmill resume last
     """
-    from producer.jobs.submission import SubmitOptions, open_submitted
+    from producer.jobs.submission import find_resumable, open_submitted
     from producer.mill.finding import running_or_temporary_mill
     from worker.settings import Settings
 
     settings = Settings.from_environment()
     with running_or_temporary_mill(settings, on_start=_report_start) as connection:
-        identifier = connection.ledger.find_job(job)
-        status = connection.ledger.job(identifier)
-        if status.state.ended:
-            raise UsageError(
-                f"Job {identifier} is {status.state}: nothing is left to do. "
-                f"`digitmill report {identifier}` writes its report."
-            )
-        options = SubmitOptions.from_record(status.record)
-        source = open_submitted(options, settings)
-        if not status.record.folder:
-            _send_detached(connection, identifier, options, source, timeout=timeout, as_json=as_json)
+        order = find_resumable(connection, job, settings)
+        source = open_submitted(order.options, settings)
+        if order.detached:
+            _send_detached(connection, order.job, order.options, source, settings, timeout=timeout, as_json=as_json)
             return
         code = _gather_and_report(
-            connection, identifier, options, source, settings, out=out, timeout=timeout, as_json=as_json
+            connection,
+            order.job,
+            order.options,
+            source,
+            settings,
+            out=out,
+            timeout=timeout,
+            as_json=as_json,
+            take_over=take_over,
         )
     sys.exit(code)
 
@@ -189,7 +196,8 @@ def classified(
         probabilities: Whether to ask for the ten probabilities of each image.
         quiet: Whether to show no progress.
     """
-    from producer.jobs.submission import SubmitOptions, create_job, gather_job
+    from producer.jobs.order import SubmitOptions
+    from producer.jobs.submission import create_job, gather_job
     from producer.mill.finding import running_or_temporary_mill
 
     options = SubmitOptions(path="", labels="none", probabilities=probabilities)
@@ -203,13 +211,20 @@ def classified(
 
 
 def _send_detached(
-    connection: "Connection", job: str, options: "SubmitOptions", source: "Source", *, timeout: float, as_json: bool
+    connection: "Connection",
+    job: str,
+    options: "SubmitOptions",
+    source: "Source",
+    settings: "Settings",
+    *,
+    timeout: float,
+    as_json: bool,
 ) -> None:
     """Send the images of a job, and print how to gather its answers."""
     from producer.jobs.submission import send_job
 
     with _progress(source, as_json) as progress:
-        send_job(connection, job, options, source, timeout=timeout, on_progress=progress.on_progress)
+        send_job(connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress)
     if as_json:
         click.echo(json.dumps({"job": job}))
         return
@@ -228,6 +243,7 @@ def _gather_and_report(
     out: Path | None,
     timeout: float,
     as_json: bool,
+    take_over: bool = False,
 ) -> ExitCode:
     """Run the job to its end, write its report and return the exit code."""
     from producer.cli.display.job_results import report_job
@@ -235,7 +251,14 @@ def _gather_and_report(
 
     with _progress(source, as_json) as progress:
         finished = gather_job(
-            connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress
+            connection,
+            job,
+            options,
+            source,
+            settings,
+            timeout=timeout,
+            on_progress=progress.on_progress,
+            take_over=take_over,
         )
     return report_job(finished, out or Path("reports") / job, source, options.min_confidence, as_json=as_json)
 

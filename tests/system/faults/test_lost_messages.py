@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from producer.jobs.submission import SubmitOptions, create_job
+from producer.jobs.order import SubmitOptions
+from producer.jobs.submission import create_job
 from producer.sources import mnist_source
 from worker.contract.doorbell import CLASSIFY, CLASSIFY_QUEUE
 from worker.contract.ledger import Part, Submitted, Window
