@@ -127,10 +127,11 @@ def submit(
 @JSON
 @exit_on_error
 def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json: bool) -> None:
-    """Continue a job whose client was interrupted, or of which Redis has lost something.
+    """Continue a job that was interrupted or partly lost.
 
     The client kept its answers on its machine, so the workers classify only the other images. Resume the job on the
-    machine that submitted it, with the same images in the same place.
+    machine that submitted it, with the same images in the same place. A detached job is resumed if Redis has lost some
+    of it.
 
     \b
     Example:
