@@ -225,11 +225,7 @@ class Gatherer:
         now = time.monotonic()
         if now - self._last_sweep > SWEEP_SECONDS:
             parts |= self._sweep()
-        wanted = [
-            part
-            for part in parts
-            if part.sequence in self._outstanding and part not in self._outstanding[part.sequence].results
-        ]
+        wanted = self._wanted(parts)
         if wanted:
             self._receive(wanted)
         self._connection.reconciler.tick()
@@ -237,6 +233,14 @@ class Gatherer:
             self._next_look = now + LOOK_SECONDS
             self._look()
         self._report_progress()
+
+    def _wanted(self, parts: Iterable[Part]) -> list[Part]:
+        """Return those of some answered parts whose answers are not here."""
+        return [
+            part
+            for part in parts
+            if part.sequence in self._outstanding and part not in self._outstanding[part.sequence].results
+        ]
 
     def _notifications(self, wait: float) -> set[Part]:
         """Return the parts that were answered. Notifications are hints, so damaged ones only cost a sweep."""
@@ -361,7 +365,9 @@ class Gatherer:
         """
         self._fault = ""
         self._patience.look(self._call(self._problem), self._call(self._client.owned.queue))
-        self._patience.check()
+        # An answer may have come while this looked elsewhere.
+        if self._patience.exhausted and not self._wanted(self._sweep()):
+            self._patience.check()
 
     def _problem(self) -> str:
         """Return what hinders the job, as far as Redis knows."""

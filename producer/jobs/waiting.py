@@ -87,10 +87,9 @@ class JobWatch:
 
     def _follow(self, status: JobStatus) -> None:
         """Look for progress, or for the reason why there is none, and give up after the timeout."""
-        moved = (status.images, status.answered, status.unacknowledged, status.open)
         now = time.monotonic()
-        if moved != self._seen:
-            self._seen, self._moved = moved, now
+        if _counters(status) != self._seen:
+            self._seen, self._moved = _counters(status), now
             self._patience.renew()
             self._loss = None
         elif now >= self._next_look or self._patience.exhausted:
@@ -98,7 +97,11 @@ class JobWatch:
             self._patience.look(status.problem, self._call(self._owned.queue))
             self._search(status, now)
             if self._patience.exhausted:
-                self._give_up(status)
+                # The last part may have been answered while this looked elsewhere.
+                latest = self._status()
+                if latest is None or _counters(latest) != self._seen:
+                    return
+                self._give_up(latest)
         self._on_progress(
             status,
             JobProgress(
@@ -171,6 +174,11 @@ class JobWatch:
             silent = time.monotonic() - self._moved > SILENT_SECONDS
             return float("inf") if silent else 0.0
         return client_silence(status, self._call(self._ledger.now))
+
+
+def _counters(status: JobStatus) -> tuple[object, ...]:
+    """Return what changes when a job makes progress."""
+    return status.state, status.images, status.answered, status.unacknowledged, status.open
 
 
 def client_silence(status: JobStatus, now: float) -> float:

@@ -4,7 +4,9 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -26,7 +28,8 @@ from producer.cli.main import COMMANDS
 from producer.mill.stack import Stack
 from tests.support.mill import INJECTED
 from tests.support.signals import ctrl_c_heard
-from worker.contract.ledger import JobState
+from worker.contract.connection import connect
+from worker.contract.ledger import JobState, Part
 
 DIGITMILL = Path(sys.executable).with_name("digitmill")
 MARK_SLOW = b"MARK:slow"  # slows the workers of the tests; see tests/system/faults/injected
@@ -479,6 +482,48 @@ def test_an_interrupted_client_keeps_its_job_and_says_how_to_go_on(digitmill, mi
     assert not mill.connection.ledger.job(job).state.ended
     digitmill("resume", job, "--out", "out")
     assert predicted(digitmill.folder / "out") == undisturbed[:14]
+
+
+@pytest.mark.slow
+def test_a_job_of_a_killed_client_is_named_and_taken_over_only_with_its_files(
+    digitmill, mill, scans, undisturbed, eventually
+):
+    """`show`, `status` and `wait` name its machine and folder. Elsewhere `resume` is refused without its files."""
+    folder = scans(24, mark=MARK_SLOW)
+    arguments = (folder, "--batch-size", "1")
+    job, _ = interrupted(digitmill, mill, eventually, *arguments, state=JobState.SUBMITTING, by=signal.SIGKILL)
+    place = f"{socket.gethostname()} with the folder {digitmill.folder / 'data' / 'jobs'}"
+    waited = digitmill("wait", job, "--timeout", "7", code=5).errors
+    assert f"its client has ended, on {place}" in waited
+    assert f"its client has ended on {place}; `digitmill resume {job}`" in digitmill("show", job).output
+    assert job in digitmill("status").output
+    shown = digitmill("show", job, "--json").json
+    assert (shown["owner_host"], shown["lost"]) == (socket.gethostname(), None)
+
+    other = digitmill.folder / "other"
+    elsewhere = {"DIGITMILL_DATA": str(other)}
+    assert f"submitted on {place}" in digitmill("resume", job, code=2, **elsewhere).errors
+    shutil.copytree(digitmill.folder / "data" / "jobs", other / "jobs")
+    assert "--take-over" in digitmill("resume", job, code=2, **elsewhere).errors
+    digitmill("resume", job, "--take-over", "--out", "out", **elsewhere)
+    assert predicted(digitmill.folder / "out") == undisturbed[:24]
+    assert mill.connection.ledger.job(job).state is JobState.DONE
+
+
+@pytest.mark.slow
+def test_lost_images_of_a_detached_job_are_named_and_sent_again(workless, scans):
+    """`show` names them where they were sent, and counts them elsewhere. `wait` ends, and `resume` sends them again."""
+    job = workless("submit", scans(6), "--detach", "--batch-size", "2", "--json").json["job"]
+    client = connect(workless.environment["DIGITMILL_REDIS_URL"])
+    client.delete(Part(job, 1, 0, 2).key)
+    assert "2 images in 1 batch (002.png, 003.png)" in workless("show", job).output
+    elsewhere = {"DIGITMILL_DATA": str(workless.folder / "elsewhere")}
+    lost = workless("show", job, "--json", **elsewhere).json["lost"]
+    assert (lost["batches"], lost["images"]) == (1, 2)
+    assert "Redis has lost 2 images" in workless("wait", job, "--timeout", "1", code=5).errors
+    workless("resume", job)
+    assert client.exists(Part(job, 1, 0, 2).key)
+    assert workless("show", job, "--json").json["lost"] is None
 
 
 def test_a_second_ctrl_c_ends_a_command_at_once(workless, scans, eventually):
