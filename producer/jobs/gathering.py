@@ -25,7 +25,7 @@ from producer.jobs.sending import (
     raise_if_stopped,
     source_changed,
 )
-from producer.jobs.sent import SentLog, digest_of
+from producer.jobs.sent import SentLog, digest_of, read_manifests
 from producer.mill.connection import Connection, RetryingCaller
 from worker.contract.errors import JobFailed, UnknownFormat, WireError
 from worker.contract.ledger import Checked, JobState, Part, Presence, Window, cover
@@ -171,18 +171,19 @@ class Gatherer:
             if sequence not in self._kept
         }
         found = self._call(self._client.owned.look, {sequence: len(part) for sequence, part in whole.items()})
-        manifests = self._call(self._ledger.manifests, self._job) if found.answered else {}
         parts_of: dict[int, list[Part]] = defaultdict(list)
         for part in found.answered:
             parts_of[part.sequence].append(part)
+        manifests = read_manifests(self._log.path, {sequence: self._log.batches[sequence] for sequence in parts_of})
         received = []
         for sequence, parts in parts_of.items():
-            chosen = cover(parts, whole[sequence])
-            results = self._call(self._ledger.results, chosen or [])
-            if chosen and len(results) == len(chosen) and sequence in manifests:
-                answers = [results[part] for part in chosen]
-                digest = self._log.batches[sequence].digest
-                received.append(ReceivedBatch(sequence, manifests[sequence], answers, digest))
+            chosen = cover(parts, whole[sequence]) or []
+            results = self._call(self._ledger.results, chosen)
+            decoded = [self._decode(part, results[part]) for part in chosen if part in results]
+            answers = [answer for answer in decoded if answer is not None]
+            if chosen and len(answers) == len(chosen):
+                data, digest = [results[part] for part in chosen], self._log.batches[sequence].digest
+                received.append(ReceivedBatch(sequence, manifests[sequence], data, digest, decoded=answers))
         for batch in self._journal.keep(received):
             self._count(batch)
         self._sweep()

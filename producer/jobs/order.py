@@ -66,7 +66,7 @@ class Order:
         client: Host and process of the client that submitted it.
         host: Name of the machine that submitted it.
         folder: Folder of this order at that time.
-        created: Time of creation: unix time, seconds.
+        created: Time of creation by the clock of Redis: unix time, seconds.
     """
 
     job: str
@@ -86,12 +86,19 @@ class Order:
 
 
 def new_order(
-    settings: Settings, job: str, options: SubmitOptions, description: str, model: str, *, detached: bool
+    settings: Settings,
+    job: str,
+    options: SubmitOptions,
+    description: str,
+    model: str,
+    *,
+    detached: bool,
+    created: float,
 ) -> Order:
-    """Return the order of a job that this process submits."""
+    """Return the order of a job that this process submits. See `Order` for the arguments."""
     host = this_host()
     client, folder = f"{host}-{os.getpid()}", str(jobs_folder(settings))
-    return Order(job, options, detached, description, model, client, host, folder, time.time())
+    return Order(job, options, detached, description, model, client, host, folder, created)
 
 
 def write_order(settings: Settings, order: Order) -> None:

@@ -80,6 +80,7 @@ class SentLog:
         path: File to continue, or to create together with its folder.
 
     Attributes:
+        path: The file.
         batches: Batches that were sent, by sequence number.
 
     Raises:
@@ -88,7 +89,7 @@ class SentLog:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._file = open_private(path)
         try:
             lock(self._file, path.stem)
@@ -117,7 +118,7 @@ class SentLog:
         """
         if sequence in self.batches:
             return
-        with explain_fault(self._path, f"Free some space there, then run `digitmill resume {self._path.stem}`."):
+        with explain_fault(self.path, f"Free some space there, then run `digitmill resume {self.path.stem}`."):
             position = self._file.tell()
             self._file.write(msgpack.packb([sequence, len(batch), rows, digest, manifest]))
             self._file.flush()

@@ -101,8 +101,10 @@ def create_job(
     """
     prune_jobs(settings)
     model = _resolve_model(connection, options.model)
+    created = connection.retry_transient(connection.ledger.now, timeout=TIMEOUT_SECONDS)
     for _ in range(NAMES):
-        order = new_order(settings, new_job_identifier(), options, description, model, detached=detached)
+        identifier = new_job_identifier()
+        order = new_order(settings, identifier, options, description, model, detached=detached, created=created)
         # The files come first, so that a job that cannot be kept does not exist.
         with contextlib.suppress(FileExistsError):
             write_order(settings, order)

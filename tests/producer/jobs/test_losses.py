@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from producer.jobs.journal import read_journal
-from producer.jobs.submission import journal_path
+from producer.jobs.order import SubmitOptions
+from producer.jobs.submission import gather_job, journal_path
 from tests.producer.jobs.conftest import BATCH, Workless, numbered
 from tests.support.answering import answering, open_parts
 from worker.contract.ledger import JobState, Part, cover, keys
@@ -159,3 +160,27 @@ def test_an_answer_of_the_wrong_length_is_asked_for_again(workless: Workless, ev
     eventually(lambda: part in open_parts(workless.client), what="the batch, sent again")
     with answering(workless.client, workless.connection.ledger):
         np.testing.assert_array_equal(running.result(timeout=20).results.digits, np.arange(BATCH))
+
+
+def test_answers_that_came_while_no_client_ran_are_kept(workless: Workless, eventually: Callable[..., Any]) -> None:
+    """A resumed client takes them in, whatever has become of their names in Redis, and asks again for damaged ones."""
+    job = workless.create()
+
+    def stop(progress: Any) -> None:
+        if progress.sent >= 5 * BATCH:
+            raise KeyboardInterrupt
+
+    options = SubmitOptions(path="test", batch_size=BATCH)
+    with pytest.raises(KeyboardInterrupt):
+        gather_job(workless.connection, job, options, numbered(COUNT), workless.settings, on_progress=stop)
+    workless.answer(4)
+    workless.client.hset(keys.manifest(job), "0", b"?")
+    workless.client.hset(keys.results(job), f"1.0.{BATCH}", b"?")
+    running = workless.begin(job, numbered(COUNT))
+    eventually(lambda: workless.progress and workless.progress.sent == COUNT, what="the end of sending")
+    kept = {batch.sequence for batch in read_journal(journal_path(workless.settings, job))}
+    assert len(kept) == 3
+    assert 1 not in kept
+    with answering(workless.client, workless.connection.ledger):
+        np.testing.assert_array_equal(running.result(timeout=20).results.digits, np.arange(COUNT) % 10)
+    assert workless.keys(job) == {keys.job(job)}

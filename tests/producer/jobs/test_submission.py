@@ -59,7 +59,7 @@ def test_an_order_gives_back_the_submit_options_unchanged(
 ) -> None:
     """The job can therefore be resumed. Paths may be any text, even text that is not valid UTF-8."""
     here = replace(Settings.from_environment({}), data=tmp_path_factory.mktemp("data"))
-    order = new_order(here, "261125-101112-abcdefgh", options, "scans/", "baseline-1", detached=detached)
+    order = new_order(here, "261125-101112-abcdefgh", options, "scans/", "baseline-1", detached=detached, created=7.25)
     write_order(here, order)
     assert read_order(here, order.job) == order
     with pytest.raises(FileExistsError):
