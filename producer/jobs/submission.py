@@ -38,7 +38,7 @@ from worker.contract.registry import LIVE
 from worker.settings import Settings
 
 TIMEOUT_SECONDS = 60.0
-"""Seconds without any worker, or without Redis, after which a client gives up."""
+"""Seconds without progress, or without Redis, after which a client gives up."""
 
 NAMES = 10
 """Number of identifiers that a client tries for a new job."""
