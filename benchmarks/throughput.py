@@ -29,7 +29,8 @@ from machine import commit, digits, processor
 from numpy.typing import NDArray
 from PIL import Image
 
-from producer.jobs.submission import SubmitOptions, create_job, gather_job
+from producer.jobs.order import SubmitOptions
+from producer.jobs.submission import create_job, gather_job
 from producer.mill.connection import Connection
 from producer.mill.finding import await_workers, open_mill
 from producer.mill.stack import Stack

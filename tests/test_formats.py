@@ -443,6 +443,7 @@ def test_jobs_and_workers_are_read() -> None:
         open=1,
         unacknowledged=1,
         problem="A worker failed.",
+        batches=2,
     )
     assert WorkerStatus.from_hash("host-1", old_hash("ledger/worker.json")) == WorkerStatus(
         name="host-1",

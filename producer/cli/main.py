@@ -1,12 +1,15 @@
 """The group of all commands. Each command is imported on first use."""
 
 import importlib
+import os
 import signal
+import sys
 from types import FrameType
 from typing import Any
 
 import click
 
+from producer.cli.exits import ExitCode
 from producer.cli.notices import printable, show_any_character, show_warnings
 
 COMMANDS = {
@@ -88,10 +91,29 @@ def main() -> None:
     show_warnings()
     show_any_character()
     # `kill` and a closed terminal end a command in order, as Ctrl-C does. A signal that `nohup` ignores stays ignored.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    interrupts = _Interrupts()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
+            signal.signal(number, interrupts.handle)
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+class _Interrupts:
+    """Handles signals: the first one ends the command in order, and a second Ctrl-C ends it at once."""
+
+    def __init__(self) -> None:
+        self._interrupted = False
+
+    def handle(self, number: int, _frame: FrameType | None) -> None:
+        """Handle a signal.
+
+        Raises:
+            KeyboardInterrupt: It is the first one.
+        """
+        if not self._interrupted:
+            self._interrupted = True
+            raise KeyboardInterrupt
+        # A closed terminal may send several signals, which do not mean that anybody is impatient.
+        if number == signal.SIGINT:
+            if sys.stderr.isatty():
+                os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # the progress bar hides the cursor
+            os._exit(ExitCode.INTERRUPTED)

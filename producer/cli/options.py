@@ -79,7 +79,7 @@ TIMEOUT = renamed_option(
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
-    help="Time to wait for a worker or for Redis before giving up.",
+    help="Time without progress, or without Redis, after which the command gives up.",
 )
 OUT = click.option(
     "--out",

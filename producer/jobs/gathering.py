@@ -1,30 +1,47 @@
-"""Gathering: send the batches of a job, take in the answers, and keep each answer before Redis deletes it."""
+"""Gathering: send the batches of a job, take in the answers, and keep each answer before Redis deletes it.
+
+Redis may forget anything that it was told. So the journal says what is answered, and the client compares all that it
+has sent and not kept with what Redis has. It sends again what is missing.
+"""
 
 import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from redis.exceptions import ResponseError
+
+from model.errors import UsageError
 from producer.jobs.journal import AnsweredBatch, Journal, ReceivedBatch
+from producer.jobs.ownership import JobClient
+from producer.jobs.patience import Patience
 from producer.jobs.results import TimelinePoint
-from producer.jobs.sending import JobProgress, ProgressCallback, Sender, ignore_progress
+from producer.jobs.sending import (
+    CHECKS,
+    JobProgress,
+    ProgressCallback,
+    Sender,
+    ignore_progress,
+    raise_if_stopped,
+    source_changed,
+)
+from producer.jobs.sent import SentLog, digest_of, read_manifests
 from producer.mill.connection import Connection, RetryingCaller
-from producer.mill.doorbell_formats import unreached_workers
-from worker.contract.errors import JobFailed, NoWorkers
-from worker.contract.ledger import JobState, Part, Window
-from worker.contract.wire import Batch, Manifest
+from worker.contract.errors import JobFailed, UnknownFormat, WireError
+from worker.contract.ledger import Checked, JobState, Part, Presence, Window, cover
+from worker.contract.wire import Batch, Manifest, Result
 
 WAIT_SECONDS = 0.5
 """Longest wait for a notification before the client looks at everything else."""
 
 SWEEP_SECONDS = 2.0
-"""Interval at which the client asks for all answers, because notifications can be lost with a connection."""
+"""Interval at which the client compares what it has sent with what Redis has."""
 
-WORKER_CHECK_SECONDS = 2.0
-"""Interval at which a client without answers checks its job and the workers."""
+LOOK_SECONDS = 2.0
+"""Interval at which a client without answers looks at its job and the workers."""
 
-NO_WORKER = "no worker is running; start one with `digitmill up`"
-"""Problem of a job that waits for workers, as progress bars show it."""
+MAX_DAMAGED = 10
+"""Maximum number of damaged answers of a job that the client asks for again."""
 
 TIMELINE_POINTS = 400
 """Maximum number of points in a job's timeline."""
@@ -34,13 +51,12 @@ TIMELINE_POINTS = 400
 class _OutstandingBatch:
     """A batch that was sent and does not have all its answers yet."""
 
+    whole: Part
+    batch: Batch
     manifest: Manifest
-    images: int
-    results: dict[Part, bytes] = field(default_factory=dict)  # in the wire format
-
-    @property
-    def complete(self) -> bool:
-        return bool(self.results) and sum(map(len, self.results)) == self.images
+    encoded: bytes  # the manifest in the wire format
+    digest: bytes
+    results: dict[Part, tuple[bytes, Result]] = field(default_factory=dict)  # in the wire format, and decoded
 
 
 class Gatherer:
@@ -50,10 +66,11 @@ class Gatherer:
 
     Args:
         connection: Connection to the mill.
-        job: Identifier of the job. Its record exists.
+        client: Client of the job, which owns it.
         journal: Journal that keeps each answer before it is acknowledged.
+        log: What was sent.
         window: Limit of what may be outstanding.
-        timeout: Seconds without any worker, or without Redis, after which to give up.
+        timeout: Seconds without progress, or without Redis, after which to give up.
         on_progress: Progress callback, called several times a second.
 
     Attributes:
@@ -64,8 +81,9 @@ class Gatherer:
     def __init__(
         self,
         connection: Connection,
-        job: str,
+        client: JobClient,
         journal: Journal,
+        log: SentLog,
         window: Window,
         *,
         timeout: float,
@@ -73,60 +91,67 @@ class Gatherer:
     ) -> None:
         self._connection = connection
         self._ledger = connection.ledger
-        self._job = job
+        self._client = client
+        self._job = job = client.owned.identifier
         self._journal = journal
+        self._log = log
         self._window = window
-        self._timeout = timeout
         self._on_progress = on_progress
         self._call = RetryingCaller(connection, timeout, self._report_fault)
-        self._sender = Sender(connection, job, window, detached=False, call=self._call)
+        self._patience = Patience(connection, timeout, self._call)
+        self._sender = Sender(connection, job, client, log, window, detached=False, call=self._call)
         self._outstanding: dict[int, _OutstandingBatch] = {}
-        self._started = self._last_progress = self._last_sweep = time.monotonic()
-        self._next_worker_check = self._started
+        self._started = self._last_sweep = time.monotonic()
+        self._next_look = self._started
         self._sent = self._answered = self._failed = 0
-        self._problem = ""
+        self._damaged = 0
+        self._sealed = False
+        self._fault = ""
         self.timeline: list[TimelinePoint] = []
         self.workers: dict[str, int] = defaultdict(int)
-        self._kept = {batch.sequence: batch.manifest for batch in journal.batches}
+        self._kept: dict[int, AnsweredBatch] = {}
         for batch in journal.batches:
-            self._sent += len(batch.manifest.names)
             self._count(batch)
 
     def run(self, batches: Iterable[tuple[Batch, Manifest]]) -> JobState:
         """Send all batches and gather all answers; return the state in which the job ended.
 
-        The gatherer skips batches that the journal has, and sending a batch again changes nothing. Running an
-        interrupted job again over the same source therefore resumes it.
+        The gatherer skips batches that the journal has. Running an interrupted job again over the same source therefore
+        resumes it.
 
         Args:
             batches: All batches of the job, in order.
 
         Raises:
-            JobFailed: The job failed or was cancelled, or its source has changed since it was interrupted.
-            NoWorkers: No worker was running for `timeout` seconds.
+            JobFailed: The job failed or was cancelled, another client has taken it over, or its source has changed
+                since it was interrupted.
+            NoWorkers: There was no progress for `timeout` seconds.
             Unreachable: Redis did not answer for `timeout` seconds.
             UsageError: The journal cannot be written.
-            WireError: An answer is damaged.
+            WireError: Many answers are damaged, or one has a format that this program does not read.
         """
-        self._acknowledge_kept()
-        images = 0
+        if self._kept or self._log.batches:
+            self._salvage()
+        count = 0
         for sequence, (batch, manifest) in enumerate(batches):
-            images += len(manifest.names)
+            count += 1
+            encoded = manifest.to_wire()
+            digest = digest_of(batch, encoded)
+            self._sender.check_unchanged(sequence, digest)
             if sequence in self._kept:
-                self._sender.check_unchanged(self._kept[sequence], manifest)
+                self._check_kept(self._kept[sequence], manifest, digest)
                 continue
-            self._send(sequence, batch, manifest)
+            self._send(sequence, batch, manifest, encoded, digest)
             self._gather(wait=0.0)
-        self._sender.seal(images)
+        self._sender.check_complete(count)
+        if any(sequence >= count for sequence in self._kept):
+            raise source_changed(self._job)
+        self._sealed = True
+        self._sweep()
         while self._outstanding:
             self._gather(wait=WAIT_SECONDS)
-        # One step of the ledger stores the last answer and ends the job, so the state that it has now is final.
-        state = self._call(self._ledger.job, self._job).state
+        state = self._settle()
         self._report_progress()
-        if state is JobState.CANCELLED:
-            raise JobFailed(f"Job {self._job} was cancelled. Submit it again.")
-        if state is JobState.FAILED:
-            raise JobFailed(f"Job {self._job} has failed. Submit it again.")
         return state
 
     @property
@@ -134,26 +159,62 @@ class Gatherer:
         """Seconds since the start."""
         return time.monotonic() - self._started
 
-    def _send(self, sequence: int, batch: Batch, manifest: Manifest) -> None:
+    def _salvage(self) -> None:
+        """Keep the answers that arrived after the last client died, and make Redis forget all else of the job.
+
+        What the last client had sent is sent again, because only the images here can be checked against the log. The
+        log tells which of them the answers belong to.
+        """
+        whole = {
+            sequence: Part(self._job, sequence, 0, batch.images)
+            for sequence, batch in self._log.batches.items()
+            if sequence not in self._kept
+        }
+        found = self._call(self._client.owned.look, {sequence: len(part) for sequence, part in whole.items()})
+        parts_of: dict[int, list[Part]] = defaultdict(list)
+        for part in found.answered:
+            parts_of[part.sequence].append(part)
+        manifests = read_manifests(self._log.path, {sequence: self._log.batches[sequence] for sequence in parts_of})
+        received = []
+        for sequence, parts in parts_of.items():
+            chosen = cover(parts, whole[sequence]) or []
+            results = self._call(self._ledger.results, chosen)
+            decoded = [self._decode(part, results[part]) for part in chosen if part in results]
+            answers = [answer for answer in decoded if answer is not None]
+            if chosen and len(answers) == len(chosen):
+                data, digest = [results[part] for part in chosen], self._log.batches[sequence].digest
+                received.append(ReceivedBatch(sequence, manifests[sequence], data, digest, decoded=answers))
+        for batch in self._journal.keep(received):
+            self._count(batch)
+        self._sweep()
+
+    def _check_kept(self, kept: AnsweredBatch, manifest: Manifest, digest: bytes) -> None:
+        """Check that a batch in the journal is the one that the source gives now.
+
+        Raises:
+            JobFailed: It is another one.
+        """
+        # Version 0.1.0 kept no digests, so only names and labels can be compared.
+        if kept.digest != digest if kept.digest else kept.manifest != manifest:
+            raise source_changed(self._job)
+
+    def _send(self, sequence: int, batch: Batch, manifest: Manifest, encoded: bytes, digest: bytes) -> None:
         # The ledger refuses what does not fit. Waiting here first saves sending a batch only to have it refused.
         while len(self._outstanding) >= self._window.batches:
             self._gather(wait=WAIT_SECONDS)
-        self._sender.send(sequence, batch, manifest, make_room=lambda: self._gather(wait=WAIT_SECONDS))
-        self._outstanding[sequence] = _OutstandingBatch(manifest, len(batch))
+        self._sender.send(
+            sequence,
+            batch,
+            manifest,
+            encoded,
+            digest,
+            make_room=lambda: self._gather(wait=WAIT_SECONDS),
+            find_job=self._sweep,
+        )
+        whole = Part(self._job, sequence, 0, len(batch))
+        self._outstanding[sequence] = _OutstandingBatch(whole, batch, manifest, encoded, digest)
         self._sent += len(manifest.names)
-
-    def _acknowledge_kept(self) -> None:
-        """Acknowledge answers that are both in the journal and in Redis, because they take room in the window.
-
-        They are there if a client died after it had kept an answer and before it acknowledged it.
-        """
-        if not self._kept:
-            return
-        parts_by_batch: dict[int, list[Part]] = defaultdict(list)
-        for part in self._call(self._ledger.answered_parts, self._job):
-            parts_by_batch[part.sequence].append(part)
-        for sequence in parts_by_batch.keys() & self._kept.keys():
-            self._call(self._ledger.acknowledge, parts_by_batch[sequence])
+        self._patience.renew()
 
     def _gather(self, *, wait: float) -> None:
         """Take in the answers that have arrived.
@@ -161,45 +222,122 @@ class Gatherer:
         Args:
             wait: Longest wait for the first answer, in seconds.
         """
-        parts = self._call(self._ledger.wait_for_notifications, self._job, wait)
+        parts = self._call(self._notifications, wait)
         now = time.monotonic()
         if now - self._last_sweep > SWEEP_SECONDS:
-            self._last_sweep = now
-            parts |= self._call(self._ledger.answered_parts, self._job)
-        wanted = [
+            parts |= self._sweep()
+        wanted = self._wanted(parts)
+        if wanted:
+            self._receive(wanted)
+        self._connection.reconciler.tick()
+        if wait and not wanted and now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            self._look()
+        self._report_progress()
+
+    def _wanted(self, parts: Iterable[Part]) -> list[Part]:
+        """Return those of some answered parts whose answers are not here."""
+        return [
             part
             for part in parts
             if part.sequence in self._outstanding and part not in self._outstanding[part.sequence].results
         ]
-        if wanted:
-            self._receive(wanted)
-        self._connection.reconciler.tick()
-        if wait and not wanted and now >= self._next_worker_check:
-            self._next_worker_check = now + WORKER_CHECK_SECONDS
-            self._check_workers()
-        self._report_progress()
+
+    def _notifications(self, wait: float) -> set[Part]:
+        """Return the parts that were answered. Notifications are hints, so damaged ones only cost a sweep."""
+        try:
+            return self._ledger.wait_for_notifications(self._job, wait)
+        except WireError:
+            pass
+        except ResponseError as fault:
+            if not str(fault).startswith("WRONGTYPE"):
+                raise
+        self._last_sweep = float("-inf")
+        return set()
+
+    def _sweep(self) -> frozenset[Part]:
+        """Compare what was sent with what Redis has, send again what it has lost, and return the parts with answers.
+
+        Raises:
+            JobFailed: The job was cancelled, or another client has taken it over.
+        """
+        checked = self._check()
+        for part in checked.lost:
+            batch = self._outstanding[part.sequence]
+            self._sender.restore(part, batch.batch, batch.encoded)
+        for sequence in checked.bare:
+            batch = self._outstanding[sequence]
+            self._sender.restore_manifest(batch.whole, batch.encoded)
+        self._last_sweep = time.monotonic()
+        return checked.answered
+
+    def _check(self) -> Checked:
+        sent = {sequence: len(batch.whole) for sequence, batch in self._outstanding.items()}
+        rejected = sum(len(batch.manifest.failures) for batch in self._outstanding.values())
+        for _ in range(CHECKS):
+            checked = self._call(
+                self._client.owned.check,
+                sent,
+                sealed=self._sealed,
+                rows=self._sent,
+                answered=self._answered + rejected,
+                failed=self._failed + rejected,
+            )
+            raise_if_stopped(self._job, checked.presence)
+            if checked.presence is Presence.HERE:
+                return checked
+            self._client.reclaim()
+        raise JobFailed(f"Redis loses job {self._job} again and again. Look at its memory and its disk.")
 
     def _receive(self, parts: list[Part]) -> None:
         """Fetch answers; keep, acknowledge and count each batch that they complete."""
-        for part, result in self._call(self._ledger.results, parts).items():
-            self._outstanding[part.sequence].results[part] = result
+        for part, encoded in self._call(self._ledger.results, parts).items():
+            if (decoded := self._decode(part, encoded)) is not None:
+                self._outstanding[part.sequence].results[part] = (encoded, decoded)
         complete: dict[int, list[Part]] = {}
         received: list[ReceivedBatch] = []
         for sequence in {part.sequence for part in parts}:
             batch = self._outstanding[sequence]
-            if batch.complete:
-                complete[sequence] = sorted(batch.results)
-                received.append(
-                    ReceivedBatch(sequence, batch.manifest, [batch.results[part] for part in complete[sequence]])
-                )
+            chosen = cover(batch.results, batch.whole)
+            if chosen is not None:
+                complete[sequence] = list(batch.results)
+                data = [batch.results[part][0] for part in chosen]
+                results = [batch.results[part][1] for part in chosen]
+                received.append(ReceivedBatch(sequence, batch.manifest, data, batch.digest, batch.encoded, results))
         for answered in self._journal.keep(received):
-            self._call(self._ledger.acknowledge, complete[answered.sequence])
-            del self._outstanding[answered.sequence]
+            self._call(self._ledger.acknowledge, complete[answered.sequence], owner=self._client.owned.owner.token)
+            sent = self._outstanding.pop(answered.sequence)
+            self._sent -= len(sent.manifest.names)
             self._count(answered)
-        self._last_progress = time.monotonic()
-        self._problem = ""
+        self._patience.renew()
+        self._fault = ""
+
+    def _decode(self, part: Part, data: bytes) -> Result | None:
+        """Return an answer. If it is damaged, delete it and return None, because the next sweep asks for it again.
+
+        Raises:
+            UnknownFormat: This program does not read its format.
+            WireError: Redis has damaged too many answers of this job.
+        """
+        try:
+            result = Result.from_wire(data)
+            if len(result) == len(part):
+                return result
+            fault = WireError(f"An answer has {len(result)} rows, and its part has {len(part)} images.")
+        except UnknownFormat:
+            raise
+        except WireError as damaged:
+            fault = damaged
+        self._damaged += 1
+        if self._damaged > MAX_DAMAGED:
+            raise fault
+        self._call(self._ledger.acknowledge, [part], owner=self._client.owned.owner.token)
+        self._last_sweep = float("-inf")
+        return None
 
     def _count(self, batch: AnsweredBatch) -> None:
+        self._kept[batch.sequence] = batch
+        self._sent += len(batch.manifest.names)
         self._answered += len(batch.manifest.names)
         self._failed += len(batch.manifest.failures) + sum(len(result.failures) for result in batch.results)
         for result in batch.results:
@@ -208,30 +346,48 @@ class Gatherer:
         if len(self.timeline) > TIMELINE_POINTS:
             self.timeline = self.timeline[1::2]
 
-    def _check_workers(self) -> None:
-        """Find out why no answer arrives, and record the reason for the progress callback.
+    def _settle(self) -> JobState:
+        """End the job in Redis, which then forgets all but its record. Return the state in which it ended."""
+        for _ in range(CHECKS):
+            state = self._call(self._client.owned.settle, rows=self._answered, failed=self._failed)
+            if state not in (Presence.GONE, Presence.FENCED):
+                if state in (Presence.CANCELLED, Presence.FAILED):
+                    raise_if_stopped(self._job, Presence(state))
+                return JobState(state)
+            self._client.reclaim()
+        raise JobFailed(f"Redis loses job {self._job} again and again. Look at its memory and its disk.")
+
+    def _look(self) -> None:
+        """Find out why no answer arrives, and give up after the timeout.
 
         Raises:
-            JobFailed: The job was cancelled.
-            NoWorkers: No worker was running for `timeout` seconds.
+            JobFailed: The job was cancelled, or another client has taken it over.
+            NoWorkers: There was no progress for `timeout` seconds.
         """
-        job = self._call(self._ledger.job, self._job)
-        if job.state is JobState.CANCELLED:
-            raise JobFailed(f"Job {self._job} was cancelled. Submit it again.")
-        if workers := self._call(self._ledger.workers):
-            self._problem = job.problem or unreached_workers(workers)
-            return
-        self._problem = NO_WORKER
-        if time.monotonic() - self._last_progress > self._timeout:
-            raise NoWorkers(f"No worker answered for {self._timeout:.0f} s. Start workers with `digitmill up`.")
+        self._fault = ""
+        self._patience.look(self._call(self._problem), self._call(self._client.owned.queue))
+        # An answer may have come while this looked elsewhere.
+        if self._patience.exhausted and not self._wanted(self._sweep()):
+            self._patience.check()
+
+    def _problem(self) -> str:
+        """Return what hinders the job, as far as Redis knows."""
+        try:
+            status = self._ledger.job(self._job)
+        except UsageError:  # Redis has lost the job, and the next sweep makes it again
+            return ""
+        if status.state is JobState.CANCELLED:
+            raise_if_stopped(self._job, Presence.CANCELLED)
+        return status.problem
 
     def _report_fault(self, fault: object) -> None:
-        self._problem = f"waiting for Redis ({fault})"
+        self._fault = f"waiting for Redis ({fault})"
+        self._last_sweep = float("-inf")  # it may have forgotten something
         self._report_progress()
 
     def _report_progress(self) -> None:
-        in_flight = len(self._outstanding)
-        self._on_progress(JobProgress(self._sent, self._answered, self._failed, in_flight, self.seconds, self._problem))
+        in_flight, problem = len(self._outstanding), self._fault or self._patience.problem
+        self._on_progress(JobProgress(self._sent, self._answered, self._failed, in_flight, self.seconds, problem))
 
 
 def gather_detached(connection: Connection, job: str, *, timeout: float) -> list[AnsweredBatch]:
@@ -254,11 +410,13 @@ def gather_detached(connection: Connection, job: str, *, timeout: float) -> list
         for part in sorted(ledger.answered_parts(job)):
             by_sequence[part.sequence].append(part)
         # A batch without a manifest is being acknowledged by a client, whose journal has the answers.
-        batches = [
-            ReceivedBatch(sequence, manifests[sequence], list(ledger.results(parts).values())).decode()
-            for sequence, parts in by_sequence.items()
-            if sequence in manifests
-        ]
+        batches = []
+        for sequence, parts in by_sequence.items():
+            if sequence in manifests:
+                manifest = manifests[sequence]
+                whole = Part(job, sequence, 0, len(manifest.names) - len(manifest.failures))
+                results = ledger.results(cover(parts, whole) or [])
+                batches.append(ReceivedBatch(sequence, manifest, list(results.values())).decode())
         return [batch for batch in batches if batch.complete]
 
     return connection.retry_transient(read, timeout=timeout)

@@ -1,14 +1,14 @@
 """The journal of a job: a file that keeps each answer before the client lets Redis delete it.
 
-The file has one msgpack record `[sequence, manifest, [result, …]]` for each batch, in the order of arrival. Manifest
-and results are the bytes of the wire format. A client that dies while it writes leaves a torn last record. Opening the
-journal again cuts that record off; Redis still has the batch.
+The file has one msgpack record `[sequence, manifest, [result, …], digest]` for each batch, in the order of arrival.
+Manifest and results are the bytes of the wire format. Version 0.1.0 wrote no digest. A client that
+dies while it writes leaves a torn last record. Opening the journal again cuts that record off; Redis still has the
+batch.
 """
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +17,10 @@ from typing import BinaryIO, NamedTuple, Self
 import msgpack
 import numpy as np
 
-from model.errors import DataError, Failure, UsageError
-from model.private_files import make_private_folder, open_private
+from model.errors import DataError, Failure
+from producer.jobs.files import explain_fault, lock, lock_name, open_job_file, read_records
 from producer.jobs.results import NONE, Results
 from worker.contract.wire import Manifest, Result
-
-MAX_RECORD_BYTES = 256 * 1024 * 1024
-"""Far above the names and answers of the largest batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +31,13 @@ class AnsweredBatch:
         sequence: Number of the batch within its job.
         manifest: Names and labels of the images.
         results: Answers to the parts of the batch, in the order of the images. A batch that was not split has one.
+        digest: Digest of the batch as it was sent (`sent.digest_of`), or b"" if it is unknown.
     """
 
     sequence: int
     manifest: Manifest
     results: Sequence[Result]
+    digest: bytes = b""
 
     @property
     def complete(self) -> bool:
@@ -52,6 +51,9 @@ class ReceivedBatch(NamedTuple):
     sequence: int
     manifest: Manifest
     results: Sequence[bytes]  # in the wire format, in the order of the images
+    digest: bytes = b""
+    encoded: bytes = b""  # the manifest in the wire format, or b"" to encode it again
+    decoded: Sequence[Result] = ()  # the results, or () to decode them
 
     def decode(self) -> AnsweredBatch:
         """Decode the answers.
@@ -59,7 +61,8 @@ class ReceivedBatch(NamedTuple):
         Raises:
             WireError: An answer is damaged, or has a format that this program does not read.
         """
-        return AnsweredBatch(self.sequence, self.manifest, [Result.from_wire(result) for result in self.results])
+        results = self.decoded or [Result.from_wire(result) for result in self.results]
+        return AnsweredBatch(self.sequence, self.manifest, results, self.digest)
 
 
 class Journal:
@@ -70,6 +73,7 @@ class Journal:
 
     Attributes:
         path: The file.
+        lock: Name of the lock on the file (`files.lock_name`).
         batches: Batches in the journal, in the order of arrival: first those that the file had when it was opened.
 
     Raises:
@@ -80,19 +84,15 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = _open(path)
+        self._file = open_job_file(path)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.batches, intact = _read(path)
-        except BlockingIOError:
-            self._file.close()
-            raise UsageError(
-                f"Another process is working on job {path.stem}. Wait until it ends, or stop it first."
-            ) from None
+            lock(self._file, path.stem)
+            self.lock = lock_name(self._file)
+            self.batches, intact = _read(self._file, path)
+            self._file.truncate(intact)
         except BaseException:
             self._file.close()
             raise
-        self._file.truncate(intact)
 
     def __enter__(self) -> Self:
         return self
@@ -114,9 +114,9 @@ class Journal:
         if not received:
             return []
         batches = [batch.decode() for batch in received]
-        with _explain_fault(self.path, f"Free some space there, then run `digitmill resume {self.path.stem}`."):
-            for sequence, manifest, results in received:
-                self._file.write(msgpack.packb([sequence, manifest.to_wire(), results]))
+        with explain_fault(self.path, f"Free some space there, then run `digitmill resume {self.path.stem}`."):
+            for sequence, manifest, results, digest, encoded, _ in received:
+                self._file.write(msgpack.packb([sequence, encoded or manifest.to_wire(), results, digest]))
             self._file.flush()
             os.fsync(self._file.fileno())
         self.batches += batches
@@ -129,7 +129,7 @@ def create_journal(path: Path) -> None:
     Raises:
         UsageError: The file cannot be written.
     """
-    _open(path).close()
+    open_job_file(path).close()
 
 
 def read_journal(path: Path) -> list[AnsweredBatch]:
@@ -139,42 +139,25 @@ def read_journal(path: Path) -> list[AnsweredBatch]:
         DataError: The file is not a journal.
         WireError: An answer in the file is damaged, or has a format that this program does not read.
     """
-    batches, _ = _read(path)
-    return batches
+    with path.open("rb") as file:
+        return _read(file, path)[0]
 
 
-def _open(path: Path) -> BinaryIO:
-    with _explain_fault(path, "Free some space there, or set DIGITMILL_DATA to another folder."):
-        for folder in (path.parent.parent, path.parent):
-            make_private_folder(folder)
-        return open_private(path, "a+b")
-
-
-@contextlib.contextmanager
-def _explain_fault(path: Path, remedy: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as fault:
-        raise UsageError(f"The answers cannot be kept in {path} ({fault.strerror}). {remedy}") from fault
-
-
-def _read(path: Path) -> tuple[list[AnsweredBatch], int]:
+def _read(file: BinaryIO, path: Path) -> tuple[list[AnsweredBatch], int]:
     """Return the batches of a journal, and the number of bytes that its whole records take."""
     batches: list[AnsweredBatch] = []
     intact = 0
-    with path.open("rb") as file:
-        unpacker = msgpack.Unpacker(file, max_buffer_size=MAX_RECORD_BYTES)
-        while True:
-            try:
-                record = unpacker.unpack()
-            except (msgpack.OutOfData, ValueError, msgpack.UnpackException):
-                return batches, intact
-            match record:
-                case [int(sequence), bytes(manifest), list(results)]:
-                    batches.append(ReceivedBatch(sequence, Manifest.from_wire(manifest), results).decode())
-                case _:
-                    raise DataError(f"{path} is not the journal of a job. Move it away.")
-            intact = unpacker.tell()
+    for record, _, stop in read_records(file):
+        match record:
+            case [int(sequence), bytes(manifest), list(results)]:
+                digest = b""
+            case [int(sequence), bytes(manifest), list(results), bytes(digest)]:
+                pass
+            case _:
+                raise DataError(f"{path} is not the journal of a job. Move it away.")
+        batches.append(ReceivedBatch(sequence, Manifest.from_wire(manifest), results, digest).decode())
+        intact = stop
+    return batches, intact
 
 
 def merge(batches: Sequence[AnsweredBatch]) -> Results:

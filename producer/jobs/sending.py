@@ -4,10 +4,14 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from producer.jobs.ownership import JobClient
+from producer.jobs.patience import Patience
+from producer.jobs.sent import SentLog, digest_of
 from producer.mill.connection import Connection, RetryingCaller
-from worker.contract.errors import JobFailed, NoWorkers
-from worker.contract.ledger import JobState, Part, Submitted, Window
-from worker.contract.wire import Batch, Manifest
+from worker.contract.errors import JobFailed
+from worker.contract.ledger import Checked, Part, Presence, Submitted, Window
+from worker.contract.ledger.ledger import ATTEMPTS, RING_AGAIN_SECONDS
+from worker.contract.wire import Batch, Manifest, Result
 
 BATCHES_PER_WORKER = 8
 """Outstanding batches for each worker, so that none waits for the next batch."""
@@ -33,6 +37,9 @@ class JobProgress(NamedTuple):
     problem: str  # reason why the job makes no progress, or ""
 
 
+CHECKS = 5
+"""Number of times that a client looks for its job, and makes it again, before it gives up."""
+
 ProgressCallback = Callable[[JobProgress], None]
 
 
@@ -41,140 +48,278 @@ def ignore_progress(_: JobProgress) -> None:
 
 
 class Sender:
-    """Sends the batches of one job, in order, each once.
+    """Sends the batches of one job, each once, and again those that Redis loses.
 
     Args:
         connection: Connection to the mill.
-        job: Identifier of the job. Its record exists.
+        job: Identifier of the job.
+        client: Client of the job.
+        log: What was sent.
         window: Limit of what may be outstanding.
         detached: Whether the client leaves before the answers are there.
         call: Caller that retries transient faults of Redis.
     """
 
     def __init__(
-        self, connection: Connection, job: str, window: Window, *, detached: bool, call: RetryingCaller
+        self,
+        connection: Connection,
+        job: str,
+        client: JobClient,
+        log: SentLog,
+        window: Window,
+        *,
+        detached: bool,
+        call: RetryingCaller,
     ) -> None:
         self._ledger = connection.ledger
         self._doorbell = connection.doorbell
         self._job = job
+        self._owned = client.owned
+        self._log = log
         self._window = window
         self._detached = detached
         self._call = call
 
-    def send(self, sequence: int, batch: Batch, manifest: Manifest, *, make_room: Callable[[], None]) -> None:
-        """Store a batch and ring for it. A batch that an interrupted client has already sent is left as it is.
+    def send(
+        self,
+        sequence: int,
+        batch: Batch,
+        manifest: Manifest,
+        encoded: bytes,
+        digest: bytes,
+        *,
+        make_room: Callable[[], None],
+        find_job: Callable[[], object],
+    ) -> None:
+        """Store a batch and ring for it. A batch that Redis has is left as it is.
 
         Args:
             sequence: Number of the batch within the job.
             batch: Images.
             manifest: Names and labels of the images.
+            encoded: The manifest in the wire format.
+            digest: Digest of the batch.
             make_room: Called while the window is full; returns when it is worth trying again.
+            find_job: Called when Redis does not have the job, or not as ours; raises an error unless it has now.
 
         Raises:
-            JobFailed: The job was cancelled, or the batch differs from the one sent before.
+            JobFailed: The batch differs from the one sent before.
             Unreachable: Redis did not answer in time.
+            UsageError: The log cannot be written.
             WireError: The stored manifest is damaged.
         """
-        part = Part(self._job, sequence, 0, len(batch))
+        part, known = Part(self._job, sequence, 0, len(batch)), sequence in self._log.batches
+        self._log.add(sequence, batch, len(manifest.names), digest, encoded)
         while True:
-            outcome = self._call(self._ledger.submit, part, batch, manifest, self._window, detached=self._detached)
+            outcome = self._call(
+                self._ledger.submit,
+                part,
+                batch,
+                manifest,
+                self._window,
+                detached=self._detached,
+                owner=self._owned.owner.token,
+            )
             match outcome:
                 case Submitted.STORED:
                     self._doorbell.ring(part)
                     return
                 case Submitted.ALREADY_THERE:
-                    stored = self._call(self._ledger.manifest, self._job, sequence)
-                    if stored is not None:
-                        self.check_unchanged(stored, manifest)
+                    if not known:  # its log was lost, so only the names can be compared
+                        stored = self._call(self._ledger.manifest, self._job, sequence)
+                        if stored is not None and stored != manifest:
+                            raise source_changed(self._job)
                     return
                 case Submitted.WINDOW_FULL:
                     make_room()
-                case Submitted.NO_SUCH_JOB:
-                    raise JobFailed(f"Job {self._job} was cancelled, or its record has expired. Submit it again.")
+                case Submitted.NO_SUCH_JOB | Submitted.FENCED:
+                    find_job()
 
-    def check_unchanged(self, before: Manifest, now: Manifest) -> None:
-        """Check that a batch has the manifest that was sent before under its number.
-
-        Args:
-            before: Manifest that was sent before.
-            now: Manifest that the source gives now.
-
-        Raises:
-            JobFailed: The manifests differ.
-        """
-        if before != now:
-            raise self._source_changed()
-
-    def seal(self, images: int) -> JobState:
-        """Tell the ledger that all batches are sent; return the state of the job.
+    def restore(self, part: Part, batch: Batch, encoded: bytes) -> None:
+        """Store a part again that Redis has lost, and ring for it.
 
         Args:
-            images: Number of images in the source.
+            part: The part.
+            batch: Images of the whole batch.
+            encoded: Manifest of the whole batch in the wire format.
+        """
+        images = batch.part(part.start, part.stop)
+        if self._restore(part, images, encoded):
+            self._doorbell.ring(part)
+
+    def restore_manifest(self, part: Part, encoded: bytes) -> None:
+        """Store the manifest of a batch again that Redis has lost."""
+        self._restore(part, None, encoded)
+
+    def _restore(self, part: Part, images: Batch | None, encoded: bytes) -> bool:
+        return self._call(self._owned.restore, part, images, encoded, due_seconds=RING_AGAIN_SECONDS, attempts=ATTEMPTS)
+
+    def check_unchanged(self, sequence: int, digest: bytes) -> None:
+        """Check that the source gives the batch that was sent before under this number, if one was.
 
         Raises:
-            JobFailed: The ledger has another number of images than the source.
-            Unreachable: Redis did not answer in time.
+            JobFailed: It gives another one.
         """
-        if self._call(self._ledger.job, self._job).images != images:
-            raise self._source_changed()
-        return self._call(self._ledger.seal, self._job)
+        before = self._log.batches.get(sequence)
+        if before is not None and before.digest != digest:
+            raise source_changed(self._job)
 
-    def _source_changed(self) -> JobFailed:
-        return JobFailed(
-            f"Job {self._job} cannot be resumed because its source has changed. Submit it again as a new job."
-        )
+    def check_complete(self, batches: int) -> None:
+        """Check that the source gave all batches that were sent before.
+
+        Args:
+            batches: Number of batches that the source gave.
+
+        Raises:
+            JobFailed: It gave fewer.
+        """
+        if any(sequence >= batches for sequence in self._log.batches):
+            raise source_changed(self._job)
 
 
-def send_detached(
-    connection: Connection,
-    job: str,
-    batches: Iterable[tuple[Batch, Manifest]],
-    window: Window,
-    *,
-    timeout: float,
-    on_progress: ProgressCallback = ignore_progress,
-) -> JobState:
-    """Send all batches of a job and leave. The answers wait in Redis.
+def source_changed(job: str) -> JobFailed:
+    """Return the error of a job whose source is not what it was."""
+    return JobFailed(f"Job {job} cannot be resumed because its source has changed. Submit it again as a new job.")
+
+
+def raise_if_stopped(job: str, presence: Presence) -> None:
+    """Raise an error if a job takes no more images.
+
+    Raises:
+        JobFailed: The job was cancelled, or has failed.
+    """
+    if presence is Presence.CANCELLED:
+        raise JobFailed(f"Job {job} was cancelled. Submit it again.")
+    if presence is Presence.FAILED:
+        raise JobFailed(f"Job {job} has failed. Submit it again.")
+
+
+class DetachedSender:
+    """Sends a job and leaves. The answers wait in Redis.
 
     Args:
         connection: Connection to the mill.
-        job: Identifier of the job. Its record exists.
-        batches: All batches of the job, in order.
+        job: Identifier of the job.
+        client: Client of the job.
+        log: What was sent.
         window: Limit of what may be outstanding.
-        timeout: Seconds without any worker, or without Redis, after which to give up.
+        timeout: Seconds without progress, or without Redis, after which to give up.
         on_progress: Progress callback, called after each batch.
-
-    Returns:
-        The state of the job when Redis has its last batch.
-
-    Raises:
-        JobFailed: The job was cancelled, or it is resumed and its source has changed.
-        NoWorkers: The window stayed full, and no worker was running, for `timeout` seconds.
-        Unreachable: Redis did not answer for `timeout` seconds.
     """
-    call = RetryingCaller(connection, timeout)
-    sender = Sender(connection, job, window, detached=True, call=call)
-    started = last_progress = time.monotonic()
-    sent = rejected = 0
 
-    def wait_for_workers() -> None:
-        nonlocal last_progress
-        connection.reconciler.tick()
-        if call(connection.ledger.workers):
-            last_progress = time.monotonic()
-        elif time.monotonic() - last_progress > timeout:
-            raise NoWorkers(
-                f"No worker was running for {timeout:.0f} s, and the window is full. Start workers with `digitmill up`."
-            )
+    def __init__(
+        self,
+        connection: Connection,
+        job: str,
+        client: JobClient,
+        log: SentLog,
+        window: Window,
+        *,
+        timeout: float,
+        on_progress: ProgressCallback = ignore_progress,
+    ) -> None:
+        self._connection = connection
+        self._ledger = connection.ledger
+        self._job = job
+        self._client = client
+        self._log = log
+        self._window = window
+        self._on_progress = on_progress
+        self._call = RetryingCaller(connection, timeout)
+        self._sender = Sender(connection, job, client, log, window, detached=True, call=self._call)
+        self._patience = Patience(connection, timeout, self._call)
+        self._started = time.monotonic()
+        self._rejected = sum(batch.rows - batch.images for batch in log.batches.values())
+        self._resumed = False
+
+    def run(self, batches: Iterable[tuple[Batch, Manifest]]) -> bool:
+        """Send all batches that Redis does not have. Return whether it has all of them then.
+
+        Redis may lose a batch that was sent, while others are sent. In that case, call this again.
+
+        Args:
+            batches: All batches of the job, in order.
+
+        Raises:
+            JobFailed: The job was cancelled, or its source has changed since it was interrupted.
+            NoWorkers: The window stayed full, and there was no progress, for `timeout` seconds.
+            Unreachable: Redis did not answer for `timeout` seconds.
+            UsageError: The log of what was sent cannot be written.
+            WireError: An answer is damaged.
+        """
+        self._resumed = bool(self._log.batches)
+        lost = self._lost(sealed=False) if self._resumed else {}
+        sent = rejected = count = 0
+        for sequence, (batch, manifest) in enumerate(batches):
+            encoded = manifest.to_wire()
+            digest = digest_of(batch, encoded)
+            self._sender.check_unchanged(sequence, digest)
+            if sequence not in self._log.batches:
+                self._rejected += len(manifest.failures)
+                self._send(sequence, batch, manifest, encoded, digest)
+            elif sequence in lost:
+                for part in lost[sequence]:
+                    self._await_room()
+                    self._sender.restore(part, batch, encoded)
+                self._sender.restore_manifest(Part(self._job, sequence, 0, len(batch)), encoded)
+            count, sent, rejected = sequence + 1, sent + len(manifest.names), rejected + len(manifest.failures)
+            self._patience.renew()
+            self._on_progress(JobProgress(sent, rejected, rejected, 0, time.monotonic() - self._started, ""))
+        self._sender.check_complete(count)
+        return not self._lost(sealed=True)
+
+    def _send(self, sequence: int, batch: Batch, manifest: Manifest, encoded: bytes, digest: bytes) -> None:
+        self._sender.send(
+            sequence,
+            batch,
+            manifest,
+            encoded,
+            digest,
+            make_room=self._await_workers,
+            find_job=lambda: self._check(sealed=False, failed=self._rejected),
+        )
+
+    def _await_room(self) -> None:
+        while self._call(self._ledger.job, self._job).open >= self._window.batches:
+            self._await_workers()
+
+    def _await_workers(self) -> None:
+        self._connection.reconciler.tick()
+        problem = self._call(self._ledger.job, self._job).problem
+        self._patience.look(problem, self._call(self._client.owned.queue))
+        self._patience.check()
         time.sleep(FULL_WINDOW_PAUSE_SECONDS)
 
-    for sequence, (batch, manifest) in enumerate(batches):
-        sender.send(sequence, batch, manifest, make_room=wait_for_workers)
-        last_progress = time.monotonic()
-        sent += len(manifest.names)
-        rejected += len(manifest.failures)
-        on_progress(JobProgress(sent, rejected, rejected, 0, time.monotonic() - started, ""))
-    return sender.seal(sent)
+    def _lost(self, *, sealed: bool) -> dict[int, list[Part]]:
+        """Return the parts that Redis has lost, by batch, and put all else about the job right."""
+        checked = self._check(sealed=sealed, failed=self._rejected)
+        failed = self._rejected
+        parts = sorted(checked.answered) if self._resumed else []  # an uninterrupted client need not correct the count
+        for start in range(0, len(parts), 100):
+            results = self._call(self._ledger.results, parts[start : start + 100])
+            failed += sum(len(Result.from_wire(result).failures) for result in results.values())
+        if failed != self._rejected:
+            checked = self._check(sealed=sealed, failed=failed)
+        lost: dict[int, list[Part]] = {}
+        for part in checked.lost:
+            lost.setdefault(part.sequence, []).append(part)
+        # A batch without a manifest is lost too: nobody could name its images.
+        for sequence in checked.bare:
+            lost.setdefault(sequence, [])
+        return lost
+
+    def _check(self, *, sealed: bool, failed: int) -> Checked:
+        sent = {sequence: batch.images for sequence, batch in self._log.batches.items()}
+        rows = sum(batch.rows for batch in self._log.batches.values())
+        for _ in range(CHECKS):
+            checked = self._call(
+                self._client.owned.check, sent, sealed=sealed, rows=rows, answered=self._rejected, failed=failed
+            )
+            raise_if_stopped(self._job, checked.presence)
+            if checked.presence is Presence.HERE:
+                return checked
+            self._client.claim()
+        raise JobFailed(f"Redis loses job {self._job} again and again. Look at its memory and its disk.")
 
 
 def window_for(workers: int) -> Window:

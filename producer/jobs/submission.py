@@ -1,70 +1,50 @@
 """A job from its source to its results: the steps that `submit`, `resume`, `demo` and the benchmarks share."""
 
 import contextlib
-import os
-import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from model.cards.card import Card
 from model.data.mnist import load_test
 from model.errors import DataError, ModelError, UsageError
-from model.inference.review import REVIEW_BELOW
 from producer.jobs.gathering import Gatherer, gather_detached
-from producer.jobs.journal import Journal, create_journal, merge, read_journal
+from producer.jobs.journal import AnsweredBatch, Journal, create_journal, merge, read_journal
+from producer.jobs.order import (
+    Order,
+    SubmitOptions,
+    find_order,
+    job_file,
+    jobs_folder,
+    new_order,
+    prune_jobs,
+    read_order,
+    remove_files,
+    write_order,
+)
+from producer.jobs.ownership import JobClient, creator_of
 from producer.jobs.packing import pack
+from producer.jobs.recovery import find_loss, sender_of
 from producer.jobs.results import JobInfo, Results
-from producer.jobs.sending import ProgressCallback, ignore_progress, send_detached, window_for
-from producer.mill.connection import Connection
+from producer.jobs.sending import CHECKS, DetachedSender, ProgressCallback, ignore_progress, window_for
+from producer.jobs.sent import SentLog
+from producer.mill.connection import Connection, RetryingCaller
 from producer.sources import Source, mnist_source, open_source
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable
-from worker.contract.ledger import JobRecord, JobState, JobStatus, new_job_identifier
+from worker.contract.ledger import JobState, JobStatus, new_job_identifier
 from worker.contract.registry import LIVE
 from worker.settings import Settings
 
 TIMEOUT_SECONDS = 60.0
-"""Seconds without any worker, or without Redis, after which a client gives up."""
+"""Seconds without progress, or without Redis, after which a client gives up."""
+
+NAMES = 10
+"""Number of identifiers that a client tries for a new job."""
 
 MNIST = "mnist"
 """Path that stands for MNIST's test set."""
-
-
-@dataclass(frozen=True, slots=True)
-class SubmitOptions:
-    """What to submit, and how. The job's record keeps it, so that the job can be resumed.
-
-    Attributes:
-        path: Absolute path of a folder, file or archive; or `mnist`; or "" for images that were given one by one. A
-            job with "" cannot be resumed, because nothing can read its images again.
-        labels: Source of the true labels: `auto`, `folder`, `none`, or the path of a CSV file.
-        include: Globs. If there are any, only images that match one are submitted.
-        exclude: Globs. Images that match one are not submitted.
-        batch_size: Maximum number of images in one batch, or None for the default of their kind.
-        probabilities: Whether to ask for the ten probabilities of each image.
-        model: Version, or another word that the registry resolves; `live` to follow promotions; or None for the
-            version that is live when the job starts.
-        min_confidence: Confidence, 0 to 1, below which the report lists an image for review; None lists none.
-    """
-
-    path: str
-    labels: str = "auto"
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    batch_size: int | None = None
-    probabilities: bool = False
-    model: str | None = None
-    min_confidence: float | None = REVIEW_BELOW
-
-    @classmethod
-    def from_record(cls, record: JobRecord) -> "SubmitOptions":
-        """Return the options that `asdict` wrote to a job's record."""
-        options: dict[str, Any] = {**record.options}
-        options["include"], options["exclude"] = tuple(options["include"]), tuple(options["exclude"])
-        return cls(**options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,23 +95,33 @@ def create_job(
         detached: Whether the client leaves before the answers are there. Such a job has no journal.
 
     Raises:
+        JobFailed: All identifiers that were tried belong to other jobs.
         UsageError: The model does not exist, or the journal cannot be written.
         Unreachable: Redis does not answer.
     """
-    prune_journals(settings)
-    identifier = new_job_identifier()
-    path = journal_path(settings, identifier)
-    record = JobRecord(
-        source=description,
-        model=_resolve_model(connection, options.model),
-        client=f"{socket.gethostname()}-{os.getpid()}",
-        options=asdict(options),
-        folder="" if detached else str(path),
+    prune_jobs(settings)
+    model = _resolve_model(connection, options.model)
+    created = connection.retry_transient(connection.ledger.now, timeout=TIMEOUT_SECONDS)
+    for _ in range(NAMES):
+        identifier = new_job_identifier()
+        order = new_order(settings, identifier, options, description, model, detached=detached, created=created)
+        # The files come first, so that a job that cannot be kept does not exist.
+        with contextlib.suppress(FileExistsError):
+            write_order(settings, order)
+            if _create(connection, order, settings):
+                return order.job
+            remove_files(settings, order.job)
+    raise JobFailed("All new names of jobs were taken. Try again.")
+
+
+def _create(connection: Connection, order: Order, settings: Settings) -> bool:
+    """Create a job whose order is written. Return False if Redis has another one of that name."""
+    if not order.detached:
+        create_journal(journal_path(settings, order.job))
+    return connection.retry_transient(
+        lambda: connection.ledger.create(order.job, order.record(), creator=creator_of(order), created=order.created),
+        timeout=TIMEOUT_SECONDS,
     )
-    if not detached:
-        create_journal(path)  # first, so that a job whose journal cannot be written does not exist
-    connection.retry_transient(lambda: connection.ledger.create(identifier, record), timeout=TIMEOUT_SECONDS)
-    return identifier
 
 
 def _resolve_model(connection: Connection, asked: str | None) -> str:
@@ -143,7 +133,83 @@ def _resolve_model(connection: Connection, asked: str | None) -> str:
 
 def journal_path(settings: Settings, job: str) -> Path:
     """Return the path of the journal of a job that was submitted from this machine."""
-    return settings.data / "jobs" / f"{job}.journal"
+    return job_file(settings, job, "journal")
+
+
+def find_job(connection: Connection, query: str, settings: Settings) -> str:
+    """Return the identifier of the job that is meant by `last`, by an identifier, or by the beginning of one.
+
+    Raises:
+        UsageError: Redis has no such job, or several are meant. If the order of the job is here, the message says how
+            to send the job again.
+    """
+    try:
+        return connection.ledger.find_job(query)
+    except UsageError:
+        order = find_order(settings, query)
+        if order is None:
+            raise
+        raise UsageError(
+            f"Redis does not have job {order.job} any more. `digitmill resume {order.job}` sends it again."
+        ) from None
+
+
+def find_resumable(connection: Connection, query: str, settings: Settings) -> Order:
+    """Return the order of a job that can be resumed here.
+
+    Args:
+        connection: Connection to the mill.
+        query: `last`, an identifier, or the beginning of one.
+        settings: Settings of this process.
+
+    Raises:
+        DataError: The order, or what was sent, is damaged.
+        UsageError: There is no such job, it was submitted elsewhere, or it has ended and nothing of it is lost.
+    """
+    try:
+        status = connection.ledger.job(connection.ledger.find_job(query))
+    except UsageError:
+        order = find_order(settings, query)
+        if order is None:
+            raise
+        return order  # Redis has lost the job
+    job = status.identifier
+    order = read_order(settings, job)
+    if order is None:
+        here = jobs_folder(settings)
+        raise UsageError(
+            f"Job {job} was submitted on {sender_of(status)}. Run `digitmill resume {job}` there. If nobody can, copy "
+            f"the files {job}.* of that folder into {here} and add --take-over."
+        )
+    if status.state in (JobState.CANCELLED, JobState.FAILED):
+        raise UsageError(f"Job {job} is {status.state}. Submit the images again.")
+    if status.state.ended and _is_whole(connection, order, status, settings):
+        raise UsageError(
+            f"Job {job} is {status.state}: nothing is left to do. `digitmill report {job}` writes its report."
+        )
+    return order
+
+
+def _is_whole(connection: Connection, order: Order, status: JobStatus, settings: Settings) -> bool:
+    """Return whether nothing is left to do for a job: all answers are in its journal, or in Redis if it is detached."""
+    if order.detached:
+        return not find_loss(connection, status, settings).batches
+    path = journal_path(settings, order.job)
+    kept = read_journal(path) if path.exists() else []
+    return sum(len(batch.manifest.names) for batch in kept) == status.images
+
+
+def order_of(settings: Settings, job: str) -> Order:
+    """Return the order of a job that was submitted with this data folder.
+
+    Raises:
+        DataError: The order is damaged.
+        UsageError: The job was submitted elsewhere.
+    """
+    order = read_order(settings, job)
+    if order is None:
+        raise UsageError(f"The order of job {job} is not in {jobs_folder(settings)}. Submit the images again.")
+    return order
 
 
 def gather_job(
@@ -155,39 +221,51 @@ def gather_job(
     *,
     timeout: float = TIMEOUT_SECONDS,
     on_progress: ProgressCallback = ignore_progress,
+    take_over: bool = False,
+    keep: bool = True,
 ) -> FinishedJob:
-    """Send the images of a job that were not sent yet, gather all answers, and return them. Ctrl-C cancels the job.
+    """Send the images of a job that were not sent yet, gather all answers, and return them.
+
+    An interrupt (Ctrl-C) keeps a job that can be resumed, and cancels one that cannot.
 
     Args:
         connection: Connection to the mill.
-        job: Identifier of the job. Its record exists.
+        job: Identifier of the job, which was created with these settings.
         options: What was submitted, and how.
         source: Images of the job.
         settings: Settings of this process.
-        timeout: Seconds without any worker, or without Redis, after which to give up.
+        timeout: Seconds without progress, or without Redis, after which to give up.
         on_progress: Progress callback, called several times a second.
+        take_over: Whether to go on although another machine has the journal of the job's former client.
+        keep: Whether the mill and the data folder outlive the command, so that the job can be resumed.
 
     Raises:
         DataError: The file of the journal is not a journal.
-        JobFailed: The job failed or was cancelled, or its source has changed since it was interrupted.
-        NoWorkers: No worker was running for `timeout` seconds.
+        JobFailed: The job failed or was cancelled, another client has taken it over, or its source has changed since it
+            was interrupted.
+        NoWorkers: There was no progress for `timeout` seconds.
         Unreachable: Redis did not answer for `timeout` seconds.
-        UsageError: The journal cannot be written, or another process has it open.
+        UsageError: The journal cannot be written, another process has it open, or another client owns the job.
         WireError: An answer is damaged.
     """
     started = time.time()
-    with Journal(journal_path(settings, job)) as journal, _cancelled_by_interrupt(connection, job, options):
-        resumed = bool(journal.batches)
-        workers = connection.retry_transient(connection.ledger.workers, timeout=timeout)
-        gatherer = Gatherer(
-            connection, job, journal, window_for(len(workers)), timeout=timeout, on_progress=on_progress
-        )
+    order, call = order_of(settings, job), RetryingCaller(connection, timeout)
+    folder = str(jobs_folder(settings))
+    with (
+        Journal(journal_path(settings, job)) as journal,
+        SentLog(job_file(settings, job, "sent")) as log,
+        _kept_when_interrupted(connection, order, keep=keep),
+        JobClient(connection, order, folder, lock=journal.lock, call=call, take_over=take_over) as client,
+    ):
+        resumed = bool(journal.batches or log.batches)
+        window = window_for(len(call(connection.ledger.workers)))
+        gatherer = Gatherer(connection, client, journal, log, window, timeout=timeout, on_progress=on_progress)
         state = gatherer.run(pack(source, batch_size=options.batch_size, probabilities=options.probabilities))
         seconds, timeline = gatherer.seconds, gatherer.timeline
         results = merge(journal.batches)
         if resumed:
             # The report counts all images, so it needs the time of the whole job and not only that of this client.
-            status = connection.retry_transient(lambda: connection.ledger.job(job), timeout=timeout)
+            status = call(connection.ledger.job, job)
             started, seconds, timeline = status.created, _seconds(status), []
     info = JobInfo(job, source.description, state, started, seconds, timeline, dict(gatherer.workers))
     return FinishedJob(results, info, _card_of(connection, results))
@@ -215,53 +293,76 @@ def send_job(
     job: str,
     options: SubmitOptions,
     source: Source,
+    settings: Settings,
     *,
     timeout: float = TIMEOUT_SECONDS,
     on_progress: ProgressCallback = ignore_progress,
 ) -> JobState:
-    """Send the images of a detached job and leave; return the state of the job. Ctrl-C cancels the job.
+    """Send the images of a detached job that Redis does not have, and leave; return the state of the job.
+
+    An interrupt (Ctrl-C) keeps the job, which can be resumed.
 
     Args:
         connection: Connection to the mill.
-        job: Identifier of the job. Its record exists.
+        job: Identifier of the job, which was created with these settings.
         options: What was submitted, and how.
         source: Images of the job.
-        timeout: Seconds without any worker, or without Redis, after which to give up.
+        settings: Settings of this process.
+        timeout: Seconds without progress, or without Redis, after which to give up.
         on_progress: Progress callback, called after each batch.
 
     Raises:
         JobFailed: The job was cancelled, or it is resumed and its source has changed.
-        NoWorkers: The window stayed full, and no worker was running, for `timeout` seconds.
+        NoWorkers: The window stayed full, and there was no progress, for `timeout` seconds.
         Unreachable: Redis did not answer for `timeout` seconds.
+        UsageError: The log of what was sent cannot be written, or another process has it open.
     """
-    with _cancelled_by_interrupt(connection, job, options):
-        workers = connection.retry_transient(connection.ledger.workers, timeout=timeout)
-        batches = pack(source, batch_size=options.batch_size, probabilities=options.probabilities)
-        return send_detached(
-            connection, job, batches, window_for(len(workers)), timeout=timeout, on_progress=on_progress
-        )
+    order, call = order_of(settings, job), RetryingCaller(connection, timeout)
+    with (
+        SentLog(job_file(settings, job, "sent")) as log,
+        _kept_when_interrupted(connection, order, keep=True),
+        JobClient(connection, order, str(jobs_folder(settings)), lock="", call=call) as client,
+    ):
+        window = window_for(len(call(connection.ledger.workers)))
+        sender = DetachedSender(connection, job, client, log, window, timeout=timeout, on_progress=on_progress)
+        for _ in range(CHECKS):
+            if sender.run(pack(source, batch_size=options.batch_size, probabilities=options.probabilities)):
+                return call(connection.ledger.job, job).state
+    raise JobFailed(f"Redis loses batches of job {job} again and again. Look at its memory and its disk.")
 
 
 @contextlib.contextmanager
-def _cancelled_by_interrupt(connection: Connection, job: str, options: SubmitOptions) -> Iterator[None]:
-    """Cancel the job when its client is interrupted.
-
-    If Redis or all workers are lost, the error names the command that resumes the job. A job that cannot be resumed is
-    cancelled.
-    """
+def _kept_when_interrupted(connection: Connection, order: Order, *, keep: bool) -> Iterator[None]:
+    """Let an interrupt, and the loss of Redis or of all workers, say how the job goes on. Cancel it if it cannot."""
+    job, keep = order.job, keep and bool(order.options.path)
     try:
         yield
     except KeyboardInterrupt:
+        if keep:
+            raise KeyboardInterrupt(_how_it_goes_on(connection, order)) from None
         with contextlib.suppress(Exception):  # the client stops even if Redis cannot be reached
             connection.ledger.cancel(job)
             raise KeyboardInterrupt(f"job {job} is cancelled") from None
         raise
     except (Unreachable, NoWorkers) as fault:
-        if options.path:
+        if keep:
             raise type(fault)(f"{fault} Then run `digitmill resume {job}` to continue.") from fault
         with contextlib.suppress(Exception):  # Redis may be away
             connection.ledger.cancel(job)
         raise
+
+
+def _how_it_goes_on(connection: Connection, order: Order) -> str:
+    job = order.job
+    if connection.temporary:
+        return f"job {job} is kept: `digitmill resume {job}` starts a mill again and continues it"
+    words = (
+        f"job {job} is kept: `digitmill resume {job}` sends the rest"
+        if order.detached
+        else (f"job {job} is kept: `digitmill resume {job}` continues it")
+    )
+    waits = f", `digitmill wait {job}` waits for what was sent" if order.detached else ""
+    return f"{words}{waits}, and `digitmill cancel {job}` cancels it"
 
 
 def collect_job(connection: Connection, status: JobStatus, settings: Settings) -> FinishedJob:
@@ -273,7 +374,7 @@ def collect_job(connection: Connection, status: JobStatus, settings: Settings) -
         settings: Settings of this process.
 
     Raises:
-        DataError: Some answers are on another machine or have expired, or the file of the journal is not a journal.
+        DataError: Some answers are on another machine, are lost or have expired, or the file of the journal is not one.
         JobFailed: The job has not ended.
         Unreachable: Redis did not answer in time.
         WireError: An answer is damaged.
@@ -287,7 +388,7 @@ def collect_job(connection: Connection, status: JobStatus, settings: Settings) -
         batches |= {batch.sequence: batch for batch in read_journal(path)}
     results = merge(list(batches.values()))
     if len(results) != status.images and status.state is not JobState.CANCELLED:
-        raise _answers_missing(status, len(results))
+        raise _answers_missing(connection, status, batches, settings)
     workers: Counter[str] = Counter()
     for batch in batches.values():
         for result in batch.results:
@@ -296,21 +397,31 @@ def collect_job(connection: Connection, status: JobStatus, settings: Settings) -
     return FinishedJob(results, info, _card_of(connection, results))
 
 
-def _answers_missing(status: JobStatus, found: int) -> DataError:
+def _answers_missing(
+    connection: Connection, status: JobStatus, found: Mapping[int, AnsweredBatch], settings: Settings
+) -> DataError:
+    """Return the error of a job that has ended, and not all of whose answers are here.
+
+    Args:
+        connection: Connection to the mill.
+        status: Status of the job.
+        found: Batches that are here, by sequence number.
+        settings: Settings of this process.
+    """
     job, record = status.identifier, status.record
-    fault = f"Of the {status.images:,} answers of job {job}, only {found:,} are here."
-    if record.folder:
+    images = sum(len(batch.manifest.names) for batch in found.values())
+    fault = f"Of the {status.images:,} answers of job {job}, only {images:,} are here."
+    if record.folder and not journal_path(settings, job).exists():
         return DataError(
             f"{fault} Client {record.client} has kept the others in {record.folder}. "
             f"Run `digitmill report {job}` there."
         )
-    return DataError(f"{fault} The others have expired. Submit the images again.")
-
-
-def prune_journals(settings: Settings) -> None:
-    """Delete the journals of jobs whose records have expired in Redis."""
-    oldest = time.time() - settings.result_seconds
-    for journal in (settings.data / "jobs").glob("*.journal"):
-        with contextlib.suppress(FileNotFoundError):  # another client prunes as well
-            if journal.stat().st_mtime < oldest:
-                journal.unlink()
+    loss = connection.retry_transient(
+        lambda: find_loss(connection, status, settings, kept=found), timeout=TIMEOUT_SECONDS
+    )
+    if loss.resumable:
+        return DataError(f"{fault} Redis has lost {loss.describe()}. Run `digitmill resume {job}` to send it again.")
+    return DataError(
+        f"{fault} The others have expired, or Redis has lost them. Run `digitmill resume {job}` on "
+        f"{sender_of(status)}, or submit the images again."
+    )

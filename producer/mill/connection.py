@@ -28,6 +28,7 @@ class Connection:
         registry: Versions of the model.
         where: Address of Redis without its password, for messages.
         warnings: Sentences about what may go wrong with this Redis.
+        temporary: Whether the mill was started for this command alone, and stops with it.
     """
 
     client: "redis.Redis"
@@ -37,6 +38,7 @@ class Connection:
     registry: Registry
     where: str
     warnings: tuple[str, ...] = ()
+    temporary: bool = False
 
     def retry_transient(
         self, call: Callable[[], _Value], *, timeout: float, on_wait: Callable[[object], None] | None = None

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -153,7 +154,7 @@ def running_or_temporary_mill(
         return
     on_start()
     with Stack(stack_folder(settings), cores()) as stack:
-        connection = open_mill(stack.url, settings)
+        connection = replace(open_mill(stack.url, settings), temporary=True)
         await_workers(connection, stack)
         yield connection
         _await_other_jobs(connection)

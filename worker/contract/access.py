@@ -97,7 +97,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             training.SCHEDULE,
         ),
         # It forgets answers, but cannot forge them.
-        only={ledger.results("*"): "+hdel +pexpire", CLASSIFY_QUEUE: _RINGING},
+        only={ledger.results("*"): "+del +hdel +pexpire", CLASSIFY_QUEUE: _RINGING},
     ),
     RedisUser.WORKER: Rights(
         writes=(

@@ -14,16 +14,14 @@ from producer.cli.display.wording import age, counted
 from producer.cli.exits import ExitCode, exit_on_error
 from producer.cli.notices import print_notice, printable
 from producer.cli.options import JOB, JSON, OUT, TIMEOUT, report_folder
-from worker.contract.errors import NoWorkers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from producer.jobs.sending import JobProgress
     from producer.mill.connection import Connection
     from worker.contract.ledger import JobStatus, WorkerStatus
-
-SILENT_SECONDS = 10.0
-"""Seconds without a new image or answer after which the client of an unfinished job is reported as silent."""
+    from worker.settings import Settings
 
 STATE_COLOURS = {"done": "green", "done with errors": "yellow", "cancelled": "red", "failed": "red"}
 
@@ -92,27 +90,38 @@ def show(job: str, as_json: bool) -> None:
     Example:
       digitmill show last
     """
+    from producer.jobs.recovery import find_loss, sender_of
+    from producer.jobs.submission import find_job
     from producer.mill.doorbell_formats import unreached_workers
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
-    connection = open_running_mill(Settings.from_environment())
-    status = connection.ledger.job(connection.ledger.find_job(job))
+    settings = Settings.from_environment()
+    connection = open_running_mill(settings)
+    status = connection.ledger.job(find_job(connection, job, settings))
+    # The client of another job sends again what Redis has lost.
+    detached = not status.record.folder and status.state not in ("cancelled", "failed")
+    loss = find_loss(connection, status, settings) if detached else None
     if as_json:
-        click.echo(json.dumps(json_output.job(status)))
+        lost = {"batches": loss.batches, "images": loss.images, "names": loss.names} if loss and loss.batches else None
+        click.echo(json.dumps({**json_output.job(status), "lost": lost}))
         return
     ended = f", took {status.ended - status.created:.1f} s" if status.ended else ""
     click.echo(f"job       {printable(status.identifier)}")
     click.echo(f"state     {click.style(status.state, fg=STATE_COLOURS.get(status.state, 'cyan'))}")
     click.echo(f"source    {printable(status.record.source)}")
     click.echo(f"model     {printable(status.record.model)}")
-    click.echo(f"client    {printable(status.record.client)}")
+    click.echo(f"client    {printable(status.record.client)}{printable(_about_client(connection, status))}")
     click.echo(f"created   {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.created))}{ended}")
     click.echo(f"images    {status.images:,} sent, {status.answered:,} answered, {status.failed:,} of them failed")
     click.echo(f"batches   {status.open:,} waiting or being classified")
     problem = status.problem or unreached_workers(connection.ledger.workers())
     if problem and not status.state.ended:
         click.echo(click.style(f"problem   {printable(problem)}", fg="yellow"))
+    if loss and loss.batches:
+        click.echo(click.style(f"lost      {printable(loss.describe())}: Redis does not have it any more", fg="yellow"))
+        where = "" if loss.resumable else f" on {printable(sender_of(status))}"
+        click.echo(f"next      digitmill resume {printable(status.identifier)}{where}    sends it again")
 
 
 @click.command()
@@ -123,16 +132,20 @@ def show(job: str, as_json: bool) -> None:
 def wait(job: str, timeout: float, as_json: bool) -> None:
     """Wait until a job has ended. The exit code says how it ended.
 
+    If the job makes no progress for --timeout seconds, the command says why, and ends.
+
     \b
     Example:
       digitmill wait last && digitmill report last
     """
+    from producer.jobs.submission import find_job
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
-    connection = open_running_mill(Settings.from_environment(), timeout=timeout)
-    identifier = connection.ledger.find_job(job)
-    status = _await_end(connection, identifier, timeout=timeout, quiet=as_json)
+    settings = Settings.from_environment()
+    connection = open_running_mill(settings, timeout=timeout)
+    identifier = find_job(connection, job, settings)
+    status = _await_end(connection, identifier, settings, timeout=timeout, quiet=as_json)
     if as_json:
         click.echo(json.dumps(json_output.job(status)))
     else:
@@ -188,25 +201,29 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
       digitmill report last --out reports/latest
     """
     from producer.cli.display.job_results import report_job
-    from producer.jobs.submission import SubmitOptions, collect_job, open_submitted
+    from producer.jobs.order import jobs_folder, read_order
+    from producer.jobs.submission import collect_job, find_job, open_submitted
     from producer.mill.finding import open_running_mill
     from producer.report import check_place
     from worker.settings import Settings
 
     settings = Settings.from_environment()
     connection = open_running_mill(settings, timeout=timeout)
-    identifier = connection.ledger.find_job(job)
+    identifier = find_job(connection, job, settings)
     folder = out or report_folder(identifier)
     check_place(folder)
-    status = _await_end(connection, identifier, timeout=timeout, quiet=as_json)
-    options = SubmitOptions.from_record(status.record)
+    status = _await_end(connection, identifier, settings, timeout=timeout, quiet=as_json)
+    # Only the order that lies here names a path to open, because anyone may have written the record in Redis.
+    order, source = read_order(settings, identifier), None
     try:
-        source = open_submitted(options, settings)
+        if order is None:
+            raise UsageError(f"The order of job {identifier} is not in {jobs_folder(settings)}.")
+        source = open_submitted(order.options, settings)
     except DigitmillError as fault:
-        source = None
         print_notice(f"this report has no pictures: {fault}")
     finished = collect_job(connection, status, settings)
-    below = options.min_confidence if min_confidence is None else min_confidence or None
+    submitted = order.options.min_confidence if order else _submitted_confidence(status)
+    below = submitted if min_confidence is None else min_confidence or None
     report_job(finished, folder, source, below, as_json=as_json)
     sys.exit(_exit_code(status))
 
@@ -264,7 +281,7 @@ def status(as_json: bool) -> None:
         _print_workers(workers)
         click.echo(f"model     {printable(describe_live(connection.registry))}")
         click.echo(f"running   {counted(len(running), 'job')}")
-        _print_running(running)
+        _print_running(connection, running)
         click.echo(f"trainers  {len(trainers)}")
         if training:
             click.echo(printable(f"training  {training.identifier}  {training_display.describe(training)}"))
@@ -314,7 +331,7 @@ def _print_workers(workers: "Sequence[WorkerStatus]") -> None:
         click.echo(click.style(f"  {printable(unreached)}", fg="red"))
 
 
-def _print_running(jobs: "Sequence[JobStatus]") -> None:
+def _print_running(connection: "Connection", jobs: "Sequence[JobStatus]") -> None:
     """Print a table of unfinished jobs, or nothing if there are none."""
     from producer.cli.display.tables import Column, print_table
 
@@ -327,57 +344,71 @@ def _print_running(jobs: "Sequence[JobStatus]") -> None:
             Column("IMAGES", numbers=True),
             Column("PROBLEM", wraps=20),
         ],
-        [[job.identifier, f"{job.answered:,}", f"{job.images:,}", job.problem] for job in jobs],
+        [
+            [
+                job.identifier,
+                f"{job.answered:,}",
+                f"{job.images:,}",
+                "; ".join(filter(None, (job.problem, _ended_client(connection, job)))),
+            ]
+            for job in jobs
+        ],
         indent=2,
     )
 
 
-def _await_end(connection: "Connection", identifier: str, *, timeout: float, quiet: bool) -> "JobStatus":
-    """Show the progress of a job until it has ended; return its final status.
+def _about_client(connection: "Connection", status: "JobStatus") -> str:
+    """Return what is known about the client of an unfinished job, to follow its name, or ""."""
+    from producer.jobs.recovery import sender_of
+    from producer.jobs.waiting import client_silence
 
-    Args:
-        connection: Connection to the mill.
-        identifier: Identifier of the job.
-        timeout: Seconds without any worker, or without Redis, after which to give up.
-        quiet: Whether to show nothing.
+    if status.state.ended or status.owner_seen is None:
+        return ""
+    ended = _ended_client(connection, status)
+    if ended:
+        return f"; {ended}"
+    silent = client_silence(status, connection.ledger.now())
+    return f"; alive on {sender_of(status)}, seen {silent:.0f} s ago" if silent != float("inf") else ""
 
-    Raises:
-        NoWorkers: The job has open batches, and no worker was running for `timeout` seconds.
-        Unreachable: Redis did not answer for `timeout` seconds.
-        UsageError: The record of the job is gone.
-    """
+
+def _ended_client(connection: "Connection", status: "JobStatus") -> str:
+    """Return where the client of an unfinished job has ended, and what continues the job; "" if that is not known."""
+    from producer.jobs.recovery import sender_of
+    from producer.jobs.waiting import client_silence
+    from worker.contract.liveness import ALIVE_SECONDS
+
+    sent = not status.record.folder and status.state != "submitting"  # a detached job then needs no client
+    if sent or status.owner_seen is None or client_silence(status, connection.ledger.now()) <= ALIVE_SECONDS:
+        return ""
+    return f"its client has ended on {sender_of(status)}; `digitmill resume {status.identifier}` there continues it"
+
+
+def _submitted_confidence(status: "JobStatus") -> float | None:
+    """Return the confidence below which the report of a job from elsewhere lists an image, or None for no list."""
+    from model.inference.review import REVIEW_BELOW
+
+    asked = status.record.options.get("min_confidence", REVIEW_BELOW)
+    if asked is None:
+        return None
+    return float(asked) if isinstance(asked, int | float) and 0 <= asked <= 1 else REVIEW_BELOW
+
+
+def _await_end(
+    connection: "Connection", identifier: str, settings: "Settings", *, timeout: float, quiet: bool
+) -> "JobStatus":
+    """Show the progress of a job until it has ended; return its final status. See `JobWatch.await_end`."""
     from producer.cli.display.progress import JobProgressBar
-    from producer.jobs.gathering import NO_WORKER
-    from producer.jobs.sending import JobProgress
+    from producer.jobs.waiting import JobWatch
 
-    started = last_change = time.monotonic()
-    seen = (0, 0)
-    with JobProgressBar(None, quiet=quiet) as progress:
-        while True:
-            status = connection.retry_transient(lambda: connection.ledger.job(identifier), timeout=timeout)
-            if status.state.ended:
-                return status
-            connection.reconciler.tick()
-            workers = connection.retry_transient(connection.ledger.workers, timeout=timeout)
-            now = time.monotonic()
-            if (status.images, status.answered) != seen:
-                seen, last_change = (status.images, status.answered), now
-            problem = status.problem
+    with JobProgressBar(None, quiet=quiet) as bar:
+
+        def show_progress(status: "JobStatus", progress: "JobProgress") -> None:
             if status.state == "running":
-                progress.total = status.images
-            if status.state == "submitting" and now - last_change > SILENT_SECONDS:
-                problem = f"its client is silent; `digitmill resume {identifier}` continues the job"
-            elif status.open and not workers:
-                problem = NO_WORKER
-                if now - last_change > timeout:
-                    raise NoWorkers(
-                        f"No worker answered for {timeout:.0f} s. Start workers with `digitmill up`. The job waits for "
-                        f"them, and `digitmill wait {identifier}` waits for the job."
-                    )
-            progress.on_progress(
-                JobProgress(status.images, status.answered, status.failed, status.open, now - started, problem)
-            )
-            time.sleep(0.2)
+                bar.total = status.images
+            bar.on_progress(progress)
+
+        watch = JobWatch(connection, identifier, settings, timeout=timeout, on_progress=show_progress)
+        return watch.await_end()
 
 
 def _exit_code(status: "JobStatus") -> ExitCode:

@@ -57,7 +57,8 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
     from model.errors import DataError
     from producer.cli.display.job_results import report_job
     from producer.cli.display.progress import JobProgressBar
-    from producer.jobs.submission import MNIST, SubmitOptions, create_job, gather_job, open_submitted
+    from producer.jobs.order import SubmitOptions
+    from producer.jobs.submission import MNIST, create_job, gather_job, open_submitted
     from producer.mill.finding import await_workers, open_mill
     from producer.mill.stack import Stack
     from producer.report import check_place
@@ -89,7 +90,9 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
                 click.echo(f"A mill is running: 1 server, {counted(count, 'worker')}. {source.total:,} images go in.")
             job = create_job(connection, options, description, settings, detached=False)
             with JobProgressBar(source.total, quiet=as_json) as progress:
-                finished = gather_job(connection, job, options, source, settings, on_progress=progress.on_progress)
+                finished = gather_job(
+                    connection, job, options, source, settings, on_progress=progress.on_progress, keep=False
+                )
             finished = replace(finished, info=replace(finished.info, source=description))
         code = report_job(finished, out, source, options.min_confidence, as_json=as_json, is_kept=False)
         if not as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from model.errors import Failure, UsageError
+from model.errors import Failure
 from producer.cli.display.wording import counted
 from producer.cli.exits import ExitCode, exit_on_error
 from producer.cli.notices import print_notice, printable
@@ -16,8 +16,8 @@ from producer.cli.options import JOB, JSON, MIN_CONFIDENCE, OUT, TIMEOUT, absolu
 
 if TYPE_CHECKING:
     from producer.cli.display.progress import JobProgressBar
+    from producer.jobs.order import SubmitOptions
     from producer.jobs.results import Results
-    from producer.jobs.submission import SubmitOptions
     from producer.mill.connection import Connection
     from producer.sources import Source
     from worker.settings import Settings
@@ -78,7 +78,8 @@ def submit(
       digitmill submit scans.zip --labels truth.csv --out reports/scans
       digitmill submit mnist
     """
-    from producer.jobs.submission import MNIST, SubmitOptions, create_job, open_submitted
+    from producer.jobs.order import SubmitOptions
+    from producer.jobs.submission import MNIST, create_job, open_submitted
     from producer.mill.finding import SUBMITTING, open_running_mill, running_or_temporary_mill
     from producer.report import check_place
     from worker.contract.ledger import new_job_identifier
@@ -103,7 +104,7 @@ def submit(
     if detach:
         connection = open_running_mill(settings, timeout=timeout, needs=SUBMITTING)
         job = create_job(connection, options, source.description, settings, detached=True)
-        _send_detached(connection, job, options, source, timeout=timeout, as_json=as_json)
+        _send_detached(connection, job, options, source, settings, timeout=timeout, as_json=as_json)
         return
     check_place(out or report_folder(new_job_identifier()))
     with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
@@ -117,41 +118,48 @@ def submit(
 @click.command()
 @JOB
 @OUT
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="Continue a job of another machine or folder, after you copied its files into this data folder.",
+)
 @TIMEOUT
 @JSON
 @exit_on_error
-def resume(job: str, out: Path | None, timeout: float, as_json: bool) -> None:
-    """Continue a job whose client was interrupted.
+def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json: bool) -> None:
+    """Continue a job that was interrupted or partly lost.
 
     The client kept its answers on its machine, so the workers classify only the other images. Resume the job on the
-    machine that submitted it, with the same images in the same place.
+    machine that submitted it, with the same images in the same place. A detached job is resumed if Redis has lost some
+    of it.
 
     \b
     Example:
       digitmill resume last
     """
-    from producer.jobs.submission import SubmitOptions, open_submitted
+    from producer.jobs.submission import find_resumable, open_submitted
     from producer.mill.finding import running_or_temporary_mill
     from producer.report import check_place
     from worker.settings import Settings
 
     settings = Settings.from_environment()
     with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
-        identifier = connection.ledger.find_job(job)
-        status = connection.ledger.job(identifier)
-        if status.state.ended:
-            raise UsageError(
-                f"Job {identifier} is {status.state}: nothing is left to do. "
-                f"`digitmill report {identifier}` writes its report."
-            )
-        options = SubmitOptions.from_record(status.record)
-        source = open_submitted(options, settings)
-        if not status.record.folder:
-            _send_detached(connection, identifier, options, source, timeout=timeout, as_json=as_json)
+        order = find_resumable(connection, job, settings)
+        source = open_submitted(order.options, settings)
+        if order.detached:
+            _send_detached(connection, order.job, order.options, source, settings, timeout=timeout, as_json=as_json)
             return
-        check_place(out or report_folder(identifier))
+        check_place(out or report_folder(order.job))
         code = _gather_and_report(
-            connection, identifier, options, source, settings, out=out, timeout=timeout, as_json=as_json
+            connection,
+            order.job,
+            order.options,
+            source,
+            settings,
+            out=out,
+            timeout=timeout,
+            as_json=as_json,
+            take_over=take_over,
         )
     sys.exit(code)
 
@@ -191,7 +199,8 @@ def classified(
         probabilities: Whether to ask for the ten probabilities of each image.
         quiet: Whether to show no progress.
     """
-    from producer.jobs.submission import SubmitOptions, create_job, gather_job
+    from producer.jobs.order import SubmitOptions
+    from producer.jobs.submission import create_job, gather_job
     from producer.mill.finding import running_or_temporary_mill
 
     options = SubmitOptions(path="", labels="none", probabilities=probabilities)
@@ -205,13 +214,20 @@ def classified(
 
 
 def _send_detached(
-    connection: "Connection", job: str, options: "SubmitOptions", source: "Source", *, timeout: float, as_json: bool
+    connection: "Connection",
+    job: str,
+    options: "SubmitOptions",
+    source: "Source",
+    settings: "Settings",
+    *,
+    timeout: float,
+    as_json: bool,
 ) -> None:
     """Send the images of a job, and print how to gather its answers."""
     from producer.jobs.submission import send_job
 
     with _progress(source, as_json) as progress:
-        send_job(connection, job, options, source, timeout=timeout, on_progress=progress.on_progress)
+        send_job(connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress)
     if as_json:
         click.echo(json.dumps({"job": job}))
         return
@@ -231,6 +247,7 @@ def _gather_and_report(
     out: Path | None,
     timeout: float,
     as_json: bool,
+    take_over: bool = False,
 ) -> ExitCode:
     """Run the job to its end, write its report and return the exit code."""
     from producer.cli.display.job_results import report_job
@@ -238,7 +255,14 @@ def _gather_and_report(
 
     with _progress(source, as_json) as progress:
         finished = gather_job(
-            connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress
+            connection,
+            job,
+            options,
+            source,
+            settings,
+            timeout=timeout,
+            on_progress=progress.on_progress,
+            take_over=take_over,
         )
     return report_job(finished, out or report_folder(job), source, options.min_confidence, as_json=as_json)
 

@@ -4,7 +4,9 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
+import socket
 import struct
 import subprocess
 import tarfile
@@ -24,8 +26,10 @@ from producer.cli.commands.models import models
 from producer.cli.main import COMMANDS
 from producer.mill.stack import Stack
 from tests.support.command import DIGITMILL, SECONDS
+from tests.support.mill import INJECTED
 from tests.support.signals import ctrl_c_heard
-from worker.contract.ledger import JobState
+from worker.contract.connection import connect
+from worker.contract.ledger import JobState, Part
 
 MARK_SLOW = b"MARK:slow"  # slows the workers of the tests; see tests/system/faults/injected
 NOWHERE = "redis://localhost:1/0"
@@ -34,8 +38,9 @@ NOWHERE = "redis://localhost:1/0"
 class CommandLine:
     """Runs `digitmill` in one folder, with one mill and one data folder."""
 
-    def __init__(self, folder, url):
+    def __init__(self, folder, url, stack=None):
         self.folder = folder
+        self.stack = stack
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("DIGITMILL_")},
             "DIGITMILL_DATA": str(folder / "data"),
@@ -236,7 +241,7 @@ def test_without_redis_every_command_ends_with_3(alone, scans):
 def workless(tmp_path):
     """The command line beside a server that has no workers."""
     with Stack(tmp_path / "server", 0) as stack:
-        yield CommandLine(tmp_path, stack.url)
+        yield CommandLine(tmp_path, stack.url, stack)
 
 
 def test_without_workers_commands_end_with_4_and_what_was_sent_stays(workless, scans):
@@ -409,7 +414,7 @@ def test_a_detached_job_is_reported_from_any_machine_that_reaches_its_redis(digi
 
 
 def interrupted(digitmill, mill, eventually, *arguments, state, by):
-    """Send a signal to the client of a new job that is in `state` and has answers. Return the job and the exit code."""
+    """Send a signal to the client of a new job that is in `state` and has answers. Return the job and the client."""
     known = {status.identifier for status in mill.connection.ledger.jobs()}
 
     def begun():
@@ -421,9 +426,9 @@ def interrupted(digitmill, mill, eventually, *arguments, state, by):
     with digitmill.start("submit", *arguments) as client:
         job = eventually(begun, what=f"a job that is {state} with answers")
         client.send_signal(by)
-        output, errors = client.communicate(timeout=SECONDS)
-    assert "Traceback" not in output + errors
-    return job, client.returncode
+        output, client.errors = client.communicate(timeout=SECONDS)
+    assert "Traceback" not in output + client.errors
+    return job, client
 
 
 @pytest.mark.slow
@@ -463,12 +468,112 @@ def test_a_job_whose_client_is_running_is_not_resumed(workless, scans, eventuall
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_client_cancels_its_job_and_ends_with_130(digitmill, mill, scans, eventually, by):
-    """Ctrl-C and `kill` have the same effect: the job is cancelled, and the exit code is 130."""
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_client_keeps_its_job_and_says_how_to_go_on(digitmill, mill, scans, undisturbed, eventually, by):
+    """Ctrl-C, `kill` and a closed terminal end with 130. `resume` goes on at once, and loses nothing."""
     folder = scans(14, mark=MARK_SLOW)
-    job, code = interrupted(digitmill, mill, eventually, folder, "--batch-size", "1", state=JobState.RUNNING, by=by)
-    assert code == 130
+    job, client = interrupted(digitmill, mill, eventually, folder, "--batch-size", "1", state=JobState.RUNNING, by=by)
+    assert client.returncode == 130
+    assert f"digitmill resume {job}" in client.errors
+    assert f"digitmill cancel {job}" in client.errors
+    assert not mill.connection.ledger.job(job).state.ended
+    digitmill("resume", job, "--out", "out")
+    assert predicted(digitmill.folder / "out") == undisturbed[:14]
+
+
+@pytest.mark.slow
+def test_a_job_of_a_killed_client_is_named_and_taken_over_only_with_its_files(
+    digitmill, mill, scans, undisturbed, eventually
+):
+    """`show`, `status` and `wait` name its machine and folder. Elsewhere `resume` is refused without its files."""
+    folder = scans(24, mark=MARK_SLOW)
+    arguments = (folder, "--batch-size", "1")
+    job, _ = interrupted(digitmill, mill, eventually, *arguments, state=JobState.SUBMITTING, by=signal.SIGKILL)
+    place = f"{socket.gethostname()} with the folder {digitmill.folder / 'data' / 'jobs'}"
+    waited = digitmill("wait", job, "--timeout", "7", code=5).errors
+    assert f"its client has ended, on {place}" in waited
+    assert f"its client has ended on {place}; `digitmill resume {job}`" in digitmill("show", job).output
+    assert job in digitmill("status").output
+    shown = digitmill("show", job, "--json").json
+    assert (shown["owner_host"], shown["lost"]) == (socket.gethostname(), None)
+
+    other = digitmill.folder / "other"
+    elsewhere = {"DIGITMILL_DATA": str(other)}
+    assert f"submitted on {place}" in digitmill("resume", job, code=2, **elsewhere).errors
+    shutil.copytree(digitmill.folder / "data" / "jobs", other / "jobs")
+    assert "--take-over" in digitmill("resume", job, code=2, **elsewhere).errors
+    digitmill("resume", job, "--take-over", "--out", "out", **elsewhere)
+    assert predicted(digitmill.folder / "out") == undisturbed[:24]
+    assert mill.connection.ledger.job(job).state is JobState.DONE
+
+
+@pytest.mark.slow
+def test_lost_images_of_a_detached_job_are_named_and_sent_again(workless, scans):
+    """`show` names them where they were sent, and counts them elsewhere. `wait` ends, and `resume` sends them again."""
+    job = workless("submit", scans(6), "--detach", "--batch-size", "2", "--json").json["job"]
+    client = connect(workless.environment["DIGITMILL_REDIS_URL"])
+    client.delete(Part(job, 1, 0, 2).key)
+    assert "2 images in 1 batch (002.png, 003.png)" in workless("show", job).output
+    elsewhere = {"DIGITMILL_DATA": str(workless.folder / "elsewhere")}
+    lost = workless("show", job, "--json", **elsewhere).json["lost"]
+    assert (lost["batches"], lost["images"]) == (1, 2)
+    assert "Redis has lost 2 images" in workless("wait", job, "--timeout", "1", code=5).errors
+    workless("resume", job)
+    assert client.exists(Part(job, 1, 0, 2).key)
+    assert workless("show", job, "--json").json["lost"] is None
+
+
+def test_a_second_ctrl_c_ends_a_command_at_once(workless, scans, eventually):
+    """The command waits for a server that is frozen, and so does its way out."""
+    with workless.start("submit", scans(3)) as client:
+        job = eventually(lambda: last_runs(workless), what="a running job")
+        server = workless.stack.supervisor.processes()["server"]
+        os.kill(server, signal.SIGSTOP)
+        try:
+            client.send_signal(signal.SIGINT)
+            with pytest.raises(subprocess.TimeoutExpired):
+                client.wait(0.5)
+            client.send_signal(signal.SIGINT)
+            assert client.wait(4) == 130
+        finally:
+            os.kill(server, signal.SIGCONT)
+    assert job
+
+
+@pytest.mark.slow
+def test_a_job_of_a_mill_that_was_started_for_it_is_resumed_by_another_such_mill(alone, scans, undisturbed, eventually):
+    """Ctrl-C stops the mill with the command. `resume` starts a mill in the same folder, which has the job."""
+    folder = scans(24, mark=MARK_SLOW)
+    alone.environment["PYTHONPATH"] = os.pathsep.join([str(INJECTED), alone.environment.get("PYTHONPATH", "")])
+    with alone.start("submit", folder, "--batch-size", "1") as client:
+        journals = alone.folder / "data" / "jobs"
+        eventually(
+            lambda: any(path.stat().st_size for path in journals.glob("*.journal")), what="an answer", seconds=60
+        )
+        client.send_signal(signal.SIGINT)
+        _, errors = client.communicate(timeout=SECONDS)
+    assert client.returncode == 130
+    [journal] = journals.glob("*.journal")
+    assert f"digitmill resume {journal.stem}" in errors
+    alone("resume", journal.stem, "--out", "out")
+    assert predicted(alone.folder / "out") == undisturbed[:24]
+
+
+def test_an_interrupted_classify_leaves_no_job(digitmill, mill, scans, eventually):
+    """Its images were given one by one, so nobody could resume it."""
+    files = sorted(scans(14, mark=MARK_SLOW).iterdir())
+    known = {status.identifier for status in mill.connection.ledger.jobs()}
+
+    def begun():
+        return [status.identifier for status in mill.connection.ledger.jobs(latest=1) if status.identifier not in known]
+
+    with digitmill.start("classify", *files) as client:
+        [job] = eventually(begun, what="a job")
+        eventually(lambda: mill.connection.ledger.job(job).open, what="a batch of the job")
+        client.send_signal(signal.SIGINT)
+        _, errors = client.communicate(timeout=SECONDS)
+    assert client.returncode == 130
+    assert f"job {job} is cancelled" in errors
     assert mill.connection.ledger.job(job).state is JobState.CANCELLED
 
 

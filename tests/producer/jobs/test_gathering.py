@@ -1,6 +1,6 @@
 """Each image that goes into a real mill gets exactly one row, in order."""
 
-import functools
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -16,18 +16,22 @@ from model.errors import Failure, FailureCode, UsageError
 from model.inference.classifier import Classifier, Predictions
 from producer.jobs.gathering import Gatherer
 from producer.jobs.journal import Journal, merge
+from producer.jobs.order import SubmitOptions, job_file, jobs_folder
+from producer.jobs.ownership import JobClient
 from producer.jobs.packing import pack
 from producer.jobs.results import NONE
-from producer.jobs.sending import send_detached, window_for
+from producer.jobs.sending import DetachedSender, window_for
+from producer.jobs.sent import SentLog
 from producer.jobs.submission import (
     FinishedJob,
-    SubmitOptions,
     collect_job,
     create_job,
     gather_job,
     journal_path,
+    order_of,
     send_job,
 )
+from producer.mill.connection import Connection, RetryingCaller
 from producer.mill.finding import open_mill
 from producer.mill.stack import Stack
 from producer.sources import ImageContent, Source, SourceImage, mnist_source
@@ -111,6 +115,37 @@ def gather(
     return gather_job(mill.connection, job, submitted, source, settings, timeout=30.0)
 
 
+@contextlib.contextmanager
+def gatherer_of(mill: Mill, job: str, window: Window) -> Iterator[tuple[Gatherer, Journal]]:
+    """Yield the gatherer of a job and its journal."""
+    path = journal_path(mill.settings, job)
+    with Journal(path) as journal, SentLog(path.with_suffix(".sent")) as log, client_of(mill, job, journal) as client:
+        yield Gatherer(mill.connection, client, journal, log, window, timeout=30.0), journal
+
+
+def client_of(mill: Mill, job: str, journal: Journal | None) -> JobClient:
+    """Return a client of a job."""
+    return JobClient(
+        mill.connection,
+        order_of(mill.settings, job),
+        str(jobs_folder(mill.settings)),
+        lock=journal.lock if journal else "",
+        call=RetryingCaller(mill.connection, 30.0),
+    )
+
+
+def send_detached(
+    connection: Connection, settings: Settings, job: str, batches: Batches, window: Window, *, timeout: float
+) -> None:
+    """Send the batches of a detached job."""
+    order, call = order_of(settings, job), RetryingCaller(connection, timeout)
+    with (
+        SentLog(job_file(settings, job, "sent")) as log,
+        JobClient(connection, order, str(jobs_folder(settings)), lock="", call=call) as client,
+    ):
+        DetachedSender(connection, job, client, log, window, timeout=timeout).run(batches)
+
+
 @pytest.mark.parametrize(
     ("count", "batch_size"), [(0, None), (1, None), (1, 1), (5, 1), (50, 7), (300, 300), (300, None)]
 )
@@ -176,9 +211,7 @@ def test_each_answer_is_decoded_twice(mill: Mill, digits: Digits, monkeypatch: p
     assert len(decoded) == 2 * 4
 
 
-def test_a_client_sends_each_batch_once(
-    mill: Mill, digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_client_sends_each_batch_once(mill: Mill, digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
     """The client waits for room in its window, and sends no batch that the ledger would refuse."""
     outcomes: Counter[Submitted] = Counter()
     submit = Ledger.submit
@@ -191,20 +224,18 @@ def test_a_client_sends_each_batch_once(
     monkeypatch.setattr(Ledger, "submit", count)
     job = create_job(mill.connection, SubmitOptions(path="test"), "test", mill.settings, detached=False)
     batches = pack(mnist_source(digits.images[:60], digits.labels[:60]), batch_size=5)
-    with Journal(tmp_path / "job.journal") as journal:
-        gatherer = Gatherer(mill.connection, job, journal, Window(batches=2, bytes=10**6), timeout=30.0)
+    with gatherer_of(mill, job, Window(batches=2, bytes=10**6)) as (gatherer, _):
         assert gatherer.run(batches) is JobState.DONE
     assert outcomes == {Submitted.STORED: 12}
 
 
 def test_a_batch_without_room_in_bytes_waits_for_the_others(
-    mill: Mill, digits: Digits, tmp_path: Path, undisturbed: Predictions
+    mill: Mill, digits: Digits, undisturbed: Predictions
 ) -> None:
     """The ledger refuses the batch until there is room, and the client sends it again. No image is lost."""
     job = create_job(mill.connection, SubmitOptions(path="test"), "test", mill.settings, detached=False)
     batches = pack(mnist_source(digits.images[:60], digits.labels[:60]), batch_size=10)
-    with Journal(tmp_path / "job.journal") as journal:
-        gatherer = Gatherer(mill.connection, job, journal, Window(batches=100, bytes=1), timeout=30.0)
+    with gatherer_of(mill, job, Window(batches=100, bytes=1)) as (gatherer, journal):
         assert gatherer.run(batches) is JobState.DONE
         np.testing.assert_array_equal(merge(journal.batches).digits, undisturbed.digits[:60])
 
@@ -222,7 +253,7 @@ def test_any_client_can_collect_a_detached_job(
     """The answers wait in Redis, and collecting them a second time gives the same rows."""
     source, options = mixed(40), SubmitOptions(path="test", batch_size=3)
     job = create_job(mill.connection, options, "test", mill.settings, detached=True)
-    send_job(mill.connection, job, options, source)
+    send_job(mill.connection, job, options, source, mill.settings)
     eventually(lambda: mill.connection.ledger.job(job).state.ended, what=f"the end of job {job}")
     elsewhere = replace(mill.settings, data=tmp_path)
     for _ in range(2):
@@ -247,10 +278,8 @@ def test_an_interrupted_job_continues_where_it_stopped(
                 raise Stopped
             yield batch
 
-    with Journal(journal_path(mill.settings, job)) as journal:
-        gatherer = Gatherer(mill.connection, job, journal, window_for(2), timeout=30.0)
-        with pytest.raises(Stopped):
-            gatherer.run(stop_early(pack(source, batch_size=10)))
+    with gatherer_of(mill, job, window_for(2)) as (gatherer, _), pytest.raises(Stopped):
+        gatherer.run(stop_early(pack(source, batch_size=10)))
     finished = gather(mill, source, job=job, batch_size=10)
     assert finished.results.names == list(source.names)
     np.testing.assert_array_equal(finished.results.digits, undisturbed.digits[:60])
@@ -263,6 +292,8 @@ def changed(digits: Digits, how: str) -> Source:
     match how:
         case "another label":
             labels[4] = (labels[4] + 1) % 10
+        case "other pixels":
+            images = np.concatenate([images[:3], 255 - images[3:]])
         case "fewer images":
             images, labels = images[:10], labels[:10]
         case "none":
@@ -270,7 +301,7 @@ def changed(digits: Digits, how: str) -> Source:
     return mnist_source(images, labels)
 
 
-@pytest.mark.parametrize("how", ["another label", "fewer images", "none"])
+@pytest.mark.parametrize("how", ["another label", "other pixels", "fewer images", "none"])
 @pytest.mark.parametrize("detached", [False, True])
 def test_a_job_cannot_be_resumed_when_its_source_has_changed(
     mill: Mill, digits: Digits, how: str, detached: bool
@@ -285,15 +316,15 @@ def test_a_job_cannot_be_resumed_when_its_source_has_changed(
 
     def begin() -> None:
         if detached:
-            send_detached(mill.connection, job, stop_early(), window_for(2), timeout=30.0)
-        with Journal(journal_path(mill.settings, job)) as journal:
-            Gatherer(mill.connection, job, journal, window_for(2), timeout=30.0).run(stop_early())
+            send_detached(mill.connection, mill.settings, job, stop_early(), window_for(2), timeout=30.0)
+        with gatherer_of(mill, job, window_for(2)) as (gatherer, _):
+            gatherer.run(stop_early())
 
     with pytest.raises(Stopped):
         begin()
-    resume: Callable[..., object] = send_job if detached else functools.partial(gather_job, settings=mill.settings)
+    resume: Callable[..., object] = send_job if detached else gather_job
     with pytest.raises(JobFailed, match="has changed"):
-        resume(mill.connection, job, options, changed(digits, how))
+        resume(mill.connection, job, options, changed(digits, how), mill.settings)
     assert not mill.connection.ledger.job(job).state.ended
 
 
@@ -338,8 +369,8 @@ def test_without_workers_a_detached_client_gives_up_when_the_window_is_full(
     with Stack(tmp_path / "server", 0) as stack:
         connection = open_mill(stack.url, settings)
         job = create_job(connection, SubmitOptions(path="test"), "test", settings, detached=True)
-        with pytest.raises(NoWorkers, match="the window is full"):
-            send_detached(connection, job, batches, Window(batches=2, bytes=10**6), timeout=0.1)
+        with pytest.raises(NoWorkers, match="No worker answered"):
+            send_detached(connection, settings, job, batches, Window(batches=2, bytes=10**6), timeout=0.1)
         assert connection.ledger.job(job).images == 2
 
 

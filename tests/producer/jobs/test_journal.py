@@ -56,12 +56,12 @@ def answered(
         tuple(None if row % 2 else row % 10 for row in range(size)),
         {row: Failure(FailureCode.EMPTY, f"{row} is empty.") for row in failed_at_source if row < size},
     )
-    return AnsweredBatch(sequence, manifest, results)
+    return AnsweredBatch(sequence, manifest, results, f"digest {sequence}".encode())
 
 
 def received(batch: AnsweredBatch) -> ReceivedBatch:
     """Return a batch as its answers came from Redis."""
-    return ReceivedBatch(batch.sequence, batch.manifest, [result.to_wire() for result in batch.results])
+    return ReceivedBatch(batch.sequence, batch.manifest, [result.to_wire() for result in batch.results], batch.digest)
 
 
 @st.composite
@@ -89,7 +89,8 @@ def batches_of_jobs(draw: st.DrawFn) -> list[AnsweredBatch]:
 def wire(batches: Sequence[AnsweredBatch]) -> list[Any]:
     """Return batches as values that can be compared."""
     return [
-        (batch.sequence, batch.manifest.to_wire(), [result.to_wire() for result in batch.results]) for batch in batches
+        (batch.sequence, batch.manifest.to_wire(), [result.to_wire() for result in batch.results], batch.digest)
+        for batch in batches
     ]
 
 
@@ -118,14 +119,15 @@ def test_the_same_batches_come_back_as_were_kept(
 def test_the_file_has_the_bytes_that_came_from_redis(
     tmp_path_factory: pytest.TempPathFactory, batches: list[AnsweredBatch]
 ) -> None:
-    """Each record is a sequence number, a manifest and the results; nothing encodes a result anew."""
+    """Each record is a sequence number, a manifest, the results and a digest; nothing encodes a result anew."""
     path = new_path(tmp_path_factory)
     with Journal(path) as journal:
         journal.keep([received(batch) for batch in batches])
     with path.open("rb") as file:
         records = list(msgpack.Unpacker(file))
     assert records == [
-        [batch.sequence, batch.manifest.to_wire(), [result.to_wire() for result in batch.results]] for batch in batches
+        [batch.sequence, batch.manifest.to_wire(), [result.to_wire() for result in batch.results], batch.digest]
+        for batch in batches
     ]
 
 

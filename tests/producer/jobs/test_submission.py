@@ -3,14 +3,14 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model.data.digits import Digits
@@ -18,25 +18,26 @@ from model.data.sample_digits import write_folder
 from model.errors import DataError, UsageError
 from model.images.preprocess import preprocess
 from model.inference.classifier import Classifier
+from producer.jobs.order import SubmitOptions, new_order, prune_jobs, read_order, write_order
 from producer.jobs.sending import JobProgress
 from producer.jobs.submission import (
     MNIST,
     FinishedJob,
-    SubmitOptions,
     collect_job,
     create_job,
     gather_job,
     journal_path,
     open_submitted,
-    prune_journals,
     send_job,
 )
+from producer.jobs.waiting import JobWatch
 from producer.mill.finding import open_mill
 from producer.mill.stack import Stack
 from producer.sources import Source, mnist_source
 from tests.support.mill import Mill
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable
-from worker.contract.ledger import JobRecord, JobState, keys
+from worker.contract.ledger import JobState, JobStatus, keys
+from worker.settings import Settings
 
 submit_options = st.builds(
     SubmitOptions,
@@ -51,12 +52,18 @@ submit_options = st.builds(
 )
 
 
-@settings(deadline=None)
-@given(submit_options)
-def test_a_job_record_gives_back_the_submit_options_unchanged(options: SubmitOptions) -> None:
-    """Any client can therefore resume the job. Paths may be any text, even text that is not valid UTF-8."""
-    record = JobRecord(source="", model="", client="", options=asdict(options), folder="")
-    assert SubmitOptions.from_record(JobRecord.from_json(record.to_json().encode())) == options
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(submit_options, st.booleans())
+def test_an_order_gives_back_the_submit_options_unchanged(
+    tmp_path_factory: pytest.TempPathFactory, options: SubmitOptions, detached: bool
+) -> None:
+    """The job can therefore be resumed. Paths may be any text, even text that is not valid UTF-8."""
+    here = replace(Settings.from_environment({}), data=tmp_path_factory.mktemp("data"))
+    order = new_order(here, "261125-101112-abcdefgh", options, "scans/", "baseline-1", detached=detached, created=7.25)
+    write_order(here, order)
+    assert read_order(here, order.job) == order
+    with pytest.raises(FileExistsError):
+        write_order(here, order)
 
 
 @pytest.fixture
@@ -107,20 +114,54 @@ def test_a_job_whose_journal_cannot_be_written_is_not_created(mill: Mill, tmp_pa
     assert mill.connection.ledger.jobs() == before
 
 
-@pytest.mark.parametrize("detached", [True, False])
-def test_an_interrupt_cancels_the_job_and_says_so(mill: Mill, twenty: Source, detached: bool) -> None:
-    """This holds for a client that gathers, and for one that only sends."""
-    options = SubmitOptions(path="test", batch_size=1)
-    job = create_job(mill.connection, options, "test", mill.settings, detached=detached)
+def interrupted(mill: Mill, job: str, options: SubmitOptions, source: Source, *, detached: bool, keep: bool) -> str:
+    """Interrupt the client of a job after it has sent five images. Return what it says."""
 
     def interrupt(progress: JobProgress) -> None:
         if progress.sent >= 5:
             raise KeyboardInterrupt
 
-    run: Callable[..., Any] = send_job if detached else partial(gather_job, settings=mill.settings)
-    with pytest.raises(KeyboardInterrupt, match=f"job {job} is cancelled"):
-        run(mill.connection, job, options, twenty, on_progress=interrupt)
+    run: Callable[..., Any] = send_job if detached else partial(gather_job, keep=keep)
+    with pytest.raises(KeyboardInterrupt) as said:
+        run(mill.connection, job, options, source, mill.settings, on_progress=interrupt)
+    return str(said.value)
+
+
+@pytest.mark.parametrize("detached", [True, False])
+def test_an_interrupt_keeps_the_job_and_says_how_it_goes_on(mill: Mill, twenty: Source, detached: bool) -> None:
+    """This holds for a client that gathers, and for one that only sends. Both are resumed to all rows."""
+    options = SubmitOptions(path="test", batch_size=1)
+    job = create_job(mill.connection, options, "test", mill.settings, detached=detached)
+    said = interrupted(mill, job, options, twenty, detached=detached, keep=True)
+    for command in ("resume", "cancel", *(["wait"] if detached else [])):
+        assert f"digitmill {command} {job}" in said
+    status = mill.connection.ledger.job(job)
+    assert status.state is JobState.SUBMITTING
+    assert status.owner_seen == 0, "it has left, so its successor need not wait"
+    if detached:
+        send_job(mill.connection, job, options, twenty, mill.settings)
+        status = watch(mill, job)
+        assert len(collect_job(mill.connection, status, mill.settings).results) == 20
+    else:
+        assert len(gather_job(mill.connection, job, options, twenty, mill.settings).results) == 20
+
+
+@pytest.mark.parametrize(("path", "keep"), [("", True), ("test", False)])
+def test_an_interrupt_cancels_a_job_that_cannot_be_resumed(mill: Mill, twenty: Source, path: str, keep: bool) -> None:
+    """Its images were given one by one, or its mill and its data folder end with the command."""
+    options = SubmitOptions(path=path, batch_size=1)
+    job = create_job(mill.connection, options, "test", mill.settings, detached=False)
+    assert interrupted(mill, job, options, twenty, detached=False, keep=keep) == f"job {job} is cancelled"
     assert mill.connection.ledger.job(job).state is JobState.CANCELLED
+
+
+def watch(mill: Mill, job: str, *, timeout: float = 30.0, settings: Settings | None = None) -> JobStatus:
+    """Wait for the end of a job."""
+    seen: list[JobProgress] = []
+    watched = JobWatch(
+        mill.connection, job, settings or mill.settings, timeout=timeout, on_progress=lambda _, now: seen.append(now)
+    )
+    return watched.await_end()
 
 
 def test_a_client_that_loses_redis_names_the_command_that_resumes_its_job(
@@ -198,13 +239,14 @@ def test_a_running_job_has_no_report(mill: Mill) -> None:
         collect_job(mill.connection, mill.connection.ledger.job(job), mill.settings)
 
 
-def test_journals_are_kept_as_long_as_redis_keeps_job_records(mill: Mill, tmp_path: Path) -> None:
-    """Pruning deletes journals that are older than this, and no other file."""
+def test_files_of_jobs_are_kept_as_long_as_redis_keeps_their_records(mill: Mill, tmp_path: Path) -> None:
+    """Pruning deletes jobs whose newest file is older than this, and no other file."""
     settings = replace(mill.settings, data=tmp_path, result_days=2.0)
     jobs = journal_path(settings, "old").parent
     jobs.mkdir()
-    for name, days in (("old.journal", 3), ("new.journal", 1), ("notes.txt", 3)):
+    ages = {"old.journal": 3, "old.order": 4, "new.journal": 1, "new.order": 3, "sent.sent": 3, "notes.txt": 3}
+    for name, days in ages.items():
         (jobs / name).touch()
         os.utime(jobs / name, (time.time() - days * 86400,) * 2)
-    prune_journals(settings)
-    assert {path.name for path in jobs.iterdir()} == {"new.journal", "notes.txt"}
+    prune_jobs(settings)
+    assert {path.name for path in jobs.iterdir()} == {"new.journal", "new.order", "notes.txt"}

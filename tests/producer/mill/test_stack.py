@@ -20,7 +20,8 @@ from model.data.digits import Digits
 from model.errors import UsageError
 from producer.cli.commands.running import _other_roles
 from producer.cli.exits import ExitCode
-from producer.jobs.submission import SubmitOptions, create_job, open_submitted, send_job
+from producer.jobs.order import SubmitOptions
+from producer.jobs.submission import create_job, open_submitted, send_job
 from producer.mill.finding import await_workers, open_mill, open_running_mill
 from producer.mill.server import ServerFolder
 from producer.mill.server_binary import find_server_binary
@@ -266,7 +267,7 @@ def test_a_killed_up_leaves_nothing_behind(
         settings = replace(Settings.from_environment({}), data=tmp_path)
         connection, options = open_running_mill(settings), SubmitOptions(path=str(tmp_path / "slow.png"))
         job = create_job(connection, options, "test", settings, detached=True)
-        send_job(connection, job, options, open_submitted(options, settings))
+        send_job(connection, job, options, open_submitted(options, settings), settings)
         key = eventually(lambda: next(connection.client.scan_iter(f"digitmill:batch:{job}/*"), None))
         eventually(lambda: connection.client.hget(key, "holder"), what="a claimed batch")
         up.kill()

@@ -10,9 +10,8 @@ import pytest
 
 from model.cards.card import BASELINE, Card
 from model.errors import FailureCode
-from producer.jobs.packing import pack
-from producer.jobs.sending import send_detached, window_for
-from producer.jobs.submission import SubmitOptions, create_job, gather_job
+from producer.jobs.order import SubmitOptions
+from producer.jobs.submission import create_job, gather_job, send_job
 from producer.sources import mnist_source
 from tests.support.models import Harm, harmful, marked
 from tests.system.faults.injected.marks import MARK_KILL
@@ -30,9 +29,10 @@ def classify(mill, images, *, model=None, timeout=60.0):
 
 def send(mill, version, images):
     """Send a detached job that is pinned to a version. Return its id."""
-    job = create_job(mill.connection, SubmitOptions(path="test", model=version), "test", mill.settings, detached=True)
+    options = SubmitOptions(path="test", model=version)
+    job = create_job(mill.connection, options, "test", mill.settings, detached=True)
     source = mnist_source(images, np.zeros(len(images), np.uint8))
-    send_detached(mill.connection, job, pack(source), window_for(1), timeout=60)
+    send_job(mill.connection, job, options, source, mill.settings, timeout=60)
     return job
 
 

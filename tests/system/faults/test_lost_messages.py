@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import redis
 
-from producer.jobs.submission import SubmitOptions, create_job
+from producer.jobs.order import SubmitOptions
+from producer.jobs.submission import create_job
 from producer.sources import mnist_source
 from tests.support.garbage import doorbell, harmless, refused
 from worker.contract.doorbell import CLASSIFY_QUEUE

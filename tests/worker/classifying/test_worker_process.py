@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from producer.jobs.submission import SubmitOptions, create_job, gather_job
+from producer.jobs.order import SubmitOptions
+from producer.jobs.submission import create_job, gather_job
 from producer.sources import mnist_source
 
 ZOMBIE = psutil.STATUS_ZOMBIE

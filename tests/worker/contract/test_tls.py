@@ -10,7 +10,8 @@ import pytest
 import redis
 from redis.exceptions import RedisError
 
-from producer.jobs.submission import SubmitOptions, create_job, gather_job
+from producer.jobs.order import SubmitOptions
+from producer.jobs.submission import create_job, gather_job
 from producer.mill.finding import open_mill
 from producer.mill.stack import Stack
 from producer.sources import mnist_source

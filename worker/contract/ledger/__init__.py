@@ -6,18 +6,27 @@ Only the Lua scripts beside this file change the record of a batch. Each is atom
 from worker.contract.identifiers import new_job_identifier
 from worker.contract.ledger.keys import Part
 from worker.contract.ledger.ledger import Claim, Ledger, Submitted, Verdict, Window
+from worker.contract.ledger.owned import Checked, Claimed, OwnedJob, Owner, Ownership, Presence, Queue, cover
 from worker.contract.ledger.records import JobRecord, JobState, JobStatus, WorkerStatus
 
 __all__ = [
+    "Checked",
     "Claim",
+    "Claimed",
     "JobRecord",
     "JobState",
     "JobStatus",
     "Ledger",
+    "OwnedJob",
+    "Owner",
+    "Ownership",
     "Part",
+    "Presence",
+    "Queue",
     "Submitted",
     "Verdict",
     "Window",
     "WorkerStatus",
+    "cover",
     "new_job_identifier",
 ]

@@ -15,6 +15,7 @@ from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.identifiers import Kind
 from worker.contract.ledger import keys
 from worker.contract.ledger.keys import Part
+from worker.contract.ledger.owned import OwnedJob, Owner
 from worker.contract.ledger.records import JobRecord, JobState, JobStatus, WorkerStatus
 from worker.contract.liveness import ALIVE_SECONDS, SLACK_SECONDS
 from worker.contract.reading import CheckedRedis, Listed, wrong_type
@@ -40,6 +41,7 @@ WORKERS_FORGOTTEN_MS = 3_600_000
 class Submitted(IntEnum):
     """The outcome of `Ledger.submit`."""
 
+    FENCED = -2  # another client owns the job
     NO_SUCH_JOB = -1
     WINDOW_FULL = 0
     STORED = 1
@@ -116,6 +118,7 @@ class Ledger:
             client,
             "worker.contract.ledger",
             (
+                "create",
                 "submit",
                 "claim",
                 "finish",
@@ -137,17 +140,29 @@ class Ledger:
 
     # A job's client -----------------------------------------------------------------------------------------------
 
-    def create(self, identifier: str, record: JobRecord) -> None:
-        """Open a job. If it exists already, it keeps its state and its time of creation."""
-        key, now = keys.job(identifier), int(self.now() * 1000)
-        with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hsetnx(key, "state", JobState.SUBMITTING)
-            pipeline.hset(key, mapping={"record": record.to_json(), "model": record.model})
-            pipeline.pexpire(key, self._ttl)
-            pipeline.zadd(keys.JOBS, {identifier: now}, nx=True)
-            pipeline.execute()
+    def create(self, identifier: str, record: JobRecord, *, creator: str = "", created: float | None = None) -> bool:
+        """Open a job. Return False, and change nothing, if another client has opened one of that name.
 
-    def submit(self, part: Part, batch: Batch, manifest: Manifest, window: Window, *, detached: bool) -> Submitted:
+        Args:
+            identifier: Identifier of the job.
+            record: What is fixed when the job is made.
+            creator: Random token of the caller, which may repeat the call.
+            created: Time of creation: unix time, seconds; None for now.
+        """
+        answer = self._run(
+            "create",
+            [keys.job(identifier), keys.JOBS],
+            [identifier, record.to_json(), record.model, creator, int((created or 0) * 1000), self._ttl],
+        )
+        return bool(answer)
+
+    def owned(self, identifier: str, owner: Owner) -> OwnedJob:
+        """Return a job as its client sees it."""
+        return OwnedJob(self._redis, identifier, owner, ttl_ms=self._ttl)
+
+    def submit(
+        self, part: Part, batch: Batch, manifest: Manifest, window: Window, *, detached: bool, owner: str = ""
+    ) -> Submitted:
         """Store a batch if the job's window has room for it.
 
         Args:
@@ -156,6 +171,7 @@ class Ledger:
             manifest: Their names and labels, and the images that could not be read.
             window: How much may be outstanding. Unacknowledged batches count too, unless the job is detached.
             detached: Whether no client gathers answers while the job runs.
+            owner: Token of the job's owner, or "" if it has none.
 
         Returns:
             Whether the batch was stored, or why not.
@@ -198,6 +214,7 @@ class Ledger:
                 int(RING_AGAIN_SECONDS * 1000),
                 ATTEMPTS,
                 self._ttl,
+                owner,
             ],
         )
         return Submitted(answer)
@@ -250,13 +267,20 @@ class Ledger:
         value = self._redis.hget(keys.manifest(identifier), str(sequence))
         return None if value is None else Manifest.from_wire(value)
 
-    def acknowledge(self, parts: Iterable[Part]) -> None:
-        """Delete the answers to one or more parts of one batch, because the client has kept them."""
+    def acknowledge(self, parts: Iterable[Part], *, owner: str = "") -> None:
+        """Delete the answers to one or more parts of one batch, because the client has kept them.
+
+        This changes nothing if another client owns the job.
+
+        Args:
+            parts: Parts of one batch.
+            owner: Token of the job's owner, or "" if it has none.
+        """
         first, *rest = parts
         self._run(
             "ack",
             [keys.job(first.job), keys.manifest(first.job), keys.results(first.job)],
-            [first.sequence, first.field, *(part.field for part in rest)],
+            [owner, first.sequence, first.field, *(part.field for part in rest)],
         )
 
     def cancel(self, identifier: str) -> bool:

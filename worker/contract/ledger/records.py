@@ -89,6 +89,10 @@ class JobStatus:
         open: Parts of batches that wait or are in work.
         unacknowledged: Answered parts that its client has not kept yet; all of them if the job is detached.
         problem: What hinders it, or "".
+        batches: Batches sent so far.
+        owner_host: Machine of the client that gathers it, or sends it if it is detached; "" if unknown.
+        owner_folder: Folder in which that client keeps its order and answers, or "".
+        owner_seen: Time at which that client was seen last: unix time, seconds. 0 if it has left; None if unknown.
     """
 
     identifier: str
@@ -102,6 +106,10 @@ class JobStatus:
     open: int
     unacknowledged: int
     problem: str
+    batches: int = 0
+    owner_host: str = ""
+    owner_folder: str = ""
+    owner_seen: float | None = None
 
     @classmethod
     def from_hash(cls, identifier: str, body: Mapping[bytes, bytes] | WireError, *, created: float) -> Self:
@@ -130,6 +138,10 @@ class JobStatus:
                 open=count(body.get(b"open")),
                 unacknowledged=count(body.get(b"unread")),
                 problem=_text(body, b"problem"),
+                batches=count(body.get(b"batches")),
+                owner_host=_text(body, b"owner_host"),
+                owner_folder=_text(body, b"owner_folder"),
+                owner_seen=moment(int(body[b"owner_seen"]) / 1000) if b"owner_seen" in body else None,
             )
 
 

@@ -6,13 +6,7 @@ if not state then return -1 end
 if state ~= 'submitting' and state ~= 'running' then return 0 end
 pass_memory_limit()
 redis.call('HSET', KEYS[1], 'state', 'cancelled', 'ended', now, 'open', 0, 'open_bytes', 0)
-local prefix = ARGV[1] .. '/'
-for _, member in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-  if string.sub(member, 1, #prefix) == prefix then
-    redis.call('DEL', 'digitmill:batch:' .. member)
-    redis.call('ZREM', KEYS[2], member)
-  end
-end
+drop_open(KEYS[2], ARGV[1], {})
 redis.call('RPUSH', KEYS[3], '')  -- wake the client
 redis.call('PEXPIRE', KEYS[3], ARGV[2])
 return 1

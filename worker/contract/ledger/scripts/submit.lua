@@ -1,9 +1,11 @@
 -- KEYS: job, manifest, notifications, results, batch, open
 -- ARGV: sequence, member, payload, images, manifest, rows, rejected, window batches, window bytes, detached,
---       ms until due, attempts, ttl ms
--- Returns 1 stored, 2 already there, 0 the window is full, -1 there is no such job, or it takes no more batches.
+--       ms until due, attempts, ttl ms, token of the job's owner ('' for a detached job)
+-- Returns 1 stored, 2 already there, 0 the window is full, -1 there is no such job, or it takes no more batches,
+--         -2 another client owns the job.
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state or state == 'cancelled' or state == 'failed' then return -1 end
+if (redis.call('HGET', KEYS[1], 'owner') or '') ~= ARGV[14] then return -2 end
 if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then return 2 end
 if state ~= 'submitting' then return -1 end
 local outstanding = number(KEYS[1], 'open')

@@ -1,0 +1,89 @@
+"""The private files of jobs: opened for one user alone, locked for one process, and read in spite of a torn end."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgpack
+
+from model.errors import UsageError
+from model.private_files import make_private_folder, open_private
+
+MAX_RECORD_BYTES = 256 * 1024 * 1024
+"""Far above the names and answers of the largest batch."""
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def open_job_file(path: Path, *, new: bool = False) -> BinaryIO:
+    """Open a file of a job for this user alone: for reading and appending, or for writing if it is new.
+
+    Args:
+        path: The file. Its folder is created too.
+        new: Whether the file must not exist.
+
+    Raises:
+        FileExistsError: The file exists and must not.
+        UsageError: The file cannot be written.
+    """
+    with explain_fault(path, "Free some space there, or set DIGITMILL_DATA to another folder."):
+        for folder in (path.parent.parent, path.parent):
+            make_private_folder(folder)
+        return open_private(path, "xb" if new else "a+b")
+
+
+@contextlib.contextmanager
+def explain_fault(path: Path, remedy: str) -> Iterator[None]:
+    """Turn a fault of the disk into a UsageError with a remedy. A file that exists already is not such a fault."""
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as fault:
+        raise UsageError(f"The job cannot be kept in {path} ({fault.strerror}). {remedy}") from fault
+
+
+def lock(file: BinaryIO, job: str) -> None:
+    """Lock a file for this process until it is closed.
+
+    Raises:
+        UsageError: Another process has locked it.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(
+            f"Another process on this machine is working on job {job}. Wait until it ends, or stop it first: Ctrl-C "
+            "keeps the job."
+        ) from None
+
+
+def lock_name(file: BinaryIO) -> str:
+    """Return a name of the lock on a file that no other file has on any running machine, or "" where there is none."""
+    try:
+        boot = _BOOT.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+    about = os.fstat(file.fileno())
+    return f"{boot}:{about.st_dev}:{about.st_ino}"
+
+
+def read_records(file: BinaryIO) -> Iterator[tuple[Any, int, int]]:
+    """Yield the msgpack records of a file from its beginning, with the positions where each begins and ends.
+
+    A record that was being written when its writer died ends the file.
+    """
+    file.seek(0)
+    unpacker = msgpack.Unpacker(file, max_buffer_size=MAX_RECORD_BYTES)
+    start = 0
+    while True:
+        try:
+            record = unpacker.unpack()
+        except (msgpack.OutOfData, ValueError, msgpack.UnpackException):
+            return
+        stop = unpacker.tell()
+        yield record, start, stop
+        start = stop

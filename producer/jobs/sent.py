@@ -1,0 +1,179 @@
+"""What a client has sent: a file with the digest and the names of each batch, so that both can be checked later.
+
+The file has one msgpack record `[sequence, images, rows, digest, manifest]` for each batch, in the order of sending. A
+client writes it before it sends the batch. It does not wait for the disk: if the power fails, the job is sent again.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import msgpack
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import DataError
+from producer.jobs.files import MAX_RECORD_BYTES, explain_fault, lock, open_job_file, read_records
+from worker.contract.wire import SIDE, Batch, Manifest
+
+_WEIGHTS = np.frombuffer(hashlib.shake_128(b"digitmill").digest(SIDE * SIDE), "<u8") | np.uint64(1)
+
+
+@dataclass(frozen=True, slots=True)
+class SentBatch:
+    """One batch that was sent, or is about to be.
+
+    Attributes:
+        images: Number of images that travel.
+        rows: Number of images with those that could not be read.
+        digest: Digest of its images, names, labels and failures.
+        position: Position of its record in the file.
+    """
+
+    images: int
+    rows: int
+    digest: bytes
+    position: int
+
+
+def digest_of(batch: Batch, manifest: bytes) -> bytes:
+    """Return a digest of a batch, with its names and labels. It tells whether somebody has changed an image.
+
+    Args:
+        batch: Images.
+        manifest: Names, labels and failures in the wire format.
+    """
+    digest = hashlib.sha256(manifest)
+    digest.update(bytes([batch.probabilities]))
+    if isinstance(batch.images, np.ndarray):
+        digest.update(_fingerprints(batch.images).tobytes())
+    else:
+        for file in batch.images:
+            digest.update(len(file).to_bytes(8, "big"))
+            digest.update(file)
+    return digest.digest()
+
+
+def _fingerprints(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return a number for each image, 0.04 µs each. SHA-256 over the pixels takes 0.5 µs.
+
+    Args:
+        images: uint8 (n, 28, 28).
+
+    Returns:
+        uint64 (n,): a sum modulo 2^64, in which each eight pixels have an odd weight of their own. So a change of any
+        eight pixels changes it, and one of more pixels almost surely does.
+    """
+    words = np.ascontiguousarray(images).reshape(len(images), SIDE * SIDE).view("<u8")
+    sums: NDArray[np.uint64] = np.einsum("ij,j->i", words, _WEIGHTS)
+    return sums.astype("<u8")
+
+
+class SentLog:
+    """A context manager for the file of one job, open for the one client that sends it.
+
+    Args:
+        path: File to continue, or to create together with its folder.
+
+    Attributes:
+        path: The file.
+        batches: Batches that were sent, by sequence number.
+
+    Raises:
+        DataError: The file is not such a log.
+        UsageError: The file cannot be written, or another process has it open.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = open_job_file(path)
+        try:
+            lock(self._file, path.stem)
+            self.batches, intact = _read(self._file, path)
+            self._file.truncate(intact)
+            self._file.seek(intact)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Closing tries again to write what did not fit on the disk. The first error matters more than this one.
+        with contextlib.suppress(OSError) if kind else contextlib.nullcontext():
+            self._file.close()
+
+    def add(self, sequence: int, batch: Batch, rows: int, digest: bytes, manifest: bytes) -> None:
+        """Record a batch that is about to be sent. Do nothing if it is recorded already.
+
+        Raises:
+            UsageError: The file cannot be written, for instance because the disk is full.
+        """
+        if sequence in self.batches:
+            return
+        with explain_fault(self.path, f"Free some space there, then run `digitmill resume {self.path.stem}`."):
+            position = self._file.tell()
+            self._file.write(msgpack.packb([sequence, len(batch), rows, digest, manifest]))
+            self._file.flush()
+        self.batches[sequence] = SentBatch(len(batch), rows, digest, position)
+
+
+def read_sent(path: Path) -> dict[int, SentBatch]:
+    """Return the batches in the file of a job, by sequence number, or nothing if there is no file.
+
+    Raises:
+        DataError: The file is not such a log.
+    """
+    try:
+        with path.open("rb") as file:
+            return _read(file, path)[0]
+    except FileNotFoundError:
+        return {}
+
+
+def read_manifests(path: Path, batches: Mapping[int, SentBatch]) -> dict[int, Manifest]:
+    """Return the names and labels of some batches of a job.
+
+    Args:
+        path: File of the job.
+        batches: Some of its batches.
+
+    Raises:
+        DataError: The file is not such a log.
+        WireError: A manifest is damaged.
+    """
+    found = {}
+    with path.open("rb") as file:
+        for sequence, batch in batches.items():
+            file.seek(batch.position)
+            match msgpack.Unpacker(file, max_buffer_size=MAX_RECORD_BYTES).unpack():
+                case [_, _, _, _, bytes(manifest)]:
+                    found[sequence] = Manifest.from_wire(manifest)
+                case _:
+                    raise _not_a_log(path)
+    return found
+
+
+def _read(file: BinaryIO, path: Path) -> tuple[dict[int, SentBatch], int]:
+    """Return the batches of a log, and the number of bytes that its whole records take."""
+    batches: dict[int, SentBatch] = {}
+    intact = 0
+    for record, start, stop in read_records(file):
+        match record:
+            case [int(sequence), int(images), int(rows), bytes(digest), bytes()]:
+                batches[sequence] = SentBatch(images, rows, digest, start)
+            case _:
+                raise _not_a_log(path)
+        intact = stop
+    return batches, intact
+
+
+def _not_a_log(path: Path) -> DataError:
+    return DataError(f"{path} does not list the batches of a job. Move it away.")

@@ -1,0 +1,99 @@
+"""Redis loses what it was told: the end of its log, or everything. Each image still has exactly one answer."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from producer.mill.finding import await_workers, open_mill
+from producer.mill.stack import Stack
+from producer.sources import mnist_source
+from tests.support.mill import Mill
+from tests.support.server import Server
+from tests.system.faults.injected.marks import MARK_SLOW
+from worker.contract.ledger import JobState, keys
+from worker.settings import Settings
+
+DIGITMILL = Path(sys.executable).with_name("digitmill")
+REPEAT = 6
+
+
+@pytest.fixture
+def forgetful(tmp_path):
+    """A server that a test stops and harms, with a mill of two workers."""
+    (tmp_path / "server").mkdir()
+    settings = replace(Settings.from_environment({}), data=tmp_path / "data", redis_url=None)
+    with Server(tmp_path / "server") as server, Stack(tmp_path / "workers", 2, redis_url=server.url) as stack:
+        connection = open_mill(server.url, settings)
+        assert await_workers(connection, stack)
+        yield server, Mill(stack, connection, settings)
+        for process in stack.supervisor.processes().values():
+            os.kill(process, signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_lost_end_of_the_log_costs_no_answer_and_no_command(forgetful, digits, begin_job, undisturbed, eventually):
+    """The client goes on by itself, while it sends and after it has sent everything, however much is lost."""
+    server, mill = forgetful
+    images, labels = digits.images[:2000], digits.labels[:2000]
+    ledger = mill.connection.ledger
+    for size, state in ((3000, JobState.RUNNING), (1_000_000, JobState.SUBMITTING)):
+        running = begin_job(mill, mnist_source(images, labels, repeat=REPEAT), batch_size=50)
+        job = ledger.jobs(latest=1)[0].identifier
+
+        def arrived(job=job, state=state):
+            status = ledger.job(job)
+            return (status.answered > 500 and status.state is state) or status.state.ended
+
+        eventually(arrived, what=f"answers of a job that is {state}")
+        assert server.lose_tail(size) == size
+        results = running.result(timeout=90)
+        np.testing.assert_array_equal(results.digits, np.tile(undisturbed[:2000], REPEAT))
+        status = ledger.job(job)
+        assert (status.state, status.images, status.answered) == (JobState.DONE, len(results), len(results))
+        assert {key.decode() for key in mill.connection.client.scan_iter(f"*{job}*")} == {keys.job(job)}
+
+
+@pytest.mark.slow
+def test_a_job_goes_on_when_redis_has_lost_everything(start_mill, folder_of, begin_job, undisturbed, check, eventually):
+    """Workers report again, and the client makes the job again and sends what is not in its journal."""
+    with start_mill(2) as mill:
+        running = begin_job(mill, folder_of(32, all_marked=MARK_SLOW), batch_size=2)
+        [job] = mill.connection.ledger.jobs()
+        eventually(lambda: mill.connection.ledger.job(job.identifier).answered >= 6, what="some answers")
+        mill.connection.client.flushall()
+        check(running.result(timeout=60), undisturbed[:32])
+        assert mill.connection.ledger.job(job.identifier).created == pytest.approx(job.created, abs=0.01)
+
+
+@pytest.mark.slow
+def test_a_job_whose_client_and_redis_both_fail_is_resumed(forgetful, digits, undisturbed, eventually, tmp_path):
+    """The client is killed, and then the server loses the end of its log. `resume` gives the rows of a quiet run."""
+    server, mill = forgetful
+    np.save(tmp_path / "images.npy", np.tile(digits.images[:2000], (REPEAT, 1, 1)))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DIGITMILL_")}
+    run = {
+        "cwd": tmp_path,
+        "env": {**kept, "DIGITMILL_DATA": str(mill.settings.data), "DIGITMILL_REDIS_URL": server.url},
+    }
+    with subprocess.Popen([DIGITMILL, "submit", "images.npy", "--batch-size", "20", "--json"], **run) as client:
+        journals = mill.settings.data / "jobs"
+        eventually(
+            lambda: [path for path in journals.glob("*.journal") if path.stat().st_size > 50_000], what="kept answers"
+        )
+        client.kill()
+    server.lose_tail(300_000)
+    done = subprocess.run(
+        [DIGITMILL, "resume", "last", "--out", "out"], check=False, timeout=90, capture_output=True, **run
+    )
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "out" / "predictions.csv").open(newline="", encoding="utf-8-sig") as file:
+        found = [int(row["digit"]) for row in csv.DictReader(file)]
+    assert found == np.tile(undisturbed[:2000], REPEAT).tolist()
+    assert mill.connection.ledger.jobs(latest=1)[0].state is JobState.DONE
