@@ -142,7 +142,15 @@ class Ledger:
         return OwnedJob(self._redis, identifier, owner, ttl_ms=self._ttl)
 
     def submit(
-        self, part: Part, batch: Batch, manifest: Manifest, window: Window, *, detached: bool, owner: str = ""
+        self,
+        part: Part,
+        batch: Batch,
+        manifest: Manifest,
+        window: Window,
+        *,
+        detached: bool,
+        owner: str = "",
+        encoded: bytes = b"",
     ) -> Submitted:
         """Store a batch if the job's window has room for it.
 
@@ -153,6 +161,7 @@ class Ledger:
             window: How much may be outstanding. Unacknowledged batches count too, unless the job is detached.
             detached: Whether no client gathers answers while the job runs.
             owner: Token of the job's owner, or "" if it has none.
+            encoded: The manifest in the wire format, or b"" to encode it here.
 
         Returns:
             Whether the batch was stored, or why not.
@@ -172,7 +181,7 @@ class Ledger:
                 part.member,
                 batch.to_wire(),
                 len(batch),
-                manifest.to_wire(),
+                encoded or manifest.to_wire(),
                 len(manifest.names),
                 len(manifest.failures),
                 window.batches,
