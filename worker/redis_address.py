@@ -68,7 +68,7 @@ class RedisAddress:
     def connection_options(self) -> dict[str, Any]:
         """Return the arguments of `redis.ConnectionPool` that reach this Redis, without timeouts."""
         options = {"username": self.user, "password": self.password, "db": self.database}
-        options["driver_info"] = None  # redis-py need not name itself, and no user of Redis has the right to do so
+        options["driver_info"] = None  # redis-py need not name itself, and no Redis user has the right to do so
         if self.scheme == "unix":
             return options | {"connection_class": redis.UnixDomainSocketConnection, "path": self.socket}
         options |= {"host": self.host, "port": self.port, "socket_keepalive": True}

@@ -4,7 +4,7 @@ MAX_BYTES = 32 * 2**20
 """Maximum size of one encoded image, in bytes. A photograph of 50 megapixels takes about 20 MiB."""
 
 MAX_PIXELS = 64_000_000
-"""Maximum of width × height. Telephones make up to 50 megapixels; a digit needs a few hundred pixels."""
+"""Maximum of width × height. Phone cameras have up to 50 megapixels; a digit needs a few hundred pixels."""
 
 CPU_SECONDS = 2.0
 """Maximum CPU time that the process that decodes may spend on one image."""

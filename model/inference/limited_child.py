@@ -46,7 +46,7 @@ def main() -> NoReturn:
     except DigitmillError as fault:
         _answer(answer, {"fault": str(fault)})
     except MemoryError:
-        _answer(answer, {"fault": f"This model takes more than {MEMORY_BYTES // 1024**2} MB of memory. {REMEDY}"})
+        _answer(answer, {"fault": f"This model takes more than {MEMORY_BYTES // 1024**2} MiB of memory. {REMEDY}"})
     # Without Python's own end, in which native destructors of a strange model could still crash.
     os._exit(0)
 

@@ -25,7 +25,7 @@ _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that a model does not cause. A person or the system has ended the process."""
 
 _AGAIN = "That says nothing about the model. Free some memory or end other processes, and try again."
-_LIMITS = f"{MEMORY_BYTES // 1024**2} MB of memory and {CPU_SECONDS} s of CPU time"
+_LIMITS = f"{MEMORY_BYTES // 1024**2} MiB of memory and {CPU_SECONDS} s of CPU time"
 
 
 class Reply(NamedTuple):
@@ -66,7 +66,7 @@ def run_limited(model: bytes, temperature: float, images: bytes = b"") -> Reply:
         raise NotTried(
             f"The model could not be tried: this machine needs more than {WALL_SECONDS} s for the baseline. {_AGAIN}"
         )
-    raise ModelError(f"LiteRT does not come to an end with this model within {WALL_SECONDS} s. {REMEDY}")
+    raise ModelError(f"LiteRT does not finish with this model within {WALL_SECONDS} s. {REMEDY}")
 
 
 def _run(request: bytes) -> "subprocess.CompletedProcess[bytes]":

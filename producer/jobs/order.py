@@ -130,7 +130,7 @@ def read_order(settings: Settings, job: str) -> Order | None:
     except Damaged as fault:
         raise DataError(f"The order of job {job} in {path} is damaged ({fault}). Submit the images again.") from None
     if order.job != job:
-        raise DataError(f"The file {path} is the order of another job. Give it its name back.")
+        raise DataError(f"The file {path} is the order of another job. Give it its original name.")
     return order
 
 

@@ -89,6 +89,6 @@ class Patience:
         if self.problem:
             raise NoWorkers(f"{waited}, because of this problem: {self.problem}")
         raise NoWorkers(
-            f"{waited}, although {self._workers} of them report that they are alive. `digitmill status` and the logs "
-            "of the workers say more. Restart them."
+            f"{waited}, although workers are alive ({self._workers}). `digitmill status` and the logs of the workers "
+            "say more. Restart the workers."
         )

@@ -111,7 +111,7 @@ def create_job(
             if _create(connection, order, settings):
                 return order.job
             remove_files(settings, order.job)
-    raise JobFailed("All new names of jobs were taken. Try again.")
+    raise JobFailed("All identifiers that were tried for the new job are taken. Try again.")
 
 
 def _create(connection: Connection, order: Order, settings: Settings) -> bool:

@@ -1,4 +1,4 @@
-"""Waiting for the end of a job that another process gathers, or none."""
+"""Waits for the end of a job that another process gathers, or that nobody gathers."""
 
 import time
 from collections.abc import Callable
@@ -18,7 +18,7 @@ LOOK_SECONDS = 2.0
 """Interval at which a client looks at the workers, and for lost batches, while the job makes no progress."""
 
 SILENT_SECONDS = 10.0
-"""Seconds without a new image or answer after which the client of a job is silent that does not report to Redis."""
+"""Seconds without a new image or answer after which a client that does not report to Redis counts as silent."""
 
 
 class JobWatch:

@@ -75,7 +75,7 @@ def open_mill(
         settings: Settings of this process.
         timeout: Seconds after which to give up.
         failover_timeout: Seconds after which to give up if Redis answers, but is a replica.
-        needs: Commands that the user of Redis must be allowed to run.
+        needs: Commands that the Redis user must be allowed to run.
         warn: Whether to log what may go wrong with this Redis.
 
     Raises:
@@ -109,7 +109,7 @@ def open_running_mill(
     Args:
         settings: Settings of this process.
         timeout: Seconds to wait for the promotion of a Redis that is a replica.
-        needs: Commands that the user of Redis must be allowed to run.
+        needs: Commands that the Redis user must be allowed to run.
         warn: Whether to log what may go wrong with this Redis.
 
     Raises:

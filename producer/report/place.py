@@ -170,8 +170,8 @@ def _check_contents(folder: Path, drafts: Path) -> None:
     foreign = [name for name in names if name not in FILES or not _is_known(folder / name, figures, moved)]
     if figures is None and foreign:
         raise UsageError(
-            f"{folder} is not a report of digitmill, and it is not empty: it has {_some(foreign)}. A report replaces "
-            "nothing else. Choose an empty or a new folder with --out."
+            f"{folder} is not a report of digitmill, and it is not empty: it has {_some(foreign)}. digitmill "
+            "replaces only reports. Choose an empty or a new folder with --out."
         )
     if edited := [name for name in foreign if name in FILES]:
         raise UsageError(

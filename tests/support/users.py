@@ -1,4 +1,4 @@
-"""The users of Redis, for tests: gives them to a server, and returns the URL of each."""
+"""The Redis users, for tests: gives them to a server, and returns the URL of each."""
 
 import pytest
 import redis

@@ -1,4 +1,4 @@
-"""A whole mill in which each role has its own user of Redis, and no user has more rights than its role needs."""
+"""A whole mill in which each role has its own Redis user, and no user has more rights than its role needs."""
 
 import json
 import os
@@ -242,6 +242,6 @@ def test_a_submitter_is_told_that_only_an_admin_may(owner, digitmill, folder, mo
     names = {"model": model, "images": folder / "7", "sha256": next(iter(Teaching(owner).inbox()))[0]}
     said = digitmill(RedisUser.SUBMITTER, *(word.format(**names) for word in words), code=2)
     assert f"does not let its user {RedisUser.SUBMITTER} do this (" in said
-    assert f"The user {RedisUser.ADMIN} may: " in said
+    assert f"The user {RedisUser.ADMIN} may do it: " in said
     assert len(said.splitlines()) == 1
     assert {key: owner.dump(key) for key in owner.scan_iter()} == before

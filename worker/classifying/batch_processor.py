@@ -108,7 +108,7 @@ class BatchProcessor:
             self._finish(claim, self._fail(claim, _DAMAGED))
         except (ModelError, WireError) as fault:
             # Another worker may run another version of the program, or have a model that this one cannot load. Or
-            # something else that this batch needs is damaged in Redis, and somebody will mend it.
+            # something else that this batch needs is damaged in Redis, and somebody will repair it.
             problem = str(fault)
             _log.error("batch %s refused: %s", part.member, problem)
             self._retry(lambda: self._ledger.record_problem(part.job, problem))
@@ -171,7 +171,7 @@ class BatchProcessor:
             if not halves:
                 return claim  # another worker has the part by now, so the answers will come too late
             first, rest = halves
-            _log.info("batch %s takes long; the last %d of its images are handed on", claim.part.member, len(rest))
+            _log.info("batch %s takes long; other workers get its last %d images", claim.part.member, len(rest))
             self._doorbell.ring(rest)
             claim, batch = self._claim(first), left
         return claim
@@ -273,8 +273,8 @@ _OVERSIZED = Failure(
 )
 _QUARANTINED_TOGETHER = Failure(
     FailureCode.QUARANTINED,
-    "A worker process died every time that it tried the batch of this image, and when it tried to split it. All its "
-    "images are left out. Submit them again with a smaller --batch-size.",
+    "Worker processes died each time that they tried the batch of this image or tried to split it. The images of the "
+    "batch are left out. Submit them again with a smaller --batch-size.",
 )
 _QUARANTINED = Failure(
     FailureCode.QUARANTINED,
@@ -284,7 +284,7 @@ _QUARANTINED = Failure(
 
 
 class _DamagedBatch(Exception):
-    """What lies in the ledger as a batch is not one, so no worker can ever answer it."""
+    """The batch in the ledger is damaged, so no worker can ever answer it."""
 
 
 def _batch_of(claim: Claim) -> Batch:

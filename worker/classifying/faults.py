@@ -1,4 +1,4 @@
-"""Takes versions out of service that harm the processes that classify with them."""
+"""Takes versions out of service if they harm the processes that classify with them."""
 
 import logging
 
@@ -6,7 +6,7 @@ from model.errors import ModelError
 from worker.contract.registry import Registry
 
 STRIKES = 3
-"""Number of times within `registry.STRIKES_SECONDS` that a version may end its process or fail, on whatever worker.
+"""Number of times within `registry.STRIKES_SECONDS` that a version may end its process or fail, on any worker.
 
 A sound version never does. One time could be an accident, such as a fault of the machine.
 """
@@ -38,9 +38,9 @@ class VersionFaults:
         if version == self._registry.baseline.version:
             return
         strikes = self._registry.strike(version)
-        _log.error("model %s: %s; %d of %d times", version, what, strikes, STRIKES)
+        _log.error("model %s: %s (fault %d of %d)", version, what, strikes, STRIKES)
         if strikes >= STRIKES:
-            self.condemn(version, f"{what}, and {strikes} times within minutes it did so or failed otherwise")
+            self.condemn(version, f"{what}, which was the last of {strikes} faults within minutes")
 
     def condemn(self, version: str, reason: str) -> None:
         """Let no worker classify with a version any more. If it is live, roll it back.

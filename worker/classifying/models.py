@@ -135,7 +135,7 @@ class Models:
         self._followed = True
 
     def forget(self, version: str) -> None:
-        """Drop a version from memory. Unless it is the live one, it is loaded anew when it is needed again."""
+        """Drop a version from memory. Unless it is the live one, it is loaded again when it is needed."""
         with self._guard:
             self._loaded.pop(version, None)
 

@@ -248,7 +248,7 @@ def _how_it_ended(exception: BaseException, *, out_of_memory: bool) -> str:
         out_of_memory: Whether the kernel has killed a process to free memory.
     """
     if isinstance(exception, TimeLimitExceeded):
-        return "it did not come to an end in time"
+        return "it did not end in time"
     found = re.search(r"signal (\d+)", str(exception))
     if not found:
         return str(exception)

@@ -1,6 +1,6 @@
-"""The rights of each user of Redis, as the rules of its access control list.
+"""The rights of each Redis user, as the rules of its access control list.
 
-Each user gets the least rights that its role works with. Redis has known rights to read without writing, and rights
+Each user gets the fewest rights that its role works with. Redis has known rights to read without writing, and rights
 of some commands to some keys, since version 7.0. Scripts run with the rights of the user that calls them. So no
 script lets a user do what the user may not do without it.
 """

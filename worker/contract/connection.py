@@ -103,7 +103,7 @@ def retry_transient(
         What the call returns.
 
     Raises:
-        NotPermitted: The user of Redis does not have the rights.
+        NotPermitted: The Redis user does not have the rights.
         Unreachable: The time is up, or a retry would not help.
     """
     deadline = clock.monotonic() + timeout
@@ -156,8 +156,8 @@ def _explain_refusal(fault: RedisError, reason: str, where: str) -> str:  # noqa
         return f"{where} does not work now ({reason}). digitmill tries again; the log of Redis may say what is wrong."
     if isinstance(fault, InvalidResponse):
         return (
-            f"{where} does not answer as a Redis does. Correct DIGITMILL_REDIS_URL; it starts with rediss:// if Redis "
-            "expects TLS."
+            f"{where} does not answer like a Redis server. Correct DIGITMILL_REDIS_URL; it starts with rediss:// if "
+            "Redis expects TLS."
         )
     if isinstance(fault, AskError) or reason.startswith(("SELECT is not allowed in cluster mode", "CROSSSLOT")):
         return in_cluster_mode(where)
@@ -204,6 +204,6 @@ def _explain_tls(fault: ssl.SSLError, where: str) -> str:
         )
     reason = (fault.reason or str(fault)).replace("_", " ").lower()
     return (
-        f"{where} and digitmill do not agree on TLS ({reason}). Write redis:// if this Redis does not use TLS, or "
+        f"{where} and digitmill cannot agree on TLS ({reason}). Write redis:// if this Redis does not use TLS, or "
         "correct the certificates."
     )

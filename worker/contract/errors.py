@@ -4,7 +4,7 @@ DigitmillError
 ├── WireError         A message or record is damaged.
 │   └── UnknownFormat     This version does not read its format.
 ├── Unreachable       Redis does not answer, or what answers is not a Redis.
-│   └── NotPermitted      The user of Redis does not have the rights.
+│   └── NotPermitted      The Redis user does not have the rights.
 ├── UnsuitableServer  Redis answers, but it can never do the work.
 ├── NoWorkers         No worker answered in time.
 └── JobFailed         The job was cancelled, or failed as a whole.

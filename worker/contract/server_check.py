@@ -91,7 +91,7 @@ def _refuse(facts: dict[str, Any], where: str) -> None:
 
 def _warnings(facts: dict[str, Any], where: str) -> list[str]:
     if not facts:
-        unknown = f"{where} does not let its user run INFO, so it may throw away data, or not keep it on disk."
+        unknown = f"{where} does not let its user run INFO, so digitmill cannot tell whether it may lose data."
         return [f"{unknown} Allow INFO, or make sure that it has maxmemory-policy {KEEPS_ALL} and appendonly yes."]
     found = []
     if "maxmemory_policy" not in facts:

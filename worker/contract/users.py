@@ -1,4 +1,4 @@
-"""The users of Redis, one for each role, and what to say when Redis does not let one of them do something."""
+"""The Redis users, one for each role, and what to say when Redis does not let one of them do something."""
 
 import re
 from enum import StrEnum
@@ -47,7 +47,7 @@ def explain_refusal(fault: RedisError, where: str) -> str:
         remedy = "Give it the rights that `digitmill redis-users` prints."
     else:
         remedy = (
-            f"The user {RedisUser.ADMIN} may: put its name and password into DIGITMILL_REDIS_URL, or run this as "
+            f"The user {RedisUser.ADMIN} may do it: put its name and password into DIGITMILL_REDIS_URL, or run this as "
             "`docker compose run --rm admin …`."
         )
     return f"{where} does not let its user{f' {user}' if user else ''} do this ({reason}). {remedy}"

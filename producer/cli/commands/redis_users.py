@@ -1,4 +1,4 @@
-"""`redis-users`: prints the users of Redis, with the rights of each."""
+"""`redis-users`: prints the Redis users, with the rights of each."""
 
 import json
 import re
@@ -24,15 +24,16 @@ _SETTING = re.compile(r"\s*(?:export\s+)?(DIGITMILL_\w+_PASSWORD)\s*=\s*(?:\"([^
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File with a line DIGITMILL_WORKER_PASSWORD=… for each user, such as the .env of `make env`.",
 )
-@click.option("--commands", is_flag=True, help="Print commands for redis-cli, which change a Redis that runs.")
+@click.option("--commands", is_flag=True, help="Print commands for redis-cli, which change a running Redis.")
 @JSON
 @exit_on_error
 def redis_users(passwords: Path | None, commands: bool, as_json: bool) -> None:
-    """Print a Redis user for each role, with the least rights that it needs.
+    """Print a Redis user for each role.
 
-    The output is for `redis.conf`, or for the end of a file of users (`aclfile`). Redis must be 7.0 or newer, or
-    Valkey. The output has the SHA-256 of each password, and not the password. Without --passwords, nobody can log in
-    as one of these users, except that --commands keeps the passwords of users who exist.
+    Each user has the fewest rights that its role needs. Append the output to `redis.conf`, or to a file of users
+    (`aclfile`). Redis must be 7.0 or newer, or Valkey. The output has the SHA-256 of each password, and not the
+    password. Without --passwords, nobody can log in as one of these users, but --commands keeps the passwords of
+    existing users.
 
     \b
     Examples:

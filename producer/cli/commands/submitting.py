@@ -121,7 +121,7 @@ def submit(
 @click.option(
     "--take-over",
     is_flag=True,
-    help="Continue a job of another machine or folder, after you copied its files into this data folder.",
+    help="Continue a job of another machine or data folder, after you copied the job's files into this one.",
 )
 @TIMEOUT
 @JSON
@@ -130,8 +130,8 @@ def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json:
     """Continue a job that was interrupted or partly lost.
 
     The client kept its answers on its machine, so the workers classify only the other images. Resume the job on the
-    machine that submitted it, with the same images in the same place. A detached job is resumed if Redis has lost some
-    of it.
+    machine that submitted it, with the same images in the same place. For a detached job, the command sends again what
+    Redis has lost.
 
     \b
     Example:

@@ -87,7 +87,7 @@ def test_a_part_that_takes_longer_than_the_timeout_is_waited_for(patience: Patie
     patience.check()
     clock.now += 1.1 * LONG
     patience.look("", WAITS)
-    with pytest.raises(NoWorkers, match=r"No worker answered for 600 s, although 1 of them.*Restart them"):
+    with pytest.raises(NoWorkers, match=r"for 600 s, although workers are alive \(1\).*Restart the workers"):
         patience.check()
 
 

@@ -1,4 +1,4 @@
-"""In containers, each service has its own user of Redis, with the rights of its role alone."""
+"""In containers, each service has its own Redis user, with the rights of its role alone."""
 
 import os
 import re

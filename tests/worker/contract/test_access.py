@@ -1,4 +1,4 @@
-"""Facts about the rights of the users of Redis. `tests/system/test_redis_users.py` shows that they suffice."""
+"""Facts about the rights of the Redis users. `tests/system/test_redis_users.py` shows that they suffice."""
 
 import re
 from fnmatch import fnmatchcase

@@ -195,4 +195,4 @@ def test_what_is_not_a_redis_is_named_as_such() -> None:
         Thread(target=server.serve_forever, daemon=True).start()
         sentence = refusal(f"redis://127.0.0.1:{server.server_address[1]}")
         server.shutdown()
-    assert "does not answer as a Redis does" in sentence
+    assert "does not answer like a Redis server" in sentence
