@@ -1,4 +1,4 @@
-"""Reads the URL of a Redis. Every process connects with what this module makes of it, for Celery as well."""
+"""Reads the URL of a Redis. Every process connects with what this module returns, and so does Celery."""
 
 import ssl
 from collections.abc import Mapping

@@ -333,7 +333,7 @@ def send_job(
 
 @contextlib.contextmanager
 def _kept_when_interrupted(connection: Connection, order: Order, *, keep: bool) -> Iterator[None]:
-    """Let an interrupt, and the loss of Redis or of all workers, say how the job goes on. Cancel it if it cannot."""
+    """After an interrupt, or without Redis or workers, say how the job goes on. Cancel it if it cannot go on."""
     job, keep = order.job, keep and bool(order.options.path)
     try:
         yield
@@ -400,7 +400,7 @@ def collect_job(connection: Connection, status: JobStatus, settings: Settings) -
 def _answers_missing(
     connection: Connection, status: JobStatus, found: Mapping[int, AnsweredBatch], settings: Settings
 ) -> DataError:
-    """Return the error of a job that has ended, and not all of whose answers are here.
+    """Return the error for a job that has ended if some of its answers are not here.
 
     Args:
         connection: Connection to the mill.

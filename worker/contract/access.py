@@ -1,8 +1,8 @@
 """The rights of each Redis user, as the rules of its access control list.
 
-Each user gets the fewest rights that its role works with. Redis has known rights to read without writing, and rights
-of some commands to some keys, since version 7.0. Scripts run with the rights of the user that calls them. So no
-script lets a user do what the user may not do without it.
+Each user gets the fewest rights that its role needs. Since version 7.0, Redis has rights to read keys without writing
+them, and rights to run some commands on some keys only. Scripts run with the rights of the user that calls them. So
+no script lets a user do what the user may not do without it.
 """
 
 import hashlib

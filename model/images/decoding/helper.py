@@ -1,4 +1,4 @@
-"""Have a helper process decode a file, and hold its answer to be as hostile as the file."""
+"""Have a helper process decode a file, and trust its answer as little as the file."""
 
 import atexit
 import contextlib

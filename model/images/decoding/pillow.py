@@ -1,7 +1,7 @@
 """Decode an image with Pillow, to one grey image of bounded size.
 
 Before any pixel is decoded, the header must show an allowed size and one frame. The memory that the header asks for is
-bounded. What a file takes beyond that, only the limits of the helper process bound.
+bounded. Only the limits of the helper process bound what a file takes beyond that.
 """
 
 import math

@@ -154,7 +154,9 @@ class OwnedJob:
         return bool(self._run("hold", [keys.job(self.identifier)], arguments) >= 0)
 
     def look(self, sent: Mapping[int, int]) -> Checked:
-        """Find out what Redis has of some batches. This only puts a batch back that Redis would never ring for.
+        """Find out what Redis has of some batches.
+
+        This changes one thing: a batch for which no reconciler would ring becomes due again.
 
         Args:
             sent: Number of images by sequence number.
