@@ -18,12 +18,13 @@ import cv2
 import numpy as np
 import psutil
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from model.inference.classifier import Classifier
 from model.inference.review import REVIEW_BELOW
 from producer.cli.commands.models import models
-from producer.cli.main import COMMANDS
+from producer.cli.main import COMMANDS, main
 from producer.mill.stack import Stack
 from tests.support.command import DIGITMILL, SECONDS, CommandLine
 from tests.support.mill import INJECTED
@@ -422,6 +423,21 @@ def test_an_interrupted_client_keeps_its_job_and_says_how_to_go_on(digitmill, mi
     assert not mill.connection.ledger.job(job).state.ended
     digitmill("resume", job, "--out", "out")
     assert predicted(digitmill.folder / "out") == undisturbed[:14]
+
+
+def test_a_client_interrupted_while_it_writes_its_report_names_the_job(digitmill, scans, undisturbed, monkeypatch):
+    """The job is done by then. `report` writes the report."""
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("producer.cli.display.job_results.report_job", interrupt)
+        ended = CliRunner(env=digitmill.environment).invoke(main, ["submit", str(scans())])
+    assert ended.exit_code == 130
+    [job] = re.findall(r"digitmill report (\S+)`", ended.stderr)
+    digitmill("report", job, "--out", "out")
+    assert predicted(digitmill.folder / "out") == undisturbed[:8]
 
 
 @pytest.mark.slow
