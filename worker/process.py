@@ -10,7 +10,7 @@ from typing import Any
 from model.errors import DigitmillError
 from model.printable import printable
 from model.private_files import PRIVATE_UMASK
-from worker.contract import identifiers
+from worker.contract.validation import identifiers
 from worker.roles import Role
 from worker.settings import Settings
 

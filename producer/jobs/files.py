@@ -31,8 +31,15 @@ def open_job_file(path: Path, *, new: bool = False) -> BinaryIO:
     """
     with explain_fault(path, "Free some space there, or set DIGITMILL_DATA to another folder."):
         for folder in (path.parent.parent, path.parent):
-            make_private_folder(folder)
+            _make_folder(folder)
         return open_private(path, "xb" if new else "a+b")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        make_private_folder(folder)
+    except FileExistsError as fault:  # which would mean that the name of the job is taken
+        raise NotADirectoryError(fault.errno, "a file is in the way") from fault
 
 
 @contextlib.contextmanager

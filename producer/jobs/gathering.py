@@ -415,7 +415,7 @@ def gather_detached(connection: Connection, job: str, *, timeout: float) -> list
             if sequence in manifests:
                 manifest = manifests[sequence]
                 whole = Part(job, sequence, 0, len(manifest.names) - len(manifest.failures))
-                results = ledger.results(cover(parts, whole) or [])
+                results = ledger.results(cover(parts, whole) or [], with_damaged=False)
                 batches.append(ReceivedBatch(sequence, manifest, list(results.values())).decode())
         return [batch for batch in batches if batch.complete]
 

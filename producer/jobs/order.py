@@ -15,8 +15,8 @@ from model.errors import DataError, UsageError
 from model.inference.review import REVIEW_BELOW
 from model.records import Damaged, from_json, to_json
 from producer.jobs.files import open_job_file
-from worker.contract.identifiers import Kind, host_name, is_valid, process_name
 from worker.contract.ledger import JobRecord
+from worker.contract.validation.identifiers import Kind, host_name, is_valid, process_name
 from worker.settings import Settings
 
 FORMAT = 1

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from model.errors import Failure
 from producer.sources import SourceImage
-from worker.contract.bounds import MAX_IMAGES, MAX_NAMES_BYTES
+from worker.contract.validation.bounds import MAX_IMAGES, MAX_NAMES_BYTES
 from worker.contract.wire import Batch, Manifest
 
 RAW_IMAGES = 1024
@@ -43,7 +43,7 @@ def pack(
 
 
 class _OpenBatch:
-    """A batch that is being filled. It stays within `worker.contract.bounds`."""
+    """A batch that is being filled. It stays within `worker.contract.validation.bounds`."""
 
     def __init__(self, batch_size: int | None, probabilities: bool) -> None:
         self._batch_size = batch_size and min(batch_size, MAX_IMAGES)

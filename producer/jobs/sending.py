@@ -119,6 +119,7 @@ class Sender:
                 self._window,
                 detached=self._detached,
                 owner=self._owned.owner.token,
+                encoded=encoded,
             )
             match outcome:
                 case Submitted.STORED:

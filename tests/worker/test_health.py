@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from worker.contract.identifiers import process_name
 from worker.contract.ledger import Ledger
 from worker.contract.training import Schedule, Trainings
+from worker.contract.validation.identifiers import process_name
 from worker.roles import Role
 
 ROOT = Path(__file__).parents[2]

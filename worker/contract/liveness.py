@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from worker.contract import identifiers
-from worker.contract.identifiers import Kind
+from worker.contract.validation import identifiers
+from worker.contract.validation.identifiers import Kind
 
 ALIVE_SECONDS = 5.0
 """Seconds without a heartbeat after which a worker, a trainer or a scheduler counts as dead."""

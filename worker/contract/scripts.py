@@ -16,6 +16,8 @@ def load_scripts(client: "redis.Redis", package: str, names: Iterable[str]) -> d
         package: Package with a folder `scripts`.
         names: Names of the files there, without `.lua`. `common.lua` is put before each.
     """
-    common = (files("worker.contract") / "common.lua").read_text("utf-8")
+    common = (files("worker.contract") / "common.lua").read_text(encoding="utf-8")
     folder = files(package) / "scripts"
-    return {name: client.register_script(common + (folder / f"{name}.lua").read_text("utf-8")) for name in names}
+    return {
+        name: client.register_script(common + (folder / f"{name}.lua").read_text(encoding="utf-8")) for name in names
+    }

@@ -39,7 +39,8 @@ def explain_refusal(fault: RedisError, where: str) -> str:
         fault: Refusal, for which `is_refused` is true.
         where: Name of the server for the message, without its password.
     """
-    reason = str(fault).partition(" script: ")[0].rstrip(".")  # what follows is the checksum of the script
+    # What follows is the checksum of the script.
+    reason = str(fault).removeprefix("ACL failure in script: ").partition(" script: ")[0].rstrip(".")
     named = _NAMED.search(f"{reason} {where}")
     user = (named and (named[1] or named[2])) or ""
     if user == RedisUser.ADMIN:

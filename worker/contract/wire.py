@@ -1,8 +1,8 @@
 """The wire format: how batches, manifests and results travel. No other module knows their bytes.
 
 Each is a msgpack map with a format version (`model.records`). Arrays are raw little-endian bytes. The format cannot
-express anything executable, and nothing is compressed. Sizes and lengths (`worker.contract.bounds`) are checked before
-anything is built from them.
+express anything executable, and nothing is compressed. Sizes and lengths (`worker.contract.validation.bounds`) are
+checked before anything is built from them.
 """
 
 from collections.abc import Mapping
@@ -15,10 +15,16 @@ from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode
 from model.records import Damaged, from_msgpack, from_raw, text_from_raw, to_msgpack
-from worker.contract import identifiers
-from worker.contract.bounds import MAX_BATCH_BYTES, MAX_IMAGES, MAX_MANIFEST_BYTES, MAX_RESULT_BYTES, MAX_SENTENCE
-from worker.contract.identifiers import Kind
-from worker.contract.reading import reading
+from worker.contract.validation import identifiers
+from worker.contract.validation.bounds import (
+    MAX_BATCH_BYTES,
+    MAX_IMAGES,
+    MAX_MANIFEST_BYTES,
+    MAX_RESULT_BYTES,
+    MAX_SENTENCE,
+)
+from worker.contract.validation.identifiers import Kind
+from worker.contract.validation.reading import reading
 
 VERSION = 1
 

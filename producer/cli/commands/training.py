@@ -102,7 +102,7 @@ def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, can
 
 def _ask(connection: "Connection", trainings: "Trainings", options: "TrainingOptions") -> tuple[str, bool]:
     """Request a training. Return the identifier of the open training, and whether someone had requested it before."""
-    from worker.contract import identifiers
+    from worker.contract.validation import identifiers
 
     identifier = identifiers.new_job_identifier()
     who = identifiers.process_name(socket.gethostname(), os.getpid())

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from producer.cli.notices import print_notice
 from worker.contract.errors import WireError
-from worker.contract.reading import DamagedRecord, Listed
+from worker.contract.validation.reading import DamagedRecord, Listed
 
 MAX_PRINTED = 10
 """Maximum number of damaged records that a command names for people. JSON has all."""

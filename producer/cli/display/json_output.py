@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from producer.teaching import TeachingCounts
     from worker.contract.ledger import JobStatus, WorkerStatus
-    from worker.contract.reading import DamagedRecord
     from worker.contract.registry import LiveChange, ServiceCounts
     from worker.contract.teaching import LabelChange, Summary
     from worker.contract.training import ScheduleStatus, TrainingStatus
+    from worker.contract.validation.reading import DamagedRecord
 
 
 def job(status: "JobStatus") -> dict[str, Any]:

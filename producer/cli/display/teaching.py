@@ -13,9 +13,9 @@ from producer.cli.display.tables import Column, print_table
 from producer.cli.display.wording import age, counted
 from producer.cli.notices import print_notice
 from producer.teaching import TeachingCounts, await_kept
-from worker.contract.reading import Listed
 from worker.contract.teaching import LabelChange, Summary, Teaching
 from worker.contract.training import Trainings
+from worker.contract.validation.reading import Listed
 
 if TYPE_CHECKING:
     from producer.mill.connection import Connection

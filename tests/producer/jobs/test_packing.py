@@ -10,7 +10,7 @@ from model.errors import Failure, FailureCode
 from producer.jobs import packing
 from producer.jobs.packing import pack
 from producer.sources import ImageContent, SourceImage
-from worker.contract.bounds import MAX_IMAGES, MAX_MANIFEST_BYTES, MAX_NAMES_BYTES
+from worker.contract.validation.bounds import MAX_IMAGES, MAX_MANIFEST_BYTES, MAX_NAMES_BYTES
 from worker.contract.wire import Batch, Manifest
 
 RAW, FILE, LARGE_FILE, FAILED = "raw", "file", "large file", "failed"

@@ -11,13 +11,13 @@ from worker.classifying.batch_processor import BatchProcessor
 from worker.classifying.canary import CanaryMonitor
 from worker.classifying.faults import STRIKES
 from worker.classifying.models import LoadedModel, Models
-from worker.contract import bounds
 from worker.contract.doorbell import Doorbell, make_app
 from worker.contract.ledger import JobRecord, Part, Verdict, Window
 from worker.contract.ledger import keys as ledger_keys
 from worker.contract.ledger.ledger import ATTEMPTS, SPLIT_ATTEMPTS
 from worker.contract.registry import LIVE, Registry, ServiceCounts
 from worker.contract.registry import keys as registry_keys
+from worker.contract.validation import bounds
 from worker.contract.wire import SIDE, Batch, Manifest, Result
 from worker.settings import Settings
 

@@ -12,9 +12,9 @@ from hypothesis.extra import numpy as arrays
 
 from model.errors import Failure, FailureCode
 from model.images.limits import MAX_BYTES
-from worker.contract import bounds
 from worker.contract.errors import UnknownFormat, WireError
-from worker.contract.identifiers import Kind
+from worker.contract.validation import bounds
+from worker.contract.validation.identifiers import Kind
 from worker.contract.wire import SIDE, VERSION, Batch, Manifest, Result
 
 # File names as `os.fsdecode` returns them: any text, and any bytes that are not UTF-8.

@@ -21,10 +21,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import Self
 
-from worker.contract import identifiers
-from worker.contract.bounds import MAX_IMAGES
 from worker.contract.errors import WireError
-from worker.contract.identifiers import Kind
+from worker.contract.validation import identifiers
+from worker.contract.validation.bounds import MAX_IMAGES
+from worker.contract.validation.identifiers import Kind
 
 JOBS = "digitmill:jobs"
 OPEN = "digitmill:open"

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import ResponseError
 
 from model.errors import Failure, FailureCode, UsageError
-from worker.contract import bounds, identifiers
 from worker.contract.errors import UnknownFormat, WireError
-from worker.contract.identifiers import Kind
 from worker.contract.ledger import keys
 from worker.contract.ledger.keys import Part
 from worker.contract.ledger.owned import OwnedJob, Owner
 from worker.contract.ledger.records import JobRecord, JobState, JobStatus, WorkerStatus
 from worker.contract.liveness import ALIVE_SECONDS, SLACK_SECONDS
-from worker.contract.reading import CheckedRedis, Listed, wrong_type
 from worker.contract.scripts import load_scripts
+from worker.contract.validation import bounds, identifiers
+from worker.contract.validation.identifiers import Kind
+from worker.contract.validation.reading import CheckedRedis, Listed, wrong_type
 from worker.contract.wire import Batch, Manifest, Result
 
 if TYPE_CHECKING:
@@ -161,7 +161,15 @@ class Ledger:
         return OwnedJob(self._redis, identifier, owner, ttl_ms=self._ttl)
 
     def submit(
-        self, part: Part, batch: Batch, manifest: Manifest, window: Window, *, detached: bool, owner: str = ""
+        self,
+        part: Part,
+        batch: Batch,
+        manifest: Manifest,
+        window: Window,
+        *,
+        detached: bool,
+        owner: str = "",
+        encoded: bytes = b"",
     ) -> Submitted:
         """Store a batch if the job's window has room for it.
 
@@ -172,6 +180,7 @@ class Ledger:
             window: How much may be outstanding. Unacknowledged batches count too, unless the job is detached.
             detached: Whether no client gathers answers while the job runs.
             owner: Token of the job's owner, or "" if it has none.
+            encoded: The manifest in the wire format, or b"" to encode it here.
 
         Returns:
             Whether the batch was stored, or why not.
@@ -179,7 +188,7 @@ class Ledger:
         Raises:
             UsageError: The batch is larger than workers accept.
         """
-        payload, rows = batch.to_wire(), manifest.to_wire()
+        payload, rows = batch.to_wire(), encoded or manifest.to_wire()
         if (
             len(manifest.names) > bounds.MAX_IMAGES
             or len(payload) > bounds.MAX_BATCH_BYTES
@@ -244,16 +253,22 @@ class Ledger:
         """Return all parts of a job with answers that are not acknowledged yet."""
         return _parts(identifier, self._redis.hkeys(keys.results(identifier)))
 
-    def results(self, parts: Sequence[Part]) -> dict[Part, bytes]:
+    def results(self, parts: Sequence[Part], *, with_damaged: bool = True) -> dict[Part, bytes]:
         """Return the encoded answers (see `Result.from_wire`) to parts of one job. Parts without one are left out.
 
-        A damaged answer, or one to another number of images, comes back as an error row for each image, so that the job
-        ends all the same.
+        Args:
+            parts: Parts of one job.
+            with_damaged: Whether damaged answers come back as they are. Otherwise each comes back as an error row for
+                each image, so that a job whose client cannot ask again ends all the same.
+
+        Raises:
+            UnknownFormat: An answer has a format that this program does not read, and damaged ones are to be replaced.
         """
         if not parts:
             return {}
         values = self._redis.hmget(keys.results(parts[0].job), [part.field for part in parts])
-        return {part: _checked(part, value) for part, value in zip(parts, values, strict=True) if value is not None}
+        found = {part: value for part, value in zip(parts, values, strict=True) if value is not None}
+        return found if with_damaged else {part: _checked(part, value) for part, value in found.items()}
 
     def manifests(self, identifier: str) -> dict[int, Manifest]:
         """Return the manifests of all batches that are not acknowledged yet, by sequence number."""

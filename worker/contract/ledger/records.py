@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Any, Self
 
 from model.records import Damaged, from_json, to_json
-from worker.contract import identifiers
-from worker.contract.bounds import MAX_RECORD_BYTES, MAX_TEXT
 from worker.contract.errors import WireError
-from worker.contract.identifiers import Kind
-from worker.contract.reading import count, finite, moment, reading
+from worker.contract.validation import identifiers
+from worker.contract.validation.bounds import MAX_RECORD_BYTES, MAX_TEXT
+from worker.contract.validation.identifiers import Kind
+from worker.contract.validation.reading import count, finite, moment, reading
 
 FORMAT = 1
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from model.cards import verification
 from model.cards.card import MODEL, Card
 from model.errors import ModelError
-from worker.contract.reading import moment
 from worker.contract.registry.records import Alias
+from worker.contract.validation.reading import moment
 
 MAX_VERSION_BYTES = 32 * 1024 * 1024
 """Maximum size of all files of a version together. Those of the baseline have 1.2 MB."""

@@ -6,10 +6,10 @@ from typing import NamedTuple, Self
 
 from model.cards.card import Card
 from model.records import from_json
-from worker.contract import identifiers
-from worker.contract.identifiers import Kind
-from worker.contract.reading import moment, reading
 from worker.contract.registry import keys
+from worker.contract.validation import identifiers
+from worker.contract.validation.identifiers import Kind
+from worker.contract.validation.reading import moment, reading
 
 LIVE = "live"
 """A word that stands for the version that is live when a worker classifies a batch."""

@@ -14,15 +14,15 @@ from redis.exceptions import ResponseError
 from model.cards.card import BASELINE, MODEL, Card, read_file
 from model.cards.decision import DECISION, Decision
 from model.errors import ModelError, UsageError
-from worker.contract import identifiers
 from worker.contract.errors import WireError
-from worker.contract.identifiers import Kind
-from worker.contract.reading import CheckedRedis, DamagedRecord, Listed, moment, reading, wrong_type
 from worker.contract.registry import keys
 from worker.contract.registry.checks import check_complete, missing, read_card, verified
 from worker.contract.registry.records import Alias, Aliases, Canary, Fence, LiveChange, PublishedVersion
 from worker.contract.registry.service_counts import ServiceCounts
 from worker.contract.scripts import load_scripts
+from worker.contract.validation import identifiers
+from worker.contract.validation.identifiers import Kind
+from worker.contract.validation.reading import CheckedRedis, DamagedRecord, Listed, moment, reading, wrong_type
 
 if TYPE_CHECKING:
     import redis

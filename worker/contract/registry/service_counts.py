@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
-from worker.contract.reading import count, reading
 from worker.contract.registry import keys
+from worker.contract.validation.reading import count, reading
 
 ENOUGH = 200
 """Number of images before a version is judged. They determine a share to within 7 percentage points at worst."""

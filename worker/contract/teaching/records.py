@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from model.data.taught import fingerprint
 from model.records import Damaged, from_msgpack, to_msgpack
-from worker.contract import identifiers
-from worker.contract.identifiers import Kind
-from worker.contract.reading import moment, reading
+from worker.contract.validation import identifiers
+from worker.contract.validation.identifiers import Kind
+from worker.contract.validation.reading import moment, reading
 from worker.contract.wire import SIDE
 
 VERSION = 1

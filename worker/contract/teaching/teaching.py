@@ -7,14 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from model.errors import UsageError
-from worker.contract import identifiers
 from worker.contract.errors import WireError
-from worker.contract.identifiers import Kind
-from worker.contract.reading import CheckedRedis, Listed, count, reading
 from worker.contract.scripts import load_scripts
 from worker.contract.teaching import keys
 from worker.contract.teaching.records import LabelChange, label_of
 from worker.contract.training import Trainings
+from worker.contract.validation import identifiers
+from worker.contract.validation.identifiers import Kind
+from worker.contract.validation.reading import CheckedRedis, Listed, count, reading
 
 if TYPE_CHECKING:
     import redis

@@ -7,10 +7,10 @@ from typing import Self
 
 from model.records import from_json, to_json
 from model.training.options import TrainingOptions
-from worker.contract import identifiers
-from worker.contract.bounds import MAX_TEXT
-from worker.contract.identifiers import Kind
-from worker.contract.reading import count, finite, moment, reading
+from worker.contract.validation import identifiers
+from worker.contract.validation.bounds import MAX_TEXT
+from worker.contract.validation.identifiers import Kind
+from worker.contract.validation.reading import count, finite, moment, reading
 
 FORMAT = 1
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from worker.contract.bounds import MAX_TEXT
 from worker.contract.liveness import ALIVE_SECONDS, alive
-from worker.contract.reading import CheckedRedis, moment, reading
 from worker.contract.scripts import load_scripts
 from worker.contract.training import keys
+from worker.contract.validation.bounds import MAX_TEXT
+from worker.contract.validation.reading import CheckedRedis, moment, reading
 
 if TYPE_CHECKING:
     import redis

@@ -5,15 +5,15 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from model.training.options import TrainingOptions
-from worker.contract import identifiers
 from worker.contract.errors import WireError
-from worker.contract.identifiers import Kind
 from worker.contract.liveness import ALIVE_SECONDS, SLACK_SECONDS, alive
-from worker.contract.reading import CheckedRedis, count, reading
 from worker.contract.registry import Fence
 from worker.contract.scripts import load_scripts
 from worker.contract.training import keys
 from worker.contract.training.records import TrainingState, TrainingStatus, options_from_json, options_to_json
+from worker.contract.validation import identifiers
+from worker.contract.validation.identifiers import Kind
+from worker.contract.validation.reading import CheckedRedis, count, reading
 
 if TYPE_CHECKING:
     import redis

@@ -14,6 +14,6 @@ end
 redis.call('HSET', KEYS[1], 'open', 0, 'open_bytes', 0, 'unread', 0, 'owner_seen', 0)
 redis.call('HDEL', KEYS[1], 'problem')
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
-redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+for index = 2, 4 do redis.call('DEL', KEYS[index]) end  -- one by one, because a user has different rights to each
 drop_open(KEYS[5], ARGV[1], {})
 return state

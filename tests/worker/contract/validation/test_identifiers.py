@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.contract.errors import WireError
-from worker.contract.identifiers import Kind, host_name, is_valid, new_job_identifier, process_name, read, shown
+from worker.contract.validation.identifiers import (
+    Kind,
+    host_name,
+    is_valid,
+    new_job_identifier,
+    process_name,
+    read,
+    shown,
+)
 
 
 def test_new_identifiers_sort_by_time_and_can_be_typed() -> None:

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from redis.exceptions import ResponseError
 
 from model.records import Damaged, OtherFormat
-from worker.contract.bounds import MAX_COUNT
 from worker.contract.errors import UnknownFormat, WireError
-from worker.contract.identifiers import Kind, read, shown
+from worker.contract.validation.bounds import MAX_COUNT
+from worker.contract.validation.identifiers import Kind, read, shown
 
 _LAST_MOMENT = 253402300799.0  # the last second of the year 9999, beyond which no calendar goes
 _PIPELINED = re.compile(r"\(\w+ ([^ )]+)")

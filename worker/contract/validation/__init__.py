@@ -1,0 +1,1 @@
+"""Validation: what an identifier may be, how large a record may be, and what a damaged record means."""
