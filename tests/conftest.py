@@ -1,7 +1,5 @@
 """Fixtures for all tests: real servers, real workers and real images, without mocks."""
 
-import io
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -12,17 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 
 from model.cards.card import BASELINE, MODEL, Card, read_file
-from model.data import sample_digits
 from model.data.digits import Digits
-from model.data.mnist import load_test
 from producer.mill.stack import Stack
+from tests.support.images import as_png, real_digits
 from tests.support.mill import Mill, StartMill
 from tests.support.mill import start_mill_in as start_in
-
-MNIST = os.environ.get("DIGITMILL_MNIST")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,7 +58,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def digits() -> Digits:
     """Real handwritten digits with labels: MNIST's test images, or the sample digits if MNIST is not there."""
-    return load_test(Path(MNIST)) if MNIST else sample_digits.load().train
+    return real_digits()
 
 
 @pytest.fixture(scope="session")
@@ -83,13 +77,7 @@ def variant() -> Callable[..., tuple[Card, dict[str, bytes]]]:
 @pytest.fixture(scope="session")
 def png() -> Callable[[NDArray[np.uint8]], bytes]:
     """Encode an image as PNG."""
-
-    def encode(image: NDArray[np.uint8]) -> bytes:
-        target = io.BytesIO()
-        Image.fromarray(image).save(target, "PNG")
-        return target.getvalue()
-
-    return encode
+    return as_png
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A server for tests that stop it, harm its files, and start it again."""
+"""A server for tests that stop it, kill it, harm its files, and start it again."""
 
 import subprocess
 import time
@@ -15,12 +15,19 @@ class Server:
 
     Args:
         folder: Folder of its files.
+        options: Options of its command line that replace those of a mill.
+
+    Attributes:
+        url: Its URL.
+        socket: Path of its Unix socket.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self._folder = ServerFolder(folder)
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self.url = self._folder.url
+        self.socket = self._folder.socket
 
     def __enter__(self) -> Self:
         assert self._folder.acquire()
@@ -33,9 +40,16 @@ class Server:
         self.stop()
         self._folder.release()
 
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        """Its process, which may have ended."""
+        assert self._process
+        return self._process
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        self._process = subprocess.Popen(self._folder.command())
+        # As Python does, it ignores SIGXFSZ. So a test can limit the size of its files, which is a full disk to it.
+        self._process = subprocess.Popen([*self._folder.command(), *self._options], restore_signals=False)
         client, deadline = connect(self.url), time.monotonic() + 30
         while True:
             try:
@@ -53,6 +67,11 @@ class Server:
             self._process.terminate()
             self._process.wait(30)
             self._process = None
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        self.process.wait()
 
     def lose_tail(self, size: int) -> int:
         """Stop it, cut `size` bytes off the end of its log, and start it again. Return the number of bytes cut."""

@@ -160,6 +160,7 @@ def test_redis_py_gets_what_the_url_says() -> None:
         "username": "user",
         "password": "secret",
         "db": 3,
+        "driver_info": None,
         "socket_keepalive": True,
         **TLS,
     }

@@ -44,7 +44,7 @@ def jobs(latest: int, as_json: bool) -> None:
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
-    connection = open_running_mill(Settings.from_environment(), warn=False)
+    connection = open_running_mill(Settings.from_environment())
     damage = Damage()
     found = damage.read_list("the list of jobs", lambda: connection.ledger.jobs(latest=latest))
     if as_json:

@@ -1,5 +1,6 @@
 """`submit`, `classify`, `resume`: commands that send images."""
 
+import contextlib
 import json
 import sys
 from collections import Counter
@@ -15,6 +16,8 @@ from producer.cli.notices import print_notice, printable
 from producer.cli.options import JOB, JSON, MIN_CONFIDENCE, OUT, TIMEOUT, absolute, not_empty, report_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from producer.cli.display.progress import JobProgressBar
     from producer.jobs.order import SubmitOptions
     from producer.jobs.results import Results
@@ -253,18 +256,34 @@ def _gather_and_report(
     from producer.cli.display.job_results import report_job
     from producer.jobs.submission import gather_job
 
-    with _progress(source, as_json) as progress:
-        finished = gather_job(
-            connection,
-            job,
-            options,
-            source,
-            settings,
-            timeout=timeout,
-            on_progress=progress.on_progress,
-            take_over=take_over,
-        )
-    return report_job(finished, out or report_folder(job), source, options.min_confidence, as_json=as_json)
+    with _named_when_interrupted(job):
+        with _progress(source, as_json) as progress:
+            finished = gather_job(
+                connection,
+                job,
+                options,
+                source,
+                settings,
+                timeout=timeout,
+                on_progress=progress.on_progress,
+                take_over=take_over,
+            )
+        return report_job(finished, out or report_folder(job), source, options.min_confidence, as_json=as_json)
+
+
+@contextlib.contextmanager
+def _named_when_interrupted(job: str) -> "Iterator[None]":
+    """Let an interrupt name the job also before its client has begun, and while its report is written."""
+    try:
+        yield
+    except KeyboardInterrupt as fault:
+        if fault.args:
+            raise
+        job = printable(job)
+        raise KeyboardInterrupt(
+            f"job {job} is kept: `digitmill resume {job}` continues it, and if it is done, `digitmill report {job}` "
+            "writes its report"
+        ) from None
 
 
 def _progress(source: "Source", as_json: bool) -> "JobProgressBar":

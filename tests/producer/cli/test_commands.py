@@ -18,77 +18,21 @@ import cv2
 import numpy as np
 import psutil
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from model.inference.classifier import Classifier
 from model.inference.review import REVIEW_BELOW
 from producer.cli.commands.models import models
-from producer.cli.main import COMMANDS
+from producer.cli.main import COMMANDS, main
 from producer.mill.stack import Stack
-from tests.support.command import DIGITMILL, SECONDS
+from tests.support.command import DIGITMILL, SECONDS, CommandLine
 from tests.support.mill import INJECTED
-from tests.support.signals import ctrl_c_heard
 from worker.contract.connection import connect
 from worker.contract.ledger import JobState, Part
 
 MARK_SLOW = b"MARK:slow"  # slows the workers of the tests; see tests/system/faults/injected
 NOWHERE = "redis://localhost:1/0"
-
-
-class CommandLine:
-    """Runs `digitmill` in one folder, with one mill and one data folder."""
-
-    def __init__(self, folder, url, stack=None):
-        self.folder = folder
-        self.stack = stack
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("DIGITMILL_")},
-            "DIGITMILL_DATA": str(folder / "data"),
-            "DIGITMILL_CACHE": str(folder / "cache"),
-            "DIGITMILL_OFFLINE": "1",
-            **({"DIGITMILL_REDIS_URL": url} if url else {}),
-        }
-
-    def start(self, *arguments, **variables):
-        """Start a command."""
-        with ctrl_c_heard():
-            return subprocess.Popen(
-                [DIGITMILL, *map(str, arguments)],
-                cwd=self.folder,
-                env={**self.environment, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-
-    def __call__(self, *arguments, code=0, seconds=SECONDS, **variables):
-        """Run a command to its end and check its exit code. Return what it printed."""
-        with self.start(*arguments, **variables) as process:
-            try:
-                output, errors = process.communicate(timeout=seconds)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
-        assert "Traceback" not in output + errors, output + errors
-        assert process.returncode == code, f"exit code {process.returncode}, not {code}: {output}{errors}"
-        return Printed(output, errors)
-
-
-class Printed:
-    """What a command printed."""
-
-    def __init__(self, output, errors):
-        self.output, self.errors = output, errors
-
-    @property
-    def json(self):
-        """Standard output, which must be one value of strict JSON."""
-
-        def refuse(constant):
-            raise ValueError(f"{constant} is not JSON")
-
-        return json.loads(self.output, parse_constant=refuse)
 
 
 @pytest.fixture
@@ -479,6 +423,21 @@ def test_an_interrupted_client_keeps_its_job_and_says_how_to_go_on(digitmill, mi
     assert not mill.connection.ledger.job(job).state.ended
     digitmill("resume", job, "--out", "out")
     assert predicted(digitmill.folder / "out") == undisturbed[:14]
+
+
+def test_a_client_interrupted_while_it_writes_its_report_names_the_job(digitmill, scans, undisturbed, monkeypatch):
+    """The job is done by then. `report` writes the report."""
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("producer.cli.display.job_results.report_job", interrupt)
+        ended = CliRunner(env=digitmill.environment).invoke(main, ["submit", str(scans())])
+    assert ended.exit_code == 130
+    [job] = re.findall(r"digitmill report (\S+)`", ended.stderr)
+    digitmill("report", job, "--out", "out")
+    assert predicted(digitmill.folder / "out") == undisturbed[:8]
 
 
 @pytest.mark.slow

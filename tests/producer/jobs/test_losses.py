@@ -11,39 +11,13 @@ from producer.jobs.order import SubmitOptions
 from producer.jobs.submission import gather_job, journal_path
 from tests.producer.jobs.conftest import BATCH, Workless, numbered
 from tests.support.answering import answering, open_parts
+from tests.support.harms import HARMS
 from worker.contract.ledger import JobState, Part, cover, keys
 from worker.contract.wire import Batch, Result
 
 COUNT = 40
 WAITING = 7
 """A batch that is not answered when Redis forgets something."""
-
-
-def waiting(job: str) -> str:
-    """Return the key of a batch that waits."""
-    return Part(job, WAITING, 0, BATCH).key
-
-
-HARMS: dict[str, Callable[[Any, str], Any]] = {
-    "a batch": lambda client, job: client.delete(waiting(job)),
-    "the payload of a batch": lambda client, job: client.hdel(waiting(job), "payload"),
-    "a batch, overwritten with a string": lambda client, job: (
-        client.delete(waiting(job)),
-        client.set(waiting(job), 1),
-    ),
-    "all batches": lambda client, job: [client.delete(key) for key in client.scan_iter(f"digitmill:batch:{job}/*")],
-    "the manifests": lambda client, job: client.delete(keys.manifest(job)),
-    "the answers": lambda client, job: client.delete(keys.results(job)),
-    "an answer, overwritten with garbage": lambda client, job: client.hset(keys.results(job), f"0.0.{BATCH}", b"?"),
-    "the list of open batches": lambda client, _: client.delete(keys.OPEN),
-    "the notifications": lambda client, job: client.delete(keys.notifications(job)),
-    "the notifications, overwritten with a string": lambda client, job: client.set(keys.notifications(job), 1),
-    "the counters": lambda client, job: client.hset(
-        keys.job(job), mapping={"open": 999, "unread": 99, "images": 1, "answered": 10**6}
-    ),
-    "the job": lambda client, job: client.delete(keys.job(job)),
-    "everything": lambda client, _: client.flushall(),
-}
 
 
 @pytest.mark.parametrize("what", HARMS)
@@ -55,7 +29,7 @@ def test_what_redis_forgets_of_a_job_is_sent_again(
     running = workless.begin(job, numbered(COUNT))
     eventually(lambda: workless.progress and workless.progress.sent == COUNT, what="the end of sending")
     workless.answer(3)
-    HARMS[what](workless.client, job)
+    HARMS[what](workless.client, Part(job, WAITING, 0, BATCH))
     with answering(workless.client, workless.connection.ledger):
         results = running.result(timeout=20).results
     np.testing.assert_array_equal(results.digits, np.arange(COUNT) % 10)

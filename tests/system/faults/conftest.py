@@ -13,6 +13,7 @@ from producer.jobs.order import SubmitOptions
 from producer.jobs.results import Results
 from producer.jobs.submission import create_job, gather_job
 from producer.sources import Source, open_source
+from tests.support.images import undisturbed_answers
 
 
 @pytest.fixture
@@ -49,9 +50,7 @@ def folder_of(tmp_path: Path, digits: Digits, png) -> Callable[..., Source]:
 @pytest.fixture(scope="session")
 def undisturbed(digits: Digits) -> NDArray[np.int8]:
     """The digits that the model names without a queue, by index."""
-    from model.inference.classifier import Classifier
-
-    return Classifier.baseline().classify(digits.images).digits.astype(np.int8)
+    return undisturbed_answers(digits.images)
 
 
 def assert_each_answered_once(results: Results, expected: NDArray[np.int8], *, failed: tuple[int, ...] = ()) -> None:

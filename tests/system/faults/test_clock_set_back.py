@@ -4,11 +4,11 @@ import time
 
 import pytest
 
+from tests.support.dead_worker import NAME, claim_in_the_future
 from tests.system.faults.injected.marks import MARK_SLOW
 from worker.contract.ledger import Part
 from worker.contract.ledger import keys as ledger_keys
 
-HOUR_MS = 3_600_000
 LEASE_SECONDS = 2.0
 
 
@@ -25,19 +25,11 @@ def test_the_batch_of_a_dead_worker_is_taken_although_its_lease_ends_in_an_hour(
         [member] = eventually(lambda: client.zrange(ledger_keys.OPEN, 0, -1), what="a batch")
         part = Part.from_member(member.decode())
         eventually(lambda: client.hget(part.key, "token"), what="a claim")
-        # What a Redis an hour ahead has written: a claim of a worker that is dead by now, and its heartbeat.
-        with client.pipeline() as pipeline:
-            ahead = int(time.time() * 1000) + HOUR_MS
-            pipeline.hset(part.key, mapping={"holder": "dead-1", "token": "dead", "granted": ahead})
-            pipeline.hset(part.key, "lease", ahead + int(LEASE_SECONDS * 1000))
-            pipeline.zadd(ledger_keys.OPEN, {part.member: ahead + int(LEASE_SECONDS * 1000)})
-            pipeline.zadd(ledger_keys.WORKERS, {"dead-1": ahead})
-            pipeline.hset(ledger_keys.worker("dead-1"), mapping={"seen": ahead / 1000, "ready": 1})
-            pipeline.execute()
+        claim_in_the_future(client, part, lease_seconds=LEASE_SECONDS)
         before = time.monotonic()
         eventually(
-            lambda: client.hget(part.key, "holder") != b"dead-1", seconds=60.0, what="another claim of the batch"
+            lambda: client.hget(part.key, "holder") != NAME.encode(), seconds=60.0, what="another claim of the batch"
         )
         assert time.monotonic() - before < LEASE_SECONDS + 10
         check(job.result(timeout=60), undisturbed[:4])
-        assert [worker.name for worker in mill.connection.ledger.workers()] != ["dead-1"]
+        assert [worker.name for worker in mill.connection.ledger.workers()] != [NAME]

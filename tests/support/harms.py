@@ -1,0 +1,38 @@
+"""What Redis can lose of a job, or somebody can write over it, while the client of the job gathers it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from worker.contract.ledger import Part, keys
+
+
+def _other_type(client: Any, key: str) -> None:
+    client.delete(key)
+    client.set(key, 1)
+
+
+HARMS: dict[str, Callable[[Any, Part], Any]] = {
+    "a batch": lambda client, part: client.delete(part.key),
+    "the payload of a batch": lambda client, part: client.hdel(part.key, "payload"),
+    "a batch, overwritten with a string": lambda client, part: _other_type(client, part.key),
+    "all batches": lambda client, part: [
+        client.delete(key) for key in client.scan_iter(f"digitmill:batch:{part.job}/*")
+    ],
+    "the manifests": lambda client, part: client.delete(keys.manifest(part.job)),
+    "the answers": lambda client, part: client.delete(keys.results(part.job)),
+    "an answer, overwritten with garbage": lambda client, part: client.hset(
+        keys.results(part.job), replace(part, sequence=0).field, b"?"
+    ),
+    "the list of open batches": lambda client, _: client.delete(keys.OPEN),
+    "the notifications": lambda client, part: client.delete(keys.notifications(part.job)),
+    "the notifications, overwritten with a string": lambda client, part: _other_type(
+        client, keys.notifications(part.job)
+    ),
+    "the counters": lambda client, part: client.hset(
+        keys.job(part.job), mapping={"open": 999, "unread": 99, "images": 1, "answered": 10**6}
+    ),
+    "the job": lambda client, part: client.delete(keys.job(part.job)),
+    "everything": lambda client, _: client.flushall(),
+}
+"""What happens, by its name in words. Each gets a connection and a part that waits or is in work."""

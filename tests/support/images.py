@@ -1,0 +1,34 @@
+"""The images of tests: real handwritten digits, and the answers of the model that ships with the program."""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.data import sample_digits
+from model.data.digits import Digits
+from model.data.mnist import load_test
+
+MNIST = os.environ.get("DIGITMILL_MNIST")
+
+
+def real_digits() -> Digits:
+    """Return MNIST's test images, or the sample digits if MNIST is not there."""
+    return load_test(Path(MNIST)) if MNIST else sample_digits.load().train
+
+
+def as_png(image: NDArray[np.uint8]) -> bytes:
+    """Encode an image as PNG."""
+    target = io.BytesIO()
+    Image.fromarray(image).save(target, "PNG")
+    return target.getvalue()
+
+
+def undisturbed_answers(images: NDArray[np.uint8]) -> NDArray[np.int8]:
+    """Return the digits that the model names in this process, without a queue."""
+    from model.inference.classifier import Classifier
+
+    return Classifier.baseline().classify(images).digits.astype(np.int8)

@@ -1,0 +1,146 @@
+"""A mill whose server, workers and connections can be harmed: real processes, and a proxy between them."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import psutil
+
+from producer.mill.finding import await_workers, open_mill
+from producer.mill.stack import Stack
+from tests.support.mill import INJECTED
+from tests.support.server import Server
+from tests.system.chaos.proxy import Proxy
+from worker.contract.ledger import Part, keys
+from worker.settings import Settings
+
+LEASE_SECONDS = 2.0
+WORKERS = 2
+
+
+class Plant:
+    """A running mill.
+
+    Attributes:
+        server: Its server.
+        proxy: What lies between the server and everybody else, except this process.
+        stack: Its workers.
+        client: Connection of this process, past the proxy.
+        ledger: Ledger on that connection.
+        environment: Variables of its workers.
+        folder: Folder of its files.
+    """
+
+    def __init__(self, folder: Path, server: Server, proxy: Proxy, stack: Stack, environment: dict[str, str]) -> None:
+        self.folder, self.server, self.proxy, self.stack, self.environment = folder, server, proxy, stack, environment
+        connection = open_mill(server.url, Settings.from_environment({}), warn=False)
+        self.client: Any = connection.client
+        self.ledger = connection.ledger
+        assert await_workers(connection, stack), "the workers are not ready"
+
+    def workers(self) -> list[psutil.Process]:
+        """Return the main processes of the workers that run."""
+        return [
+            process
+            for name, identifier in sorted(self.stack.supervisor.processes().items())
+            if name.startswith("worker") and (process := _process(identifier))
+        ]
+
+    def worker(self, random: Random) -> psutil.Process:
+        """Return the main process of a worker."""
+        running = eventually(self.workers, seconds=30, what="a worker that runs")
+        found: psutil.Process = random.choice(running)
+        return found
+
+    def restart_server(self, pause: float) -> None:
+        """Kill the server, and start it again after `pause` seconds."""
+        self.server.kill()
+        time.sleep(pause)
+        self.server.start()
+
+    def waiting(self) -> Part | None:
+        """Return a part that waits or is in work, or None."""
+        members = self.client.zrange(keys.OPEN, 0, -1)
+        return Part.from_member(members[-1].decode()) if members else None
+
+    def more_workers(self, count: int) -> Stack:
+        """Return more workers, which run within its context."""
+        return Stack(self.folder / "more", count, redis_url=self.proxy.url, environment=self.environment)
+
+
+@contextlib.contextmanager
+def running_plant(folder: Path, *options: str) -> Iterator[Plant]:
+    """Run a mill in a new folder until the end of the context.
+
+    Args:
+        folder: Folder to create.
+        options: Options of its server.
+    """
+    folder.mkdir()
+    path = os.pathsep.join(filter(None, (str(INJECTED), os.environ.get("PYTHONPATH"))))
+    environment = {"PYTHONPATH": path, "DIGITMILL_LEASE_SECONDS": str(LEASE_SECONDS), "DIGITMILL_DATA": str(folder)}
+    with (
+        Server(folder / "server", *options) as server,
+        Proxy(server.socket) as proxy,
+        Stack(folder / "workers", WORKERS, redis_url=proxy.url, environment=environment) as stack,
+    ):
+        plant = Plant(folder, server, proxy, stack, environment)
+        try:
+            yield plant
+        finally:
+            plant.client.close()
+            for process in plant.workers():
+                for each in (process, *children(process)):
+                    send(each, signal.SIGKILL)
+            send(psutil.Process(server.process.pid), signal.SIGCONT) if server.process.poll() is None else None
+
+
+def children(process: psutil.Process) -> list[psutil.Process]:
+    """Return all processes that a process has started, or none if it has ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.children(recursive=True)
+    return []
+
+
+def send(process: psutil.Process, number: signal.Signals) -> None:
+    """Send a signal to a process, unless it has ended."""
+    with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+        process.send_signal(number)
+
+
+@contextlib.contextmanager
+def frozen(*processes: psutil.Process) -> Iterator[None]:
+    """Freeze processes until the end of the context."""
+    for process in processes:
+        send(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            send(process, signal.SIGCONT)
+
+
+def eventually(condition: Callable[[], Any], *, seconds: float, what: str) -> Any:
+    """Wait until a condition is true, and return its value.
+
+    Raises:
+        TimeoutError: That takes too long.
+    """
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not after {seconds:.0f} s")
+        time.sleep(0.02)
+    return value
+
+
+def _process(identifier: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(identifier)
+    except psutil.NoSuchProcess:
+        return None

@@ -1,0 +1,115 @@
+"""All faults, and how one of them is tried."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from tests.system.chaos import clients, connections, memory, mix, processes, records
+from tests.system.chaos.plant import running_plant
+from tests.system.chaos.trial import Fault, Outcome, Trial
+from tests.system.chaos.work import Works
+
+FAULTS = {
+    fault.name: fault for module in (mix, processes, clients, connections, memory, records) for fault in module.FAULTS
+}
+
+ELSEWHERE = {
+    "without a reconciler a lost doorbell stays lost (3)": "tests/system/faults/test_lost_messages.py",
+    "an image that hangs its process (7)": "tests/system/faults/test_poison.py",
+    "files that cost more than they look": "tests/system/faults/test_costly_files.py, make fuzz",
+    "compressed bombs, memory of workers (9)": "tests/system/faults/test_lost_messages.py",
+    "hot reload under load (20)": "tests/worker/classifying/test_reloader.py, benchmarks/reload.py",
+    "weights that are corrupt, harmful or lost (21)": "tests/system/faults/test_bad_models.py",
+    "two schedulers, a killed trainer (22)": "tests/worker/scheduler/, tests/worker/trainer/",
+    "two mills in one folder (24)": "tests/producer/mill/test_stack.py",
+    "memory over thousands of batches (25)": "benchmarks/reload.py",
+    "waits without end (item 6)": "tests/producer/jobs/test_waiting.py, tests/system/faults/test_bad_models.py",
+    "workers of another version (item 6)": "tests/system/faults/test_other_versions.py",
+    "every command beside a wrong Redis (item 8)": "tests/producer/cli/test_wrong_redis.py",
+    "every command beside hostile records (item 9)": "tests/producer/cli/test_planted.py, test_damaged_records.py",
+}
+"""Faults of the same list that other tests hold, because they harm no running job: what and where."""
+
+
+@dataclass
+class Row:
+    """What became of all tries of one fault.
+
+    Attributes:
+        fault: The fault.
+        tries: Number of tries.
+        total: Sums over all tries, and the longest stall.
+        failed: Seeds of the tries in which something was wrong, with the folders of their logs.
+    """
+
+    fault: Fault
+    tries: int = 0
+    total: Outcome = field(default_factory=Outcome)
+    failed: dict[int, Path] = field(default_factory=dict)
+
+
+def try_fault(fault: Fault, seed: int, works: Works, folder: Path, *, patience: float = 1.0) -> Outcome:
+    """Run a job, harm it, and return what became of it.
+
+    Args:
+        fault: What happens.
+        seed: Seed of all that is random.
+        works: What may be classified.
+        folder: Folder that exists, for the files of this try.
+        patience: Factor of the limit of the fault.
+    """
+    random = Random(f"{fault.name} {seed}")
+    with running_plant(folder / "mill", *fault.options) as plant:
+        (folder / "client").mkdir()
+        with Trial(plant, works, folder / "client", random) as trial:
+            try:
+                fault.run(trial)
+                trial.finish()
+            except Exception as problem:
+                trial.outcome.faults.append(f"{type(problem).__name__}: {problem}")
+    outcome = trial.outcome
+    if outcome.stall > fault.limit * patience:
+        outcome.faults.append(f"stood still for {outcome.stall:.1f} s, and the limit is {fault.limit * patience:.0f} s")
+    return outcome
+
+
+def is_right(outcome: Outcome) -> bool:
+    """Return whether nothing is wrong with an outcome."""
+    return not (outcome.lost or outcome.duplicated or outcome.wrong or outcome.faults)
+
+
+def run_suite(faults: list[Fault], seed: int, tries: int, patience: float) -> Iterator[Row]:
+    """Try each fault several times, and yield its row. The folder of a try stays if something was wrong.
+
+    Args:
+        faults: What to try.
+        seed: Seed of the first try; each further try has the next one.
+        tries: Number of tries.
+        patience: Factor of all limits.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="digitmill-chaos-"))
+    (folder / "work").mkdir()
+    works = Works(folder / "work")
+    for fault in faults:
+        row = Row(fault)
+        for number in range(seed, seed + tries):
+            place = Path(tempfile.mkdtemp(prefix=f"{number}-", dir=folder))
+            outcome = try_fault(fault, number, works, place, patience=patience)
+            row.tries += 1
+            row.total.lost += outcome.lost
+            row.total.duplicated += outcome.duplicated
+            row.total.wrong += outcome.wrong
+            row.total.stall = max(row.total.stall, outcome.stall)
+            row.total.faults += outcome.faults
+            if is_right(outcome):
+                shutil.rmtree(place, ignore_errors=True)
+            else:
+                row.failed[number] = place
+        yield row
+    shutil.rmtree(folder / "work")
+    with contextlib.suppress(OSError):
+        folder.rmdir()  # unless something was wrong

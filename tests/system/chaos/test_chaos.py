@@ -1,0 +1,26 @@
+"""A short selection of `make chaos`: each fault once, always with the same seed."""
+
+import pytest
+
+from tests.system.chaos.suite import FAULTS, is_right, try_fault
+from tests.system.chaos.work import Works
+
+PATIENCE = 3.0
+"""Other tests run at the same time."""
+
+
+@pytest.fixture(scope="module")
+def works(tmp_path_factory):
+    """The images of all tries, with the answers that this process gives without a queue."""
+    return Works(tmp_path_factory.mktemp("work"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    ["redis-and-worker-killed", "client-killed", "connections-cut-each-second", "lost-a-batch", "keys-of-other-types"],
+)
+def test_a_fault_loses_nothing_and_leaves_nothing(name, works, tmp_path):
+    """Each image has its one row, as in a quiet run. Redis holds the record of the job, and nothing else of it."""
+    outcome = try_fault(FAULTS[name], 1, works, tmp_path, patience=PATIENCE)
+    assert is_right(outcome), outcome
