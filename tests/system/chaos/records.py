@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from worker.contract.bounds import MAX_BATCH_BYTES
+
 from tests.support.garbage import harmless, refused
 from tests.system.chaos.plant import children
 from tests.system.chaos.trial import Fault, Trial
-from worker.contract.bounds import MAX_BATCH_BYTES
 from worker.contract.doorbell import CLASSIFY_QUEUE
 from worker.contract.ledger import JobRecord, Part, keys
 
