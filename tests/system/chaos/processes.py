@@ -7,8 +7,8 @@ import psutil
 from tests.support.images import as_png
 from tests.system.chaos.plant import children, eventually, frozen, send
 from tests.system.chaos.trial import Fault, Trial
-from tests.system.chaos.work import FILES
 from worker.contract.doorbell import CLASSIFY_QUEUE
+from worker.contract.ledger import keys
 
 
 def _kill_classifying_process(trial: Trial) -> None:
@@ -30,10 +30,12 @@ def _kill_worker(trial: Trial) -> None:
 
 
 def _kill_idle_workers_that_popped(trial: Trial) -> None:
-    workers = trial.plant.workers()
+    workers, client = trial.plant.workers(), trial.plant.client
+    trial.submit()
+    assert trial.job  # it sends in a moment, and each worker waits in a BRPOP
     with frozen(*workers):
-        trial.submit()
-        trial.pause(1.5, 3.0)
+        eventually(lambda: client.zcard(keys.OPEN) > client.llen(CLASSIFY_QUEUE), seconds=30, what="a popped doorbell")
+        trial.pause(0.0, 1.0)
         for worker in workers:
             send(worker, signal.SIGKILL)
 
@@ -91,11 +93,11 @@ def _kill_server_and_worker(trial: Trial) -> None:
 
 
 def _poison(trial: Trial) -> None:
-    trial.submit(trial.works.killing(f"poison-{trial.random.random()}", trial.random.randrange(FILES)))
+    trial.submit(trial.works.killing(f"poison-{trial.random.random()}", trial.random.randrange(trial.works.count)))
 
 
 def _not_an_image(trial: Trial) -> None:
-    number = trial.random.randrange(FILES)
+    number = trial.random.randrange(trial.works.count)
     data = as_png(trial.works.images[number])
     bad = trial.random.choice([(b"", "empty"), (b"garbage" * 9, "not_an_image"), (data[:80], "broken")])
     trial.submit(trial.works.folder_of(f"bad-{trial.random.random()}", {number: bad}))
