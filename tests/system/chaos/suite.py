@@ -11,7 +11,7 @@ from random import Random
 
 from tests.support.signals import ctrl_c_heard
 from tests.system.chaos import clients, connections, memory, mix, processes, records
-from tests.system.chaos.plant import running_plant
+from tests.system.chaos.rig import running_rig
 from tests.system.chaos.trial import Fault, Outcome, Trial
 from tests.system.chaos.work import Works
 
@@ -65,9 +65,9 @@ def try_fault(fault: Fault, seed: int, works: Works, folder: Path, *, patience: 
         patience: Factor of the limit of the fault.
     """
     random = Random(f"{fault.name} {seed}")
-    with running_plant(folder / "mill", *fault.options) as plant:
+    with running_rig(folder / "mill") as rig:
         (folder / "client").mkdir()
-        with Trial(plant, works, folder / "client", random) as trial:
+        with Trial(rig, works, folder / "client", random) as trial:
             try:
                 fault.run(trial)
                 trial.finish()
