@@ -1,6 +1,5 @@
 """Fixtures for all tests: real servers, real workers and real images, without mocks."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -17,6 +16,7 @@ from producer.mill.stack import Stack
 from tests.support.images import as_png, real_digits
 from tests.support.mill import Mill, StartMill
 from tests.support.mill import start_mill_in as start_in
+from tests.support.waiting import eventually as wait_until
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -83,12 +83,4 @@ def png() -> Callable[[NDArray[np.uint8]], bytes]:
 @pytest.fixture(scope="session")
 def eventually() -> Callable[..., Any]:
     """Wait until a condition is true, and return its value. If that takes too long, fail and name the condition."""
-
-    def wait(condition: Callable[[], Any], *, seconds: float = 15.0, what: str = "the condition") -> Any:
-        deadline = time.monotonic() + seconds
-        while not (value := condition()):
-            assert time.monotonic() < deadline, f"{what} is not true after {seconds} s"
-            time.sleep(0.02)
-        return value
-
-    return wait
+    return wait_until

@@ -178,7 +178,7 @@ class Gatherer:
         received = []
         for sequence, parts in parts_of.items():
             chosen = cover(parts, whole[sequence]) or []
-            results = self._call(self._ledger.results, chosen)
+            results = self._results(chosen)
             decoded = [self._decode(part, results[part]) for part in chosen if part in results]
             answers = [answer for answer in decoded if answer is not None]
             if chosen and len(answers) == len(chosen):
@@ -291,7 +291,7 @@ class Gatherer:
 
     def _receive(self, parts: list[Part]) -> None:
         """Fetch answers; keep, acknowledge and count each batch that they complete."""
-        for part, encoded in self._call(self._ledger.results, parts).items():
+        for part, encoded in self._results(parts).items():
             if (decoded := self._decode(part, encoded)) is not None:
                 self._outstanding[part.sequence].results[part] = (encoded, decoded)
         complete: dict[int, list[Part]] = {}
@@ -311,6 +311,14 @@ class Gatherer:
             self._count(answered)
         self._patience.renew()
         self._fault = ""
+
+    def _results(self, parts: list[Part]) -> dict[Part, bytes]:
+        """Return answers, or none if somebody else wrote over them. The next sweep asks for them again."""
+        try:
+            return self._call(self._ledger.results, parts)
+        except WireError:
+            self._last_sweep = float("-inf")
+            return {}
 
     def _decode(self, part: Part, data: bytes) -> Result | None:
         """Return an answer. If it is damaged, delete it and return None, because the next sweep asks for it again.
@@ -374,7 +382,7 @@ class Gatherer:
         """Return what hinders the job, as far as Redis knows."""
         try:
             status = self._ledger.job(self._job)
-        except UsageError:  # Redis has lost the job, and the next sweep makes it again
+        except (UsageError, WireError):  # Redis has lost or garbled the job, and the next sweep makes it again
             return ""
         if status.state is JobState.CANCELLED:
             raise_if_stopped(self._job, Presence.CANCELLED)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from producer.mill.connection import Connection, RetryingCaller
 from producer.mill.doorbell_formats import unreached_workers
-from worker.contract.errors import NoWorkers
+from worker.contract.errors import NoWorkers, WireError
 from worker.contract.ledger import Queue
 
 NO_WORKER = "no worker is running; start one with `digitmill up`"
@@ -67,7 +67,10 @@ class Patience:
         Raises:
             Unreachable: Redis did not answer in time.
         """
-        workers = self._call(self._connection.ledger.workers)
+        try:
+            workers = self._call(self._connection.ledger.workers)
+        except WireError:  # somebody else wrote over their list, which the next heartbeat repairs
+            return
         answers = {worker.name: worker.images for worker in workers}
         answering = any(images > self._answers.get(name, images) for name, images in answers.items())
         self._answers, self._workers = answers, len(workers)

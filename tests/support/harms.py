@@ -33,6 +33,10 @@ HARMS: dict[str, Callable[[Any, Part], Any]] = {
         keys.job(part.job), mapping={"open": 999, "unread": 99, "images": 1, "answered": 10**6}
     ),
     "the job": lambda client, part: client.delete(keys.job(part.job)),
+    "the answers, overwritten with a string": lambda client, part: _other_type(client, keys.results(part.job)),
+    "the manifests, overwritten with a string": lambda client, part: _other_type(client, keys.manifest(part.job)),
+    "the job, overwritten with a string": lambda client, part: _other_type(client, keys.job(part.job)),
+    "the list of workers, overwritten with a string": lambda client, _: _other_type(client, keys.WORKERS),
     "everything": lambda client, _: client.flushall(),
 }
 """What happens, by its name in words. Each gets a connection and a part that waits or is in work."""

@@ -15,16 +15,14 @@ class Server:
 
     Args:
         folder: Folder of its files.
-        options: Options of its command line that replace those of a mill.
 
     Attributes:
         url: Its URL.
         socket: Path of its Unix socket.
     """
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = ServerFolder(folder)
-        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self.url = self._folder.url
         self.socket = self._folder.socket
@@ -49,7 +47,7 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         # As Python does, it ignores SIGXFSZ. So a test can limit the size of its files, which is a full disk to it.
-        self._process = subprocess.Popen([*self._folder.command(), *self._options], restore_signals=False)
+        self._process = subprocess.Popen(self._folder.command(), restore_signals=False)
         client, deadline = connect(self.url), time.monotonic() + 30
         while True:
             try:

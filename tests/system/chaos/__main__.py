@@ -30,7 +30,8 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the first try; each further try has the next one")
-    parser.add_argument("--tries", type=int, default=1, help="number of tries of each fault (default 1)")
+    parser.add_argument("--tries", type=int, default=2, help="number of tries of each fault (default 2)")
+    parser.add_argument("--at-once", type=int, default=2, help="number of tries that run at the same time (default 2)")
     parser.add_argument("--only", default="", help="only faults whose names contain this; several with commas between")
     parser.add_argument(
         "--patience", type=float, default=1.0, help="factor of all limits, for slow machines (default 1)"
@@ -41,7 +42,7 @@ def main() -> int:
         parser.error(f"no fault has {arguments.only!r} in its name")
     began, rows = time.monotonic(), []
     print(HEADER, flush=True)
-    for row in run_suite(faults, arguments.seed, arguments.tries, arguments.patience):
+    for row in run_suite(faults, arguments.seed, arguments.tries, arguments.at_once, arguments.patience):
         rows.append(row)
         print(_line(row), flush=True)
     for row in rows:

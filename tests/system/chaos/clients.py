@@ -6,7 +6,8 @@ import signal
 import psutil
 
 from tests.support.images import as_png
-from tests.system.chaos.plant import eventually, frozen
+from tests.support.waiting import eventually
+from tests.system.chaos.rig import frozen
 from tests.system.chaos.trial import Fault, Trial
 from worker.contract.ledger import keys
 
@@ -45,7 +46,7 @@ def _freeze_client(trial: Trial) -> None:
     trial.await_share(0.1, 0.5)
     with frozen(psutil.Process(trial.client.pid)):
         trial.pause(2.0, 8.0)
-        status = trial.plant.ledger.job(trial.job)
+        status = trial.rig.ledger.job(trial.job)
         outstanding = status.open + status.unacknowledged
         trial.expect(outstanding <= 64, f"{outstanding} batches are outstanding")
 
@@ -77,8 +78,8 @@ def _take_over(trial: Trial) -> None:
 
 def _seen(trial: Trial) -> bool:
     """Return whether the owner of the job was seen lately, as Redis tells time."""
-    seconds, _ = trial.plant.client.time()
-    return bool((trial.plant.ledger.job(trial.job).owner_seen or 0) > seconds - 6)
+    seconds, _ = trial.rig.client.time()
+    return bool((trial.rig.ledger.job(trial.job).owner_seen or 0) > seconds - 6)
 
 
 def _other_pixels(trial: Trial) -> None:
@@ -100,10 +101,10 @@ def _lose_detached(trial: Trial) -> None:
     trial.submit(None, "--detach")
     trial.end_client(0)
     for _ in range(trial.random.randint(1, 5)):
-        part = trial.plant.waiting()
+        part = trial.rig.waiting()
         if part:
-            trial.plant.client.delete(part.key)
-            trial.plant.client.zrem(keys.OPEN, part.member)
+            trial.rig.client.delete(part.key)
+            trial.rig.client.zrem(keys.OPEN, part.member)
     trial.resume()
     trial.end_client(0)
     trial.report()

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from tests.support.dead_worker import claim_in_the_future
 from tests.support.harms import HARMS
-from tests.system.chaos.plant import LEASE_SECONDS, eventually
+from tests.support.waiting import eventually
+from tests.system.chaos.rig import LEASE_SECONDS
 from tests.system.chaos.trial import Fault, Trial
 from worker.contract.ledger import Part
 
@@ -16,7 +17,7 @@ def _lose_tail(least: int, most: int) -> Callable[[Trial], None]:
         trial.submit(trial.works.array)
         for _ in range(2):
             trial.await_share(0.05, 0.95)
-            trial.plant.server.lose_tail(trial.random.randint(least, most))
+            trial.rig.server.lose_tail(trial.random.randint(least, most))
 
     return run
 
@@ -25,7 +26,7 @@ def _lose_tail_and_client(trial: Trial) -> None:
     trial.submit(trial.works.array)
     trial.await_share(0.1, 0.9)
     trial.stop_client()
-    trial.plant.server.lose_tail(int(10 ** trial.random.uniform(2, 6.5)))
+    trial.rig.server.lose_tail(int(10 ** trial.random.uniform(2, 6.5)))
     if trial.client.returncode:
         trial.resume()
 
@@ -37,7 +38,7 @@ def _forget(what: str) -> Callable[[Trial], None]:
             trial.await_share(0.05, 0.8)
             part = _waiting(trial)
             if part and trial.runs:
-                HARMS[what](trial.plant.client, part)
+                HARMS[what](trial.rig.client, part)
             trial.pause(0.0, 1.0)
 
     return run
@@ -46,7 +47,7 @@ def _forget(what: str) -> Callable[[Trial], None]:
 def _waiting(trial: Trial) -> Part | None:
     """Return a part that waits, or None if none does."""
     try:
-        found: Part | None = eventually(trial.plant.waiting, seconds=1, what="a part")
+        found: Part | None = eventually(trial.rig.waiting, seconds=1, what="a part")
     except TimeoutError:
         return None
     return found
@@ -58,11 +59,11 @@ def _set_clock_back(trial: Trial) -> None:
     part = _waiting(trial)
     if part:
         ahead = trial.random.choice([60_000, 3_600_000, 86_400_000])
-        claim_in_the_future(trial.plant.client, part, lease_seconds=LEASE_SECONDS, ahead_ms=ahead)
+        claim_in_the_future(trial.rig.client, part, lease_seconds=LEASE_SECONDS, ahead_ms=ahead)
 
 
 def _fill_memory(trial: Trial) -> None:
-    client = trial.plant.client
+    client = trial.rig.client
     trial.submit(trial.works.array)
     trial.await_share(0.0, 0.5)
     client.config_set("maxmemory", client.info("memory")["used_memory"] + trial.random.randint(-200_000, 400_000))
@@ -72,11 +73,11 @@ def _fill_memory(trial: Trial) -> None:
 
 def _fill_disk(policy: str) -> Callable[[Trial], None]:
     def run(trial: Trial) -> None:
-        server = trial.plant.server
-        trial.plant.client.config_set("appendfsync", policy)
+        server = trial.rig.server
+        trial.rig.client.config_set("appendfsync", policy)
         trial.submit(trial.works.array)
         trial.await_share(0.0, 0.5)
-        largest = max(path.stat().st_size for path in trial.plant.folder.rglob("*.aof"))
+        largest = max(path.stat().st_size for path in trial.rig.folder.rglob("*.aof"))
         _, most = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (largest + 1000, most))
         until = time.monotonic() + trial.random.uniform(1.0, 4.0)

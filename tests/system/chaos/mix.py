@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import psutil
 
-from tests.system.chaos.plant import children, frozen, send
+from tests.system.chaos.rig import children, frozen, send
 from tests.system.chaos.trial import Fault, Trial
 
 STEPS = 8
@@ -22,28 +22,28 @@ def _mix(trial: Trial) -> None:
 
 
 def _kill_worker(trial: Trial) -> None:
-    for worker in trial.plant.workers()[: trial.random.randint(1, 2)]:
+    for worker in trial.rig.workers()[: trial.random.randint(1, 2)]:
         send(worker, signal.SIGKILL)
 
 
 def _kill_classifying(trial: Trial) -> None:
-    for worker in trial.plant.workers():
+    for worker in trial.rig.workers():
         for child in children(worker):
             send(child, signal.SIGKILL)
 
 
 def _freeze_worker(trial: Trial) -> None:
-    workers = trial.plant.workers()[:1]
+    workers = trial.rig.workers()[:1]
     with frozen(*workers, *(child for worker in workers for child in children(worker))):
         trial.pause(0.1, 4.0)
 
 
 def _kill_server(trial: Trial) -> None:
-    trial.plant.restart_server(trial.random.uniform(0.0, 1.0))
+    trial.rig.restart_server(trial.random.uniform(0.0, 1.0))
 
 
 def _freeze_server(trial: Trial) -> None:
-    with frozen(psutil.Process(trial.plant.server.process.pid)):
+    with frozen(psutil.Process(trial.rig.server.process.pid)):
         trial.pause(0.1, 4.0)
 
 
@@ -57,17 +57,17 @@ def _freeze_client(trial: Trial) -> None:
 
 
 def _cut(trial: Trial) -> None:
-    trial.plant.proxy.reset()
+    trial.rig.proxy.reset()
 
 
 def _half_open(trial: Trial) -> None:
-    trial.plant.proxy.freeze()
+    trial.rig.proxy.freeze()
 
 
 def _slow(trial: Trial) -> None:
-    trial.plant.proxy.delay = 0.1
+    trial.rig.proxy.delay = 0.1
     trial.pause(0.5, 2.0)
-    trial.plant.proxy.delay = 0.0
+    trial.rig.proxy.delay = 0.0
 
 
 EVENTS: tuple[Callable[[Trial], None], ...] = (

@@ -5,17 +5,18 @@ import signal
 import psutil
 
 from tests.support.images import as_png
-from tests.system.chaos.plant import children, eventually, frozen, send
+from tests.support.waiting import eventually
+from tests.system.chaos.rig import children, frozen, send
 from tests.system.chaos.trial import Fault, Trial
-from tests.system.chaos.work import FILES
 from worker.contract.doorbell import CLASSIFY_QUEUE
+from worker.contract.ledger import keys
 
 
 def _kill_classifying_process(trial: Trial) -> None:
     trial.submit()
     for _ in range(3):
         trial.await_share()
-        found = children(trial.plant.worker(trial.random))
+        found = children(trial.rig.worker(trial.random))
         if found:
             send(trial.random.choice(found), signal.SIGKILL)
         trial.pause(0.1, 0.8)
@@ -25,15 +26,17 @@ def _kill_worker(trial: Trial) -> None:
     trial.submit()
     for _ in range(2):
         trial.await_share()
-        send(trial.plant.worker(trial.random), signal.SIGKILL)
+        send(trial.rig.worker(trial.random), signal.SIGKILL)
         trial.pause(0.1, 0.8)
 
 
 def _kill_idle_workers_that_popped(trial: Trial) -> None:
-    workers = trial.plant.workers()
+    workers, client = trial.rig.workers(), trial.rig.client
+    trial.submit()
+    assert trial.job  # it sends in a moment, and each worker waits in a BRPOP
     with frozen(*workers):
-        trial.submit()
-        trial.pause(1.5, 3.0)
+        eventually(lambda: client.zcard(keys.OPEN) > client.llen(CLASSIFY_QUEUE), seconds=30, what="a popped doorbell")
+        trial.pause(0.0, 1.0)
         for worker in workers:
             send(worker, signal.SIGKILL)
 
@@ -41,7 +44,7 @@ def _kill_idle_workers_that_popped(trial: Trial) -> None:
 def _freeze_worker(trial: Trial) -> None:
     trial.submit()
     trial.await_share()
-    worker = trial.plant.worker(trial.random)
+    worker = trial.rig.worker(trial.random)
     with frozen(worker, *children(worker)):
         trial.pause(2.5, 6.0)  # longer than its lease
 
@@ -49,7 +52,7 @@ def _freeze_worker(trial: Trial) -> None:
 def _freeze_classifying_process(trial: Trial) -> None:
     trial.submit()
     trial.await_share()
-    with frozen(*children(trial.plant.worker(trial.random))):
+    with frozen(*children(trial.rig.worker(trial.random))):
         trial.pause(1.0, 5.0)
 
 
@@ -57,68 +60,68 @@ def _stop_worker(trial: Trial) -> None:
     trial.submit()
     for _ in range(2):
         trial.await_share()
-        send(trial.plant.worker(trial.random), trial.random.choice([signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP]))
+        send(trial.rig.worker(trial.random), trial.random.choice([signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP]))
         trial.pause(0.1, 1.0)
 
 
 def _scale(trial: Trial) -> None:
     trial.submit()
     trial.await_share(0.0, 0.2)
-    with trial.plant.more_workers(2):
+    with trial.rig.more_workers(2):
         trial.pause(1.0, 3.0)
 
 
 def _kill_server(trial: Trial) -> None:
-    trial.plant.client.config_set("appendfsync", trial.random.choice(["everysec", "always"]))
+    trial.rig.client.config_set("appendfsync", trial.random.choice(["everysec", "always"]))
     trial.submit(trial.random.choice([trial.works.files, trial.works.array]))
     for _ in range(3):
         trial.await_share(0.0, 0.7)
-        trial.plant.restart_server(trial.random.uniform(0.0, 1.0))
+        trial.rig.restart_server(trial.random.uniform(0.0, 1.0))
 
 
 def _freeze_server(trial: Trial) -> None:
     trial.submit()
     trial.await_share()
-    with frozen(psutil.Process(trial.plant.server.process.pid)):
+    with frozen(psutil.Process(trial.rig.server.process.pid)):
         trial.pause(2.0, 12.0)
 
 
 def _kill_server_and_worker(trial: Trial) -> None:
     trial.submit()
     trial.await_share()
-    send(trial.plant.worker(trial.random), signal.SIGKILL)
-    trial.plant.restart_server(trial.random.uniform(0.0, 1.0))
+    send(trial.rig.worker(trial.random), signal.SIGKILL)
+    trial.rig.restart_server(trial.random.uniform(0.0, 1.0))
 
 
 def _poison(trial: Trial) -> None:
-    trial.submit(trial.works.killing(f"poison-{trial.random.random()}", trial.random.randrange(FILES)))
+    trial.submit(trial.works.killing(f"poison-{trial.random.random()}", trial.random.randrange(trial.works.count)))
 
 
 def _not_an_image(trial: Trial) -> None:
-    number = trial.random.randrange(FILES)
+    number = trial.random.randrange(trial.works.count)
     data = as_png(trial.works.images[number])
     bad = trial.random.choice([(b"", "empty"), (b"garbage" * 9, "not_an_image"), (data[:80], "broken")])
     trial.submit(trial.works.folder_of(f"bad-{trial.random.random()}", {number: bad}))
     trial.end_client()
-    worker = trial.plant.ledger.workers()
-    trial.expect(len(worker) == len(trial.plant.workers()), "an image has cost a worker")
+    worker = trial.rig.ledger.workers()
+    trial.expect(len(worker) == len(trial.rig.workers()), "an image has cost a worker")
 
 
 def _lose_doorbells(trial: Trial) -> None:
     trial.submit()
     for _ in range(5):
         trial.await_share(0.0, 0.7)
-        trial.plant.client.delete(CLASSIFY_QUEUE)
+        trial.rig.client.delete(CLASSIFY_QUEUE)
 
 
 def _replace_all_workers(trial: Trial) -> None:
     trial.submit()
     trial.await_share(0.0, 0.3)
-    before = {worker.pid for worker in trial.plant.workers()}
-    for worker in trial.plant.workers():
+    before = {worker.pid for worker in trial.rig.workers()}
+    for worker in trial.rig.workers():
         send(worker, signal.SIGKILL)
     eventually(
-        lambda: len(running := trial.plant.workers()) == len(before) and not before & {each.pid for each in running},
+        lambda: len(running := trial.rig.workers()) == len(before) and not before & {each.pid for each in running},
         seconds=60,
         what="new workers",
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.support.garbage import harmless, refused
-from tests.system.chaos.plant import children
+from tests.system.chaos.rig import children
 from tests.system.chaos.trial import Fault, Trial
 from worker.contract.doorbell import CLASSIFY_QUEUE
 from worker.contract.ledger import JobRecord, Part, keys
@@ -21,23 +21,23 @@ def _garbage_messages(trial: Trial) -> None:
     trial.submit()
     for _ in range(2):
         trial.await_share(0.0, 0.6)
-        trial.plant.client.lpush(CLASSIFY_QUEUE, *trial.random.sample(kinds, 50))
-        trial.plant.client.rpush(CLASSIFY_QUEUE, *trial.random.sample(kinds, 50))
+        trial.rig.client.lpush(CLASSIFY_QUEUE, *trial.random.sample(kinds, 50))
+        trial.rig.client.rpush(CLASSIFY_QUEUE, *trial.random.sample(kinds, 50))
     trial.end_client()
     trial.expect(_process_ids(trial) == before, "a message has cost a process of a worker")
 
 
 def _process_ids(trial: Trial) -> set[int]:
-    return {each.pid for worker in trial.plant.workers() for each in (worker, *children(worker))}
+    return {each.pid for worker in trial.rig.workers() for each in (worker, *children(worker))}
 
 
 def _planted_records(trial: Trial) -> None:
-    client, name = trial.plant.client, trial.random.choice(NAMES)
+    client, name = trial.rig.client, trial.random.choice(NAMES)
     trial.submit()
     trial.await_share(0.0, 0.4)
     record = JobRecord("/etc", "baseline-1", "host-1", {"path": "/etc/passwd"}, "/etc/passwd").to_json()
     garbage = trial.random.choice([b"garbage", b"9" * 5000, b"\xff\xfe", b"{}", b"[" * 5000, record])
-    newest = trial.plant.client.time()[0] * 1000 + 10_000
+    newest = trial.rig.client.time()[0] * 1000 + 10_000
     client.hset(keys.job(name), mapping={"record": record, "state": "running", "images": 1})
     client.hset(keys.job("261125-101112-garbage1"), mapping={"record": garbage, "state": garbage})
     client.zadd(keys.JOBS, {name: newest, "261125-101112-garbage1": newest + 1})
@@ -63,14 +63,14 @@ def _other_types(trial: Trial) -> None:
     trial.submit()
     for _ in range(4):
         trial.await_share(0.0, 0.8)
-        part = trial.plant.waiting()
-        worker = trial.random.choice(trial.plant.ledger.workers())
+        part = trial.rig.waiting()
+        worker = trial.random.choice(trial.rig.ledger.workers())
         targets = [keys.OPEN, keys.WORKERS, keys.worker(worker.name), keys.JOBS, CLASSIFY_QUEUE]
         if part and trial.runs:
             targets += [part.key, keys.manifest(part.job), keys.results(part.job), keys.job(part.job)]
         key, write = trial.random.choice(targets), trial.random.choice(OTHER_TYPES)
-        trial.plant.client.delete(key)
-        write(trial.plant.client, key)
+        trial.rig.client.delete(key)
+        write(trial.rig.client, key)
         trial.pause(0.1, 0.8)
 
 
@@ -84,7 +84,7 @@ OTHER_TYPES: tuple[Callable[[Any, str], Any], ...] = (
 
 
 def _oversized(trial: Trial) -> None:
-    client = trial.plant.client
+    client = trial.rig.client
     trial.submit()
     trial.await_share(0.0, 0.4)
     for number in range(2):
@@ -97,7 +97,7 @@ def _oversized(trial: Trial) -> None:
 
 
 def _unsuitable(trial: Trial) -> None:
-    client = trial.plant.client
+    client = trial.rig.client
     name, wrong, says = trial.random.choice(
         [
             ("maxmemory-policy", "allkeys-lru", "noeviction"),
@@ -126,7 +126,7 @@ def _stray_parts(trial: Trial) -> None:
     trial.submit()
     trial.await_share(0.0, 0.4)
     members = ["../../x/0.0.1", "garbage", f"{trial.job}/999999.0.8", f"{trial.job}/0.8.0", json.dumps({}), "x" * 9999]
-    trial.plant.client.zadd(keys.OPEN, dict.fromkeys(members, 0))
+    trial.rig.client.zadd(keys.OPEN, dict.fromkeys(members, 0))
 
 
 FAULTS = (

@@ -4,12 +4,14 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from tests.support.signals import ctrl_c_heard
 from tests.system.chaos import clients, connections, memory, mix, processes, records
-from tests.system.chaos.plant import running_plant
+from tests.system.chaos.rig import running_rig
 from tests.system.chaos.trial import Fault, Outcome, Trial
 from tests.system.chaos.work import Works
 
@@ -47,7 +49,7 @@ class Row:
     """
 
     fault: Fault
-    tries: int = 0
+    tries: int
     total: Outcome = field(default_factory=Outcome)
     failed: dict[int, Path] = field(default_factory=dict)
 
@@ -63,9 +65,9 @@ def try_fault(fault: Fault, seed: int, works: Works, folder: Path, *, patience: 
         patience: Factor of the limit of the fault.
     """
     random = Random(f"{fault.name} {seed}")
-    with running_plant(folder / "mill", *fault.options) as plant:
+    with running_rig(folder / "mill") as rig:
         (folder / "client").mkdir()
-        with Trial(plant, works, folder / "client", random) as trial:
+        with Trial(rig, works, folder / "client", random) as trial:
             try:
                 fault.run(trial)
                 trial.finish()
@@ -82,34 +84,46 @@ def is_right(outcome: Outcome) -> bool:
     return not (outcome.lost or outcome.duplicated or outcome.wrong or outcome.faults)
 
 
-def run_suite(faults: list[Fault], seed: int, tries: int, patience: float) -> Iterator[Row]:
+def run_suite(faults: list[Fault], seed: int, tries: int, at_once: int, patience: float) -> Iterator[Row]:
     """Try each fault several times, and yield its row. The folder of a try stays if something was wrong.
 
     Args:
         faults: What to try.
         seed: Seed of the first try; each further try has the next one.
         tries: Number of tries.
+        at_once: Number of tries that run at the same time.
         patience: Factor of all limits.
     """
     folder = Path(tempfile.mkdtemp(prefix="digitmill-chaos-"))
     (folder / "work").mkdir()
     works = Works(folder / "work")
-    for fault in faults:
-        row = Row(fault)
-        for number in range(seed, seed + tries):
-            place = Path(tempfile.mkdtemp(prefix=f"{number}-", dir=folder))
-            outcome = try_fault(fault, number, works, place, patience=patience)
-            row.tries += 1
-            row.total.lost += outcome.lost
-            row.total.duplicated += outcome.duplicated
-            row.total.wrong += outcome.wrong
-            row.total.stall = max(row.total.stall, outcome.stall)
-            row.total.faults += outcome.faults
-            if is_right(outcome):
-                shutil.rmtree(place, ignore_errors=True)
-            else:
-                row.failed[number] = place
-        yield row
+
+    def run(fault: Fault, number: int) -> tuple[int, Path, Outcome]:
+        place = Path(tempfile.mkdtemp(prefix=f"{number}-", dir=folder))
+        return number, place, try_fault(fault, number, works, place, patience=patience)
+
+    with ctrl_c_heard(), ThreadPoolExecutor(at_once) as pool:
+        running = [(fault, [pool.submit(run, fault, seed + number) for number in range(tries)]) for fault in faults]
+        try:
+            for fault, futures in running:
+                yield _row(fault, [future.result() for future in futures])
+        finally:
+            pool.shutdown(cancel_futures=True)
     shutil.rmtree(folder / "work")
     with contextlib.suppress(OSError):
         folder.rmdir()  # unless something was wrong
+
+
+def _row(fault: Fault, outcomes: list[tuple[int, Path, Outcome]]) -> Row:
+    row = Row(fault, len(outcomes))
+    for number, place, outcome in outcomes:
+        row.total.lost += outcome.lost
+        row.total.duplicated += outcome.duplicated
+        row.total.wrong += outcome.wrong
+        row.total.stall = max(row.total.stall, outcome.stall)
+        row.total.faults += outcome.faults
+        if is_right(outcome):
+            shutil.rmtree(place, ignore_errors=True)
+        else:
+            row.failed[number] = place
+    return row

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.support.command import CommandLine
-from tests.system.chaos.plant import Plant, eventually
+from tests.support.waiting import eventually
+from tests.system.chaos.rig import Rig
 from tests.system.chaos.work import Work, Works
 from worker.contract.ledger import JobState, keys
 
@@ -51,7 +52,7 @@ class Trial:
     """A context manager for one job with its clients.
 
     Args:
-        plant: The mill.
+        rig: The mill.
         works: What may be classified.
         folder: Folder in which commands run.
         random: All that is random in this try.
@@ -61,10 +62,10 @@ class Trial:
         command: The command line, in the folder of the job's clients.
     """
 
-    def __init__(self, plant: Plant, works: Works, folder: Path, random: Random) -> None:
-        self.plant, self.works, self.folder, self.random = plant, works, folder, random
+    def __init__(self, rig: Rig, works: Works, folder: Path, random: Random) -> None:
+        self.rig, self.works, self.folder, self.random = rig, works, folder, random
         self.outcome = Outcome()
-        self.command = CommandLine(folder, plant.proxy.url)
+        self.command = CommandLine(folder, rig.proxy.url)
         self._work = works.files
         self._out = folder / "out"
         self._client: subprocess.Popen[str] | None = None
@@ -167,7 +168,7 @@ class Trial:
         if not self.runs and not self._detached:
             return 1.0
         try:
-            return self.plant.ledger.job(self.job).answered / len(self._work.answers)
+            return self.rig.ledger.job(self.job).answered / len(self._work.answers)
         except Exception:  # the server is away, or somebody has harmed the job
             return 0.0
 
@@ -229,7 +230,7 @@ class Trial:
 
     def _check_redis(self) -> None:
         count = len(self._work.answers)
-        status = self.plant.ledger.job(self.job)
+        status = self.rig.ledger.job(self.job)
         found = (status.state, status.images, status.answered, status.failed, status.open)
         bad = sum(not answer.isdigit() for answer in self._work.answers)
         right = (JobState.DONE_WITH_ERRORS if bad else JobState.DONE, count, count, bad, 0)
@@ -248,7 +249,7 @@ class Trial:
             self.expect(False, f"left in Redis: {', '.join(sorted(self._strays(allowed)))}")
 
     def _strays(self, allowed: set[str]) -> set[str]:
-        found = {key.decode("utf-8", "replace") for key in self.plant.client.scan_iter(count=1000)}
+        found = {key.decode("utf-8", "replace") for key in self.rig.client.scan_iter(count=1000)}
         return {key for key in found - allowed if not key.startswith(KEPT)}
 
     # Progress ---------------------------------------------------------------------------------------------------------
@@ -286,10 +287,8 @@ class Fault:
         name: Its name on the command line.
         run: Starts the job and harms it.
         limit: Longest time, in seconds, that the job may stand still.
-        options: Options of the server.
     """
 
     name: str
     run: Run
     limit: float = 20.0
-    options: tuple[str, ...] = ()

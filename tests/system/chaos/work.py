@@ -36,12 +36,19 @@ class Works:
 
     Args:
         folder: Folder that exists.
+        count: Number of files of a job.
+
+    Attributes:
+        count: The same.
+        images: The images that all jobs are made of.
+        files: Files that are slow to decode.
+        array: An array of many images that pass quickly.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, count: int = FILES) -> None:
+        self._folder, self.count = folder, count
         digits = real_digits()
-        self.images = digits.images[: max(FILES, ARRAYS)]
+        self.images = digits.images[: max(count, ARRAYS)]
         self._answers = [str(digit) for digit in undisturbed_answers(self.images).tolist()]
         self.files = self.folder_of("files", {})
         np.save(folder / "images.npy", np.tile(self.images[:ARRAYS], (REPEAT, 1, 1)))
@@ -58,8 +65,8 @@ class Works:
         """
         target = self._folder / name
         target.mkdir()
-        answers = self._answers[:FILES]
-        for index in range(FILES):
+        answers = self._answers[: self.count]
+        for index in range(self.count):
             data = as_png(self.images[index]) + (MARK_SLOW if index % BATCH == 0 else b"")
             if index in bad:
                 data, answers[index] = bad[index]

@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,6 +15,7 @@ from producer.mill.finding import await_workers, open_mill
 from producer.mill.stack import Stack
 from tests.support.mill import INJECTED
 from tests.support.server import Server
+from tests.support.waiting import eventually
 from tests.system.chaos.proxy import Proxy
 from worker.contract.ledger import Part, keys
 from worker.settings import Settings
@@ -23,7 +24,7 @@ LEASE_SECONDS = 2.0
 WORKERS = 2
 
 
-class Plant:
+class Rig:
     """A running mill.
 
     Attributes:
@@ -74,30 +75,28 @@ class Plant:
 
 
 @contextlib.contextmanager
-def running_plant(folder: Path, *options: str) -> Iterator[Plant]:
+def running_rig(folder: Path) -> Iterator[Rig]:
     """Run a mill in a new folder until the end of the context.
 
     Args:
         folder: Folder to create.
-        options: Options of its server.
     """
     folder.mkdir()
     path = os.pathsep.join(filter(None, (str(INJECTED), os.environ.get("PYTHONPATH"))))
     environment = {"PYTHONPATH": path, "DIGITMILL_LEASE_SECONDS": str(LEASE_SECONDS), "DIGITMILL_DATA": str(folder)}
     with (
-        Server(folder / "server", *options) as server,
+        Server(folder / "server") as server,
         Proxy(server.socket) as proxy,
         Stack(folder / "workers", WORKERS, redis_url=proxy.url, environment=environment) as stack,
     ):
-        plant = Plant(folder, server, proxy, stack, environment)
+        rig = Rig(folder, server, proxy, stack, environment)
         try:
-            yield plant
+            yield rig
         finally:
-            plant.client.close()
-            for process in plant.workers():
+            rig.client.close()
+            for process in rig.workers():
                 for each in (process, *children(process)):
                     send(each, signal.SIGKILL)
-            send(psutil.Process(server.process.pid), signal.SIGCONT) if server.process.poll() is None else None
 
 
 def children(process: psutil.Process) -> list[psutil.Process]:
@@ -123,20 +122,6 @@ def frozen(*processes: psutil.Process) -> Iterator[None]:
     finally:
         for process in processes:
             send(process, signal.SIGCONT)
-
-
-def eventually(condition: Callable[[], Any], *, seconds: float, what: str) -> Any:
-    """Wait until a condition is true, and return its value.
-
-    Raises:
-        TimeoutError: That takes too long.
-    """
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not after {seconds:.0f} s")
-        time.sleep(0.02)
-    return value
 
 
 def _process(identifier: int) -> psutil.Process | None:
