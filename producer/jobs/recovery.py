@@ -75,6 +75,8 @@ def find_loss(connection: Connection, status: JobStatus, settings: Settings, *, 
 def lost_parts(connection: Connection, job: str, sent: Mapping[int, int]) -> list[Part]:
     """Return the parts of some batches that Redis has lost, in order.
 
+    A batch without a manifest is lost as a whole, because nobody could name its images.
+
     Args:
         connection: Connection to the mill.
         job: Identifier of the job.
@@ -83,7 +85,9 @@ def lost_parts(connection: Connection, job: str, sent: Mapping[int, int]) -> lis
     checked = connection.ledger.owned(job, Owner("", "", "")).look(sent)
     if checked.presence is Presence.GONE:
         return [Part(job, sequence, 0, images) for sequence, images in sorted(sent.items())]
-    return sorted(checked.lost)
+    bare = set(checked.bare)
+    named = [part for part in checked.lost if part.sequence not in bare]
+    return sorted([*named, *(Part(job, sequence, 0, sent[sequence]) for sequence in bare)])
 
 
 def names_of(part: Part, manifests: Mapping[int, Manifest]) -> list[str]:

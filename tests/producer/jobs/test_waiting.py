@@ -288,6 +288,22 @@ def test_a_report_without_lost_answers_names_them(workless: Workless, elsewhere:
     assert len(collect_job(workless.connection, status, elsewhere).results) == COUNT
 
 
+def test_the_names_of_a_finished_job_are_restored(workless: Workless) -> None:
+    """Its answers are all there, but nobody knows of which images. Its sender does."""
+    job = workless.create(detached=True)
+    workless.send(job, numbered(COUNT))
+    workless.answer(5)
+    workless.client.delete(keys.manifest(job))
+    status = workless.status(job)
+    with pytest.raises(Exception, match=rf"lost 20 images in 5 batches \(test/00000.*digitmill resume {job}"):
+        collect_job(workless.connection, status, workless.settings)
+    assert find_resumable(workless.connection, job, workless.settings).job == job
+    workless.send(job, numbered(COUNT))
+    status = workless.status(job)
+    assert status.state is JobState.DONE
+    assert collect_job(workless.connection, status, workless.settings).results.names[:2] == ["test/00000", "test/00001"]
+
+
 def test_a_damaged_log_of_what_was_sent_is_refused(workless: Workless, harmed: str) -> None:
     """Its batches could be mistaken for others."""
     job_file(workless.settings, harmed, "sent").write_bytes(b"\x01\x02")
