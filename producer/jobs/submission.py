@@ -26,7 +26,7 @@ from producer.jobs.order import (
 )
 from producer.jobs.ownership import JobClient, creator_of
 from producer.jobs.packing import pack
-from producer.jobs.recovery import find_loss, sender_of
+from producer.jobs.recovery import damaged_parts, find_loss, sender_of
 from producer.jobs.results import JobInfo, Results
 from producer.jobs.sending import CHECKS, DetachedSender, ProgressCallback, ignore_progress, window_for
 from producer.jobs.sent import SentLog
@@ -193,7 +193,8 @@ def find_resumable(connection: Connection, query: str, settings: Settings) -> Or
 def _is_whole(connection: Connection, order: Order, status: JobStatus, settings: Settings) -> bool:
     """Return whether nothing is left to do for a job: all answers are in its journal, or in Redis if it is detached."""
     if order.detached:
-        return not find_loss(connection, status, settings).batches
+        answered = connection.ledger.answered_parts(order.job)
+        return not find_loss(connection, status, settings).batches and not damaged_parts(connection, answered)
     path = journal_path(settings, order.job)
     kept = read_journal(path) if path.exists() else []
     return sum(len(batch.manifest.names) for batch in kept) == status.images

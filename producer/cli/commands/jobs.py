@@ -224,8 +224,9 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
     finished = collect_job(connection, status, settings)
     submitted = order.options.min_confidence if order else _submitted_confidence(status)
     below = submitted if min_confidence is None else min_confidence or None
-    report_job(finished, folder, source, below, as_json=as_json)
-    sys.exit(_exit_code(status))
+    # The counters of the job do not know which of its answers Redis has damaged since.
+    reported = report_job(finished, folder, source, below, as_json=as_json)
+    sys.exit(_exit_code(status) or reported)
 
 
 @click.command()

@@ -304,6 +304,24 @@ def test_the_names_of_a_finished_job_are_restored(workless: Workless) -> None:
     assert collect_job(workless.connection, status, workless.settings).results.names[:2] == ["test/00000", "test/00001"]
 
 
+def test_a_damaged_answer_is_asked_for_again(workless: Workless) -> None:
+    """The report without its sender has error rows. The sender sends those images again."""
+    job = workless.create(detached=True)
+    workless.send(job, numbered(COUNT))
+    workless.answer(5)
+    workless.client.hset(keys.results(job), f"3.0.{BATCH}", b"garbage")
+    status = workless.status(job)
+    assert len(collect_job(workless.connection, status, workless.settings).results.failures) == BATCH
+    assert find_resumable(workless.connection, job, workless.settings).job == job
+    workless.send(job, numbered(COUNT))
+    workless.answer(1)
+    status = workless.status(job)
+    assert (status.state, status.answered, status.failed) == (JobState.DONE, COUNT, 0)
+    assert not collect_job(workless.connection, status, workless.settings).results.failures
+    with pytest.raises(UsageError, match="nothing is left to do"):
+        find_resumable(workless.connection, job, workless.settings)
+
+
 def test_a_damaged_log_of_what_was_sent_is_refused(workless: Workless, harmed: str) -> None:
     """Its batches could be mistaken for others."""
     job_file(workless.settings, harmed, "sent").write_bytes(b"\x01\x02")
