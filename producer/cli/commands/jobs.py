@@ -221,7 +221,7 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
         source = open_submitted(order.options, settings)
     except DigitmillError as fault:
         print_notice(f"this report has no pictures: {fault}")
-    finished = collect_job(connection, status, settings)
+    finished = collect_job(connection, status, settings, timeout=timeout)
     submitted = order.options.min_confidence if order else _submitted_confidence(status)
     below = submitted if min_confidence is None else min_confidence or None
     # The counters of the job do not know which of its answers Redis has damaged since.

@@ -106,12 +106,12 @@ def submit(
         return
     if detach:
         connection = open_running_mill(settings, timeout=timeout, needs=SUBMITTING)
-        job = create_job(connection, options, source.description, settings, detached=True)
+        job = create_job(connection, options, source.description, settings, detached=True, timeout=timeout)
         _send_detached(connection, job, options, source, settings, timeout=timeout, as_json=as_json)
         return
     check_place(out or report_folder(new_job_identifier()))
     with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
-        job = create_job(connection, options, source.description, settings, detached=False)
+        job = create_job(connection, options, source.description, settings, detached=False, timeout=timeout)
         if not as_json:
             click.echo(f"Job {job}: {counted(source.total, 'image')} of {printable(source.description)}", err=True)
         code = _gather_and_report(connection, job, options, source, settings, out=out, timeout=timeout, as_json=as_json)
@@ -208,7 +208,7 @@ def classified(
 
     options = SubmitOptions(path="", labels="none", probabilities=probabilities)
     with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
-        job = create_job(connection, options, source.description, settings, detached=False)
+        job = create_job(connection, options, source.description, settings, detached=False, timeout=timeout)
         with _progress(source, quiet) as progress:
             finished = gather_job(
                 connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress
