@@ -13,7 +13,7 @@ from producer.cli.display import json_output
 from producer.cli.display.wording import age, counted
 from producer.cli.exits import ExitCode, exit_on_error
 from producer.cli.notices import print_notice, printable
-from producer.cli.options import JOB, JSON, OUT, TIMEOUT, report_folder
+from producer.cli.options import JOB, JSON, OUT, TIMEOUT, FiniteRange, report_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -185,7 +185,7 @@ def cancel(job: str, as_json: bool) -> None:
 @click.option(
     "--min-confidence",
     metavar="P",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     help="List an image for review if its confidence is below P (0 to 1). 0 lists none.  [default: as submitted]",
 )
 @TIMEOUT
