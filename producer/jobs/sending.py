@@ -160,10 +160,10 @@ class Sender:
         """Check that the source gives the batch that was sent before under this number, if one was.
 
         Raises:
-            JobFailed: It gives another one.
+            JobFailed: It gives another one, or one after what was its end.
         """
-        before = self._log.batches.get(sequence)
-        if before is not None and before.digest != digest:
+        before, total = self._log.batches.get(sequence), self._log.total
+        if (before is not None and before.digest != digest) or (total is not None and sequence >= total):
             raise source_changed(self._job)
 
     def check_complete(self, batches: int) -> None:
@@ -268,6 +268,7 @@ class DetachedSender:
             self._patience.renew()
             self._on_progress(JobProgress(sent, rejected, rejected, 0, time.monotonic() - self._started, ""))
         self._sender.check_complete(count)
+        self._log.finish(count)
         return not self._lost(sealed=True)
 
     def _send(self, sequence: int, batch: Batch, manifest: Manifest, encoded: bytes, digest: bytes) -> None:

@@ -269,6 +269,13 @@ def test_a_detached_job_is_not_resumed_with_other_pixels(workless: Workless, har
         workless.send(harmed, numbered(COUNT, shift=1))
 
 
+def test_a_detached_job_is_not_resumed_with_more_images(workless: Workless, harmed: str) -> None:
+    """Its source was sent to the end, so what comes after that is new."""
+    with pytest.raises(JobFailed, match="its source has changed"):
+        workless.send(harmed, numbered(COUNT + BATCH))
+    assert workless.status(harmed).images == COUNT
+
+
 def test_a_report_without_lost_answers_names_them(workless: Workless, elsewhere: Settings) -> None:
     """The job is done, and then Redis loses its answers."""
     job = workless.create(detached=True)
