@@ -116,10 +116,23 @@ def create_job(
         # The files come first, so that a job that cannot be kept does not exist.
         with contextlib.suppress(FileExistsError):
             write_order(settings, order)
-            if _create(connection, order, settings, call):
-                return order.job
+            with _named_when_interrupted(order):
+                if _create(connection, order, settings, call):
+                    return order.job
             remove_files(settings, order.job)
     raise JobFailed("All identifiers that were tried for the new job are taken. Try again.")
+
+
+@contextlib.contextmanager
+def _named_when_interrupted(order: Order) -> Iterator[None]:
+    """Let an interrupt name a job whose order is written, because the job may be in Redis already."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not order.options.path:
+            raise
+        job = order.job
+        raise KeyboardInterrupt(f"job {job} is kept: `digitmill resume {job}` sends its images") from None
 
 
 def _create(connection: Connection, order: Order, settings: Settings, call: RetryingCaller) -> bool:
@@ -189,10 +202,14 @@ def find_resumable(connection: Connection, query: str, settings: Settings) -> Or
     if status.state in (JobState.CANCELLED, JobState.FAILED):
         raise UsageError(f"Job {job} is {status.state}. Submit the images again.")
     if status.state.ended and _is_whole(connection, order, status, settings):
-        raise UsageError(
-            f"Job {job} is {status.state}: nothing is left to do. `digitmill report {job}` writes its report."
-        )
+        raise UsageError(f"Job {job} is {status.state}: nothing is left to do. {how_to_report(connection, job)}.")
     return order
+
+
+def how_to_report(connection: Connection, job: str) -> str:
+    """Return in words how the report of a finished job is written, when this command has ended."""
+    needs = " after you have started `digitmill up`" if connection.temporary else ""
+    return f"`digitmill report {job}` writes its report{needs}"
 
 
 def _is_whole(connection: Connection, order: Order, status: JobStatus, settings: Settings) -> bool:

@@ -229,7 +229,7 @@ def _send_detached(
     """Send the images of a job, and print how to gather its answers."""
     from producer.jobs.submission import send_job
 
-    with _progress(source, as_json) as progress:
+    with _named_when_interrupted(connection, job), _progress(source, as_json) as progress:
         send_job(connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress)
     if as_json:
         click.echo(json.dumps({"job": job}))
@@ -256,7 +256,7 @@ def _gather_and_report(
     from producer.cli.display.job_results import report_job
     from producer.jobs.submission import gather_job
 
-    with _named_when_interrupted(job):
+    with _named_when_interrupted(connection, job):
         with _progress(source, as_json) as progress:
             finished = gather_job(
                 connection,
@@ -272,8 +272,10 @@ def _gather_and_report(
 
 
 @contextlib.contextmanager
-def _named_when_interrupted(job: str) -> "Iterator[None]":
+def _named_when_interrupted(connection: "Connection", job: str) -> "Iterator[None]":
     """Let an interrupt name the job also before its client has begun, and while its report is written."""
+    from producer.jobs.submission import how_to_report
+
     try:
         yield
     except KeyboardInterrupt as fault:
@@ -281,8 +283,8 @@ def _named_when_interrupted(job: str) -> "Iterator[None]":
             raise
         job = printable(job)
         raise KeyboardInterrupt(
-            f"job {job} is kept: `digitmill resume {job}` continues it, and if it is done, `digitmill report {job}` "
-            "writes its report"
+            f"job {job} is kept: `digitmill resume {job}` continues it, and if it is done, "
+            f"{how_to_report(connection, job)}"
         ) from None
 
 
