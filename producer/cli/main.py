@@ -45,6 +45,10 @@ Exit codes:
 """
 
 
+_AGAIN_SECONDS = 0.02
+"""Time after which an interrupt that Python has dropped is raised again."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported on first use."""
 
@@ -95,13 +99,21 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, interrupts.handle)
+    signal.signal(signal.SIGALRM, interrupts.handle_again)
+    if not isinstance(getattr(sys.unraisablehook, "__self__", None), _Interrupts):  # a test may run several commands
+        sys.unraisablehook = interrupts.look_at_ignored
 
 
 class _Interrupts:
-    """Handles signals: the first one ends the command in order, and a second Ctrl-C ends it at once."""
+    """Handles signals: the first one ends the command in order, and a second Ctrl-C ends it at once.
+
+    Python handles a signal wherever it happens to be. In the callback of a weak reference or in a finalizer it drops
+    the error, and the command would go on. Then a timer raises it again, a moment later.
+    """
 
     def __init__(self) -> None:
         self._interrupted = False
+        self._ignore = sys.unraisablehook
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
         """Handle a signal.
@@ -117,3 +129,18 @@ class _Interrupts:
             if sys.stderr.isatty():
                 os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # the progress bar hides the cursor
             os._exit(ExitCode.INTERRUPTED)
+
+    def handle_again(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle the timer of an interrupt that Python has dropped.
+
+        Raises:
+            KeyboardInterrupt: Always.
+        """
+        raise KeyboardInterrupt
+
+    def look_at_ignored(self, ignored: "sys.UnraisableHookArgs") -> None:
+        """Take note of an error that Python drops, and see to it that an interrupt is not lost."""
+        if issubclass(ignored.exc_type, KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+        else:
+            self._ignore(ignored)

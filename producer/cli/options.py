@@ -1,5 +1,6 @@
 """Options and arguments that several commands share."""
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -70,13 +71,24 @@ def renamed_option(old: str, new: str, **attributes: Any) -> Callable[[_Command]
     return decorate
 
 
+class FiniteRange(click.FloatRange):
+    """A range of numbers, without `nan`, which every comparison lets pass, and without `inf`."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """Return the number that a word names. Refuse a word that names none, or one outside of the range."""
+        number = super().convert(value, parameter, context)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", parameter, context)
+        return number
+
+
 JOB = click.argument("job", metavar="JOB|last", callback=not_empty)
 
 TIMEOUT = renamed_option(
     "--patience",
     "--timeout",
     metavar="SECONDS",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=60.0,
     show_default=True,
     help="Time without progress, or without Redis, after which the command gives up.",
@@ -91,7 +103,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead 
 MIN_CONFIDENCE = click.option(
     "--min-confidence",
     metavar="P",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=REVIEW_BELOW,
     show_default=True,
     callback=lambda _, __, share: share or None,

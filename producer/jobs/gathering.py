@@ -146,6 +146,7 @@ class Gatherer:
         self._sender.check_complete(count)
         if any(sequence >= count for sequence in self._kept):
             raise source_changed(self._job)
+        self._log.finish(count)
         self._sealed = True
         self._sweep()
         while self._outstanding:

@@ -1,14 +1,18 @@
 """What Redis has lost of a job that no client gathers: how many images, and, on the machine that sent them, which."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from producer.jobs.order import job_file, read_order
 from producer.jobs.sent import read_manifests, read_sent
 from producer.mill.connection import Connection
+from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.ledger import JobStatus, Owner, Part, Presence
-from worker.contract.wire import Manifest
+from worker.contract.wire import Manifest, Result
 from worker.settings import Settings
+
+READ_AT_ONCE = 100
+"""Number of answers that one command fetches."""
 
 SHOWN_NAMES = 3
 """Number of images that a message names."""
@@ -75,6 +79,8 @@ def find_loss(connection: Connection, status: JobStatus, settings: Settings, *, 
 def lost_parts(connection: Connection, job: str, sent: Mapping[int, int]) -> list[Part]:
     """Return the parts of some batches that Redis has lost, in order.
 
+    A batch without a manifest is lost as a whole, because nobody could name its images.
+
     Args:
         connection: Connection to the mill.
         job: Identifier of the job.
@@ -83,7 +89,42 @@ def lost_parts(connection: Connection, job: str, sent: Mapping[int, int]) -> lis
     checked = connection.ledger.owned(job, Owner("", "", "")).look(sent)
     if checked.presence is Presence.GONE:
         return [Part(job, sequence, 0, images) for sequence, images in sorted(sent.items())]
-    return sorted(checked.lost)
+    bare = set(checked.bare)
+    named = [part for part in checked.lost if part.sequence not in bare]
+    return sorted([*named, *(Part(job, sequence, 0, sent[sequence]) for sequence in bare)])
+
+
+def damaged_parts(connection: Connection, parts: Iterable[Part]) -> list[Part]:
+    """Return those of some answered parts whose answers are damaged in Redis, in order.
+
+    Args:
+        connection: Connection to the mill.
+        parts: Parts of one job.
+
+    Raises:
+        UnknownFormat: An answer has a format that this program does not read.
+    """
+    return [part for part, result in read_answers(connection, parts) if result is None]
+
+
+def read_answers(connection: Connection, parts: Iterable[Part]) -> Iterator[tuple[Part, Result | None]]:
+    """Yield the answers to some parts of one job, in order, with None for an answer that is damaged.
+
+    Raises:
+        UnknownFormat: An answer has a format that this program does not read.
+    """
+    ordered = sorted(parts)
+    for start in range(0, len(ordered), READ_AT_ONCE):
+        answers = connection.ledger.results(ordered[start : start + READ_AT_ONCE])
+        for part, data in answers.items():
+            try:
+                result = Result.from_wire(data)
+            except UnknownFormat:
+                raise
+            except WireError:
+                yield part, None
+            else:
+                yield part, result if len(result) == len(part) else None
 
 
 def names_of(part: Part, manifests: Mapping[int, Manifest]) -> list[str]:

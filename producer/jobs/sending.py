@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from producer.jobs.ownership import JobClient
 from producer.jobs.patience import Patience
+from producer.jobs.recovery import read_answers
 from producer.jobs.sent import SentLog, digest_of
 from producer.mill.connection import Connection, RetryingCaller
 from worker.contract.errors import JobFailed
 from worker.contract.ledger import Checked, Part, Presence, Submitted, Window
 from worker.contract.ledger.ledger import ATTEMPTS, RING_AGAIN_SECONDS
-from worker.contract.wire import Batch, Manifest, Result
+from worker.contract.wire import Batch, Manifest
 
 BATCHES_PER_WORKER = 8
 """Outstanding batches for each worker, so that none waits for the next batch."""
@@ -159,10 +160,10 @@ class Sender:
         """Check that the source gives the batch that was sent before under this number, if one was.
 
         Raises:
-            JobFailed: It gives another one.
+            JobFailed: It gives another one, or one after what was its end.
         """
-        before = self._log.batches.get(sequence)
-        if before is not None and before.digest != digest:
+        before, total = self._log.batches.get(sequence), self._log.total
+        if (before is not None and before.digest != digest) or (total is not None and sequence >= total):
             raise source_changed(self._job)
 
     def check_complete(self, batches: int) -> None:
@@ -267,6 +268,7 @@ class DetachedSender:
             self._patience.renew()
             self._on_progress(JobProgress(sent, rejected, rejected, 0, time.monotonic() - self._started, ""))
         self._sender.check_complete(count)
+        self._log.finish(count)
         return not self._lost(sealed=True)
 
     def _send(self, sequence: int, batch: Batch, manifest: Manifest, encoded: bytes, digest: bytes) -> None:
@@ -294,12 +296,14 @@ class DetachedSender:
     def _lost(self, *, sealed: bool) -> dict[int, list[Part]]:
         """Return the parts that Redis has lost, by batch, and put all else about the job right."""
         checked = self._check(sealed=sealed, failed=self._rejected)
-        failed = self._rejected
-        parts = sorted(checked.answered) if self._resumed else []  # an uninterrupted client need not correct the count
-        for start in range(0, len(parts), 100):
-            results = self._call(self._ledger.results, parts[start : start + 100])
-            failed += sum(len(Result.from_wire(result).failures) for result in results.values())
-        if failed != self._rejected:
+        # An uninterrupted client need not look at the answers.
+        parts = checked.answered if self._resumed else ()
+        failures = self._call(lambda: self._failures(parts))
+        failed = self._rejected + sum(count for count in failures.values() if count is not None)
+        damaged = [part for part, count in failures.items() if count is None]
+        for part in damaged:
+            self._call(self._ledger.acknowledge, [part])  # deletes it, and so it is sent again
+        if damaged or failed != self._rejected:
             checked = self._check(sealed=sealed, failed=failed)
         lost: dict[int, list[Part]] = {}
         for part in checked.lost:
@@ -308,6 +312,11 @@ class DetachedSender:
         for sequence in checked.bare:
             lost.setdefault(sequence, [])
         return lost
+
+    def _failures(self, parts: Iterable[Part]) -> dict[Part, int | None]:
+        """Return the number of error rows in the answers to some parts, or None for a damaged answer."""
+        answers = read_answers(self._connection, parts)
+        return {part: None if answer is None else len(answer.failures) for part, answer in answers}
 
     def _check(self, *, sealed: bool, failed: int) -> Checked:
         sent = {sequence: batch.images for sequence, batch in self._log.batches.items()}

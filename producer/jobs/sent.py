@@ -1,12 +1,13 @@
 """What a client has sent: a file with the digest and the names of each batch, so that both can be checked later.
 
 The file has one msgpack record `[sequence, images, rows, digest, manifest]` for each batch, in the order of sending. A
-client writes it before it sends the batch. It does not wait for the disk: if the power fails, the job is sent again.
+client writes it before it sends the batch. When the source has no more, `[batches]` follows. A client does not wait for
+the disk: if the power fails, the job is sent again.
 """
 
 import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -82,6 +83,7 @@ class SentLog:
     Attributes:
         path: The file.
         batches: Batches that were sent, by sequence number.
+        total: Number of batches of the source, or None if it was not sent to its end.
 
     Raises:
         DataError: The file is not such a log.
@@ -93,7 +95,7 @@ class SentLog:
         self._file = open_job_file(path)
         try:
             lock(self._file, path.stem)
-            self.batches, intact = _read(self._file, path)
+            self.batches, self.total, intact = _read(self._file, path)
             self._file.truncate(intact)
             self._file.seek(intact)
         except BaseException:
@@ -118,11 +120,26 @@ class SentLog:
         """
         if sequence in self.batches:
             return
+        position = self._write([sequence, len(batch), rows, digest, manifest])
+        self.batches[sequence] = SentBatch(len(batch), rows, digest, position)
+
+    def finish(self, batches: int) -> None:
+        """Record that the source has no more batches. Do nothing if that is recorded already.
+
+        Raises:
+            UsageError: The file cannot be written, for instance because the disk is full.
+        """
+        if self.total is None:
+            self._write([batches])
+            self.total = batches
+
+    def _write(self, record: Sequence[int | bytes]) -> int:
+        """Write a record. Return its position."""
         with explain_fault(self.path, f"Free some space there, then run `digitmill resume {self.path.stem}`."):
             position = self._file.tell()
-            self._file.write(msgpack.packb([sequence, len(batch), rows, digest, manifest]))
+            self._file.write(msgpack.packb(record))
             self._file.flush()
-        self.batches[sequence] = SentBatch(len(batch), rows, digest, position)
+        return position
 
 
 def read_sent(path: Path) -> dict[int, SentBatch]:
@@ -161,18 +178,21 @@ def read_manifests(path: Path, batches: Mapping[int, SentBatch]) -> dict[int, Ma
     return found
 
 
-def _read(file: BinaryIO, path: Path) -> tuple[dict[int, SentBatch], int]:
-    """Return the batches of a log, and the number of bytes that its whole records take."""
+def _read(file: BinaryIO, path: Path) -> tuple[dict[int, SentBatch], int | None, int]:
+    """Return the batches of a log, their total number if it is known, and the size of its whole records in bytes."""
     batches: dict[int, SentBatch] = {}
+    total: int | None = None
     intact = 0
     for record, start, stop in read_records(file):
         match record:
             case [int(sequence), int(images), int(rows), bytes(digest), bytes()]:
                 batches[sequence] = SentBatch(images, rows, digest, start)
+            case [int(count)]:
+                total = count
             case _:
                 raise _not_a_log(path)
         intact = stop
-    return batches, intact
+    return batches, total, intact
 
 
 def _not_a_log(path: Path) -> DataError:

@@ -26,7 +26,7 @@ from producer.jobs.order import (
 )
 from producer.jobs.ownership import JobClient, creator_of
 from producer.jobs.packing import pack
-from producer.jobs.recovery import find_loss, sender_of
+from producer.jobs.recovery import damaged_parts, find_loss, sender_of
 from producer.jobs.results import JobInfo, Results
 from producer.jobs.sending import CHECKS, DetachedSender, ProgressCallback, ignore_progress, window_for
 from producer.jobs.sent import SentLog
@@ -83,7 +83,13 @@ def open_submitted(options: SubmitOptions, settings: Settings) -> Source:
 
 
 def create_job(
-    connection: Connection, options: SubmitOptions, description: str, settings: Settings, *, detached: bool
+    connection: Connection,
+    options: SubmitOptions,
+    description: str,
+    settings: Settings,
+    *,
+    detached: bool,
+    timeout: float = TIMEOUT_SECONDS,
 ) -> str:
     """Create a job; return its identifier.
 
@@ -93,6 +99,7 @@ def create_job(
         description: Description of the source, for people.
         settings: Settings of this process.
         detached: Whether the client leaves before the answers are there. Such a job has no journal.
+        timeout: Seconds without Redis after which to give up.
 
     Raises:
         JobFailed: All identifiers that were tried belong to other jobs.
@@ -100,35 +107,46 @@ def create_job(
         Unreachable: Redis does not answer.
     """
     prune_jobs(settings)
-    model = _resolve_model(connection, options.model)
-    created = connection.retry_transient(connection.ledger.now, timeout=TIMEOUT_SECONDS)
+    call = RetryingCaller(connection, timeout)
+    model = _resolve_model(connection, options.model, call)
+    created = call(connection.ledger.now)
     for _ in range(NAMES):
         identifier = new_job_identifier()
         order = new_order(settings, identifier, options, description, model, detached=detached, created=created)
         # The files come first, so that a job that cannot be kept does not exist.
         with contextlib.suppress(FileExistsError):
             write_order(settings, order)
-            if _create(connection, order, settings):
-                return order.job
+            with _named_when_interrupted(order):
+                if _create(connection, order, settings, call):
+                    return order.job
             remove_files(settings, order.job)
     raise JobFailed("All identifiers that were tried for the new job are taken. Try again.")
 
 
-def _create(connection: Connection, order: Order, settings: Settings) -> bool:
+@contextlib.contextmanager
+def _named_when_interrupted(order: Order) -> Iterator[None]:
+    """Let an interrupt name a job whose order is written, because the job may be in Redis already."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not order.options.path:
+            raise
+        job = order.job
+        raise KeyboardInterrupt(f"job {job} is kept: `digitmill resume {job}` sends its images") from None
+
+
+def _create(connection: Connection, order: Order, settings: Settings, call: RetryingCaller) -> bool:
     """Create a job whose order is written. Return False if Redis has another one of that name."""
     if not order.detached:
         create_journal(journal_path(settings, order.job))
-    return connection.retry_transient(
-        lambda: connection.ledger.create(order.job, order.record(), creator=creator_of(order), created=order.created),
-        timeout=TIMEOUT_SECONDS,
-    )
+    return call(connection.ledger.create, order.job, order.record(), creator=creator_of(order), created=order.created)
 
 
-def _resolve_model(connection: Connection, asked: str | None) -> str:
+def _resolve_model(connection: Connection, asked: str | None, call: RetryingCaller) -> str:
     """Return the version that classifies every batch of a job, or `live` if the job follows promotions."""
     if asked == LIVE:
         return LIVE
-    return connection.retry_transient(lambda: connection.registry.resolve(asked or LIVE), timeout=TIMEOUT_SECONDS)
+    return call(connection.registry.resolve, asked or LIVE)
 
 
 def journal_path(settings: Settings, job: str) -> Path:
@@ -184,16 +202,21 @@ def find_resumable(connection: Connection, query: str, settings: Settings) -> Or
     if status.state in (JobState.CANCELLED, JobState.FAILED):
         raise UsageError(f"Job {job} is {status.state}. Submit the images again.")
     if status.state.ended and _is_whole(connection, order, status, settings):
-        raise UsageError(
-            f"Job {job} is {status.state}: nothing is left to do. `digitmill report {job}` writes its report."
-        )
+        raise UsageError(f"Job {job} is {status.state}: nothing is left to do. {how_to_report(connection, job)}.")
     return order
+
+
+def how_to_report(connection: Connection, job: str) -> str:
+    """Return in words how the report of a finished job is written, when this command has ended."""
+    needs = " after you have started `digitmill up`" if connection.temporary else ""
+    return f"`digitmill report {job}` writes its report{needs}"
 
 
 def _is_whole(connection: Connection, order: Order, status: JobStatus, settings: Settings) -> bool:
     """Return whether nothing is left to do for a job: all answers are in its journal, or in Redis if it is detached."""
     if order.detached:
-        return not find_loss(connection, status, settings).batches
+        answered = connection.ledger.answered_parts(order.job)
+        return not find_loss(connection, status, settings).batches and not damaged_parts(connection, answered)
     path = journal_path(settings, order.job)
     kept = read_journal(path) if path.exists() else []
     return sum(len(batch.manifest.names) for batch in kept) == status.images
@@ -268,17 +291,17 @@ def gather_job(
             status = call(connection.ledger.job, job)
             started, seconds, timeline = status.created, _seconds(status), []
     info = JobInfo(job, source.description, state, started, seconds, timeline, dict(gatherer.workers))
-    return FinishedJob(results, info, _card_of(connection, results))
+    return FinishedJob(results, info, _card_of(connection, results, call))
 
 
-def _card_of(connection: Connection, results: Results) -> Card | None:
+def _card_of(connection: Connection, results: Results, call: RetryingCaller) -> Card | None:
     """Return the card of the version that classified most images, or None where there is none."""
     versions = Counter(version for version in results.models if version)
     if not versions:
         return None
     [(version, _)] = versions.most_common(1)
     try:
-        return connection.retry_transient(lambda: connection.registry.card(version), timeout=TIMEOUT_SECONDS)
+        return call(connection.registry.card, version)
     except (ModelError, Unreachable):  # a report without a card is better than none
         return None
 
@@ -365,13 +388,16 @@ def _how_it_goes_on(connection: Connection, order: Order) -> str:
     return f"{words}{waits}, and `digitmill cancel {job}` cancels it"
 
 
-def collect_job(connection: Connection, status: JobStatus, settings: Settings) -> FinishedJob:
+def collect_job(
+    connection: Connection, status: JobStatus, settings: Settings, *, timeout: float = TIMEOUT_SECONDS
+) -> FinishedJob:
     """Return the answers of a job that has ended, from its journal on this machine and from Redis.
 
     Args:
         connection: Connection to the mill.
         status: Status of the job.
         settings: Settings of this process.
+        timeout: Seconds without Redis after which to give up.
 
     Raises:
         DataError: Some answers are on another machine, are lost or have expired, or the file of the journal is not one.
@@ -379,26 +405,30 @@ def collect_job(connection: Connection, status: JobStatus, settings: Settings) -
         Unreachable: Redis did not answer in time.
         WireError: An answer is damaged.
     """
-    job = status.identifier
+    job, call = status.identifier, RetryingCaller(connection, timeout)
     if not status.state.ended:
         raise JobFailed(f"Job {job} is {status.state}. Run `digitmill wait {job}` first.")
-    batches = {batch.sequence: batch for batch in gather_detached(connection, job, timeout=TIMEOUT_SECONDS)}
+    batches = {batch.sequence: batch for batch in gather_detached(connection, job, timeout=timeout)}
     path = journal_path(settings, job)
     if path.exists():
         batches |= {batch.sequence: batch for batch in read_journal(path)}
     results = merge(list(batches.values()))
     if len(results) != status.images and status.state is not JobState.CANCELLED:
-        raise _answers_missing(connection, status, batches, settings)
+        raise _answers_missing(connection, status, batches, settings, call)
     workers: Counter[str] = Counter()
     for batch in batches.values():
         for result in batch.results:
             workers[result.worker] += len(result)
     info = JobInfo(job, status.record.source, status.state, status.created, _seconds(status), [], dict(workers))
-    return FinishedJob(results, info, _card_of(connection, results))
+    return FinishedJob(results, info, _card_of(connection, results, call))
 
 
 def _answers_missing(
-    connection: Connection, status: JobStatus, found: Mapping[int, AnsweredBatch], settings: Settings
+    connection: Connection,
+    status: JobStatus,
+    found: Mapping[int, AnsweredBatch],
+    settings: Settings,
+    call: RetryingCaller,
 ) -> DataError:
     """Return the error for a job that has ended if some of its answers are not here.
 
@@ -407,6 +437,7 @@ def _answers_missing(
         status: Status of the job.
         found: Batches that are here, by sequence number.
         settings: Settings of this process.
+        call: Caller that retries transient faults of Redis.
     """
     job, record = status.identifier, status.record
     images = sum(len(batch.manifest.names) for batch in found.values())
@@ -416,9 +447,7 @@ def _answers_missing(
             f"{fault} Client {record.client} has kept the others in {record.folder}. "
             f"Run `digitmill report {job}` there."
         )
-    loss = connection.retry_transient(
-        lambda: find_loss(connection, status, settings, kept=found), timeout=TIMEOUT_SECONDS
-    )
+    loss = call(find_loss, connection, status, settings, kept=found)
     if loss.resumable:
         return DataError(f"{fault} Redis has lost {loss.describe()}. Run `digitmill resume {job}` to send it again.")
     return DataError(

@@ -32,6 +32,9 @@ HARMS: dict[str, Callable[[Any, Part], Any]] = {
     "the counters": lambda client, part: client.hset(
         keys.job(part.job), mapping={"open": 999, "unread": 99, "images": 1, "answered": 10**6}
     ),
+    "the state of the job": lambda client, part: client.hdel(keys.job(part.job), "state"),
+    "the model of the job": lambda client, part: client.hdel(keys.job(part.job), "model"),
+    "the list of jobs": lambda client, _: client.delete(keys.JOBS),
     "the job": lambda client, part: client.delete(keys.job(part.job)),
     "the answers, overwritten with a string": lambda client, part: _other_type(client, keys.results(part.job)),
     "the manifests, overwritten with a string": lambda client, part: _other_type(client, keys.manifest(part.job)),

@@ -13,7 +13,7 @@ from producer.cli.display import json_output
 from producer.cli.display.wording import age, counted
 from producer.cli.exits import ExitCode, exit_on_error
 from producer.cli.notices import print_notice, printable
-from producer.cli.options import JOB, JSON, OUT, TIMEOUT, report_folder
+from producer.cli.options import JOB, JSON, OUT, TIMEOUT, FiniteRange, report_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -185,7 +185,7 @@ def cancel(job: str, as_json: bool) -> None:
 @click.option(
     "--min-confidence",
     metavar="P",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     help="List an image for review if its confidence is below P (0 to 1). 0 lists none.  [default: as submitted]",
 )
 @TIMEOUT
@@ -221,11 +221,12 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
         source = open_submitted(order.options, settings)
     except DigitmillError as fault:
         print_notice(f"this report has no pictures: {fault}")
-    finished = collect_job(connection, status, settings)
+    finished = collect_job(connection, status, settings, timeout=timeout)
     submitted = order.options.min_confidence if order else _submitted_confidence(status)
     below = submitted if min_confidence is None else min_confidence or None
-    report_job(finished, folder, source, below, as_json=as_json)
-    sys.exit(_exit_code(status))
+    # The counters of the job do not know which of its answers Redis has damaged since.
+    reported = report_job(finished, folder, source, below, as_json=as_json)
+    sys.exit(_exit_code(status) or reported)
 
 
 @click.command()

@@ -106,12 +106,12 @@ def submit(
         return
     if detach:
         connection = open_running_mill(settings, timeout=timeout, needs=SUBMITTING)
-        job = create_job(connection, options, source.description, settings, detached=True)
+        job = create_job(connection, options, source.description, settings, detached=True, timeout=timeout)
         _send_detached(connection, job, options, source, settings, timeout=timeout, as_json=as_json)
         return
     check_place(out or report_folder(new_job_identifier()))
     with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
-        job = create_job(connection, options, source.description, settings, detached=False)
+        job = create_job(connection, options, source.description, settings, detached=False, timeout=timeout)
         if not as_json:
             click.echo(f"Job {job}: {counted(source.total, 'image')} of {printable(source.description)}", err=True)
         code = _gather_and_report(connection, job, options, source, settings, out=out, timeout=timeout, as_json=as_json)
@@ -208,7 +208,7 @@ def classified(
 
     options = SubmitOptions(path="", labels="none", probabilities=probabilities)
     with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
-        job = create_job(connection, options, source.description, settings, detached=False)
+        job = create_job(connection, options, source.description, settings, detached=False, timeout=timeout)
         with _progress(source, quiet) as progress:
             finished = gather_job(
                 connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress
@@ -229,7 +229,7 @@ def _send_detached(
     """Send the images of a job, and print how to gather its answers."""
     from producer.jobs.submission import send_job
 
-    with _progress(source, as_json) as progress:
+    with _named_when_interrupted(connection, job), _progress(source, as_json) as progress:
         send_job(connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress)
     if as_json:
         click.echo(json.dumps({"job": job}))
@@ -256,7 +256,7 @@ def _gather_and_report(
     from producer.cli.display.job_results import report_job
     from producer.jobs.submission import gather_job
 
-    with _named_when_interrupted(job):
+    with _named_when_interrupted(connection, job):
         with _progress(source, as_json) as progress:
             finished = gather_job(
                 connection,
@@ -272,8 +272,10 @@ def _gather_and_report(
 
 
 @contextlib.contextmanager
-def _named_when_interrupted(job: str) -> "Iterator[None]":
+def _named_when_interrupted(connection: "Connection", job: str) -> "Iterator[None]":
     """Let an interrupt name the job also before its client has begun, and while its report is written."""
+    from producer.jobs.submission import how_to_report
+
     try:
         yield
     except KeyboardInterrupt as fault:
@@ -281,8 +283,8 @@ def _named_when_interrupted(job: str) -> "Iterator[None]":
             raise
         job = printable(job)
         raise KeyboardInterrupt(
-            f"job {job} is kept: `digitmill resume {job}` continues it, and if it is done, `digitmill report {job}` "
-            "writes its report"
+            f"job {job} is kept: `digitmill resume {job}` continues it, and if it is done, "
+            f"{how_to_report(connection, job)}"
         ) from None
 
 

@@ -4,6 +4,7 @@ import json
 import time
 from itertools import product
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -11,7 +12,7 @@ from model.training.options import TrainingOptions
 from producer.cli.main import main
 from producer.mill.stack import Stack
 from worker.contract.connection import connect
-from worker.contract.ledger import JobRecord, Ledger
+from worker.contract.ledger import JobRecord, JobState, Ledger, Part, Submitted, Window
 from worker.contract.ledger import keys as ledger_keys
 from worker.contract.registry import Registry
 from worker.contract.registry import keys as registry_keys
@@ -19,6 +20,7 @@ from worker.contract.teaching import LabelChange, Teaching
 from worker.contract.teaching import keys as teaching_keys
 from worker.contract.training import Schedule, Trainings
 from worker.contract.training import keys as training_keys
+from worker.contract.wire import Batch, Manifest, Result
 
 GARBAGE = {
     "nothing": b"",
@@ -96,6 +98,19 @@ def check_lists(run, named=()):
     run("models", "list", code=0)
     run("teach", "--list", code=0)
     run("teach", "--list", "--json", code=0)
+
+
+def test_a_report_with_a_damaged_answer_exits_with_1(client, run, tmp_path):
+    """The counters of the job say that all is well."""
+    ledger, part = Ledger(client, ttl_seconds=3600), Part(HEALTHY, 0, 0, 1)
+    names = Manifest(("a.png",), (None,), {})
+    assert ledger.submit(part, Batch((b"file",)), names, Window(9, 10**6), detached=True) is Submitted.STORED
+    claimed = ledger.claim(part, token="t", holder="w", lease_seconds=60)  # noqa: S106  not a password
+    assert ledger.finish(claimed, Result("m", "w", np.zeros(1, np.uint8), np.ones(1, np.float32), None, {}))
+    assert ledger.seal(HEALTHY) is JobState.DONE
+    client.hset(ledger_keys.results(HEALTHY), part.field, b"garbage")
+    run("report", HEALTHY, "--out", str(tmp_path / "report"), code=1)
+    assert "damaged in Redis" in (tmp_path / "report" / "errors.csv").read_text(encoding="utf-8")
 
 
 def job_fields():

@@ -4,6 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from producer.cli.commands.jobs import report
 from producer.cli.commands.models import promote
 from producer.cli.commands.submitting import submit
 from producer.cli.options import TIMEOUT, renamed_option
@@ -45,6 +46,23 @@ def test_an_old_word_has_the_effect_of_the_new_one(words: list[str], printed: st
 def test_a_bad_value_of_an_old_word_is_refused() -> None:
     """The old option has the same limits as the new one."""
     assert CliRunner().invoke(command, ["--patience", "-1"]).exit_code == 2
+
+
+@pytest.mark.parametrize("value", ["nan", "NaN", "inf", "-inf", "1e999"])
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (command, ["--timeout"]),
+        (submit, ["scans", "--min-confidence"]),
+        (submit, ["scans", "--timeout"]),
+        (report, ["last", "--min-confidence"]),
+    ],
+)
+def test_a_number_that_is_not_finite_is_refused(found: click.Command, words: list[str], value: str) -> None:
+    """`nan` is neither less nor more than any limit, so a command would never give up."""
+    ended = CliRunner().invoke(found, [*words, value])
+    assert ended.exit_code == 2
+    assert "Invalid value for '--" in ended.stderr
 
 
 @pytest.mark.parametrize(("found", "old"), [(submit, "--patience"), (promote, "--unwatched")])

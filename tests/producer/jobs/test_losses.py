@@ -42,6 +42,8 @@ def test_what_redis_forgets_of_a_job_is_sent_again(
         0,
     )
     assert workless.keys(job) == {keys.job(job)}
+    assert workless.connection.ledger.find_job("last") == job
+    assert workless.client.hget(keys.job(job), "model") == status.record.model.encode()
     assert open_parts(workless.client) == []
 
 

@@ -155,6 +155,21 @@ def test_two_jobs_never_share_an_identifier(workless: Workless, monkeypatch: pyt
     assert read_order(workless.settings, here) is not None
 
 
+def test_an_interrupt_while_a_job_is_created_names_it(workless: Workless, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its order is written by then, so it can be resumed, whether Redis has it or not."""
+    create = workless.connection.ledger.create
+
+    def interrupted(*arguments: Any, **options: Any) -> bool:
+        create(*arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workless.connection.ledger, "create", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="is kept: `digitmill resume"):
+        workless.create()
+    [order] = jobs_folder(workless.settings).glob("*.order")
+    assert find_resumable(workless.connection, "last", workless.settings).job == order.stem
+
+
 def test_a_job_that_redis_has_lost_is_found_by_its_order(workless: Workless, elsewhere: Settings) -> None:
     """`resume` sends it again, and other commands say so. Elsewhere there is no such job."""
     job = workless.create()

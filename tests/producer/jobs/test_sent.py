@@ -75,6 +75,21 @@ def test_a_torn_log_keeps_its_whole_records_and_goes_on(tmp_path_factory: pytest
     assert set(map(repr, read_manifests(path, sent).values())) == {repr(NAMES)}
 
 
+def test_a_log_knows_the_end_of_its_source(tmp_path: Path) -> None:
+    """It records the end once, and a log without it belongs to a client that was interrupted."""
+    path = tmp_path / "job.sent"
+    with SentLog(path) as log:
+        log.add(0, Batch((b"x",)), 1, b"zero", ENCODED)
+        assert log.total is None
+        log.finish(1)
+    size = path.stat().st_size
+    with SentLog(path) as log:
+        assert log.total == 1
+        log.finish(1)
+    assert path.stat().st_size == size
+    assert list(read_sent(path)) == [0]
+
+
 def test_a_log_has_one_writer(tmp_path: Path) -> None:
     """A second sender of the same job is refused."""
     with SentLog(tmp_path / "job.sent"), pytest.raises(UsageError, match="Another process"):

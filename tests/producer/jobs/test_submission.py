@@ -22,6 +22,7 @@ from producer.jobs.order import SubmitOptions, new_order, prune_jobs, read_order
 from producer.jobs.sending import JobProgress
 from producer.jobs.submission import (
     MNIST,
+    TIMEOUT_SECONDS,
     FinishedJob,
     collect_job,
     create_job,
@@ -179,6 +180,10 @@ def test_a_client_that_loses_redis_names_the_command_that_resumes_its_job(
 
         with pytest.raises(Unreachable, match=f"Cannot reach .*digitmill up.*digitmill resume {job}"):
             gather_job(connection, job, options, twenty, settings, timeout=0.5, on_progress=lose_redis)
+        began = time.monotonic()
+        with pytest.raises(Unreachable):
+            create_job(connection, options, "test", settings, detached=False, timeout=0.1)
+        assert time.monotonic() - began < TIMEOUT_SECONDS / 2
     with Stack(tmp_path / "mill", 1) as stack:
         connection = open_mill(stack.url, settings, timeout=10)
         assert len(gather_job(connection, job, options, twenty, settings).results) == 20

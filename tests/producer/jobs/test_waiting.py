@@ -269,6 +269,13 @@ def test_a_detached_job_is_not_resumed_with_other_pixels(workless: Workless, har
         workless.send(harmed, numbered(COUNT, shift=1))
 
 
+def test_a_detached_job_is_not_resumed_with_more_images(workless: Workless, harmed: str) -> None:
+    """Its source was sent to the end, so what comes after that is new."""
+    with pytest.raises(JobFailed, match="its source has changed"):
+        workless.send(harmed, numbered(COUNT + BATCH))
+    assert workless.status(harmed).images == COUNT
+
+
 def test_a_report_without_lost_answers_names_them(workless: Workless, elsewhere: Settings) -> None:
     """The job is done, and then Redis loses its answers."""
     job = workless.create(detached=True)
@@ -286,6 +293,40 @@ def test_a_report_without_lost_answers_names_them(workless: Workless, elsewhere:
     status = workless.status(job)
     assert status.state is JobState.DONE
     assert len(collect_job(workless.connection, status, elsewhere).results) == COUNT
+
+
+def test_the_names_of_a_finished_job_are_restored(workless: Workless) -> None:
+    """Its answers are all there, but nobody knows of which images. Its sender does."""
+    job = workless.create(detached=True)
+    workless.send(job, numbered(COUNT))
+    workless.answer(5)
+    workless.client.delete(keys.manifest(job))
+    status = workless.status(job)
+    with pytest.raises(Exception, match=rf"lost 20 images in 5 batches \(test/00000.*digitmill resume {job}"):
+        collect_job(workless.connection, status, workless.settings)
+    assert find_resumable(workless.connection, job, workless.settings).job == job
+    workless.send(job, numbered(COUNT))
+    status = workless.status(job)
+    assert status.state is JobState.DONE
+    assert collect_job(workless.connection, status, workless.settings).results.names[:2] == ["test/00000", "test/00001"]
+
+
+def test_a_damaged_answer_is_asked_for_again(workless: Workless) -> None:
+    """The report without its sender has error rows. The sender sends those images again."""
+    job = workless.create(detached=True)
+    workless.send(job, numbered(COUNT))
+    workless.answer(5)
+    workless.client.hset(keys.results(job), f"3.0.{BATCH}", b"garbage")
+    status = workless.status(job)
+    assert len(collect_job(workless.connection, status, workless.settings).results.failures) == BATCH
+    assert find_resumable(workless.connection, job, workless.settings).job == job
+    workless.send(job, numbered(COUNT))
+    workless.answer(1)
+    status = workless.status(job)
+    assert (status.state, status.answered, status.failed) == (JobState.DONE, COUNT, 0)
+    assert not collect_job(workless.connection, status, workless.settings).results.failures
+    with pytest.raises(UsageError, match="nothing is left to do"):
+        find_resumable(workless.connection, job, workless.settings)
 
 
 def test_a_damaged_log_of_what_was_sent_is_refused(workless: Workless, harmed: str) -> None:

@@ -577,7 +577,8 @@ def _checked(part: Part, answer: bytes) -> bytes:
 
 
 _DAMAGED_ANSWER = Failure(
-    FailureCode.INTERNAL, "The answer to the batch of this image was damaged in Redis. Submit the image again."
+    FailureCode.INTERNAL,
+    "The answer to the batch of this image was damaged in Redis. Resume the job, or submit the image again.",
 )
 
 

@@ -128,8 +128,16 @@ class OwnedJob:
             take_over: Whether to become the owner although the journal of the former one is elsewhere.
         """
         owner, silence = self.owner, int(ALIVE_SECONDS * 1000)
-        arguments = [owner.token, owner.host, os.fsencode(owner.folder), owner.lock, silence, int(take_over)]
-        outcome, *rest = self._run("own", [keys.job(self.identifier)], arguments)
+        arguments = [
+            owner.token,
+            owner.host,
+            os.fsencode(owner.folder),
+            owner.lock,
+            silence,
+            int(take_over),
+            self.identifier,
+        ]
+        outcome, *rest = self._run("own", [keys.job(self.identifier), keys.JOBS], arguments)
         if not rest:
             return Claimed(Ownership(outcome.decode()))
         host, folder, silent = rest
@@ -180,7 +188,7 @@ class OwnedJob:
         pairs = [number for batch in sent.items() for number in batch]
         presence, *rest = self._run(
             "check",
-            [keys.job(job), keys.manifest(job), keys.results(job), keys.OPEN, keys.notifications(job)],
+            [keys.job(job), keys.manifest(job), keys.results(job), keys.OPEN, keys.notifications(job), keys.JOBS],
             [job, self.owner.token, mend, state, rows, answered, failed, *pairs],
         )
         if not rest:
@@ -242,7 +250,7 @@ class OwnedJob:
         job = self.identifier
         state: bytes = self._run(
             "settle",
-            [keys.job(job), keys.manifest(job), keys.results(job), keys.notifications(job), keys.OPEN],
+            [keys.job(job), keys.manifest(job), keys.results(job), keys.notifications(job), keys.OPEN, keys.JOBS],
             [job, self.owner.token, rows, failed, self._ttl],
         )
         return state.decode()

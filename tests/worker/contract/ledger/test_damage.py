@@ -1,6 +1,7 @@
 """Facts about a ledger that somebody else has written to: every script still works, and every batch still ends."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import msgpack
 import numpy as np
@@ -107,6 +108,21 @@ def test_a_key_of_another_type_is_named_with_a_remedy(
     WRITERS[kind](client, key)
     with pytest.raises(WireError, match=f"{key} in Redis .* `redis-cli DEL {key}`"):
         (ledger.job(JOB), ledger.answered_parts(JOB), ledger.manifests(JOB))
+
+
+@pytest.mark.parametrize("field", ["state", "model", "creator"])
+def test_a_lost_field_of_a_job_is_put_back(client: "redis.Redis", ledger: Ledger, field: str) -> None:
+    """Its client creates it again. Another client, with another record, is refused."""
+    record = JobRecord("scans/", "baseline-1", "host-1", {}, "")
+    assert ledger.create(JOB, record, creator="host-1:1")
+    client.hset(keys.job(JOB), "images", 7)
+    client.hdel(keys.job(JOB), field)
+    client.delete(keys.JOBS)
+    assert ledger.create(JOB, record, creator="host-1:1")
+    assert not ledger.create(JOB, replace(record, client="host-2"), creator="host-2:1")
+    status = ledger.job(JOB)
+    assert (status.state, status.images, ledger.find_job("last")) == (JobState.SUBMITTING, 7, JOB)
+    assert client.hget(keys.job(JOB), "model") == b"baseline-1"
 
 
 # Values of another kind -------------------------------------------------------------------------------------------

@@ -1,8 +1,13 @@
--- KEYS: job
--- ARGV: token, host, folder, lock, ms of silence after which an owner counts as dead, take over (0 | 1)
+-- KEYS: job, jobs
+-- ARGV: token, host, folder, lock, ms of silence after which an owner counts as dead, take over (0 | 1), job id
 -- Makes the caller the one client that gathers a job. Any former owner's token is stale from then on.
+-- A job of which Redis has lost the state, the model or the entry in the list of jobs is gone, until its client has
+-- created it again.
 -- Returns {'owned'}, {'gone'}, or {'alive' | 'elsewhere', host, folder, ms since that owner was seen}.
-if redis.call('HEXISTS', KEYS[1], 'record') == 0 then return {'gone'} end
+for _, field in ipairs({'record', 'state', 'model'}) do
+  if redis.call('HEXISTS', KEYS[1], field) == 0 then return {'gone'} end
+end
+if not redis.call('ZSCORE', KEYS[2], ARGV[7]) then return {'gone'} end
 local before = redis.call('HMGET', KEYS[1], 'owner', 'owner_seen', 'owner_host', 'owner_folder', 'owner_lock')
 local token, seen, host, folder, lock = before[1], tonumber(before[2] or 0) or 0, before[3], before[4], before[5]
 -- The same lock means that the caller holds the lock of the former owner's journal, so that owner has ended.
