@@ -93,6 +93,9 @@ class Window:
     bytes: int
 
 
+_SEQUENCE_DIGITS = 15  # at most, of the sequence number of a batch
+
+
 class Ledger:
     """Everything that a Redis keeps about jobs, batches and workers.
 
@@ -271,10 +274,17 @@ class Ledger:
         return found if with_damaged else {part: _checked(part, value) for part, value in found.items()}
 
     def manifests(self, identifier: str) -> dict[int, Manifest]:
-        """Return the manifests of all batches that are not acknowledged yet, by sequence number."""
+        """Return the manifests of all batches that are not acknowledged yet, by sequence number.
+
+        A field that is not a sequence number was written by somebody else, and is left out.
+
+        Raises:
+            WireError: A manifest is damaged.
+        """
         return {
             int(sequence): Manifest.from_wire(value)
             for sequence, value in self._redis.hgetall(keys.manifest(identifier)).items()
+            if sequence.isdigit() and len(sequence) <= _SEQUENCE_DIGITS
         }
 
     def manifest(self, identifier: str, sequence: int) -> Manifest | None:
