@@ -100,6 +100,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
         only={
             ledger.results("*"): "+del +hdel +pexpire",
             CLASSIFY_QUEUE: _RINGING,
+            ledger.worker("*"): "",
             registry.ALIASES: "",
             registry.model("*"): "",
             registry.service_counts("*"): "",
