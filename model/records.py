@@ -10,6 +10,7 @@ and a record in msgpack holds such a text as `Raw`.
 """
 
 import json
+import math
 import reprlib
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +22,9 @@ from msgspec import Raw
 
 MAX_JSON_BYTES = 16 * 2**20
 """Maximum size of a record in JSON. The largest card has 40 kB."""
+
+MAX_DEPTH = 50
+"""Maximum number of lists and maps in each other in a record in JSON. Deeper ones would exhaust Python's stack."""
 
 _MAX_SHOWN = 64  # bytes of a version in msgpack that may stand in a message
 
@@ -59,17 +63,25 @@ def to_json(record: object, *, format: int | None = None, indent: int | None = N
     return json.dumps({**head, **as_plain(record)}, indent=indent, allow_nan=False)
 
 
-def from_json(kind: type[_Record], text: str | bytes, *, format: int | None = None) -> _Record:  # noqa: A002  as above
+def from_json(
+    kind: type[_Record],
+    text: str | bytes,
+    *,
+    format: int | None = None,  # noqa: A002  as above
+    finite: bool = True,
+) -> _Record:
     """Return the record that `to_json` wrote.
 
     Args:
         kind: Class of the record.
         text: JSON. It need not be valid.
         format: Only number that is accepted under the key `format`, or None to ignore the key.
+        finite: Whether every number must be finite, as `to_json` writes it.
 
     Raises:
         OtherFormat: The key `format` holds another value.
-        Damaged: The text is not JSON, is too large, or is not a record of this class.
+        Damaged: The text is not JSON, is too large or too deep, holds a number that is not finite, or is not a record
+            of this class.
     """
     if len(text) > MAX_JSON_BYTES:
         raise Damaged(f"more than {MAX_JSON_BYTES // 2**20} MiB of JSON")
@@ -77,6 +89,7 @@ def from_json(kind: type[_Record], text: str | bytes, *, format: int | None = No
         body = json.loads(text)
     except (ValueError, RecursionError) as fault:
         raise Damaged(f"not JSON: {fault}") from None
+    _check_values(body, finite=finite)
     if format is not None:
         _check_format(body, "format", format)
     return from_plain(kind, body)
@@ -177,6 +190,23 @@ def from_plain(kind: type[_Record], value: object) -> _Record:
         return msgspec.convert(value, kind, builtin_types=(bytes,))
     except (msgspec.ValidationError, RecursionError) as fault:
         raise Damaged(str(fault)) from None
+
+
+def _check_values(body: object, *, finite: bool) -> None:
+    """Check what the annotations of a record may leave open: that `to_json` could have written it."""
+    level = [body]
+    for _ in range(MAX_DEPTH):
+        if finite and any(isinstance(value, float) and not math.isfinite(value) for value in level):
+            raise Damaged("a number is not finite")
+        level = [
+            inner
+            for value in level
+            if isinstance(value, list | dict)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return
+    raise Damaged(f"more than {MAX_DEPTH} lists and maps in each other")
 
 
 @dataclass(frozen=True, slots=True)

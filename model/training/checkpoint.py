@@ -60,7 +60,7 @@ class Checkpoint:
         with contextlib.suppress(OSError, SafetensorError, Damaged), safe_open(self.path, "numpy") as file:
             metadata = file.metadata() or {}
             if metadata.get("training") == self.training:
-                rows = from_json(list[list[Any]], metadata.get("epochs", ""))
+                rows = from_json(list[list[Any]], metadata.get("epochs", ""), finite=False)  # it may diverge
                 epochs = [from_plain(Epoch, dict(zip(_EPOCH, row, strict=False))) for row in rows]
                 return epochs, [file.get_tensor(str(number)) for number in range(len(file.keys()))]
         return None

@@ -235,3 +235,21 @@ def test_a_number_that_json_cannot_express_is_not_written(value: float) -> None:
     """NaN and infinity are not written as JSON, because other programs could not read them."""
     with pytest.raises(ValueError, match="JSON"):
         to_json(Part("a", value))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_no_number_that_is_not_finite_is_read(number: str) -> None:
+    """Python takes these for JSON, and would write JSON with them that other programs cannot read."""
+    text = to_json({**PLAIN, "anything": {"a": ["number"]}}).replace('"number"]', f"{number}]")
+    with pytest.raises(Damaged, match="not finite"):
+        from_json(Whole, text)
+
+
+@pytest.mark.parametrize("depth", [51, 300, 900, 100_000])
+def test_a_record_that_is_too_deep_is_refused(depth: int) -> None:
+    """Whatever walks through it later would exhaust the stack."""
+    text = to_json({**PLAIN, "anything": "deep"})
+    for left, right in ("[]", ('{"a":', "}")):
+        with pytest.raises(Damaged, match=r"in each other|recursion"):
+            from_json(Whole, text.replace('"deep"', left * depth + "1" + right * depth))
+    assert from_json(Whole, text.replace('"deep"', "[" * 40 + "1" + "]" * 40)).number == 1

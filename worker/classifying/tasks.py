@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 
 from celery import Celery
@@ -18,8 +18,13 @@ PUT_BACK_SECONDS = 0.2
 PUT_BACKS = 25
 """Number of times that a process puts one doorbell back. After that, nobody seems to read it."""
 
+PUT_BACKS_A_MINUTE = 40
+"""Number of times that a process puts any doorbells back within a minute, so that it pauses for 8 s at most.
+
+It drops the others, and the reconcilers of their clients ring again."""
+
 FORGET_SECONDS = 60.0
-"""Time after which a process begins to put the same doorbell back again. By then a reconciler has rung anew."""
+"""Time without a doorbell after which a process begins to put it back again. By then a reconciler has rung anew."""
 
 _REMEMBERED = 1000
 _KEY_LENGTH = 200
@@ -36,7 +41,7 @@ def register(app: Celery, get_processor: Callable[[], BatchProcessor]) -> None:
         get_processor: Function that returns this process's batch processor. It is called in the classifying process,
             after its start.
     """
-    others = _OtherDoorbells(Doorbell(app))
+    others = OtherDoorbells(Doorbell(app))
 
     @app.task(name=CLASSIFY, ignore_result=True)
     def classify(version: object = None, part: object = None, **_: object) -> None:
@@ -52,32 +57,48 @@ def register(app: Celery, get_processor: Callable[[], BatchProcessor]) -> None:
             _log.error("%s", fault)
 
 
-class _OtherDoorbells:
+class OtherDoorbells:
     """Puts doorbells of other formats back, because another worker may read them. Without them, their parts would wait.
 
     A doorbell that nobody reads must not go round for ever, because the reconciler rings only when the queue is empty.
+    Many of them must not keep a process from the doorbells that it reads.
+
+    Args:
+        doorbell: What rings again.
+        clock: Function that returns a time in seconds, which is never set back.
+        pause: Function that waits for a number of seconds.
     """
 
-    def __init__(self, doorbell: Doorbell) -> None:
-        self._doorbell = doorbell
-        self._seen: OrderedDict[tuple[int, str], tuple[int, float]] = OrderedDict()  # how often, and first when
+    def __init__(
+        self,
+        doorbell: Doorbell,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._doorbell, self._clock, self._pause = doorbell, clock, pause
+        self._seen: OrderedDict[tuple[int, str], tuple[int, float]] = OrderedDict()  # how often, and when last
+        self._put_back: deque[float] = deque(maxlen=PUT_BACKS_A_MINUTE)  # when
 
-    def put_back(self, version: int, words: Mapping[str, object]) -> None:
-        """Put a doorbell back, unless this process has done so many times.
+    def put_back(self, version: int, words: Mapping[str, object]) -> bool:
+        """Put a doorbell back, unless this process has done so many times. Return whether it did.
 
         Args:
             version: Format of the doorbell.
             words: What else it says.
         """
-        now, key = time.monotonic(), (version, repr(words)[:_KEY_LENGTH])
-        count, since = self._seen.get(key, (0, now))
-        if now - since > FORGET_SECONDS:
-            count, since = 0, now
-        self._seen[key] = count + 1, since
+        now, key = self._clock(), (version, repr(words)[:_KEY_LENGTH])
+        count, last = self._seen.pop(key, (0, now))
+        if now - last > FORGET_SECONDS:
+            count = 0
+        self._seen[key] = count + 1, now
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
+        spent = len(self._put_back) == PUT_BACKS_A_MINUTE and now - self._put_back[0] < 60
+        if spent or count >= PUT_BACKS:
+            return False
         if not count:
             is_understood(version)  # logs it
-        if count < PUT_BACKS:
-            time.sleep(PUT_BACK_SECONDS)
-            self._doorbell.put_back(version, words)
+        self._put_back.append(now)
+        self._pause(PUT_BACK_SECONDS)
+        return self._doorbell.put_back(version, words)

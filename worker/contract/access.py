@@ -97,7 +97,14 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             training.SCHEDULE,
         ),
         # It forgets answers, but cannot forge them.
-        only={ledger.results("*"): "+del +hdel +pexpire", CLASSIFY_QUEUE: _RINGING},
+        only={
+            ledger.results("*"): "+del +hdel +pexpire",
+            CLASSIFY_QUEUE: _RINGING,
+            ledger.worker("*"): "",
+            registry.ALIASES: "",
+            registry.model("*"): "",
+            registry.service_counts("*"): "",
+        },
     ),
     RedisUser.WORKER: Rights(
         writes=(

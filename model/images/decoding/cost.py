@@ -48,8 +48,15 @@ is its only bound."""
 _START_OF_SCAN = b"\xff\xda"
 _BASELINE = (0xC0, 0xC1)  # SOF0 and SOF1: sequential, Huffman coded
 _SUPPORTED = (*_BASELINE, 0xC2)  # SOF2: progressive; arithmetic coding is far slower
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15, without DHT, JPG and DAC
+_BETWEEN = frozenset({0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE})  # DHT, DQT, DRI, APP0 to APP15, COM
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
+_STRIP_PLACES, _STRIP_BYTES, _BIT_ORDER = 273, 279, 266
+
+# Tags of TIFF 6.0 that describe the picture, and texts and profiles. None leads to another directory.
+_PLAIN_TAGS = frozenset(
+    {*range(254, 260), 262, 263, _BIT_ORDER, *range(269, 275), *range(277, 288), *range(290, 294), 296, 297, 305, 306}
+    | {*range(315, 322), 338, 339, 532, 700, 33432, 33723, 34377, 34675}
+)
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 11: 4}  # by type of a tag's values; 8 for others
 _LINEAR_COMPRESSIONS = frozenset(
     {"raw", "tiff_ccitt", "group3", "group4", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits"}
@@ -68,7 +75,7 @@ def opens_cheaply(data: bytes, kind: str) -> bool:
             width, height = webp_size(data)
             return len(data) <= SMALL_BYTES and width * height <= MAX_LOADED_WEBP_PIXELS
         if kind == "TIFF":  # even a small one can have many directories that share their bytes
-            return _has_one_short_directory(data)
+            return _has_one_plain_directory(data)
         if len(data) <= SMALL_BYTES or kind == "BMP":  # Pillow reads only the header of a BMP
             return True
         if kind == "JPEG":
@@ -94,7 +101,7 @@ def loads_cheaply(image: Image.Image, data: bytes, pixels: int) -> bool:
     if isinstance(image, BmpImagePlugin.BmpImageFile):
         return image.tile[0].codec_name == "raw"
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        return not tile_bytes(image) and image.info.get("compression") in _LINEAR_COMPRESSIONS
+        return image.info.get("compression") in _LINEAR_COMPRESSIONS
     return True
 
 
@@ -131,43 +138,62 @@ def _has_few_scans(data: bytes, pixels: int) -> bool:
 def _has_one_scan(data: bytes) -> bool | None:
     """Return whether the first scan of a JPEG is all of the picture, or None if its header is not plain and short.
 
+    A segment that the decoder may read in another way is not plain. For example, it skips bytes 0xFF before a marker.
     ITU-T T.81, annex B.
     """
     at, components, baseline = 2, 0, False
     for _ in range(MAX_SEGMENTS):
         prefix, marker, length = struct.unpack_from(">BBH", data, at)
-        if prefix != 0xFF or marker < 0xC0 or at > MAX_HEADER_BYTES:
+        if prefix != 0xFF or length < 2 or at > MAX_HEADER_BYTES:
             return None
-        if marker in _FRAMES:
-            if components or marker not in _SUPPORTED:
-                return None
+        if marker == _START_OF_SCAN[1]:
+            return (baseline and data[at + 4] == components) if components else None
+        if marker in _SUPPORTED and not components:
             components, baseline = data[at + 9], marker in _BASELINE
-        elif marker == 0xDA:
-            return baseline and data[at + 4] == components
-        elif 0xD0 <= marker <= 0xD9:
-            return None  # these have no length
+        elif marker not in _BETWEEN:
+            return None
         at += 2 + length
     return None
 
 
-def _has_one_short_directory(data: bytes) -> bool:
-    """Return whether a TIFF has one directory, and a short one.
+def _has_one_plain_directory(data: bytes) -> bool:
+    """Return whether a TIFF has one directory, with few tags, small values, and strips that share no bytes.
 
-    TIFF 6.0, section 2. A BigTIFF counts as long.
+    Pillow loads the directories that a tag names, too, and each may have many values that share their bytes. So a tag
+    counts as plain only if it is known. TIFF 6.0, section 2; a BigTIFF is not plain.
     """
     if data[:4] not in (b"II*\0", b"MM\0*"):
         return False
     order = "<" if data[0] == ord("I") else ">"
     (at,) = struct.unpack_from(f"{order}I", data, 4)
-    (tags,) = struct.unpack_from(f"{order}H", data, at)
-    if tags > MAX_TAGS:
+    (count,) = struct.unpack_from(f"{order}H", data, at)
+    (following,) = struct.unpack_from(f"{order}I", data, at + 2 + 12 * count)
+    if count > MAX_TAGS or following:
         return False
-    size = 0
-    for tag in range(tags):
-        kind, count = struct.unpack_from(f"{order}HI", data, at + 2 + 12 * tag + 2)
-        size += _TYPE_BYTES.get(kind, 8) * count
-    (following,) = struct.unpack_from(f"{order}I", data, at + 2 + 12 * tags)
-    return size <= MAX_TAG_BYTES and not following
+    size, last, values = 0, 0, dict[int, tuple[int, ...]]()
+    for place in range(at + 2, at + 2 + 12 * count, 12):
+        tag, kind, length = struct.unpack_from(f"{order}HHI", data, place)
+        size += _TYPE_BYTES.get(kind, 8) * length
+        if tag <= last or tag not in _PLAIN_TAGS or size > MAX_TAG_BYTES:
+            return False  # of two tags with one number, one reader takes the first, and another the last
+        last = tag
+        if tag in {_BIT_ORDER, _STRIP_PLACES, _STRIP_BYTES}:
+            values[tag] = _whole_values(data, order, place, kind, length)
+    strips = values.get(_STRIP_BYTES, ())
+    if not strips or len(strips) != len(values.get(_STRIP_PLACES, ())) or sum(strips) > len(data):
+        return False  # strips that share their bytes cost more than the file holds
+    return values.get(_BIT_ORDER, (1,)) == (1,)  # for another order, the decoder copies what it reads
+
+
+def _whole_values(data: bytes, order: str, place: int, kind: int, count: int) -> tuple[int, ...]:
+    """Return the values of a tag of a TIFF, or () if they are not whole numbers of 16 or 32 bits."""
+    if kind not in (3, 4):
+        return ()
+    if _TYPE_BYTES[kind] * count > 4:
+        (at,) = struct.unpack_from(f"{order}I", data, place + 8)
+    else:
+        at = place + 8
+    return struct.unpack_from(f"{order}{count}{'H' if kind == 3 else 'I'}", data, at)
 
 
 def _has_few_chunks(data: bytes) -> bool:

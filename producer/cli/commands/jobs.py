@@ -268,7 +268,7 @@ def status(as_json: bool) -> None:
             "taught": json_output.taught(taught),
             "redis": connection.where,
             "warnings": connection.warnings,
-            "live": connection.registry.live(),
+            "live": damage.read("the live version", connection.registry.live, ""),
             "workers": [json_output.worker(worker) for worker in workers],
             "running": [json_output.job(status) for status in running],
             "damaged": damage.as_json(),
@@ -280,7 +280,8 @@ def status(as_json: bool) -> None:
             click.echo(click.style(f"warning   {printable(warning)}", fg="yellow"))
         click.echo(f"workers   {sum(worker.ready for worker in workers)} ready, {len(workers)} alive")
         _print_workers(workers)
-        click.echo(f"model     {printable(describe_live(connection.registry))}")
+        live = damage.read("the live version", lambda: describe_live(connection.registry), "unknown")
+        click.echo(f"model     {printable(live)}")
         click.echo(f"running   {counted(len(running), 'job')}")
         _print_running(connection, running)
         click.echo(f"trainers  {len(trainers)}")

@@ -93,6 +93,10 @@ class Window:
     bytes: int
 
 
+_RECORD_FIELDS = 100  # at most, of the record of a job or of a worker
+_SEQUENCE_DIGITS = 15  # at most, of the sequence number of a batch
+
+
 class Ledger:
     """Everything that a Redis keeps about jobs, batches and workers.
 
@@ -132,6 +136,7 @@ class Ledger:
                 "announce",
                 "report_model",
                 "problem",
+                "record",
             ),
         )
 
@@ -271,10 +276,17 @@ class Ledger:
         return found if with_damaged else {part: _checked(part, value) for part, value in found.items()}
 
     def manifests(self, identifier: str) -> dict[int, Manifest]:
-        """Return the manifests of all batches that are not acknowledged yet, by sequence number."""
+        """Return the manifests of all batches that are not acknowledged yet, by sequence number.
+
+        A field that is not a sequence number was written by somebody else, and is left out.
+
+        Raises:
+            WireError: A manifest is damaged.
+        """
         return {
             int(sequence): Manifest.from_wire(value)
             for sequence, value in self._redis.hgetall(keys.manifest(identifier)).items()
+            if sequence.isdigit() and len(sequence) <= _SEQUENCE_DIGITS
         }
 
     def manifest(self, identifier: str, sequence: int) -> Manifest | None:
@@ -483,10 +495,8 @@ class Ledger:
             UsageError: There is no such job.
             WireError: Its record is damaged.
         """
-        with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.hgetall(keys.job(identifiers.read(Kind.JOB, identifier)))
-            pipeline.zscore(keys.JOBS, identifier)
-            body, created = pipeline.execute()
+        [body] = self._hashes([keys.job(identifiers.read(Kind.JOB, identifier))])
+        created = self._redis.zscore(keys.JOBS, identifier)
         if not body:
             raise UsageError(_no_such_job(identifier))
         return JobStatus.from_hash(identifier, body, created=(created or 0.0) / 1000)
@@ -510,15 +520,13 @@ class Ledger:
         return found
 
     def _hashes(self, names: Sequence[str]) -> list[dict[bytes, bytes] | WireError]:
-        """Return what the hashes under these keys hold, or the error for a key of another type."""
+        """Return what the hashes under these keys hold, or the error for one that is too large or of another type."""
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
-                pipeline.hgetall(name)
+                limits = [_RECORD_FIELDS, 2 * bounds.MAX_RECORD_BYTES]
+                self._scripts["record"](keys=[name], args=limits, client=pipeline)
             bodies = pipeline.execute(raise_on_error=False)
-        return [
-            wrong_type(name) if isinstance(body, ResponseError) else body
-            for name, body in zip(names, bodies, strict=True)
-        ]
+        return [_hash(name, body) for name, body in zip(names, bodies, strict=True)]
 
     def find_job(self, query: str) -> str:
         """Return the id of the job that is meant by `last`, by an id, or by the beginning of an id.
@@ -584,3 +592,12 @@ _DAMAGED_ANSWER = Failure(
 
 def _no_such_job(name: str) -> str:
     return f"There is no job {name}. `digitmill jobs` lists them."
+
+
+def _hash(name: str, body: Any) -> dict[bytes, bytes] | WireError:
+    """Return a hash from a reply of `record.lua`, or why there is none."""
+    if isinstance(body, ResponseError):
+        return wrong_type(name)
+    if not isinstance(body, list):
+        return WireError(f"{name} in Redis is too large for a record. `redis-cli DEL {name}` removes it.")
+    return dict(zip(body[::2], body[1::2], strict=True))

@@ -92,6 +92,11 @@ def missing(version: str) -> str:
     return f"There is no model {version} in the registry. {_REMEDY}"
 
 
+def too_large(version: str) -> ModelError:
+    """Return the error of a version that is too large to be fetched."""
+    return ModelError(f"What is stored as model {version} is too large for a model. {_REMEDY}")
+
+
 def _check_names(card: Card) -> None:
     for name in (card.version, *card.files):
         if not _NAME.fullmatch(name):

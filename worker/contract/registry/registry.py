@@ -16,11 +16,11 @@ from model.cards.decision import DECISION, Decision
 from model.errors import ModelError, UsageError
 from worker.contract.errors import WireError
 from worker.contract.registry import keys
-from worker.contract.registry.checks import check_complete, missing, read_card, verified
+from worker.contract.registry.checks import MAX_VERSION_BYTES, check_complete, missing, read_card, too_large, verified
 from worker.contract.registry.records import Alias, Aliases, Canary, Fence, LiveChange, PublishedVersion
 from worker.contract.registry.service_counts import ServiceCounts
 from worker.contract.scripts import load_scripts
-from worker.contract.validation import identifiers
+from worker.contract.validation import bounds, identifiers
 from worker.contract.validation.identifiers import Kind
 from worker.contract.validation.reading import CheckedRedis, DamagedRecord, Listed, moment, reading, wrong_type
 
@@ -40,6 +40,8 @@ HISTORY_KEPT = 100
 """Number of changes of the live version that Redis keeps."""
 
 _MAX_REASON = 500
+_MAX_FAULT_BYTES = 4 * _MAX_REASON
+_MAKES_LIVE = f"`redis-cli DEL {keys.ALIASES}` makes the baseline live."
 _LEASE_LOST = "The lease on training was lost to another trainer, so nothing was changed. Train again."
 
 
@@ -61,7 +63,7 @@ class Registry:
     def __init__(self, client: "redis.Redis") -> None:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
         self._redis: Any = CheckedRedis(client)
-        self._scripts = load_scripts(client, "worker.contract.registry", ("publish", "move", "strike"))
+        self._scripts = load_scripts(client, "worker.contract.registry", ("publish", "move", "strike", "fields"))
 
     @cached_property
     def baseline(self) -> Card:
@@ -127,9 +129,8 @@ class Registry:
         """
         if version == self.baseline.version:
             return self.baseline, {name: read_file(BASELINE, self.baseline, name) for name in self.baseline.files}
-        body = {field.decode(): value for field, value in self._redis.hgetall(keys.model(version)).items()}
-        card = read_card(version, body.get(keys.CARD), body.get(keys.SHA256))
-        return card, {name: verified(card, name, body.get(keys.file(name))) for name in card.files}
+        card = self.card(version)
+        return card, self._files(card, list(card.files))
 
     def fetch_model(self, version: str) -> tuple[Card, bytes]:
         """Return what a worker needs to classify with a version: its card and its model.tflite, verified.
@@ -139,9 +140,8 @@ class Registry:
         """
         if version == self.baseline.version:
             return self.baseline, read_file(BASELINE, self.baseline, MODEL)
-        text, sha256, content = self._redis.hmget(keys.model(version), keys.CARD, keys.SHA256, keys.file(MODEL))
-        card = read_card(version, text, sha256)
-        return card, verified(card, MODEL, content)
+        card = self.card(version)
+        return card, self._files(card, [MODEL])[MODEL]
 
     def decision(self, card: Card) -> Decision | None:
         """Return the gate's decision on a version, or None if the gate never judged it.
@@ -151,8 +151,7 @@ class Registry:
         """
         if DECISION not in card.files or card.version == self.baseline.version:
             return None
-        content = self._redis.hget(keys.model(card.version), keys.file(DECISION))
-        return Decision.loads(verified(card, DECISION, content))
+        return Decision.loads(self._files(card, [DECISION])[DECISION])
 
     def card(self, version: str) -> Card:
         """Return a version's card, verified.
@@ -162,7 +161,49 @@ class Registry:
         """
         if version == self.baseline.version:
             return self.baseline
-        return read_card(version, *self._redis.hmget(keys.model(version), keys.CARD, keys.SHA256))
+        stored = self._fields(keys.model(version), (keys.CARD, keys.SHA256), at_most=bounds.MAX_RECORD_BYTES)
+        if stored is None:
+            raise too_large(version)
+        return read_card(version, *stored)
+
+    def _files(self, card: Card, names: Sequence[str]) -> dict[str, bytes]:
+        """Return some of a version's files by name, verified.
+
+        Raises:
+            ModelError: One is missing or altered, or together they are too large.
+        """
+        fields = [keys.file(name) for name in names]
+        contents = self._fields(keys.model(card.version), fields, at_most=MAX_VERSION_BYTES)
+        if contents is None:
+            raise too_large(card.version)
+        return {name: verified(card, name, content) for name, content in zip(names, contents, strict=True)}
+
+    def _fields(self, key: str, fields: Sequence[str], *, at_most: int) -> list[bytes | None] | None:
+        """Return fields of a hash, in one round trip, or None if together they have more than `at_most` bytes.
+
+        Raises:
+            WireError: The key holds another type.
+        """
+        if not fields:
+            return []
+        try:
+            stored = self._scripts["fields"](keys=[key], args=[at_most, *fields])
+        except ResponseError as fault:
+            if "WRONGTYPE" not in str(fault):
+                raise
+            raise wrong_type(key) from None
+        return stored if isinstance(stored, list) else None
+
+    def _aliases(self, *fields: str) -> list[bytes | None]:
+        """Return fields of the aliases.
+
+        Raises:
+            WireError: They are too long, or the key holds another type.
+        """
+        stored = self._fields(keys.ALIASES, fields, at_most=bounds.MAX_TEXT)
+        if stored is None:
+            raise WireError(f"The names of the live versions are too long. {_MAKES_LIVE}")
+        return stored
 
     def versions(self) -> list[PublishedVersion]:
         """Return all versions, the newest first and the baseline last. A damaged version is listed with its problem."""
@@ -175,12 +216,18 @@ class Registry:
         found = [PublishedVersion(damaged.name, 0.0, None, damaged.problem) for damaged in listed.damaged]
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
-                pipeline.hmget(keys.model(name), keys.CARD, keys.SHA256, keys.PUBLISHED)
-                pipeline.hget(keys.service_counts(name), keys.FAULT)
+                self._scripts["fields"](
+                    keys=[keys.model(name)],
+                    args=[bounds.MAX_RECORD_BYTES, keys.CARD, keys.SHA256, keys.PUBLISHED],
+                    client=pipeline,
+                )
+                self._scripts["fields"](
+                    keys=[keys.service_counts(name)], args=[_MAX_FAULT_BYTES, keys.FAULT], client=pipeline
+                )
             bodies = pipeline.execute(raise_on_error=False)
         for name, body, stored in zip(names, bodies[::2], bodies[1::2], strict=True):
             if name != self.baseline.version:
-                found.append(_published(name, body, "" if isinstance(stored, Exception) else _text(stored)))
+                found.append(_published(name, body, _text(stored[0]) if isinstance(stored, list) else ""))
         created = datetime.fromisoformat(self.baseline.created).timestamp()
         return [*found, PublishedVersion(self.baseline.version, created, self.baseline)]
 
@@ -215,13 +262,12 @@ class Registry:
 
     def live(self) -> str:
         """Return the live version. Workers ask four times a second, so this is a single cheap read."""
-        return self._version(self._redis.hget(keys.ALIASES, Alias.LIVE)) or self.baseline.version
+        return self._version(self._aliases(Alias.LIVE)[0]) or self.baseline.version
 
     def aliases(self) -> Aliases:
         """Return which version each alias means."""
         live, previous, candidate = (
-            self._version(stored)
-            for stored in self._redis.hmget(keys.ALIASES, Alias.LIVE, Alias.PREVIOUS, Alias.CANDIDATE)
+            self._version(stored) for stored in self._aliases(Alias.LIVE, Alias.PREVIOUS, Alias.CANDIDATE)
         )
         return Aliases(live or self.baseline.version, previous, candidate)
 
@@ -325,7 +371,7 @@ class Registry:
 
     def canary(self) -> Canary | None:
         """Return the live version and the previous one while the live one is a canary, or else None."""
-        live, before, canary = self._redis.hmget(keys.ALIASES, Alias.LIVE, Alias.PREVIOUS, keys.CANARY)
+        live, before, canary = self._aliases(Alias.LIVE, Alias.PREVIOUS, keys.CANARY)
         version, previous = self._version(live), self._version(before)
         return Canary(version, previous) if version and previous and canary == live else None
 
@@ -359,7 +405,8 @@ class Registry:
 
     def fault(self, version: str) -> str:
         """Return why no worker may classify with a version, or "" if workers may."""
-        return _text(self._redis.hget(keys.service_counts(version), keys.FAULT))
+        stored = self._fields(keys.service_counts(version), [keys.FAULT], at_most=_MAX_FAULT_BYTES)
+        return _text(stored[0]) if stored else ""
 
     def _mark(self, version: str, field: str, value: bytes) -> None:
         key = keys.service_counts(version)
@@ -377,7 +424,7 @@ class Registry:
         try:
             return identifiers.read(Kind.VERSION, stored)
         except WireError as fault:
-            raise WireError(f"{fault} `redis-cli DEL {keys.ALIASES}` makes the baseline live.") from None
+            raise WireError(f"{fault} {_MAKES_LIVE}") from None
 
     def _move(
         self, action: str, version: str, expected: str, reason: str, fence: Fence | None, who: str, *, canary: bool
@@ -410,13 +457,16 @@ def _published(name: str, body: Any, fault: str) -> PublishedVersion:
 
     Args:
         name: Name of the version.
-        body: Its card, the SHA-256 of the card and the time of publication in ms, or redis-py's error.
+        body: Its card, the SHA-256 of the card and the time of publication in ms; or redis-py's error, or what
+            else stands for one that is too large.
         fault: Why the version is out of service, or "".
     """
     published = 0.0
     try:
         if isinstance(body, ResponseError):
             raise wrong_type(keys.model(name))
+        if not isinstance(body, list):
+            raise too_large(name)
         text, sha256, when = body
         with reading(f"The record of model {name}", remedy="Push it again from its folder (`digitmill models push`)."):
             published = moment(int(when or 0) / 1000)

@@ -45,6 +45,14 @@ def _tall_png() -> bytes:
     return png(1, 64_000_000, _chunk(b"IDAT", _zeros(2 * 64_000_000)))
 
 
+def plain_tiff(**others: int | tuple[int, ...]) -> bytes:
+    """Return a small TIFF in packed strips, with other tags or values, such as `t279`."""
+    body = _zeros(28 * 28)
+    tags: dict[int, int | tuple[int, ...]]
+    tags = {256: 28, 257: 28, 258: 8, 259: 8, 262: 1, 273: 0, 277: 1, 278: 28, 279: len(body)}
+    return tiff({**tags, **{int(name[1:]): value for name, value in others.items()}}, body)
+
+
 def tiff(tags: Mapping[int, int | tuple[int, ...]], body: bytes) -> bytes:
     """Return a TIFF with one directory of 32-bit values. A value of 0 at tag 273 or 324 becomes the body's place."""
     body_at = 8 + 2 + 12 * len(tags) + 4
@@ -93,6 +101,22 @@ def _jpeg_of_segments() -> bytes:
     """A JPEG with seven million empty comments before its picture."""
     plain = encoded(Image.fromarray(drawing()), "JPEG")
     return plain[:2] + b"\xff\xfe\0\x02" * 7_000_000 + plain[2:]
+
+
+def jpeg_of_hidden_scans(width: int, height: int, *, scans: int) -> bytes:
+    """Return a JPEG of many scans that looks as if it had one, because fill bytes stand before its first marker.
+
+    Whoever takes the second of them for a marker reads a segment of 57,344 bytes. After these comes the header of a
+    baseline JPEG, which a decoder takes for a part of a comment.
+    """
+    real = jpeg_of_many_scans(width, height, scans=scans)
+    plain = encoded(Image.fromarray(drawing()), "JPEG")
+    comment = b"\xff\xfe" + struct.pack(">H", 0xFFF0)
+    fill = b"\xff\xff" + real[3:20]
+    (skipped,) = struct.unpack_from(">H", fill, 2)
+    head = real[:2] + fill + comment
+    hidden = head.ljust(4 + skipped, b"\0") + plain[2:]
+    return hidden.ljust(len(head) + 0xFFF0 - 2, b"\0") + real[20:]
 
 
 def _jpeg_of_late_segments() -> bytes:
@@ -171,6 +195,7 @@ COSTLY: dict[str, Callable[[], bytes]] = {
     "TIFF, many strips": _tiff_of_strips,
     "TIFF, many tags": _tiff_of_colour_maps,
     "JPEG, many scans": lambda: jpeg_of_many_scans(4000, 4000, scans=2000),
+    "JPEG, scans after fill bytes": lambda: jpeg_of_hidden_scans(4000, 4000, scans=2000),
     "JPEG, 7 million segments": _jpeg_of_segments,
     "JPEG, 7 million segments between scans": _jpeg_of_late_segments,
     "JPEG, fill bytes": _jpeg_of_fill_bytes,

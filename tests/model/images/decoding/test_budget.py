@@ -26,7 +26,7 @@ from model.images.decoding.helper import HELPER, DecodingHelper
 from model.images.decoding.messages import REPLY
 from model.images.decoding.pillow import MayBeCostly, decode_with_pillow
 from model.images.limits import CPU_SECONDS, MEMORY_BYTES
-from tests.model.images.decoding.costly import COSTLY, jpeg_of_many_scans
+from tests.model.images.decoding.costly import COSTLY, jpeg_of_hidden_scans, jpeg_of_many_scans, plain_tiff
 from tests.model.images.drawings import drawing, encoded
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
@@ -194,6 +194,16 @@ def test_ordinary_files_are_decoded_in_this_process():
     [
         pytest.param(jpeg_of_many_scans(1000, 1000, scans=200), id="scans"),
         pytest.param(encoded(np.zeros((3700, 3700), np.uint8)), id="pixels"),
+        pytest.param(jpeg_of_hidden_scans(1000, 1000, scans=200), id="scans-after-fill-bytes"),
+        pytest.param(encoded(GREY, "JPEG")[:2] + b"\xff" + encoded(GREY, "JPEG")[2:], id="fill-byte"),
+        pytest.param(encoded(GREY, "JPEG")[:2] + b"\xff\xd0\0\x02" + encoded(GREY, "JPEG")[2:], id="marker"),
+        *(
+            pytest.param(plain_tiff(**{f"t{tag}": 8}), id=f"directory-{tag}")
+            for tag in (330, 400, 34665, 34853, 40965, 65000)
+        ),
+        pytest.param(plain_tiff(t266=2), id="bit-order"),
+        pytest.param(plain_tiff(t273=(8,) * 28, t278=1, t279=(100,) * 28), id="shared-strips"),
+        pytest.param(plain_tiff(t322=0, t323=0), id="tiles"),
         pytest.param(encoded(GREY, "JPEG")[:2] + b"\xff\xfe\x03\0" * MAX_SEGMENTS + bytes(2**17), id="segments"),
     ],
 )
@@ -203,6 +213,12 @@ def test_what_may_be_costly_is_not_decoded_in_this_process(data):
     if opens_cheaply(data, kind):
         with pytest.raises(MayBeCostly):
             decode_with_pillow(data, kind, only_if_cheap=True)
+
+
+def test_a_plain_tiff_opens_cheaply():
+    """What the files above differ from is plain."""
+    assert opens_cheaply(plain_tiff(), "TIFF")
+    assert opens_cheaply(plain_tiff(t266=1), "TIFF")
 
 
 def test_the_worst_files_that_this_process_decodes_itself_are_cheap():

@@ -270,3 +270,33 @@ def test_a_fault_of_another_kind_keeps_redis_own_error(client: "redis.Redis", le
     client.set("text", "x")
     with pytest.raises(ResponseError, match="not an integer"):
         ledger._redis.incr("text")
+
+
+@pytest.mark.parametrize("field", ["garbage", "", "-1", "1.5", "\u0661", "9" * 5000, b"\xff"])
+def test_what_is_no_manifest_of_a_batch_is_left_out(
+    ledger: Ledger, client: "redis.Redis", job: str, field: str | bytes
+) -> None:
+    """The manifests of the job's batches are read all the same."""
+    client.hset(keys.manifest(job), field, "x")
+    assert list(ledger.manifests(job)) == [0]
+
+
+def test_a_name_of_a_model_that_is_too_long_is_not_fetched(ledger: Ledger, client: "redis.Redis", job: str) -> None:
+    """A worker takes none for it, and does not read it with each claim."""
+    client.hset(keys.job(job), "model", b"m" * 2**20)
+    assert claim(ledger).model == ""
+
+
+@pytest.mark.parametrize("fields", [{"more": b"x" * 2**22}, {"x" * 2**22: "more"}, {str(n): n for n in range(200)}])
+def test_a_record_that_is_too_large_is_named_and_not_fetched(ledger: Ledger, client, job: str, fields) -> None:
+    """The other jobs are listed, and no memory is taken."""
+    other = "261125-142502-k7q"
+    ledger.create(other, JobRecord("scans/", "baseline-1", "host-1", {}, ""))
+    client.hset(keys.job(job), mapping=fields)
+    client.config_resetstat()
+    with pytest.raises(WireError, match="too large"):
+        ledger.job(job)
+    found = ledger.jobs()
+    assert [each.identifier for each in found] == [other]
+    assert [each.name for each in found.damaged] == [job]
+    assert client.info("stats")["total_net_output_bytes"] < 2**17

@@ -9,6 +9,7 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 from model.cards.card import BASELINE, MODEL, WEIGHTS, Card
 from model.errors import ModelError, UsageError
 from worker.contract.connection import connect
+from worker.contract.errors import WireError
 from worker.contract.registry import HISTORY_KEPT, VERSIONS_KEPT, Fence, Registry
 from worker.contract.registry import keys as registry_keys
 
@@ -270,3 +271,34 @@ def test_a_version_is_named_by_alias_name_or_beginning(registry, variant):
     for words, fault in (("alp", "may mean"), ("beta", "no model beta"), ("", "no model"), ("previous", "no previous")):
         with pytest.raises(UsageError, match=fault):
             registry.resolve(words)
+
+
+@pytest.mark.parametrize("field", ["live", "previous"])
+def test_a_name_that_is_too_long_is_not_fetched(registry, client, field):
+    """Workers ask for the live version four times a second."""
+    client.hset(registry_keys.ALIASES, field, b"v" * 2**20)
+    client.config_resetstat()
+    with pytest.raises(WireError, match="too long"):
+        registry.aliases()
+    if field == "live":
+        with pytest.raises(WireError, match="too long"):
+            registry.live()
+    assert client.info("stats")["total_net_output_bytes"] < 2**17
+
+
+def test_a_version_that_is_too_large_is_not_fetched(registry, client, published):
+    """Its card and its files are measured first, and the list names it."""
+    version = published[0].version
+    key = registry_keys.model(version)
+    before = client.hget(key, registry_keys.file(MODEL))
+    client.hset(key, registry_keys.file(MODEL), bytes(33 * 2**20))
+    for read in (registry.fetch, registry.fetch_model):
+        with pytest.raises(ModelError, match="too large"):
+            read(version)
+    client.hset(key, mapping={registry_keys.file(MODEL): before, registry_keys.CARD: b" " * 2**21})
+    for read in (registry.card, registry.fetch, registry.fetch_model):
+        with pytest.raises(ModelError, match="too large"):
+            read(version)
+    assert "too large" in registry.versions()[0].problem
+    client.hset(registry_keys.service_counts(version), registry_keys.FAULT, b"x" * 2**20)
+    assert registry.fault(version) == registry.versions()[0].fault == ""

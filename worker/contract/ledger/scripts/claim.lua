@@ -30,4 +30,7 @@ redis.call('ZADD', KEYS[2], now + ARGV[4], ARGV[1])
 -- Whoever answers a batch without looking at its images does not fetch them, because fetching may be what killed it.
 local payload = ''
 if verdict == 'work' or verdict == 'split' then payload = redis.call('HGET', KEYS[1], 'payload') or '' end
-return {verdict, payload, attempts, redis.call('HGET', KEYS[3], 'model')}
+-- Nor does anybody fetch what is too long for the name of a model.
+local model = ''
+if redis.call('HSTRLEN', KEYS[3], 'model') <= 100 then model = redis.call('HGET', KEYS[3], 'model') or '' end
+return {verdict, payload, attempts, model}
