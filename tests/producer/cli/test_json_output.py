@@ -24,8 +24,10 @@ TRAINING = TrainingStatus(
     [
         (
             json_output.job(JOB),
-            "identifier record state created ended images answered failed open unread problem "
-            "batches owner_host owner_folder owner_seen",
+            (
+                "identifier record state created ended images answered failed open unread problem "
+                "batches owner_host owner_folder owner_seen"
+            ),
         ),
         (json_output.job(JOB)["record"], "source model client options folder"),
         (
