@@ -1,5 +1,6 @@
 """What the processes of all roles have in common: private files, and a log in which nobody forges a line."""
 
+import os
 import subprocess
 import sys
 
@@ -23,10 +24,11 @@ sys.exit(run_role(Role.SCHEDULER, work))
 """
 
 
-def test_a_role_logs_printable_lines_and_keeps_private_files(tmp_path):
+def test_a_role_logs_printable_lines_and_keeps_private_files(server, tmp_path):
     """A record in Redis can have a line break or a control character, and an umask can be 0."""
     command = [sys.executable, "-c", ROLE, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, umask=0)
+    environment = {**os.environ, "DIGITMILL_REDIS_URL": server.url}
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False, umask=0)
     assert done.returncode == 0, done.stderr
     first, second, *trace = done.stderr.splitlines()
     assert "job x\\n2026-01-01 INFO all is well\\x1b[2J\\u202e has a problem" in first
