@@ -139,7 +139,8 @@ class Gatherer:
             digest = digest_of(batch, encoded)
             self._sender.check_unchanged(sequence, digest)
             if sequence in self._kept:
-                self._check_kept(self._kept[sequence], manifest, digest)
+                if self._kept[sequence].digest != digest:
+                    raise source_changed(self._job)
                 continue
             self._send(sequence, batch, manifest, encoded, digest)
             self._gather(wait=0.0)
@@ -188,16 +189,6 @@ class Gatherer:
         for batch in self._journal.keep(received):
             self._count(batch)
         self._sweep()
-
-    def _check_kept(self, kept: AnsweredBatch, manifest: Manifest, digest: bytes) -> None:
-        """Check that a batch in the journal is the one that the source gives now.
-
-        Raises:
-            JobFailed: It is another one.
-        """
-        # Version 0.1.0 kept no digests, so only names and labels can be compared.
-        if kept.digest != digest if kept.digest else kept.manifest != manifest:
-            raise source_changed(self._job)
 
     def _send(self, sequence: int, batch: Batch, manifest: Manifest, encoded: bytes, digest: bytes) -> None:
         # The ledger refuses what does not fit. Waiting here first saves sending a batch only to have it refused.
