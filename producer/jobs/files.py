@@ -3,9 +3,11 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import TracebackType
+from typing import Any, BinaryIO, Self
 
 import msgpack
 
@@ -16,6 +18,67 @@ MAX_RECORD_BYTES = 256 * 1024 * 1024
 """Far above the names and answers of the largest batch."""
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class RecordFile(ABC):
+    """A context manager for a file of msgpack records of one job, open for the one client that writes it.
+
+    Args:
+        path: File to continue, or to create together with its folder. A torn record at its end is cut off.
+
+    Attributes:
+        path: The file.
+        lock: Name of the lock on the file (`lock_name`).
+
+    Raises:
+        UsageError: The file cannot be written, or another process has it open.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = open_job_file(path)
+        try:
+            _lock(self._file, path.stem)
+            self.lock = lock_name(self._file)
+            intact = self._load(self._file)
+            self._file.truncate(intact)
+            self._file.seek(intact)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Closing tries again to write what did not fit on the disk. The first error matters more than this one.
+        with contextlib.suppress(OSError) if kind else contextlib.nullcontext():
+            self._file.close()
+
+    @abstractmethod
+    def _load(self, file: BinaryIO) -> int:
+        """Take in the records of the file, and return the number of bytes that the whole ones take."""
+
+    def _append(self, records: Iterable[object], *, durable: bool = False) -> int:
+        """Write records, and return the position of the first.
+
+        Args:
+            records: Records to write.
+            durable: Whether to wait until they are on the disk.
+
+        Raises:
+            UsageError: The file cannot be written, for instance because the disk is full.
+        """
+        with _explain_fault(self.path, f"Free some space there, then run `digitmill resume {self.path.stem}`."):
+            position = self._file.tell()
+            for record in records:
+                self._file.write(msgpack.packb(record))
+            self._file.flush()
+            if durable:
+                os.fsync(self._file.fileno())
+        return position
 
 
 def open_job_file(path: Path, *, new: bool = False) -> BinaryIO:
@@ -29,7 +92,7 @@ def open_job_file(path: Path, *, new: bool = False) -> BinaryIO:
         FileExistsError: The file exists and must not.
         UsageError: The file cannot be written.
     """
-    with explain_fault(path, "Free some space there, or set DIGITMILL_DATA to another folder."):
+    with _explain_fault(path, "Free some space there, or set DIGITMILL_DATA to another folder."):
         for folder in (path.parent.parent, path.parent):
             _make_folder(folder)
         return open_private(path, "xb" if new else "a+b")
@@ -43,7 +106,7 @@ def _make_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def explain_fault(path: Path, remedy: str) -> Iterator[None]:
+def _explain_fault(path: Path, remedy: str) -> Iterator[None]:
     """Turn a fault of the disk into a UsageError with a remedy. A file that exists already is not such a fault."""
     try:
         yield
@@ -53,7 +116,7 @@ def explain_fault(path: Path, remedy: str) -> Iterator[None]:
         raise UsageError(f"The job cannot be kept in {path} ({fault.strerror}). {remedy}") from fault
 
 
-def lock(file: BinaryIO, job: str) -> None:
+def _lock(file: BinaryIO, job: str) -> None:
     """Lock a file for this process until it is closed.
 
     Raises:

@@ -6,19 +6,15 @@ dies while it writes leaves a torn last record. Opening the journal again cuts t
 batch.
 """
 
-import contextlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, NamedTuple
 
-import msgpack
 import numpy as np
 
 from model.errors import DataError, Failure
-from producer.jobs.files import explain_fault, lock, lock_name, open_job_file, read_records
+from producer.jobs.files import RecordFile, open_job_file, read_records
 from producer.jobs.results import NONE, Results
 from worker.contract.wire import Manifest, Result
 
@@ -65,7 +61,7 @@ class ReceivedBatch(NamedTuple):
         return AnsweredBatch(self.sequence, self.manifest, results, self.digest)
 
 
-class Journal:
+class Journal(RecordFile):
     """A context manager for the journal file of one job, open for the one client that writes it.
 
     Args:
@@ -82,27 +78,11 @@ class Journal:
         WireError: An answer in the file is damaged, or has a format that this program does not read.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file = open_job_file(path)
-        try:
-            lock(self._file, path.stem)
-            self.lock = lock_name(self._file)
-            self.batches, intact = _read(self._file, path)
-            self._file.truncate(intact)
-        except BaseException:
-            self._file.close()
-            raise
+    batches: list[AnsweredBatch]
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # Closing tries again to write what did not fit on the disk. The first error matters more than this one.
-        with contextlib.suppress(OSError) if kind else contextlib.nullcontext():
-            self._file.close()
+    def _load(self, file: BinaryIO) -> int:
+        self.batches, intact = _read(file, self.path)
+        return intact
 
     def keep(self, received: Sequence[ReceivedBatch]) -> list[AnsweredBatch]:
         """Write batches to the disk; return them decoded, in the same order.
@@ -114,11 +94,13 @@ class Journal:
         if not received:
             return []
         batches = [batch.decode() for batch in received]
-        with explain_fault(self.path, f"Free some space there, then run `digitmill resume {self.path.stem}`."):
-            for sequence, manifest, results, digest, encoded, _ in received:
-                self._file.write(msgpack.packb([sequence, encoded or manifest.to_wire(), results, digest]))
-            self._file.flush()
-            os.fsync(self._file.fileno())
+        self._append(
+            (
+                [sequence, encoded or manifest.to_wire(), results, digest]
+                for sequence, manifest, results, digest, encoded, _ in received
+            ),
+            durable=True,
+        )
         self.batches += batches
         return batches
 

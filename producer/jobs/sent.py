@@ -5,20 +5,18 @@ client writes it before it sends the batch. When the source has no more, `[batch
 the disk: if the power fails, the job is sent again.
 """
 
-import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import DataError
-from producer.jobs.files import MAX_RECORD_BYTES, explain_fault, lock, open_job_file, read_records
+from producer.jobs.files import MAX_RECORD_BYTES, RecordFile, read_records
 from worker.contract.wire import SIDE, Batch, Manifest
 
 _WEIGHTS = np.frombuffer(hashlib.shake_128(b"digitmill").digest(SIDE * SIDE), "<u8") | np.uint64(1)
@@ -74,7 +72,7 @@ def _fingerprints(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return sums.astype("<u8")
 
 
-class SentLog:
+class SentLog(RecordFile):
     """A context manager for the file of one job, open for the one client that sends it.
 
     Args:
@@ -82,6 +80,7 @@ class SentLog:
 
     Attributes:
         path: The file.
+        lock: Name of the lock on the file (`files.lock_name`).
         batches: Batches that were sent, by sequence number.
         total: Number of batches of the source, or None if it was not sent to its end.
 
@@ -90,27 +89,12 @@ class SentLog:
         UsageError: The file cannot be written, or another process has it open.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file = open_job_file(path)
-        try:
-            lock(self._file, path.stem)
-            self.batches, self.total, intact = _read(self._file, path)
-            self._file.truncate(intact)
-            self._file.seek(intact)
-        except BaseException:
-            self._file.close()
-            raise
+    batches: dict[int, SentBatch]
+    total: int | None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # Closing tries again to write what did not fit on the disk. The first error matters more than this one.
-        with contextlib.suppress(OSError) if kind else contextlib.nullcontext():
-            self._file.close()
+    def _load(self, file: BinaryIO) -> int:
+        self.batches, self.total, intact = _read(file, self.path)
+        return intact
 
     def add(self, sequence: int, batch: Batch, rows: int, digest: bytes, manifest: bytes) -> None:
         """Record a batch that is about to be sent. Do nothing if it is recorded already.
@@ -120,7 +104,7 @@ class SentLog:
         """
         if sequence in self.batches:
             return
-        position = self._write([sequence, len(batch), rows, digest, manifest])
+        position = self._append([[sequence, len(batch), rows, digest, manifest]])
         self.batches[sequence] = SentBatch(len(batch), rows, digest, position)
 
     def finish(self, batches: int) -> None:
@@ -130,16 +114,8 @@ class SentLog:
             UsageError: The file cannot be written, for instance because the disk is full.
         """
         if self.total is None:
-            self._write([batches])
+            self._append([[batches]])
             self.total = batches
-
-    def _write(self, record: Sequence[int | bytes]) -> int:
-        """Write a record. Return its position."""
-        with explain_fault(self.path, f"Free some space there, then run `digitmill resume {self.path.stem}`."):
-            position = self._file.tell()
-            self._file.write(msgpack.packb(record))
-            self._file.flush()
-        return position
 
 
 def read_sent(path: Path) -> dict[int, SentBatch]:
