@@ -22,12 +22,13 @@ from producer.jobs.sending import (
     ProgressCallback,
     Sender,
     ignore_progress,
+    job_lost,
     raise_if_stopped,
     source_changed,
 )
 from producer.jobs.sent import SentLog, digest_of, read_manifests
 from producer.mill.connection import Connection, RetryingCaller
-from worker.contract.errors import JobFailed, UnknownFormat, WireError
+from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.ledger import Checked, JobState, Part, Presence, Window, cover
 from worker.contract.wire import Batch, Manifest, Result
 
@@ -92,14 +93,14 @@ class Gatherer:
         self._connection = connection
         self._ledger = connection.ledger
         self._client = client
-        self._job = job = client.owned.identifier
+        self._job = client.owned.identifier
         self._journal = journal
         self._log = log
         self._window = window
         self._on_progress = on_progress
         self._call = RetryingCaller(connection, timeout, self._report_fault)
-        self._patience = Patience(connection, timeout, self._call)
-        self._sender = Sender(connection, job, client, log, window, detached=False, call=self._call)
+        self._patience = Patience(self._call)
+        self._sender = Sender(client, log, window, detached=False, call=self._call)
         self._outstanding: dict[int, _OutstandingBatch] = {}
         self._started = self._last_sweep = time.monotonic()
         self._next_look = self._started
@@ -266,20 +267,13 @@ class Gatherer:
     def _check(self) -> Checked:
         sent = {sequence: len(batch.whole) for sequence, batch in self._outstanding.items()}
         rejected = sum(len(batch.manifest.failures) for batch in self._outstanding.values())
-        for _ in range(CHECKS):
-            checked = self._call(
-                self._client.owned.check,
-                sent,
-                sealed=self._sealed,
-                rows=self._sent,
-                answered=self._answered + rejected,
-                failed=self._failed + rejected,
-            )
-            raise_if_stopped(self._job, checked.presence)
-            if checked.presence is Presence.HERE:
-                return checked
-            self._client.reclaim()
-        raise JobFailed(f"Redis loses job {self._job} again and again. Look at its memory and its disk.")
+        return self._sender.check(
+            sent,
+            sealed=self._sealed,
+            rows=self._sent,
+            answered=self._answered + rejected,
+            failed=self._failed + rejected,
+        )
 
     def _receive(self, parts: list[Part]) -> None:
         """Fetch answers; keep, acknowledge and count each batch that they complete."""
@@ -355,7 +349,7 @@ class Gatherer:
                     raise_if_stopped(self._job, Presence(state))
                 return JobState(state)
             self._client.reclaim()
-        raise JobFailed(f"Redis loses job {self._job} again and again. Look at its memory and its disk.")
+        raise job_lost(self._job)
 
     def _look(self) -> None:
         """Find out why no answer arrives, and give up after the timeout.

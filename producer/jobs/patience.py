@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from producer.mill.connection import Connection, RetryingCaller
+from producer.mill.connection import RetryingCaller
 from producer.mill.doorbell_formats import unreached_workers
 from worker.contract.errors import NoWorkers, WireError
 from worker.contract.ledger import Queue
@@ -21,9 +21,8 @@ class Patience:
     problem of its own, such as a model that cannot be loaded, makes progress only by its own answers.
 
     Args:
-        connection: Connection to the mill.
-        timeout: Seconds without progress after which `check` gives up.
-        call: Caller that retries transient faults of Redis.
+        call: Caller that retries transient faults of Redis. Its timeout is also the time without progress after which
+            `check` gives up.
         clock: Function that returns the time in seconds; it must never go back.
 
     Attributes:
@@ -32,14 +31,10 @@ class Patience:
 
     def __init__(
         self,
-        connection: Connection,
-        timeout: float,
         call: RetryingCaller,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._connection = connection
-        self._timeout = timeout
         self._call = call
         self._clock = clock
         self._last = clock()
@@ -50,7 +45,7 @@ class Patience:
     @property
     def exhausted(self) -> bool:
         """Whether there was no progress for the timeout."""
-        return self._clock() - self._last > self._timeout
+        return self._clock() - self._last > self._call.timeout
 
     def renew(self) -> None:
         """Record that the job has made progress."""
@@ -68,7 +63,7 @@ class Patience:
             Unreachable: Redis did not answer in time.
         """
         try:
-            workers = self._call(self._connection.ledger.workers)
+            workers = self._call(self._call.connection.ledger.workers)
         except WireError:  # somebody else wrote over their list, which the next heartbeat repairs
             return
         answers = {worker.name: worker.images for worker in workers}
@@ -86,7 +81,7 @@ class Patience:
         """
         if not self.exhausted:
             return
-        waited = f"No worker answered for {self._timeout:.0f} s"
+        waited = f"No worker answered for {self._call.timeout:.0f} s"
         if not self._workers:
             raise NoWorkers(f"{waited}. Start workers with `digitmill up`.")
         if self.problem:

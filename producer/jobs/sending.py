@@ -1,7 +1,7 @@
 """Sending: store each batch of a job in the ledger once, and ring the doorbell for it."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from producer.jobs.ownership import JobClient
@@ -52,8 +52,6 @@ class Sender:
     """Sends the batches of one job, each once, and again those that Redis loses.
 
     Args:
-        connection: Connection to the mill.
-        job: Identifier of the job.
         client: Client of the job.
         log: What was sent.
         window: Limit of what may be outstanding.
@@ -63,8 +61,6 @@ class Sender:
 
     def __init__(
         self,
-        connection: Connection,
-        job: str,
         client: JobClient,
         log: SentLog,
         window: Window,
@@ -72,10 +68,11 @@ class Sender:
         detached: bool,
         call: RetryingCaller,
     ) -> None:
-        self._ledger = connection.ledger
-        self._doorbell = connection.doorbell
-        self._job = job
+        self._ledger = call.connection.ledger
+        self._doorbell = call.connection.doorbell
+        self._client = client
         self._owned = client.owned
+        self._job = client.owned.identifier
         self._log = log
         self._window = window
         self._detached = detached
@@ -156,6 +153,24 @@ class Sender:
     def _restore(self, part: Part, images: Batch | None, encoded: bytes) -> bool:
         return self._call(self._owned.restore, part, images, encoded, due_seconds=RING_AGAIN_SECONDS, attempts=ATTEMPTS)
 
+    def check(self, sent: Mapping[int, int], *, sealed: bool, rows: int, answered: int, failed: int) -> Checked:
+        """Compare what was sent with what Redis has, and make the job again if Redis has lost it.
+
+        See `OwnedJob.check` for the arguments.
+
+        Raises:
+            JobFailed: The job was cancelled or has failed, another client has taken it over, or Redis loses it again
+                and again.
+            Unreachable: Redis did not answer in time.
+        """
+        for _ in range(CHECKS):
+            checked = self._call(self._owned.check, sent, sealed=sealed, rows=rows, answered=answered, failed=failed)
+            raise_if_stopped(self._job, checked.presence)
+            if checked.presence is Presence.HERE:
+                return checked
+            self._client.reclaim()
+        raise job_lost(self._job)
+
     def check_unchanged(self, sequence: int, digest: bytes) -> None:
         """Check that the source gives the batch that was sent before under this number, if one was.
 
@@ -184,6 +199,11 @@ def source_changed(job: str) -> JobFailed:
     return JobFailed(f"Job {job} cannot be resumed because its source has changed. Submit it again as a new job.")
 
 
+def job_lost(job: str) -> JobFailed:
+    """Return the error of a job that Redis does not keep."""
+    return JobFailed(f"Redis loses job {job} again and again. Look at its memory and its disk.")
+
+
 def raise_if_stopped(job: str, presence: Presence) -> None:
     """Raise an error if a job takes no more images.
 
@@ -201,7 +221,6 @@ class DetachedSender:
 
     Args:
         connection: Connection to the mill.
-        job: Identifier of the job.
         client: Client of the job.
         log: What was sent.
         window: Limit of what may be outstanding.
@@ -212,7 +231,6 @@ class DetachedSender:
     def __init__(
         self,
         connection: Connection,
-        job: str,
         client: JobClient,
         log: SentLog,
         window: Window,
@@ -222,14 +240,14 @@ class DetachedSender:
     ) -> None:
         self._connection = connection
         self._ledger = connection.ledger
-        self._job = job
+        self._job = client.owned.identifier
         self._client = client
         self._log = log
         self._window = window
         self._on_progress = on_progress
         self._call = RetryingCaller(connection, timeout)
-        self._sender = Sender(connection, job, client, log, window, detached=True, call=self._call)
-        self._patience = Patience(connection, timeout, self._call)
+        self._sender = Sender(client, log, window, detached=True, call=self._call)
+        self._patience = Patience(self._call)
         self._started = time.monotonic()
         self._rejected = sum(batch.rows - batch.images for batch in log.batches.values())
         self._resumed = False
@@ -321,15 +339,7 @@ class DetachedSender:
     def _check(self, *, sealed: bool, failed: int) -> Checked:
         sent = {sequence: batch.images for sequence, batch in self._log.batches.items()}
         rows = sum(batch.rows for batch in self._log.batches.values())
-        for _ in range(CHECKS):
-            checked = self._call(
-                self._client.owned.check, sent, sealed=sealed, rows=rows, answered=self._rejected, failed=failed
-            )
-            raise_if_stopped(self._job, checked.presence)
-            if checked.presence is Presence.HERE:
-                return checked
-            self._client.claim()
-        raise JobFailed(f"Redis loses job {self._job} again and again. Look at its memory and its disk.")
+        return self._sender.check(sent, sealed=sealed, rows=rows, answered=self._rejected, failed=failed)
 
 
 def window_for(workers: int) -> Window:

@@ -347,7 +347,7 @@ def send_job(
         JobClient(connection, order, str(jobs_folder(settings)), lock="", call=call) as client,
     ):
         window = window_for(len(call(connection.ledger.workers)))
-        sender = DetachedSender(connection, job, client, log, window, timeout=timeout, on_progress=on_progress)
+        sender = DetachedSender(connection, client, log, window, timeout=timeout, on_progress=on_progress)
         for _ in range(CHECKS):
             if sender.run(pack(source, batch_size=options.batch_size, probabilities=options.probabilities)):
                 return call(connection.ledger.job, job).state

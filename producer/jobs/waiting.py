@@ -48,7 +48,7 @@ class JobWatch:
         self._timeout = timeout
         self._on_progress = on_progress
         self._call = RetryingCaller(connection, timeout)
-        self._patience = Patience(connection, timeout, self._call)
+        self._patience = Patience(self._call)
         self._owned = connection.ledger.owned(job, Owner("", "", ""))
         self._seen: tuple[object, ...] = ()
         self._started = self._moved = self._next_look = self._next_search = time.monotonic()

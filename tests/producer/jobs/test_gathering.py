@@ -143,7 +143,7 @@ def send_detached(
         SentLog(job_file(settings, job, "sent")) as log,
         JobClient(connection, order, str(jobs_folder(settings)), lock="", call=call) as client,
     ):
-        DetachedSender(connection, job, client, log, window, timeout=timeout).run(batches)
+        DetachedSender(connection, client, log, window, timeout=timeout).run(batches)
 
 
 @pytest.mark.parametrize(

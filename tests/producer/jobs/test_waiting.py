@@ -68,7 +68,7 @@ def clock() -> Clock:
 def patience(workless: Workless, clock: Clock) -> Patience:
     """Patience of ten minutes, with a worker that lives."""
     workless.announce()
-    return Patience(workless.connection, LONG, RetryingCaller(workless.connection, 5.0), clock=clock)
+    return Patience(RetryingCaller(workless.connection, LONG), clock=clock)
 
 
 WAITS, IN_WORK, LOST = Queue(queued=True, held=False), Queue(queued=True, held=True), Queue(queued=False, held=True)
