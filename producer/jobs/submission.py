@@ -379,13 +379,8 @@ def _how_it_goes_on(connection: Connection, order: Order) -> str:
     job = order.job
     if connection.temporary:
         return f"job {job} is kept: `digitmill resume {job}` starts a mill again and continues it"
-    words = (
-        f"job {job} is kept: `digitmill resume {job}` sends the rest"
-        if order.detached
-        else (f"job {job} is kept: `digitmill resume {job}` continues it")
-    )
-    waits = f", `digitmill wait {job}` waits for what was sent" if order.detached else ""
-    return f"{words}{waits}, and `digitmill cancel {job}` cancels it"
+    sends = f"sends the rest, `digitmill wait {job}` waits for what was sent" if order.detached else "continues it"
+    return f"job {job} is kept: `digitmill resume {job}` {sends}, and `digitmill cancel {job}` cancels it"
 
 
 def collect_job(
