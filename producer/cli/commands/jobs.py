@@ -115,8 +115,8 @@ def show(job: str, as_json: bool) -> None:
     click.echo(f"created   {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.created))}{ended}")
     click.echo(f"images    {status.images:,} sent, {status.answered:,} answered, {status.failed:,} of them failed")
     click.echo(f"batches   {status.open:,} waiting or being classified")
-    problem = status.problem or unreached_workers(connection.ledger.workers())
-    if problem and not status.state.ended:
+    problem = not status.state.ended and (status.problem or unreached_workers(connection.ledger.workers()))
+    if problem:
         click.echo(click.style(f"problem   {printable(problem)}", fg="yellow"))
     if loss and loss.batches:
         click.echo(click.style(f"lost      {printable(loss.describe())}: Redis does not have it any more", fg="yellow"))
@@ -339,6 +339,7 @@ def _print_running(connection: "Connection", jobs: "Sequence[JobStatus]") -> Non
 
     if not jobs:
         return
+    now = connection.ledger.now()
     print_table(
         [
             Column("JOB"),
@@ -351,7 +352,7 @@ def _print_running(connection: "Connection", jobs: "Sequence[JobStatus]") -> Non
                 job.identifier,
                 f"{job.answered:,}",
                 f"{job.images:,}",
-                "; ".join(filter(None, (job.problem, _ended_client(connection, job)))),
+                "; ".join(filter(None, (job.problem, _ended_client(job, now)))),
             ]
             for job in jobs
         ],
@@ -366,21 +367,26 @@ def _about_client(connection: "Connection", status: "JobStatus") -> str:
 
     if status.state.ended or status.owner_seen is None:
         return ""
-    ended = _ended_client(connection, status)
-    if ended:
+    now = connection.ledger.now()
+    if ended := _ended_client(status, now):
         return f"; {ended}"
-    silent = client_silence(status, connection.ledger.now())
+    silent = client_silence(status, now)
     return f"; alive on {sender_of(status)}, seen {silent:.0f} s ago" if silent != float("inf") else ""
 
 
-def _ended_client(connection: "Connection", status: "JobStatus") -> str:
-    """Return where the client of an unfinished job has ended, and what continues the job; "" if that is not known."""
+def _ended_client(status: "JobStatus", now: float) -> str:
+    """Return where the client of an unfinished job has ended, and what continues the job; "" if that is not known.
+
+    Args:
+        status: Status of the job.
+        now: Time of Redis: unix time, seconds.
+    """
     from producer.jobs.recovery import sender_of
     from producer.jobs.waiting import client_silence
     from worker.contract.liveness import ALIVE_SECONDS
 
     sent = not status.record.folder and status.state != "submitting"  # a detached job then needs no client
-    if sent or status.owner_seen is None or client_silence(status, connection.ledger.now()) <= ALIVE_SECONDS:
+    if sent or status.owner_seen is None or client_silence(status, now) <= ALIVE_SECONDS:
         return ""
     return f"its client has ended on {sender_of(status)}; `digitmill resume {status.identifier}` there continues it"
 
