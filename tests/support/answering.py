@@ -10,7 +10,7 @@ import numpy as np
 from redis.exceptions import RedisError
 
 from worker.contract.errors import WireError
-from worker.contract.ledger import Ledger, Part, Verdict, keys
+from worker.contract.ledger import JobState, Ledger, Owner, Part, Verdict, keys
 from worker.contract.wire import Batch, Result
 
 NAME = "answering"
@@ -30,6 +30,17 @@ def answer(ledger: Ledger, part: Part) -> bool:
     digits = np.array([image[0, 0] for image in images if isinstance(image, np.ndarray)], np.uint8)
     result = Result("baseline-1", NAME, digits, np.ones(len(digits), np.float32), None, {})
     return ledger.finish(claim, result)
+
+
+def seal(ledger: Ledger, job: str) -> JobState:
+    """Tell Redis that all batches of a job without an owner are submitted, as its client does; return its state."""
+    status = ledger.job(job)
+    sent = {sequence: len(each.names) - len(each.failures) for sequence, each in ledger.manifests(job).items()}
+    there = sum(map(len, ledger.answered_parts(job)))
+    ledger.owned(job, Owner("", "", "")).check(
+        sent, sealed=True, rows=status.images, answered=status.answered - there, failed=status.failed
+    )
+    return ledger.job(job).state
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from model.training.options import TrainingOptions
 from producer.cli.main import main
 from producer.mill.stack import Stack
+from tests.support.answering import seal
 from worker.contract.connection import connect
 from worker.contract.ledger import JobRecord, JobState, Ledger, Part, Submitted, Window
 from worker.contract.ledger import keys as ledger_keys
@@ -107,7 +108,7 @@ def test_a_report_with_a_damaged_answer_exits_with_1(client, run, tmp_path):
     assert ledger.submit(part, Batch((b"file",)), names, Window(9, 10**6), detached=True) is Submitted.STORED
     claimed = ledger.claim(part, token="t", holder="w", lease_seconds=60)  # noqa: S106  not a password
     assert ledger.finish(claimed, Result("m", "w", np.zeros(1, np.uint8), np.ones(1, np.float32), None, {}))
-    assert ledger.seal(HEALTHY) is JobState.DONE
+    assert seal(ledger, HEALTHY) is JobState.DONE
     client.hset(ledger_keys.results(HEALTHY), part.field, b"garbage")
     run("report", HEALTHY, "--out", str(tmp_path / "report"), code=1)
     assert "damaged in Redis" in (tmp_path / "report" / "errors.csv").read_text(encoding="utf-8")

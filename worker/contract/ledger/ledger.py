@@ -14,7 +14,7 @@ from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.ledger import keys
 from worker.contract.ledger.keys import Part
 from worker.contract.ledger.owned import OwnedJob, Owner
-from worker.contract.ledger.records import JobRecord, JobState, JobStatus, WorkerStatus
+from worker.contract.ledger.records import JobRecord, JobStatus, WorkerStatus
 from worker.contract.liveness import ALIVE_SECONDS, SLACK_SECONDS
 from worker.contract.scripts import load_scripts
 from worker.contract.validation import bounds, identifiers
@@ -131,7 +131,6 @@ class Ledger:
                 "release",
                 "due",
                 "ack",
-                "seal",
                 "cancel",
                 "announce",
                 "report_model",
@@ -232,10 +231,6 @@ class Ledger:
             ],
         )
         return Submitted(answer)
-
-    def seal(self, identifier: str) -> JobState:
-        """Record that the client has submitted everything. Return the new state of the job."""
-        return JobState(self._run("seal", [keys.job(identifier)], []).decode())
 
     def wait_for_notifications(self, identifier: str, seconds: float) -> set[Part]:
         """Return the parts that were answered since the last call. If there are none, wait for the first.

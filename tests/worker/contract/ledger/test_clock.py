@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import redis
 
+from tests.support.answering import seal
 from worker.contract.ledger import Claim, JobRecord, JobState, Ledger, Part, Verdict, Window, keys
 from worker.contract.ledger.ledger import RING_AGAIN_SECONDS
 from worker.contract.liveness import alive
@@ -78,7 +79,7 @@ def test_a_live_worker_keeps_its_batch_when_the_clock_goes_back(client: "redis.R
     assert claim(ledger, "b", holder="w-2").verdict is Verdict.BUSY
     digits = np.zeros(2, np.uint8)
     assert ledger.finish(held, Result("m", "w-1", digits, digits.astype(np.float32), None, {}))
-    assert ledger.seal(JOB) is JobState.DONE
+    assert seal(ledger, JOB) is JobState.DONE
 
 
 @pytest.mark.usefixtures("batch")

@@ -10,8 +10,21 @@ import redis
 from redis.exceptions import ResponseError
 
 from model.errors import FailureCode, UsageError
+from tests.support.answering import seal
 from worker.contract.errors import WireError
-from worker.contract.ledger import Claim, JobRecord, JobState, Ledger, Part, Submitted, Verdict, Window, keys
+from worker.contract.ledger import (
+    Claim,
+    JobRecord,
+    JobState,
+    Ledger,
+    Owner,
+    Part,
+    Presence,
+    Submitted,
+    Verdict,
+    Window,
+    keys,
+)
 from worker.contract.ledger.ledger import ATTEMPTS, SPLIT_ATTEMPTS
 from worker.contract.validation import bounds
 from worker.contract.wire import VERSION, Batch, Manifest, Result
@@ -77,7 +90,7 @@ def test_a_job_ends_although_a_key_that_it_needs_has_another_type(
     assert ledger.due() == []
     ledger.announce("w-1", {"ready": 1}, ttl_seconds=60)
     assert ledger.finish(claimed, answer())
-    assert ledger.seal(JOB) is JobState.DONE
+    assert seal(ledger, JOB) is JobState.DONE
     assert ledger.answered_parts(JOB) == {PART}
     assert [worker.name for worker in ledger.workers()] == ["w-1"]
 
@@ -144,7 +157,7 @@ def test_a_batch_with_a_damaged_field_still_ends(
         assert ledger.release(PART, holder="w-1", refund=False)
     assert claimed.verdict is Verdict.QUARANTINE
     assert ledger.finish(claimed, answer())
-    assert ledger.seal(JOB) is JobState.DONE
+    assert seal(ledger, JOB) is JobState.DONE
 
 
 @pytest.mark.parametrize("value", GARBAGE)
@@ -153,13 +166,14 @@ def test_a_batch_with_a_damaged_field_still_ends(
 def test_a_damaged_counter_of_a_job_loses_no_answer(
     client: "redis.Redis", ledger: Ledger, field: str, value: str | bytes
 ) -> None:
-    """The answer is stored, and the client can acknowledge it."""
+    """The answer is stored, and the client can acknowledge it and end the job."""
     client.hset(keys.job(JOB), field, value)
     assert ledger.finish(claim(ledger), answer())
     assert ledger.answered_parts(JOB) == {PART}
-    assert ledger.seal(JOB)
     ledger.acknowledge([PART])
     assert ledger.answered_parts(JOB) == set()
+    checked = ledger.owned(JOB, Owner("", "", "")).check({}, sealed=True, rows=4, answered=4, failed=0)
+    assert checked.presence is Presence.HERE
     assert ledger.cancel(JOB) in (True, False)
 
 

@@ -10,6 +10,7 @@ import redis
 from redis.exceptions import OutOfMemoryError
 
 from model.errors import Failure, FailureCode, UsageError
+from tests.support.answering import seal
 from worker.contract.errors import WireError
 from worker.contract.ledger import Claim, JobRecord, JobState, Ledger, Part, Submitted, Verdict, Window, keys
 from worker.contract.ledger.ledger import ATTEMPTS
@@ -95,7 +96,7 @@ def test_a_batch_submitted_again_after_its_answer_is_not_done_again(ledger: Ledg
     submit(ledger, job)
     ledger.finish(claim(ledger, Part(job, 0, 0, 4)), answer(4))
     assert submit(ledger, job) is Submitted.ALREADY_THERE
-    assert ledger.seal(job) is JobState.DONE
+    assert seal(ledger, job) is JobState.DONE
     assert submit(ledger, job) is Submitted.ALREADY_THERE
     assert claim(ledger, Part(job, 0, 0, 4), "b").verdict is Verdict.GONE
 
@@ -175,10 +176,10 @@ def test_answers_acknowledged_twice_count_once(client: "redis.Redis", ledger: Le
 def test_a_job_created_or_sealed_twice_is_one_job(ledger: Ledger, job: str) -> None:
     """Creating it again neither reopens it nor changes its times."""
     created = ledger.job(job).created
-    assert ledger.seal(job) is JobState.DONE, "a job without images is done"
+    assert seal(ledger, job) is JobState.DONE, "a job without images is done"
     ended = ledger.job(job).ended
     assert open_job(ledger, job)
-    assert ledger.seal(job) is JobState.DONE
+    assert seal(ledger, job) is JobState.DONE
     assert (ledger.job(job).created, ledger.job(job).ended) == (created, ended)
     assert [status.identifier for status in ledger.jobs()] == [job]
 
@@ -188,7 +189,7 @@ def test_a_batch_of_nothing_but_unreadable_images_is_answered_like_any_other(led
     assert submit(ledger, job, images=0, unreadable=3) is Submitted.STORED
     part = Part(job, 0, 0, 0)
     assert Part.from_member(part.member) == part
-    assert ledger.seal(job) is JobState.DONE_WITH_ERRORS, "every image has its error row already"
+    assert seal(ledger, job) is JobState.DONE_WITH_ERRORS, "every image has its error row already"
     assert ledger.finish(claim(ledger, part), answer(0))
     assert ledger.job(job).state is JobState.DONE_WITH_ERRORS
     assert ledger.job(job).open == 0
@@ -293,7 +294,7 @@ def test_a_batch_that_keeps_failing_is_cut_down_to_the_one_image_that_is_to_blam
     assert ledger.finish(claim(ledger, good), answer(1))
     last = exhausted(ledger, bad, 2)
     assert last.verdict is Verdict.QUARANTINE
-    assert ledger.seal(job) is JobState.RUNNING
+    assert seal(ledger, job) is JobState.RUNNING
     assert ledger.finish(last, answer(1, failed=1))
     assert ledger.job(job).state is JobState.DONE_WITH_ERRORS
     assert counters(client, job) == {
@@ -414,12 +415,12 @@ def test_a_job_is_done_when_sealed_and_answered_in_either_order(ledger: Ledger) 
             job = open_job(ledger, f"{identifier}-{sealed_first}")
             submit(ledger, job, unreadable=unreadable)
             if sealed_first:
-                assert ledger.seal(job) is JobState.RUNNING
+                assert seal(ledger, job) is JobState.RUNNING
             ledger.finish(claim(ledger, Part(job, 0, 0, 4)), answer(4, failed=failed))
             if not sealed_first:
                 assert ledger.job(job).state is JobState.SUBMITTING
                 assert ledger.job(job).ended is None
-                assert ledger.seal(job) is state
+                assert seal(ledger, job) is state
             status = ledger.job(job)
             assert status.state is state
             assert status.ended is not None
@@ -437,7 +438,7 @@ def test_a_cancelled_job_is_forgotten_by_workers(client: "redis.Redis", ledger: 
     assert ledger.cancel(job)
     assert not ledger.cancel(job), "it has ended"
     assert ledger.job(job).state is JobState.CANCELLED
-    assert ledger.seal(job) is JobState.CANCELLED
+    assert seal(ledger, job) is JobState.CANCELLED
     assert not ledger.finish(in_work, answer(4))
     assert claim(ledger, Part(job, 1, 0, 4), "b").verdict is Verdict.GONE
     assert submit(ledger, job, 2) is Submitted.NO_SUCH_JOB
@@ -614,7 +615,7 @@ def test_a_full_server_refuses_batches_and_still_takes_answers(full: "redis.Redi
     batch = Batch.from_wire(whole.payload)
     halves = ledger.split(whole, batch.part(0, 2), batch.part(2, 4))
     assert len(halves) == 2
-    assert ledger.seal(job) is JobState.RUNNING
+    assert seal(ledger, job) is JobState.RUNNING
     for part in [parts[0], parts[1], *halves, *parts[3:]]:
         assert ledger.finish(claim(ledger, part, "z"), answer(len(part)))
         ledger.acknowledge([part])
