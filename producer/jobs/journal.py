@@ -1,9 +1,9 @@
 """The journal of a job: a file that keeps each answer before the client lets Redis delete it.
 
 The file has one msgpack record `[sequence, manifest, [result, …], digest]` for each batch, in the order of arrival.
-Manifest and results are the bytes of the wire format. Version 0.1.0 wrote no digest. A client that
-dies while it writes leaves a torn last record. Opening the journal again cuts that record off; Redis still has the
-batch.
+Manifest and results are the bytes of the wire format. Versions up to 0.2 wrote no digest; their journals are only read
+for reports. A client that dies while it writes leaves a torn last record. Opening the journal again cuts that record
+off; Redis still has the batch.
 """
 
 from collections.abc import Sequence

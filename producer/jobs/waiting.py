@@ -170,7 +170,7 @@ class JobWatch:
 
     def _silence(self, status: JobStatus) -> float:
         """Return the seconds since the client of a job was seen; infinity if it has ended."""
-        if status.owner_seen is None:  # version 0.1.0 does not report to Redis
+        if status.owner_seen is None:  # versions up to 0.2 do not report to Redis
             silent = time.monotonic() - self._moved > SILENT_SECONDS
             return float("inf") if silent else 0.0
         return client_silence(status, self._call(self._ledger.now))

@@ -32,7 +32,7 @@ _SUMS = "sums.json"  # among the drafts: SHA-256 of all files that may have been
 _SUMS_KEY = "files"  # in report.json: SHA-256 of each file, by name; that of report.json itself leaves out this key
 _MAX_FIGURES_BYTES = 64 * 1024**2
 _LONGEST_NAME = "x" * 32  # longer than any name among the drafts
-_EDIT_SECONDS = 60.0  # reports of version 0.1 have no sums; a file so much younger than its report.json was edited
+_EDIT_SECONDS = 60.0  # reports of versions up to 0.2 have no sums; a file so much younger than report.json was edited
 
 
 def check_place(folder: Path) -> None:

@@ -37,7 +37,7 @@ local function add(key, field, by)
 end
 
 -- Returns whether a lease holds. It does not if it was granted in the future: then the clock was set back, and the lease
--- would hold much longer than it was meant to. Version 0.1.0 did not record when it granted a lease.
+-- would hold much longer than it was meant to. Versions up to 0.2 did not record when they granted a lease.
 local function holds(ends, granted)
   ends, granted = tonumber(ends), tonumber(granted)
   if not ends or not (ends > now) then return false end
