@@ -120,7 +120,7 @@ class WorkerService:
             os._exit(1)
         canary = CanaryMonitor(models, registry, name=self._name)
         if loading:
-            with contextlib.suppress(RedisError):
+            with contextlib.suppress(RedisError, DigitmillError):
                 canary.faults.strike(loading, "it ended its process while it was loaded")
         self._processor = BatchProcessor(
             self._make_ledger(),
