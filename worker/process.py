@@ -35,6 +35,32 @@ def is_on_this_host(name: str) -> bool:
     return name.rpartition("-")[0] == identifiers.host_name(socket.gethostname())
 
 
+def run_celery(app: Any, hostname: str, *, pool: str, log_level: str) -> int:
+    """Carry out the tasks of an application, one at a time, until told to stop.
+
+    Args:
+        app: Celery application of `worker.contract.doorbell.make_app`.
+        hostname: Name of this process in Celery's messages.
+        pool: Celery's name for what a task runs in.
+        log_level: Level of Celery's messages.
+
+    Returns:
+        The exit code.
+    """
+    worker = app.Worker(
+        hostname=hostname,
+        pool=pool,
+        concurrency=1,
+        loglevel=log_level,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
 def run_role(role: Role, work: Callable[[Settings], int]) -> int:
     """Run a process of a role with the settings of the environment.
 

@@ -165,15 +165,13 @@ class BatchProcessor:
             The claim on what is left of the part.
         """
         while len(claim.part) > count:
-            middle = len(claim.part) // 2
-            left, right = batch.part(0, middle), batch.part(middle, len(batch))
-            halves = self._retry(partial(self._ledger.split, claim, left, right))
+            halves = self._retry(partial(self._ledger.split, claim, batch))
             if not halves:
                 return claim  # another worker has the part by now, so the answers will come too late
             first, rest = halves
             _log.info("batch %s takes long; other workers get its last %d images", claim.part.member, len(rest))
             self._doorbell.ring(rest)
-            claim, batch = self._claim(first), left
+            claim, batch = self._claim(first), batch.part(0, len(first))
         return claim
 
     def _classify(
@@ -243,9 +241,7 @@ class BatchProcessor:
 
     def _split(self, claim: Claim) -> None:
         batch = _batch_of(claim)
-        middle = len(batch) // 2
-        left, right = batch.part(0, middle), batch.part(middle, len(batch))
-        halves = self._retry(lambda: self._ledger.split(claim, left, right))
+        halves = self._retry(lambda: self._ledger.split(claim, batch))
         _log.warning("batch %s failed %d times; split in halves", claim.part.member, claim.attempts)
         for half in halves:
             self._doorbell.ring(half)

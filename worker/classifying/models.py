@@ -160,13 +160,13 @@ class Models:
             return loaded or self._load_new(version)
 
     def _load_new(self, version: str) -> LoadedModel:
-        if fault := self._registry.fault(version):
+        trusted = version == self._registry.baseline.version
+        if not trusted and (fault := self._registry.fault(version)):
             raise ModelError(
                 f"Model {version} is out of service, because {fault}. Submit the images again with another model, or "
                 "promote this one to try it again."
             )
         card, content = self._registry.fetch_model(version)
-        trusted = version == self._registry.baseline.version
         if not trusted:
             self._try(version, content, card.temperature)
         with self.notes.loading(version):

@@ -12,7 +12,10 @@ from worker.classifying.models import Models
 from worker.contract.ledger import Ledger
 
 INTERVAL_SECONDS = 0.25
-"""Interval between two checks of the live version. A check costs four small reads; a promotion arrives within 0.3 s."""
+"""Interval between two checks of the live version. A promotion arrives within 0.3 s.
+
+A check costs two small reads: the live version, and whether it is a canary. While it is one, its counts are a third.
+"""
 
 REPORT_SECONDS = 1.0
 """Interval after which an unchanged report is sent again, because the record of the worker may have expired."""

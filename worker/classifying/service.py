@@ -35,7 +35,7 @@ from worker.contract.errors import WireError
 from worker.contract.ledger import Ledger, Part
 from worker.contract.reconciler import Reconciler
 from worker.contract.registry import Registry
-from worker.process import process_name
+from worker.process import process_name, run_celery
 from worker.settings import Settings, without_password
 
 CHECK_CHILDREN_SECONDS = 0.25
@@ -93,19 +93,9 @@ class WorkerService:
         signals.worker_shutting_down.connect(self._stop_in_time, weak=False)
         signals.worker_shutdown.connect(self._stop_heartbeat, weak=False)
         signals.task_failure.connect(self._release_failed, weak=False)
-        worker = self._app.Worker(
-            hostname=f"digitmill@{self._name}",
-            pool="prefork",
-            concurrency=1,
-            loglevel=self._settings.log_level,
-            without_gossip=True,
-            without_mingle=True,
-            without_heartbeat=True,
-            quiet=True,
-        )
         _log.info("worker %s on %s", self._name, without_password(self._url))
-        worker.start()
-        return int(worker.exitcode or 0)
+        level = self._settings.log_level
+        return run_celery(self._app, f"digitmill@{self._name}", pool="prefork", log_level=level)
 
     # In the classifying process -----------------------------------------------------------------------------------
 
@@ -120,7 +110,7 @@ class WorkerService:
             os._exit(1)
         canary = CanaryMonitor(models, registry, name=self._name)
         if loading:
-            with contextlib.suppress(RedisError):
+            with contextlib.suppress(RedisError, DigitmillError):
                 canary.faults.strike(loading, "it ended its process while it was loaded")
         self._processor = BatchProcessor(
             self._make_ledger(),

@@ -13,7 +13,7 @@ from worker.contract.registry import Registry
 from worker.contract.teaching import Teaching
 from worker.contract.training import Trainings
 from worker.cores import cores, granted_cores
-from worker.process import process_name
+from worker.process import process_name, run_celery
 from worker.settings import Settings, without_password
 from worker.trainer.heartbeat import TrainerHeartbeat
 from worker.trainer.runner import TIMEOUT_SECONDS, TrainingRunner
@@ -59,20 +59,10 @@ class TrainerService:
         os.nice(NICENESS)
         signals.worker_ready.connect(self._start_heartbeat, weak=False)
         signals.worker_shutting_down.connect(self._stop_in_time, weak=False)
-        worker = self._app.Worker(
-            hostname=f"trainer@{self._name}",
-            # A thread is enough, because a training runs in a process of its own. Celery goes on listening meanwhile.
-            pool="threads",
-            concurrency=1,
-            loglevel=self._settings.log_level,
-            without_gossip=True,
-            without_mingle=True,
-            without_heartbeat=True,
-            quiet=True,
-        )
         _log.info("trainer %s on %s", self._name, without_password(self._url))
-        worker.start()
-        return int(worker.exitcode or 0)
+        # A thread is enough, because a training runs in a process of its own. Celery goes on listening meanwhile.
+        level = self._settings.log_level
+        return run_celery(self._app, f"trainer@{self._name}", pool="threads", log_level=level)
 
     def _start_heartbeat(self, **_: Any) -> None:
         if not self._heartbeat.is_alive():  # Celery says "ready" again after each reconnection

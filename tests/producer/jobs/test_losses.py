@@ -95,7 +95,7 @@ def test_a_half_of_a_batch_that_is_lost_is_sent_again_alone(workless: Workless, 
     left, right = whole.halves()
     claimed = ledger.claim(whole, token="a", holder="w", lease_seconds=60)  # noqa: S106  not a password
     batch = Batch.from_wire(claimed.payload)
-    assert ledger.split(claimed, batch.part(0, 2), batch.part(2, 4)) == [left, right]
+    assert ledger.split(claimed, batch) == [left, right]
     workless.client.delete(right.key)
     workless.client.zrem(keys.OPEN, right.member)
     eventually(lambda: workless.client.hget(right.key, "payload"), what="the lost half")

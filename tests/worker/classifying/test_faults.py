@@ -46,12 +46,13 @@ def test_a_version_that_ends_processes_again_and_again_is_rolled_back_with_its_r
     assert registry.fault(live) == ""
 
 
-def test_strikes_far_apart_do_not_count_together(faults, registry, client, live):
-    """A version that serves for months may meet an accident now and then."""
+@pytest.mark.parametrize("seconds", [-STRIKES_SECONDS - 1, 3600], ids=["past", "future"])
+def test_strikes_far_apart_do_not_count_together(faults, registry, client, live, seconds):
+    """A version that serves for months may meet an accident now and then, or its clock is set back."""
     key = registry_keys.service_counts(live)
     for _ in range(2 * STRIKES):
         faults.strike(live, "it ended its process (SIGSEGV)")
-        client.hincrby(key, "struck", -1000 * STRIKES_SECONDS - 1000)
+        client.hincrby(key, "struck", 1000 * seconds)
     assert registry.live() == live
     assert registry.fault(live) == ""
 

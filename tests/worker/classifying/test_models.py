@@ -15,6 +15,7 @@ from model.errors import ModelError, NotTried
 from tests.support.models import Harm, harmful
 from worker.classifying.models import MAX_LOADED, RETRY_SECONDS, Models
 from worker.classifying.notes import ProcessNotes
+from worker.contract.connection import connect
 from worker.contract.registry import LIVE, Registry
 from worker.contract.registry import keys as registry_keys
 
@@ -53,6 +54,12 @@ def models(registry, clock):
 def test_the_baseline_serves_until_something_is_live(models):
     """It serves under its own name, and as the live version."""
     assert models(LIVE).version == models(BASELINE_VERSION).version == models.live == BASELINE_VERSION
+
+
+def test_a_process_starts_while_redis_is_away(tmp_path):
+    """A worker that loses its classifying process then would otherwise never have another that works."""
+    models = Models(Registry(connect(f"unix://{tmp_path}/nobody-listens.sock")))
+    assert models(BASELINE_VERSION).version == models.live == BASELINE_VERSION
 
 
 def test_following_swaps_and_keeps_the_old_one_loaded(models, registry, variant, digits):

@@ -375,24 +375,24 @@ class Ledger:
         )
         return bool(answer)
 
-    def split(self, claim: Claim, left: Batch, right: Batch) -> list[Part]:
+    def split(self, claim: Claim, batch: Batch) -> list[Part]:
         """Replace a claimed part by its halves, which are due at once.
 
         Args:
             claim: Claim on the part.
-            left: Images of the first half.
-            right: Images of the second half.
+            batch: Its images.
 
         Returns:
             The two halves, or an empty list if the call came too late.
         """
-        halves = claim.part.halves()
-        arguments: list[Any] = [claim.part.member, claim.token]
-        for part, batch in zip(halves, (left, right), strict=True):
-            arguments += [part.member, batch.to_wire(), len(batch)]
+        whole, halves = claim.part, claim.part.halves()
+        arguments: list[Any] = [whole.member, claim.token]
+        for half in halves:
+            images = batch.part(half.start - whole.start, half.stop - whole.start)
+            arguments += [half.member, images.to_wire(), len(half)]
         answer = self._run(
             "split",
-            [claim.part.key, keys.OPEN, keys.job(claim.part.job), halves[0].key, halves[1].key],
+            [whole.key, keys.OPEN, keys.job(whole.job), *(half.key for half in halves)],
             [*arguments, self._ttl],
         )
         return list(halves) if answer else []

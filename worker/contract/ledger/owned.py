@@ -110,7 +110,6 @@ class OwnedJob:
     """
 
     def __init__(self, client: "redis.Redis", identifier: str, owner: Owner, *, ttl_ms: int) -> None:
-        self._redis: Any = client
         self._ttl = ttl_ms
         self._scripts = load_scripts(
             client, "worker.contract.ledger", ("own", "hold", "check", "restore", "settle", "busy")
@@ -188,7 +187,7 @@ class OwnedJob:
         pairs = [number for batch in sent.items() for number in batch]
         presence, *rest = self._run(
             "check",
-            [keys.job(job), keys.manifest(job), keys.results(job), keys.OPEN, keys.notifications(job), keys.JOBS],
+            [keys.job(job), keys.manifest(job), keys.results(job), keys.OPEN, keys.JOBS],
             [job, self.owner.token, mend, state, rows, answered, failed, *pairs],
         )
         if not rest:

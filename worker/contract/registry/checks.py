@@ -1,7 +1,6 @@
 """The checks that a version passes before it is stored, and again when it is read."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -9,15 +8,14 @@ from model.cards import verification
 from model.cards.card import MODEL, Card
 from model.errors import ModelError
 from worker.contract.registry.records import Alias
+from worker.contract.validation import identifiers
+from worker.contract.validation.identifiers import Kind
 from worker.contract.validation.reading import moment
 
 MAX_VERSION_BYTES = 32 * 1024 * 1024
 """Maximum size of all files of a version together. Those of the baseline have 1.2 MB."""
 
 DIGITS = 10
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""Names of versions and files: safe as a file name everywhere, and easy to type."""
 
 _REMEDY = "Push it again from its folder (`digitmill models push`), or promote another."
 
@@ -99,5 +97,5 @@ def too_large(version: str) -> ModelError:
 
 def _check_names(card: Card) -> None:
     for name in (card.version, *card.files):
-        if not _NAME.fullmatch(name):
+        if not identifiers.is_valid(Kind.VERSION, name):  # files of a version have names of the same form
             raise ModelError(f"{name[:100]!r} is not a name for a version or a file. Use letters, digits, . _ and -.")

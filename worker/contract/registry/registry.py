@@ -352,7 +352,8 @@ class Registry:
         previous = self.aliases().previous
         if previous is None or previous == version:
             return self.baseline.version
-        if any(self._redis.hmget(keys.service_counts(previous), keys.FAULT, keys.WITHDRAWN)):
+        marks = self._fields(keys.service_counts(previous), (keys.FAULT, keys.WITHDRAWN), at_most=_MAX_FAULT_BYTES)
+        if marks is None or any(marks):
             return self.baseline.version
         try:
             self.fetch(previous)
@@ -390,7 +391,12 @@ class Registry:
         Raises:
             WireError: The counts are damaged.
         """
-        return ServiceCounts.from_hash(version, self._redis.hgetall(keys.service_counts(version)))
+        key, names = keys.service_counts(version), list(asdict(ServiceCounts()))
+        stored = self._fields(key, names, at_most=bounds.MAX_TEXT)
+        if stored is None:
+            raise WireError(f"The record of what {version} has answered is too large. `redis-cli DEL {key}` clears it.")
+        body = {name.encode(): number for name, number in zip(names, stored, strict=True) if number is not None}
+        return ServiceCounts.from_hash(version, body)
 
     def strike(self, version: str) -> int:
         """Count that a version ended its process or failed. Return how often it did within `STRIKES_SECONDS`."""

@@ -121,7 +121,7 @@ class Interleavings(RuleBasedStateMachine):
         batch = Batch.from_wire(claim.payload)
         middle = len(batch) // 2
         halves = batch.part(0, middle), batch.part(middle, len(batch))
-        parts = self.ledger.split(claim, *halves)
+        parts = self.ledger.split(claim, batch)
         assert bool(parts) == self._holds(claim)
         if parts:
             del self.open[claim.part], self.holding[claim.part]

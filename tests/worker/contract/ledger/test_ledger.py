@@ -128,10 +128,10 @@ def test_a_part_split_twice_has_two_halves(client: "redis.Redis", ledger: Ledger
     submit(ledger, job)
     claimed = exhausted(ledger, Part(job, 0, 0, 4))
     batch = Batch.from_wire(claimed.payload)
-    assert ledger.split(claimed, batch.part(0, 2), batch.part(2, 4)) == [Part(job, 0, 0, 2), Part(job, 0, 2, 4)]
+    assert ledger.split(claimed, batch) == [Part(job, 0, 0, 2), Part(job, 0, 2, 4)]
     ledger.finish(claim(ledger, Part(job, 0, 0, 2)), answer(2))
     before = counters(client, job)
-    assert ledger.split(claimed, batch.part(0, 2), batch.part(2, 4)) == []
+    assert ledger.split(claimed, batch) == []
     assert counters(client, job) == before
     assert before["open"] == 1
 
@@ -249,7 +249,7 @@ def test_a_stale_token_changes_nothing(client: "redis.Redis", ledger: Ledger, jo
     before = (counters(client, job), client.hgetall(part.key), client.zscore(keys.OPEN, part.member))
     batch = Batch.from_wire(stale.payload)
     assert not ledger.finish(stale, answer(4, failed=4))
-    assert ledger.split(stale, batch.part(0, 2), batch.part(2, 4)) == []
+    assert ledger.split(stale, batch) == []
     assert not ledger.release(part, holder="w1", refund=True)
     assert before == (counters(client, job), client.hgetall(part.key), client.zscore(keys.OPEN, part.member))
     assert ledger.finish(fresh, answer(4, worker="w2"))
@@ -283,14 +283,14 @@ def test_a_batch_that_keeps_failing_is_cut_down_to_the_one_image_that_is_to_blam
     whole = exhausted(ledger, Part(job, 0, 0, 4))
     assert whole.verdict is Verdict.SPLIT
     batch = Batch.from_wire(whole.payload)
-    left, right = ledger.split(whole, batch.part(0, 2), batch.part(2, 4))
+    left, right = ledger.split(whole, batch)
     assert claim(ledger, whole.part, "z").verdict is Verdict.GONE
     assert set(ledger.due()) == {left, right}, "halves are due at once"
     assert ledger.finish(claim(ledger, left), answer(2))
     half = exhausted(ledger, right, 1)
     assert half.verdict is Verdict.SPLIT
     batch = Batch.from_wire(half.payload)
-    good, bad = ledger.split(half, batch.part(0, 1), batch.part(1, 2))
+    good, bad = ledger.split(half, batch)
     assert ledger.finish(claim(ledger, good), answer(1))
     last = exhausted(ledger, bad, 2)
     assert last.verdict is Verdict.QUARANTINE
@@ -558,7 +558,7 @@ def test_everything_expires(client: "redis.Redis", ledger: Ledger, job: str) -> 
     ledger.finish(claim(ledger, Part(job, 0, 0, 4)), answer(4))
     whole = exhausted(ledger, Part(job, 1, 0, 4))
     batch = Batch.from_wire(whole.payload)
-    ledger.split(whole, batch.part(0, 2), batch.part(2, 4))
+    ledger.split(whole, batch)
     eternal = {key.decode() for key in client.scan_iter() if client.pttl(key) < 0}
     assert eternal == {keys.JOBS, keys.OPEN}
 
@@ -613,7 +613,7 @@ def test_a_full_server_refuses_batches_and_still_takes_answers(full: "redis.Redi
     assert parts[1] in ledger.due()
     whole = exhausted(ledger, parts[2])
     batch = Batch.from_wire(whole.payload)
-    halves = ledger.split(whole, batch.part(0, 2), batch.part(2, 4))
+    halves = ledger.split(whole, batch)
     assert len(halves) == 2
     assert seal(ledger, job) is JobState.RUNNING
     for part in [parts[0], parts[1], *halves, *parts[3:]]:

@@ -10,7 +10,7 @@ from model.cards.card import BASELINE, MODEL, WEIGHTS, Card
 from model.errors import ModelError, UsageError
 from worker.contract.connection import connect
 from worker.contract.errors import WireError
-from worker.contract.registry import HISTORY_KEPT, VERSIONS_KEPT, Fence, Registry
+from worker.contract.registry import HISTORY_KEPT, VERSIONS_KEPT, Fence, Registry, ServiceCounts
 from worker.contract.registry import keys as registry_keys
 
 BASELINE_VERSION = Card.read(BASELINE).version
@@ -302,3 +302,7 @@ def test_a_version_that_is_too_large_is_not_fetched(registry, client, published)
     assert "too large" in registry.versions()[0].problem
     client.hset(registry_keys.service_counts(version), registry_keys.FAULT, b"x" * 2**20)
     assert registry.fault(version) == registry.versions()[0].fault == ""
+    assert registry.service_counts(version) == ServiceCounts(), "it reads the counts alone"
+    client.hset(registry_keys.service_counts(version), "images", b"1" * 2**20)
+    with pytest.raises(WireError, match="too large"):
+        registry.service_counts(version)

@@ -1,4 +1,4 @@
--- KEYS: job, manifest, results, open, notifications, jobs
+-- KEYS: job, manifest, results, open, jobs
 -- ARGV: job id, token, mend (0 | 1), state, rows sent, rows answered before, rows failed, then of each batch that was
 --       sent and may not be answered: sequence, images, …
 -- Compares what a client has sent with what is here, because Redis may have lost any of it. A part is here if its record
@@ -10,7 +10,7 @@ local state = redis.call('HGET', KEYS[1], 'state')
 local mend = ARGV[3] == '1'
 if not state or redis.call('HEXISTS', KEYS[1], 'record') == 0 then return {'gone'} end
 -- Without these the answers to what was sent can still be gathered, so only the client needs to create the job again.
-if mend and (redis.call('HEXISTS', KEYS[1], 'model') == 0 or not redis.call('ZSCORE', KEYS[6], ARGV[1])) then
+if mend and (redis.call('HEXISTS', KEYS[1], 'model') == 0 or not redis.call('ZSCORE', KEYS[5], ARGV[1])) then
   return {'gone'}
 end
 if mend and (redis.call('HGET', KEYS[1], 'owner') or '') ~= ARGV[2] then return {'fenced'} end
