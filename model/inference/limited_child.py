@@ -11,12 +11,12 @@ import os
 import resource
 import sys
 import time
-from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.child_process import limit, limit_memory
 from model.errors import DigitmillError
 from model.inference.classifier import CHUNK, Classifier
 from model.inference.limits import CPU_SECONDS, MEMORY_BYTES, READY, REMEDY
@@ -65,12 +65,9 @@ def _limit(images: int) -> None:
     """Limit what this process may take from now on, to classify a number of images."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime) + 1 + CPU_SECONDS + images // 1000
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":  # macOS refuses this limit
-        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
-        limit = pages * resource.getpagesize() + MEMORY_BYTES
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    limit(resource.RLIMIT_CPU, seconds, seconds + 1)
+    limit(resource.RLIMIT_CORE, 0)
+    limit_memory(MEMORY_BYTES)
 
 
 def _answer(answer: BinaryIO, body: dict[str, Any], data: bytes = b"") -> None:

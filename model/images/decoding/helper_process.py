@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import cv2
 
+from model.child_process import address_space, limit, limit_memory
 from model.errors import FailureCode, ImageError
 from model.images.decoding.formats import identify, too_costly
 from model.images.decoding.messages import REPLY, REQUEST
@@ -49,7 +50,7 @@ def main() -> None:
         except MemoryError:
             answer = too_costly(f"The image needs more memory than the limit of {MEMORY_BYTES // 2**20} MiB")
             ends = True  # the rest of the file is still in the pipe
-        ends = ends or _address_space() - idle > MAX_KEPT_BYTES
+        ends = ends or address_space() - idle > MAX_KEPT_BYTES
         _send(replies, answer, ends=ends)
 
 
@@ -91,27 +92,7 @@ def _confine() -> int:
         Path("/proc/self/oom_score_adj").write_text(
             "1000", encoding="utf-8"
         )  # if the system runs out of memory, this process ends first
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, 0)
-    idle = _address_space()
-    if idle:
-        _limit(resource.RLIMIT_AS, idle + MEMORY_BYTES - UNSEEN_BYTES)
-    return idle
-
-
-def _limit(kind: int, amount: int) -> None:
-    with contextlib.suppress(OSError, ValueError):  # a lower limit is there already
-        resource.setrlimit(kind, (amount, amount))
-
-
-def _address_space() -> int:
-    """Return the size of this process' address space in bytes, or 0 where the system does not tell, as on macOS."""
-    try:
-        return int(Path("/proc/self/statm").read_bytes().split()[0]) * resource.getpagesize()
-    except OSError:
-        return 0
-
-
-if __name__ == "__main__":
-    with contextlib.suppress(BrokenPipeError):  # the process that asked has ended
-        main()
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_FSIZE, 0)
+    limit_memory(MEMORY_BYTES - UNSEEN_BYTES)
+    return address_space()
