@@ -193,7 +193,7 @@ class Models:
         if self._clock() < until:
             raise ModelError(fault)
         try:
-            trial = try_model(version, content, temperature)
+            slowdown = try_model(version, content, temperature)
         except NotTried:
             raise
         except ModelError as found:
@@ -202,4 +202,4 @@ class Models:
             self._failed[digest] = str(found), self._clock() + FAILED_SECONDS
             raise
         self.notes.add_passed(digest)
-        _log.info("model %s passed its trial: %.1f times the baseline's time for an image", version, trial.slowdown)
+        _log.info("model %s passed its trial: %.1f times the baseline's time for an image", version, slowdown)
