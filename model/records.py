@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Raw
 
 MAX_JSON_BYTES = 16 * 2**20
-"""Maximum size of a record in JSON. The largest card has 40 kB."""
+"""Maximum size of a record in JSON. The card of the baseline has 27 kB."""
 
 MAX_DEPTH = 50
 """Maximum number of lists and maps in each other in a record in JSON. Deeper ones would exhaust Python's stack."""

@@ -48,8 +48,8 @@ class Models:
     thread sees it. The constructor loads the baseline that ships with the program, so a process can start while
     Redis is away.
 
-    Every other version first passes a trial in a process with limits (`model.inference.trial`). That takes half a
-    second, once for each worker and model, while the loaded versions go on serving.
+    Every other version first passes a trial in a process with limits (`model.inference.trial`), once for each worker
+    and model, while the loaded versions go on serving.
 
     Args:
         registry: Registry that holds the versions.

@@ -26,7 +26,7 @@ CPU_FOR_MESSAGES = 0.1
 """CPU time of an image's budget that is left to read the file and to send the picture, in seconds."""
 
 UNSEEN_BYTES = 16 * 2**20
-"""Part of an image's budget of memory, in bytes, that is left to pages that exist in the idle process, but unused."""
+"""Part of an image's budget, in bytes, that is left to pages that the idle process has mapped, but not used."""
 
 MAX_KEPT_BYTES = 16 * 2**20
 """Memory, in bytes, that may remain after an image. If more does, the process ends, so that no image has less."""
@@ -88,10 +88,8 @@ def _send(replies: BinaryIO, answer: Grey | ImageError, *, ends: bool) -> None:
 def _confine() -> int:
     """Limit what this process may take. Return the size of its address space, in bytes."""
     cv2.setNumThreads(1)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(
-            "1000", encoding="utf-8"
-        )  # if the system runs out of memory, this process ends first
+    with contextlib.suppress(OSError):  # if the system runs out of memory, this process ends first
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
     limit(resource.RLIMIT_CORE, 0)
     limit(resource.RLIMIT_FSIZE, 0)
     limit_memory(MEMORY_BYTES - UNSEEN_BYTES)
