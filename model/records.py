@@ -91,7 +91,7 @@ def from_json(
         raise Damaged(f"not JSON: {fault}") from None
     _check_values(body, finite=finite)
     if format is not None:
-        _check_format(body, "format", format)
+        _check_format(body, format)
     return from_plain(kind, body)
 
 
@@ -230,8 +230,8 @@ def _decode(kind: Any, data: bytes | Raw) -> Any:
         raise Damaged(f"not msgpack: {type(fault).__name__}") from None
 
 
-def _check_format(body: Any, key: str, expected: int) -> None:
-    if not isinstance(body, dict) or key not in body:
-        raise Damaged(f"no map with the key {key}")
-    if type(body[key]) is not int or body[key] != expected:
-        raise OtherFormat(body[key], expected)
+def _check_format(body: Any, expected: int) -> None:
+    if not isinstance(body, dict) or "format" not in body:
+        raise Damaged("no map with the key format")
+    if type(body["format"]) is not int or body["format"] != expected:
+        raise OtherFormat(body["format"], expected)
