@@ -15,8 +15,8 @@ from typing import BinaryIO
 import cv2
 
 from model.child_process import address_space, limit, limit_memory
-from model.errors import FailureCode, ImageError
-from model.images.decoding.formats import identify, too_costly
+from model.errors import ImageError
+from model.images.decoding.formats import identify, own_failure, too_costly
 from model.images.decoding.messages import REPLY, REQUEST
 from model.images.decoding.pillow import decode_with_pillow
 from model.images.limits import CPU_SECONDS, MEMORY_BYTES
@@ -66,10 +66,7 @@ def _decode_next(requests: BinaryIO, length: int) -> Grey | ImageError:
     except MemoryError:
         raise
     except Exception as error:
-        return ImageError(
-            FailureCode.INTERNAL,
-            f"digitmill itself failed on this image ({type(error).__name__}). Report this, with the image.",
-        )
+        return own_failure(error)
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
