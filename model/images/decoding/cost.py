@@ -103,7 +103,7 @@ def loads_cheaply(image: Image.Image, data: bytes, pixels: int) -> bool:
         return image.tile[0].codec_name == "raw"
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return image.info.get("compression") in _LINEAR_COMPRESSIONS
-    return True
+    return image.format in {"PNG", "GIF", "WEBP"}
 
 
 def tile_bytes(image: Image.Image) -> int:
