@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Raw
 
 MAX_JSON_BYTES = 16 * 2**20
-"""Maximum size of a record in JSON. The largest card has 40 kB."""
+"""Maximum size of a record in JSON. The card of the baseline has 27 kB."""
 
 MAX_DEPTH = 50
 """Maximum number of lists and maps in each other in a record in JSON. Deeper ones would exhaust Python's stack."""
@@ -91,7 +91,7 @@ def from_json(
         raise Damaged(f"not JSON: {fault}") from None
     _check_values(body, finite=finite)
     if format is not None:
-        _check_format(body, "format", format)
+        _check_format(body, format)
     return from_plain(kind, body)
 
 
@@ -230,8 +230,8 @@ def _decode(kind: Any, data: bytes | Raw) -> Any:
         raise Damaged(f"not msgpack: {type(fault).__name__}") from None
 
 
-def _check_format(body: Any, key: str, expected: int) -> None:
-    if not isinstance(body, dict) or key not in body:
-        raise Damaged(f"no map with the key {key}")
-    if type(body[key]) is not int or body[key] != expected:
-        raise OtherFormat(body[key], expected)
+def _check_format(body: Any, expected: int) -> None:
+    if not isinstance(body, dict) or "format" not in body:
+        raise Damaged("no map with the key format")
+    if type(body["format"]) is not int or body["format"] != expected:
+        raise OtherFormat(body["format"], expected)

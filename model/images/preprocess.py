@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import FailureCode, ImageError
 from model.images.decoding.decode import decode
+from model.images.decoding.formats import own_failure
 from model.images.decoding.pillow import DECODER_ERRORS
 from model.images.normalise import normalise
 from model.images.stages import StageObserver, ignore_stage
@@ -30,7 +30,4 @@ def preprocess(data: bytes, observe: StageObserver = ignore_stage) -> NDArray[np
     try:
         return normalise(decode(data), observe)
     except DECODER_ERRORS as error:  # no such input is known, but one must not fail the rest of the batch
-        raise ImageError(
-            FailureCode.INTERNAL,
-            f"digitmill itself failed on this image ({type(error).__name__}). Report this, with the image.",
-        ) from error
+        raise own_failure(error) from error

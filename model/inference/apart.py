@@ -25,5 +25,4 @@ def classify_apart(version: str, model: bytes, temperature: float, images: NDArr
         data = run_limited(model, temperature, np.ascontiguousarray(images).tobytes()).data
     except ModelError as fault:
         raise type(fault)(f"Model {version} fails on some images. {fault}") from fault
-    probabilities = np.frombuffer(data, np.float32).reshape(-1, 10)
-    return Predictions(probabilities.argmax(axis=1).astype(np.uint8), probabilities.max(axis=1), probabilities)
+    return Predictions.of(np.frombuffer(data, np.float32).reshape(-1, 10))

@@ -46,6 +46,11 @@ class Predictions:
     confidences: NDArray[np.float32]
     probabilities: NDArray[np.float32]
 
+    @classmethod
+    def of(cls, probabilities: NDArray[np.float32]) -> "Predictions":
+        """Return the predictions that these probabilities make, float32 (n, 10)."""
+        return cls(probabilities.argmax(axis=1).astype(np.uint8), probabilities.max(axis=1), probabilities)
+
     def __len__(self) -> int:
         return len(self.digits)
 
@@ -101,11 +106,10 @@ class Classifier:
             ModelError: LiteRT cannot run the model on these images, or its outputs are not probabilities.
             ValueError: Shape or dtype is wrong.
         """
-        probabilities = softmax(self.logits(images), self._temperature)
-        confidences = probabilities.max(axis=1)
-        if not np.isfinite(confidences).all():  # one output that is not a number makes its whole row so
+        predictions = Predictions.of(softmax(self.logits(images), self._temperature))
+        if not np.isfinite(predictions.confidences).all():  # one output that is not a number makes its whole row so
             raise ModelError("This model does not give probabilities. Train it again, or use another version.")
-        return Predictions(probabilities.argmax(axis=1).astype(np.uint8), confidences, probabilities)
+        return predictions
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the network's raw outputs, float32 (n, 10), before the temperature is applied.

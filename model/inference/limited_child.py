@@ -2,8 +2,8 @@
 
 It reads one line of JSON from standard input (`temperature`, and the sizes of `model` and `images` in bytes), then the
 model and the images. It first runs the baseline, and says that it is ready. Then it limits itself, and runs the model.
-It answers one line of JSON: `fault`; or `seconds` and `baseline_seconds`, the time of an image; or `images`, and behind
-that line their probabilities, float32 (n, 10).
+It answers one line of JSON: `fault`; or `slowdown`, its time as a multiple of the baseline's; or nothing, and behind
+that line the probabilities of the images, float32 (n, 10).
 """
 
 import json
@@ -11,12 +11,12 @@ import os
 import resource
 import sys
 import time
-from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.child_process import limit, limit_memory
 from model.errors import DigitmillError
 from model.inference.classifier import CHUNK, Classifier
 from model.inference.limits import CPU_SECONDS, MEMORY_BYTES, READY, REMEDY
@@ -32,17 +32,16 @@ def main() -> NoReturn:
     head = json.loads(sys.stdin.buffer.readline())
     model = sys.stdin.buffer.read(head["model"])
     images = np.frombuffer(sys.stdin.buffer.read(head["images"]), np.uint8).reshape(-1, 28, 28)
-    baseline_seconds = _seconds_per_image(Classifier.baseline())
+    baseline_seconds = _seconds(Classifier.baseline())
     answer.write(READY + b"\n")
     answer.flush()
     _limit(len(images))
     try:
         classifier = Classifier(model, temperature=head["temperature"])
         if len(images):
-            _answer(answer, {"images": len(images)}, classifier.classify(images).probabilities.tobytes())
+            _answer(answer, {}, classifier.classify(images).probabilities.tobytes())
         else:
-            seconds = _seconds_per_image(classifier)
-            _answer(answer, {"seconds": seconds, "baseline_seconds": baseline_seconds})
+            _answer(answer, {"slowdown": _seconds(classifier) / baseline_seconds})
     except DigitmillError as fault:
         _answer(answer, {"fault": str(fault)})
     except MemoryError:
@@ -65,12 +64,9 @@ def _limit(images: int) -> None:
     """Limit what this process may take from now on, to classify a number of images."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime) + 1 + CPU_SECONDS + images // 1000
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":  # macOS refuses this limit
-        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
-        limit = pages * resource.getpagesize() + MEMORY_BYTES
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    limit(resource.RLIMIT_CPU, seconds, seconds + 1)
+    limit(resource.RLIMIT_CORE, 0)
+    limit_memory(MEMORY_BYTES)
 
 
 def _answer(answer: BinaryIO, body: dict[str, Any], data: bytes = b"") -> None:
@@ -78,12 +74,12 @@ def _answer(answer: BinaryIO, body: dict[str, Any], data: bytes = b"") -> None:
     answer.flush()
 
 
-def _seconds_per_image(classifier: Classifier) -> float:
-    """Return the CPU time that one image takes. Other processes on the same core do not lengthen it."""
+def _seconds(classifier: Classifier) -> float:
+    """Return the CPU time that the trial images take. Other processes on the same core do not lengthen it."""
     images = trial_images()
     rounds = []
     for _ in range(_ROUNDS):
         started = time.process_time()
         classifier.classify(images)
         rounds.append(time.process_time() - started)
-    return min(rounds) / len(images)
+    return min(rounds)

@@ -8,18 +8,15 @@ LiteRT nor the classifier, because the producer also uses it.
 import json
 import signal
 import subprocess
-import sys
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from model.child_process import command
 from model.errors import ModelError, NotTried
 from model.inference.limits import CPU_SECONDS, MEMORY_BYTES, READY, REMEDY, WALL_SECONDS
 
 _STARTS = 2
 """Number of times that the process is started if the wall clock runs out, because a machine may have been paused."""
-
-_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from model.inference.limited_child import main; main()"
 
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that a model does not cause. A person or the system has ended the process."""
@@ -78,8 +75,7 @@ def _run(request: bytes) -> "subprocess.CompletedProcess[bytes]":
     """
     try:
         return subprocess.run(  # noqa: S603  our own command line
-            # Without `site` it starts sooner, and with the path of this process it finds the same packages.
-            [sys.executable, "-S", "-P", "-c", _PROGRAM, *(str(Path(entry).absolute()) for entry in sys.path)],
+            command("model.inference.limited_child"),
             input=request,
             capture_output=True,
             timeout=WALL_SECONDS,

@@ -5,14 +5,14 @@ from typing import Final
 MEMORY_BYTES: Final = 64 * 1024 * 1024
 """Memory that loading and running a model may take beyond that of the idle process.
 
-The baseline takes 3 MB. A worker keeps at most four versions loaded, so that models take at most 256 MB of the 512 MB
-that its container has, and a sound one never comes close.
+A worker keeps at most four versions loaded, so that models take at most half of the 512 MB that its container has. The
+baseline takes a small part of this.
 """
 
 CPU_SECONDS: Final = 2
 """CPU time that loading and running a model may take, and a second more for every 1,000 images that it classifies.
 
-The baseline takes 0.03 s in all, so that a machine a tenth as fast still has time.
+The baseline takes a small part of this, so that a far slower machine still has time.
 """
 
 WALL_SECONDS: Final = 25

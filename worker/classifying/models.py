@@ -48,8 +48,8 @@ class Models:
     thread sees it. The constructor loads the baseline that ships with the program, so a process can start while
     Redis is away.
 
-    Every other version first passes a trial in a process with limits (`model.inference.trial`). That takes half a
-    second, once for each worker and model, while the loaded versions go on serving.
+    Every other version first passes a trial in a process with limits (`model.inference.trial`), once for each worker
+    and model, while the loaded versions go on serving.
 
     Args:
         registry: Registry that holds the versions.
@@ -193,7 +193,7 @@ class Models:
         if self._clock() < until:
             raise ModelError(fault)
         try:
-            trial = try_model(version, content, temperature)
+            slowdown = try_model(version, content, temperature)
         except NotTried:
             raise
         except ModelError as found:
@@ -202,4 +202,4 @@ class Models:
             self._failed[digest] = str(found), self._clock() + FAILED_SECONDS
             raise
         self.notes.add_passed(digest)
-        _log.info("model %s passed its trial: %.1f times the baseline's time for an image", version, trial.slowdown)
+        _log.info("model %s passed its trial: %.1f times the baseline's time for an image", version, slowdown)

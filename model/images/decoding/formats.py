@@ -1,4 +1,4 @@
-"""Tell the format of a file from its first bytes. The allow-list of formats is here."""
+"""Tell the format of a file from its first bytes. The allow-list of formats is here, and errors that modules share."""
 
 from model.errors import FailureCode, ImageError
 from model.images.limits import MAX_BYTES
@@ -56,4 +56,12 @@ def too_costly(fault: str) -> ImageError:
     """Return the error of an image that exceeds its budget of time or memory."""
     return ImageError(
         FailureCode.TOO_COSTLY, f"{fault}. Open it in an image editor, and save it as a plain PNG or JPEG."
+    )
+
+
+def own_failure(error: Exception) -> ImageError:
+    """Return the error of an image on which digitmill itself failed, because it has a bug."""
+    return ImageError(
+        FailureCode.INTERNAL,
+        f"digitmill itself failed on this image ({type(error).__name__}). Report this, with the image.",
     )

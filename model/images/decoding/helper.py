@@ -7,13 +7,12 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import threading
-from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from model.child_process import command
 from model.errors import FailureCode, ImageError
 from model.images.decoding.formats import too_costly
 from model.images.decoding.messages import REPLY, REQUEST
@@ -27,7 +26,6 @@ ATTEMPTS = 2
 ENDING_SECONDS = 5.0
 """Time that a helper has from closing its pipes to its end."""
 
-_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from model.images.decoding.__main__ import main; main()"
 _PIPE_BYTES = 2**20  # a photograph then passes in a few steps, each of which waits for a processor
 _OUT_OF_TIME = frozenset({signal.SIGPROF, signal.SIGXCPU})
 _CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGSYS})
@@ -117,10 +115,9 @@ class DecodingHelper:
     def _start(self) -> subprocess.Popen[bytes]:
         inherited = dict(os.environ)
         environment = {name: value for name, value in inherited.items() if not name.startswith("DIGITMILL_")}
-        path = [str(Path(entry).absolute()) for entry in sys.path]
         try:
             process = subprocess.Popen(  # noqa: S603  our own command line
-                [sys.executable, "-S", "-P", "-c", _PROGRAM, *path],
+                command("model.images.decoding.helper_process"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # some decoders complain there about each damaged image

@@ -30,9 +30,7 @@ def images(samples):
 def test_the_baseline_passes_and_takes_as_long_as_itself():
     """Its time is compared with that of the baseline in the same process, so a slow machine changes nothing."""
     card, model = read_model(BASELINE)
-    found = try_model(card.version, model, card.temperature)
-    assert found.seconds > 0
-    assert 1 / SLOWEST < found.slowdown < SLOWEST / 2
+    assert 1 / SLOWEST < try_model(card.version, model, card.temperature) < SLOWEST / 2
 
 
 @pytest.mark.parametrize(
@@ -56,7 +54,8 @@ def test_a_model_that_does_harm_is_refused_with_the_reason_and_a_remedy(harm, wo
         try_model(card.version, files[MODEL], card.temperature)
     assert type(refusal.value) is ModelError
     if sys.platform == "linux":
-        limit = max(1024 * largest, 6 * MEMORY_BYTES)
+        mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # a new process begins with the memory of this one
+        limit = max(1024 * largest, 1024 * mine, 6 * MEMORY_BYTES)
         assert 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= limit
 
 

@@ -14,8 +14,9 @@ from typing import BinaryIO
 
 import cv2
 
-from model.errors import FailureCode, ImageError
-from model.images.decoding.formats import identify, too_costly
+from model.child_process import address_space, limit, limit_memory
+from model.errors import ImageError
+from model.images.decoding.formats import identify, own_failure, too_costly
 from model.images.decoding.messages import REPLY, REQUEST
 from model.images.decoding.pillow import decode_with_pillow
 from model.images.limits import CPU_SECONDS, MEMORY_BYTES
@@ -25,7 +26,7 @@ CPU_FOR_MESSAGES = 0.1
 """CPU time of an image's budget that is left to read the file and to send the picture, in seconds."""
 
 UNSEEN_BYTES = 16 * 2**20
-"""Part of an image's budget of memory, in bytes, that is left to pages that exist in the idle process, but unused."""
+"""Part of an image's budget, in bytes, that is left to pages that the idle process has mapped, but not used."""
 
 MAX_KEPT_BYTES = 16 * 2**20
 """Memory, in bytes, that may remain after an image. If more does, the process ends, so that no image has less."""
@@ -49,7 +50,7 @@ def main() -> None:
         except MemoryError:
             answer = too_costly(f"The image needs more memory than the limit of {MEMORY_BYTES // 2**20} MiB")
             ends = True  # the rest of the file is still in the pipe
-        ends = ends or _address_space() - idle > MAX_KEPT_BYTES
+        ends = ends or address_space() - idle > MAX_KEPT_BYTES
         _send(replies, answer, ends=ends)
 
 
@@ -65,10 +66,7 @@ def _decode_next(requests: BinaryIO, length: int) -> Grey | ImageError:
     except MemoryError:
         raise
     except Exception as error:
-        return ImageError(
-            FailureCode.INTERNAL,
-            f"digitmill itself failed on this image ({type(error).__name__}). Report this, with the image.",
-        )
+        return own_failure(error)
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
@@ -87,31 +85,9 @@ def _send(replies: BinaryIO, answer: Grey | ImageError, *, ends: bool) -> None:
 def _confine() -> int:
     """Limit what this process may take. Return the size of its address space, in bytes."""
     cv2.setNumThreads(1)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(
-            "1000", encoding="utf-8"
-        )  # if the system runs out of memory, this process ends first
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, 0)
-    idle = _address_space()
-    if idle:
-        _limit(resource.RLIMIT_AS, idle + MEMORY_BYTES - UNSEEN_BYTES)
-    return idle
-
-
-def _limit(kind: int, amount: int) -> None:
-    with contextlib.suppress(OSError, ValueError):  # a lower limit is there already
-        resource.setrlimit(kind, (amount, amount))
-
-
-def _address_space() -> int:
-    """Return the size of this process' address space in bytes, or 0 where the system does not tell, as on macOS."""
-    try:
-        return int(Path("/proc/self/statm").read_bytes().split()[0]) * resource.getpagesize()
-    except OSError:
-        return 0
-
-
-if __name__ == "__main__":
-    with contextlib.suppress(BrokenPipeError):  # the process that asked has ended
-        main()
+    with contextlib.suppress(OSError):  # if the system runs out of memory, this process ends first
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_FSIZE, 0)
+    limit_memory(MEMORY_BYTES - UNSEEN_BYTES)
+    return address_space()
