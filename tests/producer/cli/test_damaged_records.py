@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from model.training.options import TrainingOptions
 from producer.cli.main import main
 from producer.mill.stack import Stack
+from tests.support.harms import WRITERS
 from worker.contract.connection import connect
 from worker.contract.ledger import JobRecord, JobState, Ledger, Part, Submitted, Window
 from worker.contract.ledger import keys as ledger_keys
@@ -299,15 +300,7 @@ def test_a_key_of_another_type_is_named_and_hides_nothing_else(client, run, othe
         if client.type(key).decode() == other:
             continue
         client.delete(key)
-        match other:
-            case "string":
-                client.set(key, "somebody else's")
-            case "list":
-                client.rpush(key, "somebody else's")
-            case "hash":
-                client.hset(key, "somebody", "else")
-            case _:
-                client.zadd(key, {"somebody": 1})
+        WRITERS[other](client, key)
         printed = ""
         for words in (
             ("jobs",),
