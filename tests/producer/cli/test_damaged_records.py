@@ -292,13 +292,11 @@ def keys_of_every_kind(client, digits, variant):
     return sorted(client.scan_iter())
 
 
-@pytest.mark.parametrize("other", ["string", "list", "hash", "zset"])
-def test_a_key_of_another_type_is_named_and_hides_nothing_else(client, run, other, digits, variant):
+def test_a_key_of_another_type_is_named_and_hides_nothing_else(client, run, digits, variant):
     """Every key in turn holds another type. Commands that need it name it, and the others work."""
     for key in keys_of_every_kind(client, digits, variant):
         before = client.dump(key)
-        if client.type(key).decode() == other:
-            continue
+        other = "list" if client.type(key) == b"string" else "string"  # to Redis, one wrong type is like another
         client.delete(key)
         WRITERS[other](client, key)
         printed = ""
