@@ -8,6 +8,10 @@ import pickle
 import zlib
 from typing import Any
 
+from worker.contract.doorbell import CLASSIFY, Doorbell, make_app
+from worker.contract.ledger import Part
+from worker.settings import Settings
+
 PART = "251125-101112-abc/0.0.2"
 
 EMBEDDED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
@@ -28,51 +32,29 @@ class Mischief:
         return os.mkdir, ("/tmp/digitmill-was-executed",)  # noqa: S108  it must never exist
 
 
-def doorbell(task: str = "digitmill.classify", words: Any = None) -> dict[str, Any]:
+def doorbell(task: str = CLASSIFY, words: Any = None) -> dict[str, Any]:
     """Return a message as digitmill sends it.
 
     Args:
         task: Name of the task, which is also that of the queue.
         words: Arguments of the task, in place of those of a doorbell.
     """
-    if words is None:
-        words = {"version": 1, "part": PART} if task == "digitmill.classify" else {"version": 1}
-    identifier = "dcdbfc05-04c0-47e6-9e7f-3035468f08b9"
-    return {
-        "body": json.dumps([[], words, EMBEDDED]),
-        "content-encoding": "utf-8",
-        "content-type": "application/json",
-        "headers": {
-            "lang": "py",
-            "task": task,
-            "id": identifier,
-            "shadow": None,
-            "eta": None,
-            "expires": None,
-            "group": None,
-            "group_index": None,
-            "retries": 0,
-            "timelimit": [None, None],
-            "root_id": identifier,
-            "parent_id": None,
-            "argsrepr": "()",
-            "kwargsrepr": repr(words),
-            "origin": "gen20591@vm",
-            "ignore_result": True,
-            "replaced_task_nesting": 0,
-            "stamped_headers": None,
-            "stamps": {},
-        },
-        "properties": {
-            "correlation_id": identifier,
-            "reply_to": "b9df5261-7301-30dc-9800-ef33a6b625a7",
-            "delivery_mode": 2,
-            "delivery_info": {"exchange": "", "routing_key": task},
-            "priority": 0,
-            "body_encoding": None,
-            "delivery_tag": "616b56d3-bb09-404b-9c11-84e359ed43f9",
-        },
-    }
+    message: dict[str, Any] = json.loads(_sent(task))
+    if words is not None:
+        message["body"] = json.dumps([[], words, EMBEDDED])
+        message["headers"]["kwargsrepr"] = repr(words)
+    return message
+
+
+@functools.cache
+def _sent(task: str) -> str:
+    """Let Celery really send a doorbell, to a queue in this process. Return what it would have put into Redis."""
+    app = make_app("memory://", Settings.from_environment({}))
+    app.conf.broker_transport = "memory"
+    bell = Doorbell(app)
+    assert bell.ring(Part.from_member(PART)) if task == CLASSIFY else bell.ring_trainer()
+    with app.connection_for_read() as connection:
+        return json.dumps(connection.default_channel._get(task))  # its queue has the name of the task
 
 
 @functools.cache
@@ -105,7 +87,9 @@ def harmless(task: str = "digitmill.classify") -> dict[str, bytes]:
 
 
 def _raw() -> dict[str, bytes]:
-    message = json.dumps(doorbell()).encode()
+    sent = doorbell()
+    sent["headers"]["origin"] = "here"
+    message = json.dumps(sent).encode()
     return {
         "nothing": b"",
         "a word": b"garbage",
@@ -133,9 +117,9 @@ def _raw() -> dict[str, bytes]:
         "a deep body": message.replace(b'"[[], ', b'"' + b"[" * 3000 + b"], "),
         "too large": b" " * 10_000 + message,
         "a megabyte": b"x" * 1_000_000,
-        "a megabyte of a message": message.replace(b"gen20591", b"x" * 1_000_000),
+        "a megabyte of a message": message.replace(b"here", b"x" * 1_000_000),
         "a bomb": zlib.compress(bytes(10_000_000), 9),
-        "surrogates": message.replace(b"gen20591", b"\\ud800").replace(b"application", b"\\ud800"),
+        "surrogates": message.replace(b"here", b"\\ud800").replace(b"application", b"\\ud800"),
     }
 
 

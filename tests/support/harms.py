@@ -6,6 +6,16 @@ from typing import Any
 
 from worker.contract.ledger import Part, keys
 
+WRITERS: dict[str, Callable[[Any, str], Any]] = {
+    "string": lambda client, key: client.set(key, "somebody else's"),
+    "list": lambda client, key: client.rpush(key, "somebody else's"),
+    "hash": lambda client, key: client.hset(key, "somebody", "else"),
+    "zset": lambda client, key: client.zadd(key, {"somebody": 1}),
+    "set": lambda client, key: client.sadd(key, "somebody"),
+    "stream": lambda client, key: client.xadd(key, {"somebody": "else"}),
+}
+"""Write something that is not digitmill's under a key that does not exist, by the name that Redis has for its type."""
+
 
 def _other_type(client: Any, key: str) -> None:
     client.delete(key)

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from producer.cli.main import main
 from producer.mill.stack import Stack
 from tests.support.mill import INJECTED
+from tests.support.models import write_model
 from tests.support.users import add_users, refusals, url_for
 from tests.system.faults.injected.marks import MARK_KILL
 from worker.contract.connection import connect
@@ -105,13 +106,7 @@ def folder(tmp_path, digits, png):
 @pytest.fixture
 def model(tmp_path, variant):
     """The folder of a model, as a training writes it."""
-    card, files = variant("soft")
-    target = tmp_path / "soft"
-    target.mkdir()
-    for name, content in files.items():
-        (target / name).write_bytes(content)
-    card.write(target)
-    return target
+    return write_model(tmp_path / "soft", *variant("soft"))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from model.training.options import TrainingOptions
 from producer.cli.main import main
 from producer.mill.stack import Stack
 from tests.support.answering import seal
+from tests.support.harms import WRITERS
 from worker.contract.connection import connect
 from worker.contract.ledger import JobRecord, JobState, Ledger, Part, Submitted, Window
 from worker.contract.ledger import keys as ledger_keys
@@ -292,23 +293,13 @@ def keys_of_every_kind(client, digits, variant):
     return sorted(client.scan_iter())
 
 
-@pytest.mark.parametrize("other", ["string", "list", "hash", "zset"])
-def test_a_key_of_another_type_is_named_and_hides_nothing_else(client, run, other, digits, variant):
+def test_a_key_of_another_type_is_named_and_hides_nothing_else(client, run, digits, variant):
     """Every key in turn holds another type. Commands that need it name it, and the others work."""
     for key in keys_of_every_kind(client, digits, variant):
         before = client.dump(key)
-        if client.type(key).decode() == other:
-            continue
+        other = "list" if client.type(key) == b"string" else "string"  # to Redis, one wrong type is like another
         client.delete(key)
-        match other:
-            case "string":
-                client.set(key, "somebody else's")
-            case "list":
-                client.rpush(key, "somebody else's")
-            case "hash":
-                client.hset(key, "somebody", "else")
-            case _:
-                client.zadd(key, {"somebody": 1})
+        WRITERS[other](client, key)
         printed = ""
         for words in (
             ("jobs",),

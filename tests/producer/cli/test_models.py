@@ -13,7 +13,7 @@ from model.cards.card import BASELINE, CARD, MODEL, WEIGHTS, Card, Score
 from model.cards.decision import DECISION, Decision, ModelAssessment
 from producer.cli.display.model_versions import describe_live
 from tests.support.command import DIGITMILL, SECONDS
-from tests.support.models import Harm, harmful
+from tests.support.models import Harm, harmful, write_model
 from worker.contract.registry import keys as registry_keys
 
 BASELINE_VERSION = Card.read(BASELINE).version
@@ -54,13 +54,7 @@ def runner(tmp_path, mill):
 @pytest.fixture
 def folder(tmp_path, variant):
     """The folder of a model, as a training writes it."""
-    card, files = variant("soft")
-    target = tmp_path / "soft"
-    target.mkdir()
-    for name, content in files.items():
-        (target / name).write_bytes(content)
-    card.write(target)
-    return target
+    return write_model(tmp_path / "soft", *variant("soft"))
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from redis.exceptions import OutOfMemoryError
 
 from model.errors import ModelError
 from model.training.options import TrainingOptions
+from tests.support.harms import WRITERS
 from worker.contract.registry import Registry
 from worker.contract.training import ATTEMPTS, ProgressReply, Schedule, Trainings, TrainingState
 from worker.contract.training import keys as training_keys
@@ -252,15 +253,7 @@ def test_a_training_can_be_asked_for_whatever_lies_under_a_key(client, trainings
     """Scripts delete what has another type, and go on."""
     trainings.ask("a", TrainingOptions(), who="me")
     client.delete(key)
-    match kind:
-        case "string":
-            client.set(key, "somebody else's")
-        case "list":
-            client.rpush(key, "somebody else's")
-        case "hash":
-            client.hset(key, "somebody", "else")
-        case _:
-            client.zadd(key, {"somebody": 1})
+    WRITERS[kind](client, key)
     trainings.announce("t-1")
     asked = trainings.ask("b", TrainingOptions(), who="me")
     assert asked in ("a", "b")

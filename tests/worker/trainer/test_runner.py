@@ -6,7 +6,7 @@ import pytest
 
 from model.training.assignment import CANDIDATE
 from model.training.options import TrainingOptions
-from tests.support.models import Harm, harmful
+from tests.support.models import Harm, harmful, write_model
 from worker.contract.registry import Registry
 from worker.contract.teaching import Teaching
 from worker.contract.training import Trainings, TrainingState
@@ -23,12 +23,7 @@ def test_a_candidate_that_does_not_pass_its_trial_is_not_published(client, tmp_p
     trainings.ask("slow", TrainingOptions(data="samples", epochs=1), who="test")
     claim = trainings.claim(holder="trainer", lease_seconds=60)
     assert claim
-    folder = tmp_path / "training" / claim.identifier / CANDIDATE
-    folder.mkdir(parents=True)
-    card, files = harmful(Harm.SLOW)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-    card.write(folder)  # so the training itself is done
+    write_model(tmp_path / "training" / claim.identifier / CANDIDATE, *harmful(Harm.SLOW))  # so the training is done
     keeper = TaughtKeeper(Teaching(client), settings.data)
     TrainingRunner(trainings, registry, keeper, settings, threads=1, stopping=threading.Event()).run(claim)
     ended = trainings.latest()

@@ -1,6 +1,5 @@
 """Facts about a ledger that somebody else has written to: every script still works, and every batch still ends."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import msgpack
@@ -11,6 +10,7 @@ from redis.exceptions import ResponseError
 
 from model.errors import FailureCode, UsageError
 from tests.support.answering import seal
+from tests.support.harms import WRITERS
 from worker.contract.errors import WireError
 from worker.contract.ledger import (
     Claim,
@@ -34,15 +34,6 @@ PART = Part(JOB, 0, 0, 4)
 WIDE = Window(100, 10**9)
 
 GARBAGE = ["", "x", "-7", "-999999999999999", "999999999999999", "1e999", "nan", "9" * 400, "\x1b[31m", b"\xff\xfe"]
-
-WRITERS: dict[str, Callable[["redis.Redis", str], object]] = {
-    "string": lambda client, key: client.set(key, "somebody else's"),
-    "list": lambda client, key: client.rpush(key, "somebody else's"),
-    "hash": lambda client, key: client.hset(key, "somebody", "else"),
-    "zset": lambda client, key: client.zadd(key, {"somebody": 1}),
-    "set": lambda client, key: client.sadd(key, "somebody"),
-    "stream": lambda client, key: client.xadd(key, {"somebody": "else"}),
-}
 
 
 @pytest.fixture
