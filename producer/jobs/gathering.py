@@ -38,9 +38,6 @@ WAIT_SECONDS = 0.5
 SWEEP_SECONDS = 2.0
 """Interval at which the client compares what it has sent with what Redis has."""
 
-LOOK_SECONDS = 2.0
-"""Interval at which a client without answers looks at its job and the workers."""
-
 MAX_DAMAGED = 10
 """Maximum number of damaged answers of a job that the client asks for again."""
 
@@ -103,7 +100,6 @@ class Gatherer:
         self._sender = Sender(client, log, window, detached=False, call=self._call)
         self._outstanding: dict[int, _OutstandingBatch] = {}
         self._started = self._last_sweep = time.monotonic()
-        self._next_look = self._started
         self._sent = self._answered = self._failed = 0
         self._damaged = 0
         self._sealed = False
@@ -216,15 +212,13 @@ class Gatherer:
             wait: Longest wait for the first answer, in seconds.
         """
         parts = self._call(self._notifications, wait)
-        now = time.monotonic()
-        if now - self._last_sweep > SWEEP_SECONDS:
+        if time.monotonic() - self._last_sweep > SWEEP_SECONDS:
             parts |= self._sweep()
         wanted = self._wanted(parts)
         if wanted:
             self._receive(wanted)
         self._connection.reconciler.tick()
-        if wait and not wanted and now >= self._next_look:
-            self._next_look = now + LOOK_SECONDS
+        if wait and not wanted and self._patience.is_look_due():
             self._look()
         self._report_progress()
 

@@ -11,6 +11,9 @@ from worker.contract.ledger import Queue
 NO_WORKER = "no worker is running; start one with `digitmill up`"
 """Problem of a job that waits for workers, as progress bars show it."""
 
+LOOK_SECONDS = 2.0
+"""Interval at which a client looks for the reason, while its job makes no progress. Looking costs Redis time."""
+
 
 class Patience:
     """Measures the time without progress.
@@ -37,7 +40,7 @@ class Patience:
     ) -> None:
         self._call = call
         self._clock = clock
-        self._last = clock()
+        self._last = self._next_look = clock()
         self._answers: dict[str, int] = {}
         self._workers = 0
         self.problem = ""
@@ -46,6 +49,14 @@ class Patience:
     def exhausted(self) -> bool:
         """Whether there was no progress for the timeout."""
         return self._clock() - self._last > self._call.timeout
+
+    def is_look_due(self) -> bool:
+        """Return whether it is time to look for the reason again. If so, the next time is `LOOK_SECONDS` later."""
+        now = self._clock()
+        if now < self._next_look and not self.exhausted:
+            return False
+        self._next_look = now + LOOK_SECONDS
+        return True
 
     def renew(self) -> None:
         """Record that the job has made progress."""

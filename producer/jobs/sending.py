@@ -306,9 +306,10 @@ class DetachedSender:
 
     def _await_workers(self) -> None:
         self._connection.reconciler.tick()
-        problem = self._call(self._ledger.job, self._job).problem
-        self._patience.look(problem, self._call(self._client.owned.queue))
-        self._patience.check()
+        if self._patience.is_look_due():
+            problem = self._call(self._ledger.job, self._job).problem
+            self._patience.look(problem, self._call(self._client.owned.queue))
+            self._patience.check()
         time.sleep(FULL_WINDOW_PAUSE_SECONDS)
 
     def _lost(self, *, sealed: bool) -> dict[int, list[Part]]:

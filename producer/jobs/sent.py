@@ -58,7 +58,7 @@ def digest_of(batch: Batch, manifest: bytes) -> bytes:
 
 
 def _fingerprints(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Return a number for each image, 0.04 µs each. SHA-256 over the pixels takes 0.5 µs.
+    """Return a number for each image, in much less time than SHA-256 over the pixels would take.
 
     Args:
         images: uint8 (n, 28, 28).

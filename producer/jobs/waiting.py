@@ -14,8 +14,6 @@ from worker.contract.liveness import ALIVE_SECONDS
 from worker.settings import Settings
 
 POLL_SECONDS = 0.2
-LOOK_SECONDS = 2.0
-"""Interval at which a client looks at the workers, and for lost batches, while the job makes no progress."""
 
 SILENT_SECONDS = 10.0
 """Seconds without a new image or answer after which a client that does not report to Redis counts as silent."""
@@ -51,7 +49,7 @@ class JobWatch:
         self._patience = Patience(self._call)
         self._owned = connection.ledger.owned(job, Owner("", "", ""))
         self._seen: tuple[object, ...] = ()
-        self._started = self._moved = self._next_look = self._next_search = time.monotonic()
+        self._started = self._moved = self._next_search = time.monotonic()
         self._loss: Loss | None = None
 
     def await_end(self) -> JobStatus:
@@ -92,8 +90,7 @@ class JobWatch:
             self._seen, self._moved = _counters(status), now
             self._patience.renew()
             self._loss = None
-        elif now >= self._next_look or self._patience.exhausted:
-            self._next_look = now + LOOK_SECONDS
+        elif self._patience.is_look_due():
             self._patience.look(status.problem, self._call(self._owned.queue))
             self._search(status, now)
             if self._patience.exhausted:

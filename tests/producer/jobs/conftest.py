@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from producer.jobs import gathering, waiting
+from producer.jobs import gathering, patience
 from producer.jobs.order import SubmitOptions
 from producer.jobs.sending import JobProgress
 from producer.jobs.submission import FinishedJob, create_job, gather_job, send_job
@@ -114,8 +114,7 @@ def workless(workless_server: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyP
     """An empty server without workers. Clients look for losses five times a second."""
     monkeypatch.setattr(gathering, "SWEEP_SECONDS", 0.2)
     monkeypatch.setattr(gathering, "WAIT_SECONDS", 0.05)
-    monkeypatch.setattr(gathering, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(patience, "LOOK_SECONDS", 0.1)
     settings = replace(Settings.from_environment({}), data=tmp_path / "data")
     connection = open_mill(workless_server.url, settings)
     connection.client.flushall()

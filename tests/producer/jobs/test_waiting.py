@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from model.errors import UsageError
+from producer.jobs import patience as module
 from producer.jobs.order import job_file, jobs_folder, this_host
 from producer.jobs.patience import Patience
 from producer.jobs.recovery import find_loss
@@ -77,6 +78,18 @@ WAITS, IN_WORK, LOST = Queue(queued=True, held=False), Queue(queued=True, held=T
 def answers(workless: Workless, count: int) -> None:
     """Let the worker have answered so many images of other jobs."""
     workless.client.hset(keys.worker(NAME), "images", count)
+
+
+def test_a_client_looks_for_the_reason_at_intervals_and_when_its_time_is_up(patience: Patience, clock: Clock) -> None:
+    """Each look costs Redis time, and a client may ask many times a second. One at the end gives the latest reason."""
+    looks = 0
+    for _ in range(100):
+        clock.now += module.LOOK_SECONDS / 10
+        looks += patience.is_look_due()
+    assert 9 <= looks <= 11
+    clock.now = 1.1 * LONG
+    assert patience.is_look_due()
+    assert patience.is_look_due()
 
 
 def test_a_part_that_takes_longer_than_the_timeout_is_waited_for(patience: Patience, clock: Clock) -> None:
