@@ -6,8 +6,8 @@ import signal
 import psutil
 
 from tests.support.images import as_png
+from tests.support.processes import frozen
 from tests.support.waiting import eventually
-from tests.system.chaos.rig import frozen
 from tests.system.chaos.trial import Fault, Trial
 from worker.contract.ledger import keys
 

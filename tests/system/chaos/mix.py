@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import psutil
 
-from tests.system.chaos.rig import children, frozen, send
+from tests.support.processes import children, frozen, send
 from tests.system.chaos.trial import Fault, Trial
 
 STEPS = 8

@@ -5,8 +5,8 @@ import signal
 import psutil
 
 from tests.support.images import as_png
+from tests.support.processes import children, frozen, send
 from tests.support.waiting import eventually
-from tests.system.chaos.rig import children, frozen, send
 from tests.system.chaos.trial import Fault, Trial
 from worker.contract.doorbell import CLASSIFY_QUEUE
 from worker.contract.ledger import keys

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.support.garbage import harmless, refused
-from tests.system.chaos.rig import children
+from tests.support.processes import children
 from tests.system.chaos.trial import Fault, Trial
 from worker.contract.doorbell import CLASSIFY_QUEUE
 from worker.contract.ledger import JobRecord, Part, keys
@@ -60,11 +60,12 @@ def _runs(trial: Trial, arguments: list[str]) -> None:
 
 
 def _other_types(trial: Trial) -> None:
+    workers = trial.rig.ledger.workers()  # before their list is harmed
     trial.submit()
     for _ in range(4):
         trial.await_share(0.0, 0.8)
         part = trial.rig.waiting()
-        worker = trial.random.choice(trial.rig.ledger.workers())
+        worker = trial.random.choice(workers)
         targets = [keys.OPEN, keys.WORKERS, keys.worker(worker.name), keys.JOBS, CLASSIFY_QUEUE]
         if part and trial.runs:
             targets += [part.key, keys.manifest(part.job), keys.results(part.job), keys.job(part.job)]

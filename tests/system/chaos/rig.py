@@ -10,10 +10,12 @@ from random import Random
 from typing import Any
 
 import psutil
+from redis.exceptions import ResponseError
 
 from producer.mill.finding import await_workers, open_mill
 from producer.mill.stack import Stack
 from tests.support.mill import INJECTED
+from tests.support.processes import children, send
 from tests.support.server import Server
 from tests.support.waiting import eventually
 from tests.system.chaos.proxy import Proxy
@@ -65,8 +67,11 @@ class Rig:
         self.server.start()
 
     def waiting(self) -> Part | None:
-        """Return a part that waits or is in work, or None."""
-        members = self.client.zrange(keys.OPEN, 0, -1)
+        """Return a part that waits or is in work, or None if there is none or somebody wrote over their list."""
+        try:
+            members = self.client.zrange(keys.OPEN, 0, -1)
+        except ResponseError:
+            return None
         return Part.from_member(members[-1].decode()) if members else None
 
     def more_workers(self, count: int) -> Stack:
@@ -97,31 +102,6 @@ def running_rig(folder: Path) -> Iterator[Rig]:
             for process in rig.workers():
                 for each in (process, *children(process)):
                     send(each, signal.SIGKILL)
-
-
-def children(process: psutil.Process) -> list[psutil.Process]:
-    """Return all processes that a process has started, or none if it has ended."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return process.children(recursive=True)
-    return []
-
-
-def send(process: psutil.Process, number: signal.Signals) -> None:
-    """Send a signal to a process, unless it has ended."""
-    with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-        process.send_signal(number)
-
-
-@contextlib.contextmanager
-def frozen(*processes: psutil.Process) -> Iterator[None]:
-    """Freeze processes until the end of the context."""
-    for process in processes:
-        send(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            send(process, signal.SIGCONT)
 
 
 def _process(identifier: int) -> psutil.Process | None:
