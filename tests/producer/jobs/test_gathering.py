@@ -56,6 +56,7 @@ class Images:
 
     description = "images of a test"
     root = ""
+    form = None
     ignored = 0
     notes: tuple[str, ...] = ()
 
