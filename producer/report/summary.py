@@ -48,6 +48,7 @@ class Summary:
         model_versions: Number of images that each version classified, largest first.
         images_per_second: `images` / `seconds`.
         workers: Number of images that each worker process answered, largest first.
+        read_as: How the numbers of an array file were turned into images, in words, if there is something to say.
         notices: Sentences about the writing of the report that the user should see. `report.json` has no notices.
     """
 
@@ -78,6 +79,7 @@ class Summary:
     model_versions: dict[str, int]
     images_per_second: float | None
     workers: dict[str, int]
+    read_as: str | None = None
     notices: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -133,6 +135,7 @@ def summarise(results: Results, info: JobInfo, selection: Selection) -> Summary:
         model_versions=_largest_first(versions),
         images_per_second=len(results) / info.seconds if info.seconds > 0 else None,
         workers=_largest_first(info.workers),
+        read_as=info.read_as or None,
     )
 
 
