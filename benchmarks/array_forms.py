@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +26,17 @@ from producer.sources.arrays.shapes import find_layout
 SIZES = (1, 2, 5, 20, 200)
 Images = NDArray[np.uint8]
 Numbers = NDArray[np.generic]
+
+
+def crop(images: Images) -> Images:
+    """Return each digit cropped to its ink, and stretched to 28 by 28 pixels, as many people prepare their own."""
+    cropped = np.zeros_like(images)
+    for index, image in enumerate(images):
+        rows, columns = np.flatnonzero((image > 127).any(axis=1)), np.flatnonzero((image > 127).any(axis=0))
+        ink = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        cropped[index] = cv2.resize(ink, (28, 28), interpolation=cv2.INTER_AREA)
+    return cropped
+
 
 KINDS: dict[str, Callable[[Images], Numbers]] = {
     "uint8 (n, 28, 28), as it is": lambda x: x,
@@ -48,9 +60,14 @@ KINDS: dict[str, Callable[[Images], Numbers]] = {
     "(n, 1, 28, 28), float 0 to 1": lambda x: x[:, None].astype(np.float32) / 255,
     "(28, 28, n)": lambda x: np.moveaxis(x, 0, -1),
     "(784, n), inverted": lambda x: 255 - x.reshape(-1, 784).T,
+    "cropped to the ink": crop,
+    "cropped to the ink, inverted": lambda x: 255 - crop(x),
+    "half blank, inverted": lambda x: 255 - x * (np.arange(len(x)) % 2 == 0)[:, None, None].astype(np.uint8),
 }
 LEVELS: dict[str, Callable[[Images], Images]] = {
     **dict.fromkeys(("0 and 1", "0 and 1, inverted", "True and False"), lambda x: (x > 127) * np.uint8(255)),
+    **dict.fromkeys(("cropped to the ink", "cropped to the ink, inverted"), crop),
+    "half blank, inverted": lambda x: x * (np.arange(len(x)) % 2 == 0)[:, None, None].astype(np.uint8),
     "0 to 16": lambda x: np.rint((x // 16 + (x > 250)) * (255 / 16)).astype(np.uint8),
 }
 
@@ -122,7 +139,7 @@ def draw_clothes(count: int, generator: np.random.Generator) -> Images:
     for image in images:
         top, left = generator.integers(0, 6, 2)
         bottom, right = 28 - generator.integers(0, 6, 2)
-        image[top:bottom, left:right] = generator.integers(120, 256)
+        image[top:bottom, left:right] = generator.integers(190, 256)
         if generator.random() < 0.5:  # a gap between two legs, or below two sleeves
             image[top + 8 :, 10:18] = 0
         image[image > 0] -= generator.integers(0, 60, (image > 0).sum(), dtype=np.uint8)

@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from producer.sources import labels as labelling
 from producer.sources.arrays.container import Array
 from producer.sources.arrays.deciding import form_chooser
 from producer.sources.arrays.form import Form
-from producer.sources.arrays.opening import ArrayFile, arrays_in, open_array_file
+from producer.sources.arrays.opening import ArrayFile, arrays_in, open_array_file, read_label_array
 from producer.sources.container_source import ContainerSource, JoinedSource, UnopenedSource
 from producer.sources.folder import Folder, SingleFile
 from producer.sources.label_file import NAME_COLUMNS, LabelFile
@@ -51,8 +52,9 @@ def open_source(
             as one image whatever its name is.
         labels: Source of the true labels. `auto` takes the labels of an array file, or the names of the images' folders
             if all of them are single digits (see `labels.from_folders`). `folder` requires such names. `none` takes no
-            labels. Any other text is the path of a CSV file (see `LabelFile.read`; a file named `none` is `./none`).
-            Images that only the CSV file names are failures with the code `missing`.
+            labels. Any other text is the path of a CSV file (see `LabelFile.read`; a file named `none` is `./none`), or
+            for an array file also of an array of digits. Images that only the CSV file names are failures with the
+            code `missing`.
         include: Globs (see `Selection`). If there are any, the source has only images that match one.
         exclude: Globs. The source has no images that match one.
         as_is: Whether to send the numbers of an array file as they are, whatever they look like.
@@ -77,14 +79,17 @@ def open_source(
     )
     if not wanted.images and not wanted.failures:
         raise UsageError(_why_empty(path, listing))
-    chosen = _choose_labels(labels, listing, wanted, root, selection)
+    if isinstance(container, ArrayFile) and (known := _labels_of_arrays(labels, listing)):
+        chosen = Labels({name: known[name] for name in wanted.images})
+    else:
+        chosen = _choose_labels(labels, listing, wanted, root, selection)
     if isinstance(container, ArrayFile) and labels == AUTO and container.label_note:
         chosen = replace(chosen, note=container.label_note)
     decided = container.form if isinstance(container, ArrayFile) else None
     return ContainerSource(container, wanted, chosen, description=str(path), root=root, form=decided)
 
 
-def open_path_list(path: str | Path) -> Source:
+def open_path_list(path: str | Path, *, as_is: bool = False) -> Source:
     """Open the images at the paths in a CSV file, with the labels that the file gives them.
 
     The file is the `review.csv` of a report, or a file that a person wrote. It has paths in the column `path` or in
@@ -94,6 +99,7 @@ def open_path_list(path: str | Path) -> Source:
 
     Args:
         path: Path of the CSV file.
+        as_is: Whether to send the numbers of array files as they are. Otherwise each file is read in its form.
 
     Raises:
         UsageError: The file cannot be read (see `LabelFile.read`), or no row has a label.
@@ -107,7 +113,7 @@ def open_path_list(path: str | Path) -> Source:
         )
     left = len(truths) - len(known)
     note = f"Rows without a label are skipped: {left:,} of {len(truths):,}." if left else None
-    container = PathList(known, (path.absolute().parent, Path.cwd()), _open_container)
+    container = PathList(known, (path.absolute().parent, Path.cwd()), partial(_open_container, as_is=as_is))
     return ContainerSource(container, container.listing, Labels(known, note=note), description=str(path), root="")
 
 
@@ -189,6 +195,15 @@ def _why_empty(path: Path, listing: Listing[Any]) -> str:
         listing.ignored, f"; its {listing.ignored:,} files are of other kinds"
     )
     return f"There are no images in {str(path)!r} ({', '.join(sorted(IMAGE_SUFFIXES))}){others}. Give another path."
+
+
+def _labels_of_arrays(asked: str, listing: Listing[Any]) -> dict[str, int]:
+    """Return the labels of the images of an array file that another array file gives, or none if it is not one."""
+    path = Path(asked)
+    if asked in (AUTO, FOLDER, NONE) or not path.is_file():
+        return {}
+    digits = read_label_array(path, len(listing.images))
+    return dict(zip(listing.images, digits, strict=True)) if digits else {}
 
 
 def _choose_labels(asked: str, listing: Listing[Any], wanted: Listing[Any], root: str, selection: Selection) -> Labels:

@@ -128,7 +128,7 @@ def _open(
             raise UsageError(
                 "The file of --csv names the images and their labels. Leave out --label, --labels and globs."
             )
-        return open_path_list(table)
+        return open_path_list(table, as_is=as_is)
     if digit is not None and labels != "auto":
         raise UsageError("Give either --label or --labels.")
     labels = "none" if digit is not None else labels

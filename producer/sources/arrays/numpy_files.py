@@ -53,7 +53,7 @@ def open_npz(path: Path, choose: ChooseForm) -> Array:
         UsageError: The archive is damaged, or it is not clear which array has the images.
     """
     try:
-        arrays = _load_npz(path)
+        arrays = load_npz(path)
     except UsageError:
         raise
     except Exception as fault:  # as above, and zipfile's dozen
@@ -119,7 +119,13 @@ def _layout_of(array: NDArray[Any]) -> Layout | None:
     return find_layout(array) if array.dtype.kind in "biuf" else None
 
 
-def _load_npz(path: Path) -> dict[str, NDArray[Any]]:
+def load_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an archive by name.
+
+    Raises:
+        Exception: The archive is damaged.
+        UsageError: It is damaged in a way that is known, or would fill the memory.
+    """
     with zipfile.ZipFile(path) as archive:
         members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
         if sum(member.file_size for member in members) > MAX_BYTES:

@@ -4,16 +4,21 @@ import zlib
 from pathlib import Path
 from typing import TypeAlias
 
-from model.errors import ImageError
+import numpy as np
+
+from model.data import idx
+from model.errors import ImageError, UsageError
 from model.images.decoding.formats import identify
 from producer.sources.arrays.container import Array
-from producer.sources.arrays.faults import refuse_other
+from producer.sources.arrays.digits import choose_digits
+from producer.sources.arrays.faults import damaged, refuse_other
 from producer.sources.arrays.form import ChooseForm
 from producer.sources.arrays.idx_files import open_idx, read_start
-from producer.sources.arrays.numpy_files import open_npy, open_npz
+from producer.sources.arrays.numpy_files import load_npz, open_npy, open_npz
 from producer.sources.arrays.parquet import PARQUET_SUFFIXES, EncodedImages, open_parquet
 from producer.sources.arrays.tables import TABLE_SUFFIXES, open_table
 from producer.sources.naming import is_clutter
+from producer.sources.reading import explain
 
 ArrayFile: TypeAlias = Array | EncodedImages
 
@@ -22,7 +27,8 @@ _IDX = "idx3-ubyte"
 _DEPTH = 3  # torchvision puts MNIST's files into MNIST/raw
 _MAX_ENTRIES = 2000
 _MAX_SHOWN = 4
-_PARQUET_START, _NPY_START = b"PAR1", b"\x93NUMPY"
+_IDX_LABELS = b"\0\0\x08\x01"
+_PARQUET_START, _NPY_START, _ZIP_START = b"PAR1", b"\x93NUMPY", b"PK\x03\x04"
 
 
 def open_array_file(path: Path, choose: ChooseForm) -> ArrayFile | None:
@@ -42,6 +48,8 @@ def open_array_file(path: Path, choose: ChooseForm) -> ArrayFile | None:
         start = b""
     if name.endswith(".npz"):
         return open_npz(path, choose)
+    if name.endswith(".gz") and start.startswith((_NPY_START, _PARQUET_START, _ZIP_START)):
+        raise UsageError(f"{str(path)!r} is gzipped. Unpack it first: gunzip {path.name}")
     if name.endswith(".npy") or start.startswith(_NPY_START):
         return open_npy(path, choose)
     if name.endswith(TABLE_SUFFIXES):
@@ -54,6 +62,40 @@ def open_array_file(path: Path, choose: ChooseForm) -> ArrayFile | None:
         refuse_other(path, start)
         return open_idx(path, choose)
     return None
+
+
+def read_label_array(path: Path, count: int) -> list[int] | None:
+    """Return the labels in a file of an array, or None if the file is not of such a kind.
+
+    Args:
+        path: Path of a `.npy` or IDX file, or of a `.npz` file with one array of labels.
+        count: Number of images, in the order of the labels.
+
+    Raises:
+        UsageError: The file is damaged, or does not have a digit for each image.
+    """
+    try:
+        start = read_start(path, 8)
+        if path.name.lower().endswith(".npz"):
+            arrays = load_npz(path)
+        elif start.startswith(_NPY_START):
+            arrays = {path.name: np.load(path, allow_pickle=False)}
+        elif start.startswith(_IDX_LABELS):
+            arrays = {path.name: idx.read(path, (int.from_bytes(start[4:8]),))}
+        else:
+            return None
+    except UsageError:
+        raise
+    except Exception as fault:  # NumPy and zipfile have many
+        raise damaged(path, explain(fault)) from None
+    chosen = choose_digits(arrays, count)
+    if chosen.digits is None:
+        content = ", ".join(f"{array.dtype} {array.shape}" for array in arrays.values())
+        raise UsageError(
+            f"{str(path)!r} holds {content}, and not a digit 0 to 9 for each of the {count:,} images. Give the labels "
+            "of these images, in their order."
+        )
+    return [int(digit) for digit in chosen.digits]
 
 
 def arrays_in(folder: Path) -> str:

@@ -1,6 +1,7 @@
 """Tables of pixels: CSV files with a row for each image, as Kaggle and many copies of MNIST have them."""
 
 import gzip
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -21,10 +22,12 @@ from producer.sources.reading import explain
 TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 _PIXELS = 784
+_FEW_PIXELS = 64  # of scikit-learn's digits and UCI's optdigits
 _LABELS = (*LABEL_COLUMNS, "labels", "class", "target", "y")
 _INDICES = ("", "unnamed: 0", "index", "id", "imageid")
 _DELIMITERS = ",;\t "
 _MAX_LINE = 2**20  # characters; 785 numbers have 20,000 at most
+_SEPARATOR = re.compile(rb"(\xef\xbb\xbf)?\"?sep=", re.IGNORECASE)
 _ROWS = 4096  # rows that are parsed at once
 
 
@@ -65,6 +68,8 @@ def open_table(path: Path, choose: ChooseForm) -> Array:
 def _read(path: Path, file: BinaryIO | gzip.GzipFile) -> tuple[NDArray[Any], _Columns]:
     lines = _lines(path, file)
     start = next(lines, b"")
+    if _SEPARATOR.match(start):  # Excel writes such a line first, and reads it
+        start = next(lines, b"")
     first = start.decode("utf-8-sig", "replace")
     delimiter = max(_DELIMITERS, key=first.count)
     titles = [cell.strip().strip("\"'").casefold() for cell in first.strip().split(delimiter)]
@@ -74,7 +79,7 @@ def _read(path: Path, file: BinaryIO | gzip.GzipFile) -> tuple[NDArray[Any], _Co
     blocks: list[NDArray[Any]] = []
     size = 0
     while rows := list(islice(lines, _ROWS)):
-        if not blocks and len(titles) < _PIXELS:
+        if not blocks and len(titles) < _FEW_PIXELS:
             break
         numbers = _parse(rows, delimiter)
         if blocks and numbers.shape[1] != blocks[0].shape[1]:
@@ -138,19 +143,20 @@ def _find_columns(path: Path, titles: Sequence[str] | None, table: NDArray[Any])
             titles = ["", *titles]  # R names no column for the names of rows
         label = next((titles.index(title) for title in _LABELS if title in titles), None)
         left_out = [column for column in range(count) if column == label or titles[column : column + 1] in _LEFT_OUT]
-    elif count == _PIXELS + 1:
+    elif count in (_PIXELS + 1, _FEW_PIXELS + 1):
         # MNIST's first and last pixels are empty, so the labels are where the numbers differ.
         last = table[:, -1]
         label = count - 1 if not table[:, 0].any() and last.any() and _may_be_digits(last) else 0
         left_out = [label]
     else:
         label, left_out = None, []
-    if count - len(left_out) != _PIXELS:
+    pixels = count - len(left_out)
+    if pixels not in (_PIXELS, _FEW_PIXELS):
         raise _not_pixels(path, titles or [str(column) for column in range(count)])
     start = next(column for column in range(count) if column not in left_out)
-    if any(column in left_out for column in range(start, start + _PIXELS)):
+    if any(column in left_out for column in range(start, start + pixels)):
         raise _not_pixels(path, titles or [])
-    return _Columns(slice(start, start + _PIXELS), label)
+    return _Columns(slice(start, start + pixels), label)
 
 
 _LEFT_OUT = [[title] for title in _INDICES]

@@ -6,26 +6,50 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from model.inference.classifier import Classifier
+from producer.cli.main import main
 from producer.jobs.order import read_order
-from tests.support.command import CommandLine
+from tests.support.command import Printed
 from worker.contract.connection import connect
 from worker.contract.ledger import Part
 from worker.settings import Settings
 
 
+class Here:
+    """Runs `digitmill` in this process, which saves most of the time that a command takes.
+
+    Args:
+        folder: Current folder; the data folder is in it.
+        url: URL of Redis.
+    """
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder, self.url = folder, url
+        self.data = folder / "data"
+
+    def __call__(self, *arguments: str, code: int = 0, data: str = "data") -> Printed:
+        """Run a command, and check its exit code. Return what it printed."""
+        variables = {"DIGITMILL_REDIS_URL": self.url, "DIGITMILL_DATA": str(self.folder / data)}
+        result = CliRunner(env=variables).invoke(main, arguments)
+        assert result.exit_code == code, (result.output, result.exception)
+        return Printed(result.stdout, result.stderr)
+
+
 @pytest.fixture
-def digitmill(tmp_path, mill):
+def digitmill(tmp_path, mill, monkeypatch):
     """The command line beside the tests' mill."""
-    return CommandLine(tmp_path, mill.stack.url)
+    monkeypatch.chdir(tmp_path)
+    return Here(tmp_path, mill.stack.url)
 
 
 @pytest.fixture
-def workless(tmp_path, server):
+def workless(tmp_path, server, monkeypatch):
     """The command line beside an empty server without workers."""
+    monkeypatch.chdir(tmp_path)
     connect(server.url).flushall()
-    return CommandLine(tmp_path, server.url, server)
+    return Here(tmp_path, server.url)
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +103,7 @@ def test_a_detached_job_is_reported_elsewhere_with_the_sentence(digitmill, digit
     np.save(digitmill.folder / "a.npy", (255 - digits.images[:40]) / 255)
     job = digitmill("submit", "a.npy", "--detach", "--json").json["job"]
     here = digitmill("report", job, "--out", "here", "--json").json
-    there = digitmill("report", job, "--out", "there", "--json", DIGITMILL_DATA=str(digitmill.folder / "else")).json
+    there = digitmill("report", job, "--out", "there", "--json", data="elsewhere").json
     assert here["read_as"] == there["read_as"]
     assert "stretched to 0 to 255 and inverted" in here["read_as"]
     assert predicted(digitmill.folder / "there") == read_in_process
@@ -89,14 +113,14 @@ def test_a_resumed_job_keeps_the_form_that_was_decided_when_it_was_made(workless
     """The order has it, so a version that would decide otherwise sends the same images again."""
     np.save(workless.folder / "a.npy", 255 - digits.images[:40])
     job = workless("submit", "a.npy", "--detach", "--batch-size", "10", "--json").json["job"]
-    settings = Settings.from_environment({"DIGITMILL_DATA": workless.environment["DIGITMILL_DATA"]})
+    settings = Settings.from_environment({"DIGITMILL_DATA": str(workless.data)})
     order = read_order(settings, job)
     assert order is not None
     assert order.options.form is not None
     assert (order.options.form.background, order.options.form.ink) == (255, 0)
-    client = connect(workless.environment["DIGITMILL_REDIS_URL"])
+    client = connect(workless.url)
     client.delete(Part(job, 1, 0, 10).key)
-    path = workless.folder / "data" / "jobs" / f"{job}.order"
+    path = workless.data / "jobs" / f"{job}.order"
     # An order of an earlier version has no form, and the images of its job were sent as they were.
     body = json.loads(path.read_text())
     old = {**body, "options": {key: value for key, value in body["options"].items() if key not in ("form", "as_is")}}
@@ -123,8 +147,8 @@ def test_a_file_that_cannot_be_read_makes_no_job(workless, arguments):
     (workless.folder / "digits.json").write_text("[]")
     command, *options = arguments
     assert "a JSON file" in workless(command, "digits.json", *options, code=2).errors
-    assert not (workless.folder / "data" / "jobs").exists()
-    assert connect(workless.environment["DIGITMILL_REDIS_URL"]).keys("*job*") == []
+    assert not (workless.data / "jobs").exists()
+    assert connect(workless.url).keys("*job*") == []
 
 
 def test_taught_arrays_are_put_right_as_submitted_ones_are(workless, digits):

@@ -222,13 +222,14 @@ def whole() -> dict[str, bytes]:
         np.save(f"{folder}/a.npy", IMAGES)
         np.savez(f"{folder}/a.npz", images=IMAGES, labels=DIGITS)
         Path(f"{folder}/a.idx").write_bytes(idx.dump(IMAGES))
+        np.savetxt(f"{folder}/a.csv", IMAGES.reshape(-1, 784), "%d", ",")
         Path(f"{folder}/a.gz").write_bytes(gzip.compress(idx.dump(IMAGES)))
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
 @settings(max_examples=300, deadline=None)
 @given(
-    name=st.sampled_from(["a.npy", "a.npz", "a.idx", "a.gz"]),
+    name=st.sampled_from(["a.npy", "a.npz", "a.idx", "a.gz", "a.csv"]),
     changes=st.lists(st.tuples(st.integers(0, 300), st.binary(min_size=1, max_size=8)), max_size=3),
     cut=st.floats(0, 1),
 )

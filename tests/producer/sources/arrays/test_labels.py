@@ -1,8 +1,11 @@
 """Labels beside images: one-hot, as columns, floats and texts; and what is said if they are not understood."""
 
+import gzip
+
 import numpy as np
 import pytest
 
+from model.data import idx
 from model.errors import UsageError
 from producer.sources import Source, open_source
 
@@ -86,3 +89,32 @@ def test_several_arrays_of_images_are_refused_with_a_command_that_makes_one_file
     with pytest.raises(UsageError, match=r"several arrays of images \(x_train, x_test\)") as refused:
         open_source(save(**arrays))
     assert "np.savez('x_test.npz', images=a['x_test'], labels=a['y_test'])" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["y.npy", "y.npz", "labels-idx1-ubyte", "labels-idx1-ubyte.gz"])
+def test_labels_in_an_array_file_of_their_own_label_an_array(tmp_path, save, some, name):
+    """`--labels` takes a NumPy or IDX file with a digit for each image, in order. Globs keep them together."""
+    digits = tmp_path / name
+    if name == "y.npy":
+        np.save(digits, np.eye(10)[some.labels])
+    elif name == "y.npz":
+        np.savez(digits, some.labels)
+    else:
+        content = idx.dump(some.labels)
+        digits.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    path = save(some.images)
+    assert labels(open_source(path, labels=str(digits))) == some.labels.tolist()
+    assert labels(open_source(path, labels=str(digits), include=["0000[37]"])) == some.labels[[3, 7]].tolist()
+    with pytest.raises(UsageError, match="not a digit 0 to 9 for each of the 39 images"):
+        open_source(save(some.images[:39]), labels=str(digits))
+
+
+def test_damaged_label_arrays_are_one_clear_error(tmp_path, save, some):
+    """Pickles in them are not loaded."""
+    objects = np.empty(40, object)
+    np.save(tmp_path / "y.npy", objects, allow_pickle=True)
+    (tmp_path / "y.npz").write_bytes(b"PK\x03\x04")
+    (tmp_path / "y").write_bytes(b"\0\0\x08\x01\0\0\0\x28" + bytes(7))
+    for name in ("y.npy", "y.npz", "y"):
+        with pytest.raises(UsageError, match=r"cannot be read|shorter"):
+            open_source(save(some.images), labels=str(tmp_path / name))

@@ -83,6 +83,14 @@ def test_a_numpy_file_of_objects_says_what_to_save_instead(tmp_path, some):
             open_source(tmp_path / name)
 
 
+def test_gzipped_array_files_are_refused_with_how_to_unpack_them(tmp_path, some):
+    """NumPy reads no such file either."""
+    np.save(tmp_path / "a.npy", some.images)
+    (tmp_path / "a.npy.gz").write_bytes(gzip.compress((tmp_path / "a.npy").read_bytes()))
+    with pytest.raises(UsageError, match=r"is gzipped. Unpack it first: gunzip a\.npy\.gz"):
+        open_source(tmp_path / "a.npy.gz")
+
+
 def test_an_npy_file_is_known_by_its_content(tmp_path, some):
     """Its name does not matter."""
     np.save(tmp_path / "a.npy", some.images)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from model.errors import UsageError
+from model.images.decoding.decode import decode
 from producer.sources import Source, open_source
 from producer.sources.arrays import tables
 
@@ -66,6 +67,26 @@ def test_other_delimiters_line_ends_and_blank_lines_are_read(tmp_path, some, del
     assert_holds(open_source(path), some.images, some.labels.tolist())
 
 
+def test_excels_line_of_the_separator_is_skipped(tmp_path, some):
+    """Excel writes `sep=;` before the header, and other programs copy it."""
+    path = write(tmp_path / "a.csv", PIXELS, some.images.reshape(-1, 784), ";", "\r\n")
+    path.write_bytes(b"\xef\xbb\xbfsep=;\r\n" + path.read_bytes())
+    assert_holds(open_source(path), some.images, [None] * 40)
+
+
+@pytest.mark.parametrize("header", [False, True])
+def test_tables_of_8_by_8_pixels_are_read(tmp_path, header):
+    """The tables of scikit-learn's digits and of UCI's optdigits have 64 pixels, 0 to 16, and then the label."""
+    table = np.random.default_rng(0).integers(0, 17, (20, 65))
+    table[:, 0], table[:, 64] = 0, np.arange(20) % 10
+    titles = [*(f"pixel_{row}_{column}" for row in range(8) for column in range(8)), "target"]
+    source = open_source(write(tmp_path / "a.csv", titles if header else [], table))
+    assert [row.label for row in source] == [index % 10 for index in range(20)]
+    content = source.read("00003")
+    assert isinstance(content, bytes)
+    np.testing.assert_array_equal(decode(content), np.rint(table[3, :64] * 255 / 16).reshape(8, 8))
+
+
 @pytest.mark.parametrize("title", ["", "Unnamed: 0", "id", None])
 def test_a_column_of_row_numbers_is_left_out(tmp_path, some, title):
     """Both pandas and R write such a column. That of R has no title."""
@@ -92,7 +113,7 @@ def test_the_form_of_a_table_is_recognised(tmp_path, some):
     [
         (b"", "0 columns|1 columns"),
         (b"name,label\na.png,3\n", r"has 2 columns \(name, label\).*--labels"),
-        (b"label," + b",".join(b"%d" % i for i in range(64)) + b"\n", "has 65 columns"),
+        (b"label," + b",".join(b"%d" % i for i in range(99)) + b"\n" + b"1," * 99 + b"1\n", "has 100 columns"),
         ((",".join(["1"] * 785) + "\n" + ",".join(["1"] * 700) + "\n").encode(), "cannot be read"),
         ((",".join(["1"] * 785) + "\n" + ",".join(["x"] * 785) + "\n").encode(), "cannot be read.*'x'"),
         ((",".join(["1"] * 787) + "\n").encode(), "has 787 columns"),
