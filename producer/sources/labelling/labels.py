@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model.errors import Failure, FailureCode, UsageError
-from producer.sources.label_file import DIGITS, LabelFile, Truth, not_utf8
+from producer.sources.labelling.label_file import DIGITS, LabelFile, Truth, not_utf8
 
 
 @dataclass(frozen=True, slots=True)
