@@ -1,14 +1,18 @@
 """True labels, from the names of folders or from a label file."""
 
-import os
-import posixpath
-import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 
 from model.errors import Failure, FailureCode, UsageError
-from producer.sources.labelling.label_file import DIGITS, LabelFile, Truth, not_utf8
+from producer.sources.labelling.label_file import LabelFile, Truth, not_utf8
+from producer.sources.labelling.label_text import DIGITS
+from producer.sources.labelling.matching import Matching, match
+
+_EXAMPLES = 3  # of names, in a message
+_COMPARED = 1000  # names with which one is compared, to find the most similar one
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,12 @@ def from_folders(names: Collection[str], *, required: bool) -> Labels:
 def from_file(path: Path, names: Collection[str], root: str) -> Labels:
     r"""Return the labels in a CSV file; see `LabelFile.read`. Images that it does not name have no label.
 
-    A name in the file is relative to the source. If the source does not have it, the name may also begin with the
-    source's path or with `./`, have backslashes, have bytes that are not UTF-8 written as `\udc80` to `\udcff`, or
-    compose its accents differently. The tables of a report write such bytes in this way, and macOS decomposes accents.
+    A name in the file is relative to the source. If the source does not have it, another image may be meant: see
+    `matching.match`. Bytes that are not UTF-8 may be written as `\udc80` to `\udcff`, as the tables of a report write
+    them.
+
+    Of the names that mean no image, those of images that are not there become rows without content. But if these are
+    most names of the file, it is a mistake, or the file is that of a larger set of which all images here have a label.
 
     Args:
         path: Path of the CSV file.
@@ -68,51 +75,83 @@ def from_file(path: Path, names: Collection[str], root: str) -> Labels:
         root: Text before a name that makes it a path; see `Source.root`.
 
     Raises:
-        UsageError: The file cannot be read, two of its names mean the same image and have different labels, or a name
-            that the source does not have is not UTF-8.
+        UsageError: The file cannot be read, two of its names mean the same image and have different labels, a name fits
+            several images or contradicts the only similar one, most names mean no image, or a name that the source does
+            not have is not UTF-8.
     """
-    label_file = LabelFile.read(path)
-    there = set(names)
-    alike: dict[str, str] | None = None
-    truths: dict[str, Truth] = {}
-    for written, truth in label_file.truths.items():
-        name = written
-        if name not in there:
-            if alike is None:  # built on demand, because most files do not need it
-                alike = {_canonical(_as_utf8(name)): name for name in names}
-                alike |= {_canonical(name): name for name in names}
-            name = _canonical(written.strip().removeprefix(root))
-            name = alike.get(name, name)
-        earlier = truths.setdefault(name, truth)
+    truths = LabelFile.read(path).truths
+    found = match({name: truth.label for name, truth in truths.items()}, names, root)
+    if found.clashes:
+        raise _clash(path, truths, found, names)
+    known: dict[str, Truth] = {}
+    absent: dict[str, int | None] = {}
+    for written, truth in truths.items():
+        name = found.images.get(written, written)
+        earlier = known.setdefault(name, truth)
         if earlier.label != truth.label:
             raise UsageError(
                 f"{str(path)!r}, line {truth.line}: {name!r} has another label here than on line {earlier.line}. "
                 "Correct the label file."
             )
-        if name not in there and not _is_unicode(written):
-            raise not_utf8(path, truth.line)
-    return Labels(
-        known={name: truth.label for name, truth in truths.items() if name in there and truth.label is not None},
-        absent={name: truth.label for name, truth in truths.items() if name not in there},
+        if written not in found.images:
+            if not _is_unicode(written):
+                raise not_utf8(path, truth.line)
+            absent[written] = truth.label
+    labels = {name: truth.label for name, truth in known.items() if name not in absent and truth.label is not None}
+    unlabelled = len(names) - len(labels)
+    few = len(absent) > len(found.images)
+    if not found.images or (few and unlabelled):
+        raise _too_few(path, truths, found, absent, names)
+    note = f"Labels: {len(found.images):,} of {len(truths):,} names in {str(path)!r} match an image ("
+    note += ", ".join(f"{count:,} {rule}" for rule, count in found.rules.items()) + ")."
+    if few:
+        note += f" The other {len(absent):,} are not in {root.rstrip('/') or 'the source'!r}, and are left out."
+        absent = {}
+    elif absent:
+        note += f" The other {len(absent):,} are not there, and get the error `missing`."
+    if unlabelled:
+        note += f" {unlabelled:,} {'image has' if unlabelled == 1 else 'images have'} no label."
+    return Labels(labels, absent, note)
+
+
+def _clash(path: Path, truths: Mapping[str, Truth], found: Matching, names: Collection[str]) -> UsageError:
+    """Return the error for names that nobody should guess."""
+    spellings = [
+        f"on line {truths[written].line} the label file says {written!r}, and there {_are(images)}"
+        for written, images in islice(found.clashes.items(), _EXAMPLES)
+    ]
+    return UsageError(
+        f"{len(found.clashes):,} of {len(truths):,} names in {str(path)!r} do not tell which image they mean: "
+        f"{'; '.join(spellings)}. Write the names as the images have them ({len(names):,} images)."
     )
+
+
+def _too_few(
+    path: Path, truths: Mapping[str, Truth], found: Matching, absent: Collection[str], names: Collection[str]
+) -> UsageError:
+    """Return the error for a label file of which most names mean no image."""
+    named = set(found.images.values())
+    free = list(islice((name for name in names if name not in named), _COMPARED)) or list(islice(names, _COMPARED))
+    spellings = []
+    for written in islice(absent, _EXAMPLES):
+        like = get_close_matches(written, free, 1, 0) or free[:1]
+        spellings.append(f"the label file says {written!r}, and there {_are(like)}")
+    return UsageError(
+        f"Only {len(found.images):,} of {len(truths):,} names in {str(path)!r} match one of the {len(names):,} images: "
+        f"{'; '.join(spellings)}. Write the names as the images have them, or give another label file."
+    )
+
+
+def _are(images: Sequence[str]) -> str:
+    shown = " and ".join(map(repr, images[:_EXAMPLES]))
+    if len(images) > _EXAMPLES:
+        return f"are {shown} and {len(images) - _EXAMPLES:,} more"
+    return f"{'is' if len(images) == 1 else 'are'} {shown or 'no image'}"
 
 
 def _folder_digit(name: str) -> int | None:
     folder = name.rpartition("/")[0]
     return DIGITS.get(folder.rpartition("/")[2])
-
-
-def _canonical(name: str) -> str:
-    escaped = name.encode("utf-8", "backslashreplace").decode()
-    return unicodedata.normalize("NFC", posixpath.normpath(escaped.replace("\\", "/")))
-
-
-def _as_utf8(name: str) -> str:
-    """Return a name as a label file has it, if the locale decodes the bytes of file names otherwise."""
-    try:
-        return os.fsencode(name).decode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # the name comes from an archive
-        return name
 
 
 def _is_unicode(name: str) -> bool:
