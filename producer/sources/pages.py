@@ -5,7 +5,7 @@ the limits of an image. The client copies a page without decoding it.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, Generic, NamedTuple, TypeAlias
 
 from model.errors import Failure, ImageError
@@ -48,8 +48,9 @@ class Pages(Generic[Place]):
     @contextmanager
     def opened(self) -> Iterator[Callable[[PagePlace[Place]], bytes | Failure]]:
         """Open the container, and yield a reader of files and pages."""
-        with self.files.opened() as read:
-            yield lambda place: _read_page(read, place) if isinstance(place, Page) else read(place)
+        with self.files.opened() as read, ExitStack() as stack:
+            documents = _LastDocument(read, stack)
+            yield lambda place: documents.page(place) if isinstance(place, Page) else read(place)
 
 
 def _with_pages(container: FileContainer[Place]) -> Listing[PagePlace[Place]]:
@@ -108,13 +109,30 @@ def _adds_pages(
     return True
 
 
-def _read_page(read: FileReader[Place], page: Page[Place]) -> bytes | Failure:
-    file = read.document(page.document)
-    if isinstance(file, Failure):
-        return file
-    with file:
+class _LastDocument(Generic[Place]):
+    """Keeps the document of the last page open, because a packed one would be unpacked again for each of its pages.
+
+    Args:
+        read: Reader of the container.
+        stack: What closes the document in the end.
+    """
+
+    def __init__(self, read: FileReader[Place], stack: ExitStack) -> None:
+        self._read, self._stack = read, stack
+        self._place: Place | None = None
+        self._file: BinaryIO | Failure = unreadable("it was not opened")
+
+    def page(self, page: Page[Place]) -> bytes | Failure:
+        """Return a page as a file of its own, or the failure to read it."""
+        if page.document is not self._place:
+            self._stack.close()
+            self._place, self._file = page.document, self._read.document(page.document)
+            if not isinstance(self._file, Failure):
+                self._stack.enter_context(self._file)
+        if isinstance(self._file, Failure):
+            return self._file
         try:
-            return copy_page(_reader(file), page.directory)
+            return copy_page(_reader(self._file), page.directory)
         except ImageError as fault:
             return fault.failure
 

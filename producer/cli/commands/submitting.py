@@ -73,7 +73,7 @@ def submit(
 
     PATH is a folder (read recursively), a .zip or .tar.* archive, an image, an array file (.npy, .npz, IDX), or the
     word `mnist` for MNIST's 10,000 test images. Each image gets exactly one row: a prediction, or an error with its
-    reason.
+    reason. Each page of a TIFF is an image of its own.
 
     \b
     Examples:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from model.errors import Failure, FailureCode
 from model.images.decoding.decode import decode
-from producer.sources import Source, open_each, open_path_list, open_source, pages
+from producer.sources import Source, open_each, open_path_list, open_source, pages, zips
 from tests.model.images.drawings import drawing, encoded
 
 PAGES = [Image.fromarray(drawing(60, 48)).rotate(90 * turn) for turn in range(3)]
@@ -93,6 +93,24 @@ def test_a_table_leads_back_to_a_page(path, tmp_path):
     assert (found.content, found.label) == (pictures(open_source(path))[NAMES[2]], 4)
     assert isinstance(missing.content, Failure)
     assert missing.content.code is FailureCode.MISSING
+
+
+def test_a_document_is_opened_once_for_all_its_pages(tmp_path, monkeypatch):
+    """A packed document is unpacked once for the list of its pages, and once for the pages."""
+    path = tmp_path / "scans.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("scan.tif", DOCUMENT)
+    opened = []
+    read = zips._MemberReader.document
+
+    def count_and_read(self, place):
+        opened.append(place)
+        return read(self, place)
+
+    monkeypatch.setattr(zips._MemberReader, "document", count_and_read)
+    source = open_source(path)
+    assert len(pictures(source)) == 3
+    assert len(opened) == 2
 
 
 def test_a_damaged_document_gives_its_sound_pages_and_one_failure(tmp_path):
