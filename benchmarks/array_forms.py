@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.mnist import load
+from producer.sources.arrays.conversion import to_bytes
 from producer.sources.arrays.deciding import decide
-from producer.sources.arrays.form import to_bytes
 from producer.sources.arrays.shapes import find_layout
 
 SIZES = (1, 2, 5, 20, 200)

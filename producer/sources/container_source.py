@@ -1,11 +1,13 @@
 """Implementations of `Source`: a container with labels, a path that cannot be opened, and several sources as one."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Generic
 
 from model.errors import Failure
-from producer.sources.arrays.form import Form
-from producer.sources.labels import MISSING, Labels
+from producer.sources.form import Form
+from producer.sources.labelling.labels import MISSING, Labels
 from producer.sources.listing import Container, Listing, Place
 from producer.sources.source import ImageContent, Source, SourceImage
 
@@ -37,8 +39,8 @@ class ContainerSource(Generic[Place]):
     ) -> None:
         self.description = description
         self.root = root
-        self.ignored = wanted.ignored
         self.form = form
+        self.left_out: Mapping[str, int] = wanted.left_out
         said = (form.sentence if form else "", labels.note or "")
         self.notes: tuple[str, ...] = tuple(filter(None, said))
         self._container = container
@@ -87,7 +89,7 @@ class UnopenedSource:
     """A source for a path that cannot be opened: one failure with the reason; see `Source`."""
 
     form = None
-    ignored = 0
+    left_out: Mapping[str, int] = MappingProxyType({})
     notes: tuple[str, ...] = ()
     root = ""
     total = 1
@@ -121,7 +123,7 @@ class JoinedSource:
         self.description = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         self.root = ""
         self.form = None
-        self.ignored = sum(source.ignored for source in sources)
+        self.left_out: Mapping[str, int] = sum((Counter(source.left_out) for source in sources), Counter())
         self.notes = tuple(note for source in sources for note in source.notes)
         self._owners: dict[str, Source] = {}
         for source in sources:

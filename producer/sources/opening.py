@@ -12,17 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode, UsageError
-from producer.sources import labels as labelling
 from producer.sources.arrays.container import Array
 from producer.sources.arrays.deciding import form_chooser
-from producer.sources.arrays.form import Form
 from producer.sources.arrays.opening import ArrayFile, arrays_in, open_array_file, read_label_array
 from producer.sources.container_source import ContainerSource, JoinedSource, UnopenedSource
 from producer.sources.folder import Folder, SingleFile
-from producer.sources.label_file import NAME_COLUMNS, LabelFile
-from producer.sources.labels import Labels
+from producer.sources.form import Form
+from producer.sources.kinds import describe_left_out
+from producer.sources.labelling import labels as labelling
+from producer.sources.labelling.label_file import NAME_COLUMNS, LabelFile
+from producer.sources.labelling.labels import Labels
 from producer.sources.listing import Container, Listing
 from producer.sources.naming import IMAGE_SUFFIXES, Selection, is_image
+from producer.sources.pages import Pages
 from producer.sources.path_list import PathList
 from producer.sources.reading import explain
 from producer.sources.source import Source
@@ -75,7 +77,7 @@ def open_source(
         failures={name: failure for name, failure in listing.failures.items() if selection.takes(name)},
         gaps={name: failure for name, failure in listing.gaps.items() if not selection.excludes(name)},
         labels=listing.labels,
-        ignored=listing.ignored,
+        left_out=listing.left_out,
     )
     if not wanted.images and not wanted.failures:
         raise UsageError(_why_empty(path, listing))
@@ -161,21 +163,21 @@ def _open_container(path: Path, *, as_is: bool = False, form: Form | None = None
         reason = "it is a link that leads nowhere" if leads_nowhere else explain(fault)
         raise UsageError(f"Cannot open {str(path)!r}: {reason}. Give a folder, an archive or an image.") from None
     if stat.S_ISDIR(mode):
-        return Folder(path)
+        return Pages(Folder(path))
     if not stat.S_ISREG(mode):
         raise UsageError(f"{str(path)!r} is neither a folder nor a file. Give a folder, an archive or an image.")
     name = path.name.lower()
     if name.endswith(ZIP_SUFFIXES):
-        return Zip(path)
+        return Pages(Zip(path))
     if name.endswith(TAR_SUFFIXES):
-        return Tar(path)
+        return Pages(Tar(path))
     arrays = None if is_image(name) else open_array_file(path, form_chooser(as_is=as_is, form=form))
-    return arrays or SingleFile(path)
+    return arrays or Pages(SingleFile(path))
 
 
 def _root(path: Path, container: Container[Any]) -> str:
     text = str(path)
-    if isinstance(container, SingleFile):
+    if isinstance(container, Pages) and isinstance(container.files, SingleFile):
         return text.removesuffix(path.name)
     return text.rstrip(os.sep) + "/"
 
@@ -191,10 +193,11 @@ def _why_empty(path: Path, listing: Listing[Any]) -> str:
         return f"No image was found in {str(path)!r}, and {name!r} may hide some. {failure.sentence}"
     if path.is_dir() and (offer := arrays_in(path)):
         return offer
-    others = {0: "", 1: "; its only file is of another kind"}.get(
-        listing.ignored, f"; its {listing.ignored:,} files are of other kinds"
+    others = describe_left_out(listing.left_out)
+    return (
+        f"There are no images in {str(path)!r} ({', '.join(sorted(IMAGE_SUFFIXES))}){'; ' * bool(others)}{others}. "
+        "Give another path."
     )
-    return f"There are no images in {str(path)!r} ({', '.join(sorted(IMAGE_SUFFIXES))}){others}. Give another path."
 
 
 def _labels_of_arrays(asked: str, listing: Listing[Any]) -> dict[str, int]:
@@ -214,4 +217,5 @@ def _choose_labels(asked: str, listing: Listing[Any], wanted: Listing[Any], root
     if asked in (AUTO, FOLDER):
         return labelling.from_folders(wanted.images, required=asked == FOLDER)
     given = labelling.from_file(Path(asked), [*listing.images, *listing.failures], root)
-    return Labels(given.known, {name: label for name, label in given.absent.items() if selection.takes(name)})
+    absent = {name: label for name, label in given.absent.items() if selection.takes(name)}
+    return Labels(given.known, absent, given.note)

@@ -10,7 +10,7 @@ import click
 
 from model.errors import ImageError, UsageError
 from producer.cli.exits import ExitCode, exit_on_error
-from producer.cli.notices import print_notice
+from producer.cli.notices import print_notes, print_notice
 from producer.cli.options import AS_IS, JSON, MIN_CONFIDENCE, TIMEOUT, not_empty
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def inspect(
     if out is not None:
         check_sheet(out)
     source = open_each(files, as_is=as_is)
-    for note in source.notes:
-        print_notice(note)
+    print_notes(source)
     results = classified(source, Settings.from_environment(), timeout, probabilities=True, quiet=as_json)
     inspected = _inspected(source, results, min_confidence)
     if out is not None:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode
-from producer.sources.arrays.form import UNCHANGED, Form, to_bytes
+from producer.sources.arrays.conversion import to_bytes
+from producer.sources.form import UNCHANGED, Form
 from producer.sources.listing import Listing
 from producer.sources.source import ImageContent
 

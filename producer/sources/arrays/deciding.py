@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from model.errors import UsageError
 from producer.sources.arrays.appearance import Polarity, find_polarity, frame_of, lie_on_their_side
-from producer.sources.arrays.form import UNCHANGED, ChooseForm, Form, to_bytes
+from producer.sources.arrays.conversion import ChooseForm, to_bytes
 from producer.sources.arrays.shapes import Layout, find_layout
 from producer.sources.arrays.values import Values, as_they_are, find_values
+from producer.sources.form import UNCHANGED, Form
 
 SAMPLE = 1000
 """Maximum number of images that are looked at, evenly spread over the file. They take 60 to 90 ms on a busy machine."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from producer.sources.label_file import DIGITS
+from producer.sources.labelling.label_text import read_label
 
 _USUAL = ("label", "labels", "y", "target", "targets", "digit", "digits", "class", "classes", "y_true", "truth")
 
@@ -75,8 +75,10 @@ def _from_column(column: NDArray[Any]) -> NDArray[np.int64] | None:
         return None
     if column.dtype.kind in "US":
         texts = [text.decode("latin-1") if isinstance(text, bytes) else text for text in column.tolist()]
-        digits = [DIGITS.get(text.strip().removesuffix(".0"), -1) for text in texts]
-        column = np.array(digits, np.int64)
+        try:
+            column = np.array([-1 if (digit := read_label(text)) is None else digit for text in texts], np.int64)
+        except ValueError:
+            return None
     with np.errstate(invalid="ignore"):
         whole = column.astype(np.int64)
     return whole if bool(((whole == column) & (whole >= 0) & (whole <= 9)).all()) else None

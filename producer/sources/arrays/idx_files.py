@@ -9,9 +9,9 @@ from pathlib import Path
 from model.data import idx
 from model.errors import DataError, UsageError
 from producer.sources.arrays.container import Array
+from producer.sources.arrays.conversion import ChooseForm
 from producer.sources.arrays.digits import as_digits
 from producer.sources.arrays.faults import MAX_BYTES, damaged, other_content, too_large
-from producer.sources.arrays.form import ChooseForm
 from producer.sources.arrays.numpy_files import make_array
 from producer.sources.reading import explain
 

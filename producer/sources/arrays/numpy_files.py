@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from model.errors import UsageError
 from producer.sources.arrays.container import Array
+from producer.sources.arrays.conversion import ChooseForm
 from producer.sources.arrays.digits import as_digits, choose_digits
 from producer.sources.arrays.faults import MAX_BYTES, damaged, other_content, too_large
-from producer.sources.arrays.form import ChooseForm
 from producer.sources.arrays.shapes import Layout, find_layout
 from producer.sources.listing import MAX_IMAGES, too_many
 from producer.sources.reading import explain

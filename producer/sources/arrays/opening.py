@@ -7,12 +7,12 @@ from typing import TypeAlias
 import numpy as np
 
 from model.data import idx
-from model.errors import ImageError, UsageError
-from model.images.decoding.formats import identify
+from model.errors import UsageError
+from model.images.decoding.formats import START_BYTES, format_of
 from producer.sources.arrays.container import Array
+from producer.sources.arrays.conversion import ChooseForm
 from producer.sources.arrays.digits import choose_digits
 from producer.sources.arrays.faults import damaged, refuse_other
-from producer.sources.arrays.form import ChooseForm
 from producer.sources.arrays.idx_files import open_idx, read_start
 from producer.sources.arrays.numpy_files import load_npz, open_npy, open_npz
 from producer.sources.arrays.parquet import PARQUET_SUFFIXES, EncodedImages, open_parquet
@@ -43,7 +43,7 @@ def open_array_file(path: Path, choose: ChooseForm) -> ArrayFile | None:
     """
     name = path.name.lower()
     try:
-        start = read_start(path, 32)
+        start = read_start(path, START_BYTES)
     except (OSError, EOFError, zlib.error):  # the file itself will be the error, where it is read
         start = b""
     if name.endswith(".npz"):
@@ -56,12 +56,10 @@ def open_array_file(path: Path, choose: ChooseForm) -> ArrayFile | None:
         return open_table(path, choose)
     if name.endswith(PARQUET_SUFFIXES) or start.startswith(_PARQUET_START):
         return open_parquet(path, choose)
-    try:
-        identify(start)
-    except ImageError:
-        refuse_other(path, start)
-        return open_idx(path, choose)
-    return None
+    if format_of(start):
+        return None
+    refuse_other(path, start)
+    return open_idx(path, choose)
 
 
 def read_label_array(path: Path, count: int) -> list[int] | None:

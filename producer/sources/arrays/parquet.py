@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from model.errors import Failure, UsageError
 from model.images.limits import MAX_BYTES as MAX_IMAGE_BYTES
 from producer.sources.arrays.container import Array
+from producer.sources.arrays.conversion import ChooseForm
 from producer.sources.arrays.digits import choose_digits
 from producer.sources.arrays.faults import MAX_BYTES, damaged, too_large
-from producer.sources.arrays.form import ChooseForm
 from producer.sources.arrays.numpy_files import make_array
 from producer.sources.listing import MAX_IMAGES, Listing, too_many
 from producer.sources.reading import TOO_LARGE, explain, unreadable

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from model.errors import UsageError
 from producer.sources.arrays.container import Array
+from producer.sources.arrays.conversion import ChooseForm
 from producer.sources.arrays.faults import MAX_BYTES, damaged, too_large
-from producer.sources.arrays.form import ChooseForm
 from producer.sources.arrays.idx_files import read_start
 from producer.sources.arrays.numpy_files import make_array
-from producer.sources.label_file import LABEL_COLUMNS
+from producer.sources.labelling.label_file import LABEL_COLUMNS
 from producer.sources.reading import explain
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")

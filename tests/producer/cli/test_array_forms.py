@@ -134,7 +134,7 @@ def test_a_resumed_job_keeps_the_form_that_was_decided_when_it_was_made(workless
 def test_a_dry_run_and_classify_say_how_an_array_is_read(digitmill, digits, read_in_process):
     """Neither needs a report for that. The rows of `classify` have the right digits."""
     np.save(digitmill.folder / "a.npy", 255 - digits.images[:40])
-    assert "inverted" in digitmill("submit", "a.npy", "--dry-run", "--json").json["read_as"]
+    assert "inverted" in digitmill("submit", "a.npy", "--dry-run", "--json").json["notes"][0]
     printed = digitmill("classify", "a.npy", "--json")
     assert [row["digit"] for row in printed.json] == read_in_process
     assert "inverted" in printed.errors
