@@ -106,7 +106,8 @@ def _open_pixels(path: Path, arrays: dict[str, NDArray[Any]], names: list[str], 
     lists = [name for name, array in arrays.items() if array.ndim == 2]
     if len(lists) == 1:
         return make_array(arrays.pop(lists[0]), path, choose, arrays)
-    pixels = [name for name in arrays if any(letter.isdigit() for letter in name)]
+    # pandas keeps numbers of rows as `__index_level_0__`.
+    pixels = [name for name in arrays if any(map(str.isdigit, name)) and not name.startswith("__")]
     if len(pixels) != 784:
         shown = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
         raise UsageError(

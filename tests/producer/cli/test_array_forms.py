@@ -89,6 +89,15 @@ def test_as_is_sends_the_values_as_they_are(digitmill, digits):
     assert predicted(digitmill.folder / "out") == undisturbed
 
 
+def test_labels_in_another_order_are_doubted_in_the_end(digitmill, digits):
+    """The accuracy of 0 % does not stand alone: terminal, page and report.json say that the labels seem wrong."""
+    np.savez(digitmill.folder / "a.npz", images=digits.images[:40], labels=(digits.labels[:40] + 1) % 10)
+    printed = digitmill("submit", "a.npz", "--out", "out")
+    assert "most of them are 1 too high" in printed.errors
+    assert "1 too high" in json.loads((digitmill.folder / "out" / "report.json").read_text())["label_warning"]
+    assert "1 too high" in (digitmill.folder / "out" / "report.html").read_text()
+
+
 def test_an_array_in_mnists_form_has_nothing_to_say(digitmill, digits, read_in_process):
     """Then `read_as` is null, and no notice is printed."""
     np.save(digitmill.folder / "a.npy", digits.images[:40])

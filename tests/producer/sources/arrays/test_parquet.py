@@ -64,7 +64,8 @@ def test_pixels_in_a_parquet_file_are_read_as_arrays(write, some, kind):
         case "lists of lists":
             columns = {"image": inverted.tolist()}
         case _:
-            columns = {f"pixel{index}": inverted.reshape(-1, 784)[:, index] for index in range(784)}
+            columns = {"__index_level_0__": np.arange(40)}
+            columns |= {f"pixel{index}": inverted.reshape(-1, 784)[:, index] for index in range(784)}
     source = open_source(write(label=some.labels, **columns))
     rows = list(source)
     np.testing.assert_array_equal(np.stack([row.content for row in rows]), some.images)
