@@ -35,15 +35,15 @@ def to_bytes(numbers: NDArray[Any], form: Form) -> NDArray[np.uint8]:
         table = _scaled(np.arange(256, dtype=np.float32), form).tobytes()
         # Ten times as fast as an index array.
         return np.frombuffer(numbers.tobytes().translate(table), np.uint8).reshape(numbers.shape)
-    return _scaled(numbers.astype(np.float64 if numbers.dtype.itemsize > 4 else np.float32), form)
+    with np.errstate(all="ignore"):  # numbers may be infinite, or too large for a float
+        return _scaled(numbers.astype(np.float64 if numbers.dtype.itemsize > 4 else np.float32), form)
 
 
 def _scaled(numbers: NDArray[np.floating[Any]], form: Form) -> NDArray[np.uint8]:
     """Return numbers as bytes. It works in `numbers`, because making arrays takes longer than computing."""
     span = (form.ink - form.background) or 1.0  # an order that somebody edited may have any numbers
-    with np.errstate(invalid="ignore", over="ignore"):
-        numbers -= form.background
-        numbers *= 255 / span
-        np.rint(numbers, out=numbers)
-        np.clip(numbers, 0, 255, out=numbers)
-        return numbers.astype(np.uint8)
+    numbers -= form.background
+    numbers *= 255 / span
+    np.rint(numbers, out=numbers)
+    np.clip(numbers, 0, 255, out=numbers)
+    return numbers.astype(np.uint8)

@@ -43,9 +43,11 @@ def choose_digits(arrays: Mapping[str, NDArray[Any]], count: int) -> ChosenDigit
     if not unclear:
         return ChosenDigits(None, "")
     name, array = next(iter(unclear.items()))
+    holds = f" with {array.min():g} to {array.max():g}" if array.dtype.kind in "iuf" and array.size else ""
     return ChosenDigits(
         None,
-        f"No labels: {name!r} is {array.dtype} {array.shape}, and not a digit 0 to 9 for each of the {count:,} images.",
+        f"No labels: {name!r} is {array.dtype} {array.shape}{holds}, and not a digit 0 to 9 for each of the {count:,} "
+        "images.",
     )
 
 

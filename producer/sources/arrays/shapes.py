@@ -14,7 +14,9 @@ _PIXELS = SIDE * SIDE
 _SMALL = 8  # height and width of the images of scikit-learn's `load_digits`, which also come as rows of 64 numbers
 _COLOURS = (3, 4)
 _MIN_SIDE, _MAX_SIDE = 4, 4096
-_MIN_PLANE, _MAX_ASPECT = 16, 4  # of one picture without an index
+_MAX_ASPECT = 8
+_MIN_PLANE = 16  # least side of one picture without an index, in pixels
+_ALIKE = 0.7  # greatest mean difference of neighbours in such a picture, as a share of that of distant pixels
 _FEW = 2000
 
 
@@ -92,7 +94,9 @@ def _find_pictures(array: NDArray[Any], shape: tuple[int, ...]) -> Layout | None
     match shape:
         case (_, 64) if shape[0] != 64 and _is_small(array):
             found = Layout((_SMALL, _SMALL), (0, 1))
-        case (height, width) if array.dtype == np.uint8 and _is_plane(height, width):
+        case (28, _, 28):
+            pass  # an index between rows and columns is more likely than 28 pictures of such a size
+        case (height, width) if array.dtype == np.uint8 and _is_picture(array.reshape(shape)):
             found = Layout((height, width), (0, 1), single=True)
         case (height, width, colours) if colours in _COLOURS and min(height, width) > max(_COLOURS):
             found = Layout((height, width, colours), (0, 1, 2), single=True)
@@ -106,17 +110,23 @@ def _find_pictures(array: NDArray[Any], shape: tuple[int, ...]) -> Layout | None
             found = Layout((height, width, colours), (0, 2, 3, 1))
         case (height, width, colours, _) if colours in _COLOURS and height == width:
             found = Layout((height, width, colours), (3, 0, 1, 2))
-    return found if min(found.size) >= _MIN_SIDE and max(found.size) <= _MAX_SIDE else None
+    shorter, longer = sorted(found.size)
+    return found if shorter >= _MIN_SIDE and longer <= min(_MAX_SIDE, _MAX_ASPECT * shorter) else None
 
 
-def _is_plane(height: int, width: int) -> bool:
-    """Whether a table of bytes is one picture, and not a table with a row for each picture or a few features."""
+def _is_picture(table: NDArray[np.uint8]) -> bool:
+    """Whether a table of bytes is one picture, and not one with a row for each picture or of features.
+
+    Neighbours in a picture are alike in both directions. Rows of pictures are not alike.
+    """
+    height, width = table.shape
     is_row_square = math.isqrt(width) ** 2 == width != height
-    return (
-        min(height, width) >= _MIN_PLANE
-        and max(height, width) <= _MAX_ASPECT * min(height, width)
-        and not is_row_square
-    )
+    if min(height, width) < _MIN_PLANE or is_row_square:
+        return False
+    numbers = table[:_MAX_SIDE, :_MAX_SIDE].astype(np.float32)
+    far = np.abs(numbers - np.roll(numbers, (height // 2, width // 2), (0, 1))).mean()
+    steps = [float(np.abs(np.diff(numbers, axis=axis)).mean()) for axis in (0, 1)]
+    return max(steps) < _ALIKE * float(far)
 
 
 def _is_small(array: NDArray[Any]) -> bool:
@@ -132,6 +142,7 @@ def _is_index_last(array: NDArray[Any]) -> bool:
 
     Neighbours in one image are alike, and those in different images are not.
     """
-    numbers = array.astype(np.float32)
-    steps = [float(np.abs(np.diff(numbers, axis=axis)).mean()) for axis in (0, -1)]
+    with np.errstate(all="ignore"):  # numbers may be infinite
+        numbers = array.astype(np.float32)
+        steps = [float(np.abs(np.diff(numbers, axis=axis)).mean()) for axis in (0, -1)]
     return steps[1] > steps[0]

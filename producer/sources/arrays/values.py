@@ -118,7 +118,7 @@ def _signed(finite: NDArray[Any], low: float, high: float) -> Values:
             "each pixel or each image was standardised by itself, which cannot be undone. Save the images as they "
             "were before: uint8, 0 to 255."
         )
-    return Values(low, high, words=f"its values are standardised, {low:.4g} to {high:.4g}")
+    return Values(low, high, words=f"its values are {low:.4g} to {high:.4g}")
 
 
 def _is_whole(numbers: NDArray[Any]) -> bool:

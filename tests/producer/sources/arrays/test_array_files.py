@@ -2,6 +2,7 @@
 
 import functools
 import gzip
+import math
 import os
 import pickle
 import tempfile
@@ -248,3 +249,38 @@ def test_damaged_array_files_end_in_rows_or_one_usage_error(name, changes, cut):
         except UsageError:
             return
         assert len(list(source)) == source.total
+
+
+SIZES = st.sampled_from([0, 1, 2, 3, 4, 5, 8, 10, 16, 28, 29, 64, 784])
+DTYPES = st.sampled_from(
+    ["?", "i1", "u1", ">i2", "u2", "i4", ">u4", "i8", "u8", "f2", ">f4", "f8", "g", "c8", "U1", "S3", "M8[s]", "V4"]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    shape=st.lists(SIZES, max_size=4).map(tuple).filter(lambda shape: math.prod(shape) <= 60_000),
+    dtype=DTYPES,
+    seed=st.integers(0, 2**32 - 1),
+    order=st.sampled_from("CF"),
+    as_is=st.booleans(),
+)
+@example(shape=(4, 28, 28), dtype="f2", seed=1, order="C", as_is=False)
+def test_any_array_ends_in_rows_or_one_usage_error(shape, dtype, seed, order, as_is):
+    """Whatever its shape, its type and its bytes are. Each row is an image of 28 by 28 pixels, a file or a failure."""
+    count = math.prod(shape)
+    data = np.random.default_rng(seed).bytes(count * np.dtype(dtype).itemsize)
+    array = np.frombuffer(data, "u1" if dtype == "?" else dtype, count).reshape(shape)
+    if dtype == "?":
+        array = array > 127
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(f"{folder}/a.npy", np.asarray(array, order=order))
+        try:
+            source = open_source(f"{folder}/a.npy", as_is=as_is)
+        except UsageError:
+            return
+        rows = list(source)
+        assert len(rows) == source.total
+        for row in rows:
+            content = row.content
+            assert not isinstance(content, np.ndarray) or (content.shape == (28, 28) and content.dtype == np.uint8)
