@@ -84,7 +84,9 @@ _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
 _BYTES_PER_ROW = 8  # Pillow holds a pointer to each row
 _WEBP_BYTES_PER_PIXEL = 17  # measured: the decoder keeps two canvases and the frame, and Pillow a copy
 
-_AVIF_BYTES_PER_PIXEL, _HEIF_BYTES_PER_PIXEL = 13, 13  # measured: the planes, the frame in colour, and Pillow's copies
+# Measured: the planes, the frame in colour, and Pillow's copy. A telephone's HEIC of 24 megapixels is within the limit.
+_VIDEO_BYTES_PER_PIXEL = {"AVIF": {"RGB": 10}, "HEIF": {"RGB": 8}}
+_VIDEO_BYTES_WITH_ALPHA = 12
 
 _BAND_PIXELS = 2**20  # converted at a time, so that intermediate copies stay small
 
@@ -233,8 +235,11 @@ def _check_memory(image: Image.Image, pixels: int) -> None:
     """Refuse an image that a decoder cannot hold, before any pixel is decoded."""
     if image.format == "WEBP":
         return  # checked before it was opened
-    by_format = {"AVIF": _AVIF_BYTES_PER_PIXEL, "HEIF": _HEIF_BYTES_PER_PIXEL}
-    held = image.width * image.height * by_format.get(image.format or "", _BYTES_PER_PIXEL.get(image.mode, 4))
+    if image.format in _VIDEO_BYTES_PER_PIXEL:
+        each = _VIDEO_BYTES_PER_PIXEL[image.format].get(image.mode, _VIDEO_BYTES_WITH_ALPHA)
+    else:
+        each = _BYTES_PER_PIXEL.get(image.mode, 4)
+    held = image.width * image.height * each
     held += image.height * _BYTES_PER_ROW
     if image.format == "TIFF":
         held *= 2  # Pillow itself turns a TIFF upright, into a second image
