@@ -48,6 +48,12 @@ SHORT_SIDE = 250
 
 A digit of a tenth of this length has MNIST's detail."""
 
+PAGE_SIDE, PAGE_SHORT_SIDE = 1500, 400
+"""Length of the shorter side of a picture from which it counts as a scanned page, and `SHORT_SIDE` of such a picture.
+
+A digit on a page may be a fiftieth of its length. JPEGs are reduced before, to `SHORT_SIDE`, because photographs would
+take twice the time."""
+
 LONG_SIDE = 1000
 """Maximum length of the longer side of a decoded image, in pixels. It bounds the work of the stages that follow."""
 
@@ -268,7 +274,8 @@ def _grey(image: Image.Image, aspect: float) -> Grey:
     """
     wider, taller = max(1.0, 1 / aspect), max(1.0, aspect)
     short, long = sorted((image.width * wider, image.height * taller))
-    factor = max(1, int(short // SHORT_SIDE), math.ceil(long / LONG_SIDE))
+    least = PAGE_SHORT_SIDE if short >= PAGE_SIDE else SHORT_SIDE
+    factor = max(1, int(short // least), math.ceil(long / LONG_SIDE))
     pixels = _reduced_grey(image, max(1, int(factor / wider)), max(1, int(factor / taller)))
     if aspect == 1:
         return pixels
