@@ -48,6 +48,12 @@ SHORT_SIDE = 250
 
 A digit of a tenth of this length has MNIST's detail."""
 
+PAGE_SIDE, PAGE_SHORT_SIDE = 1500, 400
+"""Length of the shorter side of a picture from which it counts as a scanned page, and `SHORT_SIDE` of such a picture.
+
+A digit on a page may be a fiftieth of its length. JPEGs are reduced before, to `SHORT_SIDE`, because photographs would
+take twice the time."""
+
 LONG_SIDE = 1000
 """Maximum length of the longer side of a decoded image, in pixels. It bounds the work of the stages that follow."""
 
@@ -84,7 +90,9 @@ _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
 _BYTES_PER_ROW = 8  # Pillow holds a pointer to each row
 _WEBP_BYTES_PER_PIXEL = 17  # measured: the decoder keeps two canvases and the frame, and Pillow a copy
 
-_AVIF_BYTES_PER_PIXEL, _HEIF_BYTES_PER_PIXEL = 13, 13  # measured: the planes, the frame in colour, and Pillow's copies
+# Measured: the planes, the frame in colour, and Pillow's copy. A telephone's HEIC of 24 megapixels is within the limit.
+_VIDEO_BYTES_PER_PIXEL = {"AVIF": {"RGB": 10}, "HEIF": {"RGB": 8}}
+_VIDEO_BYTES_WITH_ALPHA = 12
 
 _BAND_PIXELS = 2**20  # converted at a time, so that intermediate copies stay small
 
@@ -233,8 +241,11 @@ def _check_memory(image: Image.Image, pixels: int) -> None:
     """Refuse an image that a decoder cannot hold, before any pixel is decoded."""
     if image.format == "WEBP":
         return  # checked before it was opened
-    by_format = {"AVIF": _AVIF_BYTES_PER_PIXEL, "HEIF": _HEIF_BYTES_PER_PIXEL}
-    held = image.width * image.height * by_format.get(image.format or "", _BYTES_PER_PIXEL.get(image.mode, 4))
+    if image.format in _VIDEO_BYTES_PER_PIXEL:
+        each = _VIDEO_BYTES_PER_PIXEL[image.format].get(image.mode, _VIDEO_BYTES_WITH_ALPHA)
+    else:
+        each = _BYTES_PER_PIXEL.get(image.mode, 4)
+    held = image.width * image.height * each
     held += image.height * _BYTES_PER_ROW
     if image.format == "TIFF":
         held *= 2  # Pillow itself turns a TIFF upright, into a second image
@@ -263,7 +274,8 @@ def _grey(image: Image.Image, aspect: float) -> Grey:
     """
     wider, taller = max(1.0, 1 / aspect), max(1.0, aspect)
     short, long = sorted((image.width * wider, image.height * taller))
-    factor = max(1, int(short // SHORT_SIDE), math.ceil(long / LONG_SIDE))
+    least = PAGE_SHORT_SIDE if short >= PAGE_SIDE else SHORT_SIDE
+    factor = max(1, int(short // least), math.ceil(long / LONG_SIDE))
     pixels = _reduced_grey(image, max(1, int(factor / wider)), max(1, int(factor / taller)))
     if aspect == 1:
         return pixels
