@@ -36,11 +36,19 @@ def test_labels_in_another_order_are_said_to_be():
     assert "in another order" in said
 
 
+def test_images_are_doubted_if_unsure_predictions_hardly_ever_agree_with_the_labels():
+    """Images that are transposed, turned or mirrored are read with little confidence."""
+    said = doubt_labels(job(np.where(DIGITS < 2, DIGITS, (DIGITS + 3) % 10), confidence=0.6))
+    assert said is not None
+    assert said.startswith("Only 20.0 % of the labels agree")
+    assert "turned, mirrored" in said
+
+
 def test_labels_are_not_doubted_without_reason():
     """Right, few or missing labels, unsure predictions, and a model that misreads two digits are not a reason."""
     wrong = (DIGITS + 1) % 10
     assert doubt_labels(job(DIGITS)) is None
-    assert doubt_labels(job(wrong, confidence=0.7)) is None
+    assert doubt_labels(job(np.where(DIGITS < 6, wrong, DIGITS), confidence=0.7)) is None
     assert doubt_labels(job(np.where(np.arange(60) < 15, wrong, NONE))) is None
     assert doubt_labels(job(np.full(60, NONE))) is None
     assert doubt_labels(job(np.where(DIGITS < 2, wrong, DIGITS))) is None
