@@ -5,6 +5,7 @@ import math
 import struct
 import zlib
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from model.data import idx
 from model.errors import DataError, UsageError
@@ -91,12 +92,21 @@ def read_start(path: Path, size: int) -> bytes:
         OSError: The file cannot be read, or is damaged.
         zlib.error: The file is damaged.
     """
-    with path.open("rb") as file:
-        start = file.read(size)
-    if start.startswith(_GZIP_START):
-        with gzip.open(path) as file:
-            return file.read(size)
-    return start
+    with open_unpacked(path) as file:
+        return file.read(size)
+
+
+def open_unpacked(path: Path) -> BinaryIO:
+    """Open a file for reading, unpacked if it is gzipped.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    file = path.open("rb")
+    if file.peek(2).startswith(_GZIP_START):
+        file.close()
+        return cast("BinaryIO", gzip.open(path))
+    return file
 
 
 def _beside(path: Path, *replaced: tuple[str, str]) -> Path | None:

@@ -1,6 +1,5 @@
 """Tables of pixels: CSV files with a row for each image, as Kaggle and many copies of MNIST have them."""
 
-import gzip
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
@@ -14,7 +13,7 @@ from model.errors import UsageError
 from producer.sources.arrays.container import Array
 from producer.sources.arrays.conversion import ChooseForm
 from producer.sources.arrays.faults import MAX_BYTES, damaged, too_large
-from producer.sources.arrays.idx_files import read_start
+from producer.sources.arrays.idx_files import open_unpacked
 from producer.sources.arrays.numpy_files import make_array
 from producer.sources.labelling.label_file import LABEL_COLUMNS
 from producer.sources.reading import explain
@@ -26,8 +25,9 @@ _FEW_PIXELS = 64  # of scikit-learn's digits and UCI's optdigits
 _LABELS = (*LABEL_COLUMNS, "labels", "class", "target", "y")
 _INDICES = ("", "unnamed: 0", "index", "id", "imageid")
 _DELIMITERS = ",;\t "
-_MAX_LINE = 2**20  # characters; 785 numbers have 20,000 at most
-_SEPARATOR = re.compile(rb"(\xef\xbb\xbf)?\"?sep=", re.IGNORECASE)
+_MAX_LINE = 2**16  # characters; 785 numbers have 20,000 at most
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_SEPARATOR = re.compile(rb"\"?sep=", re.IGNORECASE)
 _ROWS = 4096  # rows that are parsed at once
 
 
@@ -52,10 +52,7 @@ def open_table(path: Path, choose: ChooseForm) -> Array:
         UsageError: The file is not such a table, or is damaged or too large.
     """
     try:
-        read_start(path, 1)
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rb") if packed else path.open("rb") as file:
+        with open_unpacked(path) as file:
             table, columns = _read(path, file)
     except UsageError:
         raise
@@ -65,12 +62,12 @@ def open_table(path: Path, choose: ChooseForm) -> Array:
     return make_array(table[:, columns.pixels], path, choose, others)
 
 
-def _read(path: Path, file: BinaryIO | gzip.GzipFile) -> tuple[NDArray[Any], _Columns]:
+def _read(path: Path, file: BinaryIO) -> tuple[NDArray[Any], _Columns]:
     lines = _lines(path, file)
-    start = next(lines, b"")
+    start = next(lines, b"").removeprefix(_BYTE_ORDER_MARK)
     if _SEPARATOR.match(start):  # Excel writes such a line first, and reads it
         start = next(lines, b"")
-    first = start.decode("utf-8-sig", "replace")
+    first = start.decode("utf-8", "replace")
     delimiter = max(_DELIMITERS, key=first.count)
     titles = [cell.strip().strip("\"'").casefold() for cell in first.strip().split(delimiter)]
     has_header = not all(map(_is_number, titles))
@@ -144,10 +141,8 @@ def _find_columns(path: Path, titles: Sequence[str] | None, table: NDArray[Any])
         label = next((titles.index(title) for title in _LABELS if title in titles), None)
         left_out = [column for column in range(count) if column == label or titles[column : column + 1] in _LEFT_OUT]
     elif count in (_PIXELS + 1, _FEW_PIXELS + 1):
-        # MNIST's first and last pixels are empty, so the labels are where the numbers differ.
-        last = table[:, -1]
-        label = count - 1 if not table[:, 0].any() and last.any() and _may_be_digits(last) else 0
-        left_out = [label]
+        label = _find_label(table)
+        left_out = [] if label is None else [label]
     else:
         label, left_out = None, []
     pixels = count - len(left_out)
@@ -157,6 +152,15 @@ def _find_columns(path: Path, titles: Sequence[str] | None, table: NDArray[Any])
     if any(column in left_out for column in range(start, start + pixels)):
         raise _not_pixels(path, titles or [])
     return _Columns(slice(start, start + pixels), label)
+
+
+def _find_label(table: NDArray[Any]) -> int | None:
+    """Return the column of the labels in a table without a header: the first or the last, or None if neither is.
+
+    MNIST's first and last pixels are empty, so the labels are where not all numbers are 0.
+    """
+    ends = [column for column in (0, table.shape[1] - 1) if _may_be_digits(table[:, column])]
+    return next((column for column in ends if table[:, column].any()), ends[0] if ends else None)
 
 
 _LEFT_OUT = [[title] for title in _INDICES]
@@ -174,7 +178,7 @@ def _may_be_digits(column: NDArray[Any]) -> bool:
     return bool(np.isin(column, range(10)).all())
 
 
-def _lines(path: Path, file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
+def _lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
     """Yield the lines of a table that are not empty.
 
     Raises:

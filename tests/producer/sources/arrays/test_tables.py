@@ -49,6 +49,11 @@ def test_labels_in_the_last_column_are_found_without_a_header(tmp_path, some):
     """MNIST's first and last pixels are always 0, and its labels are not."""
     table = np.hstack([some.images.reshape(-1, 784), some.labels[:, None]])
     assert_holds(open_source(write(tmp_path / "a.csv", [], table)), some.images, some.labels.tolist())
+    inverted = np.hstack([255 - some.images.reshape(-1, 784), some.labels[:, None]])
+    assert_holds(open_source(write(tmp_path / "b.csv", [], inverted)), some.images, some.labels.tolist())
+    no_digits = np.hstack([some.images.reshape(-1, 784) + 20, np.full((40, 1), 77)])
+    with pytest.raises(UsageError, match="has 785 columns"):
+        open_source(write(tmp_path / "c.csv", [], no_digits))
 
 
 @pytest.mark.parametrize("titles", [PIXELS, []])
@@ -99,6 +104,8 @@ def test_the_form_of_a_table_is_recognised(tmp_path, some):
     """Fractions are stretched, and inverted pixels are inverted, as in any array."""
     fractions = write(tmp_path / "a.csv", [], some.images.reshape(-1, 784) / 255)
     assert_holds(open_source(fractions), some.images, [None] * 40)
+    fractions.write_bytes(b"\xef\xbb\xbf" + fractions.read_bytes())
+    assert_holds(open_source(fractions), some.images, [None] * 40)
     inverted = np.hstack([some.labels[:, None], 255 - some.images.reshape(-1, 784)])
     source = open_source(write(tmp_path / "b.csv", ["label", *PIXELS], inverted))
     assert_holds(source, some.images, some.labels.tolist())
@@ -119,7 +126,7 @@ def test_the_form_of_a_table_is_recognised(tmp_path, some):
         ((",".join(["1"] * 787) + "\n").encode(), "has 787 columns"),
         (",".join(PIXELS).encode() + b"\n", "is not a table of images"),
         (b"\xff\xfe" + "label,pixel0\n1,2\n".encode("utf-16-le"), "not a table"),
-        (b"1," * 600_000, "more than 1,048,576 characters"),
+        (b"1," * 600_000, "more than 65,536 characters"),
         (b"\x1f\x8b rubbish", "cannot be read"),
         (bytes(range(256)) * 100, "not a table|cannot be read"),
     ],
