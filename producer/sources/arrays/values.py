@@ -19,12 +19,15 @@ class ValueLimits:
         unit_from: Greatest number from which fractions up to 1 are a share of 255. 255/256 is above.
         background_share: Least share of the pixels that must have the lowest or the highest number where numbers are
             negative. In MNIST, four fifths have the lowest. Pixels that were standardised one by one have none.
+        beyond: Greatest distance from 0 to 1, or 0 to 255, as a share of that range, that cubic curves may overshoot.
+            They overshoot by 7 to 20 %.
         tolerance: Distance from an end of the range, as a share of the range, within which a number is at that end.
     """
 
     bytes_from: float = 128
     unit_from: float = 0.9
     background_share: float = 0.4
+    beyond: float = 0.3
     tolerance: float = 0.01
 
 
@@ -110,6 +113,9 @@ def _signed(finite: NDArray[Any], low: float, high: float) -> Values:
             return Values(-edge, edge, words=f"its values are {-edge:g} to {edge:g}")
     if low == -128 and high <= 127 and _is_whole(finite):
         return Values(-128, 127, words="its values are -128 to 127")
+    for white in (1, 255):
+        if _is_beyond(finite, low, high, white):
+            return Values(0, white, words=f"its values are {low:.3g} to {high:.3g}, a little beyond 0 to {white}")
     near = LIMITS.tolerance * (high - low)
     at_an_end = max(float((finite <= low + near).mean()), float((finite >= high - near).mean()))
     if high == low or at_an_end < LIMITS.background_share:
@@ -119,6 +125,18 @@ def _signed(finite: NDArray[Any], low: float, high: float) -> Values:
             "were before: uint8, 0 to 255."
         )
     return Values(low, high, words=f"its values are {low:.4g} to {high:.4g}")
+
+
+def _is_beyond(finite: NDArray[Any], low: float, high: float, white: float) -> bool:
+    """Whether numbers are 0 to `white`, but some lie beyond, as after resizing with cubic curves.
+
+    Then the background is 0 or `white`, and not the lowest or the highest number.
+    """
+    if low < -LIMITS.beyond * white or not (1 - LIMITS.beyond) * white <= high <= (1 + LIMITS.beyond) * white:
+        return False
+    near = LIMITS.tolerance * white
+    shares = [float((abs(finite - level) <= near).mean()) for level in (0, white)]
+    return max(shares) >= LIMITS.background_share
 
 
 def _is_whole(numbers: NDArray[Any]) -> bool:
