@@ -233,8 +233,11 @@ def test_only_a_sample_of_large_pictures_is_looked_at(tmp_path):
 def test_pixels_that_were_standardised_one_by_one_are_refused(save, some):
     """Nothing can put them right. So are arrays without a number. The message says what to save instead."""
     numbers = some.images.reshape(-1, 784) / 255
-    each = (numbers - numbers.mean(axis=0)) / (numbers.std(axis=0) + 1e-3)
-    for array in (each, each.reshape(-1, 28, 28).astype(np.float32)):
+    spread = numbers.std(axis=0)
+    each = (numbers - numbers.mean(axis=0)) / np.where(spread == 0, 1, spread)
+    rare = each.copy()
+    rare[0, 400] = 200  # a pixel that hardly any other image has
+    for array in (each, each.reshape(-1, 28, 28).astype(np.float32), rare, numbers - numbers.mean(axis=0)):
         with pytest.raises(UsageError, match=r"standardised by itself.*uint8, 0 to 255"):
             open_source(save(array))
     with pytest.raises(UsageError, match="has no finite number"):
@@ -258,6 +261,15 @@ def strokes(count: int) -> np.ndarray:
     for index, image in enumerate(images):
         image[4:24, 10 + index % 5 : 14 + index % 8] = 255
     return images
+
+
+def test_a_damaged_pixel_does_not_darken_the_others(save, some):
+    """One number that is far above all others does not count for the range of a file."""
+    numbers = some.images / 255
+    numbers[7, 0, 0] = 1e6
+    expected = some.images.copy()
+    expected[7, 0, 0] = 255
+    np.testing.assert_array_equal(read(open_source(save(numbers))), expected)
 
 
 def test_transposed_digits_are_said_to_lie_on_their_side_and_sent_as_they_are(save):
