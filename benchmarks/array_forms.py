@@ -5,8 +5,8 @@
 Each kind of file is made from subsets of 1, 2, 5, 20 and 200 of MNIST's training images, which chose the limits in
 `producer.sources.arrays`, and of its test images. A subset is right if its images come out as the original ones, byte
 for byte (kinds with fewer levels than 256: as the original ones with these levels). Files that nothing should be
-changed in, such as noise, clothes and worn images, are right if they come out as they are. The last table says how
-often digits are said to lie on their side, upright and transposed.
+changed in, such as noise, clothes and worn images, are right if they come out as they are. The last tables say how
+often files are refused that cannot be put right, and how often digits are said to lie on their side.
 """
 
 import argparse
