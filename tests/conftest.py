@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from model.cards.card import BASELINE, MODEL, Card, read_file
@@ -17,6 +18,10 @@ from tests.support.images import as_png, real_digits
 from tests.support.mill import Mill, StartMill
 from tests.support.mill import start_mill_in as start_in
 from tests.support.waiting import eventually as wait_until
+
+# Other work on the same cores must not make a test fail. Each run tries other examples, so a few are enough for one.
+settings.register_profile("suite", deadline=None, max_examples=50)
+settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
