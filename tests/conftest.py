@@ -25,7 +25,7 @@ settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the files with slow tests first: with two processes, neither then ends with a long test alone."""
+    """Run the files with slow tests first: with several processes, none then ends with a long test alone."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 
