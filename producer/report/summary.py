@@ -1,9 +1,11 @@
 """The figures of a report: the content of `report.json`, and the source of every figure that is printed."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from math import isnan
+from types import MappingProxyType
 from typing import Any, Final
 
 from model import metrics
@@ -48,6 +50,8 @@ class Summary:
         model_versions: Number of images that each version classified, largest first.
         images_per_second: `images` / `seconds`.
         workers: Number of images that each worker process answered, largest first.
+        left_out: Number of files and folders of the source that were not read, by kind.
+        notes: Sentences about the source, such as how its labels were found.
         notices: Sentences about the writing of the report that the user should see. `report.json` has no notices.
     """
 
@@ -78,6 +82,8 @@ class Summary:
     model_versions: dict[str, int]
     images_per_second: float | None
     workers: dict[str, int]
+    left_out: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -89,13 +95,22 @@ class Summary:
         return {"format": FORMAT, **values}
 
 
-def summarise(results: Results, info: JobInfo, selection: Selection) -> Summary:
+def summarise(
+    results: Results,
+    info: JobInfo,
+    selection: Selection,
+    *,
+    left_out: Mapping[str, int] = MappingProxyType({}),
+    notes: Sequence[str] = (),
+) -> Summary:
     """Return the figures of a job.
 
     Args:
         results: All images of the job.
         info: Times and workers of the job.
         selection: Images that people should look at.
+        left_out: Number of files of the source that were not read, by kind.
+        notes: Sentences about the source.
     """
     labels, digits, confidences = results.labels, results.digits, results.confidences
     classified = digits != NONE
@@ -133,6 +148,8 @@ def summarise(results: Results, info: JobInfo, selection: Selection) -> Summary:
         model_versions=_largest_first(versions),
         images_per_second=len(results) / info.seconds if info.seconds > 0 else None,
         workers=_largest_first(info.workers),
+        left_out=_largest_first(dict(left_out)),
+        notes=tuple(notes),
     )
 
 

@@ -1,10 +1,12 @@
 """Implementations of `Source`: a container with labels, a path that cannot be opened, and several sources as one."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Generic
 
 from model.errors import Failure
-from producer.sources.labels import MISSING, Labels
+from producer.sources.labelling.labels import MISSING, Labels
 from producer.sources.listing import Container, Listing, Place
 from producer.sources.source import ImageContent, Source, SourceImage
 
@@ -28,8 +30,8 @@ class ContainerSource(Generic[Place]):
     ) -> None:
         self.description = description
         self.root = root
-        self.ignored = wanted.ignored
-        self.notes = (labels.note,) if labels.note else ()
+        self.left_out: Mapping[str, int] = wanted.left_out
+        self.notes: tuple[str, ...] = (labels.note,) if labels.note else ()
         self._container = container
         self._images = wanted.images
         self._labels: Mapping[str, int | None] = {**labels.known, **labels.absent}
@@ -75,7 +77,7 @@ class ContainerSource(Generic[Place]):
 class UnopenedSource:
     """A source for a path that cannot be opened: one failure with the reason; see `Source`."""
 
-    ignored = 0
+    left_out: Mapping[str, int] = MappingProxyType({})
     notes: tuple[str, ...] = ()
     root = ""
     total = 1
@@ -108,7 +110,7 @@ class JoinedSource:
         names = [source.description for source in sources]
         self.description = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         self.root = ""
-        self.ignored = sum(source.ignored for source in sources)
+        self.left_out: Mapping[str, int] = sum((Counter(source.left_out) for source in sources), Counter())
         self.notes = tuple(note for source in sources for note in source.notes)
         self._owners: dict[str, Source] = {}
         for source in sources:

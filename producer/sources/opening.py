@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode, UsageError
-from producer.sources import labels as labelling
 from producer.sources.arrays import Array, open_idx, open_npy, open_npz
 from producer.sources.container_source import ContainerSource, JoinedSource, UnopenedSource
 from producer.sources.folder import Folder, SingleFile
-from producer.sources.label_file import NAME_COLUMNS, LabelFile
-from producer.sources.labels import Labels
+from producer.sources.kinds import describe_left_out
+from producer.sources.labelling import labels as labelling
+from producer.sources.labelling.label_file import NAME_COLUMNS, LabelFile
+from producer.sources.labelling.labels import Labels
 from producer.sources.listing import Container, Listing
 from producer.sources.naming import IMAGE_SUFFIXES, Selection, is_image
+from producer.sources.pages import Pages
 from producer.sources.path_list import PathList
 from producer.sources.reading import explain
 from producer.sources.source import Source
@@ -61,7 +63,7 @@ def open_source(
         failures={name: failure for name, failure in listing.failures.items() if selection.takes(name)},
         gaps={name: failure for name, failure in listing.gaps.items() if not selection.excludes(name)},
         labels=listing.labels,
-        ignored=listing.ignored,
+        left_out=listing.left_out,
     )
     if not wanted.images and not wanted.failures:
         raise UsageError(_why_empty(path, listing))
@@ -135,24 +137,24 @@ def _open_container(path: Path) -> Container[Any]:
         reason = "it is a link that leads nowhere" if leads_nowhere else explain(fault)
         raise UsageError(f"Cannot open {str(path)!r}: {reason}. Give a folder, an archive or an image.") from None
     if stat.S_ISDIR(mode):
-        return Folder(path)
+        return Pages(Folder(path))
     if not stat.S_ISREG(mode):
         raise UsageError(f"{str(path)!r} is neither a folder nor a file. Give a folder, an archive or an image.")
     name = path.name.lower()
     if name.endswith(ZIP_SUFFIXES):
-        return Zip(path)
+        return Pages(Zip(path))
     if name.endswith(TAR_SUFFIXES):
-        return Tar(path)
+        return Pages(Tar(path))
     if name.endswith(".npy"):
         return open_npy(path)
     if name.endswith(".npz"):
         return open_npz(path)
-    return (None if is_image(name) else open_idx(path)) or SingleFile(path)
+    return (None if is_image(name) else open_idx(path)) or Pages(SingleFile(path))
 
 
 def _root(path: Path, container: Container[Any]) -> str:
     text = str(path)
-    if isinstance(container, SingleFile):
+    if isinstance(container, Pages) and isinstance(container.files, SingleFile):
         return text.removesuffix(path.name)
     return text.rstrip(os.sep) + "/"
 
@@ -166,10 +168,11 @@ def _why_empty(path: Path, listing: Listing[Any]) -> str:
     if listing.gaps:
         name, failure = next(iter(listing.gaps.items()))
         return f"No image was found in {str(path)!r}, and {name!r} may hide some. {failure.sentence}"
-    others = {0: "", 1: "; its only file is of another kind"}.get(
-        listing.ignored, f"; its {listing.ignored:,} files are of other kinds"
+    others = describe_left_out(listing.left_out)
+    return (
+        f"There are no images in {str(path)!r} ({', '.join(sorted(IMAGE_SUFFIXES))}){'; ' * bool(others)}{others}. "
+        "Give another path."
     )
-    return f"There are no images in {str(path)!r} ({', '.join(sorted(IMAGE_SUFFIXES))}){others}. Give another path."
 
 
 def _choose_labels(asked: str, listing: Listing[Any], wanted: Listing[Any], root: str, selection: Selection) -> Labels:
@@ -180,4 +183,5 @@ def _choose_labels(asked: str, listing: Listing[Any], wanted: Listing[Any], root
     if asked in (AUTO, FOLDER):
         return labelling.from_folders(wanted.images, required=asked == FOLDER)
     given = labelling.from_file(Path(asked), [*listing.images, *listing.failures], root)
-    return Labels(given.known, {name: label for name, label in given.absent.items() if selection.takes(name)})
+    absent = {name: label for name, label in given.absent.items() if selection.takes(name)}
+    return Labels(given.known, absent, given.note)

@@ -1,6 +1,6 @@
 """The interface of every source of images."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -53,8 +53,8 @@ class Source(Protocol):
         """Number of images, including those that cannot be read."""
 
     @property
-    def ignored(self) -> int:
-        """Number of files that are not images by their extension. Hidden files do not count."""
+    def left_out(self) -> Mapping[str, int]:
+        """Number of files and folders that are not read, by kind; see `kinds.describe_left_out`."""
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import click
 from model.errors import Failure
 from producer.cli.display.wording import counted
 from producer.cli.exits import ExitCode, exit_on_error
-from producer.cli.notices import print_notice, printable
+from producer.cli.notices import print_notes, print_notice, printable
 from producer.cli.options import JOB, JSON, MIN_CONFIDENCE, OUT, TIMEOUT, absolute, not_empty, report_folder
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def submit(
 
     PATH is a folder (read recursively), a .zip or .tar.* archive, an image, an array file (.npy, .npz, IDX), or the
     word `mnist` for MNIST's 10,000 test images. Each image gets exactly one row: a prediction, or an error with its
-    reason.
+    reason. Each page of a TIFF is an image of its own.
 
     \b
     Examples:
@@ -100,7 +100,7 @@ def submit(
         min_confidence=min_confidence,
     )
     source = open_submitted(options, settings)
-    _print_notes(source)
+    print_notes(source)
     if dry_run:
         _preview(source, as_json)
         return
@@ -149,6 +149,7 @@ def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json:
     with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
         order = find_resumable(connection, job, settings)
         source = open_submitted(order.options, settings)
+        print_notes(source)
         if order.detached:
             _send_detached(connection, order.job, order.options, source, settings, timeout=timeout, as_json=as_json)
             return
@@ -185,6 +186,7 @@ def classify(files: tuple[str, ...], min_confidence: float | None, timeout: floa
     from worker.settings import Settings
 
     source = open_each(files)
+    print_notes(source)
     results = classified(source, Settings.from_environment(), timeout, probabilities=as_json, quiet=as_json)
     print_answers(results, min_confidence, as_json=as_json)
     sys.exit(ExitCode.SOME_FAILED if results.failures else ExitCode.OK)
@@ -298,14 +300,6 @@ def _report_start() -> None:
     print_notice("no mill is running here, so this command starts one for itself (`digitmill up` keeps one running)")
 
 
-def _print_notes(source: "Source") -> None:
-    for note in source.notes:
-        print_notice(note)
-    if source.ignored:
-        verb = "is" if source.ignored == 1 else "are"
-        print_notice(f"{counted(source.ignored, 'other file')} {verb} skipped: not an image by its extension")
-
-
 def _preview(source: "Source", as_json: bool) -> None:
     """Print how many images of each label would be submitted, and how many cannot be read."""
     labels: Counter[str] = Counter()
@@ -316,6 +310,7 @@ def _preview(source: "Source", as_json: bool) -> None:
     total = sum(labels.values())
     if as_json:
         body = {"source": source.description, "images": total, "unreadable": unreadable, "labels": labels}
+        body |= {"left_out": dict(source.left_out), "notes": list(source.notes)}
         click.echo(json.dumps(body))
         return
     click.echo(f"source    {printable(source.description)}")

@@ -7,7 +7,7 @@ import click
 
 from model.errors import UsageError
 from producer.cli.exits import ExitCode, exit_on_error
-from producer.cli.notices import print_notice
+from producer.cli.notices import print_notes
 from producer.cli.options import JSON, not_empty
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ def teach(
         found = removals(Teaching(connection.client), words, counts)
     else:
         source = _open(path, table, labels, digit, include, exclude)
-        for note in source.notes:
-            print_notice(note)
+        print_notes(source)
         only_labelled = bool(table) or labels not in ("auto", "folder")
         found = label_changes(source, counts, digit=digit, only_labelled=only_labelled)
     _send(connection, found, counts, quiet=as_json)

@@ -60,6 +60,8 @@ def report_job(
                 read_pictures=read_pictures,
                 min_confidence=min_confidence,
                 root=source.root if source else "",
+                left_out=source.left_out if source else {},
+                notes=source.notes if source else (),
             )
     except UsageError as fault:
         if not is_kept:
