@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Generic
 
 from model.errors import Failure
+from producer.sources.form import Form
 from producer.sources.labelling.labels import MISSING, Labels
 from producer.sources.listing import Container, Listing, Place
 from producer.sources.source import ImageContent, Source, SourceImage
@@ -23,15 +24,25 @@ class ContainerSource(Generic[Place]):
         labels: Labels of these images.
         description: Description for people.
         root: Text before a name that makes it a path; see `Source.root`.
+        form: How the numbers of an array file become images; see `Source.form`.
     """
 
     def __init__(
-        self, container: Container[Place], wanted: Listing[Place], labels: Labels, *, description: str, root: str
+        self,
+        container: Container[Place],
+        wanted: Listing[Place],
+        labels: Labels,
+        *,
+        description: str,
+        root: str,
+        form: Form | None = None,
     ) -> None:
         self.description = description
         self.root = root
+        self.form = form
         self.left_out: Mapping[str, int] = wanted.left_out
-        self.notes: tuple[str, ...] = (labels.note,) if labels.note else ()
+        said = (form.sentence if form else "", labels.note or "")
+        self.notes: tuple[str, ...] = tuple(filter(None, said))
         self._container = container
         self._images = wanted.images
         self._labels: Mapping[str, int | None] = {**labels.known, **labels.absent}
@@ -77,6 +88,7 @@ class ContainerSource(Generic[Place]):
 class UnopenedSource:
     """A source for a path that cannot be opened: one failure with the reason; see `Source`."""
 
+    form = None
     left_out: Mapping[str, int] = MappingProxyType({})
     notes: tuple[str, ...] = ()
     root = ""
@@ -110,6 +122,7 @@ class JoinedSource:
         names = [source.description for source in sources]
         self.description = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         self.root = ""
+        self.form = None
         self.left_out: Mapping[str, int] = sum((Counter(source.left_out) for source in sources), Counter())
         self.notes = tuple(note for source in sources for note in source.notes)
         self._owners: dict[str, Source] = {}

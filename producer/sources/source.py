@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import Failure
+from producer.sources.form import Form
 
 ImageContent: TypeAlias = bytes | NDArray[np.uint8]
 """An encoded image file, or uint8 (28, 28) in MNIST's convention: light ink on black, ready to classify."""
@@ -55,6 +56,13 @@ class Source(Protocol):
     @property
     def left_out(self) -> Mapping[str, int]:
         """Number of files and folders that are not read, by kind; see `kinds.describe_left_out`."""
+
+    @property
+    def form(self) -> Form | None:
+        """How the numbers of an array file become images, or None if the images are files or come from several paths.
+
+        A job that is resumed reads its array file in the same form.
+        """
 
     @property
     def notes(self) -> tuple[str, ...]:

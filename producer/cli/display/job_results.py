@@ -72,7 +72,7 @@ def report_job(
         click.echo(json.dumps({**summary.as_json(), "report": str(folder / PAGE)}))
     else:
         print_headline(summary, folder)
-    for notice in summary.notices:
+    for notice in filter(None, (summary.label_warning, *summary.notices)):
         print_notice(notice)
     return ExitCode.SOME_FAILED if results.failures else ExitCode.OK
 

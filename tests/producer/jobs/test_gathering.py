@@ -57,6 +57,7 @@ class Images:
 
     description = "images of a test"
     root = ""
+    form = None
     left_out: Mapping[str, int] = MappingProxyType({})
     notes: tuple[str, ...] = ()
 
