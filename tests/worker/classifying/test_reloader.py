@@ -22,6 +22,9 @@ from worker.contract.registry import keys as registry_keys
 
 BASELINE_VERSION = Card.read(BASELINE).version
 
+MANY = 10_000
+"""Number of images that keep the workers busy for a while."""
+
 
 @pytest.fixture(scope="module")
 def changing(tmp_path_factory, start_mill_in):
@@ -69,9 +72,9 @@ def serving(mill, version, *, seconds=30.0):
     return time.monotonic() - began
 
 
-def submit(mill, digits, *, model=None):
+def submit(mill, digits, *, model=None, repeat=1):
     """Classify the digits in small batches, so that many begin between two promotions. Return the results."""
-    source = mnist_source(digits.images, digits.labels)
+    source = mnist_source(digits.images, digits.labels, repeat=repeat)
     order = SubmitOptions(path="test", model=model, batch_size=100)
     job = create_job(mill.connection, order, source.description, mill.settings, detached=False)
     finished = gather_job(mill.connection, job, order, source, mill.settings)
@@ -84,7 +87,7 @@ def assert_answered_as_named(results, digits, classifiers):
     """Check that each row has the digit and the confidence of the version that it names."""
     for version in set(results.models):
         rows = np.flatnonzero(np.array(results.models) == version)
-        expected = classifiers[version].classify(digits.images[rows])
+        expected = classifiers[version].classify(digits.images[rows % len(digits)])
         assert np.array_equal(results.digits[rows], expected.digits)
         assert np.allclose(results.confidences[rows], expected.confidences, atol=1e-6)
 
@@ -97,11 +100,12 @@ def test_under_load_no_batch_fails_or_mixes_versions_and_pinned_jobs_stay_on_the
         BASELINE_VERSION: Classifier.baseline(),
         soft.version: Classifier(content, temperature=soft.temperature),
     }
+    repeat = max(1, MANY // len(digits))
     jobs = {"follows": "live", "by default": None, "by name": soft.version}
     results = {}
 
     def run(name):
-        results[name] = submit(changing, digits, model=jobs[name])
+        results[name] = submit(changing, digits, model=jobs[name], repeat=repeat)
 
     threads = [threading.Thread(target=run, args=[name]) for name in jobs]
     for thread in threads:
@@ -118,7 +122,7 @@ def test_under_load_no_batch_fails_or_mixes_versions_and_pinned_jobs_stay_on_the
     assert moves >= 4
     for name in jobs:
         assert not results[name].failures
-        assert len(results[name]) == len(digits)
+        assert len(results[name]) == repeat * len(digits)
         assert_answered_as_named(results[name], digits, classifiers)
     assert set(results["follows"].models) == {BASELINE_VERSION, soft.version}
     assert len(set(results["by default"].models)) == 1
@@ -195,7 +199,7 @@ def test_a_good_version_passes_and_all_that_it_answers_is_counted(changing, regi
     """Part of it is compared with the previous version. It is not rolled back."""
     registry.promote(soft.version, reason="test")
     serving(changing, soft.version)
-    results = submit(changing, digits, model="live")
+    results = submit(changing, digits, model="live", repeat=2)
     counts = eventually(
         lambda: (found := registry.service_counts(soft.version)).images == len(results) and found,
         what="the counts of all images",
