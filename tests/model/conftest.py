@@ -14,7 +14,7 @@ from model.data.digits import Dataset
 from model.inference.classifier import Classifier
 from model.training.recipe import Recipe
 
-SHORT = dataclasses.replace(Recipe.small(), epochs=8)
+SHORT = dataclasses.replace(Recipe.small(), epochs=6)
 
 
 @pytest.fixture(scope="session")
