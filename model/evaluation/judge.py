@@ -36,6 +36,7 @@ from model.cards.page import PAGE, write_card
 from model.data import mnist, sample_digits
 from model.data.digits import Dataset, Digits, hold_out, sha256
 from model.errors import DataError, DigitmillError, ModelError, UsageError
+from model.evaluation.corruptions import CORRUPTIONS
 from model.evaluation.robustness import as_files, directly, evenly, robustness
 from model.inference.calibration import fit_temperature
 from model.inference.classifier import Classifier, Predictions, require_litert
@@ -103,8 +104,8 @@ def judge(network: Any, model: bytes, validation: Digits, test: Digits) -> dict[
         "reliability": _bins(tested, test),
         "robustness": Robustness(
             CORRUPTION_SEED,
-            robustness(directly(classifier), test, seed=CORRUPTION_SEED),
-            robustness(as_files(classifier), evenly(test, MAX_FILES), seed=CORRUPTION_SEED),
+            robustness(directly(classifier), test, CORRUPTIONS, seed=CORRUPTION_SEED),
+            robustness(as_files(classifier), evenly(test, MAX_FILES), CORRUPTIONS, seed=CORRUPTION_SEED),
         ),
         "doubts": _doubts(tested, test, classifier),
         "size": Size(network.count_params(), len(model)),

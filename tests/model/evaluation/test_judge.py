@@ -52,7 +52,9 @@ def test_a_new_card_is_complete(trained, samples: Dataset):
     assert card.not_for
     assert list(card.robustness.network) == list(card.robustness.path) == list(CORRUPTIONS)
     classifier = Classifier(read_model(folder)[1])
-    assert card.robustness.network == robustness(directly(classifier), samples.test, seed=card.robustness.seed)
+    assert card.robustness.network == robustness(
+        directly(classifier), samples.test, CORRUPTIONS, seed=card.robustness.seed
+    )
 
 
 def test_the_bins_are_those_of_the_calibration_error(trained):
