@@ -4,7 +4,7 @@ import numpy as np
 
 from model.augmentation.worn import normalised
 from model.data.digits import Dataset
-from model.images.normalise import BOX, SIDE
+from model.images.fitting import BOX, SIDE
 
 
 def test_the_same_state_gives_the_same_images(samples: Dataset):
