@@ -15,6 +15,7 @@ from model.errors import FailureCode, ImageError
 from model.images.fitting import centre, conventional, cut_out, fit_into_box, with_usual_width
 from model.images.ink import Ink, find_ink
 from model.images.layout import view as views
+from model.images.layout.bands import of_one_polarity
 from model.images.layout.grouping import choose_digit, where_seen
 from model.images.layout.lines import without_lines
 from model.images.layout.sheet import sheet_alone
@@ -69,7 +70,10 @@ def normalise(image: Grey, observe: StageObserver = ignore_stage) -> NDArray[np.
     observe(Stage.IMAGE, image)
     shown = conventional(image)
     if shown is None:
-        shown = _shown(image, observe)
+        whole = of_one_polarity(image)
+        shown = None if whole is image else conventional(whole)
+        if shown is None:
+            shown = _shown(whole, observe)
     observe(Stage.SHOWN, shown)
     return shown
 
