@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.cards.card import Score
+from model.cards.card import FamilyRobustness, Score
 from model.data.digits import Digits
 from model.errors import ImageError
 from model.evaluation.corrupting import Family, Images, corrupted
@@ -100,6 +100,24 @@ def robustness(read: Reader, digits: Digits, kinds: Family, *, seed: int = 0) ->
         name: Score.between(digits.labels, answers.digits)
         for name, _, answers in readings(read, digits.images, kinds, seed=seed)
     }
+
+
+def whole_robustness(classifier: Classifier, digits: Digits, kinds: Family, *, seed: int = 0) -> FamilyRobustness:
+    """Return the accuracy under each corruption both ways, on the same images, and what files make confidently wrong.
+
+    Args:
+        classifier: Classifier of the model.
+        digits: Images that the model was not trained on.
+        kinds: Family of corruptions.
+        seed: Seed of the corruptions.
+    """
+    found = list(readings(as_files(classifier), digits.images, kinds, seed=seed))
+    return FamilyRobustness(
+        seed,
+        {name: Score.between(digits.labels, directly(classifier)(images).digits) for name, images, _ in found},
+        {name: Score.between(digits.labels, answers.digits) for name, _, answers in found},
+        {name: answers.confidently_wrong(digits.labels) for name, _, answers in found},
+    )
 
 
 def evenly(digits: Digits, limit: int) -> Digits:
