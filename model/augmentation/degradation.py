@@ -195,14 +195,14 @@ def outlined(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[
         outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         drawn = cv2.drawContours(np.zeros_like(fine), outlines, -1, 255, int(random.integers(1, 4)))
         small = cv2.resize(drawn, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-        cv2.convertScaleAbs(small, dst=image, alpha=random.uniform(150, 350) / max(1, int(small.max())))
+        cv2.convertScaleAbs(small, dst=image, alpha=random.uniform(150, 600) / max(1, int(small.max())))
     return images
 
 
 KINDS: Final[Mapping[Degradation, float]] = MappingProxyType(
     {
         tilted: 2,
-        outlined: 2,
+        outlined: 3,
         blurred: 1,
         smeared: 1,
         jumbled: 1,
@@ -210,7 +210,7 @@ KINDS: Final[Mapping[Degradation, float]] = MappingProxyType(
         contrasted: 1,
         faded: 1,
         grainy: 1,
-        scrawled: 3,
+        scrawled: 4,
         dotted: 1,
         clouded: 1,
         lit: 1,
@@ -247,7 +247,7 @@ def _draw_line(
     direction, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
     corners = middle + along[..., np.newaxis] * direction + aside[..., np.newaxis] * across
     points = np.rint(corners * 2**_SUBPIXELS).astype(np.int32)
-    light, width = random.uniform(120, 256), int(random.random() < 0.2) + 1
+    light, width = min(255, random.uniform(120, 390)), int(random.random() < 0.4) + 1
     pen = np.zeros_like(image)
     cv2.polylines(
         pen, list(points), isClosed=False, color=light, thickness=width, lineType=cv2.LINE_AA, shift=_SUBPIXELS

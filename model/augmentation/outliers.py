@@ -302,7 +302,7 @@ _KINDS: dict[Callable[[int, np.random.Generator], NDArray[np.uint8]], int] = {
     _blobs: 5,
     _textures: 4,
     _fragments: 6,
-    _tiles: 8,
+    _tiles: 10,
 }
 """The functions that each draw one kind, and how often `draw` uses each, relative to the others."""
 

@@ -46,10 +46,10 @@ class Recipe:
     averaging: float = 0.999
     validation: float = 1 / 12
     augmentation: Augmentation = field(default_factory=Augmentation)
-    degradation: float = 0.025
+    degradation: float = 0.022
     normalised: float = 0.15
     drawn: float = 0.16
-    outliers: float = 0.06
+    outliers: float = 0.08
     teachers: int = 1
     teacher_epochs: int = 15
     distillation: float = 0.7
