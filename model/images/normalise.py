@@ -19,7 +19,7 @@ from model.images.layout.bands import of_one_polarity
 from model.images.layout.grouping import choose_digit, where_seen
 from model.images.layout.lines import without_lines
 from model.images.layout.sheet import sheet_alone
-from model.images.layout.view import View, closer, view_of
+from model.images.layout.view import View, closer, fine_view_of, view_of
 from model.images.raster import Grey, Mask
 from model.images.stages import Stage, StageObserver, ignore_stage
 from model.images.strokes import find_strokes
@@ -32,8 +32,11 @@ class DrawingLimits:
     min_pixels: int = 4
     """Minimum size of a digit, in pixels. What is smaller is a speck."""
 
-    min_size: float = 0.02
-    """Minimum size of a digit, as a share of the longer side. What is smaller is a speck."""
+    min_size: float = 0.012
+    """Minimum size of a digit, as a share of the longer side. What is smaller is a speck.
+
+    On a letter page of 200 dots per inch these are 26 dots, or 3 mm. With 0.02, digits of 43 dots were specks, as
+    `benchmarks/scruffy.py --kinds small_on_a_scan` shows."""
 
     min_contrast: int = 6
     """Minimum contrast of ink, in levels of 255. A difference below it is rounding.
@@ -106,6 +109,29 @@ def _ink_and_digit(sheet: Grey, observe: StageObserver) -> tuple[Ink, Mask]:
         ImageError: The sheet shows no drawing (BLANK).
     """
     view = view_of(sheet)
+    try:
+        return _look(sheet, view, observe)
+    except _OnlySpecks:
+        fine = fine_view_of(sheet, view)
+    try:
+        if fine is not None:
+            return _look(sheet, fine, observe)
+    except _OnlySpecks:
+        pass
+    raise _blank("it shows only specks")
+
+
+class _OnlySpecks(Exception):
+    """A view shows nothing but specks."""
+
+
+def _look(sheet: Grey, view: View, observe: StageObserver) -> tuple[Ink, Mask]:
+    """Find ink and digit in a view, or in closer views of the place where it shows the digit.
+
+    Raises:
+        ImageError: The view shows no drawing (BLANK).
+        _OnlySpecks: It shows only specks.
+    """
     for _ in range(views.LIMITS.max_looks):
         ink = find_ink(view.reduced)
         if not ink.contrast:
@@ -123,11 +149,16 @@ def _ink_and_digit(sheet: Grey, observe: StageObserver) -> tuple[Ink, Mask]:
 
 
 def _refuse_blank(sheet: Grey, view: View, ink: Ink, digit: Mask) -> None:
-    """Raise ImageError (BLANK) if the supposed digit is only a speck or a difference of light."""
+    """Raise an error if the supposed digit is only a speck or a difference of light.
+
+    Raises:
+        ImageError: It is a difference of light (BLANK).
+        _OnlySpecks: It is a speck.
+    """
     rows, columns = digit.shape
     _, _, width, height = cv2.boundingRect(digit)
     if max(width, height) * view.factor < max(LIMITS.min_pixels, LIMITS.min_size * max(view.full.shape)):
-        raise _blank("it shows only specks")
+        raise _OnlySpecks
     crosses = width >= LIMITS.across * columns or height >= LIMITS.across * rows
     min_contrast = LIMITS.min_contrast_across if crosses else LIMITS.min_contrast
     if ink.contrast < min_contrast and len(np.unique(sheet)) > 2:

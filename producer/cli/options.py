@@ -100,6 +100,11 @@ OUT = click.option(
     help="Folder of the report.  [default: reports/JOB]",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+AS_IS = click.option(
+    "--as-is",
+    is_flag=True,
+    help="Send the values of an array file as they are, even if they seem inverted or stretched.",
+)
 MIN_CONFIDENCE = click.option(
     "--min-confidence",
     metavar="P",

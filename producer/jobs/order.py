@@ -15,6 +15,7 @@ from model.errors import DataError, UsageError
 from model.inference.review import REVIEW_BELOW
 from model.records import Damaged, from_json, to_json
 from producer.jobs.files import open_job_file
+from producer.sources import Form
 from worker.contract.ledger import JobRecord
 from worker.contract.validation.identifiers import Kind, host_name, is_valid, process_name
 from worker.settings import Settings
@@ -40,6 +41,9 @@ class SubmitOptions:
         model: Version, or another word that the registry resolves; `live` to follow promotions; or None for the
             version that is live when the job starts.
         min_confidence: Confidence, 0 to 1, below which the report lists an image for review; None lists none.
+        as_is: Whether to send the numbers of an array file as they are, whatever they look like.
+        form: How the numbers of an array file become images, as it was decided when the job was made; None for images
+            of other kinds.
     """
 
     path: str
@@ -50,6 +54,8 @@ class SubmitOptions:
     probabilities: bool = False
     model: str | None = None
     min_confidence: float | None = REVIEW_BELOW
+    as_is: bool = False
+    form: Form | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from producer.report import svg, wording
 from producer.report.job_charts import JobCharts
 from producer.report.selection import Selection
 from producer.report.summary import Summary
+from producer.sources.kinds import describe_left_out
 
 MAX_FAILURES = 200
 """Maximum number of failed images that the page lists. `errors.csv` has all."""
@@ -103,6 +104,7 @@ def render(
     confidence_charts = [chart for chart in (charts.confidence, charts.calibration) if chart]
     return _environment().get_template("report.html.j2").render(
         summary=summary,
+        left_out=describe_left_out(summary.left_out),
         confusion=_confusion(results, summary),
         mistakes=[tile(index) for index in selection.shown_mistakes],
         mistaken=len(selection.mistakes),
