@@ -22,7 +22,7 @@ from model.inference.classifier import Classifier
 from model.network.network import build, dump_weights, logits
 from model.training.batches import NO_DIGIT, Batches
 from model.training.checkpoint import Checkpoint
-from model.training.fit import EpochReport, fit
+from model.training.fit import _DISTILLATION, _TEACHER_EPOCH, EpochReport, fit
 from model.training.network_trainer import NetworkTrainer
 from model.training.recipe import Recipe
 from model.training.train import CHECKPOINTS, _changed, _check_place, main, train
@@ -136,7 +136,9 @@ def test_only_refining_starts_with_a_network(samples, recipe, has_start):
 def test_an_epoch_may_take_a_share_of_the_images(samples):
     """Each epoch uses another half of the images. A share that is too small for a batch still makes one step."""
     still = Augmentation(rotation=0, scale=0, shear=0, shift=0, elastic=0, thickness=0)
-    recipe = dataclasses.replace(ONE_EPOCH, drawn=0.0, outliers=0.0, degradation=0.0, augmentation=still)
+    recipe = dataclasses.replace(
+        ONE_EPOCH, drawn=0.0, outliers=0.0, degradation=0.0, normalised=0.0, augmentation=still
+    )
     few = samples.train[:128]
     halves = Batches(few, dataclasses.replace(recipe, share=0.5), 1)
     first, second = (np.concatenate([batch.images for batch in halves.epoch(number)]) for number in (1, 2))
@@ -354,14 +356,30 @@ def test_only_an_unchanged_model_is_replaced(tmp_path):
     _check_place(tmp_path / "absent")
 
 
-def test_samples_have_no_quick_recipe(tmp_path, capsys):
-    """`--quick` is refused for the samples, because it would change nothing."""
-    assert main(["--data", "samples", "--quick", "--out", str(tmp_path / "model")]) == 1
-    assert "Leave --quick out." in capsys.readouterr().err
+@pytest.mark.parametrize("way", ["--quick", "--long"])
+def test_samples_have_no_other_recipe(tmp_path, capsys, way):
+    """`--quick` and `--long` are refused for the samples, because they would change nothing."""
+    assert main(["--data", "samples", way, "--out", str(tmp_path / "model")]) == 1
+    assert f"Leave {way} out." in capsys.readouterr().err
     assert not (tmp_path / "model").exists()
 
 
-@pytest.mark.parametrize("start", [Recipe(), Recipe.quick(), Recipe.refinement(), Recipe.small()])
+def test_quick_and_long_exclude_each_other(tmp_path, capsys):
+    """Both at once are refused before anything is loaded."""
+    assert main(["--quick", "--long", "--out", str(tmp_path / "model")]) == 1
+    assert "Leave one of them out." in capsys.readouterr().err
+
+
+def test_the_long_recipe_costs_three_times_the_default():
+    """The costs are those by which a training estimates its time left, in epochs of a network without teachers."""
+    default, long = (
+        each.teachers * each.teacher_epochs * _TEACHER_EPOCH + each.epochs * (1 + each.teachers * _DISTILLATION)
+        for each in (Recipe(), Recipe.long())
+    )
+    assert 2.5 < long / default < 3.5
+
+
+@pytest.mark.parametrize("start", [Recipe(), Recipe.quick(), Recipe.long(), Recipe.refinement(), Recipe.small()])
 def test_a_setting_has_the_declared_type(start):
     """A number is parsed as its field declares, also if the recipe holds a whole number in a field of fractions."""
     whole = dataclasses.replace(start, augmentation=dataclasses.replace(start.augmentation, rotation=8))
