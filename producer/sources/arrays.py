@@ -18,6 +18,7 @@ from model.errors import DataError, UsageError
 from producer.sources.listing import MAX_IMAGES, Listing, too_many
 from producer.sources.reading import explain
 from producer.sources.zips import check_member
+from worker.contract.wire import Label, is_number
 
 _MAX_BYTES = 2 * 1024**3
 """Maximum size of arrays that are loaded into memory as a whole: 2.7 million images."""
@@ -32,7 +33,7 @@ class Array:
 
     Args:
         images: uint8 (n, 28, 28), light ink on black.
-        labels: integers (n,), true digits 0 to 9, or None.
+        labels: integers (n,), true digits 0 to 9; or texts (n,), true numbers; or None.
         prefix: Beginning of every name.
         repeat: Number of times that the source has each image. Above 1, names end in `#1`, `#2`, ….
     """
@@ -40,7 +41,7 @@ class Array:
     def __init__(
         self,
         images: NDArray[np.uint8],
-        labels: NDArray[np.integer[Any]] | None = None,
+        labels: NDArray[np.integer[Any]] | NDArray[np.str_] | None = None,
         *,
         prefix: str = "",
         repeat: int = 1,
@@ -49,7 +50,7 @@ class Array:
         width = max(5, len(str(len(images) - 1)))
         marks = [""] if repeat == 1 else [f"#{number}" for number in range(1, repeat + 1)]
         places = {f"{prefix}{index:0{width}}{mark}": index for mark in marks for index in range(len(images))}
-        known: Mapping[str, int] = {}
+        known: Mapping[str, Label] = {}
         if labels is not None:
             digits = labels.tolist()
             known = {name: digits[index] for name, index in places.items()}
@@ -78,10 +79,11 @@ def open_npy(path: Path) -> Array:
     return Array(np.asarray(array))  # a memmap's rows would be memmaps, which are slow to make
 
 
-def open_npz(path: Path) -> Array:
+def open_npz(path: Path, *, numbers: bool = False) -> Array:
     """Open and return a NumPy archive with one array of images, uint8 (n, 28, 28).
 
-    If the archive has exactly one array of n integers 0 to 9 as well, these are the labels.
+    If the archive has exactly one array of n integers 0 to 9 as well, these are the labels. If numbers were asked for,
+    the labels are instead n integers of at least 0, or n texts of digits.
 
     Raises:
         UsageError: The archive is damaged, or does not have exactly one array of images.
@@ -100,6 +102,9 @@ def open_npz(path: Path) -> Array:
             f"{str(path)!r} holds several arrays of images ({', '.join(images)}). Save the one you mean as a .npy file."
         )
     (chosen,) = images.values()
+    if numbers:
+        found = [texts for array in arrays.values() if (texts := _numbers_in(array, len(chosen))) is not None]
+        return Array(chosen, found[0] if len(found) == 1 else None)
     labels = [array for array in arrays.values() if _are_labels(array, len(chosen))]
     return Array(chosen, labels[0] if len(labels) == 1 else None)
 
@@ -190,6 +195,14 @@ def _are_labels(array: NDArray[Any], count: int) -> bool:
     return (
         np.issubdtype(array.dtype, np.integer) and array.shape == (count,) and bool(((array >= 0) & (array <= 9)).all())
     )
+
+
+def _numbers_in(array: NDArray[Any], count: int) -> NDArray[np.str_] | None:
+    """Return the numbers in an array of n integers or texts, as texts (n,), or None if it has something else."""
+    if array.shape != (count,) or array.dtype.kind not in "iuUS":
+        return None
+    texts = np.char.decode(array, "latin-1") if array.dtype.kind == "S" else array.astype(np.str_)
+    return texts if all(map(is_number, texts.tolist())) else None
 
 
 def _damaged(path: Path, reason: str) -> UsageError:

@@ -7,6 +7,7 @@ from model.errors import Failure
 from producer.sources.labels import MISSING, Labels
 from producer.sources.listing import Container, Listing, Place
 from producer.sources.source import ImageContent, Source, SourceImage
+from worker.contract.wire import Label
 
 
 class ContainerSource(Generic[Place]):
@@ -32,7 +33,7 @@ class ContainerSource(Generic[Place]):
         self.notes = (labels.note,) if labels.note else ()
         self._container = container
         self._images = wanted.images
-        self._labels: Mapping[str, int | None] = {**labels.known, **labels.absent}
+        self._labels: Mapping[str, Label | None] = {**labels.known, **labels.absent}
         self._failures = {**wanted.failures, **wanted.gaps, **dict.fromkeys(labels.absent, MISSING)}
 
     @property

@@ -8,6 +8,8 @@ from typing import NamedTuple, Self, TextIO
 
 from model.errors import UsageError
 from producer.sources.listing import MAX_IMAGES, too_many
+from worker.contract.validation.bounds import MAX_DIGITS
+from worker.contract.wire import Label, is_number
 
 NAME_COLUMNS = ("name", "file", "filename", "path", "image")
 """Titles of name columns, in order of precedence."""
@@ -17,6 +19,9 @@ LABEL_COLUMNS = ("label", "true", "digit")
 
 DIGITS = {str(digit): digit for digit in range(10)}
 """Digit for each valid text of a label: `3` is valid, `3.0` and `03` are not."""
+
+NUMBERS = f"a number of 1 to {MAX_DIGITS} digits"
+"""What a label is if numbers were asked for, in words."""
 
 MAX_LABEL_BYTES = 128 * 1024**2
 """Maximum size of a label file. A larger one is not read."""
@@ -28,7 +33,7 @@ _DELIMITERS = ",;\t"  # Excel writes semicolons where the comma is the decimal s
 class Truth(NamedTuple):
     """What a label file says about one image."""
 
-    label: int | None  # None where the cell is empty
+    label: Label | None  # None where the cell is empty
     line: int
 
 
@@ -53,7 +58,7 @@ class LabelFile:
     truths: dict[str, Truth]
 
     @classmethod
-    def read(cls, path: Path, names: Sequence[str] = NAME_COLUMNS) -> "LabelFile":
+    def read(cls, path: Path, names: Sequence[str] = NAME_COLUMNS, *, numbers: bool = False) -> "LabelFile":
         """Read and return a CSV file with a header, or with two columns and no header: name and label.
 
         A header needs the title of a name column and the title of a label column. The file is UTF-8, with or without a
@@ -63,16 +68,18 @@ class LabelFile:
         Args:
             path: File to read.
             names: Titles of name columns. If the file has several of them, the first cell that is not empty counts.
+            numbers: Whether the labels are numbers, in which zeros at the beginning count, and not digits.
 
         Raises:
-            UsageError: The file cannot be read, is too large or names no images, a label is not 0 to 9, or a name has
-                two different labels. A message about a row names its line.
+            UsageError: The file cannot be read, is too large or names no images, a label is not 0 to 9 or not a number,
+                or a name has two different labels. A message about a row names its line.
         """
         truths: dict[str, Truth] = {}
-        for line, name, cell in _rows(path, names):
-            if cell and cell not in DIGITS:
-                raise _wrong(path, line, f"the label {cell!r} of {name!r} is not a digit 0 to 9")
-            truth = Truth(DIGITS.get(cell), line)
+        for line, name, cell in _rows(path, names, numbers=numbers):
+            label = read_label(cell, numbers=numbers)
+            if cell and label is None:
+                raise _wrong(path, line, f"the label {cell!r} of {name!r} is not {_expected(numbers=numbers)}")
+            truth = Truth(label, line)
             earlier = truths.setdefault(name, truth)
             if len(truths) > MAX_IMAGES:
                 raise too_many(f"The label file {str(path)!r}")
@@ -85,13 +92,24 @@ class LabelFile:
         return cls(path, truths)
 
 
-def _rows(path: Path, titles: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+def read_label(text: str, *, numbers: bool) -> Label | None:
+    """Return the label that a text means, or None if it means none: a digit, or a number if numbers were asked for."""
+    if numbers:
+        return text if is_number(text) else None
+    return DIGITS.get(text)
+
+
+def _expected(*, numbers: bool) -> str:
+    return NUMBERS if numbers else "a digit 0 to 9. If images show numbers, add --several read"
+
+
+def _rows(path: Path, titles: Sequence[str], *, numbers: bool) -> Iterator[tuple[int, str, str]]:
     """Yield line number, name and text of the label for each row."""
     with _open(path) as file:
-        yield from _rows_of(path, file, titles)
+        yield from _rows_of(path, file, titles, numbers=numbers)
 
 
-def _rows_of(path: Path, file: TextIO, titles: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+def _rows_of(path: Path, file: TextIO, titles: Sequence[str], *, numbers: bool) -> Iterator[tuple[int, str, str]]:
     lines = _Lines(path, file)
     first = lines.first()
     delimiter = next((mark for mark in _DELIMITERS if mark in first), ",")
@@ -107,7 +125,7 @@ def _rows_of(path: Path, file: TextIO, titles: Sequence[str]) -> Iterator[tuple[
                 columns = _header(cells, titles)
                 if columns:
                     continue
-                columns = _headless(path, reader.line_num, cells)
+                columns = _headless(path, reader.line_num, cells, numbers=numbers)
             if len(cells) <= max(*columns.names, columns.label):
                 raise _wrong(path, reader.line_num, f"there are only {len(cells)} columns")
             # Spaces around a name may belong to it.
@@ -182,14 +200,14 @@ def _header(cells: Sequence[str], names: Sequence[str]) -> _Columns | None:
     return None if not found or label is None else _Columns(found, label)
 
 
-def _headless(path: Path, line: int, cells: Sequence[str]) -> _Columns:
-    if len(cells) == 2 and (not cells[1] or cells[1] in DIGITS):
+def _headless(path: Path, line: int, cells: Sequence[str], *, numbers: bool) -> _Columns:
+    if len(cells) == 2 and (not cells[1] or read_label(cells[1], numbers=numbers) is not None):
         return _Columns([0], 1)
     raise _wrong(
         path,
         line,
         f"this is neither a header (one of {', '.join(NAME_COLUMNS)}, and one of {', '.join(LABEL_COLUMNS)}) nor a "
-        "name and a digit 0 to 9",
+        f"name and {_expected(numbers=numbers)}",
     )
 
 

@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 from model.errors import Failure, FailureCode, UsageError
 from producer.sources.naming import is_clutter, is_image
 from producer.sources.source import ImageContent
+from worker.contract.wire import Label
 
 Place = TypeVar("Place")
 
@@ -37,14 +38,14 @@ class Listing(Generic[Place]):
         failures: Failures of images that are known to be unreadable.
         gaps: Failures of parts of the container that could not be listed, such as a locked folder (its name ends with
             `/`) or the rest of a damaged archive. Each becomes a row, because it may hide images.
-        labels: True digits by name, if the container itself has labels.
+        labels: Labels by name, if the container itself has some.
         ignored: Number of files that are neither images nor clutter.
     """
 
     images: dict[str, Place] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     gaps: dict[str, Failure] = field(default_factory=dict)
-    labels: Mapping[str, int] = field(default_factory=dict)
+    labels: Mapping[str, Label] = field(default_factory=dict)
     ignored: int = 0
     _members: int = 0
     _characters: int = 0

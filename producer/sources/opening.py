@@ -31,7 +31,12 @@ _PATH_COLUMN = "path"
 
 
 def open_source(
-    path: str | Path, *, labels: str = AUTO, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    path: str | Path,
+    *,
+    labels: str = AUTO,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    numbers: bool = False,
 ) -> Source:
     """Open a folder, an archive, an array file or a single image, and list its images.
 
@@ -45,6 +50,7 @@ def open_source(
             Images that only the CSV file names are failures with the code `missing`.
         include: Globs (see `Selection`). If there are any, the source has only images that match one.
         exclude: Globs. The source has no images that match one.
+        numbers: Whether a label is a number of any length, and not only a digit.
 
     Returns:
         The images that can be read, and a failure for each one that cannot.
@@ -53,7 +59,7 @@ def open_source(
         UsageError: The path does not exist, cannot be read or has no image, or the labels are faulty.
     """
     path = Path(path)
-    container = _open_container(path)
+    container = _open_container(path, numbers=numbers)
     listing, selection = container.listing, Selection(include, exclude)
     root = _root(path, container)
     wanted: Listing[Any] = Listing(
@@ -65,7 +71,7 @@ def open_source(
     )
     if not wanted.images and not wanted.failures:
         raise UsageError(_why_empty(path, listing))
-    chosen = _choose_labels(labels, listing, wanted, root, selection)
+    chosen = _choose_labels(labels, listing, wanted, root, selection, numbers=numbers)
     return ContainerSource(container, wanted, chosen, description=str(path), root=root)
 
 
@@ -127,7 +133,7 @@ def open_each(paths: Sequence[str]) -> Source:
     return join_sources(sources)
 
 
-def _open_container(path: Path) -> Container[Any]:
+def _open_container(path: Path, *, numbers: bool = False) -> Container[Any]:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as fault:  # ValueError: a NUL in the path
@@ -146,7 +152,7 @@ def _open_container(path: Path) -> Container[Any]:
     if name.endswith(".npy"):
         return open_npy(path)
     if name.endswith(".npz"):
-        return open_npz(path)
+        return open_npz(path, numbers=numbers)
     return (None if is_image(name) else open_idx(path)) or SingleFile(path)
 
 
@@ -172,12 +178,20 @@ def _why_empty(path: Path, listing: Listing[Any]) -> str:
     return f"There are no images in {str(path)!r} ({', '.join(sorted(IMAGE_SUFFIXES))}){others}. Give another path."
 
 
-def _choose_labels(asked: str, listing: Listing[Any], wanted: Listing[Any], root: str, selection: Selection) -> Labels:
+def _choose_labels(
+    asked: str,
+    listing: Listing[Any],
+    wanted: Listing[Any],
+    root: str,
+    selection: Selection,
+    *,
+    numbers: bool,
+) -> Labels:
     if asked == NONE:
         return Labels()
     if asked == AUTO and listing.labels:
         return Labels({name: listing.labels[name] for name in wanted.images})
     if asked in (AUTO, FOLDER):
-        return labelling.from_folders(wanted.images, required=asked == FOLDER)
-    given = labelling.from_file(Path(asked), [*listing.images, *listing.failures], root)
+        return labelling.from_folders(wanted.images, required=asked == FOLDER, numbers=numbers)
+    given = labelling.from_file(Path(asked), [*listing.images, *listing.failures], root, numbers=numbers)
     return Labels(given.known, {name: label for name, label in given.absent.items() if selection.takes(name)})
