@@ -87,7 +87,7 @@ class Batch:
     Attributes:
         images: Either uint8 (n, 28, 28) in MNIST's convention, ready to classify, or n encoded files, which the worker
             decodes and normalises one by one.
-        probabilities: Whether the sender wants the ten probabilities of each image.
+        probabilities: Whether the sender wants the ten probabilities of each image. Nobody gets them with `several`.
         several: Whether the sender wants all digits of each file. Without it, a file with several digits is an error.
             A raw image always has one digit.
     """
@@ -192,10 +192,11 @@ class Result:
         worker: Name of the worker.
         digits: uint8 (m,), 0 to 9; undefined where the image failed.
         confidences: float32 (m,), 0 to 1; undefined where the image failed.
-        probabilities: float32 (m, 10), or None if the client did not ask for them.
+        probabilities: float32 (n, 10), or None if the client did not ask for them.
         failures: Failures, by index of the image.
         counts: uint8 (n,), number of digits of each image, which come one after the other: 0 exactly where the image
-            failed, and at most `MAX_DIGITS`. None if each image, also one that failed, has one digit.
+            failed, and at most `MAX_DIGITS`. None if each image, also one that failed, has one digit. There are no
+            probabilities with it.
     """
 
     model: str
@@ -245,7 +246,8 @@ class Result:
             _check(identifiers.is_valid(Kind.PROCESS, body.worker), "worker")
             _check(count <= MAX_IMAGES and max(body.digits, default=0) <= 9, "digits")
             _check(len(body.confidences) == 4 * digits, "confidences")
-            _check(probabilities is None or len(probabilities) == 40 * digits, "probabilities")
+            expected = 40 * digits if body.counts is None else None
+            _check(probabilities is None or len(probabilities) == expected, "probabilities")
             failures = _known(body.failures, count)
             return cls(
                 body.model,

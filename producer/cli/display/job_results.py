@@ -83,6 +83,11 @@ def print_headline(summary: Summary, folder: Path) -> None:
         accuracy = click.style(f"{100 * summary.accuracy:.2f} %", bold=True)
         counts = f"{summary.correct:,} of {summary.accuracy_denominator:,} labelled images right"
         click.echo(f"accuracy  {accuracy}  ({counts})")
+    if (digits := summary.digits) is not None:
+        others = "".join(
+            f", {count:,} {what}" for what, count in (("missing", digits.missing), ("extra", digits.extra)) if count
+        )
+        click.echo(f"digits    {100 * digits.accuracy:.2f} %  ({digits.right:,} of {digits.total:,} right{others})")
     if summary.failed:
         codes = ", ".join(f"{count:,} {code}" for code, count in summary.failures.items())
         click.echo(click.style(f"failed    {summary.failed:,}  ({codes}); errors.csv has the reasons", fg="yellow"))
@@ -95,7 +100,7 @@ def print_headline(summary: Summary, folder: Path) -> None:
 
 
 def print_answers(results: Results, min_confidence: float | None, *, as_json: bool) -> None:
-    """Print a line for each image: name, digit and confidence, or the reason why there is no digit."""
+    """Print a line for each image: name, digit or number and confidence, or the reason why there is none."""
     rows = answers(results, min_confidence)
     if as_json:
         click.echo(json.dumps(rows))
@@ -110,18 +115,19 @@ def answers(results: Results, min_confidence: float | None) -> list[dict[str, An
     """Return the answer for each image as JSON values, in the order of the results.
 
     Each answer has name, digit, confidence, review and model. It also has the probabilities if the job asked for them,
-    and error and message if the image failed.
+    and error and message if the image failed. If the job reads numbers, it also has the number as a text, and the lists
+    digits and confidences; the digit is then None unless there is one, and the confidence that of the least certain.
     """
     review = doubted(results, min_confidence).tolist()
     return [_answer(results, row, review=review[row]) for row in range(len(results))]
 
 
 def answer_text(answer: dict[str, Any], *, styled: bool = True) -> str:
-    """Return one of the `answers` in words: digit and confidence, or the reason why there is no digit."""
+    """Return one of the `answers` in words: digit or number and confidence, or the reason why there is none."""
     style = click.style if styled else lambda text, **_: text
-    if answer["digit"] is None:
+    if answer["confidence"] is None:
         return f"{style('-', fg='red')}  {answer['error']}: {printable(answer['message'])}"
-    words = f"{style(str(answer['digit']), bold=True)}  {100 * answer['confidence']:.1f} %"
+    words = f"{style(str(answer.get('number') or answer['digit']), bold=True)}  {100 * answer['confidence']:.1f} %"
     return words + style("  unsure, may not be a digit: review", fg="yellow") if answer["review"] else words
 
 
@@ -135,6 +141,11 @@ def _answer(results: Results, row: int, *, review: bool) -> dict[str, Any]:
         "review": review,
         "model": results.models[row],
     }
+    if results.numbers is not None:
+        shares = results.numbers.confidences[row]
+        answer["number"] = results.numbers.read[row] or None
+        answer["digits"] = [int(digit) for digit in results.numbers.read[row]]
+        answer["confidences"] = [round(share, 6) for share in shares]
     if results.probabilities is not None and failure is None:
         answer["probabilities"] = [round(float(value), 6) for value in results.probabilities[row]]
     if failure:
@@ -149,7 +160,7 @@ def _read_pictures(source: Source, results: Results, indices: Sequence[int]) -> 
     time.
 
     Returns:
-        uint8 (28, 28) by index, without the images that cannot be read.
+        uint8 (28, 28) by index, or (28, 28 k) for k digits side by side, without the images that cannot be read.
     """
     contents = source.read_many({results.names[index] for index in indices})
     pictures = {}

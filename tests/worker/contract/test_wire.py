@@ -58,12 +58,13 @@ def results(draw: st.DrawFn) -> Result:
         counts = draw(arrays.arrays(np.uint8, images, elements=st.integers(1, 5)))
         counts[list(failed)] = 0
     count = images if counts is None else int(counts.sum())
+    probabilities = st.none() | arrays.arrays(np.float32, (count, 10), elements=st.floats(0, 1, width=32))
     return Result(
         draw(st.just("") | st.from_regex(Kind.VERSION.pattern, fullmatch=True)),
         draw(st.from_regex(Kind.PROCESS.pattern, fullmatch=True)),
         draw(arrays.arrays(np.uint8, count, elements=st.integers(0, 9))),
         draw(arrays.arrays(np.float32, count, elements=st.floats(0, 1, width=32))),
-        draw(st.none() | arrays.arrays(np.float32, (count, 10), elements=st.floats(0, 1, width=32))),
+        draw(probabilities if counts is None else st.none()),
         failed,
         counts,
     )
@@ -271,7 +272,7 @@ def test_counts_of_digits_that_do_not_fit_are_refused() -> None:
         "worker": "w",
         "digits": b"\x04\x02\x07",
         "confidences": bytes(12),
-        "probabilities": bytes(120),
+        "probabilities": None,
         "failures": {1: ["blank", ""]},
         "counts": b"\x02\x00\x01",
     }
@@ -285,10 +286,9 @@ def test_counts_of_digits_that_do_not_fit_are_refused() -> None:
         {"failures": {}},
         {"failures": {0: ["blank", ""], 1: ["blank", ""]}},
         {"confidences": bytes(8)},
-        {"probabilities": bytes(80)},
-        {"counts": bytes([many]), "digits": bytes(many), "confidences": bytes(4 * many), "failures": {}}
-        | {"probabilities": None},
-        {"counts": bytes(bounds.MAX_IMAGES + 1), "digits": b"", "confidences": b"", "probabilities": None},
+        {"probabilities": bytes(120)},
+        {"counts": bytes([many]), "digits": bytes(many), "confidences": bytes(4 * many), "failures": {}},
+        {"counts": bytes(bounds.MAX_IMAGES + 1), "digits": b"", "confidences": b""},
     )
     for wrong in wrongs:
         with pytest.raises(WireError, match="damaged"):
