@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from model.augmentation import glyphs
 from model.augmentation.pen import Strokes, centre_by_mass, distort_strokes, draw_strokes
-from model.images.normalise import SIDE
+from model.images.fitting import SIDE
 
 
 class Style(NamedTuple):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from model.augmentation import glyphs
 from model.augmentation.pen import SUPERSAMPLING, Strokes, centre_by_mass, distort_strokes, draw_strokes, fit_into_box
-from model.images.normalise import BOX, SIDE
+from model.images.fitting import BOX, SIDE
 
 
 def draw(count: int, random: np.random.Generator, digits: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.images.normalise import BOX, SIDE
+from model.images.fitting import BOX, SIDE
 
 SUPERSAMPLING = 3
 """Number of fine pixels, in which strokes are drawn, along each side of a pixel of the image."""

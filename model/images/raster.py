@@ -1,6 +1,7 @@
 """Small tools for grey images and masks, shared by the stages of normalisation."""
 
 import math
+from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 import cv2
@@ -21,6 +22,11 @@ Mask: TypeAlias = MatLike
 
 SQUARE = np.ones((3, 3), np.uint8)
 """Structuring element of a pixel and its eight neighbours."""
+
+COARSE_SIDE = 64
+"""Length of the longer side, in pixels, at which paper and sheets are looked for.
+
+Light and sheets have no finer detail, and noise averages out."""
 
 DETAILED_SIDE = 24
 """Minimum length of the longer side, in pixels, at which noise, ruled lines and shadows differ from strokes.
@@ -59,18 +65,35 @@ def border_pixels(image: MatLike) -> MatLike:
     return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
 
 
-def connected_components(mask: Mask) -> tuple[NDArray[np.uint16], MatLike]:
+@dataclass(frozen=True, slots=True)
+class Components:
+    """The connected components of a mask."""
+
+    numbers: NDArray[np.uint16]
+    """Number of the component of each pixel, (height, width), from 1; 0 for the background."""
+
+    stats: MatLike
+    """Left, top, width, height and area of each component, in pixels, int32 (n, 5)."""
+
+    def mask_of(self, chosen: NDArray[np.bool_]) -> Mask:
+        """Return the mask of the chosen components.
+
+        Args:
+            chosen: Whether each component is chosen, bool (n,).
+        """
+        values = np.concatenate([[np.uint8(0)], np.where(chosen, np.uint8(255), np.uint8(0))])
+        mask: Mask = values[self.numbers]
+        return mask
+
+
+def connected_components(mask: Mask) -> Components:
     """Find the connected components of a mask. Pixels that touch at a corner are connected.
 
     Args:
         mask: Mask of at most 250,000 pixels, because the numbers have 16 bits. With 32 bits OpenCV takes twice as long.
-
-    Returns:
-        The number of each pixel's component, uint16 (height, width), 0 for the background. And the left, top, width,
-        height and area of each component, in pixels, int32 (components, 5).
     """
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
-    return cast("NDArray[np.uint16]", numbers), stats[1:]  # as `ltype` asks; OpenCV's types do not say so
+    return Components(cast("NDArray[np.uint16]", numbers), stats[1:])  # as `ltype` asks; OpenCV's types do not say so
 
 
 def quantiles(image: Grey, mask: Mask, *shares: float) -> list[int]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from model.augmentation import drawn_digits
 from model.augmentation.drawn_digits import STYLES
-from model.images.normalise import BOX, SIDE
+from model.images.fitting import BOX, SIDE
 from model.inference.classifier import Classifier
 
 ALL = [(digit, name) for digit, styles in STYLES.items() for name in styles]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from model.augmentation import glyphs, outliers, pen
 from model.data.digits import Dataset
-from model.images.normalise import BOX, SIDE
+from model.images.fitting import BOX, SIDE
 
 
 def test_the_same_state_gives_the_same_images(samples: Dataset):

@@ -9,6 +9,8 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 from PIL import Image
 
+from model.images.raster import mask_above
+
 SEVEN = ((0.3, 0.2), (0.7, 0.2), (0.45, 0.8))
 FIVE = ((0.66, 0.2), (0.4, 0.2), (0.37, 0.46), (0.52, 0.43), (0.65, 0.55), (0.6, 0.74), (0.45, 0.8), (0.34, 0.75))
 
@@ -51,3 +53,27 @@ def encoded(image: Image.Image | NDArray[Any], kind: str = "PNG", **options: Any
 def shares_ink(image: MatLike, other: MatLike) -> float:
     """Return the correlation of two images of the same size: 1 for the same drawing, -1 for its negative."""
     return float(np.corrcoef(image.ravel(), other.ravel())[0, 1])
+
+
+def strokes_of(height: int = 120, width: int = 100, **options: Any) -> NDArray[np.uint8]:
+    """Draw the strokes of a digit as a mask, uint8 (height, width)."""
+    return np.asarray(mask_above(255 - drawing(height, width, ink=0, **options), 127), np.uint8)
+
+
+def put(mask: NDArray[np.uint8], height: int, width: int, top: int, left: int) -> NDArray[np.uint8]:
+    """Return a mask of this height and width with another mask in it. The page may cut that off."""
+    page = np.zeros((height, width), np.uint8)
+    cut = page[top : top + mask.shape[0], left : left + mask.shape[1]]
+    cut |= mask[: cut.shape[0], : cut.shape[1]]
+    return page
+
+
+def ink_of(
+    height: int = 120,
+    width: int = 100,
+    line: tuple[tuple[float, float], ...] = FIVE,
+    strength: int = 255,
+    **options: Any,
+) -> NDArray[np.uint8]:
+    """Draw the ink of a digit, uint8 (height, width), 0 on paper."""
+    return drawing(height, width, line=line, ink=strength, paper=0, **options)

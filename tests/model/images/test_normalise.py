@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from model.data.digits import Dataset
 from model.errors import FailureCode, ImageError
-from model.images.ink import find_ink, find_ink_on_flat_paper
-from model.images.normalise import BOX, SIDE, normalise
+from model.images.fitting import BOX, SIDE
+from model.images.ink import find_ink_on_any_paper, find_ink_on_flat_paper
+from model.images.normalise import normalise
 from tests.model.images.drawings import FIVE, SEVEN, drawing, shares_ink
 
 
@@ -364,9 +365,9 @@ def test_flat_paper_is_a_shortcut(digits):
     """On paper of one grey, the shortcut finds nearly the same ink as the search for paper in photographs."""
     for digit in digits[::4]:
         drawn = np.clip(on_paper(digit), 0, 255).astype(np.uint8)
-        short, long = find_ink_on_flat_paper(drawn), find_ink(drawn)
+        short, long = find_ink_on_flat_paper(drawn), find_ink_on_any_paper(drawn)
         assert short is not None
-        assert np.abs(short[0].astype(int) - long[0]).max() <= 2
+        assert np.abs(short.levels.astype(int) - long.levels).max() <= 2
 
 
 @pytest.mark.parametrize("scene", ["a lamp at one side", "a hard shadow", "noise", "a printed frame"])

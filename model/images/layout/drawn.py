@@ -1,0 +1,31 @@
+"""What is drawn in a picture: the value that passes from stage to stage of the layout."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.images.raster import Components
+
+
+@dataclass(frozen=True, slots=True)
+class SpeckLimits:
+    """What is too small for a stroke."""
+
+    max_area: float = 0.03
+    """Area of a component, as a share of the largest stroke, below which it is a speck."""
+
+
+SPECK = SpeckLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The connected components of strokes, and which of them may belong to a digit."""
+
+    components: Components
+
+    is_candidate: NDArray[np.bool_]
+    """Whether each component may belong to a digit, bool (n,). The others are printed, or were cut off by the border.
+
+    If it holds for none, the first one counts as the digit."""

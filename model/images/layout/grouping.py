@@ -1,0 +1,67 @@
+"""Choose the strokes of the digit: the largest component, and those near it."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from cv2.typing import MatLike
+from numpy.typing import NDArray
+
+from model.images.layout.drawn import SPECK, Drawn
+from model.images.raster import Mask, connected_components
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLimits:
+    """What belongs to one digit."""
+
+    reach: float = 0.4
+    """Distance, as a share of the size of the digit found so far, up to which other components belong to it.
+
+    The bar of a five may be a third of the body's size above it. Print and strokes of neighbours are seldom so near."""
+
+
+LIMITS = GroupLimits()
+
+
+def where_seen(drawn: Drawn, near: Mask) -> Drawn:
+    """Keep what is drawn where the digit was seen before, unless nothing is drawn there.
+
+    Args:
+        drawn: What is drawn.
+        near: Mask of the place where the digit was seen before, (height, width).
+    """
+    seen = cv2.bitwise_and(drawn.components.mask_of(drawn.is_candidate), near)
+    if not seen.any():
+        return drawn
+    components = connected_components(seen)
+    return Drawn(components, np.ones(len(components.stats), np.bool_))
+
+
+def choose_digit(drawn: Drawn) -> Mask:
+    """Return the mask of the digit, (height, width): the largest component and those near it, without specks."""
+    return drawn.components.mask_of(_group(drawn.components.stats, drawn.is_candidate))
+
+
+def _group(stats: MatLike, candidates: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which components form a group: the largest candidate, and step by step the candidates near the group.
+
+    Specks are never part of the group.
+
+    Args:
+        stats: Left, top, width, height and area of each component, int (n, 5).
+        candidates: Whether each component may be chosen, bool (n,).
+    """
+    left, top, width, height, area = stats.T
+    right, bottom = left + width, top + height
+    area = np.where(candidates, area, 0)
+    group: NDArray[np.bool_] = np.arange(len(area)) == area.argmax()
+    large_enough = area >= SPECK.max_area * area.max()
+    while np.count_nonzero(large_enough) > 1:
+        x0, y0, x1, y1 = left[group].min(), top[group].min(), right[group].max(), bottom[group].max()
+        reach = LIMITS.reach * max(x1 - x0, y1 - y0)
+        near = (left < x1 + reach) & (right > x0 - reach) & (top < y1 + reach) & (bottom > y0 - reach) & large_enough
+        if (near == group).all():
+            break
+        group = near
+    return group

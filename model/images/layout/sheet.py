@@ -1,0 +1,137 @@
+"""Find the sheet that carries the digit, where it lies on a table."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from model.images.raster import COARSE_SIDE, SQUARE, Grey, Mask, border_pixels, otsu, quantiles, shrink
+
+
+@dataclass(frozen=True, slots=True)
+class SheetLimits:
+    """What counts as a sheet of paper on a table."""
+
+    min_area: float = 0.12
+    """Minimum area of a sheet, as a share of the image."""
+
+    max_area: float = 0.97
+    """Maximum area of a sheet, as a share of the image. What covers more is the whole image, not a sheet on a table."""
+
+    min_straightness: float = 0.88
+    """Minimum area of the polygon of a sheet's corners, as a share of the area of its outline.
+
+    The polygon of a small sheet covers about 0.91, because its outline is coarse. That of an ellipse, with five
+    corners, covers 0.76."""
+
+    corners: tuple[int, ...] = (4, 5)
+    """Numbers of corners of a sheet, seen at any angle: five where a corner lies outside the image."""
+
+    min_written: float = 0.005
+    """Minimum area of the ink inside a sheet, away from its edge, as a share of the sheet.
+
+    It excludes paper between strokes, which has no ink in it."""
+
+    max_written: float = 0.4
+    """Maximum area of the ink inside a sheet, away from its edge, as a share of the sheet."""
+
+    corner_tolerance: float = 0.03
+    """Distance, as a share of the outline's length, up to which pixels may bend a side of a sheet without a new
+    corner."""
+
+    min_unbroken_edge: float = 0.95
+    """Minimum share of a sheet's edge that is paper, and not ink or table."""
+
+    min_outside: float = 0.01
+    """Minimum area of the table, as a share of the image. On less, nothing can be seen to be bare."""
+
+    max_beyond: float = 0.4
+    """Maximum distance of anything on the table from the table's grey, as a share of the table's distance from paper.
+
+    What is further away is drawn on the table. Then the supposed sheet is only the lit part of a sheet."""
+
+
+LIMITS = SheetLimits()
+
+
+def sheet_alone(image: Grey) -> Grey:
+    """Return the sheet that carries the digit, without the table around it.
+
+    Args:
+        image: Grey levels, uint8 (height, width).
+
+    Returns:
+        Grey levels, uint8, of the smallest rectangle that holds the sheet, with the grey of its paper where the sheet
+        does not reach. The same array if the image shows no sheet on a table.
+    """
+    sheet = find_sheet(image)
+    if sheet is None:
+        return image
+    (paper,) = quantiles(image, sheet, 0.5)
+    left, top, width, height = cv2.boundingRect(sheet)
+    alone: Grey = np.where(sheet, image, np.uint8(paper))[top : top + height, left : left + width]
+    return alone
+
+
+def find_sheet(image: Grey) -> Mask | None:
+    """Find a sheet of paper on a table, or another polygon of one grey with a drawing inside and nothing outside.
+
+    Args:
+        image: Grey levels, uint8 (height, width).
+
+    Returns:
+        Mask of the sheet without its edge, (height, width). None if the image shows no sheet, or is too small to tell.
+    """
+    if max(image.shape) < COARSE_SIDE:
+        return None
+    coarse, _ = shrink(image, COARSE_SIDE)
+    light = otsu(coarse)[1]
+    for side in (light, 255 - light):
+        share = cv2.countNonZero(side) / side.size
+        if not LIMITS.min_area < share < LIMITS.max_area or border_pixels(side).mean() > LIMITS.max_area * 255:
+            continue
+        sheet = _straight_sided(side)
+        if sheet is not None and _is_bare_outside(coarse, sheet, side):
+            sheet = cv2.erode(sheet, SQUARE, borderValue=255)
+            return cv2.resize(sheet, image.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return None
+
+
+def _straight_sided(mask: Mask) -> Mask | None:
+    """Return the convex hull of a mask's largest component if it has straight sides and holes in it; otherwise None."""
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    outline = cv2.convexHull(max(outlines, key=cv2.contourArea))
+    if cv2.contourArea(outline) < LIMITS.min_area * mask.size:
+        return None
+    corners = cv2.approxPolyDP(outline, LIMITS.corner_tolerance * cv2.arcLength(outline, closed=True), closed=True)
+    _, (width, height), _ = cv2.minAreaRect(outline)
+    is_straight = cv2.contourArea(corners) > LIMITS.min_straightness * cv2.contourArea(outline)
+    if len(corners) not in LIMITS.corners or not is_straight or min(width, height) <= COARSE_SIDE / 4:
+        return None
+    hull = cv2.fillConvexPoly(np.zeros_like(mask), outline, 255)
+    area = cv2.countNonZero(hull)
+    edge = hull - cv2.erode(hull, SQUARE, borderValue=0)
+    inside = cv2.erode(hull, np.ones((5, 5), np.uint8), borderValue=0)
+    written = cv2.countNonZero(cv2.subtract(inside, mask))
+    has_holes = LIMITS.min_written * area < written < LIMITS.max_written * area
+    has_edge = cv2.mean(cv2.dilate(mask, SQUARE), edge)[0] > LIMITS.min_unbroken_edge * 255
+    return hull if has_holes and has_edge and area < LIMITS.max_area * mask.size else None
+
+
+def _is_bare_outside(image: Grey, sheet: Mask, side: Mask) -> bool:
+    """Return whether nothing is drawn outside the sheet.
+
+    Otherwise the supposed sheet is only the lit part of a sheet, and its edge would cut through a digit.
+
+    Args:
+        image: Grey levels, uint8 (height, width).
+        sheet: Mask of the sheet, with its ink.
+        side: Mask of the pixels that are as light, or as dark, as the sheet's paper.
+    """
+    outside = 255 - cv2.dilate(sheet, np.ones((5, 5), np.uint8))
+    if cv2.countNonZero(outside) < LIMITS.min_outside * outside.size:
+        return False
+    (inner,) = quantiles(image, cv2.bitwise_and(sheet, side), 0.5)
+    darkest, outer, lightest = quantiles(image, outside, 0.01, 0.5, 0.99)
+    beyond = outer - darkest if inner > outer else lightest - outer
+    return beyond < LIMITS.max_beyond * abs(inner - outer)

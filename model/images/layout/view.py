@@ -1,0 +1,74 @@
+"""Look at an image, and then more closely at a small digit in it."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from model.images.raster import Grey, Mask, shrink
+
+
+@dataclass(frozen=True, slots=True)
+class ViewLimits:
+    """How closely an image is looked at."""
+
+    side: int = 160
+    """Maximum length of the longer side, in pixels, at which ink is looked for: eight times MNIST's box."""
+
+    small_digit: float = 0.4
+    """Size of a digit, as a share of the longer side, below which it is looked at again, more closely."""
+
+    max_looks: int = 3
+    """Maximum number of looks at an image, each closer than the one before."""
+
+
+LIMITS = ViewLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An image, or a part of it, as one look shows it."""
+
+    full: Grey
+    """The part of the image in its full size, uint8 (height, width)."""
+
+    reduced: Grey
+    """The same, with a longer side of at most `ViewLimits.side`, uint8."""
+
+    factor: int
+    """Factor by which the sides of `reduced` are shorter than those of `full`."""
+
+    near: Mask | None
+    """Mask of the place in `reduced` where the look before saw the digit; None in the first look."""
+
+
+def view_of(image: Grey, near: Mask | None = None) -> View:
+    """Return the view of an image.
+
+    Args:
+        image: Grey levels, uint8 (height, width), of any size.
+        near: Mask of the place where the digit was seen before, of any size.
+    """
+    reduced, factor = shrink(image, LIMITS.side)
+    if near is not None:
+        near = cv2.resize(near, reduced.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return View(image, reduced, factor, near)
+
+
+def closer(view: View, digit: Mask) -> View | None:
+    """Return a closer view of a digit, or None where it would show no more.
+
+    Args:
+        view: The view in which the digit was found.
+        digit: Mask of the digit in `view.reduced`, (height, width), not empty.
+    """
+    rows, columns = digit.shape
+    left, top, width, height = cv2.boundingRect(digit)
+    size = max(width, height)
+    if view.factor == 1 or size >= LIMITS.small_digit * max(digit.shape):
+        return None
+    y0, y1 = max(0, top - size // 2), min(rows, top + height + size // 2)
+    x0, x1 = max(0, left - size // 2), min(columns, left + width + size // 2)
+    reach = 2 * (size // 6 + 2) + 1
+    near = cv2.dilate(digit, np.ones((reach, reach), np.uint8))[y0:y1, x0:x1]
+    return view_of(view.full[y0 * view.factor : y1 * view.factor, x0 * view.factor : x1 * view.factor], near)
