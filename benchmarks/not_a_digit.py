@@ -30,9 +30,8 @@ from sklearn.datasets import load_sample_images
 
 from model.cards.card import BASELINE, read_model
 from model.data.mnist import load_test
-from model.errors import ImageError
-from model.images.preprocess import preprocess
 from model.inference.classifier import Classifier
+from model.inference.several import read_files
 
 THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 LETTERS = "ACEFHKMNPRTUVWXYadefhkmnprtuvwx"
@@ -117,20 +116,14 @@ def read(files: Iterator[bytes], labels: NDArray[np.integer] | None, classifier:
         labels: Labels of the files, int (n,), if they have any.
         classifier: Classifier that reads the images.
     """
-    images, refused = [], {}
-    for index, file in enumerate(files):
-        try:
-            images.append(preprocess(file))
-        except ImageError as error:
-            images.append(np.zeros((28, 28), np.uint8))
-            refused[index] = str(error.code)
-    stacked = np.stack(images)
-    found = classifier.classify(stacked)
-    confidences = found.confidences.copy()
-    confidences[list(refused)] = 0
-    right = np.zeros(len(found), bool) if labels is None else found.digits == labels
-    right[list(refused)] = False
-    return Readings(stacked, found.digits, confidences, right, Counter(refused.values()))
+    found = read_files(classifier.classify, files)
+    refused = list(found.failures)
+    confidences = found.predictions.confidences.copy()
+    confidences[refused] = 0
+    right = np.zeros(len(confidences), bool) if labels is None else found.predictions.digits == labels
+    right[refused] = False
+    codes = Counter(str(failure.code) for failure in found.failures.values())
+    return Readings(found.shown, found.predictions.digits, confidences, right, codes)
 
 
 def _print_kinds(others: dict[str, Readings], threshold: float) -> None:

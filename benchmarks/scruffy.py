@@ -22,9 +22,8 @@ from PIL import Image
 from scruffy_images import KINDS, Digit, Kind
 
 from model.data import mnist
-from model.errors import ImageError
-from model.images.preprocess import preprocess
 from model.inference.classifier import Classifier
+from model.inference.several import read_files
 from model.metrics import NONE
 from worker.settings import Settings
 
@@ -68,16 +67,12 @@ def _measure(
     """
     seed = zlib.crc32(kind.__name__.encode())  # so that the images do not depend on the other kinds
     files = [kind(np.random.default_rng([seed, number]), digit) for number, digit in enumerate(digits)]
-    images = np.zeros((len(files), 28, 28), np.uint8)
-    refused = np.zeros(len(files), np.bool_)
     started = time.perf_counter()
-    for number, data in enumerate(files):
-        try:
-            images[number] = preprocess(data)
-        except ImageError:
-            refused[number] = True
+    found = read_files(classifier.classify, files)
     seconds = (time.perf_counter() - started) / len(files)
-    read = np.where(refused, NONE, classifier.classify(images).digits.astype(np.int64))
+    images, refused = found.shown, np.zeros(len(files), np.bool_)
+    refused[list(found.failures)] = True
+    read = np.where(refused, NONE, found.predictions.digits.astype(np.int64))
     wrong = np.flatnonzero(read != labels)
     mistakes = Counter(f"{labels[index]}→{read[index]}" for index in wrong if not refused[index])
     if sheets and len(wrong):

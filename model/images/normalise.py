@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import FailureCode, ImageError
-from model.images.fitting import centre, conventional, cut_out, fit_into_box, with_usual_width
+from model.images.fitting import SIDE, centre, conventional, cut_out, fit_into_box, with_usual_width
 from model.images.ink import Ink, find_ink
 from model.images.layout import view as views
+from model.images.layout.division import Division, divide, with_neighbours
+from model.images.layout.drawn import Drawn
 from model.images.layout.grouping import choose_digit, where_seen
 from model.images.layout.lines import without_lines
 from model.images.layout.sheet import sheet_alone
@@ -26,7 +28,7 @@ from model.images.strokes import find_strokes
 
 @dataclass(frozen=True, slots=True)
 class DrawingLimits:
-    """What is too small or too faint for a digit."""
+    """What is too small or too faint for a digit, and how many digits are too many."""
 
     min_pixels: int = 4
     """Minimum size of a digit, in pixels. What is smaller is a speck."""
@@ -45,12 +47,44 @@ class DrawingLimits:
     across: float = 0.95
     """Length of ink, as a share of a side, from which it crosses the image."""
 
+    max_parts: int = 64
+    """Maximum number of digits in one image that are normalised one by one. It bounds the time that an image takes."""
+
 
 LIMITS = DrawingLimits()
 
+_NO_PARTS = np.zeros((0, SIDE, SIDE), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """One image in MNIST's conventions: as one digit, and as several if it may show several."""
+
+    shown: NDArray[np.uint8]
+    """All that is drawn, as one digit, uint8 (28, 28), light ink on black. It shares no memory with the image."""
+
+    parts: NDArray[np.uint8]
+    """The digits that the image may show, in reading order, uint8 (n, 28, 28). n is 0 if it shows one.
+
+    They are at most the first `max_parts`."""
+
+    count: int = 1
+    """Number of digits that the image may show."""
+
+    certain: bool = False
+    """Whether the image shows several digits for certain. Otherwise the parts may be the pieces of one digit."""
+
+    @property
+    def as_several(self) -> ImageError:
+        """The error (SEVERAL_DIGITS) that the image gets if it shows several digits."""
+        return ImageError(
+            FailureCode.SEVERAL_DIGITS,
+            f"The image shows {self.count} digits. Cut it up, so that each image shows one digit.",
+        )
+
 
 def normalise(image: Grey, observe: StageObserver = ignore_stage) -> NDArray[np.uint8]:
-    """Bring one image to MNIST's conventions.
+    """Bring an image of one digit to MNIST's conventions.
 
     An image that follows the conventions comes back unchanged, or as its negative if its ink is dark on white. In other
     images, normalisation tells ink from paper, whichever is lighter and however uneven the light. It leaves out table,
@@ -64,58 +98,98 @@ def normalise(image: Grey, observe: StageObserver = ignore_stage) -> NDArray[np.
         The digit, uint8 (28, 28), light ink on black. It shares no memory with `image`.
 
     Raises:
-        ImageError: The image shows no drawing (BLANK).
+        ImageError: The image shows no drawing (BLANK), or several digits for certain (SEVERAL_DIGITS).
     """
-    observe(Stage.IMAGE, image)
-    shown = conventional(image)
-    if shown is None:
-        shown = _shown(image, observe)
-    observe(Stage.SHOWN, shown)
-    return shown
+    normalised = normalise_all(image, observe)
+    if normalised.certain:
+        raise normalised.as_several
+    observe(Stage.SHOWN, normalised.shown)
+    return normalised.shown
 
 
-def _shown(image: Grey, observe: StageObserver) -> NDArray[np.uint8]:
-    """Return what the network is shown of an image that does not follow MNIST's conventions, uint8 (28, 28).
+def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normalised:
+    """Bring an image of one digit or several to MNIST's conventions, as `normalise` does.
+
+    Args:
+        image: Grey levels, uint8 (height, width), of any size.
+        observe: Callback that receives the image after each stage but the last.
 
     Raises:
         ImageError: The image shows no drawing (BLANK).
     """
+    observe(Stage.IMAGE, image)
+    shown = conventional(image)
+    if shown is not None:
+        return Normalised(shown, _NO_PARTS)
     darkest, lightest, _, _ = cv2.minMaxLoc(image)
     if darkest == lightest:
         raise _blank("every pixel has the same colour")
     sheet = sheet_alone(image)
     if sheet is not image:
         observe(Stage.SHEET, sheet)
-    ink, digit = _ink_and_digit(sheet, observe)
-    strokes = with_usual_width(cut_out(ink.levels, digit))
+    seen = _look(view_of(sheet), observe)
+    strokes = with_usual_width(cut_out(seen.ink.levels, seen.digit))
     observe(Stage.STROKES, strokes)
-    return centre(fit_into_box(strokes))
+    shown = centre(fit_into_box(strokes))
+    if seen.division is None:
+        return Normalised(shown, _NO_PARTS)
+    digits = seen.division.digits
+    parts = np.stack([_part(seen, chosen) for chosen in digits[: LIMITS.max_parts]])
+    return Normalised(shown, parts, len(digits), seen.division.certain)
 
 
-def _ink_and_digit(sheet: Grey, observe: StageObserver) -> tuple[Ink, Mask]:
-    """Find ink and digit on a sheet, or on the part of the sheet that shows the digit.
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the closest look at an image showed."""
 
-    Returns:
-        The ink, and the mask of the digit. Both have the same shape, with a longer side of at most `ViewLimits.side`.
+    view: View
+    ink: Ink
+    drawn: Drawn
+    digit: Mask  # of all digits together, if there are several
+    division: Division | None
+
+
+def _look(view: View, observe: StageObserver) -> _Seen:
+    """Find ink and digits in a view, and look again more closely where they are small.
 
     Raises:
-        ImageError: The sheet shows no drawing (BLANK).
+        ImageError: The view shows no drawing (BLANK).
     """
-    view = view_of(sheet)
+    sheet = view.full
     for _ in range(views.LIMITS.max_looks):
         ink = find_ink(view.reduced)
         if not ink.contrast:
             raise _blank("nothing is drawn on it")
         observe(Stage.INK, ink.levels)
         drawn = without_lines(find_strokes(ink.levels))
-        digit = choose_digit(drawn if view.near is None else where_seen(drawn, view.near))
+        if view.near is not None:
+            drawn = where_seen(drawn, view.near)
+        division = divide(drawn)
+        digit = choose_digit(drawn) if division is None else drawn.components.mask_of(division.together)
         observe(Stage.DIGIT, digit)
         _refuse_blank(sheet, view, ink, digit)
-        nearer = closer(view, digit)
+        nearer = closer(view, with_neighbours(drawn, digit) if division is None and view.factor > 1 else digit)
         if nearer is None:
             break
         view = nearer
-    return ink, digit
+    return _Seen(view, ink, drawn, digit, division)
+
+
+def _part(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return one of several digits in MNIST's conventions, uint8 (28, 28), from a closer view if it is small.
+
+    Args:
+        seen: What the look showed in which the digits were found.
+        chosen: Which components form the digit, bool (n,).
+    """
+    ink, digit = seen.ink, seen.drawn.components.mask_of(chosen)
+    nearer = closer(seen.view, digit, cv2.subtract(seen.digit, digit))
+    if nearer is not None and nearer.near is not None:
+        nearer_ink = find_ink(nearer.reduced)
+        if nearer_ink.contrast:
+            ink = nearer_ink
+            digit = choose_digit(where_seen(without_lines(find_strokes(ink.levels)), nearer.near))
+    return centre(fit_into_box(with_usual_width(cut_out(ink.levels, digit))))
 
 
 def _refuse_blank(sheet: Grey, view: View, ink: Ink, digit: Mask) -> None:

@@ -1,13 +1,19 @@
 """Turn the bytes of a user's image into the classifier's input. The worker does this for one image at a time."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from model.images.decoding.decode import decode
 from model.images.decoding.formats import own_failure
 from model.images.decoding.pillow import DECODER_ERRORS
-from model.images.normalise import normalise
+from model.images.normalise import Normalised, normalise, normalise_all
+from model.images.raster import Grey
 from model.images.stages import StageObserver, ignore_stage
+
+_Value = TypeVar("_Value")
 
 
 def preprocess(data: bytes, observe: StageObserver = ignore_stage) -> NDArray[np.uint8]:
@@ -25,9 +31,26 @@ def preprocess(data: bytes, observe: StageObserver = ignore_stage) -> NDArray[np
 
     Raises:
         ImageError: The image cannot be classified (EMPTY, NOT_AN_IMAGE, BROKEN, TOO_LARGE, TOO_COSTLY, SEVERAL_FRAMES
-            or BLANK), or digitmill itself has a bug (INTERNAL).
+            or BLANK), it shows several digits for certain (SEVERAL_DIGITS), or digitmill itself has a bug (INTERNAL).
     """
+    return _applied(lambda image: normalise(image, observe), data)
+
+
+def preprocess_all(data: bytes, observe: StageObserver = ignore_stage) -> Normalised:
+    """Decode an image and bring all digits that it may show to MNIST's conventions.
+
+    Args:
+        data: Bytes of one image file, as for `preprocess`.
+        observe: Callback that receives the image after each stage but the last.
+
+    Raises:
+        ImageError: As `preprocess`, but never SEVERAL_DIGITS.
+    """
+    return _applied(lambda image: normalise_all(image, observe), data)
+
+
+def _applied(stages: Callable[[Grey], _Value], data: bytes) -> _Value:
     try:
-        return normalise(decode(data), observe)
+        return stages(decode(data))
     except DECODER_ERRORS as error:  # no such input is known, but one must not fail the rest of the batch
         raise own_failure(error) from error

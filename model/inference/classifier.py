@@ -54,6 +54,10 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.digits)
 
+    def first(self, count: int) -> "Predictions":
+        """Return the predictions for the first images."""
+        return Predictions(self.digits[:count], self.confidences[:count], self.probabilities[:count])
+
 
 class Classifier:
     """A loaded and warmed-up model. Loading takes milliseconds. Two threads must not use one classifier at once.

@@ -4,6 +4,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 from redis.exceptions import RedisError
 
 from model.errors import Failure, FailureCode, ImageError, ModelError, NotTried
-from model.images.preprocess import preprocess
+from model.images.normalise import Normalised
+from model.images.preprocess import preprocess_all
 from model.inference.apart import classify_apart
 from model.inference.classifier import Predictions
+from model.inference.several import decided, sort_out, with_parts
 from worker.classifying.canary import CanaryMonitor
 from worker.classifying.models import LoadedModel, Models
 from worker.contract.connection import retry_transient
@@ -89,11 +92,10 @@ class BatchProcessor:
                     with self._notes.working(part):
                         batch = _batch_of(claim)
                         model = self._retry(partial(self._models, claim.model))
-                        images, failures = self._read(batch)
-                        claim = self._hand_on_the_rest(claim, batch, len(images))
-                        count = len(claim.part)
-                        failures = {index: failure for index, failure in failures.items() if index < count}
-                        result = self._answer(claim, model, images[:count], failures, probabilities=batch.probabilities)
+                        read = self._read(batch)
+                        claim = self._hand_on_the_rest(claim, batch, len(read.images))
+                        read = read.first(len(claim.part))
+                        result = self._answer(claim, model, read, probabilities=batch.probabilities)
                     self._finish(claim, result)
                 case Verdict.SPLIT:
                     self._split(claim)
@@ -126,27 +128,15 @@ class BatchProcessor:
             lambda: self._ledger.claim(part, token=token, holder=self._name, lease_seconds=self._lease_seconds)
         )
 
-    def _read(self, batch: Batch) -> tuple[NDArray[np.uint8], dict[int, Failure]]:
-        """Return the images of a batch as the network takes them, or the first of them if the others take too long.
-
-        Returns:
-            The images, uint8 (n, 28, 28), at least one; and the failures by index.
-        """
+    def _read(self, batch: Batch) -> "_Read":
+        """Return the images of a batch as the network takes them, or the first of them if the others take too long."""
         if isinstance(batch.images, np.ndarray):
             drawn = batch.images.reshape(len(batch), -1).any(axis=1)
-            return batch.images, {int(index): _BLANK for index in np.flatnonzero(~drawn)}
+            return _Read(batch.images, {int(index): _BLANK for index in np.flatnonzero(~drawn)}, {})
         return _decode(batch.images, self._decoding_seconds)
 
-    def _answer(
-        self,
-        claim: Claim,
-        model: LoadedModel,
-        images: NDArray[np.uint8],
-        failures: dict[int, Failure],
-        *,
-        probabilities: bool,
-    ) -> Result:
-        predictions = self._classify(claim, model, images, failures)
+    def _answer(self, claim: Claim, model: LoadedModel, read: "_Read", *, probabilities: bool) -> Result:
+        predictions, failures = self._classify(claim, model, read)
         return Result(
             model=model.version,
             worker=self._name,
@@ -174,25 +164,34 @@ class BatchProcessor:
             claim, batch = self._claim(first), batch.part(0, len(first))
         return claim
 
-    def _classify(
-        self, claim: Claim, model: LoadedModel, images: NDArray[np.uint8], failures: dict[int, Failure]
-    ) -> Predictions:
+    def _classify(self, claim: Claim, model: LoadedModel, read: "_Read") -> tuple[Predictions, dict[int, Failure]]:
         """Classify images. Whatever goes wrong here is the model's fault, because every image is uint8 (28, 28) now.
+
+        Returns:
+            The predictions, and the failures by index, with those of the images that show several digits.
 
         Raises:
             ModelError: The model failed. That does not count against the images.
         """
+        images, count = with_parts(read.images, read.doubtful), len(read.images)
+        answered = count - len(read.failures)
         if model.content and claim.attempts > 1 and len(images):
             # Somebody has begun this part and not finished it. If the model ended that process, it cannot end this one.
             run = partial(classify_apart, model.version, model.content, model.temperature, images)
-            predictions = self._run(model.version, run, images=len(images) - len(failures), proven=True)
-            self._canary.observe(model.version, images, predictions, failures, compare=False)
-            return predictions
+            predictions, several = decided(
+                self._run(model.version, run, images=answered, proven=True), read.doubtful, count
+            )
+            failures = read.failures | several
+            self._canary.observe(model.version, read.images, predictions, failures, compare=False)
+            return predictions, failures
         with self._notes.classifying(model.version):
             run = partial(model.classifier.classify, images)
-            predictions = self._run(model.version, run, images=len(images) - len(failures), proven=False)
-            self._canary.observe(model.version, images, predictions, failures)
-        return predictions
+            predictions, several = decided(
+                self._run(model.version, run, images=answered, proven=False), read.doubtful, count
+            )
+            failures = read.failures | several
+            self._canary.observe(model.version, read.images, predictions, failures)
+        return predictions, failures
 
     def _run(self, version: str, run: Callable[[], Predictions], *, images: int, proven: bool) -> Predictions:
         """Run a version on some images.
@@ -279,6 +278,29 @@ _QUARANTINED = Failure(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The images of a batch as the network takes them.
+
+    Attributes:
+        images: uint8 (n, 28, 28), at least one; black where decoding failed.
+        failures: Failures by index.
+        doubtful: Images that may show several digits, by index. The network decides.
+    """
+
+    images: NDArray[np.uint8]
+    failures: dict[int, Failure]
+    doubtful: dict[int, Normalised]
+
+    def first(self, count: int) -> "_Read":
+        """Return the first images."""
+        return _Read(
+            self.images[:count],
+            {index: failure for index, failure in self.failures.items() if index < count},
+            {index: image for index, image in self.doubtful.items() if index < count},
+        )
+
+
 class _DamagedBatch(Exception):
     """The batch in the ledger is damaged, so no worker can ever answer it."""
 
@@ -301,7 +323,7 @@ def _batch_of(claim: Claim) -> Batch:
     return batch
 
 
-def _decode(files: tuple[bytes, ...], seconds: float) -> tuple[NDArray[np.uint8], dict[int, Failure]]:
+def _decode(files: tuple[bytes, ...], seconds: float) -> _Read:
     """Decode and normalise each file on its own.
 
     Args:
@@ -309,24 +331,24 @@ def _decode(files: tuple[bytes, ...], seconds: float) -> tuple[NDArray[np.uint8]
         seconds: Time after which no further file is decoded.
 
     Returns:
-        The images, uint8 (n, 28, 28), of the first n files, at least one; black where decoding failed. And the failures
-        by index.
+        The images of the first n files, at least one.
     """
     deadline = time.monotonic() + seconds
-    images = np.zeros((len(files), SIDE, SIDE), np.uint8)
-    failures: dict[int, Failure] = {}
+    read = _Read(np.zeros((len(files), SIDE, SIDE), np.uint8), {}, {})
     for index, file in enumerate(files):
         if index and time.monotonic() > deadline:
-            return images[:index], failures
+            return read.first(index)
         try:
-            images[index] = preprocess(file)
+            normalised = preprocess_all(file)
+            read.images[index] = normalised.shown
+            sort_out(index, normalised, read.failures, read.doubtful)
         except ImageError as fault:
-            failures[index] = fault.failure
+            read.failures[index] = fault.failure
         except SoftTimeLimitExceeded:
             raise
         except Exception:
             _log.exception("digitmill itself failed to decode an image")
-            failures[index] = Failure(
+            read.failures[index] = Failure(
                 FailureCode.INTERNAL, "digitmill itself failed on this image. The worker's log says how. Report it."
             )
-    return images, failures
+    return read

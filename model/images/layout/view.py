@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from model.images.raster import Grey, Mask, shrink
+from model.images.raster import SQUARE, Grey, Mask, shrink
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,13 @@ def view_of(image: Grey, near: Mask | None = None) -> View:
     return View(image, reduced, factor, near)
 
 
-def closer(view: View, digit: Mask) -> View | None:
+def closer(view: View, digit: Mask, others: Mask | None = None) -> View | None:
     """Return a closer view of a digit, or None where it would show no more.
 
     Args:
         view: The view in which the digit was found.
         digit: Mask of the digit in `view.reduced`, (height, width), not empty.
+        others: Mask of other digits. The digit is not where they are.
     """
     rows, columns = digit.shape
     left, top, width, height = cv2.boundingRect(digit)
@@ -70,5 +71,8 @@ def closer(view: View, digit: Mask) -> View | None:
     y0, y1 = max(0, top - size // 2), min(rows, top + height + size // 2)
     x0, x1 = max(0, left - size // 2), min(columns, left + width + size // 2)
     reach = 2 * (size // 6 + 2) + 1
-    near = cv2.dilate(digit, np.ones((reach, reach), np.uint8))[y0:y1, x0:x1]
+    near = cv2.dilate(digit, np.ones((reach, reach), np.uint8))
+    if others is not None:
+        near = cv2.bitwise_or(cv2.subtract(near, cv2.dilate(others, SQUARE)), digit)
+    near = near[y0:y1, x0:x1]
     return view_of(view.full[y0 * view.factor : y1 * view.factor, x0 * view.factor : x1 * view.factor], near)

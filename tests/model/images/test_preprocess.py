@@ -14,7 +14,8 @@ from PIL import Image
 
 from model.errors import FailureCode, ImageError
 from model.images.limits import MAX_BYTES, MAX_PIXELS
-from model.images.preprocess import preprocess
+from model.images.normalise import LIMITS
+from model.images.preprocess import preprocess, preprocess_all
 from tests.model.images.drawings import FIVE, drawing, encoded
 
 MODES = {"1": "PNG", "L": "PNG", "LA": "PNG", "P": "GIF", "RGB": "PNG", "RGBA": "WEBP", "CMYK": "TIFF", "I;16": "PNG"}
@@ -45,16 +46,19 @@ def pictures(draw: st.DrawFn) -> Image.Image:
 
 @given(pictures())
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_any_picture_becomes_an_mnist_image_or_is_blank(picture):
-    """A sound file becomes an MNIST image or is refused as blank, whatever it shows."""
+def test_any_picture_becomes_mnist_images_or_is_blank(picture):
+    """A sound file becomes MNIST images or is refused as blank, whatever it shows. Several digits are two or more."""
     try:
-        image = preprocess(encoded(picture, MODES.get(picture.mode, "PNG")))
+        normalised = preprocess_all(encoded(picture, MODES.get(picture.mode, "PNG")))
     except ImageError as error:
         assert error.code is FailureCode.BLANK  # noqa: PT017 -- either outcome is right, and a third is not
         return
-    assert image.dtype == np.uint8
-    assert image.shape == (28, 28)
-    assert image.any()
+    for image in (normalised.shown, *normalised.parts):
+        assert image.dtype == np.uint8
+        assert image.shape == (28, 28)
+        assert image.any()
+    assert len(normalised.parts) == (0 if normalised.count == 1 else min(normalised.count, LIMITS.max_parts))
+    assert normalised.count > 1 or not normalised.certain
 
 
 MARKS = (

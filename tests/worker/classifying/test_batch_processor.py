@@ -1,5 +1,6 @@
 """Facts about a batch in a classifying process, from its doorbell to its answer."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -74,6 +75,31 @@ def test_a_batch_is_answered_in_order_and_each_image_is_counted_once(
     assert np.array_equal(np.delete(result.digits, 3), expected)
     canary.report()
     assert registry.service_counts(BASELINE_VERSION).images == 6
+
+
+def test_an_image_of_several_digits_fails_and_does_not_disturb_its_neighbours(
+    processor, submit, ledger, registry, canary, digits, png
+):
+    """Several digits get an error row, whether their arrangement says so or the network. The others are read."""
+    four, six = digits.images[:2]
+    certain = png(np.hstack([four, np.zeros_like(four), six]))
+    one = np.full((200, 200), 255, np.uint8)
+    one[40:160, 80:90] = one[40:160, 120:130] = 0  # an eleven, or a zero without its ends
+    zero = np.full((200, 200), 255, np.uint8)
+    for start in (-70, 110):
+        cv2.ellipse(zero, (100, 100), (40, 60), 0, start, start + 140, 0, 10)
+    part = submit((png(four), certain, png(one), png(zero), png(six)))
+    processor.process(part)
+    result = Result.from_wire(ledger.results([part])[part])
+    assert {index: failure.code for index, failure in result.failures.items()} == {
+        1: FailureCode.SEVERAL_DIGITS,
+        2: FailureCode.SEVERAL_DIGITS,
+    }
+    expected = Models(registry)(LIVE).classifier.classify(digits.images[:2]).digits
+    assert result.digits[[0, 4]].tolist() == expected.tolist()
+    assert result.digits[3] == 0
+    canary.report()
+    assert registry.service_counts(BASELINE_VERSION).images == 3
 
 
 class FailingClassifier(Classifier):

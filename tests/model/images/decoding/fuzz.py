@@ -26,7 +26,7 @@ from PIL import Image
 from model.errors import FailureCode, ImageError
 from model.images.decoding.helper import HELPER
 from model.images.limits import CPU_SECONDS, MEMORY_BYTES
-from model.images.preprocess import preprocess
+from model.images.preprocess import preprocess_all
 from tests.model.images.decoding.costly import COSTLY, jpeg_of_many_scans, tiff
 from tests.model.images.drawings import drawing, encoded
 
@@ -246,10 +246,11 @@ def check(name: str, data: bytes, found: Findings) -> None:
     _start_helper(found)
     helper, meter = HELPER.process_id, _Meter(HELPER.process_id)
     try:
-        image = preprocess(data)
-        outcome = "image"
-        if image.shape != (28, 28) or image.dtype != np.uint8:
-            found.faults.append((f"{name}: the image is {image.dtype} {image.shape}", data))
+        normalised = preprocess_all(data)
+        outcome = "several digits" if normalised.certain else "image"
+        for image in (normalised.shown, *normalised.parts):
+            if image.shape != (28, 28) or image.dtype != np.uint8:
+                found.faults.append((f"{name}: the image is {image.dtype} {image.shape}", data))
     except ImageError as fault:
         outcome = str(fault.code)
         if fault.code is FailureCode.INTERNAL:
