@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from model.errors import DataError, UsageError
 from model.inference.review import REVIEW_BELOW
@@ -21,6 +22,9 @@ from worker.settings import Settings
 
 FORMAT = 1
 MAX_ORDER_BYTES = 16 * 1024 * 1024
+
+Several: TypeAlias = Literal["refuse", "read"]
+"""What to do with an image of several digits: give it an error, or read each of them."""
 
 _SUFFIXES = ("order", "sent", "journal")
 
@@ -40,6 +44,8 @@ class SubmitOptions:
         model: Version, or another word that the registry resolves; `live` to follow promotions; or None for the
             version that is live when the job starts.
         min_confidence: Confidence, 0 to 1, below which the report lists an image for review; None lists none.
+        several: What to do with an image of several digits. If they are read, labels are numbers, and nobody gets
+            probabilities.
     """
 
     path: str
@@ -50,6 +56,12 @@ class SubmitOptions:
     probabilities: bool = False
     model: str | None = None
     min_confidence: float | None = REVIEW_BELOW
+    several: Several = "refuse"
+
+    @property
+    def reads_numbers(self) -> bool:
+        """Whether the answer to an image is a number and not a digit."""
+        return self.several == "read"
 
 
 @dataclass(frozen=True, slots=True)
