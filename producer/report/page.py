@@ -42,6 +42,15 @@ class Tile(NamedTuple):
         return self.label not in (None, self.answer)
 
 
+class SeveralTile(NamedTuple):
+    """One picture of several digits, which has no prediction."""
+
+    name: str
+    image: str | None  # `data:` address, or None if the image could not be read again
+    label: Label | None
+    sentence: str
+
+
 class Cell(NamedTuple):
     """One cell of the confusion matrix."""
 
@@ -86,8 +95,8 @@ def render(
         selection: Images that people should look at.
         charts: Charts of the job.
         card: Card of the model, or None where it is unknown.
-        pictures: Pixels of the selected images by index, uint8 (28, 28), or (28, 28 k) for k digits side by side.
-            Images that could not be read again are absent.
+        pictures: Pixels of the selected images by index, uint8 (28, 28), or (28, 28 · n) of n digits. Images that could
+            not be read again are absent.
         teachable: Whether `review.csv` has the paths of its images, so that `digitmill teach` can read them.
     """
     addresses = {index: _data_uri(pixels) for index, pixels in pictures.items()}
@@ -103,6 +112,14 @@ def render(
             bool(selection.doubted[index]),
         )
 
+    def several_tile(index: int) -> SeveralTile:
+        return SeveralTile(
+            results.names[index],
+            addresses.get(index),
+            results.label(index),
+            results.failures[index].sentence,
+        )
+
     confidence_charts = [chart for chart in (charts.confidence, charts.calibration) if chart]
     return _environment().get_template("report.html.j2").render(
         summary=summary,
@@ -110,6 +127,7 @@ def render(
         mistakes=[tile(index) for index in selection.shown_mistakes],
         mistaken=len(selection.mistakes),
         least_certain=[tile(index) for index in selection.least_certain.tolist()],
+        several=[several_tile(index) for index in selection.shown_several],
         teachable=teachable,
         failed=_failed(results),
         confidence_charts=[svg.lay_out(chart) for chart in confidence_charts],

@@ -7,6 +7,7 @@ from math import isnan
 from typing import Any, Final
 
 from model import metrics
+from model.errors import FailureCode
 from model.metrics import ClassScore, DigitScore, Interval
 from producer.jobs.results import JobInfo, Results
 from producer.report.selection import Selection
@@ -47,7 +48,7 @@ class Summary:
         ece: Expected calibration error, over 15 bins.
         mean_confidence: Mean confidence of the classified images.
         min_confidence: Confidence below which an image is listed for review, or None for no review.
-        review: Number of images for review.
+        review: Number of images for review: those below `min_confidence`, and those that show several digits.
         accuracy_of_certain: Share of the images in `accuracy_of_certain_denominator` that are predicted right.
         accuracy_of_certain_denominator: Number of labelled images that have a prediction and need no review.
         model_versions: Number of images that each version classified, largest first.
@@ -85,6 +86,16 @@ class Summary:
     workers: dict[str, int]
     digits: DigitScore | None = None
     notices: tuple[str, ...] = ()
+
+    @property
+    def several_digits(self) -> int:
+        """Number of images that show several digits, which are among the failed ones."""
+        return self.failures.get(FailureCode.SEVERAL_DIGITS, 0)
+
+    @property
+    def unsure(self) -> int:
+        """Number of images for review because of their confidence."""
+        return (self.review or 0) - (0 if self.review is None else self.several_digits)
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of `report.json`: JSON values without NaN."""

@@ -50,7 +50,7 @@ def write_predictions(path: Path, results: Results, selection: Selection | None 
 
 
 def write_review(path: Path, results: Results, selection: Selection, root: str = "") -> None:
-    """Write the images for review, least certain first.
+    """Write the images for review, least certain first, and those of several digits last.
 
     Columns: those of the predictions, and `path`, the path of the image. When a person has filled in the labels,
     `digitmill teach --csv` needs only this file.

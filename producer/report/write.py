@@ -36,7 +36,8 @@ WITHOUT_MATPLOTLIB = (
 ReadPictures: TypeAlias = Callable[[Sequence[int]], Mapping[int, NDArray[np.uint8]]]
 """Function that reads the images with some indices as the network saw them: uint8 (28, 28), light ink on black.
 
-It leaves out images that it cannot read.
+Of an image of several digits it gives the digits side by side, uint8 (28, 28 · n). It leaves out images that it cannot
+read.
 """
 
 
@@ -61,7 +62,7 @@ def write_report(
         results: All images of the job and their answers.
         info: Times and workers of the job.
         card: Card of the model that classified most images, or None if it is unknown.
-        read_pictures: Reader of the images that the page shows. It is called once, with at most 240 indices.
+        read_pictures: Reader of the images that the page shows. It is called once, with at most 280 indices.
         min_confidence: Confidence, 0 to 1, below which `review.csv` lists an image, or None for no `review.csv`.
         root: Text before an image's name that makes it a path, for `review.csv`. With "", that file has no paths.
         plots: Whether to write the PNG files as well. They take about a second, mostly to import Matplotlib.

@@ -10,8 +10,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import ImageError, UsageError
-from model.images.preprocess import preprocess
+from model.errors import FailureCode, ImageError, UsageError
+from model.images.preprocess import preprocess_all
 from producer.cli.display.progress import showing
 from producer.cli.exits import ExitCode
 from producer.cli.notices import print_notice, printable
@@ -21,6 +21,9 @@ from producer.report import Summary, write_report
 from producer.report.place import PAGE
 from producer.report.selection import doubted
 from producer.sources import Source
+
+MAX_SHOWN_PARTS = 8
+"""Maximum number of digits in the picture of an image of several digits."""
 
 
 def report_job(
@@ -92,7 +95,10 @@ def print_headline(summary: Summary, folder: Path) -> None:
         codes = ", ".join(f"{count:,} {code}" for code, count in summary.failures.items())
         click.echo(click.style(f"failed    {summary.failed:,}  ({codes}); errors.csv has the reasons", fg="yellow"))
     if summary.review:
-        doubt = f"review    {summary.review:,}  (confidence below {summary.min_confidence:g}); review.csv lists them"
+        reasons = [f"confidence below {summary.min_confidence:g}"] if summary.unsure else []
+        if summary.several_digits:
+            reasons.append(f"{summary.several_digits:,} of several digits")
+        doubt = f"review    {summary.review:,}  ({', '.join(reasons)}); review.csv lists them"
         click.echo(click.style(doubt, fg="yellow"))
     versions = printable(", ".join(summary.model_versions))
     click.echo(f"model     {versions or 'none, because no image reached one'}")
@@ -160,7 +166,8 @@ def _read_pictures(source: Source, results: Results, indices: Sequence[int]) -> 
     time.
 
     Returns:
-        uint8 (28, 28) by index, or (28, 28 k) for k digits side by side, without the images that cannot be read.
+        uint8 (28, 28) by index, without the images that cannot be read. Of an image of several digits, the first
+        `MAX_SHOWN_PARTS` of them side by side.
     """
     contents = source.read_many({results.names[index] for index in indices})
     pictures = {}
@@ -168,9 +175,18 @@ def _read_pictures(source: Source, results: Results, indices: Sequence[int]) -> 
         content = contents.get(results.names[index])
         if isinstance(content, bytes):
             try:
-                content = preprocess(content)
+                normalised = preprocess_all(content)
             except ImageError:
                 continue
+            parts = list(normalised.parts[:MAX_SHOWN_PARTS])
+            content = np.hstack(parts) if parts and _shows_several(results, index) else normalised.shown
         if content is not None:
             pictures[index] = content
     return pictures
+
+
+def _shows_several(results: Results, index: int) -> bool:
+    """Return whether an image was refused because it shows several digits, or read as a number of several digits."""
+    if index in results.failures:
+        return results.failures[index].code is FailureCode.SEVERAL_DIGITS
+    return results.numbers is not None and len(results.numbers.read[index]) > 1
