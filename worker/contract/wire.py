@@ -42,7 +42,7 @@ digits. Zeros at the beginning of a number count."""
 SIDE = 28
 """Side of an image that travels, in pixels."""
 
-_VERSIONS = (VERSION, NUMBERS_VERSION)
+_VERSIONS: tuple[int, ...] = (VERSION, NUMBERS_VERSION)
 _NO_LABEL = 255
 _LABELS = frozenset([*range(10), _NO_LABEL])
 _REMEDY = "Submit its job again."
