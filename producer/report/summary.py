@@ -40,6 +40,7 @@ class Summary:
         accuracy_interval: Wilson's 95 % interval of `accuracy`.
         accuracy_of_classified: `correct` / `accuracy_of_classified_denominator`.
         accuracy_of_classified_denominator: Number of labelled images with a prediction.
+        reads_numbers: Whether the job reads all digits of an image.
         digits: Number of true digits of the labelled images, how many of them are right and missing, and how many were
             read that are not there. None unless the job reads numbers.
         per_class: Precision, recall, F1 and support of the digits 0 to 9.
@@ -85,6 +86,7 @@ class Summary:
     images_per_second: float | None
     workers: dict[str, int]
     digits: DigitScore | None = None
+    reads_numbers: bool = False
     notices: tuple[str, ...] = ()
 
     @property
@@ -153,6 +155,7 @@ def summarise(results: Results, info: JobInfo, selection: Selection) -> Summary:
         model_versions=_largest_first(versions),
         images_per_second=len(results) / info.seconds if info.seconds > 0 else None,
         workers=_largest_first(info.workers),
+        reads_numbers=results.numbers is not None,
     )
 
 

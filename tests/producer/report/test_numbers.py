@@ -114,6 +114,7 @@ def test_single_digits_have_the_figures_of_a_job_that_does_not_read_numbers(writ
     _, _, other = write(numbers, min_confidence=0.8)
     score = other.pop("digits")
     assert one.pop("digits") is None
+    assert (one.pop("reads_numbers"), other.pop("reads_numbers")) == (False, True)
     assert {**one, "files": None} == {**other, "files": None}
     assert (score["total"], score["right"], score["missing"], score["extra"]) == (360, one["correct"], 3, 0)
     assert score["accuracy"] == one["accuracy"]
