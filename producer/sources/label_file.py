@@ -100,7 +100,7 @@ def read_label(text: str, *, numbers: bool) -> Label | None:
 
 
 def _expected(*, numbers: bool) -> str:
-    return NUMBERS if numbers else "a digit 0 to 9. If images show numbers, add --several read"
+    return NUMBERS if numbers else "a digit 0 to 9 (to read numbers, submit with --several read)"
 
 
 def _rows(path: Path, titles: Sequence[str], *, numbers: bool) -> Iterator[tuple[int, str, str]]:

@@ -103,7 +103,7 @@ def test_a_dry_run_counts_numbers(digitmill, meters):
     labels = ("--labels", meters.parent / "truth.csv", "--dry-run")
     words = digitmill("submit", meters, *labels, "--several", "read").output
     assert "labels    042: 1, 19: 1, 20: 1, 37: 1, 5: 1, 7: 1" in words
-    assert "add --several read" in digitmill("submit", meters, *labels, code=2).errors
+    assert "submit with --several read" in digitmill("submit", meters, *labels, code=2).errors
     many = [f"m{number:03}.png,{number:03}" for number in range(100)]
     (meters.parent / "many.csv").write_text("\n".join(["name,label", *many]) + "\n")
     words = digitmill("submit", meters, "--labels", meters.parent / "many.csv", "--dry-run", "--several", "read").output

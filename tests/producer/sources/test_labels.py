@@ -300,5 +300,5 @@ def test_labels_in_a_file_are_numbers_if_numbers_are_asked_for(scans, truth):
 
 def test_a_number_among_digits_is_refused_with_the_option_that_reads_numbers(scans, truth):
     """Who has such labels may not know that digitmill can read several digits."""
-    with pytest.raises(UsageError, match=r"'42' of '3/a.png' is not a digit 0 to 9. If images show numbers, add --sev"):
+    with pytest.raises(UsageError, match=r"'42' of '3/a.png' is not a digit 0 to 9 .*submit with --several read"):
         open_source(scans, labels=truth("name,label\n3/a.png,42\n"))
