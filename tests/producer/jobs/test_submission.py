@@ -50,6 +50,7 @@ submit_options = st.builds(
     probabilities=st.booleans(),
     model=st.none() | st.text(),
     min_confidence=st.none() | st.floats(0, 1),
+    several=st.sampled_from(["refuse", "read"]),
 )
 
 
