@@ -165,15 +165,27 @@ def align(labels: Sequence[str], numbers: Sequence[str], confidences: Sequence[S
         numbers: n read numbers, "" where nothing was read.
         confidences: n lists of the confidences of the digits read, 0 to 1.
     """
-    true: list[int] = []
-    read: list[int] = []
+    true: list[str] = []
+    read: list[str] = []
     certain: list[float] = []
     for label, number, shares in zip(labels, numbers, confidences, strict=True):
+        if len(label) == len(number):
+            true.append(label)
+            read.append(number)
+            certain += shares
+            continue
         for here, there in _places(label, number):
-            true.append(NONE if here is None else int(label[here]))
-            read.append(NONE if there is None else int(number[there]))
+            true.append(_GAP if here is None else label[here])
+            read.append(_GAP if there is None else number[there])
             certain.append(nan if there is None else shares[there])
-    return AlignedDigits(np.array(true, np.int8), np.array(read, np.int8), np.array(certain, np.float32))
+    return AlignedDigits(_digits("".join(true)), _digits("".join(read)), np.array(certain, np.float32))
+
+
+_GAP = chr(ord("0") + NONE)  # stands for `NONE` among the digits of a text
+
+
+def _digits(text: str) -> NDArray[np.int8]:
+    return np.frombuffer(text.encode("ascii"), np.int8) - np.int8(ord("0"))
 
 
 def score_digits(aligned: AlignedDigits) -> DigitScore:
@@ -186,9 +198,7 @@ def score_digits(aligned: AlignedDigits) -> DigitScore:
 
 
 def _places(label: str, number: str) -> list[tuple[int | None, int | None]]:
-    """Return pairs of places in a true and a read number, as `align` says, with None where one has no partner."""
-    if len(label) == len(number):
-        return [(place, place) for place in range(len(label))]
+    """Return pairs of places in numbers of different lengths, as `align` says, with None where one has no partner."""
     # For the first digits of each: number of changes, then minus the number of equal digits.
     best = {(0, 0): (0, 0)}
     steps: dict[tuple[int, int], tuple[int, int]] = {}
