@@ -7,7 +7,7 @@ The kinds draw most digits from their skeletons, so that strokes may be as thin 
 
 from collections.abc import Callable, Sequence
 from io import BytesIO
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -235,7 +235,7 @@ def eight_bits(scene: Scene) -> Picture:
     return cv2.convertScaleAbs(np.maximum(scene, 0))
 
 
-def encoded(pixels: MatLike | Image.Image, kind: str, **options: int) -> bytes:
+def encoded(pixels: MatLike | Image.Image, kind: str, **options: Any) -> bytes:
     """Return the bytes of an image file of this kind."""
     file = BytesIO()
     (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(file, kind, **options)
@@ -583,6 +583,22 @@ def tiny_on_a_page(random: Random, digit: Digit) -> bytes:
     return jpeg(random, photographed(random, scene, gradient(random, scene.shape[:2], 0.85), noise=1.5), (75, 92))
 
 
+def small_on_a_scan(random: Random, digit: Digit) -> bytes:
+    """Scan a letter page at 200 dots per inch with one digit of 40 to 90 pixels, dust, and the noise of the scanner."""
+    ink = digit.by_hand(random, random.uniform(40, 90), (0.035, 0.13))
+    page = placed(random, ink, (2200, 1700), 0.03)
+    for _ in range(int(random.integers(5, 60))):
+        centre = [int(random.integers(side)) for side in page.shape[::-1]]
+        axes = random.integers(1, 5, 2) // random.integers(1, 3)
+        cv2.ellipse(page, centre, axes.tolist(), random.uniform(0, 180), 0, 360, random.uniform(0.3, 1), -1)
+    grey = random.uniform(235, 255) - random.uniform(150, 235) * page
+    grey += random.uniform(1, 6) * grain(random, (1100, 850)).repeat(2, 0).repeat(2, 1)
+    if random.random() < 0.3:
+        picture = Image.fromarray(eight_bits(grey)).point(lambda level: 255 * (level > 150)).convert("1")
+        return encoded(picture, "TIFF", compression="group4", dpi=(200, 200))
+    return encoded(Image.fromarray(eight_bits(grey)), "JPEG", quality=int(random.integers(70, 93)))
+
+
 def neighbours(random: Random, digit: Digit) -> bytes:
     """Cut a digit from a number, with strokes of its neighbours at the border."""
     size = int(random.integers(60, 300))
@@ -769,7 +785,7 @@ def whiteboard(random: Random, digit: Digit) -> bytes:
 KINDS: tuple[Kind, ...] = (
     clean, lamp, soft_shadow, hard_shadow, shadow_band, vignette, underexposed, crease, whiteboard, old_paper,
     ruled_paper, squared_paper, strong_lines, dotted_paper, printed_text, printed_box, form_rest, neighbours,
-    sheet_on_table, table_at_one_side, punch_holes, paper_clip, finger, tiny_on_a_page, thumbnail,
+    sheet_on_table, table_at_one_side, punch_holes, paper_clip, finger, tiny_on_a_page, small_on_a_scan, thumbnail,
     faint_pencil, hairline, marker, chalk, light_pen, coloured_ink,
     coarse_jpeg, sensor_noise, motion_blur, photocopy, palette, sixteen_bits, paint_program,
     transparent_dark, transparent_light, transparent_two_colours, transparent_sticker,

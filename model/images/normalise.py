@@ -20,7 +20,7 @@ from model.images.layout.drawn import Drawn
 from model.images.layout.grouping import choose_digit, where_seen
 from model.images.layout.lines import without_lines
 from model.images.layout.sheet import sheet_alone
-from model.images.layout.view import View, closer, view_of
+from model.images.layout.view import View, closer, fine_view_of, view_of
 from model.images.raster import Grey, Mask
 from model.images.stages import Stage, StageObserver, ignore_stage
 from model.images.strokes import find_strokes
@@ -33,8 +33,11 @@ class DrawingLimits:
     min_pixels: int = 4
     """Minimum size of a digit, in pixels. What is smaller is a speck."""
 
-    min_size: float = 0.02
-    """Minimum size of a digit, as a share of the longer side. What is smaller is a speck."""
+    min_size: float = 0.012
+    """Minimum size of a digit, as a share of the longer side. What is smaller is a speck.
+
+    On a letter page of 200 dots per inch these are 26 dots, or 3 mm. With 0.02, digits of 43 dots were specks, as
+    `benchmarks/scruffy.py --kinds small_on_a_scan` shows."""
 
     min_contrast: int = 6
     """Minimum contrast of ink, in levels of 255. A difference below it is rounding.
@@ -128,7 +131,7 @@ def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normali
     sheet = sheet_alone(image)
     if sheet is not image:
         observe(Stage.SHEET, sheet)
-    seen = _look(view_of(sheet), observe)
+    seen = _look_at(sheet, observe)
     strokes = with_usual_width(cut_out(seen.ink.levels, seen.digit))
     observe(Stage.STROKES, strokes)
     shown = centre(fit_into_box(strokes))
@@ -150,11 +153,35 @@ class _Seen:
     division: Division | None
 
 
+class _OnlySpecks(Exception):
+    """A view shows nothing but specks."""
+
+
+def _look_at(sheet: Grey, observe: StageObserver) -> _Seen:
+    """Find ink and digits on a sheet, in a finer view if the usual one shows only specks.
+
+    Raises:
+        ImageError: The sheet shows no drawing (BLANK).
+    """
+    view = view_of(sheet)
+    try:
+        return _look(view, observe)
+    except _OnlySpecks:
+        fine = fine_view_of(sheet, view)
+    try:
+        if fine is not None:
+            return _look(fine, observe)
+    except _OnlySpecks:
+        pass
+    raise _blank("it shows only specks")
+
+
 def _look(view: View, observe: StageObserver) -> _Seen:
     """Find ink and digits in a view, and look again more closely where they are small.
 
     Raises:
         ImageError: The view shows no drawing (BLANK).
+        _OnlySpecks: It shows only specks.
     """
     sheet = view.full
     for _ in range(views.LIMITS.max_looks):
@@ -194,11 +221,16 @@ def _part(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 
 def _refuse_blank(sheet: Grey, view: View, ink: Ink, digit: Mask) -> None:
-    """Raise ImageError (BLANK) if the supposed digit is only a speck or a difference of light."""
+    """Raise an error if the supposed digit is only a speck or a difference of light.
+
+    Raises:
+        ImageError: It is a difference of light (BLANK).
+        _OnlySpecks: It is a speck.
+    """
     rows, columns = digit.shape
     _, _, width, height = cv2.boundingRect(digit)
     if max(width, height) * view.factor < max(LIMITS.min_pixels, LIMITS.min_size * max(view.full.shape)):
-        raise _blank("it shows only specks")
+        raise _OnlySpecks
     crosses = width >= LIMITS.across * columns or height >= LIMITS.across * rows
     min_contrast = LIMITS.min_contrast_across if crosses else LIMITS.min_contrast
     if ink.contrast < min_contrast and len(np.unique(sheet)) > 2:

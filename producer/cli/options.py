@@ -107,6 +107,11 @@ SEVERAL = click.option(
     show_default=True,
     help="An image with several digits gets an error, or each of its digits is read. Labels are then numbers.",
 )
+AS_IS = click.option(
+    "--as-is",
+    is_flag=True,
+    help="Send the values of an array file as they are, even if they seem inverted or stretched.",
+)
 MIN_CONFIDENCE = click.option(
     "--min-confidence",
     metavar="P",

@@ -16,6 +16,7 @@ from model.errors import DataError, UsageError
 from model.inference.review import REVIEW_BELOW
 from model.records import Damaged, from_json, to_json
 from producer.jobs.files import open_job_file
+from producer.sources import Form
 from worker.contract.ledger import JobRecord
 from worker.contract.validation.identifiers import Kind, host_name, is_valid, process_name
 from worker.settings import Settings
@@ -46,6 +47,9 @@ class SubmitOptions:
         min_confidence: Confidence, 0 to 1, below which the report lists an image for review; None lists none.
         several: What to do with an image of several digits. If they are read, labels are numbers, and nobody gets
             probabilities.
+        as_is: Whether to send the numbers of an array file as they are, whatever they look like.
+        form: How the numbers of an array file become images, as it was decided when the job was made; None for images
+            of other kinds.
     """
 
     path: str
@@ -57,6 +61,8 @@ class SubmitOptions:
     model: str | None = None
     min_confidence: float | None = REVIEW_BELOW
     several: Several = "refuse"
+    as_is: bool = False
+    form: Form | None = None
 
     @property
     def reads_numbers(self) -> bool:

@@ -131,6 +131,7 @@ class JobInfo:
         seconds: Seconds from the first packed image to the last kept answer.
         timeline: Progress over time, for the throughput chart; empty where it is unknown.
         workers: Number of images that each worker process answered.
+        read_as: How the numbers of an array file were turned into images, in words; "" if there is nothing to say.
     """
 
     job: str
@@ -140,6 +141,7 @@ class JobInfo:
     seconds: float
     timeline: list[TimelinePoint]
     workers: dict[str, int]
+    read_as: str = ""
 
 
 def _known(digit: int) -> int | None:

@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model.cards.card import Card
@@ -31,10 +31,11 @@ from producer.jobs.results import JobInfo, Results
 from producer.jobs.sending import CHECKS, DetachedSender, ProgressCallback, ignore_progress, window_for
 from producer.jobs.sent import SentLog
 from producer.mill.connection import Connection, RetryingCaller
-from producer.sources import Source, mnist_source, open_source
+from producer.sources import UNCHANGED, Source, mnist_source, open_source
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable
 from worker.contract.ledger import JobState, JobStatus, new_job_identifier
 from worker.contract.registry import LIVE
+from worker.contract.validation.bounds import MAX_TEXT
 from worker.contract.wire import Batch, Manifest
 from worker.settings import Settings
 
@@ -86,7 +87,20 @@ def open_submitted(options: SubmitOptions, settings: Settings) -> Source:
         include=options.include,
         exclude=options.exclude,
         numbers=options.reads_numbers,
+        as_is=options.as_is,
+        form=options.form,
     )
+
+
+def reopen_submitted(options: SubmitOptions, settings: Settings) -> Source:
+    """Open the source of a job again, and return it. An array file is read in the form that the job was made with.
+
+    Raises:
+        DataError: As for `open_submitted`.
+        UsageError: As for `open_submitted`.
+    """
+    # A job of an earlier version has no form, because only images in MNIST's form were read.
+    return open_submitted(replace(options, form=options.form or UNCHANGED), settings)
 
 
 def create_job(
@@ -297,7 +311,8 @@ def gather_job(
             # The report counts all images, so it needs the time of the whole job and not only that of this client.
             status = call(connection.ledger.job, job)
             started, seconds, timeline = status.created, _seconds(status), []
-    info = JobInfo(job, source.description, state, started, seconds, timeline, dict(gatherer.workers))
+    read_as = options.form.sentence if options.form else ""
+    info = JobInfo(job, source.description, state, started, seconds, timeline, dict(gatherer.workers), read_as)
     return FinishedJob(results, info, _card_of(connection, results, call))
 
 
@@ -430,8 +445,21 @@ def collect_job(
     for batch in batches.values():
         for result in batch.results:
             workers[result.worker] += len(result)
-    info = JobInfo(job, status.record.source, status.state, status.created, _seconds(status), [], dict(workers))
+    read_as = how_read(status, settings)
+    source, seconds = status.record.source, _seconds(status)
+    info = JobInfo(job, source, status.state, status.created, seconds, [], dict(workers), read_as)
     return FinishedJob(results, info, _card_of(connection, results, call))
+
+
+def how_read(status: JobStatus, settings: Settings) -> str:
+    """Return how the array file of a job was read, in words, as its order or else Redis says; "" if nothing is said."""
+    with contextlib.suppress(DataError):  # the answers are good without the order
+        if order := read_order(settings, status.identifier):
+            return order.options.form.sentence if order.options.form else ""
+    match status.record.options.get("form"):
+        case {"sentence": str(sentence)}:
+            return sentence[:MAX_TEXT]
+    return ""
 
 
 def _answers_missing(

@@ -19,6 +19,7 @@ from producer.report import svg, wording
 from producer.report.job_charts import JobCharts
 from producer.report.selection import Selection
 from producer.report.summary import Summary
+from producer.sources.kinds import describe_left_out
 from worker.contract.wire import SIDE, Label
 
 MAX_FAILURES = 200
@@ -123,6 +124,7 @@ def render(
     confidence_charts = [chart for chart in (charts.confidence, charts.calibration) if chart]
     return _environment().get_template("report.html.j2").render(
         summary=summary,
+        left_out=describe_left_out(summary.left_out),
         confusion=_confusion(results, summary),
         mistakes=[tile(index) for index in selection.shown_mistakes],
         mistaken=len(selection.mistakes),

@@ -1,19 +1,47 @@
 """The figures of a report: the content of `report.json`, and the source of every figure that is printed."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from math import isnan
+from types import MappingProxyType
 from typing import Any, Final
+
+import numpy as np
 
 from model import metrics
 from model.errors import FailureCode
 from model.metrics import ClassScore, DigitScore, Interval
-from producer.jobs.results import JobInfo, Results
+from producer.jobs.results import NONE, JobInfo, Results
 from producer.report.selection import Selection
 
 FORMAT: Final = 1
 """Format of report.json. A new key keeps the number. Removing a key, or changing its meaning, raises it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLimits:
+    """Limits by which labels are doubted.
+
+    Attributes:
+        images: Least number of labelled images with a prediction. A few mistakes prove nothing.
+        confidence: Least confidence of a prediction that contradicts a label, 0 to 1. The baseline is that sure of
+            9,766 of MNIST's 10,000 test images, and misreads 7 of those.
+        share: Least share of the labels that such predictions contradict.
+        agreement: Share of the labels that agree with the predictions below which the images are doubted, where the
+            predictions are unsure. Guessing gives 0.1; of MNIST's test images transposed, 0.18 agree.
+        shift: Least share of the labels that are off by the same number, for that to be said.
+    """
+
+    images: int = 20
+    confidence: float = 0.95
+    share: float = 0.5
+    agreement: float = 0.3
+    shift: float = 0.8
+
+
+LABEL_LIMITS = LabelLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +83,10 @@ class Summary:
         model_versions: Number of images that each version classified, largest first.
         images_per_second: `images` / `seconds`.
         workers: Number of images that each worker process answered, largest first.
+        read_as: How the numbers of an array file were turned into images, in words, if there is something to say.
+        label_warning: Why labels or images seem to be wrong as a whole, if most labels contradict the predictions.
+        left_out: Number of files and folders of the source that were not read, by kind.
+        notes: Sentences about the source, such as how its labels were found.
         notices: Sentences about the writing of the report that the user should see. `report.json` has no notices.
     """
 
@@ -87,6 +119,10 @@ class Summary:
     workers: dict[str, int]
     digits: DigitScore | None = None
     reads_numbers: bool = False
+    read_as: str | None = None
+    label_warning: str | None = None
+    left_out: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
     @property
@@ -110,13 +146,22 @@ class Summary:
         return {"format": FORMAT, **values}
 
 
-def summarise(results: Results, info: JobInfo, selection: Selection) -> Summary:
+def summarise(
+    results: Results,
+    info: JobInfo,
+    selection: Selection,
+    *,
+    left_out: Mapping[str, int] = MappingProxyType({}),
+    notes: Sequence[str] = (),
+) -> Summary:
     """Return the figures of a job.
 
     Args:
         results: All images of the job.
         info: Times and workers of the job.
         selection: Images that people should look at.
+        left_out: Number of files of the source that were not read, by kind.
+        notes: Sentences about the source.
     """
     is_labelled, classified, right = results.labelled, results.classified, results.right
     labelled = int(is_labelled.sum())
@@ -156,11 +201,41 @@ def summarise(results: Results, info: JobInfo, selection: Selection) -> Summary:
         images_per_second=len(results) / info.seconds if info.seconds > 0 else None,
         workers=_largest_first(info.workers),
         reads_numbers=results.numbers is not None,
+        read_as=info.read_as or None,
+        label_warning=doubt_labels(results),
+        left_out=_largest_first(dict(left_out)),
+        notes=tuple(note for note in notes if note != info.read_as),
     )
 
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
+
+
+def doubt_labels(results: Results) -> str | None:
+    """Return a sentence that doubts the labels or the images of a job as a whole, or None if they may be right.
+
+    Args:
+        results: All images of the job.
+    """
+    known = (results.labels != NONE) & (results.digits != NONE)
+    labels, digits = results.labels[known].astype(np.int64), results.digits[known].astype(np.int64)
+    contradicted = (labels != digits) & (results.confidences[known] >= LABEL_LIMITS.confidence)
+    if len(labels) < LABEL_LIMITS.images:
+        return None
+    agreed = float((labels == digits).mean())
+    said = f"Only {100 * agreed:.1f} % of the labels agree with the predictions"
+    if contradicted.mean() < LABEL_LIMITS.share:
+        unsure = f"{said}, few of which are confident: perhaps the images are turned, mirrored or not digits."
+        return unsure if agreed < LABEL_LIMITS.agreement else None
+    shifts = np.bincount((labels - digits) % 10, minlength=10)
+    shift = int(shifts.argmax())
+    if shifts[shift] >= LABEL_LIMITS.shift * len(labels):
+        words = f"{shift} too high" if shift <= 5 else f"{10 - shift} too low"
+        reason = f"most of them are {words}"
+    else:
+        reason = "perhaps they are in another order, or belong to other images"
+    return f"{said}, most of which are confident: {reason}."
 
 
 def _known(value: float) -> float | None:

@@ -2,17 +2,20 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import BinaryIO, Generic, Protocol, TypeVar
 
 from model.errors import Failure, FailureCode, UsageError
-from producer.sources.naming import is_clutter, is_image
+from producer.sources.kinds import IMAGE, TIFF, Start, kind_of
+from producer.sources.naming import clutter_in
 from producer.sources.source import ImageContent
 from worker.contract.wire import Label
 
 Place = TypeVar("Place")
+_Place_contra = TypeVar("_Place_contra", contravariant=True)
 
 MAX_IMAGES = 5_000_000
 """Maximum number of images in an archive, in an array file or in a label file.
@@ -39,19 +42,46 @@ class Listing(Generic[Place]):
         gaps: Failures of parts of the container that could not be listed, such as a locked folder (its name ends with
             `/`) or the rest of a damaged archive. Each becomes a row, because it may hide images.
         labels: Labels by name, if the container itself has some.
-        ignored: Number of files that are neither images nor clutter.
+        numbers: Labels by name that are not digits but numbers, if the container itself has some.
+        left_out: Number of files and folders that are not read, by kind; see `kinds.kind_of`.
+        tiffs: Names of the images that are TIFFs by their names or contents, and may have several pages.
     """
 
     images: dict[str, Place] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     gaps: dict[str, Failure] = field(default_factory=dict)
     labels: Mapping[str, Label] = field(default_factory=dict)
-    ignored: int = 0
+    numbers: Mapping[str, Label] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+    tiffs: set[str] = field(default_factory=set)
     _members: int = 0
     _characters: int = 0
+    _clutter: set[tuple[str, ...]] = field(default_factory=set)
 
-    def add_member(self, path: str, found: Place | Failure) -> None:
-        """Add a member of an archive.
+    def add_file(self, name: str, place: Place, start: Start) -> None:
+        """Add a file under its name, as an image or as an error row, or count it by its kind.
+
+        Args:
+            name: Name of the file in the container.
+            place: Place of the file.
+            start: Reader of its first bytes.
+        """
+        self._add(name, place, kind_of(name.rpartition("/")[2], start))
+
+    def _add(self, name: str, found: Place | Failure, kind: str | Failure) -> None:
+        if isinstance(kind, Failure):
+            self.failures[name] = kind
+        elif kind not in {IMAGE, TIFF}:
+            self.left_out[kind] += 1
+        elif isinstance(found, Failure):
+            self.failures[name] = found
+        else:
+            self.images[name] = found
+            if kind == TIFF:
+                self.tiffs.add(name)
+
+    def add_member(self, path: str, found: Place | Failure, start: Start) -> None:
+        """Add a member of an archive, as `add_file` does.
 
         Of several members with the same path the last one counts, because unpacking leaves that one. `tar --append`
         updates files in this way.
@@ -59,6 +89,7 @@ class Listing(Generic[Place]):
         Args:
             path: Path of the member in the archive.
             found: Place of the member, or its failure.
+            start: Reader of its first bytes, which is called at once or never.
 
         Raises:
             UsageError: There are more members, or longer names, than this machine should keep in memory.
@@ -72,21 +103,30 @@ class Listing(Generic[Place]):
             self.failures[f"{path[:100]}… ({digest[:16]})"] = _TOO_LONG
             return
         parts = [part for part in path.split("/") if part not in ("", ".")]
+        if not parts or self._is_in_clutter(tuple(parts[:-1])):
+            return
         unsafe = ".." in parts or path.startswith("/") or _DRIVE.match(path)
-        if any(is_clutter(part) for part in parts if part != ".."):
-            return
-        if not parts or not is_image(parts[-1]):
-            self.ignored += 1
-            return
         name = path if unsafe else "/".join(parts)
         self.images.pop(name, None)
         self.failures.pop(name, None)
-        if unsafe:
-            self.failures[name] = _UNSAFE
-        elif isinstance(found, Failure):
-            self.failures[name] = found
+        self.tiffs.discard(name)
+        if isinstance(found, Failure):
+            failure = found
+            kind = kind_of(parts[-1], lambda: failure)
         else:
-            self.images[name] = found
+            kind = kind_of(parts[-1], start)
+        self._add(name, _UNSAFE if unsafe else found, kind)
+
+    def _is_in_clutter(self, folders: tuple[str, ...]) -> bool:
+        """Return whether a folder is hidden or left behind by a system, or lies in one. Each is counted once."""
+        for depth, folder in enumerate(folders, 1):
+            kind = None if folder == ".." else clutter_in(folder, folder=True)
+            if kind:
+                if folders[:depth] not in self._clutter:
+                    self._clutter.add(folders[:depth])
+                    self.left_out[kind] += 1
+                return True
+        return False
 
 
 def too_many(what: str) -> UsageError:
@@ -115,3 +155,24 @@ class Container(Protocol[Place]):
 
         Reading in the order of the listing is fastest. The reader returns a failure for an image that it cannot read.
         """
+
+
+class FileReader(Protocol[_Place_contra]):
+    """A reader of a container of files."""
+
+    def __call__(self, place: _Place_contra, /) -> bytes | Failure:
+        """Return the content of a file of at most `MAX_BYTES`, or the failure to read it."""
+
+    def document(self, place: _Place_contra, /) -> BinaryIO | Failure:
+        """Open a file of several pages, or return the failure to read it. It may be larger than an image."""
+
+
+class FileContainer(Protocol[Place]):
+    """A folder, a file or an archive; see `Container`. It knows nothing of pages."""
+
+    @property
+    def listing(self) -> Listing[Place]:
+        """Names and places of the files."""
+
+    def opened(self) -> AbstractContextManager[FileReader[Place]]:
+        """Return a context manager that opens the container and yields a reader; see `Container.opened`."""

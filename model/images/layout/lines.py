@@ -78,6 +78,11 @@ class FrameLimits:
     min_companion: float = 0.25
     """Minimum length of the digit beside a shadow that the border cuts off, as a share of the shorter side."""
 
+    min_main: float = 0.012
+    """Minimum length of the component beside which the others are a frame, as a share of the image's longer side.
+
+    Beside dust, a small digit near the border of a large page is not a frame. `DrawingLimits.min_size` is the same."""
+
 
 LINE = LineLimits()
 BOX = BoxLimits()
@@ -203,7 +208,8 @@ def _belongs_to_frame(components: Components) -> NDArray[np.bool_]:
     is_sliver = ((at_left | at_right) & (width <= FRAME.max_sliver * columns)) | (
         (at_top | at_bottom) & (height <= FRAME.max_sliver * rows)
     )
-    main = _largest(area, ~is_line & ~in_band & ~solid, ~is_line & ~cut_off.any(axis=0))
+    is_main = ~is_line & (np.maximum(width, height) >= FRAME.min_main * max(rows, columns))
+    main = _largest(area, is_main & ~in_band & ~solid, is_main & ~cut_off.any(axis=0))
     if main is None:
         return np.zeros(len(stats), np.bool_)
     frame: NDArray[np.bool_] = is_line | (in_band & (crosses | is_sliver))
@@ -211,6 +217,7 @@ def _belongs_to_frame(components: Components) -> NDArray[np.bool_]:
         frame |= (in_band & cut_off.any(axis=0)) | solid
     shared: NDArray[np.bool_] = (at_edge & cut_off[:, main, np.newaxis]).any(axis=0)
     frame &= ~shared
+    frame[main] = False  # it may lie along the border itself, if only specks do not
     return frame
 
 

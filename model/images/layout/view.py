@@ -1,5 +1,6 @@
 """Look at an image, and then more closely at a small digit in it."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -20,6 +21,12 @@ class ViewLimits:
 
     max_looks: int = 3
     """Maximum number of looks at an image, each closer than the one before."""
+
+    fine_pixels: int = 250_000
+    """Maximum number of pixels of a fine view, as many as `raster.connected_components` takes.
+
+    Of digits of 60 pixels on scans of 1700 × 2200, with strokes of 2 pixels, dust and noise, the usual view shows a
+    tenth only as specks (`benchmarks/scruffy.py --kinds small_on_a_scan`)."""
 
 
 LIMITS = ViewLimits()
@@ -53,6 +60,18 @@ def view_of(image: Grey, near: Mask | None = None) -> View:
     if near is not None:
         near = cv2.resize(near, reduced.shape[::-1], interpolation=cv2.INTER_NEAREST)
     return View(image, reduced, factor, near)
+
+
+def fine_view_of(image: Grey, view: View) -> View | None:
+    """Return a view that shows more of the whole image than this one, or None if there is none.
+
+    Args:
+        image: Grey levels, uint8 (height, width), of any size.
+        view: View of this image.
+    """
+    short, long = sorted(image.shape)
+    reduced, factor = shrink(image, math.isqrt(LIMITS.fine_pixels * long // short))
+    return View(image, reduced, factor, None) if factor < view.factor else None
 
 
 def closer(view: View, digit: Mask, others: Mask | None = None) -> View | None:

@@ -5,15 +5,26 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from model.errors import Failure, UsageError
 from producer.cli.display.wording import counted
 from producer.cli.exits import ExitCode, exit_on_error
-from producer.cli.notices import print_notice, printable
-from producer.cli.options import JOB, JSON, MIN_CONFIDENCE, OUT, SEVERAL, TIMEOUT, absolute, not_empty, report_folder
+from producer.cli.notices import print_notes, print_notice, printable
+from producer.cli.options import (
+    AS_IS,
+    JOB,
+    JSON,
+    MIN_CONFIDENCE,
+    OUT,
+    SEVERAL,
+    TIMEOUT,
+    absolute,
+    not_empty,
+    report_folder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,6 +59,7 @@ MAX_LABELS = 20
 @click.option("--exclude", metavar="GLOB", multiple=True, help="No images whose name matches. May be repeated.")
 @click.option("--batch-size", metavar="N", type=click.IntRange(1, 8192), help="Maximum number of images in a batch.")
 @SEVERAL
+@AS_IS
 @MIN_CONFIDENCE
 @click.option("--probabilities", is_flag=True, help="Keep the ten probabilities of every image.")
 @click.option("--dry-run", is_flag=True, help="Print what would be submitted, without submitting it.")
@@ -66,6 +78,7 @@ def submit(
     exclude: tuple[str, ...],
     batch_size: int | None,
     several: "Several",
+    as_is: bool,
     min_confidence: float | None,
     probabilities: bool,
     dry_run: bool,
@@ -76,9 +89,11 @@ def submit(
 ) -> None:
     """Classify a folder, an archive or a file, and write a report.
 
-    PATH is a folder (read recursively), a .zip or .tar.* archive, an image, an array file (.npy, .npz, IDX), or the
-    word `mnist` for MNIST's 10,000 test images. Each image gets exactly one row: a prediction, or an error with its
-    reason.
+    PATH is a folder (read recursively), a .zip or .tar.* archive, an image, a file of arrays (.npy, .npz, IDX, .csv of
+    pixels, .parquet), or the word `mnist` for MNIST's 10,000 test images. Each image gets exactly one row: a
+    prediction, or an error with its reason. Each page of a TIFF is an image of its own.
+
+    Arrays are read as they seem to be: inverted, 0 to 1, flat, … A sentence says what was changed, also in the report.
 
     \b
     Examples:
@@ -87,6 +102,8 @@ def submit(
       digitmill submit meters/ --several read
       digitmill submit mnist
     """
+    from dataclasses import replace
+
     from producer.jobs.order import SubmitOptions
     from producer.jobs.submission import MNIST, create_job, open_submitted
     from producer.mill.finding import SUBMITTING, open_running_mill, running_or_temporary_mill
@@ -107,9 +124,11 @@ def submit(
         model=model,
         min_confidence=min_confidence,
         several=several,
+        as_is=as_is,
     )
     source = open_submitted(options, settings)
-    _print_notes(source)
+    options = replace(options, form=source.form)
+    print_notes(source)
     if dry_run:
         _preview(source, as_json)
         return
@@ -149,7 +168,7 @@ def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json:
     Example:
       digitmill resume last
     """
-    from producer.jobs.submission import find_resumable, open_submitted
+    from producer.jobs.submission import find_resumable, reopen_submitted
     from producer.mill.finding import running_or_temporary_mill
     from producer.report import check_place
     from worker.settings import Settings
@@ -157,7 +176,8 @@ def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json:
     settings = Settings.from_environment()
     with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
         order = find_resumable(connection, job, settings)
-        source = open_submitted(order.options, settings)
+        source = reopen_submitted(order.options, settings)
+        print_notes(source)
         if order.detached:
             _send_detached(connection, order.job, order.options, source, settings, timeout=timeout, as_json=as_json)
             return
@@ -179,12 +199,18 @@ def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json:
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", callback=not_empty)
 @SEVERAL
+@AS_IS
 @MIN_CONFIDENCE
 @TIMEOUT
 @JSON
 @exit_on_error
 def classify(
-    files: tuple[str, ...], several: "Several", min_confidence: float | None, timeout: float, as_json: bool
+    files: tuple[str, ...],
+    several: "Several",
+    as_is: bool,
+    min_confidence: float | None,
+    timeout: float,
+    as_json: bool,
 ) -> None:
     """Print the digit and the confidence of each image.
 
@@ -197,7 +223,8 @@ def classify(
     from producer.sources import open_each
     from worker.settings import Settings
 
-    source = open_each(files)
+    source = open_each(files, as_is=as_is)
+    print_notes(source)
     settings = Settings.from_environment()
     results = classified(source, settings, timeout, probabilities=as_json, several=several, quiet=as_json)
     print_answers(results, min_confidence, as_json=as_json)
@@ -319,14 +346,6 @@ def _report_start() -> None:
     print_notice("no mill is running here, so this command starts one for itself (`digitmill up` keeps one running)")
 
 
-def _print_notes(source: "Source") -> None:
-    for note in source.notes:
-        print_notice(note)
-    if source.ignored:
-        verb = "is" if source.ignored == 1 else "are"
-        print_notice(f"{counted(source.ignored, 'other file')} {verb} skipped: not an image by its extension")
-
-
 def _preview(source: "Source", as_json: bool) -> None:
     """Print how many images of each label would be submitted, and how many cannot be read."""
     labels: Counter[str] = Counter()
@@ -336,7 +355,8 @@ def _preview(source: "Source", as_json: bool) -> None:
         unreadable += isinstance(image.content, Failure)
     total = sum(labels.values())
     if as_json:
-        body = {"source": source.description, "images": total, "unreadable": unreadable, "labels": labels}
+        body: dict[str, Any] = {"source": source.description, "images": total, "unreadable": unreadable}
+        body |= {"labels": labels, "left_out": dict(source.left_out), "notes": list(source.notes)}
         click.echo(json.dumps(body))
         return
     click.echo(f"source    {printable(source.description)}")

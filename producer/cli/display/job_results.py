@@ -63,6 +63,8 @@ def report_job(
                 read_pictures=read_pictures,
                 min_confidence=min_confidence,
                 root=source.root if source else "",
+                left_out=source.left_out if source else {},
+                notes=source.notes if source else (),
             )
     except UsageError as fault:
         if not is_kept:
@@ -73,7 +75,7 @@ def report_job(
         click.echo(json.dumps({**summary.as_json(), "report": str(folder / PAGE)}))
     else:
         print_headline(summary, folder)
-    for notice in summary.notices:
+    for notice in filter(None, (summary.label_warning, *summary.notices)):
         print_notice(notice)
     return ExitCode.SOME_FAILED if results.failures else ExitCode.OK
 

@@ -337,6 +337,41 @@ def test_labels_by_folder_and_by_file_give_the_same_accuracy(digitmill, digits, 
     assert by_file["correct"] < 12
 
 
+def test_files_as_people_have_them_are_rows_or_are_counted(digitmill, scans, digits, undisturbed):
+    """Pages, files without an extension and AVIF are read; a PDF is an error row; the rest is one line everywhere."""
+    folder = scans(1)
+    pages = [Image.fromarray(digits.images[index]) for index in (1, 2)]
+    pages[0].save(folder / "scan.tif", save_all=True, append_images=pages[1:])
+    Image.fromarray(digits.images[3]).save(folder / "photo", "PNG")
+    Image.fromarray(digits.images[4]).save(folder / "z.AVIF", quality=100)
+    (folder / "form.pdf").write_bytes(b"%PDF-1.7")
+    (folder / "notes.txt").write_text("text", encoding="utf-8")
+    (folder / ".DS_Store").touch()
+    printed = digitmill("submit", folder, "--out", "out", code=1)
+    line = "left out: 1 .DS_Store, 1 text file"
+    assert line in printed.errors
+    assert line in (digitmill.folder / "out" / "report.html").read_text(encoding="utf-8")
+    report = json.loads((digitmill.folder / "out" / "report.json").read_text(encoding="utf-8"))
+    assert report["left_out"] == {".DS_Store": 1, "text file": 1}
+    found = rows(digitmill.folder / "out")
+    assert list(found) == ["000.png", "photo", "scan.tif#page=1", "scan.tif#page=2", "z.AVIF", "form.pdf"]
+    assert [int(row["digit"]) for row in list(found.values())[:5]] == [undisturbed[index] for index in (0, 3, 1, 2, 4)]
+    assert found["form.pdf"]["error"] == "not_an_image"
+    counted = digitmill("submit", folder, "--dry-run", "--json").json
+    assert (counted["images"], counted["left_out"]) == (6, {".DS_Store": 1, "text file": 1})
+
+
+def test_labels_that_match_nothing_are_refused_before_a_job_exists(alone, scans):
+    """The message has both spellings. No Redis is needed for it."""
+    folder = scans(2)
+    (alone.folder / "truth.csv").write_text("name,label\nIMG_1.PNG,3\nIMG_2.PNG,4\n", encoding="utf-8")
+    printed = alone("submit", folder, "--labels", "truth.csv", DIGITMILL_REDIS_URL=NOWHERE, code=2)
+    assert re.search(r"the label file says 'IMG_1.PNG', and there is '00[01].png'", printed.errors)
+    (alone.folder / "truth.csv").write_text("name,label\n000.PNG,3\n001,4\n", encoding="utf-8")
+    printed = alone("submit", folder, "--labels", "truth.csv", "--dry-run", DIGITMILL_REDIS_URL=NOWHERE)
+    assert "match an image (1 in another case, 1 without the extension)" in printed.errors
+
+
 def test_a_dry_run_needs_no_redis_and_makes_no_job(alone, scans):
     """It prints how many images it would send and how many of them it cannot read, and writes no file."""
     folder = scans(3)
