@@ -33,7 +33,7 @@ class Array:
 
     Args:
         images: uint8 (n, 28, 28), light ink on black.
-        labels: integers (n,), true digits 0 to 9; or texts (n,), true numbers; or None.
+        labels: integers (n,), true digits 0 to 9 or numbers; or texts (n,), true numbers; or None.
         prefix: Beginning of every name.
         repeat: Number of times that the source has each image. Above 1, names end in `#1`, `#2`, ….
     """
@@ -103,7 +103,7 @@ def open_npz(path: Path, *, numbers: bool = False) -> Array:
         )
     (chosen,) = images.values()
     if numbers:
-        found = [texts for array in arrays.values() if (texts := _numbers_in(array, len(chosen))) is not None]
+        found = [given for array in arrays.values() if (given := _numbers_in(array, len(chosen))) is not None]
         return Array(chosen, found[0] if len(found) == 1 else None)
     labels = [array for array in arrays.values() if _are_labels(array, len(chosen))]
     return Array(chosen, labels[0] if len(labels) == 1 else None)
@@ -197,10 +197,12 @@ def _are_labels(array: NDArray[Any], count: int) -> bool:
     )
 
 
-def _numbers_in(array: NDArray[Any], count: int) -> NDArray[np.str_] | None:
-    """Return the numbers in an array of n integers or texts, as texts (n,), or None if it has something else."""
+def _numbers_in(array: NDArray[Any], count: int) -> NDArray[np.integer[Any]] | NDArray[np.str_] | None:
+    """Return the numbers in an array of n integers or texts, or None if it has something else."""
     if array.shape != (count,) or array.dtype.kind not in "iuUS":
         return None
+    if array.dtype.kind in "iu":
+        return array if bool((array >= 0).all()) else None
     texts = np.char.decode(array, "latin-1") if array.dtype.kind == "S" else array.astype(np.str_)
     return texts if all(map(is_number, texts.tolist())) else None
 
