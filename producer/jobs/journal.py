@@ -194,7 +194,7 @@ def merge(batches: Sequence[AnsweredBatch], *, several: bool = False) -> Results
         read.update(dict.fromkeys(failed, ("", [])))
         answers = [read[row] for row in range(len(names))]
         numbers = Numbers.of(labels, [number for number, _ in answers], [shares for _, shares in answers])
-        labels = [_digit(label) for label in labels]
+        labels = [_digit(label or None) for label in numbers.labels.tolist()]
         digits[:] = [_digit(number or None) for number, _ in answers]
         confidences[:] = [min(shares, default=np.nan) for _, shares in answers]
     return Results(

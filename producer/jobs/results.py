@@ -37,8 +37,11 @@ class Numbers:
 
     @classmethod
     def of(cls, labels: list[Label | None], read: list[str], confidences: list[list[float]]) -> "Numbers":
-        """Return the numbers of n images. A label may be a digit, and an image that failed has the number ""."""
-        texts = ["" if label is None else str(label) for label in labels]
+        """Return the numbers of n images, "" where nothing was read.
+
+        A label that is an integer does not say whether its number begins with zeros. It gets those that were read.
+        """
+        texts = [_as_text(label, number) for label, number in zip(labels, read, strict=True)]
         return cls(np.array(texts, np.object_), np.array(read, np.object_), confidences)
 
 
@@ -142,6 +145,14 @@ class JobInfo:
     timeline: list[TimelinePoint]
     workers: dict[str, int]
     read_as: str = ""
+
+
+def _as_text(label: Label | None, read: str) -> str:
+    """Return a true number as a text, or "" without a label."""
+    if label is None or isinstance(label, str):
+        return label or ""
+    zeros = len(read) - len(read.lstrip("0"))
+    return "0" * min(zeros, len(read) - len(str(label))) + str(label)
 
 
 def _known(digit: int) -> int | None:

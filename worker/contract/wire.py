@@ -36,8 +36,8 @@ NUMBERS_VERSION = 2
 Programs that only know version 1 refuse them, so none answers a number as a single digit or hides its other digits."""
 
 Label: TypeAlias = int | str
-"""True digit of an image, 0 to 9; or its true number as a string of 1 to `MAX_DIGITS` digits, in a job that reads all
-digits. Zeros at the beginning of a number count."""
+"""True digit of an image, 0 to 9. Or its true number in a job that reads all digits: a string of 1 to `MAX_DIGITS`
+digits, whose zeros at the beginning count; or an integer, which does not say whether there are any."""
 
 SIDE = 28
 """Side of an image that travels, in pixels."""
@@ -45,6 +45,7 @@ SIDE = 28
 _VERSIONS: tuple[int, ...] = (VERSION, NUMBERS_VERSION)
 _NO_LABEL = 255
 _LABELS = frozenset([*range(10), _NO_LABEL])
+_DIGITS = frozenset([*range(10), None])
 _REMEDY = "Submit its job again."
 _NIL = Raw(b"\xc0")
 _MAX_SHARE = 1.001  # rounding may lift a sum of ten probabilities above 1
@@ -65,7 +66,7 @@ class _ManifestBody(Struct, frozen=True):
     names: Raw  # list[bytes]
     failures: Raw  # index → pair of code and sentence
     labels: bytes = b""
-    numbers: Raw = _NIL  # list[str | None], only in version 2
+    numbers: Raw = _NIL  # list[int | str | None], only in version 2
 
 
 class _ResultBody(Struct, frozen=True):
@@ -141,7 +142,7 @@ class Manifest:
 
     Attributes:
         names: Names of all images, including those that could not be read.
-        labels: True digit or number, or None if it is unknown; one for each name. Digits and numbers are not mixed.
+        labels: True digit or number, or None if it is unknown; one for each name.
         failures: Failures of the images that could not be read at the source, by index into `names`. All other images
             are in the batch, in this order.
     """
@@ -155,7 +156,7 @@ class Manifest:
         # A file name on Linux may be any bytes; surrogateescape keeps those that are not UTF-8.
         names = [name.encode("utf-8", "surrogateescape") for name in self.names]
         failures = _cut(self.failures)
-        if isinstance(next(filter(None, self.labels), None), str):
+        if not _DIGITS.issuperset(self.labels):
             return to_msgpack({"names": names, "numbers": self.labels, "failures": failures}, version=NUMBERS_VERSION)
         digits = cast("tuple[int | None, ...]", self.labels)
         labels = bytes(_NO_LABEL if label is None else label for label in digits)
@@ -269,9 +270,13 @@ def _labels(body: _ManifestBody) -> tuple[Label | None, ...]:
     if body.numbers == _NIL:
         _check(_LABELS.issuperset(body.labels), "labels")
         return tuple([None if label == _NO_LABEL else label for label in body.labels])
-    numbers = from_raw(list[str | None], body.numbers, at_most=MAX_IMAGES)
-    _check(not body.labels and all(number is None or is_number(number) for number in numbers), "numbers")
+    numbers = from_raw(list[int | str | None], body.numbers, at_most=MAX_IMAGES)
+    _check(not body.labels and all(number is None or _is_label(number) for number in numbers), "numbers")
     return tuple(numbers)
+
+
+def _is_label(number: Label) -> bool:
+    return is_number(number) if isinstance(number, str) else number >= 0
 
 
 def is_number(text: str) -> bool:

@@ -27,7 +27,7 @@ class Array:
     Args:
         images: Numbers (n, 28, 28), or (n, height, width) or (n, height, width, 3 or 4) if the form has pictures.
         labels: Integers (n,), true digits 0 to 9, or None.
-        numbers: Texts (n,), true numbers, if the labels are not digits; or None.
+        numbers: Integers or texts (n,), true numbers, if the labels are not digits; or None.
         form: How numbers become images: raw ones, or PNG files.
         label_note: Why there are no labels, if the user might expect some, or "".
         prefix: Beginning of every name.
@@ -39,7 +39,7 @@ class Array:
         images: NDArray[Any],
         labels: NDArray[np.integer[Any]] | None = None,
         *,
-        numbers: NDArray[np.str_] | None = None,
+        numbers: NDArray[np.integer[Any]] | NDArray[np.str_] | None = None,
         form: Form = UNCHANGED,
         label_note: str = "",
         prefix: str = "",

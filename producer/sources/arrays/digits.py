@@ -1,13 +1,15 @@
 """Arrays of labels: which array has the true digits or numbers, and in which of the usual ways it says them."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from producer.sources.labelling.label_text import read_digit, read_number
-from worker.contract.wire import is_number
+
+Numbers: TypeAlias = NDArray[np.uint64] | NDArray[np.str_]
+"""True numbers of n images, (n,). Integers do not say whether a number begins with zeros."""
 
 _USUAL = ("label", "labels", "y", "target", "targets", "digit", "digits", "class", "classes", "y_true", "truth")
 
@@ -87,8 +89,8 @@ def _from_column(column: NDArray[Any]) -> NDArray[np.int64] | None:
     return whole if bool(((whole == column) & (whole >= 0) & (whole <= 9)).all()) else None
 
 
-def choose_numbers(arrays: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.str_] | None:
-    """Return the labels that are numbers and not digits, as texts (n,), or None if no array certainly has some.
+def choose_numbers(arrays: Mapping[str, NDArray[Any]], count: int) -> Numbers | None:
+    """Return the labels that are numbers and not digits, or None if no array certainly has some.
 
     An array of whole numbers may be anything, such as pages, so it needs a usual name. Texts need none.
 
@@ -103,8 +105,8 @@ def choose_numbers(arrays: Mapping[str, NDArray[Any]], count: int) -> NDArray[np
     return found[0] if found and all(np.array_equal(found[0], other) for other in found) else None
 
 
-def as_numbers(array: NDArray[Any], count: int) -> NDArray[np.str_] | None:
-    """Return numbers that an array holds as integers, whole floats or texts, as texts (n,).
+def as_numbers(array: NDArray[Any], count: int) -> Numbers | None:
+    """Return numbers that an array holds as integers, whole floats or texts, as uint64 or texts (n,).
 
     Args:
         array: Any array, (n,), (n, 1) or (1, n).
@@ -116,17 +118,15 @@ def as_numbers(array: NDArray[Any], count: int) -> NDArray[np.str_] | None:
     if array.dtype.kind not in "iufUS" or array.size != count or max(array.shape, default=1) != count:
         return None
     column = array.reshape(-1)
-    if column.dtype.kind == "f":
-        if not (np.isfinite(column) & (column >= 0) & (column < 2**53) & (column == np.floor(column))).all():
-            return None
-        column = column.astype(np.int64)
+    if column.dtype.kind in "iuf":
+        with np.errstate(invalid="ignore"):
+            whole = column.astype(np.uint64)
+        return whole if bool(((whole == column) & (column >= 0)).all()) else None
     try:
-        texts = [
-            read_number(text.decode("latin-1") if isinstance(text, bytes) else str(text)) for text in column.tolist()
-        ]
+        texts = [read_number(text.decode("latin-1") if isinstance(text, bytes) else text) for text in column.tolist()]
     except ValueError:
         return None
-    return np.array(texts, np.str_) if all(text is not None and is_number(text) for text in texts) else None
+    return np.array(texts, np.str_) if None not in texts else None
 
 
 def _listed(names: Mapping[str, object]) -> str:

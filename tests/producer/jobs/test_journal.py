@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from model.errors import DataError, Failure, FailureCode, UsageError
 from producer.jobs.journal import AnsweredBatch, Journal, ReceivedBatch, merge, read_journal
-from producer.jobs.results import NONE
+from producer.jobs.results import NONE, Numbers
 from worker.contract.errors import WireError
-from worker.contract.wire import Manifest, Result
+from worker.contract.wire import Label, Manifest, Result
 
 no_deadline = settings(deadline=None)  # each example writes to the disk and waits for it
 
@@ -299,3 +299,23 @@ def test_a_job_of_single_digits_has_the_same_figures_either_way(batches: list[An
     rows = plain.labelled
     for one, other in zip(plain.aligned, several.aligned, strict=True):
         np.testing.assert_array_equal(np.asarray(one)[rows], other)
+
+
+@pytest.mark.parametrize(
+    ("label", "read", "as_text"),
+    [
+        (7, "07", "07"),
+        (7, "7", "7"),
+        (7, "08", "07"),
+        (7, "17", "7"),
+        (0, "00", "00"),
+        (42, "0042", "0042"),
+        (142, "042", "142"),
+        (5, "", "5"),
+        ("7", "07", "7"),
+        (None, "07", ""),
+    ],
+)
+def test_an_integer_does_not_say_whether_a_number_begins_with_zeros(label: Label, read: str, as_text: str) -> None:
+    """So it gets those that were read. A text keeps its own."""
+    assert Numbers.of([label], [read], [[1.0] * len(read)]).labels.tolist() == [as_text]

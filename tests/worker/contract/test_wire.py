@@ -40,7 +40,9 @@ def batches(draw: st.DrawFn) -> Batch:
 def manifests(draw: st.DrawFn) -> Manifest:
     """Names, failures, and digits or numbers as labels, of up to eight images."""
     count = draw(st.integers(0, 8))
-    labels: st.SearchStrategy[int | str] = draw(st.sampled_from([st.integers(0, 9), numbers]))
+    labels: st.SearchStrategy[int | str] = draw(
+        st.sampled_from([st.integers(0, 9), numbers, numbers | st.integers(0, 2**64 - 1)])
+    )
     return Manifest(
         tuple(draw(st.lists(names, min_size=count, max_size=count))),
         tuple(draw(st.lists(st.none() | labels, min_size=count, max_size=count))),
@@ -296,10 +298,23 @@ def test_counts_of_digits_that_do_not_fit_are_refused() -> None:
 
 
 def test_numbers_that_are_not_digits_are_refused() -> None:
-    """A label is a string of up to 64 digits 0 to 9, and there is one for each name."""
+    """A label is a string of up to 64 digits 0 to 9 or an integer of at least 0, and there is one for each name."""
     manifest = {"v": NUMBERS_VERSION, "names": [b"a"], "numbers": ["042"], "failures": {}}
     assert Manifest.from_wire(msgpack.packb(manifest)).labels == ("042",)
-    for numbers in ([], ["1", "2"], [""], ["4.2"], ["-1"], ["\u0664"], ["\u00b2"], [42], ["1" * 65], "1", {"0": "1"}):
+    for numbers in (
+        [],
+        ["1", "2"],
+        [""],
+        ["4.2"],
+        ["-1"],
+        ["\u0664"],
+        ["\u00b2"],
+        [-1],
+        [4.5],
+        ["1" * 65],
+        "1",
+        {"0": "1"},
+    ):
         with pytest.raises(WireError, match="damaged"):
             Manifest.from_wire(msgpack.packb({**manifest, "numbers": numbers}))
     with pytest.raises(WireError, match="damaged"):

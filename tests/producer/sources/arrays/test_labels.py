@@ -136,7 +136,7 @@ def test_labels_may_be_numbers_if_those_are_asked_for(save, some, make):
     wide = np.concatenate([some.images, some.images], axis=2)
     path = save(images=wide, labels=make(truths))
     plain = make(truths).dtype.kind not in "US"
-    expected = [str(number) if plain else f"{number:03}" for number in truths.tolist()]
+    expected = [number if plain else f"{number:03}" for number in truths.tolist()]
     source = open_source(path, numbers=True)
     assert labels(source) == expected
     assert all(isinstance(image.content, bytes) for image in source)
