@@ -3,11 +3,11 @@
     python benchmarks/several.py [--mnist FOLDER] [--count 400] [--training] [--wild FOLDER]
 
 The benchmark encodes each image, and handles it as a worker does. The first table has images of two to four digits made
-of MNIST's, by style, layout and gap. It counts those that get the error `several_digits`, those with the right count,
-those in which every digit is read correctly when each is classified by itself, and those that are read as one digit
-with a confidence of 0.8 or more. The second table has single digits, most of them in several pieces: the share that is
-taken for several, read correctly, and read wrongly with a confidence of 0.8 or more. The third has touching digits,
-which are not promised.
+of MNIST's, by style, layout and gap, and MNIST's images side by side as they are. It counts those that get the error
+`several_digits`, those with the right count, those in which every digit is read correctly when each is classified by
+itself, and those that are read as one digit with a confidence of 0.8 or more. Its last rows have touching digits, which
+are not promised. The second table has single digits, most of them in several pieces: the share that is taken for
+several, read correctly, and read wrongly with a confidence of 0.8 or more.
 
 With --training, it draws from MNIST's training images. Limits are chosen on these, and the others only report.
 """
@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scruffy_images import Digit
-from several_images import LABELS, LAYOUTS, SINGLES, STYLES, several
+from several_images import LABELS, LAYOUTS, SINGLES, STYLES, as_array, several
 
 from model.data import mnist
 from model.data.digits import Digits
@@ -69,6 +69,9 @@ def _print_several(digits: Digits, count: int, classifier: Classifier) -> None:
                 numbers.append(labels)
             _print_row(style, layout, files, numbers, np.array(gaps), classifier)
     random = np.random.default_rng(0)
+    chosen = random.integers(0, len(digits), (count, 2))
+    files = [as_array([Digit(digits.images[number]) for number in pair]) for pair in chosen]
+    _print_row("28 x 56", "row", files, digits.labels[chosen].tolist(), np.zeros(count), classifier)
     for style in ("raw", "pen"):
         files, numbers = [], []
         for _ in range(count):
@@ -91,7 +94,7 @@ def _print_row(
     counted, right = np.zeros(len(files), bool), np.zeros(len(files), bool)
     for index in np.flatnonzero(found):
         normalised = preprocess_all(files[index])
-        counted[index] = normalised.count == len(numbers[index])
+        counted[index] = normalised.total == len(numbers[index])
         right[index] = classifier.classify(normalised.parts).digits.tolist() == numbers[index]
     pairs = np.array([len(number) == 2 for number in numbers])
     one = ~found & (read.predictions.confidences >= REVIEW_BELOW)

@@ -13,7 +13,7 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from scruffy_images import WHITE, Digit, Plane, Random, coloured, gradient, jpeg, photographed, png
+from scruffy_images import WHITE, Digit, Plane, Random, coloured, encoded, gradient, jpeg, photographed, png
 
 Style: TypeAlias = Callable[[Random, Sequence[Digit], Sequence[int], float], list[Plane]]
 """A function that returns the ink of each digit, given random numbers, the digits, their labels and their height."""
@@ -39,6 +39,11 @@ RAW_HEIGHT = 20
 
 
 # Several digits
+
+
+def enlarged(_random: Random, digits: Sequence[Digit], _labels: Sequence[int], height: float) -> list[Plane]:
+    """Enlarge MNIST's own strokes smoothly."""
+    return [_cropped(digit.enlarged(height)) for digit in digits]
 
 
 def raw(_random: Random, digits: Sequence[Digit], _labels: Sequence[int], _height: float) -> list[Plane]:
@@ -74,6 +79,7 @@ def beside_print(random: Random, digits: Sequence[Digit], labels: Sequence[int],
 
 STYLES: dict[str, Style] = {
     "raw": raw,
+    "enlarged": enlarged,
     "pen": pen,
     "photograph": pen,
     "print": printed,
@@ -105,6 +111,11 @@ def several(
     if style == "raw" and random.random() < 0.7:
         return png(255 * page)
     return png(coloured(page, (20, 20, 30), WHITE))
+
+
+def as_array(digits: Sequence[Digit]) -> bytes:
+    """Put MNIST's images side by side as they are, as arrays of 28 by 56 pixels have them."""
+    return encoded(np.hstack([digit.image for digit in digits]), "PNG")
 
 
 def arranged(random: Random, inks: Sequence[Plane], layout: str, gap: int, margin: int) -> Plane:

@@ -6,6 +6,7 @@ stages from ink to digit are a loop, and each look is closer than the one before
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -59,30 +60,28 @@ LIMITS = DrawingLimits()
 _NO_PARTS = np.zeros((0, SIDE, SIDE), np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class Normalised:
-    """One image in MNIST's conventions: as one digit, and as several if it may show several."""
+class Normalised(NamedTuple):
+    """One image in MNIST's conventions: as one digit, and as several if it may show several.
+
+    Attributes:
+        shown: All that is drawn, as one digit, uint8 (28, 28), light ink on black. It shares no memory with the image.
+        parts: The digits that the image may show, in reading order, uint8 (n, 28, 28): the first `max_parts` of them.
+            n is 0 if it shows one.
+        total: Number of digits that the image may show.
+        certain: Whether the image shows several digits for certain. Otherwise the parts may be the pieces of one digit.
+    """
 
     shown: NDArray[np.uint8]
-    """All that is drawn, as one digit, uint8 (28, 28), light ink on black. It shares no memory with the image."""
-
     parts: NDArray[np.uint8]
-    """The digits that the image may show, in reading order, uint8 (n, 28, 28). n is 0 if it shows one.
-
-    They are at most the first `max_parts`."""
-
-    count: int = 1
-    """Number of digits that the image may show."""
-
+    total: int = 1
     certain: bool = False
-    """Whether the image shows several digits for certain. Otherwise the parts may be the pieces of one digit."""
 
     @property
     def as_several(self) -> ImageError:
         """The error (SEVERAL_DIGITS) that the image gets if it shows several digits."""
         return ImageError(
             FailureCode.SEVERAL_DIGITS,
-            f"The image shows {self.count} digits. Cut it up, so that each image shows one digit, or let `submit` and "
+            f"The image shows {self.total} digits. Cut it up, so that each image shows one digit, or let `submit` and "
             "`classify` read all of them with --several read.",
         )
 
@@ -142,8 +141,7 @@ def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normali
     return Normalised(shown, parts, len(digits), seen.division.certain)
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """What the closest look at an image showed."""
 
     view: View

@@ -1,8 +1,5 @@
 """Turn the bytes of a user's image into the classifier's input. The worker does this for one image at a time."""
 
-from collections.abc import Callable
-from typing import TypeVar
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,10 +7,7 @@ from model.images.decoding.decode import decode
 from model.images.decoding.formats import own_failure
 from model.images.decoding.pillow import DECODER_ERRORS
 from model.images.normalise import Normalised, normalise, normalise_all
-from model.images.raster import Grey
 from model.images.stages import StageObserver, ignore_stage
-
-_Value = TypeVar("_Value")
 
 
 def preprocess(data: bytes, observe: StageObserver = ignore_stage) -> NDArray[np.uint8]:
@@ -33,7 +27,10 @@ def preprocess(data: bytes, observe: StageObserver = ignore_stage) -> NDArray[np
         ImageError: The image cannot be classified (EMPTY, NOT_AN_IMAGE, BROKEN, TOO_LARGE, TOO_COSTLY, SEVERAL_FRAMES
             or BLANK), it shows several digits for certain (SEVERAL_DIGITS), or digitmill itself has a bug (INTERNAL).
     """
-    return _applied(lambda image: normalise(image, observe), data)
+    try:
+        return normalise(decode(data), observe)
+    except DECODER_ERRORS as error:  # no such input is known, but one must not fail the rest of the batch
+        raise own_failure(error) from error
 
 
 def preprocess_all(data: bytes, observe: StageObserver = ignore_stage) -> Normalised:
@@ -46,11 +43,7 @@ def preprocess_all(data: bytes, observe: StageObserver = ignore_stage) -> Normal
     Raises:
         ImageError: As `preprocess`, but never SEVERAL_DIGITS.
     """
-    return _applied(lambda image: normalise_all(image, observe), data)
-
-
-def _applied(stages: Callable[[Grey], _Value], data: bytes) -> _Value:
     try:
-        return stages(decode(data))
-    except DECODER_ERRORS as error:  # no such input is known, but one must not fail the rest of the batch
+        return normalise_all(decode(data), observe)
+    except DECODER_ERRORS as error:  # as above
         raise own_failure(error) from error

@@ -297,12 +297,12 @@ class _Read:
     def add(self, index: int, image: Normalised) -> None:
         """Add an image, and note whether it may show several digits, or is refused because it does."""
         self.images[index] = image.shown
-        if self.several and len(image.parts) == image.count:
+        if self.several and len(image.parts) == image.total:
             self.doubtful[index] = image
         elif self.several and len(image.parts):
             self.failures[index] = Failure(
                 FailureCode.SEVERAL_DIGITS,
-                f"The image shows {image.count} digits, and at most {len(image.parts)} are read. Cut it up.",
+                f"The image shows {image.total} digits, and at most {len(image.parts)} are read. Cut it up.",
             )
         else:
             sort_out(index, image, self.failures, self.doubtful)

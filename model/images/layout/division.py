@@ -123,6 +123,8 @@ def divide(drawn: Drawn) -> Division | None:
     if len(stats) == 1:
         return None
     area = np.where(drawn.is_candidate, stats[:, 4], 0)
+    if not area.any():
+        return None
     pieces = np.flatnonzero(area >= SPECK.max_area * area.max())
     if len(pieces) > LIMITS.max_pieces:
         return None
@@ -249,6 +251,8 @@ def _is_certain(units: _Units) -> bool:
     heights = _height(units.boxes)
     axis = 0 if is_row else 1
     boxes = units.boxes[np.argsort(units.boxes[:, axis] + units.boxes[:, axis + 2])]
+    if is_column and (np.minimum(boxes[1:, 2], boxes[:-1, 2]) <= np.maximum(boxes[1:, 0], boxes[:-1, 0])).any():
+        return False  # nothing is above the other, as slivers of paper at both sides of a broad one
     if (boxes[1:, axis] - boxes[:-1, axis + 2]).min() >= LIMITS.min_gap * heights.mean():
         return True
     if is_row:

@@ -57,8 +57,8 @@ def test_any_picture_becomes_mnist_images_or_is_blank(picture):
         assert image.dtype == np.uint8
         assert image.shape == (28, 28)
         assert image.any()
-    assert len(normalised.parts) == (0 if normalised.count == 1 else min(normalised.count, LIMITS.max_parts))
-    assert normalised.count > 1 or not normalised.certain
+    assert len(normalised.parts) == (0 if normalised.total == 1 else min(normalised.total, LIMITS.max_parts))
+    assert normalised.total > 1 or not normalised.certain
 
 
 MARKS = (

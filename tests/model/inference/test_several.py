@@ -73,7 +73,7 @@ def test_a_doubtful_row_is_several(samples, baseline, gap):
     """A one near another digit is no wider than one digit. The network tells that they are two."""
     one, three = (int(np.flatnonzero(samples.test.labels == label)[1]) for label in (1, 3))
     normalised = normalise_all(digits_in_a_row(samples, one, three, gap=gap))
-    assert normalised.count == 2
+    assert normalised.total == 2
     images = np.stack([normalised.shown])
     doubtful = {0: normalised}
     _, several = decided(baseline.classify(with_parts(images, doubtful)), doubtful, 1)

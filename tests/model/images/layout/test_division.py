@@ -181,6 +181,21 @@ def test_what_may_be_one_digit_is_not_certain(draw):
     assert not division.certain
 
 
+def test_slivers_at_both_sides_are_not_a_column():
+    """What is neither beside nor above something else is not certain: paper at both sides of a broad stroke."""
+    page = np.zeros((160, 32), np.uint8)
+    page[5:60, :4] = page[90:158, 28:] = 255
+    division = division_of(page)
+    assert division is not None
+    assert not division.certain
+
+
+def test_a_drawing_without_candidates_is_not_divided():
+    """If everything drawn is a line or a frame, there are no digits to divide."""
+    components = connected_components(row_of([digit(FIVE), digit(SEVEN)], 20))
+    assert divide(Drawn(components, np.zeros(len(components.stats), np.bool_))) is None
+
+
 def test_small_print_beside_a_digit_does_not_count():
     """Print that is much lower than the digit is not another digit."""
     page = page_of([(digit(FIVE, 200), (80, 80))])
