@@ -5,8 +5,8 @@
 Each kind of file is made from subsets of 1, 2, 5, 20 and 200 of MNIST's training images, which chose the limits in
 `producer.sources.arrays`, and of its test images. A subset is right if its images come out as the original ones, byte
 for byte (kinds with fewer levels than 256: as the original ones with these levels). Files that nothing should be
-changed in, such as noise, clothes and worn images, are right if they come out as they are. The last table says how
-often digits are said to lie on their side, upright and transposed.
+changed in, such as noise, clothes and worn images, are right if they come out as they are. The last tables say how
+often files are refused that cannot be put right, and how often digits are said to lie on their side.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.mnist import load
+from model.errors import UsageError
 from producer.sources.arrays.conversion import to_bytes
 from producer.sources.arrays.deciding import decide
 from producer.sources.arrays.shapes import find_layout
@@ -96,6 +97,7 @@ def main() -> None:
         "MNIST with a light band": lambda x: np.where(np.arange(28) % 28 < 9, 255 - x, x).astype(np.uint8),
     }
     _print_table("files that nothing is changed in", drawn, mnist.test.images, options.subsets, unchanged=True)
+    _print_refused(mnist.train.images, options.subsets)
     _print_sideways(mnist.train.images, mnist.train.labels, options.subsets)
     many = np.concatenate([mnist.train.images, mnist.test.images])
     for name in ("uint8 (n, 28, 28), as it is", "float 0 to 1, inverted"):
@@ -150,6 +152,28 @@ def fog(count: int, generator: np.random.Generator) -> NDArray[np.float64]:
     """Return smooth clouds, 60 to 160, of the size of images."""
     coarse = generator.uniform(60, 160, (count, 4, 4))
     return np.asarray(coarse.repeat(7, axis=1).repeat(7, axis=2))
+
+
+def _print_refused(images: Images, subsets: int) -> None:
+    """Print how often images are refused whose pixels were standardised one by one, over all images."""
+    print(f"\nsubsets of {subsets} that are refused\n{'':32}" + "".join(f"{size:>8}" for size in SIZES))
+    generator = np.random.default_rng(0)
+    mean, spread = images.mean(axis=0), images.std(axis=0)
+    kinds: dict[str, Callable[[Images], Numbers]] = {
+        "pixels standardised one by one": lambda x: (x - mean) / np.where(spread == 0, 1, spread),
+        "less the mean image": lambda x: x - mean,
+    }
+    for name, make in kinds.items():
+        counts = []
+        for size in SIZES:
+            refused = 0
+            for _ in range(subsets):
+                try:
+                    decide(make(images[generator.choice(len(images), size, replace=False)]), "a.npy")
+                except UsageError:
+                    refused += 1
+            counts.append(refused)
+        print(f"{name:32}" + "".join(f"{count:8}" for count in counts), flush=True)
 
 
 def _print_sideways(images: Images, labels: NDArray[np.uint8], subsets: int) -> None:

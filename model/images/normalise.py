@@ -130,7 +130,7 @@ def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normali
     sheet = sheet_alone(image)
     if sheet is not image:
         observe(Stage.SHEET, sheet)
-    seen = _look_at(sheet, observe)
+    seen = _see(sheet, observe)
     strokes = with_usual_width(cut_out(seen.ink.levels, seen.digit))
     observe(Stage.STROKES, strokes)
     shown = centre(fit_into_box(strokes))
@@ -151,37 +151,36 @@ class _Seen(NamedTuple):
     division: Division | None
 
 
-class _OnlySpecks(Exception):
-    """A view shows nothing but specks."""
-
-
-def _look_at(sheet: Grey, observe: StageObserver) -> _Seen:
-    """Find ink and digits on a sheet, in a finer view if the usual one shows only specks.
+def _see(sheet: Grey, observe: StageObserver) -> _Seen:
+    """Find ink and digits on a sheet, or on the part of the sheet that shows the digits.
 
     Raises:
         ImageError: The sheet shows no drawing (BLANK).
     """
     view = view_of(sheet)
     try:
-        return _look(view, observe)
+        return _look(sheet, view, observe)
     except _OnlySpecks:
         fine = fine_view_of(sheet, view)
     try:
         if fine is not None:
-            return _look(fine, observe)
+            return _look(sheet, fine, observe)
     except _OnlySpecks:
         pass
     raise _blank("it shows only specks")
 
 
-def _look(view: View, observe: StageObserver) -> _Seen:
-    """Find ink and digits in a view, and look again more closely where they are small.
+class _OnlySpecks(Exception):
+    """A view shows nothing but specks."""
+
+
+def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
+    """Find ink and digits in a view, or in closer views of the place where it shows them.
 
     Raises:
         ImageError: The view shows no drawing (BLANK).
         _OnlySpecks: It shows only specks.
     """
-    sheet = view.full
     for _ in range(views.LIMITS.max_looks):
         ink = find_ink(view.reduced)
         if not ink.contrast:

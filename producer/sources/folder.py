@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from model.errors import Failure, UsageError
+from producer.sources.kinds import kind_by_content, kind_by_name
 from producer.sources.listing import Listing
-from producer.sources.naming import clutter_in, is_image
+from producer.sources.naming import clutter_kind, is_clutter
 from producer.sources.reading import explain, open_file, read_file, read_start, unreadable
 
 REPORT = {"report.json", "report.html", "predictions.csv"}
@@ -85,9 +86,10 @@ def _list_folder(root: str) -> Listing[str]:
                 continue
             for entry in members:
                 if not _is_folder(entry):
-                    _add_file(listing, folder + entry.name, base + folder + entry.name)
-                elif kind := clutter_in(entry.name, folder=True):
-                    listing.left_out[kind] += 1
+                    place = base + folder + entry.name
+                    listing.add(folder + entry.name, place, kind_by_name(entry.name) or _kind(entry.name, place))
+                elif is_clutter(entry.name):
+                    listing.left_out[clutter_kind(entry.name, folder=True)] += 1
                 else:
                     name = f"{folder}{entry.name}/"
                     if entry.is_symlink():
@@ -105,13 +107,9 @@ def _list_folder(root: str) -> Listing[str]:
     return listing
 
 
-def _add_file(listing: Listing[str], name: str, path: str) -> None:
-    """Add a file of a folder. A file without content, such as a pipe, counts only if its name is that of an image."""
-    special = None if is_image(name) or clutter_in(name.rpartition("/")[2]) else _special(path)
-    if special:
-        listing.left_out[special] += 1
-    else:
-        listing.add_file(name, path, lambda: read_start(path))
+def _kind(name: str, path: str) -> str | Failure:
+    """Return what to do with a file whose name is not that of an image. One without content, such as a pipe, counts."""
+    return _special(path) or kind_by_content(name, lambda: read_start(path))
 
 
 def _special(path: str) -> str | None:

@@ -23,7 +23,7 @@ from model.images.decoding.formats import (
     not_an_image,
     other_format,
 )
-from producer.sources.naming import clutter_in, is_image, suffix_of
+from producer.sources.naming import IMAGE_SUFFIXES, clutter_kind, is_clutter, suffix_of
 
 Start: TypeAlias = Callable[[], bytes | Failure]
 """A function that returns the first `formats.START_BYTES` bytes of a file, or the failure to read them."""
@@ -51,11 +51,11 @@ _OTHER_SUFFIXES = {suffix: found for found, suffixes in _OTHERS.items() for suff
 # Files that hold no picture of a digit, or many pictures.
 _COUNTED = {
     "text file": ".txt .md .rst .log .tex .nfo .readme",
-    "table": ".csv .tsv .xls .xlsx .ods .parquet .feather .numbers",
+    "table": ".csv .tsv .xls .xlsx .ods .feather .numbers",
     "data file": ".json .jsonl .xml .yaml .yml .toml .ini .cfg .conf .db .sqlite .pickle .pkl .mat .h5 .hdf5 .bin",
     "web page": ".htm .html .mhtml .url .webloc",
     "archive": ".zip .tar .gz .tgz .bz2 .tbz2 .xz .txz .zst .tzst .7z .rar",
-    "array file": ".npy .npz .idx .idx3 .idx1 -ubyte",
+    "array file": ".npy .npz .parquet .idx .idx3 .idx1 -ubyte",
     "program": ".py .pyc .ipynb .sh .bat .ps1 .js .css .c .cpp .h .hpp .java .m .r .rb .go .rs .exe .dll .so .jar",
     "video": ".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .wmv .3gp .mts",
     "sound": ".mp3 .wav .m4a .ogg .flac .aac .wma",
@@ -72,18 +72,30 @@ _BY_ITSELF = ("archive", "array file")
 _TEXT_BYTES = frozenset({*b"\t\n\f\r\x1b", *range(32, 256)})
 
 
-def kind_of(name: str, start: Start) -> str | Failure:
-    """Return what to do with a file: `IMAGE`, `TIFF`, the failure that its row says, or its kind if it is left out.
+def kind_by_name(name: str) -> str | None:
+    """Return `IMAGE`, `TIFF` or the kind of clutter that a file is by its name, or None if its content must tell.
 
     Args:
         name: Name of the file, without its folders.
-        start: Reader of its first bytes, which is called only if the name is not that of an image.
     """
-    clutter = clutter_in(name)
-    if clutter:
-        return clutter
-    if is_image(name):
-        return TIFF if suffix_of(name) in _TIFF_SUFFIXES else IMAGE
+    if is_clutter(name):
+        return clutter_kind(name)
+    suffix = suffix_of(name)
+    if suffix in IMAGE_SUFFIXES:
+        return TIFF if suffix in _TIFF_SUFFIXES else IMAGE
+    return None
+
+
+def kind_by_content(name: str, start: Start) -> str | Failure:
+    """Return what to do with a file whose name is not that of an image.
+
+    Args:
+        name: Name of the file, without its folders.
+        start: Reader of its first bytes.
+
+    Returns:
+        `IMAGE`, `TIFF`, the failure that the file's row says, or its kind if it is left out.
+    """
     suffix, first = suffix_of(name), start()
     counted = _COUNTED_SUFFIXES.get(suffix) or _COUNTED_SUFFIXES.get(name[-6:].lower())
     found = _OTHER_SUFFIXES.get(suffix)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Generic, Protocol, TypeVar
 
 from model.errors import Failure, FailureCode, UsageError
-from producer.sources.kinds import IMAGE, TIFF, Start, kind_of
-from producer.sources.naming import clutter_in
+from producer.sources.kinds import IMAGE, TIFF, Start, kind_by_content, kind_by_name
+from producer.sources.naming import clutter_kind, is_clutter
 from producer.sources.source import ImageContent
 from worker.contract.wire import Label
 
@@ -43,7 +43,7 @@ class Listing(Generic[Place]):
             `/`) or the rest of a damaged archive. Each becomes a row, because it may hide images.
         labels: Labels by name, if the container itself has some.
         numbers: Labels by name that are not digits but numbers, if the container itself has some.
-        left_out: Number of files and folders that are not read, by kind; see `kinds.kind_of`.
+        left_out: Number of files and folders that are not read, by kind; see the module `kinds`.
         tiffs: Names of the images that are TIFFs by their names or contents, and may have several pages.
     """
 
@@ -58,17 +58,14 @@ class Listing(Generic[Place]):
     _characters: int = 0
     _clutter: set[tuple[str, ...]] = field(default_factory=set)
 
-    def add_file(self, name: str, place: Place, start: Start) -> None:
+    def add(self, name: str, found: Place | Failure, kind: str | Failure) -> None:
         """Add a file under its name, as an image or as an error row, or count it by its kind.
 
         Args:
             name: Name of the file in the container.
-            place: Place of the file.
-            start: Reader of its first bytes.
+            found: Place of the file, or the failure to find it.
+            kind: What to do with the file, as the functions of `kinds` return it.
         """
-        self._add(name, place, kind_of(name.rpartition("/")[2], start))
-
-    def _add(self, name: str, found: Place | Failure, kind: str | Failure) -> None:
         if isinstance(kind, Failure):
             self.failures[name] = kind
         elif kind not in {IMAGE, TIFF}:
@@ -81,7 +78,7 @@ class Listing(Generic[Place]):
                 self.tiffs.add(name)
 
     def add_member(self, path: str, found: Place | Failure, start: Start) -> None:
-        """Add a member of an archive, as `add_file` does.
+        """Add a member of an archive, as `add` does.
 
         Of several members with the same path the last one counts, because unpacking leaves that one. `tar --append`
         updates files in this way.
@@ -112,19 +109,17 @@ class Listing(Generic[Place]):
         self.tiffs.discard(name)
         if isinstance(found, Failure):
             failure = found
-            kind = kind_of(parts[-1], lambda: failure)
-        else:
-            kind = kind_of(parts[-1], start)
-        self._add(name, _UNSAFE if unsafe else found, kind)
+            start = lambda: failure  # noqa: E731
+        kind = kind_by_name(parts[-1]) or kind_by_content(parts[-1], start)
+        self.add(name, _UNSAFE if unsafe else found, kind)
 
     def _is_in_clutter(self, folders: tuple[str, ...]) -> bool:
         """Return whether a folder is hidden or left behind by a system, or lies in one. Each is counted once."""
         for depth, folder in enumerate(folders, 1):
-            kind = None if folder == ".." else clutter_in(folder, folder=True)
-            if kind:
+            if folder != ".." and is_clutter(folder):
                 if folders[:depth] not in self._clutter:
                     self._clutter.add(folders[:depth])
-                    self.left_out[kind] += 1
+                    self.left_out[clutter_kind(folder, folder=True)] += 1
                 return True
         return False
 

@@ -43,19 +43,14 @@ def is_clutter(part: str) -> bool:
     return part.startswith(".") or part.lower() in _CLUTTER
 
 
-def clutter_in(part: str, *, folder: bool = False) -> str | None:
-    """Return the kind of clutter that one part of a path is, or None if it is not clutter. See `is_clutter`.
+def clutter_kind(part: str, *, folder: bool = False) -> str:
+    """Return the kind of clutter that one part of a path is. See `is_clutter`.
 
     Args:
         part: Name of a file or a folder.
         folder: Whether it is the name of a folder.
     """
-    if not is_clutter(part):
-        return None
-    known = _CLUTTER.get(part.lower())
-    if known:
-        return known
-    return "hidden folder" if folder else "hidden file"
+    return _CLUTTER.get(part.lower()) or ("hidden folder" if folder else "hidden file")
 
 
 def page_name(name: str, page: int) -> str:

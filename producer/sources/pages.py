@@ -6,7 +6,7 @@ the limits of an image. The client copies a page without decoding it.
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import BinaryIO, Generic, NamedTuple, TypeAlias
+from typing import BinaryIO, Generic, NamedTuple, TypeAlias, cast
 
 from model.errors import Failure, ImageError
 from model.images.decoding.tiff import Read, copy_page, list_pages
@@ -49,6 +49,9 @@ class Pages(Generic[Place]):
     def opened(self) -> Iterator[Callable[[PagePlace[Place]], bytes | Failure]]:
         """Open the container, and yield a reader of files and pages."""
         with self.files.opened() as read, ExitStack() as stack:
+            if not self.files.listing.tiffs:
+                yield cast("Callable[[PagePlace[Place]], bytes | Failure]", read)  # there are no pages
+                return
             documents = _LastDocument(read, stack)
             yield lambda place: documents.page(place) if isinstance(place, Page) else read(place)
 

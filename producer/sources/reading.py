@@ -25,6 +25,9 @@ def unreadable(reason: str) -> Failure:
     return Failure(FailureCode.UNREADABLE, f"It cannot be read: {reason}.")
 
 
+_NOT_REGULAR = unreadable("it is not a regular file")
+
+
 def explain(fault: BaseException) -> str:
     """Return the reason of an error, as part of a sentence."""
     reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
@@ -36,14 +39,17 @@ def read_file(path: str) -> bytes | Failure:
 
     A file of more than `MAX_BYTES` gives a failure.
     """
-    file = open_file(path)
-    if isinstance(file, Failure):
-        return file
-    with file:
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
         try:
-            return read_bounded(file.read, os.fstat(file.fileno()).st_size)
-        except OSError as fault:
-            return unreadable(explain(fault))
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return _NOT_REGULAR
+            return read_bounded(lambda size: os.read(descriptor, size), status.st_size)
+        finally:
+            os.close(descriptor)
+    except OSError as fault:
+        return unreadable(explain(fault))
 
 
 def read_start(path: str) -> bytes | Failure:
@@ -66,7 +72,7 @@ def open_file(path: str) -> BinaryIO | Failure:
         return unreadable(explain(fault))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        return unreadable("it is not a regular file")
+        return _NOT_REGULAR
     return cast("BinaryIO", io.FileIO(descriptor))
 
 

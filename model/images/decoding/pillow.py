@@ -96,6 +96,9 @@ _VIDEO_BYTES_WITH_ALPHA = 12
 
 _BAND_PIXELS = 2**20  # converted at a time, so that intermediate copies stay small
 
+MIN_STRETCH = 0.01
+"""Difference of a pixel's height and width, as a share of its width, up to which it counts as square."""
+
 MAX_PIXEL_ASPECT = 4.0
 """Maximum length of a pixel as a multiple of its width, or the other way round.
 
@@ -323,7 +326,8 @@ def _pixel_aspect(image: Image.Image) -> float:
         aspect = across / down
     except (TypeError, ValueError, ArithmeticError):
         return 1.0
-    if not 1 / MAX_PIXEL_ASPECT <= aspect <= MAX_PIXEL_ASPECT:  # also if it is not a number
+    # A rounded resolution is none; the second comparison also fails if the aspect is not a number.
+    if abs(aspect - 1) < MIN_STRETCH or not 1 / MAX_PIXEL_ASPECT <= aspect <= MAX_PIXEL_ASPECT:
         return 1.0
     # Pillow turns a TIFF upright while it loads it; all others are turned at the end.
     is_turned = isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(Base.Orientation) in _TURNED

@@ -16,6 +16,7 @@ from producer.sources.form import UNCHANGED, Form
 SAMPLE = 1000
 """Maximum number of images that are looked at, evenly spread over the file. They take 60 to 90 ms on a busy machine."""
 
+_SAMPLE_BYTES = 2**26  # of the sample; an image in MNIST's form has at most 6 kB, but pictures may be large
 _PICTURES = (Polarity.GREY, Polarity.MIXED)  # files that need more than one rule for all images
 
 
@@ -46,7 +47,8 @@ def decide(array: NDArray[Any], name: str, *, as_is: bool = False) -> Form:
     if layout is None or array.size == 0:
         return UNCHANGED
     images = layout.arrange(array)
-    sample = images[np.unique(np.linspace(0, len(images) - 1, SAMPLE).astype(np.intp))]
+    count = max(1, min(SAMPLE, _SAMPLE_BYTES // images[0].nbytes))
+    sample = images[np.unique(np.linspace(0, len(images) - 1, count).astype(np.intp))]
     try:
         values = as_they_are(sample) if as_is else find_values(sample, frame_of(layout.size))
     except UsageError as fault:

@@ -19,12 +19,21 @@ class ValueLimits:
         unit_from: Greatest number from which fractions up to 1 are a share of 255. 255/256 is above.
         background_share: Least share of the pixels that must have the lowest or the highest number where numbers are
             negative. In MNIST, four fifths have the lowest. Pixels that were standardised one by one have none.
+        outliers: Percentage of the numbers at each end that do not count for the width of the range.
+        far: Number of times by which the highest number must exceed all but the outliers, not to count itself.
+        beyond: Greatest distance from 0 to 1, or 0 to 255, as a share of that range, that cubic curves may overshoot.
+            They overshoot by 7 to 20 %.
+        ink: Least share of the pixels in each half of that range. In MNIST, 13 % are in the upper one.
         tolerance: Distance from an end of the range, as a share of the range, within which a number is at that end.
     """
 
     bytes_from: float = 128
     unit_from: float = 0.9
     background_share: float = 0.4
+    outliers: float = 0.1
+    far: float = 10
+    beyond: float = 0.3
+    ink: float = 0.01
     tolerance: float = 0.01
 
 
@@ -68,6 +77,9 @@ def find_values(sample: NDArray[Any], frame: NDArray[np.bool_] | None) -> Values
     if finite.size == 0:
         raise UsageError("has no finite number. Save it again.")
     low, high = float(finite.min()), float(finite.max())
+    if low >= 0 and high > 1 and sample.dtype != np.uint8:
+        usual = float(np.percentile(finite, 100 - LIMITS.outliers))
+        high = usual if 0 < usual < high / LIMITS.far else high  # a damaged pixel must not darken all others
     if low >= 0:
         return _positive(low, high, whole=_is_whole(finite))
     if frame is not None and sample.dtype == np.int8 and sample.ndim == 3 and _is_wrapped(sample, frame):
@@ -110,7 +122,12 @@ def _signed(finite: NDArray[Any], low: float, high: float) -> Values:
             return Values(-edge, edge, words=f"its values are {-edge:g} to {edge:g}")
     if low == -128 and high <= 127 and _is_whole(finite):
         return Values(-128, 127, words="its values are -128 to 127")
-    near = LIMITS.tolerance * (high - low)
+    for white in (1, 255):
+        if _is_beyond(finite, low, high, white):
+            return Values(0, white, words=f"its values are {low:.3g} to {high:.3g}, a little beyond 0 to {white}")
+    # Where each pixel was standardised by itself, a few that are nearly always empty have huge numbers.
+    usual = np.percentile(finite, (LIMITS.outliers, 100 - LIMITS.outliers))
+    near = LIMITS.tolerance * float(usual[1] - usual[0])
     at_an_end = max(float((finite <= low + near).mean()), float((finite >= high - near).mean()))
     if high == low or at_an_end < LIMITS.background_share:
         raise UsageError(
@@ -119,6 +136,21 @@ def _signed(finite: NDArray[Any], low: float, high: float) -> Values:
             "were before: uint8, 0 to 255."
         )
     return Values(low, high, words=f"its values are {low:.4g} to {high:.4g}")
+
+
+def _is_beyond(finite: NDArray[Any], low: float, high: float, white: float) -> bool:
+    """Whether numbers are 0 to `white`, but some lie beyond, as after resizing with cubic curves.
+
+    Then the background is 0 or `white`, and not the lowest or the highest number.
+    """
+    if low < -LIMITS.beyond * white or not (1 - LIMITS.beyond) * white <= high <= (1 + LIMITS.beyond) * white:
+        return False
+    ink = float((finite > white / 2).mean())
+    if not LIMITS.ink <= ink <= 1 - LIMITS.ink:
+        return False
+    near = LIMITS.tolerance * white
+    shares = [float((abs(finite - level) <= near).mean()) for level in (0, white)]
+    return max(shares) >= LIMITS.background_share
 
 
 def _is_whole(numbers: NDArray[Any]) -> bool:

@@ -71,7 +71,7 @@ def from_file(path: Path, names: Collection[str], root: str, *, numbers: bool = 
     them.
 
     Of the names that mean no image, those of images that are not there become rows without content. But if these are
-    most names of the file, it is a mistake, or the file is that of a larger set of which all images here have a label.
+    most names of the file, it is a mistake, or the file is that of a larger set, if it names all images that are here.
 
     Args:
         path: Path of the CSV file.
@@ -103,9 +103,9 @@ def from_file(path: Path, names: Collection[str], root: str, *, numbers: bool = 
                 raise not_utf8(path, truth.line)
             absent[written] = truth.label
     labels = {name: truth.label for name, truth in known.items() if name not in absent and truth.label is not None}
-    unlabelled = len(names) - len(labels)
+    unlabelled, unnamed = len(names) - len(labels), len(names) - len(set(found.images.values()))
     few = len(absent) > len(found.images)
-    if not found.images or (few and unlabelled):
+    if not found.images or (few and unnamed):
         raise _too_few(path, truths, found, absent, names)
     note = f"Labels: {len(found.images):,} of {len(truths):,} names in {str(path)!r} match an image ("
     note += ", ".join(f"{count:,} {rule}" for rule, count in found.rules.items()) + ")."
@@ -113,10 +113,19 @@ def from_file(path: Path, names: Collection[str], root: str, *, numbers: bool = 
         note += f" The other {len(absent):,} are not in {root.rstrip('/') or 'the source'!r}, and are left out."
         absent = {}
     elif absent:
-        note += f" The other {len(absent):,} are not there, and get the error `missing`."
+        note += _about_absent(absent, names, found)
     if unlabelled:
         note += f" {unlabelled:,} {'image has' if unlabelled == 1 else 'images have'} no label."
     return Labels(labels, absent, note)
+
+
+def _about_absent(absent: Collection[str], names: Collection[str], found: Matching) -> str:
+    """Return what the note says about names of which no image is there."""
+    others = "The other one is" if len(absent) == 1 else f"The other {len(absent):,} are"
+    said = f" {others} not there: see the error `missing`."
+    if len(set(found.images.values())) < len(names):
+        said += f" For example, {_beside(next(iter(absent)), names, found)}."
+    return said
 
 
 def _clash(path: Path, truths: Mapping[str, Truth], found: Matching, names: Collection[str]) -> UsageError:
@@ -135,16 +144,19 @@ def _too_few(
     path: Path, truths: Mapping[str, Truth], found: Matching, absent: Collection[str], names: Collection[str]
 ) -> UsageError:
     """Return the error for a label file of which most names mean no image."""
-    named = set(found.images.values())
-    free = list(islice((name for name in names if name not in named), _COMPARED)) or list(islice(names, _COMPARED))
-    spellings = []
-    for written in islice(absent, _EXAMPLES):
-        like = get_close_matches(written, free, 1, 0) or free[:1]
-        spellings.append(f"the label file says {written!r}, and there {_are(like)}")
+    spellings = [_beside(written, names, found) for written in islice(absent, _EXAMPLES)]
     return UsageError(
         f"Only {len(found.images):,} of {len(truths):,} names in {str(path)!r} match one of the {len(names):,} images: "
         f"{'; '.join(spellings)}. Write the names as the images have them, or give another label file."
     )
+
+
+def _beside(written: str, names: Collection[str], found: Matching) -> str:
+    """Return a name that means no image beside the most similar image without a label, as part of a sentence."""
+    named = set(found.images.values())
+    free = list(islice((name for name in names if name not in named), _COMPARED)) or list(islice(names, _COMPARED))
+    like = get_close_matches(written, free, 1, 0) or free[:1]
+    return f"the label file says {written!r}, and there {_are(like)}"
 
 
 def _are(images: Sequence[str]) -> str:

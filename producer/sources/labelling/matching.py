@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from producer.sources.naming import IMAGE_SUFFIXES, document_of, suffix_of
 
@@ -180,7 +181,7 @@ def _spellings(written: str, root: str) -> list[str]:
     """Return the canonical forms of a name in a label file, the most likely first."""
     plain = written.strip()
     unquoted = plain.strip(_QUOTES).strip()
-    forms = [plain, unquoted]
+    forms = [plain, unquoted, unquote(unquoted)]  # web tools write %20 for a space
     if any("\udc80" <= character <= "\udcff" for character in plain):
         raw = plain.encode("utf-8", "surrogateescape")
         forms += [raw.decode(encoding, "replace") for encoding in _FOREIGN]

@@ -24,8 +24,8 @@ from model.training.recipe import Recipe
 
 @pytest.fixture(scope="module")
 def few(samples: Dataset) -> Dataset:
-    """Return the sample digits with so few test images that judging a model takes a second."""
-    return samples._replace(test=samples.test[:40])
+    """Return so few sample digits that training a model and judging it takes some seconds."""
+    return samples._replace(train=samples.train[:640], test=samples.test[:40])
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 from safetensors.numpy import save
 
@@ -30,8 +31,16 @@ ONE_EPOCH = dataclasses.replace(Recipe.small(), epochs=1)
 REFINING = dataclasses.replace(Recipe.refinement(), epochs=2, share=1.0, batch_size=64)
 
 
+@pytest.fixture
+def eagerly():
+    """Let TensorFlow run functions as they are. Compiling a training takes seconds, and these have only a few steps."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def test_a_short_training_on_few_images(trained, samples):
-    """After eight epochs on 1,300 images, float and int8 models read at least 95 % of the test images."""
+    """After six epochs on 1,300 images, float and int8 models read at least 95 % of the test images."""
     folder, card = trained
     assert card.test.float.accuracy >= 0.95
     assert card.test.int8.accuracy >= 0.95
@@ -46,7 +55,7 @@ def test_the_card_describes_the_training(trained, samples):
     assert card.data.sha256 == sha256(samples.train, samples.test)
     assert card.data.train + card.data.validation == len(samples.train)
     assert card.validation.int8.total == card.data.validation
-    assert card.recipe["epochs"] == len(card.epochs) == 8
+    assert card.recipe["epochs"] == len(card.epochs) == 6
     assert card.epochs[-1].validation_loss < card.epochs[0].validation_loss
     assert card.training_seconds == pytest.approx(sum(epoch.seconds for epoch in card.epochs))
     assert card.version.startswith("short-")
@@ -60,6 +69,7 @@ def test_the_same_seed_gives_the_same_network(samples):
     assert weights[0] == weights[1] != weights[2]
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_progress_by_epoch(samples):
     """The callback gets each epoch of each network once, in order, with the time left for the whole training."""
     reports: list[EpochReport] = []
@@ -72,6 +82,7 @@ def test_progress_by_epoch(samples):
     assert reports[-1].seconds_left == 0
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_stopped_training_is_resumed(samples, tmp_path):
     """A training that is stopped after each epoch of each network, and resumed, ends with the same weights."""
     few, validation = samples.train[:64], samples.test[:64]
@@ -92,6 +103,7 @@ def test_a_stopped_training_is_resumed(samples, tmp_path):
     assert [epoch.loss for epoch in resumed_curve] == [epoch.loss for epoch in curve]
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_refining_starts_with_the_given_network(samples, tmp_path):
     """With a learning rate of 0 the network stays the same. A checkpoint is resumed only with the same start."""
     few, validation = samples.train[:128], samples.test[:64]
@@ -141,6 +153,7 @@ def test_batches_without_training_images_are_refused(samples, size, drawn, outli
         Batches(samples.train[:64], recipe, 1)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_other_checkpoints_are_ignored(samples, tmp_path):
     """The checkpoint of a training with another seed, or a damaged one, is not resumed."""
     few, validation = samples.train[:64], samples.test[:64]
@@ -237,21 +250,23 @@ def test_a_network_learns_from_its_teacher_by_its_share(samples):
     assert softmax(logits(trainer.average, others))[:, 3].mean() == pytest.approx(0.8, abs=0.15)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_recipe_with_teachers_distils_from_them(samples):
     """With the same seed, a network with a teacher gets other weights than a network without one."""
-    few, validation = samples.train[:128], samples.test[:64]
+    few, validation = samples.train[:64], samples.test[:64]
     recipes = [dataclasses.replace(ONE_EPOCH, teachers=teachers, teacher_epochs=1) for teachers in (0, 1)]
     alone, distilled = (dump_weights(fit(few, validation, recipe, seed=1)[0]) for recipe in recipes)
     assert alone != distilled
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_the_callback_can_end_a_training(samples, tmp_path):
     """An exception in the callback ends the training, and leaves only its checkpoints. The same call resumes it."""
 
     def lost(_):
         raise TimeoutError
 
-    few = samples._replace(test=samples.test[:40])
+    few = samples._replace(train=samples.train[:400], test=samples.test[:40])
     with pytest.raises(TimeoutError):
         train(few, ONE_EPOCH, tmp_path / "model", on_epoch=lost)
     assert [path.name for path in (tmp_path / "model").iterdir()] == [CHECKPOINTS]

@@ -131,7 +131,7 @@ def test_pixels_that_are_not_square_are_made_so(kind, dpi, orientation):
     assert shares_ink(grey, cv2.resize(expected, grey.shape[::-1])) > 0.9
 
 
-@pytest.mark.parametrize("dpi", [(300, 300), (0, 300), (300, 1), (72, 4000)])
+@pytest.mark.parametrize("dpi", [(300, 300), (300, 302), (0, 300), (300, 1), (72, 4000)])
 def test_resolutions_that_mean_nothing_change_nothing(dpi):
     """Some programs write nonsense."""
     assert decode(encoded(PICTURE, "TIFF", dpi=dpi)).shape == GREY.shape

@@ -132,6 +132,22 @@ def test_a_page_takes_no_more_than_an_image_may():
     assert caught.value.code is FailureCode.BROKEN
 
 
+@pytest.mark.parametrize("options", [{}, {"big_tiff": True}])
+def test_a_page_that_cannot_be_copied_is_the_whole_file_with_that_page_alone(options):
+    """The JPEG of old TIFFs has its parts in places that only its decoder knows."""
+    data = bytearray(document([PICTURE, PICTURE.rotate(90)], **options))
+    found = list_pages(reader(bytes(data)))
+    assert found is not None
+    second = found.pages[1]
+    at = data.index(struct.pack("<HH", 259, 3), second)  # the compression
+    data[at + (12 if options else 8)] = 6
+    copied = copy_page(reader(bytes(data)), second)
+    assert len(copied) == len(data)
+    alone = list_pages(reader(copied))
+    assert alone is not None
+    assert (alone.pages, alone.is_plain) == ((second,), True)
+
+
 def test_any_damage_is_listed_and_copied_or_refused():
     """No byte makes the client raise anything but an ImageError."""
     random = np.random.default_rng(1)

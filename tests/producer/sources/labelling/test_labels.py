@@ -148,8 +148,15 @@ def test_absent_files_that_a_label_file_names_are_rows(scans, truth):
     assert missing(source) == ["z.png", "3/gone.png", "note.txt"]
     assert source.total == 6
     assert source.notes[0].endswith(
-        "(3 as written). The other 3 are not there, and get the error `missing`. 1 image has no label."
+        "(3 as written). The other 3 are not there: see the error `missing`. 1 image has no label."
     )
+
+
+def test_a_name_that_is_not_there_is_shown_beside_an_image_that_no_name_means(scans, truth):
+    """It may be a slip of the pen."""
+    source = open_source(scans, labels=truth("3/a.png,1\nloose.png,2\n3/bb.png,3\n"))
+    assert missing(source) == ["3/bb.png"]
+    assert "the label file says '3/bb.png', and there is '3/b.png'. 1 image has no label." in source.notes[0]
     assert source.read("z.png") is None
 
 

@@ -43,6 +43,7 @@ WAYS = {
     "a leading folder": ["scans/img_{}.png", "by the end of the path"],
     "a leading dot": ["./img_{}.png", "by another way to write the path"],
     "spaces around": ["  img_{}.png ", "by another way to write the path"],
+    "an address": ["file:///home/ann/my%20scans/img_{}.png", "by the end of the path"],
     "quotes": ["'img_{}.png'", "by another way to write the path"],
     "lost zeros": ["img_{:d}.png", "without leading zeros"],
 }
