@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +79,7 @@ def label_changes(
     now = time.time()
     labels: dict[str, tuple[int, str]] = {}
     for image in source:
-        label = image.label if digit is None else digit
+        label = cast("int | None", image.label) if digit is None else digit  # a source of numbers is never taught
         if label is None and only_labelled:
             counts.unlabelled += 1
             continue

@@ -81,7 +81,8 @@ class Normalised(NamedTuple):
         """The error (SEVERAL_DIGITS) that the image gets if it shows several digits."""
         return ImageError(
             FailureCode.SEVERAL_DIGITS,
-            f"The image shows {self.total} digits. Cut it up, so that each image shows one digit.",
+            f"The image shows {self.total} digits. Cut it up, so that each image shows one digit, or let `submit` and "
+            "`classify` read all of them with --several read.",
         )
 
 

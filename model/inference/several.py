@@ -66,27 +66,37 @@ def with_parts(images: NDArray[np.uint8], doubtful: Mapping[int, Normalised]) ->
     return np.concatenate([images, *(each.parts for each in doubtful.values())]) if doubtful else images
 
 
-def decided(
-    predictions: Predictions, doubtful: Mapping[int, Normalised], count: int
-) -> tuple[Predictions, dict[int, Failure]]:
+def find_several(predictions: Predictions, doubtful: Mapping[int, Normalised], count: int) -> dict[int, range]:
     """Decide which doubtful images show several digits.
 
     Args:
         predictions: Predictions for what `with_parts` returned.
-        doubtful: Images that may show several digits, by index.
+        doubtful: Images that may show several digits, or do so for certain, by index.
         count: Number of images without the parts.
 
     Returns:
-        Predictions for the images alone, and the failures (SEVERAL_DIGITS) by index.
+        For each image that shows several digits, by its index: the indices of the predictions for them.
     """
-    failures: dict[int, Failure] = {}
+    found = {}
     start = count
     for index, each in doubtful.items():
         parts = slice(start, start := start + len(each.parts))
         whole = float(predictions.confidences[index])
-        if shows_several(whole, predictions.digits[parts], predictions.confidences[parts]):
-            failures[index] = each.as_several.failure
-    return predictions.first(count), failures
+        if each.certain or shows_several(whole, predictions.digits[parts], predictions.confidences[parts]):
+            found[index] = range(parts.start, parts.stop)
+    return found
+
+
+def decided(
+    predictions: Predictions, doubtful: Mapping[int, Normalised], count: int
+) -> tuple[Predictions, dict[int, Failure]]:
+    """Refuse the doubtful images that show several digits. See `find_several` for the arguments.
+
+    Returns:
+        Predictions for the images alone, and the failures (SEVERAL_DIGITS) by index.
+    """
+    found = find_several(predictions, doubtful, count)
+    return predictions.at(slice(count)), {index: doubtful[index].as_several.failure for index in found}
 
 
 @dataclass(frozen=True, slots=True)

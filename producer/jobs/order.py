@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from model.errors import DataError, UsageError
 from model.inference.review import REVIEW_BELOW
@@ -22,6 +23,9 @@ from worker.settings import Settings
 
 FORMAT = 1
 MAX_ORDER_BYTES = 16 * 1024 * 1024
+
+Several: TypeAlias = Literal["refuse", "read"]
+"""What to do with an image of several digits: give it an error, or read each of them."""
 
 _SUFFIXES = ("order", "sent", "journal")
 
@@ -41,6 +45,8 @@ class SubmitOptions:
         model: Version, or another word that the registry resolves; `live` to follow promotions; or None for the
             version that is live when the job starts.
         min_confidence: Confidence, 0 to 1, below which the report lists an image for review; None lists none.
+        several: What to do with an image of several digits. If they are read, labels are numbers, and nobody gets
+            probabilities.
         as_is: Whether to send the numbers of an array file as they are, whatever they look like.
         form: How the numbers of an array file become images, as it was decided when the job was made; None for images
             of other kinds.
@@ -54,8 +60,14 @@ class SubmitOptions:
     probabilities: bool = False
     model: str | None = None
     min_confidence: float | None = REVIEW_BELOW
+    several: Several = "refuse"
     as_is: bool = False
     form: Form | None = None
+
+    @property
+    def reads_numbers(self) -> bool:
+        """Whether the answer to an image is a number and not a digit."""
+        return self.several == "read"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from worker.contract.errors import JobFailed, NoWorkers, Unreachable
 from worker.contract.ledger import JobState, JobStatus, new_job_identifier
 from worker.contract.registry import LIVE
 from worker.contract.validation.bounds import MAX_TEXT
+from worker.contract.wire import Batch, Manifest
 from worker.settings import Settings
 
 TIMEOUT_SECONDS = 60.0
@@ -85,6 +86,7 @@ def open_submitted(options: SubmitOptions, settings: Settings) -> Source:
         labels=options.labels,
         include=options.include,
         exclude=options.exclude,
+        numbers=options.reads_numbers,
         as_is=options.as_is,
         form=options.form,
     )
@@ -302,9 +304,9 @@ def gather_job(
         resumed = bool(journal.batches or log.batches)
         window = window_for(len(call(connection.ledger.workers)))
         gatherer = Gatherer(connection, client, journal, log, window, timeout=timeout, on_progress=on_progress)
-        state = gatherer.run(pack(source, batch_size=options.batch_size, probabilities=options.probabilities))
+        state = gatherer.run(_packed(source, options))
         seconds, timeline = gatherer.seconds, gatherer.timeline
-        results = merge(journal.batches)
+        results = merge(journal.batches, several=options.reads_numbers)
         if resumed:
             # The report counts all images, so it needs the time of the whole job and not only that of this client.
             status = call(connection.ledger.job, job)
@@ -312,6 +314,15 @@ def gather_job(
     read_as = options.form.sentence if options.form else ""
     info = JobInfo(job, source.description, state, started, seconds, timeline, dict(gatherer.workers), read_as)
     return FinishedJob(results, info, _card_of(connection, results, call))
+
+
+def _packed(source: Source, options: SubmitOptions) -> Iterator[tuple[Batch, Manifest]]:
+    return pack(
+        source,
+        batch_size=options.batch_size,
+        probabilities=options.probabilities and not options.reads_numbers,
+        several=options.reads_numbers,
+    )
 
 
 def _card_of(connection: Connection, results: Results, call: RetryingCaller) -> Card | None:
@@ -369,7 +380,7 @@ def send_job(
         window = window_for(len(call(connection.ledger.workers)))
         sender = DetachedSender(connection, client, log, window, timeout=timeout, on_progress=on_progress)
         for _ in range(CHECKS):
-            if sender.run(pack(source, batch_size=options.batch_size, probabilities=options.probabilities)):
+            if sender.run(_packed(source, options)):
                 return call(connection.ledger.job, job).state
     raise JobFailed(f"Redis loses batches of job {job} again and again. Look at its memory and its disk.")
 
@@ -427,7 +438,7 @@ def collect_job(
     path = journal_path(settings, job)
     if path.exists():
         batches |= {batch.sequence: batch for batch in read_journal(path)}
-    results = merge(list(batches.values()))
+    results = merge(list(batches.values()), several=status.record.options.get("several") == "read")
     if len(results) != status.images and status.state is not JobState.CANCELLED:
         raise _answers_missing(connection, status, batches, settings, call)
     workers: Counter[str] = Counter()

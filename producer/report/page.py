@@ -20,25 +20,27 @@ from producer.report.job_charts import JobCharts
 from producer.report.selection import Selection
 from producer.report.summary import Summary
 from producer.sources.kinds import describe_left_out
+from worker.contract.wire import SIDE, Label
 
 MAX_FAILURES = 200
 """Maximum number of failed images that the page lists. `errors.csv` has all."""
 
 
 class Tile(NamedTuple):
-    """One picture with its prediction."""
+    """One picture with its prediction: a digit, or a number if the job reads numbers."""
 
     name: str
     image: str | None  # `data:` address, or None if the image could not be read again
-    label: int | None
-    digit: int
+    width: int  # of the picture, in pixels; its height is 28
+    label: Label | None
+    answer: Label | None
     confidence: float
     review: bool
 
     @property
     def wrong(self) -> bool:
         """Whether the prediction is known to be wrong."""
-        return self.label not in (None, self.digit)
+        return self.label not in (None, self.answer)
 
 
 class SeveralTile(NamedTuple):
@@ -46,7 +48,7 @@ class SeveralTile(NamedTuple):
 
     name: str
     image: str | None  # `data:` address, or None if the image could not be read again
-    label: int | None
+    label: Label | None
     sentence: str
 
 
@@ -71,7 +73,7 @@ class FailedImage(NamedTuple):
     """One image that failed."""
 
     name: str
-    label: int | None
+    label: Label | None
     code: str
     sentence: str
 
@@ -104,8 +106,9 @@ def render(
         return Tile(
             results.names[index],
             addresses.get(index),
-            _known(int(results.labels[index])),
-            int(results.digits[index]),
+            pictures[index].shape[1] if index in pictures else SIDE,
+            results.label(index),
+            results.answer(index),
             float(results.confidences[index]),
             bool(selection.doubted[index]),
         )
@@ -114,7 +117,7 @@ def render(
         return SeveralTile(
             results.names[index],
             addresses.get(index),
-            _known(int(results.labels[index])),
+            results.label(index),
             results.failures[index].sentence,
         )
 
@@ -174,20 +177,16 @@ def _shown(value: object) -> object:
     return wording.shown(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
-def _known(label: int) -> int | None:
-    return None if label == NONE else label
-
-
 def _confusion(results: Results, summary: Summary) -> list[Row]:
     """Return the rows of the confusion matrix, or no rows without labels.
 
-    A row also counts the failed images of its digit, so that it adds up to all images of the digit.
+    A row also counts the failed images of its digit, or the digits of numbers that were not read, so that it adds up to
+    all of them.
     """
     if summary.confusion is None:
         return []
-    failed = np.bincount(
-        results.labels[(results.labels != NONE) & (results.digits == NONE)], minlength=metrics.CLASSES
-    ).tolist()
+    labels, digits, _ = results.aligned
+    failed = np.bincount(labels[(labels != NONE) & (digits == NONE)], minlength=metrics.CLASSES).tolist()
     rows = []
     for true, counts in enumerate(summary.confusion):
         total = sum(counts) + failed[true]
@@ -209,7 +208,7 @@ def _failed(results: Results) -> list[FailedImage]:
     return [
         FailedImage(
             results.names[index],
-            _known(int(results.labels[index])),
+            results.label(index),
             str(results.failures[index].code),
             results.failures[index].sentence,
         )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import FailureCode
-from producer.jobs.results import NONE, Results
+from producer.jobs.results import Results
 
 MAX_MISTAKES = 200
 """Maximum number of mistakes that the page shows."""
@@ -64,10 +64,9 @@ def select(results: Results, min_confidence: float | None = None) -> Selection:
         results: All images of a job.
         min_confidence: Confidence, 0 to 1, below which an image is listed for review. With None, no image is.
     """
-    labels, digits, confidences = results.labels, results.digits, results.confidences
-    classified = digits != NONE
+    classified, confidences = results.classified, results.confidences
     below = doubted(results, min_confidence)
-    wrong = np.flatnonzero((labels != NONE) & classified & (labels != digits))
+    wrong = np.flatnonzero(results.labelled & classified & ~results.right)
     by_confidence = np.flatnonzero(classified)
     by_confidence = by_confidence[np.argsort(confidences[by_confidence], kind="stable")]
     unsure = by_confidence[below[by_confidence]]
@@ -90,7 +89,7 @@ def doubted(results: Results, min_confidence: float | None) -> NDArray[np.bool_]
     """
     if min_confidence is None:
         return np.zeros(len(results), np.bool_)
-    below: NDArray[np.bool_] = (results.digits != NONE) & (results.confidences < min_confidence)
+    below: NDArray[np.bool_] = results.classified & (results.confidences < min_confidence)
     below[_of_several_digits(results)] = True
     return below
 

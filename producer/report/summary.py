@@ -12,7 +12,7 @@ import numpy as np
 
 from model import metrics
 from model.errors import FailureCode
-from model.metrics import ClassScore, Interval
+from model.metrics import ClassScore, DigitScore, Interval
 from producer.jobs.results import NONE, JobInfo, Results
 from producer.report.selection import Selection
 
@@ -48,6 +48,9 @@ LABEL_LIMITS = LabelLimits()
 class Summary:
     """A job in figures. Shares are 0 to 1. A figure that needs labels or images is None if the job has none.
 
+    If the job reads numbers, an image is right if all its digits are, and its confidence is that of its least certain
+    digit. `digits`, `per_class`, `confusion` and `ece` then count digits, brought side by side by `metrics.align`.
+
     Attributes:
         job: Identifier of the job.
         source: Description of what was submitted.
@@ -65,9 +68,12 @@ class Summary:
         accuracy_interval: Wilson's 95 % interval of `accuracy`.
         accuracy_of_classified: `correct` / `accuracy_of_classified_denominator`.
         accuracy_of_classified_denominator: Number of labelled images with a prediction.
+        reads_numbers: Whether the job reads all digits of an image.
+        digits: Number of true digits of the labelled images, how many of them are right and missing, and how many were
+            read that are not there. None unless the job reads numbers.
         per_class: Precision, recall, F1 and support of the digits 0 to 9.
         confusion: Counts, 10 by 10. The row is the true digit, the column the predicted one. Failed images have no
-            column, so they are not counted here.
+            column, so they are not counted here, and neither are digits without a partner.
         ece: Expected calibration error, over 15 bins.
         mean_confidence: Mean confidence of the classified images.
         min_confidence: Confidence below which an image is listed for review, or None for no review.
@@ -111,6 +117,8 @@ class Summary:
     model_versions: dict[str, int]
     images_per_second: float | None
     workers: dict[str, int]
+    digits: DigitScore | None = None
+    reads_numbers: bool = False
     read_as: str | None = None
     label_warning: str | None = None
     left_out: dict[str, int] = field(default_factory=dict)
@@ -131,6 +139,8 @@ class Summary:
         """Return the content of `report.json`: JSON values without NaN."""
         values: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         del values["notices"]
+        if self.digits is not None:
+            values["digits"] = asdict(self.digits)
         if self.per_class is not None:
             values["per_class"] = [{"digit": digit, **asdict(score)} for digit, score in enumerate(self.per_class)]
         return {"format": FORMAT, **values}
@@ -153,13 +163,13 @@ def summarise(
         left_out: Number of files of the source that were not read, by kind.
         notes: Sentences about the source.
     """
-    labels, digits, confidences = results.labels, results.digits, results.confidences
-    classified = digits != NONE
-    labelled = int((labels != NONE).sum())
-    labelled_classified = int(((labels != NONE) & classified).sum())
-    correct = int(((labels == digits) & classified).sum())
+    is_labelled, classified, right = results.labelled, results.classified, results.right
+    labelled = int(is_labelled.sum())
+    labelled_classified = int((is_labelled & classified).sum())
+    correct = int(right.sum())
     review = selection.doubted
-    certain = (labels != NONE) & classified & ~review
+    certain = is_labelled & classified & ~review
+    aligned = results.aligned
     versions = Counter(version for version, answered in zip(results.models, classified, strict=True) if answered)
     return Summary(
         job=info.job,
@@ -173,27 +183,33 @@ def summarise(
         failures=_largest_first(Counter(str(failure.code) for failure in results.failures.values())),
         labelled=labelled,
         correct=correct if labelled else None,
-        accuracy=_known(metrics.accuracy(labels, digits)),
+        accuracy=_share(correct, labelled),
         accuracy_denominator=labelled or None,
         accuracy_interval=metrics.wilson(correct, labelled) if labelled else None,
-        accuracy_of_classified=correct / labelled_classified if labelled_classified else None,
+        accuracy_of_classified=_share(correct, labelled_classified),
         accuracy_of_classified_denominator=labelled_classified if labelled else None,
-        per_class=metrics.per_class(labels, digits) if labelled else None,
-        confusion=metrics.confusion(labels, digits).tolist() if labelled else None,
-        ece=_known(metrics.expected_calibration_error(labels, digits, confidences)),
-        mean_confidence=float(confidences[classified].mean(dtype="float64")) if classified.any() else None,
+        digits=metrics.score_digits(aligned) if labelled and results.numbers is not None else None,
+        per_class=metrics.per_class(aligned.labels, aligned.digits) if labelled else None,
+        confusion=metrics.confusion(aligned.labels, aligned.digits).tolist() if labelled else None,
+        ece=_known(metrics.expected_calibration_error(*aligned)),
+        mean_confidence=float(results.confidences[classified].mean(dtype="float64")) if classified.any() else None,
         min_confidence=selection.min_confidence,
         review=None if selection.min_confidence is None else int(review.sum()),
-        accuracy_of_certain=_known(metrics.accuracy(labels[certain], digits[certain])),
+        accuracy_of_certain=_share(int(right[certain].sum()), int(certain.sum())),
         accuracy_of_certain_denominator=int(certain.sum()) if labelled else None,
         model_versions=_largest_first(versions),
         images_per_second=len(results) / info.seconds if info.seconds > 0 else None,
         workers=_largest_first(info.workers),
+        reads_numbers=results.numbers is not None,
         read_as=info.read_as or None,
         label_warning=doubt_labels(results),
         left_out=_largest_first(dict(left_out)),
         notes=tuple(note for note in notes if note != info.read_as),
     )
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
 
 
 def doubt_labels(results: Results) -> str | None:

@@ -10,6 +10,7 @@ from producer.sources.form import Form
 from producer.sources.labelling.labels import MISSING, Labels
 from producer.sources.listing import Container, Listing, Place
 from producer.sources.source import ImageContent, Source, SourceImage
+from worker.contract.wire import Label
 
 
 class ContainerSource(Generic[Place]):
@@ -45,7 +46,7 @@ class ContainerSource(Generic[Place]):
         self.notes: tuple[str, ...] = tuple(filter(None, said))
         self._container = container
         self._images = wanted.images
-        self._labels: Mapping[str, int | None] = {**labels.known, **labels.absent}
+        self._labels: Mapping[str, Label | None] = {**labels.known, **labels.absent}
         self._failures = {**wanted.failures, **wanted.gaps, **dict.fromkeys(labels.absent, MISSING)}
 
     @property

@@ -12,6 +12,7 @@ from model.errors import Failure, FailureCode, UsageError
 from producer.sources.kinds import IMAGE, TIFF, Start, kind_by_content, kind_by_name
 from producer.sources.naming import clutter_kind, is_clutter
 from producer.sources.source import ImageContent
+from worker.contract.wire import Label
 
 Place = TypeVar("Place")
 _Place_contra = TypeVar("_Place_contra", contravariant=True)
@@ -40,7 +41,8 @@ class Listing(Generic[Place]):
         failures: Failures of images that are known to be unreadable.
         gaps: Failures of parts of the container that could not be listed, such as a locked folder (its name ends with
             `/`) or the rest of a damaged archive. Each becomes a row, because it may hide images.
-        labels: True digits by name, if the container itself has labels.
+        labels: Labels by name, if the container itself has some.
+        numbers: Labels by name that are not digits but numbers, if the container itself has some.
         left_out: Number of files and folders that are not read, by kind; see the module `kinds`.
         tiffs: Names of the images that are TIFFs by their names or contents, and may have several pages.
     """
@@ -48,7 +50,8 @@ class Listing(Generic[Place]):
     images: dict[str, Place] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     gaps: dict[str, Failure] = field(default_factory=dict)
-    labels: Mapping[str, int] = field(default_factory=dict)
+    labels: Mapping[str, Label] = field(default_factory=dict)
+    numbers: Mapping[str, Label] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     tiffs: set[str] = field(default_factory=set)
     _members: int = 0

@@ -30,6 +30,7 @@ from producer.sources.reading import explain
 from producer.sources.source import Source
 from producer.sources.tars import TAR_SUFFIXES, Tar
 from producer.sources.zips import ZIP_SUFFIXES, Zip
+from worker.contract.wire import Label
 
 AUTO, FOLDER, NONE = "auto", "folder", "none"
 
@@ -43,6 +44,7 @@ def open_source(
     labels: str = AUTO,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    numbers: bool = False,
     as_is: bool = False,
     form: Form | None = None,
 ) -> Source:
@@ -59,6 +61,7 @@ def open_source(
             code `missing`.
         include: Globs (see `Selection`). If there are any, the source has only images that match one.
         exclude: Globs. The source has no images that match one.
+        numbers: Whether a label is a number of any length, and not only a digit.
         as_is: Whether to send the numbers of an array file as they are, whatever they look like.
         form: Form of the array file that was decided before, or None to decide it now.
 
@@ -81,11 +84,11 @@ def open_source(
     )
     if not wanted.images and not wanted.failures:
         raise UsageError(_why_empty(path, listing))
-    if isinstance(container, ArrayFile) and (known := _labels_of_arrays(labels, listing)):
+    if isinstance(container, ArrayFile) and (known := _labels_of_arrays(labels, listing, numbers=numbers)):
         chosen = Labels({name: known[name] for name in wanted.images})
     else:
-        chosen = _choose_labels(labels, listing, wanted, root, selection)
-    if isinstance(container, ArrayFile) and labels == AUTO and container.label_note:
+        chosen = _choose_labels(labels, listing, wanted, root, selection, numbers=numbers)
+    if isinstance(container, ArrayFile) and labels == AUTO and container.label_note and not chosen.known:
         chosen = replace(chosen, note=container.label_note)
     decided = container.form if isinstance(container, ArrayFile) else None
     return ContainerSource(container, wanted, chosen, description=str(path), root=root, form=decided)
@@ -200,22 +203,30 @@ def _why_empty(path: Path, listing: Listing[Any]) -> str:
     )
 
 
-def _labels_of_arrays(asked: str, listing: Listing[Any]) -> dict[str, int]:
+def _labels_of_arrays(asked: str, listing: Listing[Any], *, numbers: bool) -> dict[str, Label]:
     """Return the labels of the images of an array file that another array file gives, or none if it is not one."""
     path = Path(asked)
     if asked in (AUTO, FOLDER, NONE) or not path.is_file():
         return {}
-    digits = read_label_array(path, len(listing.images))
-    return dict(zip(listing.images, digits, strict=True)) if digits else {}
+    given = read_label_array(path, len(listing.images), numbers=numbers)
+    return dict(zip(listing.images, given, strict=True)) if given else {}
 
 
-def _choose_labels(asked: str, listing: Listing[Any], wanted: Listing[Any], root: str, selection: Selection) -> Labels:
+def _choose_labels(
+    asked: str,
+    listing: Listing[Any],
+    wanted: Listing[Any],
+    root: str,
+    selection: Selection,
+    *,
+    numbers: bool,
+) -> Labels:
     if asked == NONE:
         return Labels()
-    if asked == AUTO and listing.labels:
-        return Labels({name: listing.labels[name] for name in wanted.images})
+    if asked == AUTO and (known := listing.labels or (listing.numbers if numbers else {})):
+        return Labels({name: known[name] for name in wanted.images})
     if asked in (AUTO, FOLDER):
-        return labelling.from_folders(wanted.images, required=asked == FOLDER)
-    given = labelling.from_file(Path(asked), [*listing.images, *listing.failures], root)
+        return labelling.from_folders(wanted.images, required=asked == FOLDER, numbers=numbers)
+    given = labelling.from_file(Path(asked), [*listing.images, *listing.failures], root, numbers=numbers)
     absent = {name: label for name, label in given.absent.items() if selection.takes(name)}
     return Labels(given.known, absent, given.note)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from model.errors import Failure
 from producer.sources.form import Form
+from worker.contract.wire import Label
 
 ImageContent: TypeAlias = bytes | NDArray[np.uint8]
 """An encoded image file, or uint8 (28, 28) in MNIST's convention: light ink on black, ready to classify."""
@@ -22,12 +23,12 @@ class SourceImage:
         name: Name by which the user knows the image: the path relative to the folder with `/` between its parts, the
             path in the archive, or the index in the array. It is unique within the source and the same in every run. A
             name that is not UTF-8 is as `os.fsdecode` returns it (surrogateescape).
-        label: True digit 0 to 9, or None.
+        label: True digit 0 to 9, or the true number as a string of digits if numbers were asked for; or None.
         content: The image, or the failure to read it.
     """
 
     name: str
-    label: int | None
+    label: Label | None
     content: ImageContent | Failure
 
 

@@ -9,21 +9,35 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from model.errors import Failure
+from model.errors import Failure, UsageError
 from producer.cli.display.wording import counted
 from producer.cli.exits import ExitCode, exit_on_error
 from producer.cli.notices import print_notes, print_notice, printable
-from producer.cli.options import AS_IS, JOB, JSON, MIN_CONFIDENCE, OUT, TIMEOUT, absolute, not_empty, report_folder
+from producer.cli.options import (
+    AS_IS,
+    JOB,
+    JSON,
+    MIN_CONFIDENCE,
+    OUT,
+    SEVERAL,
+    TIMEOUT,
+    absolute,
+    not_empty,
+    report_folder,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from producer.cli.display.progress import JobProgressBar
-    from producer.jobs.order import SubmitOptions
+    from producer.jobs.order import Several, SubmitOptions
     from producer.jobs.results import Results
     from producer.mill.connection import Connection
     from producer.sources import Source
     from worker.settings import Settings
+
+MAX_LABELS = 20
+"""Maximum number of labels that `--dry-run` counts one by one."""
 
 
 @click.command()
@@ -44,6 +58,7 @@ if TYPE_CHECKING:
 @click.option("--include", metavar="GLOB", multiple=True, help="Only images whose name matches. May be repeated.")
 @click.option("--exclude", metavar="GLOB", multiple=True, help="No images whose name matches. May be repeated.")
 @click.option("--batch-size", metavar="N", type=click.IntRange(1, 8192), help="Maximum number of images in a batch.")
+@SEVERAL
 @AS_IS
 @MIN_CONFIDENCE
 @click.option("--probabilities", is_flag=True, help="Keep the ten probabilities of every image.")
@@ -62,6 +77,7 @@ def submit(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     batch_size: int | None,
+    several: "Several",
     as_is: bool,
     min_confidence: float | None,
     probabilities: bool,
@@ -83,6 +99,7 @@ def submit(
     Examples:
       digitmill submit scans/
       digitmill submit scans.zip --labels truth.csv --out reports/scans
+      digitmill submit meters/ --several read
       digitmill submit mnist
     """
     from dataclasses import replace
@@ -94,6 +111,8 @@ def submit(
     from worker.contract.ledger import new_job_identifier
     from worker.settings import Settings
 
+    if several == "read" and probabilities:
+        raise UsageError("An image with several digits does not have ten probabilities. Leave out --probabilities.")
     settings = Settings.from_environment()
     options = SubmitOptions(
         path=path if path == MNIST else absolute(path),
@@ -104,6 +123,7 @@ def submit(
         probabilities=probabilities,
         model=model,
         min_confidence=min_confidence,
+        several=several,
         as_is=as_is,
     )
     source = open_submitted(options, settings)
@@ -178,17 +198,26 @@ def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", callback=not_empty)
+@SEVERAL
 @AS_IS
 @MIN_CONFIDENCE
 @TIMEOUT
 @JSON
 @exit_on_error
-def classify(files: tuple[str, ...], as_is: bool, min_confidence: float | None, timeout: float, as_json: bool) -> None:
+def classify(
+    files: tuple[str, ...],
+    several: "Several",
+    as_is: bool,
+    min_confidence: float | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
     """Print the digit and the confidence of each image.
 
     \b
-    Example:
+    Examples:
       digitmill classify seven.png eight.jpg
+      digitmill classify meter.jpg --several read
     """
     from producer.cli.display.job_results import print_answers
     from producer.sources import open_each
@@ -196,13 +225,20 @@ def classify(files: tuple[str, ...], as_is: bool, min_confidence: float | None, 
 
     source = open_each(files, as_is=as_is)
     print_notes(source)
-    results = classified(source, Settings.from_environment(), timeout, probabilities=as_json, quiet=as_json)
+    settings = Settings.from_environment()
+    results = classified(source, settings, timeout, probabilities=as_json, several=several, quiet=as_json)
     print_answers(results, min_confidence, as_json=as_json)
     sys.exit(ExitCode.SOME_FAILED if results.failures else ExitCode.OK)
 
 
 def classified(
-    source: "Source", settings: "Settings", timeout: float, *, probabilities: bool, quiet: bool
+    source: "Source",
+    settings: "Settings",
+    timeout: float,
+    *,
+    probabilities: bool,
+    several: "Several" = "refuse",
+    quiet: bool,
 ) -> "Results":
     """Classify the images of a source and return the results. If no mill is running, start one for this.
 
@@ -210,14 +246,15 @@ def classified(
         source: Images to classify.
         settings: Settings of this process.
         timeout: Seconds without any worker, or without Redis, after which to give up.
-        probabilities: Whether to ask for the ten probabilities of each image.
+        probabilities: Whether to ask for the ten probabilities of each image. Numbers have none.
+        several: What to do with an image of several digits.
         quiet: Whether to show no progress.
     """
     from producer.jobs.order import SubmitOptions
     from producer.jobs.submission import create_job, gather_job
     from producer.mill.finding import running_or_temporary_mill
 
-    options = SubmitOptions(path="", labels="none", probabilities=probabilities)
+    options = SubmitOptions(path="", labels="none", probabilities=probabilities, several=several)
     with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
         job = create_job(connection, options, source.description, settings, detached=False, timeout=timeout)
         with _progress(source, quiet) as progress:
@@ -324,4 +361,12 @@ def _preview(source: "Source", as_json: bool) -> None:
         return
     click.echo(f"source    {printable(source.description)}")
     click.echo(f"images    {total:,} would be submitted; {unreadable:,} cannot be read")
-    click.echo("labels    " + ", ".join(f"{label}: {count:,}" for label, count in sorted(labels.items())))
+    click.echo("labels    " + _counted_labels(labels))
+
+
+def _counted_labels(labels: "Mapping[str, int]") -> str:
+    """Return how many images have each label, or only how many labels there are if they are many numbers."""
+    if len(labels) > MAX_LABELS:
+        without = labels.get("none", 0)
+        return f"{len(labels) - bool(without):,} different numbers" + (f", none: {without:,}" if without else "")
+    return ", ".join(f"{label}: {count:,}" for label, count in sorted(labels.items()))

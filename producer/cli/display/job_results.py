@@ -10,7 +10,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import ImageError, UsageError
+from model.errors import FailureCode, ImageError, UsageError
 from model.images.preprocess import preprocess_all
 from producer.cli.display.progress import showing
 from producer.cli.exits import ExitCode
@@ -88,6 +88,11 @@ def print_headline(summary: Summary, folder: Path) -> None:
         accuracy = click.style(f"{100 * summary.accuracy:.2f} %", bold=True)
         counts = f"{summary.correct:,} of {summary.accuracy_denominator:,} labelled images right"
         click.echo(f"accuracy  {accuracy}  ({counts})")
+    if (digits := summary.digits) is not None:
+        others = "".join(
+            f", {count:,} {what}" for what, count in (("missing", digits.missing), ("extra", digits.extra)) if count
+        )
+        click.echo(f"digits    {100 * digits.accuracy:.2f} %  ({digits.right:,} of {digits.total:,} right{others})")
     if summary.failed:
         codes = ", ".join(f"{count:,} {code}" for code, count in summary.failures.items())
         click.echo(click.style(f"failed    {summary.failed:,}  ({codes}); errors.csv has the reasons", fg="yellow"))
@@ -103,7 +108,7 @@ def print_headline(summary: Summary, folder: Path) -> None:
 
 
 def print_answers(results: Results, min_confidence: float | None, *, as_json: bool) -> None:
-    """Print a line for each image: name, digit and confidence, or the reason why there is no digit."""
+    """Print a line for each image: name, digit or number and confidence, or the reason why there is none."""
     rows = answers(results, min_confidence)
     if as_json:
         click.echo(json.dumps(rows))
@@ -118,18 +123,19 @@ def answers(results: Results, min_confidence: float | None) -> list[dict[str, An
     """Return the answer for each image as JSON values, in the order of the results.
 
     Each answer has name, digit, confidence, review and model. It also has the probabilities if the job asked for them,
-    and error and message if the image failed.
+    and error and message if the image failed. If the job reads numbers, it also has the number as a text, and the lists
+    digits and confidences; the digit is then None unless there is one, and the confidence that of the least certain.
     """
     review = doubted(results, min_confidence).tolist()
     return [_answer(results, row, review=review[row]) for row in range(len(results))]
 
 
 def answer_text(answer: dict[str, Any], *, styled: bool = True) -> str:
-    """Return one of the `answers` in words: digit and confidence, or the reason why there is no digit."""
+    """Return one of the `answers` in words: digit or number and confidence, or the reason why there is none."""
     style = click.style if styled else lambda text, **_: text
-    if answer["digit"] is None:
+    if answer["confidence"] is None:
         return f"{style('-', fg='red')}  {answer['error']}: {printable(answer['message'])}"
-    words = f"{style(str(answer['digit']), bold=True)}  {100 * answer['confidence']:.1f} %"
+    words = f"{style(str(answer.get('number') or answer['digit']), bold=True)}  {100 * answer['confidence']:.1f} %"
     return words + style("  unsure, may not be a digit: review", fg="yellow") if answer["review"] else words
 
 
@@ -143,6 +149,11 @@ def _answer(results: Results, row: int, *, review: bool) -> dict[str, Any]:
         "review": review,
         "model": results.models[row],
     }
+    if results.numbers is not None:
+        shares = results.numbers.confidences[row]
+        answer["number"] = results.numbers.read[row] or None
+        answer["digits"] = [int(digit) for digit in results.numbers.read[row]]
+        answer["confidences"] = [round(share, 6) for share in shares]
     if results.probabilities is not None and failure is None:
         answer["probabilities"] = [round(float(value), 6) for value in results.probabilities[row]]
     if failure:
@@ -169,8 +180,15 @@ def _read_pictures(source: Source, results: Results, indices: Sequence[int]) -> 
                 normalised = preprocess_all(content)
             except ImageError:
                 continue
-            is_several = index in results.failures and len(normalised.parts)
-            content = np.hstack(list(normalised.parts[:MAX_SHOWN_PARTS])) if is_several else normalised.shown
+            parts = list(normalised.parts[:MAX_SHOWN_PARTS])
+            content = np.hstack(parts) if parts and _shows_several(results, index) else normalised.shown
         if content is not None:
             pictures[index] = content
     return pictures
+
+
+def _shows_several(results: Results, index: int) -> bool:
+    """Return whether an image was refused because it shows several digits, or read as a number of several digits."""
+    if index in results.failures:
+        return results.failures[index].code is FailureCode.SEVERAL_DIGITS
+    return results.numbers is not None and len(results.numbers.read[index]) > 1

@@ -13,6 +13,7 @@ from producer.sources.arrays.conversion import to_bytes
 from producer.sources.form import UNCHANGED, Form
 from producer.sources.listing import Listing
 from producer.sources.source import ImageContent
+from worker.contract.wire import Label
 
 _BLOCK = 256  # images that are converted at once; as floats, they fit into a cache of the processor
 _BLOCK_BYTES = 2**26
@@ -26,6 +27,7 @@ class Array:
     Args:
         images: Numbers (n, 28, 28), or (n, height, width) or (n, height, width, 3 or 4) if the form has pictures.
         labels: Integers (n,), true digits 0 to 9, or None.
+        numbers: Integers or texts (n,), true numbers, if the labels are not digits; or None.
         form: How numbers become images: raw ones, or PNG files.
         label_note: Why there are no labels, if the user might expect some, or "".
         prefix: Beginning of every name.
@@ -37,6 +39,7 @@ class Array:
         images: NDArray[Any],
         labels: NDArray[np.integer[Any]] | None = None,
         *,
+        numbers: NDArray[np.integer[Any]] | NDArray[np.str_] | None = None,
         form: Form = UNCHANGED,
         label_note: str = "",
         prefix: str = "",
@@ -48,11 +51,7 @@ class Array:
         width = max(5, len(str(len(images) - 1)))
         marks = [""] if repeat == 1 else [f"#{number}" for number in range(1, repeat + 1)]
         places = {f"{prefix}{index:0{width}}{mark}": index for mark in marks for index in range(len(images))}
-        known: Mapping[str, int] = {}
-        if labels is not None:
-            digits = labels.tolist()
-            known = {name: digits[index] for name, index in places.items()}
-        self.listing = Listing(images=places, labels=known)
+        self.listing = Listing(images=places, labels=_by_name(labels, places), numbers=_by_name(numbers, places))
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[int], ImageContent | Failure]]:
@@ -61,6 +60,16 @@ class Array:
             yield self._images.__getitem__
         else:
             yield _Converter(self._images, self.form).read
+
+
+def _by_name(
+    labels: NDArray[np.integer[Any]] | NDArray[np.str_] | None, places: Mapping[str, int]
+) -> Mapping[str, Label]:
+    """Return the label of each image by its name, or nothing without labels."""
+    if labels is None:
+        return {}
+    values = labels.tolist()
+    return {name: values[index] for name, index in places.items()}
 
 
 class _Converter:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.errors import UsageError
 from producer.sources.arrays.container import Array
 from producer.sources.arrays.conversion import ChooseForm
-from producer.sources.arrays.digits import as_digits, choose_digits
+from producer.sources.arrays.digits import as_digits, choose_digits, choose_numbers
 from producer.sources.arrays.faults import MAX_BYTES, damaged, other_content, too_large
 from producer.sources.arrays.shapes import Layout, find_layout
 from producer.sources.listing import MAX_IMAGES, too_many
@@ -84,7 +84,8 @@ def make_array(
     if len(images) > MAX_IMAGES:
         raise too_many(f"The array file {str(path)!r}")
     digits, note = choose_digits(others or {}, len(images))
-    return Array(images, digits, form=form, label_note=note)
+    numbers = choose_numbers(others or {}, len(images)) if digits is None else None
+    return Array(images, digits, numbers=numbers, form=form, label_note=note)
 
 
 def _choose_images(path: Path, arrays: dict[str, NDArray[Any]]) -> str:

@@ -11,7 +11,7 @@ from model.errors import UsageError
 from model.images.decoding.formats import START_BYTES, format_of
 from producer.sources.arrays.container import Array
 from producer.sources.arrays.conversion import ChooseForm
-from producer.sources.arrays.digits import choose_digits
+from producer.sources.arrays.digits import as_numbers, choose_digits
 from producer.sources.arrays.faults import damaged, refuse_other
 from producer.sources.arrays.idx_files import open_idx, read_start
 from producer.sources.arrays.numpy_files import load_npz, open_npy, open_npz
@@ -19,6 +19,7 @@ from producer.sources.arrays.parquet import PARQUET_SUFFIXES, EncodedImages, ope
 from producer.sources.arrays.tables import TABLE_SUFFIXES, open_table
 from producer.sources.naming import is_clutter
 from producer.sources.reading import explain
+from worker.contract.wire import Label
 
 ArrayFile: TypeAlias = Array | EncodedImages
 
@@ -62,15 +63,16 @@ def open_array_file(path: Path, choose: ChooseForm) -> ArrayFile | None:
     return open_idx(path, choose)
 
 
-def read_label_array(path: Path, count: int) -> list[int] | None:
+def read_label_array(path: Path, count: int, *, numbers: bool = False) -> list[Label] | None:
     """Return the labels in a file of an array, or None if the file is not of such a kind.
 
     Args:
         path: Path of a `.npy` or IDX file, or of a `.npz` file with one array of labels.
         count: Number of images, in the order of the labels.
+        numbers: Whether the labels may be numbers, and not only digits.
 
     Raises:
-        UsageError: The file is damaged, or does not have a digit for each image.
+        UsageError: The file is damaged, or does not have a digit (or a number) for each image.
     """
     try:
         start = read_start(path, 8)
@@ -87,6 +89,10 @@ def read_label_array(path: Path, count: int) -> list[int] | None:
     except Exception as fault:  # NumPy and zipfile have many
         raise damaged(path, explain(fault)) from None
     chosen = choose_digits(arrays, count)
+    if chosen.digits is None and numbers and len(arrays) == 1:
+        (array,) = arrays.values()
+        if (texts := as_numbers(array, count)) is not None:
+            return list(texts.tolist())
     if chosen.digits is None:
         content = ", ".join(f"{array.dtype} {array.shape}" for array in arrays.values())
         raise UsageError(

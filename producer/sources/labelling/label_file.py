@@ -11,12 +11,19 @@ from typing import NamedTuple, Self, TextIO
 from model.errors import UsageError
 from producer.sources.labelling.label_text import read_label
 from producer.sources.listing import MAX_IMAGES, too_many
+from worker.contract.validation.bounds import MAX_DIGITS
+from worker.contract.wire import Label
 
 NAME_COLUMNS = ("name", "file", "filename", "path", "image", "imagename", "imagepath", "filepath", "img")
 """Titles of name columns, in order of precedence. Case, spaces and marks such as `_` do not count."""
 
 LABEL_COLUMNS = ("label", "true", "digit", "class", "target")
 """Titles of label columns. The first that a file has counts, because `digit` has the predictions in a report."""
+
+NUMBERS = f"a number of 1 to {MAX_DIGITS} digits"
+"""What a label is if numbers were asked for, in words."""
+
+_DIGIT = "a digit 0 to 9 (to read numbers, submit with --several read)"
 
 MAX_LABEL_BYTES = 128 * 1024**2
 """Maximum size of a label file. A larger one is not read."""
@@ -30,7 +37,7 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # Excel's "Unicode text" be
 class Truth(NamedTuple):
     """What a label file says about one image."""
 
-    label: int | None  # None where the cell is empty
+    label: Label | None  # None where the cell is empty
     line: int
 
 
@@ -55,7 +62,7 @@ class LabelFile:
     truths: dict[str, Truth]
 
     @classmethod
-    def read(cls, path: Path, names: Sequence[str] = NAME_COLUMNS) -> "LabelFile":
+    def read(cls, path: Path, names: Sequence[str] = NAME_COLUMNS, *, numbers: bool = False) -> "LabelFile":
         """Read and return a CSV file with a header, or with two columns and no header: name and label.
 
         A header needs the title of a name column and the title of a label column. The file is UTF-8, with or without a
@@ -66,17 +73,19 @@ class LabelFile:
         Args:
             path: File to read.
             names: Titles of name columns. If the file has several of them, the first cell that is not empty counts.
+            numbers: Whether the labels are numbers, in which zeros at the beginning count, and not digits.
 
         Raises:
-            UsageError: The file cannot be read, is too large or names no images, a label is not 0 to 9, or a name has
-                two different labels. A message about a row names its line.
+            UsageError: The file cannot be read, is too large or names no images, a label is not 0 to 9 or not a number,
+                or a name has two different labels. A message about a row names its line.
         """
         truths: dict[str, Truth] = {}
-        for line, name, cell in _rows(path, names):
+        for line, name, cell in _rows(path, names, numbers=numbers):
             try:
-                truth = Truth(read_label(cell), line)
+                truth = Truth(read_label(cell, numbers=numbers), line)
             except ValueError:
-                raise _wrong(path, line, f"the label {cell!r} of {name!r} is not a digit 0 to 9") from None
+                wanted = NUMBERS if numbers else _DIGIT
+                raise _wrong(path, line, f"the label {cell!r} of {name!r} is not {wanted}") from None
             earlier = truths.setdefault(name, truth)
             if len(truths) > MAX_IMAGES:
                 raise too_many(f"The label file {str(path)!r}")
@@ -89,13 +98,13 @@ class LabelFile:
         return cls(path, truths)
 
 
-def _rows(path: Path, titles: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+def _rows(path: Path, titles: Sequence[str], *, numbers: bool) -> Iterator[tuple[int, str, str]]:
     """Yield line number, name and text of the label for each row."""
     with _open(path) as file:
-        yield from _rows_of(path, file, titles)
+        yield from _rows_of(path, file, titles, numbers=numbers)
 
 
-def _rows_of(path: Path, file: TextIO, titles: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+def _rows_of(path: Path, file: TextIO, titles: Sequence[str], *, numbers: bool) -> Iterator[tuple[int, str, str]]:
     lines = _Lines(path, file)
     first = lines.first()
     separator = _SEPARATOR.fullmatch(first)
@@ -103,7 +112,7 @@ def _rows_of(path: Path, file: TextIO, titles: Sequence[str]) -> Iterator[tuple[
         next(lines)
         delimiter = separator[1]
     else:
-        delimiter = _delimiter(first, titles)
+        delimiter = _delimiter(first, titles, numbers=numbers)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     columns: _Columns | None = None
     try:
@@ -116,9 +125,9 @@ def _rows_of(path: Path, file: TextIO, titles: Sequence[str]) -> Iterator[tuple[
                 columns = _header(cells, titles)
                 if columns:
                     continue
-                columns = _headless(cells)
+                columns = _headless(cells, numbers=numbers)
                 if columns is None:
-                    raise _wrong(path, lines.number, _NO_COLUMNS)
+                    raise _wrong(path, lines.number, f"{_NO_COLUMNS} {NUMBERS if numbers else _DIGIT}")
             if len(cells) <= max(*columns.names, columns.label):
                 raise _wrong(path, lines.number, f"there are only {len(cells)} columns")
             # Spaces around a name may belong to it.
@@ -130,7 +139,7 @@ def _rows_of(path: Path, file: TextIO, titles: Sequence[str]) -> Iterator[tuple[
         raise not_utf8(path, lines.number + 1) from None
 
 
-def _delimiter(first: str, titles: Sequence[str]) -> str:
+def _delimiter(first: str, titles: Sequence[str], *, numbers: bool) -> str:
     """Return the delimiter with which the first line has columns of names and labels."""
     present = [mark for mark in _DELIMITERS if mark in first]
     for mark in present:
@@ -139,7 +148,7 @@ def _delimiter(first: str, titles: Sequence[str]) -> str:
         except (csv.Error, ValueError):
             continue  # the row goes on in the next line
         cells = [cell.strip() for cell in row]
-        if _header(cells, titles) or _headless(cells):
+        if _header(cells, titles) or _headless(cells, numbers=numbers):
             return mark
     return next(iter(present), ",")
 
@@ -214,20 +223,19 @@ def _header(cells: Sequence[str], names: Sequence[str]) -> _Columns | None:
     return None if not found or label is None else _Columns(found, label)
 
 
-def _headless(cells: Sequence[str]) -> _Columns | None:
+def _headless(cells: Sequence[str], *, numbers: bool) -> _Columns | None:
     """Return the columns of a file without a header, or None if this is not a row of a name and a label."""
     if len(cells) != 2:
         return None
     try:
-        read_label(cells[1])
+        read_label(cells[1], numbers=numbers)
     except ValueError:
         return None
     return _Columns([0], 1)
 
 
 _NO_COLUMNS = (
-    f"this is neither a header (one of {', '.join(NAME_COLUMNS)}, and one of {', '.join(LABEL_COLUMNS)}) "
-    "nor a name and a digit 0 to 9"
+    f"this is neither a header (one of {', '.join(NAME_COLUMNS)}, and one of {', '.join(LABEL_COLUMNS)}) nor a name and"
 )
 
 

@@ -2,6 +2,8 @@
 
 import re
 
+from worker.contract.wire import Label, is_number
+
 DIGITS = {str(digit): digit for digit in range(10)}
 """Digit for each label in its plain form."""
 
@@ -15,8 +17,40 @@ _FORMS = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
+_NUMBER = re.compile(r"""['"]?(?P<number>[0-9]+)(?:[.,]0?)?['"]?""")  # 1,000 may be a thousand, or a one
 
-def read_label(text: str) -> int | None:
+
+def read_label(text: str, *, numbers: bool = False) -> Label | None:
+    """Return the label that a text means, or None if it means that there is no label.
+
+    Args:
+        text: Text of the label.
+        numbers: Whether it is a number, whose zeros at the beginning count, and not a digit.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    return read_number(text) if numbers else read_digit(text)
+
+
+def read_number(text: str) -> str | None:
+    """Return the number that a label means, as a text of digits, or None if it means that there is no label.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if is_number(text):
+        return text
+    text = text.strip()
+    if text.strip("'\"").casefold() in _NO_LABEL:
+        return None
+    found = _NUMBER.fullmatch(text)
+    if found is None or not is_number(found["number"]):
+        raise ValueError(text)
+    return found["number"]
+
+
+def read_digit(text: str) -> int | None:
     """Return the digit that a label means, or None if it means that there is no label.
 
     `03` and `3.5` are not digits, because neither is certainly a 3.

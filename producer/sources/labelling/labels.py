@@ -10,6 +10,7 @@ from model.errors import Failure, FailureCode, UsageError
 from producer.sources.labelling.label_file import LabelFile, Truth, not_utf8
 from producer.sources.labelling.label_text import DIGITS
 from producer.sources.labelling.matching import Matching, match
+from worker.contract.wire import Label, is_number
 
 _EXAMPLES = 3  # of names, in a message
 _COMPARED = 1000  # names with which one is compared, to find the most similar one
@@ -17,21 +18,21 @@ _COMPARED = 1000  # names with which one is compared, to find the most similar o
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The labels of a source's images.
+    """The labels of a source's images: digits, or numbers if those were asked for.
 
     Attributes:
-        known: True digit of each labelled image, by name.
+        known: Label of each labelled image, by name.
         absent: Label, or None, of each image that a label file names and the source does not have.
         note: Sentence that tells the user how labels were chosen, or None.
     """
 
-    known: Mapping[str, int] = field(default_factory=dict)
-    absent: Mapping[str, int | None] = field(default_factory=dict)
+    known: Mapping[str, Label] = field(default_factory=dict)
+    absent: Mapping[str, Label | None] = field(default_factory=dict)
     note: str | None = None
 
 
-def from_folders(names: Collection[str], *, required: bool) -> Labels:
-    """Return the names of the images' folders as labels, if all these names are 0 to 9.
+def from_folders(names: Collection[str], *, required: bool, numbers: bool = False) -> Labels:
+    """Return the names of the images' folders as labels, if all these names are 0 to 9, or numbers.
 
     The name of the submitted folder itself does not count, so an image has the same label however it is submitted.
 
@@ -39,27 +40,30 @@ def from_folders(names: Collection[str], *, required: bool) -> Labels:
         names: Names of all readable images.
         required: Whether an image in another folder is an error. If not, one such image means that no image gets a
             label, because the names of the other folders may then mean something else.
+        numbers: Whether folders are named by numbers, such as 042, and not only by digits.
 
     Raises:
         UsageError: Labels are required, and an image lies in another folder. The message names the first one.
     """
-    known = {name: digit for name in names if (digit := _folder_digit(name)) is not None}
+    known = {name: label for name in names if (label := _folder_label(name, numbers=numbers)) is not None}
+    wanted = "by a number" if numbers else "0 to 9"
     if len(known) == len(names):
         return Labels(known)
     stray = next(name for name in names if name not in known)
     if required:
         raise UsageError(
-            f"{stray!r} lies in no folder named 0 to 9, so it has no label. Move it into one, exclude it, or give "
+            f"{stray!r} lies in no folder named {wanted}, so it has no label. Move it into one, exclude it, or give "
             "labels by a CSV file."
         )
     if not known:
         return Labels()
     return Labels(
-        note=f"No labels: {len(known):,} of {len(names):,} images lie in folders named 0 to 9, but {stray!r} does not."
+        note=f"No labels: {len(known):,} of {len(names):,} images lie in folders named {wanted}, but {stray!r} does "
+        "not."
     )
 
 
-def from_file(path: Path, names: Collection[str], root: str) -> Labels:
+def from_file(path: Path, names: Collection[str], root: str, *, numbers: bool = False) -> Labels:
     r"""Return the labels in a CSV file; see `LabelFile.read`. Images that it does not name have no label.
 
     A name in the file is relative to the source. If the source does not have it, another image may be meant: see
@@ -73,18 +77,19 @@ def from_file(path: Path, names: Collection[str], root: str) -> Labels:
         path: Path of the CSV file.
         names: Names of all images, including those that are not wanted or cannot be read.
         root: Text before a name that makes it a path; see `Source.root`.
+        numbers: Whether the labels are numbers.
 
     Raises:
         UsageError: The file cannot be read, two of its names mean the same image and have different labels, a name fits
             several images or contradicts the only similar one, most names mean no image, or a name that the source does
             not have is not UTF-8.
     """
-    truths = LabelFile.read(path).truths
+    truths = LabelFile.read(path, numbers=numbers).truths
     found = match({name: truth.label for name, truth in truths.items()}, names, root)
     if found.clashes:
         raise _clash(path, truths, found, names)
     known: dict[str, Truth] = {}
-    absent: dict[str, int | None] = {}
+    absent: dict[str, Label | None] = {}
     for written, truth in truths.items():
         name = found.images.get(written, written)
         earlier = known.setdefault(name, truth)
@@ -161,9 +166,11 @@ def _are(images: Sequence[str]) -> str:
     return f"{'is' if len(images) == 1 else 'are'} {shown or 'no image'}"
 
 
-def _folder_digit(name: str) -> int | None:
-    folder = name.rpartition("/")[0]
-    return DIGITS.get(folder.rpartition("/")[2])
+def _folder_label(name: str, *, numbers: bool) -> Label | None:
+    folder = name.rpartition("/")[0].rpartition("/")[2]
+    if numbers:
+        return folder if is_number(folder) else None
+    return DIGITS.get(folder)
 
 
 def _is_unicode(name: str) -> bool:

@@ -50,6 +50,7 @@ submit_options = st.builds(
     probabilities=st.booleans(),
     model=st.none() | st.text(),
     min_confidence=st.none() | st.floats(0, 1),
+    several=st.sampled_from(["refuse", "read"]),
     as_is=st.booleans(),
     form=st.none() | st.builds(Form, background=st.floats(-1e9, 1e9), ink=st.floats(-1e9, 1e9), sentence=st.text()),
 )

@@ -63,6 +63,21 @@ def test_a_numpy_archive_gives_its_images_and_labels(tmp_path, save):
     assert_holds_images(open_source(path), None)
 
 
+def test_the_labels_in_a_numpy_archive_may_be_numbers(tmp_path):
+    """If numbers are asked for, they are integers of at least 0, or texts of digits, which keep their zeros."""
+    path = tmp_path / "a.npz"
+    texts = [f"{number:03}" for number in range(12)]
+    for saved, expected in (
+        (np.array(texts), texts),
+        (np.array(texts, "S3"), texts),
+        (np.arange(12, dtype=np.uint16), list(range(12))),
+        (np.arange(12) - 1, [None] * 12),
+        (np.array([f"{number}x" for number in range(12)]), [None] * 12),
+    ):
+        np.savez(path, images=IMAGES, labels=saved)
+        assert [row.label for row in open_source(path, numbers=True)] == expected
+
+
 @pytest.mark.parametrize("name", ["t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte.gz", "digits"])
 def test_an_idx_file_gives_its_images_and_the_labels_beside_it(tmp_path, name):
     """MNIST is published in this format, gzipped or not. The first bytes identify it, whatever the name is."""

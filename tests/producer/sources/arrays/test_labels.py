@@ -8,9 +8,10 @@ import pytest
 from model.data import idx
 from model.errors import UsageError
 from producer.sources import Source, open_source
+from worker.contract.wire import Label
 
 
-def labels(source: Source) -> list[int | None]:
+def labels(source: Source) -> list[Label | None]:
     """Return the labels of a source."""
     return [image.label for image in source]
 
@@ -118,3 +119,36 @@ def test_damaged_label_arrays_are_one_clear_error(tmp_path, save, some):
     for name in ("y.npy", "y.npz", "y"):
         with pytest.raises(UsageError, match=r"cannot be read|shorter"):
             open_source(save(some.images), labels=str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda y: np.array([f"{number:03}" for number in y]),
+        lambda y: np.array([f"{number:03}" for number in y], np.bytes_)[:, None],
+        lambda y: y.astype(np.uint16),
+        lambda y: y.astype(np.float64),
+    ],
+)
+def test_labels_may_be_numbers_if_those_are_asked_for(save, some, make):
+    """Texts keep their zeros. Pictures of numbers are of any size, and become files."""
+    truths = np.arange(100, 140) % 130
+    wide = np.concatenate([some.images, some.images], axis=2)
+    path = save(images=wide, labels=make(truths))
+    plain = make(truths).dtype.kind not in "US"
+    expected = [number if plain else f"{number:03}" for number in truths.tolist()]
+    source = open_source(path, numbers=True)
+    assert labels(source) == expected
+    assert all(isinstance(image.content, bytes) for image in source)
+    assert labels(open_source(path)) == [None] * 40
+    np.save(path.with_name("labels.npy"), make(truths))
+    beside = open_source(path, labels=str(path.with_name("labels.npy")), numbers=True)
+    assert labels(beside) == expected
+
+
+def test_whole_numbers_without_a_usual_name_are_not_labels(save, some):
+    """They may be pages, so only texts are taken from any array."""
+    path = save(images=some.images, pages=np.arange(40))
+    assert labels(open_source(path, numbers=True)) == [None] * 40
+    path = save(images=some.images, readings=np.array([f"{number:02}" for number in range(40)]))
+    assert labels(open_source(path, numbers=True))[:2] == ["00", "01"]

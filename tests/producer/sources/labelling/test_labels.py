@@ -18,6 +18,8 @@ from model.errors import Failure, FailureCode, UsageError
 from producer.jobs.results import Results
 from producer.report.tables import write_predictions
 from producer.sources import Source, open_source
+from worker.contract.validation.bounds import MAX_DIGITS
+from worker.contract.wire import Label
 
 
 def write(folder: Path, *names: str) -> Path:
@@ -29,7 +31,7 @@ def write(folder: Path, *names: str) -> Path:
     return folder
 
 
-def labels(source: Source) -> dict[str, int | None]:
+def labels(source: Source) -> dict[str, Label | None]:
     """Return the label of every row."""
     return {image.name: image.label for image in source}
 
@@ -275,3 +277,36 @@ def test_any_labels_survive_the_round_trip_through_a_label_file(truths, extra, d
             for name in names:
                 tar.addfile(tarfile.TarInfo(name), io.BytesIO())
         assert labels(open_source(archive, labels=str(path))) == {name: truths.get(name) for name in names}
+
+
+def test_folders_named_by_numbers_are_labels_if_numbers_are_asked_for(tmp_path):
+    """042 keeps its zero. A folder of another name means that no image gets a label, as with digits."""
+    folder = write(tmp_path / "scans", "042/a.png", "7/b.png", "42/c.png")
+    assert labels(open_source(folder, numbers=True)) == {"042/a.png": "042", "42/c.png": "42", "7/b.png": "7"}
+    assert labels(open_source(folder)) == dict.fromkeys(["042/a.png", "42/c.png", "7/b.png"])
+    write(folder, "4a/d.png")
+    source = open_source(folder, numbers=True)
+    assert set(labels(source).values()) == {None}
+    assert "3 of 4 images lie in folders named by a number" in source.notes[0]
+    with pytest.raises(UsageError, match=r"'4a/d.png' lies in no folder named by a number"):
+        open_source(folder, labels="folder", numbers=True)
+
+
+def test_labels_in_a_file_are_numbers_if_numbers_are_asked_for(scans, truth):
+    """Every row has a string of digits, and zeros at its beginning count, so 42 and 042 contradict each other."""
+    given = truth("name,label\n3/a.png,042\nloose.png,5\ngone.png,10\n3/b.png,\n")
+    found = {"3/a.png": "042", "3/b.png": None, "loose.png": "5", "gone.png": "10"}
+    assert labels(open_source(scans, labels=given, numbers=True)) == found
+    headless = truth("3/a.png;12\n3/b.png;007\n")
+    assert labels(open_source(scans, labels=headless, numbers=True))["3/b.png"] == "007"
+    for cell in ("4.2", "-1", "twelve", "1 2", "\u0664", "1" * (MAX_DIGITS + 1)):
+        with pytest.raises(UsageError, match=rf"line 2: the label '{cell}' .* is not a number of 1 to 64 digits"):
+            open_source(scans, labels=truth(f"name,label\n3/a.png,{cell}\n"), numbers=True)
+    with pytest.raises(UsageError, match="another label here than on line 2"):
+        open_source(scans, labels=truth("name,label\n3/a.png,42\n3/a.png,042\n"), numbers=True)
+
+
+def test_a_number_among_digits_is_refused_with_the_option_that_reads_numbers(scans, truth):
+    """Who has such labels may not know that digitmill can read several digits."""
+    with pytest.raises(UsageError, match=r"'42' of '3/a.png' is not a digit 0 to 9 .*submit with --several read"):
+        open_source(scans, labels=truth("name,label\n3/a.png,42\n"))

@@ -8,6 +8,7 @@ import pytest
 from model.errors import Failure, UsageError
 from producer.sources import Source, open_source
 from producer.sources.labelling.matching import match
+from worker.contract.wire import Label
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def submit(tmp_path):
     return open_labelled
 
 
-def labels(source: Source) -> dict[str, int | None]:
+def labels(source: Source) -> dict[str, Label | None]:
     """Return the label of every image."""
     return {image.name: image.label for image in source}
 
