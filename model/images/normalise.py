@@ -80,9 +80,6 @@ def _shown(image: Grey, observe: StageObserver) -> NDArray[np.uint8]:
     Raises:
         ImageError: The image shows no drawing (BLANK).
     """
-    darkest, lightest, _, _ = cv2.minMaxLoc(image)
-    if darkest == lightest:
-        raise _blank("every pixel has the same colour")
     sheet = sheet_alone(image)
     if sheet is not image:
         observe(Stage.SHEET, sheet)
@@ -105,7 +102,8 @@ def _ink_and_digit(sheet: Grey, observe: StageObserver) -> tuple[Ink, Mask]:
     for _ in range(views.LIMITS.max_looks):
         ink = find_ink(view.reduced)
         if not ink.contrast:
-            raise _blank("nothing is drawn on it")
+            darkest, lightest, _, _ = cv2.minMaxLoc(sheet)
+            raise _blank("every pixel has the same colour" if darkest == lightest else "nothing is drawn on it")
         observe(Stage.INK, ink.levels)
         drawn = without_lines(find_strokes(ink.levels))
         digit = choose_digit(drawn if view.near is None else where_seen(drawn, view.near))

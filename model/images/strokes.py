@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from model.images.raster import DETAILED_SIDE, Grey, Mask, border_pixels, mask_above, otsu
+from model.images.raster import DETAILED_SIDE, Grey, Mask, mask_above, otsu, touches_border
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def find_strokes(ink: Grey) -> Mask:
     nearby = cv2.dilate(ink, _NEARBY)
     inside_edge = cv2.compare(ink, cv2.convertScaleAbs(nearby, alpha=LIMITS.min_ink), cv2.CMP_GT)
     strokes = cv2.bitwise_and(inside_edge, mask_above(nearby, LIMITS.min_nearby_ink))
-    if max(ink.shape) < DETAILED_SIDE or not border_pixels(strokes).any():
+    if max(ink.shape) < DETAILED_SIDE or not touches_border(strokes):
         return strokes  # lines and shadows run out of the image
     # The amount of ink nearby counts, not its strength: a hairline has little ink, but a ruled line is faint as well.
     amount = cv2.dilate(cv2.blur(ink, (3, 3)), _NEARBY)
@@ -85,4 +85,4 @@ def _crosses(lines: Mask) -> bool:
 
 def _is_cut_off(lines: Mask, full: Mask) -> bool:
     """Return whether the border cuts off lines but none of the full strokes. Then the image shows the digit whole."""
-    return bool(border_pixels(lines).any()) and not border_pixels(full).any()
+    return touches_border(lines) and not touches_border(full)
