@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from model.errors import UsageError
 from producer.jobs.order import Order, this_host
 from producer.mill.connection import Connection, RetryingCaller
-from worker.contract.errors import JobFailed
+from worker.contract.errors import JobFailed, Unreachable
 from worker.contract.ledger import Claimed, Owner, Ownership
 from worker.contract.liveness import ALIVE_SECONDS
 
@@ -73,8 +73,10 @@ class JobClient:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
+        if isinstance(value, Unreachable):
+            return  # this client counts as dead a few seconds later
         self._heartbeat.join(HEARTBEAT_SECONDS)
-        with contextlib.suppress(RedisError):  # if Redis is away, this client counts as dead a few seconds later
+        with contextlib.suppress(RedisError):
             self.owned.leave()
 
     def claim(self) -> None:

@@ -13,7 +13,7 @@ from redis.exceptions import ReadOnlyError
 from producer.mill.connection import Connection
 from producer.mill.server import ServerFolder
 from producer.mill.stack import Stack
-from worker.contract.connection import connect, retry_transient
+from worker.contract.connection import answer_seconds, connect, retry_transient
 from worker.contract.doorbell import CLASSIFY_QUEUE, Doorbell, make_app
 from worker.contract.errors import NotPermitted, Unreachable
 from worker.contract.ledger import Ledger
@@ -74,7 +74,8 @@ def open_mill(
         url: URL of its Redis.
         settings: Settings of this process.
         timeout: Seconds after which to give up.
-        failover_timeout: Seconds after which to give up if Redis answers, but is a replica.
+        failover_timeout: Seconds after which to give up if Redis answers, but is a replica. It is the timeout of the
+            command, if it has one, and a lost connection counts as lost before it is up.
         needs: Commands that the Redis user must be allowed to run.
         warn: Whether to log what may go wrong with this Redis.
 
@@ -82,7 +83,8 @@ def open_mill(
         Unreachable: The URL is not one of Redis, or Redis does not answer.
         UnsuitableServer: Redis can never do the work.
     """
-    client, where = connect(url), without_password(url)
+    answer = answer_seconds(failover_timeout)
+    client, where = connect(url, answer_seconds=answer), without_password(url)
 
     def inspect() -> tuple[str, ...]:
         return inspect_server(client, where, needs)
@@ -97,7 +99,7 @@ def open_mill(
     for sentence in warnings if warn else ():
         _log.warning("%s", sentence)
     ledger = Ledger(client, ttl_seconds=settings.result_seconds)
-    doorbell = Doorbell(make_app(url, settings))
+    doorbell = Doorbell(make_app(url, settings, answer_seconds=answer))
     return Connection(client, ledger, doorbell, Reconciler(client, ledger, doorbell), Registry(client), where, warnings)
 
 

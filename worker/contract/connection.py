@@ -31,6 +31,9 @@ from worker.settings import without_password
 SOCKET_TIMEOUT = 5.0
 """Seconds without an answer after which a connection counts as lost. Blocking reads must wait for less."""
 
+MIN_SOCKET_TIMEOUT = 1.0
+"""Minimum of these seconds, however short the timeout of a command is. A busy Redis needs some time."""
+
 # UNBLOCKED ends a blocking read when a failover begins.
 _TRANSIENT_RESPONSES = ("MISCONF", "LOADING", "NOREPLICAS", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "UNBLOCKED")
 
@@ -47,8 +50,12 @@ class Clock(Protocol):
         """Wait."""
 
 
-def connect(url: str) -> "redis.Redis":
+def connect(url: str, *, answer_seconds: float = SOCKET_TIMEOUT) -> "redis.Redis":
     """Return a client for the URL. It connects on first use, and answers in bytes.
+
+    Args:
+        url: URL of Redis.
+        answer_seconds: Seconds without an answer after which a connection counts as lost.
 
     Raises:
         Unreachable: The URL is not a Redis URL.
@@ -62,13 +69,24 @@ def connect(url: str) -> "redis.Redis":
     return redis.Redis.from_pool(
         redis.ConnectionPool(
             **options,
-            socket_timeout=SOCKET_TIMEOUT,
-            socket_connect_timeout=3.0,
+            socket_timeout=answer_seconds,
+            socket_connect_timeout=min(3.0, answer_seconds),
             health_check_interval=15,
             # Only `retry_transient` retries.
             retry=Retry(NoBackoff(), 0),
         )
     )
+
+
+def answer_seconds(timeout: float) -> float:
+    """Return the seconds without an answer after which a connection counts as lost, for a command with this timeout.
+
+    They are at most half of the timeout, so that one lost connection does not use it up.
+
+    Args:
+        timeout: Seconds without Redis after which the command gives up, or 0 if it has no timeout of its own.
+    """
+    return min(SOCKET_TIMEOUT, max(MIN_SOCKET_TIMEOUT, timeout / 2)) if timeout else SOCKET_TIMEOUT
 
 
 def is_transient(fault: RedisError) -> bool:

@@ -26,15 +26,19 @@ TRAIN_QUEUE = "digitmill.train"
 DOORBELL_VERSION = 1
 """Format of both messages."""
 
+ANSWER_SECONDS = 10.0
+"""Seconds without an answer after which a worker's connection counts as lost. Clients wait for less."""
+
 _log = logging.getLogger(__name__)
 
 
-def make_app(redis_url: str, settings: Settings) -> Celery:
+def make_app(redis_url: str, settings: Settings, *, answer_seconds: float = ANSWER_SECONDS) -> Celery:
     """Return a Celery application for the Redis at a URL. It connects on first use.
 
     Args:
         redis_url: URL of Redis.
         settings: Settings of this process, which hold the time limit of a batch.
+        answer_seconds: Seconds without an answer after which a connection counts as lost.
     """
     app = Celery("digitmill", broker=redis_url, set_as_current=False)
     app.conf.update(
@@ -64,8 +68,8 @@ def make_app(redis_url: str, settings: Settings) -> Celery:
         broker_connection_timeout=3,
         broker_heartbeat=0,
         broker_transport_options={
-            "socket_timeout": 10,
-            "socket_connect_timeout": 3,
+            "socket_timeout": answer_seconds,
+            "socket_connect_timeout": min(3, answer_seconds),
             "health_check_interval": 5,
             "body_encoding": None,  # the body is JSON: base64 would only make it longer
             "queue_order_strategy": "sorted",

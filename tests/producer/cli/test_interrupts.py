@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from tests.support.signals import ctrl_c_heard
+
 PROGRAM = """
 import signal, time
 from producer.cli.main import main
@@ -24,5 +26,6 @@ except KeyboardInterrupt:
 def test_an_interrupt_that_python_drops_is_raised_again() -> None:
     """A finalizer cannot raise an error, so Python would print it and go on."""
     command = [sys.executable, "-c", PROGRAM]
-    ended = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=50, check=False)
+    with ctrl_c_heard():
+        ended = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=50, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "interrupted\n", "")

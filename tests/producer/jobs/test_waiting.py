@@ -1,10 +1,12 @@
 """Every wait has an end or a reason, and a job that makes progress is never given up."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from model.errors import UsageError
@@ -16,14 +18,19 @@ from producer.jobs.sending import JobProgress
 from producer.jobs.submission import collect_job, find_resumable
 from producer.jobs.waiting import JobWatch
 from producer.mill.connection import RetryingCaller
+from producer.mill.finding import open_mill
+from producer.mill.stack import Stack
 from tests.producer.jobs.conftest import BATCH, Workless, numbered
 from tests.support.answering import NAME, answering
-from worker.contract.errors import JobFailed, NoWorkers
+from tests.support.processes import frozen
+from worker.contract.connection import SOCKET_TIMEOUT
+from worker.contract.errors import JobFailed, NoWorkers, Unreachable
 from worker.contract.ledger import JobState, JobStatus, Part, Queue, keys
 from worker.settings import Settings
 
 COUNT = 20
 LONG = 600.0
+SHORT = 2.0
 
 
 class Clock:
@@ -347,3 +354,21 @@ def test_a_damaged_log_of_what_was_sent_is_refused(workless: Workless, harmed: s
     job_file(workless.settings, harmed, "sent").write_bytes(b"\x01\x02")
     with pytest.raises(Exception, match="Move it away"):
         find_loss(workless.connection, workless.status(harmed), workless.settings)
+
+
+def test_a_client_gives_up_a_frozen_redis_when_its_timeout_is_over(
+    workless: Workless, workless_server: Stack, eventually: Callable[..., Any]
+) -> None:
+    """No single call waits longer than the whole command, and neither does the way out."""
+    impatient = replace(
+        workless, connection=open_mill(workless_server.url, workless.settings, failover_timeout=SHORT), progress=None
+    )
+    job = impatient.create()
+    running = impatient.begin(job, numbered(COUNT), timeout=SHORT)
+    eventually(lambda: impatient.progress and impatient.progress.sent == COUNT, what="the end of sending")
+    with frozen(psutil.Process(workless_server.supervisor.processes()["server"])):
+        began = time.monotonic()
+        fault = running.exception(timeout=60)
+        assert time.monotonic() - began < 2 * SOCKET_TIMEOUT
+    assert isinstance(fault, Unreachable)
+    assert f"digitmill resume {job}" in str(fault)
