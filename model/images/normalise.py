@@ -15,11 +15,12 @@ from model.errors import FailureCode, ImageError
 from model.images.fitting import centre, conventional, cut_out, fit_into_box, with_usual_width
 from model.images.ink import Ink, find_ink
 from model.images.layout import view as views
+from model.images.layout.bands import without_band
 from model.images.layout.grouping import choose_digit, where_seen
 from model.images.layout.lines import without_lines
 from model.images.layout.sheet import sheet_alone
 from model.images.layout.view import View, closer, view_of
-from model.images.raster import Grey, Mask
+from model.images.raster import DETAILED_SIDE, Grey, Mask
 from model.images.stages import Stage, StageObserver, ignore_stage
 from model.images.strokes import find_strokes
 
@@ -67,9 +68,10 @@ def normalise(image: Grey, observe: StageObserver = ignore_stage) -> NDArray[np.
         ImageError: The image shows no drawing (BLANK).
     """
     observe(Stage.IMAGE, image)
-    shown = conventional(image)
+    even = without_band(image)
+    shown = conventional(even)
     if shown is None:
-        shown = _shown(image, observe)
+        shown = _shown(even, observe)
     observe(Stage.SHOWN, shown)
     return shown
 
@@ -123,7 +125,8 @@ def _refuse_blank(sheet: Grey, view: View, ink: Ink, digit: Mask) -> None:
     if max(width, height) * view.factor < max(LIMITS.min_pixels, LIMITS.min_size * max(view.full.shape)):
         raise _blank("it shows only specks")
     crosses = width >= LIMITS.across * columns or height >= LIMITS.across * rows
-    min_contrast = LIMITS.min_contrast_across if crosses else LIMITS.min_contrast
+    is_picture = max(sheet.shape) >= DETAILED_SIDE  # a smaller one is a program's, in which digits fill their image
+    min_contrast = LIMITS.min_contrast_across if crosses and is_picture else LIMITS.min_contrast
     if ink.contrast < min_contrast and len(np.unique(sheet)) > 2:
         raise _blank("it shows only differences of light")
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from model.images.layout.drawn import SPECK, Drawn
 from model.images.raster import DETAILED_SIDE, Components, Mask, connected_components, touches_border
+from model.images.strokes import is_thin
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,8 @@ def _belongs_to_frame(components: Components) -> NDArray[np.bool_]:
         frame |= (in_band & cut_off.any(axis=0)) | solid
     shared: NDArray[np.bool_] = (at_edge & cut_off[:, main, np.newaxis]).any(axis=0)
     frame &= ~shared
+    if area[frame & ~is_line].sum() > area[~frame].sum() and is_thin(components.mask):
+        return np.zeros(len(stats), np.bool_)  # what is most of a drawing in thin lines is not a frame
     return frame
 
 
