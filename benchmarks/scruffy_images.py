@@ -834,7 +834,7 @@ def eight_by_eight(random: Random, digit: Digit) -> bytes:
 def dotted(random: Random, digit: Digit) -> bytes:
     """Draw a digit in dots, as for tracing."""
     size = random.uniform(60, 300)
-    spacing = random.uniform(0.07, 0.13)
+    spacing = random.uniform(0.055, 0.09)
     points = _spread(random, digit.pieces[:, 0], spacing)
     return _drawn_at(random, points * size, size, size * spacing * random.uniform(0.4, 0.75))
 
@@ -842,7 +842,7 @@ def dotted(random: Random, digit: Digit) -> bytes:
 def dashed(random: Random, digit: Digit) -> bytes:
     """Draw a digit in dashes."""
     size = random.uniform(60, 300)
-    spacing = random.uniform(0.13, 0.2)
+    spacing = random.uniform(0.1, 0.15)
     middles = _spread(random, digit.pieces[:, 0], spacing)
     apart = np.linalg.norm(digit.pieces[:, :1] - middles, axis=2).min(axis=1)
     pieces = digit.pieces[apart < spacing * random.uniform(0.25, 0.33)]

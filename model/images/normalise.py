@@ -17,6 +17,7 @@ from model.images.ink import Ink, find_ink
 from model.images.layout import view as views
 from model.images.layout.bands import without_band
 from model.images.layout.grouping import choose_digit, where_seen
+from model.images.layout.joining import joined
 from model.images.layout.lines import without_lines
 from model.images.layout.sheet import sheet_alone
 from model.images.layout.view import View, closer, view_of
@@ -107,8 +108,14 @@ def _ink_and_digit(sheet: Grey, observe: StageObserver) -> tuple[Ink, Mask]:
             darkest, lightest, _, _ = cv2.minMaxLoc(sheet)
             raise _blank("every pixel has the same colour" if darkest == lightest else "nothing is drawn on it")
         observe(Stage.INK, ink.levels)
-        drawn = without_lines(find_strokes(ink.levels))
-        digit = choose_digit(drawn if view.near is None else where_seen(drawn, view.near))
+        strokes = find_strokes(ink.levels)
+        drawn = without_lines(strokes)
+        if view.near is not None:
+            drawn = where_seen(drawn, view.near)
+        whole = joined(drawn)
+        digit = choose_digit(whole)
+        if whole is not drawn:  # the lines between dots become ink
+            ink = Ink(cv2.max(ink.levels, cv2.subtract(digit, strokes)), ink.contrast)
         observe(Stage.DIGIT, digit)
         _refuse_blank(sheet, view, ink, digit)
         nearer = closer(view, digit)
