@@ -17,6 +17,7 @@ from model.images.ink import Ink, find_ink
 from model.images.layout import view as views
 from model.images.layout.bands import without_band
 from model.images.layout.grouping import choose_digit, where_seen
+from model.images.layout.hollow import filled
 from model.images.layout.joining import joined
 from model.images.layout.lines import without_lines
 from model.images.layout.sheet import sheet_alone
@@ -113,8 +114,9 @@ def _ink_and_digit(sheet: Grey, observe: StageObserver) -> tuple[Ink, Mask]:
         if view.near is not None:
             drawn = where_seen(drawn, view.near)
         whole = joined(drawn)
-        digit = choose_digit(whole)
-        if whole is not drawn:  # the lines between dots become ink
+        outline = choose_digit(whole)
+        digit = filled(outline)
+        if whole is not drawn or digit is not outline:  # what was added becomes ink
             ink = Ink(cv2.max(ink.levels, cv2.subtract(digit, strokes)), ink.contrast)
         observe(Stage.DIGIT, digit)
         _refuse_blank(sheet, view, ink, digit)
