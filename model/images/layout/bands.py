@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from model.images.raster import Grey
+from model.images.raster import DETAILED_SIDE, Grey
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ def without_band(image: Grey) -> Grey:
     Returns:
         Grey levels, uint8 (height, width); the same array if no band is inverted.
     """
+    if max(image.shape) < DETAILED_SIDE:
+        return image  # strokes are as wide as bands, and may run from side to side
     for turned in (image, image.T):
         band = _band(turned)
         if band is not None:
