@@ -16,13 +16,16 @@ from model.errors import FailureCode, ImageError
 from model.images.fitting import SIDE, centre, conventional, cut_out, fit_into_box, with_usual_width
 from model.images.ink import Ink, find_ink
 from model.images.layout import view as views
+from model.images.layout.bands import without_band
 from model.images.layout.division import Division, divide, with_neighbours
 from model.images.layout.drawn import Drawn
 from model.images.layout.grouping import choose_digit, where_seen
+from model.images.layout.hollow import filled
+from model.images.layout.joining import joined
 from model.images.layout.lines import without_lines
 from model.images.layout.sheet import sheet_alone
 from model.images.layout.view import View, closer, fine_view_of, view_of
-from model.images.raster import Grey, Mask
+from model.images.raster import DETAILED_SIDE, Grey, Mask
 from model.images.stages import Stage, StageObserver, ignore_stage
 from model.images.strokes import find_strokes
 
@@ -121,14 +124,12 @@ def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normali
         ImageError: The image shows no drawing (BLANK).
     """
     observe(Stage.IMAGE, image)
-    shown = conventional(image)
+    even = without_band(image)
+    shown = conventional(even)
     if shown is not None:
         return Normalised(shown, _NO_PARTS)
-    darkest, lightest, _, _ = cv2.minMaxLoc(image)
-    if darkest == lightest:
-        raise _blank("every pixel has the same colour")
-    sheet = sheet_alone(image)
-    if sheet is not image:
+    sheet = sheet_alone(even)
+    if sheet is not even:
         observe(Stage.SHEET, sheet)
     seen = _see(sheet, observe)
     strokes = with_usual_width(cut_out(seen.ink.levels, seen.digit))
@@ -184,20 +185,29 @@ def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
     for _ in range(views.LIMITS.max_looks):
         ink = find_ink(view.reduced)
         if not ink.contrast:
-            raise _blank("nothing is drawn on it")
+            darkest, lightest, _, _ = cv2.minMaxLoc(sheet)
+            raise _blank("every pixel has the same colour" if darkest == lightest else "nothing is drawn on it")
         observe(Stage.INK, ink.levels)
-        drawn = without_lines(find_strokes(ink.levels))
+        strokes = find_strokes(ink.levels)
+        drawn = without_lines(strokes)
         if view.near is not None:
             drawn = where_seen(drawn, view.near)
-        division = divide(drawn)
-        digit = choose_digit(drawn) if division is None else drawn.components.mask_of(division.together)
+        whole = joined(drawn)
+        division = divide(whole)
+        if division is None:
+            outline = choose_digit(whole)
+            digit = filled(outline)
+        else:
+            outline = digit = whole.components.mask_of(division.together)
+        if whole is not drawn or digit is not outline:  # what was added becomes ink
+            ink = Ink(cv2.max(ink.levels, cv2.subtract(digit, strokes)), ink.contrast)
         observe(Stage.DIGIT, digit)
         _refuse_blank(sheet, view, ink, digit)
-        nearer = closer(view, with_neighbours(drawn, digit) if division is None and view.factor > 1 else digit)
+        nearer = closer(view, with_neighbours(whole, digit) if division is None and view.factor > 1 else digit)
         if nearer is None:
             break
         view = nearer
-    return _Seen(view, ink, drawn, digit, division)
+    return _Seen(view, ink, whole, digit, division)
 
 
 def _part(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -229,7 +239,8 @@ def _refuse_blank(sheet: Grey, view: View, ink: Ink, digit: Mask) -> None:
     if max(width, height) * view.factor < max(LIMITS.min_pixels, LIMITS.min_size * max(view.full.shape)):
         raise _OnlySpecks
     crosses = width >= LIMITS.across * columns or height >= LIMITS.across * rows
-    min_contrast = LIMITS.min_contrast_across if crosses else LIMITS.min_contrast
+    is_picture = max(sheet.shape) >= DETAILED_SIDE  # a smaller one is a program's, in which digits fill their image
+    min_contrast = LIMITS.min_contrast_across if crosses and is_picture else LIMITS.min_contrast
     if ink.contrast < min_contrast and len(np.unique(sheet)) > 2:
         raise _blank("it shows only differences of light")
 
