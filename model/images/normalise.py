@@ -192,15 +192,18 @@ def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
         drawn = without_lines(strokes)
         if view.near is not None:
             drawn = where_seen(drawn, view.near)
-        whole = joined(drawn)
-        division = divide(whole)
+        division, whole = divide(drawn), drawn
+        if division is None or not division.certain:
+            whole = joined(drawn)
+            if whole is not drawn:
+                division = None  # the pieces are dots and dashes
         if division is None:
             outline = choose_digit(whole)
             digit = filled(outline)
+            if whole is not drawn or digit is not outline:  # what was added becomes ink
+                ink = Ink(cv2.max(ink.levels, cv2.subtract(digit, strokes)), ink.contrast)
         else:
-            outline = digit = whole.components.mask_of(division.together)
-        if whole is not drawn or digit is not outline:  # what was added becomes ink
-            ink = Ink(cv2.max(ink.levels, cv2.subtract(digit, strokes)), ink.contrast)
+            digit = drawn.components.mask_of(division.together)
         observe(Stage.DIGIT, digit)
         _refuse_blank(sheet, view, ink, digit)
         nearer = closer(view, with_neighbours(whole, digit) if division is None and view.factor > 1 else digit)

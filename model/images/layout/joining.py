@@ -40,6 +40,9 @@ class JoiningLimits:
     max_aspect: float = 1.6
     """Maximum width of all pieces together, as a share of their height. Wider ones are a word."""
 
+    max_usual_gap: float = 3.0
+    """Maximum of the usual gap between neighbours, as a share of the usual length of a piece. Dust has wider gaps."""
+
     max_gap: float = 2.5
     """Maximum gap between two pieces that are joined, as a share of the usual gap."""
 
@@ -73,9 +76,12 @@ def joined(drawn: Drawn) -> Drawn:
     mask = drawn.components.mask_of(chosen)
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     ends = np.stack([_ends(outline[:, 0]) for outline in outlines])
+    links = _links(ends, float(np.median(stats[pieces, 2:4].max(axis=1))))
+    if not links:
+        return drawn
     lines = mask.copy()
     width = max(1, round(float(np.median(np.minimum(stats[pieces, 2], stats[pieces, 3])) * 0.6)))
-    for start, end in _links(ends):
+    for start, end in links:
         cv2.line(lines, start.tolist(), end.tolist(), 255, width)
     components = connected_components(lines)
     return Drawn(components, np.ones(len(components.stats), np.bool_))
@@ -108,13 +114,17 @@ def _ends(outline: MatLike) -> NDArray[np.int32]:
     return np.stack([first, second, np.rint(middle).astype(np.int32)])
 
 
-def _links(ends: NDArray[np.int32]) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+def _links(ends: NDArray[np.int32], length: float) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
     """Return the pairs of points between which lines join pieces.
 
     The lines are the shortest ones that join all pieces, without long ones, and those that are about as short as these.
 
     Args:
         ends: Ends and middle of each piece, int (n, 3, 2).
+        length: Usual length of a piece.
+
+    Returns:
+        The pairs, or none if the pieces are too far apart.
     """
     count = len(ends)
     points = ends.reshape(-1, 2).astype(np.float32)
@@ -131,6 +141,8 @@ def _links(ends: NDArray[np.int32]) -> list[tuple[NDArray[np.int32], NDArray[np.
         closer = gaps[piece] < gap
         gap, nearest = np.where(closer, gaps[piece], gap), np.where(closer, piece, nearest)
     usual = float(np.median([gaps[pair] for pair in tree]))
+    if usual > LIMITS.max_usual_gap * length:
+        return []
     pairs = {pair for pair in tree if gaps[pair] <= LIMITS.max_gap * usual}
     pairs |= {(int(a), int(b)) for a, b in np.argwhere(gaps <= LIMITS.loop_gap * usual) if a < b}
     return [(ends[a, places[a, b] // 3], ends[b, places[a, b] % 3]) for a, b in sorted(pairs)]
