@@ -12,14 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import FailureCode, ImageError
+from model.images.around import inside
+from model.images.around.inside import look_inside
+from model.images.around.outlines import empty_shape
+from model.images.around.underlines import without_underlines
 from model.images.fitting import centre, conventional, cut_out, fit_into_box, with_usual_width
 from model.images.ink import Ink, find_ink
 from model.images.layout import view as views
+from model.images.layout.drawn import Drawn
 from model.images.layout.grouping import choose_digit, where_seen
 from model.images.layout.lines import without_lines
 from model.images.layout.sheet import sheet_alone
 from model.images.layout.view import View, closer, view_of
-from model.images.raster import Grey, Mask
+from model.images.raster import Grey, Mask, connected_components
 from model.images.stages import Stage, StageObserver, ignore_stage
 from model.images.strokes import find_strokes
 
@@ -103,11 +108,7 @@ def _ink_and_digit(sheet: Grey, observe: StageObserver) -> tuple[Ink, Mask]:
     """
     view = view_of(sheet)
     for _ in range(views.LIMITS.max_looks):
-        ink = find_ink(view.reduced)
-        if not ink.contrast:
-            raise _blank("nothing is drawn on it")
-        observe(Stage.INK, ink.levels)
-        drawn = without_lines(find_strokes(ink.levels))
+        view, ink, drawn = _look(view, observe)
         digit = choose_digit(drawn if view.near is None else where_seen(drawn, view.near))
         observe(Stage.DIGIT, digit)
         _refuse_blank(sheet, view, ink, digit)
@@ -118,12 +119,36 @@ def _ink_and_digit(sheet: Grey, observe: StageObserver) -> tuple[Ink, Mask]:
     return ink, digit
 
 
+def _look(view: View, observe: StageObserver) -> tuple[View, Ink, Drawn]:
+    """Find ink and what is drawn in a view, or inside the innermost shape around the digit.
+
+    Returns:
+        The view of the inside, its ink, and what is drawn there.
+
+    Raises:
+        ImageError: The view shows no drawing (BLANK).
+    """
+    while True:
+        ink = find_ink(view.reduced)
+        if not ink.contrast:
+            raise empty_shape() if view.shapes else _blank("nothing is drawn on it")
+        observe(Stage.INK, ink.levels)
+        strokes = find_strokes(ink.levels)
+        components = connected_components(strokes)
+        inner = look_inside(view, ink, strokes, components)
+        if inner is None:
+            return view, ink, without_lines(*without_underlines(strokes, components))
+        view = inner
+
+
 def _refuse_blank(sheet: Grey, view: View, ink: Ink, digit: Mask) -> None:
     """Raise ImageError (BLANK) if the supposed digit is only a speck or a difference of light."""
     rows, columns = digit.shape
     _, _, width, height = cv2.boundingRect(digit)
     if max(width, height) * view.factor < max(LIMITS.min_pixels, LIMITS.min_size * max(view.full.shape)):
         raise _blank("it shows only specks")
+    if view.shapes and view.near is None and max(width, height) < inside.LIMITS.min_digit * min(rows, columns):
+        raise empty_shape()
     crosses = width >= LIMITS.across * columns or height >= LIMITS.across * rows
     min_contrast = LIMITS.min_contrast_across if crosses else LIMITS.min_contrast
     if ink.contrast < min_contrast and len(np.unique(sheet)) > 2:
