@@ -8,7 +8,6 @@ a digit of its own.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
 
 import cv2
 import numpy as np
@@ -29,8 +28,11 @@ class OutlineLimits:
     min_pixels: int = 14
     """Minimum of the shorter side of an outline in pixels. In a smaller one no digit can be read."""
 
-    probe: float = 0.22
-    """Distance from the bounds, as a share of the side, within which the middle of each side of an outline has ink."""
+    near_bounds: float = 0.78
+    """Minimum distance of an outline from the middle of its bounds, as a share of half its sides."""
+
+    surrounded: float = 0.9
+    """Minimum share of directions in which an outline has ink there."""
 
     start: float = 0.16
     """Distance from the hull, as a share of the radius, within which an outline has its line."""
@@ -126,6 +128,9 @@ class OutlineLimits:
 
 LIMITS = OutlineLimits()
 
+_MAX_COMPONENTS = 500  # that are looked at; a picture of more is a texture
+_CELLS = 16  # a side of the coarse image in which a digit is told from an outline
+
 _ONE_CONTACT = 2  # components: the background and the place of contact
 
 
@@ -200,33 +205,40 @@ def _outline(strokes: Mask, components: Components, min_size: float) -> Outline 
 
 def _candidates(strokes: Mask, components: Components, min_size: float) -> Iterator[Mask]:
     """Yield the masks of the components that may be an outline, the largest first, and at last of all together."""
-    numbers, stats = components.numbers, components.stats
-    width, height = stats[:, 2], stats[:, 3]
+    stats = components.stats
     least = max(LIMITS.min_pixels, min_size * min(strokes.shape))
-    large = np.flatnonzero(np.minimum(width, height) >= least)
-    if not len(large):
+    boxes = [(columns * rows, index) for index, (_, _, columns, rows, _) in enumerate(stats[:_MAX_COMPONENTS].tolist())
+             if min(columns, rows) >= least]  # fmt: skip
+    if not boxes:
         return
-    for index in large[np.argsort(-(width * height)[large])][:2].tolist():
+    for _, index in sorted(boxes, reverse=True)[:2]:
         x, y, columns, rows, _ = stats[index].tolist()
-        if _has_sides(numbers[y : y + rows, x : x + columns] == index + 1):
-            yield components.mask_of_one(index)
+        ink = strokes if len(stats) == 1 else components.mask_of_one(index)
+        if _surrounds(ink[y : y + rows, x : x + columns]):
+            yield ink
     if len(stats) > 1:
         x, y, columns, rows = cv2.boundingRect(strokes)
-        if _has_sides(strokes[y : y + rows, x : x + columns]):
+        if _surrounds(strokes[y : y + rows, x : x + columns]):
             yield strokes
 
 
-def _has_sides(ink: NDArray[Any]) -> bool:
-    """Return whether ink has some near the middle of each side of its bounds."""
-    rows, columns = ink.shape
-    across, down = max(2, int(LIMITS.probe * columns)), max(2, int(LIMITS.probe * rows))
-    middle, centre = slice(rows * 3 // 10, rows * 7 // 10 + 1), slice(columns * 3 // 10, columns * 7 // 10 + 1)
-    return bool(
-        ink[middle, :across].any()
-        and ink[middle, -across:].any()
-        and ink[:down, centre].any()
-        and ink[-down:, centre].any()
-    )
+def _surrounds(ink: Mask) -> bool:
+    """Return whether ink lies near its bounds, or near the ellipse in them, in nearly all directions.
+
+    This costs a tenth of following the rim, and most digits fail it.
+    """
+    coarse = cv2.resize(ink, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
+    return bool(np.count_nonzero(_SECTORS @ coarse.ravel().astype(np.float32)) >= LIMITS.surrounded * len(_SECTORS))
+
+
+def _sectors(count: int = 24) -> NDArray[np.float32]:
+    """Return which cells of a coarse image lie near its edge in each direction, float32 (count, cells)."""
+    at = (np.arange(_CELLS) + 0.5) * 2 / _CELLS - 1
+    across, down = np.meshgrid(at, at)
+    sector = np.floor(np.arctan2(down, across) / (2 * np.pi) * count).astype(int) % count
+    near = np.hypot(across, down) >= LIMITS.near_bounds
+    cells = near & (sector == np.arange(count)[:, np.newaxis, np.newaxis])
+    return np.asarray(cells.reshape(count, -1), np.float32)
 
 
 def _followed(strokes: Mask, ink: Mask) -> Outline | None:
@@ -375,3 +387,6 @@ def _has_corners(rim: Rim) -> bool:
     _, (width, height), angle = cv2.minAreaRect(rim.hull)
     tilt = angle % 90
     return min(tilt, 90 - tilt) <= LIMITS.tilt and cv2.contourArea(rim.hull) >= LIMITS.box_area * width * height
+
+
+_SECTORS = _sectors()

@@ -79,7 +79,7 @@ def without_underlines(strokes: Mask, components: Components) -> tuple[Mask, Com
         if is_line.any():
             strokes = components.mask_of(~is_line)
             components = connected_components(strokes)
-    rest = _without_touching(strokes)
+    rest = _without_touching(strokes, components)
     return (strokes, components) if rest is strokes else (rest, connected_components(rest))
 
 
@@ -100,9 +100,10 @@ def _are_lines(components: Components) -> NDArray[np.bool_]:
     return np.zeros(len(height), np.bool_)
 
 
-def _without_touching(strokes: Mask) -> Mask:
+def _without_touching(strokes: Mask, components: Components) -> Mask:
     """Return the strokes without a line along their lower edge that extends on both sides; or the same array."""
-    left, top, width, height = cv2.boundingRect(strokes)
+    single = len(components.stats) == 1
+    left, top, width, height = components.stats[0, :4].tolist() if single else cv2.boundingRect(strokes)
     box = strokes[top : top + height, left : left + width]
     down, across = max(2, int(LIMITS.corner * height)), max(1, int(LIMITS.corner * width))
     if height < 12 or not box[-down:, :across].any() or not box[-down:, -across:].any():
