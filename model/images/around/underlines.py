@@ -39,6 +39,9 @@ class UnderlineLimits:
 
     The foot of a two that is broken off is nearer."""
 
+    large: int = 32
+    """Height of a digit, in pixels, from which the distance may be a pixel less, because blur reduces it."""
+
     corner: float = 0.12
     """Size of the lower corners of strokes, as a share of their bounds, in which a line that touches a digit has its
     ends."""
@@ -92,7 +95,11 @@ def _are_lines(components: Components) -> NDArray[np.bool_]:
     inside = np.minimum(left + width, left[digit] + wide) - np.maximum(left, left[digit])
     flat = (width >= LIMITS.flat * height) & (height <= LIMITS.height * tall)
     long = width >= np.maximum(LIMITS.width * wide, LIMITS.length * tall)
-    near = (below >= -LIMITS.overlap * tall) & (below <= LIMITS.reach * tall) & (below >= LIMITS.gap * area / width)
+    near = (
+        (below >= -LIMITS.overlap * tall)
+        & (below <= LIMITS.reach * tall)
+        & (below + (tall >= LIMITS.large) >= LIMITS.gap * area / width)
+    )
     found = flat & long & (inside >= LIMITS.inside * wide)
     first = found & near
     if first.any():
