@@ -19,7 +19,7 @@ up: $(VENV)/serve.done ## run a mill on this machine until Ctrl-C
 	@$(BIN)/digitmill up
 
 test: $(VENV)/test.done lint ## install everything, lint, run every test
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered -n 3 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/test.done ## run the tests that take less than five seconds each
 	$(BIN)/python -m pytest -m "not slow"

@@ -14,9 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from model.errors import ImageError
-from model.images.preprocess import preprocess
 from model.inference.classifier import Classifier
+from model.inference.several import read_files
 from model.metrics import NONE
 
 
@@ -35,15 +34,10 @@ def main() -> None:
 
 
 def _report(name: str, files: list[Path], classifier: Classifier, *, name_mistakes: bool) -> None:
-    images = np.zeros((len(files), 28, 28), np.uint8)
-    errors: dict[int, ImageError] = {}
-    for index, file in enumerate(files):
-        try:
-            images[index] = preprocess(file.read_bytes())
-        except ImageError as error:
-            errors[index] = error
+    read = read_files(classifier.classify, (file.read_bytes() for file in files))
+    errors = read.failures
     labels = np.array([int(file.parent.name) for file in files])
-    digits = classifier.classify(images).digits.astype(np.int64)
+    digits = read.predictions.digits.astype(np.int64)
     digits[list(errors)] = NONE
     right = digits == labels
     print(f"{name}: {right.sum()} of {len(files)} right, {right.mean():.2%}")

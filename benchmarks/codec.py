@@ -90,7 +90,7 @@ def decode_batch(data: bytes) -> Batch:
 def encode_manifest(manifest: Manifest) -> bytes:
     """Encode a manifest with msgspec."""
     names = [name.encode("utf-8", "surrogateescape") for name in manifest.names]
-    labels = bytes(NO_LABEL if label is None else label for label in manifest.labels)
+    labels = bytes(NO_LABEL if label is None else int(label) for label in manifest.labels)
     return ENCODER.encode(ManifestBody(VERSION, names, labels, encode_failures(manifest.failures)))
 
 

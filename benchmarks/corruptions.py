@@ -19,6 +19,7 @@ import numpy as np
 from model.cards.card import BASELINE, Score, read_model
 from model.data.digits import Digits
 from model.data.mnist import load_test
+from model.evaluation.corruptions import CORRUPTIONS
 from model.evaluation.robustness import Reading, as_files, directly, evenly, readings
 from model.inference.classifier import Classifier
 from model.metrics import NONE
@@ -49,13 +50,13 @@ def main() -> None:
     print(f"{card.version}, {len(test):,} of MNIST's test images, seed {arguments.seed}")
     readers = {"network": directly(classifier)} | ({"path": as_files(classifier)} if arguments.path else {})
     for way, read in readers.items():
-        _report(way, list(readings(read, test.images, seed=arguments.seed)), test, arguments.show)
+        _report(way, list(readings(read, test.images, CORRUPTIONS, seed=arguments.seed)), test, arguments.show)
 
 
 def _report(way: str, found: list[Reading], test: Digits, folder: Path | None) -> None:
     """Print a table, the worst kind first, and draw the misread images."""
-    scores = {reading.name: Score.between(test.labels, reading.digits) for reading in found}
-    refused = {reading.name: int((reading.digits == NONE).sum()) for reading in found}
+    scores = {reading.name: Score.between(test.labels, reading.answers.digits) for reading in found}
+    refused = {reading.name: int((reading.answers.digits == NONE).sum()) for reading in found}
     mistakes = {reading.name: _mistakes(reading, test) for reading in found}
     print(f"\n{way:<16}{'right':>8}{'95 % interval':>20}{'refused':>9}  most frequent mistakes")
     for name, score in sorted(scores.items(), key=lambda item: item[1].accuracy):
@@ -72,17 +73,17 @@ def _report(way: str, found: list[Reading], test: Digits, folder: Path | None) -
 
 def _mistakes(reading: Reading, test: Digits) -> str:
     """Return the most frequent mistakes, without refusals."""
-    wrong = (reading.digits != test.labels) & (reading.digits != NONE)
-    pairs = zip(test.labels[wrong].tolist(), reading.digits[wrong].tolist(), strict=True)
+    wrong = (reading.answers.digits != test.labels) & (reading.answers.digits != NONE)
+    pairs = zip(test.labels[wrong].tolist(), reading.answers.digits[wrong].tolist(), strict=True)
     return ", ".join(f"{count} {true}→{digit}" for (true, digit), count in Counter(pairs).most_common(4))
 
 
 def _drawn(reading: Reading, test: Digits) -> cv2.typing.MatLike:
     tiles = []
-    for index in np.flatnonzero(reading.digits != test.labels)[:MAX_TILES]:
+    for index in np.flatnonzero(reading.answers.digits != test.labels)[:MAX_TILES]:
         tile = cv2.resize(reading.images[index], (TILE, TILE), interpolation=cv2.INTER_NEAREST)
         tile = cv2.copyMakeBorder(tile, 14, 2, 2, 2, cv2.BORDER_CONSTANT, value=(90,))
-        digit = "none" if reading.digits[index] == NONE else str(reading.digits[index])
+        digit = "none" if reading.answers.digits[index] == NONE else str(reading.answers.digits[index])
         cv2.putText(tile, f"{test.labels[index]} as {digit}", (2, 11), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255,), 1)
         tiles.append(tile)
     blank = np.zeros((TILE + 16, TILE + 4), np.uint8)

@@ -7,13 +7,15 @@ benchmark handles each image as a worker does: it decodes, normalises and classi
 temperature.
 
 The network learned from `model.augmentation.outliers`, so the benchmark draws images of its own. It sets letters, signs
-and words in fonts and distorts them, crops scikit-learn's two photographs, and puts MNIST's test digits side by side.
-It leaves out letters that people write like digits (O, I, Z, S, …), because nobody can tell them apart.
+and words in fonts and distorts them, crops scikit-learn's two photographs, draws logos and empty tiles, puts several of
+MNIST's test digits into one image, and crosses them out. It leaves out letters that people write like digits (O, I, Z,
+S, …) and single plain circles, because nobody can tell them apart from digits.
 
 `--digits` names a folder of real digits, `<set>/<label>/<file>`. The benchmark always measures MNIST's test images too.
 """
 
 import argparse
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,9 +32,8 @@ from sklearn.datasets import load_sample_images
 
 from model.cards.card import BASELINE, read_model
 from model.data.mnist import load_test
-from model.errors import ImageError
-from model.images.preprocess import preprocess
 from model.inference.classifier import Classifier
+from model.inference.several import read_files
 
 THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 LETTERS = "ACEFHKMNPRTUVWXYadefhkmnprtuvwx"
@@ -45,6 +46,19 @@ FONTS = (
     *(f"DejaVuSansMono{kind}.ttf" for kind in ("", "-Bold")),
     *(f"STIXGeneral{kind}.ttf" for kind in ("", "Bol", "Italic", "BolIta")),
 )
+LOGOS = (
+    ("ring 45 55 120 130", "ring 85 55 160 130"),
+    ("ring 50 50 150 150", "bar 25 90 175 110"),
+    ("path 50 65 100 35 150 65", "path 50 100 100 70 150 100", "path 50 135 100 105 150 135"),
+    ("pie 45 45 155 155", "disc 120 80 150 110"),
+    ("bar 45 45 93 93", "bar 105 45 153 93", "bar 45 105 93 153", "bar 105 105 153 153"),
+    ("ring 40 40 160 160", "shape 100 58 140 125 60 125"),
+    ("arc 40 60 160 180", "arc 60 80 140 160", "disc 90 130 110 150"),
+    ("ring 72 27 128 83", "ring 37 87 93 143", "ring 107 87 163 143"),
+    ("bar 45 120 65 160", "bar 75 90 95 160", "bar 105 60 125 160", "bar 135 40 155 160"),
+    ("path 100 35 156 67 156 133 100 165 44 133 44 67 100 35", "path 100 100 100 35", "path 44 133 100 100 156 133"),
+)
+"""Marks such as firms have, each as parts: a name, and numbers in pixels of 200×200."""
 
 Random = np.random.Generator
 Grey = NDArray[np.uint8]
@@ -54,7 +68,7 @@ def main() -> None:
     """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=BASELINE, help="folder of a model (default: the baseline)")
-    parser.add_argument("--mnist", type=Path, help="folder with MNIST's four IDX files or mnist.npz")
+    parser.add_argument("--mnist", type=Path, default=os.environ.get("DIGITMILL_MNIST"), help="folder that holds MNIST")
     parser.add_argument("--digits", type=Path, help="folder of real digits, <set>/<label>/<file>")
     parser.add_argument("--count", type=int, default=500, help="images of each kind (default 500)")
     parser.add_argument("--threshold", type=float, default=0.8, help="threshold of the detailed tables (default 0.8)")
@@ -65,7 +79,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     card, model = read_model(arguments.model)
     classifier = Classifier(model, temperature=card.temperature)
-    test = load_test(arguments.mnist)
+    test = load_test(Path(arguments.mnist) if arguments.mnist else None)
 
     print(f"{card.version}, temperature {card.temperature:.3f}; {arguments.count} images of each kind\n")
     others: dict[str, Readings] = {}
@@ -117,20 +131,14 @@ def read(files: Iterator[bytes], labels: NDArray[np.integer] | None, classifier:
         labels: Labels of the files, int (n,), if they have any.
         classifier: Classifier that reads the images.
     """
-    images, refused = [], {}
-    for index, file in enumerate(files):
-        try:
-            images.append(preprocess(file))
-        except ImageError as error:
-            images.append(np.zeros((28, 28), np.uint8))
-            refused[index] = str(error.code)
-    stacked = np.stack(images)
-    found = classifier.classify(stacked)
-    confidences = found.confidences.copy()
-    confidences[list(refused)] = 0
-    right = np.zeros(len(found), bool) if labels is None else found.digits == labels
-    right[list(refused)] = False
-    return Readings(stacked, found.digits, confidences, right, Counter(refused.values()))
+    found = read_files(classifier.classify, files)
+    refused = list(found.failures)
+    confidences = found.predictions.confidences.copy()
+    confidences[refused] = 0
+    right = np.zeros(len(confidences), bool) if labels is None else found.predictions.digits == labels
+    right[refused] = False
+    codes = Counter(str(failure.code) for failure in found.failures.values())
+    return Readings(found.shown, found.predictions.digits, confidences, right, codes)
 
 
 def _print_kinds(others: dict[str, Readings], threshold: float) -> None:
@@ -211,7 +219,13 @@ def _kinds(digits: Grey) -> dict[str, Callable[[Random], bytes]]:
         "Greek letter": lambda random: _on_paper(_text(_one(GREEK, random), random), random),
         "sign": lambda random: _on_paper(_text(_one(SIGNS, random), random, FONTS[:2]), random),
         "word": lambda random: _on_paper(_text(_one(WORDS.split(), random), random), random),
+        "logo": lambda random: _on_paper(_bent(_logo(random), random), random),
+        "empty tile": _empty_tile,
         "number": lambda random: _number(digits, random),
+        "digits in a column": lambda random: _scattered(digits, random, in_column=True),
+        "digits far apart": lambda random: _scattered(digits, random, in_column=False),
+        "raw pair": lambda random: _png(np.hstack(list(digits[random.integers(0, len(digits), 2)]))),
+        "crossed out": lambda random: _crossed_out(digits, random),
     }
 
 
@@ -251,6 +265,95 @@ def _number(digits: Grey, random: Random) -> bytes:
     size = random.uniform(2, 5)
     ink = cv2.resize(np.hstack(row[:-1]), None, fx=size, fy=size, interpolation=cv2.INTER_CUBIC)
     return _on_paper(np.pad(ink, 20), random)
+
+
+def _scattered(digits: Grey, random: Random, *, in_column: bool) -> bytes:
+    """Draw two to four digits one below the other, or in a row with gaps of 0.3 to 1.5 widths, each by its own pen."""
+    page = Image.new("L", (900, 900))
+    at = np.array([60.0, 60.0])
+    for digit in digits[random.integers(0, len(digits), random.integers(2, 5))]:
+        inside = Image.fromarray(digit[4:24, 4:24])
+        ink = inside.crop(inside.getbbox())
+        size = random.uniform(4.0, 6.0)
+        ink = ink.resize((max(12, int(size * ink.width)), int(size * ink.height)), Image.Resampling.BICUBIC)
+        page.paste(ink, (int(at[0] + random.uniform(-8, 8)), int(at[1] + random.uniform(-8, 8))))
+        gap = random.uniform(0.1, 0.8) if in_column else random.uniform(0.3, 1.5)
+        at[int(in_column)] += (ink.height if in_column else max(ink.width, 50)) * (1 + gap) + 10
+    left, top, right, bottom = page.getbbox() or (0, 0, *page.size)
+    margin = int(random.integers(10, 60))
+    return _on_paper(np.pad(np.asarray(page)[top:bottom, left:right], margin), random)
+
+
+def _crossed_out(digits: Grey, random: Random) -> bytes:
+    """Write a digit, and cross it out: by two diagonals, by a dense scribble, or by several strokes."""
+    scale = 6
+    page = Image.fromarray(_one(digits, random)).resize((28 * scale, 28 * scale), Image.Resampling.BICUBIC)
+    left, top, right, bottom = page.getbbox() or (0, 0, *page.size)
+    x0, y0, x1, y1 = left - 12, top - 12, right + 12, bottom + 12
+    way, pen = random.integers(3), ImageDraw.Draw(page)
+    if way == 0:
+        strokes = [[(x0, y0), (x1, y1)], [(x0, y1), (x1, y0)]]
+    elif way == 1:
+        across = np.linspace(x0, x1, int(random.integers(9, 15)))
+        strokes = [[(x, (y0, y1)[turn % 2]) for turn, x in enumerate(across)]]
+    else:
+        strokes = [[(x0, y + 14), (x1, y - 14)] for y in np.linspace(y0 + 14, y1 - 14, int(random.integers(3, 6)))]
+    for stroke in strokes:
+        unsteady = [(x + random.normal(0, 4), y + random.normal(0, 4)) for x, y in stroke]
+        pen.line(unsteady, fill=255, width=int(random.integers(6, 13)), joint="curve")
+    return _on_paper(np.pad(np.asarray(page), 12), random)
+
+
+def _empty_tile(random: Random) -> bytes:
+    """Draw a button, a form's box, a disc or a ring within a ring, with nothing in it, in any two colours."""
+    side = int(random.integers(60, 260))
+    width, height = (side * random.uniform([0.55, 0.55], [0.9, 0.9])).astype(int)
+    left, top = (side - width) // 2, (side - height) // 2
+    box = left, top, left + width, top + height
+    image, kind, line = Image.new("L", (side, side)), random.integers(5), max(2, side // int(random.integers(14, 40)))
+    pen = ImageDraw.Draw(image)
+    inner = tuple(edge + way * (line + side // 9) for edge, way in zip(box, (1, 1, -1, -1), strict=True))
+    if kind == 0:
+        pen.ellipse(box, fill=255)
+    elif kind == 1:
+        pen.rounded_rectangle(box, radius=side // int(random.integers(6, 20)), fill=255)
+    elif kind == 2:
+        pen.rounded_rectangle(box, radius=side // 25, outline=255, width=line)
+    elif kind == 3:
+        pen.ellipse(box, outline=255, width=line)
+        pen.ellipse(inner, outline=255, width=line)
+    else:
+        pen.rectangle(box, outline=255, width=line)
+        pen.rectangle(inner, outline=255, width=line)
+    ink = np.asarray(image, np.float64)
+    if random.random() < 0.4:
+        ink *= np.linspace(random.uniform(0.5, 0.9), 1, side)[:, np.newaxis]
+    return _on_paper(ink.astype(np.uint8), random)
+
+
+def _logo(random: Random) -> Grey:
+    """Draw one of the `LOGOS` with a pen of random width."""
+    image, width = Image.new("L", (200, 200)), int(random.integers(7, 15))
+    pen = ImageDraw.Draw(image)
+    for part in _one(LOGOS, random):
+        name, *numbers = part.split()
+        place = [int(number) for number in numbers]
+        match name:
+            case "ring":
+                pen.ellipse(place, outline=255, width=width)
+            case "disc":
+                pen.ellipse(place, fill=255)
+            case "bar":
+                pen.rectangle(place, fill=255)
+            case "path":
+                pen.line(place, fill=255, width=width, joint="curve")
+            case "shape":
+                pen.polygon(place, fill=255)
+            case "pie":
+                pen.pieslice(place, 35, 325, fill=255)
+            case "arc":
+                pen.arc(place, 205, 335, fill=255, width=width)
+    return np.asarray(image)
 
 
 def _text(text: str, random: Random, fonts: tuple[str, ...] = FONTS) -> Grey:

@@ -1,18 +1,23 @@
 """Measure how long preprocessing a user's file takes on one core, and how much memory a large photograph takes.
 
-    python benchmarks/preprocess.py [--repeat 500] [--memory-only]
+    python benchmarks/preprocess.py [--repeat 500] [--against FOLDER] [--kinds WORD …] [--memory-only]
 
-The benchmark draws files of the kinds that users send, and prints the median time that
-`model.images.preprocess.preprocess` takes for each. Then it prints by how much a photograph of 12 megapixels raises
-the peak memory of a new process.
+The benchmark draws files of the kinds that users send, and prints the median CPU time that
+`model.images.preprocess.preprocess` takes for each. Other programs disturb CPU time less than they do the clock.
+With --against it times another checkout in turn with this one, on
+the same files, and prints the ratio of the medians. Then it prints by how much a photograph of 12 megapixels raises
+the peak memory of a new process. Each checkout is timed in a process of its own; `taskset -c 1` keeps all of them on
+one core.
 """
 
 import argparse
+import json
+import math
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -29,6 +34,31 @@ from model.images.preprocess import preprocess
 PHOTOGRAPH = (3000, 4000)
 """Rows and columns of a photograph of 12 megapixels."""
 
+ROUND = 10
+"""Number of times that one checkout preprocesses a file before it is the other's turn."""
+
+TIMED = """
+import json, sys, time
+import cv2
+try:
+    from model.images.preprocess import preprocess
+except ImportError:  # a checkout of before this module had a room of its own
+    from model.preprocess import preprocess
+cv2.setNumThreads(1)  # as the worker does
+for line in sys.stdin:
+    name, repeat = json.loads(line)
+    with open(name, "rb") as file:
+        data = file.read()
+    preprocess(data)
+    seconds = []
+    for _ in range(repeat):
+        started = time.process_time()
+        preprocess(data)
+        seconds.append(time.process_time() - started)
+    print(json.dumps(seconds), flush=True)
+"""
+"""Program that times the checkout on its path. It reads the name of a file and a number of times from each line."""
+
 JPEGS: dict[str, dict[str, Any]] = {
     "baseline": {},
     "progressive 4:2:0": {"progressive": True, "subsampling": "4:2:0"},
@@ -41,6 +71,8 @@ def main() -> None:
     """Measure, and print the times and the memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=500, help="how often each file is preprocessed (default 500)")
+    parser.add_argument("--against", type=Path, help="folder of another checkout, to be timed in turn")
+    parser.add_argument("--kinds", nargs="+", metavar="WORD", help="time only the kinds whose name has such a word")
     parser.add_argument("--memory-only", action="store_true", help="measure the memory alone")
     parser.add_argument("--peak-memory-of", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -49,15 +81,16 @@ def main() -> None:
         return
 
     if not arguments.memory_only:
-        _print_times(arguments.repeat)
+        _print_times(arguments.repeat, arguments.against, arguments.kinds or [""])
+    if arguments.kinds:
+        return
     picture = photograph(*PHOTOGRAPH)
     for name, options in JPEGS.items():
         memory = _in_fresh_process(_encoded(picture, "JPEG", quality=85, **options))
         print(f"peak memory for 12 megapixels, {name}: {memory:.1f} MiB beyond the interpreter's")
 
 
-def _print_times(repeat: int) -> None:
-    cv2.setNumThreads(1)  # as the worker does
+def _print_times(repeat: int, against: Path | None, words: list[str]) -> None:
     kinds: dict[str, Callable[[], bytes]] = {
         "28x28 PNG, as MNIST": lambda: _encoded(normalise(drawing(280, 280)), "PNG"),
         "28x28 PNG, drawn elsewhere": lambda: _encoded(_small(drawing(280, 280)), "PNG"),
@@ -71,10 +104,40 @@ def _print_times(repeat: int) -> None:
         "1000x1000 PNG, photograph": lambda: _encoded(photograph(1000, 1000), "PNG"),
         "12 megapixels JPEG, photograph": lambda: _encoded(photograph(*PHOTOGRAPH), "JPEG", quality=85),
     }
-    print(f"{'file':32}{'bytes':>10}{'median':>12}")
-    for name, make in kinds.items():
-        data = make()
-        print(f"{name:32}{len(data):>10,}{_median(data, repeat) * 1e6:>9,.0f} µs")
+    folders = [Path(__file__).parent.parent, *([against] if against else [])]
+    timers = [_Timer(folder) for folder in folders]
+    print(f"{'file':32}{'bytes':>10}{'median':>12}{'against':>12}{'ratio':>8}"[: 78 if against else 54])
+    for name in (name for name in kinds if any(word in name for word in words)):
+        data = kinds[name]()
+        medians = _medians(timers, data, repeat)
+        ratio = f"{medians[1] * 1e6:>9,.0f} µs{medians[0] / medians[1]:>8.2f}" if against else ""
+        print(f"{name:32}{len(data):>10,}{medians[0] * 1e6:>9,.0f} µs{ratio}", flush=True)
+    for timer in timers:
+        timer.close()
+
+
+class _Timer:
+    """A process that preprocesses files with one checkout, and says how long it took."""
+
+    def __init__(self, folder: Path) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(folder.resolve()), "PYTHONSAFEPATH": "1"}
+        command = [sys.executable, "-c", TIMED]
+        self._process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+        )
+
+    def seconds(self, file: str, repeat: int) -> list[float]:
+        """Preprocess a file, and return how many seconds it took each time."""
+        assert self._process.stdin is not None  # noqa: S101  tells mypy
+        assert self._process.stdout is not None  # noqa: S101  tells mypy
+        self._process.stdin.write(json.dumps([file, repeat]) + "\n")
+        self._process.stdin.flush()
+        seconds: list[float] = json.loads(self._process.stdout.readline())
+        return seconds
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
 
 
 def drawing(height: int, width: int) -> MatLike:
@@ -131,14 +194,16 @@ def _encoded(image: MatLike | Image.Image, kind: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def _median(data: bytes, repeat: int) -> float:
-    preprocess(data)
-    seconds = []
-    for _ in range(repeat):
-        started = time.perf_counter()
-        preprocess(data)
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds)
+def _medians(timers: list[_Timer], data: bytes, repeat: int) -> list[float]:
+    """Return the median of each checkout's CPU seconds. The checkouts take turns, so that a busy machine slows both."""
+    seconds: list[list[float]] = [[] for _ in timers]
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        for _ in range(math.ceil(repeat / ROUND)):
+            for timer, taken in zip(timers, seconds, strict=True):
+                taken.extend(timer.seconds(file.name, ROUND))
+    return [statistics.median(taken) for taken in seconds]
 
 
 def _peak_memory(data: bytes) -> float:

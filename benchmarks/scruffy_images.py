@@ -7,7 +7,7 @@ The kinds draw most digits from their skeletons, so that strokes may be as thin 
 
 from collections.abc import Callable, Sequence
 from io import BytesIO
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -235,7 +235,7 @@ def eight_bits(scene: Scene) -> Picture:
     return cv2.convertScaleAbs(np.maximum(scene, 0))
 
 
-def encoded(pixels: MatLike | Image.Image, kind: str, **options: int) -> bytes:
+def encoded(pixels: MatLike | Image.Image, kind: str, **options: Any) -> bytes:
     """Return the bytes of an image file of this kind."""
     file = BytesIO()
     (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(file, kind, **options)
@@ -583,6 +583,22 @@ def tiny_on_a_page(random: Random, digit: Digit) -> bytes:
     return jpeg(random, photographed(random, scene, gradient(random, scene.shape[:2], 0.85), noise=1.5), (75, 92))
 
 
+def small_on_a_scan(random: Random, digit: Digit) -> bytes:
+    """Scan a letter page at 200 dots per inch with one digit of 40 to 90 pixels, dust, and the noise of the scanner."""
+    ink = digit.by_hand(random, random.uniform(40, 90), (0.035, 0.13))
+    page = placed(random, ink, (2200, 1700), 0.03)
+    for _ in range(int(random.integers(5, 60))):
+        centre = [int(random.integers(side)) for side in page.shape[::-1]]
+        axes = random.integers(1, 5, 2) // random.integers(1, 3)
+        cv2.ellipse(page, centre, axes.tolist(), random.uniform(0, 180), 0, 360, random.uniform(0.3, 1), -1)
+    grey = random.uniform(235, 255) - random.uniform(150, 235) * page
+    grey += random.uniform(1, 6) * grain(random, (1100, 850)).repeat(2, 0).repeat(2, 1)
+    if random.random() < 0.3:
+        picture = Image.fromarray(eight_bits(grey)).point(lambda level: 255 * (level > 150)).convert("1")
+        return encoded(picture, "TIFF", compression="group4", dpi=(200, 200))
+    return encoded(Image.fromarray(eight_bits(grey)), "JPEG", quality=int(random.integers(70, 93)))
+
+
 def neighbours(random: Random, digit: Digit) -> bytes:
     """Cut a digit from a number, with strokes of its neighbours at the border."""
     size = int(random.integers(60, 300))
@@ -766,12 +782,129 @@ def whiteboard(random: Random, digit: Digit) -> bytes:
     return jpeg(random, photographed(random, lit, 1.0))
 
 
+# How the digit itself is drawn
+
+
+_PAIRS = (((0, 0, 0), WHITE), (WHITE, (0, 0, 0)), ((200, 30, 30), WHITE), ((40, 60, 140), (235, 230, 215)))
+"""Colours of ink and of paper."""
+
+
+def _painted(random: Random, page: Plane) -> bytes:
+    """Return a page in one of a few pairs of colours."""
+    return png(coloured(page, *_PAIRS[random.integers(len(_PAIRS))]))
+
+
+def _spread(random: Random, points: NDArray[np.floating], spacing: float) -> NDArray[np.floating]:
+    """Return points of a line that are about as far apart as `spacing`, as if one went along the line, (m, 2)."""
+    left = points[random.permutation(len(points))]
+    chosen = [left[0]]
+    while len(left := left[np.linalg.norm(left - chosen[-1], axis=1) >= spacing]):
+        chosen.append(left[np.linalg.norm(left - chosen[-1], axis=1).argmin()])
+    return np.array(chosen)
+
+
+def one_pixel(random: Random, digit: Digit) -> bytes:
+    """Draw with lines of one pixel in an image of MNIST's size or little more, which they may touch."""
+    side = int(random.integers(24, 57))
+    return _thin(random, digit.drawn(random, side * random.uniform(0.75, 0.98) - 3, 1), side)
+
+
+def thin_lines(random: Random, digit: Digit) -> bytes:
+    """Draw with lines of one or two pixels on a page of any size, which they may touch."""
+    side = int(random.integers(56, 400))
+    ink = digit.drawn(random, side * random.uniform(0.6, 0.98) - 3, int(random.integers(1, 3)))
+    return _thin(random, ink, side)
+
+
+def _thin(random: Random, ink: Plane, side: int) -> bytes:
+    """Place ink on a page, or crop it to its strokes along one axis or both, smooth or in two levels."""
+    left, top, width, height = cv2.boundingRect((ink > 0.5).astype(np.uint8))
+    if random.random() < 0.25:
+        ink = ink[top : top + height]
+    if random.random() < 0.25:
+        ink = ink[:, left : left + width]
+    crop = random.random() < 0.4
+    page = ink if crop else placed(random, ink, (side, side), 0.0)
+    return _painted(random, (page > 0.5).astype(np.float32) if random.random() < 0.5 else page)
+
+
+def two_levels(random: Random, digit: Digit) -> bytes:
+    """Save MNIST's own strokes in two levels, of which the lighter one may be as dark as 1, or their negative."""
+    side = int(random.integers(16, 65))
+    page = placed(random, digit.enlarged(side * random.uniform(0.7, 0.95) - 2), (side, side), 0.0) > 0.5
+    light = int(random.choice((1, 3, 255)))
+    return encoded((page if random.random() < 0.7 else ~page).astype(np.uint8) * np.uint8(light), "PNG")
+
+
+def eight_by_eight(random: Random, digit: Digit) -> bytes:
+    """Reduce a digit to 8×8 pixels of 0 to 16, as a well-known set has them, or to 0 to 255, or their negative."""
+    left, top, width, height = cv2.boundingRect(digit.image)
+    cut = digit.image[top : top + height, left : left + width]
+    margin = max(0, height - width) // 2
+    square = cv2.copyMakeBorder(cut, 0, 0, margin, margin, cv2.BORDER_CONSTANT)
+    most = int(random.choice((16, 16, 15, 255)))
+    small = np.rint(cv2.resize(square, (8, 8), interpolation=cv2.INTER_AREA) * (most / 255)).astype(np.uint8)
+    return encoded(small if random.random() < 0.7 else np.uint8(most) - small, "PNG")
+
+
+def dotted(random: Random, digit: Digit) -> bytes:
+    """Draw a digit in dots, as for tracing."""
+    size = random.uniform(60, 300)
+    spacing = random.uniform(0.055, 0.09)
+    points = _spread(random, digit.pieces[:, 0], spacing)
+    return _drawn_at(random, points * size, size, size * spacing * random.uniform(0.4, 0.75))
+
+
+def dashed(random: Random, digit: Digit) -> bytes:
+    """Draw a digit in dashes."""
+    size = random.uniform(60, 300)
+    spacing = random.uniform(0.1, 0.15)
+    middles = _spread(random, digit.pieces[:, 0], spacing)
+    apart = np.linalg.norm(digit.pieces[:, :1] - middles, axis=2).min(axis=1)
+    pieces = digit.pieces[apart < spacing * random.uniform(0.25, 0.33)]
+    return _drawn_at(random, pieces * size, size, size * random.uniform(0.025, 0.05))
+
+
+def _drawn_at(random: Random, points: NDArray[np.floating], size: float, width: float) -> bytes:
+    """Draw points, (n, 2), or short lines, (n, 2, 2), with a round pen on a page somewhat larger than `size`."""
+    points = points if points.ndim == 3 else np.stack([points, points], axis=1)
+    points = points - points.min((0, 1)) + width / 2 + 1
+    columns, rows = np.ceil(points.max((0, 1)) + width / 2 + 1).astype(int)
+    ink = np.zeros((rows, columns), np.uint8)
+    lines = np.rint(points * 2**_SUBPIXEL).astype(np.int32)
+    cv2.polylines(ink, list(lines), False, 255, max(1, round(width)), cv2.LINE_AA, _SUBPIXEL)
+    side = round(size * random.uniform(1.1, 1.8))
+    return _painted(random, placed(random, ink / np.float32(255), (side, side)))
+
+
+def hollow(random: Random, digit: Digit) -> bytes:
+    """Draw the outline of a digit, as of a letter to be coloured in."""
+    size = random.uniform(80, 300)
+    ink = cv2.copyMakeBorder(digit.enlarged(size), 4, 4, 4, 4, cv2.BORDER_CONSTANT)
+    outlines, _ = cv2.findContours((ink > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    line = np.zeros(ink.shape, np.uint8)
+    cv2.drawContours(line, outlines, -1, 255, int(random.integers(1, max(2, round(size / 50)) + 1)), cv2.LINE_AA)
+    side = round(size * random.uniform(1.1, 1.8))
+    return _painted(random, placed(random, line / np.float32(255), (side, side)))
+
+
+def half_inverted(random: Random, digit: Digit) -> bytes:
+    """Invert a band of an image of MNIST from side to side, or a part of it up to a side."""
+    image = digit.image.copy()
+    along = image.T if random.random() < 0.5 else image  # a view: changing it changes the image
+    start = int(random.integers(0, 16))
+    band = along[start : start + int(random.integers(6, 15))]
+    band[:] = 255 - band
+    return encoded(255 - image if random.random() < 0.3 else image, "PNG")
+
+
 KINDS: tuple[Kind, ...] = (
     clean, lamp, soft_shadow, hard_shadow, shadow_band, vignette, underexposed, crease, whiteboard, old_paper,
     ruled_paper, squared_paper, strong_lines, dotted_paper, printed_text, printed_box, form_rest, neighbours,
-    sheet_on_table, table_at_one_side, punch_holes, paper_clip, finger, tiny_on_a_page, thumbnail,
+    sheet_on_table, table_at_one_side, punch_holes, paper_clip, finger, tiny_on_a_page, small_on_a_scan, thumbnail,
     faint_pencil, hairline, marker, chalk, light_pen, coloured_ink,
     coarse_jpeg, sensor_noise, motion_blur, photocopy, palette, sixteen_bits, paint_program,
     transparent_dark, transparent_light, transparent_two_colours, transparent_sticker,
     postal, postal_grey, postal_small, tight,
+    one_pixel, thin_lines, two_levels, eight_by_eight, dotted, dashed, hollow, half_inverted,
 )  # fmt: skip

@@ -46,6 +46,7 @@ class FailureCode(StrEnum):
     TOO_COSTLY = "too_costly"  # decoding the image takes more time or memory than digitmill gives to one image
     SEVERAL_FRAMES = "several_frames"  # the file is an animation or a document of several pages
     BLANK = "blank"  # nothing is drawn on the image
+    SEVERAL_DIGITS = "several_digits"  # the image shows two or more digits
     UNREADABLE = "unreadable"  # the file or archive member cannot be read
     MISSING = "missing"  # a label file names the image, but it does not exist
     CONTRADICTORY = "contradictory"  # one call teaches the same image with two labels

@@ -1,9 +1,13 @@
-"""Measure predictions: accuracy, confusion, precision, recall and calibration. This module needs only NumPy.
+"""Measure predictions: accuracy, confusion, precision, recall, calibration, numbers. This module needs only NumPy.
 
 In this module `labels` holds true digits and `digits` holds predicted digits. Both are integers (n,); -1 means "none".
 An image without a true label does not count in any figure. An image without a prediction (it failed) counts as wrong.
+
+A number is a string of digits. `align` brings the digits of true and read numbers side by side, and all other functions
+measure them like single digits.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
 from typing import Any, NamedTuple, TypeAlias
@@ -34,6 +38,25 @@ class ClassScore:
     recall: float  # share of the images that show this digit and are predicted as it
     f1: float  # harmonic mean of precision and recall
     support: int  # number of images that show this digit, failed ones included
+
+
+class AlignedDigits(NamedTuple):
+    """The digits of numbers, side by side: m pairs of a true digit and the digit that was read in its place."""
+
+    labels: NDArray[np.int8]  # (m,), NONE where a digit was read that is not there
+    digits: NDArray[np.int8]  # (m,), NONE where a true digit was not read, perhaps because the image failed
+    confidences: NDArray[np.float32]  # (m,), 0 to 1, of the digits that were read; NaN where none was
+
+
+@dataclass(frozen=True, slots=True)
+class DigitScore:
+    """How well the digits of numbers are read. Of the true digits, all that are neither right nor missing are wrong."""
+
+    total: int  # number of true digits
+    right: int  # number of true digits in whose place the same digit was read
+    missing: int  # number of true digits in whose place nothing was read
+    extra: int  # number of digits that were read and are not there
+    accuracy: float  # right / total, 0 to 1, or NaN if there are no true digits
 
 
 class Reliability(NamedTuple):
@@ -128,6 +151,80 @@ def expected_calibration_error(labels: Integers, digits: Integers, confidences: 
     images, right, confidence = reliability(labels, digits, confidences, bins)
     total = int(images.sum())
     return float(np.nansum(images * np.abs(right - confidence)) / total) if total else nan
+
+
+def align(labels: Sequence[str], numbers: Sequence[str], confidences: Sequence[Sequence[float]]) -> AlignedDigits:
+    """Bring the digits of true and read numbers side by side.
+
+    Numbers of the same length are compared place by place. Otherwise some digits remain without a partner: as few as
+    possible are changed, left out or added to turn one number into the other, among these ways as many as possible are
+    equal, and among those the first digits remain without a partner.
+
+    Args:
+        labels: n true numbers, each a string of one or more digits.
+        numbers: n read numbers, "" where nothing was read.
+        confidences: n lists of the confidences of the digits read, 0 to 1.
+    """
+    true: list[str] = []
+    read: list[str] = []
+    certain: list[float] = []
+    for label, number, shares in zip(labels, numbers, confidences, strict=True):
+        if len(label) == len(number):
+            true.append(label)
+            read.append(number)
+            certain += shares
+            continue
+        for here, there in _places(label, number):
+            true.append(_GAP if here is None else label[here])
+            read.append(_GAP if there is None else number[there])
+            certain.append(nan if there is None else shares[there])
+    return AlignedDigits(_digits("".join(true)), _digits("".join(read)), np.array(certain, np.float32))
+
+
+_GAP = chr(ord("0") + NONE)  # stands for `NONE` among the digits of a text
+
+
+def _digits(text: str) -> NDArray[np.int8]:
+    return np.frombuffer(text.encode("ascii"), np.int8) - np.int8(ord("0"))
+
+
+def score_digits(aligned: AlignedDigits) -> DigitScore:
+    """Count the digits of numbers that are right, missing and extra."""
+    labels, digits, _ = aligned
+    there, read = labels != NONE, digits != NONE
+    total, right = int(there.sum()), int((labels == digits).sum())
+    missing, extra = int((there & ~read).sum()), int((read & ~there).sum())
+    return DigitScore(total, right, missing, extra, right / total if total else nan)
+
+
+def _places(label: str, number: str) -> list[tuple[int | None, int | None]]:
+    """Return pairs of places in numbers of different lengths, as `align` says, with None where one has no partner."""
+    # For the first digits of each: number of changes, then minus the number of equal digits.
+    best = {(0, 0): (0, 0)}
+    steps: dict[tuple[int, int], tuple[int, int]] = {}
+    for here in range(len(label) + 1):
+        for there in range(len(number) + 1):
+            ways = []
+            if here and there:
+                changes, equal = best[here - 1, there - 1]
+                same = label[here - 1] == number[there - 1]
+                ways.append((changes + (not same), equal - same, (1, 1)))
+            if here:
+                changes, equal = best[here - 1, there]
+                ways.append((changes + 1, equal, (1, 0)))
+            if there:
+                changes, equal = best[here, there - 1]
+                ways.append((changes + 1, equal, (0, 1)))
+            if ways:
+                changes, equal, step = min(ways, key=lambda way: way[:2])
+                best[here, there], steps[here, there] = (changes, equal), step
+    pairs: list[tuple[int | None, int | None]] = []
+    here, there = len(label), len(number)
+    while here or there:
+        down, across = steps[here, there]
+        here, there = here - down, there - across
+        pairs.append((here if down else None, there if across else None))
+    return pairs[::-1]
 
 
 def _ratio(part: int, whole: int) -> float:

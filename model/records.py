@@ -40,11 +40,11 @@ class OtherFormat(Damaged):
 
     Attributes:
         found: Format of the record, as its shortened `repr`.
-        expected: Format that the reader accepts.
+        expected: Formats that the reader accepts, in words: `1`, `1 or 2`.
     """
 
-    def __init__(self, found: object, expected: int) -> None:
-        self.found, self.expected = reprlib.repr(found), expected
+    def __init__(self, found: object, *expected: int) -> None:
+        self.found, self.expected = reprlib.repr(found), " or ".join(map(str, expected))
         super().__init__(f"format {self.found}")
 
 
@@ -106,7 +106,7 @@ def to_msgpack(body: dict[str, Any], *, version: int) -> bytes:
     return packed
 
 
-def from_msgpack(kind: type[_Record], data: bytes, *, version: int) -> _Record:
+def from_msgpack(kind: type[_Record], data: bytes, *, version: int | tuple[int, ...]) -> _Record:
     """Return the record whose fields `to_msgpack` wrote.
 
     Nothing is built but what the annotations of the record name. Untyped parsing would build whatever the data says,
@@ -116,15 +116,16 @@ def from_msgpack(kind: type[_Record], data: bytes, *, version: int) -> _Record:
     Args:
         kind: Class of the record.
         data: msgpack map. It need not be valid.
-        version: Only version that is accepted.
+        version: Only version that is accepted, or several of them.
 
     Raises:
         OtherFormat: The key `v` holds another value.
         Damaged: The data is not msgpack, or is not a record of this class.
     """
     found = _decode(_Version, data).v
-    if bytes(found) != msgpack.packb(version):
-        raise OtherFormat(_decode(Any, found) if len(bytes(found)) <= _MAX_SHOWN else "of many bytes", version)
+    versions = version if isinstance(version, tuple) else (version,)
+    if bytes(found) not in _packed(versions):
+        raise OtherFormat(_decode(Any, found) if len(bytes(found)) <= _MAX_SHOWN else "of many bytes", *versions)
     record: _Record = _decode(kind, data)
     return record
 
@@ -214,6 +215,11 @@ class _Version:
     """The version of a record in msgpack. The rest of it is skipped."""
 
     v: Raw
+
+
+@cache
+def _packed(versions: tuple[int, ...]) -> frozenset[bytes]:
+    return frozenset(msgpack.packb(version) for version in versions)
 
 
 @cache

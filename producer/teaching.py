@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +79,7 @@ def label_changes(
     now = time.time()
     labels: dict[str, tuple[int, str]] = {}
     for image in source:
-        label = image.label if digit is None else digit
+        label = cast("int | None", image.label) if digit is None else digit  # a source of numbers is never taught
         if label is None and only_labelled:
             counts.unlabelled += 1
             continue
@@ -103,13 +104,16 @@ def label_changes(
         yield change
 
 
-def removals(teaching: Teaching, words: Iterable[str], counts: TeachingCounts) -> Iterator[LabelChange]:
+def removals(
+    teaching: Teaching, words: Iterable[str], counts: TeachingCounts, *, as_is: bool = False
+) -> Iterator[LabelChange]:
     """Yield a change for each image to remove, and record those that cannot be removed.
 
     Args:
         teaching: Taught images in Redis.
         words: What to remove. Each word is the path of an image, folder or archive, or the beginning of a SHA-256.
         counts: Counts to update.
+        as_is: Whether the images of array files were taught as they are.
 
     Raises:
         UsageError: A word is neither a path nor the beginning of a SHA-256, or it begins several SHA-256, or the source
@@ -117,7 +121,7 @@ def removals(teaching: Teaching, words: Iterable[str], counts: TeachingCounts) -
     """
     for word in words:
         if Path(word).exists():
-            for image in open_source(word, labels="none"):
+            for image in open_source(word, labels="none", as_is=as_is):
                 try:
                     yield _removal(_sha256(image.name, image.content), image.name)
                 except ImageError as fault:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from model.cards.card import BASELINE, MODEL, Card, read_file
@@ -18,9 +19,13 @@ from tests.support.mill import Mill, StartMill
 from tests.support.mill import start_mill_in as start_in
 from tests.support.waiting import eventually as wait_until
 
+# Other work on the same cores must not make a test fail. Each run tries other examples, so a few are enough for one.
+settings.register_profile("suite", deadline=None, max_examples=50)
+settings.load_profile("suite")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the files with slow tests first: with two processes, neither then ends with a long test alone."""
+    """Run the files with slow tests first: with several processes, none then ends with a long test alone."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

@@ -1,4 +1,4 @@
-"""Facts about formats: this version reads whatever version 0.1.0 wrote, and damage raises only expected errors."""
+"""Facts about formats: this version reads whatever a released version wrote, and damage raises only expected errors."""
 
 import contextlib
 import dataclasses
@@ -35,8 +35,10 @@ from worker.contract.wire import Batch, Manifest, Result
 from worker.settings import Settings
 
 OLD = Path(__file__).parent / "fixtures" / "0.1.0"
+WITH_NUMBERS = Path(__file__).parent / "fixtures" / "0.3.0"
 NOT_UTF8 = b"caf\xe9.png".decode("utf-8", "surrogateescape")
 VERSION = "baseline-d522abd4"
+BLANK = Failure(FailureCode.BLANK, "Nothing is drawn on this image.")
 
 
 def old(name: str) -> bytes:
@@ -147,6 +149,24 @@ def test_results_are_read(name: str, model: str, worker: str, count: int, failur
         assert result.probabilities is None
     if name != "result-unknown-code":
         assert result.to_wire() == data
+
+
+def test_what_travels_for_numbers_is_read() -> None:
+    """From 0.3.0 on, a job may read several digits in an image. Written again, the records are the same bytes."""
+    batch, manifest, result = (
+        kind.from_wire((WITH_NUMBERS / "wire" / name).read_bytes())
+        for kind, name in ((Batch, "batch-several"), (Manifest, "manifest-numbers"), (Result, "result-numbers"))
+    )
+    assert isinstance(batch, Batch)
+    assert (batch.images, batch.several) == ((b"\x89PNG first", b"second"), True)
+    assert manifest == Manifest(("a.png", "b.png", "c.png"), ("042", None, "7"), {1: BLANK})
+    assert isinstance(result, Result)
+    assert result.counts is not None
+    assert (len(result), result.counts.tolist(), result.digits.tolist()) == (3, [3, 0, 1], [0, 4, 2, 7])
+    assert result.confidences.tolist() == [0.5, 0.25, 1.0, 0.75]
+    assert (result.model, result.worker, result.failures) == (VERSION, "host-1", {1: BLANK})
+    for record, name in ((batch, "batch-several"), (manifest, "manifest-numbers"), (result, "result-numbers")):
+        assert record.to_wire() == (WITH_NUMBERS / "wire" / name).read_bytes()
 
 
 # The journal ------------------------------------------------------------------------------------------------------
@@ -559,7 +579,12 @@ READERS: dict[str, tuple[Callable[[bytes, Path], object], tuple[type[DigitmillEr
     "registry/moves.json": (lambda data, _: LiveChange.from_json(data), (WireError,)),
     "registry/tally.json": (of_hash(lambda body: ServiceCounts.from_hash("a", body)), (WireError,)),
 }
-RECORDS = [(pattern, path.read_bytes()) for pattern in READERS for path in sorted(OLD.glob(pattern))]
+RECORDS = [
+    (pattern, path.read_bytes())
+    for pattern in READERS
+    for folder in (OLD, WITH_NUMBERS)
+    for path in sorted(folder.glob(pattern))
+]
 RECORDS += [("registry/moves.json", move.encode()) for move in json.loads(old("registry/moves.json"))]
 
 tokens = st.sampled_from(

@@ -21,22 +21,23 @@ from model.images.fitting import BOX, SIDE
 
 
 def draw(count: int, random: np.random.Generator, digits: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
-    """Draw images that do not show a digit: letters, signs, words, scribbles, lines, blobs, textures.
+    """Draw images that do not show a digit: letters, signs, words, scribbles, lines, blobs, textures, empty tiles.
 
     They do not include what people write like a digit (see `model.augmentation.glyphs`), such as a plain vertical line.
 
     Args:
         count: Number of images, 0 or more.
         random: Source of random numbers. The same state gives the same images.
-        digits: Digits, uint8 (m, 28, 28), light ink on black. If given, some of the images show two or three of them
-            side by side.
+        digits: Digits, uint8 (m, 28, 28), light ink on black. If given, some of the images show two to four of them,
+            or one that is crossed out.
 
     Returns:
         Images, uint8 (count, 28, 28), light ink on black, in random order.
     """
     kinds = dict(_KINDS)
     if digits is not None and len(digits):
-        kinds[partial(_digits, digits=digits)] = 8
+        kinds[partial(_numbers, digits=digits)] = 14
+        kinds[partial(_crossed_out, digits=digits)] = 8
     weights = np.array(list(kinds.values()), float)
     images = [
         kind(n, random) for kind, n in zip(kinds, random.multinomial(count, weights / weights.sum()), strict=True)
@@ -179,19 +180,114 @@ def _noise(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
     return stretched.astype(np.uint8)
 
 
-def _digits(count: int, random: np.random.Generator, digits: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Draw two or three digits side by side, with strokes thickened as preprocessing thickens them."""
+def _numbers(count: int, random: np.random.Generator, digits: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Draw two to four digits in a row, a column or a slanting line, of unequal size, near to each other or far apart.
+
+    Strokes are thickened as preprocessing thickens them. Neighbours may touch, but they never lie over each other.
+    """
     images = np.zeros((count, SIDE, SIDE), np.uint8)
-    numbers, gaps = random.integers(0, len(digits), (count, 3)), random.integers(1, 4, count)
-    for chosen, gap, has_three, image in zip(numbers, gaps, random.random(count) < 0.3, images, strict=True):
-        row = []
-        for digit in digits[chosen[: 3 if has_three else 2]]:
-            left, _, width, _ = cv2.boundingRect(digit)
-            row += [digit[:, left : left + width], np.zeros((SIDE, gap), np.uint8)]
-        side_by_side = np.hstack(row[:-1])
-        left, top, width, height = cv2.boundingRect(side_by_side)
-        _place(cv2.dilate(side_by_side[top : top + height], np.ones((2, 2), np.uint8)), image)
+    sizes = random.choice([2, 3, 4], count, p=[0.6, 0.25, 0.15])
+    for image, size, is_column in zip(images, sizes.tolist(), random.random(count) < 0.25, strict=True):
+        gap = int(random.integers(0, 4) if random.random() < 0.7 else random.integers(4, 22))
+        gap = max(gap, 3) if is_column else gap  # because two ones that touch are one
+        parts = [_cut(digits[index], random) for index in random.integers(0, len(digits), size)]
+        if is_column:
+            parts = [np.ascontiguousarray(part.T) for part in parts]
+        across, tallest = sum(part.shape[1] for part in parts) + gap * (size - 1), max(len(part) for part in parts)
+        slope = random.integers(0, 12) if random.random() < 0.3 else 0
+        page = np.zeros((tallest + int(slope) * (size - 1), across), np.uint8)
+        left = 0
+        for number, part in enumerate(parts):
+            top = int(slope) * number + (tallest - len(part)) // 2
+            page[top : top + len(part), left : left + part.shape[1]] = part
+            left += part.shape[1] + gap
+        pen = np.ones((int(random.integers(1, 4)),) * 2, np.uint8)
+        _place(cv2.dilate(page.T if is_column else page, pen), image)
     return images
+
+
+def _cut(digit: NDArray[np.uint8], random: np.random.Generator) -> MatLike:
+    """Return a digit without its margins, at 0.7 to 1.3 of its size."""
+    left, top, width, height = cv2.boundingRect(digit)
+    size = random.uniform(0.7, 1.3)
+    inside = digit[top : top + height, left : left + width]
+    return cv2.resize(
+        inside, (max(1, round(size * width)), max(1, round(size * height))), interpolation=cv2.INTER_LINEAR
+    )
+
+
+def _crossed_out(count: int, random: np.random.Generator, digits: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Cross digits out: by a big X, by three or more strokes, or by a scribble as high as the digit.
+
+    One stroke is not enough, because it bars a seven or a zero, and neither is a low zigzag, which people read through.
+    """
+    images = digits[random.integers(0, len(digits), count)].copy()
+    for image, way in zip(images, random.integers(0, 3, count).tolist(), strict=True):
+        left, top, width, height = cv2.boundingRect(image)
+        pen = {"color": 255, "thickness": int(random.integers(1, 3)), "lineType": cv2.LINE_AA, "shift": 4}
+        if way == 0:
+            lines = np.array([[[0.0, 0], [1, 1]], [[0, 1], [1, 0]]])
+        elif way == 1:
+            ends = np.linspace(0, 1, int(random.integers(3, 6)))
+            tilt = random.uniform(-0.4, 0.4)
+            lines = np.stack([np.stack([0 * ends, ends + tilt], 1), np.stack([0 * ends + 1, ends - tilt], 1)], axis=1)
+            lines = lines[..., ::-1] if random.random() < 0.3 else lines
+        else:
+            along = np.linspace(0, 1, int(random.integers(7, 14)))
+            lines = np.stack([along, np.arange(len(along)) % 2 * 1.0], axis=1)[np.newaxis]
+            lines = lines[..., ::-1] if random.random() < 0.3 else lines
+        lines = lines + random.normal(0, 0.07, lines.shape)
+        points = np.rint((lines * [width, height] + [left, top]) * 16).astype(np.int32)
+        cv2.polylines(image, list(points), isClosed=False, **pen)
+    return images
+
+
+def _tiles(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Draw what usually surrounds a digit, with nothing in it: discs, tiles, boxes, double circles and double boxes.
+
+    A single plain circle is not among them, because it is a zero.
+    """
+    canvas = np.empty((SIDE * SUPERSAMPLING, SIDE * SUPERSAMPLING), np.uint8)
+    images = np.empty((count, SIDE, SIDE), np.uint8)
+    for image, kind in zip(images, random.integers(0, 5, count).tolist(), strict=True):
+        width, height = random.uniform([0.75, 0.75], [1, 1]) * BOX * SUPERSAMPLING
+        pen, gap = int(random.integers(2, 9)), random.uniform(0.4, 0.65)
+        canvas[:] = 0
+        if kind == 0:
+            _rounded(canvas, width, height, 1.0, cv2.FILLED)
+        elif kind == 1:
+            _rounded(canvas, width, height, random.uniform(0, 0.5), cv2.FILLED)
+        elif kind == 2:
+            _rounded(canvas, width, height, random.uniform(0, 0.25), pen)
+        else:
+            corner = 1.0 if kind == 3 else random.uniform(0, 0.5)
+            _rounded(canvas, width, height, corner, min(pen, 4))  # thicker ones might touch the inner ones
+            _rounded(canvas, gap * width, gap * height, corner, min(pen, 4))
+        if random.random() < 0.3:
+            light = np.linspace(random.uniform(0.4, 1), 1, len(canvas))
+            canvas[:] = canvas * (light if random.random() < 0.5 else light[:, np.newaxis])
+        cv2.resize(canvas, (SIDE, SIDE), dst=image, interpolation=cv2.INTER_AREA)
+    return images
+
+
+def _rounded(canvas: NDArray[np.uint8], width: float, height: float, corner: float, pen: int) -> None:
+    """Draw a shape into the middle of the canvas: from a rectangle, `corner` 0, to an ellipse, `corner` 1.
+
+    Args:
+        canvas: Image, uint8 (side, side). It is changed.
+        width: Width of the shape in pixels.
+        height: Height of the shape in pixels.
+        corner: Share of the sides that are round.
+        pen: Width of the line in pixels, or cv2.FILLED.
+    """
+    angle = np.linspace(0, 2 * np.pi, 96, endpoint=False)
+    directions = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    arcs = np.sign(np.round(directions, 9)) * (1 - corner) + corner * directions
+    points = np.rint(len(canvas) / 2 + arcs * [width / 2, height / 2]).astype(np.int32)
+    if pen == cv2.FILLED:
+        cv2.fillPoly(canvas, [points], 255)
+    else:
+        cv2.polylines(canvas, [points], isClosed=True, color=255, thickness=pen)
 
 
 _KINDS: dict[Callable[[int, np.random.Generator], NDArray[np.uint8]], int] = {
@@ -206,6 +302,7 @@ _KINDS: dict[Callable[[int, np.random.Generator], NDArray[np.uint8]], int] = {
     _blobs: 5,
     _textures: 4,
     _fragments: 6,
+    _tiles: 10,
 }
 """The functions that each draw one kind, and how often `draw` uses each, relative to the others."""
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from model.cards.verification import verified
 from model.errors import ModelError
 from model.metrics import ClassScore, Integers, wilson
-from model.records import Damaged, OtherFormat, from_json, to_json
+from model.records import Damaged, OtherFormat, as_plain, from_json, to_json
 
 CARD: Final = "card.json"
 MODEL: Final = "model.tflite"
@@ -91,11 +91,18 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Robustness:
-    """Accuracy of the int8 model on test images under each of `model.evaluation.corruptions`, by name."""
+    """Accuracy of the int8 model on test images under each corruption of a family, by name."""
 
     seed: int  # of the corruptions
     network: dict[str, Score]  # of the network alone, which sees the corrupted images as they are
     path: dict[str, Score]  # of the whole path of a user's file; on fewer images, because it takes longer
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyRobustness(Robustness):
+    """The same, and the share of the images that is misread with a confidence of 0.8 or more."""
+
+    confidently_wrong: dict[str, Score]  # of the whole path of a user's file
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +154,9 @@ class Card:
         calibration_error: Expected calibration error on the test images at this temperature, in 15 bins.
         files: Hexadecimal SHA-256 of each file beside the card, by name.
         reliability: Bins of the int8 model on the test images at this temperature, as many as for `calibration_error`.
-        robustness: Accuracy on corrupted images.
+        robustness: Accuracy under `model.evaluation.corruptions`.
+        families: Accuracy under other families of corruptions, by the name of their module in `model.evaluation`:
+            `mnist_c`, which training resembles, and `unseen`, which it does not.
         doubts: Effects of several thresholds of confidence.
         size: Size of the network and of its file.
         training_seconds: Duration of all epochs, those of teacher networks included; None if the training was resumed.
@@ -173,6 +182,7 @@ class Card:
     files: dict[str, str] = field(default_factory=dict)
     reliability: list[Bin] | None = None
     robustness: Robustness | None = None
+    families: dict[str, FamilyRobustness] = field(default_factory=dict)
     doubts: list[Doubt] = field(default_factory=list)
     size: Size | None = None
     training_seconds: float | None = None
@@ -204,8 +214,11 @@ class Card:
         Raises:
             ModelError: A figure is not finite, which JSON cannot express.
         """
+        plain = as_plain(self)
+        if not self.families:  # so the card of an earlier version, written again, is the same bytes
+            del plain["families"]
         try:
-            return to_json(self, format=FORMAT, indent=1) + "\n"
+            return to_json(plain, format=FORMAT, indent=1) + "\n"
         except ValueError as error:
             raise ModelError(
                 f"A figure of model {self.version} is not a finite number: its training diverged. Train with a lower "

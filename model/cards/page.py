@@ -5,11 +5,14 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, Final
 
-from model.cards.card import CURVES, Card, Doubt, Epoch, Robustness, Score, Seeded
+from model.cards.card import CURVES, Card, Doubt, Epoch, FamilyRobustness, Robustness, Score, Seeded
 from model.metrics import BINS
 from model.printable import printable
 
 PAGE: Final = "card.md"
+
+_FAMILIES: Final = {"mnist_c": "MNIST-C", "unseen": "Corruptions that no training shows"}
+"""Titles of the families of corruptions."""
 
 
 def write_card(card: Card, folder: Path) -> None:
@@ -39,7 +42,7 @@ def page(card: Card) -> str:
         _table(["", *range(10)], ([f"**{digit}**", *row] for digit, row in enumerate(card.confusion))),
         "## Confidence",
         _confidence(card),
-        *(_robustness(card.robustness, card.recipe) if card.robustness else ()),
+        *_corrupted_images(card),
         *(_doubts(card.doubts) if card.doubts else ()),
         "## Training",
         _training(card),
@@ -118,20 +121,34 @@ def _confidence(card: Card) -> str:
     return text + "\n\n" + _table(["confidence", "test images", "mean confidence", "accuracy"], rows)
 
 
-def _robustness(found: Robustness, recipe: dict[str, Any]) -> Iterable[str]:
+def _corrupted_images(card: Card) -> Iterable[str]:
+    if card.robustness:
+        yield "## Corrupted images"
+        yield from _robustness(card.robustness, "corruptions", card.recipe)
+    for module, found in card.families.items():
+        yield f"### {_FAMILIES.get(module, _line(module))}"
+        yield from _robustness(found, module, card.recipe if module != "unseen" else {})
+
+
+def _robustness(found: Robustness, module: str, recipe: dict[str, Any]) -> Iterable[str]:
     ways = found.network, found.path
     first, second = (next(iter(way.values())).total for way in ways)
-    yield "## Corrupted images"
+    some = f"{second:,} of them" if second < first else "They"
     yield (
-        f"The table shows the accuracy on test images under the corruptions of `model/evaluation/corruptions.py`, seed "
-        f"{found.seed}, with 95 % intervals.\nThe network read {first:,} images as they are.\n{second:,} of them were "
+        f"The table shows the accuracy on test images under the corruptions of `model/evaluation/{_line(module)}.py`, "
+        f"seed {found.seed}, with 95 % intervals.\nThe network read {first:,} images as they are.\n{some} were "
         "also decoded and normalised from files, like a user's images.\nAn image that was refused counts as wrong."
     )
     if recipe.get("degradation", recipe.get("wear")):
         yield "Training degraded its images in similar ways, so these corruptions are not entirely new to the model."
     means = [_percent(mean(score.accuracy for score in way.values())) for way in ways]
-    rows = [(name.replace("_", " "), *(_score(way[name]) for way in ways)) for name in found.network]
-    yield _table(["corruption", "as they are", "as files"], [*rows, ("**mean**", *means)])
+    rows = [[name.replace("_", " "), *(_score(way[name]) for way in ways)] for name in found.network]
+    head, last = ["corruption", "as they are", "as files"], ["**mean**", *means]
+    if isinstance(found, FamilyRobustness):
+        wrong = [score.accuracy for score in found.confidently_wrong.values()]
+        head, last = [*head, "as files, misread at 0.8 or more"], [*last, _percent(mean(wrong))]
+        rows = [[*row, _percent(share)] for row, share in zip(rows, wrong, strict=True)]
+    yield _table(head, [*rows, last])
 
 
 def _doubts(doubts: Sequence[Doubt]) -> Iterable[str]:

@@ -36,7 +36,10 @@ from model.cards.page import PAGE, write_card
 from model.data import mnist, sample_digits
 from model.data.digits import Dataset, Digits, hold_out, sha256
 from model.errors import DataError, DigitmillError, ModelError, UsageError
-from model.evaluation.robustness import as_files, directly, evenly, robustness
+from model.evaluation.corruptions import CORRUPTIONS
+from model.evaluation.mnist_c import MNIST_C
+from model.evaluation.robustness import as_files, directly, evenly, robustness, whole_robustness
+from model.evaluation.unseen import UNSEEN
 from model.inference.calibration import fit_temperature
 from model.inference.classifier import Classifier, Predictions, require_litert
 from model.network.saving import writing
@@ -49,8 +52,13 @@ MIN_AGREEMENT = 0.995
 MAX_FILES = 2000
 """Maximum number of test images that are corrupted and read as files. All 15 kinds take about 12 s on one processor."""
 
+FAMILY_STEP = 20
+"""One in so many test images is read for `Card.families`: of MNIST's 500, whose 27 kinds take about 8 s.
+
+`benchmarks/mnist_c.py` reads more of them."""
+
 CORRUPTION_SEED = 0
-"""Seed of the corruptions, for `Card.robustness`."""
+"""Seed of the corruptions, for the card."""
 
 THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95)
 """Thresholds of confidence for `Card.doubts`."""
@@ -103,9 +111,13 @@ def judge(network: Any, model: bytes, validation: Digits, test: Digits) -> dict[
         "reliability": _bins(tested, test),
         "robustness": Robustness(
             CORRUPTION_SEED,
-            robustness(directly(classifier), test, seed=CORRUPTION_SEED),
-            robustness(as_files(classifier), evenly(test, MAX_FILES), seed=CORRUPTION_SEED),
+            robustness(directly(classifier), test, CORRUPTIONS, seed=CORRUPTION_SEED),
+            robustness(as_files(classifier), evenly(test, MAX_FILES), CORRUPTIONS, seed=CORRUPTION_SEED),
         ),
+        "families": {
+            name: whole_robustness(classifier, test[::FAMILY_STEP], kinds, seed=CORRUPTION_SEED)
+            for name, kinds in (("mnist_c", MNIST_C), ("unseen", UNSEEN))
+        },
         "doubts": _doubts(tested, test, classifier),
         "size": Size(network.count_params(), len(model)),
         "intended_use": INTENDED_USE,

@@ -1,4 +1,4 @@
-"""A model's accuracy on corrupted images: the same images under each of `model.evaluation.corruptions`.
+"""A model's accuracy on corrupted images: the same images under each corruption of a family.
 
 There are two ways to measure it. Either the network sees the images as they are, or it sees them after they were saved,
 decoded and normalised, like a user's images. The results differ, because normalisation removes grey paper and specks.
@@ -6,34 +6,60 @@ decoded and normalised, like a user's images. The results differ, because normal
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from model.cards.card import Score
+from model.cards.card import FamilyRobustness, Score
 from model.data.digits import Digits
 from model.errors import ImageError
-from model.evaluation.corruptions import CORRUPTIONS, Images, corrupted
+from model.evaluation.corrupting import Family, Images, corrupted
 from model.images.preprocess import preprocess
 from model.inference.classifier import Classifier
 from model.metrics import NONE, Integers
 
-Reader: TypeAlias = Callable[[Images], Integers]
-"""A function that takes `Images` and returns digits, integers (n,), with `metrics.NONE` for a refused image."""
+CONFIDENT: Final = 0.8
+"""Confidence from which a wrong reading is the worst failure: nobody is asked to look at it."""
+
+
+class Answers(NamedTuple):
+    """What was read in n images."""
+
+    digits: Integers  # (n,), with `metrics.NONE` for a refused image
+    confidences: NDArray[np.floating]  # (n,), 0 to 1; 0 for a refused image
+
+    def confidently_wrong(self, labels: Integers) -> Score:
+        """Return the share of the images that were misread with a confidence of `CONFIDENT` or more.
+
+        Args:
+            labels: The right digits, integers (n,); n must not be 0.
+        """
+        wrong = (self.digits != labels) & (self.digits != NONE) & (self.confidences >= CONFIDENT)
+        return Score.of(int(wrong.sum()), len(wrong))
+
+
+Reader: TypeAlias = Callable[[Images], Answers]
+"""A function that takes `Images` and returns what it reads in them."""
 
 
 class Reading(NamedTuple):
-    """The images under one corruption, and the digits that were read in them."""
+    """The images under one corruption, and what was read in them."""
 
     name: str
     images: Images
-    digits: Integers
+    answers: Answers
 
 
 def directly(classifier: Classifier) -> Reader:
     """Return a reader that shows the images to the classifier as they are."""
-    return lambda images: classifier.classify(images).digits
+
+    def read(images: Images) -> Answers:
+        found = classifier.classify(images)
+        return Answers(found.digits, found.confidences)
+
+    return read
 
 
 def as_files(classifier: Classifier) -> Reader:
@@ -44,31 +70,54 @@ def as_files(classifier: Classifier) -> Reader:
     return partial(_read_files, classifier)
 
 
-def readings(read: Reader, images: Images, *, seed: int = 0) -> Iterator[Reading]:
-    """Read the images under each of the `CORRUPTIONS`.
+def readings(read: Reader, images: Images, kinds: Family, *, seed: int = 0) -> Iterator[Reading]:
+    """Read the images under each corruption of a family.
 
     Args:
         read: Reader, from `directly` or `as_files`.
         images: Images, uint8 (n, 28, 28), light ink on black.
+        kinds: Family of corruptions.
         seed: Seed of the corruptions. The same images and seed always give the same corrupted images.
 
     Yields:
-        One reading for each corruption, in the order of `CORRUPTIONS`.
+        One reading for each corruption, in the order of the family.
     """
-    for name in CORRUPTIONS:
-        changed = corrupted(name, images, seed)
+    for name in kinds:
+        changed = corrupted(kinds, name, images, seed)
         yield Reading(name, changed, read(changed))
 
 
-def robustness(read: Reader, digits: Digits, *, seed: int = 0) -> dict[str, Score]:
-    """Return the accuracy under each of the `CORRUPTIONS`, by name. An image that is refused counts as wrong.
+def robustness(read: Reader, digits: Digits, kinds: Family, *, seed: int = 0) -> dict[str, Score]:
+    """Return the accuracy under each corruption of a family, by name. An image that is refused counts as wrong.
 
     Args:
         read: Reader, from `directly` or `as_files`.
         digits: Images that the model was not trained on.
+        kinds: Family of corruptions.
         seed: Seed of the corruptions.
     """
-    return {name: Score.between(digits.labels, found) for name, _, found in readings(read, digits.images, seed=seed)}
+    return {
+        name: Score.between(digits.labels, answers.digits)
+        for name, _, answers in readings(read, digits.images, kinds, seed=seed)
+    }
+
+
+def whole_robustness(classifier: Classifier, digits: Digits, kinds: Family, *, seed: int = 0) -> FamilyRobustness:
+    """Return the accuracy under each corruption both ways, on the same images, and what files make confidently wrong.
+
+    Args:
+        classifier: Classifier of the model.
+        digits: Images that the model was not trained on.
+        kinds: Family of corruptions.
+        seed: Seed of the corruptions.
+    """
+    found = list(readings(as_files(classifier), digits.images, kinds, seed=seed))
+    return FamilyRobustness(
+        seed,
+        {name: Score.between(digits.labels, directly(classifier)(images).digits) for name, images, _ in found},
+        {name: Score.between(digits.labels, answers.digits) for name, _, answers in found},
+        {name: answers.confidently_wrong(digits.labels) for name, _, answers in found},
+    )
 
 
 def evenly(digits: Digits, limit: int) -> Digits:
@@ -76,7 +125,7 @@ def evenly(digits: Digits, limit: int) -> Digits:
     return digits[:: -(-len(digits) // limit)]
 
 
-def _read_files(classifier: Classifier, images: Images) -> Integers:
+def _read_files(classifier: Classifier, images: Images) -> Answers:
     shown = np.zeros_like(images)
     refused = np.zeros(len(images), bool)
     for index, image in enumerate(images):
@@ -85,4 +134,5 @@ def _read_files(classifier: Classifier, images: Images) -> Integers:
             shown[index] = preprocess(file.tobytes())
         except ImageError:
             refused[index] = True
-    return np.where(refused, NONE, classifier.classify(shown).digits.astype(np.int64))
+    found = classifier.classify(shown)
+    return Answers(np.where(refused, NONE, found.digits.astype(np.int64)), np.where(refused, 0, found.confidences))

@@ -7,7 +7,7 @@ import numpy as np
 
 from model.images.noise import is_noise, roughness, smooth
 from model.images.paper import Polarity, find_paper, is_third_level
-from model.images.raster import Grey, border_pixels, otsu, quantiles
+from model.images.raster import Grey, border_pixels, lightest_of, otsu, quantiles, touches_border
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +69,17 @@ def find_ink_on_flat_paper(image: Grey) -> Ink | None:
     """
     counts = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel()
     paper = int(counts.argmax())
-    darkest, lightest, _, _ = cv2.minMaxLoc(image)
-    if darkest == lightest or counts[paper] < LIMITS.min_flat * image.size or paper not in (darkest, lightest):
+    if counts[paper] < LIMITS.min_flat * image.size:
         return None
-    border = border_pixels(image)
-    if np.count_nonzero(border == paper) < LIMITS.min_flat * border.size:
+    darkest, lightest, _, _ = cv2.minMaxLoc(image)
+    if darkest == lightest or paper not in (darkest, lightest):
         return None
     contrast = int(lightest - darkest)
     ink = cv2.convertScaleAbs(image - np.uint8(paper) if paper == darkest else paper - image, alpha=255 / contrast)
+    if touches_border(ink):
+        border = border_pixels(ink)
+        if border.size - np.count_nonzero(border) < LIMITS.min_flat * border.size:
+            return None
     _, strong = otsu(ink)
     if counts[paper] < LIMITS.min_flat_paper * (image.size - cv2.countNonZero(strong)):
         return None
@@ -93,9 +96,9 @@ def find_ink_on_any_paper(image: Grey) -> Ink:
     paper = find_paper(image)
     if paper.polarity is Polarity.LIGHTER:
         ink = cv2.subtract(image, paper.grey)
-    elif paper.grey.min() >= LIMITS.min_bright_paper:
+    elif cv2.minMaxLoc(paper.grey)[0] >= LIMITS.min_bright_paper:
         ink = 255 - cv2.divide(image, paper.grey, scale=255)  # ink takes away a share of the light, in shadow as well
     else:
         ink = cv2.subtract(paper.grey, image)
-    strongest = int(ink.max())
+    strongest = lightest_of(ink)
     return Ink(cv2.convertScaleAbs(ink, alpha=255 / strongest) if strongest else ink, strongest)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import cv2
-import numpy as np
 
 from model.images.raster import DETAILED_SIDE, SQUARE, Grey, mask_above
 
@@ -66,7 +65,7 @@ def is_noise(image: Grey, rough: Grey) -> bool:
     if max(image.shape) < DETAILED_SIDE:
         return False
     deviation = cv2.mean(rough)[0] / _ROUGHNESS
-    low, high, _, _ = cv2.minMaxLoc(cv2.blur(image.astype(np.float32), (5, 5)))
+    low, high, _, _ = cv2.minMaxLoc(cv2.boxFilter(image, cv2.CV_32F, (5, 5)))
     return high - low < LIMITS.max_range * deviation
 
 

@@ -6,6 +6,7 @@ stages from ink to digit are a loop, and each look is closer than the one before
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,28 +17,35 @@ from model.images.around import inside
 from model.images.around.inside import look_inside
 from model.images.around.outlines import empty_shape
 from model.images.around.underlines import without_underlines
-from model.images.fitting import centre, conventional, cut_out, fit_into_box, with_usual_width
+from model.images.fitting import SIDE, centre, conventional, cut_out, fit_into_box, with_usual_width
 from model.images.ink import Ink, find_ink
 from model.images.layout import view as views
+from model.images.layout.bands import without_band
+from model.images.layout.division import Division, divide, with_neighbours
 from model.images.layout.drawn import Drawn
 from model.images.layout.grouping import choose_digit, where_seen
+from model.images.layout.hollow import filled
+from model.images.layout.joining import joined
 from model.images.layout.lines import without_lines
 from model.images.layout.sheet import sheet_alone
-from model.images.layout.view import View, closer, view_of
-from model.images.raster import Grey, Mask, connected_components
+from model.images.layout.view import View, closer, fine_view_of, view_of
+from model.images.raster import DETAILED_SIDE, Grey, Mask, connected_components
 from model.images.stages import Stage, StageObserver, ignore_stage
 from model.images.strokes import find_strokes
 
 
 @dataclass(frozen=True, slots=True)
 class DrawingLimits:
-    """What is too small or too faint for a digit."""
+    """What is too small or too faint for a digit, and how many digits are too many."""
 
     min_pixels: int = 4
     """Minimum size of a digit, in pixels. What is smaller is a speck."""
 
-    min_size: float = 0.02
-    """Minimum size of a digit, as a share of the longer side. What is smaller is a speck."""
+    min_size: float = 0.012
+    """Minimum size of a digit, as a share of the longer side. What is smaller is a speck.
+
+    On a letter page of 200 dots per inch these are 26 dots, or 3 mm. With 0.02, digits of 43 dots were specks, as
+    `benchmarks/scruffy.py --kinds small_on_a_scan` shows."""
 
     min_contrast: int = 6
     """Minimum contrast of ink, in levels of 255. A difference below it is rounding.
@@ -50,12 +58,43 @@ class DrawingLimits:
     across: float = 0.95
     """Length of ink, as a share of a side, from which it crosses the image."""
 
+    max_parts: int = 64
+    """Maximum number of digits in one image that are normalised one by one. It bounds the time that an image takes."""
+
 
 LIMITS = DrawingLimits()
 
+_NO_PARTS = np.zeros((0, SIDE, SIDE), np.uint8)
+
+
+class Normalised(NamedTuple):
+    """One image in MNIST's conventions: as one digit, and as several if it may show several.
+
+    Attributes:
+        shown: All that is drawn, as one digit, uint8 (28, 28), light ink on black. It shares no memory with the image.
+        parts: The digits that the image may show, in reading order, uint8 (n, 28, 28): the first `max_parts` of them.
+            n is 0 if it shows one.
+        total: Number of digits that the image may show.
+        certain: Whether the image shows several digits for certain. Otherwise the parts may be the pieces of one digit.
+    """
+
+    shown: NDArray[np.uint8]
+    parts: NDArray[np.uint8]
+    total: int = 1
+    certain: bool = False
+
+    @property
+    def as_several(self) -> ImageError:
+        """The error (SEVERAL_DIGITS) that the image gets if it shows several digits."""
+        return ImageError(
+            FailureCode.SEVERAL_DIGITS,
+            f"The image shows {self.total} digits. Cut it up, so that each image shows one digit, or let `submit` and "
+            "`classify` read all of them with --several read.",
+        )
+
 
 def normalise(image: Grey, observe: StageObserver = ignore_stage) -> NDArray[np.uint8]:
-    """Bring one image to MNIST's conventions.
+    """Bring an image of one digit to MNIST's conventions.
 
     An image that follows the conventions comes back unchanged, or as its negative if its ink is dark on white. In other
     images, normalisation tells ink from paper, whichever is lighter and however uneven the light. It leaves out table,
@@ -69,61 +108,131 @@ def normalise(image: Grey, observe: StageObserver = ignore_stage) -> NDArray[np.
         The digit, uint8 (28, 28), light ink on black. It shares no memory with `image`.
 
     Raises:
-        ImageError: The image shows no drawing (BLANK).
+        ImageError: The image shows no drawing (BLANK), or several digits for certain (SEVERAL_DIGITS).
     """
-    observe(Stage.IMAGE, image)
-    shown = conventional(image)
-    if shown is None:
-        shown = _shown(image, observe)
-    observe(Stage.SHOWN, shown)
-    return shown
+    normalised = normalise_all(image, observe)
+    if normalised.certain:
+        raise normalised.as_several
+    observe(Stage.SHOWN, normalised.shown)
+    return normalised.shown
 
 
-def _shown(image: Grey, observe: StageObserver) -> NDArray[np.uint8]:
-    """Return what the network is shown of an image that does not follow MNIST's conventions, uint8 (28, 28).
+def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normalised:
+    """Bring an image of one digit or several to MNIST's conventions, as `normalise` does.
+
+    Args:
+        image: Grey levels, uint8 (height, width), of any size.
+        observe: Callback that receives the image after each stage but the last.
 
     Raises:
         ImageError: The image shows no drawing (BLANK).
     """
-    darkest, lightest, _, _ = cv2.minMaxLoc(image)
-    if darkest == lightest:
-        raise _blank("every pixel has the same colour")
-    sheet = sheet_alone(image)
-    if sheet is not image:
+    observe(Stage.IMAGE, image)
+    even = without_band(image)
+    shown = conventional(even)
+    if shown is not None:
+        return Normalised(shown, _NO_PARTS)
+    sheet = sheet_alone(even)
+    if sheet is not even:
         observe(Stage.SHEET, sheet)
-    ink, digit = _ink_and_digit(sheet, observe)
-    strokes = with_usual_width(cut_out(ink.levels, digit))
+    seen = _see(sheet, observe)
+    strokes = with_usual_width(cut_out(seen.ink.levels, seen.digit))
     observe(Stage.STROKES, strokes)
-    return centre(fit_into_box(strokes))
+    shown = centre(fit_into_box(strokes))
+    if seen.division is None:
+        return Normalised(shown, _NO_PARTS)
+    digits = seen.division.digits
+    parts = np.stack([_part(seen, chosen) for chosen in digits[: LIMITS.max_parts]])
+    return Normalised(shown, parts, len(digits), seen.division.certain)
 
 
-def _ink_and_digit(sheet: Grey, observe: StageObserver) -> tuple[Ink, Mask]:
-    """Find ink and digit on a sheet, or on the part of the sheet that shows the digit.
+class _Seen(NamedTuple):
+    """What the closest look at an image showed."""
 
-    Returns:
-        The ink, and the mask of the digit. Both have the same shape, with a longer side of at most `ViewLimits.side`.
+    view: View
+    ink: Ink
+    drawn: Drawn
+    digit: Mask  # of all digits together, if there are several
+    division: Division | None
+
+
+def _see(sheet: Grey, observe: StageObserver) -> _Seen:
+    """Find ink and digits on a sheet, or on the part of the sheet that shows the digits.
 
     Raises:
         ImageError: The sheet shows no drawing (BLANK).
     """
     view = view_of(sheet)
+    try:
+        return _look(sheet, view, observe)
+    except _OnlySpecks:
+        fine = fine_view_of(sheet, view)
+    try:
+        if fine is not None:
+            return _look(sheet, fine, observe)
+    except _OnlySpecks:
+        pass
+    raise _blank("it shows only specks")
+
+
+class _OnlySpecks(Exception):
+    """A view shows nothing but specks."""
+
+
+def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
+    """Find ink and digits in a view, or in closer views of the place where it shows them.
+
+    Raises:
+        ImageError: The view shows no drawing (BLANK).
+        _OnlySpecks: It shows only specks.
+    """
     for _ in range(views.LIMITS.max_looks):
-        view, ink, drawn = _look(view, observe)
-        digit = choose_digit(drawn if view.near is None else where_seen(drawn, view.near))
+        view, ink, strokes, drawn = _innermost(view, observe)
+        if view.near is not None:
+            drawn = where_seen(drawn, view.near)
+        division, whole = divide(drawn), drawn
+        if division is None or not division.certain:
+            whole = joined(drawn)
+            if whole is not drawn:
+                division = None  # the pieces are dots and dashes
+        if division is None:
+            outline = choose_digit(whole)
+            digit = filled(outline)
+            if whole is not drawn or digit is not outline:  # what was added becomes ink
+                ink = Ink(cv2.max(ink.levels, cv2.subtract(digit, strokes)), ink.contrast)
+        else:
+            digit = drawn.components.mask_of(division.together)
         observe(Stage.DIGIT, digit)
         _refuse_blank(sheet, view, ink, digit)
-        nearer = closer(view, digit)
+        nearer = closer(view, with_neighbours(whole, digit) if division is None and view.factor > 1 else digit)
         if nearer is None:
             break
         view = nearer
-    return ink, digit
+    return _Seen(view, ink, whole, digit, division)
 
 
-def _look(view: View, observe: StageObserver) -> tuple[View, Ink, Drawn]:
+def _part(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return one of several digits in MNIST's conventions, uint8 (28, 28), from a closer view if it is small.
+
+    Args:
+        seen: What the look showed in which the digits were found.
+        chosen: Which components form the digit, bool (n,).
+    """
+    ink, digit = seen.ink, seen.drawn.components.mask_of(chosen)
+    nearer = closer(seen.view, digit, cv2.subtract(seen.digit, digit))
+    if nearer is not None and nearer.near is not None:
+        nearer_ink = find_ink(nearer.reduced)
+        if nearer_ink.contrast:
+            ink = nearer_ink
+            digit = choose_digit(where_seen(without_lines(find_strokes(ink.levels)), nearer.near))
+    return centre(fit_into_box(with_usual_width(cut_out(ink.levels, digit))))
+
+
+def _innermost(view: View, observe: StageObserver) -> tuple[View, Ink, Mask, Drawn]:
     """Find ink and what is drawn in a view, or inside the innermost shape around the digit.
 
     Returns:
-        The view of the inside, its ink, and what is drawn there.
+        The view of the inside, its ink, the mask of its strokes, and what is drawn there.
 
     Raises:
         ImageError: The view shows no drawing (BLANK).
@@ -131,26 +240,35 @@ def _look(view: View, observe: StageObserver) -> tuple[View, Ink, Drawn]:
     while True:
         ink = find_ink(view.reduced)
         if not ink.contrast:
-            raise empty_shape() if view.shapes else _blank("nothing is drawn on it")
+            if view.shapes:
+                raise empty_shape()
+            darkest, lightest, _, _ = cv2.minMaxLoc(view.full)
+            raise _blank("every pixel has the same colour" if darkest == lightest else "nothing is drawn on it")
         observe(Stage.INK, ink.levels)
         strokes = find_strokes(ink.levels)
         components = connected_components(strokes)
         inner = look_inside(view, ink, strokes, components)
         if inner is None:
-            return view, ink, without_lines(*without_underlines(strokes, components))
+            return view, ink, strokes, without_lines(*without_underlines(strokes, components))
         view = inner
 
 
 def _refuse_blank(sheet: Grey, view: View, ink: Ink, digit: Mask) -> None:
-    """Raise ImageError (BLANK) if the supposed digit is only a speck or a difference of light."""
+    """Raise an error if the supposed digit is only a speck or a difference of light.
+
+    Raises:
+        ImageError: It is a difference of light (BLANK).
+        _OnlySpecks: It is a speck.
+    """
     rows, columns = digit.shape
     _, _, width, height = cv2.boundingRect(digit)
     if max(width, height) * view.factor < max(LIMITS.min_pixels, LIMITS.min_size * max(view.full.shape)):
-        raise _blank("it shows only specks")
+        raise _OnlySpecks
     if view.shapes and view.near is None and max(width, height) < inside.LIMITS.min_digit * min(rows, columns):
         raise empty_shape()
     crosses = width >= LIMITS.across * columns or height >= LIMITS.across * rows
-    min_contrast = LIMITS.min_contrast_across if crosses else LIMITS.min_contrast
+    is_picture = max(sheet.shape) >= DETAILED_SIDE  # a smaller one is a program's, in which digits fill their image
+    min_contrast = LIMITS.min_contrast_across if crosses and is_picture else LIMITS.min_contrast
     if ink.contrast < min_contrast and len(np.unique(sheet)) > 2:
         raise _blank("it shows only differences of light")
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from model.images.decoding.decode import decode
 from model.images.decoding.formats import own_failure
 from model.images.decoding.pillow import DECODER_ERRORS
-from model.images.normalise import normalise
+from model.images.normalise import Normalised, normalise, normalise_all
 from model.images.stages import StageObserver, ignore_stage
 
 
@@ -25,9 +25,25 @@ def preprocess(data: bytes, observe: StageObserver = ignore_stage) -> NDArray[np
 
     Raises:
         ImageError: The image cannot be classified (EMPTY, NOT_AN_IMAGE, BROKEN, TOO_LARGE, TOO_COSTLY, SEVERAL_FRAMES
-            or BLANK), or digitmill itself has a bug (INTERNAL).
+            or BLANK), it shows several digits for certain (SEVERAL_DIGITS), or digitmill itself has a bug (INTERNAL).
     """
     try:
         return normalise(decode(data), observe)
     except DECODER_ERRORS as error:  # no such input is known, but one must not fail the rest of the batch
+        raise own_failure(error) from error
+
+
+def preprocess_all(data: bytes, observe: StageObserver = ignore_stage) -> Normalised:
+    """Decode an image and bring all digits that it may show to MNIST's conventions.
+
+    Args:
+        data: Bytes of one image file, as for `preprocess`.
+        observe: Callback that receives the image after each stage but the last.
+
+    Raises:
+        ImageError: As `preprocess`, but never SEVERAL_DIGITS.
+    """
+    try:
+        return normalise_all(decode(data), observe)
+    except DECODER_ERRORS as error:  # as above
         raise own_failure(error) from error

@@ -60,6 +60,13 @@ def mask_above(image: Grey, level: float) -> Mask:
     return cv2.threshold(image, level, 255, cv2.THRESH_BINARY)[1]
 
 
+def touches_border(mask: Mask) -> bool:
+    """Return whether a mask holds any of the outermost pixels."""
+    left, top, width, height = cv2.boundingRect(mask)
+    rows, columns = mask.shape
+    return width > 0 and (left == 0 or top == 0 or left + width == columns or top + height == rows)
+
+
 def border_pixels(image: MatLike) -> MatLike:
     """Return the outermost pixels of an image, shape (n,). Each corner is there twice."""
     return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
@@ -75,14 +82,19 @@ class Components:
     stats: MatLike
     """Left, top, width, height and area of each component, in pixels, int32 (n, 5)."""
 
+    mask: Mask
+    """The mask itself, (height, width)."""
+
     def mask_of(self, chosen: NDArray[np.bool_]) -> Mask:
         """Return the mask of the chosen components.
 
         Args:
             chosen: Whether each component is chosen, bool (n,).
         """
+        if chosen.all():
+            return self.mask
         values = np.concatenate([[np.uint8(0)], np.where(chosen, np.uint8(255), np.uint8(0))])
-        mask: Mask = values[self.numbers]
+        mask: Mask = values.take(self.numbers)
         return mask
 
     def mask_of_one(self, index: int) -> Mask:
@@ -98,7 +110,39 @@ def connected_components(mask: Mask) -> Components:
         mask: Mask of at most 250,000 pixels, because the numbers have 16 bits. With 32 bits OpenCV takes twice as long.
     """
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
-    return Components(cast("NDArray[np.uint16]", numbers), stats[1:])  # as `ltype` asks; OpenCV's types do not say so
+    return Components(
+        cast("NDArray[np.uint16]", numbers), stats[1:], mask
+    )  # as `ltype` asks; OpenCV's types do not say so
+
+
+def cumulative(image: Grey, mask: Mask | None = None) -> NDArray[np.float32]:
+    """Count the pixels up to each grey level.
+
+    Args:
+        image: Grey levels, uint8 (height, width), of at most 16 million pixels.
+        mask: Mask of the pixels that count; None for all of them.
+
+    Returns:
+        Number of the pixels that are at most as light as each level, float32 (256,). All are whole numbers.
+    """
+    return cv2.calcHist([image], [0], mask, [256], [0, 256]).ravel().cumsum()
+
+
+def quantile(counts: NDArray[np.float32], share: float, above: int = -1, highest: int = 255) -> int:
+    """Return the grey level at which a share of the pixels between two levels is reached.
+
+    Args:
+        counts: Number of pixels up to each level, as `cumulative` returns it.
+        share: Share of the pixels, 0 to 1; 0.5 gives the median.
+        above: Level above which pixels count; -1 for all.
+        highest: Level up to which pixels count.
+
+    Returns:
+        A level, 0 to 255; 0 where no pixel counts.
+    """
+    darker = int(counts[above]) if above >= 0 else 0
+    total = int(counts[highest]) - darker
+    return int(counts.searchsorted(darker + max(1, math.ceil(share * total)))) if total else 0
 
 
 def quantiles(image: Grey, mask: Mask, *shares: float) -> list[int]:
@@ -112,11 +156,31 @@ def quantiles(image: Grey, mask: Mask, *shares: float) -> list[int]:
     Returns:
         One level per share, 0 to 255; all 0 where the mask is empty.
     """
-    levels = image[mask > 0]
+    counts = cumulative(image, mask)
+    return [quantile(counts, share) for share in shares]
+
+
+def quantile_above(image: Grey, level: float, share: float) -> int:
+    """Return the grey level at which a share of the pixels lighter than a level is reached, in a small image.
+
+    Args:
+        image: Grey levels, uint8 (height, width), of a few thousand pixels. Sorting them is quicker than counting then.
+        level: Level above which pixels count.
+        share: Share of the pixels, 0 to 1; 0.5 gives the median.
+
+    Returns:
+        A level, 0 to 255; 0 where no pixel counts.
+    """
+    levels = image[image > level]
     if not len(levels):
-        return [0] * len(shares)
+        return 0
     levels.sort(kind="stable")  # NumPy sorts bytes by radix then, ten times faster than by comparison
-    return [int(levels[max(0, math.ceil(share * len(levels)) - 1)]) for share in shares]
+    return int(levels[max(0, math.ceil(share * len(levels)) - 1)])
+
+
+def lightest_of(image: Grey) -> int:
+    """Return the level of the lightest pixel, 0 to 255."""
+    return int(cv2.minMaxLoc(image)[1])
 
 
 def otsu(image: Grey) -> tuple[int, Mask]:

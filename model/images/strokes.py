@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from model.images.raster import DETAILED_SIDE, Grey, Mask, border_pixels, mask_above, otsu
+from model.images.raster import DETAILED_SIDE, SQUARE, Grey, Mask, mask_above, otsu, touches_border
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,18 @@ class StrokeLimits:
     shaded: float = 0.7
     """Strength of ink, as a share of that of other strokes, below which what the border cuts off is a shadow."""
 
+    max_solid: float = 0.15
+    """Share of strokes wide enough to hold 2 x 2 pixels, up to which they are thin lines.
+
+    Reducing an image makes such lines stronger and weaker along their length, so that they fall apart."""
+
+    max_pieces: int = 2
+    """Number of pieces by which the strokes may become more when fainter ones are left out. A line or a shadow that is
+    left out leaves a digit whole; parts of the digit's own strokes do not."""
+
+    min_left: float = 0.15
+    """Minimum area of what is left, as a share of all strokes. Of squared paper a digit is a third or more."""
+
     photograph_side: int = 64
     """Minimum length of the longer side, in pixels, of an image that may have a shadow on it.
 
@@ -35,6 +47,7 @@ class StrokeLimits:
 LIMITS = StrokeLimits()
 
 _NEARBY = np.ones((5, 5), np.uint8)
+_TWO_BY_TWO = np.ones((2, 2), np.uint8)
 
 
 def find_strokes(ink: Grey) -> Mask:
@@ -49,18 +62,35 @@ def find_strokes(ink: Grey) -> Mask:
     nearby = cv2.dilate(ink, _NEARBY)
     inside_edge = cv2.compare(ink, cv2.convertScaleAbs(nearby, alpha=LIMITS.min_ink), cv2.CMP_GT)
     strokes = cv2.bitwise_and(inside_edge, mask_above(nearby, LIMITS.min_nearby_ink))
-    if max(ink.shape) < DETAILED_SIDE or not border_pixels(strokes).any():
+    if max(ink.shape) < DETAILED_SIDE or not touches_border(strokes):
         return strokes  # lines and shadows run out of the image
+    if thin := is_thin(strokes):
+        closed = cv2.morphologyEx(strokes, cv2.MORPH_CLOSE, SQUARE)
+        strokes = cv2.bitwise_and(closed, mask_above(ink, 0))
     # The amount of ink nearby counts, not its strength: a hairline has little ink, but a ruled line is faint as well.
     amount = cv2.dilate(cv2.blur(ink, (3, 3)), _NEARBY)
     full = _without_faint(strokes, amount, LIMITS.faint)
     lines = cv2.subtract(strokes, full)
-    if _crosses(lines) or _is_cut_off(lines, full):
+    if (_crosses(lines) or _is_cut_off(lines, full)) and not (thin and _falls_apart(full, strokes)):
         strokes = full
     if max(ink.shape) < LIMITS.photograph_side:
         return strokes
     full = _without_faint(strokes, nearby, LIMITS.shaded)
-    return full if _is_cut_off(cv2.subtract(strokes, full), full) else strokes
+    is_shadow = _is_cut_off(cv2.subtract(strokes, full), full) and not (thin and _falls_apart(full, strokes))
+    return full if is_shadow else strokes
+
+
+def is_thin(strokes: Mask) -> bool:
+    """Return whether hardly any of the strokes is wider than one pixel."""
+    solid = cv2.erode(strokes, _TWO_BY_TWO, borderValue=0)
+    return cv2.countNonZero(solid) <= LIMITS.max_solid * cv2.countNonZero(strokes)
+
+
+def _falls_apart(full: Mask, strokes: Mask) -> bool:
+    """Return whether the full strokes are only pieces of a digit, or too little of what is drawn."""
+    if cv2.countNonZero(full) < LIMITS.min_left * cv2.countNonZero(strokes):
+        return True
+    return cv2.connectedComponents(full)[0] - cv2.connectedComponents(strokes)[0] > LIMITS.max_pieces
 
 
 def _without_faint(strokes: Mask, measure: Grey, faint: float) -> Mask:
@@ -85,4 +115,4 @@ def _crosses(lines: Mask) -> bool:
 
 def _is_cut_off(lines: Mask, full: Mask) -> bool:
     """Return whether the border cuts off lines but none of the full strokes. Then the image shows the digit whole."""
-    return bool(border_pixels(lines).any()) and not border_pixels(full).any()
+    return touches_border(lines) and not touches_border(full)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from model.augmentation import drawn_digits, outliers
 from model.augmentation.degradation import degrade
 from model.augmentation.distortion import distort
+from model.augmentation.worn import normalised
 from model.data.digits import Digits
 from model.errors import UsageError
 from model.training.recipe import Recipe
@@ -99,5 +100,7 @@ class Batches:
         without_digit = self._drawn_outliers[random.integers(max(1, len(self._drawn_outliers)), size=self._outliers)]
         images = np.concatenate([collected.images, drawn.images, without_digit])
         images = degrade(distort(images, self._recipe.augmentation, random), self._recipe.degradation, random)
+        worn = np.flatnonzero(random.random(len(images)) < self._recipe.normalised)
+        images[worn] = normalised(images[worn], random)
         labels = np.concatenate([collected.labels, drawn.labels, np.full(len(without_digit), NO_DIGIT)])
         return Batch(images[..., np.newaxis], labels)

@@ -204,6 +204,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="use a shorter recipe for mnist: at least 99.0 %% in about a minute; samples have a short recipe anyway",
     )
+    parser.add_argument(
+        "--long",
+        action="store_true",
+        help="use a longer recipe for mnist, with two teacher networks: about two hours on two cores",
+    )
     parser.add_argument("--epochs", type=int, metavar="N", help="number of epochs (default: the recipe's)")
     parser.add_argument("--batch-size", type=int, metavar="N", help="images per step (default: the recipe's)")
     parser.add_argument(
@@ -224,9 +229,17 @@ def _data(options: argparse.Namespace) -> Dataset:
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
-    if options.quick and options.data == "samples":
-        raise UsageError("--quick chooses a recipe for MNIST, and the samples have a short one. Leave --quick out.")
-    recipe = Recipe.small() if options.data == "samples" else Recipe.quick() if options.quick else Recipe()
+    if options.quick and options.long:
+        raise UsageError("--quick and --long choose different recipes. Leave one of them out.")
+    for way in ("quick", "long"):
+        if getattr(options, way) and options.data == "samples":
+            raise UsageError(
+                f"--{way} chooses a recipe for MNIST, and the samples have a short one. Leave --{way} out."
+            )
+    if options.data == "samples":
+        recipe = Recipe.small()
+    else:
+        recipe = Recipe.quick() if options.quick else Recipe.long() if options.long else Recipe()
     chosen = {"epochs": options.epochs, "batch_size": options.batch_size}
     settings = [f"{name}={value}" for name, value in chosen.items() if value is not None]
     for setting in settings + options.set:

@@ -4,17 +4,30 @@ import contextlib
 import io
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from model.printable import printable
 
-__all__ = ["print_notice", "printable", "show_any_character", "show_warnings"]
+if TYPE_CHECKING:
+    from producer.sources import Source
+
+__all__ = ["print_notes", "print_notice", "printable", "show_any_character", "show_warnings"]
 
 
 def print_notice(sentence: str) -> None:
     """Print an error or a notice on standard error."""
     click.echo(f"{click.style('digitmill:', fg='red', bold=True)} {printable(sentence)}", err=True)
+
+
+def print_notes(source: "Source") -> None:
+    """Print what a user should know about a source, and which of its files are left out, on standard error."""
+    from producer.sources.kinds import describe_left_out
+
+    for sentence in (*source.notes, describe_left_out(source.left_out)):
+        if sentence:
+            print_notice(sentence)
 
 
 class _Notices(logging.Handler):

@@ -100,6 +100,18 @@ OUT = click.option(
     help="Folder of the report.  [default: reports/JOB]",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+SEVERAL = click.option(
+    "--several",
+    type=click.Choice(["refuse", "read"]),
+    default="refuse",
+    show_default=True,
+    help="An image with several digits gets an error, or each of its digits is read. Labels are then numbers.",
+)
+AS_IS = click.option(
+    "--as-is",
+    is_flag=True,
+    help="Send the values of an array file as they are, even if they seem inverted or stretched.",
+)
 MIN_CONFIDENCE = click.option(
     "--min-confidence",
     metavar="P",

@@ -8,6 +8,7 @@ off; Redis still has the batch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -15,8 +16,8 @@ import numpy as np
 
 from model.errors import DataError, Failure
 from producer.jobs.files import RecordFile, open_job_file, read_records
-from producer.jobs.results import NONE, Results
-from worker.contract.wire import Manifest, Result
+from producer.jobs.results import NONE, Numbers, Results
+from worker.contract.wire import Label, Manifest, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +143,20 @@ def _read(file: BinaryIO, path: Path) -> tuple[list[AnsweredBatch], int]:
     return batches, intact
 
 
-def merge(batches: Sequence[AnsweredBatch]) -> Results:
+def merge(batches: Sequence[AnsweredBatch], *, several: bool = False) -> Results:
     """Return the answers of batches as columns, in the order of submission.
 
     Args:
         batches: Completely answered batches of one job, in any order.
+        several: Whether the job asked for all digits of each image.
     """
     ordered = sorted(batches, key=lambda batch: batch.sequence)
     names = [name for batch in ordered for name in batch.manifest.names]
-    labels = [NONE if label is None else label for batch in ordered for label in batch.manifest.labels]
+    labels = [label for batch in ordered for label in batch.manifest.labels]
+    # Whoever has no order of the job still gets what the answers hold.
+    several = several or any(result.counts is not None for batch in ordered for result in batch.results)
+    several = several or any(isinstance(label, str) for label in labels)
+    read: dict[int, tuple[str, list[float]]] = {}
     digits = np.full(len(names), NONE, np.int8)
     confidences = np.full(len(names), np.nan, np.float32)
     have_probabilities = any(result.probabilities is not None for batch in ordered for result in batch.results)
@@ -169,10 +175,13 @@ def merge(batches: Sequence[AnsweredBatch]) -> Results:
         start = stop
         for result in batch.results:
             part, rows = rows[: len(result)], rows[len(result) :]
-            digits[part] = result.digits
-            confidences[part] = result.confidences
-            if probabilities is not None and result.probabilities is not None:
-                probabilities[part] = result.probabilities
+            if several:
+                read.update(zip(part.tolist(), _numbers_of(result), strict=True))
+            if result.counts is None:
+                digits[part] = result.digits
+                confidences[part] = result.confidences
+                if probabilities is not None and result.probabilities is not None:
+                    probabilities[part] = result.probabilities
             models[part] = result.model
             failures.update({int(part[index]): failure for index, failure in result.failures.items()})
     failed = sorted(failures)
@@ -180,12 +189,37 @@ def merge(batches: Sequence[AnsweredBatch]) -> Results:
     confidences[failed] = np.nan
     if probabilities is not None:
         probabilities[failed] = np.nan
+    numbers = None
+    if several:
+        read.update(dict.fromkeys(failed, ("", [])))
+        answers = [read[row] for row in range(len(names))]
+        numbers = Numbers.of(labels, [number for number, _ in answers], [shares for _, shares in answers])
+        labels = [_digit(label or None) for label in numbers.labels.tolist()]
+        digits[:] = [_digit(number or None) for number, _ in answers]
+        confidences[:] = [min(shares, default=np.nan) for _, shares in answers]
     return Results(
         names=names,
-        labels=np.array(labels, np.int8),
+        labels=np.array([NONE if label is None else label for label in labels], np.int8),
         digits=digits,
         confidences=confidences,
         probabilities=probabilities,
         models=models.tolist(),
         failures={row: failures[row] for row in failed},
+        numbers=numbers,
     )
+
+
+def _numbers_of(result: Result) -> list[tuple[str, list[float]]]:
+    """Return the number that was read in each image, and the confidences of its digits."""
+    digits, confidences = "".join(map(str, result.digits.tolist())), result.confidences.tolist()
+    counts = [1] * len(result) if result.counts is None else result.counts.tolist()
+    stops = list(accumulate(counts))
+    return [
+        (digits[stop - count : stop], confidences[stop - count : stop])
+        for count, stop in zip(counts, stops, strict=True)
+    ]
+
+
+def _digit(label: Label | None) -> int:
+    """Return a digit, or `NONE` for a number that has several."""
+    return NONE if label is None or len(str(label)) != 1 else int(label)

@@ -10,17 +10,22 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from model.errors import DataError, UsageError
 from model.inference.review import REVIEW_BELOW
 from model.records import Damaged, from_json, to_json
 from producer.jobs.files import open_job_file
+from producer.sources import Form
 from worker.contract.ledger import JobRecord
 from worker.contract.validation.identifiers import Kind, host_name, is_valid, process_name
 from worker.settings import Settings
 
 FORMAT = 1
 MAX_ORDER_BYTES = 16 * 1024 * 1024
+
+Several: TypeAlias = Literal["refuse", "read"]
+"""What to do with an image of several digits: give it an error, or read each of them."""
 
 _SUFFIXES = ("order", "sent", "journal")
 
@@ -40,6 +45,11 @@ class SubmitOptions:
         model: Version, or another word that the registry resolves; `live` to follow promotions; or None for the
             version that is live when the job starts.
         min_confidence: Confidence, 0 to 1, below which the report lists an image for review; None lists none.
+        several: What to do with an image of several digits. If they are read, labels are numbers, and nobody gets
+            probabilities.
+        as_is: Whether to send the numbers of an array file as they are, whatever they look like.
+        form: How the numbers of an array file become images, as it was decided when the job was made; None for images
+            of other kinds.
     """
 
     path: str
@@ -50,6 +60,14 @@ class SubmitOptions:
     probabilities: bool = False
     model: str | None = None
     min_confidence: float | None = REVIEW_BELOW
+    several: Several = "refuse"
+    as_is: bool = False
+    form: Form | None = None
+
+    @property
+    def reads_numbers(self) -> bool:
+        """Whether the answer to an image is a number and not a digit."""
+        return self.several == "read"
 
 
 @dataclass(frozen=True, slots=True)

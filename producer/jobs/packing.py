@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from model.errors import Failure
 from producer.sources import SourceImage
 from worker.contract.validation.bounds import MAX_IMAGES, MAX_NAMES_BYTES
-from worker.contract.wire import Batch, Manifest
+from worker.contract.wire import Batch, Label, Manifest
 
 RAW_IMAGES = 1024
 """Maximum number of raw images in a batch. They take one core 28 ms, at 37,000 images/s (benchmarks/throughput.py)."""
@@ -21,7 +21,11 @@ BYTES = 1024 * 1024
 
 
 def pack(
-    images: Iterable[SourceImage], *, batch_size: int | None = None, probabilities: bool = False
+    images: Iterable[SourceImage],
+    *,
+    batch_size: int | None = None,
+    probabilities: bool = False,
+    several: bool = False,
 ) -> Iterator[tuple[Batch, Manifest]]:
     """Yield batches with their manifests, in the order of the images. Every image is in exactly one manifest.
 
@@ -31,12 +35,13 @@ def pack(
         images: Images of a source.
         batch_size: Maximum number of images in one batch, or None for `RAW_IMAGES` or `FILES`.
         probabilities: Whether to ask for the ten probabilities of each image.
+        several: Whether to ask for all digits of each image. Raw arrays always have one.
     """
-    open_batch = _OpenBatch(batch_size, probabilities)
+    open_batch = _OpenBatch(batch_size, probabilities=probabilities, several=several)
     for image in images:
         if not open_batch.takes(image):
             yield open_batch.close()
-            open_batch = _OpenBatch(batch_size, probabilities)
+            open_batch = _OpenBatch(batch_size, probabilities=probabilities, several=several)
         open_batch.add(image)
     if open_batch.names:
         yield open_batch.close()
@@ -45,15 +50,16 @@ def pack(
 class _OpenBatch:
     """A batch that is being filled. It stays within `worker.contract.validation.bounds`."""
 
-    def __init__(self, batch_size: int | None, probabilities: bool) -> None:
+    def __init__(self, batch_size: int | None, *, probabilities: bool, several: bool) -> None:
         self._batch_size = batch_size and min(batch_size, MAX_IMAGES)
         self._probabilities = probabilities
+        self._several = several
         self._raw: list[NDArray[np.uint8]] = []
         self._files: list[bytes] = []
         self._bytes = 0
         self._names_length = 0
         self.names: list[str] = []
-        self._labels: list[int | None] = []
+        self._labels: list[Label | None] = []
         self._failures: dict[int, Failure] = {}
 
     def takes(self, image: SourceImage) -> bool:
@@ -85,4 +91,4 @@ class _OpenBatch:
     def close(self) -> tuple[Batch, Manifest]:
         images = np.stack(self._raw) if self._raw else tuple(self._files)
         manifest = Manifest(tuple(self.names), tuple(self._labels), self._failures)
-        return Batch(images, self._probabilities), manifest
+        return Batch(images, self._probabilities, self._several and bool(self._files)), manifest

@@ -47,7 +47,7 @@ def digest_of(batch: Batch, manifest: bytes) -> bytes:
         manifest: Names, labels and failures in the wire format.
     """
     digest = hashlib.sha256(manifest)
-    digest.update(bytes([batch.probabilities]))
+    digest.update(bytes([batch.probabilities | batch.several << 1]))
     if isinstance(batch.images, np.ndarray):
         digest.update(_fingerprints(batch.images).tobytes())
     else:

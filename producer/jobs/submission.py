@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model.cards.card import Card
@@ -31,10 +31,12 @@ from producer.jobs.results import JobInfo, Results
 from producer.jobs.sending import CHECKS, DetachedSender, ProgressCallback, ignore_progress, window_for
 from producer.jobs.sent import SentLog
 from producer.mill.connection import Connection, RetryingCaller
-from producer.sources import Source, mnist_source, open_source
+from producer.sources import UNCHANGED, Source, mnist_source, open_source
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable
 from worker.contract.ledger import JobState, JobStatus, new_job_identifier
 from worker.contract.registry import LIVE
+from worker.contract.validation.bounds import MAX_TEXT
+from worker.contract.wire import Batch, Manifest
 from worker.settings import Settings
 
 TIMEOUT_SECONDS = 60.0
@@ -79,7 +81,26 @@ def open_submitted(options: SubmitOptions, settings: Settings) -> Source:
         except DataError as fault:
             raise DataError(f"{fault} The variable DIGITMILL_MNIST names the folder.") from None
         return mnist_source(test.images, test.labels)
-    return open_source(options.path, labels=options.labels, include=options.include, exclude=options.exclude)
+    return open_source(
+        options.path,
+        labels=options.labels,
+        include=options.include,
+        exclude=options.exclude,
+        numbers=options.reads_numbers,
+        as_is=options.as_is,
+        form=options.form,
+    )
+
+
+def reopen_submitted(options: SubmitOptions, settings: Settings) -> Source:
+    """Open the source of a job again, and return it. An array file is read in the form that the job was made with.
+
+    Raises:
+        DataError: As for `open_submitted`.
+        UsageError: As for `open_submitted`.
+    """
+    # A job of an earlier version has no form, because only images in MNIST's form were read.
+    return open_submitted(replace(options, form=options.form or UNCHANGED), settings)
 
 
 def create_job(
@@ -283,15 +304,25 @@ def gather_job(
         resumed = bool(journal.batches or log.batches)
         window = window_for(len(call(connection.ledger.workers)))
         gatherer = Gatherer(connection, client, journal, log, window, timeout=timeout, on_progress=on_progress)
-        state = gatherer.run(pack(source, batch_size=options.batch_size, probabilities=options.probabilities))
+        state = gatherer.run(_packed(source, options))
         seconds, timeline = gatherer.seconds, gatherer.timeline
-        results = merge(journal.batches)
+        results = merge(journal.batches, several=options.reads_numbers)
         if resumed:
             # The report counts all images, so it needs the time of the whole job and not only that of this client.
             status = call(connection.ledger.job, job)
             started, seconds, timeline = status.created, _seconds(status), []
-    info = JobInfo(job, source.description, state, started, seconds, timeline, dict(gatherer.workers))
+    read_as = options.form.sentence if options.form else ""
+    info = JobInfo(job, source.description, state, started, seconds, timeline, dict(gatherer.workers), read_as)
     return FinishedJob(results, info, _card_of(connection, results, call))
+
+
+def _packed(source: Source, options: SubmitOptions) -> Iterator[tuple[Batch, Manifest]]:
+    return pack(
+        source,
+        batch_size=options.batch_size,
+        probabilities=options.probabilities and not options.reads_numbers,
+        several=options.reads_numbers,
+    )
 
 
 def _card_of(connection: Connection, results: Results, call: RetryingCaller) -> Card | None:
@@ -349,7 +380,7 @@ def send_job(
         window = window_for(len(call(connection.ledger.workers)))
         sender = DetachedSender(connection, client, log, window, timeout=timeout, on_progress=on_progress)
         for _ in range(CHECKS):
-            if sender.run(pack(source, batch_size=options.batch_size, probabilities=options.probabilities)):
+            if sender.run(_packed(source, options)):
                 return call(connection.ledger.job, job).state
     raise JobFailed(f"Redis loses batches of job {job} again and again. Look at its memory and its disk.")
 
@@ -407,15 +438,28 @@ def collect_job(
     path = journal_path(settings, job)
     if path.exists():
         batches |= {batch.sequence: batch for batch in read_journal(path)}
-    results = merge(list(batches.values()))
+    results = merge(list(batches.values()), several=status.record.options.get("several") == "read")
     if len(results) != status.images and status.state is not JobState.CANCELLED:
         raise _answers_missing(connection, status, batches, settings, call)
     workers: Counter[str] = Counter()
     for batch in batches.values():
         for result in batch.results:
             workers[result.worker] += len(result)
-    info = JobInfo(job, status.record.source, status.state, status.created, _seconds(status), [], dict(workers))
+    read_as = how_read(status, settings)
+    source, seconds = status.record.source, _seconds(status)
+    info = JobInfo(job, source, status.state, status.created, seconds, [], dict(workers), read_as)
     return FinishedJob(results, info, _card_of(connection, results, call))
+
+
+def how_read(status: JobStatus, settings: Settings) -> str:
+    """Return how the array file of a job was read, in words, as its order or else Redis says; "" if nothing is said."""
+    with contextlib.suppress(DataError):  # the answers are good without the order
+        if order := read_order(settings, status.identifier):
+            return order.options.form.sentence if order.options.form else ""
+    match status.record.options.get("form"):
+        case {"sentence": str(sentence)}:
+            return sentence[:MAX_TEXT]
+    return ""
 
 
 def _answers_missing(

@@ -47,7 +47,7 @@ def charts_of(results: Results, info: JobInfo, summary: Summary, card: Card | No
         confidence=confidence_chart(confidences(results)) if summary.classified else None,
         calibration=None
         if summary.ece is None
-        else calibration_chart(metrics.reliability(results.labels, results.digits, results.confidences), summary.ece),
+        else calibration_chart(metrics.reliability(*results.aligned), summary.ece),
         throughput=throughput_chart(course, summary) if course and summary.images_per_second else None,
         training=training_chart(card.epochs) if card and _fits_a_logarithmic_axis(card.epochs) else None,
     )

@@ -19,25 +19,37 @@ from producer.report import svg, wording
 from producer.report.job_charts import JobCharts
 from producer.report.selection import Selection
 from producer.report.summary import Summary
+from producer.sources.kinds import describe_left_out
+from worker.contract.wire import SIDE, Label
 
 MAX_FAILURES = 200
 """Maximum number of failed images that the page lists. `errors.csv` has all."""
 
 
 class Tile(NamedTuple):
-    """One picture with its prediction."""
+    """One picture with its prediction: a digit, or a number if the job reads numbers."""
 
     name: str
     image: str | None  # `data:` address, or None if the image could not be read again
-    label: int | None
-    digit: int
+    width: int  # of the picture, in pixels; its height is 28
+    label: Label | None
+    answer: Label | None
     confidence: float
     review: bool
 
     @property
     def wrong(self) -> bool:
         """Whether the prediction is known to be wrong."""
-        return self.label not in (None, self.digit)
+        return self.label not in (None, self.answer)
+
+
+class SeveralTile(NamedTuple):
+    """One picture of several digits, which has no prediction."""
+
+    name: str
+    image: str | None  # `data:` address, or None if the image could not be read again
+    label: Label | None
+    sentence: str
 
 
 class Cell(NamedTuple):
@@ -61,7 +73,7 @@ class FailedImage(NamedTuple):
     """One image that failed."""
 
     name: str
-    label: int | None
+    label: Label | None
     code: str
     sentence: str
 
@@ -84,8 +96,8 @@ def render(
         selection: Images that people should look at.
         charts: Charts of the job.
         card: Card of the model, or None where it is unknown.
-        pictures: Pixels of the selected images by index, uint8 (28, 28). Images that could not be
-            read again are absent.
+        pictures: Pixels of the selected images by index, uint8 (28, 28), or (28, 28 · n) of n digits. Images that could
+            not be read again are absent.
         teachable: Whether `review.csv` has the paths of its images, so that `digitmill teach` can read them.
     """
     addresses = {index: _data_uri(pixels) for index, pixels in pictures.items()}
@@ -94,19 +106,30 @@ def render(
         return Tile(
             results.names[index],
             addresses.get(index),
-            _known(int(results.labels[index])),
-            int(results.digits[index]),
+            pictures[index].shape[1] if index in pictures else SIDE,
+            results.label(index),
+            results.answer(index),
             float(results.confidences[index]),
             bool(selection.doubted[index]),
+        )
+
+    def several_tile(index: int) -> SeveralTile:
+        return SeveralTile(
+            results.names[index],
+            addresses.get(index),
+            results.label(index),
+            results.failures[index].sentence,
         )
 
     confidence_charts = [chart for chart in (charts.confidence, charts.calibration) if chart]
     return _environment().get_template("report.html.j2").render(
         summary=summary,
+        left_out=describe_left_out(summary.left_out),
         confusion=_confusion(results, summary),
         mistakes=[tile(index) for index in selection.shown_mistakes],
         mistaken=len(selection.mistakes),
         least_certain=[tile(index) for index in selection.least_certain.tolist()],
+        several=[several_tile(index) for index in selection.shown_several],
         teachable=teachable,
         failed=_failed(results),
         confidence_charts=[svg.lay_out(chart) for chart in confidence_charts],
@@ -154,20 +177,16 @@ def _shown(value: object) -> object:
     return wording.shown(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
-def _known(label: int) -> int | None:
-    return None if label == NONE else label
-
-
 def _confusion(results: Results, summary: Summary) -> list[Row]:
     """Return the rows of the confusion matrix, or no rows without labels.
 
-    A row also counts the failed images of its digit, so that it adds up to all images of the digit.
+    A row also counts the failed images of its digit, or the digits of numbers that were not read, so that it adds up to
+    all of them.
     """
     if summary.confusion is None:
         return []
-    failed = np.bincount(
-        results.labels[(results.labels != NONE) & (results.digits == NONE)], minlength=metrics.CLASSES
-    ).tolist()
+    labels, digits, _ = results.aligned
+    failed = np.bincount(labels[(labels != NONE) & (digits == NONE)], minlength=metrics.CLASSES).tolist()
     rows = []
     for true, counts in enumerate(summary.confusion):
         total = sum(counts) + failed[true]
@@ -189,7 +208,7 @@ def _failed(results: Results) -> list[FailedImage]:
     return [
         FailedImage(
             results.names[index],
-            _known(int(results.labels[index])),
+            results.label(index),
             str(results.failures[index].code),
             results.failures[index].sentence,
         )

@@ -1,17 +1,21 @@
-"""The images of a job that people should look at: mistakes, the least certain images, and images for review."""
+"""The images of a job that people should look at: mistakes, the least certain, several digits, images for review."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from producer.jobs.results import NONE, Results
+from model.errors import FailureCode
+from producer.jobs.results import Results
 
 MAX_MISTAKES = 200
 """Maximum number of mistakes that the page shows."""
 
 MAX_LEAST_CERTAIN = 40
 """Maximum number of the least certain images that the page shows."""
+
+MAX_SEVERAL = 40
+"""Maximum number of images of several digits that the page shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +24,14 @@ class Selection:
 
     Attributes:
         min_confidence: Confidence, 0 to 1, below which an image is listed for review, or None for no review.
-        doubted: bool (n,), whether each image was classified with a confidence below `min_confidence`.
-        for_review: intp, indices of the doubted images, the least confident first.
+        doubted: bool (n,), whether each image is for review: it was classified with a confidence below
+            `min_confidence`, or it shows several digits.
+        for_review: intp, indices of the doubted images, the least confident first, and those of several digits last.
         mistakes: intp, indices of the images with a wrong prediction, the most confident first, because these say most
             about the model. Failed images are not among them: they count as wrong, but have no prediction.
         least_certain: intp, indices of up to `MAX_LEAST_CERTAIN` classified images, the least confident first. If
-            there are images for review, it has only such images.
+            some are below `min_confidence`, it has only such images.
+        several: intp, indices of the images that show several digits. They have no prediction.
     """
 
     min_confidence: float | None
@@ -33,6 +39,7 @@ class Selection:
     for_review: NDArray[np.intp]
     mistakes: NDArray[np.intp]
     least_certain: NDArray[np.intp]
+    several: NDArray[np.intp]
 
     @property
     def shown_mistakes(self) -> list[int]:
@@ -42,7 +49,12 @@ class Selection:
     @property
     def pictured(self) -> list[int]:
         """Indices of all images that the page shows as pictures, each once."""
-        return list(dict.fromkeys([*self.shown_mistakes, *self.least_certain.tolist()]))
+        return list(dict.fromkeys([*self.shown_mistakes, *self.least_certain.tolist(), *self.shown_several]))
+
+    @property
+    def shown_several(self) -> list[int]:
+        """Indices of the images of several digits that the page shows."""
+        return [int(index) for index in self.several[:MAX_SEVERAL]]
 
 
 def select(results: Results, min_confidence: float | None = None) -> Selection:
@@ -52,26 +64,36 @@ def select(results: Results, min_confidence: float | None = None) -> Selection:
         results: All images of a job.
         min_confidence: Confidence, 0 to 1, below which an image is listed for review. With None, no image is.
     """
-    labels, digits, confidences = results.labels, results.digits, results.confidences
-    classified = digits != NONE
+    classified, confidences = results.classified, results.confidences
     below = doubted(results, min_confidence)
-    wrong = np.flatnonzero((labels != NONE) & classified & (labels != digits))
+    wrong = np.flatnonzero(results.labelled & classified & ~results.right)
     by_confidence = np.flatnonzero(classified)
     by_confidence = by_confidence[np.argsort(confidences[by_confidence], kind="stable")]
-    for_review = by_confidence[below[by_confidence]]
+    unsure = by_confidence[below[by_confidence]]
+    several = _of_several_digits(results)
     return Selection(
         min_confidence,
         below,
-        for_review,
+        np.concatenate([unsure, several[below[several]]]),
         mistakes=wrong[np.argsort(-confidences[wrong], kind="stable")],
-        least_certain=by_confidence[: min(len(for_review) or MAX_LEAST_CERTAIN, MAX_LEAST_CERTAIN)],
+        least_certain=by_confidence[: min(len(unsure) or MAX_LEAST_CERTAIN, MAX_LEAST_CERTAIN)],
+        several=several,
     )
 
 
 def doubted(results: Results, min_confidence: float | None) -> NDArray[np.bool_]:
-    """Return whether each image was classified with a confidence below `min_confidence`, as bool (n,).
+    """Return whether each image is for review, as bool (n,).
 
+    These are the images that were classified with a confidence below `min_confidence`, and those of several digits.
     With None, no image is doubted.
     """
-    below: NDArray[np.bool_] = (results.digits != NONE) & (results.confidences < (min_confidence or 0))
+    if min_confidence is None:
+        return np.zeros(len(results), np.bool_)
+    below: NDArray[np.bool_] = results.classified & (results.confidences < min_confidence)
+    below[_of_several_digits(results)] = True
     return below
+
+
+def _of_several_digits(results: Results) -> NDArray[np.intp]:
+    several = [index for index, failure in results.failures.items() if failure.code is FailureCode.SEVERAL_DIGITS]
+    return np.array(sorted(several), np.intp)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from producer.jobs.results import NONE, Results, TimelinePoint
+from producer.jobs.results import Results, TimelinePoint
 
 _CONFIDENCE_BINS = 20
 _POINTS_PER_BIN, _MIN_BINS, _MAX_BINS = 3, 4, 60
@@ -50,8 +50,7 @@ def throughput(timeline: list[TimelinePoint], seconds: float) -> Throughput | No
 def confidences(results: Results) -> Confidences:
     """Count the classified images by confidence and by whether they are right."""
     edges = np.linspace(0.0, 1.0, _CONFIDENCE_BINS + 1)
-    classified, labelled = results.digits != NONE, results.labels != NONE
-    right = results.labels == results.digits
+    classified, labelled, right = results.classified, results.labelled, results.right
 
     def count(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
         return np.histogram(results.confidences[chosen], edges)[0].astype(np.int64)

@@ -1,13 +1,18 @@
 """The figures of a report: the content of `report.json`, and the source of every figure that is printed."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from math import isnan
+from types import MappingProxyType
 from typing import Any, Final
 
+import numpy as np
+
 from model import metrics
-from model.metrics import ClassScore, Interval
+from model.errors import FailureCode
+from model.metrics import ClassScore, DigitScore, Interval
 from producer.jobs.results import NONE, JobInfo, Results
 from producer.report.selection import Selection
 
@@ -16,8 +21,35 @@ FORMAT: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
+class LabelLimits:
+    """Limits by which labels are doubted.
+
+    Attributes:
+        images: Least number of labelled images with a prediction. A few mistakes prove nothing.
+        confidence: Least confidence of a prediction that contradicts a label, 0 to 1. The baseline is that sure of
+            9,766 of MNIST's 10,000 test images, and misreads 7 of those.
+        share: Least share of the labels that such predictions contradict.
+        agreement: Share of the labels that agree with the predictions below which the images are doubted, where the
+            predictions are unsure. Guessing gives 0.1; of MNIST's test images transposed, 0.18 agree.
+        shift: Least share of the labels that are off by the same number, for that to be said.
+    """
+
+    images: int = 20
+    confidence: float = 0.95
+    share: float = 0.5
+    agreement: float = 0.3
+    shift: float = 0.8
+
+
+LABEL_LIMITS = LabelLimits()
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """A job in figures. Shares are 0 to 1. A figure that needs labels or images is None if the job has none.
+
+    If the job reads numbers, an image is right if all its digits are, and its confidence is that of its least certain
+    digit. `digits`, `per_class`, `confusion` and `ece` then count digits, brought side by side by `metrics.align`.
 
     Attributes:
         job: Identifier of the job.
@@ -36,18 +68,25 @@ class Summary:
         accuracy_interval: Wilson's 95 % interval of `accuracy`.
         accuracy_of_classified: `correct` / `accuracy_of_classified_denominator`.
         accuracy_of_classified_denominator: Number of labelled images with a prediction.
+        reads_numbers: Whether the job reads all digits of an image.
+        digits: Number of true digits of the labelled images, how many of them are right and missing, and how many were
+            read that are not there. None unless the job reads numbers.
         per_class: Precision, recall, F1 and support of the digits 0 to 9.
         confusion: Counts, 10 by 10. The row is the true digit, the column the predicted one. Failed images have no
-            column, so they are not counted here.
+            column, so they are not counted here, and neither are digits without a partner.
         ece: Expected calibration error, over 15 bins.
         mean_confidence: Mean confidence of the classified images.
         min_confidence: Confidence below which an image is listed for review, or None for no review.
-        review: Number of images for review.
+        review: Number of images for review: those below `min_confidence`, and those that show several digits.
         accuracy_of_certain: Share of the images in `accuracy_of_certain_denominator` that are predicted right.
         accuracy_of_certain_denominator: Number of labelled images that have a prediction and need no review.
         model_versions: Number of images that each version classified, largest first.
         images_per_second: `images` / `seconds`.
         workers: Number of images that each worker process answered, largest first.
+        read_as: How the numbers of an array file were turned into images, in words, if there is something to say.
+        label_warning: Why labels or images seem to be wrong as a whole, if most labels contradict the predictions.
+        left_out: Number of files and folders of the source that were not read, by kind.
+        notes: Sentences about the source, such as how its labels were found.
         notices: Sentences about the writing of the report that the user should see. `report.json` has no notices.
     """
 
@@ -78,32 +117,59 @@ class Summary:
     model_versions: dict[str, int]
     images_per_second: float | None
     workers: dict[str, int]
+    digits: DigitScore | None = None
+    reads_numbers: bool = False
+    read_as: str | None = None
+    label_warning: str | None = None
+    left_out: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+
+    @property
+    def several_digits(self) -> int:
+        """Number of images that show several digits, which are among the failed ones."""
+        return self.failures.get(FailureCode.SEVERAL_DIGITS, 0)
+
+    @property
+    def unsure(self) -> int:
+        """Number of images for review because of their confidence."""
+        return (self.review or 0) - (0 if self.review is None else self.several_digits)
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of `report.json`: JSON values without NaN."""
         values: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         del values["notices"]
+        if self.digits is not None:
+            values["digits"] = asdict(self.digits)
         if self.per_class is not None:
             values["per_class"] = [{"digit": digit, **asdict(score)} for digit, score in enumerate(self.per_class)]
         return {"format": FORMAT, **values}
 
 
-def summarise(results: Results, info: JobInfo, selection: Selection) -> Summary:
+def summarise(
+    results: Results,
+    info: JobInfo,
+    selection: Selection,
+    *,
+    left_out: Mapping[str, int] = MappingProxyType({}),
+    notes: Sequence[str] = (),
+) -> Summary:
     """Return the figures of a job.
 
     Args:
         results: All images of the job.
         info: Times and workers of the job.
         selection: Images that people should look at.
+        left_out: Number of files of the source that were not read, by kind.
+        notes: Sentences about the source.
     """
-    labels, digits, confidences = results.labels, results.digits, results.confidences
-    classified = digits != NONE
-    labelled = int((labels != NONE).sum())
-    labelled_classified = int(((labels != NONE) & classified).sum())
-    correct = int(((labels == digits) & classified).sum())
+    is_labelled, classified, right = results.labelled, results.classified, results.right
+    labelled = int(is_labelled.sum())
+    labelled_classified = int((is_labelled & classified).sum())
+    correct = int(right.sum())
     review = selection.doubted
-    certain = (labels != NONE) & classified & ~review
+    certain = is_labelled & classified & ~review
+    aligned = results.aligned
     versions = Counter(version for version, answered in zip(results.models, classified, strict=True) if answered)
     return Summary(
         job=info.job,
@@ -117,23 +183,59 @@ def summarise(results: Results, info: JobInfo, selection: Selection) -> Summary:
         failures=_largest_first(Counter(str(failure.code) for failure in results.failures.values())),
         labelled=labelled,
         correct=correct if labelled else None,
-        accuracy=_known(metrics.accuracy(labels, digits)),
+        accuracy=_share(correct, labelled),
         accuracy_denominator=labelled or None,
         accuracy_interval=metrics.wilson(correct, labelled) if labelled else None,
-        accuracy_of_classified=correct / labelled_classified if labelled_classified else None,
+        accuracy_of_classified=_share(correct, labelled_classified),
         accuracy_of_classified_denominator=labelled_classified if labelled else None,
-        per_class=metrics.per_class(labels, digits) if labelled else None,
-        confusion=metrics.confusion(labels, digits).tolist() if labelled else None,
-        ece=_known(metrics.expected_calibration_error(labels, digits, confidences)),
-        mean_confidence=float(confidences[classified].mean(dtype="float64")) if classified.any() else None,
+        digits=metrics.score_digits(aligned) if labelled and results.numbers is not None else None,
+        per_class=metrics.per_class(aligned.labels, aligned.digits) if labelled else None,
+        confusion=metrics.confusion(aligned.labels, aligned.digits).tolist() if labelled else None,
+        ece=_known(metrics.expected_calibration_error(*aligned)),
+        mean_confidence=float(results.confidences[classified].mean(dtype="float64")) if classified.any() else None,
         min_confidence=selection.min_confidence,
         review=None if selection.min_confidence is None else int(review.sum()),
-        accuracy_of_certain=_known(metrics.accuracy(labels[certain], digits[certain])),
+        accuracy_of_certain=_share(int(right[certain].sum()), int(certain.sum())),
         accuracy_of_certain_denominator=int(certain.sum()) if labelled else None,
         model_versions=_largest_first(versions),
         images_per_second=len(results) / info.seconds if info.seconds > 0 else None,
         workers=_largest_first(info.workers),
+        reads_numbers=results.numbers is not None,
+        read_as=info.read_as or None,
+        label_warning=doubt_labels(results),
+        left_out=_largest_first(dict(left_out)),
+        notes=tuple(note for note in notes if note != info.read_as),
     )
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def doubt_labels(results: Results) -> str | None:
+    """Return a sentence that doubts the labels or the images of a job as a whole, or None if they may be right.
+
+    Args:
+        results: All images of the job.
+    """
+    known = (results.labels != NONE) & (results.digits != NONE)
+    labels, digits = results.labels[known].astype(np.int64), results.digits[known].astype(np.int64)
+    contradicted = (labels != digits) & (results.confidences[known] >= LABEL_LIMITS.confidence)
+    if len(labels) < LABEL_LIMITS.images:
+        return None
+    agreed = float((labels == digits).mean())
+    said = f"Only {100 * agreed:.1f} % of the labels agree with the predictions"
+    if contradicted.mean() < LABEL_LIMITS.share:
+        unsure = f"{said}, few of which are confident: perhaps the images are turned, mirrored or not digits."
+        return unsure if agreed < LABEL_LIMITS.agreement else None
+    shifts = np.bincount((labels - digits) % 10, minlength=10)
+    shift = int(shifts.argmax())
+    if shifts[shift] >= LABEL_LIMITS.shift * len(labels):
+        words = f"{shift} too high" if shift <= 5 else f"{10 - shift} too low"
+        reason = f"most of them are {words}"
+    else:
+        reason = "perhaps they are in another order, or belong to other images"
+    return f"{said}, most of which are confident: {reason}."
 
 
 def _known(value: float) -> float | None:

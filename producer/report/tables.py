@@ -19,12 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.metrics import CLASSES
-from producer.jobs.results import NONE, Results
+from model.metrics import CLASSES, NONE
+from producer.jobs.results import Results
 from producer.report.files import replacing
 from producer.report.selection import Selection, select
+from worker.contract.wire import Label
 
 _DECIMALS = 6  # of probabilities: finer than any calibration
+_NUMBER_DECIMALS = 3  # of the confidences of a number's digits, which people read side by side
 # Some spreadsheets skip leading blanks and control characters. East Asian ones also accept the wide forms of the signs.
 _FORMULA = re.compile(r"[\s\x00-\x1f]*[=+\-@＝＋－＠]|[\t\r\n]")  # noqa: RUF001 - see above
 
@@ -35,6 +37,10 @@ def write_predictions(path: Path, results: Results, selection: Selection | None 
     Columns: name, label, digit, confidence, review (`yes` if the image is listed for review), p0 to p9 (only if the job
     asked for the probabilities), model, error, message. A cell without a value is empty.
 
+    If the job reads numbers, the label is a text of digits, `digit` is empty unless the number has one digit, and
+    `confidence` is that of the least certain digit. After `review` come the columns number, digits and confidences,
+    such as "042", "0 4 2" and "0.998 0.973 0.999". A spreadsheet may take the number for 42, but keeps its digits.
+
     Args:
         path: File to write.
         results: All images of the job.
@@ -44,7 +50,7 @@ def write_predictions(path: Path, results: Results, selection: Selection | None 
 
 
 def write_review(path: Path, results: Results, selection: Selection, root: str = "") -> None:
-    """Write the images for review, least certain first.
+    """Write the images for review, least certain first, and those of several digits last.
 
     Columns: those of the predictions, and `path`, the path of the image. When a person has filled in the labels,
     `digitmill teach --csv` needs only this file.
@@ -67,7 +73,7 @@ def write_review(path: Path, results: Results, selection: Selection, root: str =
 def write_errors(path: Path, results: Results) -> None:
     """Write the images that failed. Columns: name, label, error, message."""
     rows = (
-        (_guarded(results.names[index]), _digit(int(results.labels[index])), str(code), _guarded(sentence))
+        (_guarded(results.names[index]), results.label(index), str(code), _guarded(sentence))
         for index, (code, sentence) in sorted(results.failures.items())
     )
     _write(path, ("name", "label", "error", "message"), rows)
@@ -75,7 +81,8 @@ def write_errors(path: Path, results: Results) -> None:
 
 def _prediction_header(results: Results) -> list[str]:
     probabilities = [] if results.probabilities is None else [f"p{digit}" for digit in range(CLASSES)]
-    return ["name", "label", "digit", "confidence", "review", *probabilities, "model", "error", "message"]
+    numbers = [] if results.numbers is None else ["number", "digits", "confidences"]
+    return ["name", "label", "digit", "confidence", "review", *numbers, *probabilities, "model", "error", "message"]
 
 
 def _predictions(
@@ -83,6 +90,8 @@ def _predictions(
 ) -> Iterator[tuple[object, ...]]:
     # Convert whole columns to Python values. Converting value by value would take most of the time.
     labels, digits = results.labels[indices].tolist(), results.digits[indices].tolist()
+    if results.numbers is not None:
+        labels = results.numbers.labels[indices].tolist()
     confidences = _rounded(results.confidences[indices])
     review = (selection or select(results)).doubted[indices].tolist()
     probabilities: list[list[float]] | None = None
@@ -92,10 +101,11 @@ def _predictions(
         failure = results.failures.get(index)
         yield (
             _guarded(results.names[index]),
-            _digit(labels[row]),
-            _digit(digits[row]),
+            _cell(labels[row]),
+            _cell(digits[row]),
             None if failure else confidences[row],
             "yes" if review[row] else None,
+            *_number_cells(results, index),
             *(() if probabilities is None else (None,) * CLASSES if failure else probabilities[row]),
             _guarded(results.models[index]),
             str(failure.code) if failure else None,
@@ -107,8 +117,18 @@ def _rounded(values: NDArray[np.float32]) -> Any:
     return values.astype(np.float64).round(_DECIMALS).tolist()
 
 
-def _digit(value: int) -> int | None:
-    return None if value == NONE else value
+def _cell(label: Label) -> Label | None:
+    return None if label in (NONE, "") else label
+
+
+def _number_cells(results: Results, index: int) -> tuple[str | None, ...]:
+    """Return the number that was read, its digits and their confidences, or no cells if the job reads no numbers."""
+    if results.numbers is None:
+        return ()
+    number, shares = results.numbers.read[index], results.numbers.confidences[index]
+    if not number:
+        return None, None, None
+    return number, " ".join(number), " ".join(f"{share:.{_NUMBER_DECIMALS}f}" for share in shares)
 
 
 def _guarded(text: str) -> str:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -36,7 +37,8 @@ WITHOUT_MATPLOTLIB = (
 ReadPictures: TypeAlias = Callable[[Sequence[int]], Mapping[int, NDArray[np.uint8]]]
 """Function that reads the images with some indices as the network saw them: uint8 (28, 28), light ink on black.
 
-It leaves out images that it cannot read.
+Of an image of several digits it gives the digits side by side, uint8 (28, 28 · n). It leaves out images that it cannot
+read.
 """
 
 
@@ -49,6 +51,8 @@ def write_report(
     read_pictures: ReadPictures,
     min_confidence: float | None = None,
     root: str = "",
+    left_out: Mapping[str, int] = MappingProxyType({}),
+    notes: Sequence[str] = (),
     plots: bool = True,
 ) -> Summary:
     """Write the report of a job into `folder`. An earlier report there is replaced, and nothing else is.
@@ -61,9 +65,11 @@ def write_report(
         results: All images of the job and their answers.
         info: Times and workers of the job.
         card: Card of the model that classified most images, or None if it is unknown.
-        read_pictures: Reader of the images that the page shows. It is called once, with at most 240 indices.
+        read_pictures: Reader of the images that the page shows. It is called once, with at most 280 indices.
         min_confidence: Confidence, 0 to 1, below which `review.csv` lists an image, or None for no `review.csv`.
         root: Text before an image's name that makes it a path, for `review.csv`. With "", that file has no paths.
+        left_out: Number of files of the source that were not read, by kind; see `Source.left_out`.
+        notes: Sentences about the source; see `Source.notes`.
         plots: Whether to write the PNG files as well. They take about a second, mostly to import Matplotlib.
 
     Returns:
@@ -73,7 +79,7 @@ def write_report(
         UsageError: The folder has something else than a report, or cannot be written.
     """
     selection = select(results, min_confidence)
-    summary = summarise(results, info, selection)
+    summary = summarise(results, info, selection, left_out=left_out, notes=notes)
     charts = charts_of(results, info, summary, card)
     html = page.render(
         results,

@@ -5,10 +5,13 @@ and has one image in memory at a time. A file that cannot be read gives a `Failu
 read. Only a fault of the whole source raises a `UsageError`.
 """
 
+from producer.sources.form import UNCHANGED, Form
 from producer.sources.opening import join_sources, mnist_source, open_each, open_path_list, open_source
 from producer.sources.source import ImageContent, Source, SourceImage
 
 __all__ = [
+    "UNCHANGED",
+    "Form",
     "ImageContent",
     "Source",
     "SourceImage",

@@ -1,12 +1,16 @@
 """Implementations of `Source`: a container with labels, a path that cannot be opened, and several sources as one."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Generic
 
 from model.errors import Failure
-from producer.sources.labels import MISSING, Labels
+from producer.sources.form import Form
+from producer.sources.labelling.labels import MISSING, Labels
 from producer.sources.listing import Container, Listing, Place
 from producer.sources.source import ImageContent, Source, SourceImage
+from worker.contract.wire import Label
 
 
 class ContainerSource(Generic[Place]):
@@ -21,18 +25,28 @@ class ContainerSource(Generic[Place]):
         labels: Labels of these images.
         description: Description for people.
         root: Text before a name that makes it a path; see `Source.root`.
+        form: How the numbers of an array file become images; see `Source.form`.
     """
 
     def __init__(
-        self, container: Container[Place], wanted: Listing[Place], labels: Labels, *, description: str, root: str
+        self,
+        container: Container[Place],
+        wanted: Listing[Place],
+        labels: Labels,
+        *,
+        description: str,
+        root: str,
+        form: Form | None = None,
     ) -> None:
         self.description = description
         self.root = root
-        self.ignored = wanted.ignored
-        self.notes = (labels.note,) if labels.note else ()
+        self.form = form
+        self.left_out: Mapping[str, int] = wanted.left_out
+        said = (form.sentence if form else "", labels.note or "")
+        self.notes: tuple[str, ...] = tuple(filter(None, said))
         self._container = container
         self._images = wanted.images
-        self._labels: Mapping[str, int | None] = {**labels.known, **labels.absent}
+        self._labels: Mapping[str, Label | None] = {**labels.known, **labels.absent}
         self._failures = {**wanted.failures, **wanted.gaps, **dict.fromkeys(labels.absent, MISSING)}
 
     @property
@@ -75,7 +89,8 @@ class ContainerSource(Generic[Place]):
 class UnopenedSource:
     """A source for a path that cannot be opened: one failure with the reason; see `Source`."""
 
-    ignored = 0
+    form = None
+    left_out: Mapping[str, int] = MappingProxyType({})
     notes: tuple[str, ...] = ()
     root = ""
     total = 1
@@ -108,7 +123,8 @@ class JoinedSource:
         names = [source.description for source in sources]
         self.description = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         self.root = ""
-        self.ignored = sum(source.ignored for source in sources)
+        self.form = None
+        self.left_out: Mapping[str, int] = sum((Counter(source.left_out) for source in sources), Counter())
         self.notes = tuple(note for source in sources for note in source.notes)
         self._owners: dict[str, Source] = {}
         for source in sources:

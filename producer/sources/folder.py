@@ -1,15 +1,19 @@
 """A folder of image files, or one image file."""
 
+import errno
 import heapq
 import os
-from collections.abc import Callable, Iterator
+import stat
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from model.errors import Failure, UsageError
+from producer.sources.kinds import kind_by_content, kind_by_name
 from producer.sources.listing import Listing
-from producer.sources.naming import is_clutter, is_image
-from producer.sources.reading import explain, read_file, unreadable
+from producer.sources.naming import clutter_kind, is_clutter
+from producer.sources.reading import explain, open_file, read_file, read_start, unreadable
 
 REPORT = {"report.json", "report.html", "predictions.csv"}
 """Files by which a folder is recognised as a report of digitmill. The plots in it are not digits."""
@@ -20,8 +24,8 @@ class Folder:
 
     Links are followed, even those that lead out of the folder, because the user put them there. Each real folder is
     read once: under its own name if it lies below this folder, and otherwise under the first link to it. Circles of
-    links therefore end, and no image counts twice because of a linked folder. Hidden files, hidden folders and reports
-    of digitmill are left out.
+    links therefore end, and no image counts twice because of a linked folder. Hidden files, hidden folders, reports of
+    digitmill and files that are not images are left out, and counted by kind.
 
     Raises:
         UsageError: The folder itself cannot be listed.
@@ -31,27 +35,38 @@ class Folder:
         self.listing = _list_folder(os.fspath(path))
 
     @contextmanager
-    def opened(self) -> Iterator[Callable[[str], bytes | Failure]]:
-        """Yield a function that reads the file at a path."""
-        yield read_file
+    def opened(self) -> Iterator["PathReader"]:
+        """Yield a reader of the file at a path."""
+        yield PathReader()
 
 
 class SingleFile:
     """One file that the user named. It counts as an image whatever its extension is."""
 
     def __init__(self, path: Path) -> None:
-        self.listing = Listing(images={path.name: os.fspath(path)})
+        self.listing = Listing(images={path.name: os.fspath(path)}, tiffs={path.name})
 
     @contextmanager
-    def opened(self) -> Iterator[Callable[[str], bytes | Failure]]:
-        """Yield a function that reads the file at a path."""
-        yield read_file
+    def opened(self) -> Iterator["PathReader"]:
+        """Yield a reader of the file at a path."""
+        yield PathReader()
+
+
+class PathReader:
+    """Reads files by their paths; see `listing.FileReader`."""
+
+    def __call__(self, place: str, /) -> bytes | Failure:
+        """Return the content of a file, or the failure to read it."""
+        return read_file(place)
+
+    def document(self, place: str, /) -> BinaryIO | Failure:
+        """Open a file, or return the failure to read it."""
+        return open_file(place)
 
 
 def _list_folder(root: str) -> Listing[str]:
     base = root.rstrip(os.sep) + "/"
     listing: Listing[str] = Listing()
-    found: list[str] = []
     seen: set[tuple[int, int]] = set()
     folders = [""]
     links: list[str] = []  # a heap; links come after all folders, in the order of their names
@@ -65,29 +80,48 @@ def _list_folder(root: str) -> Listing[str]:
                 continue
             seen.add(identity)
             with os.scandir(path) as entries:
-                members = [entry for entry in entries if not is_clutter(entry.name)]
+                members = list(entries)
             if folder and {entry.name for entry in members} >= REPORT:
+                listing.left_out["report of digitmill"] += 1
                 continue
             for entry in members:
-                if _is_folder(entry):
+                if not _is_folder(entry):
+                    place = base + folder + entry.name
+                    listing.add(folder + entry.name, place, kind_by_name(entry.name) or _kind(entry.name, place))
+                elif is_clutter(entry.name):
+                    listing.left_out[clutter_kind(entry.name, folder=True)] += 1
+                else:
                     name = f"{folder}{entry.name}/"
                     if entry.is_symlink():
                         heapq.heappush(links, name)
                     else:
                         folders.append(name)
-                elif is_image(entry.name):
-                    found.append(folder + entry.name)
-                else:
-                    listing.ignored += 1
         except OSError as fault:
             if not folder:
                 raise UsageError(
                     f"The folder {root!r} cannot be read: {explain(fault)}. Check its permissions."
                 ) from None
             listing.gaps[folder] = unreadable(f"{explain(fault)}; the job does not have the images in this folder")
-    found.sort()
-    listing.images = {name: base + name for name in found}
+    listing.images = dict(sorted(listing.images.items()))
+    listing.failures = dict(sorted(listing.failures.items()))
     return listing
+
+
+def _kind(name: str, path: str) -> str | Failure:
+    """Return what to do with a file whose name is not that of an image. One without content, such as a pipe, counts."""
+    return _special(path) or kind_by_content(name, lambda: read_start(path))
+
+
+def _special(path: str) -> str | None:
+    """Return the kind of a file that is not a regular one, or None for a file or an unknown one."""
+    try:
+        mode = Path(path).stat().st_mode
+    except FileNotFoundError:
+        return "broken link"
+    except OSError as fault:
+        return "broken link" if fault.errno == errno.ELOOP else None
+    kinds = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
+    return kinds.get(stat.S_IFMT(mode))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -2,16 +2,20 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import BinaryIO, Generic, Protocol, TypeVar
 
 from model.errors import Failure, FailureCode, UsageError
-from producer.sources.naming import is_clutter, is_image
+from producer.sources.kinds import IMAGE, TIFF, Start, kind_by_content, kind_by_name
+from producer.sources.naming import clutter_kind, is_clutter
 from producer.sources.source import ImageContent
+from worker.contract.wire import Label
 
 Place = TypeVar("Place")
+_Place_contra = TypeVar("_Place_contra", contravariant=True)
 
 MAX_IMAGES = 5_000_000
 """Maximum number of images in an archive, in an array file or in a label file.
@@ -37,20 +41,44 @@ class Listing(Generic[Place]):
         failures: Failures of images that are known to be unreadable.
         gaps: Failures of parts of the container that could not be listed, such as a locked folder (its name ends with
             `/`) or the rest of a damaged archive. Each becomes a row, because it may hide images.
-        labels: True digits by name, if the container itself has labels.
-        ignored: Number of files that are neither images nor clutter.
+        labels: Labels by name, if the container itself has some.
+        numbers: Labels by name that are not digits but numbers, if the container itself has some.
+        left_out: Number of files and folders that are not read, by kind; see the module `kinds`.
+        tiffs: Names of the images that are TIFFs by their names or contents, and may have several pages.
     """
 
     images: dict[str, Place] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     gaps: dict[str, Failure] = field(default_factory=dict)
-    labels: Mapping[str, int] = field(default_factory=dict)
-    ignored: int = 0
+    labels: Mapping[str, Label] = field(default_factory=dict)
+    numbers: Mapping[str, Label] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+    tiffs: set[str] = field(default_factory=set)
     _members: int = 0
     _characters: int = 0
+    _clutter: set[tuple[str, ...]] = field(default_factory=set)
 
-    def add_member(self, path: str, found: Place | Failure) -> None:
-        """Add a member of an archive.
+    def add(self, name: str, found: Place | Failure, kind: str | Failure) -> None:
+        """Add a file under its name, as an image or as an error row, or count it by its kind.
+
+        Args:
+            name: Name of the file in the container.
+            found: Place of the file, or the failure to find it.
+            kind: What to do with the file, as the functions of `kinds` return it.
+        """
+        if isinstance(kind, Failure):
+            self.failures[name] = kind
+        elif kind not in {IMAGE, TIFF}:
+            self.left_out[kind] += 1
+        elif isinstance(found, Failure):
+            self.failures[name] = found
+        else:
+            self.images[name] = found
+            if kind == TIFF:
+                self.tiffs.add(name)
+
+    def add_member(self, path: str, found: Place | Failure, start: Start) -> None:
+        """Add a member of an archive, as `add` does.
 
         Of several members with the same path the last one counts, because unpacking leaves that one. `tar --append`
         updates files in this way.
@@ -58,6 +86,7 @@ class Listing(Generic[Place]):
         Args:
             path: Path of the member in the archive.
             found: Place of the member, or its failure.
+            start: Reader of its first bytes, which is called at once or never.
 
         Raises:
             UsageError: There are more members, or longer names, than this machine should keep in memory.
@@ -71,21 +100,28 @@ class Listing(Generic[Place]):
             self.failures[f"{path[:100]}… ({digest[:16]})"] = _TOO_LONG
             return
         parts = [part for part in path.split("/") if part not in ("", ".")]
+        if not parts or self._is_in_clutter(tuple(parts[:-1])):
+            return
         unsafe = ".." in parts or path.startswith("/") or _DRIVE.match(path)
-        if any(is_clutter(part) for part in parts if part != ".."):
-            return
-        if not parts or not is_image(parts[-1]):
-            self.ignored += 1
-            return
         name = path if unsafe else "/".join(parts)
         self.images.pop(name, None)
         self.failures.pop(name, None)
-        if unsafe:
-            self.failures[name] = _UNSAFE
-        elif isinstance(found, Failure):
-            self.failures[name] = found
-        else:
-            self.images[name] = found
+        self.tiffs.discard(name)
+        if isinstance(found, Failure):
+            failure = found
+            start = lambda: failure  # noqa: E731
+        kind = kind_by_name(parts[-1]) or kind_by_content(parts[-1], start)
+        self.add(name, _UNSAFE if unsafe else found, kind)
+
+    def _is_in_clutter(self, folders: tuple[str, ...]) -> bool:
+        """Return whether a folder is hidden or left behind by a system, or lies in one. Each is counted once."""
+        for depth, folder in enumerate(folders, 1):
+            if folder != ".." and is_clutter(folder):
+                if folders[:depth] not in self._clutter:
+                    self._clutter.add(folders[:depth])
+                    self.left_out[clutter_kind(folder, folder=True)] += 1
+                return True
+        return False
 
 
 def too_many(what: str) -> UsageError:
@@ -114,3 +150,24 @@ class Container(Protocol[Place]):
 
         Reading in the order of the listing is fastest. The reader returns a failure for an image that it cannot read.
         """
+
+
+class FileReader(Protocol[_Place_contra]):
+    """A reader of a container of files."""
+
+    def __call__(self, place: _Place_contra, /) -> bytes | Failure:
+        """Return the content of a file of at most `MAX_BYTES`, or the failure to read it."""
+
+    def document(self, place: _Place_contra, /) -> BinaryIO | Failure:
+        """Open a file of several pages, or return the failure to read it. It may be larger than an image."""
+
+
+class FileContainer(Protocol[Place]):
+    """A folder, a file or an archive; see `Container`. It knows nothing of pages."""
+
+    @property
+    def listing(self) -> Listing[Place]:
+        """Names and places of the files."""
+
+    def opened(self) -> AbstractContextManager[FileReader[Place]]:
+        """Return a context manager that opens the container and yields a reader; see `Container.opened`."""

@@ -5,23 +5,63 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp"}
+    | {".avif", ".heic", ".heif", ".hif"}
+)
 """Extensions of the images in a folder or archive. Upper and lower case are the same."""
 
-_CLUTTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+_PAGE = "#page="
+_PAGE_NAME = re.compile(rf"(.+?)#*{_PAGE}[1-9][0-9]{{0,5}}", re.DOTALL)
+
+# Kinds of files and folders that operating systems leave behind, by their names in lower case.
+_CLUTTER = {
+    ".ds_store": ".DS_Store",
+    "thumbs.db": "Thumbs.db",
+    "ehthumbs.db": "Thumbs.db",
+    "desktop.ini": "desktop.ini",
+    "__macosx": "__MACOSX",
+}
 _ANY_FOLDERS = None  # stands for ** in a compiled glob
 
 _Glob: TypeAlias = Sequence[Callable[[str], object] | None]
 
 
+def suffix_of(name: str) -> str:
+    """Return the extension of a name with its dot, in lower case, or "" if it has none."""
+    dot = name.rfind(".")
+    return name[dot:].lower() if dot >= 0 else ""
+
+
 def is_image(name: str) -> bool:
     """Return whether a file of this name counts as an image."""
-    return name[name.rfind(".") :].lower() in IMAGE_SUFFIXES
+    return suffix_of(name) in IMAGE_SUFFIXES
 
 
 def is_clutter(part: str) -> bool:
     """Return whether one part of a path is hidden, or is a file or folder that operating systems leave behind."""
     return part.startswith(".") or part.lower() in _CLUTTER
+
+
+def clutter_kind(part: str, *, folder: bool = False) -> str:
+    """Return the kind of clutter that one part of a path is. See `is_clutter`.
+
+    Args:
+        part: Name of a file or a folder.
+        folder: Whether it is the name of a folder.
+    """
+    return _CLUTTER.get(part.lower()) or ("hidden folder" if folder else "hidden file")
+
+
+def page_name(name: str, page: int) -> str:
+    """Return the name of a page of a document of several pages. The first page has number 1."""
+    return f"{name}{_PAGE}{page}"
+
+
+def document_of(name: str) -> str:
+    """Return the name of the document to which a page belongs, or the name itself if it is not that of a page."""
+    found = _PAGE_NAME.fullmatch(name)
+    return found[1] if found else name
 
 
 class Selection:
@@ -30,8 +70,8 @@ class Selection:
     A glob without `/` is compared with each part of a name. `*.png`, `rejected` and `IMG_00??.jpg` therefore match at
     any depth, and a folder's name matches everything in the folder. A glob with `/` is compared with the whole name:
     `*`, `?` and `[a-c]` stay within one part, and `**` stands for any number of folders or none (`3/*.png`, `**/raw/*`,
-    `raw/**`). A glob that ends with `/` matches everything in that folder. Upper and lower case are
-    different.
+    `raw/**`). A glob that ends with `/` matches everything in that folder. Upper and lower case are different. The name
+    of a document stands for its pages, too.
 
     Args:
         include: Globs. A wanted image matches one or more of them, unless there are none.
@@ -46,8 +86,8 @@ class Selection:
         """Return whether the user wants the image of this name."""
         if not self._include and not self._exclude:
             return True
-        parts = name.split("/")
-        return self._included(parts) and not self._excluded(parts)
+        names = [each.split("/") for each in {name, document_of(name)}]
+        return any(map(self._included, names)) and not any(map(self._excluded, names))
 
     def excludes(self, name: str) -> bool:
         """Return whether the user excludes everything in the folder of this name."""

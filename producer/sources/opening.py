@@ -3,6 +3,8 @@
 import os
 import stat
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode, UsageError
-from producer.sources import labels as labelling
-from producer.sources.arrays import Array, open_idx, open_npy, open_npz
+from producer.sources.arrays.container import Array
+from producer.sources.arrays.deciding import form_chooser
+from producer.sources.arrays.opening import ArrayFile, arrays_in, open_array_file, read_label_array
 from producer.sources.container_source import ContainerSource, JoinedSource, UnopenedSource
 from producer.sources.folder import Folder, SingleFile
-from producer.sources.label_file import NAME_COLUMNS, LabelFile
-from producer.sources.labels import Labels
+from producer.sources.form import Form
+from producer.sources.kinds import describe_left_out
+from producer.sources.labelling import labels as labelling
+from producer.sources.labelling.label_file import NAME_COLUMNS, LabelFile
+from producer.sources.labelling.labels import Labels
 from producer.sources.listing import Container, Listing
 from producer.sources.naming import IMAGE_SUFFIXES, Selection, is_image
+from producer.sources.pages import Pages
 from producer.sources.path_list import PathList
 from producer.sources.reading import explain
 from producer.sources.source import Source
 from producer.sources.tars import TAR_SUFFIXES, Tar
 from producer.sources.zips import ZIP_SUFFIXES, Zip
+from worker.contract.wire import Label
 
 AUTO, FOLDER, NONE = "auto", "folder", "none"
 
@@ -31,20 +39,31 @@ _PATH_COLUMN = "path"
 
 
 def open_source(
-    path: str | Path, *, labels: str = AUTO, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    path: str | Path,
+    *,
+    labels: str = AUTO,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    numbers: bool = False,
+    as_is: bool = False,
+    form: Form | None = None,
 ) -> Source:
     """Open a folder, an archive, an array file or a single image, and list its images.
 
     Args:
         path: Path of a folder, which is read recursively (see `Folder`); of a `.zip` or `.tar` archive, the latter also
-            compressed (see `Zip`, `Tar`); of an array file `.npy`, `.npz` or IDX; or of any other file, which counts as
-            one image whatever its name is.
+            compressed (see `Zip`, `Tar`); of an array file (see `open_array_file`); or of any other file, which counts
+            as one image whatever its name is.
         labels: Source of the true labels. `auto` takes the labels of an array file, or the names of the images' folders
             if all of them are single digits (see `labels.from_folders`). `folder` requires such names. `none` takes no
-            labels. Any other text is the path of a CSV file (see `LabelFile.read`; a file named `none` is `./none`).
-            Images that only the CSV file names are failures with the code `missing`.
+            labels. Any other text is the path of a CSV file (see `LabelFile.read`; a file named `none` is `./none`), or
+            for an array file also of an array of digits. Images that only the CSV file names are failures with the
+            code `missing`.
         include: Globs (see `Selection`). If there are any, the source has only images that match one.
         exclude: Globs. The source has no images that match one.
+        numbers: Whether a label is a number of any length, and not only a digit.
+        as_is: Whether to send the numbers of an array file as they are, whatever they look like.
+        form: Form of the array file that was decided before, or None to decide it now.
 
     Returns:
         The images that can be read, and a failure for each one that cannot.
@@ -53,7 +72,7 @@ def open_source(
         UsageError: The path does not exist, cannot be read or has no image, or the labels are faulty.
     """
     path = Path(path)
-    container = _open_container(path)
+    container = _open_container(path, as_is=as_is, form=form)
     listing, selection = container.listing, Selection(include, exclude)
     root = _root(path, container)
     wanted: Listing[Any] = Listing(
@@ -61,15 +80,21 @@ def open_source(
         failures={name: failure for name, failure in listing.failures.items() if selection.takes(name)},
         gaps={name: failure for name, failure in listing.gaps.items() if not selection.excludes(name)},
         labels=listing.labels,
-        ignored=listing.ignored,
+        left_out=listing.left_out,
     )
     if not wanted.images and not wanted.failures:
         raise UsageError(_why_empty(path, listing))
-    chosen = _choose_labels(labels, listing, wanted, root, selection)
-    return ContainerSource(container, wanted, chosen, description=str(path), root=root)
+    if isinstance(container, ArrayFile) and (known := _labels_of_arrays(labels, listing, numbers=numbers)):
+        chosen = Labels({name: known[name] for name in wanted.images})
+    else:
+        chosen = _choose_labels(labels, listing, wanted, root, selection, numbers=numbers)
+    if isinstance(container, ArrayFile) and labels == AUTO and container.label_note and not chosen.known:
+        chosen = replace(chosen, note=container.label_note)
+    decided = container.form if isinstance(container, ArrayFile) else None
+    return ContainerSource(container, wanted, chosen, description=str(path), root=root, form=decided)
 
 
-def open_path_list(path: str | Path) -> Source:
+def open_path_list(path: str | Path, *, as_is: bool = False) -> Source:
     """Open the images at the paths in a CSV file, with the labels that the file gives them.
 
     The file is the `review.csv` of a report, or a file that a person wrote. It has paths in the column `path` or in
@@ -79,6 +104,7 @@ def open_path_list(path: str | Path) -> Source:
 
     Args:
         path: Path of the CSV file.
+        as_is: Whether to send the numbers of array files as they are. Otherwise each file is read in its form.
 
     Raises:
         UsageError: The file cannot be read (see `LabelFile.read`), or no row has a label.
@@ -92,7 +118,7 @@ def open_path_list(path: str | Path) -> Source:
         )
     left = len(truths) - len(known)
     note = f"Rows without a label are skipped: {left:,} of {len(truths):,}." if left else None
-    container = PathList(known, (path.absolute().parent, Path.cwd()), _open_container)
+    container = PathList(known, (path.absolute().parent, Path.cwd()), partial(_open_container, as_is=as_is))
     return ContainerSource(container, container.listing, Labels(known, note=note), description=str(path), root="")
 
 
@@ -116,18 +142,23 @@ def join_sources(sources: Sequence[Source]) -> Source:
     return JoinedSource(sources)
 
 
-def open_each(paths: Sequence[str]) -> Source:
-    """Open several paths as one source without labels. A path that cannot be opened gives a failure with the reason."""
+def open_each(paths: Sequence[str], *, as_is: bool = False) -> Source:
+    """Open several paths as one source without labels. A path that cannot be opened gives a failure with the reason.
+
+    Args:
+        paths: Paths, each as for `open_source`.
+        as_is: Whether to send the numbers of array files as they are.
+    """
     sources: list[Source] = []
     for path in paths:
         try:
-            sources.append(open_source(path, labels=NONE))
+            sources.append(open_source(path, labels=NONE, as_is=as_is))
         except UsageError as fault:
             sources.append(UnopenedSource(path, Failure(FailureCode.UNREADABLE, str(fault))))
     return join_sources(sources)
 
 
-def _open_container(path: Path) -> Container[Any]:
+def _open_container(path: Path, *, as_is: bool = False, form: Form | None = None) -> Container[Any]:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as fault:  # ValueError: a NUL in the path
@@ -135,24 +166,21 @@ def _open_container(path: Path) -> Container[Any]:
         reason = "it is a link that leads nowhere" if leads_nowhere else explain(fault)
         raise UsageError(f"Cannot open {str(path)!r}: {reason}. Give a folder, an archive or an image.") from None
     if stat.S_ISDIR(mode):
-        return Folder(path)
+        return Pages(Folder(path))
     if not stat.S_ISREG(mode):
         raise UsageError(f"{str(path)!r} is neither a folder nor a file. Give a folder, an archive or an image.")
     name = path.name.lower()
     if name.endswith(ZIP_SUFFIXES):
-        return Zip(path)
+        return Pages(Zip(path))
     if name.endswith(TAR_SUFFIXES):
-        return Tar(path)
-    if name.endswith(".npy"):
-        return open_npy(path)
-    if name.endswith(".npz"):
-        return open_npz(path)
-    return (None if is_image(name) else open_idx(path)) or SingleFile(path)
+        return Pages(Tar(path))
+    arrays = None if is_image(name) else open_array_file(path, form_chooser(as_is=as_is, form=form))
+    return arrays or Pages(SingleFile(path))
 
 
 def _root(path: Path, container: Container[Any]) -> str:
     text = str(path)
-    if isinstance(container, SingleFile):
+    if isinstance(container, Pages) and isinstance(container.files, SingleFile):
         return text.removesuffix(path.name)
     return text.rstrip(os.sep) + "/"
 
@@ -166,18 +194,39 @@ def _why_empty(path: Path, listing: Listing[Any]) -> str:
     if listing.gaps:
         name, failure = next(iter(listing.gaps.items()))
         return f"No image was found in {str(path)!r}, and {name!r} may hide some. {failure.sentence}"
-    others = {0: "", 1: "; its only file is of another kind"}.get(
-        listing.ignored, f"; its {listing.ignored:,} files are of other kinds"
+    if path.is_dir() and (offer := arrays_in(path)):
+        return offer
+    others = describe_left_out(listing.left_out)
+    return (
+        f"There are no images in {str(path)!r} ({', '.join(sorted(IMAGE_SUFFIXES))}){'; ' * bool(others)}{others}. "
+        "Give another path."
     )
-    return f"There are no images in {str(path)!r} ({', '.join(sorted(IMAGE_SUFFIXES))}){others}. Give another path."
 
 
-def _choose_labels(asked: str, listing: Listing[Any], wanted: Listing[Any], root: str, selection: Selection) -> Labels:
+def _labels_of_arrays(asked: str, listing: Listing[Any], *, numbers: bool) -> dict[str, Label]:
+    """Return the labels of the images of an array file that another array file gives, or none if it is not one."""
+    path = Path(asked)
+    if asked in (AUTO, FOLDER, NONE) or not path.is_file():
+        return {}
+    given = read_label_array(path, len(listing.images), numbers=numbers)
+    return dict(zip(listing.images, given, strict=True)) if given else {}
+
+
+def _choose_labels(
+    asked: str,
+    listing: Listing[Any],
+    wanted: Listing[Any],
+    root: str,
+    selection: Selection,
+    *,
+    numbers: bool,
+) -> Labels:
     if asked == NONE:
         return Labels()
-    if asked == AUTO and listing.labels:
-        return Labels({name: listing.labels[name] for name in wanted.images})
+    if asked == AUTO and (known := listing.labels or (listing.numbers if numbers else {})):
+        return Labels({name: known[name] for name in wanted.images})
     if asked in (AUTO, FOLDER):
-        return labelling.from_folders(wanted.images, required=asked == FOLDER)
-    given = labelling.from_file(Path(asked), [*listing.images, *listing.failures], root)
-    return Labels(given.known, {name: label for name, label in given.absent.items() if selection.takes(name)})
+        return labelling.from_folders(wanted.images, required=asked == FOLDER, numbers=numbers)
+    given = labelling.from_file(Path(asked), [*listing.images, *listing.failures], root, numbers=numbers)
+    absent = {name: label for name, label in given.absent.items() if selection.takes(name)}
+    return Labels(given.known, absent, given.note)

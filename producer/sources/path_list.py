@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from model.errors import Failure, FailureCode, UsageError
 from producer.sources.folder import SingleFile
 from producer.sources.listing import Container, Listing
+from producer.sources.naming import document_of
 from producer.sources.reading import unreadable
 from producer.sources.source import ImageContent
 
@@ -34,6 +35,9 @@ class _Archive(NamedTuple):
 
 class PathList:
     """The images at some paths. A path may continue inside an archive or an array file, where it names a member.
+
+    A path with backslashes is also tried with slashes, because Windows programs write it so. A path that ends with
+    `#page=2` is that of a page.
 
     Each archive is listed once and read in its own order.
 
@@ -79,10 +83,14 @@ class PathList:
         for folder in self._folders:
             raw = _FOREIGN_BYTE.sub(lambda byte: chr(int(byte[1], 16)), written)
             # Where the locale is not UTF-8, the file may still have the name in UTF-8.
-            for name in dict.fromkeys((written, raw, os.fsdecode(raw.encode("utf-8", "surrogateescape")))):
+            names = (written, raw, os.fsdecode(raw.encode("utf-8", "surrogateescape")), written.replace("\\", "/"))
+            for name in dict.fromkeys(names):
                 path = folder / name
                 if _is_file(path):
                     return 0, MemberPlace(SingleFile(path), os.fspath(path))
+                document = folder / document_of(name)
+                if document != path and _is_file(document):
+                    return self._member(document, path.name)
                 archive = next((parent for parent in path.parents if _is_file(parent)), None)
                 if archive:
                     return self._member(archive, path.relative_to(archive).as_posix())

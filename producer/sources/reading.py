@@ -1,11 +1,17 @@
 """Read files that are not trusted: with a limit of bytes, without blocking on a pipe, and without exceptions."""
 
+import io
 import os
 import stat
 from collections.abc import Callable
+from typing import BinaryIO, cast
 
 from model.errors import Failure, FailureCode
+from model.images.decoding.formats import START_BYTES
 from model.images.limits import MAX_BYTES
+
+MAX_DOCUMENT_BYTES = 8 * MAX_BYTES
+"""Maximum size of a document of several pages in an archive, in bytes. All of it is in memory while it is read."""
 
 # Opening a pipe without a writer would block for ever. Windows has no such pipes and no such flag, but a text mode.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -17,6 +23,9 @@ TOO_LARGE = Failure(FailureCode.TOO_LARGE, f"It has more than {MAX_BYTES // 2**2
 def unreadable(reason: str) -> Failure:
     """Return the failure of a file or archive member. `reason` completes the sentence "It cannot be read: …"."""
     return Failure(FailureCode.UNREADABLE, f"It cannot be read: {reason}.")
+
+
+_NOT_REGULAR = unreadable("it is not a regular file")
 
 
 def explain(fault: BaseException) -> str:
@@ -35,7 +44,7 @@ def read_file(path: str) -> bytes | Failure:
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                return unreadable("it is not a regular file")
+                return _NOT_REGULAR
             return read_bounded(lambda size: os.read(descriptor, size), status.st_size)
         finally:
             os.close(descriptor)
@@ -43,21 +52,61 @@ def read_file(path: str) -> bytes | Failure:
         return unreadable(explain(fault))
 
 
-def read_bounded(read: Callable[[int], bytes], declared: int) -> bytes | Failure:
-    """Read to the end, but at most one byte more than `MAX_BYTES`; return the content, or a failure if it is larger.
+def read_start(path: str) -> bytes | Failure:
+    """Return the first bytes of a regular file, or of a link to one, or the reason why it cannot be read."""
+    file = open_file(path)
+    if isinstance(file, Failure):
+        return file
+    with file:
+        try:
+            return file.read(START_BYTES)
+        except OSError as fault:
+            return unreadable(explain(fault))
+
+
+def open_file(path: str) -> BinaryIO | Failure:
+    """Open a regular file, or a link to one, for reading, or return the reason why it cannot be read."""
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except OSError as fault:
+        return unreadable(explain(fault))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return _NOT_REGULAR
+    return cast("BinaryIO", io.FileIO(descriptor))
+
+
+def read_bounded(read: Callable[[int], bytes], declared: int, at_most: int = MAX_BYTES) -> bytes | Failure:
+    """Read to the end, but at most one byte more than `at_most`; return the content, or a failure if it is larger.
 
     Args:
         read: Function that takes a size and returns at most that number of the next bytes, or b"" at the end.
         declared: Declared number of bytes, which may be wrong. If it is above the limit, nothing is read.
+        at_most: Limit, in bytes.
 
     Raises:
         Exception: Any exception of `read`.
     """
-    if declared > MAX_BYTES:
+    if declared > at_most:
         return TOO_LARGE
     parts = [read(declared + 1)]
     size = len(parts[0])
-    while size <= MAX_BYTES and (more := read(min(_AT_ONCE, MAX_BYTES + 1 - size))):
+    while size <= at_most and (more := read(min(_AT_ONCE, at_most + 1 - size))):
         parts.append(more)
         size += len(more)
-    return TOO_LARGE if size > MAX_BYTES else b"".join(parts)
+    return TOO_LARGE if size > at_most else b"".join(parts)
+
+
+class GoneReader:
+    """Gives a failure for every file of an archive that cannot be opened again; see `listing.FileReader`."""
+
+    def __init__(self, fault: Exception) -> None:
+        self._failure = unreadable(f"the archive has changed or is gone ({explain(fault)})")
+
+    def __call__(self, place: object, /) -> Failure:  # noqa: ARG002  as in `listing.FileReader`
+        """Return the failure."""
+        return self._failure
+
+    def document(self, place: object, /) -> Failure:  # noqa: ARG002  as in `listing.FileReader`
+        """Return the failure."""
+        return self._failure

@@ -1,6 +1,6 @@
 """The interface of every source of images."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import Failure
+from producer.sources.form import Form
+from worker.contract.wire import Label
 
 ImageContent: TypeAlias = bytes | NDArray[np.uint8]
 """An encoded image file, or uint8 (28, 28) in MNIST's convention: light ink on black, ready to classify."""
@@ -21,12 +23,12 @@ class SourceImage:
         name: Name by which the user knows the image: the path relative to the folder with `/` between its parts, the
             path in the archive, or the index in the array. It is unique within the source and the same in every run. A
             name that is not UTF-8 is as `os.fsdecode` returns it (surrogateescape).
-        label: True digit 0 to 9, or None.
+        label: True digit 0 to 9, or the true number as a string of digits if numbers were asked for; or None.
         content: The image, or the failure to read it.
     """
 
     name: str
-    label: int | None
+    label: Label | None
     content: ImageContent | Failure
 
 
@@ -53,8 +55,15 @@ class Source(Protocol):
         """Number of images, including those that cannot be read."""
 
     @property
-    def ignored(self) -> int:
-        """Number of files that are not images by their extension. Hidden files do not count."""
+    def left_out(self) -> Mapping[str, int]:
+        """Number of files and folders that are not read, by kind; see `kinds.describe_left_out`."""
+
+    @property
+    def form(self) -> Form | None:
+        """How the numbers of an array file become images, or None if the images are files or come from several paths.
+
+        A job that is resumed reads its array file in the same form.
+        """
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -6,15 +6,17 @@ import importlib
 import io
 import lzma
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self, cast
 
 from model.errors import Failure, UsageError
+from model.images.decoding.formats import START_BYTES
 from model.images.limits import MAX_BYTES
-from producer.sources.listing import Listing
-from producer.sources.reading import TOO_LARGE, explain, unreadable
+from producer.sources.listing import FileReader, Listing
+from producer.sources.reading import MAX_DOCUMENT_BYTES, TOO_LARGE, GoneReader, explain, unreadable
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 
@@ -72,16 +74,29 @@ class Tar:
             )
 
     @contextmanager
-    def opened(self) -> Iterator[Callable[[Extent], bytes | Failure]]:
+    def opened(self) -> Iterator[FileReader[Extent]]:
         """Open the archive and yield a reader of members. If the archive is gone, the reader returns failures."""
         try:
             stream = _open_stream(self._path)
         except (OSError, UsageError) as fault:
-            failure = unreadable(f"the archive has changed or is gone ({explain(fault)})")
-            yield lambda _: failure
+            yield GoneReader(fault)
             return
         with stream:
-            yield lambda extent: _read_member(stream, extent)
+            yield _MemberReader(stream)
+
+
+class _MemberReader:
+    """Reads members of an open archive; see `listing.FileReader`."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def __call__(self, place: Extent, /) -> bytes | Failure:
+        return _read_member(self._stream, place)
+
+    def document(self, place: Extent, /) -> BinaryIO | Failure:
+        content = _read_member(self._stream, place, MAX_DOCUMENT_BYTES)
+        return content if isinstance(content, Failure) else io.BytesIO(content)
 
 
 class _DamagedError(tarfile.TarError):
@@ -131,7 +146,8 @@ def _list_members(stream: BinaryIO, packed_bytes: int, listing: Listing[Extent])
             if header.size < 0 or header.offset_data + header.size > max_bytes:
                 raise _DamagedError(f"a member claims {header.size:,} bytes")
             if not header.isdir():
-                listing.add_member(header.name, _locate(header))
+                found = _locate(header)
+                listing.add_member(header.name, found, partial(_start, stream, found))
     if not isinstance(stream, io.BufferedReader):
         # Python verifies a compressed stream at its end.
         while stream.read(_MEBIBYTE):
@@ -177,8 +193,21 @@ def _open_stream(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _read_member(stream: BinaryIO, extent: Extent) -> bytes | Failure:
-    if extent.size > MAX_BYTES:
+def _start(stream: BinaryIO, found: Extent | Failure) -> bytes | Failure:
+    """Return the first bytes of a member that has just been listed. So the stream need not go back for them.
+
+    Raises:
+        Exception: The archive is damaged here.
+    """
+    if isinstance(found, Failure):
+        return found
+    if stream.tell() != found.start:
+        stream.seek(found.start)
+    return stream.read(min(START_BYTES, found.size))
+
+
+def _read_member(stream: BinaryIO, extent: Extent, at_most: int = MAX_BYTES) -> bytes | Failure:
+    if extent.size > at_most:
         return TOO_LARGE
     try:
         stream.seek(extent.start)

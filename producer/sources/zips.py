@@ -2,20 +2,25 @@
 
 import stat
 import zipfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from model.errors import Failure, UsageError
+from model.images.decoding.formats import START_BYTES
 from model.images.limits import MAX_BYTES
-from producer.sources.listing import Listing, too_many
-from producer.sources.reading import explain, read_bounded, unreadable
+from producer.sources.listing import FileReader, Listing, too_many
+from producer.sources.reading import MAX_DOCUMENT_BYTES, GoneReader, explain, read_bounded, unreadable
 from producer.sources.tars import max_expanded
 
 ZIP_SUFFIXES = (".zip",)
 
-_ENCRYPTED = 0x1  # bit of a member's flags
+_ENCRYPTED, _UTF8 = 0x1, 0x800  # bits of a member's flags
+_UNICODE_PATH = 0x7075  # kind of an extra field
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DIRECTORY_BYTES = 5  # position in what `zipfile` knows of the end of an archive
 _MAX_DIRECTORY_BYTES = 128 * 1024**2  # of at most 2.8 million members, which take 2 GB of memory
@@ -55,21 +60,72 @@ class Zip:
                         f"The archive {str(path)!r} expands to far more than its size. It was made to do harm, so "
                         "digitmill does not read it."
                     )
-                if not member.filename.endswith("/"):  # is_dir() fails on a member without a name
-                    # Old Windows programs write backslashes, which the specification forbids.
-                    self.listing.add_member(member.filename.replace("\\", "/"), check_member(member) or member)
+                # Old Windows programs write backslashes, which the specification forbids.
+                name = _name(member).replace("\\", "/")
+                if not name.endswith("/"):  # is_dir() fails on a member without a name
+                    self.listing.add_member(name, check_member(member) or member, partial(_start, archive, member))
 
     @contextmanager
-    def opened(self) -> Iterator[Callable[[zipfile.ZipInfo], bytes | Failure]]:
+    def opened(self) -> Iterator[FileReader[zipfile.ZipInfo]]:
         """Open the archive and yield a reader of members. If the archive is gone, the reader returns failures."""
         try:
             archive = zipfile.ZipFile(self._path)
         except Exception as fault:  # as above
-            failure = unreadable(f"the archive has changed or is gone ({explain(fault)})")
-            yield lambda _: failure
+            yield GoneReader(fault)
             return
         with archive:
-            yield lambda member: _read_member(archive, member)
+            yield _MemberReader(archive)
+
+
+class _MemberReader:
+    """Reads members of an open archive; see `listing.FileReader`."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+
+    def __call__(self, place: zipfile.ZipInfo, /) -> bytes | Failure:
+        return _read_member(self._archive, place)
+
+    def document(self, place: zipfile.ZipInfo, /) -> BinaryIO | Failure:
+        content = _read_member(self._archive, place, MAX_DOCUMENT_BYTES)
+        return content if isinstance(content, Failure) else BytesIO(content)
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    """Return the name of a member, whatever program wrote it.
+
+    Programs on macOS and Linux write UTF-8 without the flag that says so. Some others write code page 437, which
+    `zipfile` takes for granted, and add the name in UTF-8 in an extra field (APPNOTE.TXT, 4.6.9). A name from Linux
+    that is neither keeps its bytes, as in a folder (surrogateescape).
+    """
+    if member.flag_bits & _UTF8 or member.filename.isascii():
+        return member.filename
+    raw = member.orig_filename.encode("cp437")
+    unicode = _unicode_name(member.extra, raw)
+    if unicode is not None:
+        return unicode
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "surrogateescape") if member.create_system == _UNIX else member.filename
+
+
+def _unicode_name(extra: bytes, raw: bytes) -> str | None:
+    """Return the name in the extra field of a member, if it is that of these bytes."""
+    while len(extra) >= 4:
+        kind, size = int.from_bytes(extra[:2], "little"), int.from_bytes(extra[2:4], "little")
+        field, extra = extra[4 : 4 + size], extra[4 + size :]
+        if kind == _UNICODE_PATH and field[:1] == b"\1" and int.from_bytes(field[1:5], "little") == zlib.crc32(raw):
+            return field[5:].decode("utf-8", "surrogateescape")
+    return None
+
+
+def _start(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | Failure:
+    try:
+        with archive.open(member) as file:
+            return file.read(START_BYTES)
+    except Exception as fault:  # as above
+        return unreadable(f"it is damaged in the archive ({explain(fault)})")
 
 
 def check_member(member: zipfile.ZipInfo) -> Failure | None:
@@ -96,9 +152,9 @@ def _check_directory(path: Path) -> None:
         raise too_many(f"The archive {str(path)!r}")
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | Failure:
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, at_most: int = MAX_BYTES) -> bytes | Failure:
     try:
         with archive.open(member) as file:
-            return read_bounded(file.read, member.file_size)
+            return read_bounded(file.read, member.file_size, at_most)
     except Exception as fault:  # as above
         return unreadable(f"it is damaged in the archive ({explain(fault)})")

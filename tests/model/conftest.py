@@ -3,6 +3,7 @@
 import dataclasses
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,14 @@ from model.cards.card import CARD, Card
 from model.data import mnist as mnist_source
 from model.data import sample_digits as samples_source
 from model.data.digits import Dataset
+from model.evaluation import judge
 from model.inference.classifier import Classifier
 from model.training.recipe import Recipe
 
-SHORT = dataclasses.replace(Recipe.small(), epochs=8)
+FILES = 60
+"""Number of images that a model is judged on as files. Reading those of all sample digits takes most of a judgement."""
+
+SHORT = dataclasses.replace(Recipe.small(), epochs=6)
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +47,14 @@ def samples() -> Dataset:
 def baseline() -> Classifier:
     """Load the model that ships with the package."""
     return Classifier.baseline()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_files() -> Iterator[None]:
+    """Judge models on few images as files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judge, "MAX_FILES", FILES)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -114,3 +114,61 @@ def test_bins_include_their_upper_edge():
     assert accuracy[[0, 14]].tolist() == [1, 1]
     assert confidence[0] == pytest.approx(1 / 30)
     assert np.isnan(accuracy[1:14]).all()
+
+
+numbers = st.text("0123456789", min_size=1, max_size=5)
+
+
+def beside(label: str, number: str):
+    """Return a true and a read number as two lines of the same length, with a dash where a digit has no partner."""
+    aligned = metrics.align([label], [number], [[0.5] * len(number)])
+    texts = ["".join("-" if digit == NONE else str(digit) for digit in row) for row in aligned[:2]]
+    return " ".join(texts)
+
+
+@pytest.mark.parametrize(
+    ("label", "number", "aligned"),
+    [
+        ("42", "42", "42 42"),
+        ("12", "21", "12 21"),
+        ("042", "42", "042 -42"),
+        ("42", "482", "4-2 482"),
+        ("11", "1", "11 -1"),
+        ("12345", "2345", "12345 -2345"),
+        ("1234", "2345", "1234 2345"),
+        ("123", "", "123 ---"),
+        ("7", "134", "--7 134"),
+    ],
+)
+def test_the_digits_of_numbers_are_brought_side_by_side(label, number, aligned):
+    """Numbers of the same length are compared place by place. Otherwise as little as possible is without a partner."""
+    assert beside(label, number) == aligned
+
+
+def levenshtein(label: str, number: str) -> int:
+    """Count the digits to change, to leave out or to add, in the textbook's way."""
+    if not label or not number:
+        return len(label) + len(number)
+    kept = levenshtein(label[1:], number[1:]) + (label[0] != number[0])
+    return min(kept, levenshtein(label[1:], number) + 1, levenshtein(label, number[1:]) + 1)
+
+
+@given(numbers, st.just("") | numbers)
+def test_no_digit_is_lost_and_no_way_needs_fewer_changes(label, number):
+    """Each digit of both numbers is there once, in its order."""
+    true, read = beside(label, number).split(" ")
+    assert (true.replace("-", ""), read.replace("-", "")) == (label, number)
+    if len(label) != len(number):
+        assert sum(one != other for one, other in zip(true, read, strict=True)) == levenshtein(label, number)
+        assert not any(one == other == "-" for one, other in zip(true, read, strict=True))
+
+
+def test_digits_are_scored_with_what_is_missing_and_extra():
+    """Of seven true digits four are right, one is wrong, two are missing; and one was read that is not there."""
+    aligned = metrics.align(["42", "042", "7", "9"], ["48", "42", "17", ""], [[0.9, 0.5], [1, 1], [0.25, 0.75], []])
+    score = metrics.score_digits(aligned)
+    assert astuple(score) == (7, 4, 2, 1, 4 / 7)
+    assert metrics.confusion(aligned.labels, aligned.digits).sum() == 5, "only digits with a partner"
+    assert metrics.per_class(aligned.labels, aligned.digits)[9].support == 1, "also the digit of an image that failed"
+    np.testing.assert_array_equal(aligned.confidences, np.array([0.9, 0.5, np.nan, 1, 1, 0.25, 0.75, np.nan], "f4"))
+    assert math.isnan(metrics.score_digits(metrics.align([], [], [])).accuracy)

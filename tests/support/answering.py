@@ -2,7 +2,7 @@
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,10 +32,18 @@ def answer(ledger: Ledger, part: Part) -> bool:
     return ledger.finish(claim, result)
 
 
-def seal(ledger: Ledger, job: str) -> JobState:
-    """Tell Redis that all batches of a job without an owner are submitted, as its client does; return its state."""
+def seal(ledger: Ledger, job: str, sent: Mapping[int, int] | None = None) -> JobState:
+    """Tell Redis that all batches of a job without an owner are submitted, as its client does; return its state.
+
+    Args:
+        ledger: Ledger of the job.
+        job: The job.
+        sent: Number of images of each batch that was sent, by sequence number. By default all batches that have a
+            manifest, which is right while no part of a batch that was split is acknowledged.
+    """
     status = ledger.job(job)
-    sent = {sequence: len(each.names) - len(each.failures) for sequence, each in ledger.manifests(job).items()}
+    if sent is None:
+        sent = {sequence: len(each.names) - len(each.failures) for sequence, each in ledger.manifests(job).items()}
     there = sum(map(len, ledger.answered_parts(job)))
     ledger.owned(job, Owner("", "", "")).check(
         sent, sealed=True, rows=status.images, answered=status.answered - there, failed=status.failed

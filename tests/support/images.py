@@ -32,3 +32,16 @@ def undisturbed_answers(images: NDArray[np.uint8]) -> NDArray[np.int8]:
     from model.inference.classifier import Classifier
 
     return Classifier.baseline().classify(images).digits.astype(np.int8)
+
+
+def number_picture(digits: Digits, number: str) -> NDArray[np.uint8]:
+    """Return a picture of a number, made of real digits side by side: uint8 (28, 28 n).
+
+    Of the first 300 digits, they are those that the model reads most surely and rightly.
+    """
+    from model.inference.classifier import Classifier
+
+    images, labels = digits.images[:300], digits.labels[:300]
+    read = Classifier.baseline().classify(images)
+    sure = np.where(read.digits == labels, read.confidences, 0)
+    return np.hstack([images[np.where(labels == int(digit), sure, 0).argmax()] for digit in number])

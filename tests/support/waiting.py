@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def eventually(condition: Callable[[], Any], *, seconds: float = 15.0, what: str = "the condition") -> Any:
+def eventually(condition: Callable[[], Any], *, seconds: float = 60.0, what: str = "the condition") -> Any:
     """Wait until a condition is true, and return its value.
 
     Raises:

@@ -4,14 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from hypothesis import settings
 
 from producer.mill.stack import Stack
 from worker.contract.connection import connect
 from worker.contract.ledger import Ledger
-
-settings.register_profile("shared machine", deadline=None)  # other work on the same cores must not make a test fail
-settings.load_profile("shared machine")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -13,9 +14,12 @@ from numpy.typing import NDArray
 from redis.exceptions import RedisError
 
 from model.errors import Failure, FailureCode, ImageError, ModelError, NotTried
-from model.images.preprocess import preprocess
+from model.images.normalise import Normalised
+from model.images.preprocess import preprocess_all
 from model.inference.apart import classify_apart
 from model.inference.classifier import Predictions
+from model.inference.several import find_several, sort_out, with_parts
+from worker.classifying.answers import Answers
 from worker.classifying.canary import CanaryMonitor
 from worker.classifying.models import LoadedModel, Models
 from worker.contract.connection import retry_transient
@@ -33,6 +37,9 @@ FAILED_PAUSE_SECONDS = 0.5
 
 DECODING_SHARE = 0.5
 """Share of a batch's time limit after which no further image is decoded. The last one may take 30 s by itself."""
+
+MAX_PARTS = 8192
+"""Number of digits in images that may show several after which no further image is decoded. They have 6 MiB."""
 
 _log = logging.getLogger(__name__)
 _Value = TypeVar("_Value")
@@ -89,11 +96,13 @@ class BatchProcessor:
                     with self._notes.working(part):
                         batch = _batch_of(claim)
                         model = self._retry(partial(self._models, claim.model))
-                        images, failures = self._read(batch)
-                        claim = self._hand_on_the_rest(claim, batch, len(images))
-                        count = len(claim.part)
-                        failures = {index: failure for index, failure in failures.items() if index < count}
-                        result = self._answer(claim, model, images[:count], failures, probabilities=batch.probabilities)
+                        read = self._read(batch)
+                        claim = self._hand_on_the_rest(claim, batch, len(read.images))
+                        read = read.first(len(claim.part))
+                        answers = self._classify(claim, model, read)
+                        result = answers.result(
+                            model.version, self._name, probabilities=batch.probabilities, several=batch.several
+                        )
                     self._finish(claim, result)
                 case Verdict.SPLIT:
                     self._split(claim)
@@ -126,35 +135,12 @@ class BatchProcessor:
             lambda: self._ledger.claim(part, token=token, holder=self._name, lease_seconds=self._lease_seconds)
         )
 
-    def _read(self, batch: Batch) -> tuple[NDArray[np.uint8], dict[int, Failure]]:
-        """Return the images of a batch as the network takes them, or the first of them if the others take too long.
-
-        Returns:
-            The images, uint8 (n, 28, 28), at least one; and the failures by index.
-        """
+    def _read(self, batch: Batch) -> "_Read":
+        """Return the images of a batch as the network takes them, or the first of them if the others take too long."""
         if isinstance(batch.images, np.ndarray):
             drawn = batch.images.reshape(len(batch), -1).any(axis=1)
-            return batch.images, {int(index): _BLANK for index in np.flatnonzero(~drawn)}
-        return _decode(batch.images, self._decoding_seconds)
-
-    def _answer(
-        self,
-        claim: Claim,
-        model: LoadedModel,
-        images: NDArray[np.uint8],
-        failures: dict[int, Failure],
-        *,
-        probabilities: bool,
-    ) -> Result:
-        predictions = self._classify(claim, model, images, failures)
-        return Result(
-            model=model.version,
-            worker=self._name,
-            digits=predictions.digits,
-            confidences=predictions.confidences,
-            probabilities=predictions.probabilities if probabilities else None,
-            failures=failures,
-        )
+            return _Read(batch.images, {int(index): _BLANK for index in np.flatnonzero(~drawn)}, {}, batch.several)
+        return _decode(batch.images, self._decoding_seconds, several=batch.several)
 
     def _hand_on_the_rest(self, claim: Claim, batch: Batch, count: int) -> Claim:
         """Halve a part until it has at most `count` images, the first ones, and ring for the others.
@@ -174,25 +160,29 @@ class BatchProcessor:
             claim, batch = self._claim(first), batch.part(0, len(first))
         return claim
 
-    def _classify(
-        self, claim: Claim, model: LoadedModel, images: NDArray[np.uint8], failures: dict[int, Failure]
-    ) -> Predictions:
+    def _classify(self, claim: Claim, model: LoadedModel, read: "_Read") -> Answers:
         """Classify images. Whatever goes wrong here is the model's fault, because every image is uint8 (28, 28) now.
 
         Raises:
             ModelError: The model failed. That does not count against the images.
         """
+        images, answered = with_parts(read.images, read.doubtful), len(read.images) - len(read.failures)
         if model.content and claim.attempts > 1 and len(images):
             # Somebody has begun this part and not finished it. If the model ended that process, it cannot end this one.
             run = partial(classify_apart, model.version, model.content, model.temperature, images)
-            predictions = self._run(model.version, run, images=len(images) - len(failures), proven=True)
-            self._canary.observe(model.version, images, predictions, failures, compare=False)
-            return predictions
+            answers = read.answers(self._run(model.version, run, images=answered, proven=True))
+            self._observe(model.version, images, answers, compare=False)
+            return answers
         with self._notes.classifying(model.version):
             run = partial(model.classifier.classify, images)
-            predictions = self._run(model.version, run, images=len(images) - len(failures), proven=False)
-            self._canary.observe(model.version, images, predictions, failures)
-        return predictions
+            answers = read.answers(self._run(model.version, run, images=answered, proven=False))
+            self._observe(model.version, images, answers, compare=True)
+        return answers
+
+    def _observe(self, version: str, images: NDArray[np.uint8], answers: Answers, *, compare: bool) -> None:
+        """Show the canary monitor one image and one prediction for each image of a batch, also where it is a number."""
+        seen = answers.least_certain
+        self._canary.observe(version, images[seen], answers.predictions.at(seen), answers.failures, compare=compare)
 
     def _run(self, version: str, run: Callable[[], Predictions], *, images: int, proven: bool) -> Predictions:
         """Run a version on some images.
@@ -279,6 +269,54 @@ _QUARANTINED = Failure(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The images of a batch as the network takes them.
+
+    Attributes:
+        images: uint8 (n, 28, 28), at least one; black where decoding failed.
+        failures: Failures by index.
+        doubtful: Images that may show several digits, by index. The network decides, unless it is certain.
+        several: Whether all digits of an image are wanted. If not, an image with several is a failure.
+    """
+
+    images: NDArray[np.uint8]
+    failures: dict[int, Failure]
+    doubtful: dict[int, Normalised]
+    several: bool
+
+    def first(self, count: int) -> "_Read":
+        """Return the first images."""
+        return _Read(
+            self.images[:count],
+            {index: failure for index, failure in self.failures.items() if index < count},
+            {index: image for index, image in self.doubtful.items() if index < count},
+            self.several,
+        )
+
+    def add(self, index: int, image: Normalised) -> None:
+        """Add an image, and note whether it may show several digits, or is refused because it does."""
+        self.images[index] = image.shown
+        if self.several and len(image.parts) == image.total:
+            self.doubtful[index] = image
+        elif self.several and len(image.parts):
+            self.failures[index] = Failure(
+                FailureCode.SEVERAL_DIGITS,
+                f"The image shows {image.total} digits, and at most {len(image.parts)} are read. Cut it up.",
+            )
+        else:
+            sort_out(index, image, self.failures, self.doubtful)
+
+    def answers(self, predictions: Predictions) -> Answers:
+        """Return the answers, given the predictions for the images and, after them, for the parts of doubtful ones."""
+        count = len(self.images)
+        found = find_several(predictions, self.doubtful, count)
+        if self.several:
+            return Answers(predictions, count, self.failures, found)
+        refused = {index: self.doubtful[index].as_several.failure for index in found}
+        return Answers(predictions, count, self.failures | refused, {})
+
+
 class _DamagedBatch(Exception):
     """The batch in the ledger is damaged, so no worker can ever answer it."""
 
@@ -301,32 +339,34 @@ def _batch_of(claim: Claim) -> Batch:
     return batch
 
 
-def _decode(files: tuple[bytes, ...], seconds: float) -> tuple[NDArray[np.uint8], dict[int, Failure]]:
+def _decode(files: tuple[bytes, ...], seconds: float, *, several: bool) -> _Read:
     """Decode and normalise each file on its own.
 
     Args:
         files: Contents of image files.
         seconds: Time after which no further file is decoded.
+        several: Whether all digits of an image are wanted.
 
     Returns:
-        The images, uint8 (n, 28, 28), of the first n files, at least one; black where decoding failed. And the failures
-        by index.
+        The images of the first n files, at least one.
     """
     deadline = time.monotonic() + seconds
-    images = np.zeros((len(files), SIDE, SIDE), np.uint8)
-    failures: dict[int, Failure] = {}
+    read = _Read(np.zeros((len(files), SIDE, SIDE), np.uint8), {}, {}, several)
+    parts = 0
     for index, file in enumerate(files):
-        if index and time.monotonic() > deadline:
-            return images[:index], failures
+        if index and (time.monotonic() > deadline or parts > MAX_PARTS):
+            return read.first(index)
         try:
-            images[index] = preprocess(file)
+            image = preprocess_all(file)
+            read.add(index, image)
+            parts += len(image.parts)
         except ImageError as fault:
-            failures[index] = fault.failure
+            read.failures[index] = fault.failure
         except SoftTimeLimitExceeded:
             raise
         except Exception:
             _log.exception("digitmill itself failed to decode an image")
-            failures[index] = Failure(
+            read.failures[index] = Failure(
                 FailureCode.INTERNAL, "digitmill itself failed on this image. The worker's log says how. Report it."
             )
-    return images, failures
+    return read

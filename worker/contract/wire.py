@@ -7,7 +7,7 @@ checked before anything is built from them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeAlias, cast
 
 import numpy as np
 from msgspec import Raw, Struct
@@ -18,6 +18,7 @@ from model.records import Damaged, from_msgpack, from_raw, text_from_raw, to_msg
 from worker.contract.validation import identifiers
 from worker.contract.validation.bounds import (
     MAX_BATCH_BYTES,
+    MAX_DIGITS,
     MAX_IMAGES,
     MAX_MANIFEST_BYTES,
     MAX_RESULT_BYTES,
@@ -27,12 +28,24 @@ from worker.contract.validation.identifiers import Kind
 from worker.contract.validation.reading import reading
 
 VERSION = 1
+"""Version of everything but what `NUMBERS_VERSION` is for."""
+
+NUMBERS_VERSION = 2
+"""Version of batches in which all digits of an image are wanted, of the answers to them, and of manifests with numbers.
+
+Programs that only know version 1 refuse them, so none answers a number as a single digit or hides its other digits."""
+
+Label: TypeAlias = int | str
+"""True digit of an image, 0 to 9. Or its true number in a job that reads all digits: a string of 1 to `MAX_DIGITS`
+digits, whose zeros at the beginning count; or an integer, which does not say whether there are any."""
 
 SIDE = 28
 """Side of an image that travels, in pixels."""
 
+_VERSIONS: tuple[int, ...] = (VERSION, NUMBERS_VERSION)
 _NO_LABEL = 255
 _LABELS = frozenset([*range(10), _NO_LABEL])
+_DIGITS = frozenset([*range(10), None])
 _REMEDY = "Submit its job again."
 _NIL = Raw(b"\xc0")
 _MAX_SHARE = 1.001  # rounding may lift a sum of ten probabilities above 1
@@ -44,19 +57,19 @@ class _BatchBody(Struct, frozen=True):  # msgspec refuses a `Raw` with a default
     probabilities: bool
     raw: memoryview | None = None
     files: Raw = _NIL  # list[bytes]
+    several: bool = False  # only in version 2
 
 
-@dataclass(frozen=True, slots=True)
-class _ManifestBody:
-    """A manifest as it travels: names in the bytes of the file system, and one byte for each label."""
+class _ManifestBody(Struct, frozen=True):
+    """A manifest as it travels: names in the bytes of the file system, and one byte for each label or `numbers`."""
 
     names: Raw  # list[bytes]
-    labels: bytes
     failures: Raw  # index → pair of code and sentence
+    labels: bytes = b""
+    numbers: Raw = _NIL  # list[int | str | None], only in version 2
 
 
-@dataclass(frozen=True, slots=True)
-class _ResultBody:
+class _ResultBody(Struct, frozen=True):
     """A result as it travels."""
 
     model: str
@@ -65,6 +78,7 @@ class _ResultBody:
     confidences: bytes
     probabilities: bytes | None
     failures: Raw  # as in a manifest
+    counts: bytes | None = None  # one byte for each image, only in version 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,18 +88,21 @@ class Batch:
     Attributes:
         images: Either uint8 (n, 28, 28) in MNIST's convention, ready to classify, or n encoded files, which the worker
             decodes and normalises one by one.
-        probabilities: Whether the sender wants the ten probabilities of each image.
+        probabilities: Whether the sender wants the ten probabilities of each image. Nobody gets them with `several`.
+        several: Whether the sender wants all digits of each file. Without it, a file with several digits is an error.
+            A raw image always has one digit.
     """
 
     images: NDArray[np.uint8] | tuple[bytes, ...]
     probabilities: bool = False
+    several: bool = False
 
     def __len__(self) -> int:
         return len(self.images)
 
     def part(self, start: int, stop: int) -> "Batch":
         """Return the images from `start` to before `stop` as a batch of their own."""
-        return Batch(self.images[start:stop], self.probabilities)
+        return Batch(self.images[start:stop], self.probabilities, self.several)
 
     def to_wire(self) -> bytes:
         """Encode the batch."""
@@ -94,6 +111,8 @@ class Batch:
             body["raw"] = np.ascontiguousarray(self.images).reshape(-1).data
         else:
             body["files"] = self.images
+        if self.several:
+            return to_msgpack({**body, "several": True}, version=NUMBERS_VERSION)
         return to_msgpack(body, version=VERSION)
 
     @classmethod
@@ -105,14 +124,16 @@ class Batch:
         """
         with reading("This batch record", remedy=_REMEDY):
             _check_size(data, MAX_BATCH_BYTES)
-            body = from_msgpack(_BatchBody, data, version=VERSION)
+            body = from_msgpack(_BatchBody, data, version=_VERSIONS)
             if body.raw is not None and body.files == _NIL:
                 count, rest = divmod(len(body.raw), SIDE * SIDE)
                 _check(rest == 0 and count <= MAX_IMAGES, "raw")
-                return cls(np.frombuffer(body.raw, np.uint8).reshape(-1, SIDE, SIDE), body.probabilities)
+                images = np.frombuffer(body.raw, np.uint8).reshape(-1, SIDE, SIDE)
+                return cls(images, body.probabilities, body.several)
             if body.raw is not None:
                 raise Damaged("expected raw or files")
-            return cls(tuple(from_raw(list[bytes], body.files, at_most=MAX_IMAGES)), body.probabilities)
+            files = tuple(from_raw(list[bytes], body.files, at_most=MAX_IMAGES))
+            return cls(files, body.probabilities, body.several)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,24 +142,25 @@ class Manifest:
 
     Attributes:
         names: Names of all images, including those that could not be read.
-        labels: True digit, 0 to 9, or None if it is unknown; one for each name.
+        labels: True digit or number, or None if it is unknown; one for each name.
         failures: Failures of the images that could not be read at the source, by index into `names`. All other images
             are in the batch, in this order.
     """
 
     names: tuple[str, ...]
-    labels: tuple[int | None, ...]
+    labels: tuple[Label | None, ...]
     failures: dict[int, Failure]
 
     def to_wire(self) -> bytes:
         """Encode the manifest."""
-        body = {
-            # A file name on Linux may be any bytes; surrogateescape keeps those that are not UTF-8.
-            "names": [name.encode("utf-8", "surrogateescape") for name in self.names],
-            "labels": bytes(_NO_LABEL if label is None else label for label in self.labels),
-            "failures": _cut(self.failures),
-        }
-        return to_msgpack(body, version=VERSION)
+        # A file name on Linux may be any bytes; surrogateescape keeps those that are not UTF-8.
+        names = [name.encode("utf-8", "surrogateescape") for name in self.names]
+        failures = _cut(self.failures)
+        if not _DIGITS.issuperset(self.labels):
+            return to_msgpack({"names": names, "numbers": self.labels, "failures": failures}, version=NUMBERS_VERSION)
+        digits = cast("tuple[int | None, ...]", self.labels)
+        labels = bytes(_NO_LABEL if label is None else label for label in digits)
+        return to_msgpack({"names": names, "labels": labels, "failures": failures}, version=VERSION)
 
     @classmethod
     def from_wire(cls, data: bytes) -> Self:
@@ -149,12 +171,13 @@ class Manifest:
         """
         with reading("This manifest record", remedy=_REMEDY):
             _check_size(data, MAX_MANIFEST_BYTES)
-            body = from_msgpack(_ManifestBody, data, version=VERSION)
+            body = from_msgpack(_ManifestBody, data, version=_VERSIONS)
             names = from_raw(list[bytes], body.names, at_most=MAX_IMAGES)
-            _check(len(names) == len(body.labels) and _LABELS.issuperset(body.labels), "labels")
+            labels = _labels(body)
+            _check(len(names) == len(labels), "labels")
             return cls(
                 tuple([name.decode("utf-8", "surrogateescape") for name in names]),
-                tuple([None if label == _NO_LABEL else label for label in body.labels]),
+                labels,
                 _known(body.failures, len(names)),
             )
 
@@ -163,13 +186,18 @@ class Manifest:
 class Result:
     """The answers to one batch, or to a part of one: one for each of its n images, in their order.
 
+    There are m digits: one for each image, or as many as `counts` says.
+
     Attributes:
         model: Version of the model that classified.
         worker: Name of the worker.
-        digits: uint8 (n,), 0 to 9; undefined where the image failed.
-        confidences: float32 (n,), 0 to 1; undefined where the image failed.
+        digits: uint8 (m,), 0 to 9; undefined where the image failed.
+        confidences: float32 (m,), 0 to 1; undefined where the image failed.
         probabilities: float32 (n, 10), or None if the client did not ask for them.
         failures: Failures, by index of the image.
+        counts: uint8 (n,), number of digits of each image, which come one after the other: 0 exactly where the image
+            failed, and at most `MAX_DIGITS`. None if each image, also one that failed, has one digit. There are no
+            probabilities with it.
     """
 
     model: str
@@ -178,9 +206,10 @@ class Result:
     confidences: NDArray[np.float32]
     probabilities: NDArray[np.float32] | None
     failures: dict[int, Failure]
+    counts: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
-        return len(self.digits)
+        return len(self.digits if self.counts is None else self.counts)
 
     @classmethod
     def failed(cls, count: int, failure: Failure, *, worker: str = "none") -> Self:
@@ -198,6 +227,8 @@ class Result:
             "probabilities": None if self.probabilities is None else self.probabilities.astype("<f4").tobytes(),
             "failures": _cut(self.failures),
         }
+        if self.counts is not None:
+            return to_msgpack({**body, "counts": self.counts.astype(np.uint8).tobytes()}, version=NUMBERS_VERSION)
         return to_msgpack(body, version=VERSION)
 
     @classmethod
@@ -209,26 +240,55 @@ class Result:
         """
         with reading("This result record", remedy=_REMEDY):
             _check_size(data, MAX_RESULT_BYTES)
-            body = from_msgpack(_ResultBody, data, version=VERSION)
-            count, probabilities = len(body.digits), body.probabilities
+            body = from_msgpack(_ResultBody, data, version=_VERSIONS)
+            digits, probabilities = len(body.digits), body.probabilities
+            count = digits if body.counts is None else len(body.counts)
             _check(not body.model or identifiers.is_valid(Kind.VERSION, body.model), "model")
             _check(identifiers.is_valid(Kind.PROCESS, body.worker), "worker")
             _check(count <= MAX_IMAGES and max(body.digits, default=0) <= 9, "digits")
-            _check(len(body.confidences) == 4 * count, "confidences")
-            _check(probabilities is None or len(probabilities) == 40 * count, "probabilities")
+            _check(len(body.confidences) == 4 * digits, "confidences")
+            expected = 40 * digits if body.counts is None else None
+            _check(probabilities is None or len(probabilities) == expected, "probabilities")
+            failures = _known(body.failures, count)
             return cls(
                 body.model,
                 body.worker,
                 np.frombuffer(body.digits, np.uint8),
                 _shares(body.confidences, "confidences"),
                 None if probabilities is None else _shares(probabilities, "probabilities").reshape(-1, 10),
-                _known(body.failures, count),
+                failures,
+                None if body.counts is None else _counts(body.counts, digits, failures),
             )
 
 
 def _check(right: bool, name: str) -> None:
     if not right:
         raise Damaged(f"{name}: of a wrong length or value")
+
+
+def _labels(body: _ManifestBody) -> tuple[Label | None, ...]:
+    if body.numbers == _NIL:
+        _check(_LABELS.issuperset(body.labels), "labels")
+        return tuple([None if label == _NO_LABEL else label for label in body.labels])
+    numbers = from_raw(list[int | str | None], body.numbers, at_most=MAX_IMAGES)
+    _check(not body.labels and all(number is None or _is_label(number) for number in numbers), "numbers")
+    return tuple(numbers)
+
+
+def _is_label(number: Label) -> bool:
+    return is_number(number) if isinstance(number, str) else number >= 0
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a number that a label may be: 1 to `MAX_DIGITS` digits 0 to 9."""
+    return len(text) <= MAX_DIGITS and text.isascii() and text.isdigit()
+
+
+def _counts(data: bytes, digits: int, failures: Mapping[int, Failure]) -> NDArray[np.uint8]:
+    counts = np.frombuffer(data, np.uint8)
+    _check(int(counts.sum(dtype=np.int64)) == digits and max(data, default=0) <= MAX_DIGITS, "counts")
+    _check(set(np.flatnonzero(counts == 0).tolist()) == failures.keys(), "counts")
+    return counts
 
 
 def _check_size(data: bytes, at_most: int) -> None:

@@ -77,11 +77,13 @@ def opens_cheaply(data: bytes, kind: str) -> bool:
             return len(data) <= SMALL_BYTES and width * height <= MAX_LOADED_WEBP_PIXELS
         if kind == "TIFF":  # even a small one can have many directories that share their bytes
             return _has_one_plain_directory(data)
-        if len(data) <= SMALL_BYTES or kind == "BMP":  # Pillow reads only the header of a BMP
+        # The decoders of AVIF and HEIF are made for video. What they take depends on far more than the size.
+        if kind in {"PNG", "GIF", "JPEG"} and len(data) <= SMALL_BYTES:
             return True
         if kind == "JPEG":
             return _has_one_scan(data) is not None
-        return kind == "PNG" and _has_few_chunks(data)
+        # Pillow reads only the header of a BMP.
+        return kind == "BMP" or (kind == "PNG" and _has_few_chunks(data))
     except (struct.error, IndexError):
         return False  # cut off
 

@@ -23,7 +23,7 @@ def decode(data: bytes) -> Grey:
     pages, and everything beyond the limits. It raises only ImageError, whatever the input.
 
     Args:
-        data: Bytes of one PNG, JPEG, BMP, GIF, TIFF or WebP file.
+        data: Bytes of one PNG, JPEG, BMP, GIF, TIFF, WebP, AVIF or HEIC file.
 
     Returns:
         Grey levels, uint8 (height, width). A small image keeps every pixel; a larger one is reduced by area averaging.

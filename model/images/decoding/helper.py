@@ -31,8 +31,14 @@ _OUT_OF_TIME = frozenset({signal.SIGPROF, signal.SIGXCPU})
 _CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGSYS})
 
 # glibc returns blocks from this size on to the system as soon as they are free. Otherwise an image that took much
-# memory would leave less to the next one. OpenBLAS would start threads, which nothing here uses.
-_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "4194304", "MALLOC_TRIM_THRESHOLD_": "8388608", "OPENBLAS_NUM_THREADS": "1"}
+# memory would leave less to the next one. OpenBLAS would start threads, which nothing here uses. Decoders of AVIF and
+# HEIF start one, for which glibc would reserve 64 MiB.
+_ENVIRONMENT = {
+    "MALLOC_MMAP_THRESHOLD_": "4194304",
+    "MALLOC_TRIM_THRESHOLD_": "8388608",
+    "MALLOC_ARENA_MAX": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 
 _NOT_STARTED = "Free some memory, or end other processes, and submit the image again."
 

@@ -18,7 +18,7 @@ from model.child_process import address_space, limit, limit_memory
 from model.errors import ImageError
 from model.images.decoding.formats import identify, own_failure, too_costly
 from model.images.decoding.messages import REPLY, REQUEST
-from model.images.decoding.pillow import decode_with_pillow
+from model.images.decoding.pillow import decode_with_pillow, prepare_phone_formats
 from model.images.limits import CPU_SECONDS, MEMORY_BYTES
 from model.images.raster import Grey
 
@@ -39,6 +39,8 @@ def main() -> None:
     with open(os.devnull, "r+b") as nothing:  # noqa: PTH123  libraries print to the standard streams
         for standard in (0, 1, 2):
             os.dup2(nothing.fileno(), standard)
+    with contextlib.suppress(ImageError):  # not installed; whoever sends such a file is told
+        prepare_phone_formats("HEIF")  # before the limits, because it would count as memory of the first image
     idle = _confine()
     ends = False
     while not ends:

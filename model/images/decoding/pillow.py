@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 # Pillow imports its plugins when it opens the first image. If they are imported here, they do not delay that image.
 from PIL import (  # noqa: F401
+    AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     Image,
@@ -31,6 +32,7 @@ from PIL.ExifTags import Base
 from model.errors import FailureCode, ImageError
 from model.images.decoding.cost import loads_cheaply, tile_bytes, webp_size
 from model.images.decoding.formats import too_costly, too_large
+from model.images.decoding.tiff import NEW_SUBFILE_TYPE, NOT_A_PAGE
 from model.images.grey import colour_to_grey, to_eight_bits, transparent_to_grey
 from model.images.limits import MAX_PIXELS, MEMORY_BYTES
 from model.images.raster import Grey
@@ -45,6 +47,12 @@ SHORT_SIDE = 250
 """Minimum length of the shorter side of a reduced image, in pixels, unless `LONG_SIDE` makes it shorter.
 
 A digit of a tenth of this length has MNIST's detail."""
+
+PAGE_SIDE, PAGE_SHORT_SIDE = 1500, 400
+"""Length of the shorter side of a picture from which it counts as a scanned page, and `SHORT_SIDE` of such a picture.
+
+A digit on a page may be a fiftieth of its length. JPEGs are reduced before, to `SHORT_SIDE`, because photographs would
+take twice the time."""
 
 LONG_SIDE = 1000
 """Maximum length of the longer side of a decoded image, in pixels. It bounds the work of the stages that follow."""
@@ -82,9 +90,21 @@ _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
 _BYTES_PER_ROW = 8  # Pillow holds a pointer to each row
 _WEBP_BYTES_PER_PIXEL = 17  # measured: the decoder keeps two canvases and the frame, and Pillow a copy
 
+# Measured: the planes, the frame in colour, and Pillow's copy. A telephone's HEIC of 24 megapixels is within the limit.
+_VIDEO_BYTES_PER_PIXEL = {"AVIF": {"RGB": 10}, "HEIF": {"RGB": 8}}
+_VIDEO_BYTES_WITH_ALPHA = 12
+
 _BAND_PIXELS = 2**20  # converted at a time, so that intermediate copies stay small
 
-_NEW_SUBFILE_TYPE, _REDUCED_VERSION = 254, 1  # TIFF 6.0, page 36
+MIN_STRETCH = 0.01
+"""Difference of a pixel's height and width, as a share of its width, up to which it counts as square."""
+
+MAX_PIXEL_ASPECT = 4.0
+"""Maximum length of a pixel as a multiple of its width, or the other way round.
+
+A fax has pixels that are twice as high as wide. A file that says more was written by a program in error."""
+
+_TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that exchange width and height
 
 _MAY_HOLD_ORIENTATION = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}  # keys of Pillow's info
 
@@ -116,13 +136,15 @@ def decode_with_pillow(data: bytes, kind: str, *, only_if_cheap: bool = False) -
         Grey levels, uint8 (height, width).
 
     Raises:
-        ImageError: The file cannot be decoded (BROKEN, TOO_LARGE, TOO_COSTLY or SEVERAL_FRAMES), or the image is fully
-            transparent (BLANK).
+        ImageError: The file cannot be decoded (BROKEN, TOO_LARGE, TOO_COSTLY or SEVERAL_FRAMES), the image is fully
+            transparent (BLANK), or no decoder for the format is installed (NOT_AN_IMAGE).
         MayBeCostly: It is not certainly cheap to decode, and `only_if_cheap` is set.
     """
     try:
         if kind == "WEBP":  # Pillow creates the decoder, which takes the memory, when it opens the file
             _check_webp(data)
+        elif kind in {"AVIF", "HEIF"}:
+            prepare_phone_formats(kind)
         # Pillow warns about odd metadata. The user's terminal must not show that.
         with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(data), formats=(kind,)) as image:
             _check_pixels(image.width, image.height)
@@ -133,8 +155,9 @@ def decode_with_pillow(data: bytes, kind: str, *, only_if_cheap: bool = False) -
             _check_memory(image, pixels)
             if only_if_cheap and not loads_cheaply(image, data, pixels):
                 raise MayBeCostly
+            aspect = _pixel_aspect(image)
             image.load()
-            return _upright(_grey(image), _orientation(image))
+            return _upright(_grey(image, aspect), _orientation(image))
     except Image.DecompressionBombError as error:
         raise too_large(f"The image has far more pixels than the limit of {MAX_PIXELS / 1e6:.0f} million") from error
     except DECODER_ERRORS as error:
@@ -146,6 +169,33 @@ def decode_with_pillow(data: bytes, kind: str, *, only_if_cheap: bool = False) -
             FailureCode.BROKEN,
             f"The {kind} image is cut off, damaged or stored in a rare variant. Copy it again, or save it as PNG.",
         ) from error
+
+
+def prepare_phone_formats(kind: str) -> None:
+    """Load the decoder of AVIF or HEIF, if it is not loaded, and let it use one thread.
+
+    Raises:
+        ImageError: It is not installed (NOT_AN_IMAGE).
+    """
+    if kind == "AVIF":
+        if not AvifImagePlugin.SUPPORTED:
+            raise _no_decoder("an AVIF image", "Pillow has no decoder for it here", "pip install --upgrade pillow")
+        AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    elif "HEIF" not in Image.OPEN:
+        try:
+            from pillow_heif import register_heif_opener
+        except ImportError:
+            raise _no_decoder(
+                "a HEIC photograph", "the worker has no decoder for it", "pip install 'digitmill[heif]'"
+            ) from None
+        register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
+
+
+def _no_decoder(what: str, fault: str, command: str) -> ImageError:
+    return ImageError(
+        FailureCode.NOT_AN_IMAGE,
+        f"This is {what}, and {fault}. Convert it to JPEG, or run `{command}` where the workers run, and restart them.",
+    )
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -184,7 +234,7 @@ def _pages(image: TiffImagePlugin.TiffImageFile) -> int:
     try:
         for number in range(MAX_PAGES):
             image.seek(number)
-            pages += not image.tag_v2.get(_NEW_SUBFILE_TYPE, 0) & _REDUCED_VERSION
+            pages += not image.tag_v2.get(NEW_SUBFILE_TYPE, 0) & NOT_A_PAGE
     except EOFError:
         image.seek(0)
     return pages
@@ -194,7 +244,11 @@ def _check_memory(image: Image.Image, pixels: int) -> None:
     """Refuse an image that a decoder cannot hold, before any pixel is decoded."""
     if image.format == "WEBP":
         return  # checked before it was opened
-    held = image.width * image.height * _BYTES_PER_PIXEL.get(image.mode, 4)
+    if image.format in _VIDEO_BYTES_PER_PIXEL:
+        each = _VIDEO_BYTES_PER_PIXEL[image.format].get(image.mode, _VIDEO_BYTES_WITH_ALPHA)
+    else:
+        each = _BYTES_PER_PIXEL.get(image.mode, 4)
+    held = image.width * image.height * each
     held += image.height * _BYTES_PER_ROW
     if image.format == "TIFF":
         held *= 2  # Pillow itself turns a TIFF upright, into a second image
@@ -214,31 +268,70 @@ def _check_held(held: int) -> None:
         )
 
 
-def _grey(image: Image.Image) -> Grey:
-    """Reduce a loaded image to grey levels, and to the size that the limits of this module allow."""
-    short, long = sorted(image.size)
-    factor = max(1, short // SHORT_SIDE, math.ceil(long / LONG_SIDE))
+def _grey(image: Image.Image, aspect: float) -> Grey:
+    """Reduce a loaded image to grey levels with square pixels, and to the size that the limits of this module allow.
+
+    Args:
+        image: Loaded image.
+        aspect: Height of a pixel, as a multiple of its width. A picture is stretched where its pixels are longer.
+    """
+    wider, taller = max(1.0, 1 / aspect), max(1.0, aspect)
+    short, long = sorted((image.width * wider, image.height * taller))
+    least = PAGE_SHORT_SIDE if short >= PAGE_SIDE else SHORT_SIDE
+    factor = max(1, int(short // least), math.ceil(long / LONG_SIDE))
+    pixels = _reduced_grey(image, max(1, int(factor / wider)), max(1, int(factor / taller)))
+    if aspect == 1:
+        return pixels
+    width, height = (max(1, round(side / factor)) for side in (image.width * wider, image.height * taller))
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _reduced_grey(image: Image.Image, across: int, down: int) -> Grey:
+    """Return the grey levels of an image with its sides divided by a factor each, uint8 (height, width)."""
     if image.mode.startswith(("I", "F")):
-        return to_eight_bits(_reduced(image, "F", factor))
+        return to_eight_bits(_reduced(image, "F", across, down))
     if image.has_transparency_data:
-        return transparent_to_grey(_reduced(image, "RGBA", factor))
+        return transparent_to_grey(_reduced(image, "RGBA", across, down))
     if image.mode in {"1", "L"}:
-        return _reduced(image, "L", factor)
+        return _reduced(image, "L", across, down)
     if image.mode == "LAB":
-        return _reduced(image.getchannel("L"), "L", factor)
-    return colour_to_grey(_reduced(image, "RGB", factor))
+        return _reduced(image.getchannel("L"), "L", across, down)
+    return colour_to_grey(_reduced(image, "RGB", across, down))
 
 
-def _reduced(image: Image.Image, mode: str, factor: int) -> NDArray[Any]:
+def _reduced(image: Image.Image, mode: str, across: int, down: int) -> NDArray[Any]:
     """Convert pixels to a mode, and divide each side by a factor, in bands, so that intermediate copies stay small."""
-    if factor == 1:
+    if across == down == 1:
         return np.asarray(image if image.mode == mode else image.convert(mode))
-    height = max(1, _BAND_PIXELS // (image.width * factor)) * factor
+    height = max(1, _BAND_PIXELS // (image.width * down)) * down
     bands = [
-        np.asarray(image.crop((0, top, image.width, min(top + height, image.height))).convert(mode).reduce(factor))
+        np.asarray(
+            image.crop((0, top, image.width, min(top + height, image.height))).convert(mode).reduce((across, down))
+        )
         for top in range(0, image.height, height)
     ]
     return np.concatenate(bands)
+
+
+def _pixel_aspect(image: Image.Image) -> float:
+    """Return the height of a pixel, as a multiple of its width, of an open image as it will be when it is loaded.
+
+    A scanner or fax writes how many pixels an inch has in each direction. Implausible values give 1.
+    """
+    found = next(
+        (image.info[key] for key in ("dpi", "resolution", "aspect", "jfif_density") if key in image.info), None
+    )
+    try:
+        across, down = map(float, found or (1, 1))
+        aspect = across / down
+    except (TypeError, ValueError, ArithmeticError):
+        return 1.0
+    # A rounded resolution is none; the second comparison also fails if the aspect is not a number.
+    if abs(aspect - 1) < MIN_STRETCH or not 1 / MAX_PIXEL_ASPECT <= aspect <= MAX_PIXEL_ASPECT:
+        return 1.0
+    # Pillow turns a TIFF upright while it loads it; all others are turned at the end.
+    is_turned = isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(Base.Orientation) in _TURNED
+    return 1 / aspect if is_turned else aspect
 
 
 def _orientation(image: Image.Image) -> int:

@@ -69,7 +69,14 @@ def _packed_pixels(data: bytes) -> bytes:
             return b""
         if name == b"IDAT":
             parts.append(data[at + _CHUNK.size : end])
-        elif name not in _IGNORED and at != _HEADER_AT:
+        elif (name not in _IGNORED and at != _HEADER_AT) or (
+            name == b"pHYs" and not _has_square_pixels(data[at + 8 :])
+        ):
             return b""
         at = end + 4
     return b"".join(parts) if name == b"IEND" else b""
+
+
+def _has_square_pixels(chunk: bytes) -> bool:
+    """Return whether a chunk `pHYs` gives the same number of pixels per unit in both directions."""
+    return chunk[:4] == chunk[4:8]

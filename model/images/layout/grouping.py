@@ -40,6 +40,8 @@ def where_seen(drawn: Drawn, near: Mask) -> Drawn:
 
 def choose_digit(drawn: Drawn) -> Mask:
     """Return the mask of the digit, (height, width): the largest component and those near it, without specks."""
+    if len(drawn.is_candidate) == 1:
+        return drawn.components.mask
     return drawn.components.mask_of(_group(drawn.components.stats, drawn.is_candidate))
 
 

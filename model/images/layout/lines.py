@@ -8,7 +8,8 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.images.layout.drawn import SPECK, Drawn
-from model.images.raster import DETAILED_SIDE, Components, Mask, connected_components
+from model.images.raster import DETAILED_SIDE, Components, Mask, connected_components, touches_border
+from model.images.strokes import is_thin
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,11 @@ class FrameLimits:
     min_companion: float = 0.25
     """Minimum length of the digit beside a shadow that the border cuts off, as a share of the shorter side."""
 
+    min_main: float = 0.012
+    """Minimum length of the component beside which the others are a frame, as a share of the image's longer side.
+
+    Beside dust, a small digit near the border of a large page is not a frame. `DrawingLimits.min_size` is the same."""
+
 
 LINE = LineLimits()
 BOX = BoxLimits()
@@ -109,10 +115,10 @@ def _without_line(strokes: Mask) -> Mask:
     The line is removed only if nothing else touches the border. A digit that fills its image touches the border in more
     places, or over a greater length.
     """
+    if not touches_border(strokes):
+        return strokes
     rows, columns = strokes.shape
     edge = np.concatenate([strokes[0], strokes[1:, -1], strokes[-1, -2::-1], strokes[-2:0:-1, 0]]) > 0
-    if not edge.any():
-        return strokes
     starts, ends = (np.flatnonzero(edge & ~np.roll(edge, step)) for step in (1, -1))
     if len(starts) != _LINE_ENDS:
         return strokes
@@ -182,6 +188,8 @@ def _belongs_to_frame(components: Components) -> NDArray[np.bool_]:
     """
     numbers, stats = components.numbers, components.stats
     rows, columns = numbers.shape
+    if len(stats) == 1 or max(rows, columns) < DETAILED_SIDE:
+        return np.zeros(len(stats), np.bool_)
     left, top, width, height, area = stats.T
     right, bottom = left + width, top + height
     at_edge = np.array(
@@ -192,7 +200,7 @@ def _belongs_to_frame(components: Components) -> NDArray[np.bool_]:
             bottom >= (1 - FRAME.edge_margin) * rows,
         ]
     )
-    if not at_edge.any() or max(numbers.shape) < DETAILED_SIDE:
+    if not at_edge.any():
         return np.zeros(len(stats), np.bool_)
     cut_off = np.array([left == 0, right == columns, top == 0, bottom == rows])
     band_y, band_x = int(FRAME.band * rows), int(FRAME.band * columns)
@@ -206,7 +214,8 @@ def _belongs_to_frame(components: Components) -> NDArray[np.bool_]:
     is_sliver = ((at_left | at_right) & (width <= FRAME.max_sliver * columns)) | (
         (at_top | at_bottom) & (height <= FRAME.max_sliver * rows)
     )
-    main = _largest(area, ~is_line & ~in_band & ~solid, ~is_line & ~cut_off.any(axis=0))
+    is_main = ~is_line & (np.maximum(width, height) >= FRAME.min_main * max(rows, columns))
+    main = _largest(area, is_main & ~in_band & ~solid, is_main & ~cut_off.any(axis=0))
     if main is None:
         return np.zeros(len(stats), np.bool_)
     frame: NDArray[np.bool_] = is_line | (in_band & (crosses | is_sliver))
@@ -214,6 +223,9 @@ def _belongs_to_frame(components: Components) -> NDArray[np.bool_]:
         frame |= (in_band & cut_off.any(axis=0)) | solid
     shared: NDArray[np.bool_] = (at_edge & cut_off[:, main, np.newaxis]).any(axis=0)
     frame &= ~shared
+    frame[main] = False  # it may lie along the border itself, if only specks do not
+    if area[frame & ~is_line].sum() > area[~frame].sum() and is_thin(components.mask):
+        return np.zeros(len(stats), np.bool_)  # what is most of a drawing in thin lines is not a frame
     return frame
 
 

@@ -1,11 +1,12 @@
 """Look at an image, and then more closely at a small digit in it."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from model.images.raster import Grey, Mask, shrink
+from model.images.raster import SQUARE, Grey, Mask, shrink
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,12 @@ class ViewLimits:
 
     max_looks: int = 3
     """Maximum number of looks at an image, each closer than the one before."""
+
+    fine_pixels: int = 250_000
+    """Maximum number of pixels of a fine view, as many as `raster.connected_components` takes.
+
+    Of digits of 60 pixels on scans of 1700 × 2200, with strokes of 2 pixels, dust and noise, the usual view shows a
+    tenth only as specks (`benchmarks/scruffy.py --kinds small_on_a_scan`)."""
 
 
 LIMITS = ViewLimits()
@@ -61,12 +68,25 @@ def view_of(image: Grey, near: Mask | None = None) -> View:
     return View(image, reduced, factor, near)
 
 
-def closer(view: View, digit: Mask) -> View | None:
+def fine_view_of(image: Grey, view: View) -> View | None:
+    """Return a view that shows more of the whole image than this one, or None if there is none.
+
+    Args:
+        image: Grey levels, uint8 (height, width), of any size.
+        view: View of this image.
+    """
+    short, long = sorted(image.shape)
+    reduced, factor = shrink(image, math.isqrt(LIMITS.fine_pixels * long // short))
+    return View(image, reduced, factor, None) if factor < view.factor else None
+
+
+def closer(view: View, digit: Mask, others: Mask | None = None) -> View | None:
     """Return a closer view of a digit, or None where it would show no more.
 
     Args:
         view: The view in which the digit was found.
         digit: Mask of the digit in `view.reduced`, (height, width), not empty.
+        others: Mask of other digits. The digit is not where they are.
     """
     rows, columns = digit.shape
     left, top, width, height = cv2.boundingRect(digit)
@@ -76,5 +96,8 @@ def closer(view: View, digit: Mask) -> View | None:
     y0, y1 = max(0, top - size // 2), min(rows, top + height + size // 2)
     x0, x1 = max(0, left - size // 2), min(columns, left + width + size // 2)
     reach = 2 * (size // 6 + 2) + 1
-    near = cv2.dilate(digit, np.ones((reach, reach), np.uint8))[y0:y1, x0:x1]
+    near = cv2.dilate(digit, np.ones((reach, reach), np.uint8))
+    if others is not None:
+        near = cv2.bitwise_or(cv2.subtract(near, cv2.dilate(others, SQUARE)), digit)
+    near = near[y0:y1, x0:x1]
     return view_of(view.full[y0 * view.factor : y1 * view.factor, x0 * view.factor : x1 * view.factor], near)

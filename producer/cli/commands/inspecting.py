@@ -10,8 +10,8 @@ import click
 
 from model.errors import ImageError, UsageError
 from producer.cli.exits import ExitCode, exit_on_error
-from producer.cli.notices import print_notice
-from producer.cli.options import JSON, MIN_CONFIDENCE, TIMEOUT, not_empty
+from producer.cli.notices import print_notes, print_notice
+from producer.cli.options import AS_IS, JSON, MIN_CONFIDENCE, TIMEOUT, not_empty
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,12 +29,13 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Save the pictures in this file as well.",
 )
+@AS_IS
 @MIN_CONFIDENCE
 @TIMEOUT
 @JSON
 @exit_on_error
 def inspect(
-    files: tuple[str, ...], out: Path | None, min_confidence: float | None, timeout: float, as_json: bool
+    files: tuple[str, ...], out: Path | None, as_is: bool, min_confidence: float | None, timeout: float, as_json: bool
 ) -> None:
     """Draw each stage from an image to the network's input.
 
@@ -50,7 +51,8 @@ def inspect(
 
     if out is not None:
         check_sheet(out)
-    source = open_each(files)
+    source = open_each(files, as_is=as_is)
+    print_notes(source)
     results = classified(source, Settings.from_environment(), timeout, probabilities=True, quiet=as_json)
     inspected = _inspected(source, results, min_confidence)
     if out is not None:

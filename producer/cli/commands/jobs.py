@@ -91,7 +91,7 @@ def show(job: str, as_json: bool) -> None:
       digitmill show last
     """
     from producer.jobs.recovery import find_loss, sender_of
-    from producer.jobs.submission import find_job
+    from producer.jobs.submission import find_job, how_read
     from producer.mill.doorbell_formats import unreached_workers
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
@@ -110,6 +110,8 @@ def show(job: str, as_json: bool) -> None:
     click.echo(f"job       {printable(status.identifier)}")
     click.echo(f"state     {click.style(status.state, fg=STATE_COLOURS.get(status.state, 'cyan'))}")
     click.echo(f"source    {printable(status.record.source)}")
+    if said := how_read(status, settings):
+        click.echo(f"read as   {printable(said)}")
     click.echo(f"model     {printable(status.record.model)}")
     click.echo(f"client    {printable(status.record.client)}{printable(_about_client(connection, status))}")
     click.echo(f"created   {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.created))}{ended}")
@@ -202,7 +204,7 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
     """
     from producer.cli.display.job_results import report_job
     from producer.jobs.order import jobs_folder, read_order
-    from producer.jobs.submission import collect_job, find_job, open_submitted
+    from producer.jobs.submission import collect_job, find_job, reopen_submitted
     from producer.mill.finding import open_running_mill
     from producer.report import check_place
     from worker.settings import Settings
@@ -218,7 +220,7 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
     try:
         if order is None:
             raise UsageError(f"The order of job {identifier} is not in {jobs_folder(settings)}.")
-        source = open_submitted(order.options, settings)
+        source = reopen_submitted(order.options, settings)
     except DigitmillError as fault:
         print_notice(f"this report has no pictures: {fault}")
     finished = collect_job(connection, status, settings, timeout=timeout)

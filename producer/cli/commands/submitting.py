@@ -5,25 +5,39 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from model.errors import Failure
+from model.errors import Failure, UsageError
 from producer.cli.display.wording import counted
 from producer.cli.exits import ExitCode, exit_on_error
-from producer.cli.notices import print_notice, printable
-from producer.cli.options import JOB, JSON, MIN_CONFIDENCE, OUT, TIMEOUT, absolute, not_empty, report_folder
+from producer.cli.notices import print_notes, print_notice, printable
+from producer.cli.options import (
+    AS_IS,
+    JOB,
+    JSON,
+    MIN_CONFIDENCE,
+    OUT,
+    SEVERAL,
+    TIMEOUT,
+    absolute,
+    not_empty,
+    report_folder,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from producer.cli.display.progress import JobProgressBar
-    from producer.jobs.order import SubmitOptions
+    from producer.jobs.order import Several, SubmitOptions
     from producer.jobs.results import Results
     from producer.mill.connection import Connection
     from producer.sources import Source
     from worker.settings import Settings
+
+MAX_LABELS = 20
+"""Maximum number of labels that `--dry-run` counts one by one."""
 
 
 @click.command()
@@ -44,6 +58,8 @@ if TYPE_CHECKING:
 @click.option("--include", metavar="GLOB", multiple=True, help="Only images whose name matches. May be repeated.")
 @click.option("--exclude", metavar="GLOB", multiple=True, help="No images whose name matches. May be repeated.")
 @click.option("--batch-size", metavar="N", type=click.IntRange(1, 8192), help="Maximum number of images in a batch.")
+@SEVERAL
+@AS_IS
 @MIN_CONFIDENCE
 @click.option("--probabilities", is_flag=True, help="Keep the ten probabilities of every image.")
 @click.option("--dry-run", is_flag=True, help="Print what would be submitted, without submitting it.")
@@ -61,6 +77,8 @@ def submit(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     batch_size: int | None,
+    several: "Several",
+    as_is: bool,
     min_confidence: float | None,
     probabilities: bool,
     dry_run: bool,
@@ -71,16 +89,21 @@ def submit(
 ) -> None:
     """Classify a folder, an archive or a file, and write a report.
 
-    PATH is a folder (read recursively), a .zip or .tar.* archive, an image, an array file (.npy, .npz, IDX), or the
-    word `mnist` for MNIST's 10,000 test images. Each image gets exactly one row: a prediction, or an error with its
-    reason.
+    PATH is a folder (read recursively), a .zip or .tar.* archive, an image, a file of arrays (.npy, .npz, IDX, .csv of
+    pixels, .parquet), or the word `mnist` for MNIST's 10,000 test images. Each image gets exactly one row: a
+    prediction, or an error with its reason. Each page of a TIFF is an image of its own.
+
+    Arrays are read as they seem to be: inverted, 0 to 1, flat, … A sentence says what was changed, also in the report.
 
     \b
     Examples:
       digitmill submit scans/
       digitmill submit scans.zip --labels truth.csv --out reports/scans
+      digitmill submit meters/ --several read
       digitmill submit mnist
     """
+    from dataclasses import replace
+
     from producer.jobs.order import SubmitOptions
     from producer.jobs.submission import MNIST, create_job, open_submitted
     from producer.mill.finding import SUBMITTING, open_running_mill, running_or_temporary_mill
@@ -88,6 +111,8 @@ def submit(
     from worker.contract.ledger import new_job_identifier
     from worker.settings import Settings
 
+    if several == "read" and probabilities:
+        raise UsageError("An image with several digits does not have ten probabilities. Leave out --probabilities.")
     settings = Settings.from_environment()
     options = SubmitOptions(
         path=path if path == MNIST else absolute(path),
@@ -98,9 +123,12 @@ def submit(
         probabilities=probabilities,
         model=model,
         min_confidence=min_confidence,
+        several=several,
+        as_is=as_is,
     )
     source = open_submitted(options, settings)
-    _print_notes(source)
+    options = replace(options, form=source.form)
+    print_notes(source)
     if dry_run:
         _preview(source, as_json)
         return
@@ -140,7 +168,7 @@ def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json:
     Example:
       digitmill resume last
     """
-    from producer.jobs.submission import find_resumable, open_submitted
+    from producer.jobs.submission import find_resumable, reopen_submitted
     from producer.mill.finding import running_or_temporary_mill
     from producer.report import check_place
     from worker.settings import Settings
@@ -148,7 +176,8 @@ def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json:
     settings = Settings.from_environment()
     with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
         order = find_resumable(connection, job, settings)
-        source = open_submitted(order.options, settings)
+        source = reopen_submitted(order.options, settings)
+        print_notes(source)
         if order.detached:
             _send_detached(connection, order.job, order.options, source, settings, timeout=timeout, as_json=as_json)
             return
@@ -169,29 +198,47 @@ def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", callback=not_empty)
+@SEVERAL
+@AS_IS
 @MIN_CONFIDENCE
 @TIMEOUT
 @JSON
 @exit_on_error
-def classify(files: tuple[str, ...], min_confidence: float | None, timeout: float, as_json: bool) -> None:
+def classify(
+    files: tuple[str, ...],
+    several: "Several",
+    as_is: bool,
+    min_confidence: float | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
     """Print the digit and the confidence of each image.
 
     \b
-    Example:
+    Examples:
       digitmill classify seven.png eight.jpg
+      digitmill classify meter.jpg --several read
     """
     from producer.cli.display.job_results import print_answers
     from producer.sources import open_each
     from worker.settings import Settings
 
-    source = open_each(files)
-    results = classified(source, Settings.from_environment(), timeout, probabilities=as_json, quiet=as_json)
+    source = open_each(files, as_is=as_is)
+    print_notes(source)
+    settings = Settings.from_environment()
+    results = classified(source, settings, timeout, probabilities=as_json, several=several, quiet=as_json)
     print_answers(results, min_confidence, as_json=as_json)
     sys.exit(ExitCode.SOME_FAILED if results.failures else ExitCode.OK)
 
 
 def classified(
-    source: "Source", settings: "Settings", timeout: float, *, probabilities: bool, quiet: bool
+    source: "Source",
+    settings: "Settings",
+    timeout: float,
+    *,
+    probabilities: bool,
+    several: "Several" = "refuse",
+    quiet: bool,
 ) -> "Results":
     """Classify the images of a source and return the results. If no mill is running, start one for this.
 
@@ -199,14 +246,15 @@ def classified(
         source: Images to classify.
         settings: Settings of this process.
         timeout: Seconds without any worker, or without Redis, after which to give up.
-        probabilities: Whether to ask for the ten probabilities of each image.
+        probabilities: Whether to ask for the ten probabilities of each image. Numbers have none.
+        several: What to do with an image of several digits.
         quiet: Whether to show no progress.
     """
     from producer.jobs.order import SubmitOptions
     from producer.jobs.submission import create_job, gather_job
     from producer.mill.finding import running_or_temporary_mill
 
-    options = SubmitOptions(path="", labels="none", probabilities=probabilities)
+    options = SubmitOptions(path="", labels="none", probabilities=probabilities, several=several)
     with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
         job = create_job(connection, options, source.description, settings, detached=False, timeout=timeout)
         with _progress(source, quiet) as progress:
@@ -298,14 +346,6 @@ def _report_start() -> None:
     print_notice("no mill is running here, so this command starts one for itself (`digitmill up` keeps one running)")
 
 
-def _print_notes(source: "Source") -> None:
-    for note in source.notes:
-        print_notice(note)
-    if source.ignored:
-        verb = "is" if source.ignored == 1 else "are"
-        print_notice(f"{counted(source.ignored, 'other file')} {verb} skipped: not an image by its extension")
-
-
 def _preview(source: "Source", as_json: bool) -> None:
     """Print how many images of each label would be submitted, and how many cannot be read."""
     labels: Counter[str] = Counter()
@@ -315,9 +355,18 @@ def _preview(source: "Source", as_json: bool) -> None:
         unreadable += isinstance(image.content, Failure)
     total = sum(labels.values())
     if as_json:
-        body = {"source": source.description, "images": total, "unreadable": unreadable, "labels": labels}
+        body: dict[str, Any] = {"source": source.description, "images": total, "unreadable": unreadable}
+        body |= {"labels": labels, "left_out": dict(source.left_out), "notes": list(source.notes)}
         click.echo(json.dumps(body))
         return
     click.echo(f"source    {printable(source.description)}")
     click.echo(f"images    {total:,} would be submitted; {unreadable:,} cannot be read")
-    click.echo("labels    " + ", ".join(f"{label}: {count:,}" for label, count in sorted(labels.items())))
+    click.echo("labels    " + _counted_labels(labels))
+
+
+def _counted_labels(labels: "Mapping[str, int]") -> str:
+    """Return how many images have each label, or only how many labels there are if they are many numbers."""
+    if len(labels) > MAX_LABELS:
+        without = labels.get("none", 0)
+        return f"{len(labels) - bool(without):,} different numbers" + (f", none: {without:,}" if without else "")
+    return ", ".join(f"{label}: {count:,}" for label, count in sorted(labels.items()))

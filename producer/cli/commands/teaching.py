@@ -7,8 +7,8 @@ import click
 
 from model.errors import UsageError
 from producer.cli.exits import ExitCode, exit_on_error
-from producer.cli.notices import print_notice
-from producer.cli.options import JSON, not_empty
+from producer.cli.notices import print_notes
+from producer.cli.options import AS_IS, JSON, not_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--label", "digit", metavar="DIGIT", type=click.IntRange(0, 9), help="Label of all images in PATH.")
 @click.option("--include", metavar="GLOB", multiple=True, help="Only images whose name matches. May be repeated.")
 @click.option("--exclude", metavar="GLOB", multiple=True, help="No images whose name matches. May be repeated.")
+@AS_IS
 @click.option("--dry-run", is_flag=True, help="Print what would be taught, without teaching it.")
 @click.option("--list", "listing", is_flag=True, help="List the taught images.")
 @click.option(
@@ -53,6 +54,7 @@ def teach(
     digit: int | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    as_is: bool,
     dry_run: bool,
     listing: bool,
     words: tuple[str, ...],
@@ -91,11 +93,10 @@ def teach(
         print_list(connection, as_json=as_json)
         return
     if connection and words:
-        found = removals(Teaching(connection.client), words, counts)
+        found = removals(Teaching(connection.client), words, counts, as_is=as_is)
     else:
-        source = _open(path, table, labels, digit, include, exclude)
-        for note in source.notes:
-            print_notice(note)
+        source = _open(path, table, labels, digit, include, exclude, as_is=as_is)
+        print_notes(source)
         only_labelled = bool(table) or labels not in ("auto", "folder")
         found = label_changes(source, counts, digit=digit, only_labelled=only_labelled)
     _send(connection, found, counts, quiet=as_json)
@@ -111,6 +112,8 @@ def _open(
     digit: int | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    *,
+    as_is: bool,
 ) -> "Source":
     """Open the images to teach.
 
@@ -124,10 +127,11 @@ def _open(
             raise UsageError(
                 "The file of --csv names the images and their labels. Leave out --label, --labels and globs."
             )
-        return open_path_list(table)
+        return open_path_list(table, as_is=as_is)
     if digit is not None and labels != "auto":
         raise UsageError("Give either --label or --labels.")
-    return open_source(path or "", labels="none" if digit is not None else labels, include=include, exclude=exclude)
+    labels = "none" if digit is not None else labels
+    return open_source(path or "", labels=labels, include=include, exclude=exclude, as_is=as_is)
 
 
 def _send(

@@ -10,8 +10,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import ImageError, UsageError
-from model.images.preprocess import preprocess
+from model.errors import FailureCode, ImageError, UsageError
+from model.images.preprocess import preprocess_all
 from producer.cli.display.progress import showing
 from producer.cli.exits import ExitCode
 from producer.cli.notices import print_notice, printable
@@ -21,6 +21,9 @@ from producer.report import Summary, write_report
 from producer.report.place import PAGE
 from producer.report.selection import doubted
 from producer.sources import Source
+
+MAX_SHOWN_PARTS = 8
+"""Maximum number of digits in the picture of an image of several digits."""
 
 
 def report_job(
@@ -60,6 +63,8 @@ def report_job(
                 read_pictures=read_pictures,
                 min_confidence=min_confidence,
                 root=source.root if source else "",
+                left_out=source.left_out if source else {},
+                notes=source.notes if source else (),
             )
     except UsageError as fault:
         if not is_kept:
@@ -70,7 +75,7 @@ def report_job(
         click.echo(json.dumps({**summary.as_json(), "report": str(folder / PAGE)}))
     else:
         print_headline(summary, folder)
-    for notice in summary.notices:
+    for notice in filter(None, (summary.label_warning, *summary.notices)):
         print_notice(notice)
     return ExitCode.SOME_FAILED if results.failures else ExitCode.OK
 
@@ -83,11 +88,19 @@ def print_headline(summary: Summary, folder: Path) -> None:
         accuracy = click.style(f"{100 * summary.accuracy:.2f} %", bold=True)
         counts = f"{summary.correct:,} of {summary.accuracy_denominator:,} labelled images right"
         click.echo(f"accuracy  {accuracy}  ({counts})")
+    if (digits := summary.digits) is not None:
+        others = "".join(
+            f", {count:,} {what}" for what, count in (("missing", digits.missing), ("extra", digits.extra)) if count
+        )
+        click.echo(f"digits    {100 * digits.accuracy:.2f} %  ({digits.right:,} of {digits.total:,} right{others})")
     if summary.failed:
         codes = ", ".join(f"{count:,} {code}" for code, count in summary.failures.items())
         click.echo(click.style(f"failed    {summary.failed:,}  ({codes}); errors.csv has the reasons", fg="yellow"))
     if summary.review:
-        doubt = f"review    {summary.review:,}  (confidence below {summary.min_confidence:g}); review.csv lists them"
+        reasons = [f"confidence below {summary.min_confidence:g}"] if summary.unsure else []
+        if summary.several_digits:
+            reasons.append(f"{summary.several_digits:,} of several digits")
+        doubt = f"review    {summary.review:,}  ({', '.join(reasons)}); review.csv lists them"
         click.echo(click.style(doubt, fg="yellow"))
     versions = printable(", ".join(summary.model_versions))
     click.echo(f"model     {versions or 'none, because no image reached one'}")
@@ -95,7 +108,7 @@ def print_headline(summary: Summary, folder: Path) -> None:
 
 
 def print_answers(results: Results, min_confidence: float | None, *, as_json: bool) -> None:
-    """Print a line for each image: name, digit and confidence, or the reason why there is no digit."""
+    """Print a line for each image: name, digit or number and confidence, or the reason why there is none."""
     rows = answers(results, min_confidence)
     if as_json:
         click.echo(json.dumps(rows))
@@ -110,18 +123,19 @@ def answers(results: Results, min_confidence: float | None) -> list[dict[str, An
     """Return the answer for each image as JSON values, in the order of the results.
 
     Each answer has name, digit, confidence, review and model. It also has the probabilities if the job asked for them,
-    and error and message if the image failed.
+    and error and message if the image failed. If the job reads numbers, it also has the number as a text, and the lists
+    digits and confidences; the digit is then None unless there is one, and the confidence that of the least certain.
     """
     review = doubted(results, min_confidence).tolist()
     return [_answer(results, row, review=review[row]) for row in range(len(results))]
 
 
 def answer_text(answer: dict[str, Any], *, styled: bool = True) -> str:
-    """Return one of the `answers` in words: digit and confidence, or the reason why there is no digit."""
+    """Return one of the `answers` in words: digit or number and confidence, or the reason why there is none."""
     style = click.style if styled else lambda text, **_: text
-    if answer["digit"] is None:
+    if answer["confidence"] is None:
         return f"{style('-', fg='red')}  {answer['error']}: {printable(answer['message'])}"
-    words = f"{style(str(answer['digit']), bold=True)}  {100 * answer['confidence']:.1f} %"
+    words = f"{style(str(answer.get('number') or answer['digit']), bold=True)}  {100 * answer['confidence']:.1f} %"
     return words + style("  unsure, may not be a digit: review", fg="yellow") if answer["review"] else words
 
 
@@ -135,6 +149,11 @@ def _answer(results: Results, row: int, *, review: bool) -> dict[str, Any]:
         "review": review,
         "model": results.models[row],
     }
+    if results.numbers is not None:
+        shares = results.numbers.confidences[row]
+        answer["number"] = results.numbers.read[row] or None
+        answer["digits"] = [int(digit) for digit in results.numbers.read[row]]
+        answer["confidences"] = [round(share, 6) for share in shares]
     if results.probabilities is not None and failure is None:
         answer["probabilities"] = [round(float(value), 6) for value in results.probabilities[row]]
     if failure:
@@ -149,7 +168,8 @@ def _read_pictures(source: Source, results: Results, indices: Sequence[int]) -> 
     time.
 
     Returns:
-        uint8 (28, 28) by index, without the images that cannot be read.
+        uint8 (28, 28) by index, without the images that cannot be read. Of an image of several digits, the first
+        `MAX_SHOWN_PARTS` of them side by side.
     """
     contents = source.read_many({results.names[index] for index in indices})
     pictures = {}
@@ -157,9 +177,18 @@ def _read_pictures(source: Source, results: Results, indices: Sequence[int]) -> 
         content = contents.get(results.names[index])
         if isinstance(content, bytes):
             try:
-                content = preprocess(content)
+                normalised = preprocess_all(content)
             except ImageError:
                 continue
+            parts = list(normalised.parts[:MAX_SHOWN_PARTS])
+            content = np.hstack(parts) if parts and _shows_several(results, index) else normalised.shown
         if content is not None:
             pictures[index] = content
     return pictures
+
+
+def _shows_several(results: Results, index: int) -> bool:
+    """Return whether an image was refused because it shows several digits, or read as a number of several digits."""
+    if index in results.failures:
+        return results.failures[index].code is FailureCode.SEVERAL_DIGITS
+    return results.numbers is not None and len(results.numbers.read[index]) > 1

@@ -1,5 +1,6 @@
 """Degradations change training images, and leave the digits visible."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -19,7 +20,8 @@ def test_each_kind_degrades_every_image_and_destroys_none(kind: Degradation, sam
     changed = (first != images).any(axis=(1, 2))
     assert changed.mean() > 0.8  # a rectangle may cover nothing but paper
     for before, after in zip(images, first, strict=True):
-        assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.3
+        far = [cv2.GaussianBlur(image, (0, 0), 1.5).ravel() for image in (before, after)]  # an outline lies beside ink
+        assert np.corrcoef(*far)[0, 1] > 0.3
 
 
 def test_a_share_of_the_images_is_degraded(samples: Dataset):
@@ -30,7 +32,7 @@ def test_a_share_of_the_images_is_degraded(samples: Dataset):
     degraded = degrade(images, 0.05, np.random.default_rng(1))
     assert np.array_equal(images, before)
     touched = (degraded != images).any(axis=(1, 2)).mean()
-    assert 0.25 < touched < 1 - 0.95 ** len(KINDS) + 0.03
+    assert 0.25 < touched < 1 - np.prod([1 - 0.05 * weight for weight in KINDS.values()]) + 0.03
 
 
 def test_every_kind_is_used():

@@ -54,13 +54,32 @@ def test_strokes_are_as_wide_as_mnists():
     assert 3.5 < widths.max() <= 4.5
 
 
-def test_digits_side_by_side_fill_the_width(samples: Dataset):
-    """Two or three digits are as wide as the box, and no higher."""
-    several = outliers._digits(200, np.random.default_rng(1), samples.train.images)
-    for image in several:
-        _, _, width, height = cv2.boundingRect(image)
-        assert width >= BOX - 2
-        assert height <= BOX
+def test_numbers_fill_the_box(samples: Dataset):
+    """Two to four digits fill the box with their longer side. Most are wider than high, some higher than wide."""
+    numbers = outliers._numbers(200, np.random.default_rng(1), samples.train.images)
+    boxes = np.array([cv2.boundingRect(image)[2:] for image in numbers])
+    assert boxes.max(axis=1).min() >= BOX - 2
+    assert boxes.max() <= BOX
+    assert 0.6 < (boxes[:, 0] > boxes[:, 1]).mean() < 0.95
+
+
+def test_crossing_out_covers_the_digit(samples: Dataset):
+    """What crosses a digit out is at least as wide and as high as the digit, nearly, and adds much ink."""
+    digits = samples.train.images[:1].repeat(100, axis=0)
+    crossed = outliers._crossed_out(100, np.random.default_rng(1), digits)
+    assert np.mean(crossed >= digits) > 0.99
+    assert (crossed.mean(axis=(1, 2)) > 1.15 * digits.mean()).all()
+
+
+def test_a_single_plain_circle_is_not_an_outlier():
+    """Each empty tile is filled, has corners, or has one line within another. So none is a zero."""
+    for tile in outliers._tiles(300, np.random.default_rng(1)):
+        outline = cv2.threshold(tile, 60, 255, cv2.THRESH_BINARY)[1]
+        left, top, width, height = cv2.boundingRect(outline)
+        middle = outline[top + height // 2, left : left + width] > 0
+        lines = np.count_nonzero(np.diff(np.concatenate([[0], middle.astype(int), [0]])) == 1)
+        fills_corners = outline[top : top + height // 6 + 1, left : left + width // 6 + 1].any()
+        assert lines in {1, 4} or fills_corners
 
 
 @pytest.mark.parametrize("table", ["letters", "signs"])

@@ -20,6 +20,7 @@ from model.cards.card import (
     Bin,
     Card,
     Doubt,
+    FamilyRobustness,
     Robustness,
     Score,
     Seeded,
@@ -107,7 +108,16 @@ def test_cards_of_later_versions():
 def test_cards_of_earlier_versions():
     """A card without the fields that later versions added is read. These fields are None or empty."""
     values = json.loads(Card.read(BASELINE).dumps())
-    later = ("reliability", "robustness", "size", "training_seconds", "intended_use", "doubts", "seeds", "not_for")
+    later = (
+        "reliability",
+        "robustness",
+        "size",
+        "training_seconds",
+        "intended_use",
+        "doubts",
+        "seeds",
+        "not_for",
+    )
     old = Card.loads(json.dumps({name: value for name, value in values.items() if name not in later}))
     assert [getattr(old, name) for name in later] == [None] * 5 + [[]] * 3
     assert old.test == Card.read(BASELINE).test
@@ -120,6 +130,7 @@ def test_each_field_of_a_card_is_read_back():
         card,
         reliability=[Bin(0, None, None), Bin(3, 0.5, 0.6)],
         robustness=Robustness(0, {"jpeg": score}, {"jpeg": Score.of(1, 2)}),
+        families={"unseen": FamilyRobustness(0, {"snow": score}, {"snow": score}, {"snow": Score.of(1, 20)})},
         doubts=[Doubt(0.8, score, score, None)],
         size=Size(5, 6),
         training_seconds=7,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model.cards.card import BASELINE, CARD, Bin, Card, Doubt, Robustness, Score, Scores, Seeded, Size
+from model.cards.card import BASELINE, CARD, Bin, Card, Doubt, FamilyRobustness, Robustness, Score, Scores, Seeded, Size
 from model.cards.page import PAGE, page, write_card
 from model.evaluation.corruptions import CORRUPTIONS
 
@@ -22,6 +22,7 @@ def full() -> Card:
         card,
         reliability=[Bin(0, None, None), Bin(3, 0.25, 0.75)],
         robustness=Robustness(0, {"jpeg": score, "shear": Score.of(5, 10)}, {"jpeg": score, "shear": score}),
+        families={"unseen": FamilyRobustness(0, {"snow": score}, {"snow": Score.of(5, 10)}, {"snow": Score.of(1, 10)})},
         doubts=[Doubt(0.5, Score.of(3, 50), Score.of(7, 1000), Score.of(2, 44)), Doubt(0.95, score, score, None)],
         size=Size(225_034, 235_048),
         recipe={**card.recipe, "teachers": 2},
@@ -47,10 +48,12 @@ def test_it_contains_the_figures_of_the_card(full):
     assert "Reading digits." in text
     assert "- Letters.\n- Cheques." in text
     assert row(text, "shear") == ["50.00 % (23.66 % to 76.34 %)", "90.00 % (59.58 % to 98.21 %)"]
+    assert row(text, "snow") == ["90.00 % (59.58 % to 98.21 %)", "50.00 % (23.66 % to 76.34 %)", "10.00 %"]
     means = [line for line in text.splitlines() if line.startswith("| **mean**")]
     assert means == [
         "| **mean** | 99.600 % | 99.580 % |",
         "| **mean** | 70.00 % | 90.00 % |",
+        "| **mean** | 90.00 % | 50.00 % | 10.00 % |",
     ]
     assert row(text, "standard deviation") == ["0.100 %", "0.100 %"]
     assert row(text, "0.50 to 1.00") == ["3", "75.00 %", "25.00 %"]

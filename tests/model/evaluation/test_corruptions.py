@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from model.data.digits import Dataset
-from model.evaluation.corruptions import CORRUPTIONS, corrupted
+from model.evaluation.corrupting import corrupted
+from model.evaluation.corruptions import CORRUPTIONS
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
@@ -13,7 +14,7 @@ def test_each_is_reproducible_and_leaves_the_digit_visible(name: str, samples: D
     """The same seed gives the same images. Nearly all of them change, and they stay similar to the originals."""
     images = samples.train.images[:80]
     before = images.copy()
-    first, again, other = (corrupted(name, images, seed) for seed in (1, 1, 2))
+    first, again, other = (corrupted(CORRUPTIONS, name, images, seed) for seed in (1, 1, 2))
     assert np.array_equal(images, before)
     assert np.array_equal(first, again)
     assert first.dtype == np.uint8
@@ -44,7 +45,7 @@ def test_geometry_keeps_the_centre(name: str):
     """Rotation, scale and shear change the shape of a dot in the centre, but not its place."""
     dots = np.zeros((200, 28, 28), np.uint8)
     dots[:, 12:16, 12:16] = 255
-    changed = corrupted(name, dots)
+    changed = corrupted(CORRUPTIONS, name, dots)
     assert np.abs(centres_of_mass(changed)).max() <= 0.1
     assert (changed != dots).any(axis=(1, 2)).mean() > 0.9
 
@@ -53,7 +54,7 @@ def test_translation_keeps_its_limit():
     """Of 200 dots in the centre some are moved by nearly 4 pixels in each direction, and none is moved further."""
     dots = np.zeros((200, 28, 28), np.uint8)
     dots[:, 12:16, 12:16] = 255
-    offsets = centres_of_mass(corrupted("translation", dots))
+    offsets = centres_of_mass(corrupted(CORRUPTIONS, "translation", dots))
     assert np.abs(offsets).max() <= 4.1
     assert (offsets.max(axis=0) > 3.7).all()
     assert (offsets.min(axis=0) < -3.7).all()

@@ -16,7 +16,9 @@ from model.data.digits import Dataset
 from model.errors import DataError, ModelError, UsageError
 from model.evaluation.corruptions import CORRUPTIONS
 from model.evaluation.judge import DRAWN, THRESHOLDS, judge_again, main
+from model.evaluation.mnist_c import MNIST_C
 from model.evaluation.robustness import directly, robustness
+from model.evaluation.unseen import UNSEEN
 from model.inference.classifier import Classifier
 from model.metrics import BINS
 from model.training.recipe import Recipe
@@ -24,8 +26,8 @@ from model.training.recipe import Recipe
 
 @pytest.fixture(scope="module")
 def few(samples: Dataset) -> Dataset:
-    """Return the sample digits with so few test images that judging a model takes a second."""
-    return samples._replace(test=samples.test[:40])
+    """Return so few sample digits that training a model and judging it takes some seconds."""
+    return samples._replace(train=samples.train[:640], test=samples.test[:40])
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +52,14 @@ def test_a_new_card_is_complete(trained, samples: Dataset):
     assert card.size == Size(225_034, len((folder / MODEL).read_bytes()))
     assert card.intended_use
     assert card.not_for
+    for name, kinds in (("mnist_c", MNIST_C), ("unseen", UNSEEN)):
+        found = card.families[name]
+        assert list(found.network) == list(found.path) == list(found.confidently_wrong) == list(kinds)
     assert list(card.robustness.network) == list(card.robustness.path) == list(CORRUPTIONS)
     classifier = Classifier(read_model(folder)[1])
-    assert card.robustness.network == robustness(directly(classifier), samples.test, seed=card.robustness.seed)
+    assert card.robustness.network == robustness(
+        directly(classifier), samples.test, CORRUPTIONS, seed=card.robustness.seed
+    )
 
 
 def test_the_bins_are_those_of_the_calibration_error(trained):

@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.digits import Dataset, Digits
-from model.evaluation.corruptions import CORRUPTIONS, corrupted
-from model.evaluation.robustness import as_files, directly, evenly, readings, robustness
+from model.evaluation.corrupting import corrupted
+from model.evaluation.corruptions import CORRUPTIONS
+from model.evaluation.robustness import Answers, as_files, directly, evenly, readings, robustness
 from model.inference.classifier import Classifier
 from model.metrics import NONE
 
@@ -13,23 +14,23 @@ from model.metrics import NONE
 def test_every_kind_is_scored_over_all_images(samples: Dataset, baseline: Classifier):
     """Each corruption has a score over all images, and the score counts the correct readings."""
     digits = samples.test[:50]
-    scores = robustness(directly(baseline), digits)
+    scores = robustness(directly(baseline), digits, CORRUPTIONS)
     assert list(scores) == list(CORRUPTIONS)
     assert {score.total for score in scores.values()} == {50}
-    for name, images, found in readings(directly(baseline), digits.images):
-        assert np.array_equal(images, corrupted(name, digits.images))
-        assert scores[name].correct == (found == digits.labels).sum()
+    for name, images, found in readings(directly(baseline), digits.images, CORRUPTIONS):
+        assert np.array_equal(images, corrupted(CORRUPTIONS, name, digits.images))
+        assert scores[name].correct == (found.digits == digits.labels).sum()
 
 
 def test_only_the_seed_changes_the_figures(samples: Dataset):
     """The same seed gives the same scores of a reader that depends on each pixel. Another seed gives others."""
     digits = samples.test[:30]
 
-    def remainder_of_sum(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    def remainder_of_sum(images: NDArray[np.uint8]) -> Answers:
         remainders: NDArray[np.int64] = images.sum(axis=(1, 2), dtype=np.int64) % 10
-        return remainders
+        return Answers(remainders, np.ones(len(images)))
 
-    first, again, other = (robustness(remainder_of_sum, digits, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (robustness(remainder_of_sum, digits, CORRUPTIONS, seed=seed) for seed in (1, 1, 2))
     assert first == again != other
 
 
@@ -37,17 +38,26 @@ def test_files_are_read_as_a_worker_reads_them(samples: Dataset, baseline: Class
     """`as_files` reads dark digits on grey paper like the originals. The network alone misreads over half of them."""
     images = samples.test.images[:60]
     negatives = (220 - images * (120 / 255)).astype(np.uint8)
-    expected = as_files(baseline)(images)
-    assert (as_files(baseline)(negatives) == expected).mean() > 0.9
-    assert (directly(baseline)(negatives) == expected).mean() < 0.5
+    expected = as_files(baseline)(images).digits
+    assert (as_files(baseline)(negatives).digits == expected).mean() > 0.9
+    assert (directly(baseline)(negatives).digits == expected).mean() < 0.5
 
 
 def test_refused_images_are_wrong(baseline: Classifier):
     """A blank image is refused, and a refused image counts as wrong."""
     blank = np.full((3, 28, 28), 77, np.uint8)
-    assert as_files(baseline)(blank).tolist() == [NONE] * 3
-    scores = robustness(as_files(baseline), Digits(blank, np.zeros(3, np.uint8)))
+    answers = as_files(baseline)(blank)
+    assert answers.digits.tolist() == [NONE] * 3
+    assert answers.confidently_wrong(np.zeros(3, np.uint8)).correct == 0
+    scores = robustness(as_files(baseline), Digits(blank, np.zeros(3, np.uint8)), CORRUPTIONS)
     assert scores["jpeg"].correct == scores["brightness"].correct == 0
+
+
+def test_only_what_is_misread_with_confidence_is_confidently_wrong():
+    """A wrong reading at 0.8 counts. A right one, a doubtful one and a refusal do not."""
+    answers = Answers(np.array([3, 3, 3, NONE]), np.array([0.8, 0.99, 0.79, 0.0]))
+    score = answers.confidently_wrong(np.array([5, 3, 5, 5]))
+    assert (score.correct, score.total) == (1, 4)
 
 
 def test_some_are_chosen_evenly(samples: Dataset):

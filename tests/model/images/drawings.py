@@ -5,6 +5,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 from PIL import Image
@@ -48,6 +49,12 @@ def encoded(image: Image.Image | NDArray[Any], kind: str = "PNG", **options: Any
     file = BytesIO()
     (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, kind, **options)
     return file.getvalue()
+
+
+def heic(image: Image.Image | NDArray[Any], kind: str = "HEIF", **options: Any) -> bytes:
+    """Return the bytes of a HEIC photograph, as telephones take it. Without an encoder, the test is skipped."""
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    return encoded(image, kind, **options)
 
 
 def shares_ink(image: MatLike, other: MatLike) -> float:

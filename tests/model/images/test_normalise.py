@@ -361,6 +361,13 @@ def test_two_levels_suffice_however_near():
     assert shares_ink(normalise(mask), normalise(drawing(100, 80, line=FIVE))) > 0.95
 
 
+def test_eight_by_eight_pixels_of_sixteen_levels_suffice(digits):
+    """An image of 8×8 pixels of 0 to 16 is a drawing, because nobody photographs paper so small."""
+    for digit in digits[::10]:
+        small = np.rint(cv2.resize(digit[4:24, 4:24], (8, 8), interpolation=cv2.INTER_AREA) * (16 / 255))
+        assert shares_ink(normalise(small.astype(np.uint8)), digit) > 0.5
+
+
 def test_flat_paper_is_a_shortcut(digits):
     """On paper of one grey, the shortcut finds nearly the same ink as the search for paper in photographs."""
     for digit in digits[::4]:

@@ -14,8 +14,9 @@ from PIL import Image
 
 from model.errors import FailureCode, ImageError
 from model.images.limits import MAX_BYTES, MAX_PIXELS
-from model.images.preprocess import preprocess
-from tests.model.images.drawings import FIVE, drawing, encoded
+from model.images.normalise import LIMITS
+from model.images.preprocess import preprocess, preprocess_all
+from tests.model.images.drawings import FIVE, drawing, encoded, shares_ink
 
 MODES = {"1": "PNG", "L": "PNG", "LA": "PNG", "P": "GIF", "RGB": "PNG", "RGBA": "WEBP", "CMYK": "TIFF", "I;16": "PNG"}
 
@@ -45,16 +46,19 @@ def pictures(draw: st.DrawFn) -> Image.Image:
 
 @given(pictures())
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_any_picture_becomes_an_mnist_image_or_is_blank(picture):
-    """A sound file becomes an MNIST image or is refused as blank, whatever it shows."""
+def test_any_picture_becomes_mnist_images_or_is_blank(picture):
+    """A sound file becomes MNIST images or is refused as blank, whatever it shows. Several digits are two or more."""
     try:
-        image = preprocess(encoded(picture, MODES.get(picture.mode, "PNG")))
+        normalised = preprocess_all(encoded(picture, MODES.get(picture.mode, "PNG")))
     except ImageError as error:
         assert error.code is FailureCode.BLANK  # noqa: PT017 -- either outcome is right, and a third is not
         return
-    assert image.dtype == np.uint8
-    assert image.shape == (28, 28)
-    assert image.any()
+    for image in (normalised.shown, *normalised.parts):
+        assert image.dtype == np.uint8
+        assert image.shape == (28, 28)
+        assert image.any()
+    assert len(normalised.parts) == (0 if normalised.total == 1 else min(normalised.total, LIMITS.max_parts))
+    assert normalised.total > 1 or not normalised.certain
 
 
 MARKS = (
@@ -115,3 +119,57 @@ def test_a_large_photograph_takes_little_memory():
     peaks = [float(line.split(": ")[-1].split()[0]) for line in printed.splitlines()]
     assert len(peaks) == 3
     assert max(peaks) < 72
+
+
+PLACES = {"in the middle": (1100, 800), "at the left": (1500, 30), "in a corner": (2110, 1600)}
+CORNERS = ((0.1, 0.05), (0.9, 0.05), (0.4, 0.95))
+
+
+def dusty_page(random, largest):
+    """Return a scan of a letter page at 200 dots per inch, with 50 dark specks of up to `largest` pixels a side."""
+    page = np.full((2200, 1700), 245, np.uint8)
+    for row, column in random.integers(0, (2190, 1690), (50, 2)):
+        height, width = random.integers(2, largest + 1, 2)
+        page[row : row + height, column : column + width] = random.integers(30, 150)
+    return page
+
+
+def with_noise(random, page):
+    """Return a page with the noise of a scanner."""
+    return Image.fromarray(np.clip(page + random.normal(0, 5, page.shape), 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("scan", "size", "place"),
+    [
+        ("PNG", 60, "in the middle"),
+        ("PNG", 43, "in a corner"),
+        ("JPEG", 60, "at the left"),
+        ("JPEG", 43, "in the middle"),
+        ("TIFF", 60, "in a corner"),
+        ("TIFF", 43, "at the left"),
+    ],
+)
+def test_a_small_digit_on_a_large_page_is_found_among_dust(scan, size, place):
+    """A digit of 60 pixels, or 43, on a scan of 1700 × 2200 looks much as it would alone, wherever it lies."""
+    random = np.random.default_rng(1)
+    page, (row, column) = dusty_page(random, 6), PLACES[place]
+    digit = drawing(size, size * 3 // 4, line=CORNERS, stroke=0.08, paper=245)
+    page[row : row + digit.shape[0], column : column + digit.shape[1]] = digit
+    picture = with_noise(random, page)
+    if scan == "TIFF":  # as a fax: two levels
+        data = encoded(picture.point(lambda level: 255 * (level > 150)).convert("1"), scan, compression="group4")
+    else:
+        data = encoded(picture, scan)
+    alone = preprocess(encoded(drawing(200, 150, line=CORNERS, stroke=0.08)))
+    assert shares_ink(preprocess(data), alone) > 0.7
+
+
+def test_a_page_of_dust_is_blank():
+    """Dust is smaller than any digit, and a closer look does not make a digit of it."""
+    random = np.random.default_rng(2)
+    page = dusty_page(random, 9)
+    for picture in (Image.fromarray(page), with_noise(random, page)):
+        with pytest.raises(ImageError) as caught:
+            preprocess(encoded(picture))
+        assert caught.value.code is FailureCode.BLANK

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -76,3 +77,14 @@ def test_a_faint_stroke_inside_the_image_is_kept():
     ink = ink_of(120, 120, stroke=0.08)
     ink[100:106, 40:80] = 110
     assert (find_strokes(ink)[101:105, 41:79] == 255).all()
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_thin_strokes_that_reach_the_edge_are_not_ruled_lines(turn):
+    """Of a seven in lines of one pixel, weaker where they slant and cut off at two sides, every stroke is kept."""
+    ink = np.zeros((140, 100), np.uint8)
+    ink[0] = 255
+    for row in range(1, 140):
+        ink[row, 99 - row // 3] = 255 if row % 6 < 2 else 110
+    ink = np.rot90(ink, turn).copy()
+    assert (find_strokes(ink)[ink > 0] == 255).all()

@@ -19,9 +19,11 @@ from model.cards.decision import DECISION
 from model.cards.page import PAGE
 from model.data import mnist
 from model.data.taught import TaughtFolder
+from model.errors import UsageError
 from model.inference.classifier import Classifier
 from model.training.assignment import CANDIDATE, LIVE, TrainingAssignment, read_candidate
 from model.training.options import TrainingOptions
+from model.training.retrain import _live_network
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -96,21 +98,23 @@ def test_a_decision_that_cannot_be_written_is_reported(training):
     assert printed["failed"].startswith(f"Cannot write into {candidate}: Is a directory. Make room there")
 
 
-@pytest.mark.parametrize(
-    ("weights", "fault"),
-    [(None, "has no weights.safetensors"), (save({"conv": np.zeros(3, np.float32)}), "does not fit the network")],
-    ids=["left out", "of another network"],
-)
-def test_a_live_model_without_its_weights_is_not_refined(training, weights, fault):
+def test_a_live_model_without_its_weights_is_not_refined(training):
     """If the live model was pushed without its weights, the training fails, and the message names a remedy."""
     live = training.folder / LIVE
     card = Card.read(live)
-    files = {name: sha256 for name, sha256 in card.files.items() if name != WEIGHTS}
-    if weights:
-        (live / WEIGHTS).write_bytes(weights)
-        files[WEIGHTS] = hashlib.sha256(weights).hexdigest()
-    replace(card, files=files).write(live)
+    replace(card, files={name: sha256 for name, sha256 in card.files.items() if name != WEIGHTS}).write(live)
     [printed] = training.run(quick=True, epochs=1)
     assert f"{card.version} cannot be refined." in printed["failed"]
-    assert fault in printed["failed"]
+    assert "has no weights.safetensors" in printed["failed"]
     assert "train a new one" in printed["failed"]
+
+
+def test_a_live_model_with_the_weights_of_another_network_is_not_refined(training):
+    """The message names a remedy, as above."""
+    live = training.folder / LIVE
+    weights = save({"conv": np.zeros(3, np.float32)})
+    (live / WEIGHTS).write_bytes(weights)
+    card = Card.read(live)
+    card = replace(card, files={**card.files, WEIGHTS: hashlib.sha256(weights).hexdigest()})
+    with pytest.raises(UsageError, match=r"cannot be refined\..*does not fit the network.*train a new one"):
+        _live_network(card, live)

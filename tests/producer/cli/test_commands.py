@@ -1,4 +1,7 @@
-"""The command line as users see it: real processes, real files and a real mill."""
+"""The command line as users see it: real files, a real mill, and real processes where a process matters.
+
+Other commands run in the process of the tests, which saves most of a second each.
+"""
 
 import csv
 import json
@@ -18,18 +21,18 @@ import cv2
 import numpy as np
 import psutil
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
 from model.inference.classifier import Classifier
 from model.inference.review import REVIEW_BELOW
 from producer.cli.commands.models import models
-from producer.cli.main import COMMANDS, main
+from producer.cli.main import COMMANDS
+from producer.mill.finding import open_mill
 from producer.mill.stack import Stack
-from tests.support.command import DIGITMILL, SECONDS, CommandLine
+from tests.support.command import DIGITMILL, SECONDS, CommandLine, run_here
 from tests.support.mill import INJECTED
 from worker.contract.connection import connect
-from worker.contract.ledger import JobState, Part
+from worker.contract.ledger import JobState, Ledger, Part
 
 MARK_SLOW = b"MARK:slow"  # slows the workers of the tests; see tests/system/faults/injected
 NOWHERE = "redis://localhost:1/0"
@@ -95,17 +98,17 @@ def test_every_command_explains_itself_with_an_example(alone, command):
 
 def test_the_group_lists_every_command_and_what_exit_codes_mean(alone):
     """`digitmill --help` lists all commands and the exit codes."""
-    text = alone("--help").output
+    text = alone.run("--help").output
     assert all(f"\n  {command} " in text for command in COMMANDS)
     assert "Exit codes" in text
 
 
 @pytest.mark.slow
 def test_with_json_every_command_prints_strict_json_and_nothing_else(digitmill, scans):
-    """Nine commands on the same jobs each print one strict JSON value with the right counts."""
+    """Nine commands on the same jobs each print one strict JSON value with the right counts, one in a process."""
     folder = scans()
     (folder / "bad.png").write_bytes(b"")
-    submitted = digitmill("submit", folder, "--json", code=1).json
+    submitted = digitmill.run("submit", folder, "--json", code=1).json
     job = submitted["job"]
     assert (submitted["images"], submitted["failed"]) == (9, 1)
     assert digitmill("classify", "scans", "--json", code=1).json[0]["name"] == "scans/000.png"
@@ -121,7 +124,7 @@ def test_with_json_every_command_prints_strict_json_and_nothing_else(digitmill, 
 
 def test_a_folder_of_good_images_ends_with_0_and_its_report(digitmill, scans, undisturbed):
     """The command ends with 0, and the report with the right digits is in the folder that `--out` names."""
-    printed = digitmill("submit", scans(), "--out", "out")
+    printed = digitmill.run("submit", scans(), "--out", "out")
     assert predicted(digitmill.folder / "out") == undisturbed[:8]
     assert "report.html" in printed.output
 
@@ -150,18 +153,19 @@ def test_a_folder_of_good_images_ends_with_0_and_its_report(digitmill, scans, un
     ],
 )
 def test_what_cannot_be_carried_out_ends_with_2_and_names_the_fault(digitmill, scans, arguments, words):
-    """Standard error names the wrong word, standard output is empty, and the exit code is 2."""
+    """The wrong word is on standard error, nothing on standard output, and the exit code is 2. One is a process."""
     scans(1, "images")
     (digitmill.folder / "empty").mkdir()
-    printed = digitmill(*arguments, code=2)
+    run = digitmill.run if words == "no-such-job" and arguments[0] == "show" else digitmill
+    printed = run(*arguments, code=2)
     assert words in printed.errors
     assert printed.output == ""
 
 
-@pytest.mark.slow
-def test_without_redis_every_command_ends_with_3(alone, scans):
-    """The message names the address, so that the user can see a typing mistake in it."""
+def test_without_redis_every_command_ends_with_3(alone, scans, monkeypatch):
+    """The message names the address, so that the user can see a typing mistake in it. One command is a process."""
     scans(1, "images")
+    monkeypatch.setitem(open_mill.__kwdefaults__, "timeout", 0.1)
     asked = (
         "submit images",
         "submit images --detach",
@@ -172,13 +176,11 @@ def test_without_redis_every_command_ends_with_3(alone, scans):
         "status",
         "models list",
     )
-    for process in [alone.start(*words.split(), DIGITMILL_REDIS_URL=NOWHERE) for words in asked]:
-        with process:
-            output, errors = process.communicate(timeout=SECONDS)
-        assert process.returncode == 3
-        assert "localhost:1" in errors
-        assert "Traceback" not in errors
-        assert output == ""
+    for words in asked:
+        run = alone.run if words == "jobs" else alone
+        printed = run(*words.split(), code=3, DIGITMILL_REDIS_URL=NOWHERE)
+        assert "localhost:1" in printed.errors
+        assert printed.output == ""
 
 
 @pytest.fixture
@@ -191,7 +193,7 @@ def workless(tmp_path):
 def test_without_workers_commands_end_with_4_and_what_was_sent_stays(workless, scans):
     """The message names `digitmill resume`, and the job keeps the three images that were sent."""
     folder = scans(3)
-    printed = workless("submit", folder, "--timeout", "1", code=4)
+    printed = workless.run("submit", folder, "--timeout", "1", code=4)
     assert "digitmill resume" in printed.errors
     assert workless("status", "--json", code=4).json["workers"] == []
     assert workless("show", "last", "--json").json["images"] == 3
@@ -199,9 +201,8 @@ def test_without_workers_commands_end_with_4_and_what_was_sent_stays(workless, s
 
 def last_runs(digitmill):
     """Return whether the last job is running."""
-    with digitmill.start("show", "last", "--json") as process:
-        output, _ = process.communicate(timeout=SECONDS)
-    return process.returncode == 0 and json.loads(output)["state"] == "running"
+    jobs = Ledger(connect(digitmill.stack.url)).jobs(latest=1)
+    return bool(jobs) and jobs[0].state is JobState.RUNNING
 
 
 def test_a_cancelled_job_ends_with_5_for_all_commands_that_wait_for_it(workless, scans, eventually):
@@ -337,6 +338,41 @@ def test_labels_by_folder_and_by_file_give_the_same_accuracy(digitmill, digits, 
     assert by_file["correct"] < 12
 
 
+def test_files_as_people_have_them_are_rows_or_are_counted(digitmill, scans, digits, undisturbed):
+    """Pages, files without an extension and AVIF are read; a PDF is an error row; the rest is one line everywhere."""
+    folder = scans(1)
+    pages = [Image.fromarray(digits.images[index]) for index in (1, 2)]
+    pages[0].save(folder / "scan.tif", save_all=True, append_images=pages[1:])
+    Image.fromarray(digits.images[3]).save(folder / "photo", "PNG")
+    Image.fromarray(digits.images[4]).save(folder / "z.AVIF", quality=100)
+    (folder / "form.pdf").write_bytes(b"%PDF-1.7")
+    (folder / "notes.txt").write_text("text", encoding="utf-8")
+    (folder / ".DS_Store").touch()
+    printed = digitmill("submit", folder, "--out", "out", code=1)
+    line = "left out: 1 .DS_Store, 1 text file"
+    assert line in printed.errors
+    assert line in (digitmill.folder / "out" / "report.html").read_text(encoding="utf-8")
+    report = json.loads((digitmill.folder / "out" / "report.json").read_text(encoding="utf-8"))
+    assert report["left_out"] == {".DS_Store": 1, "text file": 1}
+    found = rows(digitmill.folder / "out")
+    assert list(found) == ["000.png", "photo", "scan.tif#page=1", "scan.tif#page=2", "z.AVIF", "form.pdf"]
+    assert [int(row["digit"]) for row in list(found.values())[:5]] == [undisturbed[index] for index in (0, 3, 1, 2, 4)]
+    assert found["form.pdf"]["error"] == "not_an_image"
+    counted = digitmill("submit", folder, "--dry-run", "--json").json
+    assert (counted["images"], counted["left_out"]) == (6, {".DS_Store": 1, "text file": 1})
+
+
+def test_labels_that_match_nothing_are_refused_before_a_job_exists(alone, scans):
+    """The message has both spellings. No Redis is needed for it."""
+    folder = scans(2)
+    (alone.folder / "truth.csv").write_text("name,label\nIMG_1.PNG,3\nIMG_2.PNG,4\n", encoding="utf-8")
+    printed = alone("submit", folder, "--labels", "truth.csv", DIGITMILL_REDIS_URL=NOWHERE, code=2)
+    assert re.search(r"the label file says 'IMG_1.PNG', and there is '00[01].png'", printed.errors)
+    (alone.folder / "truth.csv").write_text("name,label\n000.PNG,3\n001,4\n", encoding="utf-8")
+    printed = alone("submit", folder, "--labels", "truth.csv", "--dry-run", DIGITMILL_REDIS_URL=NOWHERE)
+    assert "match an image (1 in another case, 1 without the extension)" in printed.errors
+
+
 def test_a_dry_run_needs_no_redis_and_makes_no_job(alone, scans):
     """It prints how many images it would send and how many of them it cannot read, and writes no file."""
     folder = scans(3)
@@ -433,7 +469,7 @@ def test_a_client_interrupted_while_it_writes_its_report_names_the_job(digitmill
 
     with monkeypatch.context() as patch:
         patch.setattr("producer.cli.display.job_results.report_job", interrupt)
-        ended = CliRunner(env=digitmill.environment).invoke(main, ["submit", str(scans())])
+        ended = run_here("submit", scans(), **digitmill.environment)
     assert ended.exit_code == 130
     [job] = re.findall(r"digitmill report (\S+)`", ended.stderr)
     digitmill("report", job, "--out", "out")
@@ -649,7 +685,7 @@ def started_under(temporary):
 @pytest.mark.slow
 def test_the_demo_leaves_its_report_and_nothing_else(demo):
     """It leaves the page, the figures and the images for review, and it does not use the user's data folder."""
-    demo("demo", "--workers", "1", "--out", "out", seconds=120)
+    demo.run("demo", "--workers", "1", "--out", "out", seconds=120)
     report = json.loads((demo.folder / "out" / "report.json").read_text())
     assert (demo.folder / "out" / "review.csv").exists()
     assert (demo.folder / "out" / "report.html").stat().st_size > 10_000

@@ -6,12 +6,11 @@ from itertools import product
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from model.training.options import TrainingOptions
-from producer.cli.main import main
 from producer.mill.stack import Stack
 from tests.support.answering import seal
+from tests.support.command import run_here
 from tests.support.harms import WRITERS
 from worker.contract.connection import connect
 from worker.contract.ledger import JobRecord, JobState, Ledger, Part, Submitted, Window
@@ -43,7 +42,8 @@ GARBAGE = {
     "escapes for a terminal": b"\x1b[31m\x07\r\n\x9b",
     "a lone surrogate": b'"\\ud800"',
     "a path": b"../../../x",
-    "many bytes": b"[" + b"0," * 2**20 + b"0]",
+    "many elements": b"[" + b"0," * 2**14 + b"0]",
+    "many bytes": b'["' + b"0" * 2**21 + b'"]',
 }
 HEALTHY = "261125-120000-healthy2"
 NOW_MS = int(time.time() * 1000)
@@ -74,7 +74,7 @@ def run(server, tmp_path):
 
     def call(*words, code=None):
         variables = {"DIGITMILL_REDIS_URL": server.url, "DIGITMILL_DATA": str(tmp_path), "DIGITMILL_OFFLINE": "1"}
-        ended = CliRunner().invoke(main, words, env=variables)
+        ended = run_here(*words, **variables)
         printed = ended.stdout + ended.stderr
         assert ended.exception is None or isinstance(ended.exception, SystemExit), (words, ended.exception)
         assert ended.exit_code in ((0, 1, 2, 4, 5) if code is None else (code,)), (words, printed[-2000:])

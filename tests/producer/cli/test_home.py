@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
 
 DIGITMILL = str(Path(sys.executable).with_name("digitmill"))
@@ -122,6 +123,7 @@ def test_a_legacy_locale_works(folder, mill, legacy_locale):
     truth = folder / "truth.csv"
     truth.write_text("name,label\n七.png,7\né…▀.png,7\n", encoding="utf-8")
     variables = {**legacy_locale, "HOME": str(folder / "home"), "DIGITMILL_REDIS_URL": mill.stack.url}
+    variables["MPLCONFIGDIR"] = mpl.get_cachedir()  # looking for the fonts of a new home takes seconds
     given = ("submit", "scans", "--labels", "truth.csv")
     code, printed, said = run(*given, "--dry-run", folder=folder, **variables)
     assert (code, printed.splitlines()[1:]) == (

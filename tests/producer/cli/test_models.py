@@ -1,18 +1,17 @@
-"""`digitmill models` as users see it: real processes and a real mill."""
+"""`digitmill models` as users see it, beside a real mill."""
 
 import dataclasses
 import hashlib
 import json
 import os
 import signal
-import subprocess
 
 import pytest
 
 from model.cards.card import BASELINE, CARD, MODEL, WEIGHTS, Card, Score
 from model.cards.decision import DECISION, Decision, ModelAssessment
 from producer.cli.display.model_versions import describe_live
-from tests.support.command import DIGITMILL, SECONDS
+from tests.support.command import CommandLine
 from tests.support.models import Harm, harmful, write_model
 from worker.contract.registry import keys as registry_keys
 
@@ -34,19 +33,11 @@ def digitmill(tmp_path, changing):
 
 def runner(tmp_path, mill):
     """Return a function that runs `digitmill models …` beside a mill and returns what it printed."""
+    command = CommandLine(tmp_path, mill.stack.url)
 
     def run(*arguments, code=0):
-        done = subprocess.run(
-            [DIGITMILL, "models", *map(str, arguments)],
-            cwd=tmp_path,
-            env={**os.environ, "DIGITMILL_REDIS_URL": mill.stack.url, "DIGITMILL_DATA": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stderr if code else done.stdout
+        printed = command("models", *arguments, code=code)
+        return printed.errors if code else printed.output
 
     return run
 

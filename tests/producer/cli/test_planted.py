@@ -11,14 +11,13 @@ from pathlib import Path
 import msgpack
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from model.cards.card import BASELINE, Card, read_file
 from model.errors import Failure, FailureCode
 from model.training.options import TrainingOptions
-from producer.cli.main import main
 from producer.mill.finding import open_mill
 from producer.mill.stack import Stack
+from tests.support.command import run_here
 from worker.contract.ledger import Part, Verdict
 from worker.contract.teaching import LabelChange, Teaching
 from worker.contract.training import Schedule, Trainings
@@ -137,7 +136,7 @@ def command(tmp_path_factory, digits, png):
         }
 
         def run(*arguments: str):
-            return CliRunner().invoke(main, list(arguments), env=environment)
+            return run_here(*arguments, **environment)
 
         settings = Settings.from_environment({"DIGITMILL_REDIS_URL": stack.url})
         connection = open_mill(stack.url, settings)
@@ -237,7 +236,7 @@ def test_a_report_neither_hides_nor_runs_what_was_planted(command, tmp_path):
 
 def test_an_argument_that_looks_like_an_option_is_printable():
     """`digitmill classify *` passes on the names that others have given to files."""
-    done = CliRunner().invoke(main, ["classify", "--\x1b]0;x\x07\u202e"], env={"DIGITMILL_OFFLINE": "1"})
+    done = run_here("classify", "--\x1b]0;x\x07\u202e", DIGITMILL_OFFLINE="1")
     assert done.exit_code == 2
     assert "--\\x1b]0;x\\x07\\u202e" in done.output
     assert "\x1b" not in done.output

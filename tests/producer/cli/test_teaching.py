@@ -1,4 +1,4 @@
-"""`digitmill teach` as users see it: real processes, a real server, and real trainers where a test starts them."""
+"""`digitmill teach` as users see it, beside a real server, and with real trainers where a test starts them."""
 
 import csv
 import json
@@ -6,15 +6,14 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from model.data.taught import TaughtFolder
-from producer.cli.commands.teaching import teach
-from tests.support.command import DIGITMILL, SECONDS
+from tests.support.command import SECONDS, run_here
 from worker.contract.connection import connect
 from worker.contract.teaching import MAX_WAITING, LabelChange, Teaching, keys
 
@@ -34,30 +33,22 @@ def environment(server, tmp_path):
 
 
 @pytest.fixture
-def digitmill(environment, tmp_path):
+def digitmill(environment, tmp_path, monkeypatch):
     """Run `digitmill …` to its end. Return its exit code, its output and its errors."""
+    monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
-        command = [str(DIGITMILL), *map(str, arguments)]
-        ended = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-        )
+        ended = run_here(*arguments, **environment)
         assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
-        return ended.returncode, ended.stdout, ended.stderr
+        return ended.exit_code, ended.stdout, ended.stderr
 
     return run
 
 
 @pytest.fixture
-def teach_here(environment, tmp_path, monkeypatch):
-    """Run `digitmill teach …` in this process, which saves half a second. Return the same as `digitmill`."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        result = CliRunner(env=environment).invoke(teach, [str(argument) for argument in arguments])
-        return result.exit_code, result.stdout, result.stderr
-
-    return run
+def teach(digitmill):
+    """Run `digitmill teach …` to its end. Return the same."""
+    return partial(digitmill, "teach")
 
 
 @pytest.fixture
@@ -116,7 +107,7 @@ def test_what_is_taught_waits_until_a_trainer_runs_and_the_user_is_told(digitmil
     assert "7 changes waiting for the trainer" in digitmill("status")[1]
 
 
-def test_bad_images_have_a_line_each_and_harm_no_neighbour(teach_here, teaching, corrections, png, digits):
+def test_bad_images_have_a_line_each_and_harm_no_neighbour(teach, teaching, corrections, png, digits):
     """Four bad images have a line with their code, the others are taught, and the exit code is 1."""
     folder = corrections(range(4))
     wrong = folder / str((digits.labels[0] + 1) % 10)
@@ -125,7 +116,7 @@ def test_bad_images_have_a_line_each_and_harm_no_neighbour(teach_here, teaching,
     (wrong / "torn.png").write_bytes(png(digits.images[5])[:80])
     (wrong / "blank.png").write_bytes(png(np.full((40, 40), 255, np.uint8)))
     (wrong / "text.png").write_text("no image")
-    code, out, err = teach_here("corrections")
+    code, out, err = teach("corrections")
     assert code == 1
     for words in ("torn.png: broken: ", "blank.png: blank: ", "text.png: not_an_image: ", ": contradictory: "):
         assert len([line for line in err.splitlines() if words in line]) == 1
@@ -133,16 +124,16 @@ def test_bad_images_have_a_line_each_and_harm_no_neighbour(teach_here, teaching,
     assert teaching.waiting() == 4
 
 
-def test_a_dry_run_needs_no_redis_and_teaches_nothing(teach_here, teaching, corrections, environment):
+def test_a_dry_run_needs_no_redis_and_teaches_nothing(teach, teaching, corrections, environment):
     """It counts the images by digit and reports those that it cannot use. Nothing waits in the inbox."""
     folder = corrections(range(6))
     (folder / "5" / "torn.png").parent.mkdir(exist_ok=True)
     (folder / "5" / "torn.png").write_bytes(b"")
     environment["DIGITMILL_REDIS_URL"] = "redis://localhost:1/0"
-    code, out, _ = teach_here("corrections", "--dry-run")
+    code, out, _ = teach("corrections", "--dry-run")
     assert code == 1
     assert "6 images taught" in out
-    assert json.loads(teach_here("corrections", "--dry-run", "--json")[1])["digits"] != [0] * 10
+    assert json.loads(teach("corrections", "--dry-run", "--json")[1])["digits"] != [0] * 10
     assert teaching.waiting() == 0
 
 
@@ -164,30 +155,30 @@ def test_a_dry_run_needs_no_redis_and_teaches_nothing(teach_here, teaching, corr
         (("--remove", "aaaa", "--dry-run"), "Leave it out"),
     ],
 )
-def test_contradictory_arguments_are_refused(teach_here, teaching, corrections, tmp_path, arguments, words):
+def test_contradictory_arguments_are_refused(teach, teaching, corrections, tmp_path, arguments, words):
     """The message names the argument or the remedy, and nothing is taught."""
     corrections(range(2), "images", labelled=False)
     (tmp_path / "wrong.csv").write_text("name,label\nimages/0.png,12\n")
     (tmp_path / "empty.csv").write_text("name,label\nimages/0.png,\n")
-    code, _, err = teach_here(*arguments)
+    code, _, err = teach(*arguments)
     assert code == 2
     assert words in err
     assert teaching.waiting() == 0
 
 
-def test_labels_come_from_a_file_or_one_for_all(teach_here, teaching, corrections, tmp_path, digits):
+def test_labels_come_from_a_file_or_one_for_all(teach, teaching, corrections, tmp_path, digits):
     """`--labels` skips images that its file gives no label. `--label` labels all images."""
     corrections(range(4), "images", labelled=False)
     (tmp_path / "truth.csv").write_text("name,label\n0.png,3\n1.png,\n9.png,4\n")
-    code, out, err = teach_here("images", "--labels", "truth.csv")
+    code, out, err = teach("images", "--labels", "truth.csv")
     assert code == 1
     assert "9.png: missing" in err
     assert "skipped   3 images without a label" in out
     assert [change.label for change in teaching.label_changes()[1]] == [3]
-    assert json.loads(teach_here("images", "--label", "8", "--json")[1])["corrected"] == 1
+    assert json.loads(teach("images", "--label", "8", "--json")[1])["corrected"] == 1
     assert [change.label for change in teaching.label_changes()[1]] == [8] * 4
     np.savez(tmp_path / "more.npz", images=digits.images[4:6], labels=digits.labels[4:6])
-    assert json.loads(teach_here("more.npz", "--json")[1])["new"] == 2
+    assert json.loads(teach("more.npz", "--json")[1])["new"] == 2
 
 
 def fill_in(review, labels):
@@ -234,13 +225,13 @@ def test_a_filled_in_review_sheet_teaches_its_images(mill, digits, png, tmp_path
     mill.connection.client.delete(keys.INBOX)
 
 
-def test_rows_whose_image_has_gone_have_a_line_each(teach_here, teaching, corrections, tmp_path):
+def test_rows_whose_image_has_gone_have_a_line_each(teach, teaching, corrections, tmp_path):
     """The other images are taught, and a notice says how to find images that have moved."""
     images = corrections(range(3), "images", labelled=False)
     (tmp_path / "mine.csv").write_text(
         f"name;label\nimages/0.png;1\n{images}/1.png;2\nimages/7.png;3\n/nowhere/2.png;4\n"
     )
-    code, out, err = teach_here("--csv", "mine.csv")
+    code, out, err = teach("--csv", "mine.csv")
     assert code == 1
     assert "2 new" in out
     assert "images/7.png: missing" in err
@@ -249,33 +240,33 @@ def test_rows_whose_image_has_gone_have_a_line_each(teach_here, teaching, correc
     assert {change.label for change in teaching.label_changes()[1]} == {1, 2}
 
 
-def test_what_was_taught_is_removed_by_its_sha256_or_its_image(teach_here, teaching, corrections):
+def test_what_was_taught_is_removed_by_its_sha256_or_its_image(teach, teaching, corrections):
     """A folder removes all its images. An image that is not among the taught ones fails as `missing`."""
     folder = corrections(range(5))
-    teach_here("corrections")
+    teach("corrections")
     one, *others = sorted(change.sha256 for change in teaching.label_changes()[1])
-    assert "removed   1 image" in teach_here("--remove", one[:12])[1]
-    code, _, err = teach_here("--remove", one[:12])
+    assert "removed   1 image" in teach("--remove", one[:12])[1]
+    code, _, err = teach("--remove", one[:12])
     assert (code, "not among the taught images" in err) == (1, True)
-    told = json.loads(teach_here("--remove", folder, "--json")[1])
+    told = json.loads(teach("--remove", folder, "--json")[1])
     assert (told["removed"], [each["error"] for each in told["failed"]]) == (4, ["missing"])
     assert [change.label for change in teaching.label_changes()[1]] == [None] * 5
     assert len(others) == 4
 
 
-def test_an_ambiguous_beginning_is_refused(teach_here, teaching):
+def test_an_ambiguous_beginning_is_refused(teach, teaching):
     """Two SHA-256 begin with the same digits, and the command ends with 2."""
     teaching.send([LabelChange(f"abcd{number:060d}", 3, "a", 1.0) for number in range(2)])
-    code, _, err = teach_here("--remove", "abcd")
+    code, _, err = teach("--remove", "abcd")
     assert (code, "2 taught images begin with abcd" in err) == (2, True)
 
 
-def test_a_full_inbox_without_a_trainer_is_reported(teach_here, teaching, corrections):
+def test_a_full_inbox_without_a_trainer_is_reported(teach, teaching, corrections):
     """The message has the limit of the inbox and the command that starts a trainer. The exit code is 4."""
     for start in range(0, MAX_WAITING, 1000):
         teaching.send([LabelChange(f"{number:064x}", 3, "a", 1.0) for number in range(start, start + 1000)])
     corrections(range(1))
-    code, _, err = teach_here("corrections")
+    code, _, err = teach("corrections")
     assert (code, "10,000" in err, "python -m worker.trainer" in err) == (4, True, True)
 
 

@@ -1,6 +1,5 @@
 """What users see on a terminal while a job runs, and what programs read instead."""
 
-import json
 import os
 import pty
 import select
@@ -16,7 +15,7 @@ from producer.cli.exits import ExitCode
 from producer.cli.main import COMMANDS, EXIT_CODES, main
 from producer.jobs.sending import JobProgress
 from producer.mill.stack import Stack
-from tests.support.command import DIGITMILL
+from tests.support.command import DIGITMILL, CommandLine
 
 
 @pytest.fixture
@@ -72,15 +71,14 @@ def test_what_hinders_a_job_is_shown_whole_below_its_bar(tmp_path, scan):
 def test_waiting_for_a_job_without_workers_says_so_and_gives_up(tmp_path, scan):
     """`wait` and `report` name the problem and end with 4. `cancel` then prints the cancelled job."""
     with Stack(tmp_path / "server", 0) as stack:
-        run = {"cwd": tmp_path, "env": environment(tmp_path, stack.url), "capture_output": True, "timeout": 60}
-        subprocess.run([DIGITMILL, "submit", scan, "--detach"], check=True, **run)
+        digitmill = CommandLine(tmp_path, stack.url)
+        digitmill("submit", scan, "--detach")
         for command in ("wait", "report"):
             code, written = on_a_terminal([command, "last", "--timeout", "1"], folder=tmp_path, url=stack.url)
             assert code == 4
             assert "no worker is running; start one with `digitmill up`" in written
             assert "No worker answered for 1 s" in written
-        cancelled = subprocess.run([DIGITMILL, "cancel", "last", "--json"], check=True, **run)
-        assert json.loads(cancelled.stdout)["state"] == "cancelled"
+        assert digitmill("cancel", "last", "--json").json["state"] == "cancelled"
 
 
 def test_a_name_cannot_write_on_the_terminal(mill, tmp_path, scan):
@@ -125,7 +123,7 @@ def test_the_help_names_every_exit_code_and_no_other():
 
 def test_the_list_of_commands_cuts_no_sentence():
     """Click would cut a long sentence and end it with dots. No line of the list ends so."""
-    listed = subprocess.run([DIGITMILL, "--help"], capture_output=True, text=True, check=True, timeout=30).stdout
+    listed = CliRunner().invoke(main, ["--help"]).stdout
     commands = listed.partition("Commands:")[2].partition("\n\n")[0].strip().splitlines()
     assert len(commands) == len(COMMANDS)
     assert [line for line in commands if line.endswith("...")] == []

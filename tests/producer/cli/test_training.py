@@ -1,16 +1,13 @@
-"""`digitmill train` as users see it: real processes and a real server. The tests act as the trainer."""
+"""`digitmill train` as users see it, beside a real server. The tests act as the trainer."""
 
 import contextlib
 import json
-import os
 import signal
-import subprocess
 import threading
 
 import pytest
 
-from tests.support.command import DIGITMILL, SECONDS
-from tests.support.signals import ctrl_c_heard
+from tests.support.command import SECONDS, CommandLine, run_here
 from worker.contract.connection import connect
 from worker.contract.training import Schedule, Trainings, TrainingState
 
@@ -24,37 +21,29 @@ def trainings(server):
 
 
 @pytest.fixture
-def start(server, tmp_path):
-    """Start `digitmill …` beside that server."""
-
-    def run(*arguments):
-        variables = {"DIGITMILL_REDIS_URL": server.url, "DIGITMILL_DATA": str(tmp_path)}
-        with ctrl_c_heard():
-            return subprocess.Popen(
-                [DIGITMILL, *arguments],
-                cwd=tmp_path,
-                env={**os.environ, **variables},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-
-    return run
+def command(server, tmp_path):
+    """The command line beside that server."""
+    return CommandLine(tmp_path, server.url)
 
 
 @pytest.fixture
-def digitmill(start):
+def start(command):
+    """Start `digitmill …` as a process beside that server."""
+    return command.start
+
+
+@pytest.fixture
+def digitmill(command):
     """Run `digitmill …` to its end. Return its exit code, its output and its errors."""
 
     def run(*arguments):
-        process = start(*arguments)
-        out, err = process.communicate(timeout=SECONDS)
-        return process.returncode, out, err
+        ended = run_here(*arguments, **command.environment)
+        assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
+        return ended.exit_code, ended.stdout, ended.stderr
 
     return run
 
 
-@pytest.mark.slow
 def test_a_training_is_requested_once_shown_and_cancelled(digitmill, trainings):
     """Without a trainer it waits, and a notice says so. A second request joins it, and `--cancel` ends it."""
     code, out, err = digitmill("train", "--data", "samples", "--epochs", "3", "--seed", "9")

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from producer.cli.main import main
 from producer.mill.stack import Stack
+from tests.support.command import run_here
 from tests.support.running_server import running_server
 from worker.contract.connection import connect
 
@@ -55,8 +55,8 @@ def run(server, tmp_path, png, digits):
     image.write_bytes(png(digits.images[0]))
 
     def run(*words: str, url: str = server.url) -> Result:
-        environment = {"DIGITMILL_REDIS_URL": url, "DIGITMILL_DATA": str(tmp_path)}
-        return CliRunner(env=environment).invoke(main, [word.format(image=image) for word in words])
+        variables = {"DIGITMILL_REDIS_URL": url, "DIGITMILL_DATA": str(tmp_path)}
+        return run_here(*(word.format(image=image) for word in words), **variables)
 
     return run
 

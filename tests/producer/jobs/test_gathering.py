@@ -2,9 +2,10 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,8 @@ class Images:
 
     description = "images of a test"
     root = ""
-    ignored = 0
+    form = None
+    left_out: Mapping[str, int] = MappingProxyType({})
     notes: tuple[str, ...] = ()
 
     def __init__(self, images: Sequence[SourceImage]) -> None:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from model.errors import DataError, Failure, FailureCode, UsageError
 from producer.jobs.journal import AnsweredBatch, Journal, ReceivedBatch, merge, read_journal
-from producer.jobs.results import NONE
+from producer.jobs.results import NONE, Numbers
 from worker.contract.errors import WireError
-from worker.contract.wire import Manifest, Result
+from worker.contract.wire import Label, Manifest, Result
 
 no_deadline = settings(deadline=None)  # each example writes to the disk and waits for it
 
@@ -253,3 +253,69 @@ def test_a_file_that_is_not_a_journal_is_refused_and_left_unchanged(tmp_path: Pa
     with pytest.raises(DataError, match="not the journal"):
         Journal(path)
     assert path.read_bytes() == content
+
+
+def test_numbers_have_one_row_for_each_image() -> None:
+    """Each row has all its digits; the least certain one decides. A failed image has none, and 042 keeps its zero."""
+    blank = Failure(FailureCode.BLANK, "Nothing is drawn.")
+    counts, shares = np.array([2, 0, 1], np.uint8), np.array([0.5, 0.75, 1], np.float32)
+    result = Result("m", "w", np.array([0, 4, 7], np.uint8), shares, None, {1: blank}, counts)
+    labels = ("042", None, "8", "7")
+    unreadable = Failure(FailureCode.EMPTY, "It is empty.")
+    manifest = Manifest(("a", "gone", "b", "c"), labels, {1: unreadable})
+    raw = Result("m", "w", np.array([5, 6], np.uint8), np.array([0.25, 1], np.float32), None, {})
+    batches = [
+        AnsweredBatch(0, manifest, [result]),
+        AnsweredBatch(1, Manifest(("d", "e"), (5, None), {}), [raw]),
+    ]
+    results = merge(batches, several=True)
+    assert results.numbers is not None
+    assert results.numbers.labels.tolist() == ["042", "", "8", "7", "5", ""]
+    assert results.numbers.read.tolist() == ["04", "", "", "7", "5", "6"]
+    assert results.numbers.confidences == [[0.5, 0.75], [], [], [1], [0.25], [1]]
+    assert results.failures == {1: unreadable, 2: blank}
+    assert results.labels.tolist() == [NONE, NONE, 8, 7, 5, NONE]
+    assert results.digits.tolist() == [NONE, NONE, NONE, 7, 5, 6]
+    np.testing.assert_array_equal(results.confidences, np.array([0.5, np.nan, np.nan, 1, 0.25, 1], np.float32))
+    assert results.labelled.tolist() == [True, False, True, True, True, False]
+    assert results.classified.tolist() == [True, False, False, True, True, True]
+    assert results.right.tolist() == [False, False, False, True, True, False]
+    assert [results.label(row) for row in range(6)] == ["042", None, "8", "7", "5", None]
+    assert [results.answer(row) for row in range(6)] == ["04", None, None, "7", "5", "6"]
+    assert results.aligned.labels.tolist() == [0, 4, 2, 8, 7, 5]
+    assert results.aligned.digits.tolist() == [0, 4, NONE, NONE, 7, 5]
+    assert merge(batches).numbers is not None, "also without the order of the job"
+
+
+@no_deadline
+@given(batches_of_jobs())
+def test_a_job_of_single_digits_has_the_same_figures_either_way(batches: list[AnsweredBatch]) -> None:
+    """Whether it asked for all digits changes no answer."""
+    plain, several = merge(batches), merge(batches, several=True)
+    assert plain.numbers is None
+    assert several.numbers is not None
+    for name in ("labels", "digits", "confidences", "labelled", "classified", "right"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(several, name))
+    rows = plain.labelled
+    for one, other in zip(plain.aligned, several.aligned, strict=True):
+        np.testing.assert_array_equal(np.asarray(one)[rows], other)
+
+
+@pytest.mark.parametrize(
+    ("label", "read", "as_text"),
+    [
+        (7, "07", "07"),
+        (7, "7", "7"),
+        (7, "08", "07"),
+        (7, "17", "7"),
+        (0, "00", "00"),
+        (42, "0042", "0042"),
+        (142, "042", "142"),
+        (5, "", "5"),
+        ("7", "07", "7"),
+        (None, "07", ""),
+    ],
+)
+def test_an_integer_does_not_say_whether_a_number_begins_with_zeros(label: Label, read: str, as_text: str) -> None:
+    """So it gets those that were read. A text keeps its own."""
+    assert Numbers.of([label], [read], [[1.0] * len(read)]).labels.tolist() == [as_text]

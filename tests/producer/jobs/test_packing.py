@@ -152,3 +152,12 @@ def test_batches_stay_within_the_bounds_of_the_contract_whatever_is_asked_for() 
     sizes = [len(manifest.to_wire()) for _, manifest in pack(SourceImage(long, None, blank) for _ in range(40))]
     assert len(sizes) == 10
     assert max(sizes) < 2 * MAX_NAMES_BYTES < MAX_MANIFEST_BYTES
+
+
+@no_deadline
+@given(mixes)
+def test_all_digits_are_asked_for_in_batches_of_files_alone(mix: Mix) -> None:
+    """A raw image has one digit, so workers of older versions may answer it. A batch without images needs no answer."""
+    for batch, _ in pack(images_of(mix), several=True):
+        assert batch.several == (isinstance(batch.images, tuple) and len(batch) > 0)
+    assert not any(batch.several for batch, _ in pack(images_of(mix)))

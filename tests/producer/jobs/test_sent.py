@@ -48,6 +48,7 @@ def test_the_digest_covers_files_names_and_what_was_asked_for() -> None:
         digest_of(Batch((b"a", b"bc")), ENCODED),
         digest_of(Batch((b"ab", b"c")), b"other names"),
         digest_of(Batch((b"ab", b"c"), probabilities=True), ENCODED),
+        digest_of(Batch((b"ab", b"c"), several=True), ENCODED),
         digest_of(Batch(()), ENCODED),
     ]
     assert len(set(different)) == len(different)

@@ -34,7 +34,7 @@ from producer.jobs.submission import (
 from producer.jobs.waiting import JobWatch
 from producer.mill.finding import open_mill
 from producer.mill.stack import Stack
-from producer.sources import Source, mnist_source
+from producer.sources import Form, Source, mnist_source
 from tests.support.mill import Mill
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable
 from worker.contract.ledger import JobState, JobStatus, keys
@@ -50,6 +50,9 @@ submit_options = st.builds(
     probabilities=st.booleans(),
     model=st.none() | st.text(),
     min_confidence=st.none() | st.floats(0, 1),
+    several=st.sampled_from(["refuse", "read"]),
+    as_is=st.booleans(),
+    form=st.none() | st.builds(Form, background=st.floats(-1e9, 1e9), ink=st.floats(-1e9, 1e9), sentence=st.text()),
 )
 
 

@@ -165,6 +165,27 @@ def test_what_a_person_should_look_at_is_drawn_and_explained(write, results, lab
         assert not re.search(r"[a-z]\.[A-Z]", page.words), "a blank is missing between two sentences"
 
 
+def test_images_of_several_digits_are_drawn_and_listed_for_review(write, results):
+    """Each has a picture of its digits side by side, and counts as for review and as failed."""
+    several = Failure(FailureCode.SEVERAL_DIGITS, "The image shows 3 digits. Cut it up.")
+    job = with_failures(unlabelled(results), {2: several, 9: several})
+    summary, page, report = write(
+        job,
+        min_confidence=1e-6,
+        read_pictures=lambda indices: {
+            index: np.zeros((28, 84 if index in (2, 9) else 28), np.uint8) for index in indices
+        },
+    )
+    assert (report["review"], report["failures"], summary.unsure) == (2, {"several_digits": 2}, 0)
+    assert "2 images show several digits" in page.words
+    assert "review.csv lists them as well" in page.words
+    assert page.values("alt").count(several.sentence) == 2
+    assert "so no other image needs review" in page.words
+    _, page, _ = write(job)
+    assert "2 images show several digits" in page.words
+    assert "review" not in page.words
+
+
 def test_a_job_without_images_to_review_says_so(write, results):
     """The page still shows the least certain images. Without a threshold it does not mention review."""
     _, page, _ = write(results, min_confidence=1e-6)

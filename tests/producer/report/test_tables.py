@@ -135,3 +135,17 @@ def test_errors_lists_the_failed_alone(tmp_path):
         {"name": "a", "label": "7", "error": "empty", "message": "The file is empty."},
         {"name": "c", "label": "7", "error": "too_large", "message": "It has too many pixels."},
     ]
+
+
+def test_images_of_several_digits_are_for_review_after_the_unsure_ones(tmp_path):
+    """They have no prediction, and are listed with their reason, unless the user wants no review."""
+    several = Failure(FailureCode.SEVERAL_DIGITS, "The image shows 2 digits.")
+    job = results(list("abcd"), failures={0: several, 1: Failure(FailureCode.EMPTY, "It is empty."), 3: several})
+    write_review(tmp_path / "review.csv", job, select(job, 0.9), "/scans/")
+    assert [row["name"] for row in rows(tmp_path / "review.csv")] == ["c", "a", "d"]
+    assert [row["path"] for row in rows(tmp_path / "review.csv")] == ["/scans/c", "/scans/a", "/scans/d"]
+    assert [row["error"] for row in rows(tmp_path / "review.csv")] == ["", "several_digits", "several_digits"]
+    assert [row["digit"] for row in rows(tmp_path / "review.csv")] == ["3", "", ""]
+    write_predictions(tmp_path / "predictions.csv", job, select(job, 0.9))
+    assert [row["review"] for row in rows(tmp_path / "predictions.csv")] == ["yes", "", "yes", "yes"]
+    assert not len(select(job, None).for_review)

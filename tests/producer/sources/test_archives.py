@@ -11,6 +11,7 @@ import tarfile
 import tempfile
 import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -83,7 +84,8 @@ def test_an_archive_gives_every_image_once_with_its_label(path):
     expected = [SourceImage(name, int(name.split("/")[1]), content) for name, content in members.items()]
     assert list(source) == expected
     assert list(source) == expected
-    assert (source.total, source.ignored, source.description) == (3, 1, str(path))
+    assert (source.total, source.description) == (3, str(path))
+    assert source.left_out == {"hidden file": 1, "__MACOSX": 1, "Thumbs.db": 1, "text file": 1}
     assert [path.name for path in path.parent.iterdir()] == [path.name]
 
 
@@ -103,7 +105,7 @@ def test_paths_that_leave_the_archive_are_failures(path):
     source = open_source(pack(path, members))
     assert failures(source) == dict.fromkeys(unsafe, FailureCode.UNSAFE_PATH)
     assert list(readable(source)) == [name for name in odd.values() if name]
-    assert source.ignored == 1
+    assert source.left_out == {"text file": 1, "hidden folder": 1}
 
 
 def test_unsafe_paths_do_not_take_the_labels_from_the_others(path):
@@ -131,8 +133,8 @@ def test_folders_are_not_images(path):
 
 
 def test_an_archive_without_images_is_one_clear_error(path):
-    """The message has the number of files of other kinds."""
-    with pytest.raises(UsageError, match=r"There are no images in .*its only file is of another kind"):
+    """The message has the number of files of each other kind."""
+    with pytest.raises(UsageError, match=r"There are no images in .*left out: 1 text file"):
         open_source(pack(path, {"a.txt": b"text"}))
 
 
@@ -431,3 +433,35 @@ def test_any_damage_ends_in_rows_or_one_usage_error(ending, changes, cut):
         assert list(source) == rows
         if ending == ".zip" or (ending != ".tar" and not failures(source)):
             assert set(readable(source).values()) <= set(_MEMBERS.values())
+
+
+def _zip_with_name(path: Path, raw: bytes, *, system: int, unicode: str = "") -> Path:
+    """Write a zip whose one member has a name in any bytes, without the flag of UTF-8."""
+    member = zipfile.ZipInfo("x" * len(raw))
+    member.create_system = system
+    if unicode:
+        field = b"\1" + struct.pack("<I", zlib.crc32(raw)) + unicode.encode()
+        member.extra = struct.pack("<HH", 0x7075, len(field)) + field
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(member, b"content")
+    path.write_bytes(path.read_bytes().replace(b"x" * len(raw), raw))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("raw", "system", "unicode", "expected"),
+    [
+        ("3/größe ☃.png".encode(), 3, "", "3/größe ☃.png"),
+        ("3/größe ☃.png".encode(), 0, "", "3/größe ☃.png"),
+        ("3/größe.png".encode("cp437"), 0, "", "3/größe.png"),
+        ("3/größe.png".encode("cp850"), 0, "3/größe.png", "3/größe.png"),
+        ("3/数字.png".encode("shift_jis"), 0, "3/数字.png", "3/数字.png"),
+        ("3/größe.png".encode("latin-1"), 3, "", "3/gr\udcf6\udcdfe.png"),
+        (b"3/plain.png", 0, "", "3/plain.png"),
+    ],
+    ids=["macOS", "UTF-8 from DOS", "code page 437", "code page 850", "Shift JIS", "Latin-1 on Linux", "ASCII"],
+)
+def test_names_in_a_zip_are_read_in_the_encoding_of_its_program(tmp_path, raw, system, unicode, expected):
+    """The archive does not have the flag that its names are UTF-8. The member is read under its name."""
+    source = open_source(_zip_with_name(tmp_path / "scans.zip", raw, system=system, unicode=unicode))
+    assert list(source) == [SourceImage(expected, 3, b"content")]

@@ -15,7 +15,7 @@ from model.data import mnist
 from model.data.taught import TaughtFolder
 from model.errors import DataError, Failure, UsageError
 from producer.sources import listing, open_source, zips
-from producer.sources.label_file import MAX_LABEL_BYTES, LabelFile
+from producer.sources.labelling.label_file import MAX_LABEL_BYTES, LabelFile
 from producer.sources.listing import MAX_NAME
 
 MEBIBYTE = 1024**2
@@ -65,7 +65,7 @@ class TestLabelFiles:
 
     def test_the_number_of_rows_has_a_bound(self, tmp_path, monkeypatch):
         """Each row takes a few hundred bytes, so even a file of allowed size can have too many of them."""
-        monkeypatch.setattr("producer.sources.label_file.MAX_IMAGES", 1000)
+        monkeypatch.setattr("producer.sources.labelling.label_file.MAX_IMAGES", 1000)
         path = tmp_path / "truth.csv"
         path.write_text("\n".join(f"{number},1" for number in range(1001)), encoding="utf-8")
         with pytest.raises(UsageError, match=r"The label file .* Submit it in several parts\."):
@@ -101,7 +101,7 @@ class TestArrays:
 
     def test_a_sparse_file_does_not_make_names_without_end(self, tmp_path, monkeypatch):
         """A file system stores zeros for nothing, but each image takes a name in memory."""
-        monkeypatch.setattr("producer.sources.arrays.MAX_IMAGES", 1000)
+        monkeypatch.setattr("producer.sources.arrays.numpy_files.MAX_IMAGES", 1000)
         path = tmp_path / "images.npy"
         header = npy((1001, 28, 28))
         with path.open("wb") as file:
@@ -176,7 +176,7 @@ class TestArchives:
             archive.writestr("inner.zip", inner.getvalue())
             archive.writestr("b.png", b"x")
         source = open_source(path)
-        assert (list(source.names), source.ignored) == (["b.png"], 1)
+        assert (list(source.names), source.left_out) == (["b.png"], {"archive": 1})
 
 
 def test_a_huge_picture_among_taught_images_is_skipped(tmp_path):

@@ -73,7 +73,7 @@ def test_a_folder_gives_every_image_once_sorted_and_as_it_is(tmp_path):
     source = open_source(tmp_path)
     assert list(source) == [SourceImage(name, None, name.encode()) for name in images]
     assert source.total == len(images) == len(source.names)
-    assert source.ignored == 4
+    assert source.left_out == {"text file": 2, "table": 1, "archive": 1}
     assert source.description == str(tmp_path)
 
 
@@ -86,14 +86,21 @@ def test_a_source_can_be_iterated_again(tmp_path):
     assert len(list(first)) == 19
 
 
-def test_hidden_files_and_clutter_are_neither_images_nor_ignored_files(tmp_path):
-    """Hidden files, and files that operating systems leave behind, are not counted."""
+def test_hidden_files_and_clutter_are_left_out_and_counted(tmp_path):
+    """Hidden files, and files that operating systems leave behind, are not read. A hidden folder counts as one."""
     write(
         tmp_path, "a.png", ".b.png", "._a.png", ".git/c.png", "__MACOSX/d.png", "Thumbs.db", ".DS_Store", "desktop.ini"
     )
     source = open_source(tmp_path)
     assert names(source) == ["a.png"]
-    assert source.ignored == 0
+    assert source.left_out == {
+        "hidden file": 2,
+        "hidden folder": 1,
+        "__MACOSX": 1,
+        "Thumbs.db": 1,
+        ".DS_Store": 1,
+        "desktop.ini": 1,
+    }
 
 
 def test_text_and_an_empty_file_named_png_are_sent_to_the_worker(tmp_path):
@@ -279,7 +286,7 @@ def test_a_single_file_of_any_name_is_sent(tmp_path, name):
     """The user named this file, so its extension does not matter."""
     source = open_source(write(tmp_path, name) / name)
     assert list(source) == [SourceImage(name, None, name.encode())]
-    assert (source.total, source.ignored) == (1, 0)
+    assert (source.total, source.left_out) == (1, {})
 
 
 def test_missing_and_meaningless_paths_are_one_clear_error(tmp_path):
@@ -288,14 +295,14 @@ def test_missing_and_meaningless_paths_are_one_clear_error(tmp_path):
     (tmp_path / "circle").symlink_to("circle")
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "empty").mkdir()
-    write(tmp_path / "others", "a.txt", "b/c.pdf")
+    write(tmp_path / "others", "a.txt", "b/c.log")
     for name, reason in {
         "missing": "No such file or directory",
         "link": "a link that leads nowhere",
         "circle": "Too many levels of symbolic links",
         "pipe": "neither a folder nor a file",
         "empty": "There are no images in",
-        "others": "its 2 files are of other kinds",
+        "others": "left out: 2 text files",
     }.items():
         with pytest.raises(UsageError, match=reason) as caught:
             open_source(tmp_path / name)
@@ -321,7 +328,7 @@ def test_joined_sources_keep_the_paths_that_were_given(tmp_path, monkeypatch):
     expected = {"a/x.png": None, "b/x.png": None, "x.png": None, "scans/3/y.png": 3}
     assert {image.name: image.label for image in source} == expected
     assert list(source.names) == list(expected) == names(source)
-    assert (source.total, source.ignored) == (4, 1)
+    assert (source.total, source.left_out) == (4, {"text file": 1})
     assert source.description == "a/x.png, b, x.png and 2 more"
     again = {name: name.encode() for name in ["b/x.png", "scans/3/y.png"]}
     assert source.read_many([*again, "no.png", "y.png"]) == again

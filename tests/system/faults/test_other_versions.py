@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from producer.jobs.order import SubmitOptions
+from producer.jobs.submission import create_job, gather_job, open_submitted
 from producer.mill.doorbell_formats import unreached_workers
 from producer.sources import mnist_source
+from tests.support.images import number_picture
 from worker.contract.doorbell import CLASSIFY_QUEUE
+from worker.contract.errors import NoWorkers
 from worker.roles import Role
 
 DIGITMILL = Path(sys.executable).with_name("digitmill")
@@ -61,3 +65,27 @@ def test_a_doorbell_that_nobody_reads_does_not_go_round_for_ever(start_mill, eve
             return all(empty[-8:])
 
         eventually(stays_empty, seconds=90, what="an empty queue")
+
+
+@pytest.mark.slow
+def test_workers_that_do_not_know_numbers_refuse_them_until_one_that_does_has_started(
+    start_mill, digits, png, tmp_path, monkeypatch
+):
+    """The client names the formats and the remedy. No image is lost, and none is answered as a single digit."""
+    numbers = ["42", "7", "190"]
+    for number in numbers:
+        (tmp_path / "numbers" / number).mkdir(parents=True)
+        (tmp_path / "numbers" / number / "a.png").write_bytes(png(number_picture(digits, number)))
+    options = SubmitOptions(path=str(tmp_path / "numbers"), several="read", batch_size=1)
+    with start_mill(1, WITHOUT_NUMBERS="1") as mill:
+        source = open_submitted(options, mill.settings)
+        job = create_job(mill.connection, options, "numbers", mill.settings, detached=False)
+        reason = "batch record has format 2, and this program reads format 1. Run the same version of digitmill everywh"
+        with pytest.raises(NoWorkers, match=f"because of this problem: This {reason}.*digitmill resume {job}"):
+            gather_job(mill.connection, job, options, source, mill.settings, timeout=2)
+        assert reason in mill.connection.ledger.job(job).problem
+        monkeypatch.delitem(mill.stack._environment, "WITHOUT_NUMBERS")
+        mill.stack.run(Role.WORKER, "worker-new")
+        results = gather_job(mill.connection, job, options, source, mill.settings, timeout=60).results
+        assert sorted(map(str, map(results.answer, range(3)))) == sorted(numbers)
+        assert int(results.right.sum()) == 3

@@ -1,16 +1,22 @@
 """Facts about a batch in a classifying process, from its doorbell to its answer."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
 from model.cards.card import BASELINE, Card
 from model.errors import FailureCode
+from model.images import normalise
 from model.inference.classifier import Classifier
 from tests.support.models import Harm, harmful, marked
+from worker.classifying import batch_processor
 from worker.classifying.batch_processor import BatchProcessor
 from worker.classifying.canary import CanaryMonitor
 from worker.classifying.faults import STRIKES
 from worker.classifying.models import LoadedModel, Models
+from worker.contract import wire
 from worker.contract.doorbell import Doorbell, make_app
 from worker.contract.ledger import JobRecord, Part, Verdict, Window
 from worker.contract.ledger import keys as ledger_keys
@@ -49,11 +55,11 @@ def processor(server, ledger, registry, canary):
 def submit(ledger):
     """Submit images as one batch of a new job. Return its part."""
 
-    def run(images):
+    def run(images, *, several=False):
         ledger.create("job", JobRecord("test", LIVE, "test", {}, "test"))
         part = Part("job", 0, 0, len(images))
         manifest = Manifest(tuple(map(str, range(len(images)))), (None,) * len(images), {})
-        ledger.submit(part, Batch(images), manifest, Window(10, 10**9), detached=False)
+        ledger.submit(part, Batch(images, several=several), manifest, Window(10, 10**9), detached=False)
         return part
 
     return run
@@ -74,6 +80,31 @@ def test_a_batch_is_answered_in_order_and_each_image_is_counted_once(
     assert np.array_equal(np.delete(result.digits, 3), expected)
     canary.report()
     assert registry.service_counts(BASELINE_VERSION).images == 6
+
+
+def test_an_image_of_several_digits_fails_and_does_not_disturb_its_neighbours(
+    processor, submit, ledger, registry, canary, digits, png
+):
+    """Several digits get an error row, whether their arrangement says so or the network. The others are read."""
+    four, six = digits.images[:2]
+    certain = png(np.hstack([four, np.zeros_like(four), six]))
+    one = np.full((200, 200), 255, np.uint8)
+    one[40:160, 80:90] = one[40:160, 120:130] = 0  # an eleven, or a zero without its ends
+    zero = np.full((200, 200), 255, np.uint8)
+    for start in (-70, 110):
+        cv2.ellipse(zero, (100, 100), (40, 60), 0, start, start + 140, 0, 10)
+    part = submit((png(four), certain, png(one), png(zero), png(six)))
+    processor.process(part)
+    result = Result.from_wire(ledger.results([part])[part])
+    assert {index: failure.code for index, failure in result.failures.items()} == {
+        1: FailureCode.SEVERAL_DIGITS,
+        2: FailureCode.SEVERAL_DIGITS,
+    }
+    expected = Models(registry)(LIVE).classifier.classify(digits.images[:2]).digits
+    assert result.digits[[0, 4]].tolist() == expected.tolist()
+    assert result.digits[3] == 0
+    canary.report()
+    assert registry.service_counts(BASELINE_VERSION).images == 3
 
 
 class FailingClassifier(Classifier):
@@ -306,3 +337,136 @@ def test_a_part_that_another_worker_took_meanwhile_is_not_cut(
     processor.process(part)
     assert ledger.answered_parts("job") == set()
     assert ledger.release(part, holder="fast", refund=True), "it is still whole, and in the other worker's hands"
+
+
+@pytest.fixture
+def mixed(digits, png):
+    """Files of a single digit, of numbers, of nothing and of no image, and the numbers that are right."""
+    images = digits.images
+    files = (
+        png(images[0]),
+        png(np.hstack(images[2:4])),
+        png(np.zeros((40, 60), np.uint8)),
+        png(np.hstack(images[7:10])),
+        b"not an image",
+        png(images[1]),
+    )
+    labels = digits.labels.tolist()
+    return files, [
+        labels[:1],
+        labels[2:4],
+        [],
+        labels[7:10],
+        [],
+        labels[1:2],
+    ]
+
+
+def numbers_in(result):
+    """Return the digits of each image, and the confidence of its least certain digit, or None."""
+    stops = np.cumsum(result.counts).tolist()
+    places = [slice(stop - count, stop) for stop, count in zip(stops, result.counts.tolist(), strict=True)]
+    least = [min(result.confidences[place], default=None) for place in places]
+    return [result.digits[place].tolist() for place in places], least
+
+
+def test_all_digits_of_an_image_are_read_where_they_are_wanted(processor, submit, ledger, registry, canary, mixed):
+    """Each image has one answer with all its digits in reading order, or an error row, and counts once."""
+    files, expected = mixed
+    part = submit(files, several=True)
+    processor.process(part)
+    result = Result.from_wire(ledger.results([part])[part])
+    numbers, shares = numbers_in(result)
+    assert numbers == expected
+    assert {index: failure.code for index, failure in result.failures.items()} == {
+        2: FailureCode.BLANK,
+        4: FailureCode.NOT_AN_IMAGE,
+    }
+    assert ledger.job("job").answered == 6
+    canary.report()
+    counts = registry.service_counts(BASELINE_VERSION)
+    assert counts.images == 4
+    assert counts.confidence == pytest.approx(1000 * sum(share for share in shares if share is not None), abs=1)
+
+
+def test_an_image_of_several_digits_is_refused_where_one_is_wanted(processor, submit, ledger, registry, canary, mixed):
+    """The other images of the batch have their digits, and the refused ones do not count."""
+    files, expected = mixed
+    part = submit(files)
+    processor.process(part)
+    result = Result.from_wire(ledger.results([part])[part])
+    assert result.counts is None
+    codes = {index: failure.code for index, failure in result.failures.items()}
+    assert (codes[1], codes[3]) == (FailureCode.SEVERAL_DIGITS,) * 2
+    assert [[result.digits[index]] for index in (0, 5)] == [expected[0], expected[5]]
+    canary.report()
+    assert registry.service_counts(BASELINE_VERSION).images == 2
+
+
+def test_raw_images_have_one_digit_each(processor, submit, ledger, digits):
+    """So it does not matter whether all digits are wanted. A blank one has none."""
+    images = digits.images[:4].copy()
+    images[1] = 0
+    part = submit(images, several=True)
+    processor.process(part)
+    result = Result.from_wire(ledger.results([part])[part])
+    labels = digits.labels.tolist()
+    assert numbers_in(result)[0] == [[labels[0]], [], [labels[2]], [labels[3]]]
+
+
+def test_many_digits_are_answered_in_several_parts(processor, submit, ledger, digits, png, monkeypatch):
+    """A worker takes only so many digits at a time, and other workers get the rest, as with costly images."""
+    monkeypatch.setattr(batch_processor, "MAX_PARTS", 3)
+    files = tuple(png(np.hstack(digits.images[start : start + 2])) for start in range(0, 10, 2))
+    waiting = [submit(files, several=True)]
+    while waiting:
+        for each in waiting:
+            processor.process(each)
+        waiting = ledger.due(overdue_seconds=0)
+    parts = sorted(ledger.answered_parts("job"))
+    assert len(parts) > 2
+    results = [Result.from_wire(data) for data in ledger.results(parts).values()]
+    read = [digit for result in results for number in numbers_in(result)[0] for digit in number]
+    assert read == digits.labels[:10].tolist()
+    assert ledger.job("job").answered == 5
+
+
+def test_an_image_of_more_digits_than_are_read_is_refused(processor, submit, ledger, digits, png, monkeypatch):
+    """It never has the first of them as its answer. As many as are read can also travel."""
+    assert normalise.LIMITS.max_parts <= bounds.MAX_DIGITS
+    monkeypatch.setattr(normalise, "LIMITS", replace(normalise.LIMITS, max_parts=2))
+    part = submit(tuple(png(np.hstack(digits.images[:count])) for count in (3, 2)), several=True)
+    processor.process(part)
+    result = Result.from_wire(ledger.results([part])[part])
+    assert numbers_in(result)[0] == [[], digits.labels[:2].tolist()]
+    assert result.failures[0].code is FailureCode.SEVERAL_DIGITS
+    assert "3 digits, and at most 2 are read" in result.failures[0].sentence
+
+
+def test_the_canary_is_compared_on_one_digit_of_each_image(processor, submit, registry, canary, variant, digits, png):
+    """The same network at another temperature never disagrees, also about images that show several digits."""
+    card, files = variant("canary", temperature=1.0)
+    registry.publish(card, files)
+    registry.promote(card.version, reason="test")
+    canary.report()
+    processor.process(submit(tuple(png(np.hstack(digits.images[i : i + 2])) for i in range(0, 80, 2)), several=True))
+    canary.report()
+    counts = registry.service_counts(card.version)
+    assert (counts.images, counts.shadowed, counts.disagreed) == (40, 5, 0)
+
+
+def test_a_worker_that_does_not_know_numbers_refuses_such_a_batch(
+    processor, submit, ledger, client, mixed, monkeypatch
+):
+    """It never answers an image with one of its digits. The job says why, and no attempt counts."""
+    part = submit(mixed[0], several=True)
+    monkeypatch.setattr(wire, "_VERSIONS", (wire.VERSION,))  # as programs up to 0.2 read
+    processor.process(part)
+    assert ledger.results([part]) == {}
+    assert ledger.job("job").problem == (
+        "This batch record has format 2, and this program reads format 1. Run the same version of digitmill everywhere."
+    )
+    assert attempts(client, part) == 0
+    monkeypatch.undo()
+    processor.process(part)
+    assert len(Result.from_wire(ledger.results([part])[part])) == 6

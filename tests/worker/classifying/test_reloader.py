@@ -22,6 +22,9 @@ from worker.contract.registry import keys as registry_keys
 
 BASELINE_VERSION = Card.read(BASELINE).version
 
+MANY = 10_000
+"""Number of images that keep the workers busy for a while."""
+
 
 @pytest.fixture(scope="module")
 def changing(tmp_path_factory, start_mill_in):
@@ -97,11 +100,12 @@ def test_under_load_no_batch_fails_or_mixes_versions_and_pinned_jobs_stay_on_the
         BASELINE_VERSION: Classifier.baseline(),
         soft.version: Classifier(content, temperature=soft.temperature),
     }
+    repeat = max(1, MANY // len(digits))
     jobs = {"follows": "live", "by default": None, "by name": soft.version}
     results = {}
 
     def run(name):
-        results[name] = submit(changing, digits, model=jobs[name], repeat=3)
+        results[name] = submit(changing, digits, model=jobs[name], repeat=repeat)
 
     threads = [threading.Thread(target=run, args=[name]) for name in jobs]
     for thread in threads:
@@ -111,14 +115,14 @@ def test_under_load_no_batch_fails_or_mixes_versions_and_pinned_jobs_stay_on_the
     while any(thread.is_alive() for thread in threads):
         registry.rollback(reason="again")
         moves += 1
-        time.sleep(0.3)
+        time.sleep(0.2)
     for thread in threads:
         thread.join()
 
     assert moves >= 4
     for name in jobs:
         assert not results[name].failures
-        assert len(results[name]) == 3 * len(digits)
+        assert len(results[name]) == repeat * len(digits)
         assert_answered_as_named(results[name], digits, classifiers)
     assert set(results["follows"].models) == {BASELINE_VERSION, soft.version}
     assert len(set(results["by default"].models)) == 1

@@ -15,10 +15,11 @@ from model.images.limits import MAX_BYTES
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.validation import bounds
 from worker.contract.validation.identifiers import Kind
-from worker.contract.wire import SIDE, VERSION, Batch, Manifest, Result
+from worker.contract.wire import NUMBERS_VERSION, SIDE, VERSION, Batch, Manifest, Result
 
 # File names as `os.fsdecode` returns them: any text, and any bytes that are not UTF-8.
 names = st.one_of(st.text(), st.binary().map(lambda data: data.decode("utf-8", "surrogateescape")))
+numbers = st.text("0123456789", min_size=1, max_size=bounds.MAX_DIGITS)
 failures = st.builds(Failure, st.sampled_from(FailureCode), names)
 
 
@@ -32,31 +33,42 @@ def batches(draw: st.DrawFn) -> Batch:
     """Batches of up to five raw images, or up to six files."""
     raw = st.integers(0, 5).flatmap(lambda count: arrays.arrays(np.uint8, (count, SIDE, SIDE)))
     files = st.lists(st.binary(max_size=50), max_size=6).map(tuple)
-    return Batch(draw(st.one_of(raw, files)), draw(st.booleans()))
+    return Batch(draw(st.one_of(raw, files)), draw(st.booleans()), draw(st.booleans()))
 
 
 @st.composite
 def manifests(draw: st.DrawFn) -> Manifest:
-    """Names, labels and failures of up to eight images."""
+    """Names, failures, and digits or numbers as labels, of up to eight images."""
     count = draw(st.integers(0, 8))
+    labels: st.SearchStrategy[int | str] = draw(
+        st.sampled_from([st.integers(0, 9), numbers, numbers | st.integers(0, 2**64 - 1)])
+    )
     return Manifest(
         tuple(draw(st.lists(names, min_size=count, max_size=count))),
-        tuple(draw(st.lists(st.none() | st.integers(0, 9), min_size=count, max_size=count))),
+        tuple(draw(st.lists(st.none() | labels, min_size=count, max_size=count))),
         draw(failures_among(count)),
     )
 
 
 @st.composite
 def results(draw: st.DrawFn) -> Result:
-    """Answers to up to six images."""
-    count = draw(st.integers(0, 6))
+    """Answers to up to six images, with a digit each or with up to five."""
+    images = draw(st.integers(0, 6))
+    failed = draw(failures_among(images))
+    counts = None
+    if draw(st.booleans()):
+        counts = draw(arrays.arrays(np.uint8, images, elements=st.integers(1, 5)))
+        counts[list(failed)] = 0
+    count = images if counts is None else int(counts.sum())
+    probabilities = st.none() | arrays.arrays(np.float32, (count, 10), elements=st.floats(0, 1, width=32))
     return Result(
         draw(st.just("") | st.from_regex(Kind.VERSION.pattern, fullmatch=True)),
         draw(st.from_regex(Kind.PROCESS.pattern, fullmatch=True)),
         draw(arrays.arrays(np.uint8, count, elements=st.integers(0, 9))),
         draw(arrays.arrays(np.float32, count, elements=st.floats(0, 1, width=32))),
-        draw(st.none() | arrays.arrays(np.float32, (count, 10), elements=st.floats(0, 1, width=32))),
-        draw(failures_among(count)),
+        draw(probabilities if counts is None else st.none()),
+        failed,
+        counts,
     )
 
 
@@ -85,7 +97,7 @@ def read_all(data: bytes) -> None:
 def test_a_batch_comes_back_as_it_was_sent(batch: Batch) -> None:
     """Every pixel of raw images and every byte of files is the same, also in an empty batch."""
     back = Batch.from_wire(batch.to_wire())
-    assert back.probabilities == batch.probabilities
+    assert (back.probabilities, back.several) == (batch.probabilities, batch.several)
     assert len(back) == len(batch)
     if isinstance(batch.images, tuple):
         assert back.images == batch.images
@@ -103,7 +115,7 @@ def test_the_parts_of_a_batch_are_the_batch(batch: Batch, data: st.DataObject) -
     pieces = [Batch.from_wire(piece.to_wire()) for piece in (back.part(0, middle), back.part(middle, len(back)))]
     whole = [bytes(image) for piece in pieces for image in piece.images]
     assert whole == [bytes(image) for image in batch.images]
-    assert all(piece.probabilities == batch.probabilities for piece in pieces)
+    assert all((piece.probabilities, piece.several) == (batch.probabilities, batch.several) for piece in pieces)
 
 
 @given(manifests())
@@ -114,8 +126,11 @@ def test_a_manifest_comes_back_as_it_was_sent(manifest: Manifest) -> None:
 
 @given(results())
 def test_a_result_comes_back_as_it_was_sent(result: Result) -> None:
-    """It may have probabilities and failures, or not."""
+    """It may have probabilities, failures and several digits of an image, or not."""
     back = Result.from_wire(result.to_wire())
+    assert len(back) == len(result)
+    assert (back.counts is None) == (result.counts is None)
+    np.testing.assert_array_equal(back.counts, result.counts)
     assert (back.model, back.worker, back.failures) == (result.model, result.worker, result.failures)
     np.testing.assert_array_equal(back.digits, result.digits)
     np.testing.assert_array_equal(back.confidences, result.confidences)
@@ -143,7 +158,24 @@ RECORDS = (
     Batch((b"", b"file")).to_wire(),
     Manifest(("a", "b"), (3, None), {1: Failure(FailureCode.EMPTY, "Empty.")}).to_wire(),
     Result("m", "w", np.zeros(2, np.uint8), np.zeros(2, np.float32), np.zeros((2, 10), np.float32), {}).to_wire(),
+    Batch((b"", b"file"), several=True).to_wire(),
+    Manifest(("a", "b", "c"), ("042", None, "7"), {}).to_wire(),
+    Result(
+        "m",
+        "w",
+        np.zeros(3, np.uint8),
+        np.zeros(3, np.float32),
+        None,
+        {1: Failure(FailureCode.BLANK, "Blank.")},
+        np.array([1, 0, 2], np.uint8),
+    ).to_wire(),
 )
+
+
+def test_only_what_has_several_digits_has_the_newer_version() -> None:
+    """Programs of 0.1 and 0.2 read everything else, and refuse what they would misread."""
+    versions = [msgpack.unpackb(record, strict_map_key=False)["v"] for record in RECORDS]
+    assert versions == [VERSION] * 4 + [NUMBERS_VERSION] * 3
 
 
 @given(st.sampled_from(RECORDS), st.data())
@@ -180,9 +212,9 @@ def test_a_list_as_a_key_raises_wire_error() -> None:
 @pytest.mark.parametrize("record", RECORDS)
 def test_another_version_is_told_from_damage(record: bytes) -> None:
     """Another version of the program may read it, so the message says to run the same version everywhere."""
-    body = {**msgpack.unpackb(record, strict_map_key=False), "v": VERSION + 1}
+    body = {**msgpack.unpackb(record, strict_map_key=False), "v": NUMBERS_VERSION + 1}
     for reader in READERS:
-        with pytest.raises(UnknownFormat, match="same version of digitmill everywhere"):
+        with pytest.raises(UnknownFormat, match=r"reads format 1 or 2\. Run the same version"):
             reader(msgpack.packb(body))
 
 
@@ -232,6 +264,61 @@ def test_lengths_that_do_not_fit_are_refused() -> None:
     for images in (bytes(SIDE * SIDE - 1), bytes(1)):
         with pytest.raises(WireError):
             Batch.from_wire(msgpack.packb({"v": VERSION, "raw": images, "probabilities": False}))
+
+
+def test_counts_of_digits_that_do_not_fit_are_refused() -> None:
+    """Each image has 1 to 64 digits, or failed and has none. All digits belong to an image."""
+    result = {
+        "v": NUMBERS_VERSION,
+        "model": "m",
+        "worker": "w",
+        "digits": b"\x04\x02\x07",
+        "confidences": bytes(12),
+        "probabilities": None,
+        "failures": {1: ["blank", ""]},
+        "counts": b"\x02\x00\x01",
+    }
+    assert len(Result.from_wire(msgpack.packb(result))) == 3
+    many = bounds.MAX_DIGITS + 1
+    wrongs: tuple[dict[str, Any], ...] = (
+        {"counts": b"\x02\x00"},
+        {"counts": b"\x02\x00\x02"},
+        {"counts": b"\x03\x00\x00"},
+        {"counts": b"\x01\x01\x01"},
+        {"failures": {}},
+        {"failures": {0: ["blank", ""], 1: ["blank", ""]}},
+        {"confidences": bytes(8)},
+        {"probabilities": bytes(120)},
+        {"counts": bytes([many]), "digits": bytes(many), "confidences": bytes(4 * many), "failures": {}},
+        {"counts": bytes(bounds.MAX_IMAGES + 1), "digits": b"", "confidences": b""},
+    )
+    for wrong in wrongs:
+        with pytest.raises(WireError, match="damaged"):
+            Result.from_wire(msgpack.packb({**result, **wrong}))
+
+
+def test_numbers_that_are_not_digits_are_refused() -> None:
+    """A label is a string of up to 64 digits 0 to 9 or an integer of at least 0, and there is one for each name."""
+    manifest = {"v": NUMBERS_VERSION, "names": [b"a"], "numbers": ["042"], "failures": {}}
+    assert Manifest.from_wire(msgpack.packb(manifest)).labels == ("042",)
+    for numbers in (
+        [],
+        ["1", "2"],
+        [""],
+        ["4.2"],
+        ["-1"],
+        ["\u0664"],
+        ["\u00b2"],
+        [-1],
+        [4.5],
+        ["1" * 65],
+        "1",
+        {"0": "1"},
+    ):
+        with pytest.raises(WireError, match="damaged"):
+            Manifest.from_wire(msgpack.packb({**manifest, "numbers": numbers}))
+    with pytest.raises(WireError, match="damaged"):
+        Manifest.from_wire(msgpack.packb({**manifest, "labels": b"\x04"}))
 
 
 def test_the_largest_batch_that_a_client_sends_is_read() -> None:

@@ -9,6 +9,9 @@ from model.images.limits import MAX_BYTES
 MAX_IMAGES = 8192
 """Maximum number of images in a batch, and of rows in a manifest. It is also the maximum of `--batch-size`."""
 
+MAX_DIGITS = 64
+"""Maximum number of digits that are read in one image, and of digits in a label. An IBAN has at most 34 characters."""
+
 MAX_BATCH_BYTES = MAX_BYTES + 2**20
 """Maximum size of an encoded batch: one file of the maximum size, or 8192 raw images (6 MiB), and a few bytes each."""
 
@@ -19,7 +22,7 @@ MAX_MANIFEST_BYTES = 32 * 2**20
 """Maximum size of an encoded manifest: its names, and a failure for each image."""
 
 MAX_RESULT_BYTES = 32 * 2**20
-"""Maximum size of an encoded result: 45 bytes for each image, and a failure for each."""
+"""Maximum size of an encoded result: 45 bytes for each digit, and a failure for each image."""
 
 MAX_SENTENCE = 500
 """Maximum length of the sentence of a failure, in characters. A longer one is cut when it is written."""

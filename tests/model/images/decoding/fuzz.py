@@ -15,6 +15,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,9 @@ from PIL import Image
 from model.errors import FailureCode, ImageError
 from model.images.decoding.helper import HELPER
 from model.images.limits import CPU_SECONDS, MEMORY_BYTES
-from model.images.preprocess import preprocess
+from model.images.preprocess import preprocess_all
 from tests.model.images.decoding.costly import COSTLY, jpeg_of_many_scans, tiff
-from tests.model.images.drawings import drawing, encoded
+from tests.model.images.drawings import drawing, encoded, heic
 
 MAX_GROWTH = 2**20
 """Maximum size of a damaged file, in bytes. Larger ones are among the costly files, which are read first."""
@@ -91,7 +92,13 @@ def seeds() -> dict[str, list[bytes]]:
     tiffs += [encoded(colour, "TIFF", compression=each) for each in packed]
     tiffs += [encoded(np.asarray(grey, np.float32), "TIFF"), encoded(grey, "TIFF", big_tiff=True), _tiled()]
     tiffs += [_in_strips(grey), _pages(colour, others)]
-    return {"PNG": pngs, "JPEG": jpegs, "GIF": gifs, "BMP": bmps, "WebP": webps, "TIFF": tiffs}
+    avifs = [encoded(each, "AVIF") for each in (grey, colour, alpha)] + [encoded(colour, "AVIF", **info)]
+    avifs += [encoded(colour, "AVIF", save_all=True, append_images=others)]
+    found = {"PNG": pngs, "JPEG": jpegs, "GIF": gifs, "BMP": bmps, "WebP": webps, "TIFF": tiffs, "AVIF": avifs}
+    if find_spec("pillow_heif"):
+        heics = [heic(each) for each in (grey, colour, alpha)] + [heic(colour, exif=exif.tobytes())]
+        found["HEIC"] = [*heics, heic(colour, save_all=True, append_images=others)]
+    return found
 
 
 def _png_with_texts(picture: Image.Image) -> bytes:
@@ -246,10 +253,11 @@ def check(name: str, data: bytes, found: Findings) -> None:
     _start_helper(found)
     helper, meter = HELPER.process_id, _Meter(HELPER.process_id)
     try:
-        image = preprocess(data)
-        outcome = "image"
-        if image.shape != (28, 28) or image.dtype != np.uint8:
-            found.faults.append((f"{name}: the image is {image.dtype} {image.shape}", data))
+        normalised = preprocess_all(data)
+        outcome = "several digits" if normalised.certain else "image"
+        for image in (normalised.shown, *normalised.parts):
+            if image.shape != (28, 28) or image.dtype != np.uint8:
+                found.faults.append((f"{name}: the image is {image.dtype} {image.shape}", data))
     except ImageError as fault:
         outcome = str(fault.code)
         if fault.code is FailureCode.INTERNAL:

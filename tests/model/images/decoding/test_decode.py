@@ -10,20 +10,22 @@ import sys
 import threading
 import zlib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
-from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
+from PIL import AvifImagePlugin, ExifTags, Image, ImageOps, TiffImagePlugin
 
 from model.errors import FailureCode, ImageError
 from model.images.decoding.decode import decode
 from model.images.decoding.pillow import LONG_SIDE, MAX_DECODER_BYTES, MAX_PAGES, SHORT_SIDE, decode_with_pillow
 from model.images.limits import MAX_BYTES, MAX_PIXELS
-from tests.model.images.drawings import drawing, encoded, shares_ink
+from tests.model.images.drawings import drawing, encoded, heic, shares_ink
 
 GREY = drawing()
 PICTURE = Image.fromarray(GREY)
@@ -55,7 +57,15 @@ FILES = {
     "TIFF, float": encoded(GREY.astype(np.float32) / 255, "TIFF"),
     "WebP": encoded(COLOUR, "WEBP"),
     "WebP, lossless and alpha": encoded(PICTURE.convert("RGBA"), "WEBP", lossless=True),
+    "AVIF": encoded(COLOUR, "AVIF"),
+    "AVIF, alpha": encoded(PICTURE.convert("RGBA"), "AVIF"),
 }
+if find_spec("pillow_heif"):
+    FILES |= {
+        "HEIC": heic(COLOUR),
+        "HEIC, grey": heic(PICTURE),
+        "HEIC, alpha": heic(PICTURE.convert("RGBA")),
+    }
 
 
 def code_of(data: bytes) -> FailureCode:
@@ -81,14 +91,14 @@ def test_lossless_grey_comes_through_unchanged(name):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
 def test_exif_orientation_is_obeyed(kind, orientation):
     """A picture that a camera stored turned or mirrored comes out upright, as Pillow's `exif_transpose` makes it."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    options = {"tiffinfo": {274: orientation}} if kind == "TIFF" else {"exif": exif}
+    options = {"tiffinfo": {274: orientation}} if kind == "TIFF" else {"exif": exif.tobytes()}
     upright = ImageOps.exif_transpose(_with_exif(PICTURE, orientation))
-    grey = decode(encoded(PICTURE, kind, **options))
+    grey = decode((heic if kind == "HEIF" else encoded)(PICTURE, kind, **options))
     assert grey.shape == np.asarray(upright).shape
     assert shares_ink(grey, np.asarray(upright)) > 0.97
 
@@ -97,6 +107,57 @@ def _with_exif(image, orientation):
     tagged = image.copy()
     tagged.getexif()[ExifTags.Base.Orientation] = orientation
     return tagged
+
+
+@pytest.mark.parametrize(
+    ("kind", "orientation"), [("TIFF", 1), ("TIFF", 6), ("JPEG", 1), ("JPEG", 6), ("PNG", 1), ("BMP", 1)]
+)
+@pytest.mark.parametrize("dpi", [(204, 98), (100, 200)])
+def test_pixels_that_are_not_square_are_made_so(kind, dpi, orientation):
+    """A fax has half as many rows as columns to the inch. The drawing comes out with the proportions of the paper."""
+    paper = drawing(180, 120)
+    width, height = (round(side * each / max(dpi)) for side, each in zip((120, 180), dpi, strict=True))
+    scanned = Image.fromarray(paper).resize((width, height), Image.Resampling.BOX)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    by_kind: dict[str, dict[str, Any]] = {
+        "TIFF": {"tiffinfo": {274: orientation}},
+        "JPEG": {"exif": exif.tobytes()},
+    }
+    options = by_kind.get(kind, {})
+    grey = decode(encoded(scanned, kind, dpi=dpi, **options))
+    expected = np.rot90(paper, -1) if orientation == 6 else paper
+    assert np.abs(np.subtract(grey.shape, expected.shape)).max() <= 1
+    assert shares_ink(grey, cv2.resize(expected, grey.shape[::-1])) > 0.9
+
+
+@pytest.mark.parametrize("dpi", [(300, 300), (300, 302), (0, 300), (300, 1), (72, 4000)])
+def test_resolutions_that_mean_nothing_change_nothing(dpi):
+    """Some programs write nonsense."""
+    assert decode(encoded(PICTURE, "TIFF", dpi=dpi)).shape == GREY.shape
+    assert np.array_equal(decode(encoded(PICTURE, "PNG", dpi=(300, 300))), GREY)
+
+
+def test_a_large_fax_stays_within_the_size_of_a_picture():
+    """It is reduced by itself in each direction, so that no detail is lost to the shorter one."""
+    paper = drawing(2200, 1700)
+    fax = Image.fromarray(paper).resize((1734, 1078), Image.Resampling.BOX).convert("1", dither=Image.Dither.NONE)
+    grey = decode(encoded(fax, "TIFF", compression="group4", dpi=(204, 98)))
+    assert max(grey.shape) <= LONG_SIDE
+    assert abs(grey.shape[0] / grey.shape[1] - 2200 / 1700) < 0.02
+    assert shares_ink(grey, cv2.resize(paper, grey.shape[::-1], interpolation=cv2.INTER_AREA)) > 0.95
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
+def test_without_its_decoder_a_photograph_is_refused_with_the_command_that_installs_it(kind, monkeypatch):
+    """No such file is left out, or taken for a damaged one."""
+    data = heic(COLOUR) if kind == "HEIF" else FILES[kind]
+    monkeypatch.setattr(AvifImagePlugin, "SUPPORTED", False)
+    monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(ImageError, match=r"This is .* `pip install .*` where the workers run") as caught:
+        decode_with_pillow(data, kind)
+    assert caught.value.code is FailureCode.NOT_AN_IMAGE
 
 
 def test_an_unreadable_exif_block_does_not_spoil_the_picture():
@@ -190,12 +251,14 @@ def test_a_telephones_second_frame_is_not_a_second_picture():
     assert shares_ink(decode(data), GREY) > 0.97
 
 
-@pytest.mark.parametrize(("kind", "frames"), [("PNG", 2), ("GIF", 3), ("WEBP", 4), ("TIFF", 5)])
+@pytest.mark.parametrize(
+    ("kind", "frames"), [("PNG", 2), ("GIF", 3), ("WEBP", 4), ("TIFF", 5), ("AVIF", 2), ("HEIF", 3)]
+)
 def test_several_frames_are_refused_with_their_number(kind, frames):
     """The refusal of an animation or a document of several pages says how many it has."""
     others = [COLOUR.rotate(10 * turn) for turn in range(1, frames)]
     with pytest.raises(ImageError, match=rf"\b{frames} frames") as caught:
-        decode(encoded(COLOUR, kind, save_all=True, append_images=others))
+        decode((heic if kind == "HEIF" else encoded)(COLOUR, kind, save_all=True, append_images=others))
     assert caught.value.code is FailureCode.SEVERAL_FRAMES
 
 
@@ -258,7 +321,10 @@ def test_no_bytes_are_empty():
         b"BMW, by the way, is a maker of cars\n",
         b"<svg xmlns='http://www.w3.org/2000/svg'/>",
         b"%PDF-1.7\n",
-        b"\0\0\0\x18ftypheic\0\0\0\0",
+        b"\0\0\0\x18ftypmp42\0\0\0\0",
+        b"\0\0\0\x18ftypcrx \0\0\0\0",
+        b"8BPS\0\1",
+        b"PK\3\4" + bytes(26) + b"[Content_Types].xml",
         b"\0" * 1000,
         b"\x89PN",
         encoded(PICTURE, "PPM"),

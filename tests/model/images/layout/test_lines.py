@@ -103,3 +103,14 @@ def test_a_sliver_stays_only_at_the_side_that_cuts_off_the_digit(left, stays):
     page[20:70, :4] = 255
     assert drawn_in(page)[40, 1] == (255 if stays else 0)
     assert drawn_in(page)[40, 44] == 255
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_a_thin_digit_that_fills_its_image_is_not_a_frame(turn):
+    """The arcs of a zero in lines of one pixel lie along the border, and stay although they are apart."""
+    page = cv2.ellipse(np.zeros((120, 90), np.uint8), (44, 59), (44, 59), 0, 0, 360, 255, 1)
+    page[58:63, :4] = page[:4, 42:48] = 0
+    page[100:110, 40] = 255
+    page = np.rot90(page, turn).copy()
+    drawn = drawn_in(page)
+    assert np.count_nonzero(drawn) > 0.9 * np.count_nonzero(page)

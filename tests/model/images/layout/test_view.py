@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.images.layout.view import LIMITS, closer, view_of
+from model.images.layout.view import LIMITS, closer, fine_view_of, view_of
 
 
 def page_with_patch(height=960, width=800, top=600, left=300, size=60):
@@ -50,3 +50,15 @@ def test_nothing_is_closer_than_the_pixels_or_a_large_digit():
     assert closer(large, patch_in(large)) is not None
     larger = view_of(page_with_patch(size=400, left=200, top=300))
     assert closer(larger, patch_in(larger)) is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "factor"), [((550, 425), 1), ((1000, 1000), 2), ((1000, 500), 2), ((160, 100), None)]
+)
+def test_a_fine_view_shows_as_much_as_components_can_be_counted_in(shape, factor):
+    """It shows the whole image. There is none where the first view shows every pixel."""
+    image = np.zeros(shape, np.uint8)
+    fine = fine_view_of(image, view_of(image))
+    assert (fine and fine.factor) == factor
+    if fine:
+        assert fine.reduced.size <= LIMITS.fine_pixels

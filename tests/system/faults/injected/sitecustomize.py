@@ -1,7 +1,8 @@
 """Makes workers of test mills misbehave. Python runs this file if its folder is on PYTHONPATH.
 
 An image with a mark after its last byte kills, hangs or delays the process that decodes it. Real images have done all
-of that. The program itself does not know the marks. With OTHER_DOORBELL_VERSION, a worker is one of another version.
+of that. The program itself does not know the marks. With OTHER_DOORBELL_VERSION, a worker is one of another version,
+and with WITHOUT_NUMBERS, it reads batches as workers up to 0.2 do.
 """
 
 import os
@@ -16,9 +17,9 @@ def _inject() -> None:
 
     from model.images import preprocess as module
 
-    decode = module.preprocess
+    decode = module.preprocess_all
 
-    def preprocess(data: bytes, *arguments: Any, **options: Any) -> Any:
+    def preprocess_all(data: bytes, *arguments: Any, **options: Any) -> Any:
         if data.endswith(MARK_KILL):
             os.kill(os.getpid(), signal.SIGKILL)
         if data.endswith(MARK_HANG):
@@ -27,7 +28,7 @@ def _inject() -> None:
             time.sleep(SLOW_SECONDS)
         return decode(data, *arguments, **options)
 
-    module.preprocess = preprocess
+    module.preprocess_all = preprocess_all
 
 
 def _speak_another_format(version: int) -> None:
@@ -36,7 +37,15 @@ def _speak_another_format(version: int) -> None:
     doorbell.DOORBELL_VERSION = version
 
 
+def _read_no_numbers() -> None:
+    from worker.contract import wire
+
+    wire._VERSIONS = (wire.VERSION,)
+
+
 if sys.orig_argv[-2:] == ["-m", "worker"]:
     _inject()
     if "OTHER_DOORBELL_VERSION" in os.environ:
         _speak_another_format(int(os.environ["OTHER_DOORBELL_VERSION"]))
+    if "WITHOUT_NUMBERS" in os.environ:
+        _read_no_numbers()

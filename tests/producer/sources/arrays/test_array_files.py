@@ -2,6 +2,7 @@
 
 import functools
 import gzip
+import math
 import os
 import pickle
 import tempfile
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from model.data import idx
 from model.errors import Failure, FailureCode, UsageError
-from producer.sources import Source, arrays, mnist_source, open_source
+from producer.sources import Source, mnist_source, open_source
+from producer.sources.arrays import idx_files, numpy_files
 
 _GENERATOR = np.random.default_rng(0)
 IMAGES = _GENERATOR.integers(0, 256, (12, 28, 28), dtype=np.uint8)
@@ -55,10 +57,25 @@ def test_a_numpy_archive_gives_its_images_and_labels(tmp_path, save):
     assert_holds_images(open_source(path, labels="none"), None)
     save(path, images=IMAGES, mean=np.float32(3))
     assert_holds_images(open_source(path), None)
-    save(path, images=IMAGES, one=DIGITS, other=DIGITS)
+    save(path, images=IMAGES, one=DIGITS, other=DIGITS[::-1])
     assert_holds_images(open_source(path), None)
     save(path, images=IMAGES, pages=np.arange(12))
     assert_holds_images(open_source(path), None)
+
+
+def test_the_labels_in_a_numpy_archive_may_be_numbers(tmp_path):
+    """If numbers are asked for, they are integers of at least 0, or texts of digits, which keep their zeros."""
+    path = tmp_path / "a.npz"
+    texts = [f"{number:03}" for number in range(12)]
+    for saved, expected in (
+        (np.array(texts), texts),
+        (np.array(texts, "S3"), texts),
+        (np.arange(12, dtype=np.uint16), list(range(12))),
+        (np.arange(12) - 1, [None] * 12),
+        (np.array([f"{number}x" for number in range(12)]), [None] * 12),
+    ):
+        np.savez(path, images=IMAGES, labels=saved)
+        assert [row.label for row in open_source(path, numbers=True)] == expected
 
 
 @pytest.mark.parametrize("name", ["t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte.gz", "digits"])
@@ -123,11 +140,12 @@ def test_mnist_in_memory_can_be_repeated():
 @pytest.mark.parametrize(
     "array",
     [
-        IMAGES.astype(np.float32),
-        IMAGES[0],
-        IMAGES.reshape(12, 784),
-        np.zeros((3, 32, 32), np.uint8),
-        np.zeros((3, 28, 28), np.int8),
+        IMAGES.astype(np.complex64),
+        IMAGES.astype(np.str_),
+        IMAGES.reshape(-1, 49),
+        np.zeros((3, 28, 28, 5), np.uint8),
+        np.zeros((3, 2, 28), np.uint8),
+        np.uint8(3),
     ],
 )
 def test_arrays_of_another_form_are_one_clear_error(tmp_path, array):
@@ -191,7 +209,8 @@ def test_no_pickle_is_ever_loaded(tmp_path):
 
 def test_an_array_that_would_fill_the_memory_is_one_clear_error(tmp_path, monkeypatch):
     """The limit, lowered here from 2 GiB, holds for the unpacked size of a compressed file."""
-    monkeypatch.setattr(arrays, "_MAX_BYTES", 1000)
+    monkeypatch.setattr(numpy_files, "MAX_BYTES", 1000)
+    monkeypatch.setattr(idx_files, "MAX_BYTES", 1000)
     np.savez_compressed(tmp_path / "a.npz", np.zeros((12, 28, 28), np.uint8))
     (tmp_path / "a.gz").write_bytes(gzip.compress(idx.dump(np.zeros((12, 28, 28), np.uint8))))
     for name in ("a.npz", "a.gz"):
@@ -219,13 +238,14 @@ def whole() -> dict[str, bytes]:
         np.save(f"{folder}/a.npy", IMAGES)
         np.savez(f"{folder}/a.npz", images=IMAGES, labels=DIGITS)
         Path(f"{folder}/a.idx").write_bytes(idx.dump(IMAGES))
+        np.savetxt(f"{folder}/a.csv", IMAGES.reshape(-1, 784), "%d", ",")
         Path(f"{folder}/a.gz").write_bytes(gzip.compress(idx.dump(IMAGES)))
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
 @settings(max_examples=300, deadline=None)
 @given(
-    name=st.sampled_from(["a.npy", "a.npz", "a.idx", "a.gz"]),
+    name=st.sampled_from(["a.npy", "a.npz", "a.idx", "a.gz", "a.csv"]),
     changes=st.lists(st.tuples(st.integers(0, 300), st.binary(min_size=1, max_size=8)), max_size=3),
     cut=st.floats(0, 1),
 )
@@ -244,3 +264,38 @@ def test_damaged_array_files_end_in_rows_or_one_usage_error(name, changes, cut):
         except UsageError:
             return
         assert len(list(source)) == source.total
+
+
+SIZES = st.sampled_from([0, 1, 2, 3, 4, 5, 8, 10, 16, 28, 29, 64, 784])
+DTYPES = st.sampled_from(
+    ["?", "i1", "u1", ">i2", "u2", "i4", ">u4", "i8", "u8", "f2", ">f4", "f8", "g", "c8", "U1", "S3", "M8[s]", "V4"]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    shape=st.lists(SIZES, max_size=4).map(tuple).filter(lambda shape: math.prod(shape) <= 60_000),
+    dtype=DTYPES,
+    seed=st.integers(0, 2**32 - 1),
+    order=st.sampled_from("CF"),
+    as_is=st.booleans(),
+)
+@example(shape=(4, 28, 28), dtype="f2", seed=1, order="C", as_is=False)
+def test_any_array_ends_in_rows_or_one_usage_error(shape, dtype, seed, order, as_is):
+    """Whatever its shape, its type and its bytes are. Each row is an image of 28 by 28 pixels, a file or a failure."""
+    count = math.prod(shape)
+    data = np.random.default_rng(seed).bytes(count * np.dtype(dtype).itemsize)
+    array = np.frombuffer(data, "u1" if dtype == "?" else dtype, count).reshape(shape)
+    if dtype == "?":
+        array = array > 127
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(f"{folder}/a.npy", np.asarray(array, order=order))
+        try:
+            source = open_source(f"{folder}/a.npy", as_is=as_is)
+        except UsageError:
+            return
+        rows = list(source)
+        assert len(rows) == source.total
+        for row in rows:
+            content = row.content
+            assert not isinstance(content, np.ndarray) or (content.shape == (28, 28) and content.dtype == np.uint8)

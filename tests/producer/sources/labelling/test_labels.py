@@ -18,6 +18,8 @@ from model.errors import Failure, FailureCode, UsageError
 from producer.jobs.results import Results
 from producer.report.tables import write_predictions
 from producer.sources import Source, open_source
+from worker.contract.validation.bounds import MAX_DIGITS
+from worker.contract.wire import Label
 
 
 def write(folder: Path, *names: str) -> Path:
@@ -29,7 +31,7 @@ def write(folder: Path, *names: str) -> Path:
     return folder
 
 
-def labels(source: Source) -> dict[str, int | None]:
+def labels(source: Source) -> dict[str, Label | None]:
     """Return the label of every row."""
     return {image.name: image.label for image in source}
 
@@ -140,11 +142,21 @@ def test_label_files_are_read_as_people_write_them(scans, truth, text, monkeypat
 
 def test_absent_files_that_a_label_file_names_are_rows(scans, truth):
     """Each has one row after the images, with its label, in the order of the label file."""
-    text = "name,label\nz.png,1\nloose.png,2\n3/gone.png,3\n./z.png,1\nnote.txt,\n"
+    text = "name,label\nz.png,1\nloose.png,2\n3/gone.png,3\n3/a.png,1\nnote.txt,\n3/b.png,\n"
     source = open_source(write(scans, "note.txt"), labels=truth(text))
     assert list(labels(source).items())[3:] == [("z.png", 1), ("3/gone.png", 3), ("note.txt", None)]
     assert missing(source) == ["z.png", "3/gone.png", "note.txt"]
     assert source.total == 6
+    assert source.notes[0].endswith(
+        "(3 as written). The other 3 are not there: see the error `missing`. 1 image has no label."
+    )
+
+
+def test_a_name_that_is_not_there_is_shown_beside_an_image_that_no_name_means(scans, truth):
+    """It may be a slip of the pen."""
+    source = open_source(scans, labels=truth("3/a.png,1\nloose.png,2\n3/bb.png,3\n"))
+    assert missing(source) == ["3/bb.png"]
+    assert "the label file says '3/bb.png', and there is '3/b.png'. 1 image has no label." in source.notes[0]
     assert source.read("z.png") is None
 
 
@@ -201,12 +213,16 @@ def test_the_reports_table_is_a_label_file(tmp_path):
     ("text", "message"),
     [
         (b"name,label\n3/a.png,3\ncaf\xe9.png,3\n", "line 3: this is not UTF-8"),
-        ("name,label\na.png,1\n".encode("utf-16"), "line 1: this is not UTF-8"),
+        ("name,label\na.png,1\n".encode("utf-16-le"), "line 1: this is not UTF-8"),
+        ("name,label\na.png,1\n".encode("utf-16")[:-1], "this is not UTF-8"),
         ("name,label\n3/a.png,10\n", "line 2: the label '10' of '3/a.png' is not a digit 0 to 9"),
         ("name,label\n3/a.png,3\n\nloose.png,-1\n", "line 4: the label '-1'"),
-        ("name,label\nloose.png,seven\n", "line 2: the label 'seven'"),
+        ("name,label\nloose.png,sieben\n", "line 2: the label 'sieben'"),
+        ("name,label\nloose.png,digit 12\n", "line 2: the label 'digit 12'"),
+        ("name,label\nloose.png,03\n", "line 2: the label '03'"),
+        ("sep=;\nname;label\nloose.png;x\n", "line 3: the label 'x'"),
         ("name,label\nloose.png,³\n", "line 2: the label '³'"),
-        ("name,label\nloose.png,3.0\n", "line 2: the label '3.0'"),
+        ("name,label\nloose.png,3.5\n", "line 2: the label '3.5'"),
         ("name,label\nloose.png,3\nloose.png,4\n", "line 3: 'loose.png' has another label here than on line 2"),
         ("name,label\nloose.png,3\nloose.png,\n", "line 3: 'loose.png' has another label here than on line 2"),
         ("name,label\n3/a.png,3\n3\\a.png,4\n", "line 3: '3/a.png' has another label here than on line 2"),
@@ -233,9 +249,8 @@ def test_a_missing_label_file_is_one_clear_error(scans, tmp_path):
             open_source(scans, labels=str(path))
 
 
-# `.\` at the beginning is how Windows writes "here", and is read so.
 _name = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=8).filter(
-    lambda name: not (name.startswith(".") and "\\" in name)
+    lambda name: not name.startswith(".")  # which is hidden
 )
 
 
@@ -257,13 +272,41 @@ def test_any_labels_survive_the_round_trip_through_a_label_file(truths, extra, d
         path.write_bytes(text.getvalue().encode("utf-8-sig" if mark else "utf-8"))
         archive = Path(folder) / "scans.tar"
         # In an archive, names may differ in ways that file systems do not tell apart.
-        visible = [name for name in [*truths, *extra] if not name.startswith(".")]
+        names = [*truths, *extra]
         with tarfile.open(archive, "w") as tar:
-            for name in visible:
+            for name in names:
                 tar.addfile(tarfile.TarInfo(name), io.BytesIO())
-        if not visible:
-            return
-        source = open_source(archive, labels=str(path))
-        found = labels(source)
-        assert {name: found[name] for name in visible} == {name: truths.get(name) for name in visible}
-        assert missing(source) == [name for name in truths if name.startswith(".")]
+        assert labels(open_source(archive, labels=str(path))) == {name: truths.get(name) for name in names}
+
+
+def test_folders_named_by_numbers_are_labels_if_numbers_are_asked_for(tmp_path):
+    """042 keeps its zero. A folder of another name means that no image gets a label, as with digits."""
+    folder = write(tmp_path / "scans", "042/a.png", "7/b.png", "42/c.png")
+    assert labels(open_source(folder, numbers=True)) == {"042/a.png": "042", "42/c.png": "42", "7/b.png": "7"}
+    assert labels(open_source(folder)) == dict.fromkeys(["042/a.png", "42/c.png", "7/b.png"])
+    write(folder, "4a/d.png")
+    source = open_source(folder, numbers=True)
+    assert set(labels(source).values()) == {None}
+    assert "3 of 4 images lie in folders named by a number" in source.notes[0]
+    with pytest.raises(UsageError, match=r"'4a/d.png' lies in no folder named by a number"):
+        open_source(folder, labels="folder", numbers=True)
+
+
+def test_labels_in_a_file_are_numbers_if_numbers_are_asked_for(scans, truth):
+    """Every row has a string of digits, and zeros at its beginning count, so 42 and 042 contradict each other."""
+    given = truth("name,label\n3/a.png,042\nloose.png,5\ngone.png,10\n3/b.png,\n")
+    found = {"3/a.png": "042", "3/b.png": None, "loose.png": "5", "gone.png": "10"}
+    assert labels(open_source(scans, labels=given, numbers=True)) == found
+    headless = truth("3/a.png;12\n3/b.png;007\n")
+    assert labels(open_source(scans, labels=headless, numbers=True))["3/b.png"] == "007"
+    for cell in ("4.2", "-1", "twelve", "1 2", "\u0664", "1" * (MAX_DIGITS + 1)):
+        with pytest.raises(UsageError, match=rf"line 2: the label '{cell}' .* is not a number of 1 to 64 digits"):
+            open_source(scans, labels=truth(f"name,label\n3/a.png,{cell}\n"), numbers=True)
+    with pytest.raises(UsageError, match="another label here than on line 2"):
+        open_source(scans, labels=truth("name,label\n3/a.png,42\n3/a.png,042\n"), numbers=True)
+
+
+def test_a_number_among_digits_is_refused_with_the_option_that_reads_numbers(scans, truth):
+    """Who has such labels may not know that digitmill can read several digits."""
+    with pytest.raises(UsageError, match=r"'42' of '3/a.png' is not a digit 0 to 9 .*submit with --several read"):
+        open_source(scans, labels=truth("name,label\n3/a.png,42\n"))

@@ -1,34 +1,43 @@
 """Label files: CSV files with the true digit of each image, written by people or by the report."""
 
+import codecs
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self, TextIO
 
 from model.errors import UsageError
+from producer.sources.labelling.label_text import read_label
 from producer.sources.listing import MAX_IMAGES, too_many
+from worker.contract.validation.bounds import MAX_DIGITS
+from worker.contract.wire import Label
 
-NAME_COLUMNS = ("name", "file", "filename", "path", "image")
-"""Titles of name columns, in order of precedence."""
+NAME_COLUMNS = ("name", "file", "filename", "path", "image", "imagename", "imagepath", "filepath", "img")
+"""Titles of name columns, in order of precedence. Case, spaces and marks such as `_` do not count."""
 
-LABEL_COLUMNS = ("label", "true", "digit")
+LABEL_COLUMNS = ("label", "true", "digit", "class", "target")
 """Titles of label columns. The first that a file has counts, because `digit` has the predictions in a report."""
 
-DIGITS = {str(digit): digit for digit in range(10)}
-"""Digit for each valid text of a label: `3` is valid, `3.0` and `03` are not."""
+NUMBERS = f"a number of 1 to {MAX_DIGITS} digits"
+"""What a label is if numbers were asked for, in words."""
+
+_DIGIT = "a digit 0 to 9 (to read numbers, submit with --several read)"
 
 MAX_LABEL_BYTES = 128 * 1024**2
 """Maximum size of a label file. A larger one is not read."""
 
 _MAX_ROW = 256 * 1024  # characters; csv itself allows half of this for one cell
-_DELIMITERS = ",;\t"  # Excel writes semicolons where the comma is the decimal separator
+_DELIMITERS = ",;\t| "  # Excel writes semicolons where the comma is the decimal separator
+_SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # a line with which Excel tells itself the delimiter
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # Excel's "Unicode text" begins with one of them
 
 
 class Truth(NamedTuple):
     """What a label file says about one image."""
 
-    label: int | None  # None where the cell is empty
+    label: Label | None  # None where the cell is empty
     line: int
 
 
@@ -53,26 +62,30 @@ class LabelFile:
     truths: dict[str, Truth]
 
     @classmethod
-    def read(cls, path: Path, names: Sequence[str] = NAME_COLUMNS) -> "LabelFile":
+    def read(cls, path: Path, names: Sequence[str] = NAME_COLUMNS, *, numbers: bool = False) -> "LabelFile":
         """Read and return a CSV file with a header, or with two columns and no header: name and label.
 
         A header needs the title of a name column and the title of a label column. The file is UTF-8, with or without a
-        byte order mark. Commas, semicolons or tabs separate its columns. Other columns and empty lines are ignored. A
-        name may occur again with the same label.
+        byte order mark, or UTF-16 with one. Commas, semicolons, tabs, bars or spaces separate its columns; a first line
+        such as `sep=;` may say which. Other columns and empty lines are ignored. A name may occur again with the same
+        label. `label_text.read_label` says what a label may be.
 
         Args:
             path: File to read.
             names: Titles of name columns. If the file has several of them, the first cell that is not empty counts.
+            numbers: Whether the labels are numbers, in which zeros at the beginning count, and not digits.
 
         Raises:
-            UsageError: The file cannot be read, is too large or names no images, a label is not 0 to 9, or a name has
-                two different labels. A message about a row names its line.
+            UsageError: The file cannot be read, is too large or names no images, a label is not 0 to 9 or not a number,
+                or a name has two different labels. A message about a row names its line.
         """
         truths: dict[str, Truth] = {}
-        for line, name, cell in _rows(path, names):
-            if cell and cell not in DIGITS:
-                raise _wrong(path, line, f"the label {cell!r} of {name!r} is not a digit 0 to 9")
-            truth = Truth(DIGITS.get(cell), line)
+        for line, name, cell in _rows(path, names, numbers=numbers):
+            try:
+                truth = Truth(read_label(cell, numbers=numbers), line)
+            except ValueError:
+                wanted = NUMBERS if numbers else _DIGIT
+                raise _wrong(path, line, f"the label {cell!r} of {name!r} is not {wanted}") from None
             earlier = truths.setdefault(name, truth)
             if len(truths) > MAX_IMAGES:
                 raise too_many(f"The label file {str(path)!r}")
@@ -85,16 +98,21 @@ class LabelFile:
         return cls(path, truths)
 
 
-def _rows(path: Path, titles: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+def _rows(path: Path, titles: Sequence[str], *, numbers: bool) -> Iterator[tuple[int, str, str]]:
     """Yield line number, name and text of the label for each row."""
     with _open(path) as file:
-        yield from _rows_of(path, file, titles)
+        yield from _rows_of(path, file, titles, numbers=numbers)
 
 
-def _rows_of(path: Path, file: TextIO, titles: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+def _rows_of(path: Path, file: TextIO, titles: Sequence[str], *, numbers: bool) -> Iterator[tuple[int, str, str]]:
     lines = _Lines(path, file)
     first = lines.first()
-    delimiter = next((mark for mark in _DELIMITERS if mark in first), ",")
+    separator = _SEPARATOR.fullmatch(first)
+    if separator:
+        next(lines)
+        delimiter = separator[1]
+    else:
+        delimiter = _delimiter(first, titles, numbers=numbers)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     columns: _Columns | None = None
     try:
@@ -107,34 +125,53 @@ def _rows_of(path: Path, file: TextIO, titles: Sequence[str]) -> Iterator[tuple[
                 columns = _header(cells, titles)
                 if columns:
                     continue
-                columns = _headless(path, reader.line_num, cells)
+                columns = _headless(cells, numbers=numbers)
+                if columns is None:
+                    raise _wrong(path, lines.number, f"{_NO_COLUMNS} {NUMBERS if numbers else _DIGIT}")
             if len(cells) <= max(*columns.names, columns.label):
-                raise _wrong(path, reader.line_num, f"there are only {len(cells)} columns")
+                raise _wrong(path, lines.number, f"there are only {len(cells)} columns")
             # Spaces around a name may belong to it.
             name = next((row[column] for column in columns.names if cells[column]), "")
-            yield reader.line_num, name, cells[columns.label]
+            yield lines.number, name, cells[columns.label]
     except csv.Error as fault:
-        raise _wrong(path, reader.line_num, f"this is not CSV ({fault})") from None
+        raise _wrong(path, lines.number, f"this is not CSV ({fault})") from None
+    except UnicodeDecodeError:
+        raise not_utf8(path, lines.number + 1) from None
+
+
+def _delimiter(first: str, titles: Sequence[str], *, numbers: bool) -> str:
+    """Return the delimiter with which the first line has columns of names and labels."""
+    present = [mark for mark in _DELIMITERS if mark in first]
+    for mark in present:
+        try:
+            [row] = csv.reader([first], delimiter=mark, strict=True)
+        except (csv.Error, ValueError):
+            continue  # the row goes on in the next line
+        cells = [cell.strip() for cell in row]
+        if _header(cells, titles) or _headless(cells, numbers=numbers):
+            return mark
+    return next(iter(present), ",")
 
 
 class _Lines:
     """The lines of a label file, checked before the CSV reader sees them.
 
     Attributes:
+        number: Number of the line that was read last.
         row_characters: Number of characters since the beginning of the row, which may have several lines. The caller
             sets it to 0 when a row has ended.
     """
 
     def __init__(self, path: Path, file: TextIO) -> None:
         self._path, self._file = path, file
-        self._number = 0
+        self.number = 0
         self._ahead: list[str] = []
         self.row_characters = 0
 
     def first(self) -> str:
         """Return the first line, which the iteration yields all the same."""
         self._ahead = [next(self, "")]
-        self._number = self.row_characters = 0
+        self.number = self.row_characters = 0
         return self._ahead[0]
 
     def __iter__(self) -> Self:
@@ -144,12 +181,12 @@ class _Lines:
         line = self._ahead.pop() if self._ahead else self._file.readline(_MAX_ROW + 1)
         if not line:
             raise StopIteration
-        self._number += 1
+        self.number += 1
         self.row_characters += len(line)
         if self.row_characters > _MAX_ROW:
-            raise _wrong(self._path, self._number, f"the row has more than {_MAX_ROW:,} characters")
+            raise _wrong(self._path, self.number, f"the row has more than {_MAX_ROW:,} characters")
         if "\0" in line:  # UTF-16 has such bytes, UTF-8 never
-            raise not_utf8(self._path, self._number)
+            raise not_utf8(self._path, self.number)
         return line
 
 
@@ -169,6 +206,10 @@ def _open(path: Path) -> TextIO:
                 f"The label file {str(path)!r} has more than {MAX_LABEL_BYTES // 1024**2} MiB. Write only the names "
                 "and labels into it, or submit the images in several parts."
             )
+        with path.open("rb") as file:
+            is_utf16 = file.read(2) in _UTF16
+        if is_utf16:
+            return path.open(encoding="utf-16", newline="")
         return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
     except OSError as fault:
         raise UsageError(f"The label file {str(path)!r} cannot be read: {fault.strerror}.") from None
@@ -176,21 +217,26 @@ def _open(path: Path) -> TextIO:
 
 def _header(cells: Sequence[str], names: Sequence[str]) -> _Columns | None:
     """Return the columns of names and labels, or None if this is not a header with both."""
-    titles = [cell.casefold() for cell in cells]
+    titles = ["".join(filter(str.isalnum, cell.casefold())) for cell in cells]
     found = [titles.index(title) for title in names if title in titles]
     label = next((titles.index(title) for title in LABEL_COLUMNS if title in titles), None)
     return None if not found or label is None else _Columns(found, label)
 
 
-def _headless(path: Path, line: int, cells: Sequence[str]) -> _Columns:
-    if len(cells) == 2 and (not cells[1] or cells[1] in DIGITS):
-        return _Columns([0], 1)
-    raise _wrong(
-        path,
-        line,
-        f"this is neither a header (one of {', '.join(NAME_COLUMNS)}, and one of {', '.join(LABEL_COLUMNS)}) nor a "
-        "name and a digit 0 to 9",
-    )
+def _headless(cells: Sequence[str], *, numbers: bool) -> _Columns | None:
+    """Return the columns of a file without a header, or None if this is not a row of a name and a label."""
+    if len(cells) != 2:
+        return None
+    try:
+        read_label(cells[1], numbers=numbers)
+    except ValueError:
+        return None
+    return _Columns([0], 1)
+
+
+_NO_COLUMNS = (
+    f"this is neither a header (one of {', '.join(NAME_COLUMNS)}, and one of {', '.join(LABEL_COLUMNS)}) nor a name and"
+)
 
 
 def not_utf8(path: Path, line: int) -> UsageError:

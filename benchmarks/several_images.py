@@ -1,0 +1,358 @@
+"""Images of several digits, and images of one digit in several parts: what `several.py` preprocesses and classifies.
+
+A digit's width, in which gaps are counted, is 0.7 of its height, as most digits are written.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import cv2
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from scruffy_images import WHITE, Digit, Plane, Random, coloured, encoded, gradient, jpeg, photographed, png
+
+Style: TypeAlias = Callable[[Random, Sequence[Digit], Sequence[int], float], list[Plane]]
+"""A function that returns the ink of each digit, given random numbers, the digits, their labels and their height."""
+
+Single: TypeAlias = Callable[[Random, Digit], bytes]
+"""A function that returns the bytes of an image file of one digit."""
+
+Stroke: TypeAlias = Sequence[tuple[float, float]]
+"""Corners of a stroke, right and down, as shares of the height."""
+
+WIDTH = 0.7
+"""Width of a digit, as a share of its height."""
+
+LAYOUTS = ("row", "column")
+
+FONTS = tuple(
+    f"{name}.ttf"
+    for name in ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSansMono", "STIXGeneral", "STIXGeneralItalic")
+)
+
+RAW_HEIGHT = 20
+"""Height of MNIST's digits in pixels."""
+
+
+# Several digits
+
+
+def enlarged(_random: Random, digits: Sequence[Digit], _labels: Sequence[int], height: float) -> list[Plane]:
+    """Enlarge MNIST's own strokes smoothly."""
+    return [_cropped(digit.enlarged(height)) for digit in digits]
+
+
+def raw(_random: Random, digits: Sequence[Digit], _labels: Sequence[int], _height: float) -> list[Plane]:
+    """Return MNIST's own pixels."""
+    return [_cropped(digit.image / np.float32(255)) for digit in digits]
+
+
+def pen(random: Random, digits: Sequence[Digit], _labels: Sequence[int], height: float) -> list[Plane]:
+    """Draw the digits' skeletons with one pen."""
+    width = height * random.uniform(0.05, 0.13)
+    return [_cropped(digit.drawn(random, height * random.uniform(0.85, 1.1), width)) for digit in digits]
+
+
+def uneven(random: Random, digits: Sequence[Digit], _labels: Sequence[int], height: float) -> list[Plane]:
+    """Draw the digits with one pen in different heights, as in a power: the lowest has half to 0.7 of the height."""
+    sizes = random.permutation([random.uniform(0.5, 0.7), *random.uniform(0.5, 1, len(digits) - 2), 1.0])
+    width = height * random.uniform(0.05, 0.08)
+    return [
+        _cropped(digit.drawn(random, height * size, width)) for digit, size in zip(digits, sizes.tolist(), strict=True)
+    ]
+
+
+def printed(random: Random, _digits: Sequence[Digit], labels: Sequence[int], height: float) -> list[Plane]:
+    """Set the digits in one font."""
+    font = FONTS[random.integers(len(FONTS))]
+    return [_set(label, font, height) for label in labels]
+
+
+def beside_print(random: Random, digits: Sequence[Digit], labels: Sequence[int], height: float) -> list[Plane]:
+    """Set the first digit in a font, and draw the others with a pen."""
+    return printed(random, digits, labels[:1], height * random.uniform(0.7, 1)) + pen(random, digits[1:], (), height)
+
+
+STYLES: dict[str, Style] = {
+    "raw": raw,
+    "enlarged": enlarged,
+    "pen": pen,
+    "photograph": pen,
+    "print": printed,
+    "uneven": uneven,
+    "beside print": beside_print,
+}
+
+
+def several(
+    random: Random, style: str, digits: Sequence[Digit], labels: Sequence[int], layout: str, gap: float
+) -> bytes:
+    """Draw several digits in one image.
+
+    Args:
+        random: Source of random numbers.
+        style: Key of `STYLES`.
+        digits: Digits of MNIST.
+        labels: True digit of each.
+        layout: One of `LAYOUTS`.
+        gap: Distance between the digits, in digit widths. If it is negative, they overlap.
+    """
+    height = RAW_HEIGHT if style == "raw" else random.uniform(40, 180)
+    inks = STYLES[style](random, digits, labels, height)
+    pixels = max(1, round(gap * WIDTH * height)) if gap >= 0 else math.floor(gap * WIDTH * height)
+    page = arranged(random, inks, layout, pixels, margin=round(height * 0.2))
+    if style == "photograph":
+        scene = coloured(page, (35, 40, 60), (225, 222, 215))
+        return jpeg(random, photographed(random, scene, gradient(random, page.shape, random.uniform(0.6, 0.95))))
+    if style == "raw" and random.random() < 0.7:
+        return png(255 * page)
+    return png(coloured(page, (20, 20, 30), WHITE))
+
+
+def as_array(digits: Sequence[Digit]) -> bytes:
+    """Put MNIST's images side by side as they are, as arrays of 28 by 56 pixels have them."""
+    return encoded(np.hstack([digit.image for digit in digits]), "PNG")
+
+
+def arranged(random: Random, inks: Sequence[Plane], layout: str, gap: int, margin: int) -> Plane:
+    """Place inks in a row or a column, with a gap in pixels between them, not quite on one line."""
+    if layout == "column":
+        return arranged(random, [ink.T for ink in inks], "row", gap, margin).T
+    tallest = max(len(ink) for ink in inks)
+    page = np.zeros((tallest, sum(ink.shape[1] for ink in inks) + max(gap, 0) * len(inks)), np.float32)
+    right = -gap
+    for ink in inks:
+        left, top = right + gap, round(random.uniform(0, tallest - len(ink)))
+        right = left + ink.shape[1]
+        place = slice(top, top + len(ink)), slice(left, right)
+        page[place] = np.maximum(page[place], ink)
+    return np.pad(page[:, :right], margin)
+
+
+def _cropped(ink: Plane) -> Plane:
+    left, top, width, height = cv2.boundingRect((ink > 0.2).astype(np.uint8))
+    return ink[top : top + height, left : left + width].astype(np.float32)
+
+
+def _set(label: int, name: str, height: float) -> Plane:
+    font = ImageFont.truetype(str(Path(mpl.get_data_path(), "fonts", "ttf", name)), round(height * 1.35))
+    image = Image.new("L", (round(2 * height), round(2.5 * height)))
+    ImageDraw.Draw(image).text((height / 2, height / 3), str(label), fill=255, font=font)
+    return _cropped(np.asarray(image) / np.float32(255))
+
+
+# One digit in several parts
+
+
+def whole(random: Random, digit: Digit) -> bytes:
+    """Draw one digit with a pen."""
+    return _on_white(random, digit.by_hand(random, random.uniform(40, 180)))
+
+
+def small(random: Random, digit: Digit) -> bytes:
+    """Place MNIST's own pixels away from the middle of a small image."""
+    ink = _cropped(digit.image / np.float32(255))
+    return png(255 * np.pad(ink, [(int(a), int(b)) for a, b in random.integers(0, 14, (2, 2))]))
+
+
+def broken(random: Random, digit: Digit) -> bytes:
+    """Let the pen skip once or twice: a straight band across the digit is missing."""
+    size = random.uniform(40, 180)
+    ink = digit.by_hand(random, size)
+    rows, columns = np.indices(ink.shape)
+    for _ in range(int(random.integers(1, 3))):
+        angle, at = random.uniform(0, np.pi), random.uniform(0.25, 0.75, 2) * ink.shape
+        distance = (rows - at[0]) * np.sin(angle) + (columns - at[1]) * np.cos(angle)
+        ink = ink * (np.abs(distance) > size * random.uniform(0.01, 0.04))
+    return _on_white(random, ink)
+
+
+def dotted(random: Random, digit: Digit) -> bytes:
+    """Draw a digit in dots, as for tracing."""
+    return _on_white(random, _along(random, digit, random.uniform(0.07, 0.1)))
+
+
+def dashed(random: Random, digit: Digit) -> bytes:
+    """Draw a digit in dashes: squares of a grid are missing."""
+    size = random.uniform(80, 180)
+    ink = digit.drawn(random, size, size * random.uniform(0.05, 0.09))
+    rows, columns = np.indices(ink.shape) / size
+    period, gap = random.uniform(0.16, 0.28), random.uniform(0.04, 0.08)
+    slant = random.uniform(-0.4, 0.4)
+    return _on_white(random, ink * ((rows + slant * columns) % period > gap))
+
+
+def stroked(random: Random, strokes: Sequence[Stroke]) -> bytes:
+    """Draw strokes with a pen that shakes, turned a little.
+
+    Args:
+        random: Source of random numbers.
+        strokes: Strokes.
+    """
+    size = random.uniform(50, 180)
+    turn = np.deg2rad(random.uniform(-8, 8))
+    matrix = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    width = max(1, round(size * random.uniform(0.04, 0.11)))
+    ink = np.zeros((round(size * 1.8),) * 2, np.uint8)
+    for stroke in strokes:
+        points = (np.array(stroke) + random.normal(0, 0.015, (len(stroke), 2))) @ matrix
+        cv2.polylines(ink, [np.rint((points + 0.35) * size).astype(np.int32)], False, 255, width, cv2.LINE_AA)
+    return _on_white(random, _cropped(ink / np.float32(255)))
+
+
+def flying_bar(random: Random, _digit: Digit) -> bytes:
+    """Draw a five with its bar away from the body."""
+    away = random.uniform(0.1, 0.22)
+    body = [(0.12, 0.0), (0.1, 0.42), *_arc(0.28, 0.66, 0.3, 0.32, -130, 140)]
+    start = random.uniform(0.12, 0.3)
+    bar = [(start, -away), (start + random.uniform(0.25, 0.5), -away - random.uniform(-0.06, 0.1))]
+    return stroked(random, [body, bar])
+
+
+def open_four(random: Random, _digit: Digit) -> bytes:
+    """Draw a four of two strokes that do not touch."""
+    gap = random.uniform(0.1, 0.2)
+    right = random.uniform(0.45, 0.55)
+    low = random.uniform(0.55, 0.68)
+    corner = [(random.uniform(0, 0.25), 0.0), (0.0, low), (right - gap if random.random() < 0.5 else right, low)]
+    above = corner[2][0] < right
+    return stroked(random, [corner, [(right, 0.1 if above else 0.0), (right, 1.0 if above else low - gap)]])
+
+
+def loose_seven(random: Random, _digit: Digit) -> bytes:
+    """Draw a seven whose top bar, or the bar through its stem, does not touch the stem."""
+    gap = random.uniform(0.1, 0.18)
+    if random.random() < 0.5:
+        return stroked(random, [[(0, 0), (0.55, 0)], [(0.52, gap), (0.25, 1)]])
+    return stroked(random, [[(0, 0), (0.55, 0), (0.25, 1)], [(0.5, 0.5), (0.7, 0.5)]])
+
+
+def halved_zero(random: Random, _digit: Digit) -> bytes:
+    """Draw a zero in two halves, like brackets."""
+    gap, wide = random.uniform(18, 40), random.uniform(0.28, 0.45)
+    halves = [_arc(wide, 0.5, wide, 0.5, side + gap / 2, side + 180 - gap / 2) for side in (-90, 90)]
+    return stroked(random, halves)
+
+
+def two_loops(random: Random, _digit: Digit) -> bytes:
+    """Draw an eight of two loops that do not touch."""
+    gap, upper, lower = random.uniform(0.09, 0.14), random.uniform(0.18, 0.22), random.uniform(0.22, 0.28)
+    wide = random.uniform(0.9, 1.2)
+    return stroked(
+        random,
+        [
+            _arc(0.3, upper, upper * wide, upper, 0, 360),
+            _arc(0.3, 2 * upper + gap + lower, lower * wide, lower, 0, 360),
+        ],
+    )
+
+
+def loose_one(random: Random, _digit: Digit) -> bytes:
+    """Draw a one whose serif or foot does not touch the stem."""
+    gap = random.uniform(0.1, 0.16)
+    strokes: list[Stroke] = [[(0.3, 0), (0.3, 1)]]
+    choice = random.integers(3)
+    if choice != 1:
+        strokes.append([(0.3 - gap, 0.05), (0.3 - gap - random.uniform(0.1, 0.25), random.uniform(0.2, 0.35))])
+    if choice != 0:
+        strokes.append([(0.05, 1 + gap), (0.55, 1 + gap)])
+    return stroked(random, strokes)
+
+
+def with_point(random: Random, digit: Digit) -> bytes:
+    """Draw a digit with a full stop, a comma or an accent beside it."""
+    size = random.uniform(50, 180)
+    ink = np.pad(digit.by_hand(random, size), round(size * 0.4))
+    centre = round(random.uniform(0.85, 0.95) * ink.shape[1] - 0.2 * size), round(len(ink) - 0.42 * size)
+    end = (centre[0] - round(0.04 * size), centre[1] + round(random.uniform(0, 0.12) * size))
+    cv2.line(ink, centre, end, 1.0, max(2, round(random.uniform(0.08, 0.14) * size)), cv2.LINE_AA)
+    return _on_white(random, ink)
+
+
+def with_specks(random: Random, digit: Digit) -> bytes:
+    """Draw a digit among specks of up to a tenth of its size."""
+    size = random.uniform(50, 180)
+    ink = np.pad(digit.by_hand(random, size), round(size * 0.4))
+    for row, column in (random.uniform(0, 1, (int(random.integers(2, 12)), 2)) * ink.shape).astype(int).tolist():
+        cv2.circle(ink, (column, row), round(size * random.uniform(0.01, 0.05)), 1.0, -1, cv2.LINE_AA)
+    return _on_white(random, ink)
+
+
+def with_lines(random: Random, digit: Digit) -> bytes:
+    """Draw a digit between ruled lines that are as dark as its ink."""
+    size = random.uniform(60, 180)
+    ink = np.pad(digit.by_hand(random, size), round(size * 0.4))
+    for row in (0.15 * size, len(ink) - random.uniform(0.15, 0.3) * size):
+        cv2.line(ink, (0, round(row)), (ink.shape[1], round(row)), 1.0, max(1, round(size * 0.02)), cv2.LINE_AA)
+    return _on_white(random, ink)
+
+
+def beside_rest(random: Random, digit: Digit) -> bytes:
+    """Cut a digit out of a row so that a rest of its neighbour stays at the border."""
+    size = random.uniform(50, 180)
+    ink = np.pad(digit.by_hand(random, size), round(size * 0.3))
+    neighbour = digit.by_hand(random, size)[: len(ink)]
+    shown = max(1, round(min(neighbour.shape[1] * 0.35, ink.shape[1] * random.uniform(0.03, 0.1))))
+    top = int(random.integers(0, len(ink) - len(neighbour) + 1))
+    if random.random() < 0.5:
+        columns, rest = slice(ink.shape[1] - shown, None), neighbour[:, :shown]
+    else:
+        columns, rest = slice(shown), neighbour[:, -shown:]
+    rows = slice(top, top + len(neighbour))
+    ink[rows, columns] = np.maximum(ink[rows, columns], rest)
+    return png(coloured(ink, (20, 20, 30), WHITE))
+
+
+SINGLES: dict[str, Single] = {
+    "whole": whole,
+    "small": small,
+    "broken": broken,
+    "dotted": dotted,
+    "dashed": dashed,
+    "5 with flying bar": flying_bar,
+    "4 of two strokes": open_four,
+    "7 with loose bar": loose_seven,
+    "0 in two halves": halved_zero,
+    "8 in two loops": two_loops,
+    "1 with loose parts": loose_one,
+    "point": with_point,
+    "specks": with_specks,
+    "ruled lines": with_lines,
+    "neighbour's rest": beside_rest,
+}
+
+LABELS = {name: int(name[0]) for name in SINGLES if name[0].isdigit()}
+"""Label of the kinds that draw one digit only. The others draw the digit that they are given."""
+
+
+def _arc(x: float, y: float, across: float, down: float, start: float, stop: float) -> list[tuple[float, float]]:
+    """Return points of an ellipse, clockwise from `start` to `stop` degrees; 0 is at the right."""
+    angles = np.deg2rad(np.linspace(start, stop, 24))
+    return [(x + across * float(np.cos(angle)), y + down * float(np.sin(angle))) for angle in angles]
+
+
+def _along(random: Random, digit: Digit, step: float) -> Plane:
+    """Draw dots along the skeleton, `step` apart as a share of the size."""
+    size = random.uniform(80, 180)
+    points = digit.pieces.mean(axis=1)
+    points = (points - points.min(0)) / np.ptp(points, axis=0).max()
+    ink = np.zeros((round(1.2 * size),) * 2, np.uint8)
+    left: NDArray[np.float64] = points
+    radius = max(1, round(size * step * random.uniform(0.25, 0.38)))
+    while len(left):
+        cv2.circle(ink, tuple(np.rint((left[0] + 0.1) * size).astype(int).tolist()), radius, 255, -1, cv2.LINE_AA)
+        left = left[np.linalg.norm(left - left[0], axis=1) >= step]
+    return _cropped(ink / np.float32(255))
+
+
+def _on_white(random: Random, ink: Plane) -> bytes:
+    margin = round(max(ink.shape) * random.uniform(0.05, 0.4))
+    page = np.pad(ink, margin)
+    if random.random() < 0.3:
+        scene = coloured(page, (35, 40, 60), (225, 222, 215))
+        return jpeg(random, photographed(random, scene, gradient(random, page.shape, random.uniform(0.6, 0.95))))
+    return png(coloured(page, (20, 20, 30), WHITE))

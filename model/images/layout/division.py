@@ -1,0 +1,356 @@
+"""Tell several digits from one digit in several pieces.
+
+A five with a flying bar, a dotted digit and a digit that the pen left gaps in have several components, as two digits
+have. What tells them apart is the arrangement: each of several digits is about as tall as the tallest, and together
+they are wider or taller than one digit. Where the arrangement leaves doubt, as between a zero in two halves and an
+eleven, it says so, and whoever has a network can ask that.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.images.layout.drawn import SPECK, Drawn
+from model.images.raster import SQUARE, Components, Mask
+
+
+@dataclass(frozen=True, slots=True)
+class DivisionLimits:
+    """What is a digit by itself, and which arrangements one digit never has.
+
+    The values are those with which `benchmarks/several.py --training` finds most of the images of several digits,
+    while it takes at most one in a hundred single digits of each kind for certain to be several.
+    """
+
+    max_pieces: int = 200
+    """Number of pieces beyond which a drawing is a texture. It also bounds time and memory."""
+
+    max_doubtful: int = 9
+    """Number of pieces beyond which a drawing that may be one digit in dots or dashes is one."""
+
+    min_height: float = 0.4
+    """Minimum height of a digit, as a share of the tallest piece. The bar of a five has up to 0.35."""
+
+    min_length: float = 3.5
+    """Minimum length of a digit's longer side, in stroke widths. Dots have 1, and most dashes less than 3."""
+
+    min_aspect: float = 0.4
+    """Minimum height of a digit, as a share of its width. A flat five has 0.4."""
+
+    min_straight_aspect: float = 0.7
+    """Minimum height of a straight stroke that is a digit, as a share of its width. Flatter ones are bars."""
+
+    min_bend: float = 1.5
+    """Length of a stroke, as a share of the diagonal of its bounds, from which it is not straight."""
+
+    reach: float = 0.25
+    """Distance, as a share of the size of a digit, up to which pieces that are not digits belong to it."""
+
+    same_overlap: float = 0.5
+    """Overlap, as a share of the smaller piece, from which two pieces are not beside, or not above, each other."""
+
+    max_stacked_height: float = 1.5
+    """Height of two pieces above each other, as a share of their width, up to which they are one digit."""
+
+    max_loose: float = 0.3
+    """Share of ink in pieces that are not digits, beyond which the drawing may be one digit in dots or dashes."""
+
+    min_row: float = 1.3
+    """Width of all digits together, as a share of their height, from which they are a row. MNIST's digits have up to
+    1.2, and nearly all have less than 1."""
+
+    min_column: float = 2.3
+    """Height of all digits together, as a share of their width, from which they may be a column. An eight in two loops
+    has up to 2.2."""
+
+    min_long_column: float = 2.5
+    """The same, from which they are a column if one of them is more than a straight stroke. A dashed one is not."""
+
+    min_gap: float = 0.15
+    """Gap between digits, as a share of their mean height, from which a row or a column is certain. A pen that skips
+    leaves 0.1."""
+
+    even: float = 0.7
+    """Minimum height of each digit of a row that is certain without such a gap, as a share of the tallest."""
+
+    min_column_width: float = 0.5
+    """Minimum width of each digit of a column that is certain without a gap, as a share of the digit's height."""
+
+    line_overlap: float = 0.25
+    """Overlap of two digits, as a share of the lower one's height, from which they are on one line."""
+
+    min_seen: int = 16
+    """Size of a digit, in pixels, below which a view is too coarse to tell digits from specks."""
+
+    neighbourhood: float = 2.5
+    """Distance, in sizes of such a digit, up to which other digits may be. Digits 1.5 widths apart are within 1.1."""
+
+
+LIMITS = DivisionLimits()
+
+Boxes: TypeAlias = NDArray[np.integer]
+"""Left, top, right and bottom of boxes in pixels, int (n, 4), or one length of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """The digits that the components of a drawing may form: two or more."""
+
+    digits: tuple[NDArray[np.bool_], ...]
+    """Which components form each digit, bool (n,) each, in reading order."""
+
+    certain: bool
+    """Whether they are several digits for certain. Otherwise they may be the pieces of one."""
+
+    @property
+    def together(self) -> NDArray[np.bool_]:
+        """Which components belong to any of the digits, bool (n,)."""
+        together: NDArray[np.bool_] = np.any(self.digits, axis=0)
+        return together
+
+
+def divide(drawn: Drawn) -> Division | None:
+    """Divide a drawing into digits, or return None if it is one digit.
+
+    Args:
+        drawn: What is drawn.
+    """
+    stats = drawn.components.stats
+    if len(stats) == 1:
+        return None
+    area = np.where(drawn.is_candidate, stats[:, 4], 0)
+    if not area.any():
+        return None
+    pieces = np.flatnonzero(area >= SPECK.max_area * area.max())
+    if len(pieces) > LIMITS.max_pieces:
+        return None
+    heights = stats[pieces, 3]
+    if np.count_nonzero(heights >= LIMITS.min_height * heights.max()) + len(pieces) < 4:
+        return None  # a digit, alone or with one piece that is too low for another; most images end here
+    boxes = np.concatenate([stats[pieces, :2], stats[pieces, :2] + stats[pieces, 2:4]], axis=1)
+    units = _units(boxes, area[pieces], _stroke_width(drawn.components, pieces))
+    certain = _is_certain(units)
+    if len(units.members) < 2 or (not certain and len(units.members) > LIMITS.max_doubtful):
+        return None
+    digits = []
+    for index in _reading_order(units.boxes):
+        chosen = np.zeros(len(stats), np.bool_)
+        chosen[pieces[units.members[index]]] = True
+        digits.append(chosen)
+    return Division(tuple(digits), certain)
+
+
+def with_neighbours(drawn: Drawn, digit: Mask) -> Mask:
+    """Return the mask of a digit and of other digits that may be near it, where the view is too coarse to tell.
+
+    A closer view of all of them can tell.
+
+    Args:
+        drawn: What is drawn.
+        digit: Mask of the digit, (height, width), not empty.
+
+    Returns:
+        Mask, (height, width): the digit alone where it is large enough.
+    """
+    left, top, width, height = cv2.boundingRect(digit)
+    size = max(width, height)
+    stats = drawn.components.stats
+    if size >= LIMITS.min_seen or len(stats) == 1:
+        return digit
+    boxes = np.concatenate([stats[:, :2], stats[:, :2] + stats[:, 2:4]], axis=1)
+    is_alike = drawn.is_candidate & (stats[:, 3] >= LIMITS.min_height * height) & (_size(boxes) <= 2 * size)
+    box, chosen = np.array([left, top, left + width, top + height]), np.zeros(len(stats), np.bool_)
+    while True:
+        near = is_alike & (_gaps(boxes, box[np.newaxis])[:, 0] <= LIMITS.neighbourhood * size)
+        if (near == chosen).all():
+            break
+        box, chosen = _around(np.concatenate([box[np.newaxis], boxes[near]])), near
+    return cv2.bitwise_or(digit, drawn.components.mask_of(chosen))
+
+
+@dataclass(frozen=True, slots=True)
+class _Units:
+    """Pieces that may be digits by themselves, each with the smaller pieces near it.
+
+    Boxes are left, top, right and bottom in pixels, int (n, 4).
+    """
+
+    members: list[NDArray[np.intp]]  # of each unit, the numbers of its pieces
+    boxes: Boxes
+    is_bent: bool  # whether one of them is more than a straight stroke
+    loose: float  # share of ink in the smaller pieces
+
+
+def _units(boxes: Boxes, area: NDArray[np.integer], stroke_width: float) -> _Units:
+    """Put pieces together to units.
+
+    Args:
+        boxes: Bounds of each piece.
+        area: Area of each piece in pixels, (n,).
+        stroke_width: Width of strokes in pixels.
+    """
+    tallest = _height(boxes).max()
+    is_bent = _is_bent(boxes, area, stroke_width)
+    is_flat = _height(boxes) < LIMITS.min_straight_aspect * _width(boxes)
+    is_digit = _is_like_a_digit(boxes, tallest, stroke_width) & (is_bent | ~is_flat)
+    owner = np.where(is_digit, np.arange(len(boxes)), -1)
+    if not is_digit.any():
+        return _Units([], boxes, is_bent=False, loose=1.0)
+    digits, others = np.flatnonzero(is_digit), np.flatnonzero(~is_digit)
+    near = np.zeros(0, np.intp)
+    if len(others):
+        gaps = _gaps(boxes[others], boxes[digits])
+        is_near = (gaps <= LIMITS.reach * _size(boxes[digits])).any(axis=1)
+        near, far = others[is_near], others[~is_near]
+        clusters = _joined(boxes[far], _are_near)
+        for cluster in np.unique(clusters):
+            members = far[clusters == cluster]
+            if _is_like_a_digit(_around(boxes[members])[np.newaxis], tallest, stroke_width).any():
+                owner[members] = members[0]
+        owner[near] = digits[gaps[is_near].argmin(axis=1)]
+    groups = [np.flatnonzero(owner == number) for number in np.unique(owner[owner >= 0])]
+    same = _joined(np.stack([_around(boxes[np.setdiff1d(group, near)]) for group in groups]), _are_pieces_of_one)
+    members = [
+        np.concatenate([group for group, number in zip(groups, same, strict=True) if number == unit])
+        for unit in np.unique(same)
+    ]
+    together = np.stack([_around(boxes[unit]) for unit in members])
+    total = np.array([area[unit].sum() for unit in members])
+    return _Units(members, together, bool(_is_bent(together, total, stroke_width).any()), area[near].sum() / area.sum())
+
+
+def _is_like_a_digit(boxes: Boxes, tallest: int, stroke_width: float) -> NDArray[np.bool_]:
+    """Return which pieces have the size and the shape of a digit, bool (n,)."""
+    like: NDArray[np.bool_] = (
+        (_height(boxes) >= LIMITS.min_height * tallest)
+        & (_size(boxes) >= LIMITS.min_length * stroke_width)
+        & (_height(boxes) >= LIMITS.min_aspect * _width(boxes))
+    )
+    return like
+
+
+def _is_bent(boxes: Boxes, area: NDArray[np.integer], stroke_width: float) -> NDArray[np.bool_]:
+    """Return which pieces have more ink than a straight stroke across their bounds, bool (n,)."""
+    bent: NDArray[np.bool_] = area >= LIMITS.min_bend * stroke_width * np.hypot(_width(boxes), _height(boxes))
+    return bent
+
+
+def _is_certain(units: _Units) -> bool:
+    """Return whether one digit never has such an arrangement."""
+    if len(units.members) < 2 or units.loose > LIMITS.max_loose:
+        return False
+    left, top, right, bottom = _around(units.boxes)
+    width, height = int(right - left), int(bottom - top)
+    is_row, is_column = width >= LIMITS.min_row * height, height >= LIMITS.min_column * width
+    if not (is_row or is_column):
+        return False
+    heights = _height(units.boxes)
+    axis = 0 if is_row else 1
+    boxes = units.boxes[np.argsort(units.boxes[:, axis] + units.boxes[:, axis + 2])]
+    if is_column and (np.minimum(boxes[1:, 2], boxes[:-1, 2]) <= np.maximum(boxes[1:, 0], boxes[:-1, 0])).any():
+        return False  # nothing is above the other, as slivers of paper at both sides of a broad one
+    if (boxes[1:, axis] - boxes[:-1, axis + 2]).min() >= LIMITS.min_gap * heights.mean():
+        return True
+    if is_row:
+        return bool(heights.min() >= LIMITS.even * heights.max())
+    is_wide = (_width(units.boxes) >= LIMITS.min_column_width * heights).all()
+    return bool(is_wide or (units.is_bent and height >= LIMITS.min_long_column * width))
+
+
+def _are_pieces_of_one(boxes: Boxes) -> NDArray[np.bool_]:
+    """Return which pairs of units are one digit for certain, bool (n, n)."""
+    across = _overlap(boxes, 0) >= LIMITS.same_overlap * _smaller(_width(boxes))
+    down = _overlap(boxes, 1) >= LIMITS.same_overlap * _smaller(_height(boxes))
+    low, high = np.minimum(boxes[:, np.newaxis], boxes), np.maximum(boxes[:, np.newaxis], boxes)
+    width, height = high[..., 2] - low[..., 0], high[..., 3] - low[..., 1]
+    one: NDArray[np.bool_] = across & (down | (height <= LIMITS.max_stacked_height * width))
+    return one
+
+
+def _are_near(boxes: Boxes) -> NDArray[np.bool_]:
+    """Return which pairs of pieces are near each other for their size, bool (n, n)."""
+    size = _size(boxes)
+    near: NDArray[np.bool_] = _gaps(boxes, boxes) < LIMITS.reach * np.maximum(size[:, np.newaxis], size)
+    return near
+
+
+def _joined(boxes: Boxes, related: Callable[[Boxes], NDArray[np.bool_]]) -> NDArray[np.intp]:
+    """Join related boxes, and then those that are related when they are joined, until none are.
+
+    Returns:
+        For each box the number of the first one that it is joined with, (n,).
+    """
+    number = np.arange(len(boxes))
+    while True:
+        firsts = np.unique(number)
+        joined = np.stack([_around(boxes[number == first]) for first in firsts]) if len(boxes) else boxes
+        pairs = related(joined) | np.eye(len(firsts), dtype=np.bool_)
+        if np.count_nonzero(pairs) == len(firsts):
+            return number
+        number = firsts[pairs.argmax(axis=1)][np.searchsorted(firsts, number)]
+
+
+def _reading_order(boxes: Boxes) -> list[int]:
+    """Return the units from left to right in each line, and the lines from top to bottom.
+
+    Units are on one line if they overlap by a part of their height, as a power does with its base.
+    """
+    lines: list[list[int]] = []
+    for index in np.argsort(boxes[:, 1] + boxes[:, 3]).tolist():
+        if lines:
+            _, top, _, bottom = _around(boxes[lines[-1]])
+            height = min(bottom - top, boxes[index, 3] - boxes[index, 1])
+            if min(bottom, boxes[index, 3]) - max(top, boxes[index, 1]) >= LIMITS.line_overlap * height:
+                lines[-1].append(index)
+                continue
+        lines.append([index])
+    return [index for line in lines for index in sorted(line, key=lambda index: int(boxes[index, 0] + boxes[index, 2]))]
+
+
+def _stroke_width(components: Components, pieces: NDArray[np.intp]) -> float:
+    """Return the mean width of the strokes of some components: twice their area over the length of their edges."""
+    chosen = np.zeros(len(components.stats), np.bool_)
+    chosen[pieces] = True
+    mask = components.mask_of(chosen)
+    area = cv2.countNonZero(mask)
+    return 2 * area / (area - cv2.countNonZero(cv2.erode(mask, SQUARE, borderValue=0)))
+
+
+def _around(boxes: Boxes) -> Boxes:
+    """Return the bounds of all boxes together, (4,)."""
+    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+
+
+def _width(boxes: Boxes) -> Boxes:
+    return boxes[..., 2] - boxes[..., 0]
+
+
+def _height(boxes: Boxes) -> Boxes:
+    return boxes[..., 3] - boxes[..., 1]
+
+
+def _size(boxes: Boxes) -> Boxes:
+    return np.maximum(_width(boxes), _height(boxes))
+
+
+def _smaller(lengths: Boxes) -> Boxes:
+    """Return the smaller length of each pair, (n, n)."""
+    return np.minimum(lengths[:, np.newaxis], lengths)
+
+
+def _overlap(boxes: Boxes, axis: int) -> Boxes:
+    """Return by how much the boxes of each pair overlap along an axis, (n, n); negative where there is a gap."""
+    low, high = boxes[:, axis], boxes[:, axis + 2]
+    return _smaller(high) - np.maximum(low[:, np.newaxis], low)
+
+
+def _gaps(boxes: Boxes, others: Boxes) -> Boxes:
+    """Return the gap between each box and each other box, along the axis where it is wider, (n, m)."""
+    before = others[:, :2] - boxes[:, np.newaxis, 2:]
+    after = boxes[:, np.newaxis, :2] - others[:, 2:]
+    gaps: Boxes = np.maximum(before, after).max(axis=-1)
+    return gaps

@@ -1,0 +1,154 @@
+"""Decide with the network whether an image shows several digits, where the arrangement of its strokes leaves doubt.
+
+The network learned to doubt two digits side by side, and it reads the halves of a zero less surely than the zero. So it
+classifies the image as one digit, and each part as a digit: in one run, and only for the few doubtful images.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import Failure, ImageError
+from model.images.fitting import SIDE
+from model.images.normalise import Normalised
+from model.images.preprocess import preprocess_all
+from model.inference.classifier import Predictions
+
+_ONE, _ZERO = 1, 0
+
+
+@dataclass(frozen=True, slots=True)
+class SeveralLimits:
+    """How sure the network must be. The figures are of `benchmarks/several.py --training`."""
+
+    max_whole: float = 0.95
+    """Confidence in one digit from which it is one digit, although the parts are read more surely.
+
+    Nine of ten digits with gaps in their strokes have more, and of rows of digits one in fifty."""
+
+    min_part: float = 0.5
+    """Minimum confidence in each part. Below it neither reading is right, and the image is reviewed as one digit."""
+
+    sure_part: float = 0.9
+    """Confidence in each part from which the parts are digits, although the whole is read as surely.
+
+    Digits above each other need this, because the network never learned to doubt them. A broken digit often has a one
+    among its parts, and an eight in two loops has two zeros. So this limit holds only for other parts."""
+
+
+LIMITS = SeveralLimits()
+
+
+def shows_several(whole: float, digits: NDArray[np.integer], confidences: NDArray[np.floating]) -> bool:
+    """Return whether a doubtful image shows several digits, and not one in several pieces.
+
+    Args:
+        whole: Confidence in the image as one digit, 0 to 1.
+        digits: Digits that the parts are read as, int (n,).
+        confidences: Confidences in them, 0 to 1, (n,).
+    """
+    weakest = float(confidences.min())
+    if whole < LIMITS.max_whole and weakest >= max(whole, LIMITS.min_part):
+        return True
+    are_strokes = bool((digits == _ONE).any() or (digits == _ZERO).all())
+    return weakest >= LIMITS.sure_part and not are_strokes
+
+
+def with_parts(images: NDArray[np.uint8], doubtful: Mapping[int, Normalised]) -> NDArray[np.uint8]:
+    """Return the images, and after them the parts of the doubtful ones, uint8 (m, 28, 28).
+
+    Args:
+        images: Images, uint8 (n, 28, 28).
+        doubtful: Images that may show several digits, by index.
+    """
+    return np.concatenate([images, *(each.parts for each in doubtful.values())]) if doubtful else images
+
+
+def find_several(predictions: Predictions, doubtful: Mapping[int, Normalised], count: int) -> dict[int, range]:
+    """Decide which doubtful images show several digits.
+
+    Args:
+        predictions: Predictions for what `with_parts` returned.
+        doubtful: Images that may show several digits, or do so for certain, by index.
+        count: Number of images without the parts.
+
+    Returns:
+        For each image that shows several digits, by its index: the indices of the predictions for them.
+    """
+    found = {}
+    start = count
+    for index, each in doubtful.items():
+        parts = slice(start, start := start + len(each.parts))
+        whole = float(predictions.confidences[index])
+        if each.certain or shows_several(whole, predictions.digits[parts], predictions.confidences[parts]):
+            found[index] = range(parts.start, parts.stop)
+    return found
+
+
+def decided(
+    predictions: Predictions, doubtful: Mapping[int, Normalised], count: int
+) -> tuple[Predictions, dict[int, Failure]]:
+    """Refuse the doubtful images that show several digits. See `find_several` for the arguments.
+
+    Returns:
+        Predictions for the images alone, and the failures (SEVERAL_DIGITS) by index.
+    """
+    found = find_several(predictions, doubtful, count)
+    return predictions.at(slice(count)), {index: doubtful[index].as_several.failure for index in found}
+
+
+@dataclass(frozen=True, slots=True)
+class FilesRead:
+    """What was read of n image files.
+
+    Attributes:
+        shown: Images as the network saw them, uint8 (n, 28, 28); black where the file failed before.
+        predictions: Predictions for them.
+        failures: Failures by index. Their predictions mean nothing.
+    """
+
+    shown: NDArray[np.uint8]
+    predictions: Predictions
+    failures: dict[int, Failure]
+
+
+def read_files(classify: Callable[[NDArray[np.uint8]], Predictions], files: Iterable[bytes]) -> FilesRead:
+    """Decode, normalise and classify files, as a worker does.
+
+    Args:
+        classify: Function that classifies images, uint8 (n, 28, 28).
+        files: Bytes of the image files.
+    """
+    shown: list[NDArray[np.uint8]] = []
+    failures: dict[int, Failure] = {}
+    doubtful: dict[int, Normalised] = {}
+    for index, file in enumerate(files):
+        image = np.zeros((SIDE, SIDE), np.uint8)
+        try:
+            normalised = preprocess_all(file)
+        except ImageError as fault:
+            failures[index] = fault.failure
+        else:
+            image = normalised.shown
+            sort_out(index, normalised, failures, doubtful)
+        shown.append(image)
+    images = np.stack(shown) if shown else np.zeros((0, SIDE, SIDE), np.uint8)
+    predictions, several = decided(classify(with_parts(images, doubtful)), doubtful, len(images))
+    return FilesRead(images, predictions, failures | several)
+
+
+def sort_out(index: int, normalised: Normalised, failures: dict[int, Failure], doubtful: dict[int, Normalised]) -> None:
+    """Add an image to the failures if it shows several digits for certain, and to the doubtful ones if it may.
+
+    Args:
+        index: Index of the image.
+        normalised: The image.
+        failures: Failures by index.
+        doubtful: Images that may show several digits, by index.
+    """
+    if normalised.certain:
+        failures[index] = normalised.as_several.failure
+    elif len(normalised.parts):
+        doubtful[index] = normalised

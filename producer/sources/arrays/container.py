@@ -1,0 +1,109 @@
+"""The images of one array, read block after block."""
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import Failure, FailureCode
+from producer.sources.arrays.conversion import to_bytes
+from producer.sources.form import UNCHANGED, Form
+from producer.sources.listing import Listing
+from producer.sources.source import ImageContent
+from worker.contract.wire import Label
+
+_BLOCK = 256  # images that are converted at once; as floats, they fit into a cache of the processor
+_BLOCK_BYTES = 2**26
+
+_NOT_FINITE = Failure(FailureCode.UNREADABLE, "It cannot be read: it has numbers that are not finite. Save it again.")
+
+
+class Array:
+    """The images of one array. Their names are indices with leading zeros, so that sorting keeps the order.
+
+    Args:
+        images: Numbers (n, 28, 28), or (n, height, width) or (n, height, width, 3 or 4) if the form has pictures.
+        labels: Integers (n,), true digits 0 to 9, or None.
+        numbers: Integers or texts (n,), true numbers, if the labels are not digits; or None.
+        form: How numbers become images: raw ones, or PNG files.
+        label_note: Why there are no labels, if the user might expect some, or "".
+        prefix: Beginning of every name.
+        repeat: Number of times that the source has each image. Above 1, names end in `#1`, `#2`, ….
+    """
+
+    def __init__(
+        self,
+        images: NDArray[Any],
+        labels: NDArray[np.integer[Any]] | None = None,
+        *,
+        numbers: NDArray[np.integer[Any]] | NDArray[np.str_] | None = None,
+        form: Form = UNCHANGED,
+        label_note: str = "",
+        prefix: str = "",
+        repeat: int = 1,
+    ) -> None:
+        self._images = images
+        self.form = form
+        self.label_note = label_note
+        width = max(5, len(str(len(images) - 1)))
+        marks = [""] if repeat == 1 else [f"#{number}" for number in range(1, repeat + 1)]
+        places = {f"{prefix}{index:0{width}}{mark}": index for mark in marks for index in range(len(images))}
+        self.listing = Listing(images=places, labels=_by_name(labels, places), numbers=_by_name(numbers, places))
+
+    @contextmanager
+    def opened(self) -> Iterator[Callable[[int], ImageContent | Failure]]:
+        """Yield a function that returns the image at an index: uint8 (28, 28) as a view, or a PNG file."""
+        if self._images.dtype == np.uint8 and self.form.changes_nothing:
+            yield self._images.__getitem__
+        else:
+            yield _Converter(self._images, self.form).read
+
+
+def _by_name(
+    labels: NDArray[np.integer[Any]] | NDArray[np.str_] | None, places: Mapping[str, int]
+) -> Mapping[str, Label]:
+    """Return the label of each image by its name, or nothing without labels."""
+    if labels is None:
+        return {}
+    values = labels.tolist()
+    return {name: values[index] for name, index in places.items()}
+
+
+class _Converter:
+    """Converts the images of an array in blocks, because a call for each image would take most of the time."""
+
+    def __init__(self, images: NDArray[Any], form: Form) -> None:
+        self._images, self._form = images, form
+        bytes_each = max(images[:1].nbytes, 1)
+        self._length = max(1, min(_BLOCK, _BLOCK_BYTES // bytes_each))
+        self._start = -1
+        self._block: NDArray[np.uint8] = np.empty(0, np.uint8)
+        self._finite: NDArray[np.bool_] | None = None
+
+    def read(self, index: int) -> ImageContent | Failure:
+        """Return the image at an index."""
+        offset = index % self._length
+        if index - offset != self._start:
+            self._load(index - offset)
+        if self._finite is not None and not self._finite[offset]:
+            return _NOT_FINITE
+        image = self._block[offset]
+        return _as_png(image) if self._form.pictures else image
+
+    def _load(self, start: int) -> None:
+        numbers = self._images[start : start + self._length]
+        self._block = to_bytes(numbers, self._form)
+        if numbers.dtype.kind == "f":
+            self._finite = np.isfinite(numbers).all(axis=tuple(range(1, numbers.ndim)))
+        self._start = start
+
+
+def _as_png(image: NDArray[np.uint8]) -> bytes:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(file, "PNG", compress_level=1)
+    return file.getvalue()

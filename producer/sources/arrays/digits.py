@@ -1,0 +1,133 @@
+"""Arrays of labels: which array has the true digits or numbers, and in which of the usual ways it says them."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from producer.sources.labelling.label_text import read_digit, read_number
+
+Numbers: TypeAlias = NDArray[np.uint64] | NDArray[np.str_]
+"""True numbers of n images, (n,). Integers do not say whether a number begins with zeros."""
+
+_USUAL = ("label", "labels", "y", "target", "targets", "digit", "digits", "class", "classes", "y_true", "truth")
+
+
+class ChosenDigits(NamedTuple):
+    """The labels of an array of images.
+
+    Attributes:
+        digits: Integers (n,), 0 to 9, or None if there are none.
+        note: Why there are none, if some array looks like labels; else "".
+    """
+
+    digits: NDArray[np.int64] | None
+    note: str
+
+
+def choose_digits(arrays: Mapping[str, NDArray[Any]], count: int) -> ChosenDigits:
+    """Return the labels that some arrays beside the images hold.
+
+    Of several arrays that may be labels, one with a usual name counts, or all of them if they say the same.
+
+    Args:
+        arrays: Arrays by name, without the images.
+        count: Number of images.
+    """
+    found = {name: digits for name, array in arrays.items() if (digits := as_digits(array, count)) is not None}
+    usual = {name: digits for name, digits in found.items() if name.casefold() in _USUAL} or found
+    if usual:
+        first, *others = usual.values()
+        if all(np.array_equal(first, other) for other in others):
+            return ChosenDigits(first, "")
+        return ChosenDigits(None, f"No labels: {_listed(usual)} may all be labels. Keep one of these arrays.")
+    unclear = {name: array for name, array in arrays.items() if name.casefold() in _USUAL}
+    if not unclear:
+        return ChosenDigits(None, "")
+    name, array = next(iter(unclear.items()))
+    holds = f" with {array.min():g} to {array.max():g}" if array.dtype.kind in "iuf" and array.size else ""
+    return ChosenDigits(
+        None,
+        f"No labels: {name!r} is {array.dtype} {array.shape}{holds}, and not a digit 0 to 9 for each of the {count:,} "
+        "images.",
+    )
+
+
+def as_digits(array: NDArray[Any], count: int) -> NDArray[np.int64] | None:
+    """Return digits that an array holds as integers, floats, texts or one-hot rows, as int64 (n,).
+
+    Args:
+        array: Any array, (n,), (n, 1), (1, n) or one-hot (n, 10).
+        count: Number n of images.
+
+    Returns:
+        The digits, or None if the array does not hold a digit for each image.
+    """
+    if array.dtype.kind not in "biufUS" or array.size not in (count, 10 * count) or count == 0:
+        return None
+    if array.size == count:
+        return _from_column(array.reshape(-1)) if max(array.shape, default=1) == count else None
+    if array.dtype.kind in "US" or array.shape != (count, 10):
+        return None
+    # One number is 1, and all others are 0.
+    one_hot = np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all()
+    return array.argmax(axis=1).astype(np.int64) if one_hot else None
+
+
+def _from_column(column: NDArray[Any]) -> NDArray[np.int64] | None:
+    if column.dtype.kind == "b":
+        return None
+    if column.dtype.kind in "US":
+        texts = [text.decode("latin-1") if isinstance(text, bytes) else text for text in column.tolist()]
+        try:
+            column = np.array([-1 if (digit := read_digit(text)) is None else digit for text in texts], np.int64)
+        except ValueError:
+            return None
+    with np.errstate(invalid="ignore"):
+        whole = column.astype(np.int64)
+    return whole if bool(((whole == column) & (whole >= 0) & (whole <= 9)).all()) else None
+
+
+def choose_numbers(arrays: Mapping[str, NDArray[Any]], count: int) -> Numbers | None:
+    """Return the labels that are numbers and not digits, or None if no array certainly has some.
+
+    An array of whole numbers may be anything, such as pages, so it needs a usual name. Texts need none.
+
+    Args:
+        arrays: Arrays by name, without the images.
+        count: Number n of images.
+    """
+    likely = {name: array for name, array in arrays.items() if name.casefold() in _USUAL} or {
+        name: array for name, array in arrays.items() if array.dtype.kind in "US"
+    }
+    found = [numbers for array in likely.values() if (numbers := as_numbers(array, count)) is not None]
+    return found[0] if found and all(np.array_equal(found[0], other) for other in found) else None
+
+
+def as_numbers(array: NDArray[Any], count: int) -> Numbers | None:
+    """Return numbers that an array holds as integers, whole floats or texts, as uint64 or texts (n,).
+
+    Args:
+        array: Any array, (n,), (n, 1) or (1, n).
+        count: Number n of images.
+
+    Returns:
+        The numbers, or None if the array does not hold one for each image.
+    """
+    if array.dtype.kind not in "iufUS" or array.size != count or max(array.shape, default=1) != count:
+        return None
+    column = array.reshape(-1)
+    if column.dtype.kind in "iuf":
+        with np.errstate(invalid="ignore"):
+            whole = column.astype(np.uint64)
+        return whole if bool(((whole == column) & (column >= 0)).all()) else None
+    try:
+        texts = [read_number(text.decode("latin-1") if isinstance(text, bytes) else text) for text in column.tolist()]
+    except ValueError:
+        return None
+    return np.array(texts, np.str_) if None not in texts else None
+
+
+def _listed(names: Mapping[str, object]) -> str:
+    return " and ".join(map(repr, names))

@@ -1,0 +1,35 @@
+"""An outlined digit is filled, and digits with holes of their own are not."""
+
+import cv2
+import numpy as np
+import pytest
+
+from model.images.layout.hollow import filled
+from model.images.normalise import normalise
+from tests.model.images.drawings import FIVE, SEVEN, put, shares_ink, strokes_of
+
+
+def outlined(solid, width=2):
+    """Return the outlines of a mask, uint8."""
+    outlines, _ = cv2.findContours(solid, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(np.zeros_like(solid), outlines, -1, 255, width)
+
+
+def ring(width):
+    """Draw a zero with strokes of this width, uint8 (160, 140)."""
+    return cv2.ellipse(np.zeros((160, 140), np.uint8), (70, 80), (40, 60), 0, 0, 360, 255, width)
+
+
+@pytest.mark.parametrize("solid", [put(strokes_of(line=FIVE), 160, 140, 20, 20), ring(14)], ids=["five", "zero"])
+def test_an_outlined_digit_is_shown_as_a_solid_one(solid):
+    """The space between the outlines of each stroke is filled, and the hole of a zero stays."""
+    whole = filled(outlined(solid))
+    assert np.count_nonzero(whole != solid) < 0.25 * np.count_nonzero(solid)
+    assert shares_ink(normalise(outlined(solid)), normalise(solid)) > 0.85
+
+
+def test_a_digit_with_a_hole_of_its_own_stays_as_it_is():
+    """A zero and an eight in thin lines, a seven, and a five that is filled already come back themselves."""
+    eight = cv2.circle(cv2.circle(np.zeros((160, 140), np.uint8), (70, 50), 25, 255, 3), (70, 105), 30, 255, 3)
+    for digit in (ring(3), ring(12), eight, strokes_of(line=SEVEN), strokes_of(line=FIVE)):
+        assert filled(digit) is digit
