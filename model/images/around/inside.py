@@ -28,6 +28,13 @@ class InsideLimits:
     min_digit: float = 0.25
     """Minimum size of a digit inside a shape, as a share of the shorter side of the inside."""
 
+    max_beside: float = 0.4
+    """Maximum area of strokes beside a shape, as a share of those within its bounds. More are other digits, beside a
+    zero."""
+
+    rim: float = 0.2
+    """Maximum width of the rim of a shape with its shadow, as a share of the longer side of what is inside."""
+
     side: int = 320
     """Maximum length of the longer side of the inside, in pixels: twice that at which ink is looked for."""
 
@@ -65,17 +72,36 @@ def look_inside(view: View, ink: Ink, strokes: Mask, components: Components) -> 
     min_size = LIMITS.min_inner_size if view.shapes else LIMITS.min_size
     face = find_surface(view.reduced, strokes, components, min_size)
     if face is not None:
+        if _has_much_beside(strokes, face):
+            return None
         nothing = np.zeros_like(face)
         inner = _alone(view, face, nothing, nothing)
     else:
         outline = find_outline(strokes, components, ink.levels, min_size, is_outermost=not view.shapes)
-        if outline is None:
+        if outline is None or _has_much_beside(strokes, outline.hole):
             return None
         line = cv2.dilate(cv2.subtract(strokes, outline.inside), SQUARE)
         line = cv2.subtract(line, outline.inside)
         inner = _alone(view, outline.hole, line, cv2.dilate(strokes, SQUARE))
     contrast = max(LIMITS.min_contrast, round(LIMITS.min_contrast_share * ink.contrast))
     return replace(view_of(inner), shapes=view.shapes + 1, min_contrast=contrast)
+
+
+def _has_much_beside(strokes: Mask, hole: Mask) -> bool:
+    """Return whether much is drawn outside of the bounds of a shape, to which its rim belongs.
+
+    Args:
+        strokes: Mask of all strokes.
+        hole: Mask of what is inside the shape.
+    """
+    left, top, width, height = cv2.boundingRect(hole)
+    margin = round(LIMITS.rim * max(width, height))
+    rows, columns = (
+        slice(max(0, top - margin), top + height + margin),
+        slice(max(0, left - margin), left + width + margin),
+    )
+    within = cv2.countNonZero(strokes[rows, columns])
+    return cv2.countNonZero(strokes) - within > LIMITS.max_beside * within
 
 
 def _alone(view: View, hole: Mask, line: Mask, ink: Mask) -> Grey:

@@ -68,11 +68,9 @@ class SurfaceLimits:
     beside: float = 1.2
     """Maximum of the same, where the pen is round."""
 
-    upright_beside: float = 2.5
-    """Maximum of the same in a narrow zero, which may be printed, with thin ends."""
-
-    upright: float = 0.8
-    """Maximum width of a narrow zero, as a share of its height."""
+    upright: float = 0.85
+    """Maximum width of a narrow zero, as a share of its height. Bold print has thin ends, so there the hole of a zero
+    may be as narrow as a one."""
 
     round: float = 0.85
     """Minimum width of a surface that no zero is like, as a share of its height, if it is symmetric."""
@@ -230,5 +228,5 @@ def _is_zero(columns: int, rows: int, beside: int, above: int, rim: Rim) -> bool
     """
     if columns >= LIMITS.round * rows and rim.asymmetry() <= LIMITS.asymmetry:
         return False
-    most = LIMITS.upright_beside if columns <= LIMITS.upright * rows else LIMITS.beside
-    return LIMITS.least_beside * above <= beside <= most * above
+    is_narrow = columns <= LIMITS.upright * rows
+    return LIMITS.least_beside * above <= beside and (is_narrow or beside <= LIMITS.beside * above)
