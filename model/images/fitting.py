@@ -111,7 +111,9 @@ def with_usual_width(ink: Grey) -> Grey:
     The longer side of the result has at least `supersampling` pixels per pixel of MNIST.
     """
     step = max(1, max(ink.shape) // LIMITS.sampled_side)
-    full = quantile_above(ink[::step, ::step], lightest_of(ink) // 2 - 1, 0.5)
+    half = lightest_of(ink) // 2 - 1
+    # Thin strokes may lie between all pixels of the sample.
+    full = quantile_above(ink[::step, ::step], half, 0.5) or quantile_above(ink, half, 0.5)
     ink = cv2.copyMakeBorder(cv2.convertScaleAbs(ink, alpha=255 / full), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     width = stroke_width(ink) * BOX / max(ink.shape)
     missing = round(LIMITS.supersampling * (LIMITS.min_stroke_width - width))

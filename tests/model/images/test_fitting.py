@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.images.fitting import BOX, SIDE, centre, conventional, cut_out, fit_into_box, stroke_width
+from model.images.fitting import BOX, SIDE, centre, conventional, cut_out, fit_into_box, stroke_width, with_usual_width
 from tests.model.images.drawings import ink_of, put
 
 QUICK = settings(max_examples=50, deadline=None)
@@ -38,6 +38,13 @@ def test_stroke_width_grows_with_the_image_and_ignores_right_angles(factor, stro
     large = ink.repeat(factor, axis=0).repeat(factor, axis=1)
     assert stroke_width(large) == pytest.approx(factor * stroke_width(ink))
     assert stroke_width(np.rot90(ink, turn).copy()) == pytest.approx(stroke_width(ink))
+
+
+def test_lines_between_the_pixels_of_a_sample_are_measured_too():
+    """A frame of one pixel in an odd row and column of a large image has a width like any other."""
+    ink = np.zeros((100, 100), np.uint8)
+    ink[1, 1:98] = ink[97, 1:98] = ink[1:98, 1] = ink[1:98, 97] = 200
+    assert with_usual_width(ink).max() == 255
 
 
 def test_the_digit_is_cut_out_with_its_soft_edges_and_without_other_ink():
