@@ -13,6 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import FailureCode, ImageError
+from model.images.around import inside
+from model.images.around.inside import look_inside
+from model.images.around.outlines import empty_shape
+from model.images.around.underlines import without_underlines
 from model.images.fitting import SIDE, centre, conventional, cut_out, fit_into_box, with_usual_width
 from model.images.ink import Ink, find_ink
 from model.images.layout import view as views
@@ -25,7 +29,7 @@ from model.images.layout.joining import joined
 from model.images.layout.lines import without_lines
 from model.images.layout.sheet import sheet_alone
 from model.images.layout.view import View, closer, fine_view_of, view_of
-from model.images.raster import DETAILED_SIDE, Grey, Mask
+from model.images.raster import DETAILED_SIDE, Grey, Mask, connected_components
 from model.images.stages import Stage, StageObserver, ignore_stage
 from model.images.strokes import find_strokes
 
@@ -183,13 +187,7 @@ def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
         _OnlySpecks: It shows only specks.
     """
     for _ in range(views.LIMITS.max_looks):
-        ink = find_ink(view.reduced)
-        if not ink.contrast:
-            darkest, lightest, _, _ = cv2.minMaxLoc(sheet)
-            raise _blank("every pixel has the same colour" if darkest == lightest else "nothing is drawn on it")
-        observe(Stage.INK, ink.levels)
-        strokes = find_strokes(ink.levels)
-        drawn = without_lines(strokes)
+        view, ink, strokes, drawn = _innermost(view, observe)
         if view.near is not None:
             drawn = where_seen(drawn, view.near)
         division, whole = divide(drawn), drawn
@@ -230,6 +228,31 @@ def _part(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return centre(fit_into_box(with_usual_width(cut_out(ink.levels, digit))))
 
 
+def _innermost(view: View, observe: StageObserver) -> tuple[View, Ink, Mask, Drawn]:
+    """Find ink and what is drawn in a view, or inside the innermost shape around the digit.
+
+    Returns:
+        The view of the inside, its ink, the mask of its strokes, and what is drawn there.
+
+    Raises:
+        ImageError: The view shows no drawing (BLANK).
+    """
+    while True:
+        ink = find_ink(view.reduced)
+        if not ink.contrast:
+            if view.shapes:
+                raise empty_shape()
+            darkest, lightest, _, _ = cv2.minMaxLoc(view.full)
+            raise _blank("every pixel has the same colour" if darkest == lightest else "nothing is drawn on it")
+        observe(Stage.INK, ink.levels)
+        strokes = find_strokes(ink.levels)
+        components = connected_components(strokes)
+        inner = look_inside(view, ink, strokes, components)
+        if inner is None:
+            return view, ink, strokes, without_lines(*without_underlines(strokes, components))
+        view = inner
+
+
 def _refuse_blank(sheet: Grey, view: View, ink: Ink, digit: Mask) -> None:
     """Raise an error if the supposed digit is only a speck or a difference of light.
 
@@ -241,6 +264,8 @@ def _refuse_blank(sheet: Grey, view: View, ink: Ink, digit: Mask) -> None:
     _, _, width, height = cv2.boundingRect(digit)
     if max(width, height) * view.factor < max(LIMITS.min_pixels, LIMITS.min_size * max(view.full.shape)):
         raise _OnlySpecks
+    if view.shapes and view.near is None and max(width, height) < inside.LIMITS.min_digit * min(rows, columns):
+        raise empty_shape()
     crosses = width >= LIMITS.across * columns or height >= LIMITS.across * rows
     is_picture = max(sheet.shape) >= DETAILED_SIDE  # a smaller one is a program's, in which digits fill their image
     min_contrast = LIMITS.min_contrast_across if crosses and is_picture else LIMITS.min_contrast

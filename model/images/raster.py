@@ -97,6 +97,11 @@ class Components:
         mask: Mask = values.take(self.numbers)
         return mask
 
+    def mask_of_one(self, index: int) -> Mask:
+        """Return the mask of one component, which is at `index` in `stats`."""
+        mask: Mask = cv2.inRange(self.numbers, index + 1, index + 1)
+        return mask
+
 
 def connected_components(mask: Mask) -> Components:
     """Find the connected components of a mask. Pixels that touch at a corner are connected.

@@ -92,17 +92,20 @@ FRAME = FrameLimits()
 _LINE_ENDS = 2
 
 
-def without_lines(strokes: Mask) -> Drawn:
+def without_lines(strokes: Mask, components: Components | None = None) -> Drawn:
     """Tell what is drawn from what is printed around it or along the border.
 
     Args:
         strokes: Mask of all strokes, not empty.
+        components: Components of these strokes, if they are known.
 
     Returns:
         The components of the strokes without a line across the image and without a box, and which of them do not
         belong to a frame.
     """
-    components = connected_components(_without_box(_without_line(strokes)))
+    rest = _without_box(_without_line(strokes))
+    if components is None or rest is not strokes:
+        components = connected_components(rest)
     return Drawn(components, ~_belongs_to_frame(components))
 
 

@@ -48,6 +48,12 @@ class View:
     near: Mask | None
     """Mask of the place in `reduced` where the look before saw the digit; None in the first look."""
 
+    shapes: int = 0
+    """Number of shapes, such as circles and discs, that were left out around this part of the image."""
+
+    min_contrast: int = 0
+    """Contrast, 0 to 255, below which ink inside such a shape is only light on it."""
+
 
 def view_of(image: Grey, near: Mask | None = None) -> View:
     """Return the view of an image.

@@ -1,0 +1,144 @@
+"""Look inside what is around a digit: on the surface that carries it, or within the outline drawn about it."""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from model.images.around.outlines import empty_shape, find_outline
+from model.images.around.surfaces import find_surface
+from model.images.ink import Ink
+from model.images.layout.view import View, view_of
+from model.images.raster import SQUARE, Components, Grey, Mask, shrink
+
+
+@dataclass(frozen=True, slots=True)
+class InsideLimits:
+    """How the inside of a shape is looked at."""
+
+    max_shapes: int = 3
+    """Maximum number of shapes, one in the other, that are looked into: a ball with a disc, a tile with a border."""
+
+    min_size: float = 0.2
+    """Minimum of the shorter side of a shape, as a share of the shorter side of the image."""
+
+    min_inner_size: float = 0.5
+    """The same of a shape inside another, which fills it. A zero inside a circle is smaller."""
+
+    min_digit: float = 0.25
+    """Minimum size of a digit inside a shape, as a share of the shorter side of the inside."""
+
+    max_beside: float = 0.4
+    """Maximum area of strokes beside a shape, as a share of those within its bounds. More are other digits, beside a
+    zero."""
+
+    rim: float = 0.2
+    """Maximum width of the rim of a shape with its shadow, as a share of the longer side of what is inside."""
+
+    side: int = 320
+    """Maximum length of the longer side of the inside, in pixels: twice that at which ink is looked for."""
+
+    margin: float = 0.08
+    """Width of the ground that is added around the inside, as a share of its longer side."""
+
+    min_contrast: int = 24
+    """Minimum contrast of ink inside, in levels of 255. What is fainter is light on the surface itself."""
+
+    min_contrast_share: float = 0.25
+    """The same as a share of the contrast of the shape around it."""
+
+
+LIMITS = InsideLimits()
+
+
+def look_inside(view: View, ink: Ink, strokes: Mask, components: Components) -> View | None:
+    """Return the view of what is inside a shape, or None where the strokes are not a shape with a digit inside.
+
+    Args:
+        view: The view.
+        ink: Ink of the view.
+        strokes: Mask of the strokes of the view, not empty.
+        components: Components of the strokes.
+
+    Raises:
+        ImageError: The view shows a shape with nothing in it (BLANK).
+    """
+    if view.near is not None:
+        return None
+    if ink.contrast < view.min_contrast:
+        raise empty_shape()
+    if view.shapes == LIMITS.max_shapes:
+        return None
+    min_size = LIMITS.min_inner_size if view.shapes else LIMITS.min_size
+    face = find_surface(view.reduced, strokes, components, min_size)
+    if face is not None:
+        if _has_much_beside(strokes, face):
+            return None
+        nothing = np.zeros_like(face)
+        inner = _alone(view, face, nothing, nothing)
+    else:
+        outline = find_outline(strokes, components, ink.levels, min_size, is_outermost=not view.shapes)
+        if outline is None or _has_much_beside(strokes, outline.hole):
+            return None
+        line = cv2.dilate(cv2.subtract(strokes, outline.inside), SQUARE)
+        line = cv2.subtract(line, outline.inside)
+        inner = _alone(view, outline.hole, line, cv2.dilate(strokes, SQUARE))
+    contrast = max(LIMITS.min_contrast, round(LIMITS.min_contrast_share * ink.contrast))
+    return replace(view_of(inner), shapes=view.shapes + 1, min_contrast=contrast)
+
+
+def _has_much_beside(strokes: Mask, hole: Mask) -> bool:
+    """Return whether much is drawn outside of the bounds of a shape, to which its rim belongs.
+
+    Args:
+        strokes: Mask of all strokes.
+        hole: Mask of what is inside the shape.
+    """
+    left, top, width, height = cv2.boundingRect(hole)
+    margin = round(LIMITS.rim * max(width, height))
+    rows, columns = (
+        slice(max(0, top - margin), top + height + margin),
+        slice(max(0, left - margin), left + width + margin),
+    )
+    within = cv2.countNonZero(strokes[rows, columns])
+    return cv2.countNonZero(strokes) - within > LIMITS.max_beside * within
+
+
+def _alone(view: View, hole: Mask, line: Mask, ink: Mask) -> Grey:
+    """Return the part of a view in a hole, on a ground that continues the paper in the hole.
+
+    Args:
+        view: The view.
+        hole: Mask of the hole in `view.reduced`.
+        line: Mask of what is left out inside the hole as well.
+        ink: Mask of what is not paper.
+
+    Returns:
+        Grey levels, uint8, with a longer side of about `InsideLimits.side` pixels at most.
+    """
+    left, top, width, height = cv2.boundingRect(hole)
+    across, down = slice(left, left + width), slice(top, top + height)
+    factor = view.factor
+    cut = view.full[top * factor : (top + height) * factor, left * factor : (left + width) * factor]
+    inner, _ = shrink(cut, LIMITS.side)
+    outside = cv2.bitwise_or(255 - hole[down, across], line[down, across])
+    paper = cv2.subtract(255 - outside, ink[down, across])
+    outside, paper = (cv2.resize(mask, inner.shape[::-1], interpolation=cv2.INTER_NEAREST) for mask in (outside, paper))
+    frame = (round(LIMITS.margin * max(inner.shape)),) * 4
+    return _continued(
+        cv2.copyMakeBorder(inner, *frame, cv2.BORDER_REPLICATE),
+        cv2.copyMakeBorder(outside, *frame, cv2.BORDER_CONSTANT, value=(255,)),
+        cv2.copyMakeBorder(paper, *frame, cv2.BORDER_CONSTANT),
+    )
+
+
+def _continued(image: Grey, outside: Mask, paper: Mask) -> Grey:
+    """Return an image in which each pixel outside has the grey of the nearest paper, a little smoothed."""
+    if not cv2.hasNonZero(paper):
+        return image
+    _, nearest = cv2.distanceTransformWithLabels(255 - paper, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    levels = np.zeros(int(nearest.max()) + 1, np.uint8)
+    known = paper > 0
+    levels[nearest[known]] = cv2.medianBlur(image, 5)[known]
+    whole: Grey = np.where(outside, cv2.blur(levels[nearest], (5, 5)), image)
+    return whole

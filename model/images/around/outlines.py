@@ -1,0 +1,392 @@
+"""Find what is drawn around a digit: circles, ellipses and boxes with round corners, double or single, open or closed.
+
+An outline is a line along the rim of a shape, with a digit inside. A zero is such a line too, but nothing is inside; an
+eight and a six have inside only what runs from side to side. So an outline is left out only if what is inside could be
+a digit of its own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import FailureCode, ImageError
+from model.images.around.rim import DEPTHS, Rim, at_depth, filled_neighbours, is_bar, is_blob, looked_at, polygon
+from model.images.raster import SQUARE, Components, Grey, Mask, connected_components
+
+
+@dataclass(frozen=True, slots=True)
+class OutlineLimits:
+    """What tells an outline from a digit.
+
+    Each was chosen on MNIST's training digits with `benchmarks/surroundings.py --set train`.
+    """
+
+    min_pixels: int = 14
+    """Minimum of the shorter side of an outline in pixels. In a smaller one no digit can be read."""
+
+    near_bounds: float = 0.78
+    """Minimum distance of an outline from the middle of its bounds, as a share of half its sides."""
+
+    surrounded: float = 0.9
+    """Minimum share of directions in which an outline has ink there."""
+
+    start: float = 0.16
+    """Distance from the hull, as a share of the radius, within which an outline has its line."""
+
+    coverage: float = 0.8
+    """Minimum share of the rays that meet the line, where what is inside does not touch it."""
+
+    touching_coverage: float = 0.95
+    """Minimum share of the rays that meet the line, where what is inside touches it."""
+
+    width: float = 0.3
+    """Maximum width of the line, as a share of the radius."""
+
+    even_width: float = 0.6
+    """Maximum width of a line that is as wide everywhere, as a share of the radius."""
+
+    unevenness: float = 0.25
+    """Maximum deviation of the width of such a line, as a share of the width."""
+
+    run: float = 1.8
+    """Factor of the usual width beyond which the ink that begins at the rim is not only the line."""
+
+    content: float = 0.3
+    """Minimum length of what is inside, as a share of the diameter."""
+
+    touching_content: float = 0.45
+    """The same where it touches the line."""
+
+    touching_bar: float = 0.6
+    """The same where a straight bar touches it, as the stroke with which many people begin a zero."""
+
+    thin: float = 0.12
+    """Maximum width of a line, as a share of the radius, that a digit inside may touch. Zeros are drawn thicker."""
+
+    thin_pixels: float = 1.8
+    """The same in pixels, because a line is not drawn thinner in a small image."""
+
+    pen_width: float = 0.2
+    """Maximum width of a line, as a share of the radius, around a digit, unless the line is symmetric. A zero with a
+    dash in it is drawn with one pen."""
+
+    upright: float = 12
+    """Angle from upright, in degrees, up to which a bar that touches the line is a one."""
+
+    bar: float = 0.3
+    """Maximum width of a straight bar, as a share of its length."""
+
+    dot: float = 0.72
+    """Minimum area of a dot, as a share of the smallest rectangle around it. That of an ellipse is 0.785."""
+
+    crumbs: float = 0.2
+    """Distance from the line, as a share of the radius, up to which what is left inside belongs to the line."""
+
+    slash_lean: float = 22
+    """Angle from upright, in degrees, from which a bar inside is the slash of a zero, unless the outline is round."""
+
+    round: float = 0.93
+    """Minimum of the shorter over the longer side of an outline that is round, which few zeros are."""
+
+    filled: float = 0.62
+    """Minimum size of the inner line of a double outline, as a share of the image inside the outer one."""
+
+    asymmetry: float = 0.03
+    """Maximum deviation of opposite radii, as a share of the radius, of an inner line that is not a zero."""
+
+    box_area: float = 0.9
+    """Minimum area of a box, as a share of the smallest rectangle around it. That of an ellipse is 0.785."""
+
+    box_shape: float = 0.9
+    """Minimum width of an empty box, as a share of its height. Zeros with corners are narrower."""
+
+    thin_box_shape: float = 0.73
+    """The same where the line is thin."""
+
+    second_line: float = 0.25
+    """Maximum distance of the second line of a double outline from the first, as a share of the radius."""
+
+    second_line_coverage: float = 0.55
+    """Minimum share of the rays that meet the second line; elsewhere it may touch the first."""
+
+    box_side: float = 0.4
+    """Minimum of the shorter side of an empty box, as a share of the longer one."""
+
+    tilt: float = 10
+    """Maximum angle of a box, in degrees, from upright. An open four leans more."""
+
+    two_lines: float = 0.8
+    """Maximum of the ink between two lines that touch, as a share of the ink in them."""
+
+    two_lines_pixels: float = 3
+    """Minimum width, in pixels, of a line that may be two."""
+
+
+LIMITS = OutlineLimits()
+
+_MAX_COMPONENTS = 500  # that are looked at; a picture of more is a texture
+_CELLS = 16  # a side of the coarse image in which a digit is told from an outline
+
+_ONE_CONTACT = 2  # components: the background and the place of contact
+
+
+def find_outline(
+    strokes: Mask, components: Components, ink: Grey, min_size: float, *, is_outermost: bool
+) -> "Outline | None":
+    """Find an outline with something inside that could be a digit.
+
+    Args:
+        strokes: Mask of all strokes, not empty.
+        components: Components of the strokes.
+        ink: Ink, uint8 (height, width), in which the strokes were found.
+        min_size: Minimum of the shorter side of an outline, as a share of the shorter side of the image.
+        is_outermost: Whether no outline has been left out around these strokes.
+
+    Raises:
+        ImageError: The strokes are an outline of two lines, or a box, with nothing inside (BLANK).
+    """
+    outline = _outline(strokes, components, min_size)
+    if outline is None or outline.content is Content.DIGIT:
+        return outline
+    if outline.content is Content.NOTHING and _is_empty_shape(outline, strokes, ink, is_outermost=is_outermost):
+        raise empty_shape()
+    return None
+
+
+def empty_shape() -> ImageError:
+    """Return the error of an image that shows a shape with nothing in it (BLANK)."""
+    return ImageError(
+        FailureCode.BLANK,
+        "The image is blank: it shows a shape with nothing in it. Leave it out, or draw the digit in it.",
+    )
+
+
+class Content(Enum):
+    """What is inside an outline."""
+
+    NOTHING = auto()  # or a dot
+    PART = auto()  # what belongs to the outline, as the slash of a zero or the middle of an eight
+    DIGIT = auto()  # what could be a digit of its own
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """A line along the rim of a shape.
+
+    Attributes:
+        rim: The rim.
+        width: Usual width of the line in pixels.
+        hole: Mask of the place inside, (height, width).
+        inside: Mask of the strokes inside, (height, width).
+        content: What they are.
+    """
+
+    rim: Rim
+    width: float
+    hole: Mask
+    inside: Mask
+    content: Content
+
+
+def _outline(strokes: Mask, components: Components, min_size: float) -> Outline | None:
+    """Return the outline with a digit inside; or else any outline; or None where no component is one."""
+    found = None
+    for ink in _candidates(strokes, components, min_size):
+        outline = _followed(strokes, ink)
+        if outline is not None and outline.content is Content.DIGIT:
+            return outline
+        found = found or outline
+    return found
+
+
+def _candidates(strokes: Mask, components: Components, min_size: float) -> Iterator[Mask]:
+    """Yield the masks of the components that may be an outline, the largest first, and at last of all together."""
+    stats = components.stats
+    least = max(LIMITS.min_pixels, min_size * min(strokes.shape))
+    boxes = [(columns * rows, index) for index, (_, _, columns, rows, _) in enumerate(stats[:_MAX_COMPONENTS].tolist())
+             if min(columns, rows) >= least]  # fmt: skip
+    if not boxes:
+        return
+    for _, index in sorted(boxes, reverse=True)[:2]:
+        x, y, columns, rows, _ = stats[index].tolist()
+        ink = strokes if len(stats) == 1 else components.mask_of_one(index)
+        if _surrounds(ink[y : y + rows, x : x + columns]):
+            yield ink
+    if len(stats) > 1:
+        x, y, columns, rows = cv2.boundingRect(strokes)
+        if _surrounds(strokes[y : y + rows, x : x + columns]):
+            yield strokes
+
+
+def _surrounds(ink: Mask) -> bool:
+    """Return whether ink lies near its bounds, or near the ellipse in them, in nearly all directions.
+
+    This costs a tenth of following the rim, and most digits fail it.
+    """
+    coarse = cv2.resize(ink, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
+    return bool(np.count_nonzero(_SECTORS @ coarse.ravel().astype(np.float32)) >= LIMITS.surrounded * len(_SECTORS))
+
+
+def _sectors(count: int = 24) -> NDArray[np.float32]:
+    """Return which cells of a coarse image lie near its edge in each direction, float32 (count, cells)."""
+    at = (np.arange(_CELLS) + 0.5) * 2 / _CELLS - 1
+    across, down = np.meshgrid(at, at)
+    sector = np.floor(np.arctan2(down, across) / (2 * np.pi) * count).astype(int) % count
+    near = np.hypot(across, down) >= LIMITS.near_bounds
+    cells = near & (sector == np.arange(count)[:, np.newaxis, np.newaxis])
+    return np.asarray(cells.reshape(count, -1), np.float32)
+
+
+def _followed(strokes: Mask, ink: Mask) -> Outline | None:
+    """Return the outline that ink forms along its rim, or None where it forms none."""
+    rim = Rim.of(ink)
+    if rim is None or rim.covered(LIMITS.start) < LIMITS.coverage:
+        return None
+    met = rim.start <= LIMITS.start * rim.radius + 1
+    runs = rim.run[met]
+    width, mean = float(np.median(runs)), float(rim.radius.mean())
+    if width > LIMITS.width * mean:
+        low, high = np.quantile(runs, (0.1, 0.9))
+        if width > LIMITS.even_width * mean or high - low > LIMITS.unevenness * width + 1:
+            return None
+    deep = filled_neighbours(rim.start + np.minimum(rim.run, LIMITS.run * width) + 1, met)
+    hole = polygon(strokes.shape, rim.inset(deep))
+    inside = _without_crumbs(cv2.bitwise_and(strokes, hole), hole, mean)
+    return Outline(rim, width, hole, inside, _content(inside, hole, rim, ink, width))
+
+
+def _without_crumbs(inside: Mask, hole: Mask, radius: float) -> Mask:
+    """Return what is inside an outline without what remains of its line, or of a second line beside it.
+
+    Args:
+        inside: Mask of the strokes inside.
+        hole: Mask of the place inside.
+        radius: Mean radius of the outline in pixels.
+    """
+    depth = round(LIMITS.crumbs * radius)
+    deep = cv2.erode(hole, np.ones((2 * depth + 1,) * 2, np.uint8), borderValue=0)
+    parts = connected_components(inside)
+    return parts.mask_of(np.bincount(parts.numbers[deep > 0], minlength=len(parts.stats) + 1)[1:] > 0)
+
+
+def _content(inside: Mask, hole: Mask, rim: Rim, ink: Mask, width: float) -> Content:
+    """Tell what is inside an outline."""
+    if not cv2.hasNonZero(inside):
+        return Content.NOTHING
+    parts = connected_components(inside)
+    largest = int(parts.stats[:, 4].argmax())
+    _, _, columns, rows, _ = parts.stats[largest].tolist()
+    _, _, hole_width, hole_height = cv2.boundingRect(hole)
+    length = max(columns, rows) / min(hole_width, hole_height)
+    part = parts.mask_of_one(largest)
+    if length < LIMITS.content or is_blob(part, LIMITS.dot, LIMITS.bar):
+        return Content.NOTHING
+    touches = cv2.hasNonZero(cv2.bitwise_and(part, ink))
+    is_digit = _touching_is_digit if touches else _apart_is_digit
+    return Content.DIGIT if is_digit(part, hole, rim, width, length) else Content.PART
+
+
+def _touching_is_digit(part: Mask, hole: Mask, rim: Rim, width: float, length: float) -> bool:
+    """Return whether what touches the line of an outline is a digit, and not a stroke of the same digit.
+
+    Args:
+        part: Mask of what touches it, without the line.
+        hole: Mask of the place inside the outline.
+        rim: Rim of the outline.
+        width: Width of its line in pixels.
+        length: Length of the part, as a share of the diameter of the hole.
+    """
+    is_thin = width <= max(LIMITS.thin * rim.radius.mean(), LIMITS.thin_pixels)
+    if not is_thin or _is_narrow(rim) or rim.covered(LIMITS.start) < LIMITS.touching_coverage:
+        return False
+    bar, lean = is_bar(part, LIMITS.bar)
+    if length < (LIMITS.touching_bar if bar else LIMITS.touching_content):
+        return False
+    edge = cv2.subtract(hole, cv2.erode(hole, SQUARE, borderValue=0))
+    contacts, _ = cv2.connectedComponents(cv2.bitwise_and(part, edge))  # and the background
+    return not bar or contacts <= _ONE_CONTACT or lean <= LIMITS.upright
+
+
+def _apart_is_digit(part: Mask, _hole: Mask, rim: Rim, width: float, length: float) -> bool:
+    """Return whether what is inside an outline without touching it is a digit, and not the mark in a zero."""
+    if width > LIMITS.pen_width * rim.radius.mean() and rim.asymmetry() > LIMITS.asymmetry:
+        return False
+    bar, lean = is_bar(part, LIMITS.bar)
+    return not bar or (length >= LIMITS.touching_content and not (_is_narrow(rim) and lean > LIMITS.slash_lean))
+
+
+def _is_narrow(rim: Rim) -> bool:
+    """Return whether an outline is higher than wide, as a zero, and has no corners."""
+    short, long = rim.bounds()
+    _, _, columns, rows = cv2.boundingRect(rim.hull)
+    return short < LIMITS.round * long and rows > columns and not _has_corners(rim)
+
+
+def _is_empty_shape(outline: Outline, strokes: Mask, ink: Grey, *, is_outermost: bool) -> bool:
+    """Return whether an outline with nothing inside is a shape and not a zero.
+
+    Args:
+        outline: The outline.
+        strokes: Mask of all strokes.
+        ink: Ink, uint8 (height, width).
+        is_outermost: Whether no outline has been left out around it.
+    """
+    if not is_outermost:
+        return _fills(outline.rim, strokes.shape)
+    return _is_box(outline) or _has_second_line(outline, strokes) or _has_two_lines(outline, ink)
+
+
+def _has_second_line(outline: Outline, strokes: Mask) -> bool:
+    """Return whether most rays meet a second line near the first one."""
+    rim = outline.rim
+    seen = looked_at(strokes, rim.centre, rim.radius) > 0
+    beyond = np.arange(DEPTHS) / DEPTHS * rim.radius[:, np.newaxis] - (rim.start + rim.run)[:, np.newaxis]
+    second = seen & (beyond >= 0) & (beyond <= LIMITS.second_line * rim.radius.mean())
+    return bool(second.any(axis=1).mean() >= LIMITS.second_line_coverage)
+
+
+def _has_two_lines(outline: Outline, ink: Grey) -> bool:
+    """Return whether a line is two lines side by side, with a little less ink between them."""
+    rim = outline.rim
+    if outline.width < LIMITS.two_lines_pixels:
+        return False
+    steps = np.linspace(0, 1, 9) * outline.width
+    levels = np.stack([at_depth(ink, rim, rim.start + step) for step in steps]).astype(np.float64)
+    profile = np.median(levels, axis=1)
+    middle = int(profile[2:7].argmin()) + 2
+    return bool(profile[middle] < LIMITS.two_lines * min(profile[:middle].max(), profile[middle + 1 :].max()))
+
+
+def _fills(rim: Rim, shape: tuple[int, ...]) -> bool:
+    """Return whether an outline runs along the one that was left out around it: it fills the image, and is as round."""
+    rows, columns = shape
+    _, _, width, height = cv2.boundingRect(rim.hull)
+    return min(width / columns, height / rows) >= LIMITS.filled and rim.asymmetry() <= LIMITS.asymmetry
+
+
+def _is_box(outline: Outline) -> bool:
+    """Return whether an outline is a box drawn with a thin line, and not a zero or an open four."""
+    rim = outline.rim
+    short, long = rim.bounds()
+    _, _, columns, rows = cv2.boundingRect(rim.hull)
+    is_thin = outline.width <= LIMITS.thin * rim.radius.mean()
+    return (
+        _has_corners(rim)
+        and rim.covered(LIMITS.start) >= LIMITS.touching_coverage
+        and short >= LIMITS.box_side * long
+        and columns >= rows * (LIMITS.thin_box_shape if is_thin else LIMITS.box_shape)
+    )
+
+
+def _has_corners(rim: Rim) -> bool:
+    """Return whether a hull fills an upright rectangle, as that of a box with round corners does."""
+    _, (width, height), angle = cv2.minAreaRect(rim.hull)
+    tilt = angle % 90
+    return min(tilt, 90 - tilt) <= LIMITS.tilt and cv2.contourArea(rim.hull) >= LIMITS.box_area * width * height
+
+
+_SECTORS = _sectors()

@@ -1,0 +1,232 @@
+"""Find the surface that carries a digit: a disc, an ellipse, a tile, a button, the pin of a map.
+
+A surface is ink of its own on the page: a solid shape with a full, convex rim. So is a one, but that is narrow; and a
+zero drawn with a marker, whose hole follows its rim. The digit is something else inside: often a hole in the ink, and
+sometimes ink of another grey. So what is on the surface is looked for in the image again, on the surface alone.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from model.images.around.rim import DEPTHS, Rim, looked_at, polygon
+from model.images.raster import Components, Grey, Mask, border_pixels, connected_components, mask_above, quantiles
+
+
+@dataclass(frozen=True, slots=True)
+class SurfaceLimits:
+    """What tells a surface from a digit.
+
+    Each was chosen on MNIST's training digits with `benchmarks/surroundings.py --set train`.
+    """
+
+    min_pixels: int = 12
+    """Minimum of the shorter side of a surface in pixels. On a smaller one no digit can be read."""
+
+    gate: float = 0.42
+    """Minimum area of strokes, as a share of their bounds, from which a surface is looked for at all."""
+
+    levels: tuple[float, ...] = (0.3, 0.5)
+    """Differences from the border of the image, as shares of the greatest, from which pixels may be a surface."""
+
+    bounds_area: float = 0.5
+    """Minimum area of ink, as a share of its bounds. That of a disc with a digit on it is 0.66, of a drop 0.55."""
+
+    hull_area: float = 0.8
+    """Minimum area of ink, as a share of its hull. Discs with a digit on them have 0.84 and more, and
+    digits less than 0.75, but for ones and a few zeros of markers."""
+
+    coverage: float = 0.97
+    """Minimum share of the rays that meet ink at the hull. Surfaces have 1, one digit in twelve has 0.85."""
+
+    cut: float = 0.4
+    """Maximum length of a surface along a side of the image, as a share of its own. A shadow that the side cuts off has
+    more, and a disc that fills the image has less."""
+
+    start: float = 0.06
+    """Distance from the hull, as a share of the radius, up to which ink is at the hull."""
+
+    shape: float = 0.45
+    """Minimum of the shorter side, as a share of the longer one. Ones are narrower."""
+
+    hole: float = 0.006
+    """Minimum area of a hole, as a share of the hull's. Noise makes smaller ones."""
+
+    max_holes: int = 2
+    """Maximum number of holes that may be those of a digit: an eight has two."""
+
+    convex: float = 0.86
+    """Minimum area of a hole, as a share of its own hull's, for the hole to be that of a zero."""
+
+    hole_length: float = 0.25
+    """Minimum length of a hole that could be a digit, as a share of the shorter side of the surface."""
+
+    least_beside: float = 0.75
+    """Minimum thickness of a zero at its sides, over that at its ends."""
+
+    beside: float = 1.2
+    """Maximum of the same, where the pen is round."""
+
+    upright: float = 0.85
+    """Maximum width of a narrow zero, as a share of its height. Bold print has thin ends, so there the hole of a zero
+    may be as narrow as a one."""
+
+    round: float = 0.85
+    """Minimum width of a surface that no zero is like, as a share of its height, if it is symmetric."""
+
+    asymmetry: float = 0.025
+    """Maximum deviation of opposite radii, as a share of the radius, of a shape that a program drew."""
+
+    half: float = 0.75
+    """Area of the largest part of ink, as a share of all ink, below which the parts are looked at together."""
+
+    face: tuple[float, float] = (0.2, 0.36)
+    """Distances from the rim, as shares of the radius, between which a surface shows its face."""
+
+    edge: float = 0.15
+    """Difference of levels, as a share of the range of levels, from which a pixel is not the face."""
+
+    min_edge: int = 16
+    """The same in levels of 255, at least."""
+
+    edge_rays: float = 0.14
+    """Minimum share of the rays on which the border of a surface differs from its face."""
+
+    inset: float = 0.07
+    """Width of the rim that is left out with its border and its soft edge, as a share of the radius."""
+
+    inset_pixels: float = 1.5
+    """The same in pixels, at least."""
+
+
+LIMITS = SurfaceLimits()
+
+
+def find_surface(image: Grey, strokes: Mask, components: Components, min_size: float) -> Mask | None:
+    """Find a surface that may carry a digit.
+
+    Args:
+        image: Grey levels, uint8 (height, width).
+        strokes: Mask of all strokes, (height, width), not empty.
+        components: Components of the strokes.
+        min_size: Minimum of the shorter side of a surface, as a share of the shorter side of the image.
+
+    Returns:
+        Mask of the surface without its edge, (height, width), or None where nothing is a surface.
+    """
+    numbers, stats = components.numbers, components.stats
+    least = max(LIMITS.min_pixels, min_size * min(numbers.shape))
+    index = int(stats[:, 4].argmax())
+    _, _, width, height, area = stats[index].tolist()
+    if min(width, height) < least or area < LIMITS.gate * width * height:
+        return None
+    rim = None
+    if area >= LIMITS.bounds_area * width * height:
+        rim = _rim_of_surface(components.mask_of_one(index))
+    if rim is None and area < LIMITS.half * cv2.countNonZero(strokes):  # a digit may cut a surface into parts
+        rim = _rim_of_surface(strokes)
+    if rim is None:
+        rim = _rim_by_level(image, least)
+    if rim is None:
+        return None
+    inset = max(LIMITS.inset, _edge(image, rim))
+    return polygon(strokes.shape, rim.inset(np.maximum(inset * rim.radius, LIMITS.inset_pixels)))
+
+
+def _edge(image: Grey, rim: Rim) -> float:
+    """Return how far a border, a shadow or a bevel reaches inwards from the rim, as a share of the radius.
+
+    There many rays differ from the face further inside, while a digit covers few.
+    """
+    rays = looked_at(image, rim.centre, rim.radius).astype(np.float64)
+    outermost, innermost = (round(share * DEPTHS) for share in LIMITS.face)
+    face = np.median(rays[:, outermost:innermost], axis=1, keepdims=True)
+    differs = np.abs(rays[:, :outermost] - face) > max(LIMITS.min_edge, LIMITS.edge * np.ptp(rays))
+    reached = np.flatnonzero(differs.mean(axis=0) >= LIMITS.edge_rays)
+    return (int(reached[-1]) + 2) / DEPTHS if len(reached) else 0.0
+
+
+def _rim_by_level(image: Grey, least: float) -> Rim | None:
+    """Return the rim of a surface that differs from the border of the image by some number of levels.
+
+    Ink is not reliable where a surface covers much of the image, because paper is looked for everywhere.
+    """
+    (ground,) = quantiles(border_pixels(image), np.full(2 * sum(image.shape), 255, np.uint8), 0.5)
+    difference = cv2.absdiff(image, np.full_like(image, ground))
+    for share in LIMITS.levels:
+        parts = connected_components(mask_above(difference, share * int(difference.max())))
+        if not len(parts.stats):
+            continue
+        index = int(parts.stats[:, 4].argmax())
+        _, _, width, height, area = parts.stats[index].tolist()
+        if min(width, height) >= least and area >= LIMITS.bounds_area * width * height:
+            rim = _rim_of_surface(parts.mask_of_one(index))
+            if rim is not None:
+                return rim
+    return None
+
+
+def _rim_of_surface(ink: Mask) -> Rim | None:
+    """Return the rim of ink if it is solid and has a full rim, and could carry a digit."""
+    if _is_cut_off(ink):
+        return None
+    rim = Rim.of(ink)
+    if rim is None or rim.covered(LIMITS.start) < LIMITS.coverage:
+        return None
+    short, long = rim.bounds()
+    if cv2.countNonZero(ink) < LIMITS.hull_area * cv2.contourArea(rim.hull) or short < LIMITS.shape * long:
+        return None
+    return rim if _could_carry_digit(ink, rim) else None
+
+
+def _is_cut_off(ink: Mask) -> bool:
+    """Return whether a side of the image cuts ink off."""
+    _, _, width, height = cv2.boundingRect(ink)
+    sides = ((ink[0], width), (ink[-1], width), (ink[:, 0], height), (ink[:, -1], height))
+    return any(np.count_nonzero(side) > LIMITS.cut * length for side, length in sides)
+
+
+def _could_carry_digit(ink: Mask, rim: Rim) -> bool:
+    """Return whether the holes in ink could be a digit, or whether there are none, and not the hole of a zero."""
+    inside = polygon(ink.shape, rim.inset(np.maximum(LIMITS.inset * rim.radius, LIMITS.inset_pixels)))
+    parts = connected_components(cv2.subtract(inside, ink))
+    count = np.count_nonzero(parts.stats[:, 4] >= LIMITS.hole * cv2.contourArea(rim.hull))
+    if not 1 <= count <= LIMITS.max_holes:
+        return True
+    if count > 1:  # in the loops of an eight, and beside the slash of a zero, paper is convex
+        return not all(
+            _convexity(parts.mask_of_one(int(number))) >= LIMITS.convex
+            for number in np.flatnonzero(parts.stats[:, 4] >= LIMITS.hole * cv2.contourArea(rim.hull))
+        )
+    hole = parts.mask_of_one(int(parts.stats[:, 4].argmax()))
+    points = cv2.findNonZero(hole)
+    _, _, width, height = cv2.boundingRect(points)
+    _, _, columns, rows = cv2.boundingRect(rim.hull)
+    if max(width, height) < LIMITS.hole_length * min(rows, columns):
+        return False
+    if _convexity(hole) < LIMITS.convex:
+        return True
+    return not _is_zero(columns, rows, columns - width, rows - height, rim)
+
+
+def _convexity(mask: Mask) -> float:
+    """Return the area of a mask as a share of its hull's, 0 to 1."""
+    points = cv2.findNonZero(mask)
+    return len(points) / cv2.countNonZero(cv2.fillConvexPoly(np.zeros_like(mask), cv2.convexHull(points), 255))
+
+
+def _is_zero(columns: int, rows: int, beside: int, above: int, rim: Rim) -> bool:
+    """Return whether a convex hole is that of a zero.
+
+    Args:
+        columns: Width of the shape in pixels.
+        rows: Height of the shape.
+        beside: Part of the width that is not hole.
+        above: Part of the height that is not hole.
+        rim: Rim of the shape.
+    """
+    if columns >= LIMITS.round * rows and rim.asymmetry() <= LIMITS.asymmetry:
+        return False
+    is_narrow = columns <= LIMITS.upright * rows
+    return LIMITS.least_beside * above <= beside and (is_narrow or beside <= LIMITS.beside * above)

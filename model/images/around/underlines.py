@@ -1,0 +1,142 @@
+"""Leave out lines drawn under a digit: straight or wavy, one or several, apart from the digit or touching it."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.images.raster import Components, Mask, connected_components
+
+
+@dataclass(frozen=True, slots=True)
+class UnderlineLimits:
+    """What tells a line under a digit from the foot of a two or a one.
+
+    Each was chosen on MNIST's training digits with `benchmarks/surroundings.py --set train`.
+    """
+
+    flat: float = 3.5
+    """Minimum width of a line, as a multiple of its height. Wavy ones have 4 and more."""
+
+    height: float = 0.35
+    """Maximum height of a line, as a share of the height of the digit."""
+
+    width: float = 0.9
+    """Minimum width of a line, as a share of the width of the digit."""
+
+    length: float = 0.45
+    """The same as a share of the height of the digit, because a one has hardly a width."""
+
+    reach: float = 0.7
+    """Maximum distance between a line and the digit, as a share of the digit's height."""
+
+    overlap: float = 0.05
+    """Height, as a share of the digit's, by which a line may begin above the digit's lowest ink."""
+
+    gap: float = 0.5
+    """Minimum distance between a line and the digit, as a share of the line's thickness.
+
+    The foot of a two that is broken off is nearer."""
+
+    large: int = 32
+    """Height of a digit, in pixels, from which the distance may be a pixel less, because blur reduces it."""
+
+    corner: float = 0.12
+    """Size of the lower corners of strokes, as a share of their bounds, in which a line that touches a digit has its
+    ends."""
+
+    touching_width: float = 0.13
+    """Maximum width of a line that touches, as a share of the height of the strokes."""
+
+    straight: float = 0.035
+    """Maximum distance of the line from a straight one, as a share of its length."""
+
+    covered: float = 0.95
+    """Minimum share of columns in which the strokes end in the line."""
+
+    beyond: float = 0.12
+    """Minimum length by which a line that touches extends on each side of the digit, as a share of its own length.
+
+    The foot of a two extends on one side, and begins where the two meets it."""
+
+    body: float = 0.5
+    """Minimum height of the digit above a line that touches, as a share of the height of the strokes."""
+
+    inside: float = 0.7
+    """Minimum share of the digit's width that a line lies under."""
+
+
+LIMITS = UnderlineLimits()
+
+
+def without_underlines(strokes: Mask, components: Components) -> tuple[Mask, Components]:
+    """Return the strokes without the lines under the digit, and their components.
+
+    Args:
+        strokes: Mask of all strokes, not empty.
+        components: Components of the strokes.
+    """
+    if len(components.stats) > 1:
+        is_line = _are_lines(components)
+        if is_line.any():
+            strokes = components.mask_of(~is_line)
+            components = connected_components(strokes)
+    rest = _without_touching(strokes, components)
+    return (strokes, components) if rest is strokes else (rest, connected_components(rest))
+
+
+def _are_lines(components: Components) -> NDArray[np.bool_]:
+    """Return which components are lines under the tallest one, bool (n,)."""
+    left, top, width, height, area = components.stats.T
+    digit = int(height.argmax())
+    tall, wide = height[digit], width[digit]
+    below = top - (top[digit] + tall)
+    inside = np.minimum(left + width, left[digit] + wide) - np.maximum(left, left[digit])
+    flat = (width >= LIMITS.flat * height) & (height <= LIMITS.height * tall)
+    long = width >= np.maximum(LIMITS.width * wide, LIMITS.length * tall)
+    near = (
+        (below >= -LIMITS.overlap * tall)
+        & (below <= LIMITS.reach * tall)
+        & (below + (tall >= LIMITS.large) >= LIMITS.gap * area / width)
+    )
+    found = flat & long & (inside >= LIMITS.inside * wide)
+    first = found & near
+    if first.any():
+        return np.asarray(found & (below >= -LIMITS.overlap * tall), np.bool_)
+    return np.zeros(len(height), np.bool_)
+
+
+def _without_touching(strokes: Mask, components: Components) -> Mask:
+    """Return the strokes without a line along their lower edge that extends on both sides; or the same array."""
+    single = len(components.stats) == 1
+    left, top, width, height = components.stats[0, :4].tolist() if single else cv2.boundingRect(strokes)
+    box = strokes[top : top + height, left : left + width]
+    down, across = max(2, int(LIMITS.corner * height)), max(1, int(LIMITS.corner * width))
+    if height < 12 or not box[-down:, :across].any() or not box[-down:, -across:].any():
+        return strokes
+    upwards = box[::-1] > 0
+    lowest = upwards.argmax(axis=0)
+    at = np.arange(width)
+    ends = np.median(lowest[:across]), np.median(lowest[-across:])
+    line = np.interp(at, (across / 2, width - across / 2), ends)
+    off = np.abs(lowest - line) <= LIMITS.straight * width + 1
+    if off.mean() < LIMITS.covered:
+        return strokes
+    rising = np.where(upwards.cumsum(axis=0) == np.arange(1, height + 1)[:, np.newaxis] - lowest, upwards, False)
+    thickness = int(np.median(rising.sum(axis=0)))
+    if thickness > LIMITS.touching_width * height:
+        return strokes
+    rows = np.arange(height)[:, np.newaxis]
+    beneath = rows < np.minimum(lowest, line + 2) + thickness + 1
+    body = upwards & ~beneath
+    feet = rising.sum(axis=0) > thickness + thickness // 2
+    for part in (body.any(axis=0), feet):
+        columns = np.flatnonzero(part)
+        if not len(columns) or min(columns[0], width - 1 - columns[-1]) < LIMITS.beyond * width:
+            return strokes
+    if np.count_nonzero(body.any(axis=1)) < LIMITS.body * height:
+        return strokes
+    rest = np.zeros_like(strokes)
+    rest[top : top + height, left : left + width] = np.where(body[::-1], np.uint8(255), np.uint8(0))
+    return rest

@@ -1,0 +1,219 @@
+"""What is drawn around a digit is left out, an empty shape is refused, and a zero stays a zero."""
+
+import contextlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.errors import FailureCode, ImageError
+from model.images.normalise import normalise
+from model.images.stages import Stage
+from tests.model.images.drawings import FIVE, SEVEN, drawing, shares_ink
+
+QUICK = settings(max_examples=25, deadline=None)
+SIDE = 240
+MIDDLE = (120, 120)
+
+
+def page(paper=250):
+    """Return an empty page, uint8 (240, 240)."""
+    return np.full((SIDE, SIDE), paper, np.uint8)
+
+
+def write(image, ink=20, line=FIVE, size=100, width=9, shift=(0, 0)):
+    """Write a digit, `size` pixels high, in the middle of a page, and return the page."""
+    points = np.array([(120 + shift[0] + (x - 0.5) * size, 120 + shift[1] + (y - 0.5) * size * 1.4) for x, y in line])
+    return cv2.polylines(image, [points.round().astype(np.int32)], False, ink, width, cv2.LINE_AA)
+
+
+def circle(radius=100, width=5, ink=20, image=None):
+    """Return a page with a circle."""
+    return cv2.circle(page() if image is None else image, MIDDLE, radius, ink, width, cv2.LINE_AA)
+
+
+def rounded(image, half, radius, ink, width):
+    """Draw a box with round corners around the middle of a page; a negative width fills it."""
+    low, high = 120 - half, 120 + half
+    mask = np.zeros_like(image)
+    cv2.rectangle(mask, (low + radius, low), (high - radius, high), 255, -1)
+    cv2.rectangle(mask, (low, low + radius), (high, high - radius), 255, -1)
+    for x in (low + radius, high - radius):
+        for y in (low + radius, high - radius):
+            cv2.circle(mask, (x, y), radius, 255, -1)
+    if width > 0:
+        mask = cv2.subtract(mask, cv2.erode(mask, np.ones((2 * width + 1,) * 2, np.uint8)))
+    image[mask > 0] = ink
+    return image
+
+
+def open_circle():
+    """Return a page with a circle that has a gap at its lower right."""
+    return cv2.ellipse(page(), MIDDLE, (100, 100), 60, 0, 330, 20, 5, cv2.LINE_AA)
+
+
+def button():
+    """Return a page with a button: a gradient, a border and the shadow of the whole."""
+    image = cv2.GaussianBlur(cv2.circle(page(200), (124, 126), 102, 120, -1), (0, 0), 4)
+    face = np.broadcast_to(np.linspace(120, 50, SIDE).astype(np.uint8)[:, np.newaxis], image.shape)
+    disc = cv2.circle(np.zeros_like(image), MIDDLE, 100, 255, -1)
+    image = np.where(disc, face, image)
+    return cv2.circle(image, MIDDLE, 97, 40, 5, cv2.LINE_AA)
+
+
+OUTLINES = {
+    "a circle": circle,
+    "a circle in grey": lambda: circle(ink=130),
+    "an open circle": open_circle,
+    "an ellipse": lambda: cv2.ellipse(page(), MIDDLE, (115, 85), 20, 0, 360, 20, 4, cv2.LINE_AA),
+    "two circles": lambda: circle(86, 4, image=circle(102, 4)),
+    "a box with round corners": lambda: rounded(page(), 95, 30, 20, 5),
+    "a box of two lines": lambda: rounded(rounded(page(), 105, 20, 20, 4), 90, 12, 20, 4),
+}
+SURFACES = {
+    "a disc": lambda: circle(100, -1, 90),
+    "a filled ellipse": lambda: cv2.ellipse(page(), MIDDLE, (115, 85), 0, 0, 360, 60, -1, cv2.LINE_AA),
+    "a tile": lambda: rounded(page(), 100, 25, 80, -1),
+    "a button": button,
+    "a disc on dark ground": lambda: circle(100, -1, 110, page(20)),
+}
+
+
+def alone(line, ink=20, paper=250):
+    """Return what the network is shown of a digit with nothing around it."""
+    return normalise(write(page(paper), ink, line))
+
+
+@pytest.mark.parametrize("line", [FIVE, SEVEN])
+@pytest.mark.parametrize("kind", OUTLINES)
+def test_an_outline_is_left_out(kind, line):
+    """A digit in an outline is shown as if it were alone."""
+    assert shares_ink(normalise(write(OUTLINES[kind](), line=line)), alone(line)) > 0.9
+
+
+@pytest.mark.parametrize("line", [FIVE, SEVEN])
+@pytest.mark.parametrize("kind", SURFACES)
+def test_a_surface_is_left_out(kind, line):
+    """A light digit on a dark surface is shown as if it were alone."""
+    assert shares_ink(normalise(write(SURFACES[kind](), ink=245, line=line)), alone(line)) > 0.9
+
+
+@pytest.mark.parametrize("side", [40, 64, 400, 1000])
+@pytest.mark.parametrize("kind", [circle, lambda: circle(100, -1, 240, page(60))])
+def test_size_matters_little(kind, side):
+    """A digit in a circle or on a disc is found in a small image and in a large one."""
+    image = cv2.resize(write(kind()), (side, side), interpolation=cv2.INTER_AREA)
+    assert shares_ink(normalise(image), alone(FIVE)) > 0.85
+
+
+def test_a_digit_that_touches_its_circle_is_cut_out():
+    """A digit that touches its circle is shown without the circle."""
+    image = write(circle(100, 4), line=SEVEN, size=130, shift=(-28, 0))
+    lowest = np.flatnonzero((image < 128).any(axis=1))
+    assert len(lowest) == lowest[-1] - lowest[0] + 1
+    assert shares_ink(normalise(image), alone(SEVEN)) > 0.8
+
+
+@pytest.mark.parametrize("kind", ["a disc", "a filled ellipse", "a tile", "two circles", *list(OUTLINES)[-2:]])
+def test_a_shape_with_nothing_in_it_is_refused(kind):
+    """An empty disc, tile, box or double circle is blank, and not a zero."""
+    with pytest.raises(ImageError, match="a shape with nothing in it") as caught:
+        normalise({**OUTLINES, **SURFACES}[kind]())
+    assert caught.value.code == FailureCode.BLANK
+
+
+def strokes_kept(image):
+    """Return whether normalisation finds one digit that spans all ink of the image."""
+    seen = {}
+    normalise(image, lambda stage, picture: seen.update({stage: picture}))
+    _, _, width, height = cv2.boundingRect(seen[Stage.DIGIT])
+    _, _, across, down = cv2.boundingRect((image < 128).astype(np.uint8))
+    factor = max(image.shape) / max(seen[Stage.DIGIT].shape)
+    return abs(width * factor - across) <= 4 * factor and abs(height * factor - down) <= 4 * factor
+
+
+@QUICK
+@given(
+    across=st.integers(35, 80),
+    down=st.integers(80, 105),
+    width=st.integers(4, 32),
+    turn=st.integers(-15, 15),
+    mark=st.sampled_from(["nothing", "dot", "slash"]),
+)
+def test_a_zero_stays_a_zero(across, down, width, turn, mark):
+    """A zero keeps all its strokes, however wide it is drawn, with a dot or a slash in it or with nothing."""
+    image = cv2.ellipse(page(), MIDDLE, (across, down), turn, 0, 360, 20, width, cv2.LINE_AA)
+    if mark == "dot":
+        cv2.circle(image, MIDDLE, max(3, (across - width) // 4), 20, -1, cv2.LINE_AA)
+    elif mark == "slash":
+        end = round(across * 0.75), round(down * 0.75)
+        cv2.line(image, (120 - end[0], 120 + end[1]), (120 + end[0], 120 - end[1]), 20, min(width, 12), cv2.LINE_AA)
+    assert strokes_kept(image)
+
+
+@pytest.mark.parametrize("width", [6, 14, 24])
+def test_loops_stay(width):
+    """A six, an eight and a nine keep their loops."""
+    eight = cv2.circle(cv2.circle(page(), (120, 80), 36, 20, width), (120, 160), 44, 20, width)
+    six = cv2.polylines(
+        cv2.circle(page(), (120, 160), 44, 20, width), [np.array([(140, 30), (95, 80), (78, 150)])], False, 20, width
+    )
+    nine = np.rot90(six, 2).copy()
+    for image in (eight, six, nine):
+        assert strokes_kept(image)
+
+
+@pytest.mark.parametrize("shift", [0, 6, 12])
+@pytest.mark.parametrize("lines", [1, 2])
+def test_an_underline_is_left_out(lines, shift):
+    """One line or two under a digit, straight or a little slanted, are left out."""
+    image = write(page(), line=FIVE)
+    for line in range(lines):
+        cv2.line(image, (60, 186 + 14 * line + shift), (180, 186 + 14 * line), 20, 5, cv2.LINE_AA)
+    assert shares_ink(normalise(image), alone(FIVE)) > 0.95
+
+
+def test_a_wavy_underline_is_left_out():
+    """A wavy line under a digit is left out."""
+    across = np.arange(60, 181)
+    wave = np.stack([across, 190 + 4 * np.sin(across / 6)], axis=1).round().astype(np.int32)
+    image = cv2.polylines(write(page(), line=SEVEN), [wave], False, 20, 4, cv2.LINE_AA)
+    assert shares_ink(normalise(image), alone(SEVEN)) > 0.95
+
+
+def test_an_underline_that_touches_is_left_out_and_the_foot_of_a_two_is_not():
+    """A line that a seven touches is left out, and that with which a two ends is not, however long it is."""
+    image = write(page(), line=SEVEN)
+    bottom = int(np.flatnonzero((image < 128).any(axis=1))[-1])
+    underlined = cv2.line(image, (50, bottom), (180, bottom), 20, 5, cv2.LINE_AA)
+    assert shares_ink(normalise(underlined), alone(SEVEN)) > 0.8
+    points = np.array([(90, 80), (110, 60), (140, 70), (140, 100), (85, 180), (190, 180)])
+    assert strokes_kept(cv2.polylines(page(), [points], False, 20, 7, cv2.LINE_AA))
+
+
+@QUICK
+@given(
+    seed=st.integers(0, 10_000),
+    side=st.integers(8, 200),
+    shapes=st.lists(st.sampled_from(["circle", "disc", "box", "tile", "line", "digit"]), max_size=6),
+)
+def test_any_shapes_give_a_digit_or_an_image_error(seed, side, shapes):
+    """Shapes of any kind, anywhere and in any grey, never raise another error."""
+    random = np.random.default_rng(seed)
+    image = np.full((side, max(8, side // int(random.integers(1, 3)))), int(random.integers(256)), np.uint8)
+    for shape in shapes:
+        first, second = (random.integers(-side // 4, side * 5 // 4, 2).tolist() for _ in range(2))
+        ink, width = int(random.integers(256)), int(random.integers(1, 8))
+        if shape in {"circle", "disc"}:
+            cv2.circle(image, first, int(random.integers(1, side)), ink, width if shape == "circle" else -1)
+        elif shape in {"box", "tile"}:
+            cv2.rectangle(image, first, second, ink, width if shape == "box" else -1)
+        elif shape == "line":
+            cv2.line(image, first, second, ink, width)
+        else:
+            digit = drawing(side, image.shape[1], line=FIVE, ink=0) < 128
+            image[digit] = ink
+    with contextlib.suppress(ImageError):
+        assert normalise(image).shape == (28, 28)
