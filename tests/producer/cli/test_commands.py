@@ -625,14 +625,14 @@ def test_classify_says_which_image_may_not_be_a_digit(digitmill, scans):
     assert ["unsure, may not be a digit: review" in line for line in lines] == doubted
 
 
-def test_a_word_is_listed_for_review_by_default(digitmill):
-    """The confidence of a picture of a word is below the default. `report` accepts another threshold later."""
-    page = np.full((60, 200), 255, np.uint8)
-    cv2.putText(page, "HAMW", (5, 45), cv2.FONT_HERSHEY_SIMPLEX, 1.5, 0, 3)
-    cv2.imwrite(str(digitmill.folder / "word.png"), page)
-    said = digitmill("submit", "word.png", "--out", "report").output
+def test_a_letter_is_listed_for_review_by_default(digitmill):
+    """The confidence of a picture of a letter is below the default. `report` accepts another threshold later."""
+    page = np.full((60, 60), 255, np.uint8)
+    cv2.putText(page, "M", (12, 45), cv2.FONT_HERSHEY_SIMPLEX, 1.5, 0, 3)
+    cv2.imwrite(str(digitmill.folder / "letter.png"), page)
+    said = digitmill("submit", "letter.png", "--out", "report").output
     assert f"review    1  (confidence below {REVIEW_BELOW}); review.csv lists them" in said
-    assert "word.png" in (digitmill.folder / "report" / "review.csv").read_text()
+    assert "letter.png" in (digitmill.folder / "report" / "review.csv").read_text()
     figures = digitmill("report", "last", "--json").json
     assert (figures["min_confidence"], figures["review"]) == (REVIEW_BELOW, 1)
     assert digitmill("report", "last", "--min-confidence", "0", "--json").json["review"] is None
