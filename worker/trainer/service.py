@@ -62,7 +62,9 @@ class TrainerService:
         _log.info("trainer %s on %s", self._name, without_password(self._url))
         # A thread is enough, because a training runs in a process of its own. Celery goes on listening meanwhile.
         level = self._settings.log_level
-        return run_celery(self._app, f"trainer@{self._name}", pool="threads", log_level=level)
+        code = run_celery(self._app, f"trainer@{self._name}", pool="threads", log_level=level)
+        self._heartbeat.stop()  # Celery may be quicker than the thread that stops this trainer
+        return code
 
     def _start_heartbeat(self, **_: Any) -> None:
         if not self._heartbeat.is_alive():  # Celery says "ready" again after each reconnection
