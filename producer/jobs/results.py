@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model import metrics
 from model.errors import Failure
 from model.metrics import AlignedDigits, align
 from worker.contract.wire import Label
 
-NONE = -1
-"""In the columns `labels` and `digits`: the image has no label, or no digit, or its number has not one digit."""
+NONE = metrics.NONE
+"""In the columns `labels` and `digits`: the image is without a label, or failed, or has a number of several digits."""
 
 
 class TimelinePoint(NamedTuple):
