@@ -69,6 +69,11 @@ class SubmitOptions:
         """Whether the answer to an image is a number and not a digit."""
         return self.several == "read"
 
+    @property
+    def read_as(self) -> str:
+        """How the numbers of an array file become images, in words; "" if there is nothing to say."""
+        return self.form.sentence if self.form else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:

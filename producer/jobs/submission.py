@@ -311,8 +311,8 @@ def gather_job(
             # The report counts all images, so it needs the time of the whole job and not only that of this client.
             status = call(connection.ledger.job, job)
             started, seconds, timeline = status.created, _seconds(status), []
-    read_as = options.form.sentence if options.form else ""
-    info = JobInfo(job, source.description, state, started, seconds, timeline, dict(gatherer.workers), read_as)
+    workers = dict(gatherer.workers)
+    info = JobInfo(job, source.description, state, started, seconds, timeline, workers, options.read_as)
     return FinishedJob(results, info, _card_of(connection, results, call))
 
 
@@ -455,7 +455,7 @@ def how_read(status: JobStatus, settings: Settings) -> str:
     """Return how the array file of a job was read, in words, as its order or else Redis says; "" if nothing is said."""
     with contextlib.suppress(DataError):  # the answers are good without the order
         if order := read_order(settings, status.identifier):
-            return order.options.form.sentence if order.options.form else ""
+            return order.options.read_as
     match status.record.options.get("form"):
         case {"sentence": str(sentence)}:
             return sentence[:MAX_TEXT]
