@@ -361,7 +361,7 @@ def test_a_client_gives_up_a_frozen_redis_when_its_timeout_is_over(
 ) -> None:
     """No single call waits longer than the whole command, and neither does the way out."""
     impatient = replace(
-        workless, connection=open_mill(workless_server.url, workless.settings, failover_timeout=SHORT), progress=None
+        workless, connection=open_mill(workless_server.url, workless.settings, command_timeout=SHORT), progress=None
     )
     job = impatient.create()
     running = impatient.begin(job, numbered(COUNT), timeout=SHORT)
