@@ -9,8 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from redis.exceptions import ResponseError
-
 from model.errors import UsageError
 from producer.jobs.journal import AnsweredBatch, Journal, ReceivedBatch
 from producer.jobs.ownership import JobClient
@@ -235,12 +233,8 @@ class Gatherer:
         try:
             return self._ledger.wait_for_notifications(self._job, wait)
         except WireError:
-            pass
-        except ResponseError as fault:
-            if not str(fault).startswith("WRONGTYPE"):
-                raise
-        self._last_sweep = float("-inf")
-        return set()
+            self._last_sweep = float("-inf")
+            return set()
 
     def _sweep(self) -> frozenset[Part]:
         """Compare what was sent with what Redis has, send again what it has lost, and return the parts with answers.
