@@ -56,7 +56,7 @@ class DigitScore:
     right: int  # number of true digits in whose place the same digit was read
     missing: int  # number of true digits in whose place nothing was read
     extra: int  # number of digits that were read and are not there
-    accuracy: float  # right / total, 0 to 1, or NaN if there are no true digits
+    accuracy: float  # right / total, 0 to 1, or NaN without true digits
 
 
 class Reliability(NamedTuple):

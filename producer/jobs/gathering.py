@@ -9,8 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from redis.exceptions import ResponseError
-
 from model.errors import UsageError
 from producer.jobs.journal import AnsweredBatch, Journal, ReceivedBatch
 from producer.jobs.ownership import JobClient
@@ -235,12 +233,8 @@ class Gatherer:
         try:
             return self._ledger.wait_for_notifications(self._job, wait)
         except WireError:
-            pass
-        except ResponseError as fault:
-            if not str(fault).startswith("WRONGTYPE"):
-                raise
-        self._last_sweep = float("-inf")
-        return set()
+            self._last_sweep = float("-inf")
+            return set()
 
     def _sweep(self) -> frozenset[Part]:
         """Compare what was sent with what Redis has, send again what it has lost, and return the parts with answers.
@@ -376,35 +370,3 @@ class Gatherer:
     def _report_progress(self) -> None:
         in_flight, problem = len(self._outstanding), self._fault or self._patience.problem
         self._on_progress(JobProgress(self._sent, self._answered, self._failed, in_flight, self.seconds, problem))
-
-
-def gather_detached(connection: Connection, job: str, *, timeout: float) -> list[AnsweredBatch]:
-    """Return the completely answered batches of a job that are in Redis, and leave them there for other clients.
-
-    Args:
-        connection: Connection to the mill.
-        job: Identifier of the job.
-        timeout: Seconds without Redis after which to give up.
-
-    Raises:
-        Unreachable: Redis did not answer for `timeout` seconds.
-        WireError: An answer is damaged.
-    """
-    ledger = connection.ledger
-
-    def read() -> list[AnsweredBatch]:
-        manifests = ledger.manifests(job)
-        by_sequence: dict[int, list[Part]] = defaultdict(list)
-        for part in sorted(ledger.answered_parts(job)):
-            by_sequence[part.sequence].append(part)
-        # A batch without a manifest is being acknowledged by a client, whose journal has the answers.
-        batches = []
-        for sequence, parts in by_sequence.items():
-            if sequence in manifests:
-                manifest = manifests[sequence]
-                whole = Part(job, sequence, 0, len(manifest.names) - len(manifest.failures))
-                results = ledger.results(cover(parts, whole) or [], with_damaged=False)
-                batches.append(ReceivedBatch(sequence, manifest, list(results.values())).decode())
-        return [batch for batch in batches if batch.complete]
-
-    return connection.retry_transient(read, timeout=timeout)

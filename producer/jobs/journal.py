@@ -17,7 +17,7 @@ import numpy as np
 from model.errors import DataError, Failure
 from producer.jobs.files import RecordFile, open_job_file, read_records
 from producer.jobs.results import NONE, Numbers, Results
-from worker.contract.wire import Label, Manifest, Result
+from worker.contract.wire import Manifest, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +194,9 @@ def merge(batches: Sequence[AnsweredBatch], *, several: bool = False) -> Results
         read.update(dict.fromkeys(failed, ("", [])))
         answers = [read[row] for row in range(len(names))]
         numbers = Numbers.of(labels, [number for number, _ in answers], [shares for _, shares in answers])
-        labels = [_digit(label or None) for label in numbers.labels.tolist()]
-        digits[:] = [_digit(number or None) for number, _ in answers]
-        confidences[:] = [min(shares, default=np.nan) for _, shares in answers]
+        labels = [_digit(label) for label in numbers.labels.tolist()]
+        digits[:] = [_digit(number) for number in numbers.read.tolist()]
+        confidences[:] = [min(shares, default=np.nan) for shares in numbers.confidences]
     return Results(
         names=names,
         labels=np.array([NONE if label is None else label for label in labels], np.int8),
@@ -220,6 +220,6 @@ def _numbers_of(result: Result) -> list[tuple[str, list[float]]]:
     ]
 
 
-def _digit(label: Label | None) -> int:
-    """Return a digit, or `NONE` for a number that has several."""
-    return NONE if label is None or len(str(label)) != 1 else int(label)
+def _digit(number: str) -> int:
+    """Return the digit of a number that has one digit, or `NONE`."""
+    return int(number) if len(number) == 1 else NONE

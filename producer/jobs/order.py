@@ -69,6 +69,11 @@ class SubmitOptions:
         """Whether the answer to an image is a number and not a digit."""
         return self.several == "read"
 
+    @property
+    def read_as(self) -> str:
+        """How the numbers of an array file become images, in words; "" if there is nothing to say."""
+        return self.form.sentence if self.form else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -152,6 +157,19 @@ def read_order(settings: Settings, job: str) -> Order | None:
     return order
 
 
+def order_of(settings: Settings, job: str) -> Order:
+    """Return the order of a job that was submitted with this data folder.
+
+    Raises:
+        DataError: The order is damaged.
+        UsageError: The job was submitted elsewhere.
+    """
+    order = read_order(settings, job)
+    if order is None:
+        raise UsageError(f"The order of job {job} is not in {jobs_folder(settings)}. Submit the images again.")
+    return order
+
+
 def find_order(settings: Settings, query: str) -> Order | None:
     """Return the order that is meant by `last`, by an identifier, or by the beginning of one.
 
@@ -191,6 +209,11 @@ def job_file(settings: Settings, job: str, kind: str) -> Path:
     if not is_valid(Kind.JOB, job):
         raise UsageError(f"{job[:80]!r} is not the identifier of a job. `digitmill jobs` lists them.")
     return jobs_folder(settings) / f"{job}.{kind}"
+
+
+def journal_path(settings: Settings, job: str) -> Path:
+    """Return the path of the journal of a job that was submitted from this machine."""
+    return job_file(settings, job, "journal")
 
 
 def remove_files(settings: Settings, job: str) -> None:

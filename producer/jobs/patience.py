@@ -8,6 +8,9 @@ from producer.mill.doorbell_formats import unreached_workers
 from worker.contract.errors import NoWorkers, WireError
 from worker.contract.ledger import Queue
 
+TIMEOUT_SECONDS = 60.0
+"""Seconds without progress, or without Redis, after which a client gives up."""
+
 NO_WORKER = "no worker is running; start one with `digitmill up`"
 """Problem of a job that waits for workers, as progress bars show it."""
 

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model import metrics
+from model.cards.card import Card
 from model.errors import Failure
 from model.metrics import AlignedDigits, align
 from worker.contract.wire import Label
 
-NONE = -1
-"""In the columns `labels` and `digits`: the image has no label, or no digit, or its number has not one digit."""
+NONE = metrics.NONE
+"""In the columns `labels` and `digits`: the image is without a label, or failed, or has a number of several digits."""
 
 
 class TimelinePoint(NamedTuple):
@@ -145,6 +147,21 @@ class JobInfo:
     timeline: list[TimelinePoint]
     workers: dict[str, int]
     read_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedJob:
+    """A job that has ended, with everything that a report needs.
+
+    Attributes:
+        results: Answers of the job.
+        info: Times, workers and state of the job.
+        card: Card of the model that answered most images, or None if the registry does not have it any more.
+    """
+
+    results: Results
+    info: JobInfo
+    card: Card | None
 
 
 def _as_text(label: Label | None, read: str) -> str:

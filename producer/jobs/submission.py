@@ -2,66 +2,45 @@
 
 import contextlib
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import replace
 
-from model.cards.card import Card
 from model.data.mnist import load_test
-from model.errors import DataError, ModelError, UsageError
-from producer.jobs.gathering import Gatherer, gather_detached
-from producer.jobs.journal import AnsweredBatch, Journal, create_journal, merge, read_journal
+from model.errors import DataError, UsageError
+from producer.jobs.collecting import card_of
+from producer.jobs.gathering import Gatherer
+from producer.jobs.journal import Journal, create_journal, merge
 from producer.jobs.order import (
     Order,
     SubmitOptions,
-    find_order,
     job_file,
     jobs_folder,
+    journal_path,
     new_order,
+    order_of,
     prune_jobs,
-    read_order,
     remove_files,
     write_order,
 )
 from producer.jobs.ownership import JobClient, creator_of
 from producer.jobs.packing import pack
-from producer.jobs.recovery import damaged_parts, find_loss, sender_of
-from producer.jobs.results import JobInfo, Results
+from producer.jobs.patience import TIMEOUT_SECONDS
+from producer.jobs.results import FinishedJob, JobInfo
 from producer.jobs.sending import CHECKS, DetachedSender, ProgressCallback, ignore_progress, window_for
 from producer.jobs.sent import SentLog
 from producer.mill.connection import Connection, RetryingCaller
 from producer.sources import UNCHANGED, Source, mnist_source, open_source
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable
-from worker.contract.ledger import JobState, JobStatus, new_job_identifier
+from worker.contract.ledger import JobState, new_job_identifier
 from worker.contract.registry import LIVE
-from worker.contract.validation.bounds import MAX_TEXT
 from worker.contract.wire import Batch, Manifest
 from worker.settings import Settings
-
-TIMEOUT_SECONDS = 60.0
-"""Seconds without progress, or without Redis, after which a client gives up."""
 
 NAMES = 10
 """Number of identifiers that a client tries for a new job."""
 
 MNIST = "mnist"
 """Path that stands for MNIST's test set."""
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedJob:
-    """A job that has ended, with everything that a report needs.
-
-    Attributes:
-        results: Answers of the job.
-        info: Times, workers and state of the job.
-        card: Card of the model that answered most images, or None if the registry does not have it any more.
-    """
-
-    results: Results
-    info: JobInfo
-    card: Card | None
 
 
 def open_submitted(options: SubmitOptions, settings: Settings) -> Source:
@@ -170,92 +149,6 @@ def _resolve_model(connection: Connection, asked: str | None, call: RetryingCall
     return call(connection.registry.resolve, asked or LIVE)
 
 
-def journal_path(settings: Settings, job: str) -> Path:
-    """Return the path of the journal of a job that was submitted from this machine."""
-    return job_file(settings, job, "journal")
-
-
-def find_job(connection: Connection, query: str, settings: Settings) -> str:
-    """Return the identifier of the job that is meant by `last`, by an identifier, or by the beginning of one.
-
-    Raises:
-        UsageError: Redis has no such job, or several are meant. If the order of the job is here, the message says how
-            to send the job again.
-    """
-    try:
-        return connection.ledger.find_job(query)
-    except UsageError:
-        order = find_order(settings, query)
-        if order is None:
-            raise
-        raise UsageError(
-            f"Redis does not have job {order.job} any more. `digitmill resume {order.job}` sends it again."
-        ) from None
-
-
-def find_resumable(connection: Connection, query: str, settings: Settings) -> Order:
-    """Return the order of a job that can be resumed here.
-
-    Args:
-        connection: Connection to the mill.
-        query: `last`, an identifier, or the beginning of one.
-        settings: Settings of this process.
-
-    Raises:
-        DataError: The order, or what was sent, is damaged.
-        UsageError: There is no such job, it was submitted elsewhere, or it has ended and nothing of it is lost.
-    """
-    try:
-        status = connection.ledger.job(connection.ledger.find_job(query))
-    except UsageError:
-        order = find_order(settings, query)
-        if order is None:
-            raise
-        return order  # Redis has lost the job
-    job = status.identifier
-    order = read_order(settings, job)
-    if order is None:
-        here = jobs_folder(settings)
-        raise UsageError(
-            f"Job {job} was submitted on {sender_of(status)}. Run `digitmill resume {job}` there. If nobody can, copy "
-            f"the files {job}.* of that folder into {here} and add --take-over."
-        )
-    if status.state in (JobState.CANCELLED, JobState.FAILED):
-        raise UsageError(f"Job {job} is {status.state}. Submit the images again.")
-    if status.state.ended and _is_whole(connection, order, status, settings):
-        raise UsageError(f"Job {job} is {status.state}: nothing is left to do. {how_to_report(connection, job)}.")
-    return order
-
-
-def how_to_report(connection: Connection, job: str) -> str:
-    """Return in words how the report of a finished job is written, when this command has ended."""
-    needs = " after you have started `digitmill up`" if connection.temporary else ""
-    return f"`digitmill report {job}` writes its report{needs}"
-
-
-def _is_whole(connection: Connection, order: Order, status: JobStatus, settings: Settings) -> bool:
-    """Return whether nothing is left to do for a job: all answers are in its journal, or in Redis if it is detached."""
-    if order.detached:
-        answered = connection.ledger.answered_parts(order.job)
-        return not find_loss(connection, status, settings).batches and not damaged_parts(connection, answered)
-    path = journal_path(settings, order.job)
-    kept = read_journal(path) if path.exists() else []
-    return sum(len(batch.manifest.names) for batch in kept) == status.images
-
-
-def order_of(settings: Settings, job: str) -> Order:
-    """Return the order of a job that was submitted with this data folder.
-
-    Raises:
-        DataError: The order is damaged.
-        UsageError: The job was submitted elsewhere.
-    """
-    order = read_order(settings, job)
-    if order is None:
-        raise UsageError(f"The order of job {job} is not in {jobs_folder(settings)}. Submit the images again.")
-    return order
-
-
 def gather_job(
     connection: Connection,
     job: str,
@@ -310,10 +203,10 @@ def gather_job(
         if resumed:
             # The report counts all images, so it needs the time of the whole job and not only that of this client.
             status = call(connection.ledger.job, job)
-            started, seconds, timeline = status.created, _seconds(status), []
-    read_as = options.form.sentence if options.form else ""
-    info = JobInfo(job, source.description, state, started, seconds, timeline, dict(gatherer.workers), read_as)
-    return FinishedJob(results, info, _card_of(connection, results, call))
+            started, seconds, timeline = status.created, status.seconds, []
+    workers = dict(gatherer.workers)
+    info = JobInfo(job, source.description, state, started, seconds, timeline, workers, options.read_as)
+    return FinishedJob(results, info, card_of(connection, results, call))
 
 
 def _packed(source: Source, options: SubmitOptions) -> Iterator[tuple[Batch, Manifest]]:
@@ -323,23 +216,6 @@ def _packed(source: Source, options: SubmitOptions) -> Iterator[tuple[Batch, Man
         probabilities=options.probabilities and not options.reads_numbers,
         several=options.reads_numbers,
     )
-
-
-def _card_of(connection: Connection, results: Results, call: RetryingCaller) -> Card | None:
-    """Return the card of the version that classified most images, or None where there is none."""
-    versions = Counter(version for version in results.models if version)
-    if not versions:
-        return None
-    [(version, _)] = versions.most_common(1)
-    try:
-        return call(connection.registry.card, version)
-    except (ModelError, Unreachable):  # a report without a card is better than none
-        return None
-
-
-def _seconds(status: JobStatus) -> float:
-    """Return the seconds from a job's creation to its end."""
-    return (status.ended or status.created) - status.created
 
 
 def send_job(
@@ -412,84 +288,3 @@ def _how_it_goes_on(connection: Connection, order: Order) -> str:
         return f"job {job} is kept: `digitmill resume {job}` starts a mill again and continues it"
     sends = f"sends the rest, `digitmill wait {job}` waits for what was sent" if order.detached else "continues it"
     return f"job {job} is kept: `digitmill resume {job}` {sends}, and `digitmill cancel {job}` cancels it"
-
-
-def collect_job(
-    connection: Connection, status: JobStatus, settings: Settings, *, timeout: float = TIMEOUT_SECONDS
-) -> FinishedJob:
-    """Return the answers of a job that has ended, from its journal on this machine and from Redis.
-
-    Args:
-        connection: Connection to the mill.
-        status: Status of the job.
-        settings: Settings of this process.
-        timeout: Seconds without Redis after which to give up.
-
-    Raises:
-        DataError: Some answers are on another machine, are lost or have expired, or the file of the journal is not one.
-        JobFailed: The job has not ended.
-        Unreachable: Redis did not answer in time.
-        WireError: An answer is damaged.
-    """
-    job, call = status.identifier, RetryingCaller(connection, timeout)
-    if not status.state.ended:
-        raise JobFailed(f"Job {job} is {status.state}. Run `digitmill wait {job}` first.")
-    batches = {batch.sequence: batch for batch in gather_detached(connection, job, timeout=timeout)}
-    path = journal_path(settings, job)
-    if path.exists():
-        batches |= {batch.sequence: batch for batch in read_journal(path)}
-    results = merge(list(batches.values()), several=status.record.options.get("several") == "read")
-    if len(results) != status.images and status.state is not JobState.CANCELLED:
-        raise _answers_missing(connection, status, batches, settings, call)
-    workers: Counter[str] = Counter()
-    for batch in batches.values():
-        for result in batch.results:
-            workers[result.worker] += len(result)
-    read_as = how_read(status, settings)
-    source, seconds = status.record.source, _seconds(status)
-    info = JobInfo(job, source, status.state, status.created, seconds, [], dict(workers), read_as)
-    return FinishedJob(results, info, _card_of(connection, results, call))
-
-
-def how_read(status: JobStatus, settings: Settings) -> str:
-    """Return how the array file of a job was read, in words, as its order or else Redis says; "" if nothing is said."""
-    with contextlib.suppress(DataError):  # the answers are good without the order
-        if order := read_order(settings, status.identifier):
-            return order.options.form.sentence if order.options.form else ""
-    match status.record.options.get("form"):
-        case {"sentence": str(sentence)}:
-            return sentence[:MAX_TEXT]
-    return ""
-
-
-def _answers_missing(
-    connection: Connection,
-    status: JobStatus,
-    found: Mapping[int, AnsweredBatch],
-    settings: Settings,
-    call: RetryingCaller,
-) -> DataError:
-    """Return the error for a job that has ended if some of its answers are not here.
-
-    Args:
-        connection: Connection to the mill.
-        status: Status of the job.
-        found: Batches that are here, by sequence number.
-        settings: Settings of this process.
-        call: Caller that retries transient faults of Redis.
-    """
-    job, record = status.identifier, status.record
-    images = sum(len(batch.manifest.names) for batch in found.values())
-    fault = f"Of the {status.images:,} answers of job {job}, only {images:,} are here."
-    if record.folder and not journal_path(settings, job).exists():
-        return DataError(
-            f"{fault} Client {record.client} has kept the others in {record.folder}. "
-            f"Run `digitmill report {job}` there."
-        )
-    loss = call(find_loss, connection, status, settings, kept=found)
-    if loss.resumable:
-        return DataError(f"{fault} Redis has lost {loss.describe()}. Run `digitmill resume {job}` to send it again.")
-    return DataError(
-        f"{fault} The others have expired, or Redis has lost them. Run `digitmill resume {job}` on "
-        f"{sender_of(status)}, or submit the images again."
-    )

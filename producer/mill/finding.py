@@ -64,7 +64,7 @@ def open_mill(
     settings: Settings,
     *,
     timeout: float = FIRST_TIMEOUT_SECONDS,
-    failover_timeout: float = 0.0,
+    command_timeout: float = 0.0,
     needs: Sequence[Command] = (),
     warn: bool = True,
 ) -> Connection:
@@ -74,8 +74,8 @@ def open_mill(
         url: URL of its Redis.
         settings: Settings of this process.
         timeout: Seconds after which to give up.
-        failover_timeout: Seconds after which to give up if Redis answers, but is a replica. It is the timeout of the
-            command, if it has one, and a lost connection counts as lost before it is up.
+        command_timeout: Seconds without Redis after which the command gives up, or 0 if it has no timeout of its own.
+            A replica has this time to be promoted. Before it is up, a connection without an answer counts as lost.
         needs: Commands that the Redis user must be allowed to run.
         warn: Whether to log what may go wrong with this Redis.
 
@@ -83,7 +83,7 @@ def open_mill(
         Unreachable: The URL is not one of Redis, or Redis does not answer.
         UnsuitableServer: Redis can never do the work.
     """
-    answer = answer_seconds(failover_timeout)
+    answer = answer_seconds(command_timeout)
     client, where = connect(url, answer_seconds=answer), without_password(url)
 
     def inspect() -> tuple[str, ...]:
@@ -92,10 +92,10 @@ def open_mill(
     try:
         warnings = retry_transient(inspect, timeout=timeout, where=where)
     except Unreachable as fault:
-        if not isinstance(fault.__cause__, ReadOnlyError) or failover_timeout <= timeout:
+        if not isinstance(fault.__cause__, ReadOnlyError) or command_timeout <= timeout:
             raise
-        _log.warning("%s is a read-only replica; waiting up to %.0f s for its promotion", where, failover_timeout)
-        warnings = retry_transient(inspect, timeout=failover_timeout - timeout, where=where)
+        _log.warning("%s is a read-only replica; waiting up to %.0f s for its promotion", where, command_timeout)
+        warnings = retry_transient(inspect, timeout=command_timeout - timeout, where=where)
     for sentence in warnings if warn else ():
         _log.warning("%s", sentence)
     ledger = Ledger(client, ttl_seconds=settings.result_seconds)
@@ -110,7 +110,7 @@ def open_running_mill(
 
     Args:
         settings: Settings of this process.
-        timeout: Seconds to wait for the promotion of a Redis that is a replica.
+        timeout: Timeout of the command, in seconds, or 0; see `open_mill`.
         needs: Commands that the Redis user must be allowed to run.
         warn: Whether to log what may go wrong with this Redis.
 
@@ -130,7 +130,7 @@ def open_running_mill(
             raise Unreachable(
                 "No mill is running on this machine. Start one with `digitmill up`, or set DIGITMILL_REDIS_URL."
             ) from None
-    return open_mill(url, settings, failover_timeout=timeout, needs=needs, warn=warn)
+    return open_mill(url, settings, command_timeout=timeout, needs=needs, warn=warn)
 
 
 @contextlib.contextmanager
@@ -142,7 +142,7 @@ def running_or_temporary_mill(
     Args:
         settings: Settings of this process.
         on_start: Called before a mill is started.
-        timeout: Seconds to wait for the promotion of a Redis that is a replica.
+        timeout: Timeout of the command, in seconds, or 0; see `open_mill`.
 
     Raises:
         NoWorkers: The workers of the temporary mill end as soon as they start.
@@ -152,7 +152,7 @@ def running_or_temporary_mill(
     """
     url = find_mill_url(settings)
     if url is not None:
-        yield open_mill(url, settings, failover_timeout=timeout, needs=SUBMITTING)
+        yield open_mill(url, settings, command_timeout=timeout, needs=SUBMITTING)
         return
     on_start()
     with Stack(stack_folder(settings), cores()) as stack:

@@ -12,9 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 
-from model import metrics
 from model.cards.card import Card
-from producer.jobs.results import NONE, Results
+from producer.jobs.results import Results
 from producer.report import svg, wording
 from producer.report.job_charts import JobCharts
 from producer.report.selection import Selection
@@ -125,7 +124,7 @@ def render(
     return _environment().get_template("report.html.j2").render(
         summary=summary,
         left_out=describe_left_out(summary.left_out),
-        confusion=_confusion(results, summary),
+        confusion=_confusion(summary),
         mistakes=[tile(index) for index in selection.shown_mistakes],
         mistaken=len(selection.mistakes),
         least_certain=[tile(index) for index in selection.least_certain.tolist()],
@@ -177,21 +176,16 @@ def _shown(value: object) -> object:
     return wording.shown(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
-def _confusion(results: Results, summary: Summary) -> list[Row]:
+def _confusion(summary: Summary) -> list[Row]:
     """Return the rows of the confusion matrix, or no rows without labels.
 
     A row also counts the failed images of its digit, or the digits of numbers that were not read, so that it adds up to
     all of them.
     """
-    if summary.confusion is None:
-        return []
-    labels, digits, _ = results.aligned
-    failed = np.bincount(labels[(labels != NONE) & (digits == NONE)], minlength=metrics.CLASSES).tolist()
     rows = []
-    for true, counts in enumerate(summary.confusion):
-        total = sum(counts) + failed[true]
-        cells = [_cell(count, total, right=predicted == true) for predicted, count in enumerate(counts)]
-        rows.append(Row(true, cells, failed[true], total))
+    for true, (counts, score) in enumerate(zip(summary.confusion or (), summary.per_class or (), strict=True)):
+        cells = [_cell(count, score.support, right=predicted == true) for predicted, count in enumerate(counts)]
+        rows.append(Row(true, cells, score.support - sum(counts), score.support))
     return rows
 
 

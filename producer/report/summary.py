@@ -8,40 +8,15 @@ from math import isnan
 from types import MappingProxyType
 from typing import Any, Final
 
-import numpy as np
-
 from model import metrics
 from model.errors import FailureCode
 from model.metrics import ClassScore, DigitScore, Interval
-from producer.jobs.results import NONE, JobInfo, Results
+from producer.jobs.results import JobInfo, Results
+from producer.report.label_doubts import doubt_labels
 from producer.report.selection import Selection
 
 FORMAT: Final = 1
 """Format of report.json. A new key keeps the number. Removing a key, or changing its meaning, raises it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabelLimits:
-    """Limits by which labels are doubted.
-
-    Attributes:
-        images: Least number of labelled images with a prediction. A few mistakes prove nothing.
-        confidence: Least confidence of a prediction that contradicts a label, 0 to 1. The baseline is that sure of
-            9,766 of MNIST's 10,000 test images, and misreads 7 of those.
-        share: Least share of the labels that such predictions contradict.
-        agreement: Share of the labels that agree with the predictions below which the images are doubted, where the
-            predictions are unsure. Guessing gives 0.1; of MNIST's test images transposed, 0.18 agree.
-        shift: Least share of the labels that are off by the same number, for that to be said.
-    """
-
-    images: int = 20
-    confidence: float = 0.95
-    share: float = 0.5
-    agreement: float = 0.3
-    shift: float = 0.8
-
-
-LABEL_LIMITS = LabelLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +108,7 @@ class Summary:
     @property
     def unsure(self) -> int:
         """Number of images for review because of their confidence."""
-        return (self.review or 0) - (0 if self.review is None else self.several_digits)
+        return 0 if self.review is None else self.review - self.several_digits
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of `report.json`: JSON values without NaN."""
@@ -210,32 +185,6 @@ def summarise(
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def doubt_labels(results: Results) -> str | None:
-    """Return a sentence that doubts the labels or the images of a job as a whole, or None if they may be right.
-
-    Args:
-        results: All images of the job.
-    """
-    known = (results.labels != NONE) & (results.digits != NONE)
-    labels, digits = results.labels[known].astype(np.int64), results.digits[known].astype(np.int64)
-    contradicted = (labels != digits) & (results.confidences[known] >= LABEL_LIMITS.confidence)
-    if len(labels) < LABEL_LIMITS.images:
-        return None
-    agreed = float((labels == digits).mean())
-    said = f"Only {100 * agreed:.1f} % of the labels agree with the predictions"
-    if contradicted.mean() < LABEL_LIMITS.share:
-        unsure = f"{said}, few of which are confident: perhaps the images are turned, mirrored or not digits."
-        return unsure if agreed < LABEL_LIMITS.agreement else None
-    shifts = np.bincount((labels - digits) % 10, minlength=10)
-    shift = int(shifts.argmax())
-    if shifts[shift] >= LABEL_LIMITS.shift * len(labels):
-        words = f"{shift} too high" if shift <= 5 else f"{10 - shift} too low"
-        reason = f"most of them are {words}"
-    else:
-        reason = "perhaps they are in another order, or belong to other images"
-    return f"{said}, most of which are confident: {reason}."
 
 
 def _known(value: float) -> float | None:

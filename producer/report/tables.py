@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.metrics import CLASSES, NONE
-from producer.jobs.results import Results
+from model.metrics import CLASSES
+from producer.jobs.results import NONE, Results
 from producer.report.files import replacing
 from producer.report.selection import Selection, select
 from worker.contract.wire import Label
@@ -122,7 +122,7 @@ def _cell(label: Label) -> Label | None:
 
 
 def _number_cells(results: Results, index: int) -> tuple[str | None, ...]:
-    """Return the number that was read, its digits and their confidences, or no cells if the job reads no numbers."""
+    """Return the number that was read, its digits and their confidences, or nothing if the job reads digits."""
     if results.numbers is None:
         return ()
     number, shares = results.numbers.read[index], results.numbers.confidences[index]

@@ -5,12 +5,10 @@ import os
 import subprocess
 from datetime import UTC, datetime
 
-import click
 import pytest
-from click.testing import CliRunner
 
-from producer.cli.main import main
 from producer.mill.stack import Stack
+from tests.support.command import run_here
 from tests.support.mill import INJECTED
 from tests.support.models import write_model
 from tests.support.users import add_users, refusals, url_for
@@ -63,11 +61,7 @@ def digitmill(url, tmp_path):
     """Run `digitmill …` as one of the users. Return what it printed."""
 
     def run(user, *arguments, code=0):
-        name, *rest = map(str, arguments)
-        command = main.get_command(click.Context(main), name)
-        assert command
-        variables = {"DIGITMILL_REDIS_URL": url_for(url, user), "DIGITMILL_DATA": str(tmp_path / user)}
-        done = CliRunner().invoke(command, rest, env=variables)
+        done = run_here(*arguments, DIGITMILL_REDIS_URL=url_for(url, user), DIGITMILL_DATA=str(tmp_path / user))
         assert done.exit_code == code, done.output
         return done.stderr if code else done.stdout
 

@@ -196,8 +196,8 @@ class Result:
         probabilities: float32 (n, 10), or None if the client did not ask for them.
         failures: Failures, by index of the image.
         counts: uint8 (n,), number of digits of each image, which come one after the other: 0 exactly where the image
-            failed, and at most `MAX_DIGITS`. None if each image, also one that failed, has one digit. There are no
-            probabilities with it.
+            failed, and at most `MAX_DIGITS`. None if each image, also one that failed, has one digit. With it,
+            `probabilities` is None.
     """
 
     model: str

@@ -62,9 +62,7 @@ class TrainerService:
         _log.info("trainer %s on %s", self._name, without_password(self._url))
         # A thread is enough, because a training runs in a process of its own. Celery goes on listening meanwhile.
         level = self._settings.log_level
-        code = run_celery(self._app, f"trainer@{self._name}", pool="threads", log_level=level)
-        self._heartbeat.stop()  # Celery may be quicker than the thread that stops this trainer
-        return code
+        return run_celery(self._app, f"trainer@{self._name}", pool="threads", log_level=level)
 
     def _start_heartbeat(self, **_: Any) -> None:
         if not self._heartbeat.is_alive():  # Celery says "ready" again after each reconnection
@@ -73,7 +71,8 @@ class TrainerService:
     def _stop_in_time(self, **_: Any) -> None:
         """Stop sooner than Celery, which takes 2.5 s to end an idle trainer."""
         self._stopping.set()
-        threading.Thread(target=self._await_idle_and_exit, name="stop", daemon=True).start()
+        # Python waits for a thread that is not a daemon, so this one ends the process even where Celery is quicker.
+        threading.Thread(target=self._await_idle_and_exit, name="stop", daemon=False).start()
 
     def _await_idle_and_exit(self) -> None:
         """Exit without Celery's own shutdown, as soon as no training is in hand."""

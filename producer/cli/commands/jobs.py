@@ -90,8 +90,9 @@ def show(job: str, as_json: bool) -> None:
     Example:
       digitmill show last
     """
+    from producer.jobs.collecting import how_read
+    from producer.jobs.finding import find_job
     from producer.jobs.recovery import find_loss, sender_of
-    from producer.jobs.submission import find_job, how_read
     from producer.mill.doorbell_formats import unreached_workers
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
@@ -140,7 +141,7 @@ def wait(job: str, timeout: float, as_json: bool) -> None:
     Example:
       digitmill wait last && digitmill report last
     """
-    from producer.jobs.submission import find_job
+    from producer.jobs.finding import find_job
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
@@ -203,8 +204,10 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
       digitmill report last --out reports/latest
     """
     from producer.cli.display.job_results import report_job
+    from producer.jobs.collecting import collect_job
+    from producer.jobs.finding import find_job
     from producer.jobs.order import jobs_folder, read_order
-    from producer.jobs.submission import collect_job, find_job, reopen_submitted
+    from producer.jobs.submission import reopen_submitted
     from producer.mill.finding import open_running_mill
     from producer.report import check_place
     from worker.settings import Settings

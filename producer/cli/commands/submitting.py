@@ -168,7 +168,8 @@ def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json:
     Example:
       digitmill resume last
     """
-    from producer.jobs.submission import find_resumable, reopen_submitted
+    from producer.jobs.finding import find_resumable
+    from producer.jobs.submission import reopen_submitted
     from producer.mill.finding import running_or_temporary_mill
     from producer.report import check_place
     from worker.settings import Settings
@@ -322,7 +323,7 @@ def _gather_and_report(
 @contextlib.contextmanager
 def _named_when_interrupted(connection: "Connection", job: str) -> "Iterator[None]":
     """Let an interrupt name the job also before its client has begun, and while its report is written."""
-    from producer.jobs.submission import how_to_report
+    from producer.jobs.finding import how_to_report
 
     try:
         yield

@@ -15,8 +15,7 @@ from model.images.preprocess import preprocess_all
 from producer.cli.display.progress import showing
 from producer.cli.exits import ExitCode
 from producer.cli.notices import print_notice, printable
-from producer.jobs.results import NONE, Results
-from producer.jobs.submission import FinishedJob
+from producer.jobs.results import NONE, FinishedJob, Results
 from producer.report import Summary, write_report
 from producer.report.place import PAGE
 from producer.report.selection import doubted

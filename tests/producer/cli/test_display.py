@@ -17,8 +17,7 @@ from producer.cli.display.job_results import report_job
 from producer.cli.display.tables import Column, print_table
 from producer.cli.display.wording import counted
 from producer.cli.main import main
-from producer.jobs.results import JobInfo, Results
-from producer.jobs.submission import FinishedJob
+from producer.jobs.results import FinishedJob, JobInfo, Results
 
 ONES = np.ones(3, np.int8)
 FINISHED = FinishedJob(

@@ -12,8 +12,9 @@ import pytest
 
 from producer.jobs import gathering, patience
 from producer.jobs.order import SubmitOptions
+from producer.jobs.results import FinishedJob
 from producer.jobs.sending import JobProgress
-from producer.jobs.submission import FinishedJob, create_job, gather_job, send_job
+from producer.jobs.submission import create_job, gather_job, send_job
 from producer.mill.connection import Connection
 from producer.mill.finding import open_mill
 from producer.mill.stack import Stack

@@ -15,23 +15,16 @@ from numpy.typing import NDArray
 from model.data.digits import Digits
 from model.errors import Failure, FailureCode, UsageError
 from model.inference.classifier import Classifier, Predictions
+from producer.jobs.collecting import collect_job
 from producer.jobs.gathering import Gatherer
 from producer.jobs.journal import Journal, merge
-from producer.jobs.order import SubmitOptions, job_file, jobs_folder
+from producer.jobs.order import SubmitOptions, job_file, jobs_folder, journal_path, order_of
 from producer.jobs.ownership import JobClient
 from producer.jobs.packing import pack
-from producer.jobs.results import NONE
+from producer.jobs.results import NONE, FinishedJob
 from producer.jobs.sending import DetachedSender, window_for
 from producer.jobs.sent import SentLog
-from producer.jobs.submission import (
-    FinishedJob,
-    collect_job,
-    create_job,
-    gather_job,
-    journal_path,
-    order_of,
-    send_job,
-)
+from producer.jobs.submission import create_job, gather_job, send_job
 from producer.mill.connection import Connection, RetryingCaller
 from producer.mill.finding import open_mill
 from producer.mill.stack import Stack

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from producer.jobs.journal import read_journal
-from producer.jobs.order import SubmitOptions
-from producer.jobs.submission import gather_job, journal_path
+from producer.jobs.order import SubmitOptions, journal_path
+from producer.jobs.submission import gather_job
 from tests.producer.jobs.conftest import BATCH, Workless, numbered
 from tests.support.answering import answering, open_parts
 from tests.support.harms import HARMS

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from model.data.digits import Digits
 from model.errors import FailureCode
+from producer.jobs.collecting import collect_job
 from producer.jobs.order import SubmitOptions, read_order
 from producer.jobs.results import Results
 from producer.jobs.sending import JobProgress
-from producer.jobs.submission import collect_job, create_job, gather_job, open_submitted, send_job
+from producer.jobs.submission import create_job, gather_job, open_submitted, send_job
 from producer.sources import Source
 from tests.support.images import number_picture
 from tests.support.mill import Mill

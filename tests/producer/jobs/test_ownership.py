@@ -12,8 +12,9 @@ import pytest
 
 from model.errors import UsageError
 from producer.jobs import ownership, submission
+from producer.jobs.finding import find_job, find_resumable
 from producer.jobs.order import SubmitOptions, find_order, job_file, jobs_folder, read_order, this_host
-from producer.jobs.submission import create_job, find_job, find_resumable, open_submitted
+from producer.jobs.submission import create_job, open_submitted
 from tests.producer.jobs.conftest import BATCH, Workless, numbered
 from tests.support.answering import answering
 from worker.contract.errors import JobFailed

@@ -18,19 +18,12 @@ from model.data.sample_digits import write_folder
 from model.errors import DataError, UsageError
 from model.images.preprocess import preprocess
 from model.inference.classifier import Classifier
-from producer.jobs.order import SubmitOptions, new_order, prune_jobs, read_order, write_order
+from producer.jobs.collecting import collect_job
+from producer.jobs.order import SubmitOptions, journal_path, new_order, prune_jobs, read_order, write_order
+from producer.jobs.patience import TIMEOUT_SECONDS
+from producer.jobs.results import FinishedJob
 from producer.jobs.sending import JobProgress
-from producer.jobs.submission import (
-    MNIST,
-    TIMEOUT_SECONDS,
-    FinishedJob,
-    collect_job,
-    create_job,
-    gather_job,
-    journal_path,
-    open_submitted,
-    send_job,
-)
+from producer.jobs.submission import MNIST, create_job, gather_job, open_submitted, send_job
 from producer.jobs.waiting import JobWatch
 from producer.mill.finding import open_mill
 from producer.mill.stack import Stack

@@ -11,11 +11,12 @@ import pytest
 
 from model.errors import UsageError
 from producer.jobs import patience as module
+from producer.jobs.collecting import collect_job
+from producer.jobs.finding import find_resumable
 from producer.jobs.order import job_file, jobs_folder, this_host
 from producer.jobs.patience import Patience
 from producer.jobs.recovery import find_loss
 from producer.jobs.sending import JobProgress
-from producer.jobs.submission import collect_job, find_resumable
 from producer.jobs.waiting import JobWatch
 from producer.mill.connection import RetryingCaller
 from producer.mill.finding import open_mill
@@ -361,7 +362,7 @@ def test_a_client_gives_up_a_frozen_redis_when_its_timeout_is_over(
 ) -> None:
     """No single call waits longer than the whole command, and neither does the way out."""
     impatient = replace(
-        workless, connection=open_mill(workless_server.url, workless.settings, failover_timeout=SHORT), progress=None
+        workless, connection=open_mill(workless_server.url, workless.settings, command_timeout=SHORT), progress=None
     )
     job = impatient.create()
     running = impatient.begin(job, numbered(COUNT), timeout=SHORT)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from producer.jobs.results import NONE, Results
-from producer.report.summary import doubt_labels
+from producer.report.label_doubts import doubt_labels
 
 DIGITS = np.arange(60) % 10
 

@@ -69,7 +69,7 @@ def test_the_confusion_matrix_counts_the_digits_with_a_partner(write, numbers):
 
 
 def test_mistakes_show_both_numbers_and_the_digits_side_by_side(write, numbers):
-    """The most confident comes first. An image without a label is no mistake."""
+    """The most confident comes first. An image without a label is not a mistake."""
     _, page, _ = write(numbers, read_pictures=pictures)
     place = page.words.index("True number → number read")
     assert "042 → 42 100 % zero.png" in page.words[place:]

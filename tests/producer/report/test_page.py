@@ -50,7 +50,7 @@ def test_every_failed_image_is_named_with_its_reason(write, results):
 
 
 def test_the_page_needs_nothing_but_itself(write, results):
-    """All addresses are embedded pictures. There is no script, link or import, and a policy forbids them as well."""
+    """All addresses are embedded pictures. It has neither scripts nor links nor imports, and a policy forbids them."""
     _, page, _ = write(results)
     assert not {"script", "link", "iframe", "object", "embed", "base", "form", "audio", "video", "a"} & set(page.tags)
     addresses = page.values("src", "href", "srcset", "xlink:href", "action", "data", "poster")

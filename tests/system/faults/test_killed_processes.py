@@ -5,11 +5,13 @@ import signal
 import time
 
 import numpy as np
+import psutil
 import pytest
 from redis.exceptions import RedisError
 
 from model.errors import DigitmillError
 from producer.sources import mnist_source
+from tests.support.processes import frozen
 from tests.system.faults.injected.marks import MARK_SLOW
 
 
@@ -100,17 +102,13 @@ def test_redis_and_a_worker_killed_together_lose_nothing(
 def test_a_late_answer_changes_nothing(start_mill, folder_of, begin_job, undisturbed, check, eventually):
     """A worker is frozen until its lease has expired and another worker has answered. Its token is stale then."""
     with start_mill(2, DIGITMILL_LEASE_SECONDS="1") as mill:
-        names = {worker.process: worker for worker in mill.connection.ledger.workers()}
+        classifying = {worker.name: worker.process for worker in mill.connection.ledger.workers()}
         job = begin_job(mill, folder_of(4, all_marked=MARK_SLOW), batch_size=4)
         key = eventually(lambda: next(iter(mill.connection.client.scan_iter("digitmill:batch:*")), None))
         holder = eventually(lambda: mill.connection.client.hget(key, "holder")).decode()
-        [frozen] = [worker.process for worker in names.values() if worker.name == holder]
         main = int(holder.rpartition("-")[2])
-        for process in (main, frozen):
-            os.kill(process, signal.SIGSTOP)
-        check(job.result(timeout=30), undisturbed[:4])
-        for process in (main, frozen):
-            os.kill(process, signal.SIGCONT)
+        with frozen(psutil.Process(main), psutil.Process(classifying[holder])):
+            check(job.result(timeout=30), undisturbed[:4])
         eventually(lambda: "answered by another" in mill.worker_logs(), what="the late worker's remark")
 
 

@@ -96,7 +96,7 @@ def test_a_replica_is_waited_for_until_it_is_promoted(start_server: StartServer)
         inspect_server(client, "redis")
     began = time.monotonic()
     assert "is a read-only replica (its master is 192.0.2.1:7000). Set" in refusal(
-        url, timeout=0.1, failover_timeout=0.5
+        url, timeout=0.1, command_timeout=0.5
     )
     assert time.monotonic() - began >= 0.5
 

@@ -111,6 +111,11 @@ class JobStatus:
     owner_folder: str = ""
     owner_seen: float | None = None
 
+    @property
+    def seconds(self) -> float:
+        """Seconds from its creation to its end, or 0 if it has not ended."""
+        return (self.ended or self.created) - self.created
+
     @classmethod
     def from_hash(cls, identifier: str, body: Mapping[bytes, bytes] | WireError, *, created: float) -> Self:
         """Return the status that Redis keeps as a hash.

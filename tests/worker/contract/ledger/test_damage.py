@@ -278,7 +278,7 @@ def test_a_fault_of_another_kind_keeps_redis_own_error(client: "redis.Redis", le
 
 
 @pytest.mark.parametrize("field", ["garbage", "", "-1", "1.5", "\u0661", "9" * 5000, b"\xff"])
-def test_what_is_no_manifest_of_a_batch_is_left_out(
+def test_what_is_not_a_manifest_of_a_batch_is_left_out(
     ledger: Ledger, client: "redis.Redis", job: str, field: str | bytes
 ) -> None:
     """The manifests of the job's batches are read all the same."""
