@@ -13,10 +13,11 @@ from producer.sources.arrays.container import Array
 from producer.sources.arrays.conversion import ChooseForm
 from producer.sources.arrays.digits import as_numbers, choose_digits
 from producer.sources.arrays.faults import damaged, refuse_other
-from producer.sources.arrays.idx_files import open_idx, read_start
+from producer.sources.arrays.idx_files import open_idx
 from producer.sources.arrays.numpy_files import load_npz, open_npy, open_npz
 from producer.sources.arrays.parquet import PARQUET_SUFFIXES, EncodedImages, open_parquet
 from producer.sources.arrays.tables import TABLE_SUFFIXES, open_table
+from producer.sources.arrays.unpacking import read_unpacked
 from producer.sources.naming import is_clutter
 from producer.sources.reading import explain
 from worker.contract.wire import Label
@@ -44,7 +45,7 @@ def open_array_file(path: Path, choose: ChooseForm) -> ArrayFile | None:
     """
     name = path.name.lower()
     try:
-        start = read_start(path, START_BYTES)
+        start = read_unpacked(path, START_BYTES)
     except (OSError, EOFError, zlib.error):  # the file itself will be the error, where it is read
         start = b""
     if name.endswith(".npz"):
@@ -60,7 +61,7 @@ def open_array_file(path: Path, choose: ChooseForm) -> ArrayFile | None:
     if format_of(start):
         return None
     refuse_other(path, start)
-    return open_idx(path, choose)
+    return open_idx(path, start, choose)
 
 
 def read_label_array(path: Path, count: int, *, numbers: bool = False) -> list[Label] | None:
@@ -75,7 +76,7 @@ def read_label_array(path: Path, count: int, *, numbers: bool = False) -> list[L
         UsageError: The file is damaged, or does not have a digit (or a number) for each image.
     """
     try:
-        start = read_start(path, 8)
+        start = read_unpacked(path, 8)
         if path.name.lower().endswith(".npz"):
             arrays = load_npz(path)
         elif start.startswith(_NPY_START):
