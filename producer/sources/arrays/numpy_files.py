@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.errors import UsageError
 from producer.sources.arrays.container import Array
 from producer.sources.arrays.conversion import ChooseForm
-from producer.sources.arrays.digits import as_digits, choose_digits, choose_numbers
+from producer.sources.arrays.digits import as_digits, choose_labels
 from producer.sources.arrays.faults import MAX_BYTES, damaged, other_content, too_large
 from producer.sources.arrays.shapes import find_layout
 from producer.sources.listing import MAX_IMAGES, too_many
@@ -40,7 +40,7 @@ def open_npy(path: Path, choose: ChooseForm) -> Array:
 
 
 def open_npz(path: Path, choose: ChooseForm) -> Array:
-    """Open and return a NumPy archive with one array of images, and perhaps one of labels (see `choose_digits`).
+    """Open and return a NumPy archive with one array of images, and perhaps one of labels (see `choose_labels`).
 
     Args:
         path: Path of the archive.
@@ -80,9 +80,7 @@ def make_array(
     images = layout.arrange(array)
     if len(images) > MAX_IMAGES:
         raise too_many(f"The array file {str(path)!r}")
-    digits, note = choose_digits(others or {}, len(images))
-    numbers = choose_numbers(others or {}, len(images)) if digits is None else None
-    return Array(images, digits, numbers=numbers, form=form, label_note=note)
+    return Array(images, choose_labels(others or {}, len(images)), form=form)
 
 
 def _choose_images(path: Path, arrays: dict[str, NDArray[Any]]) -> str:
