@@ -79,7 +79,6 @@ def open_source(
         images={name: place for name, place in listing.images.items() if selection.takes(name)},
         failures={name: failure for name, failure in listing.failures.items() if selection.takes(name)},
         gaps={name: failure for name, failure in listing.gaps.items() if not selection.excludes(name)},
-        labels=listing.labels,
         left_out=listing.left_out,
     )
     if not wanted.images and not wanted.failures:
@@ -222,9 +221,9 @@ def _choose_labels(
     if asked == NONE:
         return Labels()
     if asked == AUTO and (known := listing.labels or (listing.numbers if numbers else {})):
+        return Labels({name: known[name] for name in wanted.images})
     if asked == AUTO and listing.label_note:
         return Labels(note=listing.label_note)
-        return Labels({name: known[name] for name in wanted.images})
     if asked in (AUTO, FOLDER):
         return labelling.from_folders(wanted.images, required=asked == FOLDER, numbers=numbers)
     given = labelling.from_file(Path(asked), [*listing.images, *listing.failures], root, numbers=numbers)
