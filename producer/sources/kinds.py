@@ -55,7 +55,7 @@ _COUNTED = {
     "data file": ".json .jsonl .xml .yaml .yml .toml .ini .cfg .conf .db .sqlite .pickle .pkl .mat .h5 .hdf5 .bin",
     "web page": ".htm .html .mhtml .url .webloc",
     "archive": ".zip .tar .gz .tgz .bz2 .tbz2 .xz .txz .zst .tzst .7z .rar",
-    "array file": ".npy .npz .parquet .idx .idx3 .idx1 -ubyte",
+    "array file": ".npy .npz .parquet .pq .idx .idx3 .idx1 -ubyte",
     "program": ".py .pyc .ipynb .sh .bat .ps1 .js .css .c .cpp .h .hpp .java .m .r .rb .go .rs .exe .dll .so .jar",
     "video": ".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .wmv .3gp .mts",
     "sound": ".mp3 .wav .m4a .ogg .flac .aac .wma",

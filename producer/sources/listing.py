@@ -43,6 +43,7 @@ class Listing(Generic[Place]):
             `/`) or the rest of a damaged archive. Each becomes a row, because it may hide images.
         labels: Labels by name, if the container itself has some.
         numbers: Labels by name that are not digits but numbers, if the container itself has some.
+        label_note: Why the container does not have digits as labels, if the user might expect some, or "".
         left_out: Number of files and folders that are not read, by kind; see the module `kinds`.
         tiffs: Names of the images that are TIFFs by their names or contents, and may have several pages.
     """
@@ -52,6 +53,7 @@ class Listing(Generic[Place]):
     gaps: dict[str, Failure] = field(default_factory=dict)
     labels: Mapping[str, Label] = field(default_factory=dict)
     numbers: Mapping[str, Label] = field(default_factory=dict)
+    label_note: str = ""
     left_out: Counter[str] = field(default_factory=Counter)
     tiffs: set[str] = field(default_factory=set)
     _members: int = 0

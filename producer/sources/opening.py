@@ -3,7 +3,6 @@
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from model.errors import Failure, FailureCode, UsageError
 from producer.sources.arrays.container import Array
 from producer.sources.arrays.deciding import form_chooser
+from producer.sources.arrays.digits import ChosenLabels
 from producer.sources.arrays.opening import ArrayFile, arrays_in, open_array_file, read_label_array
 from producer.sources.container_source import ContainerSource, JoinedSource, UnopenedSource
 from producer.sources.folder import Folder, SingleFile
@@ -57,7 +57,7 @@ def open_source(
         labels: Source of the true labels. `auto` takes the labels of an array file, or the names of the images' folders
             if all of them are single digits (see `labels.from_folders`). `folder` requires such names. `none` takes no
             labels. Any other text is the path of a CSV file (see `LabelFile.read`; a file named `none` is `./none`), or
-            for an array file also of an array of digits. Images that only the CSV file names are failures with the
+            for an array file also of an array of labels. Images that only the CSV file names are failures with the
             code `missing`.
         include: Globs (see `Selection`). If there are any, the source has only images that match one.
         exclude: Globs. The source has no images that match one.
@@ -79,7 +79,6 @@ def open_source(
         images={name: place for name, place in listing.images.items() if selection.takes(name)},
         failures={name: failure for name, failure in listing.failures.items() if selection.takes(name)},
         gaps={name: failure for name, failure in listing.gaps.items() if not selection.excludes(name)},
-        labels=listing.labels,
         left_out=listing.left_out,
     )
     if not wanted.images and not wanted.failures:
@@ -88,8 +87,6 @@ def open_source(
         chosen = Labels({name: known[name] for name in wanted.images})
     else:
         chosen = _choose_labels(labels, listing, wanted, root, selection, numbers=numbers)
-    if isinstance(container, ArrayFile) and labels == AUTO and container.label_note and not chosen.known:
-        chosen = replace(chosen, note=container.label_note)
     decided = container.form if isinstance(container, ArrayFile) else None
     return ContainerSource(container, wanted, chosen, description=str(path), root=root, form=decided)
 
@@ -130,7 +127,7 @@ def mnist_source(images: NDArray[np.uint8], labels: NDArray[np.uint8], repeat: i
         labels: uint8 (n,), true digits 0 to 9.
         repeat: Number of times that the source has each image. Above 1, names end in `#1`, `#2`, ….
     """
-    container = Array(images, labels, prefix="test/", repeat=repeat)
+    container = Array(images, ChosenLabels(labels), prefix="test/", repeat=repeat)
     description = "mnist test" if repeat == 1 else f"mnist test, {repeat} times"
     return ContainerSource(
         container, container.listing, Labels(container.listing.labels), description=description, root=""
@@ -225,6 +222,8 @@ def _choose_labels(
         return Labels()
     if asked == AUTO and (known := listing.labels or (listing.numbers if numbers else {})):
         return Labels({name: known[name] for name in wanted.images})
+    if asked == AUTO and listing.label_note:
+        return Labels(note=listing.label_note)
     if asked in (AUTO, FOLDER):
         return labelling.from_folders(wanted.images, required=asked == FOLDER, numbers=numbers)
     given = labelling.from_file(Path(asked), [*listing.images, *listing.failures], root, numbers=numbers)

@@ -67,13 +67,7 @@ def _with_pages(container: FileContainer[Place]) -> Listing[PagePlace[Place]]:
             for name, place in files.images.items():
                 if name not in files.tiffs or not _adds_pages(name, place, read, files, images, failures):
                     images[name] = place
-    return Listing(
-        images=images,
-        failures={**files.failures, **failures},
-        gaps=files.gaps,
-        labels=files.labels,
-        left_out=files.left_out,
-    )
+    return Listing(images=images, failures={**files.failures, **failures}, gaps=files.gaps, left_out=files.left_out)
 
 
 def _adds_pages(

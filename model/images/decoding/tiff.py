@@ -82,7 +82,7 @@ def list_pages(read: Read) -> Document | None:
     """
     try:
         layout = _layout(read)
-        at = _number(read, layout, layout.first)
+        at = first = _number(read, layout, layout.first)
     except struct.error:
         return None
     pages: list[int] = []
@@ -103,7 +103,6 @@ def list_pages(read: Read) -> Document | None:
                 if is_page:
                     pages.append(at)
                 at = following
-    first = _number(read, layout, layout.first)
     return Document(tuple(pages), pages == [first] and not fault, fault) if pages else None
 
 

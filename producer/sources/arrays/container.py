@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode
 from producer.sources.arrays.conversion import to_bytes
+from producer.sources.arrays.digits import ChosenLabels
 from producer.sources.form import UNCHANGED, Form
 from producer.sources.listing import Listing
 from producer.sources.source import ImageContent
@@ -21,15 +22,16 @@ _BLOCK_BYTES = 2**26
 _NOT_FINITE = Failure(FailureCode.UNREADABLE, "It cannot be read: it has numbers that are not finite. Save it again.")
 
 
+NO_LABELS = ChosenLabels()
+
+
 class Array:
     """The images of one array. Their names are indices with leading zeros, so that sorting keeps the order.
 
     Args:
         images: Numbers (n, 28, 28), or (n, height, width) or (n, height, width, 3 or 4) if the form has pictures.
-        labels: Integers (n,), true digits 0 to 9, or None.
-        numbers: Integers or texts (n,), true numbers, if the labels are not digits; or None.
+        labels: Labels of the images.
         form: How numbers become images: raw ones, or PNG files.
-        label_note: Why there are no labels, if the user might expect some, or "".
         prefix: Beginning of every name.
         repeat: Number of times that the source has each image. Above 1, names end in `#1`, `#2`, ….
     """
@@ -37,21 +39,19 @@ class Array:
     def __init__(
         self,
         images: NDArray[Any],
-        labels: NDArray[np.integer[Any]] | None = None,
+        labels: ChosenLabels = NO_LABELS,
         *,
-        numbers: NDArray[np.integer[Any]] | NDArray[np.str_] | None = None,
         form: Form = UNCHANGED,
-        label_note: str = "",
         prefix: str = "",
         repeat: int = 1,
     ) -> None:
         self._images = images
         self.form = form
-        self.label_note = label_note
-        width = max(5, len(str(len(images) - 1)))
         marks = [""] if repeat == 1 else [f"#{number}" for number in range(1, repeat + 1)]
-        places = {f"{prefix}{index:0{width}}{mark}": index for mark in marks for index in range(len(images))}
-        self.listing = Listing(images=places, labels=_by_name(labels, places), numbers=_by_name(numbers, places))
+        names = index_names(len(images))
+        self.listing = listing_of(
+            {f"{prefix}{name}{mark}": index for mark in marks for index, name in enumerate(names)}, labels
+        )
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[int], ImageContent | Failure]]:
@@ -60,6 +60,27 @@ class Array:
             yield self._images.__getitem__
         else:
             yield _Converter(self._images, self.form).read
+
+
+def index_names(count: int) -> list[str]:
+    """Return the names of a number of images: their indices with leading zeros, so that sorting keeps the order."""
+    width = max(5, len(str(count - 1)))
+    return [f"{index:0{width}}" for index in range(count)]
+
+
+def listing_of(places: dict[str, int], labels: ChosenLabels) -> Listing[int]:
+    """Return the listing of images with these indices and their labels.
+
+    Args:
+        places: Index of each image by its name.
+        labels: Labels by index.
+    """
+    return Listing(
+        images=places,
+        labels=_by_name(labels.digits, places),
+        numbers=_by_name(labels.numbers, places),
+        label_note=labels.note,
+    )
 
 
 def _by_name(

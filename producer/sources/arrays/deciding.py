@@ -1,5 +1,6 @@
 """Decide the form of an array file from a sample of its images."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -65,7 +66,7 @@ def decide(array: NDArray[Any], name: str, *, as_is: bool = False) -> Form:
     form = Form(background, ink, layout.last, values.wrapped, pictures)
     sideways = layout.is_mnist and not pictures and lie_on_their_side(to_bytes(sample, form))
     sentence = _describe(array, name, layout, values, polarity, sideways=sideways)
-    return Form(background, ink, layout.last, values.wrapped, pictures, sentence)
+    return replace(form, sentence=sentence)
 
 
 def _levels(sample: NDArray[Any], values: Values) -> NDArray[np.float32]:

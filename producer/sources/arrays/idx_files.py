@@ -1,11 +1,9 @@
 """IDX files, the format in which MNIST is published."""
 
-import gzip
 import math
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from model.data import idx
 from model.errors import DataError, UsageError
@@ -19,17 +17,17 @@ from producer.sources.reading import explain
 _LABELS, _IMAGES = 1, 3  # numbers of dimensions
 _START = b"\x00\x00\x08"  # of any IDX file of unsigned bytes
 _TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
-_GZIP_START = b"\x1f\x8b"
 _HEADER = struct.Struct(">xxBBIII")  # of a file of images: type, dimensions, count, height, width
 
 
-def open_idx(path: Path, choose: ChooseForm) -> Array | None:
+def open_idx(path: Path, start: bytes, choose: ChooseForm) -> Array | None:
     """Open an IDX file of images, gzipped or not, with the label file beside it if there is one.
 
     MNIST is published in this format. The labels of `…-images-idx3-ubyte` are in `…-labels-idx1-ubyte`.
 
     Args:
         path: Path of the file.
+        start: First bytes of the file, unpacked.
         choose: Function that chooses the form of its images.
 
     Returns:
@@ -39,7 +37,7 @@ def open_idx(path: Path, choose: ChooseForm) -> Array | None:
         UsageError: The file is damaged or too large, has something other than images, or the labels beside it are not
             digits.
     """
-    shape = _read_shape(path)
+    shape = _read_shape(path, start)
     if shape is None:
         return None
     count = shape[0]
@@ -56,57 +54,28 @@ def open_idx(path: Path, choose: ChooseForm) -> Array | None:
     return make_array(array, path, choose, None if digits is None else {"labels": digits})
 
 
-def _read_shape(path: Path) -> tuple[int, int, int] | None:
+def _read_shape(path: Path, start: bytes) -> tuple[int, int, int] | None:
     """Return number, height and width of the images in an IDX file, or None if the file does not begin like one.
 
     Raises:
         UsageError: The file is too large, or has something other than images.
     """
-    try:
-        header = read_start(path, _HEADER.size)
-    except (OSError, EOFError, zlib.error):
+    if not start.startswith(_START):
+        if start[:2] == b"\0\0" and start[2:3] and start[2] in _TYPES and start[3:4] == b"\x03":
+            raise other_content(path, f"an IDX file of {_TYPES[start[2]]}")
         return None
-    if not header.startswith(_START):
-        if header[:2] == b"\0\0" and header[2:3] and header[2] in _TYPES and header[3:4] == b"\x03":
-            raise other_content(path, f"an IDX file of {_TYPES[header[2]]}")
-        return None
-    if header[3:4] == bytes([_LABELS]):
+    if start[3:4] == bytes([_LABELS]):
         images = _beside(path, ("labels", "images"), ("idx1", "idx3"))
         more = f" Its images are in {str(images)!r}." if images else ""
         raise UsageError(f"{str(path)!r} holds labels, not images.{more}")
-    if len(header) < _HEADER.size:
+    if len(start) < _HEADER.size:
         raise damaged(path, "it ends within its header")
-    _, dimensions, count, height, width = _HEADER.unpack(header)
+    _, dimensions, count, height, width = _HEADER.unpack_from(start)
     if dimensions != _IMAGES:
         raise other_content(path, "an IDX file of something else")
     if math.prod((count, height, width)) > MAX_BYTES:
         raise too_large(path)
     return count, height, width
-
-
-def read_start(path: Path, size: int) -> bytes:
-    """Return the first bytes of a file, unpacked if it is gzipped.
-
-    Raises:
-        EOFError: The file is cut off.
-        OSError: The file cannot be read, or is damaged.
-        zlib.error: The file is damaged.
-    """
-    with open_unpacked(path) as file:
-        return file.read(size)
-
-
-def open_unpacked(path: Path) -> BinaryIO:
-    """Open a file for reading, unpacked if it is gzipped.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    file = path.open("rb")
-    if file.peek(2).startswith(_GZIP_START):
-        file.close()
-        return cast("BinaryIO", gzip.open(path))
-    return file
 
 
 def _beside(path: Path, *replaced: tuple[str, str]) -> Path | None:

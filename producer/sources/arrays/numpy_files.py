@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from model.errors import UsageError
 from producer.sources.arrays.container import Array
 from producer.sources.arrays.conversion import ChooseForm
-from producer.sources.arrays.digits import as_digits, choose_digits, choose_numbers
+from producer.sources.arrays.digits import as_digits, choose_labels
 from producer.sources.arrays.faults import MAX_BYTES, damaged, other_content, too_large
-from producer.sources.arrays.shapes import Layout, find_layout
+from producer.sources.arrays.shapes import find_layout
 from producer.sources.listing import MAX_IMAGES, too_many
 from producer.sources.reading import explain
 from producer.sources.zips import check_member
@@ -35,15 +35,12 @@ def open_npy(path: Path, choose: ChooseForm) -> Array:
         array = np.lib.format.open_memmap(path, mode="r")
     except Exception as fault:  # NumPy evaluates the header as a literal, which fails in many ways
         raise _unreadable(path, fault) from None
-    layout = _layout_of(array)
-    if layout is None:
-        raise other_content(path, f"{array.dtype} {array.shape}")
     # A memmap's rows would be memmaps, which are slow to make.
     return make_array(np.asarray(array), path, choose)
 
 
 def open_npz(path: Path, choose: ChooseForm) -> Array:
-    """Open and return a NumPy archive with one array of images, and perhaps one of labels (see `choose_digits`).
+    """Open and return a NumPy archive with one array of images, and perhaps one of labels (see `choose_labels`).
 
     Args:
         path: Path of the archive.
@@ -74,7 +71,7 @@ def make_array(
         others: Other arrays of the file by name, of which one may have the labels.
 
     Raises:
-        UsageError: The array has too many images, or its numbers cannot be turned into images.
+        UsageError: The array does not hold images, or too many, or its numbers cannot be turned into images.
     """
     form = choose(array, path.name)
     layout = find_layout(array, last=form.last)
@@ -83,9 +80,7 @@ def make_array(
     images = layout.arrange(array)
     if len(images) > MAX_IMAGES:
         raise too_many(f"The array file {str(path)!r}")
-    digits, note = choose_digits(others or {}, len(images))
-    numbers = choose_numbers(others or {}, len(images)) if digits is None else None
-    return Array(images, digits, numbers=numbers, form=form, label_note=note)
+    return Array(images, choose_labels(others or {}, len(images)), form=form)
 
 
 def _choose_images(path: Path, arrays: dict[str, NDArray[Any]]) -> str:
@@ -97,7 +92,7 @@ def _choose_images(path: Path, arrays: dict[str, NDArray[Any]]) -> str:
     Raises:
         UsageError: None has images, or several have.
     """
-    layouts = {name: layout for name, array in arrays.items() if (layout := _layout_of(array))}
+    layouts = {name: layout for name, array in arrays.items() if (layout := find_layout(array))}
     ranks = {name: (layout.single, not layout.is_mnist) for name, layout in layouts.items()}
     found = [name for name, rank in ranks.items() if rank == min(ranks.values())]
     if len(found) > 1:
@@ -114,10 +109,6 @@ def _choose_images(path: Path, arrays: dict[str, NDArray[Any]]) -> str:
         f"{str(path)!r} holds several arrays of images ({', '.join(found)}). Save the one you mean as a file of its "
         f"own: python -c \"import numpy as np; a = np.load({path.name!r}); np.savez('{images}.npz', {keeps})\""
     )
-
-
-def _layout_of(array: NDArray[Any]) -> Layout | None:
-    return find_layout(array) if array.dtype.kind in "biuf" else None
 
 
 def load_npz(path: Path) -> dict[str, NDArray[Any]]:

@@ -7,16 +7,17 @@ from typing import TypeAlias
 import numpy as np
 
 from model.data import idx
-from model.errors import UsageError
+from model.errors import DataError, UsageError
 from model.images.decoding.formats import START_BYTES, format_of
 from producer.sources.arrays.container import Array
 from producer.sources.arrays.conversion import ChooseForm
-from producer.sources.arrays.digits import as_numbers, choose_digits
+from producer.sources.arrays.digits import choose_labels
 from producer.sources.arrays.faults import damaged, refuse_other
-from producer.sources.arrays.idx_files import open_idx, read_start
+from producer.sources.arrays.idx_files import open_idx
 from producer.sources.arrays.numpy_files import load_npz, open_npy, open_npz
 from producer.sources.arrays.parquet import PARQUET_SUFFIXES, EncodedImages, open_parquet
 from producer.sources.arrays.tables import TABLE_SUFFIXES, open_table
+from producer.sources.arrays.unpacking import read_unpacked
 from producer.sources.naming import is_clutter
 from producer.sources.reading import explain
 from worker.contract.wire import Label
@@ -44,7 +45,7 @@ def open_array_file(path: Path, choose: ChooseForm) -> ArrayFile | None:
     """
     name = path.name.lower()
     try:
-        start = read_start(path, START_BYTES)
+        start = read_unpacked(path, START_BYTES)
     except (OSError, EOFError, zlib.error):  # the file itself will be the error, where it is read
         start = b""
     if name.endswith(".npz"):
@@ -60,7 +61,7 @@ def open_array_file(path: Path, choose: ChooseForm) -> ArrayFile | None:
     if format_of(start):
         return None
     refuse_other(path, start)
-    return open_idx(path, choose)
+    return open_idx(path, start, choose)
 
 
 def read_label_array(path: Path, count: int, *, numbers: bool = False) -> list[Label] | None:
@@ -75,7 +76,7 @@ def read_label_array(path: Path, count: int, *, numbers: bool = False) -> list[L
         UsageError: The file is damaged, or does not have a digit (or a number) for each image.
     """
     try:
-        start = read_start(path, 8)
+        start = read_unpacked(path, 8)
         if path.name.lower().endswith(".npz"):
             arrays = load_npz(path)
         elif start.startswith(_NPY_START):
@@ -86,20 +87,23 @@ def read_label_array(path: Path, count: int, *, numbers: bool = False) -> list[L
             return None
     except UsageError:
         raise
+    except DataError as error:
+        raise UsageError(str(error)) from None
     except Exception as fault:  # NumPy and zipfile have many
         raise damaged(path, explain(fault)) from None
-    chosen = choose_digits(arrays, count)
-    if chosen.digits is None and numbers and len(arrays) == 1:
+    if len(arrays) == 1:
         (array,) = arrays.values()
-        if (texts := as_numbers(array, count)) is not None:
-            return list(texts.tolist())
-    if chosen.digits is None:
+        arrays = {"labels": array}  # whatever its name is
+    chosen = choose_labels(arrays, count)
+    found = chosen.numbers if numbers and chosen.digits is None else chosen.digits
+    if found is None:
         content = ", ".join(f"{array.dtype} {array.shape}" for array in arrays.values())
+        wanted = "a number" if numbers else "a digit 0 to 9"
         raise UsageError(
-            f"{str(path)!r} holds {content}, and not a digit 0 to 9 for each of the {count:,} images. Give the labels "
-            "of these images, in their order."
+            f"{str(path)!r} holds {content}, and not {wanted} for each of the {count:,} images. Give the labels of "
+            "these images, in their order."
         )
-    return [int(digit) for digit in chosen.digits]
+    return list(found.tolist())
 
 
 def arrays_in(folder: Path) -> str:

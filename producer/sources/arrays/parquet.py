@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from model.errors import Failure, UsageError
 from model.images.limits import MAX_BYTES as MAX_IMAGE_BYTES
-from producer.sources.arrays.container import Array
+from producer.sources.arrays.container import Array, index_names, listing_of
 from producer.sources.arrays.conversion import ChooseForm
-from producer.sources.arrays.digits import choose_digits
+from producer.sources.arrays.digits import ChosenLabels, choose_labels
 from producer.sources.arrays.faults import MAX_BYTES, damaged, too_large
 from producer.sources.arrays.numpy_files import make_array
-from producer.sources.listing import MAX_IMAGES, Listing, too_many
+from producer.sources.listing import MAX_IMAGES, too_many
 from producer.sources.reading import TOO_LARGE, explain, unreadable
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -29,18 +29,14 @@ class EncodedImages:
 
     Args:
         column: Arrow column of binary values, or of structs with the field `bytes`.
-        labels: Integers (n,), true digits 0 to 9, or None.
-        label_note: Why there are no labels, if the user might expect some, or "".
+        labels: Labels of the images.
     """
 
     form = None
 
-    def __init__(self, column: Any, labels: NDArray[np.integer[Any]] | None, label_note: str) -> None:
+    def __init__(self, column: Any, labels: ChosenLabels) -> None:
         self._column = column
-        self.label_note = label_note
-        names = [f"{index:05}" for index in range(len(column))]
-        digits = {} if labels is None else dict(zip(names, labels.tolist(), strict=True))
-        self.listing = Listing(images=dict(zip(names, range(len(names)), strict=True)), labels=digits)
+        self.listing = listing_of({name: index for index, name in enumerate(index_names(len(column)))}, labels)
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[int], bytes | Failure]]:
@@ -85,8 +81,7 @@ def open_parquet(path: Path, choose: ChooseForm) -> Array | EncodedImages:
         raise damaged(path, explain(fault)) from None
     arrays = {name: array for name, array in numbers.items() if array is not None}
     if encoded:
-        digits, note = choose_digits(arrays, len(table))
-        return EncodedImages(table.column(encoded[0]), digits, note)
+        return EncodedImages(table.column(encoded[0]), choose_labels(arrays, len(table)))
     return _open_pixels(path, arrays, table.column_names, choose)
 
 

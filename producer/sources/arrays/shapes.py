@@ -59,7 +59,7 @@ class Layout:
 
 
 def find_layout(array: NDArray[Any], *, last: bool | None = None) -> Layout | None:
-    """Return where the images of an array are, or None if its shape is not one in which people keep images.
+    """Return where the images of an array are, or None if it is not one of numbers in a shape that people use.
 
     Axes of length 1 do not count. The shapes are (n, 28, 28), (n, 784), both also with n as the last axis, a single
     image, and (n, height, width) of other sizes, also with three or four colours, first or last.
@@ -68,6 +68,8 @@ def find_layout(array: NDArray[Any], *, last: bool | None = None) -> Layout | No
         array: Array to look at. Its numbers matter only where 28 or 784 stands on several axes.
         last: Whether the index of an image is the last axis, or None to find out.
     """
+    if array.dtype.kind not in "biuf":
+        return None
     if array.size == 0:
         return Layout(array.shape[1:], tuple(range(array.ndim))) if array.shape[1:] == (SIDE, SIDE) else None
     shape = tuple(length for length in array.shape if length != 1)

@@ -13,8 +13,8 @@ from model.errors import UsageError
 from producer.sources.arrays.container import Array
 from producer.sources.arrays.conversion import ChooseForm
 from producer.sources.arrays.faults import MAX_BYTES, damaged, too_large
-from producer.sources.arrays.idx_files import open_unpacked
 from producer.sources.arrays.numpy_files import make_array
+from producer.sources.arrays.unpacking import open_unpacked
 from producer.sources.labelling.label_file import LABEL_COLUMNS
 from producer.sources.reading import explain
 
@@ -22,7 +22,7 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 _PIXELS = 784
 _FEW_PIXELS = 64  # of scikit-learn's digits and UCI's optdigits
-_LABELS = (*LABEL_COLUMNS, "labels", "class", "target", "y")
+_LABELS = (*LABEL_COLUMNS, "labels", "y")
 _INDICES = ("", "unnamed: 0", "index", "id", "imageid")
 _DELIMITERS = ",;\t "
 _MAX_LINE = 2**16  # characters; 785 numbers have 20,000 at most
@@ -133,13 +133,17 @@ def _find_columns(path: Path, titles: Sequence[str] | None, table: NDArray[Any])
 
     Raises:
         UsageError: The table does not have 784 pixels in a row.
+        ValueError: The rows are shorter than the header says.
     """
     count = table.shape[1]
     if titles is not None:
         if len(titles) == count - 1:
             titles = ["", *titles]  # R names no column for the names of rows
+        if any(titles[count:]):
+            raise ValueError(f"its header has {len(titles)} titles, and its rows have {count} numbers")
+        titles = titles[:count]
         label = next((titles.index(title) for title in _LABELS if title in titles), None)
-        left_out = [column for column in range(count) if column == label or titles[column : column + 1] in _LEFT_OUT]
+        left_out = [column for column, title in enumerate(titles) if column == label or title in _INDICES]
     elif count in (_PIXELS + 1, _FEW_PIXELS + 1):
         label = _find_label(table)
         left_out = [] if label is None else [label]
@@ -161,9 +165,6 @@ def _find_label(table: NDArray[Any]) -> int | None:
     """
     ends = [column for column in (0, table.shape[1] - 1) if _may_be_digits(table[:, column])]
     return next((column for column in ends if table[:, column].any()), ends[0] if ends else None)
-
-
-_LEFT_OUT = [[title] for title in _INDICES]
 
 
 def _is_number(cell: str) -> bool:

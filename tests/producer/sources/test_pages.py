@@ -12,6 +12,7 @@ from PIL import Image
 
 from model.errors import Failure, FailureCode
 from model.images.decoding.decode import decode
+from model.images.limits import MAX_BYTES
 from producer.sources import Source, open_each, open_path_list, open_source, pages, zips
 from tests.model.images.drawings import drawing, encoded
 
@@ -125,11 +126,18 @@ def test_a_damaged_document_gives_its_sound_pages_and_one_failure(tmp_path):
     assert "the job has none of the pages from here on" in last.content.sentence
 
 
-def test_a_document_may_be_larger_than_an_image(tmp_path, monkeypatch):
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_document_may_be_larger_than_an_image(tmp_path, packed):
     """The limit of bytes is that of a page."""
-    monkeypatch.setattr("producer.sources.reading.MAX_BYTES", len(DOCUMENT) - 1)
-    (tmp_path / "scan.tif").write_bytes(DOCUMENT)
-    assert len(pictures(open_source(tmp_path))) == 3
+    page = Image.new("L", (4096, 3072))
+    path = tmp_path / "scan.tif"
+    path.write_bytes(encoded(page, "TIFF", save_all=True, append_images=[page] * 2))
+    assert path.stat().st_size > MAX_BYTES
+    if packed:
+        path = tmp_path / "scans.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(tmp_path / "scan.tif", "scan.tif")
+    assert len(pictures(open_source(path))) == 3
 
 
 def test_a_page_and_a_file_of_its_name_are_both_read(tmp_path):

@@ -1,6 +1,7 @@
 """Labels beside images: one-hot, as columns, floats and texts; and what is said if they are not understood."""
 
 import gzip
+import re
 
 import numpy as np
 import pytest
@@ -117,8 +118,9 @@ def test_damaged_label_arrays_are_one_clear_error(tmp_path, save, some):
     (tmp_path / "y.npz").write_bytes(b"PK\x03\x04")
     (tmp_path / "y").write_bytes(b"\0\0\x08\x01\0\0\0\x28" + bytes(7))
     for name in ("y.npy", "y.npz", "y"):
-        with pytest.raises(UsageError, match=r"cannot be read|shorter"):
+        with pytest.raises(UsageError, match=r"cannot be read|shorter") as refused:
             open_source(save(some.images), labels=str(tmp_path / name))
+        assert len(re.findall("Write it again|Save numbers|Put the original", str(refused.value))) == 1
 
 
 @pytest.mark.parametrize(
@@ -144,6 +146,9 @@ def test_labels_may_be_numbers_if_those_are_asked_for(save, some, make):
     np.save(path.with_name("labels.npy"), make(truths))
     beside = open_source(path, labels=str(path.with_name("labels.npy")), numbers=True)
     assert labels(beside) == expected
+    np.save(path.with_name("labels.npy"), np.array(["a number"] * 40))
+    with pytest.raises(UsageError, match="not a number for each of the 40 images"):
+        open_source(path, labels=str(path.with_name("labels.npy")), numbers=True)
 
 
 def test_whole_numbers_without_a_usual_name_are_not_labels(save, some):

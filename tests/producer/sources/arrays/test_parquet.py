@@ -54,6 +54,16 @@ def test_binary_columns_and_rows_without_bytes(write, some, png):
     assert [row.name for row in rows if isinstance(row.content, Failure)] == ["00007"]
 
 
+def test_numbers_label_encoded_images_if_they_are_asked_for(write, some, png):
+    """Texts keep their zeros, as in a NumPy file. Otherwise a note says why there are no labels."""
+    texts = [f"{number:03}" for number in range(90, 130)]
+    path = write(image=[png(image) for image in some.images], label=texts)
+    assert [row.label for row in open_source(path, numbers=True)] == texts
+    source = open_source(path)
+    assert [row.label for row in source] == [None] * 40
+    assert source.notes[0].startswith("No labels: 'label' is ")
+
+
 @pytest.mark.parametrize("kind", ["lists", "lists of lists", "columns"])
 def test_pixels_in_a_parquet_file_are_read_as_arrays(write, some, kind):
     """They may be a list for each image, a list of lists, or 784 columns. Their form is recognised."""

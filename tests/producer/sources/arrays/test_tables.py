@@ -125,6 +125,7 @@ def test_the_form_of_a_table_is_recognised(tmp_path, some):
         ((",".join(["1"] * 785) + "\n" + ",".join(["x"] * 785) + "\n").encode(), "cannot be read.*'x'"),
         ((",".join(["1"] * 787) + "\n").encode(), "has 787 columns"),
         (",".join(PIXELS).encode() + b"\n", "is not a table of images"),
+        ((",".join([*PIXELS, "label"]) + "\n" + ",".join(["1"] * 784)).encode(), "785 titles, and its rows have 784"),
         (b"\xff\xfe" + "label,pixel0\n1,2\n".encode("utf-16-le"), "not a table"),
         (b"1," * 600_000, "more than 65,536 characters"),
         (b"\x1f\x8b rubbish", "cannot be read"),
