@@ -56,9 +56,9 @@ def test_nothing_is_closer_than_the_pixels_or_a_large_digit():
     ("shape", "factor"), [((550, 425), 1), ((1000, 1000), 2), ((1000, 500), 2), ((160, 100), None)]
 )
 def test_a_fine_view_shows_as_much_as_components_can_be_counted_in(shape, factor):
-    """It shows the whole image. There is none where the first view shows every pixel."""
+    """It shows the whole image. Where the first view shows every pixel, it would show no more."""
     image = np.zeros(shape, np.uint8)
-    fine = fine_view_of(image, view_of(image))
+    fine = fine_view_of(view_of(image))
     assert (fine and fine.factor) == factor
     if fine:
         assert fine.reduced.size <= LIMITS.fine_pixels
