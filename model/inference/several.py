@@ -87,18 +87,6 @@ def find_several(predictions: Predictions, doubtful: Mapping[int, Normalised], c
     return found
 
 
-def decided(
-    predictions: Predictions, doubtful: Mapping[int, Normalised], count: int
-) -> tuple[Predictions, dict[int, Failure]]:
-    """Refuse the doubtful images that show several digits. See `find_several` for the arguments.
-
-    Returns:
-        Predictions for the images alone, and the failures (SEVERAL_DIGITS) by index.
-    """
-    found = find_several(predictions, doubtful, count)
-    return predictions.at(slice(count)), {index: doubtful[index].as_several.failure for index in found}
-
-
 @dataclass(frozen=True, slots=True)
 class FilesRead:
     """What was read of n image files.
@@ -135,8 +123,10 @@ def read_files(classify: Callable[[NDArray[np.uint8]], Predictions], files: Iter
             sort_out(index, normalised, failures, doubtful)
         shown.append(image)
     images = np.stack(shown) if shown else np.zeros((0, SIDE, SIDE), np.uint8)
-    predictions, several = decided(classify(with_parts(images, doubtful)), doubtful, len(images))
-    return FilesRead(images, predictions, failures | several)
+    predictions = classify(with_parts(images, doubtful))
+    several = find_several(predictions, doubtful, len(images))
+    failures |= {index: doubtful[index].as_several.failure for index in several}
+    return FilesRead(images, predictions.at(slice(len(images))), failures)
 
 
 def sort_out(index: int, normalised: Normalised, failures: dict[int, Failure], doubtful: dict[int, Normalised]) -> None:
