@@ -44,8 +44,8 @@ class SurfaceLimits:
     """Minimum area of ink, as a share of its bounds. That of a disc with a digit on it is 0.66, of a drop 0.55."""
 
     hull_area: float = 0.8
-    """Minimum area of ink, as a share of its hull. Discs with a digit on them have 0.84 and more, and
-    digits less than 0.75, but for ones and a few zeros of markers."""
+    """Minimum area of ink, as a share of its hull. Discs with a digit on them have 0.84 and more, and digits less than
+    0.75, except ones and a few zeros of markers."""
 
     coverage: float = 0.97
     """Minimum share of the rays that meet ink at the hull. Surfaces have 1, one digit in twelve has 0.85."""

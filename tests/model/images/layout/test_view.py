@@ -43,7 +43,7 @@ def test_a_closer_view_shows_the_digit_larger_and_where_it_was_seen():
 
 
 def test_nothing_is_closer_than_the_pixels_or_a_large_digit():
-    """There is no closer view of an image that was not reduced, nor of a digit that covers much of its view."""
+    """An image that was not reduced has no closer view, nor has a digit that covers much of its view."""
     unreduced = view_of(page_with_patch(150, 150, 60, 60, 10))
     assert closer(unreduced, patch_in(unreduced)) is None
     large = view_of(page_with_patch(size=340))
