@@ -64,8 +64,8 @@ def find_ink_on_flat_paper(image: Grey) -> Ink | None:
         image: Grey levels, uint8 (height, width).
 
     Returns:
-        The ink. None if paper has several greys, or if the other pixels are both
-        darker and lighter than paper, or have several levels.
+        The ink. None if paper has several greys, or if the other pixels are both darker and lighter than paper, or have
+        several levels.
     """
     counts = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel()
     paper = int(counts.argmax())

@@ -1,10 +1,11 @@
 """Bring a grey image of any size and kind to MNIST's conventions, stage after stage.
 
-Each stage is a function of another module, which takes one value and gives one. This module calls each of them once, in
-order, and refuses an image in which a stage finds nothing. Only a small digit on a large page is looked at again: the
-stages from ink to digit are a loop, and each look is closer than the one before.
+Each stage is a function of another module. This module calls them in order, and refuses an image in which a stage finds
+nothing. The stages from ink to digit are a loop: what is inside a shape is looked at again, without the shape. So is a
+small digit on a large page, and each of several small digits; each look is closer than the one before.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -163,15 +164,12 @@ def _see(sheet: Grey, observe: StageObserver) -> _Seen:
         ImageError: The sheet shows no drawing (BLANK).
     """
     view = view_of(sheet)
-    try:
+    with suppress(_OnlySpecks):
         return _look(sheet, view, observe)
-    except _OnlySpecks:
-        fine = fine_view_of(sheet, view)
-    try:
-        if fine is not None:
+    fine = fine_view_of(view)
+    if fine is not None:
+        with suppress(_OnlySpecks):
             return _look(sheet, fine, observe)
-    except _OnlySpecks:
-        pass
     raise _blank("it shows only specks")
 
 
@@ -239,9 +237,9 @@ def _innermost(view: View, observe: StageObserver) -> tuple[View, Ink, Mask, Dra
     """
     while True:
         ink = find_ink(view.reduced)
+        if ink.contrast < view.min_contrast:
+            raise empty_shape()
         if not ink.contrast:
-            if view.shapes:
-                raise empty_shape()
             darkest, lightest, _, _ = cv2.minMaxLoc(view.full)
             raise _blank("every pixel has the same colour" if darkest == lightest else "nothing is drawn on it")
         observe(Stage.INK, ink.levels)
@@ -264,7 +262,7 @@ def _refuse_blank(sheet: Grey, view: View, ink: Ink, digit: Mask) -> None:
     _, _, width, height = cv2.boundingRect(digit)
     if max(width, height) * view.factor < max(LIMITS.min_pixels, LIMITS.min_size * max(view.full.shape)):
         raise _OnlySpecks
-    if view.shapes and view.near is None and max(width, height) < inside.LIMITS.min_digit * min(rows, columns):
+    if view.shapes and max(width, height) < inside.LIMITS.min_digit * min(rows, columns):
         raise empty_shape()
     crosses = width >= LIMITS.across * columns or height >= LIMITS.across * rows
     is_picture = max(sheet.shape) >= DETAILED_SIDE  # a smaller one is a program's, in which digits fill their image

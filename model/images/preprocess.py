@@ -17,7 +17,7 @@ def preprocess(data: bytes, observe: StageObserver = ignore_stage) -> NDArray[np
     limit, passes through.
 
     Args:
-        data: Bytes of one PNG, JPEG, BMP, GIF, TIFF or WebP file.
+        data: Bytes of one PNG, JPEG, BMP, GIF, TIFF, WebP, AVIF or HEIC file.
         observe: Callback that receives the image after each stage, up to the stage that refuses it.
 
     Returns:

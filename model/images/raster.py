@@ -110,9 +110,8 @@ def connected_components(mask: Mask) -> Components:
         mask: Mask of at most 250,000 pixels, because the numbers have 16 bits. With 32 bits OpenCV takes twice as long.
     """
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
-    return Components(
-        cast("NDArray[np.uint16]", numbers), stats[1:], mask
-    )  # as `ltype` asks; OpenCV's types do not say so
+    # The numbers have 16 bits because `ltype` asks for it. OpenCV's types do not say so.
+    return Components(cast("NDArray[np.uint16]", numbers), stats[1:], mask)
 
 
 def cumulative(image: Grey, mask: Mask | None = None) -> NDArray[np.float32]:

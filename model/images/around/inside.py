@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from model.images.around.outlines import empty_shape, find_outline
+from model.images.around.outlines import find_outline
 from model.images.around.surfaces import find_surface
 from model.images.ink import Ink
 from model.images.layout.view import View, view_of
@@ -63,11 +63,7 @@ def look_inside(view: View, ink: Ink, strokes: Mask, components: Components) -> 
     Raises:
         ImageError: The view shows a shape with nothing in it (BLANK).
     """
-    if view.near is not None:
-        return None
-    if ink.contrast < view.min_contrast:
-        raise empty_shape()
-    if view.shapes == LIMITS.max_shapes:
+    if view.near is not None or view.shapes == LIMITS.max_shapes:
         return None
     min_size = LIMITS.min_inner_size if view.shapes else LIMITS.min_size
     face = find_surface(view.reduced, strokes, components, min_size)

@@ -207,8 +207,8 @@ def _candidates(strokes: Mask, components: Components, min_size: float) -> Itera
     """Yield the masks of the components that may be an outline, the largest first, and at last of all together."""
     stats = components.stats
     least = max(LIMITS.min_pixels, min_size * min(strokes.shape))
-    boxes = [(columns * rows, index) for index, (_, _, columns, rows, _) in enumerate(stats[:_MAX_COMPONENTS].tolist())
-             if min(columns, rows) >= least]  # fmt: skip
+    sides = enumerate(stats[:_MAX_COMPONENTS, 2:4].tolist())
+    boxes = [(columns * rows, index) for index, (columns, rows) in sides if min(columns, rows) >= least]
     if not boxes:
         return
     for _, index in sorted(boxes, reverse=True)[:2]:

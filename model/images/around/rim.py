@@ -89,11 +89,6 @@ class Rim:
         half = RAYS // 2
         return float((self.radius[:half] - self.radius[half:]).std() / self.radius.mean())
 
-    @property
-    def size(self) -> float:
-        """The mean of the hull's diameters."""
-        return 2 * float(self.radius.mean())
-
     def inset(self, depth: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the corners of the rim moved inwards by a distance for each ray, column and row, (RAYS, 2)."""
         corners: NDArray[np.float64] = self.centre + (_WAYS * np.maximum(self.radius - depth, 0)).T

@@ -11,7 +11,17 @@ import cv2
 import numpy as np
 
 from model.images.around.rim import DEPTHS, Rim, looked_at, polygon
-from model.images.raster import Components, Grey, Mask, border_pixels, connected_components, mask_above, quantiles
+from model.images.raster import (
+    Components,
+    Grey,
+    Mask,
+    border_pixels,
+    connected_components,
+    cumulative,
+    lightest_of,
+    mask_above,
+    quantile,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +44,8 @@ class SurfaceLimits:
     """Minimum area of ink, as a share of its bounds. That of a disc with a digit on it is 0.66, of a drop 0.55."""
 
     hull_area: float = 0.8
-    """Minimum area of ink, as a share of its hull. Discs with a digit on them have 0.84 and more, and
-    digits less than 0.75, but for ones and a few zeros of markers."""
+    """Minimum area of ink, as a share of its hull. Discs with a digit on them have 0.84 and more, and digits less than
+    0.75, except ones and a few zeros of markers."""
 
     coverage: float = 0.97
     """Minimum share of the rays that meet ink at the hull. Surfaces have 1, one digit in twelve has 0.85."""
@@ -73,7 +83,7 @@ class SurfaceLimits:
     may be as narrow as a one."""
 
     round: float = 0.85
-    """Minimum width of a surface that no zero is like, as a share of its height, if it is symmetric."""
+    """Minimum width of a surface that is not like a zero, as a share of its height, if it is symmetric."""
 
     asymmetry: float = 0.025
     """Maximum deviation of opposite radii, as a share of the radius, of a shape that a program drew."""
@@ -131,7 +141,12 @@ def find_surface(image: Grey, strokes: Mask, components: Components, min_size: f
     if rim is None:
         return None
     inset = max(LIMITS.inset, _edge(image, rim))
-    return polygon(strokes.shape, rim.inset(np.maximum(inset * rim.radius, LIMITS.inset_pixels)))
+    return _face(strokes.shape, rim, inset)
+
+
+def _face(shape: tuple[int, int], rim: Rim, inset: float) -> Mask:
+    """Return the mask of what is inside a rim of some width, as a share of the radius."""
+    return polygon(shape, rim.inset(np.maximum(inset * rim.radius, LIMITS.inset_pixels)))
 
 
 def _edge(image: Grey, rim: Rim) -> float:
@@ -152,10 +167,10 @@ def _rim_by_level(image: Grey, least: float) -> Rim | None:
 
     Ink is not reliable where a surface covers much of the image, because paper is looked for everywhere.
     """
-    (ground,) = quantiles(border_pixels(image), np.full(2 * sum(image.shape), 255, np.uint8), 0.5)
+    ground = quantile(cumulative(border_pixels(image)), 0.5)
     difference = cv2.absdiff(image, np.full_like(image, ground))
     for share in LIMITS.levels:
-        parts = connected_components(mask_above(difference, share * int(difference.max())))
+        parts = connected_components(mask_above(difference, share * lightest_of(difference)))
         if not len(parts.stats):
             continue
         index = int(parts.stats[:, 4].argmax())
@@ -188,18 +203,15 @@ def _is_cut_off(ink: Mask) -> bool:
 
 
 def _could_carry_digit(ink: Mask, rim: Rim) -> bool:
-    """Return whether the holes in ink could be a digit, or whether there are none, and not the hole of a zero."""
-    inside = polygon(ink.shape, rim.inset(np.maximum(LIMITS.inset * rim.radius, LIMITS.inset_pixels)))
-    parts = connected_components(cv2.subtract(inside, ink))
-    count = np.count_nonzero(parts.stats[:, 4] >= LIMITS.hole * cv2.contourArea(rim.hull))
-    if not 1 <= count <= LIMITS.max_holes:
+    """Return whether the holes in ink could be a digit. Ink without holes could carry one of another grey."""
+    parts = connected_components(cv2.subtract(_face(ink.shape, rim, LIMITS.inset), ink))
+    large = np.flatnonzero(parts.stats[:, 4] >= LIMITS.hole * cv2.contourArea(rim.hull)).tolist()
+    if not 1 <= len(large) <= LIMITS.max_holes:
         return True
-    if count > 1:  # in the loops of an eight, and beside the slash of a zero, paper is convex
-        return not all(
-            _convexity(parts.mask_of_one(int(number))) >= LIMITS.convex
-            for number in np.flatnonzero(parts.stats[:, 4] >= LIMITS.hole * cv2.contourArea(rim.hull))
-        )
-    hole = parts.mask_of_one(int(parts.stats[:, 4].argmax()))
+    holes = [parts.mask_of_one(index) for index in large]
+    if len(holes) > 1:  # in the loops of an eight, and beside the slash of a zero, paper is convex
+        return not all(_convexity(hole) >= LIMITS.convex for hole in holes)
+    [hole] = holes
     points = cv2.findNonZero(hole)
     _, _, width, height = cv2.boundingRect(points)
     _, _, columns, rows = cv2.boundingRect(rim.hull)

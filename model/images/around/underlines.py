@@ -95,16 +95,10 @@ def _are_lines(components: Components) -> NDArray[np.bool_]:
     inside = np.minimum(left + width, left[digit] + wide) - np.maximum(left, left[digit])
     flat = (width >= LIMITS.flat * height) & (height <= LIMITS.height * tall)
     long = width >= np.maximum(LIMITS.width * wide, LIMITS.length * tall)
-    near = (
-        (below >= -LIMITS.overlap * tall)
-        & (below <= LIMITS.reach * tall)
-        & (below + (tall >= LIMITS.large) >= LIMITS.gap * area / width)
-    )
-    found = flat & long & (inside >= LIMITS.inside * wide)
-    first = found & near
-    if first.any():
-        return np.asarray(found & (below >= -LIMITS.overlap * tall), np.bool_)
-    return np.zeros(len(height), np.bool_)
+    starts_below = below >= -LIMITS.overlap * tall
+    near = (below <= LIMITS.reach * tall) & (below + (tall >= LIMITS.large) >= LIMITS.gap * area / width)
+    lines: NDArray[np.bool_] = starts_below & flat & long & (inside >= LIMITS.inside * wide)
+    return lines if (lines & near).any() else np.zeros(len(height), np.bool_)  # one is near, the others under it
 
 
 def _without_touching(strokes: Mask, components: Components) -> Mask:
@@ -120,8 +114,8 @@ def _without_touching(strokes: Mask, components: Components) -> Mask:
     at = np.arange(width)
     ends = np.median(lowest[:across]), np.median(lowest[-across:])
     line = np.interp(at, (across / 2, width - across / 2), ends)
-    off = np.abs(lowest - line) <= LIMITS.straight * width + 1
-    if off.mean() < LIMITS.covered:
+    is_on_line = np.abs(lowest - line) <= LIMITS.straight * width + 1
+    if is_on_line.mean() < LIMITS.covered:
         return strokes
     rising = np.where(upwards.cumsum(axis=0) == np.arange(1, height + 1)[:, np.newaxis] - lowest, upwards, False)
     thickness = int(np.median(rising.sum(axis=0)))

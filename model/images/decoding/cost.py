@@ -12,6 +12,8 @@ import struct
 
 from PIL import BmpImagePlugin, Image, JpegImagePlugin, TiffImagePlugin
 
+from model.images.decoding.tiff import TYPE_BYTES
+
 SMALL_BYTES = 64 * 2**10
 """Size of a file, in bytes, up to which opening it is cheap, even where the cost grows with the square of the size."""
 
@@ -58,7 +60,6 @@ _PLAIN_TAGS = frozenset(
     {*range(254, 260), 262, 263, _BIT_ORDER, *range(269, 275), *range(277, 288), *range(290, 294), 296, 297, 305, 306}
     | {*range(315, 322), 338, 339, 532, 700, 33432, 33723, 34377, 34675}
 )
-_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 11: 4}  # by type of a tag's values; 8 for others
 _LINEAR_COMPRESSIONS = frozenset(
     {"raw", "tiff_ccitt", "group3", "group4", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits"}
 )
@@ -176,7 +177,7 @@ def _has_one_plain_directory(data: bytes) -> bool:
     size, last, values = 0, 0, dict[int, tuple[int, ...]]()
     for place in range(at + 2, at + 2 + 12 * count, 12):
         tag, kind, length = struct.unpack_from(f"{order}HHI", data, place)
-        size += _TYPE_BYTES.get(kind, 8) * length
+        size += TYPE_BYTES.get(kind, 8) * length
         if tag <= last or tag not in _PLAIN_TAGS or size > MAX_TAG_BYTES:
             return False  # of two tags with one number, one reader takes the first, and another the last
         last = tag
@@ -192,7 +193,7 @@ def _whole_values(data: bytes, order: str, place: int, kind: int, count: int) ->
     """Return the values of a tag of a TIFF, or () if they are not whole numbers of 16 or 32 bits."""
     if kind not in (3, 4):
         return ()
-    if _TYPE_BYTES[kind] * count > 4:
+    if TYPE_BYTES[kind] * count > 4:
         (at,) = struct.unpack_from(f"{order}I", data, place + 8)
     else:
         at = place + 8

@@ -65,7 +65,7 @@ class DecodingHelper:
 
     @property
     def process_id(self) -> int | None:
-        """Id of the helper process, or None if there is none."""
+        """Id of the helper process, or None while it does not run."""
         return self._process.pid if self._process and self._owner == os.getpid() else None
 
     def decode(self, data: bytes) -> Grey:

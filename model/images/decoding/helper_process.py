@@ -33,7 +33,7 @@ MAX_KEPT_BYTES = 16 * 2**20
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
+    """Answer requests until the process that asks is gone."""
     requests = os.fdopen(os.dup(0), "rb")
     replies = os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "r+b") as nothing:  # noqa: PTH123  libraries print to the standard streams

@@ -326,7 +326,7 @@ def _pixel_aspect(image: Image.Image) -> float:
         aspect = across / down
     except (TypeError, ValueError, ArithmeticError):
         return 1.0
-    # A rounded resolution is none; the second comparison also fails if the aspect is not a number.
+    # Rounding alone makes a small difference. The second comparison also fails if the aspect is not a number.
     if abs(aspect - 1) < MIN_STRETCH or not 1 / MAX_PIXEL_ASPECT <= aspect <= MAX_PIXEL_ASPECT:
         return 1.0
     # Pillow turns a TIFF upright while it loads it; all others are turned at the end.

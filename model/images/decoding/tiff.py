@@ -27,6 +27,9 @@ NEW_SUBFILE_TYPE = 254
 NOT_A_PAGE = 0b101
 """Bits of that tag's value, of which one marks a directory that is not a page: a thumbnail (1) or a mask (4)."""
 
+TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8}
+"""Size of a value in bytes, by type of a tag's values."""
+
 Read: TypeAlias = Callable[[int, int], bytes]
 """A function that takes a place in a file and a size, and returns that number of bytes, or fewer at the end."""
 
@@ -37,7 +40,6 @@ _COPIED = frozenset(
     {*range(254, 260), 262, *range(263, 267), 273, 274, *range(277, 285), 290, 291, 292, 293, 296, *range(317, 326)}
     | {*range(332, 335), 336, *range(338, 342), 347, *range(529, 533)}
 )
-_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8}
 _WHOLE = {1: "B", 3: "H", 4: "I", 16: "Q"}  # struct's letters for types of whole numbers
 _SHORT, _LONG, _LONG8 = 3, 4, 16
 
@@ -201,9 +203,9 @@ def _tags(read: Read, layout: _Layout, at: int) -> dict[int, tuple[int, bytes]]:
     tags: dict[int, tuple[int, bytes]] = {}
     left = MAX_TAG_BYTES
     for tag, type_, count, value in layout.tag.iter_unpack(stored):
-        if tag not in _COPIED or tag in tags or type_ not in _TYPE_BYTES:
+        if tag not in _COPIED or tag in tags or type_ not in TYPE_BYTES:
             continue
-        size = _TYPE_BYTES[type_] * count
+        size = TYPE_BYTES[type_] * count
         left -= size
         if left < 0:
             raise _broken("its tags take far too much")
@@ -226,7 +228,7 @@ def _whole(layout: _Layout, type_: int, value: bytes) -> tuple[int, ...]:
     """
     if type_ not in _WHOLE:
         raise struct.error
-    size = _TYPE_BYTES[type_]
+    size = TYPE_BYTES[type_]
     count = len(value) // size
     return struct.unpack(f"{layout.order}{count}{_WHOLE[type_]}", value[: count * size])
 
@@ -258,7 +260,7 @@ def _assemble(layout: _Layout, tags: dict[int, tuple[int, bytes]], pixels: dict[
     place_type = _LONG if layout.word == "I" else _LONG8
     letter = _WHOLE[place_type]
     tags = tags | {
-        tag: (place_type, bytes(_TYPE_BYTES[place_type] * len(parts))) for tag, parts in pixels.items()
+        tag: (place_type, bytes(TYPE_BYTES[place_type] * len(parts))) for tag, parts in pixels.items()
     }  # the places are known only when the sizes of all else are
     header_bytes = layout.first + layout.word_bytes
     at = header_bytes + struct.calcsize(layout.counter) + layout.tag.size * len(tags) + layout.word_bytes
@@ -279,7 +281,7 @@ def _assemble(layout: _Layout, tags: dict[int, tuple[int, bytes]], pixels: dict[
     parts.append(struct.pack(f"{layout.order}{layout.counter}", len(tags)))
     for tag in sorted(tags):
         type_, value = tags[tag]
-        count = len(value) // _TYPE_BYTES[type_]
+        count = len(value) // TYPE_BYTES[type_]
         inline = struct.pack(f"{layout.order}{layout.word}", values_at[tag]) if tag in values_at else value
         parts.append(layout.tag.pack(tag, type_, count, inline))  # pads with zeros
     parts.append(bytes(layout.word_bytes))  # no directory follows

@@ -12,10 +12,11 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from model.images.layout.drawn import SPECK, Drawn
-from model.images.raster import SQUARE, Components, Mask
+from model.images.layout.drawn import Drawn
+from model.images.raster import SQUARE, Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +123,14 @@ def divide(drawn: Drawn) -> Division | None:
     stats = drawn.components.stats
     if len(stats) == 1:
         return None
-    area = np.where(drawn.is_candidate, stats[:, 4], 0)
-    if not area.any():
-        return None
-    pieces = np.flatnonzero(area >= SPECK.max_area * area.max())
-    if len(pieces) > LIMITS.max_pieces:
+    is_piece = drawn.is_piece
+    pieces = np.flatnonzero(is_piece)
+    if not 0 < len(pieces) <= LIMITS.max_pieces:
         return None
     heights = stats[pieces, 3]
     if np.count_nonzero(heights >= LIMITS.min_height * heights.max()) + len(pieces) < 4:
         return None  # a digit, alone or with one piece that is too low for another; most images end here
-    boxes = np.concatenate([stats[pieces, :2], stats[pieces, :2] + stats[pieces, 2:4]], axis=1)
-    units = _units(boxes, area[pieces], _stroke_width(drawn.components, pieces))
+    units = _units(_boxes(stats[pieces]), stats[pieces, 4], _stroke_width(drawn.components.mask_of(is_piece)))
     certain = _is_certain(units)
     if len(units.members) < 2 or (not certain and len(units.members) > LIMITS.max_doubtful):
         return None
@@ -161,7 +159,7 @@ def with_neighbours(drawn: Drawn, digit: Mask) -> Mask:
     stats = drawn.components.stats
     if size >= LIMITS.min_seen or len(stats) == 1:
         return digit
-    boxes = np.concatenate([stats[:, :2], stats[:, :2] + stats[:, 2:4]], axis=1)
+    boxes = _boxes(stats)
     is_alike = drawn.is_candidate & (stats[:, 3] >= LIMITS.min_height * height) & (_size(boxes) <= 2 * size)
     box, chosen = np.array([left, top, left + width, top + height]), np.zeros(len(stats), np.bool_)
     while True:
@@ -311,13 +309,18 @@ def _reading_order(boxes: Boxes) -> list[int]:
     return [index for line in lines for index in sorted(line, key=lambda index: int(boxes[index, 0] + boxes[index, 2]))]
 
 
-def _stroke_width(components: Components, pieces: NDArray[np.intp]) -> float:
-    """Return the mean width of the strokes of some components: twice their area over the length of their edges."""
-    chosen = np.zeros(len(components.stats), np.bool_)
-    chosen[pieces] = True
-    mask = components.mask_of(chosen)
+def _stroke_width(mask: Mask) -> float:
+    """Return the mean width of strokes: twice their area over the number of pixels along their edges.
+
+    `fitting.stroke_width` measures grey ink, at its soft edges.
+    """
     area = cv2.countNonZero(mask)
     return 2 * area / (area - cv2.countNonZero(cv2.erode(mask, SQUARE, borderValue=0)))
+
+
+def _boxes(stats: MatLike) -> Boxes:
+    """Return the boxes of components, of which `stats` has left, top, width and height."""
+    return np.concatenate([stats[:, :2], stats[:, :2] + stats[:, 2:4]], axis=1)
 
 
 def _around(boxes: Boxes) -> Boxes:

@@ -29,3 +29,10 @@ class Drawn:
     """Whether each component may belong to a digit, bool (n,). The others are printed, or were cut off by the border.
 
     If it holds for none, the first one counts as the digit."""
+
+    @property
+    def is_piece(self) -> NDArray[np.bool_]:
+        """Whether each component may belong to a digit and is not a speck, bool (n,)."""
+        area = np.where(self.is_candidate, self.components.stats[:, 4], 0)
+        is_piece: NDArray[np.bool_] = self.is_candidate & (area >= SPECK.max_area * area.max())
+        return is_piece

@@ -7,7 +7,7 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from model.images.layout.drawn import SPECK, Drawn
+from model.images.layout.drawn import Drawn
 from model.images.raster import Mask, connected_components
 
 
@@ -42,27 +42,23 @@ def choose_digit(drawn: Drawn) -> Mask:
     """Return the mask of the digit, (height, width): the largest component and those near it, without specks."""
     if len(drawn.is_candidate) == 1:
         return drawn.components.mask
-    return drawn.components.mask_of(_group(drawn.components.stats, drawn.is_candidate))
+    return drawn.components.mask_of(_group(drawn.components.stats, drawn.is_piece))
 
 
-def _group(stats: MatLike, candidates: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which components form a group: the largest candidate, and step by step the candidates near the group.
-
-    Specks are never part of the group.
+def _group(stats: MatLike, is_piece: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which components form a group: the largest piece, and step by step the pieces near the group.
 
     Args:
         stats: Left, top, width, height and area of each component, int (n, 5).
-        candidates: Whether each component may be chosen, bool (n,).
+        is_piece: Whether each component may be chosen, bool (n,); see `Drawn.is_piece`.
     """
     left, top, width, height, area = stats.T
     right, bottom = left + width, top + height
-    area = np.where(candidates, area, 0)
-    group: NDArray[np.bool_] = np.arange(len(area)) == area.argmax()
-    large_enough = area >= SPECK.max_area * area.max()
-    while np.count_nonzero(large_enough) > 1:
+    group: NDArray[np.bool_] = np.arange(len(area)) == np.where(is_piece, area, 0).argmax()
+    while np.count_nonzero(is_piece) > 1:
         x0, y0, x1, y1 = left[group].min(), top[group].min(), right[group].max(), bottom[group].max()
         reach = LIMITS.reach * max(x1 - x0, y1 - y0)
-        near = (left < x1 + reach) & (right > x0 - reach) & (top < y1 + reach) & (bottom > y0 - reach) & large_enough
+        near = (left < x1 + reach) & (right > x0 - reach) & (top < y1 + reach) & (bottom > y0 - reach) & is_piece
         if (near == group).all():
             break
         group = near

@@ -7,7 +7,7 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from model.images.layout.drawn import SPECK, Drawn
+from model.images.layout.drawn import Drawn
 from model.images.raster import DETAILED_SIDE, connected_components
 
 
@@ -65,22 +65,20 @@ def joined(drawn: Drawn) -> Drawn:
     stats = drawn.components.stats
     if len(stats) < LIMITS.min_dots or max(drawn.components.mask.shape) < DETAILED_SIDE:
         return drawn
-    area = np.where(drawn.is_candidate, stats[:, 4], 0)
-    pieces = np.flatnonzero(area >= SPECK.max_area * area.max())
-    if not LIMITS.min_dots <= len(pieces) <= LIMITS.max_pieces or not _are_small(stats[pieces]):
+    is_piece = drawn.is_piece
+    pieces = stats[is_piece]
+    if not LIMITS.min_dots <= len(pieces) <= LIMITS.max_pieces or not _are_small(pieces):
         return drawn
-    if len(pieces) < LIMITS.min_pieces and not _are_round(stats[pieces]):
+    if len(pieces) < LIMITS.min_pieces and not _are_round(pieces):
         return drawn
-    chosen = np.zeros(len(stats), np.bool_)
-    chosen[pieces] = True
-    mask = drawn.components.mask_of(chosen)
+    mask = drawn.components.mask_of(is_piece)
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     ends = np.stack([_ends(outline[:, 0]) for outline in outlines])
-    links = _links(ends, float(np.median(stats[pieces, 2:4].max(axis=1))))
+    links = _links(ends, float(np.median(pieces[:, 2:4].max(axis=1))))
     if not links:
         return drawn
     lines = mask.copy()
-    width = max(1, round(float(np.median(np.minimum(stats[pieces, 2], stats[pieces, 3])) * 0.6)))
+    width = max(1, round(float(np.median(pieces[:, 2:4].min(axis=1)) * 0.6)))
     for start, end in links:
         cv2.line(lines, start.tolist(), end.tolist(), 255, width)
     components = connected_components(lines)

@@ -49,10 +49,11 @@ class View:
     """Mask of the place in `reduced` where the look before saw the digit; None in the first look."""
 
     shapes: int = 0
-    """Number of shapes, such as circles and discs, that were left out around this part of the image."""
+    """Number of shapes, such as circles and discs, that were left out around this part of the image. A closer view of
+    the digit has 0, because the first view inside the shape has shown that there is a digit."""
 
     min_contrast: int = 0
-    """Contrast, 0 to 255, below which ink inside such a shape is only light on it."""
+    """Contrast, 0 to 255, below which ink inside such a shape is only light on it; 0 outside of shapes."""
 
 
 def view_of(image: Grey, near: Mask | None = None) -> View:
@@ -68,16 +69,11 @@ def view_of(image: Grey, near: Mask | None = None) -> View:
     return View(image, reduced, factor, near)
 
 
-def fine_view_of(image: Grey, view: View) -> View | None:
-    """Return a view that shows more of the whole image than this one, or None if there is none.
-
-    Args:
-        image: Grey levels, uint8 (height, width), of any size.
-        view: View of this image.
-    """
-    short, long = sorted(image.shape)
-    reduced, factor = shrink(image, math.isqrt(LIMITS.fine_pixels * long // short))
-    return View(image, reduced, factor, None) if factor < view.factor else None
+def fine_view_of(view: View) -> View | None:
+    """Return a view of the same part of the image in more detail, or None where it would show no more."""
+    short, long = sorted(view.full.shape)
+    reduced, factor = shrink(view.full, math.isqrt(LIMITS.fine_pixels * long // short))
+    return View(view.full, reduced, factor, None) if factor < view.factor else None
 
 
 def closer(view: View, digit: Mask, others: Mask | None = None) -> View | None:
@@ -88,10 +84,12 @@ def closer(view: View, digit: Mask, others: Mask | None = None) -> View | None:
         digit: Mask of the digit in `view.reduced`, (height, width), not empty.
         others: Mask of other digits. The digit is not where they are.
     """
+    if view.factor == 1:
+        return None
     rows, columns = digit.shape
     left, top, width, height = cv2.boundingRect(digit)
     size = max(width, height)
-    if view.factor == 1 or size >= LIMITS.small_digit * max(digit.shape):
+    if size >= LIMITS.small_digit * max(rows, columns):
         return None
     y0, y1 = max(0, top - size // 2), min(rows, top + height + size // 2)
     x0, x1 = max(0, left - size // 2), min(columns, left + width + size // 2)

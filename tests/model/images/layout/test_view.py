@@ -43,7 +43,7 @@ def test_a_closer_view_shows_the_digit_larger_and_where_it_was_seen():
 
 
 def test_nothing_is_closer_than_the_pixels_or_a_large_digit():
-    """There is no closer view of an image that was not reduced, nor of a digit that covers much of its view."""
+    """An image that was not reduced has no closer view, nor has a digit that covers much of its view."""
     unreduced = view_of(page_with_patch(150, 150, 60, 60, 10))
     assert closer(unreduced, patch_in(unreduced)) is None
     large = view_of(page_with_patch(size=340))
@@ -56,9 +56,9 @@ def test_nothing_is_closer_than_the_pixels_or_a_large_digit():
     ("shape", "factor"), [((550, 425), 1), ((1000, 1000), 2), ((1000, 500), 2), ((160, 100), None)]
 )
 def test_a_fine_view_shows_as_much_as_components_can_be_counted_in(shape, factor):
-    """It shows the whole image. There is none where the first view shows every pixel."""
+    """It shows the whole image. Where the first view shows every pixel, it would show no more."""
     image = np.zeros(shape, np.uint8)
-    fine = fine_view_of(image, view_of(image))
+    fine = fine_view_of(view_of(image))
     assert (fine and fine.factor) == factor
     if fine:
         assert fine.reduced.size <= LIMITS.fine_pixels
