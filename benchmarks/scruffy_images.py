@@ -1,10 +1,10 @@
 """MNIST's digits as people photograph, scan and draw them: the images that `scruffy.py` preprocesses and classifies.
 
 A kind is a function that takes random numbers and a digit, and returns the bytes of an image file. The kind has its
-name.
-The kinds draw most digits from their skeletons, so that strokes may be as thin or as thick as pens make them.
+name. The kinds draw most digits from their skeletons, so that strokes may be as thin or as thick as pens make them.
 """
 
+import zlib
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any, TypeAlias
@@ -908,3 +908,9 @@ KINDS: tuple[Kind, ...] = (
     postal, postal_grey, postal_small, tight,
     one_pixel, thin_lines, two_levels, eight_by_eight, dotted, dashed, hollow, half_inverted,
 )  # fmt: skip
+
+
+def files_of(kind: Kind, digits: Sequence[Digit]) -> list[bytes]:
+    """Draw each digit as one kind. The images do not depend on the other kinds."""
+    seed = zlib.crc32(kind.__name__.encode())
+    return [kind(np.random.default_rng([seed, number]), digit) for number, digit in enumerate(digits)]
