@@ -17,16 +17,15 @@ S, …) and single plain circles, because nobody can tell them apart from digits
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import cv2
-import matplotlib as mpl
 import numpy as np
 from inputs import add_mnist, add_model, labelled_files, options, read_classifier, read_digits
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+from scruffy_images import Random, encoded, lettered, png
 from sklearn.datasets import load_sample_images
 
 from model.evaluation.robustness import Answers
@@ -58,7 +57,6 @@ LOGOS = (
 )
 """Marks such as firms have, each as parts: a name, and numbers in pixels of 200×200."""
 
-Random = np.random.Generator
 Grey = NDArray[np.uint8]
 
 
@@ -82,7 +80,7 @@ def main() -> None:
     for kind, make in _kinds(test.images).items():
         random = np.random.default_rng(list(kind.encode()))
         others[kind] = read((make(random) for _ in range(arguments.count)), None, classifier)
-    digits = {"MNIST, test": read((_png(image) for image in test.images), test.labels, classifier)}
+    digits = {"MNIST, test": read((png(image) for image in test.images), test.labels, classifier)}
     for real in labelled_files(arguments.wild):
         digits[real.name] = read(real.contents, real.labels, classifier)
 
@@ -214,7 +212,7 @@ def _kinds(digits: Grey) -> dict[str, Callable[[Random], bytes]]:
         "number": lambda random: _number(digits, random),
         "digits in a column": lambda random: _scattered(digits, random, in_column=True),
         "digits far apart": lambda random: _scattered(digits, random, in_column=False),
-        "raw pair": lambda random: _png(np.hstack(list(digits[random.integers(0, len(digits), 2)]))),
+        "raw pair": lambda random: png(np.hstack(list(digits[random.integers(0, len(digits), 2)]))),
         "crossed out": lambda random: _crossed_out(digits, random),
     }
 
@@ -349,11 +347,7 @@ def _logo(random: Random) -> Grey:
 def _text(text: str, random: Random, fonts: tuple[str, ...] = FONTS) -> Grey:
     """Set text in a random font, and bend and turn it like handwriting. Return it in light ink on black, uint8."""
     size = int(random.integers(60, 140))
-    font = ImageFont.truetype(str(Path(mpl.get_data_path(), "fonts", "ttf", _one(fonts, random))), size)
-    left, top, right, bottom = font.getbbox(text)
-    image = Image.new("L", (int(right - left) + size, int(bottom - top) + size))
-    ImageDraw.Draw(image).text((size / 2 - left, size / 2 - top), text, fill=255, font=font)
-    return _bent(np.asarray(image), random)
+    return _bent(lettered(text, _one(fonts, random), size, margin=size / 2), random)
 
 
 def _shape(random: Random) -> Grey:
@@ -416,18 +410,10 @@ def _on_paper(ink: Grey, random: Random) -> bytes:
 
 def _encoded(page: NDArray[Any], random: Random) -> bytes:
     """Return a PNG or JPEG file of a page."""
-    file, image = BytesIO(), Image.fromarray(np.clip(page, 0, 255).astype(np.uint8))
+    image = np.clip(page, 0, 255).astype(np.uint8)
     if random.random() < 0.5:
-        image.save(file, "PNG", compress_level=1)
-    else:
-        image.save(file, "JPEG", quality=int(random.integers(60, 95)))
-    return file.getvalue()
-
-
-def _png(image: Grey) -> bytes:
-    file = BytesIO()
-    Image.fromarray(image).save(file, "PNG", compress_level=1)
-    return file.getvalue()
+        return png(image)
+    return encoded(image, "JPEG", quality=int(random.integers(60, 95)))
 
 
 def _draw(others: dict[str, Readings], digits: dict[str, Readings], threshold: float, file: Path) -> None:
