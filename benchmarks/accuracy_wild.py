@@ -1,19 +1,19 @@
 """Measure how many images that people made themselves a model reads correctly, and count the mistakes.
 
-    python benchmarks/accuracy_wild.py FOLDER [--mistakes]
+    python benchmarks/accuracy_wild.py FOLDER [--model FOLDER] [--mistakes]
 
 FOLDER holds images as `<set>/<label>/<file>`, with labels 0 to 9. The benchmark does what a worker does: it decodes and
-normalises each image, and the model that ships with the package classifies it. An image that is refused counts as
-wrong.
+normalises each image, and the model classifies it. An image that is refused counts as wrong.
 """
 
-import argparse
 from collections import Counter
 from pathlib import Path
 
 import cv2
 import numpy as np
+from inputs import LabelledFiles, add_model, labelled_files, options, read_classifier
 
+from model.evaluation.robustness import Answers
 from model.inference.classifier import Classifier
 from model.inference.several import read_files
 from model.metrics import NONE
@@ -21,26 +21,23 @@ from model.metrics import NONE
 
 def main() -> None:
     """Measure each set and print its table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__)
     parser.add_argument("folder", type=Path, help="folder of the sets")
+    add_model(parser)
     parser.add_argument("--mistakes", action="store_true", help="name the misread files")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    classifier = Classifier.baseline()
-    for folder in sorted(path for path in arguments.folder.iterdir() if path.is_dir()):
-        files = sorted(path for path in folder.glob("[0-9]/*") if path.is_file())
-        if files:
-            _report(folder.name, files, classifier, name_mistakes=arguments.mistakes)
+    version, classifier = read_classifier(arguments.model)
+    print(version)
+    for files in labelled_files(arguments.folder):
+        _report(files, classifier, name_mistakes=arguments.mistakes)
 
 
-def _report(name: str, files: list[Path], classifier: Classifier, *, name_mistakes: bool) -> None:
-    read = read_files(classifier.classify, (file.read_bytes() for file in files))
-    errors = read.failures
-    labels = np.array([int(file.parent.name) for file in files])
-    digits = read.predictions.digits.astype(np.int64)
-    digits[list(errors)] = NONE
+def _report(files: LabelledFiles, classifier: Classifier, *, name_mistakes: bool) -> None:
+    read = read_files(classifier.classify, files.contents)
+    errors, labels, digits = read.failures, files.labels, Answers.of(read).digits
     right = digits == labels
-    print(f"{name}: {right.sum()} of {len(files)} right, {right.mean():.2%}")
+    print(f"{files.name}: {right.sum()} of {len(labels)} right, {right.mean():.2%}")
     for label in np.unique(labels):
         of_label = labels == label
         mistakes = Counter(int(digit) for digit in digits[of_label & ~right] if digit != NONE)
@@ -50,7 +47,7 @@ def _report(name: str, files: list[Path], classifier: Classifier, *, name_mistak
         print(f"  {count} refused: {code}")
     if name_mistakes:
         for index in np.flatnonzero(~right).tolist():
-            print(f"  {files[index]}: {errors[index].sentence if index in errors else digits[index]}")
+            print(f"  {files.paths[index]}: {errors[index].sentence if index in errors else digits[index]}")
 
 
 if __name__ == "__main__":

@@ -9,16 +9,14 @@ changed in, such as noise, clothes and worn images, are right if they come out a
 often files are refused that cannot be put right, and how often digits are said to lie on their side.
 """
 
-import argparse
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
+from inputs import add_mnist, options, read_mnist
 from numpy.typing import NDArray
 
-from model.data.mnist import load
 from model.errors import UsageError
 from producer.sources.arrays.conversion import to_bytes
 from producer.sources.arrays.deciding import decide
@@ -75,17 +73,17 @@ LEVELS: dict[str, Callable[[Images], Images]] = {
 
 def main() -> None:
     """Measure and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mnist", type=Path, help="folder with MNIST's four IDX files or mnist.npz")
+    parser = options(__doc__)
+    add_mnist(parser)
     parser.add_argument("--subsets", type=int, default=500, help="subsets of each size (default 500)")
-    options = parser.parse_args()
-    mnist = load(options.mnist)
+    arguments = parser.parse_args()
+    mnist = read_mnist(arguments.mnist)
     for name, part in (("training", mnist.train), ("test", mnist.test)):
         _print_table(
-            f"subsets of MNIST's {name} images that come out right, of {options.subsets}",
+            f"subsets of MNIST's {name} images that come out right, of {arguments.subsets}",
             KINDS,
             part.images,
-            options.subsets,
+            arguments.subsets,
         )
     generator = np.random.default_rng(1)
     drawn: dict[str, Callable[[Images], Numbers]] = {
@@ -96,9 +94,9 @@ def main() -> None:
         "MNIST in fog": lambda x: np.clip(x * 0.6 + fog(len(x), generator), 0, 255).astype(np.uint8),
         "MNIST with a light band": lambda x: np.where(np.arange(28) % 28 < 9, 255 - x, x).astype(np.uint8),
     }
-    _print_table("files that nothing is changed in", drawn, mnist.test.images, options.subsets, unchanged=True)
-    _print_refused(mnist.train.images, options.subsets)
-    _print_sideways(mnist.train.images, mnist.train.labels, options.subsets)
+    _print_table("files that nothing is changed in", drawn, mnist.test.images, arguments.subsets, unchanged=True)
+    _print_refused(mnist.train.images, arguments.subsets)
+    _print_sideways(mnist.train.images, mnist.train.labels, arguments.subsets)
     many = np.concatenate([mnist.train.images, mnist.test.images])
     for name in ("uint8 (n, 28, 28), as it is", "float 0 to 1, inverted"):
         array = KINDS[name](many)
@@ -149,7 +147,7 @@ def draw_clothes(count: int, generator: np.random.Generator) -> Images:
 
 
 def fog(count: int, generator: np.random.Generator) -> NDArray[np.float64]:
-    """Return smooth clouds, 60 to 160, of the size of images."""
+    """Return clouds, 60 to 160, in squares of 7 by 7 pixels, of the size of images."""
     coarse = generator.uniform(60, 160, (count, 4, 4))
     return np.asarray(coarse.repeat(7, axis=1).repeat(7, axis=2))
 

@@ -8,20 +8,17 @@ normalised and classified. An image that is refused counts as wrong. With --show
 of each kind with label and reading, so that people can judge whether they are readable.
 """
 
-import argparse
-import os
 from collections import Counter
 from pathlib import Path
 
 import cv2
 import numpy as np
+from inputs import add_mnist, add_model, options, read_classifier, read_digits
 
-from model.cards.card import BASELINE, Score, read_model
+from model.cards.card import Score
 from model.data.digits import Digits
-from model.data.mnist import load_test
 from model.evaluation.corruptions import CORRUPTIONS
 from model.evaluation.robustness import Reading, as_files, directly, evenly, readings
-from model.inference.classifier import Classifier
 from model.metrics import NONE
 
 MIN_MEAN, MIN_EACH = 0.96, 0.88
@@ -33,10 +30,10 @@ TILE, COLUMNS, MAX_TILES = 84, 14, 84
 
 def main() -> None:
     """Measure and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=BASELINE, help="folder of the model (default: the baseline)")
+    parser = options(__doc__)
+    add_model(parser)
     parser.add_argument("--path", action="store_true", help="also measure images that are sent as files")
-    parser.add_argument("--mnist", type=Path, default=os.environ.get("DIGITMILL_MNIST"), help="folder that holds MNIST")
+    add_mnist(parser)
     parser.add_argument(
         "--count", type=int, default=10_000, help="number of test images, evenly chosen (default: all 10,000)"
     )
@@ -44,10 +41,9 @@ def main() -> None:
     parser.add_argument("--show", type=Path, metavar="FOLDER", help="draw the misread images, one picture per kind")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    card, model = read_model(arguments.model)
-    classifier = Classifier(model, temperature=card.temperature)
-    test = evenly(load_test(Path(arguments.mnist) if arguments.mnist else None), arguments.count)
-    print(f"{card.version}, {len(test):,} of MNIST's test images, seed {arguments.seed}")
+    version, classifier = read_classifier(arguments.model)
+    test = evenly(read_digits(arguments.mnist), arguments.count)
+    print(f"{version}, {len(test):,} of MNIST's test images, seed {arguments.seed}")
     readers = {"network": directly(classifier)} | ({"path": as_files(classifier)} if arguments.path else {})
     for way, read in readers.items():
         _report(way, list(readings(read, test.images, CORRUPTIONS, seed=arguments.seed)), test, arguments.show)

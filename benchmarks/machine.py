@@ -1,24 +1,8 @@
-"""Helpers that benchmarks share: real digits, and the names of commit and processor."""
+"""The names of commit and processor, which benchmarks print."""
 
 import platform
 import subprocess
-import sys
 from pathlib import Path
-
-from model.data import sample_digits
-from model.data.digits import Digits
-from model.data.mnist import load_test
-from model.errors import DataError
-from worker.settings import Settings
-
-
-def digits(settings: Settings) -> Digits:
-    """Return MNIST's test images, or the sample digits if MNIST is not available."""
-    try:
-        return load_test(settings.mnist, cache=settings.cache, download=not settings.offline)
-    except DataError as fault:
-        print(f"{fault} Using the sample digits instead.", file=sys.stderr)
-        return sample_digits.load().test
 
 
 def commit() -> str:

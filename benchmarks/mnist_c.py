@@ -1,31 +1,28 @@
 """Measure how well a model reads MNIST-C's fifteen corruptions, and twelve that no training has seen.
 
-    python benchmarks/mnist_c.py [--model FOLDER] [--path] [--mnist FOLDER] [--count N] [--train]
+    python benchmarks/mnist_c.py [--model FOLDER] [--path] [--mnist FOLDER] [--count N] [--training]
 
 The corruptions are those of `model.evaluation.mnist_c` and `model.evaluation.unseen`, on MNIST's test images. For each
 kind the benchmark prints the accuracy and the share that is confidently wrong: misread with a confidence of 0.8 or
 more. With --path it prints the same for all that a worker does: each image is encoded as PNG, decoded, normalised and
 classified. An image that is refused counts as wrong, but not as confidently wrong.
 
-With --train the images are those of MNIST's training set that every training holds out for validation. Choices between
-recipes are made on these, with another seed than the reported figures have.
+With --training the images are those of MNIST's training set that every training holds out for validation. Choices
+between recipes are made on these, with another seed than the reported figures have.
 """
 
-import argparse
-import os
 from pathlib import Path
 
 import cv2
 import numpy as np
+from inputs import add_mnist, add_model, options, read_classifier, read_digits
 
-from model.cards.card import BASELINE, Score, read_model
-from model.data import mnist
+from model.cards.card import Score
 from model.data.digits import Digits, hold_out
 from model.evaluation.corrupting import Family
 from model.evaluation.mnist_c import MNIST_C
 from model.evaluation.robustness import Reader, as_files, directly, evenly, readings
 from model.evaluation.unseen import UNSEEN
-from model.inference.classifier import Classifier
 from model.training.recipe import Recipe
 
 FAMILIES = {"MNIST-C": MNIST_C, "never trained on": UNSEEN}
@@ -33,30 +30,29 @@ FAMILIES = {"MNIST-C": MNIST_C, "never trained on": UNSEEN}
 
 def main() -> None:
     """Measure and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=BASELINE, help="folder of the model (default: the baseline)")
+    parser = options(__doc__)
+    add_model(parser)
     parser.add_argument("--path", action="store_true", help="also measure images that are sent as files")
-    parser.add_argument("--mnist", type=Path, default=os.environ.get("DIGITMILL_MNIST"), help="folder that holds MNIST")
+    add_mnist(parser)
     parser.add_argument(
         "--count", type=int, default=10_000, help="number of images, evenly chosen (default: all 10,000)"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the corruptions (default: 0)")
-    parser.add_argument("--train", action="store_true", help="corrupt images held out of the training set")
+    parser.add_argument("--training", action="store_true", help="corrupt images held out of the training set")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    card, model = read_model(arguments.model)
-    classifier = Classifier(model, temperature=card.temperature)
-    digits = evenly(_digits(arguments.mnist, train=arguments.train), arguments.count)
-    source = "held-out training" if arguments.train else "test"
-    print(f"{card.version}, {len(digits):,} of MNIST's {source} images, seed {arguments.seed}")
+    version, classifier = read_classifier(arguments.model)
+    digits = evenly(_digits(arguments.mnist, training=arguments.training), arguments.count)
+    source = "held-out training" if arguments.training else "test"
+    print(f"{version}, {len(digits):,} of MNIST's {source} images, seed {arguments.seed}")
     readers = {"network": directly(classifier)} | ({"path": as_files(classifier)} if arguments.path else {})
     for name, kinds in FAMILIES.items():
         _report(name, kinds, readers, digits, arguments.seed)
 
 
-def _digits(folder: Path | None, *, train: bool) -> Digits:
-    place = Path(folder) if folder else None
-    return hold_out(mnist.load(place).train, Recipe().validation)[1] if train else mnist.load_test(place)
+def _digits(folder: Path | None, *, training: bool) -> Digits:
+    digits = read_digits(folder, training=training)
+    return hold_out(digits, Recipe().validation)[1] if training else digits
 
 
 def _report(name: str, kinds: Family, readers: dict[str, Reader], digits: Digits, seed: int) -> None:

@@ -1,6 +1,6 @@
 """Measure how often an image without a digit passes for a digit, and how often a correctly read digit is flagged.
 
-    python benchmarks/not_a_digit.py [--model FOLDER] [--mnist FOLDER] [--digits FOLDER] [--show FILE.png]
+    python benchmarks/not_a_digit.py [--model FOLDER] [--mnist FOLDER] [--wild FOLDER] [--show FILE.png]
 
 An image is flagged for review if its confidence is below the threshold, or if it is refused with an error. The
 benchmark handles each image as a worker does: it decodes, normalises and classifies encoded bytes, at the model's
@@ -11,27 +11,24 @@ and words in fonts and distorts them, crops scikit-learn's two photographs, draw
 MNIST's test digits into one image, and crosses them out. It leaves out letters that people write like digits (O, I, Z,
 S, …) and single plain circles, because nobody can tell them apart from digits.
 
-`--digits` names a folder of real digits, `<set>/<label>/<file>`. The benchmark always measures MNIST's test images too.
+`--wild` names a folder of real digits, `<set>/<label>/<file>`. The benchmark always measures MNIST's test images too.
 """
 
-import argparse
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import cv2
-import matplotlib as mpl
 import numpy as np
+from inputs import add_mnist, add_model, labelled_files, options, read_classifier, read_digits
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+from scruffy_images import Random, encoded, lettered, png
 from sklearn.datasets import load_sample_images
 
-from model.cards.card import BASELINE, read_model
-from model.data.mnist import load_test
+from model.evaluation.robustness import Answers
 from model.inference.classifier import Classifier
 from model.inference.several import read_files
 
@@ -60,16 +57,15 @@ LOGOS = (
 )
 """Marks such as firms have, each as parts: a name, and numbers in pixels of 200×200."""
 
-Random = np.random.Generator
 Grey = NDArray[np.uint8]
 
 
 def main() -> None:
     """Measure and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=BASELINE, help="folder of a model (default: the baseline)")
-    parser.add_argument("--mnist", type=Path, default=os.environ.get("DIGITMILL_MNIST"), help="folder that holds MNIST")
-    parser.add_argument("--digits", type=Path, help="folder of real digits, <set>/<label>/<file>")
+    parser = options(__doc__)
+    add_model(parser)
+    add_mnist(parser)
+    parser.add_argument("--wild", type=Path, help="folder of real digits, <set>/<label>/<file>")
     parser.add_argument("--count", type=int, default=500, help="images of each kind (default 500)")
     parser.add_argument("--threshold", type=float, default=0.8, help="threshold of the detailed tables (default 0.8)")
     parser.add_argument(
@@ -77,21 +73,16 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    card, model = read_model(arguments.model)
-    classifier = Classifier(model, temperature=card.temperature)
-    test = load_test(Path(arguments.mnist) if arguments.mnist else None)
-
-    print(f"{card.version}, temperature {card.temperature:.3f}; {arguments.count} images of each kind\n")
+    version, classifier = read_classifier(arguments.model)
+    test = read_digits(arguments.mnist)
+    print(f"{version}; {arguments.count} images of each kind\n")
     others: dict[str, Readings] = {}
     for kind, make in _kinds(test.images).items():
         random = np.random.default_rng(list(kind.encode()))
         others[kind] = read((make(random) for _ in range(arguments.count)), None, classifier)
-    digits = {"MNIST, test": read((_png(image) for image in test.images), test.labels, classifier)}
-    for folder in sorted(path for path in arguments.digits.iterdir() if path.is_dir()) if arguments.digits else ():
-        files = sorted(path for path in folder.glob("[0-9]/*") if path.is_file())
-        if files:
-            labels = np.array([int(file.parent.name) for file in files])
-            digits[folder.name] = read((file.read_bytes() for file in files), labels, classifier)
+    digits = {"MNIST, test": read((png(image) for image in test.images), test.labels, classifier)}
+    for real in labelled_files(arguments.wild):
+        digits[real.name] = read(real.contents, real.labels, classifier)
 
     _print_kinds(others, arguments.threshold)
     _print_digits(digits, arguments.threshold)
@@ -106,7 +97,7 @@ class Readings:
 
     Attributes:
         images: Images as the network saw them, uint8 (n, 28, 28).
-        digits: Digits that the network read, int (n,).
+        digits: Digits that the network read, int (n,); NONE where the image was refused.
         confidences: Confidences, 0 to 1, (n,); 0 where the image was refused.
         right: Whether each image was read as its label, bool (n,); False where it has none.
         refused: Number of refused images by error code.
@@ -132,13 +123,10 @@ def read(files: Iterator[bytes], labels: NDArray[np.integer] | None, classifier:
         classifier: Classifier that reads the images.
     """
     found = read_files(classifier.classify, files)
-    refused = list(found.failures)
-    confidences = found.predictions.confidences.copy()
-    confidences[refused] = 0
-    right = np.zeros(len(confidences), bool) if labels is None else found.predictions.digits == labels
-    right[refused] = False
+    answers = Answers.of(found)
+    right = np.zeros(len(answers.digits), bool) if labels is None else answers.digits == labels
     codes = Counter(str(failure.code) for failure in found.failures.values())
-    return Readings(found.shown, found.predictions.digits, confidences, right, codes)
+    return Readings(found.shown, answers.digits, answers.confidences, right, codes)
 
 
 def _print_kinds(others: dict[str, Readings], threshold: float) -> None:
@@ -224,7 +212,7 @@ def _kinds(digits: Grey) -> dict[str, Callable[[Random], bytes]]:
         "number": lambda random: _number(digits, random),
         "digits in a column": lambda random: _scattered(digits, random, in_column=True),
         "digits far apart": lambda random: _scattered(digits, random, in_column=False),
-        "raw pair": lambda random: _png(np.hstack(list(digits[random.integers(0, len(digits), 2)]))),
+        "raw pair": lambda random: png(np.hstack(list(digits[random.integers(0, len(digits), 2)]))),
         "crossed out": lambda random: _crossed_out(digits, random),
     }
 
@@ -359,11 +347,7 @@ def _logo(random: Random) -> Grey:
 def _text(text: str, random: Random, fonts: tuple[str, ...] = FONTS) -> Grey:
     """Set text in a random font, and bend and turn it like handwriting. Return it in light ink on black, uint8."""
     size = int(random.integers(60, 140))
-    font = ImageFont.truetype(str(Path(mpl.get_data_path(), "fonts", "ttf", _one(fonts, random))), size)
-    left, top, right, bottom = font.getbbox(text)
-    image = Image.new("L", (int(right - left) + size, int(bottom - top) + size))
-    ImageDraw.Draw(image).text((size / 2 - left, size / 2 - top), text, fill=255, font=font)
-    return _bent(np.asarray(image), random)
+    return _bent(lettered(text, _one(fonts, random), size, margin=size / 2), random)
 
 
 def _shape(random: Random) -> Grey:
@@ -426,18 +410,10 @@ def _on_paper(ink: Grey, random: Random) -> bytes:
 
 def _encoded(page: NDArray[Any], random: Random) -> bytes:
     """Return a PNG or JPEG file of a page."""
-    file, image = BytesIO(), Image.fromarray(np.clip(page, 0, 255).astype(np.uint8))
+    image = np.clip(page, 0, 255).astype(np.uint8)
     if random.random() < 0.5:
-        image.save(file, "PNG", compress_level=1)
-    else:
-        image.save(file, "JPEG", quality=int(random.integers(60, 95)))
-    return file.getvalue()
-
-
-def _png(image: Grey) -> bytes:
-    file = BytesIO()
-    Image.fromarray(image).save(file, "PNG", compress_level=1)
-    return file.getvalue()
+        return png(image)
+    return encoded(image, "JPEG", quality=int(random.integers(60, 95)))
 
 
 def _draw(others: dict[str, Readings], digits: dict[str, Readings], threshold: float, file: Path) -> None:

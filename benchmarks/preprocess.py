@@ -3,11 +3,10 @@
     python benchmarks/preprocess.py [--repeat 500] [--against FOLDER] [--kinds WORD …] [--memory-only]
 
 The benchmark draws files of the kinds that users send, and prints the median CPU time that
-`model.images.preprocess.preprocess` takes for each. Other programs disturb CPU time less than they do the clock.
-With --against it times another checkout in turn with this one, on
-the same files, and prints the ratio of the medians. Then it prints by how much a photograph of 12 megapixels raises
-the peak memory of a new process. Each checkout is timed in a process of its own; `taskset -c 1` keeps all of them on
-one core.
+`model.images.preprocess.preprocess` takes for each. Other programs disturb CPU time less than they do the clock. With
+--against it times another checkout in turn with this one, on the same files, and prints the ratio of the medians. Then
+it prints by how much a photograph of 12 megapixels raises the peak memory of a new process. Each checkout is timed in a
+process of its own; `taskset -c 1` keeps all of them on one core.
 """
 
 import argparse
@@ -42,7 +41,7 @@ import json, sys, time
 import cv2
 try:
     from model.images.preprocess import preprocess
-except ImportError:  # a checkout of before this module had a room of its own
+except ImportError:  # an older checkout, which has the module elsewhere
     from model.preprocess import preprocess
 cv2.setNumThreads(1)  # as the worker does
 for line in sys.stdin:

@@ -28,7 +28,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
-from machine import commit, digits, processor
+from inputs import read_digits_or_samples
+from machine import commit, processor
 
 from model.cards.card import BASELINE, MODEL, Card, read_file
 from model.inference.calibration import softmax
@@ -180,7 +181,7 @@ def _memory(connection: Connection, mover: Mover, loads: int) -> dict[str, int]:
 def _load(url: str, settings: Settings, workers: int, started: Any, stop: Any, answers: Any) -> None:
     """Keep batches in flight until `stop` is set. Then put the list of `AnsweredBatch` into the queue `answers`."""
     connection = open_mill(url, settings)
-    ledger, images = connection.ledger, digits(settings).images[: BATCH * BLOCKS]
+    ledger, images = connection.ledger, read_digits_or_samples().images[: BATCH * BLOCKS]
     blocks = np.array_split(images, BLOCKS)
     logits = Classifier.baseline().logits(images)
     cards = [each.card for each in connection.registry.versions() if each.card]

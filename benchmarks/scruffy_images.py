@@ -1,19 +1,22 @@
 """MNIST's digits as people photograph, scan and draw them: the images that `scruffy.py` preprocesses and classifies.
 
 A kind is a function that takes random numbers and a digit, and returns the bytes of an image file. The kind has its
-name.
-The kinds draw most digits from their skeletons, so that strokes may be as thin or as thick as pens make them.
+name. The kinds draw most digits from their skeletons, so that strokes may be as thin or as thick as pens make them.
 """
 
+import zlib
 from collections.abc import Callable, Sequence
+from functools import cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import cv2
+import matplotlib as mpl
 import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 Random: TypeAlias = np.random.Generator
 
@@ -35,8 +38,7 @@ Kind: TypeAlias = Callable[[Random, "Digit"], bytes]
 WHITE = (255, 255, 255)
 _DETAIL = 4  # pixels of the skeleton per pixel of MNIST
 _SUBPIXEL = 4  # fractional bits of a coordinate, as OpenCV draws
-# Grain is cut from this noise, because new noise takes longer.
-_GRAIN = np.random.default_rng(0).standard_normal((2048, 2048), np.float32)
+_NOISE_SIDE = 2048  # of the noise from which grain is cut, in pixels
 
 
 # Strokes
@@ -97,6 +99,37 @@ def skeleton(digit: Picture) -> NDArray[np.floating]:
     return np.concatenate(pieces) / len(line)
 
 
+def traced(lines: NDArray[np.floating], width: float) -> Plane:
+    """Draw lines with a round pen, and crop the image to the ink.
+
+    Args:
+        lines: Column and row of each point of each line in pixels, 0 or more, (lines, points, 2).
+        width: Width of the pen in pixels.
+    """
+    lines = lines + width / 2 + 1
+    columns, rows = np.ceil(lines.max((0, 1)) + width / 2 + 1).astype(int)
+    ink = np.zeros((rows, columns), np.uint8)
+    corners = np.rint(lines * 2**_SUBPIXEL).astype(np.int32)
+    cv2.polylines(ink, list(corners), False, 255, max(1, round(width)), cv2.LINE_AA, _SUBPIXEL)
+    return ink / np.float32(255)
+
+
+def lettered(text: str, font: str, size: int, margin: float) -> NDArray[np.uint8]:
+    """Set text in one of Matplotlib's fonts, light on black.
+
+    Args:
+        text: Text of one line.
+        font: Name of the font's file.
+        size: Size of the font in pixels.
+        margin: Width of the margin around the text in pixels.
+    """
+    face = ImageFont.truetype(str(Path(mpl.get_data_path(), "fonts", "ttf", font)), size)
+    left, top, right, bottom = face.getbbox(text)
+    image = Image.new("L", (int(right - left + 2 * margin), int(bottom - top + 2 * margin)))
+    ImageDraw.Draw(image).text((margin - left, margin - top), text, fill=255, font=face)
+    return np.asarray(image)
+
+
 class Digit:
     """One digit of MNIST, and its skeleton."""
 
@@ -116,12 +149,7 @@ class Digit:
         matrix = size * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         points = self.pieces @ matrix
         low, high = points.min((0, 1)), points.max((0, 1))
-        points = (points - low) * (size / max(high - low)) + width / 2 + 1
-        columns, rows = np.ceil(points.max((0, 1)) + width / 2 + 1).astype(int)
-        ink = np.zeros((rows, columns), np.uint8)
-        lines = np.rint(points * 2**_SUBPIXEL).astype(np.int32)
-        cv2.polylines(ink, list(lines), False, 255, max(1, round(width)), cv2.LINE_AA, _SUBPIXEL)
-        return ink / np.float32(255)
+        return traced((points - low) * (size / max(high - low)), width)
 
     def enlarged(self, size: float) -> Plane:
         """Enlarge MNIST's own strokes smoothly to a longer side of `size` pixels, and crop the image to them."""
@@ -158,9 +186,15 @@ def placed(random: Random, ink: Plane, shape: tuple[int, int], margin: float = 0
 def grain(random: Random, shape: tuple[int, int], size: float = 1) -> Plane:
     """Return noise of mean 0 and deviation 1, in blobs of about `size` pixels."""
     rows, columns = (int(np.ceil(side / size)) + 2 for side in shape)
-    top, left = random.integers(0, 2048 - rows), random.integers(0, 2048 - columns)
-    cut = _GRAIN[top : top + rows, left : left + columns]
+    top, left = random.integers(0, _NOISE_SIDE - rows), random.integers(0, _NOISE_SIDE - columns)
+    cut = _noise()[top : top + rows, left : left + columns]
     return cut if size == 1 and shape == cut.shape else _to_shape(cut, shape, size)
+
+
+@cache
+def _noise() -> Plane:
+    """Return noise that all images share, because new noise takes longer."""
+    return np.random.default_rng(0).standard_normal((_NOISE_SIDE, _NOISE_SIDE), np.float32)
 
 
 def _to_shape(cut: Plane, shape: tuple[int, int], size: float) -> Plane:
@@ -868,13 +902,9 @@ def dashed(random: Random, digit: Digit) -> bytes:
 def _drawn_at(random: Random, points: NDArray[np.floating], size: float, width: float) -> bytes:
     """Draw points, (n, 2), or short lines, (n, 2, 2), with a round pen on a page somewhat larger than `size`."""
     points = points if points.ndim == 3 else np.stack([points, points], axis=1)
-    points = points - points.min((0, 1)) + width / 2 + 1
-    columns, rows = np.ceil(points.max((0, 1)) + width / 2 + 1).astype(int)
-    ink = np.zeros((rows, columns), np.uint8)
-    lines = np.rint(points * 2**_SUBPIXEL).astype(np.int32)
-    cv2.polylines(ink, list(lines), False, 255, max(1, round(width)), cv2.LINE_AA, _SUBPIXEL)
+    ink = traced(points - points.min((0, 1)), width)
     side = round(size * random.uniform(1.1, 1.8))
-    return _painted(random, placed(random, ink / np.float32(255), (side, side)))
+    return _painted(random, placed(random, ink, (side, side)))
 
 
 def hollow(random: Random, digit: Digit) -> bytes:
@@ -908,3 +938,9 @@ KINDS: tuple[Kind, ...] = (
     postal, postal_grey, postal_small, tight,
     one_pixel, thin_lines, two_levels, eight_by_eight, dotted, dashed, hollow, half_inverted,
 )  # fmt: skip
+
+
+def files_of(kind: Kind, digits: Sequence[Digit]) -> list[bytes]:
+    """Draw each digit as one kind. The images do not depend on the other kinds."""
+    seed = zlib.crc32(kind.__name__.encode())
+    return [kind(np.random.default_rng([seed, number]), digit) for number, digit in enumerate(digits)]

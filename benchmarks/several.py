@@ -1,6 +1,6 @@
 """Measure how often several digits in one image are found, and how often one digit is taken for several.
 
-    python benchmarks/several.py [--mnist FOLDER] [--count 400] [--training] [--wild FOLDER]
+    python benchmarks/several.py [--model FOLDER] [--mnist FOLDER] [--training] [--count 400] [--wild FOLDER]
 
 The benchmark encodes each image, and handles it as a worker does. The first table has images of two to four digits made
 of MNIST's, by style, layout and gap, and MNIST's images side by side as they are. It counts those that get the error
@@ -12,23 +12,22 @@ several, read correctly, and read wrongly with a confidence of 0.8 or more.
 With --training, it draws from MNIST's training images. Limits are chosen on these, and the others only report.
 """
 
-import argparse
 from pathlib import Path
 
 import cv2
 import numpy as np
+from inputs import add_mnist, add_model, add_training, labelled_files, options, read_classifier, read_digits
 from numpy.typing import NDArray
 from scruffy_images import Digit
 from several_images import LABELS, LAYOUTS, SINGLES, STYLES, as_array, several
 
-from model.data import mnist
 from model.data.digits import Digits
 from model.errors import FailureCode
+from model.evaluation.robustness import Answers
 from model.images.preprocess import preprocess_all
 from model.inference.classifier import Classifier
 from model.inference.review import REVIEW_BELOW
 from model.inference.several import FilesRead, read_files
-from worker.settings import Settings
 
 GAPS = (0.1, 0.3, 0.6, 1.0, 1.5)
 """Gaps between digits, in digit widths."""
@@ -36,19 +35,17 @@ GAPS = (0.1, 0.3, 0.6, 1.0, 1.5)
 
 def main() -> None:
     """Measure, and print the tables."""
-    settings = Settings.from_environment()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mnist", type=Path, default=settings.mnist, help="folder with MNIST")
+    parser = options(__doc__)
+    add_model(parser)
+    add_mnist(parser)
+    add_training(parser)
     parser.add_argument("--count", type=int, default=400, help="images of each kind (default 400)")
-    parser.add_argument("--training", action="store_true", help="draw from MNIST's training images")
     parser.add_argument("--wild", type=Path, help="folder of real single digits, <set>/<label>/<file>")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    if arguments.training:
-        digits = mnist.load(arguments.mnist, cache=settings.cache, download=not settings.offline).train
-    else:
-        digits = mnist.load_test(arguments.mnist, cache=settings.cache, download=not settings.offline)
-    classifier = Classifier.baseline()
+    digits = read_digits(arguments.mnist, training=arguments.training)
+    version, classifier = read_classifier(arguments.model)
+    print(version)
     _print_several(digits, arguments.count, classifier)
     _print_singles(digits, arguments.count, classifier, arguments.wild)
 
@@ -90,14 +87,14 @@ def _print_row(
     classifier: Classifier,
 ) -> None:
     read = read_files(classifier.classify, files)
-    found = _are_several(read)
+    answers, found = Answers.of(read), _are_several(read)
     counted, right = np.zeros(len(files), bool), np.zeros(len(files), bool)
     for index in np.flatnonzero(found):
         normalised = preprocess_all(files[index])
         counted[index] = normalised.total == len(numbers[index])
         right[index] = classifier.classify(normalised.parts).digits.tolist() == numbers[index]
     pairs = np.array([len(number) == 2 for number in numbers])
-    one = ~found & (read.predictions.confidences >= REVIEW_BELOW)
+    one = answers.confidences >= REVIEW_BELOW
     by_gap = "".join(f"{found[gaps == gap].mean():>8.1%}" for gap in GAPS if (gaps == gap).any())
     print(
         f"{style:<16}{layout:<8}{len(files):>7}{found.mean():>8.1%}{counted.mean():>8.1%}{right.mean():>8.1%}"
@@ -113,22 +110,15 @@ def _print_singles(digits: Digits, count: int, classifier: Classifier, wild: Pat
         chosen = among[random.integers(0, len(among), count)]
         files = [draw(random, Digit(digits.images[index])) for index in chosen]
         _print_single(kind, files, digits.labels[chosen], classifier)
-    for folder in sorted(path for path in wild.iterdir() if path.is_dir()) if wild else ():
-        paths = sorted(path for path in folder.glob("[0-9]/*") if path.is_file())
-        if paths:
-            labels = np.array([int(path.parent.name) for path in paths])
-            _print_single(folder.name, [path.read_bytes() for path in paths], labels, classifier)
+    for real in labelled_files(wild):
+        _print_single(real.name, list(real.contents), real.labels, classifier)
 
 
 def _print_single(kind: str, files: list[bytes], labels: NDArray[np.integer], classifier: Classifier) -> None:
     read = read_files(classifier.classify, files)
-    taken, failed = _are_several(read), np.zeros(len(files), bool)
-    failed[list(read.failures)] = True
-    right = ~failed & (read.predictions.digits == labels)
-    wrong = ~failed & ~right & (read.predictions.confidences >= REVIEW_BELOW)
-    print(
-        f"{kind:<24}{len(files):>7}{f'{taken.sum()} ({taken.mean():.1%})':>20}{right.mean():>8.1%}{wrong.mean():>14.1%}"
-    )
+    answers, taken = Answers.of(read), _are_several(read)
+    right, wrong = answers.digits == labels, answers.confidently_wrong(labels).accuracy
+    print(f"{kind:<24}{len(files):>7}{f'{taken.sum()} ({taken.mean():.1%})':>20}{right.mean():>8.1%}{wrong:>14.1%}")
 
 
 def _are_several(read: FilesRead) -> NDArray[np.bool_]:

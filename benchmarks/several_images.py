@@ -5,15 +5,12 @@ A digit's width, in which gaps are counted, is 0.7 of its height, as most digits
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TypeAlias
 
 import cv2
-import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
-from scruffy_images import WHITE, Digit, Plane, Random, coloured, encoded, gradient, jpeg, photographed, png
+from scruffy_images import WHITE, Digit, Plane, Random, coloured, encoded, gradient, jpeg, lettered, photographed, png
 
 Style: TypeAlias = Callable[[Random, Sequence[Digit], Sequence[int], float], list[Plane]]
 """A function that returns the ink of each digit, given random numbers, the digits, their labels and their height."""
@@ -139,10 +136,7 @@ def _cropped(ink: Plane) -> Plane:
 
 
 def _set(label: int, name: str, height: float) -> Plane:
-    font = ImageFont.truetype(str(Path(mpl.get_data_path(), "fonts", "ttf", name)), round(height * 1.35))
-    image = Image.new("L", (round(2 * height), round(2.5 * height)))
-    ImageDraw.Draw(image).text((height / 2, height / 3), str(label), fill=255, font=font)
-    return _cropped(np.asarray(image) / np.float32(255))
+    return _cropped(lettered(str(label), name, round(height * 1.35), margin=2) / np.float32(255))
 
 
 # One digit in several parts
@@ -177,7 +171,7 @@ def dotted(random: Random, digit: Digit) -> bytes:
 
 
 def dashed(random: Random, digit: Digit) -> bytes:
-    """Draw a digit in dashes: squares of a grid are missing."""
+    """Draw a digit in dashes: slanting stripes of it are missing."""
     size = random.uniform(80, 180)
     ink = digit.drawn(random, size, size * random.uniform(0.05, 0.09))
     rows, columns = np.indices(ink.shape) / size

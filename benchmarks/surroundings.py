@@ -1,7 +1,7 @@
-"""Measure how well the baseline reads digits with something around them, and whether it doubts what is empty.
+"""Measure how well a model reads digits with something around them, and whether it doubts what is empty.
 
-    python benchmarks/surroundings.py [--mnist FOLDER] [--count 200] [--set train|test] [--kinds circle disc …]
-                                      [--sheets FOLDER]
+    python benchmarks/surroundings.py [--model FOLDER] [--mnist FOLDER] [--training] [--count 200]
+                                      [--kinds circle disc …] [--groups around empty …] [--sheets FOLDER]
 
 The benchmark draws each kind of `surroundings_images.py` with MNIST's digits, one in five printed in a font. It encodes
 each image, and then handles it as a worker does. For each kind it prints the shares that are read correctly, those left
@@ -10,16 +10,16 @@ threshold. An empty shape or a digit that is crossed out is right if it is left 
 wrong. The training digits are for choosing thresholds; the test digits only report.
 """
 
-import argparse
 import zlib
 from collections import Counter
 from pathlib import Path
 
 import cv2
 import numpy as np
+from inputs import add_mnist, add_model, add_training, options, read_classifier, read_digits, spread
 from numpy.typing import NDArray
-from scruffy import _sheet, _tile
 from scruffy_images import Digit
+from sheets import save_sheet
 from surroundings_images import (
     ALONE,
     AROUND,
@@ -33,13 +33,11 @@ from surroundings_images import (
     print_of,
 )
 
-from model.data import mnist
-from model.errors import ImageError
-from model.images.preprocess import preprocess
+from model.evaluation.robustness import Answers
 from model.inference.classifier import Classifier
 from model.inference.review import REVIEW_BELOW
+from model.inference.several import read_files
 from model.metrics import NONE
-from worker.settings import Settings
 
 GROUPS: dict[str, tuple[Kind, ...]] = {
     "around": AROUND,
@@ -52,13 +50,11 @@ GROUPS: dict[str, tuple[Kind, ...]] = {
 
 def main() -> None:
     """Measure the chosen kinds and print a table."""
-    settings = Settings.from_environment()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mnist", type=Path, default=settings.mnist, help="folder with MNIST")
+    parser = options(__doc__)
+    add_model(parser)
+    add_mnist(parser)
+    add_training(parser)
     parser.add_argument("--count", type=int, default=200, help="images of each kind (default 200)")
-    parser.add_argument(
-        "--set", choices=("train", "test"), default="test", help="MNIST's digits to draw (default test)"
-    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the drawings (default 0)")
     names = sorted({kind.__name__ for kinds in GROUPS.values() for kind in kinds})
     parser.add_argument("--kinds", nargs="+", choices=names, default=names, metavar="KIND", help=", ".join(names))
@@ -66,15 +62,14 @@ def main() -> None:
     parser.add_argument("--sheets", type=Path, help="folder for pictures of what went wrong")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    sets = mnist.load(arguments.mnist, cache=settings.cache, download=not settings.offline)
-    digits = sets.train if arguments.set == "train" else sets.test
-    every = np.arange(arguments.count) * (len(digits) // arguments.count)
-    labels = digits.labels[every].astype(np.int64)
-    pens = [handwriting(Digit(image)) for image in digits.images[every]]
+    digits = spread(read_digits(arguments.mnist, training=arguments.training), arguments.count)
+    labels = digits.labels.astype(np.int64)
+    pens = [handwriting(Digit(image)) for image in digits.images]
     for index in range(4, len(pens), 5):
         pens[index] = print_of(int(labels[index]))
-    classifier = Classifier.baseline()
-    print(f"{arguments.count} images a kind, MNIST's {arguments.set} digits, seed {arguments.seed}")
+    version, classifier = read_classifier(arguments.model)
+    part = "training" if arguments.training else "test"
+    print(f"{version}, {arguments.count} images a kind, MNIST's {part} digits, seed {arguments.seed}")
     print(f"{'kind':32}{'right':>8}{'review':>8}{'wrong':>8}{'confident':>11}")
     for group, kinds in GROUPS.items():
         for kind in kinds:
@@ -100,33 +95,26 @@ def _measure(
         labels = np.full_like(labels, NONE)
     start = [zlib.crc32(kind.__name__.encode()), seed]  # so that the images do not depend on the other kinds
     files = [kind(np.random.default_rng([*start, number]), pen) for number, pen in enumerate(pens)]
-    images = np.zeros((len(files), 28, 28), np.uint8)
-    refused: dict[int, str] = {}
-    for number, data in enumerate(files):
-        try:
-            images[number] = preprocess(data)
-        except ImageError as error:
-            refused[number] = str(error.code)
-    found = classifier.classify(images)
-    read = found.digits.astype(np.int64)
-    read[list(refused)] = NONE
-    review = found.confidences < REVIEW_BELOW
-    review[list(refused)] = True
+    found = read_files(classifier.classify, files)
+    answers = Answers.of(found)
+    read, review = answers.digits, answers.confidences < REVIEW_BELOW
     is_right = review if group in {"empty", "crossed out"} else read == labels
     confident = ~review & (read != labels)
     wrong = ~is_right & (read != NONE)
     mistakes = Counter(f"{max(labels[index], -1)}→{read[index]}" for index in np.flatnonzero(confident))
     taken = ", ".join(f"{count} {mistake}" for mistake, count in mistakes.most_common(4))
-    codes = ", ".join(f"{count} {code}" for code, count in Counter(refused.values()).items())
+    codes = ", ".join(
+        f"{count} {code}" for code, count in Counter(failure.code for failure in found.failures.values()).items()
+    )
     shares = "".join(f"{share.mean():8.1%}" for share in (is_right, review, wrong))
     name = f"{group}: {kind.__name__}"
     print(f"{name:32}{shares}{confident.mean():11.2%}  {taken}; refused {codes or 'none'}", flush=True)
-    bad = np.flatnonzero(~is_right)
-    if sheets and len(bad):
-        sheets.mkdir(parents=True, exist_ok=True)
-        captions = [f"{i}: {labels[i]} as {read[i]} {found.confidences[i]:.2f}" for i in bad[:40]]
-        tiles = [_tile(files[i], images[i], caption) for i, caption in zip(bad, captions, strict=False)]
-        _sheet(tiles).save(sheets / f"{group.replace(' ', '_')}-{kind.__name__}.png")
+    if sheets:
+        captions = {
+            index: f"{index}: {labels[index]} as {read[index]} {answers.confidences[index]:.2f}"
+            for index in np.flatnonzero(~is_right).tolist()
+        }
+        save_sheet(sheets / f"{group.replace(' ', '_')}-{kind.__name__}.png", files, found.shown, captions)
 
 
 if __name__ == "__main__":

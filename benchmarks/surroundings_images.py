@@ -5,15 +5,12 @@ of a digit at a size, and the kind draws what is around it: a circle, a disc, a 
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeAlias
 
 import cv2
-import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
-from scruffy_images import Colour, Digit, Plane, Random, Scene, eight_bits, encoded, gradient, grain
+from scruffy_images import Colour, Digit, Plane, Random, Scene, eight_bits, encoded, gradient, grain, lettered
 
 Pen: TypeAlias = Callable[[Random, float], Plane]
 """A function that draws a digit whose longer side has this many pixels, and crops the plane to it."""
@@ -53,12 +50,8 @@ def print_of(label: int) -> Pen:
     """Return a pen that prints a digit in a random font."""
 
     def draw(random: Random, size: float) -> Plane:
-        path = Path(mpl.get_data_path(), "fonts", "ttf", FONTS[random.integers(len(FONTS))])
-        font = ImageFont.truetype(str(path), max(8, round(size * 1.4)))
-        left, top, right, bottom = font.getbbox(str(label))
-        image = Image.new("L", (int(right - left) + 4, int(bottom - top) + 4))
-        ImageDraw.Draw(image).text((2 - left, 2 - top), str(label), fill=255, font=font)
-        return np.asarray(image, np.float32) / 255
+        font = FONTS[random.integers(len(FONTS))]
+        return lettered(str(label), font, max(8, round(size * 1.4)), margin=2) / np.float32(255)
 
     return draw
 

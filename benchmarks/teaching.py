@@ -11,7 +11,6 @@ whether the gate let it pass or not. The benchmark runs the process that a train
 are for drawings that were not taught; "sure" is their share with a confidence of at least 0.8.
 """
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -23,22 +22,21 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
+from inputs import add_model, options
 
 from model.augmentation.drawn_digits import Style, draw_style
-from model.cards.card import BASELINE, CARD, MODEL, WEIGHTS, read_model
+from model.cards.card import CARD, MODEL, WEIGHTS, read_model
 from model.data.digits import Digits
 from model.data.mnist import load_test
 from model.data.taught import TaughtFolder
 from model.inference.classifier import Classifier
+from model.inference.review import REVIEW_BELOW
 from model.training.assignment import CANDIDATE, LIVE, TrainingAssignment, read_candidate
 from model.training.options import TrainingOptions
 from worker.cores import cores
 
 UNSEEN = 400
 """Number of drawings of each style that are read and were not taught."""
-
-SURE = 0.8
-"""Confidence from which the model counts as sure."""
 
 
 class Kind(NamedTuple):
@@ -61,13 +59,11 @@ KINDS: Final = {
 
 def main() -> None:
     """Run each training, measure it, and print its lines."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__)
     parser.add_argument(
         "--mnist", type=Path, required=True, help="folder that holds MNIST's four IDX files or mnist.npz"
     )
-    parser.add_argument(
-        "--model", type=Path, default=BASELINE, help="folder of the model to refine (default: the baseline)"
-    )
+    add_model(parser)
     parser.add_argument("--count", type=int, default=200, help="number of taught images of each style (default: 200)")
     parser.add_argument(
         "--seed", type=int, default=1, help="seed of the training and of the taught drawings (default: 1)"
@@ -131,7 +127,7 @@ def _refine(model: Path, mnist: Path, folder: Path, names: Sequence[str], count:
         images = draw_style(kind.style, UNSEEN, np.random.default_rng(list(name.encode())))
         unseen = Digits(images, np.full(UNSEEN, kind.digit, np.uint8))
         print(f"{kind.digit:<4}{name:28}{_share(before, unseen):>8.1%}{_share(after, unseen):>8.1%}", end="")
-        print(f"{np.mean(after.classify(images).confidences >= SURE):>8.1%}", end="")
+        print(f"{np.mean(after.classify(images).confidences >= REVIEW_BELOW):>8.1%}", end="")
         print(f"{on_mnist:>20}{seconds:>9.0f}  {decision.reason}" if name == names[0] else "", flush=True)
     return folder / CANDIDATE
 

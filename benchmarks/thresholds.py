@@ -1,16 +1,15 @@
 """Try other values of each limit of the image path, and count what they change.
 
-    python benchmarks/thresholds.py [--mnist FOLDER] [--count 60] [--wild FOLDER] [--only WORD …] [--factors 0.5 2]
+    python benchmarks/thresholds.py [--model FOLDER] [--mnist FOLDER] [--count 60] [--wild FOLDER] [--only WORD …]
+                                    [--factors 0.5 2]
 
-The benchmark draws `count` of MNIST's training digits as each kind of `scruffy_images.py`, and reads them with the
-baseline. With --wild it reads the images of `FOLDER/<set>/<label>/<file>`, too. Then it halves and doubles each limit
+The benchmark draws `count` of MNIST's training digits as each kind of `scruffy_images.py`, and reads them as a worker
+does. With --wild it reads the images of `FOLDER/<set>/<label>/<file>`, too. Then it halves and doubles each limit
 in `model.images`, one at a time, and prints how many images are read correctly, and how many are wrong with a
 confidence of 0.8 or more.
 """
 
-import argparse
 import sys
-import zlib
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
@@ -19,34 +18,33 @@ from typing import Any
 
 import cv2
 import numpy as np
+from inputs import add_mnist, add_model, labelled_files, options, read_classifier, read_digits, spread
 from numpy.typing import NDArray
-from scruffy_images import KINDS, Digit
+from scruffy_images import KINDS, Digit, files_of
 
-from model.data import mnist
-from model.errors import ImageError
-from model.images.preprocess import preprocess
+from model.data.digits import Digits
+from model.evaluation.robustness import Answers
 from model.inference.classifier import Classifier
-from model.inference.review import REVIEW_BELOW
-from worker.settings import Settings
+from model.inference.several import read_files
 
 
 def main() -> None:
     """Measure the limits as they are, then each of them changed, and print a line for each."""
-    settings = Settings.from_environment()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mnist", type=Path, default=settings.mnist, help="folder with MNIST")
+    parser = options(__doc__)
+    add_model(parser)
+    add_mnist(parser)
     parser.add_argument("--count", type=int, default=60, help="images of each kind (default 60)")
     parser.add_argument("--wild", type=Path, help="folder of other labelled images")
     parser.add_argument("--only", nargs="+", default=[""], metavar="WORD", help="only limits whose name has a word")
     parser.add_argument("--factors", nargs="+", type=float, default=[0.5, 2.0], help="factors to try (default 0.5 2)")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    files, labels = _drawn(arguments.mnist, settings, arguments.count)
-    if arguments.wild:
-        paths = sorted(path for path in arguments.wild.glob("*/[0-9]/*") if path.is_file())
-        files += [path.read_bytes() for path in paths]
-        labels += [int(path.parent.name) for path in paths]
-    classifier = Classifier.baseline()
+    files, labels = _drawn(spread(read_digits(arguments.mnist, training=True), arguments.count))
+    for real in labelled_files(arguments.wild):
+        files += real.contents
+        labels += real.labels.tolist()
+    version, classifier = read_classifier(arguments.model)
+    print(version)
     known = np.array(labels)
     print(f"{'limit':44}{'value':>10}{'right':>8}{'confidently wrong':>19}   of {len(files)}")
     print(f"{'as they are':54}{_counts(files, known, classifier)}", flush=True)
@@ -61,17 +59,10 @@ def main() -> None:
             print(f"{name + '.' + field:44}{changed:>10.4g}{counts}", flush=True)
 
 
-def _drawn(folder: Path | None, settings: Settings, count: int) -> tuple[list[bytes], list[int]]:
-    """Return files of all kinds, drawn from MNIST's training digits, and their labels."""
-    train = mnist.load(folder, cache=settings.cache, download=not settings.offline).train
-    every = np.arange(count) * (len(train.images) // count)
-    digits = [Digit(train.images[index]) for index in every]
-    files = [
-        kind(np.random.default_rng([zlib.crc32(kind.__name__.encode()), number]), digit)
-        for kind in KINDS
-        for number, digit in enumerate(digits)
-    ]
-    return files, [int(label) for label in train.labels[every]] * len(KINDS)
+def _drawn(digits: Digits) -> tuple[list[bytes], list[int]]:
+    """Return files of all kinds, and their labels."""
+    drawn = [Digit(image) for image in digits.images]
+    return [file for kind in KINDS for file in files_of(kind, drawn)], digits.labels.tolist() * len(KINDS)
 
 
 def _modules() -> list[ModuleType]:
@@ -107,17 +98,9 @@ class _Changed:
 
 def _counts(files: list[bytes], labels: NDArray[np.int64], classifier: Classifier) -> str:
     """Return how many files are read correctly, and how many wrongly with confidence, as two columns."""
-    images = np.zeros((len(files), 28, 28), np.uint8)
-    refused = np.zeros(len(files), np.bool_)
-    for index, data in enumerate(files):
-        try:
-            images[index] = preprocess(data)
-        except ImageError:
-            refused[index] = True
-    read = classifier.classify(images)
-    right = (read.digits == labels) & ~refused
-    wrong = ~right & ~refused & (read.confidences >= REVIEW_BELOW)
-    return f"{np.count_nonzero(right):>8}{np.count_nonzero(wrong):>19}"
+    answers = Answers.of(read_files(classifier.classify, files))
+    right, wrong = answers.digits == labels, answers.confidently_wrong(labels)
+    return f"{np.count_nonzero(right):>8}{wrong.correct:>19}"
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from machine import commit, digits, processor
+from inputs import read_digits_or_samples
+from machine import commit, processor
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -52,7 +53,7 @@ def main() -> None:
     cores = sorted(os.sched_getaffinity(0))[: arguments.cores]
     os.sched_setaffinity(0, cores)  # all processes started here inherit it
     settings = Settings.from_environment()
-    test = digits(settings)
+    test = read_digits_or_samples()
     images, labels = test.images, test.labels
     rows: dict[str, list[float]] = {"ceiling": [], "queue, raw": [], "queue, PNG": []}
     if not arguments.without_keras:

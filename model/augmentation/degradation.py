@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_SIDE = 28
+from model.images.fitting import SIDE
+
 _SUBPIXELS = 4  # bits of fractions of a pixel, in which OpenCV draws lines
 _FINE = 3  # fine pixels along each side of a pixel, in which outlines are drawn
 
@@ -112,9 +113,9 @@ def tilted(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np
     for image, angle, slant, size in zip(images, angles, slants, sizes, strict=True):
         turned = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         linear = turned @ np.array([[1, slant], [0, 1]])
-        middle = np.full(2, (_SIDE - 1) / 2)
+        middle = np.full(2, (SIDE - 1) / 2)
         matrix = np.column_stack([linear, middle - linear @ middle])
-        image[...] = cv2.warpAffine(image, matrix, (_SIDE, _SIDE))
+        image[...] = cv2.warpAffine(image, matrix, (SIDE, SIDE))
     return images
 
 
@@ -132,11 +133,11 @@ def smeared(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[n
 
 def jumbled(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
     """Look up each pixel up to 1 to 2 pixels away, independently of its neighbours, and blur a little."""
-    rows, columns = np.indices((_SIDE, _SIDE)).astype(np.float32)
+    rows, columns = np.indices((SIDE, SIDE)).astype(np.float32)
     for image, reach, blur in zip(
         images, *random.uniform([[1.0], [0.4]], [[2.0], [1.0]], (2, len(images))), strict=True
     ):
-        across, down = reach * (2 * random.random((2, _SIDE, _SIDE), np.float32) - 1)
+        across, down = reach * (2 * random.random((2, SIDE, SIDE), np.float32) - 1)
         moved = cv2.remap(image, columns + np.float32(across), rows + np.float32(down), cv2.INTER_LINEAR)
         cv2.GaussianBlur(moved, (0, 0), blur, dst=image)
     return images
@@ -152,7 +153,7 @@ def clouded(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[n
     """Hide ink and paper behind a smooth cloud that has up to three quarters of the light."""
     for image, share in zip(images, random.uniform(0.3, 0.75, len(images)), strict=True):
         cells = int(random.integers(2, 6))
-        cloud = cv2.resize(random.random((cells, cells), np.float32), (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
+        cloud = cv2.resize(random.random((cells, cells), np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
         image[...] = np.clip((1 - share) * image + share * 255 * random.uniform(0.4, 1) * cloud, 0, 255)
     return images
 
@@ -161,7 +162,7 @@ def spattered(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray
     """Cover images with 3 to 14 dark grey drops, each 1 to 4 pixels wide."""
     for image in images:
         for column, row, width, height in random.uniform(
-            [0, 0, 0.5, 0.5], [_SIDE, _SIDE, 2, 2], (random.integers(3, 15), 4)
+            [0, 0, 0.5, 0.5], [SIDE, SIDE, 2, 2], (random.integers(3, 15), 4)
         ):
             box = ((column, row), (2 * width, 2 * height), random.uniform(0, 180))
             cv2.ellipse(image, box, random.uniform(0, 110), cv2.FILLED, cv2.LINE_AA)
@@ -194,7 +195,7 @@ def outlined(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[
         mask = cv2.threshold(fine, random.uniform(0.25, 0.6) * float(fine.max()), 255, cv2.THRESH_BINARY)[1]
         outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         drawn = cv2.drawContours(np.zeros_like(fine), outlines, -1, 255, int(random.integers(1, 4)))
-        small = cv2.resize(drawn, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(drawn, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         cv2.convertScaleAbs(small, dst=image, alpha=random.uniform(150, 600) / max(1, int(small.max())))
     return images
 
@@ -241,7 +242,7 @@ def _draw_line(
         random: Source of random numbers.
     """
     angle = random.uniform(0, np.pi) if random.random() < 0.3 else random.normal(0, 0.25)
-    middle = np.array([_SIDE / 2, random.uniform(0, _SIDE)])
+    middle = np.array([SIDE / 2, random.uniform(0, SIDE)])
     if abs(np.sin(angle)) > 0.7:
         middle = middle[::-1]
     direction, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])

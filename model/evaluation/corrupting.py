@@ -6,12 +6,14 @@ A family is a set of corruptions that one table reports: `model.evaluation.corru
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
+
+from model.images.fitting import SIDE
 
 Images: TypeAlias = NDArray[np.uint8]
 """uint8 (n, 28, 28), light ink on black."""
@@ -21,9 +23,6 @@ Corruption: TypeAlias = Callable[[Images, np.random.Generator], Images]
 
 Family: TypeAlias = Mapping[str, Corruption]
 """Corruptions by name, in the order in which a table shows them."""
-
-SIDE: Final = 28
-"""Length of each side of an image, in pixels."""
 
 
 def family(*kinds: Corruption) -> Family:

@@ -21,7 +21,8 @@ import cv2
 import numpy as np
 from cv2.typing import MatLike
 
-from model.evaluation.corrupting import SIDE, Family, Images, clipped, each, family, mapped
+from model.evaluation.corrupting import Family, Images, clipped, each, family, mapped
+from model.images.fitting import SIDE
 
 
 def gaussian_blur(images: Images, _: np.random.Generator) -> Images:

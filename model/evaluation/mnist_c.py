@@ -20,7 +20,8 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from model.evaluation.corrupting import SIDE, Family, Images, clipped, each, family, mapped
+from model.evaluation.corrupting import Family, Images, clipped, each, family, mapped
+from model.images.fitting import SIDE
 
 Floats: TypeAlias = NDArray[np.float64]
 

@@ -5,8 +5,7 @@ decoded and normalised, like a user's images. The results differ, because normal
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Final, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -14,14 +13,11 @@ from numpy.typing import NDArray
 
 from model.cards.card import FamilyRobustness, Score
 from model.data.digits import Digits
-from model.errors import ImageError
 from model.evaluation.corrupting import Family, Images, corrupted
-from model.images.preprocess import preprocess
 from model.inference.classifier import Classifier
+from model.inference.review import REVIEW_BELOW
+from model.inference.several import FilesRead, read_files
 from model.metrics import NONE, Integers
-
-CONFIDENT: Final = 0.8
-"""Confidence from which a wrong reading is the worst failure: nobody is asked to look at it."""
 
 
 class Answers(NamedTuple):
@@ -30,13 +26,23 @@ class Answers(NamedTuple):
     digits: Integers  # (n,), with `metrics.NONE` for a refused image
     confidences: NDArray[np.floating]  # (n,), 0 to 1; 0 for a refused image
 
+    @classmethod
+    def of(cls, read: FilesRead) -> "Answers":
+        """Return what was read in files. Those that failed are refused."""
+        digits, confidences = read.predictions.digits.astype(np.int64), read.predictions.confidences.copy()
+        refused = list(read.failures)
+        digits[refused], confidences[refused] = NONE, 0
+        return cls(digits, confidences)
+
     def confidently_wrong(self, labels: Integers) -> Score:
-        """Return the share of the images that were misread with a confidence of `CONFIDENT` or more.
+        """Return the share of the images that were misread with a confidence of `REVIEW_BELOW` or more.
+
+        This is the worst failure, because nobody is asked to look at such an image.
 
         Args:
             labels: The right digits, integers (n,); n must not be 0.
         """
-        wrong = (self.digits != labels) & (self.digits != NONE) & (self.confidences >= CONFIDENT)
+        wrong = (self.digits != labels) & (self.digits != NONE) & (self.confidences >= REVIEW_BELOW)
         return Score.of(int(wrong.sum()), len(wrong))
 
 
@@ -67,7 +73,12 @@ def as_files(classifier: Classifier) -> Reader:
 
     The reader takes about 0.4 ms an image.
     """
-    return partial(_read_files, classifier)
+
+    def read(images: Images) -> Answers:
+        files = (cv2.imencode(".png", image)[1].tobytes() for image in images)
+        return Answers.of(read_files(classifier.classify, files))
+
+    return read
 
 
 def readings(read: Reader, images: Images, kinds: Family, *, seed: int = 0) -> Iterator[Reading]:
@@ -123,16 +134,3 @@ def whole_robustness(classifier: Classifier, digits: Digits, kinds: Family, *, s
 def evenly(digits: Digits, limit: int) -> Digits:
     """Choose at most `limit` of the digits, evenly spaced, for measurements that are too slow for all of them."""
     return digits[:: -(-len(digits) // limit)]
-
-
-def _read_files(classifier: Classifier, images: Images) -> Answers:
-    shown = np.zeros_like(images)
-    refused = np.zeros(len(images), bool)
-    for index, image in enumerate(images):
-        _, file = cv2.imencode(".png", image)
-        try:
-            shown[index] = preprocess(file.tobytes())
-        except ImageError:
-            refused[index] = True
-    found = classifier.classify(shown)
-    return Answers(np.where(refused, NONE, found.digits.astype(np.int64)), np.where(refused, 0, found.confidences))

@@ -11,7 +11,8 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from model.evaluation.corrupting import SIDE, Family, Images, clipped, each, family
+from model.evaluation.corrupting import Family, Images, clipped, each, family
+from model.images.fitting import SIDE
 
 _ROWS, _COLUMNS = np.indices((SIDE, SIDE)).astype(np.float32)
 _CENTRE = (SIDE - 1) / 2

@@ -83,7 +83,7 @@ class Recipe:
     def long(cls) -> "Recipe":
         """Return a recipe for a model that ships: two teachers, each trained twice as long, and a longer network.
 
-        It costs three times as much as the default: about two hours on two cores. A stopped training is resumed.
+        It costs three times as much as the default, an estimated two hours on two cores. A stopped training is resumed.
         """
         return cls(epochs=90, teachers=2, teacher_epochs=30)
 

@@ -22,7 +22,7 @@ from model.images.raster import SQUARE, Components, Grey, Mask, connected_compon
 class OutlineLimits:
     """What tells an outline from a digit.
 
-    Each was chosen on MNIST's training digits with `benchmarks/surroundings.py --set train`.
+    Each was chosen on MNIST's training digits with `benchmarks/surroundings.py --training`.
     """
 
     min_pixels: int = 14

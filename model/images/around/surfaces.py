@@ -28,7 +28,7 @@ from model.images.raster import (
 class SurfaceLimits:
     """What tells a surface from a digit.
 
-    Each was chosen on MNIST's training digits with `benchmarks/surroundings.py --set train`.
+    Each was chosen on MNIST's training digits with `benchmarks/surroundings.py --training`.
     """
 
     min_pixels: int = 12

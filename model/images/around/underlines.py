@@ -13,7 +13,7 @@ from model.images.raster import Components, Mask, connected_components
 class UnderlineLimits:
     """What tells a line under a digit from the foot of a two or a one.
 
-    Each was chosen on MNIST's training digits with `benchmarks/surroundings.py --set train`.
+    Each was chosen on MNIST's training digits with `benchmarks/surroundings.py --training`.
     """
 
     flat: float = 3.5

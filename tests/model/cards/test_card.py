@@ -108,16 +108,7 @@ def test_cards_of_later_versions():
 def test_cards_of_earlier_versions():
     """A card without the fields that later versions added is read. These fields are None or empty."""
     values = json.loads(Card.read(BASELINE).dumps())
-    later = (
-        "reliability",
-        "robustness",
-        "size",
-        "training_seconds",
-        "intended_use",
-        "doubts",
-        "seeds",
-        "not_for",
-    )
+    later = ("reliability", "robustness", "size", "training_seconds", "intended_use", "doubts", "seeds", "not_for")
     old = Card.loads(json.dumps({name: value for name, value in values.items() if name not in later}))
     assert [getattr(old, name) for name in later] == [None] * 5 + [[]] * 3
     assert old.test == Card.read(BASELINE).test

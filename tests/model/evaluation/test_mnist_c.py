@@ -5,8 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from model.data.digits import Dataset
-from model.evaluation.corrupting import SIDE, corrupted
+from model.evaluation.corrupting import corrupted
 from model.evaluation.mnist_c import MNIST_C
+from model.images.fitting import SIDE
 
 FIXED = {"scale", "brightness", "stripe", "canny_edges"}
 """The kinds that have no random numbers."""

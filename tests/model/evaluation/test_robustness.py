@@ -1,5 +1,6 @@
 """Robustness is reproducible, on images and on files."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,6 +42,16 @@ def test_files_are_read_as_a_worker_reads_them(samples: Dataset, baseline: Class
     expected = as_files(baseline)(images).digits
     assert (as_files(baseline)(negatives).digits == expected).mean() > 0.9
     assert (directly(baseline)(negatives).digits == expected).mean() < 0.5
+
+
+def test_the_network_decides_on_several_digits_as_in_a_worker(samples: Dataset, baseline: Classifier):
+    """Two digits that are so near to each other that only the network can tell them apart are refused as several."""
+    pairs = np.zeros((10, 28, 28), np.uint8)
+    for pair, digits in zip(pairs, samples.test.images[:20].reshape(10, 2, 28, 28), strict=True):
+        for left, digit in zip((1, 14), digits, strict=True):
+            ink = digit[digit.any(axis=1)][:, digit.any(axis=0)]
+            pair[4:24, left : left + 12] = cv2.resize(ink, (12, 20), interpolation=cv2.INTER_AREA)
+    assert (as_files(baseline)(pairs).digits == NONE).mean() > 0.7
 
 
 def test_refused_images_are_wrong(baseline: Classifier):
