@@ -13,11 +13,13 @@ import pytest
 from model.errors import UsageError
 from producer.jobs import ownership, submission
 from producer.jobs.finding import find_job, find_resumable
-from producer.jobs.order import SubmitOptions, find_order, job_file, jobs_folder, read_order, this_host
+from producer.jobs.order import SubmitOptions, find_order, job_file, jobs_folder, order_of, read_order, this_host
+from producer.jobs.ownership import JobClient
 from producer.jobs.submission import create_job, open_submitted
+from producer.mill.connection import RetryingCaller
 from tests.producer.jobs.conftest import BATCH, Workless, numbered
 from tests.support.answering import answering
-from worker.contract.errors import JobFailed
+from worker.contract.errors import JobFailed, Unreachable
 from worker.contract.ledger import JobState, Owner, Part, keys
 from worker.settings import Settings
 
@@ -55,6 +57,18 @@ def test_the_files_of_a_job_are_private(workless: Workless) -> None:
     assert {path.suffix for path in files} == {".order", ".journal", ".sent"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
     assert stat.S_IMODE(jobs_folder(workless.settings).stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(("fault", "says"), [(Unreachable, False), (JobFailed, True)])
+def test_a_client_says_that_it_leaves_unless_it_gave_up_redis(
+    workless: Workless, fault: type[Exception], says: bool
+) -> None:
+    """That would wait for Redis once more. Without it the client counts as dead some seconds later."""
+    job, connection = workless.create(), workless.connection
+    order, call = order_of(workless.settings, job), RetryingCaller(connection, 5.0)
+    with pytest.raises(fault), JobClient(connection, order, str(jobs_folder(workless.settings)), lock="", call=call):
+        raise fault("It ends.")
+    assert (workless.status(job).owner_seen == 0) is says
 
 
 def test_a_job_of_a_client_that_runs_is_refused_to_a_second_one(

@@ -11,7 +11,7 @@ import redis
 from redis.exceptions import RedisError
 
 from producer.mill.stack import Stack
-from worker.contract.connection import connect, retry_transient
+from worker.contract.connection import SOCKET_TIMEOUT, answer_seconds, connect, retry_transient
 from worker.contract.errors import Unreachable
 
 
@@ -48,6 +48,12 @@ class FakeClock:
     def sleep(self, seconds: float, /) -> None:
         """Move the clock."""
         self.now += seconds
+
+
+@pytest.mark.parametrize(("timeout", "seconds"), [(0, SOCKET_TIMEOUT), (60, SOCKET_TIMEOUT), (4, 2), (0.5, 1)])
+def test_one_lost_connection_does_not_use_up_the_timeout_of_a_command(timeout: float, seconds: float) -> None:
+    """A connection counts as lost after half of it, but a busy Redis has a second."""
+    assert answer_seconds(timeout) == seconds
 
 
 def test_retries_end_with_the_timeout(tmp_path: Path) -> None:
