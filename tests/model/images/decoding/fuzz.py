@@ -15,7 +15,6 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -94,11 +93,10 @@ def seeds() -> dict[str, list[bytes]]:
     tiffs += [_in_strips(grey), _pages(colour, others)]
     avifs = [encoded(each, "AVIF") for each in (grey, colour, alpha)] + [encoded(colour, "AVIF", **info)]
     avifs += [encoded(colour, "AVIF", save_all=True, append_images=others)]
-    found = {"PNG": pngs, "JPEG": jpegs, "GIF": gifs, "BMP": bmps, "WebP": webps, "TIFF": tiffs, "AVIF": avifs}
-    if find_spec("pillow_heif"):
-        heics = [heic(each) for each in (grey, colour, alpha)] + [heic(colour, exif=exif.tobytes())]
-        found["HEIC"] = [*heics, heic(colour, save_all=True, append_images=others)]
-    return found
+    heics = [heic(each) for each in (grey, colour, alpha)] + [heic(colour, exif=exif.tobytes())]
+    heics.append(heic(colour, save_all=True, append_images=others))
+    some = {"PNG": pngs, "JPEG": jpegs, "GIF": gifs, "BMP": bmps}
+    return some | {"WebP": webps, "TIFF": tiffs, "AVIF": avifs, "HEIC": heics}
 
 
 def _png_with_texts(picture: Image.Image) -> bytes:

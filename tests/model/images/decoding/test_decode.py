@@ -10,7 +10,6 @@ import sys
 import threading
 import zlib
 from collections.abc import Iterator
-from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -59,13 +58,10 @@ FILES = {
     "WebP, lossless and alpha": encoded(PICTURE.convert("RGBA"), "WEBP", lossless=True),
     "AVIF": encoded(COLOUR, "AVIF"),
     "AVIF, alpha": encoded(PICTURE.convert("RGBA"), "AVIF"),
+    "HEIC": heic(COLOUR),
+    "HEIC, grey": heic(PICTURE),
+    "HEIC, alpha": heic(PICTURE.convert("RGBA")),
 }
-if find_spec("pillow_heif"):
-    FILES |= {
-        "HEIC": heic(COLOUR),
-        "HEIC, grey": heic(PICTURE),
-        "HEIC, alpha": heic(PICTURE.convert("RGBA")),
-    }
 
 
 def code_of(data: bytes) -> FailureCode:

@@ -3,7 +3,9 @@
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from model.errors import Failure, UsageError
 from producer.sources import open_source
@@ -21,8 +23,6 @@ def test_without_pyarrow_the_message_says_how_to_install_it(tmp_path, monkeypatc
 @pytest.fixture
 def write(tmp_path):
     """Write columns as a Parquet file, and return its path."""
-    pa = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
 
     def write(**columns):
         path = tmp_path / "test-00000-of-00001.parquet"
