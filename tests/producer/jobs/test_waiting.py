@@ -13,7 +13,7 @@ from model.errors import UsageError
 from producer.jobs import patience as module
 from producer.jobs.collecting import collect_job
 from producer.jobs.finding import find_resumable
-from producer.jobs.order import job_file, jobs_folder, this_host
+from producer.jobs.kept.order import job_file, jobs_folder, this_host
 from producer.jobs.patience import Patience
 from producer.jobs.recovery import find_loss
 from producer.jobs.sending import JobProgress
