@@ -71,7 +71,16 @@ def retrain(folder: Path) -> Decision:
         dataset = Dataset(name, mixed(data.train, taught), data.test)
         start = _live_network(live, folder / LIVE) if recipe.refines else None
         seed = assignment.options.seed
-        train(dataset, recipe, candidate, seed=seed, parent=live.version, start=start, on_epoch=_report_epoch)
+        train(
+            dataset,
+            recipe,
+            candidate,
+            seed=seed,
+            parent=live.version,
+            start=start,
+            on_epoch=_report_epoch,
+            on_time_left=lambda seconds: _report(seconds_left=round(seconds, 1)),
+        )
     _report(stage="judging", epoch=0, epochs=0, seconds_left=0)
     card, model = read_model(candidate)
     decision = decide(
@@ -125,12 +134,13 @@ def _limit_threads(threads: int) -> None:
 
 def _report_epoch(progress: "EpochReport") -> None:
     epoch = progress.epoch
+    is_last = progress.ends_training
     _report(
-        stage=progress.network,
-        epoch=epoch.number,
-        epochs=progress.epochs,
+        stage="judging" if is_last else progress.network,
+        epoch=0 if is_last else epoch.number,
+        epochs=0 if is_last else progress.epochs,
         accuracy=round(epoch.validation_accuracy, 6),
-        seconds_left=round(progress.seconds_left, 1),
+        seconds_left=round(progress.seconds_left or 0, 1),
     )
 
 
