@@ -103,24 +103,27 @@ def show(version: str, as_json: bool) -> None:
 
 
 @models.command()
-@click.argument("version", metavar="A", callback=not_empty)
-@click.argument("other", metavar="B", callback=not_empty)
+@click.argument("version", metavar="[A]", default="live", callback=not_empty)
+@click.argument("other", metavar="[B]", required=False, callback=not_empty)
 @JSON
 @exit_on_error
-def compare(version: str, other: str, as_json: bool) -> None:
-    """Show two versions side by side.
+def compare(version: str, other: str | None, as_json: bool) -> None:
+    """Show two versions side by side: by default `live` and `previous`, and for another A that and `live`.
 
     The command prints the figures of their cards, and counts of the answers that they have given in service.
 
     \b
     Example:
-      digitmill models compare candidate live
+      digitmill models compare
     """
     from model.records import as_plain
     from producer.cli.display.model_versions import compared, print_comparison
 
     registry = _connect().registry
-    cards = [registry.card(registry.resolve(name)) for name in (version, other)]
+    cards = [
+        registry.card(registry.resolve(name))
+        for name in (version, other or ("previous" if version == "live" else "live"))
+    ]
     decision = _decided(registry, *cards)
     rows, counts = compared(*cards), [registry.service_counts(card.version) for card in cards]
     if as_json:

@@ -277,10 +277,11 @@ def _show_end(status: "TrainingStatus", *, as_json: bool) -> None:
         return
     click.echo(printable(f"Training {status.identifier} is {describe(status)}"))
     if status.state == "done":
-        click.echo(f"{printable(status.version)} is live; `digitmill models compare live previous` shows both")
+        click.echo(f"{printable(status.version)} is live; `digitmill models compare` shows it beside the previous one")
     elif status.version:
         click.echo(
-            f"{printable(status.version)} stays the candidate; `digitmill models compare candidate live` shows both"
+            f"{printable(status.version)} stays the candidate; `digitmill models compare candidate` shows it beside "
+            "the live one"
         )
 
 

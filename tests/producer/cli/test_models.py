@@ -73,6 +73,9 @@ def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, f
     assert "99." in text
     assert "to see" in text
     assert "is live already" in digitmill("promote", version, code=2)
+    for names in ((), ("live",), ("live", "previous")):
+        assert json.loads(digitmill("compare", *names, "--json"))["versions"] == [version, BASELINE_VERSION]
+    assert json.loads(digitmill("compare", "baseline", "--json"))["versions"] == [BASELINE_VERSION, version]
 
     said = json.loads(digitmill("rollback", "--json"))
     assert said == {"live": BASELINE_VERSION, "previous": version, "candidate": None, "workers": 2, "serving": 2}
