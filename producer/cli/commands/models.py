@@ -31,7 +31,8 @@ REASON = click.option("--reason", metavar="TEXT", default="", help="Reason, for 
 def models() -> None:
     """List, compare and change the versions of the model.
 
-    VERSION is the name of a version, the beginning of its name, or `live`, `previous`, `candidate` or `baseline`.
+    VERSION is the name of a version, the beginning of its name, or `live`, `previous`, `candidate`, `best` or
+    `baseline`.
 
     \b
     Examples:

@@ -65,7 +65,7 @@ def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, f
     listed = json.loads(digitmill("list", "--json"))
     assert [(row["version"], row["aliases"], len(row["workers"])) for row in listed["versions"]] == [
         (version, ["live"], 2),
-        (BASELINE_VERSION, ["previous", "baseline"], 0),
+        (BASELINE_VERSION, ["previous", "best", "baseline"], 0),
     ]
     assert listed["history"][0]["reason"] == "to see"
     text = digitmill("list")
@@ -75,7 +75,14 @@ def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, f
     assert "is live already" in digitmill("promote", version, code=2)
 
     said = json.loads(digitmill("rollback", "--json"))
-    assert said == {"live": BASELINE_VERSION, "previous": version, "candidate": None, "workers": 2, "serving": 2}
+    assert said == {
+        "live": BASELINE_VERSION,
+        "previous": version,
+        "candidate": None,
+        "best": BASELINE_VERSION,
+        "workers": 2,
+        "serving": 2,
+    }
     shown = digitmill("show", "previous")
     assert version in shown
     assert "rolled back" in shown
