@@ -61,8 +61,9 @@ NO_TRAINER = "no trainer is running, so the training waits for one; `python -m w
 def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, cancel: bool, as_json: bool) -> None:
     """Train a model that goes live if it passes the gate.
 
-    It passes if it is about as accurate as the live model, or better. The gate compares them on images that neither
-    was trained on. A refused model stays the candidate.
+    It passes if it is not worse than the live model and the best one that ever was live, and better than the live one
+    at what was taught or at MNIST. The gate compares them on images that none of them was trained on. A refused model
+    stays the candidate.
 
     The workers continue to classify during a training. Only one training runs at a time. A request during a training
     joins that training.
