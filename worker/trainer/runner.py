@@ -5,7 +5,7 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 from redis.exceptions import RedisError
 
 from model.cards.card import CARD, MODEL, WEIGHTS, Card
+from model.cards.decision import DECISION
 from model.errors import DigitmillError, ModelError, NotTried
 from model.inference.trial import try_model
 from model.training.assignment import BEST, CANDIDATE, LIVE, TrainingAssignment, read_candidate
@@ -125,7 +126,7 @@ class TrainingRunner:
                 raise
             except ModelError as fault:
                 return Outcome(TrainingState.REFUSED, reason=str(fault))
-            _retry(partial(self._registry.publish, card, files, fence=claim.fence))
+            _retry(partial(self._publish, claim, card, files))
             if not decision.passed:
                 return Outcome(TrainingState.REFUSED, card.version, decision.reason)
             try:
@@ -164,6 +165,19 @@ class TrainingRunner:
             while not wait([trial], RENEW_SECONDS).done:
                 self._report(claim)
             trial.result()
+
+    def _publish(self, claim: Claim, card: Card, files: Mapping[str, bytes]) -> None:
+        """Publish the candidate. It may be there already, with an earlier decision of the gate, which then remains.
+
+        Raises:
+            ModelError: Another model has its name, or the lease is lost.
+        """
+        try:
+            self._registry.publish(card, files, fence=claim.fence)
+        except ModelError:
+            known = self._registry.card(card.version)
+            if replace(known, files={**known.files, DECISION: card.files[DECISION]}) != card:
+                raise
 
     def _prepare(self, claim: Claim, folder: Path) -> "_Before":
         """Write the assignment, the live model and the best model into the folder. Return the versions of both."""

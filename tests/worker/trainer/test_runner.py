@@ -1,11 +1,13 @@
 """Facts about what a trainer does with a candidate before it publishes it, and when the candidate goes live."""
 
+import hashlib
 import threading
 from dataclasses import replace
 
 import pytest
 
 from model.cards.card import Score
+from model.cards.decision import DECISION
 from model.training.assignment import CANDIDATE
 from model.training.options import TrainingOptions
 from tests.support.models import Harm, harmful, spoiled, write_model
@@ -74,6 +76,27 @@ def test_where_nothing_is_gained_nothing_is_promoted(client, registry, carry_out
     assert decision
     assert (decision.live.version, decision.best) == (registry.baseline.version, None)
     assert f"gone, the best version, cannot be read; the gate compares with {registry.baseline.version}" in caplog.text
+
+
+def test_a_candidate_that_is_published_already_is_judged_again(registry, carry_out, variant):
+    """So it is if the live version changed after the first judgement, or if a trainer died between the two steps."""
+    card, files = variant("same")
+    before = {**files, DECISION: b"an earlier decision"}
+    registry.publish(
+        replace(card, files={**card.files, DECISION: hashlib.sha256(before[DECISION]).hexdigest()}), before
+    )
+    ended = carry_out(card, files)
+    assert (ended.state, ended.version) == (TrainingState.REFUSED, card.version), ended.reason
+    assert registry.fetch(card.version)[1] == before
+
+
+def test_another_model_of_the_same_name_is_not_taken_for_the_candidate(registry, carry_out, variant):
+    """A published version never changes."""
+    card, files = variant("same")
+    registry.publish(replace(card, temperature=3.0), files)
+    ended = carry_out(card, files)
+    assert ended.state is TrainingState.FAILED
+    assert "There is another model same-" in ended.reason
 
 
 def test_the_gate_measures_which_version_is_the_best(registry, carry_out, variant, mnist_folder):
