@@ -31,7 +31,8 @@ REASON = click.option("--reason", metavar="TEXT", default="", help="Reason, for 
 def models() -> None:
     """List, compare and change the versions of the model.
 
-    VERSION is the name of a version, the beginning of its name, or `live`, `previous`, `candidate` or `baseline`.
+    VERSION is the name of a version, the beginning of its name, or `live`, `previous`, `candidate`, `best` or
+    `baseline`.
 
     \b
     Examples:
@@ -138,7 +139,7 @@ def _decided(registry: "Registry", card: "Card", other: "Card") -> "Decision | N
     """Return the decision of the gate that compared these two versions, or None if it did not compare them."""
     for each in (card, other):
         decision = registry.decision(each)
-        if decision and {decision.candidate.version, decision.live.version} == {card.version, other.version}:
+        if decision and {card.version, other.version} <= {model.version for model in decision.models}:
             return decision
     return None
 

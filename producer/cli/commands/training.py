@@ -87,8 +87,9 @@ def train(
 ) -> None:
     """Request a training. Its model goes live if it passes the gate.
 
-    The gate compares the model with the live one on images that neither was trained on. A refused model stays the
-    candidate.
+    It passes if it is not worse than the live model and the best one that ever was live, and better than the live one
+    at what was taught or at MNIST. The gate compares them on images that none of them was trained on. A refused model
+    stays the candidate.
 
     The workers continue to classify during a training. Only one training is open at a time: it waits for a trainer, or
     runs. A request joins the open training.
