@@ -159,22 +159,22 @@ def quantiles(image: Grey, mask: Mask, *shares: float) -> list[int]:
     return [quantile(counts, share) for share in shares]
 
 
-def quantile_above(image: Grey, level: float, share: float) -> int:
-    """Return the grey level at which a share of the pixels lighter than a level is reached, in a small image.
+def quantiles_above(image: Grey, level: float, *shares: float) -> list[int]:
+    """Return the grey levels at which these shares of the pixels lighter than a level are reached, in a small image.
 
     Args:
         image: Grey levels, uint8 (height, width), of a few thousand pixels. Sorting them is quicker than counting then.
         level: Level above which pixels count.
-        share: Share of the pixels, 0 to 1; 0.5 gives the median.
+        *shares: Shares of the pixels, 0 to 1; 0.5 gives the median.
 
     Returns:
-        A level, 0 to 255; 0 where no pixel counts.
+        One level per share, 0 to 255; all 0 where no pixel counts.
     """
     levels = image[image > level]
     if not len(levels):
-        return 0
+        return [0] * len(shares)
     levels.sort(kind="stable")  # NumPy sorts bytes by radix then, ten times faster than by comparison
-    return int(levels[max(0, math.ceil(share * len(levels)) - 1)])
+    return [int(levels[max(0, math.ceil(share * len(levels)) - 1)]) for share in shares]
 
 
 def lightest_of(image: Grey) -> int:
