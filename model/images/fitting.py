@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.images.raster import SQUARE, Grey, Mask, lightest_of, mask_above, quantiles_above
+from model.images.raster import SQUARE, Grey, Mask, Region, lightest_of, mask_above, quantiles_above
 
 SIDE = 28
 """Length of each side of an MNIST image, in pixels."""
@@ -90,19 +90,19 @@ def conventional(image: Grey) -> NDArray[np.uint8] | None:
     return light.astype(np.uint8)  # a copy, because the image belongs to the caller
 
 
-def cut_out(ink: Grey, digit: Mask) -> Grey:
+def cut_out(ink: Grey, digit: Region) -> Grey:
     """Cut the digit's ink out, with the soft edges of its strokes and without other ink.
 
     Args:
         ink: Ink, uint8 (height, width), 0 on paper.
-        digit: Mask of the digit's strokes, (height, width), not empty.
+        digit: The digit's strokes, not empty.
 
     Returns:
         Ink, uint8, of the smallest rectangle that holds the digit and one pixel around it.
     """
-    left, top, width, height = cv2.boundingRect(digit)
+    left, top, width, height = digit.bounds
     around = slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1)
-    return cv2.bitwise_and(ink[around], cv2.dilate(digit[around], SQUARE))
+    return cv2.bitwise_and(ink[around], cv2.dilate(digit.mask[around], SQUARE))
 
 
 def with_usual_width(ink: Grey) -> Grey:
@@ -148,9 +148,10 @@ def _disc(width: int) -> Mask:
 
 
 def _resize(ink: Grey, longest: int) -> Grey:
-    scale = longest / max(ink.shape)
-    height, width = (max(1, round(side * scale)) for side in ink.shape)
-    return cv2.resize(ink, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    rows, columns = ink.shape
+    scale = longest / max(rows, columns)
+    size = max(1, round(columns * scale)), max(1, round(rows * scale))
+    return cv2.resize(ink, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
 
 
 def fit_into_box(fine: Grey) -> Grey:

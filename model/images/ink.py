@@ -1,13 +1,14 @@
 """Find ink: how far each pixel of a grey image differs from the paper around it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from model.images.noise import is_noise, roughness, smooth
 from model.images.paper import Polarity, find_paper, is_third_level
-from model.images.raster import Grey, border_pixels, lightest_of, otsu, quantiles_above, touches_border
+from model.images.raster import Grey, Region, border_pixels, lightest_of, otsu, quantiles_above
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +30,16 @@ class InkLimits:
 LIMITS = InkLimits()
 
 
-@dataclass(frozen=True, slots=True)
-class Ink:
-    """The ink of an image."""
+class Ink(NamedTuple):
+    """The ink of an image.
+
+    Attributes:
+        levels: Ink, uint8 (height, width), from 0 on paper to 255 where it is strongest.
+        contrast: Number of levels by which the strongest ink differs from paper, 0 to 255; 0 where nothing is drawn.
+    """
 
     levels: Grey
-    """Ink, uint8 (height, width), from 0 on paper to 255 where it is strongest."""
-
     contrast: int
-    """Number of levels by which the strongest ink differs from paper, 0 to 255; 0 where nothing is drawn."""
 
 
 def find_ink(image: Grey) -> Ink:
@@ -80,7 +82,7 @@ def find_ink_on_flat_paper(image: Grey) -> Ink | None:
         return None
     contrast = int(lightest - darkest)
     ink = cv2.convertScaleAbs(distance, alpha=255 / contrast)
-    if touches_border(ink):
+    if Region.of(ink).touches_border:
         border = border_pixels(ink)
         if border.size - np.count_nonzero(border) < LIMITS.min_flat * border.size:
             return None

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,12 +22,12 @@ from model.images.raster import (
     SQUARE,
     Grey,
     Mask,
+    Region,
     border_pixels,
     cumulative,
     otsu,
     quantile,
     shrink,
-    touches_border,
 )
 
 
@@ -90,15 +91,16 @@ class Polarity(IntEnum):
     LIGHTER = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Paper:
-    """The paper of an image."""
+class Paper(NamedTuple):
+    """The paper of an image.
+
+    Attributes:
+        grey: Grey of the paper at each pixel, uint8 (height, width).
+        polarity: Whether ink on it is darker or lighter.
+    """
 
     grey: Grey
-    """Grey of the paper at each pixel, uint8 (height, width)."""
-
     polarity: Polarity
-    """Whether ink on it is darker or lighter."""
 
 
 def find_paper(image: Grey) -> Paper:
@@ -231,7 +233,7 @@ def is_third_level(beyond: int, contrast: int, ink: Mask) -> bool:
 
 def _is_solid(ink: Mask) -> bool:
     """Return whether ink at the border is too thick for a stroke."""
-    if not touches_border(ink):
+    if not Region.of(ink).touches_border:
         return False
     depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
     return bool(border_pixels(depth).max() > LIMITS.solid_depth * min(ink.shape))
