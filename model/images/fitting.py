@@ -115,15 +115,15 @@ def with_usual_width(ink: Grey) -> Grey:
     # Thin strokes may lie between all pixels of the sample.
     full = quantiles_above(ink[::step, ::step], half, 0.5)[0] or quantiles_above(ink, half, 0.5)[0]
     ink = cv2.copyMakeBorder(cv2.convertScaleAbs(ink, alpha=255 / full), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    width = stroke_width(ink) * BOX / max(ink.shape)
+    longest = max(ink.shape)
+    width = stroke_width(ink) * BOX / longest
     missing = round(LIMITS.supersampling * (LIMITS.min_stroke_width - width))
     surplus = round(LIMITS.supersampling * LIMITS.surplus_taken * (width - LIMITS.max_stroke_width))
-    if max(missing, surplus) <= 0:
-        return _resize(ink, LIMITS.supersampling * BOX) if max(ink.shape) < LIMITS.supersampling * BOX else ink
+    usual = LIMITS.supersampling * BOX
+    if missing <= 0 and surplus <= 0:
+        return _resize(ink, usual) if longest < usual else ink
     margin = max(1, missing)
-    fine = cv2.copyMakeBorder(
-        _resize(ink, LIMITS.supersampling * BOX), margin, margin, margin, margin, cv2.BORDER_CONSTANT
-    )
+    fine = cv2.copyMakeBorder(_resize(ink, usual), margin, margin, margin, margin, cv2.BORDER_CONSTANT)
     if missing > 0:
         return cv2.dilate(fine, _disc(missing + 1))
     thinner = cv2.erode(fine, _disc(surplus + 1))

@@ -45,7 +45,7 @@ def filled(digit: Region) -> Region:
     if size < DETAILED_SIDE:
         return digit
     cut = cv2.copyMakeBorder(digit.mask[top : top + height, left : left + width], 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    outlines, tree = cv2.findContours(cut, cv2.RETR_TREE, cv2.CHAIN_APPROX_NONE)
+    outlines, tree = cv2.findContours(cut, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
     depths = _depths(tree[0])
     if 1 not in depths:
         return digit  # nothing is enclosed
