@@ -81,7 +81,7 @@ class PaperLimits:
 
 LIMITS = PaperLimits()
 
-_RIDGE = np.float32(1e-3)  # keeps an image of one row of pixels solvable
+_RIDGE = 1e-3 * np.eye(6, dtype=np.float32)  # keeps an image of one row of pixels solvable
 
 
 class Polarity(IntEnum):
@@ -190,16 +190,10 @@ def _background_score(mask: Mask) -> float:
     A digit that fills its image sometimes covers half of the border and half of the area, but not the corners as well.
     """
     size = max(1, min(mask.shape) // 8)
-    corners = [mask[rows, columns] for rows in _both_ends(size) for columns in _both_ends(size)]
-    edges = [mask[0], mask[-1], mask[:, 0], mask[:, -1]]
-    return (
-        sum(sum(map(cv2.countNonZero, parts)) / sum(part.size for part in parts) for parts in (corners, edges, [mask]))
-        / 3
-    )
-
-
-def _both_ends(size: int) -> tuple[slice, slice]:
-    return slice(None, size), slice(-size, None)
+    corners = mask[:size, :size], mask[:size, -size:], mask[-size:, :size], mask[-size:, -size:]
+    at_corners: float = sum(map(cv2.countNonZero, corners)) / (4 * size * size)
+    border = border_pixels(mask)
+    return (at_corners + cv2.countNonZero(border) / border.size + cv2.countNonZero(mask) / mask.size) / 3
 
 
 def _is_even(levels: Grey, counts: NDArray[np.float32], weak: int, ink: Mask) -> bool:
@@ -270,12 +264,10 @@ def _fit_surface(coarse: Grey, start: Mask | None) -> NDArray[np.float32]:
     values = coarse[::step, ::step].astype(np.float32).ravel()
     weights = np.ones_like(values) if start is None else (start[::step, ::step] > 0).astype(np.float32).ravel()
     equations = np.concatenate([products, terms * values[:, np.newaxis]], axis=1)
-    for _ in range(LIMITS.fit_iterations):
-        sums = weights @ equations
+    sums = weights @ equations
+    coefficients = _solved(sums)
+    for _ in range(LIMITS.fit_iterations - 1):
         total = float(sums[0])  # of the weights, because the first term is 1
-        sums[:36:7] += _RIDGE  # the diagonal
-        _, solution = cv2.solve(sums[:36].reshape(6, 6), sums[36:].reshape(6, 1))
-        coefficients = solution.ravel()
         distances = np.abs(values - terms @ coefficients)
         scale = 1.25 * float(weights @ distances) / total + 0.5
         np.multiply(distances, np.float32(1 / (1.5 * scale)), out=weights)
@@ -283,8 +275,20 @@ def _fit_surface(coarse: Grey, start: Mask | None) -> NDArray[np.float32]:
         np.add(weights, 1, out=weights)
         np.square(weights, out=weights)
         np.reciprocal(weights, out=weights)
+        sums = weights @ equations
+        coefficients = _solved(sums)
     surface: NDArray[np.float32] = _quadratics(*coarse.shape) @ coefficients
     return surface
+
+
+def _solved(sums: MatLike) -> MatLike:
+    """Return the six coefficients that solve the normal equations.
+
+    Args:
+        sums: Weighted sums of the products of all pairs of terms, (36,), and then of the terms times values, (6,).
+    """
+    _, solution = cv2.solve(sums[:36].reshape(6, 6) + _RIDGE, sums[36:].reshape(6, 1))
+    return solution.ravel()
 
 
 def _to_levels(values: MatLike, scale: int, offset: int = 128) -> Grey:
