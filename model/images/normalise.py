@@ -261,9 +261,10 @@ def _refuse_blank(sheet: Grey, view: View, ink: Ink, digit: Region) -> None:
     """
     rows, columns = digit.mask.shape
     _, _, width, height = digit.bounds
-    if max(width, height) * view.factor < max(LIMITS.min_pixels, LIMITS.min_size * max(view.full.shape)):
+    size = max(width, height)
+    if size * view.factor < max(LIMITS.min_pixels, LIMITS.min_size * max(view.full.shape)):
         raise _OnlySpecks
-    if view.shapes and max(width, height) < inside.LIMITS.min_digit * min(rows, columns):
+    if view.shapes and size < inside.LIMITS.min_digit * min(rows, columns):
         raise empty_shape()
     crosses = width >= LIMITS.across * columns or height >= LIMITS.across * rows
     is_picture = max(sheet.shape) >= DETAILED_SIDE  # a smaller one is a program's, in which digits fill their image
