@@ -157,12 +157,13 @@ def transparent_to_grey(pixels: Pixels) -> Grey:
         raise ImageError(
             FailureCode.BLANK, "The image is fully transparent. Leave it out, or save it with the digit visible."
         )
-    colour = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
     if most - least < _MIN_OPACITY_RANGE:
-        return colour_to_grey(colour)
-    if _colour_range(_sampled(colour)[_sampled(opacity) >= min(most, _OPAQUE)], 0.002) < MAX_ONE_COLOUR_RANGE:
+        return colour_to_grey(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB))
+    samples = _sampled(pixels)
+    visible = samples[samples[..., 3] >= min(most, _OPAQUE), :3]
+    if _colour_range(visible, 0.002) < MAX_ONE_COLOUR_RANGE:
         return opacity
-    grey = colour_to_grey(colour)
+    grey = colour_to_grey(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB))
     opaque = mask_above(opacity, _OPAQUE - 1)
     edge = cv2.bitwise_and(opaque, cv2.dilate(255 - opaque, SQUARE))
     if edge.any() and _colour_range(grey[edge > 0, np.newaxis], 0.1) < MAX_ONE_COLOUR_RANGE:
