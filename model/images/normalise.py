@@ -129,8 +129,11 @@ def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normali
         ImageError: The image shows no drawing (BLANK).
     """
     observe(Stage.IMAGE, image)
-    even = without_band(image)
-    shown = conventional(even)
+    even, shown = image, conventional(image)  # no band crosses an image that follows the conventions
+    if shown is None:
+        even = without_band(image)
+        if even is not image:
+            shown = conventional(even)
     if shown is not None:
         return Normalised(shown, _NO_PARTS)
     sheet = sheet_alone(even)
