@@ -6,6 +6,7 @@ smooth surface, and the image with everything narrow removed.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -196,12 +197,12 @@ def _background_score(mask: Mask) -> float:
     return (at_corners + cv2.countNonZero(border) / border.size + cv2.countNonZero(mask) / mask.size) / 3
 
 
-def _is_even(levels: Grey, counts: NDArray[np.float32], weak: int, ink: Mask) -> bool:
+def _is_even(levels: Grey, counts: Sequence[float], weak: int, ink: Mask) -> bool:
     """Return whether `levels` has two levels, ink above paper, and nothing else.
 
     Args:
         levels: Levels, uint8 (height, width).
-        counts: Number of pixels up to each level, float32 (256,).
+        counts: Number of pixels up to each level, (256,).
         weak: Highest level of paper.
         ink: Mask of the pixels above it.
     """

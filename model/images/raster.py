@@ -1,6 +1,7 @@
 """Small tools for grey images and masks, shared by the stages of normalisation."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias, cast
 
@@ -138,7 +139,7 @@ def connected_components(mask: Mask) -> Components:
     return Components(cast("NDArray[np.uint16]", numbers), stats[1:], Region(mask, bounds))
 
 
-def cumulative(image: Grey, mask: Mask | None = None) -> NDArray[np.float32]:
+def cumulative(image: Grey, mask: Mask | None = None) -> list[float]:
     """Count the pixels up to each grey level.
 
     Args:
@@ -146,12 +147,13 @@ def cumulative(image: Grey, mask: Mask | None = None) -> NDArray[np.float32]:
         mask: Mask of the pixels that count; None for all of them.
 
     Returns:
-        Number of the pixels that are at most as light as each level, float32 (256,). All are whole numbers.
+        Number of the pixels that are at most as light as each of the 256 levels. All are whole numbers.
     """
-    return cv2.calcHist([image], [0], mask, [256], [0, 256]).ravel().cumsum()
+    counts: list[float] = cv2.calcHist([image], [0], mask, [256], [0, 256]).ravel().cumsum().tolist()
+    return counts
 
 
-def quantile(counts: NDArray[np.float32], share: float, above: int = -1, highest: int = 255) -> int:
+def quantile(counts: Sequence[float], share: float, above: int = -1, highest: int = 255) -> int:
     """Return the grey level at which a share of the pixels between two levels is reached.
 
     Args:
@@ -165,7 +167,7 @@ def quantile(counts: NDArray[np.float32], share: float, above: int = -1, highest
     """
     darker = int(counts[above]) if above >= 0 else 0
     total = int(counts[highest]) - darker
-    return int(counts.searchsorted(darker + max(1, math.ceil(share * total)))) if total else 0
+    return bisect_left(counts, darker + max(1, math.ceil(share * total))) if total else 0
 
 
 def quantiles(image: Grey, mask: Mask, *shares: float) -> list[int]:
