@@ -75,7 +75,7 @@ def conventional(image: Grey) -> NDArray[np.uint8] | None:
     if image.shape != (SIDE, SIDE):
         return None
     # The corners of MNIST's images are blank, so one pixel tells an image from its negative, and most others from both.
-    corner = image[0, 0]
+    corner = int(image[0, 0])
     if corner not in (0, 255):
         return None
     light = image if corner == 0 else 255 - image

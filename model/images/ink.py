@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
-import numpy as np
 
 from model.images.noise import is_noise, roughness, smooth
 from model.images.paper import Polarity, find_paper, is_third_level
@@ -74,7 +73,7 @@ def find_ink_on_flat_paper(image: Grey) -> Ink | None:
     darkest, lightest, _, _ = cv2.minMaxLoc(image)
     if darkest == lightest:
         return None
-    for distance in (image - np.uint8(darkest), np.uint8(lightest) - image):
+    for distance in (image - int(darkest), int(lightest) - image):
         bare = image.size - cv2.countNonZero(distance)
         if bare >= LIMITS.min_flat * image.size:
             break
@@ -84,7 +83,7 @@ def find_ink_on_flat_paper(image: Grey) -> Ink | None:
     ink = cv2.convertScaleAbs(distance, alpha=255 / contrast)
     if Region.of(ink).touches_border:
         border = border_pixels(ink)
-        if border.size - np.count_nonzero(border) < LIMITS.min_flat * border.size:
+        if border.size - cv2.countNonZero(border) < LIMITS.min_flat * border.size:
             return None
     level, strong = otsu(ink)
     if bare < LIMITS.min_flat_paper * (image.size - cv2.countNonZero(strong)):
