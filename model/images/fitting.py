@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.images.raster import SQUARE, Grey, Mask, lightest_of, mask_above, quantile_above
+from model.images.raster import SQUARE, Grey, Mask, Region, lightest_of, mask_above, quantiles_above
 
 SIDE = 28
 """Length of each side of an MNIST image, in pixels."""
@@ -75,7 +75,7 @@ def conventional(image: Grey) -> NDArray[np.uint8] | None:
     if image.shape != (SIDE, SIDE):
         return None
     # The corners of MNIST's images are blank, so one pixel tells an image from its negative, and most others from both.
-    corner = image[0, 0]
+    corner = int(image[0, 0])
     if corner not in (0, 255):
         return None
     light = image if corner == 0 else 255 - image
@@ -90,19 +90,19 @@ def conventional(image: Grey) -> NDArray[np.uint8] | None:
     return light.astype(np.uint8)  # a copy, because the image belongs to the caller
 
 
-def cut_out(ink: Grey, digit: Mask) -> Grey:
+def cut_out(ink: Grey, digit: Region) -> Grey:
     """Cut the digit's ink out, with the soft edges of its strokes and without other ink.
 
     Args:
         ink: Ink, uint8 (height, width), 0 on paper.
-        digit: Mask of the digit's strokes, (height, width), not empty.
+        digit: The digit's strokes, not empty.
 
     Returns:
         Ink, uint8, of the smallest rectangle that holds the digit and one pixel around it.
     """
-    left, top, width, height = cv2.boundingRect(digit)
+    left, top, width, height = digit.bounds
     around = slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1)
-    return cv2.bitwise_and(ink[around], cv2.dilate(digit[around], SQUARE))
+    return cv2.bitwise_and(ink[around], cv2.dilate(digit.mask[around], SQUARE))
 
 
 def with_usual_width(ink: Grey) -> Grey:
@@ -113,17 +113,17 @@ def with_usual_width(ink: Grey) -> Grey:
     step = max(1, max(ink.shape) // LIMITS.sampled_side)
     half = lightest_of(ink) // 2 - 1
     # Thin strokes may lie between all pixels of the sample.
-    full = quantile_above(ink[::step, ::step], half, 0.5) or quantile_above(ink, half, 0.5)
+    full = quantiles_above(ink[::step, ::step], half, 0.5)[0] or quantiles_above(ink, half, 0.5)[0]
     ink = cv2.copyMakeBorder(cv2.convertScaleAbs(ink, alpha=255 / full), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    width = stroke_width(ink) * BOX / max(ink.shape)
+    longest = max(ink.shape)
+    width = stroke_width(ink) * BOX / longest
     missing = round(LIMITS.supersampling * (LIMITS.min_stroke_width - width))
     surplus = round(LIMITS.supersampling * LIMITS.surplus_taken * (width - LIMITS.max_stroke_width))
-    if max(missing, surplus) <= 0:
-        return _resize(ink, LIMITS.supersampling * BOX) if max(ink.shape) < LIMITS.supersampling * BOX else ink
+    usual = LIMITS.supersampling * BOX
+    if missing <= 0 and surplus <= 0:
+        return _resize(ink, usual) if longest < usual else ink
     margin = max(1, missing)
-    fine = cv2.copyMakeBorder(
-        _resize(ink, LIMITS.supersampling * BOX), margin, margin, margin, margin, cv2.BORDER_CONSTANT
-    )
+    fine = cv2.copyMakeBorder(_resize(ink, usual), margin, margin, margin, margin, cv2.BORDER_CONSTANT)
     if missing > 0:
         return cv2.dilate(fine, _disc(missing + 1))
     thinner = cv2.erode(fine, _disc(surplus + 1))
@@ -148,16 +148,17 @@ def _disc(width: int) -> Mask:
 
 
 def _resize(ink: Grey, longest: int) -> Grey:
-    scale = longest / max(ink.shape)
-    height, width = (max(1, round(side * scale)) for side in ink.shape)
-    return cv2.resize(ink, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    rows, columns = ink.shape
+    scale = longest / max(rows, columns)
+    size = max(1, round(columns * scale)), max(1, round(rows * scale))
+    return cv2.resize(ink, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
 
 
 def fit_into_box(fine: Grey) -> Grey:
     """Crop the ink, and scale its longer side to `BOX` pixels by area averaging."""
     left, top, width, height = cv2.boundingRect(mask_above(fine, LIMITS.min_edge * lightest_of(fine)))
     small = _resize(fine[top : top + height, left : left + width], BOX)
-    full = quantile_above(small, int(0.2 * lightest_of(small)), 0.8)
+    (full,) = quantiles_above(small, int(0.2 * lightest_of(small)), 0.8)
     return cv2.convertScaleAbs(small, alpha=255 / full)
 
 

@@ -27,6 +27,7 @@ _MIN_OPACITY_RANGE = 8  # smaller differences of opacity, of 255, cannot be seen
 _MAX_SAMPLES = 48  # per side: enough to find a colour axis
 _LAG = 2  # distance of a pair, in samples: it spans the edge of a stroke, but hardly a change of light
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as cv2 and Pillow convert
+_LUMINANCE_SQUARED = float(_LUMINANCE @ _LUMINANCE)
 
 
 def to_eight_bits(values: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -102,7 +103,7 @@ def _better_axis(samples: Pixels, lightness: Grey) -> NDArray[np.float32] | None
     Returns:
         A unit vector, float32 (3,), that points from dark to light.
     """
-    enough = MIN_COLOUR_ADVANTAGE**2 * _squared_differences(lightness) / float(_LUMINANCE @ _LUMINANCE)
+    enough = MIN_COLOUR_ADVANTAGE**2 * _squared_differences(lightness) / _LUMINANCE_SQUARED
     if _squared_differences(samples) <= enough:
         return None  # all axes together have less
     values = samples.astype(np.float32)
@@ -156,12 +157,13 @@ def transparent_to_grey(pixels: Pixels) -> Grey:
         raise ImageError(
             FailureCode.BLANK, "The image is fully transparent. Leave it out, or save it with the digit visible."
         )
-    colour = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
     if most - least < _MIN_OPACITY_RANGE:
-        return colour_to_grey(colour)
-    if _colour_range(_sampled(colour)[_sampled(opacity) >= min(most, _OPAQUE)], 0.002) < MAX_ONE_COLOUR_RANGE:
+        return colour_to_grey(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB))
+    samples = _sampled(pixels)
+    visible = samples[samples[..., 3] >= min(most, _OPAQUE), :3]
+    if _colour_range(visible, 0.002) < MAX_ONE_COLOUR_RANGE:
         return opacity
-    grey = colour_to_grey(colour)
+    grey = colour_to_grey(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB))
     opaque = mask_above(opacity, _OPAQUE - 1)
     edge = cv2.bitwise_and(opaque, cv2.dilate(255 - opaque, SQUARE))
     if edge.any() and _colour_range(grey[edge > 0, np.newaxis], 0.1) < MAX_ONE_COLOUR_RANGE:
@@ -185,5 +187,6 @@ def _colour_range(colours: Pixels, trimmed: float) -> int:
     """
     if not len(colours):
         return 0
-    ordered, outliers = np.sort(colours, axis=0), int(len(colours) * trimmed)
+    ordered = np.sort(colours, axis=0, kind="stable")  # as in `raster.quantiles_above`
+    outliers = int(len(colours) * trimmed)
     return int(np.subtract(ordered[-1 - outliers], ordered[outliers], dtype=np.int64).max())

@@ -1,13 +1,13 @@
 """Find ink: how far each pixel of a grey image differs from the paper around it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
-import numpy as np
 
 from model.images.noise import is_noise, roughness, smooth
 from model.images.paper import Polarity, find_paper, is_third_level
-from model.images.raster import Grey, border_pixels, lightest_of, otsu, quantiles, touches_border
+from model.images.raster import Grey, Region, border_pixels, lightest_of, otsu, quantiles_above
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,9 @@ class InkLimits:
     """What paper of exactly one grey looks like, and how dark paper may be."""
 
     min_flat: float = 0.5
-    """Minimum share of pixels of exactly one grey from which paper needs no model: of the image and of its border."""
+    """Minimum share of pixels of exactly one grey from which paper needs no model: of the image and of its border.
+
+    Not less than a half, so that only one grey can be that of paper."""
 
     min_flat_paper: float = 0.85
     """Minimum share of pixels of that grey among all that are not ink."""
@@ -27,15 +29,16 @@ class InkLimits:
 LIMITS = InkLimits()
 
 
-@dataclass(frozen=True, slots=True)
-class Ink:
-    """The ink of an image."""
+class Ink(NamedTuple):
+    """The ink of an image.
+
+    Attributes:
+        levels: Ink, uint8 (height, width), from 0 on paper to 255 where it is strongest.
+        contrast: Number of levels by which the strongest ink differs from paper, 0 to 255; 0 where nothing is drawn.
+    """
 
     levels: Grey
-    """Ink, uint8 (height, width), from 0 on paper to 255 where it is strongest."""
-
     contrast: int
-    """Number of levels by which the strongest ink differs from paper, 0 to 255; 0 where nothing is drawn."""
 
 
 def find_ink(image: Grey) -> Ink:
@@ -67,23 +70,25 @@ def find_ink_on_flat_paper(image: Grey) -> Ink | None:
         The ink. None if paper has several greys, or if the other pixels are both darker and lighter than paper, or have
         several levels.
     """
-    counts = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel()
-    paper = int(counts.argmax())
-    if counts[paper] < LIMITS.min_flat * image.size:
-        return None
     darkest, lightest, _, _ = cv2.minMaxLoc(image)
-    if darkest == lightest or paper not in (darkest, lightest):
+    if darkest == lightest:
+        return None
+    for distance in (image - int(darkest), int(lightest) - image):
+        bare = image.size - cv2.countNonZero(distance)
+        if bare >= LIMITS.min_flat * image.size:
+            break
+    else:
         return None
     contrast = int(lightest - darkest)
-    ink = cv2.convertScaleAbs(image - np.uint8(paper) if paper == darkest else paper - image, alpha=255 / contrast)
-    if touches_border(ink):
+    ink = cv2.convertScaleAbs(distance, alpha=255 / contrast)
+    if Region.of(ink).touches_border:
         border = border_pixels(ink)
-        if border.size - np.count_nonzero(border) < LIMITS.min_flat * border.size:
+        if border.size - cv2.countNonZero(border) < LIMITS.min_flat * border.size:
             return None
-    _, strong = otsu(ink)
-    if counts[paper] < LIMITS.min_flat_paper * (image.size - cv2.countNonZero(strong)):
+    level, strong = otsu(ink)
+    if bare < LIMITS.min_flat_paper * (image.size - cv2.countNonZero(strong)):
         return None
-    typical, strongest = quantiles(ink, strong, 0.5, 0.995)
+    typical, strongest = quantiles_above(ink, level, 0.5, 0.995)
     return None if is_third_level(strongest - typical, typical, strong) else Ink(ink, contrast)
 
 

@@ -30,7 +30,7 @@ from model.images.layout.joining import joined
 from model.images.layout.lines import without_lines
 from model.images.layout.sheet import sheet_alone
 from model.images.layout.view import View, closer, fine_view_of, view_of
-from model.images.raster import DETAILED_SIDE, Grey, Mask, connected_components
+from model.images.raster import DETAILED_SIDE, Components, Grey, Region, connected_components
 from model.images.stages import Stage, StageObserver, ignore_stage
 from model.images.strokes import find_strokes
 
@@ -129,8 +129,11 @@ def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normali
         ImageError: The image shows no drawing (BLANK).
     """
     observe(Stage.IMAGE, image)
-    even = without_band(image)
-    shown = conventional(even)
+    even, shown = image, conventional(image)  # no band crosses an image that follows the conventions
+    if shown is None:
+        even = without_band(image)
+        if even is not image:
+            shown = conventional(even)
     if shown is not None:
         return Normalised(shown, _NO_PARTS)
     sheet = sheet_alone(even)
@@ -153,7 +156,7 @@ class _Seen(NamedTuple):
     view: View
     ink: Ink
     drawn: Drawn
-    digit: Mask  # of all digits together, if there are several
+    digit: Region  # all digits together, if there are several
     division: Division | None
 
 
@@ -164,9 +167,10 @@ def _see(sheet: Grey, observe: StageObserver) -> _Seen:
         ImageError: The sheet shows no drawing (BLANK).
     """
     view = view_of(sheet)
-    with suppress(_OnlySpecks):
+    try:
         return _look(sheet, view, observe)
-    fine = fine_view_of(view)
+    except _OnlySpecks:
+        fine = fine_view_of(view)
     if fine is not None:
         with suppress(_OnlySpecks):
             return _look(sheet, fine, observe)
@@ -197,10 +201,10 @@ def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
             outline = choose_digit(whole)
             digit = filled(outline)
             if whole is not drawn or digit is not outline:  # what was added becomes ink
-                ink = Ink(cv2.max(ink.levels, cv2.subtract(digit, strokes)), ink.contrast)
+                ink = Ink(cv2.max(ink.levels, cv2.subtract(digit.mask, strokes.mask)), ink.contrast)
         else:
-            digit = drawn.components.mask_of(division.together)
-        observe(Stage.DIGIT, digit)
+            digit = Region.of(drawn.components.mask_of(division.together))
+        observe(Stage.DIGIT, digit.mask)
         _refuse_blank(sheet, view, ink, digit)
         nearer = closer(view, with_neighbours(whole, digit) if division is None and view.factor > 1 else digit)
         if nearer is None:
@@ -216,21 +220,22 @@ def _part(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
         seen: What the look showed in which the digits were found.
         chosen: Which components form the digit, bool (n,).
     """
-    ink, digit = seen.ink, seen.drawn.components.mask_of(chosen)
-    nearer = closer(seen.view, digit, cv2.subtract(seen.digit, digit))
+    ink, digit = seen.ink, Region.of(seen.drawn.components.mask_of(chosen))
+    nearer = closer(seen.view, digit, cv2.subtract(seen.digit.mask, digit.mask))
     if nearer is not None and nearer.near is not None:
         nearer_ink = find_ink(nearer.reduced)
         if nearer_ink.contrast:
             ink = nearer_ink
-            digit = choose_digit(where_seen(without_lines(find_strokes(ink.levels)), nearer.near))
+            drawn = without_lines(connected_components(find_strokes(ink.levels)))
+            digit = choose_digit(where_seen(drawn, nearer.near))
     return centre(fit_into_box(with_usual_width(cut_out(ink.levels, digit))))
 
 
-def _innermost(view: View, observe: StageObserver) -> tuple[View, Ink, Mask, Drawn]:
+def _innermost(view: View, observe: StageObserver) -> tuple[View, Ink, Components, Drawn]:
     """Find ink and what is drawn in a view, or inside the innermost shape around the digit.
 
     Returns:
-        The view of the inside, its ink, the mask of its strokes, and what is drawn there.
+        The view of the inside, its ink, its strokes, and what is drawn there.
 
     Raises:
         ImageError: The view shows no drawing (BLANK).
@@ -243,26 +248,26 @@ def _innermost(view: View, observe: StageObserver) -> tuple[View, Ink, Mask, Dra
             darkest, lightest, _, _ = cv2.minMaxLoc(view.full)
             raise _blank("every pixel has the same colour" if darkest == lightest else "nothing is drawn on it")
         observe(Stage.INK, ink.levels)
-        strokes = find_strokes(ink.levels)
-        components = connected_components(strokes)
-        inner = look_inside(view, ink, strokes, components)
+        strokes = connected_components(find_strokes(ink.levels))
+        inner = look_inside(view, ink, strokes.mask, strokes)
         if inner is None:
-            return view, ink, strokes, without_lines(*without_underlines(strokes, components))
+            return view, ink, strokes, without_lines(without_underlines(strokes))
         view = inner
 
 
-def _refuse_blank(sheet: Grey, view: View, ink: Ink, digit: Mask) -> None:
+def _refuse_blank(sheet: Grey, view: View, ink: Ink, digit: Region) -> None:
     """Raise an error if the supposed digit is only a speck or a difference of light.
 
     Raises:
         ImageError: It is a difference of light (BLANK).
         _OnlySpecks: It is a speck.
     """
-    rows, columns = digit.shape
-    _, _, width, height = cv2.boundingRect(digit)
-    if max(width, height) * view.factor < max(LIMITS.min_pixels, LIMITS.min_size * max(view.full.shape)):
+    rows, columns = digit.mask.shape
+    _, _, width, height = digit.bounds
+    size = max(width, height)
+    if size * view.factor < max(LIMITS.min_pixels, LIMITS.min_size * max(view.full.shape)):
         raise _OnlySpecks
-    if view.shapes and max(width, height) < inside.LIMITS.min_digit * min(rows, columns):
+    if view.shapes and size < inside.LIMITS.min_digit * min(rows, columns):
         raise empty_shape()
     crosses = width >= LIMITS.across * columns or height >= LIMITS.across * rows
     is_picture = max(sheet.shape) >= DETAILED_SIDE  # a smaller one is a program's, in which digits fill their image

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from model.images.raster import DETAILED_SIDE, SQUARE, Grey, Mask, mask_above, otsu, touches_border
+from model.images.raster import DETAILED_SIDE, SQUARE, Grey, Mask, Region, mask_above, otsu
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def find_strokes(ink: Grey) -> Mask:
     nearby = cv2.dilate(ink, _NEARBY)
     inside_edge = cv2.compare(ink, cv2.convertScaleAbs(nearby, alpha=LIMITS.min_ink), cv2.CMP_GT)
     strokes = cv2.bitwise_and(inside_edge, mask_above(nearby, LIMITS.min_nearby_ink))
-    if max(ink.shape) < DETAILED_SIDE or not touches_border(strokes):
+    if max(ink.shape) < DETAILED_SIDE or not Region.of(strokes).touches_border:
         return strokes  # lines and shadows run out of the image
     if thin := is_thin(strokes):
         closed = cv2.morphologyEx(strokes, cv2.MORPH_CLOSE, SQUARE)
@@ -115,4 +115,4 @@ def _crosses(lines: Mask) -> bool:
 
 def _is_cut_off(lines: Mask, full: Mask) -> bool:
     """Return whether the border cuts off lines but none of the full strokes. Then the image shows the digit whole."""
-    return touches_border(lines) and not touches_border(full)
+    return Region.of(lines).touches_border and not Region.of(full).touches_border

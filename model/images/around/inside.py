@@ -1,6 +1,6 @@
 """Look inside what is around a digit: on the surface that carries it, or within the outline drawn about it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -80,7 +80,7 @@ def look_inside(view: View, ink: Ink, strokes: Mask, components: Components) -> 
         line = cv2.subtract(line, outline.inside)
         inner = _alone(view, outline.hole, line, cv2.dilate(strokes, SQUARE))
     contrast = max(LIMITS.min_contrast, round(LIMITS.min_contrast_share * ink.contrast))
-    return replace(view_of(inner), shapes=view.shapes + 1, min_contrast=contrast)
+    return view_of(inner)._replace(shapes=view.shapes + 1, min_contrast=contrast)
 
 
 def _has_much_beside(strokes: Mask, hole: Mask) -> bool:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.images.raster import Components, Mask, connected_components
+from model.images.raster import Components, Mask, Region, connected_components
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +70,18 @@ class UnderlineLimits:
 LIMITS = UnderlineLimits()
 
 
-def without_underlines(strokes: Mask, components: Components) -> tuple[Mask, Components]:
-    """Return the strokes without the lines under the digit, and their components.
+def without_underlines(strokes: Components) -> Components:
+    """Return the strokes without the lines under the digit.
 
     Args:
-        strokes: Mask of all strokes, not empty.
-        components: Components of the strokes.
+        strokes: Components of all strokes, at least one.
     """
-    if len(components.stats) > 1:
-        is_line = _are_lines(components)
+    if len(strokes.stats) > 1:
+        is_line = _are_lines(strokes)
         if is_line.any():
-            strokes = components.mask_of(~is_line)
-            components = connected_components(strokes)
-    rest = _without_touching(strokes, components)
-    return (strokes, components) if rest is strokes else (rest, connected_components(rest))
+            strokes = connected_components(strokes.mask_of(~is_line))
+    rest = _without_touching(strokes.whole)
+    return strokes if rest is strokes.mask else connected_components(rest)
 
 
 def _are_lines(components: Components) -> NDArray[np.bool_]:
@@ -101,13 +99,12 @@ def _are_lines(components: Components) -> NDArray[np.bool_]:
     return lines if (lines & near).any() else np.zeros(len(height), np.bool_)  # one is near, the others under it
 
 
-def _without_touching(strokes: Mask, components: Components) -> Mask:
+def _without_touching(whole: Region) -> Mask:
     """Return the strokes without a line along their lower edge that extends on both sides; or the same array."""
-    single = len(components.stats) == 1
-    left, top, width, height = components.stats[0, :4].tolist() if single else cv2.boundingRect(strokes)
+    strokes, (left, top, width, height) = whole
     box = strokes[top : top + height, left : left + width]
     down, across = max(2, int(LIMITS.corner * height)), max(1, int(LIMITS.corner * width))
-    if height < 12 or not box[-down:, :across].any() or not box[-down:, -across:].any():
+    if height < 12 or not cv2.hasNonZero(box[-down:, :across]) or not cv2.hasNonZero(box[-down:, -across:]):
         return strokes
     upwards = box[::-1] > 0
     lowest = upwards.argmax(axis=0)

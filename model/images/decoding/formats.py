@@ -118,11 +118,9 @@ def format_of(start: bytes) -> str | None:
     Args:
         start: First bytes of the file, at least `START_BYTES` if it has that many.
     """
-    kind = next((kind for kind, signatures in _SIGNATURES.items() if start.startswith(signatures)), None)
-    if kind == "TIFF" and start[8:12] == _CR2_MARK:
-        return None
-    if kind:
-        return kind
+    for kind, signatures in _SIGNATURES.items():
+        if start.startswith(signatures):
+            return None if kind == "TIFF" and start[8:12] == _CR2_MARK else kind
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
         return "WEBP"
     if start.startswith(b"BM") and int.from_bytes(start[14:18], "little") in _DIB_HEADER_SIZES:

@@ -21,10 +21,14 @@ _HEADER_AT = 8  # bytes: the signature comes first
 _HEADER = struct.Struct(">I4sIIBB3s")  # length and name of the chunk; width, height, bits, colour type, methods
 _METHODS = b"\0\0\0"  # of compression and filtering, which have one method each, and of interlacing: none
 _CHUNK = struct.Struct(">I4s")  # length of the data, name; then come the data, and a checksum of name and data
+_LAST_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
 _FILTERS = b"\0\1\2\3\4"
 
 # Bits per pixel by bits per channel and colour type. 16 bits per channel are left to Pillow.
 _BITS = {(bits, colour): bits for bits in (1, 2, 4, 8) for colour in (0, 3)} | {(8, 2): 24, (8, 4): 16, (8, 6): 32}
+
+# Colour types other than grey: RGB, and colours of a palette; grey with opacity, and RGBA.
+_WITHOUT_OPACITY, _WITH_OPACITY = (2, 3), (4, 6)
 
 # Chunks that do not change the pixels, unlike transparency, orientation and further frames.
 _IGNORED = frozenset({b"PLTE", b"IEND", b"pHYs", b"sBIT", b"tIME", b"sRGB", b"gAMA", b"cHRM", b"bKGD", b"hIST"})
@@ -52,17 +56,18 @@ def decode_plain_png(data: bytes) -> Pixels | None:
         return None
     if not rows or len(rows) != row * height or not unpacking.eof or rows[::row].strip(_FILTERS):
         return None
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.ndim == 2:
-        return pixels
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+    way = cv2.IMREAD_COLOR_RGB if colour in _WITHOUT_OPACITY else cv2.IMREAD_UNCHANGED
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), way)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA) if colour in _WITH_OPACITY and pixels is not None else pixels
 
 
 def _packed_pixels(data: bytes) -> bytes:
     """Return the compressed pixels, or b"" if any chunk is damaged or may change how the pixels are shown."""
+    if not data.endswith(_LAST_CHUNK):
+        return b""
     parts = []
-    at, name = _HEADER_AT, b""
-    while at < len(data):
+    at, last = _HEADER_AT, len(data) - len(_LAST_CHUNK)
+    while at < last:
         length, name = _CHUNK.unpack_from(data, at)
         end = at + _CHUNK.size + length
         if zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
@@ -74,7 +79,7 @@ def _packed_pixels(data: bytes) -> bytes:
         ):
             return b""
         at = end + 4
-    return b"".join(parts) if name == b"IEND" else b""
+    return b"".join(parts) if at == last else b""
 
 
 def _has_square_pixels(chunk: bytes) -> bool:

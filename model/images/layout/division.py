@@ -16,7 +16,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.images.layout.drawn import Drawn
-from model.images.raster import SQUARE, Mask
+from model.images.raster import SQUARE, Mask, Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,19 +142,19 @@ def divide(drawn: Drawn) -> Division | None:
     return Division(tuple(digits), certain)
 
 
-def with_neighbours(drawn: Drawn, digit: Mask) -> Mask:
-    """Return the mask of a digit and of other digits that may be near it, where the view is too coarse to tell.
+def with_neighbours(drawn: Drawn, digit: Region) -> Region:
+    """Return a digit together with other digits that may be near it, where the view is too coarse to tell.
 
     A closer view of all of them can tell.
 
     Args:
         drawn: What is drawn.
-        digit: Mask of the digit, (height, width), not empty.
+        digit: The digit, not empty.
 
     Returns:
-        Mask, (height, width): the digit alone where it is large enough.
+        The digit alone where it is large enough.
     """
-    left, top, width, height = cv2.boundingRect(digit)
+    left, top, width, height = digit.bounds
     size = max(width, height)
     stats = drawn.components.stats
     if size >= LIMITS.min_seen or len(stats) == 1:
@@ -167,7 +167,7 @@ def with_neighbours(drawn: Drawn, digit: Mask) -> Mask:
         if (near == chosen).all():
             break
         box, chosen = _around(np.concatenate([box[np.newaxis], boxes[near]])), near
-    return cv2.bitwise_or(digit, drawn.components.mask_of(chosen))
+    return Region.of(cv2.bitwise_or(digit.mask, drawn.components.mask_of(chosen)))
 
 
 @dataclass(frozen=True, slots=True)

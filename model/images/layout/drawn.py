@@ -1,6 +1,7 @@
 """What is drawn in a picture: the value that passes from stage to stage of the layout."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +20,17 @@ class SpeckLimits:
 SPECK = SpeckLimits()
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """The connected components of strokes, and which of them may belong to a digit."""
+class Drawn(NamedTuple):
+    """The connected components of strokes, and which of them may belong to a digit.
+
+    Attributes:
+        components: The components.
+        is_candidate: Whether each component may belong to a digit, bool (n,). The others are printed, or were cut off
+            by the border. If it holds for none, the first one counts as the digit.
+    """
 
     components: Components
-
     is_candidate: NDArray[np.bool_]
-    """Whether each component may belong to a digit, bool (n,). The others are printed, or were cut off by the border.
-
-    If it holds for none, the first one counts as the digit."""
 
     @property
     def is_piece(self) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.images.layout.drawn import Drawn
-from model.images.raster import Mask, connected_components
+from model.images.raster import Mask, Region, connected_components
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +32,17 @@ def where_seen(drawn: Drawn, near: Mask) -> Drawn:
         near: Mask of the place where the digit was seen before, (height, width).
     """
     seen = cv2.bitwise_and(drawn.components.mask_of(drawn.is_candidate), near)
-    if not seen.any():
+    if not cv2.hasNonZero(seen):
         return drawn
     components = connected_components(seen)
     return Drawn(components, np.ones(len(components.stats), np.bool_))
 
 
-def choose_digit(drawn: Drawn) -> Mask:
-    """Return the mask of the digit, (height, width): the largest component and those near it, without specks."""
+def choose_digit(drawn: Drawn) -> Region:
+    """Return the digit: the largest component and those near it, without specks."""
     if len(drawn.is_candidate) == 1:
-        return drawn.components.mask
-    return drawn.components.mask_of(_group(drawn.components.stats, drawn.is_piece))
+        return drawn.components.whole
+    return Region.of(drawn.components.mask_of(_group(drawn.components.stats, drawn.is_piece)))
 
 
 def _group(stats: MatLike, is_piece: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from cv2.typing import MatLike
 
-from model.images.raster import DETAILED_SIDE, Mask
+from model.images.raster import DETAILED_SIDE, Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +31,21 @@ class HollowLimits:
 LIMITS = HollowLimits()
 
 
-def filled(digit: Mask) -> Mask:
+def filled(digit: Region) -> Region:
     """Fill an outlined digit.
 
     Args:
-        digit: Mask of the digit, (height, width), not empty.
+        digit: The digit, not empty.
 
     Returns:
-        Mask of the digit with the space between its outlines filled; the same array for other digits.
+        The digit with the space between its outlines filled; the same value for other digits.
     """
-    left, top, width, height = cv2.boundingRect(digit)
+    left, top, width, height = digit.bounds
     size = max(width, height)
     if size < DETAILED_SIDE:
         return digit
-    cut = cv2.copyMakeBorder(digit[top : top + height, left : left + width], 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    outlines, tree = cv2.findContours(cut, cv2.RETR_TREE, cv2.CHAIN_APPROX_NONE)
+    cut = cv2.copyMakeBorder(digit.mask[top : top + height, left : left + width], 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    outlines, tree = cv2.findContours(cut, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
     depths = _depths(tree[0])
     if 1 not in depths:
         return digit  # nothing is enclosed
@@ -63,10 +63,10 @@ def filled(digit: Mask) -> Mask:
         return digit
     if cv2.countNonZero(inside) < LIMITS.min_length * size * 2 * deepest:
         return digit
-    whole = digit.copy()
-    place = whole[top : top + height, left : left + width]
+    mask = digit.mask.copy()
+    place = mask[top : top + height, left : left + width]
     place[:] = cv2.bitwise_or(place, inside[1:-1, 1:-1])
-    return whole
+    return Region(mask, digit.bounds)
 
 
 def _depths(tree: MatLike) -> list[int]:

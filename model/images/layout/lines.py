@@ -8,7 +8,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.images.layout.drawn import SPECK, Drawn
-from model.images.raster import DETAILED_SIDE, Components, Mask, connected_components, touches_border
+from model.images.raster import DETAILED_SIDE, Components, Mask, Region, connected_components
 from model.images.strokes import is_thin
 
 
@@ -92,41 +92,41 @@ FRAME = FrameLimits()
 _LINE_ENDS = 2
 
 
-def without_lines(strokes: Mask, components: Components | None = None) -> Drawn:
+def without_lines(strokes: Components) -> Drawn:
     """Tell what is drawn from what is printed around it or along the border.
 
     Args:
-        strokes: Mask of all strokes, not empty.
-        components: Components of these strokes, if they are known.
+        strokes: Components of all strokes, at least one.
 
     Returns:
         The components of the strokes without a line across the image and without a box, and which of them do not
         belong to a frame.
     """
-    rest = _without_box(_without_line(strokes))
-    if components is None or rest is not strokes:
-        components = connected_components(rest)
-    return Drawn(components, ~_belongs_to_frame(components))
+    rest = _without_box(_without_line(strokes.whole))
+    if rest is not strokes.whole:
+        strokes = connected_components(rest.mask)
+    return Drawn(strokes, ~_belongs_to_frame(strokes))
 
 
-def _without_line(strokes: Mask) -> Mask:
+def _without_line(whole: Region) -> Region:
     """Return the strokes without a thin straight line from border to border, even if it runs through the digit.
 
     The line is removed only if nothing else touches the border. A digit that fills its image touches the border in more
     places, or over a greater length.
     """
-    if not touches_border(strokes):
-        return strokes
+    if not whole.touches_border:
+        return whole
+    strokes = whole.mask
     rows, columns = strokes.shape
     edge = np.concatenate([strokes[0], strokes[1:, -1], strokes[-1, -2::-1], strokes[-2:0:-1, 0]]) > 0
     starts, ends = (np.flatnonzero(edge & ~np.roll(edge, step)) for step in (1, -1))
     if len(starts) != _LINE_ENDS:
-        return strokes
+        return whole
     if ends[0] < starts[0]:  # a run continues past the corner where counting begins
         ends = np.roll(ends, -1)
     lengths = (ends - starts) % len(edge) + 1
     if lengths.max() > max(LINE.max_slanted_width, LINE.max_width * min(strokes.shape)):
-        return strokes
+        return whole
     corners = np.cumsum([0, columns - 1, rows - 1, columns - 1, rows - 1])
     middles = (starts + lengths // 2) % len(edge)
     across = np.interp(middles, corners, [0, columns - 1, columns - 1, 0, 0])
@@ -134,40 +134,41 @@ def _without_line(strokes: Mask) -> Mask:
     start, end = np.stack([across, down], axis=1).round().astype(int)
     line = cv2.line(np.zeros_like(strokes), start.tolist(), end.tolist(), 255)
     if cv2.countNonZero(line) < LINE.min_length * max(strokes.shape) or cv2.mean(strokes, line)[0] < LINE.min_ink * 255:
-        return strokes
+        return whole
     beyond = (end - start) // 4  # where the line meets the border at a slant
     cv2.line(line, (start - beyond).tolist(), (end + beyond).tolist(), 255)
     thick = np.ones((int(lengths.min()) + 2 | 1,) * 2, np.uint8)
     line = cv2.dilate(line, thick)
     rest = cv2.subtract(strokes, line)
     if cv2.countNonZero(rest) < LINE.min_rest * cv2.countNonZero(line):
-        return strokes
+        return whole
     crossing = cv2.dilate(rest, thick)
-    return cv2.bitwise_or(rest, cv2.bitwise_and(strokes, cv2.bitwise_and(line, crossing)))
+    return Region.of(cv2.bitwise_or(rest, cv2.bitwise_and(strokes, cv2.bitwise_and(line, crossing))))
 
 
-def _without_box(strokes: Mask) -> Mask:
+def _without_box(whole: Region) -> Region:
     """Return the strokes without the lines of a printed box around them, which the digit may touch.
 
     A box has a line along each side of its bounds. So has an angular zero or eight. Therefore the lines are removed
     only if something is left inside that does not run from side to side.
     """
-    left, top, width, height = cv2.boundingRect(strokes)
+    strokes, (left, top, width, height) = whole
     if min(width / strokes.shape[1], height / strokes.shape[0]) < BOX.min_side:
-        return strokes
+        return whole
     box = strokes[top : top + height, left : left + width]
     band = max(1, round(BOX.band * min(width, height)))
     bands = (box[:band], box[::-1][:band], box.T[:band], box.T[::-1][:band])  # the first row is the outermost
     if any(np.count_nonzero(side.any(axis=0)) < BOX.min_covered * side.shape[1] for side in bands):
-        return strokes
+        return whole
     up, down, west, east = (_depth(side) for side in bands)
-    inside = np.zeros_like(strokes)
+    mask = np.zeros_like(strokes)
     inner = slice(top + up, top + height - down), slice(left + west, left + width - east)
-    inside[inner] = strokes[inner]
-    _, _, inner_width, inner_height = cv2.boundingRect(inside)
+    mask[inner] = strokes[inner]
+    inside = Region.of(mask)
+    _, _, inner_width, inner_height = inside.bounds
     is_digit = max(inner_width / width, inner_height / height) > BOX.min_content
     crosses = inner_width >= width - west - east or inner_height >= height - up - down
-    return inside if is_digit and not crosses else strokes
+    return inside if is_digit and not crosses else whole
 
 
 def _depth(band: Mask) -> int:

@@ -87,8 +87,10 @@ def find_sheet(image: Grey) -> Mask | None:
     coarse, _ = shrink(image, COARSE_SIDE)
     light = otsu(coarse)[1]
     for side in (light, 255 - light):
-        share = cv2.countNonZero(side) / side.size
-        if not LIMITS.min_area < share < LIMITS.max_area or border_pixels(side).mean() > LIMITS.max_area * 255:
+        if not LIMITS.min_area < cv2.countNonZero(side) / side.size < LIMITS.max_area:
+            continue
+        border = border_pixels(side)
+        if cv2.countNonZero(border) > LIMITS.max_area * border.size:
             continue
         sheet = _straight_sided(side)
         if sheet is not None and _is_bare_outside(coarse, sheet, side):
@@ -104,9 +106,11 @@ def _straight_sided(mask: Mask) -> Mask | None:
     if cv2.contourArea(outline) < LIMITS.min_area * mask.size:
         return None
     corners = cv2.approxPolyDP(outline, LIMITS.corner_tolerance * cv2.arcLength(outline, closed=True), closed=True)
+    if len(corners) not in LIMITS.corners:
+        return None
     _, (width, height), _ = cv2.minAreaRect(outline)
     is_straight = cv2.contourArea(corners) > LIMITS.min_straightness * cv2.contourArea(outline)
-    if len(corners) not in LIMITS.corners or not is_straight or min(width, height) <= COARSE_SIDE / 4:
+    if not is_straight or min(width, height) <= COARSE_SIDE / 4:
         return None
     hull = cv2.fillConvexPoly(np.zeros_like(mask), outline, 255)
     area = cv2.countNonZero(hull)

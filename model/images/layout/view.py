@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from model.images.raster import SQUARE, Grey, Mask, shrink
+from model.images.raster import SQUARE, Grey, Mask, Region, shrink
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +33,25 @@ class ViewLimits:
 LIMITS = ViewLimits()
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """An image, or a part of it, as one look shows it."""
+class View(NamedTuple):
+    """An image, or a part of it, as one look shows it.
+
+    Attributes:
+        full: The part of the image in its full size, uint8 (height, width).
+        reduced: The same, with a longer side of at most `ViewLimits.side`, uint8.
+        factor: Factor by which the sides of `reduced` are shorter than those of `full`.
+        near: Mask of the place in `reduced` where the look before saw the digit; None in the first look.
+        shapes: Number of shapes, such as circles and discs, that were left out around this part of the image. A closer
+            view of the digit has 0, because the first view inside the shape has shown that there is a digit.
+        min_contrast: Contrast, 0 to 255, below which ink inside such a shape is only light on it; 0 outside of shapes.
+    """
 
     full: Grey
-    """The part of the image in its full size, uint8 (height, width)."""
-
     reduced: Grey
-    """The same, with a longer side of at most `ViewLimits.side`, uint8."""
-
     factor: int
-    """Factor by which the sides of `reduced` are shorter than those of `full`."""
-
     near: Mask | None
-    """Mask of the place in `reduced` where the look before saw the digit; None in the first look."""
-
     shapes: int = 0
-    """Number of shapes, such as circles and discs, that were left out around this part of the image. A closer view of
-    the digit has 0, because the first view inside the shape has shown that there is a digit."""
-
     min_contrast: int = 0
-    """Contrast, 0 to 255, below which ink inside such a shape is only light on it; 0 outside of shapes."""
 
 
 def view_of(image: Grey, near: Mask | None = None) -> View:
@@ -76,26 +74,26 @@ def fine_view_of(view: View) -> View | None:
     return View(view.full, reduced, factor, None) if factor < view.factor else None
 
 
-def closer(view: View, digit: Mask, others: Mask | None = None) -> View | None:
+def closer(view: View, digit: Region, others: Mask | None = None) -> View | None:
     """Return a closer view of a digit, or None where it would show no more.
 
     Args:
         view: The view in which the digit was found.
-        digit: Mask of the digit in `view.reduced`, (height, width), not empty.
+        digit: The digit in `view.reduced`, not empty.
         others: Mask of other digits. The digit is not where they are.
     """
     if view.factor == 1:
         return None
-    rows, columns = digit.shape
-    left, top, width, height = cv2.boundingRect(digit)
+    rows, columns = digit.mask.shape
+    left, top, width, height = digit.bounds
     size = max(width, height)
     if size >= LIMITS.small_digit * max(rows, columns):
         return None
     y0, y1 = max(0, top - size // 2), min(rows, top + height + size // 2)
     x0, x1 = max(0, left - size // 2), min(columns, left + width + size // 2)
     reach = 2 * (size // 6 + 2) + 1
-    near = cv2.dilate(digit, np.ones((reach, reach), np.uint8))
+    near = cv2.dilate(digit.mask, np.ones((reach, reach), np.uint8))
     if others is not None:
-        near = cv2.bitwise_or(cv2.subtract(near, cv2.dilate(others, SQUARE)), digit)
+        near = cv2.bitwise_or(cv2.subtract(near, cv2.dilate(others, SQUARE)), digit.mask)
     near = near[y0:y1, x0:x1]
     return view_of(view.full[y0 * view.factor : y1 * view.factor, x0 * view.factor : x1 * view.factor], near)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.images.fitting import BOX, SIDE, centre, conventional, cut_out, fit_into_box, stroke_width, with_usual_width
+from model.images.raster import Region
 from tests.model.images.drawings import ink_of, put
 
 QUICK = settings(max_examples=50, deadline=None)
@@ -52,12 +53,12 @@ def test_the_digit_is_cut_out_with_its_soft_edges_and_without_other_ink():
     ink = np.full((40, 50), 90, np.uint8)
     digit = np.zeros_like(ink)
     digit[10:30, 20:24] = 255
-    cut = cut_out(ink, digit)
+    cut = cut_out(ink, Region.of(digit))
     assert cut.shape == (22, 6)
     assert (cut == 90).all()
     digit[10, 40] = 255
-    assert np.count_nonzero(cut_out(ink, digit)) == 22 * 6 + 3 * 3
-    assert cut_out(ink, np.full_like(ink, 255)).shape == ink.shape
+    assert np.count_nonzero(cut_out(ink, Region.of(digit))) == 22 * 6 + 3 * 3
+    assert cut_out(ink, Region.of(np.full_like(ink, 255))).shape == ink.shape
 
 
 @QUICK

@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from model.images.raster import border_pixels, connected_components, mask_above, otsu, quantiles, shrink
+from model.images.raster import (
+    Region,
+    border_pixels,
+    connected_components,
+    mask_above,
+    otsu,
+    quantiles,
+    quantiles_above,
+    shrink,
+)
 
 QUICK = settings(max_examples=50, deadline=None)
 SHAPES = arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40)
@@ -142,3 +151,25 @@ def test_otsu_splits_where_the_variance_between_the_classes_is_greatest(samples)
     thresholds = range(int(image.min()), int(image.max()))
     assert between(level) == pytest.approx(max(map(between, thresholds)))
     assert np.array_equal(lighter > 0, image > level)
+
+
+@QUICK
+@given(mask=MASKS)
+def test_a_region_knows_its_bounds_and_whether_it_touches_the_border(mask):
+    """The bounds hold the mask and no smaller rectangle does, for any number of components; an empty mask has none."""
+    for region in (Region.of(mask), connected_components(mask).whole):
+        left, top, width, height = region.bounds
+        rows, columns = np.nonzero(mask)
+        if len(rows):
+            assert (left, left + width - 1) == (columns.min(), columns.max())
+            assert (top, top + height - 1) == (rows.min(), rows.max())
+        else:
+            assert not any(region.bounds)
+        assert region.touches_border == border_pixels(mask).any()
+
+
+@QUICK
+@given(image=IMAGES, level=st.integers(0, 255), shares=st.lists(st.floats(0, 1), min_size=1, max_size=3))
+def test_quantiles_above_a_level_are_those_of_the_mask_above_it(image, level, shares):
+    """Sorting the pixels gives the levels that counting gives."""
+    assert quantiles_above(image, level, *shares) == quantiles(image, mask_above(image, level), *shares)

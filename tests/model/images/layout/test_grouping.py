@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as arrays
 
 from model.images.layout.grouping import choose_digit, where_seen
 from model.images.layout.lines import without_lines
+from model.images.raster import connected_components
 from tests.model.images.drawings import FIVE, SEVEN, put, strokes_of
 
 QUICK = settings(max_examples=50, deadline=None)
@@ -16,8 +17,8 @@ QUICK = settings(max_examples=50, deadline=None)
 
 def digit_in(strokes, near=None):
     """Return the mask of the digit, which may have been seen before."""
-    drawn = without_lines(strokes)
-    return choose_digit(drawn if near is None else where_seen(drawn, near))
+    drawn = without_lines(connected_components(strokes))
+    return choose_digit(drawn if near is None else where_seen(drawn, near)).mask
 
 
 @QUICK

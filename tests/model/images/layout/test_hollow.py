@@ -7,6 +7,7 @@ import pytest
 from model.errors import ImageError
 from model.images.layout.hollow import filled
 from model.images.normalise import normalise
+from model.images.raster import Region
 from tests.model.images.drawings import FIVE, SEVEN, put, shares_ink, strokes_of
 
 
@@ -24,7 +25,7 @@ def ring(width):
 @pytest.mark.parametrize("solid", [put(strokes_of(line=FIVE), 160, 140, 20, 20), ring(14)], ids=["five", "zero"])
 def test_an_outlined_digit_is_filled(solid):
     """The space between the outlines of each stroke is filled, and the hole of a zero stays."""
-    whole = filled(outlined(solid))
+    whole = filled(Region.of(outlined(solid))).mask
     assert np.count_nonzero(whole != solid) < 0.25 * np.count_nonzero(solid)
 
 
@@ -44,4 +45,5 @@ def test_a_digit_with_a_hole_of_its_own_stays_as_it_is():
     """A zero and an eight in thin lines, a seven, and a five that is filled already come back themselves."""
     eight = cv2.circle(cv2.circle(np.zeros((160, 140), np.uint8), (70, 50), 25, 255, 3), (70, 105), 30, 255, 3)
     for digit in (ring(3), ring(12), eight, strokes_of(line=SEVEN), strokes_of(line=FIVE)):
-        assert filled(digit) is digit
+        region = Region.of(digit)
+        assert filled(region) is region

@@ -9,6 +9,7 @@ import pytest
 from model.images.layout.joining import joined
 from model.images.layout.lines import without_lines
 from model.images.normalise import normalise
+from model.images.raster import connected_components
 from tests.model.images.drawings import FIVE, SEVEN, put, shares_ink, strokes_of
 
 
@@ -35,7 +36,7 @@ def test_a_digit_in_dots_is_shown_as_one_in_strokes(line):
     """The dots are joined in the order in which a pen would go through them."""
     solid = np.zeros((200, 200), np.uint8)
     cv2.polylines(solid, [along(line, 14)], isClosed=False, color=255, thickness=8)
-    drawn = without_lines(dotted(line))
+    drawn = without_lines(connected_components(dotted(line)))
     assert len(joined(drawn).components.stats) == 1
     assert shares_ink(normalise(dotted(line)), normalise(solid)) > 0.85
 
@@ -45,7 +46,7 @@ def test_dashes_are_joined_at_their_ends():
     page = np.zeros((200, 200), np.uint8)
     for start in range(0, 360, 36):
         cv2.ellipse(page, (100, 100), (50, 70), 0, start, start + 20, 255, 5)
-    whole = joined(without_lines(page))
+    whole = joined(without_lines(connected_components(page)))
     assert len(whole.components.stats) == 1
     assert not whole.components.mask[70:130, 75:125].any()
 
@@ -62,5 +63,5 @@ def test_what_is_not_in_dots_stays_as_it_is():
     for left in range(10, 380, 40):
         cv2.rectangle(letters, (left, 15), (left + 25, 45), 255, 4)
     for page in (digit, broken, specked, pair, letters):
-        drawn = without_lines(page)
+        drawn = without_lines(connected_components(page))
         assert joined(drawn) is drawn

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.images.layout.lines import without_lines
+from model.images.raster import connected_components
 from tests.model.images.drawings import FIVE, SEVEN, put, strokes_of
 
 QUICK = settings(max_examples=50, deadline=None)
@@ -14,7 +15,7 @@ QUICK = settings(max_examples=50, deadline=None)
 
 def drawn_in(strokes):
     """Return the mask of what is drawn, without lines, boxes and frames."""
-    drawn = without_lines(strokes)
+    drawn = without_lines(connected_components(strokes))
     return drawn.components.mask_of(drawn.is_candidate)
 
 

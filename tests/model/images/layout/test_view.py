@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from model.images.layout.view import LIMITS, closer, fine_view_of, view_of
+from model.images.raster import Region
 
 
 def page_with_patch(height=960, width=800, top=600, left=300, size=60):
@@ -14,8 +15,8 @@ def page_with_patch(height=960, width=800, top=600, left=300, size=60):
 
 
 def patch_in(view):
-    """Return the mask of the white patch in a view."""
-    return np.where(view.reduced > 200, np.uint8(255), np.uint8(0))
+    """Return the white patch in a view."""
+    return Region.of(np.where(view.reduced > 200, np.uint8(255), np.uint8(0)))
 
 
 @pytest.mark.parametrize(("shape", "factor"), [((160, 100), 1), ((161, 100), 2), ((28, 28), 1), ((500, 960), 6)])
@@ -38,7 +39,7 @@ def test_a_closer_view_shows_the_digit_larger_and_where_it_was_seen():
     assert nearer.near.shape == nearer.reduced.shape
     assert (nearer.full == 255).sum() == 60 * 60
     assert min(nearer.full.shape) >= 110
-    assert nearer.near[patch_in(nearer) > 0].all()
+    assert nearer.near[patch_in(nearer).mask > 0].all()
     assert not nearer.near.all()
 
 
