@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import FailureCode, ImageError
-from model.images.around import inside
+from model.images.around import crossed_out, inside
+from model.images.around.crossed_out import is_crossed_out
 from model.images.around.inside import look_inside
 from model.images.around.outlines import empty_shape
 from model.images.around.underlines import without_underlines
@@ -168,6 +169,10 @@ def _doubt(seen: _Seen) -> Doubt | None:
     """Return the reason to doubt any reading of what was seen, or None."""
     if seen.read < left_out.LIMITS.min_read:
         return Doubt(DoubtCode.INK_LEFT_OUT, f"read from {100 * seen.read:.0f} % of the ink")
+    if max(seen.view.full.shape) >= crossed_out.LIMITS.min_side and (
+        seen.drawn.is_struck or (seen.division is None and is_crossed_out(seen.digit))
+    ):
+        return Doubt(DoubtCode.CROSSED_OUT, "looks crossed out")
     return None
 
 

@@ -67,6 +67,18 @@ def touches_border(mask: Mask) -> bool:
     return width > 0 and (left == 0 or top == 0 or left + width == columns or top + height == rows)
 
 
+def strokes_width(mask: Mask) -> float:
+    """Return the mean width of strokes in pixels: twice their area over the number of pixels along their edges.
+
+    `fitting.stroke_width` measures grey ink, at its soft edges.
+
+    Args:
+        mask: Mask, not empty.
+    """
+    area = cv2.countNonZero(mask)
+    return 2 * area / (area - cv2.countNonZero(cv2.erode(mask, SQUARE, borderValue=0)))
+
+
 def border_pixels(image: MatLike) -> MatLike:
     """Return the outermost pixels of an image, shape (n,). Each corner is there twice."""
     return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
