@@ -6,8 +6,8 @@
 The benchmark draws each kind of `surroundings_images.py` with MNIST's digits, one in five printed in a font. It encodes
 each image, and then handles it as a worker does. For each kind it prints the shares that are read correctly, those left
 for review because they are refused or below the threshold, those read wrongly, and those read wrongly at or above the
-threshold. An empty shape or a digit that is crossed out is right if it is left for review, and otherwise confidently
-wrong. The training digits are for choosing thresholds; the test digits only report.
+threshold. An empty shape, and a digit that is crossed out or beside something larger, is right if it is left for
+review, and otherwise confidently wrong. The training digits are for choosing thresholds; the test digits only report.
 """
 
 import zlib
@@ -23,6 +23,7 @@ from sheets import save_sheet
 from surroundings_images import (
     ALONE,
     AROUND,
+    BESIDE,
     CROSSED_OUT,
     EMPTY,
     ZEROS,
@@ -45,7 +46,11 @@ GROUPS: dict[str, tuple[Kind, ...]] = {
     "zero": ZEROS,
     "empty": EMPTY,
     "crossed out": CROSSED_OUT,
+    "beside": BESIDE,
 }
+
+REVIEWED = {"empty", "crossed out", "beside"}
+"""Groups of images that are right if they are left for review."""
 
 
 def main() -> None:
@@ -91,14 +96,14 @@ def _measure(
         pens, labels = [nothing] * len(pens), np.full_like(labels, NONE)
     elif group == "zero":
         labels = np.zeros_like(labels)
-    elif group == "crossed out":
+    elif group in REVIEWED:
         labels = np.full_like(labels, NONE)
     start = [zlib.crc32(kind.__name__.encode()), seed]  # so that the images do not depend on the other kinds
     files = [kind(np.random.default_rng([*start, number]), pen) for number, pen in enumerate(pens)]
     found = read_files(classifier.classify, files)
     answers = Answers.of(found)
     read, review = answers.digits, answers.confidences < REVIEW_BELOW
-    is_right = review if group in {"empty", "crossed out"} else read == labels
+    is_right = review if group in REVIEWED else read == labels
     confident = ~review & (read != labels)
     wrong = ~is_right & (read != NONE)
     mistakes = Counter(f"{max(labels[index], -1)}→{read[index]}" for index in np.flatnonzero(confident))

@@ -589,6 +589,56 @@ def boxy_zero(random: Random, _pen: Pen) -> bytes:
     return canvas.file(random)
 
 
+# Digits beside something larger
+
+
+def _beside(random: Random, pen: Pen, other: Plane) -> bytes:
+    """Put a digit to one side of something else, with a gap wider than one between the strokes of a digit."""
+    digit = pen(random, max(other.shape) * random.uniform(0.4, 0.9))
+    gap = round(max(*digit.shape, *other.shape) * random.uniform(0.5, 1))
+    turned = random.random() < 0.3
+    pair = [plane.T if turned else plane for plane in (digit, other)]
+    if random.random() < 0.5:
+        pair.reverse()
+    height, width = max(plane.shape[0] for plane in pair), sum(plane.shape[1] for plane in pair) + gap
+    ink, left = np.zeros((height, width), np.float32), 0
+    for plane in pair:
+        top = round(random.uniform(0, height - plane.shape[0]))
+        ink[top : top + plane.shape[0], left : left + plane.shape[1]] = plane
+        left += plane.shape[1] + gap
+    ink = np.pad(ink.T if turned else ink, round(0.08 * max(ink.shape)))
+    canvas, colour = _page(random, 80)
+    scale = min(side / own for side, own in zip(canvas.scene.shape, ink.shape, strict=False))
+    ink = cv2.resize(ink, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    canvas.paint(canvas.ink(ink, np.array(canvas.scene.shape[1::-1]) / 2), colour)
+    return canvas.file(random)
+
+
+def beside_a_drawing(random: Random, pen: Pen) -> bytes:
+    """Draw a digit beside a drawing: a house, a star, a flower or a face."""
+    size, width = 300, int(random.integers(8, 20))
+    drawing = np.zeros((size + 40, size + 40), np.uint8)
+    middle, at = np.full(2, drawing.shape[0] / 2), np.linspace(0, 2 * np.pi, 160)
+    star = np.stack([np.sin(at[::16]), -np.cos(at[::16])], 1) * np.where(np.arange(10) % 2, 0.4, 1)[:, np.newaxis]
+    flower = np.stack([np.sin(at), np.cos(at)], 1) * (0.7 + 0.3 * np.cos(5 * at))[:, np.newaxis]
+    door = (0.8, 1), (0.25, 1), (0.25, 0.3), (-0.25, 0.3), (-0.25, 1)
+    house = np.array([(-0.8, 1), (-0.8, -0.1), (0, -1), (0.8, -0.1), *door])
+    shapes = [[star], [house], [flower, _ellipse(np.zeros(2), 0.3, 0.3)],
+              [_ellipse(np.zeros(2), 1, 1), _ellipse(np.array((-0.4, -0.3)), 0.1, 0.15),
+               _ellipse(np.array((0.4, -0.3)), 0.1, 0.15), _ellipse(np.array((0, 0.3)), 0.4, 0.2)]]  # fmt: skip
+    for outline in shapes[random.integers(len(shapes))]:
+        points = middle + outline * (size / 2)
+        cv2.polylines(drawing, [_fixed(points)], True, 255, width, cv2.LINE_AA, _SUBPIXEL)
+    return _beside(random, pen, drawing / np.float32(255))
+
+
+def beside_a_word(random: Random, pen: Pen) -> bytes:
+    """Write a digit beside a word in capitals, as on a label."""
+    words = ("ROOM", "PAGE", "TABLE", "TOTAL", "GATE", "KM", "FLOOR", "TEAM")
+    word = lettered(words[random.integers(len(words))], FONTS[random.integers(len(FONTS))], 120, margin=2)
+    return _beside(random, pen, word / np.float32(255))
+
+
 # Digits that are crossed out
 
 
@@ -663,6 +713,9 @@ ALONE: tuple[Kind, ...] = (plain, fat)
 
 ZEROS: tuple[Kind, ...] = (drawn_zero, slashed_zero, dotted_zero, boxy_zero)
 """Kinds of zeros, drawn without a pen."""
+
+BESIDE: tuple[Kind, ...] = (beside_a_drawing, beside_a_word)
+"""Kinds of digits beside more ink than their own, which must be reviewed."""
 
 CROSSED_OUT: tuple[Kind, ...] = (one_stroke, two_strokes, cross, scribble)
 """Kinds of digits that are crossed out, which must be reviewed."""

@@ -24,14 +24,15 @@ class Answers(NamedTuple):
     """What was read in n images."""
 
     digits: Integers  # (n,), with `metrics.NONE` for a refused image
-    confidences: NDArray[np.floating]  # (n,), 0 to 1; 0 for a refused image
+    confidences: NDArray[np.floating]  # (n,), 0 to 1; 0 for an image that is reviewed whatever the network says
 
     @classmethod
     def of(cls, read: FilesRead) -> "Answers":
-        """Return what was read in files. Those that failed are refused."""
+        """Return what was read in files. Those that failed are refused, and those that are doubted are reviewed."""
         digits, confidences = read.predictions.digits.astype(np.int64), read.predictions.confidences.copy()
         refused = list(read.failures)
-        digits[refused], confidences[refused] = NONE, 0
+        digits[refused] = NONE
+        confidences[[*refused, *read.doubts]] = 0
         return cls(digits, confidences)
 
     def confidently_wrong(self, labels: Integers) -> Score:

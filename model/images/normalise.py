@@ -14,19 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import FailureCode, ImageError
-from model.images.around import inside
+from model.images.around import crossed_out, inside
+from model.images.around.crossed_out import is_crossed_out
 from model.images.around.inside import look_inside
 from model.images.around.outlines import empty_shape
 from model.images.around.underlines import without_underlines
+from model.images.doubts import Doubt, DoubtCode
 from model.images.fitting import SIDE, centre, conventional, cut_out, fit_into_box, with_usual_width
 from model.images.ink import Ink, find_ink
+from model.images.layout import left_out
 from model.images.layout import view as views
 from model.images.layout.bands import without_band
 from model.images.layout.division import Division, divide, with_neighbours
 from model.images.layout.drawn import Drawn
-from model.images.layout.grouping import choose_digit, where_seen
+from model.images.layout.grouping import choose_digit, digit_components, where_seen
 from model.images.layout.hollow import filled
 from model.images.layout.joining import joined
+from model.images.layout.left_out import share_read
 from model.images.layout.lines import without_lines
 from model.images.layout.sheet import sheet_alone
 from model.images.layout.view import View, closer, fine_view_of, view_of
@@ -77,12 +81,14 @@ class Normalised(NamedTuple):
             n is 0 if it shows one.
         total: Number of digits that the image may show.
         certain: Whether the image shows several digits for certain. Otherwise the parts may be the pieces of one digit.
+        doubt: Reason to doubt any reading of the image, or None.
     """
 
     shown: NDArray[np.uint8]
     parts: NDArray[np.uint8]
     total: int = 1
     certain: bool = False
+    doubt: Doubt | None = None
 
     @property
     def as_several(self) -> ImageError:
@@ -143,11 +149,12 @@ def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normali
     strokes = with_usual_width(cut_out(seen.ink.levels, seen.digit))
     observe(Stage.STROKES, strokes)
     shown = centre(fit_into_box(strokes))
+    doubt = _doubt(seen)
     if seen.division is None:
-        return Normalised(shown, _NO_PARTS)
+        return Normalised(shown, _NO_PARTS, doubt=doubt)
     digits = seen.division.digits
     parts = np.stack([_part(seen, chosen) for chosen in digits[: LIMITS.max_parts]])
-    return Normalised(shown, parts, len(digits), seen.division.certain)
+    return Normalised(shown, parts, len(digits), seen.division.certain, doubt)
 
 
 class _Seen(NamedTuple):
@@ -158,6 +165,18 @@ class _Seen(NamedTuple):
     drawn: Drawn
     digit: Region  # all digits together, if there are several
     division: Division | None
+    read: float  # share of the ink that the digits have, in the look in which they have the least
+
+
+def _doubt(seen: _Seen) -> Doubt | None:
+    """Return the reason to doubt any reading of what was seen, or None."""
+    if seen.read < left_out.LIMITS.min_read:
+        return Doubt(DoubtCode.INK_LEFT_OUT, f"read from {100 * seen.read:.0f} % of the ink")
+    if max(seen.view.full.shape) >= crossed_out.LIMITS.min_side and (
+        seen.drawn.is_struck or (seen.division is None and is_crossed_out(seen.digit))
+    ):
+        return Doubt(DoubtCode.CROSSED_OUT, "looks crossed out")
+    return None
 
 
 def _see(sheet: Grey, observe: StageObserver) -> _Seen:
@@ -188,6 +207,7 @@ def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
         ImageError: The view shows no drawing (BLANK).
         _OnlySpecks: It shows only specks.
     """
+    read = 1.0
     for _ in range(views.LIMITS.max_looks):
         view, ink, strokes, drawn = _innermost(view, observe)
         if view.near is not None:
@@ -198,19 +218,22 @@ def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
             if whole is not drawn:
                 division = None  # the pieces are dots and dashes
         if division is None:
-            outline = choose_digit(whole)
+            chosen = digit_components(whole)
+            outline = whole.components.region_of(chosen)
             digit = filled(outline)
             if whole is not drawn or digit is not outline:  # what was added becomes ink
                 ink = Ink(cv2.max(ink.levels, cv2.subtract(digit.mask, strokes.mask)), ink.contrast)
         else:
-            digit = Region.of(drawn.components.mask_of(division.together))
+            chosen = division.together
+            digit = drawn.components.region_of(chosen)
+        read = min(read, share_read(whole, chosen))
         observe(Stage.DIGIT, digit.mask)
         _refuse_blank(sheet, view, ink, digit)
         nearer = closer(view, with_neighbours(whole, digit) if division is None and view.factor > 1 else digit)
         if nearer is None:
             break
         view = nearer
-    return _Seen(view, ink, whole, digit, division)
+    return _Seen(view, ink, whole, digit, division, read)
 
 
 def _part(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -220,7 +243,7 @@ def _part(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
         seen: What the look showed in which the digits were found.
         chosen: Which components form the digit, bool (n,).
     """
-    ink, digit = seen.ink, Region.of(seen.drawn.components.mask_of(chosen))
+    ink, digit = seen.ink, seen.drawn.components.region_of(chosen)
     nearer = closer(seen.view, digit, cv2.subtract(seen.digit.mask, digit.mask))
     if nearer is not None and nearer.near is not None:
         nearer_ink = find_ink(nearer.reduced)

@@ -77,9 +77,10 @@ class PaperLimits:
     """Number of iterations of the robust fit.
 
     Of 4,247 images (`benchmarks/thresholds.py --count 60 --wild FOLDER`), 4,119 are read correctly after 3 iterations,
-    4,120 after 1, 2 and 4; 54 wrongly with confidence after 3, 55 after 1 and 2, and 53 after 4. Together with 12 pixels
-    a side, of 4,787 images, 4,623 are read correctly and 65 wrongly with confidence after 2 iterations; with 24 pixels
-    and 3 iterations, which take twice the time, 4,622 and 64."""
+    4,120 after 1, 2 and 4; 54 wrongly with confidence after 3, 55 after 1 and 2, and 53 after 4.
+
+    Together with 12 pixels a side, of 4,787 images, 4,623 are read correctly and 65 wrongly with confidence after 2
+    iterations; with 24 pixels and 3 iterations, which take twice the time, 4,622 and 64."""
 
 
 LIMITS = PaperLimits()

@@ -86,6 +86,18 @@ class Region(NamedTuple):
         return width > 0 and (left == 0 or top == 0 or left + width == columns or top + height == rows)
 
 
+def strokes_width(mask: Mask) -> float:
+    """Return the mean width of strokes in pixels: twice their area over the number of pixels along their edges.
+
+    `fitting.stroke_width` measures grey ink, at its soft edges.
+
+    Args:
+        mask: Mask, not empty.
+    """
+    area = cv2.countNonZero(mask)
+    return 2 * area / (area - cv2.countNonZero(cv2.erode(mask, SQUARE, borderValue=0)))
+
+
 def border_pixels(image: MatLike) -> MatLike:
     """Return the outermost pixels of an image, shape (n,). Each corner is there twice."""
     return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
@@ -120,6 +132,14 @@ class Components(NamedTuple):
         values = np.concatenate([[np.uint8(0)], np.where(chosen, np.uint8(255), np.uint8(0))])
         mask: Mask = values.take(self.numbers)
         return mask
+
+    def region_of(self, chosen: NDArray[np.bool_]) -> Region:
+        """Return the region of the chosen components.
+
+        Args:
+            chosen: Whether each component is chosen, bool (n,).
+        """
+        return self.whole if chosen.all() else Region.of(self.mask_of(chosen))
 
     def mask_of_one(self, index: int) -> Mask:
         """Return the mask of one component, which is at `index` in `stats`."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import Failure, ImageError
+from model.images.doubts import Doubt
 from model.images.fitting import SIDE
 from model.images.normalise import Normalised
 from model.images.preprocess import preprocess_all
@@ -95,11 +96,13 @@ class FilesRead:
         shown: Images as the network saw them, uint8 (n, 28, 28); black where the file failed before.
         predictions: Predictions for them.
         failures: Failures by index. Their predictions mean nothing.
+        doubts: Doubts of the image path, by index.
     """
 
     shown: NDArray[np.uint8]
     predictions: Predictions
     failures: dict[int, Failure]
+    doubts: dict[int, Doubt]
 
 
 def read_files(classify: Callable[[NDArray[np.uint8]], Predictions], files: Iterable[bytes]) -> FilesRead:
@@ -112,6 +115,7 @@ def read_files(classify: Callable[[NDArray[np.uint8]], Predictions], files: Iter
     shown: list[NDArray[np.uint8]] = []
     failures: dict[int, Failure] = {}
     doubtful: dict[int, Normalised] = {}
+    doubts: dict[int, Doubt] = {}
     for index, file in enumerate(files):
         image = np.zeros((SIDE, SIDE), np.uint8)
         try:
@@ -120,13 +124,15 @@ def read_files(classify: Callable[[NDArray[np.uint8]], Predictions], files: Iter
             failures[index] = fault.failure
         else:
             image = normalised.shown
+            if normalised.doubt is not None:
+                doubts[index] = normalised.doubt
             sort_out(index, normalised, failures, doubtful)
         shown.append(image)
     images = np.stack(shown) if shown else np.zeros((0, SIDE, SIDE), np.uint8)
     predictions = classify(with_parts(images, doubtful))
     for index in find_several(predictions, doubtful, len(images)):
         failures[index] = doubtful[index].as_several.failure
-    return FilesRead(images, predictions.at(slice(len(images))), failures)
+    return FilesRead(images, predictions.at(slice(len(images))), failures, doubts)
 
 
 def sort_out(index: int, normalised: Normalised, failures: dict[int, Failure], doubtful: dict[int, Normalised]) -> None:

@@ -1,6 +1,6 @@
 """The results of a job, as columns: one row for each submitted image, in the order of submission."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from model import metrics
 from model.cards.card import Card
 from model.errors import Failure
+from model.images.doubts import Doubt
 from model.metrics import AlignedDigits, align
 from worker.contract.wire import Label
 
@@ -64,6 +65,7 @@ class Results:
         models: Version of the model that classified each image; "" where the image failed before it reached one.
         failures: Failure of each failed image, by index. An image has an answer exactly if it is not here.
         numbers: Numbers of the images, or None if the job reads one digit in each.
+        doubts: Doubt of the image path about each doubted image, by index. Each of them has an answer.
     """
 
     names: list[str]
@@ -74,6 +76,7 @@ class Results:
     models: list[str]
     failures: dict[int, Failure]
     numbers: Numbers | None = None
+    doubts: dict[int, Doubt] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)

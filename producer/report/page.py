@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.cards.card import Card
+from model.images.doubts import DoubtCode
 from producer.jobs.results import Results
 from producer.report import wording
 from producer.report.charts import svg
@@ -36,6 +37,7 @@ class Tile(NamedTuple):
     answer: Label | None
     confidence: float
     review: bool
+    doubt: str  # reason of the image path to doubt the prediction, or ""
 
     @property
     def wrong(self) -> bool:
@@ -111,6 +113,7 @@ def render(
             results.answer(index),
             float(results.confidences[index]),
             bool(selection.doubted[index]),
+            results.doubts[index].reason if index in results.doubts else "",
         )
 
     def several_tile(index: int) -> SeveralTile:
@@ -130,6 +133,7 @@ def render(
         mistaken=len(selection.mistakes),
         least_certain=[tile(index) for index in selection.least_certain.tolist()],
         several=[several_tile(index) for index in selection.shown_several],
+        doubts=[(wording.DOUBTS[DoubtCode(code)], count) for code, count in summary.doubts.items()],
         teachable=teachable,
         failed=_failed(results),
         confidence_charts=[svg.lay_out(chart) for chart in confidence_charts],

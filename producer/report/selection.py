@@ -25,12 +25,13 @@ class Selection:
     Attributes:
         min_confidence: Confidence, 0 to 1, below which an image is listed for review, or None for no review.
         doubted: bool (n,), whether each image is for review: it was classified with a confidence below
-            `min_confidence`, or it shows several digits.
-        for_review: intp, indices of the doubted images, the least confident first, and those of several digits last.
+            `min_confidence`, or the image path doubts it, or it shows several digits.
+        for_review: intp, indices of the doubted images: first those that the image path doubts, then the others, the
+            least confident first, and those of several digits last.
         mistakes: intp, indices of the images with a wrong prediction, the most confident first, because these say most
             about the model. Failed images are not among them: they count as wrong, but have no prediction.
         least_certain: intp, indices of up to `MAX_LEAST_CERTAIN` classified images, the least confident first. If
-            some are below `min_confidence`, it has only such images.
+            some are for review, it has only such images, in their order.
         several: intp, indices of the images that show several digits. They have no prediction.
     """
 
@@ -70,13 +71,15 @@ def select(results: Results, min_confidence: float | None = None) -> Selection:
     by_confidence = np.flatnonzero(classified)
     by_confidence = by_confidence[np.argsort(confidences[by_confidence], kind="stable")]
     unsure = by_confidence[below[by_confidence]]
+    has_reason = np.isin(unsure, list(results.doubts))
+    unsure = np.concatenate([unsure[has_reason], unsure[~has_reason]])
     several = _of_several_digits(results)
     return Selection(
         min_confidence,
         below,
         np.concatenate([unsure, several[below[several]]]),
         mistakes=wrong[np.argsort(-confidences[wrong], kind="stable")],
-        least_certain=by_confidence[: min(len(unsure) or MAX_LEAST_CERTAIN, MAX_LEAST_CERTAIN)],
+        least_certain=(unsure if len(unsure) else by_confidence)[:MAX_LEAST_CERTAIN],
         several=several,
     )
 
@@ -84,13 +87,13 @@ def select(results: Results, min_confidence: float | None = None) -> Selection:
 def doubted(results: Results, min_confidence: float | None) -> NDArray[np.bool_]:
     """Return whether each image is for review, as bool (n,).
 
-    These are the images that were classified with a confidence below `min_confidence`, and those of several digits.
-    With None, no image is doubted.
+    These are the images that were classified with a confidence below `min_confidence`, those that the image path
+    doubts, and those of several digits. With None, no image is doubted.
     """
     if min_confidence is None:
         return np.zeros(len(results), np.bool_)
     below: NDArray[np.bool_] = results.classified & (results.confidences < min_confidence)
-    below[_of_several_digits(results)] = True
+    below[[*results.doubts, *_of_several_digits(results).tolist()]] = True
     return below
 
 

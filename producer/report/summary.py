@@ -52,7 +52,9 @@ class Summary:
         ece: Expected calibration error, over 15 bins.
         mean_confidence: Mean confidence of the classified images.
         min_confidence: Confidence below which an image is listed for review, or None for no review.
-        review: Number of images for review: those below `min_confidence`, and those that show several digits.
+        review: Number of images for review: those below `min_confidence`, those that the image path doubts, and those
+            that show several digits.
+        doubts: Number of images for review that the image path doubts, by the code of the doubt, most frequent first.
         accuracy_of_certain: Share of the images in `accuracy_of_certain_denominator` that are predicted right.
         accuracy_of_certain_denominator: Number of labelled images that have a prediction and need no review.
         model_versions: Number of images that each version classified, largest first.
@@ -94,6 +96,7 @@ class Summary:
     workers: dict[str, int]
     digits: DigitScore | None = None
     reads_numbers: bool = False
+    doubts: dict[str, int] = field(default_factory=dict)
     read_as: str | None = None
     label_warning: str | None = None
     left_out: dict[str, int] = field(default_factory=dict)
@@ -107,8 +110,13 @@ class Summary:
 
     @property
     def unsure(self) -> int:
-        """Number of images for review because of their confidence."""
-        return 0 if self.review is None else self.review - self.several_digits
+        """Number of images for review because of their confidence alone."""
+        return 0 if self.review is None else self.review - self.several_digits - self.doubted
+
+    @property
+    def doubted(self) -> int:
+        """Number of images for review that the image path doubts."""
+        return sum(self.doubts.values())
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of `report.json`: JSON values without NaN."""
@@ -176,6 +184,7 @@ def summarise(
         images_per_second=len(results) / info.seconds if info.seconds > 0 else None,
         workers=_largest_first(info.workers),
         reads_numbers=results.numbers is not None,
+        doubts=_largest_first(Counter(str(doubt.code) for row, doubt in results.doubts.items() if review[row])),
         read_as=info.read_as or None,
         label_warning=doubt_labels(results),
         left_out=_largest_first(dict(left_out)),

@@ -34,11 +34,12 @@ _FORMULA = re.compile(r"[\s\x00-\x1f]*[=+\-@＝＋－＠]|[\t\r\n]")  # noqa: RU
 def write_predictions(path: Path, results: Results, selection: Selection | None = None) -> None:
     """Write all images, in the order of submission.
 
-    Columns: name, label, digit, confidence, review (`yes` if the image is listed for review), p0 to p9 (only if the job
-    asked for the probabilities), model, error, message. A cell without a value is empty.
+    Columns: name, label, digit, confidence, review (`yes` if the image is listed for review), doubt, p0 to p9 (only if
+    the job asked for the probabilities), model, error, message. A cell without a value is empty. `doubt` is the code of
+    the image path's doubt about the prediction, and `message` then gives its reason.
 
     If the job reads numbers, the label is a text of digits, `digit` is empty unless the number has one digit, and
-    `confidence` is that of the least certain digit. After `review` come the columns number, digits and confidences,
+    `confidence` is that of the least certain digit. After `doubt` come the columns number, digits and confidences,
     such as "042", "0 4 2" and "0.998 0.973 0.999". A spreadsheet may take the number for 42, but keeps its digits.
 
     Args:
@@ -50,7 +51,7 @@ def write_predictions(path: Path, results: Results, selection: Selection | None 
 
 
 def write_review(path: Path, results: Results, selection: Selection, root: str = "") -> None:
-    """Write the images for review, least certain first, and those of several digits last.
+    """Write the images for review, in the order of `Selection.for_review`.
 
     Columns: those of the predictions, and `path`, the path of the image. When a person has filled in the labels,
     `digitmill teach --csv` needs only this file.
@@ -82,7 +83,19 @@ def write_errors(path: Path, results: Results) -> None:
 def _prediction_header(results: Results) -> list[str]:
     probabilities = [] if results.probabilities is None else [f"p{digit}" for digit in range(CLASSES)]
     numbers = [] if results.numbers is None else ["number", "digits", "confidences"]
-    return ["name", "label", "digit", "confidence", "review", *numbers, *probabilities, "model", "error", "message"]
+    return [
+        "name",
+        "label",
+        "digit",
+        "confidence",
+        "review",
+        "doubt",
+        *numbers,
+        *probabilities,
+        "model",
+        "error",
+        "message",
+    ]
 
 
 def _predictions(
@@ -98,18 +111,19 @@ def _predictions(
     if results.probabilities is not None:
         probabilities = _rounded(results.probabilities[indices])
     for row, index in enumerate(indices.tolist()):
-        failure = results.failures.get(index)
+        failure, doubt = results.failures.get(index), results.doubts.get(index)
         yield (
             _guarded(results.names[index]),
             _cell(labels[row]),
             _cell(digits[row]),
             None if failure else confidences[row],
             "yes" if review[row] else None,
+            str(doubt.code) if doubt else None,
             *_number_cells(results, index),
             *(() if probabilities is None else (None,) * CLASSES if failure else probabilities[row]),
             _guarded(results.models[index]),
             str(failure.code) if failure else None,
-            _guarded(failure.sentence) if failure else None,
+            _guarded(failure.sentence) if failure else _guarded(doubt.reason) if doubt else None,
         )
 
 

@@ -2,7 +2,15 @@
 
 from datetime import datetime
 
+from model.images.doubts import DoubtCode
 from model.printable import printable
+
+DOUBTS = {
+    DoubtCode.INK_LEFT_OUT: "read from a part of the ink",
+    DoubtCode.CROSSED_OUT: "crossed out",
+    DoubtCode.OTHER: "doubtful for another reason",
+}
+"""Each doubt in words that follow a number of images. What a report says about one image also says how much ink."""
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import Failure
+from model.images.doubts import Doubt
 from model.inference.classifier import Predictions
 from worker.contract.wire import Result
 
@@ -21,12 +22,14 @@ class Answers:
         failures: Failures by index of the image.
         numbers: Indices of the digits among the predictions, for each image that shows several, by its index. Empty
             unless all digits are wanted.
+        doubts: Doubts of the image path, by index of the image. An image that failed needs none.
     """
 
     predictions: Predictions
     count: int
     failures: Mapping[int, Failure]
     numbers: Mapping[int, range]
+    doubts: Mapping[int, Doubt]
 
     @property
     def least_certain(self) -> slice | NDArray[np.intp]:
@@ -47,14 +50,15 @@ class Answers:
             probabilities: Whether the client asked for the ten probabilities of each image.
             several: Whether it asked for all digits of each image. Then it gets no probabilities.
         """
+        doubts = {image: doubt for image, doubt in self.doubts.items() if image not in self.failures}
         if several:
             digits = [self._digits_of(image) for image in range(self.count)]
             found = self.predictions.at([index for each in digits for index in each])
             counts = np.array([len(each) for each in digits], np.uint8)
-            return Result(model, worker, found.digits, found.confidences, None, dict(self.failures), counts)
+            return Result(model, worker, found.digits, found.confidences, None, dict(self.failures), counts, doubts)
         found = self.predictions.at(slice(self.count))
         ten = found.probabilities if probabilities else None
-        return Result(model, worker, found.digits, found.confidences, ten, dict(self.failures))
+        return Result(model, worker, found.digits, found.confidences, ten, dict(self.failures), doubts=doubts)
 
     def _digits_of(self, image: int) -> range:
         if image in self.failures:

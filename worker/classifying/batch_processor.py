@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from redis.exceptions import RedisError
 
 from model.errors import Failure, FailureCode, ImageError, ModelError, NotTried
+from model.images.doubts import Doubt
 from model.images.normalise import Normalised
 from model.images.preprocess import preprocess_all
 from model.inference.apart import classify_apart
@@ -139,7 +140,8 @@ class BatchProcessor:
         """Return the images of a batch as the network takes them, or the first of them if the others take too long."""
         if isinstance(batch.images, np.ndarray):
             drawn = batch.images.reshape(len(batch), -1).any(axis=1)
-            return _Read(batch.images, {int(index): _BLANK for index in np.flatnonzero(~drawn)}, {}, batch.several)
+            blank = dict.fromkeys(np.flatnonzero(~drawn).tolist(), _BLANK)
+            return _Read(batch.images, blank, {}, {}, batch.several)
         return _decode(batch.images, self._decoding_seconds, several=batch.several)
 
     def _hand_on_the_rest(self, claim: Claim, batch: Batch, count: int) -> Claim:
@@ -277,12 +279,14 @@ class _Read:
         images: uint8 (n, 28, 28), at least one; black where decoding failed.
         failures: Failures by index.
         doubtful: Images that may show several digits, by index. The network decides, unless it is certain.
+        doubts: Doubts of the image path, by index.
         several: Whether all digits of an image are wanted. If not, an image with several is a failure.
     """
 
     images: NDArray[np.uint8]
     failures: dict[int, Failure]
     doubtful: dict[int, Normalised]
+    doubts: dict[int, Doubt]
     several: bool
 
     def first(self, count: int) -> "_Read":
@@ -291,12 +295,15 @@ class _Read:
             self.images[:count],
             {index: failure for index, failure in self.failures.items() if index < count},
             {index: image for index, image in self.doubtful.items() if index < count},
+            {index: doubt for index, doubt in self.doubts.items() if index < count},
             self.several,
         )
 
     def add(self, index: int, image: Normalised) -> None:
-        """Add an image, and note whether it may show several digits, or is refused because it does."""
+        """Add an image, and note why it is doubtful, and whether it may show several digits or is refused for that."""
         self.images[index] = image.shown
+        if image.doubt is not None:
+            self.doubts[index] = image.doubt
         if self.several and len(image.parts) == image.total:
             self.doubtful[index] = image
         elif self.several and len(image.parts):
@@ -312,9 +319,9 @@ class _Read:
         count = len(self.images)
         found = find_several(predictions, self.doubtful, count)
         if self.several:
-            return Answers(predictions, count, self.failures, found)
+            return Answers(predictions, count, self.failures, found, self.doubts)
         refused = {index: self.doubtful[index].as_several.failure for index in found}
-        return Answers(predictions, count, self.failures | refused, {})
+        return Answers(predictions, count, self.failures | refused, {}, self.doubts)
 
 
 class _DamagedBatch(Exception):
@@ -351,7 +358,7 @@ def _decode(files: tuple[bytes, ...], seconds: float, *, several: bool) -> _Read
         The images of the first n files, at least one.
     """
     deadline = time.monotonic() + seconds
-    read = _Read(np.zeros((len(files), SIDE, SIDE), np.uint8), {}, {}, several)
+    read = _Read(np.zeros((len(files), SIDE, SIDE), np.uint8), {}, {}, {}, several)
     parts = 0
     for index, file in enumerate(files):
         if index and (time.monotonic() > deadline or parts > MAX_PARTS):

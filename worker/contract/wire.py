@@ -6,14 +6,15 @@ checked before anything is built from them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self, TypeAlias, cast
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
 from msgspec import Raw, Struct
 from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode
+from model.images.doubts import Doubt, DoubtCode
 from model.records import Damaged, from_msgpack, from_raw, text_from_raw, to_msgpack
 from worker.contract.validation import identifiers
 from worker.contract.validation.bounds import (
@@ -49,6 +50,7 @@ _DIGITS = frozenset([*range(10), None])
 _REMEDY = "Submit its job again."
 _NIL = Raw(b"\xc0")
 _MAX_SHARE = 1.001  # rounding may lift a sum of ten probabilities above 1
+_Code = TypeVar("_Code", FailureCode, DoubtCode)
 
 
 class _BatchBody(Struct, frozen=True):  # msgspec refuses a `Raw` with a default in a dataclass
@@ -79,6 +81,7 @@ class _ResultBody(Struct, frozen=True):
     probabilities: bytes | None
     failures: Raw  # as in a manifest
     counts: bytes | None = None  # one byte for each image, only in version 2
+    doubts: Raw = _NIL  # index → pair of code and reason; absent without doubts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,6 +201,7 @@ class Result:
         counts: uint8 (n,), number of digits of each image, which come one after the other: 0 exactly where the image
             failed, and at most `MAX_DIGITS`. None if each image, also one that failed, has one digit. With it,
             `probabilities` is None.
+        doubts: Doubts of the image path, by index of the image. Older programs ignore them.
     """
 
     model: str
@@ -207,6 +211,7 @@ class Result:
     probabilities: NDArray[np.float32] | None
     failures: dict[int, Failure]
     counts: NDArray[np.uint8] | None = None
+    doubts: dict[int, Doubt] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.digits if self.counts is None else self.counts)
@@ -219,7 +224,7 @@ class Result:
 
     def to_wire(self) -> bytes:
         """Encode the result."""
-        body = {
+        body: dict[str, Any] = {
             "model": self.model,
             "worker": self.worker,
             "digits": self.digits.astype(np.uint8).tobytes(),
@@ -227,6 +232,8 @@ class Result:
             "probabilities": None if self.probabilities is None else self.probabilities.astype("<f4").tobytes(),
             "failures": _cut(self.failures),
         }
+        if self.doubts:
+            body["doubts"] = _cut(self.doubts)
         if self.counts is not None:
             return to_msgpack({**body, "counts": self.counts.astype(np.uint8).tobytes()}, version=NUMBERS_VERSION)
         return to_msgpack(body, version=VERSION)
@@ -258,6 +265,7 @@ class Result:
                 None if probabilities is None else _shares(probabilities, "probabilities").reshape(-1, 10),
                 failures,
                 None if body.counts is None else _counts(body.counts, digits, failures),
+                _known_doubts(body.doubts, count),
             )
 
 
@@ -303,24 +311,34 @@ def _shares(data: bytes, name: str) -> NDArray[np.float32]:
     return shares
 
 
-def _cut(failures: Mapping[int, Failure]) -> dict[int, Failure]:
-    """Return failures whose sentences are not longer than readers accept."""
-    return {index: Failure(code, sentence[:MAX_SENTENCE]) for index, (code, sentence) in failures.items()}
+def _cut(pairs: Mapping[int, tuple[str, str]]) -> dict[int, tuple[str, str]]:
+    """Return pairs of a code and a sentence whose sentences are not longer than readers accept."""
+    return {index: (code, sentence[:MAX_SENTENCE]) for index, (code, sentence) in pairs.items()}
 
 
 def _known(failures: Raw, count: int) -> dict[int, Failure]:
     """Return the failures of `count` images. Codes that this version does not know become `INTERNAL`."""
-    found = from_raw(dict[int, tuple[str, Raw]], failures, at_most=count)
-    _check(all(0 <= index < count for index in found), "failures")
-    return {
-        index: Failure(_known_code(code), text_from_raw(sentence, at_most=MAX_SENTENCE))
-        for index, (code, sentence) in found.items()
-    }
+    found = _pairs("failures", failures, count)
+    return {index: Failure(_code(code, FailureCode.INTERNAL), sentence) for index, (code, sentence) in found.items()}
 
 
-def _known_code(code: str) -> FailureCode:
+def _known_doubts(doubts: Raw, count: int) -> dict[int, Doubt]:
+    """Return the doubts about `count` images. Codes that this version does not know become `OTHER`."""
+    found = {} if doubts == _NIL else _pairs("doubts", doubts, count)
+    return {index: Doubt(_code(code, DoubtCode.OTHER), reason) for index, (code, reason) in found.items()}
+
+
+def _pairs(name: str, data: Raw, count: int) -> dict[int, tuple[str, str]]:
+    """Return the pairs of a code and a sentence of some of `count` images."""
+    found = from_raw(dict[int, tuple[str, Raw]], data, at_most=count)
+    _check(all(0 <= index < count for index in found), name)
+    return {index: (code, text_from_raw(sentence, at_most=MAX_SENTENCE)) for index, (code, sentence) in found.items()}
+
+
+def _code(code: str, otherwise: _Code) -> _Code:
+    """Return a code of an enumeration, or another one if it does not have this code."""
     try:
-        return FailureCode(code)
+        return type(otherwise)(code)
     except ValueError:
         # A newer worker may know more codes than this client. The sentence still says what happened.
-        return FailureCode.INTERNAL
+        return otherwise

@@ -33,7 +33,8 @@ class InsideLimits:
     zero."""
 
     rim: float = 0.2
-    """Maximum width of the rim of a shape with its shadow, as a share of the longer side of what is inside."""
+    """Maximum width of the rim of a shape with its shadow, as a share of the longer side of what is inside, besides the
+    width of a line."""
 
     side: int = 320
     """Maximum length of the longer side of the inside, in pixels: twice that at which ink is looked for."""
@@ -74,7 +75,7 @@ def look_inside(view: View, ink: Ink, strokes: Mask, components: Components) -> 
         inner = _alone(view, face, nothing, nothing)
     else:
         outline = find_outline(strokes, components, ink.levels, min_size, is_outermost=not view.shapes)
-        if outline is None or _has_much_beside(strokes, outline.hole):
+        if outline is None or _has_much_beside(strokes, outline.hole, outline.width):
             return None
         line = cv2.dilate(cv2.subtract(strokes, outline.inside), SQUARE)
         line = cv2.subtract(line, outline.inside)
@@ -83,15 +84,16 @@ def look_inside(view: View, ink: Ink, strokes: Mask, components: Components) -> 
     return view_of(inner)._replace(shapes=view.shapes + 1, min_contrast=contrast)
 
 
-def _has_much_beside(strokes: Mask, hole: Mask) -> bool:
+def _has_much_beside(strokes: Mask, hole: Mask, line_width: float = 0) -> bool:
     """Return whether much is drawn outside of the bounds of a shape, to which its rim belongs.
 
     Args:
         strokes: Mask of all strokes.
         hole: Mask of what is inside the shape.
+        line_width: Width of the line around it in pixels, which is as wide as a ball around its white disc.
     """
     left, top, width, height = cv2.boundingRect(hole)
-    margin = round(LIMITS.rim * max(width, height))
+    margin = round(LIMITS.rim * max(width, height) + line_width)
     rows, columns = (
         slice(max(0, top - margin), top + height + margin),
         slice(max(0, left - margin), left + width + margin),

@@ -47,6 +47,9 @@ class SurfaceLimits:
     """Minimum area of ink, as a share of its hull. Discs with a digit on them have 0.84 and more, and digits less than
     0.75, except ones and a few zeros of markers."""
 
+    symmetric_hull_area: float = 0.73
+    """The same of ink that is as symmetric as a program draws it. A disc with a bold digit on it has 0.74 to 0.8."""
+
     coverage: float = 0.97
     """Minimum share of the rays that meet ink at the hull. Surfaces have 1, one digit in twelve has 0.85."""
 
@@ -190,7 +193,8 @@ def _rim_of_surface(ink: Mask) -> Rim | None:
     if rim is None or rim.covered(LIMITS.start) < LIMITS.coverage:
         return None
     short, long = rim.bounds()
-    if cv2.countNonZero(ink) < LIMITS.hull_area * cv2.contourArea(rim.hull) or short < LIMITS.shape * long:
+    hull_area = LIMITS.symmetric_hull_area if rim.asymmetry() <= LIMITS.asymmetry else LIMITS.hull_area
+    if cv2.countNonZero(ink) < hull_area * cv2.contourArea(rim.hull) or short < LIMITS.shape * long:
         return None
     return rim if _could_carry_digit(ink, rim) else None
 

@@ -16,7 +16,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.images.layout.drawn import Drawn
-from model.images.raster import SQUARE, Mask, Region
+from model.images.raster import Region, strokes_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def divide(drawn: Drawn) -> Division | None:
     heights = stats[pieces, 3]
     if np.count_nonzero(heights >= LIMITS.min_height * heights.max()) + len(pieces) < 4:
         return None  # a digit, alone or with one piece that is too low for another; most images end here
-    units = _units(_boxes(stats[pieces]), stats[pieces, 4], _stroke_width(drawn.components.mask_of(is_piece)))
+    units = _units(_boxes(stats[pieces]), stats[pieces, 4], strokes_width(drawn.components.mask_of(is_piece)))
     certain = _is_certain(units)
     if len(units.members) < 2 or (not certain and len(units.members) > LIMITS.max_doubtful):
         return None
@@ -307,15 +307,6 @@ def _reading_order(boxes: Boxes) -> list[int]:
                 continue
         lines.append([index])
     return [index for line in lines for index in sorted(line, key=lambda index: int(boxes[index, 0] + boxes[index, 2]))]
-
-
-def _stroke_width(mask: Mask) -> float:
-    """Return the mean width of strokes: twice their area over the number of pixels along their edges.
-
-    `fitting.stroke_width` measures grey ink, at its soft edges.
-    """
-    area = cv2.countNonZero(mask)
-    return 2 * area / (area - cv2.countNonZero(cv2.erode(mask, SQUARE, borderValue=0)))
 
 
 def _boxes(stats: MatLike) -> Boxes:

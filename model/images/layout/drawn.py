@@ -32,6 +32,9 @@ class Drawn(NamedTuple):
     components: Components
     is_candidate: NDArray[np.bool_]
 
+    is_struck: bool = False
+    """Whether a line that was left out leans, so that it is not ruled, and may cross the digit out."""
+
     @property
     def is_piece(self) -> NDArray[np.bool_]:
         """Whether each component may belong to a digit and is not a speck, bool (n,)."""

@@ -39,10 +39,15 @@ def where_seen(drawn: Drawn, near: Mask) -> Drawn:
 
 
 def choose_digit(drawn: Drawn) -> Region:
-    """Return the digit: the largest component and those near it, without specks."""
+    """Return the digit."""
+    return drawn.components.region_of(digit_components(drawn))
+
+
+def digit_components(drawn: Drawn) -> NDArray[np.bool_]:
+    """Return which components form the digit, bool (n,): the largest one and those near it, without specks."""
     if len(drawn.is_candidate) == 1:
-        return drawn.components.whole
-    return Region.of(drawn.components.mask_of(_group(drawn.components.stats, drawn.is_piece)))
+        return np.ones(1, np.bool_)
+    return _group(drawn.components.stats, drawn.is_piece)
 
 
 def _group(stats: MatLike, is_piece: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -30,6 +30,9 @@ class LineLimits:
 
     If both ends of a digit reach the border, a straight line between them has less."""
 
+    max_lean: float = 10
+    """Maximum angle, in degrees, from level or upright, of a ruled line in a scan or a photograph."""
+
     min_rest: float = 0.5
     """Minimum area of the other strokes, as a share of the line's, for the line to be more than the digit itself."""
 
@@ -102,31 +105,35 @@ def without_lines(strokes: Components) -> Drawn:
         The components of the strokes without a line across the image and without a box, and which of them do not
         belong to a frame.
     """
-    rest = _without_box(_without_line(strokes.whole))
+    alone, leans = _without_line(strokes.whole)
+    rest = _without_box(alone)
     if rest is not strokes.whole:
         strokes = connected_components(rest.mask)
-    return Drawn(strokes, ~_belongs_to_frame(strokes))
+    return Drawn(strokes, ~_belongs_to_frame(strokes), leans)
 
 
-def _without_line(whole: Region) -> Region:
+def _without_line(whole: Region) -> tuple[Region, bool]:
     """Return the strokes without a thin straight line from border to border, even if it runs through the digit.
 
     The line is removed only if nothing else touches the border. A digit that fills its image touches the border in more
     places, or over a greater length.
+
+    Returns:
+        The strokes, and whether a line was removed that leans more than a ruled one.
     """
     if not whole.touches_border:
-        return whole
+        return whole, False
     strokes = whole.mask
     rows, columns = strokes.shape
     edge = np.concatenate([strokes[0], strokes[1:, -1], strokes[-1, -2::-1], strokes[-2:0:-1, 0]]) > 0
     starts, ends = (np.flatnonzero(edge & ~np.roll(edge, step)) for step in (1, -1))
     if len(starts) != _LINE_ENDS:
-        return whole
+        return whole, False
     if ends[0] < starts[0]:  # a run continues past the corner where counting begins
         ends = np.roll(ends, -1)
     lengths = (ends - starts) % len(edge) + 1
     if lengths.max() > max(LINE.max_slanted_width, LINE.max_width * min(strokes.shape)):
-        return whole
+        return whole, False
     corners = np.cumsum([0, columns - 1, rows - 1, columns - 1, rows - 1])
     middles = (starts + lengths // 2) % len(edge)
     across = np.interp(middles, corners, [0, columns - 1, columns - 1, 0, 0])
@@ -134,16 +141,18 @@ def _without_line(whole: Region) -> Region:
     start, end = np.stack([across, down], axis=1).round().astype(int)
     line = cv2.line(np.zeros_like(strokes), start.tolist(), end.tolist(), 255)
     if cv2.countNonZero(line) < LINE.min_length * max(strokes.shape) or cv2.mean(strokes, line)[0] < LINE.min_ink * 255:
-        return whole
+        return whole, False
     beyond = (end - start) // 4  # where the line meets the border at a slant
     cv2.line(line, (start - beyond).tolist(), (end + beyond).tolist(), 255)
     thick = np.ones((int(lengths.min()) + 2 | 1,) * 2, np.uint8)
     line = cv2.dilate(line, thick)
     rest = cv2.subtract(strokes, line)
     if cv2.countNonZero(rest) < LINE.min_rest * cv2.countNonZero(line):
-        return whole
+        return whole, False
     crossing = cv2.dilate(rest, thick)
-    return Region.of(cv2.bitwise_or(rest, cv2.bitwise_and(strokes, cv2.bitwise_and(line, crossing))))
+    lean = float(np.degrees(np.arctan2(*np.sort(np.abs(end - start)))))
+    alone = Region.of(cv2.bitwise_or(rest, cv2.bitwise_and(strokes, cv2.bitwise_and(line, crossing))))
+    return alone, lean > LINE.max_lean
 
 
 def _without_box(whole: Region) -> Region:

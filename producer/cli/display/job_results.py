@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import FailureCode, ImageError, UsageError
+from model.images.doubts import DoubtCode
 from model.images.preprocess import preprocess_all
 from producer.cli.display.progress import showing
 from producer.cli.exits import ExitCode
@@ -19,6 +20,7 @@ from producer.jobs.results import NONE, FinishedJob, Results
 from producer.report import Summary, write_report
 from producer.report.place import PAGE
 from producer.report.selection import doubted
+from producer.report.wording import DOUBTS
 from producer.sources import Source
 
 MAX_SHOWN_PARTS = 8
@@ -97,6 +99,7 @@ def print_headline(summary: Summary, folder: Path) -> None:
         click.echo(click.style(f"failed    {summary.failed:,}  ({codes}); errors.csv has the reasons", fg="yellow"))
     if summary.review:
         reasons = [f"confidence below {summary.min_confidence:g}"] if summary.unsure else []
+        reasons += [f"{count:,} {DOUBTS[DoubtCode(code)]}" for code, count in summary.doubts.items()]
         if summary.several_digits:
             reasons.append(f"{summary.several_digits:,} of several digits")
         doubt = f"review    {summary.review:,}  ({', '.join(reasons)}); review.csv lists them"
@@ -122,8 +125,9 @@ def answers(results: Results, min_confidence: float | None) -> list[dict[str, An
     """Return the answer for each image as JSON values, in the order of the results.
 
     Each answer has name, digit, confidence, review and model. It also has the probabilities if the job asked for them,
-    and error and message if the image failed. If the job reads numbers, it also has the number as a text, and the lists
-    digits and confidences; the digit is then None unless there is one, and the confidence that of the least certain.
+    error and message if the image failed, and doubt and message if the image path doubts the answer. If the job reads
+    numbers, it also has the number as a text, and the lists digits and confidences; the digit is then None unless there
+    is one, and the confidence that of the least certain.
     """
     review = doubted(results, min_confidence).tolist()
     return [_answer(results, row, review=review[row]) for row in range(len(results))]
@@ -135,7 +139,10 @@ def answer_text(answer: dict[str, Any], *, styled: bool = True) -> str:
     if answer["confidence"] is None:
         return f"{style('-', fg='red')}  {answer['error']}: {printable(answer['message'])}"
     words = f"{style(str(answer.get('number') or answer['digit']), bold=True)}  {100 * answer['confidence']:.1f} %"
-    return words + style("  unsure, may not be a digit: review", fg="yellow") if answer["review"] else words
+    if not answer["review"]:
+        return words
+    why = answer["message"] if "doubt" in answer else "unsure, may not be a digit"
+    return words + style(f"  {printable(why)}: review", fg="yellow")
 
 
 def _answer(results: Results, row: int, *, review: bool) -> dict[str, Any]:
@@ -157,6 +164,9 @@ def _answer(results: Results, row: int, *, review: bool) -> dict[str, Any]:
         answer["probabilities"] = [round(float(value), 6) for value in results.probabilities[row]]
     if failure:
         answer |= {"error": str(failure.code), "message": failure.sentence}
+    if row in results.doubts:
+        doubt = results.doubts[row]
+        answer |= {"doubt": str(doubt.code), "message": doubt.reason}
     return answer
 
 

@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from model.errors import DataError, Failure
+from model.images.doubts import Doubt
 from producer.jobs.kept.files import RecordFile, open_job_file, read_records
 from producer.jobs.results import NONE, Numbers, Results
 from worker.contract.wire import Manifest, Result
@@ -163,6 +164,7 @@ def merge(batches: Sequence[AnsweredBatch], *, several: bool = False) -> Results
     probabilities = np.full((len(names), 10), np.nan, np.float32) if have_probabilities else None
     models = np.full(len(names), "", np.object_)
     failures: dict[int, Failure] = {}
+    doubts: dict[int, Doubt] = {}
 
     start = 0
     for batch in ordered:
@@ -184,6 +186,7 @@ def merge(batches: Sequence[AnsweredBatch], *, several: bool = False) -> Results
                     probabilities[part] = result.probabilities
             models[part] = result.model
             failures.update({int(part[index]): failure for index, failure in result.failures.items()})
+            doubts.update({int(part[index]): doubt for index, doubt in result.doubts.items()})
     failed = sorted(failures)
     digits[failed] = NONE
     confidences[failed] = np.nan
@@ -206,6 +209,7 @@ def merge(batches: Sequence[AnsweredBatch], *, several: bool = False) -> Results
         models=models.tolist(),
         failures={row: failures[row] for row in failed},
         numbers=numbers,
+        doubts={row: doubts[row] for row in sorted(doubts.keys() - failures.keys())},
     )
 
 

@@ -9,6 +9,7 @@ from model.evaluation.corrupting import corrupted
 from model.evaluation.corruptions import CORRUPTIONS
 from model.evaluation.robustness import Answers, as_files, directly, evenly, readings, robustness
 from model.inference.classifier import Classifier
+from model.inference.several import read_files
 from model.metrics import NONE
 
 
@@ -69,6 +70,19 @@ def test_only_what_is_misread_with_confidence_is_confidently_wrong():
     answers = Answers(np.array([3, 3, 3, NONE]), np.array([0.8, 0.99, 0.79, 0.0]))
     score = answers.confidently_wrong(np.array([5, 3, 5, 5]))
     assert (score.correct, score.total) == (1, 4)
+
+
+def test_a_doubted_image_is_never_confidently_wrong(baseline: Classifier, png):
+    """Whatever the network says, a person is asked to look at it. What was read stays."""
+    page = np.full((200, 200), 255, np.uint8)
+    cv2.polylines(page, [np.array([[60, 40], [140, 40], [90, 160]])], False, 0, 12)
+    cv2.line(page, (20, 130), (180, 70), 0, 10)
+    read = read_files(baseline.classify, [png(page)])
+    answers = Answers.of(read)
+    assert list(read.doubts) == [0]
+    assert answers.digits[0] != NONE
+    assert answers.confidences[0] == 0
+    assert answers.confidently_wrong(np.array([99])).correct == 0
 
 
 def test_some_are_chosen_evenly(samples: Dataset):

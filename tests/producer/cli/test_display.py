@@ -4,6 +4,8 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +14,15 @@ from PIL import Image
 from rich.text import Text
 
 from model.errors import UsageError
+from model.images.doubts import Doubt, DoubtCode
 from producer.cli.display.inspection import Inspected, check_sheet, save_sheet
-from producer.cli.display.job_results import report_job
+from producer.cli.display.job_results import answer_text, answers, print_headline, report_job
 from producer.cli.display.tables import Column, print_table
 from producer.cli.display.wording import counted
 from producer.cli.main import main
 from producer.jobs.results import FinishedJob, JobInfo, Results
+from producer.report.selection import select
+from producer.report.summary import summarise
 
 ONES = np.ones(3, np.int8)
 FINISHED = FinishedJob(
@@ -101,6 +106,23 @@ def test_a_finished_job_whose_report_cannot_be_written_is_not_lost(tmp_path):
     with pytest.raises(UsageError, match=r"--out\.$"):
         report_job(FINISHED, tmp_path, None, None, as_json=True, is_kept=False)
     assert (tmp_path / "predictions.csv").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_doubted_answer_says_why_it_is_for_review(capsys):
+    """The reason stands where other answers only say that they are unsure; programs find its code."""
+    doubt = Doubt(DoubtCode.INK_LEFT_OUT, "read from 31 % of the ink")
+    results = replace(FINISHED.results, doubts={1: doubt})
+    rows = answers(results, 0.8)
+    assert [answer_text(row, styled=False) for row in rows] == [
+        "1  90.0 %",
+        "1  90.0 %  read from 31 % of the ink: review",
+        "1  90.0 %",
+    ]
+    assert (rows[1]["review"], rows[1]["doubt"], rows[1]["message"]) == (True, "ink_left_out", doubt.reason)
+    assert "doubt" not in rows[0]
+    assert answer_text(answers(results, None)[1], styled=False) == "1  90.0 %"
+    print_headline(summarise(results, FINISHED.info, select(results, 0.8)), Path("reports"))
+    assert "review    1  (1 read from a part of the ink); review.csv lists them" in capsys.readouterr().out
 
 
 def test_inspect_replaces_only_pictures_of_its_own(tmp_path):

@@ -84,9 +84,9 @@ def test_each_row_has_the_number_its_digits_and_their_confidences(tmp_path, numb
     write_predictions(tmp_path / "predictions.csv", numbers, select(numbers, 0.8))
     with (tmp_path / "predictions.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    columns = "name label digit confidence review number digits confidences model error message"
+    columns = "name label digit confidence review doubt number digits confidences model error message"
     assert list(rows[0]) == columns.split()
-    found = [tuple(row[name] for name in columns.split()[1:8]) for row in rows]
+    found = [tuple(row[name] for name in columns.split()[1:9] if name != "doubt") for row in rows]
     assert found == [
         ("42", "", "0.75", "yes", "42", "4 2", "0.900 0.750"),
         ("042", "", "1.0", "", "42", "4 2", "1.000 1.000"),

@@ -11,6 +11,7 @@ from PIL import Image
 
 from model.cards.card import Doubt, Robustness, Score, Scores, Seeded, Size
 from model.errors import Failure, FailureCode
+from model.images import doubts
 from producer.jobs.results import NONE, JobInfo
 from producer.report.page import MAX_FAILURES
 from producer.report.selection import MAX_LEAST_CERTAIN, MAX_MISTAKES
@@ -184,6 +185,20 @@ def test_images_of_several_digits_are_drawn_and_listed_for_review(write, results
     _, page, _ = write(job)
     assert "2 images show several digits" in page.words
     assert "review" not in page.words
+
+
+def test_a_doubted_image_is_drawn_first_with_the_reason(write, results):
+    """It is for review although its confidence is high, and nothing else is."""
+    doubt = doubts.Doubt(doubts.DoubtCode.CROSSED_OUT, "looks crossed out")
+    job = replace(unlabelled(results), doubts={7: doubt})
+    summary, page, report = write(job, min_confidence=1e-6)
+    assert (report["review"], report["doubts"], summary.unsure) == (1, {"crossed_out": 1}, 0)
+    assert "1 image was crossed out. A person should look at it." in page.words
+    assert "looks crossed out" in page.words
+    assert "have a confidence below" not in page.words
+    _, page, report = write(job)
+    assert (report["review"], report["doubts"]) == (None, {})
+    assert "crossed out" not in page.words
 
 
 def test_a_job_without_images_to_review_says_so(write, results):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import Failure, FailureCode
+from model.images.doubts import Doubt, DoubtCode
 from producer.jobs.results import NONE, Results
 from producer.report.selection import select
 from producer.report.tables import write_errors, write_predictions, write_review
@@ -83,7 +84,7 @@ def test_each_row_has_the_answer_or_the_reason(tmp_path):
     job = results(["a", "b"], failures={1: failure})
     write_predictions(tmp_path / "predictions.csv", job, select(job, 0.5))
     assert rows(tmp_path / "predictions.csv") == [
-        {"name": "a", "label": "7", "digit": "3", "confidence": "0.25", "review": "yes", "model": "v1"}
+        {"name": "a", "label": "7", "digit": "3", "confidence": "0.25", "review": "yes", "doubt": "", "model": "v1"}
         | {"error": "", "message": ""},
         {
             "name": "b",
@@ -91,6 +92,7 @@ def test_each_row_has_the_answer_or_the_reason(tmp_path):
             "digit": "",
             "confidence": "",
             "review": "",
+            "doubt": "",
             "model": "",
             "error": "blank",
             "message": "Nothing is drawn on it.",
@@ -134,6 +136,21 @@ def test_errors_lists_the_failed_alone(tmp_path):
     assert rows(tmp_path / "errors.csv") == [
         {"name": "a", "label": "7", "error": "empty", "message": "The file is empty."},
         {"name": "c", "label": "7", "error": "too_large", "message": "It has too many pixels."},
+    ]
+
+
+def test_a_doubted_image_is_for_review_first_whatever_its_confidence_is(tmp_path):
+    """Its row says why. Without a threshold nothing is for review, but the reason stays."""
+    job = results(list("abc"))
+    job.confidences[:] = [0.3, 0.9, 1.0]
+    job.doubts[2] = Doubt(DoubtCode.INK_LEFT_OUT, "read from 31 % of the ink")
+    write_review(tmp_path / "review.csv", job, select(job, 0.8))
+    assert [row["name"] for row in rows(tmp_path / "review.csv")] == ["c", "a"]
+    write_predictions(tmp_path / "predictions.csv", job, select(job, None))
+    assert [(row["review"], row["doubt"], row["message"]) for row in rows(tmp_path / "predictions.csv")] == [
+        ("", "", ""),
+        ("", "", ""),
+        ("", "ink_left_out", "read from 31 % of the ink"),
     ]
 
 

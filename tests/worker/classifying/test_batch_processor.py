@@ -9,6 +9,7 @@ import pytest
 from model.cards.card import BASELINE, Card
 from model.errors import FailureCode
 from model.images import normalise
+from model.images.doubts import Doubt, DoubtCode
 from model.inference.classifier import Classifier
 from tests.support.models import Harm, harmful, marked
 from worker.classifying import batch_processor
@@ -401,6 +402,19 @@ def test_an_image_of_several_digits_is_refused_where_one_is_wanted(processor, su
     assert [[result.digits[index]] for index in (0, 5)] == [expected[0], expected[5]]
     canary.report()
     assert registry.service_counts(BASELINE_VERSION).images == 2
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_answer_says_which_image_is_doubted_and_why(processor, submit, ledger, digits, png, several):
+    """The image is answered. One that failed and one in MNIST's form are not doubted."""
+    page = np.full((200, 200), 255, np.uint8)
+    cv2.polylines(page, [np.array([[60, 40], [140, 40], [90, 160]])], False, 0, 12)
+    cv2.line(page, (20, 130), (180, 70), 0, 10)
+    part = submit((png(digits.images[0]), png(page), b"not an image"), several=several)
+    processor.process(part)
+    result = Result.from_wire(ledger.results([part])[part])
+    assert result.doubts == {1: Doubt(DoubtCode.CROSSED_OUT, "looks crossed out")}
+    assert list(result.failures) == [2]
 
 
 def test_raw_images_have_one_digit_each(processor, submit, ledger, digits):

@@ -1,7 +1,7 @@
 """Facts about the wire format: a record comes back as it was sent, and anything else raises `WireError`."""
 
 import contextlib
-from typing import Any
+from typing import Any, TypeVar
 
 import msgpack
 import numpy as np
@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from model.errors import Failure, FailureCode
+from model.images.doubts import Doubt, DoubtCode
 from model.images.limits import MAX_BYTES
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.validation import bounds
 from worker.contract.validation.identifiers import Kind
 from worker.contract.wire import NUMBERS_VERSION, SIDE, VERSION, Batch, Manifest, Result
+
+_Value = TypeVar("_Value")
 
 # File names as `os.fsdecode` returns them: any text, and any bytes that are not UTF-8.
 names = st.one_of(st.text(), st.binary().map(lambda data: data.decode("utf-8", "surrogateescape")))
@@ -23,9 +26,12 @@ numbers = st.text("0123456789", min_size=1, max_size=bounds.MAX_DIGITS)
 failures = st.builds(Failure, st.sampled_from(FailureCode), names)
 
 
-def failures_among(count: int) -> st.SearchStrategy[dict[int, Failure]]:
-    """Failures of some of `count` images."""
-    return st.dictionaries(st.integers(0, count - 1), failures, max_size=5) if count else st.just({})
+doubts = st.builds(Doubt, st.sampled_from(DoubtCode), names)
+
+
+def among(count: int, values: st.SearchStrategy[_Value]) -> st.SearchStrategy[dict[int, _Value]]:
+    """Failures of some of `count` images, or doubts about them, by index."""
+    return st.dictionaries(st.integers(0, count - 1), values, max_size=5) if count else st.just({})
 
 
 @st.composite
@@ -46,7 +52,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
     return Manifest(
         tuple(draw(st.lists(names, min_size=count, max_size=count))),
         tuple(draw(st.lists(st.none() | labels, min_size=count, max_size=count))),
-        draw(failures_among(count)),
+        draw(among(count, failures)),
     )
 
 
@@ -54,7 +60,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
 def results(draw: st.DrawFn) -> Result:
     """Answers to up to six images, with a digit each or with up to five."""
     images = draw(st.integers(0, 6))
-    failed = draw(failures_among(images))
+    failed = draw(among(images, failures))
     counts = None
     if draw(st.booleans()):
         counts = draw(arrays.arrays(np.uint8, images, elements=st.integers(1, 5)))
@@ -69,6 +75,7 @@ def results(draw: st.DrawFn) -> Result:
         draw(probabilities if counts is None else st.none()),
         failed,
         counts,
+        draw(among(images, doubts)),
     )
 
 
@@ -126,12 +133,13 @@ def test_a_manifest_comes_back_as_it_was_sent(manifest: Manifest) -> None:
 
 @given(results())
 def test_a_result_comes_back_as_it_was_sent(result: Result) -> None:
-    """It may have probabilities, failures and several digits of an image, or not."""
+    """It may have probabilities, failures, doubts and several digits of an image, or not."""
     back = Result.from_wire(result.to_wire())
     assert len(back) == len(result)
     assert (back.counts is None) == (result.counts is None)
     np.testing.assert_array_equal(back.counts, result.counts)
     assert (back.model, back.worker, back.failures) == (result.model, result.worker, result.failures)
+    assert back.doubts == result.doubts
     np.testing.assert_array_equal(back.digits, result.digits)
     np.testing.assert_array_equal(back.confidences, result.confidences)
     if result.probabilities is None:
@@ -366,6 +374,19 @@ def test_a_long_sentence_is_cut_when_it_is_written(length: int, character: str) 
     manifest = Manifest(("a",), (None,), failures)
     [back] = Manifest.from_wire(manifest.to_wire()).failures.values()
     assert back.sentence == character * min(length, bounds.MAX_SENTENCE)
+
+
+def test_a_result_without_doubts_has_the_bytes_of_older_versions() -> None:
+    """A doubt costs bytes only where there is one, and a doubt that this client does not know keeps its reason."""
+    result = Result("v1", "w", np.zeros(2, np.uint8), np.ones(2, np.float32), None, {})
+    body = msgpack.unpackb(result.to_wire())
+    assert set(body) == {"v", "model", "worker", "digits", "confidences", "probabilities", "failures"}
+    body["doubts"] = {1: ["folded", "is folded"]}
+    back = Result.from_wire(msgpack.packb(body))
+    assert back.doubts == {1: Doubt(DoubtCode.OTHER, "is folded")}
+    body["doubts"] = {2: ["crossed_out", "looks crossed out"]}
+    with pytest.raises(WireError, match="damaged"):
+        Result.from_wire(msgpack.packb(body, strict_types=True))
 
 
 def test_an_unknown_failure_code_becomes_internal_and_keeps_its_sentence() -> None:

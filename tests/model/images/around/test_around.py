@@ -100,6 +100,21 @@ def test_a_surface_is_left_out(kind, line):
     assert shares_ink(normalise(write(SURFACES[kind](), ink=245, line=line)), alone(line)) > 0.9
 
 
+@pytest.mark.parametrize("line", [FIVE, SEVEN])
+def test_a_digit_in_a_thick_ring_is_shown_alone(line):
+    """A ball with a white disc is a ring whose line is nearly half as wide as its radius."""
+    assert shares_ink(normalise(write(circle(82, 48), line=line, size=70, width=6)), alone(line)) > 0.9
+
+
+@pytest.mark.parametrize("line", [FIVE, SEVEN])
+def test_a_bold_digit_on_a_disc_is_shown_alone(line):
+    """It leaves less than four fifths of the disc."""
+    bold = write(page(), line=line, size=120, width=30)
+    assert (
+        shares_ink(normalise(write(circle(92, -1, 60), ink=245, line=line, size=120, width=30)), normalise(bold)) > 0.9
+    )
+
+
 @pytest.mark.parametrize("side", [40, 64, 400, 1000])
 @pytest.mark.parametrize("kind", [circle, lambda: circle(100, -1, 240, page(60))])
 def test_size_matters_little(kind, side):

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import DataError, Failure, FailureCode, UsageError
+from model.images.doubts import Doubt, DoubtCode
 from producer.jobs.kept.journal import AnsweredBatch, Journal, ReceivedBatch, merge, read_journal
 from producer.jobs.results import NONE, Numbers
 from worker.contract.errors import WireError
@@ -201,6 +203,14 @@ def test_failures_have_the_order_of_rows() -> None:
     """This is so even if failures at the source and in the worker alternate within one batch."""
     results = merge([answered(0, size=6, failed_at_source={1, 4}, failed_at_worker={0, 5})])
     assert list(results.failures) == [0, 1, 4, 5]
+
+
+def test_a_doubt_belongs_to_its_image_unless_that_failed() -> None:
+    """Rows that failed at the source and results of parts before it are counted in."""
+    batch = answered(0, size=6, failed_at_source={0}, parts={2}, failed_at_worker={5})
+    doubt = Doubt(DoubtCode.CROSSED_OUT, "looks crossed out")
+    results = [replace(result, doubts={len(result) - 1: doubt}) for result in batch.results]
+    assert merge([answered(1, size=3), replace(batch, results=results)]).doubts == {2: doubt}
 
 
 @pytest.mark.parametrize(("parts", "complete"), [(1, False), (2, False), (3, True)])

@@ -1,0 +1,240 @@
+"""Recognise digits that are crossed out: by straight strokes across the digit, by a cross, or by a scribble.
+
+A stroke that crosses a digit out begins beside the digit, runs straight across it, and ends beside its other side. So
+both of its ends are corners of the convex hull of all ink, one near the left side and one near the right side, with
+nothing beside the stroke there. The bar of a four begins at a corner of the digit, and that of a seven seldom extends
+beyond the digit on both sides.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.images.raster import Mask, Region, strokes_width
+
+
+@dataclass(frozen=True, slots=True)
+class CrossedOutLimits:
+    """What tells strokes that cross a digit out from the strokes of the digit.
+
+    Chosen on MNIST's training digits with `benchmarks/surroundings.py --training --groups "crossed out" alone zero` and
+    `benchmarks/scruffy.py --training`.
+    """
+
+    min_side: int = 32
+    """Minimum length of the longer side of the image. In smaller ones, as those of MNIST's size, lines are noise."""
+
+    min_pixels: int = 20
+    """Minimum size of the ink in pixels. In smaller ink a stroke is hardly longer than wide."""
+
+    corner: float = 0.02
+    """Distance, as a share of the size of the ink, up to which points of the hull belong to one side of it."""
+
+    min_width: float = 0.4
+    """Minimum width of the ink, as a share of its height. A stroke through a one makes it wider."""
+
+    min_length: float = 1.9
+    """Minimum length of all strokes together, as a multiple of the size of the ink. A one that is struck has 1.8 to 2,
+    other struck digits more. It saves time."""
+
+    min_scribble: float = 3.3
+    """The same with a scribble. Nine of ten digits have less."""
+
+    max_end: float = 3.2
+    """Maximum length of ink in the outermost columns at each side, in stroke widths.
+
+    The ends of one or two strokes are shorter. Half of all digits have more, as the side of a zero."""
+
+    at_end: float = 0.03
+    """Width of these columns, as a share of the size of the ink."""
+
+    outer: float = 0.2
+    """Share of the width at the left and at the right in which the ends of a stroke are."""
+
+    covered: float = 0.95
+    """Minimum share of the line between the ends that is ink."""
+
+    parallel: float = 8
+    """Maximum angle, in degrees, between strokes that run side by side."""
+
+    crossing: float = 25
+    """Minimum angle, in degrees, between the strokes of a cross."""
+
+    beside: float = 0.95
+    """Distance from a stroke, in stroke widths, at which nothing is beside its ends. A pixel is added."""
+
+    free: float = 0.06
+    """Minimum length of each end with nothing beside it, as a share of the size of the ink."""
+
+    free_widths: float = 0.8
+    """The same as a share of the distance at which nothing is beside it. A stroke that bends there needs as much."""
+
+    beyond: float = 0.02
+    """Minimum length by which a stroke extends beyond the rest on both sides, as a share of the size of the ink."""
+
+    bar: float = 9
+    """Maximum angle from level, in degrees, of the bar of a seven, which crosses one stroke."""
+
+    beyond_bar: float = 0.08
+    """Minimum length by which a stroke like such a bar extends beyond the rest. Of `pen_scans`' sevens with a bar, one
+    in twelve has a bar that is wider than the seven by less."""
+
+    reach: float = 0.18
+    """Minimum distance of the rest from a stroke, on each side of it, as a share of the size of the ink."""
+
+    on_each_side: float = 0.06
+    """Minimum share of the rest on each side of a stroke. The top bar of a seven has less above it."""
+
+    teeth: int = 3
+    """Number of strokes, near the left side and near the right side, that only a scribble has."""
+
+    turns: float = 3.5
+    """Number of strokes in the middle of such a scribble. An eight has three, and chalk has frayed sides, too."""
+
+    many_turns: float = 5
+    """Number of strokes in the middle that only a scribble has."""
+
+    side: float = 0.12
+    """Share of the width that is near a side."""
+
+
+LIMITS = CrossedOutLimits()
+
+_STEPS = 40  # places at which a line is looked at
+_SHARES = (np.arange(_STEPS)[:, np.newaxis] + 0.5) / _STEPS
+
+
+def is_crossed_out(digit: Region) -> bool:
+    """Return whether strokes cross a digit out.
+
+    Args:
+        digit: The digit with the strokes that may cross it out, not empty.
+    """
+    left, top, width, height = digit.bounds
+    if max(width, height) < LIMITS.min_pixels or width < LIMITS.min_width * height:
+        return False
+    ink = digit.mask[top : top + height, left : left + width]
+    stroke_width = strokes_width(ink)
+    length = cv2.countNonZero(ink) / (stroke_width * max(width, height))
+    if length >= LIMITS.min_length and _is_struck(ink, stroke_width):
+        return True
+    return length >= LIMITS.min_scribble and (_is_scribble(ink) or _is_scribble(ink.T))
+
+
+def _is_struck(ink: Mask, width: float) -> bool:
+    """Return whether one stroke runs across ink and beyond it on both sides, or two strokes cross each other on it.
+
+    Args:
+        ink: Mask that fills its bounds, (height, width).
+        width: Mean width of its strokes in pixels.
+    """
+    size = max(ink.shape)
+    columns = cv2.reduce(ink, 0, cv2.REDUCE_AVG)[0]
+    outermost = max(1, round(LIMITS.at_end * size))
+    if float(max(columns[:outermost].max(), columns[-outermost:].max())) * len(ink) > 255 * LIMITS.max_end * width:
+        return False
+    margin = round(width) + 2  # as far from a stroke as anything is looked at
+    ink = cv2.copyMakeBorder(ink, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+    starts, ends = _lines_across(ink, margin)
+    if not len(starts):
+        return False
+    ways = ends - starts
+    lengths = np.hypot(*ways.T)
+    normals = np.stack([-ways[:, 1], ways[:, 0]], axis=1) / lengths[:, np.newaxis]
+    angles = np.degrees(np.arctan2(ways[:, 1], ways[:, 0]))
+    distance = LIMITS.beside * width + 1
+    least = max(LIMITS.free * size, LIMITS.free_widths * distance)
+    thickness = round(2 * width) + 2
+    seen: list[float] = []
+    for start, end, length, normal, angle in zip(starts, ends, lengths, normals, angles, strict=True):
+        is_parallel = np.abs(angles - angle) <= LIMITS.parallel
+        is_apart = np.abs(((starts + ends) / 2 - start) @ normal) > 0.8 * width
+        around = _without(ink, starts, ends, is_parallel & is_apart, thickness)
+        sides = [_along(around, start + normal * shift, end + normal * shift) for shift in (distance, -distance)]
+        beside = np.flatnonzero(sides[0] | sides[1])
+        if len(beside) and min(beside[0], _STEPS - 1 - beside[-1]) / _STEPS * length < least:
+            continue
+        rest = _without(around, starts, ends, is_parallel & ~is_apart, thickness)
+        points = cv2.findNonZero(cv2.morphologyEx(rest, cv2.MORPH_OPEN, _TWO_BY_TWO) if width >= 3 else rest)
+        if points is None:
+            continue
+        away = (points.reshape(-1, 2) - start) @ normal
+        if min(away.max(), -away.min()) < LIMITS.reach * size:
+            continue
+        above = float((away > 0).mean())
+        if min(above, 1 - above) < LIMITS.on_each_side:
+            continue
+        x, _, extent, _ = cv2.boundingRect(points)
+        is_bar = abs(angle) <= LIMITS.bar and max(np.count_nonzero(side[1:] & ~side[:-1]) for side in sides) <= 1
+        beyond = LIMITS.beyond_bar if is_bar else LIMITS.beyond
+        if min(x - start[0], end[0] - (x + extent - 1)) >= max(1, beyond * size):
+            return True
+        seen.append(angle)
+    return bool(seen) and max(seen) - min(seen) >= LIMITS.crossing
+
+
+def _lines_across(ink: Mask, margin: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the left and right ends of the straight lines of ink between corners of its hull, column and row, (n, 2).
+
+    Args:
+        ink: Mask that fills its bounds but for a margin, (height, width).
+        margin: Width of the margin in pixels.
+    """
+    outlines, _ = cv2.findContours(ink, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    hull = cv2.convexHull(np.concatenate(outlines))
+    rows, columns = (side - 2 * margin for side in ink.shape)
+    corners = cv2.approxPolyDP(hull, LIMITS.corner * max(rows, columns), closed=True).reshape(-1, 2).astype(np.float64)
+    across = (corners[:, 0] - margin) / columns
+    left, right = corners[across <= LIMITS.outer], corners[across >= 1 - LIMITS.outer]
+    starts, ends = np.repeat(left, len(right), axis=0), np.tile(right, (len(left), 1))
+    is_covered = _along(ink, starts, ends).mean(axis=-1) >= LIMITS.covered
+    return starts[is_covered], ends[is_covered]
+
+
+def _along(mask: Mask, starts: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return where a mask holds along lines, bool (…, steps).
+
+    Args:
+        mask: Mask, (height, width).
+        starts: Column and row of the start of each line, (…, 2), inside the mask.
+        ends: Column and row of the end of each line, (…, 2).
+    """
+    places = (starts[..., np.newaxis, :] + (ends - starts)[..., np.newaxis, :] * _SHARES + 0.5).astype(np.intp)
+    holds: NDArray[np.bool_] = mask.ravel().take(places @ (1, mask.shape[1])) > 0
+    return holds
+
+
+def _without(
+    ink: Mask, starts: NDArray[np.float64], ends: NDArray[np.float64], chosen: NDArray[np.bool_], thickness: int
+) -> Mask:
+    """Return ink without some of the lines, which are so many pixels thick."""
+    if not chosen.any():
+        return ink
+    rest = ink.copy()
+    for start, end in zip(np.rint(starts[chosen]).astype(int), np.rint(ends[chosen]).astype(int), strict=True):
+        cv2.line(rest, start.tolist(), end.tolist(), 0, thickness)
+    return rest
+
+
+def _is_scribble(ink: Mask) -> bool:
+    """Return whether ink goes to and fro between the left side and the right side.
+
+    Args:
+        ink: Mask that fills its bounds, (height, width).
+    """
+    columns = ink.shape[1]
+    begins = ink > 0
+    begins[1:] &= ink[:-1] == 0
+    strokes = begins.sum(axis=0)
+    if strokes.max() < LIMITS.turns:
+        return False
+    turns = float(np.median(strokes[columns // 4 : max(columns // 4 + 1, columns * 3 // 4)]))
+    if turns >= LIMITS.many_turns:
+        return True
+    near = max(2, round(LIMITS.side * columns))
+    return turns >= LIMITS.turns and min(strokes[:near].max(), strokes[-near:].max()) >= LIMITS.teeth
+
+
+_TWO_BY_TWO = np.ones((2, 2), np.uint8)

@@ -1,0 +1,79 @@
+"""Strokes cross a digit out if they run across it and beyond it. Its own strokes do not."""
+
+import cv2
+import numpy as np
+import pytest
+
+from model.images.doubts import DoubtCode
+from model.images.normalise import normalise_all
+from tests.model.images.drawings import FIVE, SEVEN
+
+SCRIBBLE = tuple((0.2 + 0.6 * (turn % 2), 0.1 + 0.1 * turn) for turn in range(9))
+STRUCK = {
+    "a stroke upwards": [((0.1, 0.65), (0.9, 0.35))],
+    "a level stroke": [((0.05, 0.5), (0.95, 0.5))],
+    "two strokes": [((0.1, 0.6), (0.9, 0.3)), ((0.1, 0.75), (0.9, 0.45))],
+    "a cross": [((0.15, 0.15), (0.85, 0.85)), ((0.15, 0.85), (0.85, 0.15))],
+    "a scribble": [SCRIBBLE],
+}
+FOUR = [((0.6, 0.15), (0.25, 0.6), (0.8, 0.6)), ((0.62, 0.3), (0.62, 0.9))]
+EIGHT = [((0.7, 0.2), (0.3, 0.2), (0.7, 0.8), (0.3, 0.8), (0.7, 0.2))]
+WHOLE = {
+    "a five": [FIVE],
+    "a seven with a bar": [SEVEN, ((0.42, 0.5), (0.7, 0.5))],
+    "a four": FOUR,
+    "an eight with corners": EIGHT,
+    "a one with a foot": [((0.35, 0.35), (0.5, 0.15), (0.5, 0.85)), ((0.3, 0.85), (0.7, 0.85))],
+}
+
+
+def page(lines, side: int = 200, width: float = 0.06):
+    """Lines on white paper, uint8 (side, side), whose points are shares of the side."""
+    canvas = np.full((side, side), 255, np.uint8)
+    for line in lines:
+        points = (np.array(line) * side).astype(np.int32)
+        cv2.polylines(canvas, [points], False, 20, max(1, round(width * side)), cv2.LINE_AA)
+    return canvas
+
+
+def doubt_of(image):
+    """The code of the doubt about an image, or None."""
+    doubt = normalise_all(image).doubt
+    return doubt and doubt.code
+
+
+@pytest.mark.parametrize("side", [90, 200, 700])
+@pytest.mark.parametrize("digit", [SEVEN, FIVE])
+@pytest.mark.parametrize("strokes", STRUCK.values(), ids=STRUCK.keys())
+def test_a_digit_that_is_crossed_out_is_doubted(strokes, digit, side):
+    """One stroke, two, a cross and a scribble cross a digit out, in images of any size."""
+    assert doubt_of(page([digit, *strokes], side, width=0.04)) is DoubtCode.CROSSED_OUT
+
+
+@pytest.mark.parametrize("width", [0.03, 0.06, 0.11])
+@pytest.mark.parametrize("lines", WHOLE.values(), ids=WHOLE.keys())
+def test_the_strokes_of_a_digit_do_not_cross_it_out(lines, width):
+    """Bars, feet and crossings that belong to a digit end on it, or do not extend beyond it."""
+    assert doubt_of(page(lines, width=width)) is None
+
+
+@pytest.mark.parametrize(("lean", "doubted"), [(0.0, False), (0.02, False), (0.3, True)])
+def test_a_line_across_the_image_crosses_a_digit_out_only_if_it_leans(lean, doubted):
+    """A ruled line is level, or nearly so in a photograph."""
+    image = page([FIVE, ((-0.1, 0.5 + lean * 0.6), (1.1, 0.5 - lean * 0.6))], width=0.03)
+    assert doubt_of(image) is (DoubtCode.CROSSED_OUT if doubted else None)
+
+
+def test_an_image_of_mnists_size_is_never_taken_for_crossed_out(samples):
+    """Lines across such images are noise, such as the corruptions of digits that models are tested with."""
+    for digit in samples.test.images[:20]:
+        image = digit.copy()
+        cv2.line(image, (1, 18), (26, 8), 255, 2)
+        assert doubt_of(image) is None
+
+
+def test_a_slashed_zero_is_a_zero():
+    """Its slash ends on the ring or just beyond it."""
+    image = page([((0.32, 0.72), (0.68, 0.28))])
+    cv2.ellipse(image, (100, 100), (52, 74), 0, 0, 360, 20, 12, cv2.LINE_AA)
+    assert doubt_of(image) is None
