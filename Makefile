@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV = $(BIN)/uv
 
+# The tests start hundreds of processes, which should not compile the same modules again and again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Percentage of the code that the tests must cover.
 COVERED := 78
 
