@@ -6,6 +6,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV = $(BIN)/uv
 
+# The tests start hundreds of processes, which should not compile the same modules again and again.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Percentage of the code that the tests must cover.
+COVERED := 78
+
 .DEFAULT_GOAL := help
 .PHONY: help demo up test test-fast compose-test lint fuzz chaos bench env lock clean
 
@@ -19,7 +25,10 @@ up: $(VENV)/serve.done ## run a mill on this machine until Ctrl-C
 	@$(BIN)/digitmill up
 
 test: $(VENV)/test.done lint ## install everything, lint, run every test
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m slipcover --json --out .coverage.json -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@# A command of its own, because slipcover forgets the processes of pytest-xdist when it compares and prints at once.
+	@$(BIN)/python -m slipcover --merge .coverage.json --out .coverage.json --fail-under $(COVERED) || \
+	  { echo "The tests cover less than $(COVERED) % of the code."; exit 1; }
 
 test-fast: $(VENV)/test.done ## run the tests that take less than five seconds each
 	$(BIN)/python -m pytest -m "not slow"
@@ -68,4 +77,4 @@ lock: ## resolve the pinned requirements again (needs uv)
 	requirements/lock
 
 clean: ## remove what the other targets created, except .env
-	rm -rf .venv .venv-* reports fuzz-findings .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* reports fuzz-findings .coverage.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,6 +1,7 @@
 """Fixtures for all tests: real servers, real workers and real images, without mocks."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
+from xdist.scheduler import LoadFileScheduling
 
 from model.cards.card import BASELINE, MODEL, Card, read_file
 from model.data.digits import Digits
@@ -25,10 +27,27 @@ settings.register_profile("suite", deadline=None, max_examples=50)
 settings.load_profile("suite")
 
 
+TENSORFLOW = "tests/model/training/", "tests/model/evaluation/", "tests/model/network/"
+"""Folders of the tests that need TensorFlow, which a process imports in eight seconds."""
+
+
+class OneProcessForTensorFlow(LoadFileScheduling):
+    """Gives each file to one process, as `--dist loadfile` does, and all files that need TensorFlow to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TENSORFLOW[0] if nodeid.startswith(TENSORFLOW) else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Distribute the tests to the processes."""
+    return OneProcessForTensorFlow(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the files with slow tests first: with several processes, none then ends with a long test alone."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """Run the files with many slow tests first: with several processes, none then ends with a long file alone."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: (not item.nodeid.startswith(TENSORFLOW), -slow[item.path]))
 
 
 @pytest.fixture

@@ -612,7 +612,7 @@ def test_every_pattern_of_files_matches_one() -> None:
 
 
 @given(st.sampled_from(RECORDS), st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_damaged_record_raises_an_expected_error(
     tmp_path_factory: pytest.TempPathFactory, original: tuple[str, bytes], data: st.DataObject
 ) -> None:

@@ -12,22 +12,18 @@ import pytest
 
 from model.cards.card import CARD, MODEL, WEIGHTS, Card, Seeded, Size, read_model
 from model.cards.page import PAGE
+from model.data import sample_digits
 from model.data.digits import Dataset
 from model.errors import DataError, ModelError, UsageError
+from model.evaluation import judge
 from model.evaluation.corruptions import CORRUPTIONS
-from model.evaluation.judge import DRAWN, THRESHOLDS, judge_again, main
+from model.evaluation.judge import THRESHOLDS, judge_again, main
 from model.evaluation.mnist_c import MNIST_C
 from model.evaluation.robustness import directly, robustness
 from model.evaluation.unseen import UNSEEN
 from model.inference.classifier import Classifier
 from model.metrics import BINS
 from model.training.recipe import Recipe
-
-
-@pytest.fixture(scope="module")
-def few(samples: Dataset) -> Dataset:
-    """Return so few sample digits that training a model and judging it takes some seconds."""
-    return samples._replace(train=samples.train[:640], test=samples.test[:40])
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +78,7 @@ def test_higher_thresholds_pass_less_and_doubt_more(trained):
         assert lower.doubted.correct <= higher.doubted.correct
         assert lower.caught.correct <= higher.caught.correct
     for each in card.doubts:
-        assert each.passed.total == DRAWN
+        assert each.passed.total == judge.DRAWN
         assert each.doubted.total == card.test.int8.correct == card.test.int8.total - each.caught.total
     assert card.doubts[0].passed.accuracy - card.doubts[-1].passed.accuracy > 0.1
 
@@ -157,11 +153,11 @@ def test_help_shows_the_name_of_the_command():
     assert help_text.startswith("usage: python -m model.evaluation ")
 
 
-def test_the_command(trained, tmp_path: Path, capsys):
+def test_the_command(copy: Path, slight, few: Dataset, monkeypatch, capsys):
     """The command prints old and new accuracy. Without a model it returns 1 and prints one line."""
-    copy = shutil.copytree(trained[0], tmp_path / "copy")
+    monkeypatch.setattr(sample_digits, "load", lambda: few)
     assert main([str(copy)]) == 0
-    accuracy = f"{trained[1].test.int8.accuracy:.2%}"
-    assert f"int8: {accuracy} of 360 test images; its card said {accuracy}" in capsys.readouterr().out
+    accuracy = f"{slight[1].test.int8.accuracy:.2%}"
+    assert f"int8: {accuracy} of 40 test images; its card said {accuracy}" in capsys.readouterr().out
     assert main([str(copy / "none")]) == 1
     assert capsys.readouterr().err.startswith("Error: Cannot read")

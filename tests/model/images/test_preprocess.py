@@ -45,7 +45,7 @@ def pictures(draw: st.DrawFn) -> Image.Image:
 
 
 @given(pictures())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_picture_becomes_mnist_images_or_is_blank(picture):
     """A sound file becomes MNIST images or is refused as blank, whatever it shows. Several digits are two or more."""
     try:
@@ -74,7 +74,7 @@ MARKS = (
 
 
 @given(st.sampled_from(MARKS), st.binary(max_size=500))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_bytes_are_read_or_refused(mark, rest):
     """Arbitrary bytes, also after the mark of an image format, raise nothing but ImageError."""
     with contextlib.suppress(ImageError):

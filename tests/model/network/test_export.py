@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from model.cards.card import BASELINE, MODEL, WEIGHTS
@@ -10,11 +9,9 @@ from model.data.digits import hold_out
 from model.errors import ModelError
 from model.evaluation.judge import judge
 from model.inference.classifier import Classifier
-from model.network import network
-from model.network.export import to_int8
 
 
-def test_the_export_agrees(trained, samples):
+def test_the_export_agrees(network, trained, samples):
     """The measured agreement is that of the card, whose interval reaches 99.5 %. The logits differ by under a tenth."""
     folder, card = trained
     _, validation = hold_out(samples.train, card.recipe["validation"])
@@ -46,16 +43,20 @@ def test_pixels_are_not_rescaled():
     assert pixels["quantization"] == (1.0, -128)
 
 
-def test_a_float_model_is_refused(tmp_path):
+def test_a_float_model_is_refused(network, tmp_path):
     """The classifier refuses a LiteRT model that takes floats."""
+    import tensorflow as tf
+
     network.build().export(tmp_path, format="tf_saved_model", verbose=False)
     model = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path)).convert()
     with pytest.raises(ModelError, match="must take int8"):
         Classifier(model)
 
 
-def test_an_export_that_disagrees_is_refused(trained, samples):
+def test_an_export_that_disagrees_is_refused(network, trained, samples):
     """Judging refuses the export of another network."""
+    from model.network.export import to_int8
+
     folder, _ = trained
     other = to_int8(network.build(), samples.train.images[:20])
     with pytest.raises(ModelError, match="agrees with its network on only"):

@@ -9,17 +9,16 @@ from safetensors.numpy import load, save
 from model import metrics
 from model.cards.card import BASELINE, WEIGHTS, Card
 from model.errors import ModelError
-from model.network import network
 
 
-def test_parameters():
+def test_parameters(network):
     """The network has 225,034 parameters, all of them trainable."""
     built = network.build()
     trainable = sum(np.prod(each.shape) for each in built.trainable_variables)
     assert built.count_params() == trainable == 225_034
 
 
-def test_layers():
+def test_layers(network):
     """The layers have the shapes of the fixed architecture."""
     shapes = {layer.name: tuple(layer.output.shape[1:]) for layer in network.build(dropout=0.5).layers}
     assert shapes == {
@@ -43,7 +42,7 @@ def test_weights_have_plain_names():
     ]
 
 
-def test_written_weights_are_read_back(tmp_path, samples):
+def test_written_weights_are_read_back(network, tmp_path, samples):
     """A network whose weights are written and loaded gives exactly the same logits."""
     path = tmp_path / WEIGHTS
     built = network.build()
@@ -52,16 +51,16 @@ def test_written_weights_are_read_back(tmp_path, samples):
     assert np.array_equal(network.logits(network.load_weights(path), images), network.logits(built, images))
 
 
-@pytest.mark.parametrize("build", [network.build, network.build_teacher])
-def test_no_images_give_no_logits(build):
+@pytest.mark.parametrize("build", ["build", "build_teacher"])
+def test_no_images_give_no_logits(network, build):
     """Zero images give an empty array of logits, as those of the exported model do."""
-    found = network.logits(build(), np.empty((0, 28, 28), np.uint8))
+    found = network.logits(getattr(network, build)(), np.empty((0, 28, 28), np.uint8))
     assert found.shape == (0, 10)
     assert found.dtype == np.float32
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
-def test_networks_are_interpolated(share):
+def test_networks_are_interpolated(network, share):
     """Each weight moves to the given position between both networks. The start network stays unchanged."""
     start, end = network.build(), network.build()
     before, after = load(network.dump_weights(start)), load(network.dump_weights(end))
@@ -95,7 +94,7 @@ def spoilt(change):
         ),
     ],
 )
-def test_weights_of_another_network_are_refused(tmp_path, content, named):
+def test_weights_of_another_network_are_refused(network, tmp_path, content, named):
     """Files with other arrays than this network's are refused, and the message names what does not fit."""
     path = tmp_path / WEIGHTS
     path.write_bytes(content())
@@ -103,7 +102,7 @@ def test_weights_of_another_network_are_refused(tmp_path, content, named):
         network.load_weights(path)
 
 
-def test_missing_weights_are_named(tmp_path):
+def test_missing_weights_are_named(network, tmp_path):
     """A missing file is refused by name."""
     with pytest.raises(ModelError, match=WEIGHTS):
         network.load_weights(tmp_path / WEIGHTS)

@@ -5,28 +5,30 @@ import re
 import resource
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from keras import layers
 from safetensors.numpy import save
 
 from model.augmentation.distortion import Augmentation
 from model.cards.card import BASELINE, CARD, CURVES, MODEL, Card, Epoch, read_file, read_model
+from model.data import sample_digits
 from model.data.digits import sha256
 from model.errors import UsageError
 from model.inference.calibration import softmax
 from model.inference.classifier import Classifier
-from model.network.network import build, dump_weights, logits
 from model.training.batches import NO_DIGIT, Batches
 from model.training.checkpoint import Checkpoint
 from model.training.duration import Duration
-from model.training.fit import EpochReport, fit
-from model.training.network_trainer import NetworkTrainer
 from model.training.recipe import Recipe
 from model.training.train import CHECKPOINTS, _changed, _check_place, main, train
+
+if TYPE_CHECKING:
+    import keras
+
+    from model.training.fit import EpochReport
+    from model.training.network_trainer import NetworkTrainer
 
 ONE_EPOCH = dataclasses.replace(Recipe.small(), epochs=1)
 REFINING = dataclasses.replace(Recipe.refinement(), epochs=2, share=1.0, batch_size=64)
@@ -35,9 +37,19 @@ REFINING = dataclasses.replace(Recipe.refinement(), epochs=2, share=1.0, batch_s
 @pytest.fixture
 def eagerly():
     """Let TensorFlow run functions as they are. Compiling a training takes seconds, and these have only a few steps."""
+    import tensorflow as tf
+
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def fit():
+    """The function `fit`, imported late, as `network` is."""
+    from model.training.fit import fit
+
+    return fit
 
 
 def test_a_short_training_on_few_images(trained, samples):
@@ -63,15 +75,15 @@ def test_the_card_describes_the_training(trained, samples):
     assert read_file(folder, card, CURVES).startswith(b"\x89PNG")
 
 
-def test_the_same_seed_gives_the_same_network(samples):
+def test_the_same_seed_gives_the_same_network(fit, network, samples):
     """Training twice with one seed gives the same weights, bit for bit. Another seed gives others."""
     few, validation = samples.train[:256], samples.test[:64]
-    weights = [dump_weights(fit(few, validation, ONE_EPOCH, seed=seed)[0]) for seed in (7, 7, 8)]
+    weights = [network.dump_weights(fit(few, validation, ONE_EPOCH, seed=seed)[0]) for seed in (7, 7, 8)]
     assert weights[0] == weights[1] != weights[2]
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_progress_by_epoch(samples):
+def test_progress_by_epoch(fit, samples):
     """The callback gets each epoch of each network once, in order, with the time left until the model is judged."""
     reports: list[EpochReport] = []
     recipe = dataclasses.replace(ONE_EPOCH, epochs=3, teachers=2, teacher_epochs=1)
@@ -85,14 +97,14 @@ def test_progress_by_epoch(samples):
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_a_stopped_training_is_resumed(samples, tmp_path):
+def test_a_stopped_training_is_resumed(fit, network, samples, tmp_path):
     """A training that is stopped after each epoch of each network, and resumed, ends with the same weights."""
     few, validation = samples.train[:64], samples.test[:64]
     recipe = dataclasses.replace(ONE_EPOCH, epochs=2, teachers=1, teacher_epochs=1)
     whole, curve = fit(few, validation, recipe, seed=3)
     reached = []
 
-    def stop(progress: EpochReport):
+    def stop(progress: "EpochReport"):
         reached.append((progress.network, progress.epoch.number))
         raise InterruptedError
 
@@ -101,38 +113,38 @@ def test_a_stopped_training_is_resumed(samples, tmp_path):
             fit(few, validation, recipe, seed=3, on_epoch=stop, checkpoints=tmp_path)
     assert reached == [("teacher 1", 1), ("network", 1), ("network", 2)]
     resumed, resumed_curve = fit(few, validation, recipe, seed=3, on_epoch=stop, checkpoints=tmp_path)
-    assert dump_weights(resumed) == dump_weights(whole)
+    assert network.dump_weights(resumed) == network.dump_weights(whole)
     assert [epoch.loss for epoch in resumed_curve] == [epoch.loss for epoch in curve]
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_refining_starts_with_the_given_network(samples, tmp_path):
+def test_refining_starts_with_the_given_network(fit, network, samples, tmp_path):
     """With a learning rate of 0 the network stays the same. A checkpoint is resumed only with the same start."""
     few, validation = samples.train[:128], samples.test[:64]
-    before, other = build(), build()
+    before, other = network.build(), network.build()
     nothing = dataclasses.replace(REFINING, learning_rate=0.0)
-    assert dump_weights(fit(few, validation, nothing, seed=1, start=before)[0]) == dump_weights(before)
+    assert network.dump_weights(fit(few, validation, nothing, seed=1, start=before)[0]) == network.dump_weights(before)
     refined, _ = fit(few, validation, REFINING, seed=1, start=before)
-    assert dump_weights(refined) != dump_weights(before)
+    assert network.dump_weights(refined) != network.dump_weights(before)
 
-    def stop(_: EpochReport):
+    def stop(_: "EpochReport"):
         raise InterruptedError
 
     reports: list[EpochReport] = []
     with pytest.raises(InterruptedError):
         fit(few, validation, REFINING, seed=1, start=before, on_epoch=stop, checkpoints=tmp_path)
     resumed, _ = fit(few, validation, REFINING, seed=1, start=before, on_epoch=reports.append, checkpoints=tmp_path)
-    assert dump_weights(resumed) == dump_weights(refined)
+    assert network.dump_weights(resumed) == network.dump_weights(refined)
     assert [each.epoch.number for each in reports] == [2]
     fit(few, validation, REFINING, seed=1, start=other, on_epoch=reports.append, checkpoints=tmp_path)
     assert [each.epoch.number for each in reports] == [2, 1, 2]
 
 
 @pytest.mark.parametrize(("recipe", "has_start"), [(REFINING, False), (ONE_EPOCH, True)])
-def test_only_refining_starts_with_a_network(samples, recipe, has_start):
+def test_only_refining_starts_with_a_network(fit, network, samples, recipe, has_start):
     """Refining without a network, and another training with one, are refused."""
     with pytest.raises(UsageError, match="needs a network to start from"):
-        fit(samples.train[:64], samples.test[:64], recipe, seed=1, start=build() if has_start else None)
+        fit(samples.train[:64], samples.test[:64], recipe, seed=1, start=network.build() if has_start else None)
 
 
 def test_an_epoch_may_take_a_share_of_the_images(samples):
@@ -158,7 +170,7 @@ def test_batches_without_training_images_are_refused(samples, size, drawn, outli
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_other_checkpoints_are_ignored(samples, tmp_path):
+def test_other_checkpoints_are_ignored(fit, samples, tmp_path):
     """The checkpoint of a training with another seed, or a damaged one, is not resumed."""
     few, validation = samples.train[:64], samples.test[:64]
     fit(few, validation, ONE_EPOCH, seed=1, checkpoints=tmp_path)
@@ -202,16 +214,22 @@ def test_a_checkpoint_gives_back_its_epochs(tmp_path, loss):
     assert [array.tolist() for array in found[1]] == [[0, 1, 2, 3], 7]
 
 
-def always(digit: int) -> keras.Model:
+def always(digit: int) -> "keras.Model":
     """Build a teacher network that is certain of one digit, whatever it sees."""
+    import keras
+    from keras import layers
+
     dense = layers.Dense(10, kernel_initializer="zeros", bias_initializer=keras.initializers.Constant(0))
     teacher = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), dense])
     dense.bias.assign(np.where(np.arange(10) == digit, 50.0, 0.0))
     return teacher
 
 
-def distilling(samples, recipe: Recipe, *teachers: keras.Model) -> NetworkTrainer:
+def distilling(samples, recipe: Recipe, *teachers: "keras.Model") -> "NetworkTrainer":
     """Return the trainer of a new network that distils from these teachers, on 128 images."""
+    from model.network.network import build
+    from model.training.network_trainer import NetworkTrainer
+
     batches = Batches(samples.train[:128], recipe, 1)
     return NetworkTrainer(build(), build(), batches, recipe, epochs=recipe.epochs, teachers=teachers)
 
@@ -244,22 +262,24 @@ def test_several_teachers_are_averaged_also_where_there_is_no_digit(samples):
     assert targets == pytest.approx(np.array([by_label, by_none]))
 
 
-def test_a_network_learns_from_its_teacher_by_its_share(samples):
+def test_a_network_learns_from_its_teacher_by_its_share(network, samples):
     """If a teacher with a share of 0.8 always says 3, the network gives 3 about that probability on other digits."""
+    import keras
+
     keras.utils.set_random_seed(1)
     recipe = dataclasses.replace(ONE_EPOCH, epochs=10, distillation=0.8, drawn=0.0, outliers=0.0)
     trainer = distilling(samples, recipe, always(3))
     trainer.run(samples.test[:64], lambda _: None, lambda _: None)
     others = samples.test.images[samples.test.labels != 3]
-    assert softmax(logits(trainer.average, others))[:, 3].mean() == pytest.approx(0.8, abs=0.15)
+    assert softmax(network.logits(trainer.average, others))[:, 3].mean() == pytest.approx(0.8, abs=0.15)
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_a_recipe_with_teachers_distils_from_them(samples):
+def test_a_recipe_with_teachers_distils_from_them(fit, network, samples):
     """With the same seed, a network with a teacher gets other weights than a network without one."""
     few, validation = samples.train[:64], samples.test[:64]
     recipes = [dataclasses.replace(ONE_EPOCH, teachers=teachers, teacher_epochs=1) for teachers in (0, 1)]
-    alone, distilled = (dump_weights(fit(few, validation, recipe, seed=1)[0]) for recipe in recipes)
+    alone, distilled = (network.dump_weights(fit(few, validation, recipe, seed=1)[0]) for recipe in recipes)
     assert alone != distilled
 
 
@@ -308,11 +328,12 @@ def test_a_missing_package_is_explained(tmp_path, module, name, extra):
 
 
 @pytest.mark.slow
-def test_the_command(tmp_path, capsys):
+def test_the_command(tmp_path, capsys, monkeypatch, few):
     """The command trains, prints a line per epoch with the time left, and writes the model.
 
     Each number of the recipe can be set by its name; a number of a part has a dotted name.
     """
+    monkeypatch.setattr(sample_digits, "load", lambda: few)
     arguments = ["--data", "samples", "--epochs", "2", "--out", str(tmp_path), "--name", "tried", "--seed", "4"]
     assert main([*arguments, "--set", "augmentation.elastic=1.5", "--set", "batch_size=64"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -31,6 +31,7 @@ from producer.mill.finding import open_mill
 from producer.mill.stack import Stack
 from tests.support.command import DIGITMILL, SECONDS, CommandLine, run_here
 from tests.support.mill import INJECTED
+from tests.support.processes import frozen
 from worker.contract.connection import connect
 from worker.contract.ledger import JobState, Ledger, Part
 
@@ -394,7 +395,10 @@ def test_a_detached_job_is_reported_from_any_machine_that_reaches_its_redis(digi
 
 
 def interrupted(digitmill, mill, eventually, *arguments, state, by):
-    """Send a signal to the client of a new job that is in `state` and has answers. Return the job and the client."""
+    """Send a signal to the client of a new job that is in `state` and has answers. Return the job and the client.
+
+    The workers stand still meanwhile. On a busy machine, the job could otherwise end before the client does.
+    """
     known = {status.identifier for status in mill.connection.ledger.jobs()}
 
     def begun():
@@ -405,8 +409,9 @@ def interrupted(digitmill, mill, eventually, *arguments, state, by):
 
     with digitmill.start("submit", *arguments) as client:
         job = eventually(begun, what=f"a job that is {state} with answers")
-        client.send_signal(by)
-        output, client.errors = client.communicate(timeout=SECONDS)
+        with frozen(*(psutil.Process(worker.process) for worker in mill.connection.ledger.workers())):
+            client.send_signal(by)
+            output, client.errors = client.communicate(timeout=SECONDS)
     assert "Traceback" not in output + client.errors
     return job, client
 
@@ -565,8 +570,9 @@ def test_an_interrupted_classify_leaves_no_job(digitmill, mill, scans, eventuall
     with digitmill.start("classify", *files) as client:
         [job] = eventually(begun, what="a job")
         eventually(lambda: mill.connection.ledger.job(job).open, what="a batch of the job")
-        client.send_signal(signal.SIGINT)
-        _, errors = client.communicate(timeout=SECONDS)
+        with frozen(*(psutil.Process(worker.process) for worker in mill.connection.ledger.workers())):
+            client.send_signal(signal.SIGINT)
+            _, errors = client.communicate(timeout=SECONDS)
     assert client.returncode == 130
     assert f"job {job} is cancelled" in errors
     assert mill.connection.ledger.job(job).state is JobState.CANCELLED

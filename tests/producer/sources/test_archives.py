@@ -407,7 +407,7 @@ def whole() -> dict[str, bytes]:
         return {ending: pack(Path(folder) / f"a{ending}", _MEMBERS).read_bytes() for ending in FORMATS}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     ending=st.sampled_from([".zip", ".tar", ".tar.gz", ".tar.bz2", ".tar.xz"]),
     changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=12)), max_size=4),

@@ -63,7 +63,7 @@ def test_redis_killed_again_and_again_under_load_loses_nothing(
     start_mill, digits, begin_job, undisturbed, check, eventually
 ):
     """The server restores its data from its log. Client, workers and doorbells reconnect."""
-    repeat = max(1, 40_000 // len(digits.images))
+    repeat = max(1, 24_000 // len(digits.images))
     source = mnist_source(digits.images, digits.labels, repeat=repeat)
     with start_mill(2) as mill:
         ledger = mill.connection.ledger
@@ -152,7 +152,7 @@ def test_a_worker_told_to_stop_hands_back_a_batch_that_takes_too_long(
         first = main_process(mill, "worker-1")
         os.kill(first, signal.SIGTERM)
         processes = mill.stack.supervisor.processes
-        eventually(lambda: processes().get("worker-1") != first, seconds=4, what="the end of the first worker")
+        eventually(lambda: processes().get("worker-1") != first, what="the end of the first worker")
         assert "handed back" in mill.worker_logs()
         [key] = mill.connection.client.scan_iter("digitmill:batch:*")
         eventually(lambda: mill.connection.client.hget(key, "holder"), what="the second claim")

@@ -14,6 +14,7 @@ from producer.jobs.submission import create_job, gather_job
 from producer.sources import mnist_source
 
 ZOMBIE = psutil.STATUS_ZOMBIE
+LIBRARIES = "import ai_edge_litert.interpreter, celery.worker, cv2, numpy, redis"
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
 
 
@@ -29,14 +30,15 @@ def ended(process: psutil.Process) -> bool:
 
 
 @pytest.fixture(scope="module")
-def worked(mill, digits):
-    """A mill that has classified a thousand images, so that it has loaded everything that it ever loads."""
+def worked(start_mill_in, tmp_path_factory, digits):
+    """A worker that has classified a thousand images and nothing else: it has loaded all that it needs for that."""
     source = mnist_source(digits.images[:1000], digits.labels[:1000])
     order = SubmitOptions(path="test", batch_size=100)
-    job = create_job(mill.connection, order, source.description, mill.settings, detached=False)
-    results = gather_job(mill.connection, job, order, source, mill.settings).results
-    assert not results.failures
-    return mill
+    with start_mill_in(tmp_path_factory.mktemp("worked"), 1) as mill:
+        job = create_job(mill.connection, order, source.description, mill.settings, detached=False)
+        results = gather_job(mill.connection, job, order, source, mill.settings).results
+        assert not results.failures
+        yield mill
 
 
 @LINUX
@@ -67,19 +69,25 @@ def test_a_worker_takes_less_than_150_megabytes(worked):
     assert sum(process.memory_full_info().pss for process in processes(worked)) < 150e6
 
 
-def test_a_worker_is_ready_within_one_and_a_half_seconds(start_mill_in, tmp_path):
-    """The time ends when the model is warmed. The best of three counts, because the machine may be busy."""
-    seconds = []
+def test_a_worker_is_ready_soon_after_its_libraries(start_mill_in, tmp_path):
+    """The model is warmed in 2.5 times the seconds in which a bare process imports the libraries, whatever the machine.
+
+    A quiet core takes half a second for that. The best of three counts, because the machine may be busy.
+    """
+    ratios = []
     for attempt in range(3):
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-c", LIBRARIES], check=True)
+        imported = time.monotonic() - began
         with start_mill_in(tmp_path / str(attempt), 1) as mill:
-            seconds.append(mill.connection.ledger.workers()[0].startup_seconds)
-        if seconds[-1] < 1.5:
+            ratios.append(mill.connection.ledger.workers()[0].startup_seconds / imported)
+        if ratios[-1] < 2.5:
             return
-    assert min(seconds) < 1.5
+    assert min(ratios) < 2.5
 
 
 def test_an_idle_worker_stops_sooner_than_celery_would(start_mill, eventually):
-    """Celery takes 2.5 seconds. The best of three counts, because the machine may be busy."""
+    """Celery waits for 2.5 seconds, on any machine. The best of three counts, because the machine may be busy."""
     seconds = []
     with start_mill(1) as mill:
         for _ in range(3):
@@ -89,6 +97,6 @@ def test_an_idle_worker_stops_sooner_than_celery_would(start_mill, eventually):
             main.send_signal(signal.SIGTERM)
             eventually(lambda both=(main, child): all(map(ended, both)), what="the end of both processes")
             seconds.append(time.monotonic() - began)
-            if seconds[-1] < 1.5:
+            if seconds[-1] < 2.5:
                 return
-    assert min(seconds) < 1.5
+    assert min(seconds) < 2.5

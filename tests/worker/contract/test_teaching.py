@@ -55,7 +55,7 @@ def test_arbitrary_bytes_raise_nothing_but_wire_errors(data, sha256):
 
 
 @given(changes, st.data())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_a_record_with_a_wrong_byte_is_damaged_or_another_right_one(change, data):
     """With one altered byte or a missing end, it never has the pixels of another image."""
     record = change.to_wire()

@@ -187,7 +187,7 @@ def test_only_what_has_several_digits_has_the_newer_version() -> None:
 
 
 @given(st.sampled_from(RECORDS), st.data())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_a_record_with_a_wrong_byte_raises_nothing_but_wire_errors(record: bytes, data: st.DataObject) -> None:
     """A reader survives one altered byte, or a missing end."""
     position = data.draw(st.integers(0, len(record) - 1))

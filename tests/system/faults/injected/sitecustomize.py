@@ -2,7 +2,8 @@
 
 An image with a mark after its last byte kills, hangs or delays the process that decodes it. Real images have done all
 of that. The program itself does not know the marks. With OTHER_DOORBELL_VERSION, a worker is one of another version,
-and with WITHOUT_NUMBERS, it reads batches as workers up to 0.2 do.
+and with WITHOUT_NUMBERS, it reads batches as workers up to 0.2 do. With JUDGED_FILES, a training judges its model on so
+many images as files.
 """
 
 import os
@@ -43,6 +44,14 @@ def _read_no_numbers() -> None:
     wire._VERSIONS = (wire.VERSION,)
 
 
+def _judge_few(files: int) -> None:
+    from model.evaluation import judge
+
+    judge.MAX_FILES = files
+
+
+if "model.training.retrain" in sys.orig_argv and "JUDGED_FILES" in os.environ:
+    _judge_few(int(os.environ["JUDGED_FILES"]))
 if sys.orig_argv[-2:] == ["-m", "worker"]:
     _inject()
     if "OTHER_DOORBELL_VERSION" in os.environ:
