@@ -93,7 +93,7 @@ def decide(
     """Let the candidate pass if it gains something and loses nothing, beyond what chance explains.
 
     It must not be worse than the live and the best model on either set of images, and must be better than the live
-    model on one of them. On a set of fewer than `FEW` images, the number of those that are read decides alone. Its
+    model on one of them. On a set of fewer than `FEW` images, one more is a gain, because so few can prove nothing. Its
     export must be faithful, too.
 
     Args:
@@ -215,11 +215,11 @@ class _Match:
     def is_worse(self) -> bool:
         """Whether the candidate is worse than the other model, beyond what chance explains."""
         won, lost = self.comparison.won, self.comparison.lost
-        return lost > won and (self.few or p_value(lost, won) < LOSS_LEVEL)
+        return lost > won and p_value(lost, won) < LOSS_LEVEL
 
     @property
     def is_better(self) -> bool:
-        """Whether the candidate is better than the other model, beyond what chance explains."""
+        """Whether the candidate is better than the other model, beyond what chance explains where that can be known."""
         won, lost = self.comparison.won, self.comparison.lost
         return won > lost and (self.few or p_value(won, lost) < GAIN_LEVEL)
 
@@ -227,8 +227,8 @@ class _Match:
     def fault(self) -> str:
         """What is wrong with a candidate that is worse, and what would have passed."""
         won = self.comparison.won
-        allowed = won if self.few else explained(won, LOSS_LEVEL)
-        return f"{self.scored}, but {self.other_scored}; {self.other_right.correct + won - allowed:,} would have passed"
+        enough = self.other_right.correct + won - explained(won, LOSS_LEVEL)
+        return f"{self.scored}, but {self.other_scored}; {enough:,} would have passed"
 
     @property
     def missed(self) -> str:
