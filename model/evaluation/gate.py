@@ -30,11 +30,12 @@ from model.cards.decision import FEW, Comparison, Decision, ModelAssessment, sco
 from model.data.digits import Digits
 from model.inference.apart import time_apart
 
-LOSS_LEVEL = 0.2
+LOSS_LEVEL = 0.1
 """A candidate is worse than another model if equally good models differ so much with a lower probability than this.
 
-The higher this level, the smaller the losses that pass. A candidate that is as good as the other model is refused at
-most so often, which costs one training. `benchmarks/renewal.py` measures what other levels do in a year."""
+The higher this level, the smaller the losses that pass, and the more trainings are in vain: a candidate that is as good
+as the other model is refused at most so often, and one that paid the usual price for a style more often. EXPERIMENTS.md
+has the measurements of `benchmarks/renewal.py` with this and other levels."""
 
 GAIN_LEVEL = 0.05
 """A candidate gains something over the live model if equally good models differ so much with a lower probability."""

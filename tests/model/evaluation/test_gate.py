@@ -133,9 +133,9 @@ def test_of_a_few_taught_images_one_fewer_than_the_best_model_reads_is_not_a_los
 
 
 @given(st.integers(0, 30), st.lists(st.tuples(counts, counts), min_size=1, max_size=30))
-@example(24, [(24, 31)])
-@example(24, [(24, 32)])
-@example(24, [(12, 17), (24, 31)] * 5)
+@example(24, [(24, 34)])
+@example(24, [(24, 35)])
+@example(24, [(12, 20), (24, 34)] * 5)
 def test_no_number_of_trainings_loses_more_than_the_stated_margin(wrong, nights):
     """Each night a style is taught and learnt, so that a candidate gains, and the validation images pay for it."""
     total = 200
@@ -155,9 +155,9 @@ def test_no_number_of_trainings_loses_more_than_the_stated_margin(wrong, nights)
 
 
 def test_the_margin_is_what_the_readme_promises():
-    """The baseline misreads 24 of 4,949 validation images. 0.14 % of them are seven."""
+    """The baseline misreads 24 of 4,949 validation images. 0.20 % of them are ten."""
     wrong = Card.read(BASELINE).validation.int8
-    assert largest_loss(wrong.total - wrong.correct) / wrong.total == pytest.approx(0.0014, abs=5e-5)
+    assert largest_loss(wrong.total - wrong.correct) / wrong.total == pytest.approx(0.0020, abs=5e-5)
 
 
 def test_a_loss_against_the_best_does_not_pass_although_it_is_small_against_the_live_model():
@@ -178,14 +178,14 @@ def test_a_loss_against_the_best_does_not_pass_although_it_is_small_against_the_
     ]
     assert decision.reason == (
         "Refused: 4,976 of 5,000 validation images right (99.52%), but 4,980 (99.60%) with the best version b; "
-        "4,978 would have passed."
+        "4,977 would have passed."
     )
     assert Decision.loads(decision.dumps()) == decision
     assert [model.version for model in decision.models] == ["c", "l", "b"]
     assert decision.leader == "b"
 
 
-@pytest.mark.parametrize(("won", "lost"), [(0, 3), (2, 6), (10, 30), (0, 100)])
+@pytest.mark.parametrize(("won", "lost"), [(0, 4), (2, 7), (10, 30), (0, 100)])
 def test_a_refusal_for_a_loss_says_what_would_have_passed(won, lost):
     """With so many images right it does pass, and with one fewer it does not."""
     style = [False] * 30, [True] * 30
