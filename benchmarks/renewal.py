@@ -1,6 +1,6 @@
 """Simulate years of nightly trainings through the real gate, and say how far the live model ever fell.
 
-    python benchmarks/renewal.py [--years 5] [--nights 365] [--loss-level 0.2] [--seed 1]
+    python benchmarks/renewal.py [--years 5] [--nights 365] [--loss-level 0.1] [--seed 1]
 
 Cheap stand-ins take the place of networks: each only says which of the images it reads. A candidate starts as the live
 model, and changes a little at random, as a new seed changes a network. In some scenarios each training also costs a few

@@ -109,8 +109,8 @@ def test_of_two_models_never_do_both_pass_and_the_order_of_images_says_nothing(v
 
 
 @given(few_rights)
-def test_of_a_few_taught_images_the_number_that_is_read_decides(taught):
-    """One more is enough to gain, one fewer is a loss, and nothing is said about shares of so few."""
+def test_of_a_few_taught_images_one_more_is_enough(taught):
+    """Nothing is said about shares of so few."""
     ours, theirs = taught
     decision = judged(answered("c", [True] * 50, ours), answered("l", [True] * 50, theirs))
     assert decision.passed == (sum(ours) > sum(theirs))
@@ -120,10 +120,22 @@ def test_of_a_few_taught_images_the_number_that_is_read_decides(taught):
     assert f"{words} (" not in decision.reason or decision.passed
 
 
+def test_of_a_few_taught_images_one_fewer_than_the_best_model_reads_is_not_a_loss():
+    """Chance explains it."""
+    candidate, live, best = (
+        answered(version, [True] * 50, taught) for version, taught in (("c", [1, 0]), ("l", [0, 0]), ("b", [1, 1]))
+    )
+    assert judged(candidate, live, best).reason == (
+        "Passed: 1 of 2 held-out taught images right (too few to prove anything), 0 with the live version l and "
+        "2 with the best version b; 50 of 50 validation images right (100.0%), 50 (100.0%) with the live version l "
+        "and 50 (100.0%) with the best version b."
+    )
+
+
 @given(st.integers(0, 30), st.lists(st.tuples(counts, counts), min_size=1, max_size=30))
-@example(24, [(24, 31)])
-@example(24, [(24, 32)])
-@example(24, [(12, 17), (24, 31)] * 5)
+@example(24, [(24, 34)])
+@example(24, [(24, 35)])
+@example(24, [(12, 20), (24, 34)] * 5)
 def test_no_number_of_trainings_loses_more_than_the_stated_margin(wrong, nights):
     """Each night a style is taught and learnt, so that a candidate gains, and the validation images pay for it."""
     total = 200
@@ -143,9 +155,9 @@ def test_no_number_of_trainings_loses_more_than_the_stated_margin(wrong, nights)
 
 
 def test_the_margin_is_what_the_readme_promises():
-    """The baseline misreads 24 of 4,949 validation images. 0.14 % of them are seven."""
+    """The baseline misreads 24 of 4,949 validation images. 0.20 % of them are ten."""
     wrong = Card.read(BASELINE).validation.int8
-    assert largest_loss(wrong.total - wrong.correct) / wrong.total == pytest.approx(0.0014, abs=5e-5)
+    assert largest_loss(wrong.total - wrong.correct) / wrong.total == pytest.approx(0.0020, abs=5e-5)
 
 
 def test_a_loss_against_the_best_does_not_pass_although_it_is_small_against_the_live_model():
@@ -166,14 +178,14 @@ def test_a_loss_against_the_best_does_not_pass_although_it_is_small_against_the_
     ]
     assert decision.reason == (
         "Refused: 4,976 of 5,000 validation images right (99.52%), but 4,980 (99.60%) with the best version b; "
-        "4,978 would have passed."
+        "4,977 would have passed."
     )
     assert Decision.loads(decision.dumps()) == decision
     assert [model.version for model in decision.models] == ["c", "l", "b"]
     assert decision.leader == "b"
 
 
-@pytest.mark.parametrize(("won", "lost"), [(0, 3), (2, 6), (10, 30), (0, 100)])
+@pytest.mark.parametrize(("won", "lost"), [(0, 4), (2, 7), (10, 30), (0, 100)])
 def test_a_refusal_for_a_loss_says_what_would_have_passed(won, lost):
     """With so many images right it does pass, and with one fewer it does not."""
     style = [False] * 30, [True] * 30
