@@ -203,7 +203,7 @@ def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
             if whole is not drawn or digit is not outline:  # what was added becomes ink
                 ink = Ink(cv2.max(ink.levels, cv2.subtract(digit.mask, strokes.mask)), ink.contrast)
         else:
-            digit = Region.of(drawn.components.mask_of(division.together))
+            digit = drawn.components.region_of(division.together)
         observe(Stage.DIGIT, digit.mask)
         _refuse_blank(sheet, view, ink, digit)
         nearer = closer(view, with_neighbours(whole, digit) if division is None and view.factor > 1 else digit)
@@ -220,7 +220,7 @@ def _part(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
         seen: What the look showed in which the digits were found.
         chosen: Which components form the digit, bool (n,).
     """
-    ink, digit = seen.ink, Region.of(seen.drawn.components.mask_of(chosen))
+    ink, digit = seen.ink, seen.drawn.components.region_of(chosen)
     nearer = closer(seen.view, digit, cv2.subtract(seen.digit.mask, digit.mask))
     if nearer is not None and nearer.near is not None:
         nearer_ink = find_ink(nearer.reduced)

@@ -121,6 +121,14 @@ class Components(NamedTuple):
         mask: Mask = values.take(self.numbers)
         return mask
 
+    def region_of(self, chosen: NDArray[np.bool_]) -> Region:
+        """Return the chosen components together, with their bounds.
+
+        Args:
+            chosen: Whether each component is chosen, bool (n,).
+        """
+        return self.whole if chosen.all() else Region.of(self.mask_of(chosen))
+
     def mask_of_one(self, index: int) -> Mask:
         """Return the mask of one component, which is at `index` in `stats`."""
         mask: Mask = cv2.inRange(self.numbers, index + 1, index + 1)

@@ -42,7 +42,7 @@ def choose_digit(drawn: Drawn) -> Region:
     """Return the digit: the largest component and those near it, without specks."""
     if len(drawn.is_candidate) == 1:
         return drawn.components.whole
-    return Region.of(drawn.components.mask_of(_group(drawn.components.stats, drawn.is_piece)))
+    return drawn.components.region_of(_group(drawn.components.stats, drawn.is_piece))
 
 
 def _group(stats: MatLike, is_piece: NDArray[np.bool_]) -> NDArray[np.bool_]:
