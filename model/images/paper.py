@@ -79,8 +79,8 @@ class PaperLimits:
     Of 4,247 images (`benchmarks/thresholds.py --count 60 --wild FOLDER`), 4,119 are read correctly after 3 iterations,
     4,120 after 1, 2 and 4; 54 wrongly with confidence after 3, 55 after 1 and 2, and 53 after 4.
 
-    Together with 12 pixels a side, of 4,787 images, 4,623 are read correctly and 65 wrongly with confidence after 2
-    iterations; with 24 pixels and 3 iterations, which take twice the time, 4,622 and 64."""
+    With 2 iterations and 12 pixels a side, 4,623 of 4,787 images are read correctly, and 65 wrongly with confidence.
+    With 3 iterations and 24 pixels, for which the fit takes 1.5 times as long, there are 4,622 and 64."""
 
 
 LIMITS = PaperLimits()

@@ -134,7 +134,7 @@ class Components(NamedTuple):
         return mask
 
     def region_of(self, chosen: NDArray[np.bool_]) -> Region:
-        """Return the region of the chosen components.
+        """Return the chosen components together, with their bounds.
 
         Args:
             chosen: Whether each component is chosen, bool (n,).

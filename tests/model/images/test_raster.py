@@ -173,3 +173,15 @@ def test_a_region_knows_its_bounds_and_whether_it_touches_the_border(mask):
 def test_quantiles_above_a_level_are_those_of_the_mask_above_it(image, level, shares):
     """Sorting the pixels gives the levels that counting gives."""
     assert quantiles_above(image, level, *shares) == quantiles(image, mask_above(image, level), *shares)
+
+
+@QUICK
+@given(data=st.data(), mask=MASKS)
+def test_a_region_of_components_has_their_mask_and_its_bounds(data, mask):
+    """Whichever components are chosen, their region is that of their mask."""
+    components = connected_components(mask)
+    count = len(components.stats)
+    chosen = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)), np.bool_)
+    region, alone = components.region_of(chosen), Region.of(components.mask_of(chosen))
+    assert np.array_equal(region.mask, alone.mask)
+    assert tuple(region.bounds) == tuple(alone.bounds)
