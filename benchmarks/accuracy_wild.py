@@ -45,8 +45,8 @@ def _report(files: LabelledFiles, classifier: Classifier, *, name_mistakes: bool
         print(f"  {label}: {right[of_label].sum():4} of {of_label.sum():4}  {others}")
     for code, count in Counter(error.code for error in errors.values()).items():
         print(f"  {count} refused: {code}")
-    for code, count in Counter(doubt.code for doubt in read.doubts.values()).items():
-        print(f"  {count} doubted: {code}")
+    for reason, count in Counter(doubt.code for doubt in read.doubts.values()).items():
+        print(f"  {count} doubted: {reason}")
     if name_mistakes:
         for index in np.flatnonzero(~right).tolist():
             print(f"  {files.paths[index]}: {errors[index].sentence if index in errors else digits[index]}")
