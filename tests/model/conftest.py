@@ -23,15 +23,6 @@ SHORT = dataclasses.replace(Recipe.small(), epochs=6)
 
 
 @pytest.fixture(scope="session")
-def mnist_folder() -> Path:
-    """Return the folder that DIGITMILL_MNIST names."""
-    folder = os.environ.get("DIGITMILL_MNIST")
-    if not folder:
-        pytest.skip("MNIST was not found (set DIGITMILL_MNIST)")
-    return Path(folder)
-
-
-@pytest.fixture(scope="session")
 def mnist(mnist_folder: Path) -> Dataset:
     """Load MNIST."""
     return mnist_source.load(mnist_folder)

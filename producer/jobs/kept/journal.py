@@ -16,7 +16,7 @@ import numpy as np
 
 from model.errors import DataError, Failure
 from model.images.doubts import Doubt
-from producer.jobs.files import RecordFile, open_job_file, read_records
+from producer.jobs.kept.files import RecordFile, open_job_file, read_records
 from producer.jobs.results import NONE, Numbers, Results
 from worker.contract.wire import Manifest, Result
 
