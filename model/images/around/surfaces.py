@@ -47,7 +47,7 @@ class SurfaceLimits:
     """Minimum area of ink, as a share of its hull. Discs with a digit on them have 0.84 and more, and digits less than
     0.75, except ones and a few zeros of markers."""
 
-    symmetric_hull_area: float = 0.73
+    symmetric_hull_area: float = 0.74
     """The same of ink that is as symmetric as a program draws it. A disc with a bold digit on it has 0.74 to 0.8."""
 
     coverage: float = 0.97

@@ -15,14 +15,14 @@ class LeftOutLimits:
     min_size: float = 0.2
     """Minimum length of what is left out, as a share of the digit's. Shorter pieces are dust or small print.
 
-    With 0.2, one in twenty of `benchmarks/scruffy.py --training --kinds printed_text` is read from less than 80 % of
-    the ink, and with 0.3 one in fifty."""
+    With 0.15, one in twenty of `benchmarks/scruffy.py --training --kinds printed_text` is doubtful, and with 0.2 one in
+    fifty."""
 
     min_pixels: int = 4
     """The same in pixels of the view. In a view of a whole page dust is as long as a part of a small digit.
 
-    Without it, 5 % of `benchmarks/scruffy.py --training --kinds small_on_a_scan` have such a share, and with it
-    none."""
+    Without it, one in fourteen of `benchmarks/scruffy.py --training --kinds small_on_a_scan` is read from less than
+    70 % of the ink, and with it none."""
 
     min_read: float = 0.75
     """Share of the ink in the digit below which its reading is doubtful.
@@ -43,7 +43,7 @@ def share_read(drawn: Drawn, chosen: NDArray[np.bool_]) -> float:
         drawn: What is drawn.
         chosen: Which components form the digit, bool (n,), at least one.
     """
-    if chosen.all():
+    if len(chosen) == 1 or chosen.all():
         return 1.0
     others = drawn.is_piece & ~chosen
     if not others.any():
