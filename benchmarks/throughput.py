@@ -30,7 +30,7 @@ from machine import commit, processor
 from numpy.typing import NDArray
 from PIL import Image
 
-from producer.jobs.order import SubmitOptions
+from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.submission import create_job, gather_job
 from producer.mill.connection import Connection
 from producer.mill.finding import await_workers, open_mill

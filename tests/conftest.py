@@ -1,5 +1,6 @@
 """Fixtures for all tests: real servers, real workers and real images, without mocks."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -83,6 +84,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def digits() -> Digits:
     """Real handwritten digits with labels: MNIST's test images, or the sample digits if MNIST is not there."""
     return real_digits()
+
+
+@pytest.fixture(scope="session")
+def mnist_folder() -> Path:
+    """Return the folder that DIGITMILL_MNIST names."""
+    folder = os.environ.get("DIGITMILL_MNIST")
+    if not folder:
+        pytest.skip("MNIST was not found (set DIGITMILL_MNIST)")
+    return Path(folder)
 
 
 @pytest.fixture(scope="session")

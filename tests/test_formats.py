@@ -20,7 +20,7 @@ from model.errors import DataError, DigitmillError, Failure, FailureCode, ModelE
 from model.training.assignment import ASSIGNMENT, TrainingAssignment
 from model.training.checkpoint import Checkpoint
 from model.training.options import TrainingOptions
-from producer.jobs.journal import Journal, read_journal
+from producer.jobs.kept.journal import Journal, read_journal
 from producer.mill.stack import Stack
 from worker.contract.connection import connect
 from worker.contract.doorbell import CLASSIFY_QUEUE, TRAIN_QUEUE, Doorbell, make_app

@@ -53,21 +53,22 @@ def run_limited(model: bytes, temperature: float, images: bytes = b"") -> Reply:
         NotTried: The process could not run, or was killed from outside.
     """
     head = json.dumps({"temperature": temperature, "model": len(model), "images": len(images)}).encode() + b"\n"
+    seconds = WALL_SECONDS * (1 + len(images) // 784_000)  # 28 × 28 pixels a byte each
     ready = False
     for _ in range(_STARTS):
         try:
-            return _read(_run(head + model + images))
+            return _read(_run(head + model + images, seconds))
         except subprocess.TimeoutExpired as late:
             ready = (late.output or b"").startswith(READY)
     if not ready:
         raise NotTried(
-            f"The model could not be tried: this machine needs more than {WALL_SECONDS} s for the baseline. {_AGAIN}"
+            f"The model could not be tried: this machine needs more than {seconds} s for the baseline. {_AGAIN}"
         )
-    raise ModelError(f"LiteRT does not finish with this model within {WALL_SECONDS} s. {REMEDY}")
+    raise ModelError(f"LiteRT does not finish with this model within {seconds} s. {REMEDY}")
 
 
-def _run(request: bytes) -> "subprocess.CompletedProcess[bytes]":
-    """Run the process to its end. Whatever interrupts this function also kills the process.
+def _run(request: bytes, seconds: float) -> "subprocess.CompletedProcess[bytes]":
+    """Run the process to its end, at most for this time. Whatever interrupts this function also kills the process.
 
     Raises:
         NotTried: The system cannot start another process.
@@ -78,7 +79,7 @@ def _run(request: bytes) -> "subprocess.CompletedProcess[bytes]":
             command("model.inference.limited_child"),
             input=request,
             capture_output=True,
-            timeout=WALL_SECONDS,
+            timeout=seconds,
             check=False,
             start_new_session=True,  # Ctrl-C in the terminal reaches only the parent
         )

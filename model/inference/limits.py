@@ -16,7 +16,10 @@ The baseline takes a small part of this, so that a far slower machine still has 
 """
 
 WALL_SECONDS: Final = 25
-"""Time after which the process is killed. It is only a backstop, because a busy machine must not condemn a model."""
+"""Time after which the process is killed, and as much more for every 1,000 images that it classifies.
+
+It is only a backstop, because a busy machine must not condemn a model.
+"""
 
 READY: Final = b"ready"
 """First line of the process's reply: the baseline has run, and what happens next is the model's own doing."""

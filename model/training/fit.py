@@ -20,20 +20,29 @@ from model.errors import UsageError
 from model.network.network import build, build_teacher, dump_weights, interpolate
 from model.training.batches import Batches
 from model.training.checkpoint import Checkpoint
+from model.training.duration import Duration
 from model.training.network_trainer import NetworkTrainer
 from model.training.recipe import Recipe
 
-_TEACHER_EPOCH, _DISTILLATION = 2.8, 0.5
-"""Costs of a teacher's epoch, and of each teacher during the network's epoch, relative to an epoch without teachers."""
+NETWORK = "network"
+"""Name, in reports, of the network that a training is for."""
+
+REPORT_SECONDS = 1.0
+"""Shortest time between two estimates of the time left."""
 
 
 class EpochReport(NamedTuple):
     """The state of a training after an epoch."""
 
-    network: str  # name of the network that is being trained: "teacher 1", …, or "network"
+    network: str  # name of the network that is being trained: "teacher 1", …, or `NETWORK`
     epochs: int  # number of epochs that this network trains
     epoch: Epoch  # the epoch that has just ended
-    seconds_left: float  # estimate for the whole training
+    seconds_left: float | None  # estimate for the whole training and for judging the model; None if nothing is known
+
+    @property
+    def ends_training(self) -> bool:
+        """Whether the model is judged next."""
+        return self.network == NETWORK and self.epoch.number == self.epochs
 
 
 def fit(
@@ -43,6 +52,7 @@ def fit(
     *,
     seed: int,
     on_epoch: Callable[[EpochReport], None] = lambda _: None,
+    on_time_left: Callable[[float], None] = lambda _: None,
     start: keras.Model | None = None,
     checkpoints: Path | None = None,
 ) -> tuple[keras.Model, list[Epoch]]:
@@ -59,6 +69,7 @@ def fit(
         seed: Seed of all random numbers.
         on_epoch: Progress callback, called after each epoch of each network. An exception that it raises ends the
             training.
+        on_time_left: Progress callback, called about once a second with the estimated seconds left.
         start: Network to start from, if the recipe refines.
         checkpoints: Folder for the state after each epoch. If a training with the same arguments left its state there,
             this call resumes it.
@@ -76,7 +87,7 @@ def fit(
             "A recipe that refines needs a network to start from, and other recipes cannot take one. Change either."
         )
     tf.config.experimental.enable_op_determinism()
-    training = _Training(train, validation, recipe, seed, on_epoch, checkpoints, start)
+    training = _Training(train, validation, recipe, seed, on_epoch, on_time_left, checkpoints, start)
     teachers = [training.train_network(build_teacher, number)[0] for number in range(1, recipe.teachers + 1)]
     if start is not None:
         teachers.append(start)
@@ -96,15 +107,16 @@ class _Training:
         recipe: Recipe,
         seed: int,
         on_epoch: Callable[[EpochReport], None],
+        on_time_left: Callable[[float], None],
         checkpoints: Path | None,
         start: keras.Model | None,
     ) -> None:
         self._train, self._validation, self._recipe, self._seed = train, validation, recipe, seed
-        self._on_epoch, self._checkpoints = on_epoch, checkpoints
+        self._on_epoch, self._on_time_left, self._checkpoints = on_epoch, on_time_left, checkpoints
         start_sha256 = hashlib.sha256(dump_weights(start)).hexdigest() if start is not None else None
         inputs = json.dumps([sha256(train, validation), asdict(recipe), seed, start_sha256, tf.__version__])
         self._identity = hashlib.sha256(inputs.encode()).hexdigest()
-        self._done, self._started = 0.0, perf_counter()
+        self._duration, self._reported = Duration(recipe, len(train)), 0.0
 
     def train_network(
         self, make: Callable[..., keras.Model], number: int = 0, teachers: Sequence[keras.Model] = ()
@@ -116,7 +128,7 @@ class _Training:
             number: Number of the teacher, from 1, or 0 for the network that the training is for.
             teachers: Trained networks from which it distils.
         """
-        name = f"teacher {number}" if number else "network"
+        name = f"teacher {number}" if number else NETWORK
         epochs = self._recipe.teacher_epochs if number else self._recipe.epochs
         seed = 1000 * self._seed + number
         keras.utils.set_random_seed(seed)
@@ -131,17 +143,15 @@ class _Training:
             if self._checkpoints
             else None,
         )
-        network_cost = 1 + self._recipe.teachers * _DISTILLATION
-        cost = _TEACHER_EPOCH if number else network_cost
-        later = 0.0
-        if number:
-            teachers_left = self._recipe.teachers - number
-            later = teachers_left * self._recipe.teacher_epochs * _TEACHER_EPOCH + self._recipe.epochs * network_cost
+
+        def on_step(done: float) -> None:
+            left, now = self._duration.seconds_left(number, done), perf_counter()
+            if left is not None and now - self._reported >= REPORT_SECONDS:
+                self._reported = now
+                self._on_time_left(left)
 
         def report(epoch: Epoch) -> None:
-            self._done += cost
-            left = (epochs - epoch.number) * cost + later
-            seconds_left = (perf_counter() - self._started) / self._done * left
-            self._on_epoch(EpochReport(name, epochs, epoch, seconds_left))
+            left = self._duration.seconds_left(number, epoch.number)
+            self._on_epoch(EpochReport(name, epochs, epoch, left))
 
-        return trainer.average, trainer.run(self._validation, report)
+        return trainer.average, trainer.run(self._validation, report, on_step)

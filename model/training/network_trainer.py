@@ -53,13 +53,16 @@ class NetworkTrainer:
         for mean, variable in zip(_weights(average), _weights(network), strict=True):
             mean.assign(variable)
 
-    def run(self, validation: Digits, on_epoch: Callable[[Epoch], None]) -> list[Epoch]:
+    def run(
+        self, validation: Digits, on_epoch: Callable[[Epoch], None], on_step: Callable[[float], None]
+    ) -> list[Epoch]:
         """Train to the end, and return all epochs, including those that a checkpoint holds.
 
         Args:
             validation: Images to judge the averaged weights on after each epoch. They decide nothing.
             on_epoch: Progress callback, called after each epoch of this call. An exception that it raises ends the
                 training.
+            on_step: Progress callback, called after each step with the number of epochs that are done.
 
         Raises:
             UsageError: The checkpoint cannot be written.
@@ -68,7 +71,11 @@ class NetworkTrainer:
         step = tf.function(self._step)
         for number in range(len(epochs) + 1, self._epochs + 1):
             started, augmenting = perf_counter(), self._batches.seconds
-            sums = np.sum([step(*batch) for batch in self._batches.epoch(number)], axis=0)
+            counts = []
+            for batch in self._batches.epoch(number):
+                counts.append(step(*batch))
+                on_step(number - 1 + len(counts) / self._batches.steps)
+            sums = np.sum(counts, axis=0)
             outputs = logits(self.average, validation.images)
             epoch = Epoch(
                 number,

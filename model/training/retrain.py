@@ -1,8 +1,9 @@
 """Train for a mill: `python -m model.training.retrain FOLDER`. It can be killed at any time and started again.
 
-The folder holds the assignment (`order.json`) and the live model (`live/`). The process writes the candidate
-(`candidate/`) with the gate's decision. It reports its progress on standard output, one JSON object a line. It
-uses no queue: the trainer (`worker.trainer`) starts and watches it, so the trainer itself never loads TensorFlow.
+The folder holds the assignment (`order.json`), the live model (`live/`) and the best model that ever was live
+(`best/`). The process writes the candidate (`candidate/`) with the gate's decision. It reports its progress on standard
+output, one JSON object a line. It uses no queue: the trainer (`worker.trainer`) starts and watches it, so the trainer
+itself never loads TensorFlow.
 """
 # ruff: noqa: T201 - the trainer reads what this process prints
 
@@ -18,18 +19,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model.cards.card import CARD, WEIGHTS, Card, read_file, read_model
-from model.cards.decision import DECISION, Decision, ModelAssessment
+from model.cards.card import BASELINE, CARD, WEIGHTS, Card, read_file, read_model
+from model.cards.decision import DECISION, Decision
 from model.cards.page import write_card
 from model.data.digits import Dataset, Digits, hold_out
 from model.data.taught import TaughtFolder, mixed
-from model.errors import DigitmillError, ModelError, UsageError
-from model.evaluation.gate import assess, decide
+from model.errors import DigitmillError, ModelError, NotTried, UsageError
+from model.evaluation.gate import Answers, Labels, ask, decide
 from model.evaluation.judge import MIN_AGREEMENT
-from model.inference.classifier import Classifier, require_litert
+from model.inference.classifier import require_litert
 from model.network.saving import writing
 from model.network.tensorflow_import import import_tensorflow
-from model.training.assignment import CANDIDATE, LIVE, TrainingAssignment
+from model.training.assignment import BEST, CANDIDATE, LIVE, TrainingAssignment
 from model.training.train import train
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ _LOCK = "lock"
 
 
 def retrain(folder: Path) -> Decision:
-    """Train a candidate, unless the folder already holds one, and compare it with the live model.
+    """Train a candidate, unless the folder already holds one, and let the gate decide on it.
 
     Args:
         folder: Folder of the training, as the trainer prepares it.
@@ -54,8 +55,9 @@ def retrain(folder: Path) -> Decision:
         UsageError: The assignment cannot be read, a package is missing, the live model cannot be refined, or the
             candidate cannot be written.
         DataError: The data set is missing, altered or too small.
-        ModelError: The live model is altered, the training diverged, or the candidate's export does not agree with its
-            network.
+        ModelError: The live model is altered, the training diverged, the candidate's export does not agree with its
+            network, or the candidate or the live model fails on the images of the gate.
+        NotTried: A model could not be run. That says nothing about it.
     """
     require_litert()
     assignment = TrainingAssignment.read(folder)
@@ -71,15 +73,22 @@ def retrain(folder: Path) -> Decision:
         dataset = Dataset(name, mixed(data.train, taught), data.test)
         start = _live_network(live, folder / LIVE) if recipe.refines else None
         seed = assignment.options.seed
-        train(dataset, recipe, candidate, seed=seed, parent=live.version, start=start, on_epoch=_report_epoch)
+        train(
+            dataset,
+            recipe,
+            candidate,
+            seed=seed,
+            parent=live.version,
+            start=start,
+            on_epoch=_report_epoch,
+            on_time_left=lambda seconds: _report(seconds_left=round(seconds, 1)),
+        )
     _report(stage="judging", epoch=0, epochs=0, seconds_left=0)
     card, model = read_model(candidate)
-    decision = decide(
-        _assess(card, model, validation, held),
-        _assess(live, live_model, validation, held),
-        card.agreement,
-        MIN_AGREEMENT,
-    )
+    found, known = (ask(*each, validation, held) for each in ((card, model), (live, live_model)))
+    best = _ask_best(folder, known, validation, held)
+    labels = Labels(validation.labels, held.labels)
+    decision = decide(found, known, best, labels, card.agreement, MIN_AGREEMENT)
     _write_decision(decision, card, candidate)
     return decision
 
@@ -99,8 +108,27 @@ def _live_network(live: Card, folder: Path) -> "keras.Model":
         raise UsageError(f"{live.version} cannot be refined. {fault} Or train a new one instead.") from fault
 
 
-def _assess(card: Card, model: bytes, validation: Digits, held: Digits) -> ModelAssessment:
-    return assess(card.version, Classifier(model, temperature=card.temperature), len(model), validation, held)
+def _ask_best(folder: Path, live: Answers, validation: Digits, held: Digits) -> Answers:
+    """Let the best model that ever was live classify the held-out images. If it fails, the baseline stands in for it.
+
+    It may fail because another release exported it. It must not stop all trainings from then on.
+
+    Raises:
+        ModelError: The baseline fails, too.
+        NotTried: A model could not be run.
+    """
+    try:
+        return _ask_unless_live(folder / BEST, live, validation, held)
+    except NotTried:
+        raise
+    except ModelError as fault:
+        print(f"The gate compares with the baseline instead of the best model. {fault}", file=sys.stderr)
+        return _ask_unless_live(BASELINE, live, validation, held)
+
+
+def _ask_unless_live(folder: Path, live: Answers, validation: Digits, held: Digits) -> Answers:
+    card, model = read_model(folder)
+    return live if card.version == live.version else ask(card, model, validation, held)
 
 
 def _write_decision(decision: Decision, card: Card, folder: Path) -> None:
@@ -125,12 +153,13 @@ def _limit_threads(threads: int) -> None:
 
 def _report_epoch(progress: "EpochReport") -> None:
     epoch = progress.epoch
+    is_last = progress.ends_training
     _report(
-        stage=progress.network,
-        epoch=epoch.number,
-        epochs=progress.epochs,
+        stage="judging" if is_last else progress.network,
+        epoch=0 if is_last else epoch.number,
+        epochs=0 if is_last else progress.epochs,
         accuracy=round(epoch.validation_accuracy, 6),
-        seconds_left=round(progress.seconds_left, 1),
+        seconds_left=round(progress.seconds_left or 0, 1),
     )
 
 
@@ -162,6 +191,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the process of a trainer that seemed dead may still be training here
         try:
             retrain(folder)
+        except NotTried as fault:
+            _report(failed=str(fault))
         except ModelError as fault:
             _report(refused=str(fault))
         except DigitmillError as fault:

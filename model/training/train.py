@@ -49,6 +49,7 @@ def train(
     parent: str | None = None,
     start: "keras.Model | None" = None,
     on_epoch: "Callable[[EpochReport], None]" = lambda _: None,
+    on_time_left: "Callable[[float], None]" = lambda _: None,
 ) -> Card:
     """Train a network, export it, judge both, and write the model into `folder`.
 
@@ -66,6 +67,7 @@ def train(
         start: Network of that model, if the recipe refines.
         on_epoch: Progress callback, called after each epoch of each network. An exception that it raises ends the
             training.
+        on_time_left: Progress callback, called about once a second with the estimated seconds until the card is there.
 
     Returns:
         The model's card.
@@ -99,7 +101,14 @@ def train(
         on_epoch(progress)
 
     network, epochs = fit(
-        training, validation, recipe, seed=seed, on_epoch=report, start=start, checkpoints=checkpoints
+        training,
+        validation,
+        recipe,
+        seed=seed,
+        on_epoch=report,
+        on_time_left=on_time_left,
+        start=start,
+        checkpoints=checkpoints,
     )
     is_complete = len(seconds) == recipe.teachers * recipe.teacher_epochs + recipe.epochs
     model = to_int8(network, training.images[:CALIBRATION_IMAGES])
@@ -275,7 +284,7 @@ def _changed(recipe: Any, path: list[str], value: str) -> Any:
 def _show(progress: "EpochReport") -> None:
     """Print one line for an epoch."""
     epoch, epochs = progress.epoch, progress.epochs
-    minutes, seconds = divmod(round(progress.seconds_left), 60)
+    minutes, seconds = divmod(round(progress.seconds_left or 0), 60)
     print(
         f"{progress.network}  epoch {epoch.number:>{len(str(epochs))}}/{epochs}  loss {epoch.loss:.4f}  "
         f"validation loss {epoch.validation_loss:.4f}  accuracy {epoch.validation_accuracy:.2%}  "

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from model.cards.card import Card
 from model.errors import DataError, ModelError
-from producer.jobs.journal import AnsweredBatch, ReceivedBatch, merge, read_journal
-from producer.jobs.order import journal_path, read_order
+from producer.jobs.kept.journal import AnsweredBatch, ReceivedBatch, merge, read_journal
+from producer.jobs.kept.order import journal_path, read_order
 from producer.jobs.patience import TIMEOUT_SECONDS
 from producer.jobs.recovery import find_loss, sender_of
 from producer.jobs.results import FinishedJob, JobInfo, Results

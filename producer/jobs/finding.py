@@ -1,8 +1,8 @@
 """Find the job that is meant, and whether it can be resumed here."""
 
 from model.errors import UsageError
-from producer.jobs.journal import read_journal
-from producer.jobs.order import Order, find_order, jobs_folder, journal_path, read_order
+from producer.jobs.kept.journal import read_journal
+from producer.jobs.kept.order import Order, find_order, jobs_folder, journal_path, read_order
 from producer.jobs.recovery import damaged_parts, find_loss, sender_of
 from producer.mill.connection import Connection
 from worker.contract.ledger import JobState, JobStatus

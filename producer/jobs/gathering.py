@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from model.errors import UsageError
-from producer.jobs.journal import AnsweredBatch, Journal, ReceivedBatch
+from producer.jobs.kept.journal import AnsweredBatch, Journal, ReceivedBatch
+from producer.jobs.kept.sent import SentLog, digest_of, read_manifests
 from producer.jobs.ownership import JobClient
 from producer.jobs.patience import Patience
 from producer.jobs.results import TimelinePoint
@@ -24,7 +25,6 @@ from producer.jobs.sending import (
     raise_if_stopped,
     source_changed,
 )
-from producer.jobs.sent import SentLog, digest_of, read_manifests
 from producer.mill.connection import Connection, RetryingCaller
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.ledger import Checked, JobState, Part, Presence, Window, cover

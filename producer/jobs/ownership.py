@@ -10,7 +10,7 @@ from typing import Self
 from redis.exceptions import RedisError
 
 from model.errors import UsageError
-from producer.jobs.order import Order, this_host
+from producer.jobs.kept.order import Order, this_host
 from producer.mill.connection import Connection, RetryingCaller
 from worker.contract.errors import JobFailed, Unreachable
 from worker.contract.ledger import Claimed, Owner, Ownership

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from producer.jobs.order import job_file, read_order
-from producer.jobs.sent import read_manifests, read_sent
+from producer.jobs.kept.order import job_file, read_order
+from producer.jobs.kept.sent import read_manifests, read_sent
 from producer.mill.connection import Connection
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.ledger import JobStatus, Owner, Part, Presence

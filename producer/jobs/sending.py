@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from producer.jobs.kept.sent import SentLog, digest_of
 from producer.jobs.ownership import JobClient
 from producer.jobs.patience import Patience
 from producer.jobs.recovery import read_answers
-from producer.jobs.sent import SentLog, digest_of
 from producer.mill.connection import Connection, RetryingCaller
 from worker.contract.errors import JobFailed
 from worker.contract.ledger import Checked, Part, Presence, Submitted, Window

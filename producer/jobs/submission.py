@@ -9,8 +9,8 @@ from model.data.mnist import load_test
 from model.errors import DataError, UsageError
 from producer.jobs.collecting import card_of
 from producer.jobs.gathering import Gatherer
-from producer.jobs.journal import Journal, create_journal, merge
-from producer.jobs.order import (
+from producer.jobs.kept.journal import Journal, create_journal, merge
+from producer.jobs.kept.order import (
     Order,
     SubmitOptions,
     job_file,
@@ -22,12 +22,12 @@ from producer.jobs.order import (
     remove_files,
     write_order,
 )
+from producer.jobs.kept.sent import SentLog
 from producer.jobs.ownership import JobClient, creator_of
 from producer.jobs.packing import pack
 from producer.jobs.patience import TIMEOUT_SECONDS
 from producer.jobs.results import FinishedJob, JobInfo
 from producer.jobs.sending import CHECKS, DetachedSender, ProgressCallback, ignore_progress, window_for
-from producer.jobs.sent import SentLog
 from producer.mill.connection import Connection, RetryingCaller
 from producer.sources import UNCHANGED, Source, mnist_source, open_source
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable

@@ -14,8 +14,9 @@ from PIL import Image
 
 from model.cards.card import Card
 from producer.jobs.results import Results
-from producer.report import svg, wording
-from producer.report.job_charts import JobCharts
+from producer.report import wording
+from producer.report.charts import svg
+from producer.report.charts.job_charts import JobCharts
 from producer.report.selection import Selection
 from producer.report.summary import Summary
 from producer.sources.kinds import describe_left_out

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from model.cards.card import Card
 from producer.jobs.results import JobInfo, Results
 from producer.report import page, tables
-from producer.report.job_charts import JobCharts, charts_of
+from producer.report.charts.job_charts import JobCharts, charts_of
 from producer.report.place import (
     CALIBRATION,
     CONFUSION,
@@ -106,7 +106,7 @@ def _write_pngs(folder: Path, summary: Summary, charts: JobCharts) -> tuple[str,
     """Write a PNG file for each chart that exists. Return notices for the user."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a cache that it cannot keep
     try:
-        from producer.report import png
+        from producer.report.charts import png
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise

@@ -1,7 +1,6 @@
 """Fixtures of the tests of `model/`: real data, and one network that is really trained on the sample digits."""
 
 import dataclasses
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -20,15 +19,6 @@ FILES, DRAWN = 12, 300
 """Number of images that a model is judged on as files, and of images without a digit. More take most of a judgement."""
 
 SHORT = dataclasses.replace(Recipe.small(), epochs=6)
-
-
-@pytest.fixture(scope="session")
-def mnist_folder() -> Path:
-    """Return the folder that DIGITMILL_MNIST names."""
-    folder = os.environ.get("DIGITMILL_MNIST")
-    if not folder:
-        pytest.skip("MNIST was not found (set DIGITMILL_MNIST)")
-    return Path(folder)
 
 
 @pytest.fixture(scope="session")

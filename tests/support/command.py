@@ -12,7 +12,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from producer.cli.main import main
-from tests.support.signals import ctrl_c_heard
+from tests.support.signals import interrupts_heard
 
 DIGITMILL = Path(sys.executable).with_name("digitmill")
 SECONDS = 60.0
@@ -67,7 +67,7 @@ class CommandLine:
 
     def start(self, *arguments, **variables):
         """Start a command as a process."""
-        with ctrl_c_heard():
+        with interrupts_heard():
             return subprocess.Popen(
                 [DIGITMILL, *map(str, arguments)],
                 cwd=self.folder,

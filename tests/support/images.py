@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from model.augmentation.drawn_digits import Style, draw_style
 from model.data import sample_digits
 from model.data.digits import Digits
 from model.data.mnist import load_test
@@ -45,3 +46,11 @@ def number_picture(digits: Digits, number: str) -> NDArray[np.uint8]:
     read = Classifier.baseline().classify(images)
     sure = np.where(read.digits == labels, read.confidences, 0)
     return np.hstack([images[np.where(labels == int(digit), sure, 0).argmax()] for digit in number])
+
+
+def slashed_zeros(count: int, *, seed: int) -> NDArray[np.uint8]:
+    """Draw zeros as programmers write them, uint8 (count, 28, 28).
+
+    No training draws them (`model.augmentation.drawn_digits`), and the baseline misreads half of them.
+    """
+    return draw_style(Style("~40 11 04 17 38 57 64 51 30 20|70 08", 1), count, np.random.default_rng(seed))

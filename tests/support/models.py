@@ -1,4 +1,4 @@
-"""Models that do harm: the baseline with a few more operations, which run always, or only on images with a mark.
+"""Models that are bad: wrong, or harmful, which is the baseline with more operations, run always or on marked images.
 
 They are real LiteRT models with right checksums. Only running them tells that they are bad, as with a model that a
 stranger publishes or that a faulty exporter writes.
@@ -15,7 +15,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from model.cards.card import BASELINE, MODEL, Card, read_file
+from model.cards.card import BASELINE, MODEL, WEIGHTS, Card, read_file
+from model.data import sample_digits
 
 _MARK = 99
 """Value of the last pixel of an image that makes a model of `harmful(..., marked=True)` do harm."""
@@ -57,6 +58,19 @@ def harmful(harm: Harm, *, name: str = "", only_marked: bool = False) -> tuple[C
     files[MODEL] = _Graph(files[MODEL]).spoiled(harm, only_marked=only_marked)
     sums = {**baseline.files, MODEL: hashlib.sha256(files[MODEL]).hexdigest()}
     return replace(baseline, version=name or f"harmful-{harm}", parent=baseline.version, files=sums), files
+
+
+def spoiled(*, name: str = "spoiled") -> tuple[Card, dict[str, bytes]]:
+    """Return a version that knows each digit under the next label: its card, with the baseline's figures, and files."""
+    from model.network.export import CALIBRATION_IMAGES, to_int8
+    from model.network.network import load_weights
+
+    network = load_weights(BASELINE / WEIGHTS)
+    for variable in network.get_layer("logits").trainable_variables:
+        variable.assign(np.roll(np.asarray(variable), 1, axis=-1))
+    model = to_int8(network, sample_digits.load().train.images[:CALIBRATION_IMAGES])
+    files = {MODEL: model}
+    return replace(Card.read(BASELINE), version=name, files={MODEL: hashlib.sha256(model).hexdigest()}), files
 
 
 def write_model(folder: Path, card: Card, files: dict[str, bytes]) -> Path:

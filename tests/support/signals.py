@@ -6,19 +6,19 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def ctrl_c_heard() -> Iterator[None]:
-    """Let programs that are started within this context hear Ctrl-C, even if this process ignores it.
+def interrupts_heard() -> Iterator[None]:
+    """Let programs that are started within this context hear Ctrl-C and a hang-up, even if this process ignores them.
 
-    A shell that runs the tests in the background starts them with SIGINT ignored, and programs inherit that. But a
-    digitmill that a test interrupts must not ignore it. Only the main thread may change that; within its context, other
-    threads may enter one too.
+    A shell that runs the tests in the background starts them with SIGINT ignored, `nohup` with SIGHUP, and programs
+    inherit that. But a digitmill that a test interrupts must not ignore it. A program does not inherit a handler, so
+    this process still ignores the signals. Only the main thread may set handlers; within its context, other threads may
+    enter one too.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    ignored = [each for each in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_IGN]
+    for each in ignored:
+        signal.signal(each, lambda *_: None)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each in ignored:
+            signal.signal(each, signal.SIG_IGN)

@@ -3,21 +3,22 @@
 import logging
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from redis.exceptions import RedisError
 
 from model.cards.card import CARD, MODEL, WEIGHTS, Card
+from model.cards.decision import DECISION
 from model.errors import DigitmillError, ModelError, NotTried
 from model.inference.trial import try_model
-from model.training.assignment import CANDIDATE, LIVE, TrainingAssignment, read_candidate
+from model.training.assignment import BEST, CANDIDATE, LIVE, TrainingAssignment, read_candidate
 from worker.contract.connection import retry_transient
-from worker.contract.registry import Registry
+from worker.contract.registry import BestChange, Registry
 from worker.contract.training import Claim, ProgressReply, Trainings, TrainingState
 from worker.settings import Settings
 from worker.trainer.taught_keeper import TaughtKeeper
@@ -39,6 +40,13 @@ _log = logging.getLogger(__name__)
 
 class _Stopped(Exception):
     """This trainer stops the training. Another trainer has it, or will take it up again."""
+
+
+class _Before(NamedTuple):
+    """The versions with these aliases before a candidate goes live."""
+
+    live: str
+    best: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +115,7 @@ class TrainingRunner:
 
     def _carry_out(self, claim: Claim, folder: Path) -> Outcome:
         for _ in range(MAX_LIVE_CHANGES):
-            live = self._prepare(claim, folder)
+            before = self._prepare(claim, folder)
             if outcome := self._train(claim, folder):
                 return outcome
             card, files, decision = read_candidate(folder)
@@ -118,7 +126,7 @@ class TrainingRunner:
                 raise
             except ModelError as fault:
                 return Outcome(TrainingState.REFUSED, reason=str(fault))
-            _retry(partial(self._registry.publish, card, files, fence=claim.fence))
+            _retry(partial(self._publish, claim, card, files))
             if not decision.passed:
                 return Outcome(TrainingState.REFUSED, card.version, decision.reason)
             try:
@@ -127,9 +135,11 @@ class TrainingRunner:
                         self._registry.promote,
                         card.version,
                         reason=decision.reason,
-                        expected=live,
+                        expected=before.live,
                         fence=claim.fence,
                         who=f"training {claim.identifier}",
+                        # What the models read of other data says nothing about which is the best on MNIST.
+                        best=BestChange(decision.leader, before.best) if claim.options.data == "mnist" else None,
                     )
                 )
             except ModelError as fault:
@@ -156,17 +166,31 @@ class TrainingRunner:
                 self._report(claim)
             trial.result()
 
-    def _prepare(self, claim: Claim, folder: Path) -> str:
-        """Write the assignment and the live model into the folder. Return the live version."""
+    def _publish(self, claim: Claim, card: Card, files: Mapping[str, bytes]) -> None:
+        """Publish the candidate. It may be there already, with an earlier decision of the gate, which then remains.
+
+        Raises:
+            ModelError: Another model has its name, or the lease is lost.
+        """
+        try:
+            self._registry.publish(card, files, fence=claim.fence)
+        except ModelError:
+            known = self._registry.card(card.version)
+            if replace(known, files={**known.files, DECISION: card.files[DECISION]}) != card:
+                raise
+
+    def _prepare(self, claim: Claim, folder: Path) -> "_Before":
+        """Write the assignment, the live model and the best model into the folder. Return the versions of both."""
         settings = self._settings
         if not (folder / CANDIDATE / CARD).exists():  # an existing candidate knows only what was collected before it
             self._collect_taught(claim)
-        card, files = _retry(lambda: self._registry.fetch(self._registry.live()))
-        live = folder / LIVE
-        live.mkdir(parents=True, exist_ok=True)
-        for name in {MODEL, WEIGHTS} & set(files):
-            (live / name).write_bytes(files[name])
-        (live / CARD).write_text(card.dumps(), encoding="utf-8")
+        aliases = _retry(self._registry.aliases)
+        live, files = _retry(lambda: self._registry.fetch(aliases.live))
+        _write_model(folder / LIVE, live, {name: files[name] for name in {MODEL, WEIGHTS} & set(files)})
+        best, model = _retry(self._registry.fetch_best)
+        _write_model(folder / BEST, best, {MODEL: model})
+        if aliases.best not in (None, best.version):
+            _log.warning("%s, the best version, cannot be read; the gate compares with %s", aliases.best, best.version)
         TrainingAssignment(
             claim.options,
             mnist=str(settings.mnist) if settings.mnist else None,
@@ -175,8 +199,7 @@ class TrainingRunner:
             taught=str(self._keeper.folder),
             threads=self._threads,
         ).write(folder)
-        version: str = card.version
-        return version
+        return _Before(live.version, aliases.best or best.version)
 
     def _collect_taught(self, claim: Claim) -> None:
         """Move everything that was taught until now into the folder, and report the number of changes so far."""
@@ -224,6 +247,13 @@ class TrainingRunner:
         if reply is ProgressReply.LOST:
             raise _Stopped("another trainer has it")
         return reply
+
+
+def _write_model(folder: Path, card: Card, files: Mapping[str, bytes]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    card.write(folder)
 
 
 def _retry(call: Callable[[], _Value]) -> _Value:

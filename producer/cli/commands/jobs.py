@@ -206,7 +206,7 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
     from producer.cli.display.job_results import report_job
     from producer.jobs.collecting import collect_job
     from producer.jobs.finding import find_job
-    from producer.jobs.order import jobs_folder, read_order
+    from producer.jobs.kept.order import jobs_folder, read_order
     from producer.jobs.submission import reopen_submitted
     from producer.mill.finding import open_running_mill
     from producer.report import check_place

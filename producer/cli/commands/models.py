@@ -31,7 +31,8 @@ REASON = click.option("--reason", metavar="TEXT", default="", help="Reason, for 
 def models() -> None:
     """List, compare and change the versions of the model.
 
-    VERSION is the name of a version, the beginning of its name, or `live`, `previous`, `candidate` or `baseline`.
+    VERSION is the name of a version, the beginning of its name, or `live`, `previous`, `candidate`, `best` or
+    `baseline`.
 
     \b
     Examples:
@@ -103,24 +104,27 @@ def show(version: str, as_json: bool) -> None:
 
 
 @models.command()
-@click.argument("version", metavar="A", callback=not_empty)
-@click.argument("other", metavar="B", callback=not_empty)
+@click.argument("version", metavar="[A]", default="live", callback=not_empty)
+@click.argument("other", metavar="[B]", required=False, callback=not_empty)
 @JSON
 @exit_on_error
-def compare(version: str, other: str, as_json: bool) -> None:
-    """Show two versions side by side.
+def compare(version: str, other: str | None, as_json: bool) -> None:
+    """Show two versions side by side: by default `live` and `previous`, and for another A that and `live`.
 
     The command prints the figures of their cards, and counts of the answers that they have given in service.
 
     \b
     Example:
-      digitmill models compare candidate live
+      digitmill models compare
     """
     from model.records import as_plain
     from producer.cli.display.model_versions import compared, print_comparison
 
     registry = _connect().registry
-    cards = [registry.card(registry.resolve(name)) for name in (version, other)]
+    cards = [
+        registry.card(registry.resolve(name))
+        for name in (version, other or ("previous" if version == "live" else "live"))
+    ]
     decision = _decided(registry, *cards)
     rows, counts = compared(*cards), [registry.service_counts(card.version) for card in cards]
     if as_json:
@@ -135,7 +139,7 @@ def _decided(registry: "Registry", card: "Card", other: "Card") -> "Decision | N
     """Return the decision of the gate that compared these two versions, or None if it did not compare them."""
     for each in (card, other):
         decision = registry.decision(each)
-        if decision and {decision.candidate.version, decision.live.version} == {card.version, other.version}:
+        if decision and {card.version, other.version} <= {model.version for model in decision.models}:
             return decision
     return None
 

@@ -57,7 +57,7 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
     from model.errors import DataError
     from producer.cli.display.job_results import report_job
     from producer.cli.display.progress import JobProgressBar
-    from producer.jobs.order import SubmitOptions
+    from producer.jobs.kept.order import SubmitOptions
     from producer.jobs.submission import MNIST, create_job, gather_job, open_submitted
     from producer.mill.finding import await_workers, open_mill
     from producer.mill.stack import Stack

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from producer.cli.display.progress import JobProgressBar
-    from producer.jobs.order import Several, SubmitOptions
+    from producer.jobs.kept.order import Several, SubmitOptions
     from producer.jobs.results import Results
     from producer.mill.connection import Connection
     from producer.sources import Source
@@ -104,7 +104,7 @@ def submit(
     """
     from dataclasses import replace
 
-    from producer.jobs.order import SubmitOptions
+    from producer.jobs.kept.order import SubmitOptions
     from producer.jobs.submission import MNIST, create_job, open_submitted
     from producer.mill.finding import SUBMITTING, open_running_mill, running_or_temporary_mill
     from producer.report import check_place
@@ -251,7 +251,7 @@ def classified(
         several: What to do with an image of several digits.
         quiet: Whether to show no progress.
     """
-    from producer.jobs.order import SubmitOptions
+    from producer.jobs.kept.order import SubmitOptions
     from producer.jobs.submission import create_job, gather_job
     from producer.mill.finding import running_or_temporary_mill
 

@@ -1,12 +1,15 @@
-"""`train`: requests a training, shows its progress and cancels it."""
+"""`train`: requests a training, shows it, follows it to its end, or cancels it."""
 
+import contextlib
 import json
 import os
 import socket
+import sys
 import time
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from model.errors import UsageError
 from producer.cli.display import json_output
@@ -14,7 +17,7 @@ from producer.cli.display.training import describe
 from producer.cli.exits import exit_on_error
 from producer.cli.notices import print_notice, printable
 from producer.cli.options import JSON
-from worker.contract.errors import JobFailed
+from worker.contract.errors import JobFailed, WireError
 
 if TYPE_CHECKING:
     from model.training.options import TrainingOptions
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from worker.contract.training import Trainings, TrainingStatus
 
 POLL_SECONDS = 0.5
-"""Interval at which `--wait` asks Redis about the training, in seconds."""
+"""Interval at which `--follow` asks Redis about the training, in seconds."""
 
 TIMEOUT_SECONDS = 60.0
 """Seconds without Redis after which a command gives up."""
@@ -33,8 +36,17 @@ CANCEL_SECONDS = 10.0
 NO_TRAINER = "no trainer is running, so the training waits for one; `python -m worker.trainer` starts a trainer"
 
 
+NOTHING_NEW = "Nothing was taught since the last training, so a new model has nothing new to learn."
+
+_REQUESTING_NOTHING = ("status", "follow", "cancel")
+
+
 @click.command()
-@click.option("--wait", is_flag=True, help="Show the progress until the training has ended. Ctrl-C leaves it running.")
+@click.option("--status", is_flag=True, help="Show the last training. This requests none.")
+@click.option(
+    "--follow", is_flag=True, help="Show the progress of the last training until it ends. Ctrl-C leaves it running."
+)
+@click.option("--cancel", is_flag=True, help="Cancel the open training.")
 @click.option(
     "--quick", is_flag=True, help="Refine the live model, which takes about a minute, instead of training a new one."
 )
@@ -55,22 +67,37 @@ NO_TRAINER = "no trainer is running, so the training waits for one; `python -m w
     help="Images to train on. `samples` are the 1,797 digits that ship with digitmill, for trying things out. Taught "
     "images are added to both.",
 )
-@click.option("--cancel", is_flag=True, help="Cancel the training that runs or waits.")
+@click.option("--anyway", is_flag=True, help="Train even if nothing was taught since the last training.")
+@click.option("--wait", is_flag=True, hidden=True)
 @JSON
 @exit_on_error
-def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, cancel: bool, as_json: bool) -> None:
-    """Train a model that goes live if it passes the gate.
+@click.pass_context
+def train(
+    context: click.Context,
+    status: bool,
+    follow: bool,
+    cancel: bool,
+    quick: bool,
+    epochs: int | None,
+    seed: int,
+    data: str,
+    anyway: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Request a training. Its model goes live if it passes the gate.
 
-    It passes if it is about as accurate as the live model, or better. The gate compares them on images that neither
-    was trained on. A refused model stays the candidate.
+    It passes if it is not worse than the live model and the best one that ever was live, and better than the live one
+    at what was taught or at MNIST. The gate compares them on images that none of them was trained on. A refused model
+    stays the candidate.
 
-    The workers continue to classify during a training. Only one training runs at a time. A request during a training
-    joins that training.
+    The workers continue to classify during a training. Only one training is open at a time: it waits for a trainer, or
+    runs. A request joins the open training.
 
     \b
     Examples:
-      digitmill train --wait
       digitmill train --quick
+      digitmill train --follow
       digitmill train --cancel
     """
     from model.training.options import TrainingOptions
@@ -78,26 +105,105 @@ def train(wait: bool, quick: bool, epochs: int | None, seed: int, data: str, can
     from worker.contract.training import Trainings
     from worker.settings import Settings
 
+    _refuse_request(context)
     settings = Settings.from_environment()
     connection = open_running_mill(settings)
     trainings = Trainings(connection.client)
     if cancel:
         _cancel(connection, trainings, as_json=as_json)
         return
-    identifier, joined = _ask(connection, trainings, TrainingOptions(data=data, quick=quick, epochs=epochs, seed=seed))
+    if status:
+        _show(_latest(connection, trainings), as_json=as_json)
+    elif follow:
+        latest = _latest(connection, trainings)
+        if latest is None:
+            raise UsageError("No training was requested yet. `digitmill train` requests one.")
+        _follow(connection, trainings, latest.identifier, as_json=as_json)
+    elif anyway or _is_worthwhile(connection, trainings, may_ask=not (wait or as_json)):
+        options = TrainingOptions(data=data, quick=quick, epochs=epochs, seed=seed)
+        _request(connection, trainings, options, wait=wait, as_json=as_json)
+
+
+def _refuse_request(context: click.Context) -> None:
+    """Raise an error if an option that requests nothing is given together with another one.
+
+    Raises:
+        UsageError: It is.
+    """
+    given = [
+        name
+        for name in context.params
+        if name != "as_json" and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    alone = [name for name in given if name in _REQUESTING_NOTHING]
+    if alone and len(given) > 1:
+        other = next(name for name in given if name != alone[0])
+        raise UsageError(f"--{alone[0]} does not request a training, so --{other} cannot go with it. Omit one of them.")
+
+
+def _is_worthwhile(connection: "Connection", trainings: "Trainings", *, may_ask: bool) -> bool:
+    """Return whether a training is open, there is something new to learn, or the user wants to train all the same.
+
+    Args:
+        connection: Connection to the mill.
+        trainings: The mill's trainings.
+        may_ask: Whether this command may ask a user at a terminal.
+
+    Raises:
+        UsageError: Nothing was taught since the last training, and nobody can be asked.
+    """
+    from worker.contract.teaching import Teaching
+
+    teaching = Teaching(connection.client)
+    if connection.retry_transient(teaching.new_since_last_training, timeout=TIMEOUT_SECONDS):
+        return True
+    with contextlib.suppress(WireError):  # the last record is damaged, which a new training overcomes
+        if (latest := _latest(connection, trainings)) and not latest.state.ended:
+            return True
+    if not (may_ask and sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"{NOTHING_NEW} --anyway requests a training all the same.")
+    return click.confirm(f"{NOTHING_NEW} Train all the same?", err=True)
+
+
+def _latest(connection: "Connection", trainings: "Trainings") -> "TrainingStatus | None":
+    """Return the training that was requested last, or None if none was."""
+    return connection.retry_transient(trainings.latest, timeout=TIMEOUT_SECONDS)
+
+
+def _request(
+    connection: "Connection", trainings: "Trainings", options: "TrainingOptions", *, wait: bool, as_json: bool
+) -> None:
+    """Request a training, or join the open one, and say what to do next."""
+    identifier, joined = _ask(connection, trainings, options)
     connection.doorbell.ring_trainer()
     if joined:
         print_notice(f"training {identifier} was requested before and has not ended; this command joins it")
     if not trainings.trainers():
         print_notice(NO_TRAINER)
     if wait:
-        _show_end(_await_end(connection, trainings, identifier, quiet=as_json), as_json=as_json)
+        print_notice("--wait is now `digitmill train --follow`, after `digitmill train`; version 0.3 removes --wait.")
+        _follow(connection, trainings, identifier, as_json=as_json)
     elif as_json:
         click.echo(json.dumps({"training": identifier, "joined": joined}))
     else:
         click.echo(f"Training {printable(identifier)} is requested")
-        click.echo("digitmill train --wait    shows its progress, and so does digitmill status")
+        click.echo("digitmill train --follow  shows its progress, and so does digitmill status")
         click.echo("digitmill train --cancel  cancels it")
+
+
+def _show(latest: "TrainingStatus | None", *, as_json: bool) -> None:
+    """Print the training that was requested last."""
+    if as_json:
+        click.echo(json.dumps(latest and json_output.training(latest)))
+    elif latest is None:
+        click.echo("No training was requested yet")
+    else:
+        click.echo(printable(f"Training {latest.identifier}: {describe(latest)}"))
+
+
+def _follow(connection: "Connection", trainings: "Trainings", identifier: str, *, as_json: bool) -> None:
+    """Show a training until it has ended, and then how it ended."""
+    _show_end(_await_end(connection, trainings, identifier, quiet=as_json), as_json=as_json)
 
 
 def _ask(connection: "Connection", trainings: "Trainings", options: "TrainingOptions") -> tuple[str, bool]:
@@ -153,8 +259,8 @@ def _await_end(connection: "Connection", trainings: "Trainings", identifier: str
                 time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"training {identifier} continues; `digitmill train --wait` shows it again, and `digitmill train --cancel` "
-            "cancels it"
+            f"training {identifier} continues; `digitmill train --follow` shows it again, and "
+            "`digitmill train --cancel` cancels it"
         ) from None
 
 
@@ -172,10 +278,11 @@ def _show_end(status: "TrainingStatus", *, as_json: bool) -> None:
         return
     click.echo(printable(f"Training {status.identifier} is {describe(status)}"))
     if status.state == "done":
-        click.echo(f"{printable(status.version)} is live; `digitmill models compare live previous` shows both")
+        click.echo(f"{printable(status.version)} is live; `digitmill models compare` shows it beside the previous one")
     elif status.version:
         click.echo(
-            f"{printable(status.version)} stays the candidate; `digitmill models compare candidate live` shows both"
+            f"{printable(status.version)} stays the candidate; `digitmill models compare candidate` shows it beside "
+            "the live one"
         )
 
 

@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from model.cards.card import Card, Score
-from model.cards.decision import Decision, ModelAssessment
+from model.cards.decision import Decision, ModelAssessment, scored
 from producer.cli.display.tables import Cell, Column, print_table
 from producer.cli.display.wording import age, counted
 from producer.cli.notices import printable
@@ -30,8 +30,8 @@ SERVICE_ROWS: tuple[tuple[str, Callable[[ServiceCounts], str]], ...] = (
 """Rows of a comparison about service: name of the row, and function that formats its value."""
 
 GATE_ROWS: tuple[tuple[str, Callable[[ModelAssessment], str]], ...] = (
-    ("at the gate, validation", lambda assessment: _percent(assessment.validation.accuracy)),
-    ("  held-out taught", lambda assessment: _percent(assessment.taught.accuracy) if assessment.taught else "-"),
+    ("at the gate, validation", lambda assessment: scored(assessment.validation)),
+    ("  held-out taught", lambda assessment: scored(assessment.taught) if assessment.taught else "-"),
     ("  size", lambda assessment: f"{assessment.bytes / 1024:,.0f} KiB"),
     ("  speed, one thread", lambda assessment: f"{assessment.images_per_second:,.0f}/s"),
 )
@@ -199,11 +199,9 @@ def print_comparison(
     add("epochs", [f"{len(card.epochs):,}" for card in cards])
     add("temperature", [f"{card.temperature:.3f}" for card in cards])
     if decision:
-        assessments = [decision.candidate, decision.live]
-        if assessments[0].version != cards[0].version:
-            assessments.reverse()
+        assessments = {assessment.version: assessment for assessment in decision.models}
         for name, of_assessment in GATE_ROWS:
-            add(name, [of_assessment(assessment) for assessment in assessments])
+            add(name, [of_assessment(assessments[card.version]) for card in cards])
     for name, of_counts in SERVICE_ROWS:
         add(name, [of_counts(each) for each in counts])
     versions = [Column(card.version, numbers=True) for card in cards]

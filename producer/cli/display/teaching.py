@@ -108,7 +108,7 @@ def print_counts(connection: "Connection | None", counts: TeachingCounts) -> Non
         if waiting := await_kept(connection):
             click.echo(f"waiting   {counted(waiting, 'change')} for the trainer")
         _warn_without_trainer(connection, waiting)
-        click.echo("next      digitmill train --quick --wait")
+        click.echo("next      digitmill train --quick")
 
 
 def print_json(connection: "Connection | None", counts: TeachingCounts) -> None:

@@ -14,9 +14,9 @@ def describe(status: "TrainingStatus") -> str:
     if status.state.ended:
         version = f" as {status.version}" if status.version else ""
         return f"{status.state}{version}{f': {status.reason}' if status.reason else ''}"
-    if not status.epoch:
-        return status.stage or "starting"
     left = f", {_duration(status.seconds_left)} left" if status.seconds_left else ""
+    if not status.epoch:
+        return f"{status.stage or 'starting'}{left}"
     return f"{status.stage}, epoch {status.epoch} of {status.epochs}, {status.accuracy:.2%} so far{left}"
 
 

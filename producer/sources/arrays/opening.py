@@ -13,11 +13,11 @@ from producer.sources.arrays.container import Array
 from producer.sources.arrays.conversion import ChooseForm
 from producer.sources.arrays.digits import choose_labels
 from producer.sources.arrays.faults import damaged, refuse_other
-from producer.sources.arrays.idx_files import open_idx
-from producer.sources.arrays.numpy_files import load_npz, open_npy, open_npz
-from producer.sources.arrays.parquet import PARQUET_SUFFIXES, EncodedImages, open_parquet
-from producer.sources.arrays.tables import TABLE_SUFFIXES, open_table
-from producer.sources.arrays.unpacking import read_unpacked
+from producer.sources.arrays.formats.idx_files import open_idx
+from producer.sources.arrays.formats.numpy_files import load_npz, open_npy, open_npz
+from producer.sources.arrays.formats.parquet import PARQUET_SUFFIXES, EncodedImages, open_parquet
+from producer.sources.arrays.formats.tables import TABLE_SUFFIXES, open_table
+from producer.sources.arrays.formats.unpacking import read_unpacked
 from producer.sources.naming import is_clutter
 from producer.sources.reading import explain
 from worker.contract.wire import Label

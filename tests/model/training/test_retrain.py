@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from model.augmentation.drawn_digits import Style, draw_style
 from model.cards.card import BASELINE, CARD, MODEL, WEIGHTS, Card
 from model.cards.decision import DECISION
 from model.cards.page import PAGE
@@ -25,13 +24,12 @@ from model.data.taught import TaughtFolder
 from model.errors import UsageError
 from model.inference.classifier import Classifier
 from model.training import retrain as module
-from model.training.assignment import CANDIDATE, LIVE, TrainingAssignment, read_candidate
+from model.training.assignment import BEST, CANDIDATE, LIVE, TrainingAssignment, read_candidate
 from model.training.options import TrainingOptions
+from tests.support.images import slashed_zeros
+from tests.support.models import Harm, harmful, write_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
-
-SLASHED_ZERO = Style("~40 11 04 17 38 57 64 51 30 20|70 08", 1)
-"""As programmers write it. `model.augmentation.drawn_digits` does not draw it; the baseline misreads half of them."""
 
 
 class Training:
@@ -76,7 +74,7 @@ def test_a_taught_style_is_learnt_and_nothing_is_forgotten(training, mnist_folde
     The training has the sample digits, because MNIST takes two minutes; `benchmarks/teaching.py` measures that.
     """
     monkeypatch.setattr(module, "_limit_threads", lambda _: None)  # TensorFlow allows that only in a new process
-    for image in draw_style(SLASHED_ZERO, 200, np.random.default_rng(1)):
+    for image in slashed_zeros(200, seed=1):
         training.taught.store(image, 0)
     training.assign(quick=True)
     decision = module.retrain(training.folder)
@@ -87,7 +85,7 @@ def test_a_taught_style_is_learnt_and_nothing_is_forgotten(training, mnist_folde
     assert decision.live.taught is not None
     assert decision.candidate.taught.accuracy > decision.live.taught.accuracy
     assert decision.candidate.validation.accuracy >= decision.live.validation.accuracy
-    unseen, test = draw_style(SLASHED_ZERO, 200, np.random.default_rng(2)), mnist.load_test(mnist_folder)
+    unseen, test = slashed_zeros(200, seed=2), mnist.load_test(mnist_folder)
     before, after = Classifier.baseline(), Classifier(files[MODEL], temperature=card.temperature)
     zeros = [np.mean(each.classify(unseen).digits == 0) for each in (before, after)]
     digits = [np.mean(each.classify(test.images).digits == test.labels) for each in (before, after)]
@@ -106,6 +104,20 @@ def test_a_decision_that_cannot_be_written_is_reported(training):
     training.assign()
     *_, printed = training.run()
     assert printed["failed"].startswith(f"Cannot write into {candidate}: Is a directory. Make room there")
+
+
+@pytest.mark.parametrize("harm", ["crashes", "is missing"])
+def test_if_the_best_model_fails_the_baseline_stands_in_for_it(training, harm):
+    """It may have been exported by another release. That must not stop all trainings from then on."""
+    shutil.copytree(BASELINE, training.folder / CANDIDATE)
+    baseline = Card.read(BASELINE)
+    replace(baseline, version="renamed").write(training.folder / LIVE)
+    if harm == "crashes":
+        write_model(training.folder / BEST, *harmful(Harm.CRASH))
+    training.assign()
+    training.run()
+    _, _, decision = read_candidate(training.folder)
+    assert [model.version for model in decision.models] == [baseline.version, "renamed", baseline.version]
 
 
 def test_a_live_model_without_its_weights_is_not_refined(training):

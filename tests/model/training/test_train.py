@@ -20,6 +20,7 @@ from model.inference.calibration import softmax
 from model.inference.classifier import Classifier
 from model.training.batches import NO_DIGIT, Batches
 from model.training.checkpoint import Checkpoint
+from model.training.duration import Duration
 from model.training.recipe import Recipe
 from model.training.train import CHECKPOINTS, _changed, _check_place, main, train
 
@@ -83,15 +84,16 @@ def test_the_same_seed_gives_the_same_network(fit, network, samples):
 
 @pytest.mark.usefixtures("eagerly")
 def test_progress_by_epoch(fit, samples):
-    """The callback gets each epoch of each network once, in order, with the time left for the whole training."""
+    """The callback gets each epoch of each network once, in order, with the time left until the model is judged."""
     reports: list[EpochReport] = []
     recipe = dataclasses.replace(ONE_EPOCH, epochs=3, teachers=2, teacher_epochs=1)
     _, epochs = fit(samples.train[:64], samples.test[:64], recipe, seed=1, on_epoch=reports.append)
     assert [each.epoch for each in reports[2:]] == epochs
     order = [(each.network, each.epoch.number, each.epochs) for each in reports]
     assert order == [("teacher 1", 1, 1), ("teacher 2", 1, 1), ("network", 1, 3), ("network", 2, 3), ("network", 3, 3)]
-    assert all(each.seconds_left > 0 for each in reports[:-1])
-    assert reports[-1].seconds_left == 0
+    left = [each.seconds_left for each in reports if each.seconds_left is not None]
+    assert len(left) >= 4  # nothing is known after a first epoch of one step
+    assert min(left) > 0
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -267,7 +269,7 @@ def test_a_network_learns_from_its_teacher_by_its_share(network, samples):
     keras.utils.set_random_seed(1)
     recipe = dataclasses.replace(ONE_EPOCH, epochs=10, distillation=0.8, drawn=0.0, outliers=0.0)
     trainer = distilling(samples, recipe, always(3))
-    trainer.run(samples.test[:64], lambda _: None)
+    trainer.run(samples.test[:64], lambda _: None, lambda _: None)
     others = samples.test.images[samples.test.labels != 3]
     assert softmax(network.logits(trainer.average, others))[:, 3].mean() == pytest.approx(0.8, abs=0.15)
 
@@ -392,14 +394,8 @@ def test_quick_and_long_exclude_each_other(tmp_path, capsys):
 
 
 def test_the_long_recipe_costs_three_times_the_default():
-    """The costs are those by which a training estimates its time left, in epochs of a network without teachers."""
-    from model.training.fit import _DISTILLATION, _TEACHER_EPOCH
-
-    default, long = (
-        each.teachers * each.teacher_epochs * _TEACHER_EPOCH + each.epochs * (1 + each.teachers * _DISTILLATION)
-        for each in (Recipe(), Recipe.long())
-    )
-    assert 2.5 < long / default < 3.5
+    """The costs are those by which a training estimates its time left."""
+    assert 2.5 < Duration(Recipe.long(), 55_000).cost / Duration(Recipe(), 55_000).cost < 3.5
 
 
 @pytest.mark.parametrize("start", [Recipe(), Recipe.quick(), Recipe.long(), Recipe.refinement(), Recipe.small()])

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from model.inference.classifier import Classifier
 from producer.cli.main import main
-from producer.jobs.order import read_order
+from producer.jobs.kept.order import read_order
 from tests.support.command import Printed
 from worker.contract.connection import connect
 from worker.contract.ledger import Part

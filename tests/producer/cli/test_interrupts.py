@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.support.signals import ctrl_c_heard
+from tests.support.signals import interrupts_heard
 
 PROGRAM = """
 import signal, time
@@ -26,6 +26,6 @@ except KeyboardInterrupt:
 def test_an_interrupt_that_python_drops_is_raised_again() -> None:
     """A finalizer cannot raise an error, so Python would print it and go on."""
     command = [sys.executable, "-c", PROGRAM]
-    with ctrl_c_heard():
+    with interrupts_heard():
         ended = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=50, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "interrupted\n", "")

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from model.cards.card import BASELINE, CARD, MODEL, WEIGHTS, Card, Score
-from model.cards.decision import DECISION, Decision, ModelAssessment
+from model.cards.decision import DECISION, Comparison, Decision, ModelAssessment
 from producer.cli.display.model_versions import describe_live
 from tests.support.command import CommandLine
 from tests.support.models import Harm, harmful, write_model
@@ -65,7 +65,7 @@ def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, f
     listed = json.loads(digitmill("list", "--json"))
     assert [(row["version"], row["aliases"], len(row["workers"])) for row in listed["versions"]] == [
         (version, ["live"], 2),
-        (BASELINE_VERSION, ["previous", "baseline"], 0),
+        (BASELINE_VERSION, ["previous", "best", "baseline"], 0),
     ]
     assert listed["history"][0]["reason"] == "to see"
     text = digitmill("list")
@@ -73,9 +73,19 @@ def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, f
     assert "99." in text
     assert "to see" in text
     assert "is live already" in digitmill("promote", version, code=2)
+    for names in ((), ("live",), ("live", "previous")):
+        assert json.loads(digitmill("compare", *names, "--json"))["versions"] == [version, BASELINE_VERSION]
+    assert json.loads(digitmill("compare", "baseline", "--json"))["versions"] == [BASELINE_VERSION, version]
 
     said = json.loads(digitmill("rollback", "--json"))
-    assert said == {"live": BASELINE_VERSION, "previous": version, "candidate": None, "workers": 2, "serving": 2}
+    assert said == {
+        "live": BASELINE_VERSION,
+        "previous": version,
+        "candidate": None,
+        "best": BASELINE_VERSION,
+        "workers": 2,
+        "serving": 2,
+    }
     shown = digitmill("show", "previous")
     assert version in shown
     assert "rolled back" in shown
@@ -90,21 +100,31 @@ def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, f
 
 @pytest.mark.slow
 def test_show_and_compare_print_the_decision_of_the_gate(digitmill, folder):
-    """Each version stands above its own figures in either order, and the reason of the gate comes last."""
+    """Each version stands above its own figures in either order, and the reason of the gate comes last.
+
+    The gate compared the candidate with the best version, too.
+    """
     card = Card.read(folder)
     assessments = [
         ModelAssessment(version, Score.of(right, 50), Score.of(right - 10, 40), [0.5] * 10, 2048, rate)
-        for version, right, rate in ((card.version, 49, 30_000.0), (BASELINE_VERSION, 47, 31_000.0))
+        for version, right, rate in (
+            (card.version, 49, 30_000.0),
+            ("live-in-between", 15, 1.0),
+            (BASELINE_VERSION, 47, 31_000.0),
+        )
     ]
-    content = Decision(True, "Passed: better.", assessments[0], assessments[1], Score.of(50, 50)).dumps()
+    compared = [Comparison(BASELINE_VERSION, "validation", 2, 0)]
+    candidate, live, best = assessments
+    content = Decision(True, "Passed: better.", candidate, live, Score.of(50, 50), best, compared).dumps()
     (folder / DECISION).write_bytes(content)
     files = {**card.files, DECISION: hashlib.sha256(content).hexdigest()}
     dataclasses.replace(card, files=files).write(folder)
     digitmill("push", folder)
     assert "gate        Passed: better." in digitmill("show", "candidate")
-    for names, shares in ((("candidate", "live"), "98.00%94.00%"), (("live", "candidate"), "94.00%98.00%")):
+    shown = ["49of50(98.0%)", "47of50(94.0%)"]
+    for names, scores in ((("candidate", "best"), shown), (("live", "candidate"), reversed(shown))):
         lines = digitmill("compare", *names).replace(" ", "").splitlines()
-        assert f"atthegate,validation{shares}" in lines
+        assert f"atthegate,validation{''.join(scores)}" in lines
         assert any("held-outtaught" in line for line in lines)
         assert lines[-1] == "Passed:better."
     assert json.loads(digitmill("compare", "candidate", "live", "--json"))["gate"]["reason"] == "Passed: better."

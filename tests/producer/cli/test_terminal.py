@@ -16,6 +16,8 @@ from producer.cli.main import COMMANDS, EXIT_CODES, main
 from producer.jobs.sending import JobProgress
 from producer.mill.stack import Stack
 from tests.support.command import DIGITMILL, CommandLine
+from worker.contract.connection import connect
+from worker.contract.training import Trainings
 
 
 @pytest.fixture
@@ -39,9 +41,10 @@ def environment(folder, url):
     }
 
 
-def on_a_terminal(arguments, *, folder, url, seconds=60):
-    """Run a command on a terminal. Return its exit code and all that it wrote there."""
+def on_a_terminal(arguments, *, folder, url, typed="", seconds=60):
+    """Run a command on a terminal where a user has typed something. Return its exit code and all that is there then."""
     ours, theirs = pty.openpty()
+    os.write(ours, typed.encode())
     command = [str(DIGITMILL), *map(str, arguments)]
     written = b""
     with subprocess.Popen(
@@ -135,3 +138,14 @@ def test_the_rate_is_that_of_this_client():
     later = first._replace(answered=90, failed=2, seconds=12.0)
     assert describe(first, first, None) == "50 images, 0/s, 8 batches in flight"
     assert describe(later, first, 1000) == "90 of 1,000 images, 2 failed, 20/s, 8 batches in flight"
+
+
+@pytest.mark.parametrize(("typed", "requested"), [("y\n", True), ("n\n", False)])
+def test_at_a_terminal_the_user_decides_on_a_training_without_news(server, tmp_path, typed, requested):
+    """The question says why it is asked. Without consent, no training is requested, and that is not an error."""
+    client = connect(server.url)
+    client.flushall()
+    code, screen = on_a_terminal(["train"], folder=tmp_path, url=server.url, typed=typed)
+    assert code == 0, screen
+    assert "nothing new to learn. Train all the same?" in screen.replace("\r\n", "")
+    assert (Trainings(client).latest() is not None) is requested

@@ -46,7 +46,7 @@ def digitmill(command):
 
 def test_a_training_is_requested_once_shown_and_cancelled(digitmill, trainings):
     """Without a trainer it waits, and a notice says so. A second request joins it, and `--cancel` ends it."""
-    code, out, err = digitmill("train", "--data", "samples", "--epochs", "3", "--seed", "9")
+    code, out, err = digitmill("train", "--data", "samples", "--epochs", "3", "--seed", "9", "--anyway")
     assert code == 0
     assert "no trainer is running" in err
     status = trainings.latest()
@@ -63,6 +63,44 @@ def test_a_training_is_requested_once_shown_and_cancelled(digitmill, trainings):
     code, _, err = digitmill("train", "--cancel")
     assert code == 2
     assert "nothing to cancel" in err
+
+
+def test_showing_and_following_never_request_a_training(digitmill, trainings):
+    """Without any training, `--status` says so and `--follow` ends with 2. Nor do they go with a choice for one."""
+    assert digitmill("train", "--status")[:2] == (0, "No training was requested yet\n")
+    assert digitmill("train", "--status", "--json")[:2] == (0, "null\n")
+    code, _, err = digitmill("train", "--follow")
+    assert (code, "No training was requested yet" in err) == (2, True)
+    for words in ("--status --quick", "--follow --seed 1", "--cancel --wait", "--status --follow"):
+        code, _, err = digitmill("train", *words.split())
+        assert (code, "does not request a training" in err) == (2, True), words
+    assert trainings.latest() is None
+
+
+def test_a_training_that_would_learn_nothing_is_refused_where_nobody_can_be_asked(digitmill, trainings):
+    """The error names `--anyway`. `--wait` is refused as well. A training that is open is joined."""
+    for words in ((), ("--quick",), ("--wait",), ("--json",)):
+        code, out, err = digitmill("train", *words)
+        assert (code, out) == (2, "")
+        assert "Nothing was taught since the last training" in err
+        assert "--anyway" in err
+    assert trainings.latest() is None
+    digitmill("train", "--anyway")
+    assert digitmill("train")[0] == 0
+    assert trainings.latest().state is TrainingState.ASKED
+    out = digitmill("train", "--status")[1]
+    assert out == f"Training {trainings.latest().identifier}: waits for a trainer\n"
+    assert json.loads(digitmill("train", "--status", "--json")[1])["state"] == "asked"
+
+
+def test_an_image_that_waits_for_a_trainer_is_something_new(digitmill, trainings, tmp_path, png, digits):
+    """Without `--anyway`, teaching one image is enough."""
+    path = tmp_path / "corrections" / "7" / "one.png"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(png(digits.images[0]))
+    assert digitmill("teach", tmp_path / "corrections")[0] == 0
+    assert digitmill("train", "--quick")[0] == 0
+    assert trainings.latest().options.quick
 
 
 @contextlib.contextmanager
@@ -101,9 +139,10 @@ def test_status_shows_the_schedule_while_a_scheduler_is_alive(digitmill, server)
 
 
 @pytest.mark.slow
-def test_waiting_shows_the_progress_and_the_end(start, trainings, eventually):
+def test_following_shows_the_progress_and_the_end(digitmill, start, trainings, eventually):
     """The progress has epochs, accuracy and the time left. The end has the version and the reason of the gate."""
-    process = start("train", "--wait", "--data", "samples")
+    digitmill("train", "--anyway")
+    process = start("train", "--follow")
     claim = eventually(lambda: trainings.claim(holder="test", lease_seconds=60), seconds=SECONDS)
     trainings.renew(claim, lease_seconds=60, stage="network", epoch=2, epochs=5, accuracy=0.975, seconds_left=75)
     assert any("network, epoch 2 of 5, 97.50% so far, 1:15 min left" in line for line in process.stderr)
@@ -117,23 +156,25 @@ def test_waiting_shows_the_progress_and_the_end(start, trainings, eventually):
 @pytest.mark.slow
 def test_ctrl_c_leaves_it_running(start, trainings, eventually):
     """The command ends with 130 and says how to see the training again. The training stays open."""
-    process = start("train", "--wait")
+    process = start("train", "--wait", "--anyway")
     eventually(trainings.latest, seconds=SECONDS)
     assert any("waits for a trainer" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 130
-    assert "digitmill train --wait` shows it again" in err
+    assert "digitmill train --follow` shows it again" in err
     assert trainings.latest().state is TrainingState.ASKED
 
 
-@pytest.mark.slow
-def test_a_failed_training_ends_in_a_code_of_its_own(start, trainings, eventually):
-    """The exit code is 5, standard output is the JSON of the training, and standard error has the reason."""
-    process = start("train", "--wait", "--json")
-    claim = eventually(lambda: trainings.claim(holder="test", lease_seconds=60), seconds=SECONDS)
+def test_a_failed_training_ends_in_a_code_of_its_own(digitmill, trainings):
+    """The exit code is 5, standard output is the JSON of the training, and standard error has the reason.
+
+    That holds even if the training has ended before the command that follows it begins.
+    """
+    digitmill("train", "--anyway")
+    claim = trainings.claim(holder="test", lease_seconds=60)
     trainings.finish(claim, TrainingState.FAILED, reason="no data")
-    out, err = process.communicate(timeout=SECONDS)
-    assert process.returncode == 5
+    code, out, err = digitmill("train", "--follow", "--json")
+    assert code == 5
     assert json.loads(out)["state"] == "failed"
     assert "no data" in err

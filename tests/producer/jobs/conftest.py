@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from producer.jobs import gathering, patience
-from producer.jobs.order import SubmitOptions
+from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.results import FinishedJob
 from producer.jobs.sending import JobProgress
 from producer.jobs.submission import create_job, gather_job, send_job

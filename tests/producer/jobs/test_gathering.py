@@ -17,13 +17,13 @@ from model.errors import Failure, FailureCode, UsageError
 from model.inference.classifier import Classifier, Predictions
 from producer.jobs.collecting import collect_job
 from producer.jobs.gathering import Gatherer
-from producer.jobs.journal import Journal, merge
-from producer.jobs.order import SubmitOptions, job_file, jobs_folder, journal_path, order_of
+from producer.jobs.kept.journal import Journal, merge
+from producer.jobs.kept.order import SubmitOptions, job_file, jobs_folder, journal_path, order_of
+from producer.jobs.kept.sent import SentLog
 from producer.jobs.ownership import JobClient
 from producer.jobs.packing import pack
 from producer.jobs.results import NONE, FinishedJob
 from producer.jobs.sending import DetachedSender, window_for
-from producer.jobs.sent import SentLog
 from producer.jobs.submission import create_job, gather_job, send_job
 from producer.mill.connection import Connection, RetryingCaller
 from producer.mill.finding import open_mill

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from producer.jobs.journal import read_journal
-from producer.jobs.order import SubmitOptions, journal_path
+from producer.jobs.kept.journal import read_journal
+from producer.jobs.kept.order import SubmitOptions, journal_path
 from producer.jobs.submission import gather_job
 from tests.producer.jobs.conftest import BATCH, Workless, numbered
 from tests.support.answering import answering, open_parts

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from model.data.digits import Digits
 from model.errors import FailureCode
 from producer.jobs.collecting import collect_job
-from producer.jobs.order import SubmitOptions, read_order
+from producer.jobs.kept.order import SubmitOptions, read_order
 from producer.jobs.results import Results
 from producer.jobs.sending import JobProgress
 from producer.jobs.submission import create_job, gather_job, open_submitted, send_job

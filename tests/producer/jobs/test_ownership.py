@@ -13,7 +13,7 @@ import pytest
 from model.errors import UsageError
 from producer.jobs import ownership, submission
 from producer.jobs.finding import find_job, find_resumable
-from producer.jobs.order import SubmitOptions, find_order, job_file, jobs_folder, order_of, read_order, this_host
+from producer.jobs.kept.order import SubmitOptions, find_order, job_file, jobs_folder, order_of, read_order, this_host
 from producer.jobs.ownership import JobClient
 from producer.jobs.submission import create_job, open_submitted
 from producer.mill.connection import RetryingCaller

@@ -19,7 +19,7 @@ from model.errors import DataError, UsageError
 from model.images.preprocess import preprocess
 from model.inference.classifier import Classifier
 from producer.jobs.collecting import collect_job
-from producer.jobs.order import SubmitOptions, journal_path, new_order, prune_jobs, read_order, write_order
+from producer.jobs.kept.order import SubmitOptions, journal_path, new_order, prune_jobs, read_order, write_order
 from producer.jobs.patience import TIMEOUT_SECONDS
 from producer.jobs.results import FinishedJob
 from producer.jobs.sending import JobProgress

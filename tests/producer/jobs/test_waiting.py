@@ -13,7 +13,7 @@ from model.errors import UsageError
 from producer.jobs import patience as module
 from producer.jobs.collecting import collect_job
 from producer.jobs.finding import find_resumable
-from producer.jobs.order import job_file, jobs_folder, this_host
+from producer.jobs.kept.order import job_file, jobs_folder, this_host
 from producer.jobs.patience import Patience
 from producer.jobs.recovery import find_loss
 from producer.jobs.sending import JobProgress
@@ -23,6 +23,7 @@ from producer.mill.finding import open_mill
 from producer.mill.stack import Stack
 from tests.producer.jobs.conftest import BATCH, Workless, numbered
 from tests.support.answering import NAME, answering
+from tests.support.clock import Clock
 from tests.support.processes import frozen
 from worker.contract.connection import SOCKET_TIMEOUT
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable
@@ -32,16 +33,6 @@ from worker.settings import Settings
 COUNT = 20
 LONG = 600.0
 SHORT = 2.0
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        """Return the time in seconds."""
-        return self.now
 
 
 def watch(

@@ -20,14 +20,14 @@ from model.data.digits import Digits
 from model.errors import UsageError
 from producer.cli.commands.running import _other_roles
 from producer.cli.exits import ExitCode
-from producer.jobs.order import SubmitOptions
+from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.submission import create_job, open_submitted, send_job
 from producer.mill.finding import await_workers, open_mill, open_running_mill
 from producer.mill.server import ServerFolder
 from producer.mill.server_binary import find_server_binary
 from producer.mill.stack import Stack
 from tests.support.mill import INJECTED
-from tests.support.signals import ctrl_c_heard
+from tests.support.signals import interrupts_heard
 from worker.contract.connection import connect
 from worker.contract.errors import NoWorkers
 from worker.contract.ledger import Ledger
@@ -53,7 +53,7 @@ def digitmill_up(data: Path, *options: str, **variables: str) -> Iterator[tuple[
     """Run `digitmill up` with one worker until the end of the context; return the process and its first line."""
     environment = {**os.environ, **variables, "DIGITMILL_DATA": str(data), "DIGITMILL_REDIS_URL": ""}
     command = [sys.executable, "-c", "from producer.cli import main; main()", "up", "--workers", "1", *options]
-    with ctrl_c_heard():
+    with interrupts_heard():
         started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     with started as process:
         try:

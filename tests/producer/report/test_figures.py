@@ -9,7 +9,7 @@ import pytest
 
 from model.errors import Failure, FailureCode
 from producer.jobs.results import NONE, JobInfo, Results, TimelinePoint
-from producer.report.series import throughput
+from producer.report.charts.series import throughput
 from tests.producer.report.invented import first, info_of, unlabelled, with_failures
 
 EMPTY = Results([], np.zeros(0, np.int8), np.zeros(0, np.int8), np.zeros(0, np.float32), None, [], {})

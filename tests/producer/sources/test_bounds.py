@@ -101,7 +101,7 @@ class TestArrays:
 
     def test_a_sparse_file_does_not_make_names_without_end(self, tmp_path, monkeypatch):
         """A file system stores zeros for nothing, but each image takes a name in memory."""
-        monkeypatch.setattr("producer.sources.arrays.numpy_files.MAX_IMAGES", 1000)
+        monkeypatch.setattr("producer.sources.arrays.formats.numpy_files.MAX_IMAGES", 1000)
         path = tmp_path / "images.npy"
         header = npy((1001, 28, 28))
         with path.open("wb") as file:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from tests.support.signals import ctrl_c_heard
+from tests.support.signals import interrupts_heard
 from tests.system.chaos import clients, connections, memory, mix, processes, records
 from tests.system.chaos.rig import running_rig
 from tests.system.chaos.trial import Fault, Outcome, Trial
@@ -102,7 +102,7 @@ def run_suite(faults: list[Fault], seed: int, tries: int, at_once: int, patience
         place = Path(tempfile.mkdtemp(prefix=f"{number}-", dir=folder))
         return number, place, try_fault(fault, number, works, place, patience=patience)
 
-    with ctrl_c_heard(), ThreadPoolExecutor(at_once) as pool:
+    with interrupts_heard(), ThreadPoolExecutor(at_once) as pool:
         running = [(fault, [pool.submit(run, fault, seed + number) for number in range(tries)]) for fault in faults]
         try:
             for fault, futures in running:

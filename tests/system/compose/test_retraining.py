@@ -6,7 +6,7 @@ import time
 import pytest
 from PIL import Image
 
-from model.data import sample_digits
+from tests.support.images import slashed_zeros
 from tests.system.compose.project import inspect
 
 TAUGHT = 100
@@ -23,12 +23,11 @@ pytestmark = pytest.mark.usefixtures("three_workers")
 
 @pytest.fixture
 def corrections(tmp_path):
-    """Write digits that are not from MNIST into folders named by their labels."""
-    digits = sample_digits.load().train
-    for index in range(TAUGHT):
-        folder = tmp_path / str(digits.labels[index])
-        folder.mkdir(exist_ok=True)
-        Image.fromarray(digits.images[index]).save(folder / f"{index}.png")
+    """Write zeros that the baseline often misreads into a folder named by their label."""
+    folder = tmp_path / "0"
+    folder.mkdir()
+    for index, image in enumerate(slashed_zeros(TAUGHT, seed=1)):
+        Image.fromarray(image).save(folder / f"{index}.png")
     for folder in (*tmp_path.parents[:2], tmp_path):
         folder.chmod(0o755)
     return tmp_path

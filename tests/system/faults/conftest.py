@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from model.data.digits import Digits
-from producer.jobs.order import SubmitOptions
+from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.results import Results
 from producer.jobs.submission import create_job, gather_job
 from producer.sources import Source, open_source

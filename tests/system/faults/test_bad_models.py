@@ -10,7 +10,7 @@ import pytest
 
 from model.cards.card import BASELINE, Card
 from model.errors import FailureCode
-from producer.jobs.order import SubmitOptions
+from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.submission import create_job, gather_job, send_job
 from producer.sources import mnist_source
 from tests.support.models import Harm, harmful, marked

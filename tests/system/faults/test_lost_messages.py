@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import redis
 
-from producer.jobs.order import SubmitOptions
+from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.submission import create_job
 from producer.sources import mnist_source
 from tests.support.garbage import doorbell, harmless, refused

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.jobs.order import SubmitOptions
+from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.submission import create_job, gather_job, open_submitted
 from producer.mill.doorbell_formats import unreached_workers
 from producer.sources import mnist_source

@@ -5,13 +5,14 @@ import logging
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from model.cards.card import BASELINE, MODEL, Card
 from model.errors import ModelError, NotTried
+from tests.support.clock import Clock
 from tests.support.models import Harm, harmful
 from worker.classifying.models import MAX_LOADED, RETRY_SECONDS, Models
 from worker.classifying.notes import ProcessNotes
@@ -28,21 +29,10 @@ def registry(client):
     return Registry(client)
 
 
-@dataclass
-class Clock:
-    """A clock that a test sets."""
-
-    now: float = 100.0
-
-    def __call__(self):
-        """Return the time in seconds."""
-        return self.now
-
-
 @pytest.fixture
 def clock():
     """The clock of `models`."""
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

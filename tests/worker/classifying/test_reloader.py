@@ -13,7 +13,7 @@ import pytest
 from model.cards.card import BASELINE, MODEL, Card
 from model.inference.classifier import Classifier
 from model.inference.review import REVIEW_BELOW
-from producer.jobs.order import SubmitOptions
+from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.submission import create_job, gather_job
 from producer.sources import mnist_source
 from worker.contract.connection import connect

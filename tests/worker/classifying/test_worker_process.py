@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from producer.jobs.order import SubmitOptions
+from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.submission import create_job, gather_job
 from producer.sources import mnist_source
 

@@ -11,6 +11,7 @@ import redis
 from redis.exceptions import RedisError
 
 from producer.mill.stack import Stack
+from tests.support.clock import Clock
 from worker.contract.connection import SOCKET_TIMEOUT, answer_seconds, connect, retry_transient
 from worker.contract.errors import Unreachable
 
@@ -35,21 +36,6 @@ def test_a_server_that_is_killed_and_started_again_is_waited_for(tmp_path: Path)
         assert waits
 
 
-class FakeClock:
-    """A clock on which only waiting takes time."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        """Return the time in seconds."""
-        return self.now
-
-    def sleep(self, seconds: float, /) -> None:
-        """Move the clock."""
-        self.now += seconds
-
-
 @pytest.mark.parametrize(("timeout", "seconds"), [(0, SOCKET_TIMEOUT), (60, SOCKET_TIMEOUT), (4, 2), (0.5, 1)])
 def test_one_lost_connection_does_not_use_up_the_timeout_of_a_command(timeout: float, seconds: float) -> None:
     """A connection counts as lost after half of it, but a busy Redis has a second."""
@@ -58,7 +44,7 @@ def test_one_lost_connection_does_not_use_up_the_timeout_of_a_command(timeout: f
 
 def test_retries_end_with_the_timeout(tmp_path: Path) -> None:
     """The message names the remedy. The pauses grow to between half a second and one and a half."""
-    client, clock = connect(f"unix://{tmp_path}/none.sock"), FakeClock()
+    client, clock = connect(f"unix://{tmp_path}/none.sock"), Clock(1000.0)
     waits: list[RedisError] = []
     with pytest.raises(Unreachable, match=r"Cannot reach the mill .*`digitmill up`"):
         retry_transient(client.ping, timeout=60, on_wait=waits.append, where="the mill", clock=clock)

@@ -10,7 +10,7 @@ import pytest
 import redis
 from redis.exceptions import RedisError
 
-from producer.jobs.order import SubmitOptions
+from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.submission import create_job, gather_job
 from producer.mill.finding import open_mill
 from producer.mill.stack import Stack

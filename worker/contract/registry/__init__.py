@@ -3,7 +3,16 @@
 It lies in Redis, which every worker reaches. So a worker on any host needs only one URL, and no shared volume.
 """
 
-from worker.contract.registry.records import LIVE, Alias, Aliases, Canary, Fence, LiveChange, PublishedVersion
+from worker.contract.registry.records import (
+    LIVE,
+    Alias,
+    Aliases,
+    BestChange,
+    Canary,
+    Fence,
+    LiveChange,
+    PublishedVersion,
+)
 from worker.contract.registry.registry import HISTORY_KEPT, STRIKES_SECONDS, VERSIONS_KEPT, Registry
 from worker.contract.registry.service_counts import ServiceCounts
 
@@ -14,6 +23,7 @@ __all__ = [
     "VERSIONS_KEPT",
     "Alias",
     "Aliases",
+    "BestChange",
     "Canary",
     "Fence",
     "LiveChange",

@@ -2,8 +2,8 @@
 
 digitmill:models            zset   version → unix ms of its publication
 digitmill:model:<version>   hash   card, SHA-256 of the card, time of publication, and file:<name> → content
-digitmill:aliases           hash   live, previous, candidate, and watched (the live version, while it is a canary) →
-                                   version, or the word `baseline`
+digitmill:aliases           hash   live, previous, candidate, best, and watched (the live version, while it is a canary)
+                                   → version, or the word `baseline`
 digitmill:tally:<version>   hash   counts of its answers since it was promoted (`ServiceCounts`), `strikes` since
                                    `struck` (unix ms), `fault`, why it must not serve, and
                                    `withdrawn`, if workers rolled it back; expires after the last answer

@@ -21,24 +21,35 @@ class Alias(StrEnum):
     LIVE = LIVE
     PREVIOUS = "previous"  # was live before; `rollback` makes it live again
     CANDIDATE = "candidate"  # was published last, and is not promoted
+    BEST = "best"  # is the most accurate on MNIST's validation images of all that ever were live
     BASELINE = "baseline"  # ships with the program
 
 
 class Aliases(NamedTuple):
-    """Which version each alias means."""
+    """Which version each alias means.
+
+    `best` is None until a release from 0.3 on has published a version. Even then, `Registry.fetch_best` finds it.
+    """
 
     live: str
     previous: str | None
     candidate: str | None
+    best: str | None = None
 
     def of(self, version: str) -> list[Alias]:
         """Return the aliases of a version."""
-        pairs = ((Alias.LIVE, self.live), (Alias.PREVIOUS, self.previous), (Alias.CANDIDATE, self.candidate))
-        return [alias for alias, meant in pairs if meant == version]
+        return [alias for alias in Alias if getattr(self, alias, None) == version]
 
 
 class Canary(NamedTuple):
     """A live version that workers still compare with the previous one, `before`, and may roll back."""
+
+    version: str
+    before: str
+
+
+class BestChange(NamedTuple):
+    """Which version is the best that ever was live from a promotion on, and which one was until then."""
 
     version: str
     before: str

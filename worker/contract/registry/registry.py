@@ -1,5 +1,6 @@
 """The registry's operations. Each verifies what it reads, and changes everything at once or nothing."""
 
+import contextlib
 import getpass
 import hashlib
 import socket
@@ -17,7 +18,7 @@ from model.errors import ModelError, UsageError
 from worker.contract.errors import WireError
 from worker.contract.registry import keys
 from worker.contract.registry.checks import MAX_VERSION_BYTES, check_complete, missing, read_card, too_large, verified
-from worker.contract.registry.records import Alias, Aliases, Canary, Fence, LiveChange, PublishedVersion
+from worker.contract.registry.records import Alias, Aliases, BestChange, Canary, Fence, LiveChange, PublishedVersion
 from worker.contract.registry.service_counts import ServiceCounts
 from worker.contract.scripts import load_scripts
 from worker.contract.validation import bounds, identifiers
@@ -79,7 +80,8 @@ class Registry:
     def publish(self, card: Card, files: Mapping[str, bytes], *, fence: Fence | None = None) -> None:
         """Store a whole version or nothing, and make it the candidate. Publishing it again only repairs damage.
 
-        Redis then drops the oldest versions beyond `VERSIONS_KEPT` that have no alias.
+        Redis then drops the oldest versions beyond `VERSIONS_KEPT` that have no alias. If it is not recorded yet which
+        version is the best, that is recorded first, so the best one is never dropped.
 
         Args:
             card: Card of the version, which names all the files.
@@ -94,6 +96,7 @@ class Registry:
         if card.version == self.baseline.version and text != self.baseline.dumps().encode():
             raise ModelError(f"{card.version} is the name of the baseline. Give this model another name.")
         contents = [item for name, content in files.items() for item in (keys.file(name), content)]
+        best = self.aliases().best or self.fetch_best()[0].version
         answer = self._scripts["publish"](
             keys=[keys.model(card.version), keys.MODELS, keys.ALIASES, *_fence_key(fence)],
             args=[
@@ -102,6 +105,7 @@ class Registry:
                 fence.token if fence else "",
                 VERSIONS_KEPT,
                 keys.MODEL_PREFIX,
+                Alias.BASELINE if best == self.baseline.version else best,
                 keys.CARD,
                 text,
                 *contents,
@@ -142,6 +146,28 @@ class Registry:
             return self.baseline, read_file(BASELINE, self.baseline, MODEL)
         card = self.card(version)
         return card, self._files(card, [MODEL])[MODEL]
+
+    def fetch_best(self) -> tuple[Card, bytes]:
+        """Return the card and the model.tflite of the best version that ever was live, verified.
+
+        If that version is gone or damaged, or is not recorded because only releases before 0.3 have published here, the
+        best of those that were live and remain stands in for it: the one that is the most accurate by its card. The
+        baseline always remains.
+
+        Raises:
+            ModelError: The files of the baseline are missing or altered.
+        """
+        aliases = self.aliases()
+        with contextlib.suppress(ModelError):
+            if aliases.best:
+                return self.fetch_model(aliases.best)
+        changed = [name for change in self.history() for name in (change.version, change.before)]
+        best = self.fetch_model(self.baseline.version)
+        for version in dict.fromkeys(filter(None, (aliases.live, aliases.previous, *changed))):
+            with contextlib.suppress(ModelError):
+                found = self.fetch_model(version)
+                best = found if _is_better(found[0], best[0]) else best
+        return best
 
     def decision(self, card: Card) -> Decision | None:
         """Return the gate's decision on a version, or None if the gate never judged it.
@@ -238,6 +264,8 @@ class Registry:
             UsageError: No version is meant, or several are.
         """
         aliases = self.aliases()
+        if query == Alias.BEST:
+            return aliases.best or self.fetch_best()[0].version
         named = {
             Alias.LIVE: aliases.live,
             Alias.PREVIOUS: aliases.previous,
@@ -266,10 +294,9 @@ class Registry:
 
     def aliases(self) -> Aliases:
         """Return which version each alias means."""
-        live, previous, candidate = (
-            self._version(stored) for stored in self._aliases(Alias.LIVE, Alias.PREVIOUS, Alias.CANDIDATE)
-        )
-        return Aliases(live or self.baseline.version, previous, candidate)
+        stored = self._aliases(Alias.LIVE, Alias.PREVIOUS, Alias.CANDIDATE, Alias.BEST)
+        live, *others = map(self._version, stored)
+        return Aliases(live or self.baseline.version, *others)
 
     def promote(
         self,
@@ -280,6 +307,7 @@ class Registry:
         fence: Fence | None = None,
         who: str = "",
         canary: bool = True,
+        best: BestChange | None = None,
     ) -> bool:
         """Make a version live in one atomic write. Return False if it is live already.
 
@@ -291,13 +319,19 @@ class Registry:
             who: Name for the history; user and host by default.
             canary: Whether workers compare it with the previous version, and roll it back if it does worse (see
                 `ServiceCounts.fault`).
+            best: Which version is the best from now on, because the caller has let all of them classify the same
+                images, and which one must still be. By default, the cards decide whether this version is.
 
         Raises:
-            ModelError: The version is missing, incomplete or altered, another version is live than expected, or the
-                fence is lost. Then nothing has changed.
+            ModelError: The version is missing, incomplete or altered, another version is live or the best than
+                expected, or the fence is lost. Then nothing has changed.
         """
-        self.fetch(version)
-        return self._move("promote", version, expected or self.live(), reason, fence, who, canary=canary)
+        card, _ = self.fetch(version)
+        live = expected or self.live()
+        if best is None:
+            known, found = self.aliases().best, self.fetch_best()[0]
+            best = BestChange((card if _is_better(card, found) else found).version, known or found.version)
+        return self._move("promote", version, live, reason, fence, who, canary=canary, best=best)
 
     def rollback(self, *, reason: str, expected: str | None = None, who: str = "") -> str:
         """Make the previous version live again in one atomic write. The version that was live becomes the previous one.
@@ -433,7 +467,16 @@ class Registry:
             raise WireError(f"{fault} {_MAKES_LIVE}") from None
 
     def _move(
-        self, action: str, version: str, expected: str, reason: str, fence: Fence | None, who: str, *, canary: bool
+        self,
+        action: str,
+        version: str,
+        expected: str,
+        reason: str,
+        fence: Fence | None,
+        who: str,
+        *,
+        canary: bool,
+        best: BestChange | None = None,
     ) -> bool:
         answer = self._scripts["move"](
             keys=[keys.ALIASES, keys.MOVES, keys.model(version), keys.service_counts(version), *_fence_key(fence)],
@@ -447,6 +490,7 @@ class Registry:
                 HISTORY_KEPT,
                 fence.token if fence else "",
                 "1" if canary else "",
+                *(best or ("", "")),
             ],
         )
         if answer == -1:
@@ -455,7 +499,21 @@ class Registry:
             raise ModelError(missing(version))
         if answer == -3:
             raise ModelError(_LEASE_LOST)
+        if answer == -4:
+            raise ModelError(
+                "Something else was live meanwhile, and is the best version now, so nothing was changed. "
+                "`digitmill models list` shows it."
+            )
         return bool(answer)
+
+
+def _is_better(card: Card, other: Card) -> bool:
+    """Return whether a version reads more of the validation images than another, if both were judged on as many.
+
+    If not, they were judged on different data, and their figures say nothing about each other.
+    """
+    ours, theirs = card.validation.int8, other.validation.int8
+    return ours.total == theirs.total and ours.correct > theirs.correct
 
 
 def _published(name: str, body: Any, fault: str) -> PublishedVersion:

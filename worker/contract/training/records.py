@@ -66,7 +66,7 @@ class TrainingStatus:
         epoch: Number of the last epoch of this stage that has ended, from 1; 0 before the first.
         epochs: Number of epochs of this stage.
         accuracy: Accuracy, 0 to 1, on the validation images after that epoch; 0 before the first.
-        seconds_left: Seconds until the whole training ends, estimated after that epoch; None before the first.
+        seconds_left: Seconds until the training ends, as estimated about a second ago; None while nothing is known.
         version: Version of its model, or "" while there is none.
         reason: Why it was refused, failed or cancelled; or why its model is live.
     """

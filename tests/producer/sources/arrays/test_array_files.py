@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from model.data import idx
 from model.errors import Failure, FailureCode, UsageError
 from producer.sources import Source, mnist_source, open_source
-from producer.sources.arrays import idx_files, numpy_files
+from producer.sources.arrays.formats import idx_files, numpy_files
 
 _GENERATOR = np.random.default_rng(0)
 IMAGES = _GENERATOR.integers(0, 256, (12, 28, 28), dtype=np.uint8)

@@ -6,14 +6,16 @@ from dataclasses import replace
 import pytest
 from redis.exceptions import OutOfMemoryError, ResponseError
 
-from model.cards.card import BASELINE, MODEL, WEIGHTS, Card
+from model.cards.card import BASELINE, MODEL, WEIGHTS, Card, Score
 from model.errors import ModelError, UsageError
 from worker.contract.connection import connect
 from worker.contract.errors import WireError
-from worker.contract.registry import HISTORY_KEPT, VERSIONS_KEPT, Fence, Registry, ServiceCounts
+from worker.contract.registry import HISTORY_KEPT, VERSIONS_KEPT, BestChange, Fence, Registry, ServiceCounts
 from worker.contract.registry import keys as registry_keys
 
-BASELINE_VERSION = Card.read(BASELINE).version
+BASELINE_CARD = Card.read(BASELINE)
+BASELINE_VERSION = BASELINE_CARD.version
+RIGHT = BASELINE_CARD.validation.int8.correct
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_a_version_never_changes(registry, published, variant):
 def test_nobody_takes_the_name_of_the_baseline_or_of_an_alias(registry, variant):
     """Otherwise `live` or the baseline's name could mean two versions."""
     card, files = variant()
-    for name in ("live", "previous", "candidate", "baseline", BASELINE_VERSION):
+    for name in ("live", "previous", "candidate", "best", "baseline", BASELINE_VERSION):
         with pytest.raises(ModelError, match="name"):
             registry.publish(replace(card, version=name), files)
 
@@ -125,12 +127,12 @@ def test_a_damaged_version_is_listed_with_its_problem_and_mended_by_publishing_i
 def test_promoting_and_rolling_back_move_the_aliases(registry, published):
     """A promoted version is live, and the one before it is the previous one. Rolling back swaps the two."""
     version = published[0].version
-    assert registry.aliases() == (BASELINE_VERSION, None, version)
+    assert registry.aliases() == (BASELINE_VERSION, None, version, BASELINE_VERSION)
     assert registry.promote(version, reason="better")
-    assert registry.aliases() == (version, BASELINE_VERSION, None)
+    assert registry.aliases() == (version, BASELINE_VERSION, None, BASELINE_VERSION)
     assert not registry.promote(version, reason="again")
     assert registry.rollback(reason="worse") == BASELINE_VERSION
-    assert registry.aliases() == (BASELINE_VERSION, version, None)
+    assert registry.aliases() == (BASELINE_VERSION, version, None, BASELINE_VERSION)
     assert registry.rollback(reason="after all") == version
     history = [(change.action, change.version, change.before, change.reason) for change in registry.history()]
     assert history == [
@@ -139,6 +141,92 @@ def test_promoting_and_rolling_back_move_the_aliases(registry, published):
         ("promote", version, BASELINE_VERSION, "better"),
     ]
     assert all(change.at > 1.7e9 and "@" in change.who for change in registry.history())
+
+
+@pytest.fixture
+def publish(registry, variant):
+    """Publish a variant of the baseline whose card has other validation figures. Return its version."""
+
+    def make(name, correct, total=BASELINE_CARD.validation.int8.total):
+        card, files = variant(name)
+        validation = replace(card.validation, int8=Score.of(correct, total))
+        registry.publish(replace(card, validation=validation), files)
+        return card.version
+
+    return make
+
+
+def test_the_best_is_the_version_with_the_highest_validation_accuracy_that_ever_was_live(registry, publish):
+    """A worse one does not take its place, nor one that was judged on other images. A rollback changes nothing."""
+    assert registry.resolve("best") == BASELINE_VERSION
+    better, worse, other = publish("better", RIGHT + 3), publish("worse", RIGHT - 3), publish("other", 150, 150)
+    never = publish("never", RIGHT + 5)
+    assert registry.aliases().best == BASELINE_VERSION
+    for version, best in ((worse, BASELINE_VERSION), (better, better), (worse, better), (other, better)):
+        registry.promote(version, reason="test")
+        assert registry.aliases().best == registry.resolve("best") == best
+    assert registry.aliases().of(better) == ["best"]
+    registry.rollback(reason="test")
+    registry.withdraw(worse, reason="test", who="test")
+    assert registry.aliases().best == better
+    registry.promote(never, reason="now it is")
+    assert registry.aliases().of(never) == ["live", "best"]
+
+
+def test_who_has_compared_the_versions_says_which_is_the_best(registry, publish):
+    """If another version became the best meanwhile, the comparison is void, although the same one is live again."""
+    better, worse = publish("better", RIGHT + 3), publish("worse", RIGHT - 3)
+    registry.promote(better, reason="in between")
+    registry.rollback(reason="in between")
+    with pytest.raises(ModelError, match="is the best version now, so nothing was changed"):
+        registry.promote(
+            worse, reason="late", expected=BASELINE_VERSION, best=BestChange(worse, before=BASELINE_VERSION)
+        )
+    assert registry.aliases()[0::3] == (BASELINE_VERSION, better)
+    registry.promote(worse, reason="measured", expected=BASELINE_VERSION, best=BestChange(worse, before=better))
+    assert registry.aliases()[0::3] == (worse, worse)
+
+
+def test_the_best_version_is_never_dropped(registry, publish):
+    """However old it is, and whatever was live since."""
+    best = publish("best", RIGHT + 9)
+    registry.promote(best, reason="test")
+    for number in range(VERSIONS_KEPT + 2):
+        registry.promote(publish(f"later{number:02}", RIGHT), reason="test")
+    assert registry.fetch_best()[0].version == best
+
+
+def test_where_older_releases_promoted_the_best_is_found_in_the_history(registry, client, publish):
+    """They record none. The next publication records it before it drops old versions."""
+    versions = [publish(f"old{number}", RIGHT + number % 3) for number in range(5)]
+    for version in versions[:4]:
+        registry.promote(version, reason="test")
+    client.hdel(registry_keys.ALIASES, "best")
+    assert registry.aliases().best is None
+    assert registry.fetch_best() == registry.fetch_model(versions[2])
+    for number in range(VERSIONS_KEPT):
+        publish(f"later{number:02}", RIGHT)
+    assert registry.aliases().best == registry.resolve("best") == versions[2]
+    assert registry.fetch(versions[2])
+
+
+@pytest.mark.parametrize("harm", ["removed", "altered"])
+def test_if_the_best_is_damaged_the_next_best_stands_in_for_it(registry, client, publish, harm):
+    """Of those that were live. The baseline is never damaged. A promotion then records who stands in."""
+    second, best, live = publish("second", RIGHT + 1), publish("best", RIGHT + 2), publish("live", RIGHT)
+    for version in (second, best, live):
+        registry.promote(version, reason="test")
+    if harm == "removed":
+        client.delete(registry_keys.model(best))
+    else:
+        client.hset(registry_keys.model(best), registry_keys.file(MODEL), b"altered")
+    assert registry.fetch_best()[0].version == second
+    assert registry.aliases().best == best
+    registry.promote(BASELINE_VERSION, reason="test")
+    assert registry.aliases().best == second
+    for version in (second, live):
+        client.delete(registry_keys.model(version))
+    assert registry.fetch_best()[0].version == BASELINE_VERSION
 
 
 def test_the_baseline_is_that_of_the_program_that_reads(registry, client, published):
@@ -273,7 +361,7 @@ def test_a_version_is_named_by_alias_name_or_beginning(registry, variant):
             registry.resolve(words)
 
 
-@pytest.mark.parametrize("field", ["live", "previous"])
+@pytest.mark.parametrize("field", ["live", "previous", "best"])
 def test_a_name_that_is_too_long_is_not_fetched(registry, client, field):
     """Workers ask for the live version four times a second."""
     client.hset(registry_keys.ALIASES, field, b"v" * 2**20)

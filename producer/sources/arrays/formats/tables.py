@@ -13,8 +13,8 @@ from model.errors import UsageError
 from producer.sources.arrays.container import Array
 from producer.sources.arrays.conversion import ChooseForm
 from producer.sources.arrays.faults import MAX_BYTES, damaged, too_large
-from producer.sources.arrays.numpy_files import make_array
-from producer.sources.arrays.unpacking import open_unpacked
+from producer.sources.arrays.formats.numpy_files import make_array
+from producer.sources.arrays.formats.unpacking import open_unpacked
 from producer.sources.labelling.label_file import LABEL_COLUMNS
 from producer.sources.reading import explain
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from producer.report import svg
-from producer.report.chart import Chart, round_values
-from producer.report.job_charts import JobCharts, charts_of
+from producer.report.charts import svg
+from producer.report.charts.chart import Chart, round_values
+from producer.report.charts.job_charts import JobCharts, charts_of
 from producer.report.selection import select
 from producer.report.summary import summarise
 from tests.producer.report.invented import info_of, unlabelled
@@ -52,7 +52,7 @@ def test_all_shapes_lie_within_the_frame(charts, name) -> None:
 @pytest.mark.parametrize("name", ["confidence", "calibration", "throughput", "training"])
 def test_matplotlib_draws_the_values_of_the_chart(charts, name) -> None:
     """Bars, lines, dots, ticks and labels of the figure are those of the chart."""
-    png = pytest.importorskip("producer.report.png")
+    png = pytest.importorskip("producer.report.charts.png")
     chart: Chart = getattr(charts, name)
     [axes] = png.draw(chart, 6, 4).axes
     bars = [(bar.get_x(), bar.get_x() + bar.get_width(), bar.get_height()) for bar in axes.patches]

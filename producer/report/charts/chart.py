@@ -1,4 +1,4 @@
-"""Charts as data, in the units of what they show. `producer.report.svg` and `producer.report.png` draw them."""
+"""Charts as data, in the units of what they show. `svg` draws them for the page, and `png` with Matplotlib."""
 
 from dataclasses import dataclass, field
 from math import floor, log10

@@ -7,8 +7,8 @@ from model import metrics
 from model.cards.card import Card, Epoch
 from model.metrics import Reliability
 from producer.jobs.results import JobInfo, Results
-from producer.report.chart import Axis, Bar, Chart, Dot, Line, Tick, round_values
-from producer.report.series import Confidences, Throughput, confidences, throughput
+from producer.report.charts.chart import Axis, Bar, Chart, Dot, Line, Tick, round_values
+from producer.report.charts.series import Confidences, Throughput, confidences, throughput
 from producer.report.summary import Summary
 
 _SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import DataError, Failure, FailureCode, UsageError
-from producer.jobs.journal import AnsweredBatch, Journal, ReceivedBatch, merge, read_journal
+from producer.jobs.kept.journal import AnsweredBatch, Journal, ReceivedBatch, merge, read_journal
 from producer.jobs.results import NONE, Numbers
 from worker.contract.errors import WireError
 from worker.contract.wire import Label, Manifest, Result

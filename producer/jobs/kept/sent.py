@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import DataError
-from producer.jobs.files import MAX_RECORD_BYTES, RecordFile, read_records
+from producer.jobs.kept.files import MAX_RECORD_BYTES, RecordFile, read_records
 from worker.contract.wire import SIDE, Batch, Manifest
 
 _WEIGHTS = np.frombuffer(hashlib.shake_128(b"digitmill").digest(SIDE * SIDE), "<u8") | np.uint64(1)

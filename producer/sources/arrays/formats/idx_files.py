@@ -11,7 +11,7 @@ from producer.sources.arrays.container import Array
 from producer.sources.arrays.conversion import ChooseForm
 from producer.sources.arrays.digits import as_digits
 from producer.sources.arrays.faults import MAX_BYTES, damaged, other_content, too_large
-from producer.sources.arrays.numpy_files import make_array
+from producer.sources.arrays.formats.numpy_files import make_array
 from producer.sources.reading import explain
 
 _LABELS, _IMAGES = 1, 3  # numbers of dimensions

@@ -12,7 +12,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from model import metrics
-from producer.report.chart import Chart
+from producer.report.charts.chart import Chart
 from producer.report.summary import Summary
 
 _BLUE, _RED, _GREY = "#2563eb", "#d63031", "#6b7280"

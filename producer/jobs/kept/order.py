@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 from model.errors import DataError, UsageError
 from model.inference.review import REVIEW_BELOW
 from model.records import Damaged, from_json, to_json
-from producer.jobs.files import open_job_file
+from producer.jobs.kept.files import open_job_file
 from producer.sources import Form
 from worker.contract.ledger import JobRecord
 from worker.contract.validation.identifiers import Kind, host_name, is_valid, process_name

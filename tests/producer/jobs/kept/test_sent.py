@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import Failure, FailureCode, UsageError
-from producer.jobs.sent import SentLog, digest_of, read_manifests, read_sent
+from producer.jobs.kept.sent import SentLog, digest_of, read_manifests, read_sent
 from worker.contract.wire import Batch, Manifest
 
 NAMES = Manifest(("a", "b"), (1, None), {1: Failure(FailureCode.EMPTY, "Empty.")})

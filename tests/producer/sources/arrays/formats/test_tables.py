@@ -9,7 +9,7 @@ import pytest
 from model.errors import UsageError
 from model.images.decoding.decode import decode
 from producer.sources import Source, open_source
-from producer.sources.arrays import tables
+from producer.sources.arrays.formats import tables
 
 
 def assert_holds(source: Source, images: np.ndarray, labels: list[int | None]) -> None:

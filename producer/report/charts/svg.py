@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import log10
 from typing import Final, NamedTuple
 
-from producer.report.chart import Axis, Chart
+from producer.report.charts.chart import Axis, Chart
 
 WIDTH: Final = 480
 HEIGHT: Final = 250

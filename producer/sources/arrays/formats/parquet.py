@@ -14,7 +14,7 @@ from producer.sources.arrays.container import Array, index_names, listing_of
 from producer.sources.arrays.conversion import ChooseForm
 from producer.sources.arrays.digits import ChosenLabels, choose_labels
 from producer.sources.arrays.faults import MAX_BYTES, damaged, too_large
-from producer.sources.arrays.numpy_files import make_array
+from producer.sources.arrays.formats.numpy_files import make_array
 from producer.sources.listing import MAX_IMAGES, too_many
 from producer.sources.reading import TOO_LARGE, explain, unreadable
 

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from model.errors import DataError, Failure
-from producer.jobs.files import RecordFile, open_job_file, read_records
+from producer.jobs.kept.files import RecordFile, open_job_file, read_records
 from producer.jobs.results import NONE, Numbers, Results
 from worker.contract.wire import Manifest, Result
 

@@ -1,0 +1,1 @@
+"""Reading each format of array files."""
