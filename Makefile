@@ -40,7 +40,7 @@ compose-test: $(VENV)/test.done ## build, scale, kill and retrain a mill in cont
 lint: $(VENV)/test.done ## run ruff, mypy and import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy -n auto
 	$(BIN)/lint-imports
 
 fuzz: $(VENV)/test.done ## read damaged images of all formats within their budget: FILES=100000 SEED=1 (takes some minutes)
