@@ -50,10 +50,10 @@ MIN_AGREEMENT = 0.995
 """Minimum share of the validation images on which the export and its network must name the same digit."""
 
 MAX_FILES = 2000
-"""Maximum number of test images that are corrupted and read as files. All 15 kinds take about 12 s on one processor."""
+"""Maximum number of test images that are corrupted and read as files. All 15 kinds take half a minute on one core."""
 
 FAMILY_STEP = 20
-"""One in so many test images is read for `Card.families`: of MNIST's 500, whose 27 kinds take about 8 s.
+"""One in so many test images is read for `Card.families`: of MNIST's 500, whose 27 kinds take about 15 s.
 
 `benchmarks/mnist_c.py` reads more of them."""
 

@@ -53,6 +53,7 @@ def fit(
     seed: int,
     on_epoch: Callable[[EpochReport], None] = lambda _: None,
     on_time_left: Callable[[float], None] = lambda _: None,
+    judged: int = 0,
     start: keras.Model | None = None,
     checkpoints: Path | None = None,
 ) -> tuple[keras.Model, list[Epoch]]:
@@ -70,6 +71,7 @@ def fit(
         on_epoch: Progress callback, called after each epoch of each network. An exception that it raises ends the
             training.
         on_time_left: Progress callback, called about once a second with the estimated seconds left.
+        judged: Number of test images on which the caller will judge the network, for that estimate.
         start: Network to start from, if the recipe refines.
         checkpoints: Folder for the state after each epoch. If a training with the same arguments left its state there,
             this call resumes it.
@@ -87,7 +89,7 @@ def fit(
             "A recipe that refines needs a network to start from, and other recipes cannot take one. Change either."
         )
     tf.config.experimental.enable_op_determinism()
-    training = _Training(train, validation, recipe, seed, on_epoch, on_time_left, checkpoints, start)
+    training = _Training(train, validation, recipe, seed, on_epoch, on_time_left, judged, checkpoints, start)
     teachers = [training.train_network(build_teacher, number)[0] for number in range(1, recipe.teachers + 1)]
     if start is not None:
         teachers.append(start)
@@ -108,6 +110,7 @@ class _Training:
         seed: int,
         on_epoch: Callable[[EpochReport], None],
         on_time_left: Callable[[float], None],
+        judged: int,
         checkpoints: Path | None,
         start: keras.Model | None,
     ) -> None:
@@ -116,7 +119,7 @@ class _Training:
         start_sha256 = hashlib.sha256(dump_weights(start)).hexdigest() if start is not None else None
         inputs = json.dumps([sha256(train, validation), asdict(recipe), seed, start_sha256, tf.__version__])
         self._identity = hashlib.sha256(inputs.encode()).hexdigest()
-        self._duration, self._reported = Duration(recipe, len(train)), 0.0
+        self._duration, self._reported = Duration(recipe, len(train), judged), 0.0
 
     def train_network(
         self, make: Callable[..., keras.Model], number: int = 0, teachers: Sequence[keras.Model] = ()

@@ -107,6 +107,7 @@ def train(
         seed=seed,
         on_epoch=report,
         on_time_left=on_time_left,
+        judged=len(data.test),
         start=start,
         checkpoints=checkpoints,
     )

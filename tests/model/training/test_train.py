@@ -87,7 +87,7 @@ def test_progress_by_epoch(fit, samples):
     """The callback gets each epoch of each network once, in order, with the time left until the model is judged."""
     reports: list[EpochReport] = []
     recipe = dataclasses.replace(ONE_EPOCH, epochs=3, teachers=2, teacher_epochs=1)
-    _, epochs = fit(samples.train[:64], samples.test[:64], recipe, seed=1, on_epoch=reports.append)
+    _, epochs = fit(samples.train[:64], samples.test[:64], recipe, seed=1, on_epoch=reports.append, judged=8)
     assert [each.epoch for each in reports[2:]] == epochs
     order = [(each.network, each.epoch.number, each.epochs) for each in reports]
     assert order == [("teacher 1", 1, 1), ("teacher 2", 1, 1), ("network", 1, 3), ("network", 2, 3), ("network", 3, 3)]
@@ -395,7 +395,7 @@ def test_quick_and_long_exclude_each_other(tmp_path, capsys):
 
 def test_the_long_recipe_costs_three_times_the_default():
     """The costs are those by which a training estimates its time left."""
-    assert 2.5 < Duration(Recipe.long(), 55_000).cost / Duration(Recipe(), 55_000).cost < 3.5
+    assert 2.5 < Duration(Recipe.long(), 55_000, 10_000).cost / Duration(Recipe(), 55_000, 10_000).cost < 3.5
 
 
 @pytest.mark.parametrize("start", [Recipe(), Recipe.quick(), Recipe.long(), Recipe.refinement(), Recipe.small()])

@@ -108,7 +108,7 @@ def test_a_training_ends_with_a_published_model_and_the_gates_decision(
     """Its card has the decision's checksum. The model has learned what was taught just before."""
     teaching = Teaching(client)
     teaching.send([LabelChange.of(digits.images[index], int(digits.labels[index]), "", 1.0) for index in range(8)])
-    trainings.ask("short", TrainingOptions(data="samples", epochs=1), who="test")
+    trainings.ask("short", TrainingOptions(data="samples", epochs=6), who="test")
     assert teaching.new_since_last_training() == 8
     start_trainer()
     status = eventually(
