@@ -3,8 +3,8 @@
 import os
 import time
 
+import numpy as np
 import pytest
-from PIL import Image
 
 from tests.support.images import slashed_zeros
 from tests.system.compose.project import inspect
@@ -23,11 +23,8 @@ pytestmark = pytest.mark.usefixtures("three_workers")
 
 @pytest.fixture
 def corrections(tmp_path):
-    """Write zeros that the baseline often misreads into a folder named by their label."""
-    folder = tmp_path / "0"
-    folder.mkdir()
-    for index, image in enumerate(slashed_zeros(TAUGHT, seed=1)):
-        Image.fromarray(image).save(folder / f"{index}.png")
+    """Write zeros that the baseline often misreads into an array file in a folder."""
+    np.savez(tmp_path / "zeros.npz", images=slashed_zeros(TAUGHT, seed=1), labels=np.zeros(TAUGHT, np.uint8))
     for folder in (*tmp_path.parents[:2], tmp_path):
         folder.chmod(0o755)
     return tmp_path
@@ -47,7 +44,7 @@ def test_what_is_taught_is_live_in_every_worker_without_a_restart(
 ):
     """Two schedulers start only one training. Both versions answer a job that runs meanwhile, completely."""
     before = producer.ask("status")["workers"][0]["model"]
-    mill("run", "--rm", "-T", "--volume", f"{corrections}:/data:ro", "admin", "teach", "/data")
+    mill("run", "--rm", "-T", "--volume", f"{corrections}:/data:ro", "admin", "teach", "/data/zeros.npz")
     workers = {container: inspect(container)["State"]["StartedAt"] for container in mill.containers("worker")}
     request.getfixturevalue("two_schedulers")
 

@@ -25,7 +25,7 @@ def server(request) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     name = f"{PROJECT}-server"
-    words = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", ""]
+    words = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--appendonly", "yes", "--save", ""]
     started = run(
         ["docker", "run", "--detach", "--rm", "--name", name, "--network", "host", request.param, *words], check=False
     )
