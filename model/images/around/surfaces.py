@@ -34,6 +34,10 @@ class SurfaceLimits:
     min_pixels: int = 12
     """Minimum of the shorter side of a surface in pixels. On a smaller one no digit can be read."""
 
+    min_long_pixels: int = 22
+    """Minimum of the longer side of a surface in pixels. MNIST's digits have 20 at most, and a zero of that size with
+    thick strokes or a slash is as solid as a surface."""
+
     gate: float = 0.42
     """Minimum area of strokes, as a share of their bounds, from which a surface is looked for at all."""
 
@@ -132,7 +136,7 @@ def find_surface(image: Grey, strokes: Mask, components: Components, min_size: f
     least = max(LIMITS.min_pixels, min_size * min(numbers.shape))
     index = int(stats[:, 4].argmax())
     _, _, width, height, area = stats[index].tolist()
-    if min(width, height) < least or area < LIMITS.gate * width * height:
+    if min(width, height) < least or max(width, height) < LIMITS.min_long_pixels or area < LIMITS.gate * width * height:
         return None
     rim = None
     if area >= LIMITS.bounds_area * width * height:

@@ -12,6 +12,7 @@ from model.errors import FailureCode, ImageError
 from model.images.normalise import normalise
 from model.images.stages import Stage
 from tests.model.images.drawings import FIVE, SEVEN, drawing, shares_ink
+from tests.support.images import slashed_zeros
 
 QUICK = settings(max_examples=25, deadline=None)
 SIDE = 240
@@ -230,3 +231,9 @@ def test_any_shapes_give_a_digit_or_an_image_error(seed, side, shapes):
             image[digit] = ink
     with contextlib.suppress(ImageError):
         assert normalise(image).shape == (28, 28)
+
+
+def test_a_slashed_zero_of_mnists_size_is_not_a_surface():
+    """With thick strokes it is as solid as one, but too small to carry a digit. So it is shown, and not refused."""
+    for zero in slashed_zeros(60, seed=3):
+        assert shares_ink(normalise(zero), zero) > 0.6
