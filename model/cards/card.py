@@ -106,7 +106,7 @@ class FamilyRobustness(Robustness):
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class ThresholdEffect:
     """The effect of one threshold of confidence, if people check each image below it."""
 
     threshold: float
@@ -183,7 +183,7 @@ class Card:
     reliability: list[Bin] | None = None
     robustness: Robustness | None = None
     families: dict[str, FamilyRobustness] = field(default_factory=dict)
-    doubts: list[Doubt] = field(default_factory=list)
+    doubts: list[ThresholdEffect] = field(default_factory=list)
     size: Size | None = None
     training_seconds: float | None = None
     seeds: list[Seeded] = field(default_factory=list)

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, Final
 
-from model.cards.card import CURVES, Card, Doubt, Epoch, FamilyRobustness, Robustness, Score, Seeded
+from model.cards.card import CURVES, Card, Epoch, FamilyRobustness, Robustness, Score, Seeded, ThresholdEffect
 from model.metrics import BINS
 from model.printable import printable
 
@@ -151,7 +151,7 @@ def _robustness(found: Robustness, module: str, recipe: dict[str, Any]) -> Itera
     yield _table(head, [*rows, last])
 
 
-def _doubts(doubts: Sequence[Doubt]) -> Iterable[str]:
+def _doubts(doubts: Sequence[ThresholdEffect]) -> Iterable[str]:
     yield "## Images without a digit"
     yield (
         "Suppose that people check each image whose confidence is below a threshold.\nThe table shows how many of "

@@ -22,12 +22,12 @@ from model.cards.card import (
     WEIGHTS,
     Bin,
     Card,
-    Doubt,
     Robustness,
     Score,
     Scores,
     Seeded,
     Size,
+    ThresholdEffect,
     read_file,
     read_model,
 )
@@ -133,7 +133,7 @@ def _bins(tested: Predictions, test: Digits) -> list[Bin]:
     ]
 
 
-def _doubts(tested: Predictions, test: Digits, classifier: Classifier) -> list[Doubt]:
+def _doubts(tested: Predictions, test: Digits, classifier: Classifier) -> list[ThresholdEffect]:
     """Measure what each threshold of confidence does.
 
     The images without a digit follow the rules that training uses, with other random numbers. So this measure is not
@@ -143,7 +143,7 @@ def _doubts(tested: Predictions, test: Digits, classifier: Classifier) -> list[D
     passing = classifier.classify(drawn).confidences
     right = tested.digits == test.labels
     return [
-        Doubt(
+        ThresholdEffect(
             threshold,
             Score.of(int((passing >= threshold).sum()), DRAWN),
             _below(tested.confidences[right], threshold),

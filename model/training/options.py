@@ -9,7 +9,7 @@ class TrainingOptions:
 
     Attributes:
         data: Data set, `mnist`, or `samples` for the 1,797 sample digits. Taught images are added to either.
-        quick: Whether to refine the live model, in about a minute, instead of training a new one.
+        quick: Whether to refine the live model, in a few minutes, instead of training a new one.
         epochs: Number of epochs, or None for the recipe's.
         seed: Seed of all random numbers.
     """

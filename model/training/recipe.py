@@ -75,7 +75,7 @@ class Recipe:
 
     @classmethod
     def quick(cls) -> "Recipe":
-        """Return a recipe for trials: at least 99.0 % in about a minute on two cores."""
+        """Return a recipe for trials: at least 99.0 % in a few minutes on two cores."""
         mild = Augmentation(rotation=8.0, scale=0.08, shear=0.1, shift=1.0, elastic=0.3, thickness=0.3)
         return cls(epochs=4, dropout=0.2, averaging=0.99, augmentation=mild, degradation=0.01, teachers=0)
 
@@ -83,13 +83,13 @@ class Recipe:
     def long(cls) -> "Recipe":
         """Return a recipe for a model that ships: two teachers, each trained twice as long, and a longer network.
 
-        It costs three times as much as the default, an estimated two hours on two cores. A stopped training is resumed.
+        It takes three times as long as the default, an estimated three hours on two cores. A stopped one is resumed.
         """
         return cls(epochs=90, teachers=2, teacher_epochs=30)
 
     @classmethod
     def refinement(cls) -> "Recipe":
-        """Return a recipe that adds a little to a good model in about a minute, and lets it forget little.
+        """Return a recipe that adds a little to a good model in a few minutes, and lets it forget little.
 
         EXPERIMENTS.md has the measurements: 160 images of a style that the model misread were enough. Training long and
         then going back part of the way forgets less than training for a shorter time (M. Wortsman et al., "Robust

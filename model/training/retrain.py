@@ -153,14 +153,11 @@ def _limit_threads(threads: int) -> None:
 
 def _report_epoch(progress: "EpochReport") -> None:
     epoch = progress.epoch
-    is_last = progress.ends_training
-    _report(
-        stage="judging" if is_last else progress.network,
-        epoch=0 if is_last else epoch.number,
-        epochs=0 if is_last else progress.epochs,
-        accuracy=round(epoch.validation_accuracy, 6),
-        seconds_left=round(progress.seconds_left or 0, 1),
-    )
+    figures = {"accuracy": round(epoch.validation_accuracy, 6), "seconds_left": round(progress.seconds_left or 0, 1)}
+    if progress.ends_training:
+        _report(stage="judging", epoch=0, epochs=0, **figures)
+    else:
+        _report(stage=progress.network, epoch=epoch.number, epochs=progress.epochs, **figures)
 
 
 def _report(**values: Any) -> None:

@@ -212,12 +212,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="use a shorter recipe for mnist: at least 99.0 %% in about a minute; samples have a short recipe anyway",
+        help="use a shorter recipe for mnist: at least 99.0 %% in a few minutes; samples have a short recipe anyway",
     )
     parser.add_argument(
         "--long",
         action="store_true",
-        help="use a longer recipe for mnist, with two teacher networks: about two hours on two cores",
+        help="use a longer recipe for mnist, with two teacher networks: an estimated three hours on two cores",
     )
     parser.add_argument("--epochs", type=int, metavar="N", help="number of epochs (default: the recipe's)")
     parser.add_argument("--batch-size", type=int, metavar="N", help="images per step (default: the recipe's)")

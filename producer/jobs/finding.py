@@ -37,7 +37,7 @@ def find_resumable(connection: Connection, query: str, settings: Settings) -> Or
 
     Raises:
         DataError: The order, or what was sent, is damaged.
-        UsageError: There is no such job, it was submitted elsewhere, or it has ended and nothing of it is lost.
+        UsageError: The job does not exist, was submitted elsewhere, or has ended without a loss.
     """
     try:
         status = connection.ledger.job(connection.ledger.find_job(query))

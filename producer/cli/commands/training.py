@@ -48,7 +48,7 @@ _REQUESTING_NOTHING = ("status", "follow", "cancel")
 )
 @click.option("--cancel", is_flag=True, help="Cancel the open training.")
 @click.option(
-    "--quick", is_flag=True, help="Refine the live model, which takes about a minute, instead of training a new one."
+    "--quick", is_flag=True, help="Refine the live model, which takes a few minutes, instead of training a new one."
 )
 @click.option("--epochs", metavar="N", type=click.IntRange(1, 1000), help="Number of epochs, instead of the recipe's.")
 @click.option(
@@ -181,7 +181,7 @@ def _request(
     if not trainings.trainers():
         print_notice(NO_TRAINER)
     if wait:
-        print_notice("--wait is now `digitmill train --follow`, after `digitmill train`; version 0.3 removes --wait.")
+        print_notice("--wait is now `digitmill train --follow`, after `digitmill train`; version 0.4 removes --wait.")
         _follow(connection, trainings, identifier, as_json=as_json)
     elif as_json:
         click.echo(json.dumps({"training": identifier, "joined": joined}))

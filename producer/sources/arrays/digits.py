@@ -20,7 +20,7 @@ class ChosenLabels(NamedTuple):
     Attributes:
         digits: Integers (n,), 0 to 9, or None if there are none.
         numbers: Labels that are numbers and not digits, or None if there are none.
-        note: Why there are no digits, if some array looks like labels; else "".
+        note: Reason why no array gives the labels although one looks like them, or "".
     """
 
     digits: NDArray[np.integer[Any]] | None = None

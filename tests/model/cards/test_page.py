@@ -7,7 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from model.cards.card import BASELINE, CARD, Bin, Card, Doubt, FamilyRobustness, Robustness, Score, Scores, Seeded, Size
+from model.cards.card import (
+    BASELINE,
+    CARD,
+    Bin,
+    Card,
+    FamilyRobustness,
+    Robustness,
+    Score,
+    Scores,
+    Seeded,
+    Size,
+    ThresholdEffect,
+)
 from model.cards.page import PAGE, page, write_card
 from model.evaluation.corruptions import CORRUPTIONS
 
@@ -23,7 +35,10 @@ def full() -> Card:
         reliability=[Bin(0, None, None), Bin(3, 0.25, 0.75)],
         robustness=Robustness(0, {"jpeg": score, "shear": Score.of(5, 10)}, {"jpeg": score, "shear": score}),
         families={"unseen": FamilyRobustness(0, {"snow": score}, {"snow": Score.of(5, 10)}, {"snow": Score.of(1, 10)})},
-        doubts=[Doubt(0.5, Score.of(3, 50), Score.of(7, 1000), Score.of(2, 44)), Doubt(0.95, score, score, None)],
+        doubts=[
+            ThresholdEffect(0.5, Score.of(3, 50), Score.of(7, 1000), Score.of(2, 44)),
+            ThresholdEffect(0.95, score, score, None),
+        ],
         size=Size(225_034, 235_048),
         recipe={**card.recipe, "teachers": 2},
         epochs=[dataclasses.replace(card.epochs[0], seconds=15, augmentation=3)] * 2,

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.cards.card import Doubt, Robustness, Score, Scores, Seeded, Size
+from model.cards.card import Robustness, Score, Scores, Seeded, Size, ThresholdEffect
 from model.errors import Failure, FailureCode
-from model.images import doubts
+from model.images.doubts import Doubt, DoubtCode
 from producer.jobs.results import NONE, JobInfo
 from producer.report.page import MAX_FAILURES
 from producer.report.selection import MAX_LEAST_CERTAIN, MAX_MISTAKES
@@ -189,7 +189,7 @@ def test_images_of_several_digits_are_drawn_and_listed_for_review(write, results
 
 def test_a_doubted_image_is_drawn_first_with_the_reason(write, results):
     """It is for review although its confidence is high, and nothing else is."""
-    doubt = doubts.Doubt(doubts.DoubtCode.CROSSED_OUT, "looks crossed out")
+    doubt = Doubt(DoubtCode.CROSSED_OUT, "looks crossed out")
     job = replace(unlabelled(results), doubts={7: doubt})
     summary, page, report = write(job, min_confidence=1e-6)
     assert (report["review"], report["doubts"], summary.unsure) == (1, {"crossed_out": 1}, 0)
@@ -269,7 +269,7 @@ def test_the_limits_that_a_card_names_are_on_the_page(write, results, card):
     described = replace(
         card,
         robustness=Robustness(0, {}, {"jpeg": score(98), "stray_line": score(86)}),
-        doubts=[Doubt(at, score(passed), score(2), None) for at, passed in ((0.5, 6), (0.8, 1))],
+        doubts=[ThresholdEffect(at, score(passed), score(2), None) for at, passed in ((0.5, 6), (0.8, 1))],
         seeds=[Seeded(seed, Scores(score(90), score(right))) for seed, right in ((1, 94), (2, 97))],
         size=Size(225034, 235048),
         not_for=["Letters & <b>signs</b>."],

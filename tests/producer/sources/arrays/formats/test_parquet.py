@@ -55,7 +55,7 @@ def test_binary_columns_and_rows_without_bytes(write, some, png):
 
 
 def test_numbers_label_encoded_images_if_they_are_asked_for(write, some, png):
-    """Texts keep their zeros, as in a NumPy file. Otherwise a note says why there are no labels."""
+    """Texts keep their zeros, as in a NumPy file. Otherwise a note says why the images have no labels."""
     texts = [f"{number:03}" for number in range(90, 130)]
     path = write(image=[png(image) for image in some.images], label=texts)
     assert [row.label for row in open_source(path, numbers=True)] == texts
