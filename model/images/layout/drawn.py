@@ -27,13 +27,13 @@ class Drawn(NamedTuple):
         components: The components.
         is_candidate: Whether each component may belong to a digit, bool (n,). The others are printed, or were cut off
             by the border. If it holds for none, the first one counts as the digit.
+        is_struck: Whether a line that was left out leans, so that it is not ruled, and may cross the digit out.
     """
 
     components: Components
     is_candidate: NDArray[np.bool_]
 
     is_struck: bool = False
-    """Whether a line that was left out leans, so that it is not ruled, and may cross the digit out."""
 
     @property
     def is_piece(self) -> NDArray[np.bool_]:
