@@ -135,29 +135,32 @@ def _is_struck(ink: Mask, width: float) -> bool:
     outermost = max(1, round(LIMITS.at_end * size))
     if float(max(columns[:outermost].max(), columns[-outermost:].max())) * len(ink) > 255 * LIMITS.max_end * width:
         return False
-    margin = round(width) + 2  # as far from a stroke as anything is looked at
-    ink = cv2.copyMakeBorder(ink, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
-    starts, ends = _lines_across(ink, margin)
+    starts, ends = _lines_across(ink)
     if not len(starts):
         return False
     ways = ends - starts
+    angles = np.degrees(np.arctan2(ways[:, 1], ways[:, 0]))
+    least_beyond = max(1, LIMITS.beyond * size)
+    if np.ptp(angles) < LIMITS.crossing and not _may_extend(ink, starts, ends, width, least_beyond):
+        return False  # most digits are done here
+    margin = round(width) + 2  # as far from a stroke as anything is looked at
+    ink = cv2.copyMakeBorder(ink, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+    starts, ends = starts + margin, ends + margin
     lengths = np.hypot(*ways.T)
     normals = np.stack([-ways[:, 1], ways[:, 0]], axis=1) / lengths[:, np.newaxis]
-    angles = np.degrees(np.arctan2(ways[:, 1], ways[:, 0]))
     distance = LIMITS.beside * width + 1
     least = max(LIMITS.free * size, LIMITS.free_widths * distance)
-    thickness = round(2 * width) + 2  # a line may run along an edge of its stroke
     seen: list[float] = []
     for start, end, length, normal, angle in zip(starts, ends, lengths, normals, angles, strict=True):
         is_parallel = np.abs(angles - angle) <= LIMITS.parallel
         is_apart = np.abs(((starts + ends) / 2 - start) @ normal) > 0.8 * width  # nearer ones are the same stroke
-        around = _without(ink, starts, ends, is_parallel & is_apart, thickness)
+        around = _without(ink, starts, ends, is_parallel & is_apart, width)
         sides = [_along(around, start + normal * shift, end + normal * shift) for shift in (distance, -distance)]
         beside = np.flatnonzero(sides[0] | sides[1])
         if len(beside) and min(beside[0], _STEPS - 1 - beside[-1]) / _STEPS * length < least:
             continue
-        rest = _without(around, starts, ends, is_parallel & ~is_apart, thickness)
-        points = cv2.findNonZero(cv2.morphologyEx(rest, cv2.MORPH_OPEN, _TWO_BY_TWO) if width >= 3 else rest)
+        rest = _without(around, starts, ends, is_parallel & ~is_apart, width)
+        points = cv2.findNonZero(_opened(rest, width))
         if points is None:
             continue
         away = (points.reshape(-1, 2) - start) @ normal
@@ -168,25 +171,40 @@ def _is_struck(ink: Mask, width: float) -> bool:
             continue
         x, _, extent, _ = cv2.boundingRect(points)
         is_bar = abs(angle) <= LIMITS.bar and max(np.count_nonzero(side[1:] & ~side[:-1]) for side in sides) <= 1
-        beyond = LIMITS.beyond_bar if is_bar else LIMITS.beyond
-        if min(x - start[0], end[0] - (x + extent - 1)) >= max(1, beyond * size):
+        enough = max(1, LIMITS.beyond_bar * size) if is_bar else least_beyond
+        if min(x - start[0], end[0] - (x + extent - 1)) >= enough:
             return True
         seen.append(angle)
     return bool(seen) and max(seen) - min(seen) >= LIMITS.crossing
 
 
-def _lines_across(ink: Mask, margin: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _may_extend(ink: Mask, starts: NDArray[np.float64], ends: NDArray[np.float64], width: float, enough: float) -> bool:
+    """Return whether any of the strokes may extend beyond the rest of the digit by enough pixels on both sides.
+
+    Without one of them, at least as much of the digit is left as without all of them.
+    """
+    rest = _without(ink, starts, ends, np.ones(len(starts), np.bool_), width)
+    left, _, extent, _ = cv2.boundingRect(_opened(rest, width))
+    beyond = np.minimum(left - starts[:, 0], ends[:, 0] - (left + extent - 1))
+    return not extent or bool(beyond.max() >= enough)
+
+
+def _opened(rest: Mask, width: float) -> Mask:
+    """Return what is left of ink without the crumbs that a stroke leaves where strokes are wide."""
+    return cv2.morphologyEx(rest, cv2.MORPH_OPEN, _TWO_BY_TWO, borderValue=0) if width >= 3 else rest
+
+
+def _lines_across(ink: Mask) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the left and right ends of the straight lines of ink between corners of its hull, column and row, (n, 2).
 
     Args:
-        ink: Mask that fills its bounds but for a margin, (height, width).
-        margin: Width of the margin in pixels.
+        ink: Mask that fills its bounds, (height, width).
     """
     outlines, _ = cv2.findContours(ink, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     hull = cv2.convexHull(np.concatenate(outlines))
-    rows, columns = (side - 2 * margin for side in ink.shape)
+    rows, columns = ink.shape
     corners = cv2.approxPolyDP(hull, LIMITS.corner * max(rows, columns), closed=True).reshape(-1, 2).astype(np.float64)
-    across = (corners[:, 0] - margin) / columns
+    across = corners[:, 0] / columns
     left, right = corners[across <= LIMITS.outer], corners[across >= 1 - LIMITS.outer]
     starts, ends = np.repeat(left, len(right), axis=0), np.tile(right, (len(left), 1))
     is_covered = _along(ink, starts, ends).mean(axis=-1) >= LIMITS.covered
@@ -207,11 +225,12 @@ def _along(mask: Mask, starts: NDArray[np.float64], ends: NDArray[np.float64]) -
 
 
 def _without(
-    ink: Mask, starts: NDArray[np.float64], ends: NDArray[np.float64], chosen: NDArray[np.bool_], thickness: int
+    ink: Mask, starts: NDArray[np.float64], ends: NDArray[np.float64], chosen: NDArray[np.bool_], width: float
 ) -> Mask:
-    """Return ink without some of the lines, which are so many pixels thick."""
+    """Return ink without the strokes along some of the lines, which have this width."""
     if not chosen.any():
         return ink
+    thickness = round(2 * width) + 2  # a line may run along an edge of its stroke
     rest = ink.copy()
     for start, end in zip(np.rint(starts[chosen]).astype(int), np.rint(ends[chosen]).astype(int), strict=True):
         cv2.line(rest, start.tolist(), end.tolist(), 0, thickness)
