@@ -81,6 +81,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             ledger.notifications("*"),
             f"{ledger.BATCH_PREFIX}*",
             ledger.OPEN,
+            ledger.SENDING,
             ledger.NOTHING,
         ),
         reads=(
