@@ -40,6 +40,13 @@ MAX_LABELS = 20
 """Maximum number of labels that `--dry-run` counts one by one."""
 
 
+FOLLOW = click.option(
+    "--follow",
+    is_flag=True,
+    help="Write each row of predictions.csv as soon as it and all rows before it are known.",
+)
+
+
 @click.command()
 @click.argument("path", callback=not_empty)
 @click.option(
@@ -66,6 +73,7 @@ MAX_LABELS = 20
 @click.option(
     "--detach", is_flag=True, help="Return once all images are sent. `digitmill report JOB` gathers the answers later."
 )
+@FOLLOW
 @OUT
 @TIMEOUT
 @JSON
@@ -83,6 +91,7 @@ def submit(
     probabilities: bool,
     dry_run: bool,
     detach: bool,
+    follow: bool,
     out: Path | None,
     timeout: float,
     as_json: bool,
@@ -113,6 +122,8 @@ def submit(
 
     if several == "read" and probabilities:
         raise UsageError("An image with several digits does not have ten probabilities. Leave out --probabilities.")
+    if detach and follow:
+        raise UsageError("A detached job has no client that could write rows. Leave out --detach or --follow.")
     settings = Settings.from_environment()
     options = SubmitOptions(
         path=path if path == MNIST else absolute(path),
@@ -142,12 +153,15 @@ def submit(
         job = create_job(connection, options, source.description, settings, detached=False, timeout=timeout)
         if not as_json:
             click.echo(f"Job {job}: {counted(source.total, 'image')} of {printable(source.description)}", err=True)
-        code = _gather_and_report(connection, job, options, source, settings, out=out, timeout=timeout, as_json=as_json)
+        code = _gather_and_report(
+            connection, job, options, source, settings, out=out, follow=follow, timeout=timeout, as_json=as_json
+        )
     sys.exit(code)
 
 
 @click.command()
 @JOB
+@FOLLOW
 @OUT
 @click.option(
     "--take-over",
@@ -157,7 +171,7 @@ def submit(
 @TIMEOUT
 @JSON
 @exit_on_error
-def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json: bool) -> None:
+def resume(job: str, follow: bool, out: Path | None, take_over: bool, timeout: float, as_json: bool) -> None:
     """Continue a job that was interrupted or partly lost.
 
     The client kept its answers on its machine, so the workers classify only the other images. Resume the job on the
@@ -190,6 +204,7 @@ def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json:
             source,
             settings,
             out=out,
+            follow=follow,
             timeout=timeout,
             as_json=as_json,
             take_over=take_over,
@@ -297,6 +312,7 @@ def _gather_and_report(
     settings: "Settings",
     *,
     out: Path | None,
+    follow: bool,
     timeout: float,
     as_json: bool,
     take_over: bool = False,
@@ -304,9 +320,12 @@ def _gather_and_report(
     """Run the job to its end, write its report and return the exit code."""
     from producer.cli.display.job_results import report_job
     from producer.jobs.submission import gather_job
+    from producer.report import growing_table
 
+    folder = out or report_folder(job)
+    table = growing_table(folder, options.min_confidence) if follow else contextlib.nullcontext()
     with _named_when_interrupted(connection, job):
-        with _progress(source, as_json) as progress:
+        with _progress(source, as_json) as progress, table as add:
             finished = gather_job(
                 connection,
                 job,
@@ -315,9 +334,10 @@ def _gather_and_report(
                 settings,
                 timeout=timeout,
                 on_progress=progress.on_progress,
+                on_results=add,
                 take_over=take_over,
             )
-        return report_job(finished, out or report_folder(job), source, options.min_confidence, as_json=as_json)
+        return report_job(finished, folder, source, options.min_confidence, as_json=as_json)
 
 
 @contextlib.contextmanager

@@ -420,14 +420,20 @@ def interrupted(digitmill, mill, eventually, *arguments, state, by):
 def test_a_job_whose_client_was_killed_is_resumed_to_one_row_for_each_image(
     digitmill, mill, scans, undisturbed, eventually
 ):
-    """`resume` refuses a changed source. With the same source it gives the rows of an undisturbed run."""
+    """`resume` refuses a changed source. With the same source it gives the rows of an undisturbed run.
+
+    With `--follow`, the first rows are there already, in order.
+    """
     folder = scans(24, mark=MARK_SLOW)
-    arguments = (folder, "--batch-size", "1")
+    arguments = (folder, "--batch-size", "1", "--follow", "--out", "out")
     job, _ = interrupted(digitmill, mill, eventually, *arguments, state=JobState.SUBMITTING, by=signal.SIGKILL)
+    followed = list(rows(digitmill.folder / "out"))
+    assert followed == names(folder)[: len(followed)]
+    assert predicted(digitmill.folder / "out") == undisturbed[: len(followed)]
     (folder / "000.png").rename(folder / "000-renamed.png")
     assert "changed" in digitmill("resume", job, code=5).errors
     (folder / "000-renamed.png").rename(folder / "000.png")
-    digitmill("resume", job, "--out", "out")
+    digitmill("resume", job, "--follow", "--out", "out")
     assert list(rows(digitmill.folder / "out")) == names(folder)
     assert predicted(digitmill.folder / "out") == undisturbed[:24]
     assert "nothing is left to do" in digitmill("resume", job, code=2).errors
