@@ -4,6 +4,8 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from model.data.mnist import load_test
 from model.errors import DataError, UsageError
@@ -29,7 +31,7 @@ from producer.jobs.patience import TIMEOUT_SECONDS
 from producer.jobs.results import FinishedJob, JobInfo, Results
 from producer.jobs.sending import CHECKS, DetachedSender, ProgressCallback, ignore_progress, window_for
 from producer.mill.connection import Connection, RetryingCaller
-from producer.sources import UNCHANGED, Source, mnist_source, open_source
+from producer.sources import UNCHANGED, Source, mnist_source, open_listed, open_several, open_source, read_paths
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable
 from worker.contract.ledger import JobState, new_job_identifier
 from worker.contract.registry import LIVE
@@ -60,15 +62,41 @@ def open_submitted(options: SubmitOptions, settings: Settings) -> Source:
         except DataError as fault:
             raise DataError(f"{fault} The variable DIGITMILL_MNIST names the folder.") from None
         return mnist_source(test.images, test.labels)
-    return open_source(
-        options.path,
-        labels=options.labels,
-        include=options.include,
-        exclude=options.exclude,
-        numbers=options.reads_numbers,
-        as_is=options.as_is,
-        form=options.form,
-    )
+    if options.listed:
+        try:
+            with Path(options.path).open("rb") as file:
+                return open_list(options, file, options.path)
+        except OSError as fault:
+            raise UsageError(f"Cannot read the list {options.path!r}: {fault.strerror}. Give another.") from None
+    chosen = _chosen(options)
+    if options.more:
+        return open_several((options.path, *options.more), **chosen)
+    return open_source(options.path, form=options.form, **chosen)
+
+
+def open_list(options: SubmitOptions, file: BinaryIO, description: str) -> Source:
+    """Open the images of a list of paths, and return them.
+
+    Args:
+        options: What to submit, and how. `options.listed` says what separates the paths.
+        file: The list.
+        description: Description of the list, for people.
+
+    Raises:
+        UsageError: The list has no paths, or its images cannot be opened.
+    """
+    paths = read_paths(file, null=options.listed == "null")
+    return open_listed(paths, Path(options.folder), description=description, **_chosen(options))
+
+
+def _chosen(options: SubmitOptions) -> dict[str, Any]:
+    return {
+        "labels": options.labels,
+        "include": options.include,
+        "exclude": options.exclude,
+        "numbers": options.reads_numbers,
+        "as_is": options.as_is,
+    }
 
 
 def reopen_submitted(options: SubmitOptions, settings: Settings) -> Source:
