@@ -181,7 +181,7 @@ def order_of(settings: Settings, job: str) -> Order:
 
 
 def find_order(settings: Settings, query: str) -> Order | None:
-    """Return the order that is meant by `last`, by an identifier, or by the beginning of one.
+    """Return the order that is meant by `last`, by an identifier, or by the beginning of one; see `Ledger.find_job`.
 
     Returns:
         The order, or None if none or several are meant.
@@ -189,9 +189,9 @@ def find_order(settings: Settings, query: str) -> Order | None:
     folder = jobs_folder(settings)
     jobs = sorted((path.stem for path in folder.glob("*.order")), reverse=True)
     if query == "last":
-        meant = jobs[:1]
-    else:
-        meant = [job for job in jobs if job == query] or [job for job in jobs if job.startswith(query)]
+        orders = (read_order(settings, job) for job in jobs)
+        return next((order for order in orders if order and not order.record().is_little), None)
+    meant = [job for job in jobs if job == query] or [job for job in jobs if job.startswith(query)]
     return read_order(settings, meant[0]) if len(meant) == 1 else None
 
 

@@ -23,6 +23,7 @@ from producer.jobs.collecting import collect_job
 from producer.jobs.kept.order import (
     Listed,
     SubmitOptions,
+    find_order,
     journal_path,
     new_order,
     order_of,
@@ -291,3 +292,13 @@ def test_several_paths_and_a_list_are_opened_again_from_anywhere(
     assert [image.content for image in source] == [image.content for image in reopen_submitted(options, mill.settings)]
     job = create_job(mill.connection, options, source.description, mill.settings, detached=False)
     assert order_of(mill.settings, job).options == options
+
+
+def test_the_last_order_is_not_that_of_a_little_job(tmp_path: Path) -> None:
+    """The files of a job find it when Redis has lost it."""
+    settings = Settings.from_environment({"DIGITMILL_DATA": str(tmp_path)})
+    for job, path in (("261123-1", "/scans"), ("261123-2", "")):
+        write_order(settings, new_order(settings, job, SubmitOptions(path), "", "m", detached=False, created=1.0))
+    last = find_order(settings, "last")
+    assert last
+    assert last.job == "261123-1"
