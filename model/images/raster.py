@@ -127,7 +127,7 @@ class Components(NamedTuple):
         Args:
             chosen: Whether each component is chosen, bool (n,).
         """
-        if chosen.all():
+        if all(chosen.tolist()):  # of a few components, the interpreter looks at all sooner than NumPy
             return self.whole.mask
         values = np.concatenate([[np.uint8(0)], np.where(chosen, np.uint8(255), np.uint8(0))])
         mask: Mask = values.take(self.numbers)
@@ -139,7 +139,8 @@ class Components(NamedTuple):
         Args:
             chosen: Whether each component is chosen, bool (n,).
         """
-        return self.whole if chosen.all() else Region.of(self.mask_of(chosen))
+        mask = self.mask_of(chosen)
+        return self.whole if mask is self.whole.mask else Region.of(mask)
 
     def mask_of_one(self, index: int) -> Mask:
         """Return the mask of one component, which is at `index` in `stats`."""
