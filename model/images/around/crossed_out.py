@@ -14,7 +14,6 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
-from cv2.typing import MatLike
 
 from model.images.raster import Mask, Region, lightest_of, strokes_width
 
@@ -146,16 +145,14 @@ def _is_struck(ink: Mask, width: float) -> bool:
         longest = lightest_of(cv2.reduce(columns, 0, cv2.REDUCE_AVG)) * len(ink) / 255
         if longest > LIMITS.max_end * width:
             return False
-    outlines, _ = cv2.findContours(ink, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    hull = cv2.convexHull(outlines[0] if len(outlines) == 1 else np.concatenate(outlines))
-    lines = _lines_across(hull, ink.shape)
-    edge = hull[:, 0].tolist()
-    if not any(_runs_inside(line, edge, ink.shape) and _is_covered(ink, line) for line in lines):
+    corners = _corners(ink)
+    lines = _lines_across(corners, ink.shape[1])
+    if not any(_may_cross(line, corners, ink.shape) and _is_covered(ink, line) for line in lines):
         return False  # most digits are done here
     lines = [line for line in lines if _is_covered(ink, line)]
     angles = [_angle(*line) for line in lines]
-    may_cross = max(angles) - min(angles) >= LIMITS.crossing
-    return (may_cross or _may_extend(ink, lines, width)) and _cross_out(ink, lines, width)
+    is_cross = max(angles) - min(angles) >= LIMITS.crossing
+    return (is_cross or _may_extend(ink, lines, width)) and _cross_out(ink, lines, width)
 
 
 def _cross_out(ink: Mask, lines: Sequence[_Line], width: float) -> bool:
@@ -221,26 +218,36 @@ def _opened(rest: Mask, width: float) -> Mask:
     return cv2.morphologyEx(rest, cv2.MORPH_OPEN, _TWO_BY_TWO, borderValue=0) if width >= 3 else rest
 
 
-def _lines_across(hull: MatLike, shape: tuple[int, int]) -> list[_Line]:
-    """Return the straight lines from the left to the right, between corners of the hull of ink.
+def _corners(ink: Mask) -> list[_Point]:
+    """Return the corners of the hull of ink, each of which stands for all points nearby."""
+    outlines, _ = cv2.findContours(ink, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    hull = cv2.convexHull(outlines[0] if len(outlines) == 1 else np.concatenate(outlines))
+    corners: list[_Point] = cv2.approxPolyDP(hull, LIMITS.corner * max(ink.shape), closed=True)[:, 0].tolist()
+    return corners
 
-    Args:
-        hull: Corners of the hull, column and row, int32 (n, 1, 2).
-        shape: Height and width of the ink.
-    """
-    rows, columns = shape
-    corners = cv2.approxPolyDP(hull, LIMITS.corner * max(rows, columns), closed=True)[:, 0].tolist()
+
+def _lines_across(corners: Sequence[_Point], columns: int) -> list[_Line]:
+    """Return the straight lines from corners near the left side to corners near the right side, `columns` apart."""
     left = [corner for corner in corners if corner[0] / columns <= LIMITS.outer]
     right = [corner for corner in corners if corner[0] / columns >= 1 - LIMITS.outer]
     return list(product(left, right))
 
 
-def _runs_inside(line: _Line, edge: Sequence[_Point], shape: tuple[int, int]) -> bool:
-    """Return whether the edge of ink is far enough from a line, on each side of it, for the rest of a digit."""
+def _may_cross(line: _Line, corners: Sequence[_Point], shape: tuple[int, int]) -> bool:
+    """Return whether ink may reach far enough from a line, on each side of it, for the line to cross the rest out.
+
+    Ink reaches little further than the corners of its hull.
+
+    Args:
+        line: The line.
+        corners: Corners of the hull of ink.
+        shape: Height and width of the ink.
+    """
     (x, y), (to_x, to_y) = line
     across, down = to_x - x, to_y - y
-    away = [across * (row - y) - down * (column - x) for column, row in edge]
-    return min(max(away), -min(away)) >= LIMITS.reach * max(shape) * math.hypot(across, down)
+    away = [across * (row - y) - down * (column - x) for column, row in corners]
+    least = (LIMITS.reach - 2 * LIMITS.corner) * max(shape)
+    return min(max(away), -min(away)) >= least * math.hypot(across, down)
 
 
 def _is_covered(ink: Mask, line: _Line) -> bool:

@@ -117,7 +117,9 @@ def test_pixels_in_several_chunks_are_plain_unless_another_chunk_is_between_them
     pixels = random.integers(0, 256, (20, 20), np.uint8)
     packed = zlib.compress(np.pad(pixels, ((0, 0), (1, 0))).tobytes())
     first, second = (b"IDAT", packed[:99]), (b"IDAT", packed[99:])
-    assert np.array_equal(decode_plain_png(_file(_header(20, 20), first, second)), pixels)
+    decoded = decode_plain_png(_file(_header(20, 20), first, second))
+    assert decoded is not None
+    assert np.array_equal(decoded, pixels)
     assert decode_plain_png(_file(_header(20, 20), first, (b"tIME", bytes(7)), second)) is None
 
 
