@@ -122,30 +122,31 @@ def is_crossed_out(digit: Region) -> bool:
     Args:
         digit: The digit with the strokes that may cross it out, not empty.
     """
-    left, top, width, height = digit.bounds
+    _, _, width, height = digit.bounds
     if max(width, height) < LIMITS.min_pixels or width < LIMITS.min_width * height:
         return False
-    ink = digit.mask[top : top + height, left : left + width]
+    ink = digit.within_bounds
     stroke_width = strokes_width(ink)
     length = cv2.countNonZero(ink) / (stroke_width * max(width, height))
-    if length >= LIMITS.min_length and _is_struck(ink, stroke_width):
+    if length >= LIMITS.min_length and _is_struck(digit, stroke_width):
         return True
     return length >= LIMITS.min_scribble and (_is_scribble(ink) or _is_scribble(ink.T))
 
 
-def _is_struck(ink: Mask, width: float) -> bool:
-    """Return whether one stroke runs across ink and beyond it on both sides, or two strokes cross each other on it.
+def _is_struck(digit: Region, width: float) -> bool:
+    """Return whether one stroke runs across a digit and beyond it on both sides, or two strokes cross each other on it.
 
     Args:
-        ink: Mask that fills its bounds, (height, width).
-        width: Mean width of its strokes in pixels.
+        digit: The digit with these strokes.
+        width: Mean width of strokes in pixels.
     """
+    ink = digit.within_bounds
     outermost = max(1, round(LIMITS.at_end * max(ink.shape)))
     for columns in (ink[:, :outermost], ink[:, -outermost:]):
         longest = lightest_of(cv2.reduce(columns, 0, cv2.REDUCE_AVG)) * len(ink) / 255
         if longest > LIMITS.max_end * width:
             return False
-    corners = _corners(ink)
+    corners = _corners(digit)
     lines = _lines_across(corners, ink.shape[1])
     if not any(_may_cross(line, corners, ink.shape) and _is_covered(ink, line) for line in lines):
         return False  # most digits are done here
@@ -218,11 +219,11 @@ def _opened(rest: Mask, width: float) -> Mask:
     return cv2.morphologyEx(rest, cv2.MORPH_OPEN, _TWO_BY_TWO, borderValue=0) if width >= 3 else rest
 
 
-def _corners(ink: Mask) -> list[_Point]:
-    """Return the corners of the hull of ink, each of which stands for all points nearby."""
-    outlines, _ = cv2.findContours(ink, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+def _corners(digit: Region) -> list[_Point]:
+    """Return the corners, within the bounds of a digit, of its hull. Each stands for all points nearby."""
+    outlines, _ = digit.outlines
     hull = cv2.convexHull(outlines[0] if len(outlines) == 1 else np.concatenate(outlines))
-    corners: list[_Point] = cv2.approxPolyDP(hull, LIMITS.corner * max(ink.shape), closed=True)[:, 0].tolist()
+    corners: list[_Point] = cv2.approxPolyDP(hull, LIMITS.corner * max(digit.bounds[2:]), closed=True)[:, 0].tolist()
     return corners
 
 
