@@ -24,6 +24,7 @@ _HEADER = struct.Struct(">I4sIIBB3s")  # length and name of the chunk; width, he
 _METHODS = b"\0\0\0"  # of compression and filtering, which have one method each, and of interlacing: none
 _CHUNK = struct.Struct(">I4s")  # length of the data, name; then come the data, and a checksum of name and data
 _LAST_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
+_FEW_BYTES = 2**11  # of rows: unpacking them twice costs less than storing them again
 _FILTERS = b"\0\1\2\3\4"
 _STORED = struct.Struct("<6sBHH")  # name; header of zlib; last block, not compressed; its size, and its complement
 
@@ -63,7 +64,8 @@ def decode_plain_png(data: bytes) -> Pixels | None:
     if not rows or len(rows) != row * height or not unpacking.eof or rows[::row].strip(_FILTERS):
         return None
     way = cv2.IMREAD_COLOR_RGB if colour in _WITHOUT_OPACITY else cv2.IMREAD_UNCHANGED
-    pixels = cv2.imdecode(np.frombuffer(start + _stored(rows) + _LAST_CHUNK, np.uint8), way)
+    sound = data if len(rows) <= _FEW_BYTES else start + _stored(rows) + _LAST_CHUNK
+    pixels = cv2.imdecode(np.frombuffer(sound, np.uint8), way)
     return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA) if colour in _WITH_OPACITY and pixels is not None else pixels
 
 
