@@ -147,7 +147,7 @@ class Components(NamedTuple):
         Args:
             chosen: Whether each component is chosen, bool (n,).
         """
-        if all(chosen.tolist()):  # of a few components, the interpreter looks at all sooner than NumPy
+        if all(chosen.tolist()):  # quicker than NumPy, because most images have few components
             return self.whole.mask
         values = np.concatenate([[np.uint8(0)], np.where(chosen, np.uint8(255), np.uint8(0))])
         mask: Mask = values.take(self.numbers)

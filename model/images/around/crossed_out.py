@@ -137,7 +137,7 @@ def _is_struck(digit: Region, width: float) -> bool:
     """Return whether one stroke runs across a digit and beyond it on both sides, or two strokes cross each other on it.
 
     Args:
-        digit: The digit with these strokes.
+        digit: The digit with the strokes that may cross it out.
         width: Mean width of strokes in pixels.
     """
     ink = digit.within_bounds
@@ -160,9 +160,9 @@ def _cross_out(ink: Mask, lines: Sequence[_Line], width: float) -> bool:
     """Return whether one of the strokes runs across the digit and beyond it, or two of them cross each other on it.
 
     Args:
-        ink: Mask that fills its bounds, (height, width).
+        ink: Mask of the digit and of the strokes across it, (height, width), which fills its bounds.
         lines: Lines along strokes, at least one.
-        width: Mean width of its strokes in pixels.
+        width: Mean width of strokes in pixels.
     """
     size = max(ink.shape)
     margin = round(width) + 2  # as far from a stroke as anything is looked at
@@ -237,11 +237,9 @@ def _lines_across(corners: Sequence[_Point], columns: int) -> list[_Line]:
 def _may_cross(line: _Line, corners: Sequence[_Point], shape: tuple[int, int]) -> bool:
     """Return whether ink may reach far enough from a line, on each side of it, for the line to cross the rest out.
 
-    Ink reaches little further than the corners of its hull.
-
     Args:
         line: The line.
-        corners: Corners of the hull of ink.
+        corners: Corners of the hull of ink. Ink reaches `CrossedOutLimits.corner` further, and twice that is safe.
         shape: Height and width of the ink.
     """
     (x, y), (to_x, to_y) = line
@@ -253,19 +251,19 @@ def _may_cross(line: _Line, corners: Sequence[_Point], shape: tuple[int, int]) -
 
 def _is_covered(ink: Mask, line: _Line) -> bool:
     """Return whether nearly all of a line is ink. Most lines fail at the first places that are looked at."""
-    left = _STEPS * (1 - LIMITS.covered)  # places that may be paper
+    allowed = _STEPS * (1 - LIMITS.covered)  # places that may be paper
     for level in _along(ink, *line, _SPREAD):
         if not level:
-            left -= 1
-            if left < 0:
+            allowed -= 1
+            if allowed < 0:
                 return False
     return True
 
 
 def _along(mask: Mask, start: Iterable[float], end: Iterable[float], shares: Sequence[float]) -> Iterator[int]:
-    """Yield the levels of a mask along a line, all of which is inside the mask.
+    """Yield the levels of a mask along a line that is inside the mask.
 
-    The interpreter takes the few levels that are asked for in less time than NumPy takes all of them.
+    Python takes the few levels that are asked for in less time than NumPy takes all of them.
 
     Args:
         mask: Mask, (height, width).

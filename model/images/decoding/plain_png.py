@@ -1,4 +1,4 @@
-"""Decode small, plain PNG files in a quarter to two thirds of the time that Pillow takes.
+"""Decode small, plain PNG files in less time than Pillow takes: a quarter of it where they have 28 pixels a side.
 
 Most images that users submit by the thousand are of this kind. At such sizes Pillow spends most of its time on other
 things than pixels; OpenCV does not. But OpenCV decodes a damaged file as far as it can, so this module first verifies
@@ -17,7 +17,7 @@ MAX_SIDE = 256
 """Maximum length of the longer side, in pixels. Larger images may have to be reduced, as only Pillow's module does."""
 
 MAX_ROWS_BYTES = 2**16 - 1
-"""Maximum size of all rows, in bytes: as much as one block of deflate stores. With more, Pillow is as fast."""
+"""Maximum size of all rows, in bytes: as many as one block of deflate stores. With more of them, Pillow is as fast."""
 
 _HEADER_AT = 8  # bytes: the signature comes first
 _HEADER = struct.Struct(">I4sIIBB3s")  # length and name of the chunk; width, height, bits, colour type, methods
