@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from worker.contract.doorbell import CLASSIFY_QUEUE, TRAIN_QUEUE
+from worker.contract.lane import keys as lane
 from worker.contract.ledger import keys as ledger
 from worker.contract.registry import keys as registry
 from worker.contract.teaching import keys as teaching
@@ -82,6 +83,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             f"{ledger.BATCH_PREFIX}*",
             ledger.OPEN,
             ledger.NOTHING,
+            lane.replies("*"),
         ),
         reads=(
             ledger.results("*"),
@@ -100,6 +102,9 @@ RIGHTS: Mapping[RedisUser, Rights] = {
         only={
             ledger.results("*"): "+del +hdel +pexpire",
             CLASSIFY_QUEUE: _RINGING,
+            # It sends calls, but cannot read those of others.
+            **dict.fromkeys(lane.CALLS.values(), "+llen +lpush"),
+            lane.SENT: "+hget +hincrby +hset",
             ledger.worker("*"): "",
             registry.ALIASES: "",
             registry.model("*"): "",
@@ -116,9 +121,11 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             registry.service_counts("*"),
             ledger.NOTHING,
             CLASSIFY_QUEUE,
+            *lane.CALLS.values(),
         ),
         reads=_MODELS,
         only={
+            lane.replies("*"): "+rpush +ltrim +pexpire",
             ledger.results("*"): "+exists +hset +hsetnx +pexpire",
             ledger.notifications("*"): "+exists +pexpire +rpush",
             ledger.manifest("*"): "+exists +pexpire",

@@ -31,6 +31,7 @@ class Kind(Enum):
     PROCESS = ("a process", "[A-Za-z0-9][A-Za-z0-9._-]{0,127}")  # of a worker, trainer, scheduler or client
     VERSION = ("a version of the model", "[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
     IMAGE = ("an image", "[0-9a-f]{64}")  # the SHA-256 of its pixels
+    CALLER = ("a client of the lane", "[0-9a-f]{32}")  # random, so that nobody guesses the key of its answers
 
     def __init__(self, words: str, pattern: str) -> None:
         self.words = words
