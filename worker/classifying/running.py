@@ -1,24 +1,51 @@
 """Runs a model on images that were read, and records what it does to them and to the process."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from functools import partial
 
+import cv2
 import numpy as np
 from billiard.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 from redis.exceptions import RedisError
 
-from model.errors import ModelError, NotTried
+from model.errors import DigitmillError, ModelError, NotTried
 from model.inference.apart import classify_apart
 from model.inference.classifier import Predictions
 from model.inference.several import with_parts
 from worker.classifying.answers import Answers
 from worker.classifying.canary import CanaryMonitor
 from worker.classifying.models import LoadedModel, Models
+from worker.classifying.notes import ProcessNotes
 from worker.classifying.reading import ReadImages
+from worker.contract.connection import connect
+from worker.contract.registry import Registry
 
 _log = logging.getLogger(__name__)
+
+
+def start_models(url: str, notes: ProcessNotes, loading: str, *, name: str) -> tuple[Models, CanaryMonitor]:
+    """Return the models of a process that begins to classify, and what observes them.
+
+    Args:
+        url: URL of Redis.
+        notes: Notes of this process.
+        loading: Version that the process before was loading when it ended, or "".
+        name: Name of this worker.
+
+    Raises:
+        ModelError: The baseline is missing or altered.
+    """
+    cv2.setNumThreads(1)  # each core has its own process, so threads would only compete
+    registry = Registry(connect(url))
+    models = Models(registry, notes)
+    canary = CanaryMonitor(models, registry, name=name)
+    if loading:
+        with contextlib.suppress(RedisError, DigitmillError):
+            canary.faults.strike(loading, "it ended its process while it was loaded")
+    return models, canary
 
 
 class ModelRunner:

@@ -1,6 +1,7 @@
 """The lane in Redis: clients put calls in and take answers out, and workers do the reverse."""
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -23,6 +24,8 @@ MAX_REPLIES = 1024
 
 REPLY_SECONDS = 60.0
 """Time after which Redis forgets the answers to a client that does not take them."""
+
+_log = logging.getLogger(__name__)
 
 
 class Sent(NamedTuple):
@@ -133,11 +136,16 @@ class Receiver:
         with self._connection() as connection:
             connection.send_packed_command(connection.pack_commands(commands))
             replies = [_reply(connection) for _ in commands]
-        for reply in replies:
+        for reply in replies[
+            :-2
+        ]:  # without an answer, a client asks again; but the call that was taken must not be lost
+            if isinstance(reply, ResponseError):
+                _log.warning("Redis refused an answer: %s", reply)
+        found, time = replies[-2:]
+        for reply in (found, time):
             if isinstance(reply, ResponseError):
                 raise reply
-        found, (now, microseconds) = replies[-2:]
-        return found[1] if found else None, int(now) * 1000 + int(microseconds) // 1000
+        return found[1] if found else None, int(time[0]) * 1000 + int(time[1]) // 1000
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[Any]:
