@@ -28,10 +28,11 @@ from worker.classifying.reloader import ModelReloader
 from worker.classifying.running import start_models
 from worker.classifying.tasks import register
 from worker.contract.connection import connect
-from worker.contract.doorbell import CLASSIFY, DOORBELL_VERSION, Doorbell, make_app
+from worker.contract.doorbell import DOORBELL_VERSION, Doorbell, make_app
 from worker.contract.errors import WireError
 from worker.contract.lane import LANE_VERSION
 from worker.contract.ledger import Ledger, Part
+from worker.contract.queues import CLASSIFY
 from worker.contract.reconciler import Reconciler
 from worker.contract.registry import Registry
 from worker.process import process_name, run_celery

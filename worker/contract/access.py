@@ -9,9 +9,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from worker.contract.doorbell import CLASSIFY_QUEUE, TRAIN_QUEUE
 from worker.contract.lane import keys as lane
 from worker.contract.ledger import keys as ledger
+from worker.contract.queues import CLASSIFY_QUEUE, TRAIN_QUEUE
 from worker.contract.registry import keys as registry
 from worker.contract.teaching import keys as teaching
 from worker.contract.training import keys as training
