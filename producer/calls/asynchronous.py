@@ -12,7 +12,7 @@ from model.inference.review import REVIEW_BELOW
 from producer.calls.client import MAX_AHEAD, TIMEOUT_SECONDS, Client, Several
 from producer.calls.images import Floats, InputImage
 from producer.calls.prediction import Prediction
-from worker.contract.registry import LIVE
+from worker.contract.validation.identifiers import LIVE
 
 
 class AsyncClient:
