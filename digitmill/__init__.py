@@ -5,11 +5,12 @@ release.
 
     import digitmill
 
-    print(digitmill.__version__)
     try:
-        ...
+        print(digitmill.classify("seven.png").digit)
     except digitmill.DigitmillError as error:
         print(error)  # the fault and the remedy
+
+docs/python.md describes it.
 
 digitmill consists of the packages `model`, `worker` and `producer`. If the folder of a script holds a file with one of
 these names, Python imports that file instead. The first use of a name that needs our packages then raises an
@@ -23,28 +24,71 @@ from digitmill.packages import check_packages
 TYPE_CHECKING = False  # as typing has it, without loading typing: a user's file may hide what that imports
 
 if TYPE_CHECKING:
-    from model.errors import DataError, DigitmillError, Failure, FailureCode, ImageError, ModelError, UsageError
-    from worker.contract.errors import JobFailed, NoWorkers, UnknownFormat, Unreachable, WireError
+    from model.errors import (
+        DataError,
+        DigitmillError,
+        Failure,
+        FailureCode,
+        ImageError,
+        InputError,
+        ModelError,
+        UsageError,
+    )
+    from model.images.doubts import Doubt, DoubtCode
+    from producer.calls.asynchronous import AsyncClient
+    from producer.calls.client import Client
+    from producer.calls.functions import classify, classify_many
+    from producer.calls.prediction import Prediction
+    from worker.contract.errors import (
+        JobFailed,
+        NoLane,
+        NotPermitted,
+        NoWorkers,
+        UnknownFormat,
+        Unreachable,
+        UnsuitableServer,
+        WireError,
+    )
 
     __version__: str
 
 __all__ = [
+    "AsyncClient",
+    "Client",
     "DataError",
     "DigitmillError",
+    "Doubt",
+    "DoubtCode",
     "Failure",
     "FailureCode",
     "ImageError",
+    "InputError",
     "JobFailed",
     "ModelError",
+    "NoLane",
     "NoWorkers",
+    "NotPermitted",
+    "Prediction",
     "UnknownFormat",
     "Unreachable",
+    "UnsuitableServer",
     "UsageError",
     "WireError",
     "__version__",
+    "classify",
+    "classify_many",
 ]
 
-_HOMES = ("model.errors", "worker.contract.errors")
+_HOMES = (
+    "model.errors",
+    "worker.contract.errors",
+    "model.images.doubts",
+    "producer.calls.prediction",
+    "producer.calls.client",
+    "producer.calls.functions",
+    "producer.calls.asynchronous",
+)
+"""Modules of the public names, those that need no library first."""
 
 
 def __getattr__(name: str) -> object:

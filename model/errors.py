@@ -2,6 +2,7 @@
 
 DigitmillError
 ├── UsageError        The request cannot be carried out: a path is missing, a setting is wrong, a package is missing.
+│   └── InputError        What a program gave as an image cannot be one. It is a TypeError as well.
 ├── ImageError        One image cannot be classified. It becomes one error row; its neighbours are not affected.
 ├── DataError         Training or test data is missing, altered or unreadable.
 └── ModelError        A model is missing or altered, or it does not fit the code.
@@ -22,6 +23,10 @@ class DigitmillError(Exception):
 
 class UsageError(DigitmillError):
     """The request cannot be carried out as it was given."""
+
+
+class InputError(UsageError, TypeError):
+    """What a program gave as an image cannot be one."""
 
 
 class DataError(DigitmillError):

@@ -23,9 +23,10 @@ from model.training.options import TrainingOptions
 from producer.jobs.kept.journal import Journal, read_journal
 from producer.mill.stack import Stack
 from worker.contract.connection import connect
-from worker.contract.doorbell import CLASSIFY_QUEUE, TRAIN_QUEUE, Doorbell, make_app
+from worker.contract.doorbell import Doorbell, make_app
 from worker.contract.errors import WireError
 from worker.contract.ledger import JobRecord, JobState, JobStatus, Part, WorkerStatus
+from worker.contract.queues import CLASSIFY_QUEUE, TRAIN_QUEUE
 from worker.contract.registry import Alias, Aliases, Canary, LiveChange, Registry, ServiceCounts
 from worker.contract.registry import keys as registry_keys
 from worker.contract.teaching import LabelChange

@@ -7,9 +7,10 @@ import time
 from redis.exceptions import ReadOnlyError, RedisError
 
 from worker.contract.connection import connect, explain, retry_transient
-from worker.contract.doorbell import CLASSIFY_QUEUE, TRAIN_QUEUE
 from worker.contract.errors import UnsuitableServer
+from worker.contract.lane.keys import CALLS, replies
 from worker.contract.ledger import keys as ledger
+from worker.contract.queues import CLASSIFY_QUEUE, TRAIN_QUEUE
 from worker.contract.server_check import Command, inspect_server
 from worker.roles import Role
 from worker.settings import without_password
@@ -30,6 +31,8 @@ def needs(role: Role) -> tuple[Command, ...]:
             ("LPUSH", CLASSIFY_QUEUE, "-"),
             ("EVALSHA", _NO_SCRIPT, "1", ledger.OPEN),
             ("ZADD", ledger.WORKERS, "0", "-"),
+            *(("BRPOP", calls, "1") for calls in CALLS.values()),
+            ("RPUSH", replies("-"), "-"),
         )
     from worker.contract.training import keys as training  # here, because workers know nothing of trainings
 

@@ -33,17 +33,19 @@ def preprocess(data: bytes, observe: StageObserver = ignore_stage) -> NDArray[np
         raise own_failure(error) from error
 
 
-def preprocess_all(data: bytes, observe: StageObserver = ignore_stage) -> Normalised:
+def preprocess_all(data: bytes, observe: StageObserver = ignore_stage, *, only_if_cheap: bool = False) -> Normalised:
     """Decode an image and bring all digits that it may show to MNIST's conventions.
 
     Args:
         data: Bytes of one image file, as for `preprocess`.
         observe: Callback that receives the image after each stage but the last.
+        only_if_cheap: Whether to refuse a file that is not certainly cheap to decode.
 
     Raises:
         ImageError: As `preprocess`, but never SEVERAL_DIGITS.
+        MayBeCostly: The file is not certainly cheap to decode, and `only_if_cheap` is set.
     """
     try:
-        return normalise_all(decode(data), observe)
+        return normalise_all(decode(data, only_if_cheap=only_if_cheap), observe)
     except DECODER_ERRORS as error:  # as above
         raise own_failure(error) from error

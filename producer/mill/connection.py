@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
-
-import redis
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from worker.contract.connection import retry_transient
-from worker.contract.doorbell import Doorbell
-from worker.contract.ledger import Ledger
-from worker.contract.reconciler import Reconciler
-from worker.contract.registry import Registry
+
+if TYPE_CHECKING:  # Celery and the rest, which single images do not need
+    import redis
+
+    from worker.contract.doorbell import Doorbell
+    from worker.contract.ledger import Ledger
+    from worker.contract.reconciler import Reconciler
+    from worker.contract.registry import Registry
 
 _Parameters = ParamSpec("_Parameters")
 _Value = TypeVar("_Value")
@@ -32,10 +34,10 @@ class Connection:
     """
 
     client: "redis.Redis"
-    ledger: Ledger
-    doorbell: Doorbell
-    reconciler: Reconciler
-    registry: Registry
+    ledger: "Ledger"
+    doorbell: "Doorbell"
+    reconciler: "Reconciler"
+    registry: "Registry"
     where: str
     warnings: tuple[str, ...] = ()
     temporary: bool = False

@@ -6,20 +6,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
+import redis
 from redis.exceptions import ReadOnlyError
 
 from producer.mill.connection import Connection
 from producer.mill.server import ServerFolder
 from producer.mill.stack import Stack
 from worker.contract.connection import answer_seconds, connect, retry_transient
-from worker.contract.doorbell import CLASSIFY_QUEUE, Doorbell, make_app
 from worker.contract.errors import NotPermitted, Unreachable
-from worker.contract.ledger import Ledger
+from worker.contract.lane import keys as lane_keys
 from worker.contract.ledger import keys as ledger_keys
-from worker.contract.reconciler import Reconciler
-from worker.contract.registry import Registry
+from worker.contract.queues import CLASSIFY_QUEUE
 from worker.contract.server_check import Command, inspect_server
 from worker.cores import cores
 from worker.settings import Settings, without_password
@@ -40,6 +39,12 @@ SUBMITTING: tuple[Command, ...] = (
     ("EVALSHA", "0" * 40, "1", ledger_keys.OPEN),
 )
 """Rights without which a job could not be submitted, or would be slow without a word."""
+
+CALLING: tuple[Command, ...] = (
+    *(("LPUSH", calls, "-") for calls in lane_keys.CALLS.values()),
+    ("BLPOP", lane_keys.replies("-"), "1"),
+)
+"""Rights without which no single image could be classified."""
 
 _log = logging.getLogger(__name__)
 
@@ -83,24 +88,8 @@ def open_mill(
         Unreachable: The URL is not one of Redis, or Redis does not answer.
         UnsuitableServer: Redis can never do the work.
     """
-    answer = answer_seconds(command_timeout)
-    client, where = connect(url, answer_seconds=answer), without_password(url)
-
-    def inspect() -> tuple[str, ...]:
-        return inspect_server(client, where, needs)
-
-    try:
-        warnings = retry_transient(inspect, timeout=timeout, where=where)
-    except Unreachable as fault:
-        if not isinstance(fault.__cause__, ReadOnlyError) or command_timeout <= timeout:
-            raise
-        _log.warning("%s is a read-only replica; waiting up to %.0f s for its promotion", where, command_timeout)
-        warnings = retry_transient(inspect, timeout=command_timeout - timeout, where=where)
-    for sentence in warnings if warn else ():
-        _log.warning("%s", sentence)
-    ledger = Ledger(client, ttl_seconds=settings.result_seconds)
-    doorbell = Doorbell(make_app(url, settings, answer_seconds=answer))
-    return Connection(client, ledger, doorbell, Reconciler(client, ledger, doorbell), Registry(client), where, warnings)
+    reached = reach_mill(url, timeout=timeout, command_timeout=command_timeout, needs=needs, warn=warn)
+    return _connection(reached, settings, command_timeout)
 
 
 def open_running_mill(
@@ -118,19 +107,79 @@ def open_running_mill(
         Unreachable: No mill runs, or its Redis does not answer.
         UnsuitableServer: Redis can never do the work.
     """
+    reached = reach_running_mill(settings, timeout=timeout, needs=needs, warn=warn)
+    return _connection(reached, settings, timeout)
+
+
+class Reached(NamedTuple):
+    """A Redis that answers and can be used.
+
+    Attributes:
+        client: Connection to it.
+        url: Its URL.
+        where: Its address without its password, for messages.
+        warnings: Sentences about what may go wrong with it.
+    """
+
+    client: "redis.Redis"
+    url: str
+    where: str
+    warnings: tuple[str, ...]
+
+
+def reach_mill(
+    url: str,
+    *,
+    timeout: float = FIRST_TIMEOUT_SECONDS,
+    command_timeout: float = 0.0,
+    needs: Sequence[Command] = (),
+    warn: bool = True,
+) -> Reached:
+    """Do the first half of `open_mill`, which needs no Celery. The arguments and errors are the same."""
+    client, where = connect(url, answer_seconds=answer_seconds(command_timeout)), without_password(url)
+
+    def inspect() -> tuple[str, ...]:
+        return inspect_server(client, where, needs)
+
+    try:
+        warnings = retry_transient(inspect, timeout=timeout, where=where)
+    except Unreachable as fault:
+        if not isinstance(fault.__cause__, ReadOnlyError) or command_timeout <= timeout:
+            raise
+        _log.warning("%s is a read-only replica; waiting up to %.0f s for its promotion", where, command_timeout)
+        warnings = retry_transient(inspect, timeout=command_timeout - timeout, where=where)
+    for sentence in warnings if warn else ():
+        _log.warning("%s", sentence)
+    return Reached(client, url, where, warnings)
+
+
+def reach_running_mill(
+    settings: Settings, *, timeout: float = 0.0, needs: Sequence[Command] = (), warn: bool = True
+) -> Reached:
+    """Do the first half of `open_running_mill`, which needs no Celery. The arguments and errors are the same."""
     url = find_mill_url(settings)
     if url is None:
         try:
-            return open_mill(
-                settings.server_url, settings, timeout=_DEFAULT_URL_TIMEOUT_SECONDS, needs=needs, warn=warn
-            )
+            return reach_mill(settings.server_url, timeout=_DEFAULT_URL_TIMEOUT_SECONDS, needs=needs, warn=warn)
         except NotPermitted:
             raise
         except Unreachable:
             raise Unreachable(
                 "No mill is running on this machine. Start one with `digitmill up`, or set DIGITMILL_REDIS_URL."
             ) from None
-    return open_mill(url, settings, command_timeout=timeout, needs=needs, warn=warn)
+    return reach_mill(url, command_timeout=timeout, needs=needs, warn=warn)
+
+
+def _connection(reached: Reached, settings: Settings, command_timeout: float) -> Connection:
+    from worker.contract.doorbell import Doorbell, make_app
+    from worker.contract.ledger import Ledger
+    from worker.contract.reconciler import Reconciler
+    from worker.contract.registry import Registry
+
+    client, url, where, warnings = reached
+    ledger = Ledger(client, ttl_seconds=settings.result_seconds)
+    doorbell = Doorbell(make_app(url, settings, answer_seconds=answer_seconds(command_timeout)))
+    return Connection(client, ledger, doorbell, Reconciler(client, ledger, doorbell), Registry(client), where, warnings)
 
 
 @contextlib.contextmanager

@@ -8,8 +8,9 @@ import pickle
 import zlib
 from typing import Any
 
-from worker.contract.doorbell import CLASSIFY, Doorbell, make_app
+from worker.contract.doorbell import Doorbell, make_app
 from worker.contract.ledger import Part
+from worker.contract.queues import CLASSIFY
 from worker.settings import Settings
 
 PART = "251125-101112-abc/0.0.2"

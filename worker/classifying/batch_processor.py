@@ -2,32 +2,22 @@
 
 import logging
 import secrets
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-import numpy as np
 from billiard.exceptions import SoftTimeLimitExceeded
-from numpy.typing import NDArray
-from redis.exceptions import RedisError
 
-from model.errors import Failure, FailureCode, ImageError, ModelError, NotTried
-from model.images.doubts import Doubt
-from model.images.normalise import Normalised
-from model.images.preprocess import preprocess_all
-from model.inference.apart import classify_apart
-from model.inference.classifier import Predictions
-from model.inference.several import find_several, sort_out, with_parts
-from worker.classifying.answers import Answers
+from model.errors import Failure, FailureCode, ModelError
 from worker.classifying.canary import CanaryMonitor
-from worker.classifying.models import LoadedModel, Models
+from worker.classifying.models import Models
+from worker.classifying.reading import read
+from worker.classifying.running import ModelRunner
 from worker.contract.connection import retry_transient
 from worker.contract.doorbell import Doorbell
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.ledger import Claim, Ledger, Part, Verdict
-from worker.contract.wire import SIDE, Batch, Result
+from worker.contract.wire import Batch, Result
 
 TIMEOUT_SECONDS = 30.0
 """Time that a call waits for Redis. If a finished batch waits longer, its answers are dropped, and it is done again."""
@@ -38,9 +28,6 @@ FAILED_PAUSE_SECONDS = 0.5
 
 DECODING_SHARE = 0.5
 """Share of a batch's time limit after which no further image is decoded. The last one may take 30 s by itself."""
-
-MAX_PARTS = 8192
-"""Number of digits in images that may show several after which no further image is decoded. They have 6 MiB."""
 
 _log = logging.getLogger(__name__)
 _Value = TypeVar("_Value")
@@ -74,7 +61,7 @@ class BatchProcessor:
         self._doorbell = doorbell
         self._models = models
         self._notes = models.notes
-        self._canary = canary
+        self._runner = ModelRunner(models, canary)
         self._name = name
         self._lease_seconds = lease_seconds
         self._decoding_seconds = time_limit_seconds * DECODING_SHARE
@@ -97,10 +84,12 @@ class BatchProcessor:
                     with self._notes.working(part):
                         batch = _batch_of(claim)
                         model = self._retry(partial(self._models, claim.model))
-                        read = self._read(batch)
-                        claim = self._hand_on_the_rest(claim, batch, len(read.images))
-                        read = read.first(len(claim.part))
-                        answers = self._classify(claim, model, read)
+                        images = read(batch, self._decoding_seconds)
+                        claim = self._hand_on_the_rest(claim, batch, len(images))
+                        # Somebody has begun this part before and not finished it, unless this is the first attempt.
+                        answers = self._runner.classify(
+                            model, images.first(len(claim.part)), suspect=claim.attempts > 1
+                        )
                         result = answers.result(
                             model.version, self._name, probabilities=batch.probabilities, several=batch.several
                         )
@@ -136,14 +125,6 @@ class BatchProcessor:
             lambda: self._ledger.claim(part, token=token, holder=self._name, lease_seconds=self._lease_seconds)
         )
 
-    def _read(self, batch: Batch) -> "_Read":
-        """Return the images of a batch as the network takes them, or the first of them if the others take too long."""
-        if isinstance(batch.images, np.ndarray):
-            drawn = batch.images.reshape(len(batch), -1).any(axis=1)
-            blank = dict.fromkeys(np.flatnonzero(~drawn).tolist(), _BLANK)
-            return _Read(batch.images, blank, {}, {}, batch.several)
-        return _decode(batch.images, self._decoding_seconds, several=batch.several)
-
     def _hand_on_the_rest(self, claim: Claim, batch: Batch, count: int) -> Claim:
         """Halve a part until it has at most `count` images, the first ones, and ring for the others.
 
@@ -161,72 +142,6 @@ class BatchProcessor:
             self._doorbell.ring(rest)
             claim, batch = self._claim(first), batch.part(0, len(first))
         return claim
-
-    def _classify(self, claim: Claim, model: LoadedModel, read: "_Read") -> Answers:
-        """Classify images. Whatever goes wrong here is the model's fault, because every image is uint8 (28, 28) now.
-
-        Raises:
-            ModelError: The model failed. That does not count against the images.
-        """
-        images, answered = with_parts(read.images, read.doubtful), len(read.images) - len(read.failures)
-        if model.content and claim.attempts > 1 and len(images):
-            # Somebody has begun this part and not finished it. If the model ended that process, it cannot end this one.
-            run = partial(classify_apart, model.version, model.content, model.temperature, images)
-            answers = read.answers(self._run(model.version, run, images=answered, proven=True))
-            self._observe(model.version, images, answers, compare=False)
-            return answers
-        with self._notes.classifying(model.version):
-            run = partial(model.classifier.classify, images)
-            answers = read.answers(self._run(model.version, run, images=answered, proven=False))
-            self._observe(model.version, images, answers, compare=True)
-        return answers
-
-    def _observe(self, version: str, images: NDArray[np.uint8], answers: Answers, *, compare: bool) -> None:
-        """Show the canary monitor one image and one prediction for each image of a batch, also where it is a number."""
-        seen = answers.least_certain
-        predictions = answers.predictions.at(seen)
-        self._canary.observe(
-            version, images[seen], predictions, answers.failures, doubted=answers.doubts, compare=compare
-        )
-
-    def _run(self, version: str, run: Callable[[], Predictions], *, images: int, proven: bool) -> Predictions:
-        """Run a version on some images.
-
-        Args:
-            version: Name of the version.
-            run: Function that runs it.
-            images: Number of images that count against it if it fails.
-            proven: Whether it runs in a process with limits, so that a fault is certainly its own.
-
-        Raises:
-            ModelError: The version failed.
-            NotTried: The process with limits could not run.
-            SoftTimeLimitExceeded: The batch took too long, perhaps because of its images.
-        """
-        try:
-            return run()
-        except NotTried:
-            raise
-        except Exception as fault:
-            if isinstance(fault, SoftTimeLimitExceeded):
-                if not proven:
-                    raise
-                # The images are decoded, so they are not to blame. But this process may have been short of time.
-                fault, proven = ModelError(f"Model {version} took longer than the time limit of a batch."), False
-            self._canary.observe_error(version, images)
-            self._blame(version, f"it failed on images of a job ({fault})", proven=proven)
-            self._models.forget(version)  # loading it again asks whether it may still serve
-            raise ModelError(str(fault)) from fault
-
-    def _blame(self, version: str, fault: str, *, proven: bool) -> None:
-        """Record that a version failed. It is out of service at once if a process with limits has proven that."""
-        try:
-            if proven:
-                self._canary.faults.condemn(version, fault)
-            else:
-                self._canary.faults.strike(version, fault)
-        except RedisError as obstacle:
-            _log.warning("the fault of model %s was not recorded: %s", version, obstacle)
 
     def _fail(self, claim: Claim, failure: Failure) -> Result:
         """Return an answer that gives every image of a part the same error row."""
@@ -256,7 +171,6 @@ class BatchProcessor:
         return retry_transient(call, timeout=TIMEOUT_SECONDS)
 
 
-_BLANK = Failure(FailureCode.BLANK, "Nothing is drawn on this image.")
 _DAMAGED = Failure(FailureCode.INTERNAL, "The batch of this image was damaged on its way. Submit it again.")
 _OVERSIZED = Failure(
     FailureCode.INTERNAL,
@@ -272,59 +186,6 @@ _QUARANTINED = Failure(
     "A worker process died, hung or failed every time that it tried this image. The image is left out. Open it in "
     "another program before you submit it again.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """The images of a batch as the network takes them.
-
-    Attributes:
-        images: uint8 (n, 28, 28), at least one; black where decoding failed.
-        failures: Failures by index.
-        doubtful: Images that may show several digits, by index. The network decides, unless it is certain.
-        doubts: Doubts of the image path, by index.
-        several: Whether all digits of an image are wanted. If not, an image with several is a failure.
-    """
-
-    images: NDArray[np.uint8]
-    failures: dict[int, Failure]
-    doubtful: dict[int, Normalised]
-    doubts: dict[int, Doubt]
-    several: bool
-
-    def first(self, count: int) -> "_Read":
-        """Return the first images."""
-        return _Read(
-            self.images[:count],
-            {index: failure for index, failure in self.failures.items() if index < count},
-            {index: image for index, image in self.doubtful.items() if index < count},
-            {index: doubt for index, doubt in self.doubts.items() if index < count},
-            self.several,
-        )
-
-    def add(self, index: int, image: Normalised) -> None:
-        """Add an image, and note why it is doubtful, and whether it may show several digits or is refused for that."""
-        self.images[index] = image.shown
-        if image.doubt is not None:
-            self.doubts[index] = image.doubt
-        if self.several and len(image.parts) == image.total:
-            self.doubtful[index] = image
-        elif self.several and len(image.parts):
-            self.failures[index] = Failure(
-                FailureCode.SEVERAL_DIGITS,
-                f"The image shows {image.total} digits, and at most {len(image.parts)} are read. Cut it up.",
-            )
-        else:
-            sort_out(index, image, self.failures, self.doubtful)
-
-    def answers(self, predictions: Predictions) -> Answers:
-        """Return the answers, given the predictions for the images and, after them, for the parts of doubtful ones."""
-        count = len(self.images)
-        found = find_several(predictions, self.doubtful, count)
-        if self.several:
-            return Answers(predictions, count, self.failures, found, self.doubts)
-        refused = {index: self.doubtful[index].as_several.failure for index in found}
-        return Answers(predictions, count, self.failures | refused, {}, self.doubts)
 
 
 class _DamagedBatch(Exception):
@@ -347,36 +208,3 @@ def _batch_of(claim: Claim) -> Batch:
     if len(batch) != len(claim.part):
         raise _DamagedBatch(f"It has {len(batch):,} images, and its name says {len(claim.part):,}.")
     return batch
-
-
-def _decode(files: tuple[bytes, ...], seconds: float, *, several: bool) -> _Read:
-    """Decode and normalise each file on its own.
-
-    Args:
-        files: Contents of image files.
-        seconds: Time after which no further file is decoded.
-        several: Whether all digits of an image are wanted.
-
-    Returns:
-        The images of the first n files, at least one.
-    """
-    deadline = time.monotonic() + seconds
-    read = _Read(np.zeros((len(files), SIDE, SIDE), np.uint8), {}, {}, {}, several)
-    parts = 0
-    for index, file in enumerate(files):
-        if index and (time.monotonic() > deadline or parts > MAX_PARTS):
-            return read.first(index)
-        try:
-            image = preprocess_all(file)
-            read.add(index, image)
-            parts += len(image.parts)
-        except ImageError as fault:
-            read.failures[index] = fault.failure
-        except SoftTimeLimitExceeded:
-            raise
-        except Exception:
-            _log.exception("digitmill itself failed to decode an image")
-            read.failures[index] = Failure(
-                FailureCode.INTERNAL, "digitmill itself failed on this image. The worker's log says how. Report it."
-            )
-    return read

@@ -1,6 +1,9 @@
 """Takes versions out of service if they harm the processes that classify with them."""
 
 import logging
+import re
+import signal
+from pathlib import Path
 
 from model.errors import ModelError
 from worker.contract.registry import Registry
@@ -10,6 +13,9 @@ STRIKES = 3
 
 A sound version never does. One time could be an accident, such as a fault of the machine.
 """
+
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
+"""Signals with which native code ends its own process."""
 
 _log = logging.getLogger(__name__)
 
@@ -67,3 +73,29 @@ class VersionFaults:
             _log.warning("%s should not be live, because %s; it was not rolled back: %s", version, reason, obstacle)
         else:
             _log.error("rolled %s back to %s: %s", version, live, reason)
+
+
+def how_it_ended(code: int, *, too_slow: bool, out_of_memory: bool) -> str:
+    """Return how a process that classifies ended by its own doing, or "" if somebody killed it.
+
+    Args:
+        code: Exit code of the process, or the negative number of the signal that ended it.
+        too_slow: Whether its worker ended it, because it took too long.
+        out_of_memory: Whether the kernel has killed a process to free memory.
+    """
+    if too_slow:
+        return "it did not end in time"
+    if -code in _CRASHES:
+        return signal.Signals(-code).name
+    if code >= 0:
+        return f"exit code {code}"
+    return "out of memory" if -code == signal.SIGKILL and out_of_memory else ""
+
+
+def count_oom_kills() -> int:
+    """Return how many processes the kernel has killed to free memory, or 0 where it does not say."""
+    try:
+        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0

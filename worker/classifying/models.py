@@ -95,6 +95,18 @@ class Models:
         """The live version and why it cannot be loaded, or two empty texts if it can, or if that is not known."""
         return (self._refused, self._unloadable) if self._unloadable else ("", "")
 
+    def at_hand(self, version: str) -> LoadedModel | None:
+        """Return the model of a version if it is loaded, or None if `__call__` would have to load it."""
+        if version == LIVE:
+            return self._live if self._followed else None
+        if version == self._live.version:
+            return self._live
+        with self._guard:
+            loaded = self._loaded.pop(version, None)
+            if loaded:
+                self._loaded[version] = loaded
+        return loaded
+
     def __call__(self, version: str) -> LoadedModel:
         """Return the model of a version.
 
@@ -107,17 +119,12 @@ class Models:
             NotTried: Its trial could not run.
             redis.exceptions.RedisError: The version is not loaded, and the registry does not answer.
         """
+        if (loaded := self.at_hand(version)) is not None:
+            return loaded
         if version == LIVE:
-            if not self._followed:
-                self.follow()
+            self.follow()
             return self._live
-        if version == self._live.version:
-            return self._live
-        with self._guard:
-            loaded = self._loaded.pop(version, None)
-            if loaded:
-                self._loaded[version] = loaded
-        return loaded or self._load(version)
+        return self._load(version)
 
     def follow(self) -> None:
         """Serve the registry's live version from the next batch on.

@@ -97,6 +97,10 @@ class ProcessNotes:
                 return Death(self._read(page, _CLASSIFYING), self._read(page, _LOADING))
         return Death("", "")
 
+    def last_death(self) -> Death:
+        """Return what the last process was doing when it ended. No other has begun since."""
+        return Death(self._read(self._memory[0], _CLASSIFYING), self._read(self._memory[0], _LOADING))
+
     def _write(self, entry: int, text: str) -> None:
         content = text.encode("utf-8", "replace")
         place = self._place(self._memory[0], entry)

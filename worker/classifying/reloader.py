@@ -35,11 +35,11 @@ class ModelReloader(threading.Thread):
     Args:
         models: Models of this process.
         canary: Canary monitor of this process.
-        ledger: Ledger on a Redis connection that only this thread uses.
+        ledger: Ledger on a Redis connection that only this thread uses. None if another process reports for the worker.
         name: Name of the worker.
     """
 
-    def __init__(self, models: Models, canary: CanaryMonitor, ledger: Ledger, *, name: str) -> None:
+    def __init__(self, models: Models, canary: CanaryMonitor, ledger: Ledger | None, *, name: str) -> None:
         super().__init__(name="reloader", daemon=True)
         self._models = models
         self._canary = canary
@@ -84,6 +84,8 @@ class ModelReloader(threading.Thread):
 
     def _report(self) -> None:
         report = (self._models.live, self._models.fault)
+        if self._ledger is None:
+            return
         if report == self._reported and time.monotonic() < self._reported_at + REPORT_SECONDS:
             return
         self._ledger.report_model(self._worker, *report)

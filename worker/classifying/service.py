@@ -9,10 +9,8 @@ import shutil
 import signal
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
-import cv2
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from billiard.util import get_temp_dir
 from celery import signals
@@ -22,18 +20,19 @@ from redis.exceptions import RedisError
 from model.cards.card import BASELINE, read_model
 from model.errors import DigitmillError
 from worker.classifying.batch_processor import BatchProcessor
-from worker.classifying.canary import CanaryMonitor
-from worker.classifying.faults import VersionFaults
+from worker.classifying.faults import VersionFaults, count_oom_kills, how_it_ended
 from worker.classifying.heartbeat import Heartbeat
-from worker.classifying.models import Models
+from worker.classifying.lane.process import LaneKeeper
 from worker.classifying.notes import ProcessNotes
 from worker.classifying.reloader import ModelReloader
+from worker.classifying.running import start_models
 from worker.classifying.tasks import register
 from worker.contract.connection import connect
-from worker.contract.doorbell import CLASSIFY, DOORBELL_VERSION, Doorbell, make_app
-from worker.contract.drift import AnswerDays
+from worker.contract.doorbell import DOORBELL_VERSION, Doorbell, make_app
 from worker.contract.errors import WireError
+from worker.contract.lane import LANE_VERSION
 from worker.contract.ledger import Ledger, Part
+from worker.contract.queues import CLASSIFY
 from worker.contract.reconciler import Reconciler
 from worker.contract.registry import Registry
 from worker.process import process_name, run_celery
@@ -47,9 +46,6 @@ STOP_TIMEOUT_SECONDS = 10.0
 
 CHECK_IDLE_SECONDS = 0.05
 """Interval at which a worker that was told to stop checks whether it is idle."""
-
-_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
-"""Signals with which native code ends its own process."""
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +73,8 @@ class WorkerService:
         # Shared with the forked classifying processes: the process id, and the seconds until it was ready.
         self._ready = memoryview(mmap.mmap(-1, 16)).cast("d")
         self._notes = ProcessNotes()
-        self._oom_kills = _count_oom_kills()
+        self._lane = LaneKeeper(settings, name=self._name)
+        self._oom_kills = count_oom_kills()
         self._heartbeat: Heartbeat | None = None
         register(self._app, self._get_processor)
 
@@ -95,6 +92,7 @@ class WorkerService:
         signals.worker_shutdown.connect(self._stop_heartbeat, weak=False)
         signals.task_failure.connect(self._release_failed, weak=False)
         _log.info("worker %s on %s", self._name, without_password(self._url))
+        self._lane.start()
         level = self._settings.log_level
         return run_celery(self._app, f"digitmill@{self._name}", pool="prefork", log_level=level)
 
@@ -102,18 +100,11 @@ class WorkerService:
 
     def _start_classifying(self, **_: Any) -> None:
         loading = self._notes.begin()
-        cv2.setNumThreads(1)  # each core has its own process, so threads would only compete
         try:
-            client = connect(self._url)
-            registry = Registry(client)
-            models = Models(registry, self._notes)
+            models, canary = start_models(self._url, self._notes, loading, name=self._name)
         except DigitmillError as fault:
             _log.critical("%s", fault)
             os._exit(1)
-        canary = CanaryMonitor(models, registry, AnswerDays(client), name=self._name)
-        if loading:
-            with contextlib.suppress(RedisError, DigitmillError):
-                canary.faults.strike(loading, "it ended its process while it was loaded")
         self._processor = BatchProcessor(
             self._make_ledger(),
             self._doorbell,
@@ -157,6 +148,7 @@ class WorkerService:
         self._heartbeat.start()
 
     def _stop_heartbeat(self, **_: Any) -> None:
+        self._lane.stop(STOP_TIMEOUT_SECONDS)
         if self._heartbeat:
             self._heartbeat.stop()
 
@@ -165,16 +157,21 @@ class WorkerService:
         threading.Thread(target=self._await_idle_and_exit, name="stop", daemon=True).start()
 
     def _await_idle_and_exit(self) -> None:
+        self._lane.begin_to_stop()
         deadline = time.monotonic() + min(STOP_TIMEOUT_SECONDS, self._settings.lease_seconds)
         idle = False
         # Two checks in a row, because Celery forgets a message a moment before it acknowledges it.
         while time.monotonic() < deadline and not (idle and not celery_state.reserved_requests):
             idle = not celery_state.reserved_requests
             time.sleep(CHECK_IDLE_SECONDS)
-        self._hand_back_and_exit()
+        self._hand_back_and_exit(deadline)
 
-    def _hand_back_and_exit(self) -> None:
-        """Hand the batch in hand to another worker, and exit without Celery's own shutdown."""
+    def _hand_back_and_exit(self, deadline: float) -> None:
+        """Hand the batch in hand to another worker, and exit without Celery's own shutdown.
+
+        Args:
+            deadline: Monotonic time until which the lane may answer the calls in hand.
+        """
         ledger = self._make_ledger()
         for part in _parts_in_work():
             try:
@@ -184,6 +181,7 @@ class WorkerService:
                     _log.info("batch %s was handed back, because there is no time to finish it", part.member)
             except (RedisError, DigitmillError) as fault:
                 _log.warning("batch %s was not handed back; its lease will expire: %s", part.member, fault)
+        self._lane.stop(deadline - time.monotonic())
         self._stop_heartbeat()
         if self._ready[0]:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
@@ -198,9 +196,10 @@ class WorkerService:
         return {
             "started": self._started,
             "process": int(process),
-            "ready": int(process > 0),
+            "ready": int(process > 0 and self._lane.ready),
             "startup_seconds": round(startup_seconds, 3),
             "doorbell": DOORBELL_VERSION,
+            "lane": LANE_VERSION,
         }
 
     def _release_failed(self, exception: BaseException, kwargs: dict[str, Any] | None = None, **_: Any) -> None:
@@ -221,7 +220,7 @@ class WorkerService:
 
     def _blame_model(self, version: str, exception: BaseException) -> None:
         """Count a death against the version that was classifying, unless somebody else ended the process."""
-        before, self._oom_kills = self._oom_kills, _count_oom_kills()
+        before, self._oom_kills = self._oom_kills, count_oom_kills()
         if version and (how := _how_it_ended(exception, out_of_memory=self._oom_kills > before)):
             VersionFaults(Registry(connect(self._url)), name=self._name).strike(
                 version, f"it ended its process ({how})"
@@ -239,24 +238,11 @@ def _how_it_ended(exception: BaseException, *, out_of_memory: bool) -> str:
         exception: Celery's exception about the process.
         out_of_memory: Whether the kernel has killed a process to free memory.
     """
-    if isinstance(exception, TimeLimitExceeded):
-        return "it did not end in time"
+    too_slow = isinstance(exception, TimeLimitExceeded)
     found = re.search(r"signal (\d+)", str(exception))
-    if not found:
+    if not found and not too_slow:
         return str(exception)
-    number = int(found[1])
-    if number in _CRASHES:
-        return signal.Signals(number).name
-    return "out of memory" if number == signal.SIGKILL and out_of_memory else ""
-
-
-def _count_oom_kills() -> int:
-    """Return how many processes the kernel has killed to free memory, or 0 where it does not say."""
-    try:
-        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(encoding="utf-8"), re.MULTILINE)
-    except OSError:
-        return 0
-    return int(found[1]) if found else 0
+    return how_it_ended(-int(found[1]) if found else 0, too_slow=too_slow, out_of_memory=out_of_memory)
 
 
 def _quieten_celery(log_level: str) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from celery import Celery
 
 from worker.classifying.batch_processor import BatchProcessor
-from worker.contract.doorbell import CLASSIFY, DOORBELL_VERSION, Doorbell, is_understood
+from worker.contract.doorbell import DOORBELL_VERSION, Doorbell, is_understood
 from worker.contract.errors import Unreachable, WireError
 from worker.contract.ledger import Part
+from worker.contract.queues import CLASSIFY
 
 PUT_BACK_SECONDS = 0.2
 """Pause before a doorbell of another format is put back. Meanwhile workers that read it can empty the queue."""

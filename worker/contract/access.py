@@ -9,9 +9,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from worker.contract.doorbell import CLASSIFY_QUEUE, TRAIN_QUEUE
 from worker.contract.drift import keys as drift
+from worker.contract.lane import keys as lane
 from worker.contract.ledger import keys as ledger
+from worker.contract.queues import CLASSIFY_QUEUE, TRAIN_QUEUE
 from worker.contract.registry import keys as registry
 from worker.contract.teaching import keys as teaching
 from worker.contract.training import keys as training
@@ -84,6 +85,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             ledger.OPEN,
             ledger.SENDING,
             ledger.NOTHING,
+            lane.replies("*"),
         ),
         reads=(
             ledger.results("*"),
@@ -103,6 +105,9 @@ RIGHTS: Mapping[RedisUser, Rights] = {
         only={
             ledger.results("*"): "+del +hdel +pexpire",
             CLASSIFY_QUEUE: _RINGING,
+            # It sends calls, but cannot read those of others.
+            **dict.fromkeys(lane.CALLS.values(), "+llen +lpush"),
+            lane.SENT: "+hget +hincrby +hset",
             ledger.worker("*"): "",
             registry.ALIASES: "",
             registry.model("*"): "",
@@ -121,9 +126,11 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             drift.days("*"),
             ledger.NOTHING,
             CLASSIFY_QUEUE,
+            *lane.CALLS.values(),
         ),
         reads=_MODELS,
         only={
+            lane.replies("*"): "+rpush +ltrim +pexpire",
             ledger.results("*"): "+exists +hset +hsetnx +pexpire",
             ledger.notifications("*"): "+exists +pexpire +rpush",
             ledger.manifest("*"): "+exists +pexpire",

@@ -24,9 +24,10 @@ from redis.exceptions import (
 )
 
 from worker.contract.connection import explain, is_transient
-from worker.contract.doorbell import CLASSIFY, CLASSIFY_QUEUE, DOORBELL_VERSION, TRAIN, TRAIN_QUEUE
+from worker.contract.doorbell import DOORBELL_VERSION
 from worker.contract.errors import WireError
 from worker.contract.ledger import Part
+from worker.contract.queues import CLASSIFY, CLASSIFY_QUEUE, TRAIN, TRAIN_QUEUE
 from worker.redis_address import RedisAddress
 from worker.settings import without_password
 

@@ -14,14 +14,8 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import NoPermissionError, RedisError
 
 from worker.contract.ledger import Part
+from worker.contract.queues import CLASSIFY, CLASSIFY_QUEUE, TRAIN, TRAIN_QUEUE
 from worker.settings import Settings
-
-CLASSIFY = "digitmill.classify"
-TRAIN = "digitmill.train"
-"""Names of the two tasks. A sender needs to know nothing else of a task."""
-
-CLASSIFY_QUEUE = "digitmill.classify"
-TRAIN_QUEUE = "digitmill.train"
 
 DOORBELL_VERSION = 1
 """Format of both messages."""

@@ -8,8 +8,9 @@ import redis
 from redis.exceptions import RedisError
 
 from model.errors import DigitmillError
-from worker.contract.doorbell import CLASSIFY_QUEUE, Doorbell
+from worker.contract.doorbell import Doorbell
 from worker.contract.ledger import Ledger
+from worker.contract.queues import CLASSIFY_QUEUE
 
 INTERVAL_SECONDS = 1.0
 

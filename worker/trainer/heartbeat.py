@@ -8,7 +8,8 @@ from redis.exceptions import RedisError
 
 from model.errors import DigitmillError
 from worker.contract.connection import connect
-from worker.contract.doorbell import TRAIN_QUEUE, Doorbell
+from worker.contract.doorbell import Doorbell
+from worker.contract.queues import TRAIN_QUEUE
 from worker.contract.teaching import Teaching
 from worker.contract.training import Trainings
 from worker.trainer.taught_keeper import TaughtKeeper

@@ -8,7 +8,8 @@ from typing import Any
 from celery import signals
 
 from worker.contract.connection import connect, retry_transient
-from worker.contract.doorbell import TRAIN_QUEUE, Doorbell, make_app, queue
+from worker.contract.doorbell import Doorbell, make_app, queue
+from worker.contract.queues import TRAIN_QUEUE
 from worker.contract.registry import Registry
 from worker.contract.teaching import Teaching
 from worker.contract.training import Trainings

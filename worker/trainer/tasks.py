@@ -6,7 +6,8 @@ from collections.abc import Callable
 from celery import Celery
 
 from model.errors import DigitmillError
-from worker.contract.doorbell import TRAIN, is_understood
+from worker.contract.doorbell import is_understood
+from worker.contract.queues import TRAIN
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from model.images.grey import to_grey
 from model.images.raster import Grey
 
 
-def decode(data: bytes) -> Grey:
+def decode(data: bytes, *, only_if_cheap: bool = False) -> Grey:
     """Decode an image to grey, upright, at most `pillow.LONG_SIDE` pixels long.
 
     In the result, ink and paper differ in grey, and either may be lighter. The grey is lightness, or the colour or
@@ -24,6 +24,7 @@ def decode(data: bytes) -> Grey:
 
     Args:
         data: Bytes of one PNG, JPEG, BMP, GIF, TIFF, WebP, AVIF or HEIC file.
+        only_if_cheap: Whether to refuse a file that is not certainly cheap, instead of asking the helper process.
 
     Returns:
         Grey levels, uint8 (height, width). A small image keeps every pixel; a larger one is reduced by area averaging.
@@ -31,6 +32,7 @@ def decode(data: bytes) -> Grey:
     Raises:
         ImageError: The file cannot be decoded (EMPTY, NOT_AN_IMAGE, BROKEN, TOO_LARGE, TOO_COSTLY or SEVERAL_FRAMES),
             the image is fully transparent (BLANK), or the helper process does not start (INTERNAL).
+        MayBeCostly: It is not certainly cheap to decode, and `only_if_cheap` is set.
     """
     kind = identify(data)
     pixels = decode_plain_png(data) if kind == "PNG" and len(data) <= SMALL_BYTES else None
@@ -39,4 +41,6 @@ def decode(data: bytes) -> Grey:
     if opens_cheaply(data, kind):
         with contextlib.suppress(MayBeCostly):
             return decode_with_pillow(data, kind, only_if_cheap=True)
+    if only_if_cheap:
+        raise MayBeCostly
     return HELPER.decode(data)

@@ -1,4 +1,4 @@
-"""`submit`, `classify`, `resume`: commands that send images."""
+"""`submit`, `resume`: commands that send the images of a job."""
 
 import contextlib
 import json
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from producer.cli.display.progress import JobProgressBar
     from producer.jobs.kept.order import Several, SubmitOptions
-    from producer.jobs.results import Results
     from producer.mill.connection import Connection
     from producer.sources import Source
     from worker.settings import Settings
@@ -167,7 +166,7 @@ def submit(
         _send_detached(connection, job, options, source, settings, timeout=timeout, as_json=as_json)
         return
     check_place(out or report_folder(new_job_identifier()))
-    with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
+    with running_or_temporary_mill(settings, on_start=report_start, timeout=timeout) as connection:
         job = create_job(connection, options, source.description, settings, detached=False, timeout=timeout)
         if not as_json:
             click.echo(f"Job {job}: {counted(source.total, 'image')} of {printable(source.description)}", err=True)
@@ -230,7 +229,7 @@ def resume(job: str, follow: bool, out: Path | None, take_over: bool, timeout: f
     from worker.settings import Settings
 
     settings = Settings.from_environment()
-    with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
+    with running_or_temporary_mill(settings, on_start=report_start, timeout=timeout) as connection:
         order = find_resumable(connection, job, settings)
         source = reopen_submitted(order.options, settings)
         print_notes(source)
@@ -253,74 +252,6 @@ def resume(job: str, follow: bool, out: Path | None, take_over: bool, timeout: f
     sys.exit(code)
 
 
-@click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", callback=not_empty)
-@SEVERAL
-@AS_IS
-@MIN_CONFIDENCE
-@TIMEOUT
-@JSON
-@exit_on_error
-def classify(
-    files: tuple[str, ...],
-    several: "Several",
-    as_is: bool,
-    min_confidence: float | None,
-    timeout: float,
-    as_json: bool,
-) -> None:
-    """Print the digit and the confidence of each image.
-
-    \b
-    Examples:
-      digitmill classify seven.png eight.jpg
-      digitmill classify meter.jpg --several read
-    """
-    from producer.cli.display.job_results import print_answers
-    from producer.sources import open_each
-    from worker.settings import Settings
-
-    source = open_each(files, as_is=as_is)
-    print_notes(source)
-    settings = Settings.from_environment()
-    results = classified(source, settings, timeout, probabilities=as_json, several=several, quiet=as_json)
-    print_answers(results, min_confidence, as_json=as_json)
-    sys.exit(ExitCode.SOME_FAILED if results.failures else ExitCode.OK)
-
-
-def classified(
-    source: "Source",
-    settings: "Settings",
-    timeout: float,
-    *,
-    probabilities: bool,
-    several: "Several" = "refuse",
-    quiet: bool,
-) -> "Results":
-    """Classify the images of a source and return the results. If no mill is running, start one for this.
-
-    Args:
-        source: Images to classify.
-        settings: Settings of this process.
-        timeout: Seconds without any worker, or without Redis, after which to give up.
-        probabilities: Whether to ask for the ten probabilities of each image. Numbers have none.
-        several: What to do with an image of several digits.
-        quiet: Whether to show no progress.
-    """
-    from producer.jobs.kept.order import SubmitOptions
-    from producer.jobs.submission import create_job, gather_job
-    from producer.mill.finding import running_or_temporary_mill
-
-    options = SubmitOptions(path="", labels="none", probabilities=probabilities, several=several)
-    with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
-        job = create_job(connection, options, source.description, settings, detached=False, timeout=timeout)
-        with _progress(source, quiet) as progress:
-            finished = gather_job(
-                connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress
-            )
-    return finished.results
-
-
 def _send_detached(
     connection: "Connection",
     job: str,
@@ -334,7 +265,7 @@ def _send_detached(
     """Send the images of a job, and print how to gather its answers."""
     from producer.jobs.submission import send_job
 
-    with _named_when_interrupted(connection, job), _progress(source, as_json) as progress:
+    with _named_when_interrupted(connection, job), progress_of(source, as_json) as progress:
         send_job(connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress)
     if as_json:
         click.echo(json.dumps({"job": job}))
@@ -366,7 +297,7 @@ def _gather_and_report(
     folder = out or report_folder(job)
     table = growing_table(folder, options.min_confidence) if follow else contextlib.nullcontext()
     with _named_when_interrupted(connection, job):
-        with _progress(source, as_json) as progress, table as add:
+        with progress_of(source, as_json) as progress, table as add:
             finished = gather_job(
                 connection,
                 job,
@@ -398,13 +329,15 @@ def _named_when_interrupted(connection: "Connection", job: str) -> "Iterator[Non
         ) from None
 
 
-def _progress(source: "Source", as_json: bool) -> "JobProgressBar":
+def progress_of(source: "Source", as_json: bool) -> "JobProgressBar":
+    """Return what shows the progress of a job."""
     from producer.cli.display.progress import JobProgressBar
 
     return JobProgressBar(source.total, quiet=as_json)
 
 
-def _report_start() -> None:
+def report_start() -> None:
+    """Say that a mill is started."""
     print_notice("no mill is running here, so this command starts one for itself (`digitmill up` keeps one running)")
 
 

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from model.errors import UsageError
 from model.images.stages import Stage
-from producer.cli.display.job_results import answer_text
+from producer.cli.display.answers import answer_text
 from producer.cli.notices import printable
 from producer.report.files import check_writable, replacing
 

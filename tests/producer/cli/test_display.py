@@ -15,8 +15,10 @@ from rich.text import Text
 
 from model.errors import UsageError
 from model.images.doubts import Doubt, DoubtCode
+from producer.calls.prediction import Prediction
+from producer.cli.display.answers import Answered, answer_text
 from producer.cli.display.inspection import Inspected, check_sheet, save_sheet
-from producer.cli.display.job_results import answer_text, answers, print_headline, report_job
+from producer.cli.display.job_results import print_headline, report_job
 from producer.cli.display.tables import Column, print_table
 from producer.cli.display.wording import counted
 from producer.cli.main import main
@@ -112,7 +114,9 @@ def test_a_doubted_answer_says_why_it_is_for_review(capsys):
     """The reason stands where other answers only say that they are unsure; programs find its code."""
     doubt = Doubt(DoubtCode.INK_LEFT_OUT, "read from 31 % of the ink")
     results = replace(FINISHED.results, doubts={1: doubt})
-    rows = answers(results, 0.8)
+    sure, doubted = Prediction(1, 0.9, None, "v", False), Prediction(1, 0.9, None, "v", True, doubt)
+    answered = Answered("abc", [sure, doubted, sure], reads_numbers=False, reviews=True)
+    rows = answered.as_json()
     assert [answer_text(row, styled=False) for row in rows] == [
         "1  90.0 %",
         "1  90.0 %  read from 31 % of the ink: review",
@@ -120,7 +124,7 @@ def test_a_doubted_answer_says_why_it_is_for_review(capsys):
     ]
     assert (rows[1]["review"], rows[1]["doubt"], rows[1]["message"]) == (True, "ink_left_out", doubt.reason)
     assert "doubt" not in rows[0]
-    assert answer_text(answers(results, None)[1], styled=False) == "1  90.0 %"
+    assert answer_text(answered._replace(reviews=False).as_json()[1], styled=False) == "1  90.0 %"
     print_headline(summarise(results, FINISHED.info, select(results, 0.8)), Path("reports"))
     assert "review    1  (1 read from a part of the ink); review.csv lists them" in capsys.readouterr().out
 

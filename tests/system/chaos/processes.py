@@ -8,8 +8,8 @@ from tests.support.images import as_png
 from tests.support.processes import children, frozen, send
 from tests.support.waiting import eventually
 from tests.system.chaos.trial import Fault, Trial
-from worker.contract.doorbell import CLASSIFY_QUEUE
 from worker.contract.ledger import keys
+from worker.contract.queues import CLASSIFY_QUEUE
 
 
 def _kill_classifying_process(trial: Trial) -> None:

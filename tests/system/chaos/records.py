@@ -7,8 +7,8 @@ from typing import Any
 from tests.support.garbage import harmless, refused
 from tests.support.processes import children
 from tests.system.chaos.trial import Fault, Trial
-from worker.contract.doorbell import CLASSIFY_QUEUE
 from worker.contract.ledger import JobRecord, Part, keys
+from worker.contract.queues import CLASSIFY_QUEUE
 from worker.contract.validation.bounds import MAX_BATCH_BYTES
 
 NAMES = ("../../x", "261125-101112-planted1", "\x1b]0;x\x07", "x" * 5000)

@@ -14,9 +14,9 @@ from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.submission import create_job
 from producer.sources import mnist_source
 from tests.support.garbage import doorbell, harmless, refused
-from worker.contract.doorbell import CLASSIFY_QUEUE
 from worker.contract.ledger import Part, Submitted, Window
 from worker.contract.ledger import keys as ledger_keys
+from worker.contract.queues import CLASSIFY_QUEUE
 from worker.contract.reconciler import INTERVAL_SECONDS, Reconciler
 from worker.contract.wire import Batch, Manifest, Result
 

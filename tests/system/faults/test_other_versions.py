@@ -12,8 +12,8 @@ from producer.jobs.submission import create_job, gather_job, open_submitted
 from producer.mill.doorbell_formats import unreached_workers
 from producer.sources import mnist_source
 from tests.support.images import number_picture
-from worker.contract.doorbell import CLASSIFY_QUEUE
 from worker.contract.errors import NoWorkers
+from worker.contract.queues import CLASSIFY_QUEUE
 from worker.roles import Role
 
 DIGITMILL = Path(sys.executable).with_name("digitmill")

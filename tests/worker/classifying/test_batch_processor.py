@@ -12,7 +12,7 @@ from model.images import normalise
 from model.images.doubts import Doubt, DoubtCode
 from model.inference.classifier import Classifier
 from tests.support.models import Harm, harmful, marked
-from worker.classifying import batch_processor
+from worker.classifying import reading
 from worker.classifying.batch_processor import BatchProcessor
 from worker.classifying.canary import CanaryMonitor
 from worker.classifying.faults import STRIKES
@@ -431,7 +431,7 @@ def test_raw_images_have_one_digit_each(processor, submit, ledger, digits):
 
 def test_many_digits_are_answered_in_several_parts(processor, submit, ledger, digits, png, monkeypatch):
     """A worker takes only so many digits at a time, and other workers get the rest, as with costly images."""
-    monkeypatch.setattr(batch_processor, "MAX_PARTS", 3)
+    monkeypatch.setattr(reading, "MAX_PARTS", 3)
     files = tuple(png(np.hstack(digits.images[start : start + 2])) for start in range(0, 10, 2))
     waiting = [submit(files, several=True)]
     while waiting:

@@ -7,7 +7,8 @@ import redis
 
 from producer.mill.stack import Stack
 from worker.classifying.tasks import PUT_BACKS, PUT_BACKS_A_MINUTE, OtherDoorbells
-from worker.contract.doorbell import CLASSIFY_QUEUE, Doorbell, make_app
+from worker.contract.doorbell import Doorbell, make_app
+from worker.contract.queues import CLASSIFY_QUEUE
 from worker.settings import Settings
 
 

@@ -19,7 +19,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc
 
 
 def processes(mill) -> list[psutil.Process]:
-    """Return the main process of a worker and its classifying process, but not the latter's helper for costly files."""
+    """Return the processes of a worker: the main one, the classifying one and that of the lane, but no helper."""
     main = psutil.Process(mill.stack.supervisor.processes()["worker-1"])
     return [main, *main.children()]
 
@@ -43,10 +43,10 @@ def worked(start_mill_in, tmp_path_factory, digits):
 
 @LINUX
 def test_a_worker_has_never_imported_tensorflow(worked):
-    """Both processes have mapped LiteRT's library, and no library of TensorFlow or Matplotlib."""
-    both = processes(worked)
-    assert len(both) == 2
-    for process in both:
+    """Its processes have mapped LiteRT's library, and no library of TensorFlow or Matplotlib."""
+    found = processes(worked)
+    assert len(found) == 3
+    for process in found:
         maps = Path(f"/proc/{process.pid}/maps").read_text(encoding="utf-8")
         assert "ai_edge_litert" in maps
         assert "/tensorflow/" not in maps
@@ -65,7 +65,7 @@ print([name for name in sys.modules if name.partition(".")[0] in ("tensorflow", 
 
 @LINUX
 def test_a_worker_takes_less_than_150_megabytes(worked):
-    """That holds for its two processes together. Pages that they share count once."""
+    """That holds for its three processes together. Pages that they share count once."""
     assert sum(process.memory_full_info().pss for process in processes(worked)) < 150e6
 
 

@@ -17,7 +17,7 @@ from worker.contract.errors import NotPermitted
 from worker.contract.users import RedisUser
 
 CONTRACT = Path(__file__).parents[3] / "worker" / "contract"
-ROOMS = ("ledger", "registry", "teaching", "training")
+ROOMS = ("lane", "ledger", "registry", "teaching", "training")
 
 
 @pytest.fixture
@@ -105,6 +105,9 @@ def test_no_user_reaches_what_is_not_of_digitmill(as_user, user: RedisUser) -> N
         (RedisUser.SUBMITTER, ("HSET", "digitmill:teaching-inbox", "x", "y")),
         (RedisUser.SUBMITTER, ("BRPOP", "digitmill.classify", "1")),
         (RedisUser.SUBMITTER, ("LPUSH", "digitmill.train", "x")),
+        (RedisUser.SUBMITTER, ("BRPOP", "digitmill:lane1:files", "1")),
+        (RedisUser.SUBMITTER, ("LRANGE", "digitmill:lane1:arrays", "0", "-1")),
+        (RedisUser.WORKER, ("LRANGE", "digitmill:lane1:replies:x", "0", "-1")),
         (RedisUser.WORKER, ("HSET", "digitmill:model:x", "card", "forged")),
         (RedisUser.WORKER, ("DEL", "digitmill:aliases")),
         (RedisUser.WORKER, ("HGETALL", "digitmill:results:x")),

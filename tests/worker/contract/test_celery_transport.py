@@ -7,9 +7,10 @@ import pytest
 
 from tests.support.garbage import PART, doorbell, harmless, refused
 from worker.contract.celery_transport import MAX_BYTES, checked_message
-from worker.contract.doorbell import CLASSIFY_QUEUE, TRAIN_QUEUE, Doorbell, make_app
+from worker.contract.doorbell import Doorbell, make_app
 from worker.contract.errors import WireError
 from worker.contract.ledger import Part
+from worker.contract.queues import CLASSIFY_QUEUE, TRAIN_QUEUE
 from worker.settings import Settings
 
 

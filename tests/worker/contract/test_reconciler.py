@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from worker.contract.doorbell import CLASSIFY_QUEUE, Doorbell, make_app
+from worker.contract.doorbell import Doorbell, make_app
 from worker.contract.ledger import JobRecord, Part, Window, keys
+from worker.contract.queues import CLASSIFY_QUEUE
 from worker.contract.reconciler import INTERVAL_SECONDS, LONG_OVERDUE_SECONDS, Reconciler
 from worker.contract.wire import Batch, Manifest
 from worker.settings import Settings

@@ -8,8 +8,9 @@ import pytest
 from model.cards.card import BASELINE, Card
 from tests.support.drift import answers, write_days
 from worker.contract.connection import connect
-from worker.contract.doorbell import TRAIN_QUEUE, Doorbell, make_app
+from worker.contract.doorbell import Doorbell, make_app
 from worker.contract.drift import keys
+from worker.contract.queues import TRAIN_QUEUE
 from worker.contract.teaching import LabelChange, Teaching
 from worker.contract.training import Trainings, TrainingState
 from worker.contract.training import keys as training_keys

@@ -11,7 +11,7 @@ import pytest
 from model.training.options import TrainingOptions
 from tests.support.garbage import refused
 from tests.support.mill import INJECTED
-from worker.contract.doorbell import TRAIN_QUEUE
+from worker.contract.queues import TRAIN_QUEUE
 from worker.contract.registry import Registry
 from worker.contract.teaching import LabelChange, Teaching
 from worker.contract.training import Trainings, TrainingState

@@ -170,6 +170,7 @@ class WorkerStatus:
         process: Id of its classifying process on its host.
         startup_seconds: Seconds from the start of its process until it was ready; 0 while it is not.
         doorbell: Format of the doorbells that it reads. Workers that do not report it read format 1.
+        lane: Format of the calls that it answers. Workers that do not report it answer none.
     """
 
     name: str
@@ -182,6 +183,7 @@ class WorkerStatus:
     process: int
     startup_seconds: float
     doorbell: int = 1
+    lane: int = 0
 
     @classmethod
     def from_hash(cls, name: str, body: Mapping[bytes, bytes] | WireError) -> Self:
@@ -209,6 +211,7 @@ class WorkerStatus:
                 process=count(body.get(b"process")),
                 startup_seconds=finite(body.get(b"startup_seconds", b"0")),
                 doorbell=count(body.get(b"doorbell", b"1")),
+                lane=count(body.get(b"lane")),
             )
 
 

@@ -4,7 +4,6 @@ It lies in Redis, which every worker reaches. So a worker on any host needs only
 """
 
 from worker.contract.registry.records import (
-    LIVE,
     Alias,
     Aliases,
     BestChange,
@@ -15,6 +14,7 @@ from worker.contract.registry.records import (
 )
 from worker.contract.registry.registry import HISTORY_KEPT, STRIKES_SECONDS, VERSIONS_KEPT, Registry
 from worker.contract.registry.service_counts import ServiceCounts
+from worker.contract.validation.identifiers import LIVE
 
 __all__ = [
     "HISTORY_KEPT",

@@ -8,11 +8,8 @@ from model.cards.card import Card
 from model.records import from_json
 from worker.contract.registry import keys
 from worker.contract.validation import identifiers
-from worker.contract.validation.identifiers import Kind
+from worker.contract.validation.identifiers import LIVE, Kind
 from worker.contract.validation.reading import moment, reading
-
-LIVE = "live"
-"""A word that stands for the version that is live when a worker classifies a batch."""
 
 
 class Alias(StrEnum):

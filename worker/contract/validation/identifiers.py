@@ -16,6 +16,9 @@ from worker.contract.errors import WireError
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 """Characters of the random end of an identifier. It has none that people mistake for another."""
 
+LIVE = "live"
+"""A word that stands for the version that is live when a worker classifies an image."""
+
 RANDOM_CHARACTERS = 8
 """Length of that end. 31 ** 8 are 8.5e11, so a thousand jobs of one second collide once in two million such seconds."""
 
@@ -31,6 +34,7 @@ class Kind(Enum):
     PROCESS = ("a process", "[A-Za-z0-9][A-Za-z0-9._-]{0,127}")  # of a worker, trainer, scheduler or client
     VERSION = ("a version of the model", "[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
     IMAGE = ("an image", "[0-9a-f]{64}")  # the SHA-256 of its pixels
+    CALLER = ("a client of the lane", "[0-9a-f]{32}")  # random, so that nobody guesses the key of its answers
 
     def __init__(self, words: str, pattern: str) -> None:
         self.words = words

@@ -1,0 +1,99 @@
+"""The client for programs that use asyncio."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from os import PathLike
+from types import TracebackType
+from typing import Self
+
+from model.errors import UsageError
+from model.inference.review import REVIEW_BELOW
+from producer.calls.client import MAX_AHEAD, TIMEOUT_SECONDS, Client, Several
+from producer.calls.images import Floats, InputImage
+from producer.calls.prediction import Prediction
+from worker.contract.validation.identifiers import LIVE
+
+
+class AsyncClient:
+    """Does the same as `Client`, for coroutines. Use it as an asynchronous context manager, which connects.
+
+    Cancelling a coroutine gives its image up.
+
+    Args:
+        url: URL of Redis, or None for the mill that `DIGITMILL_REDIS_URL` names or that runs on this machine.
+        timeout: Seconds within which an image is answered or fails.
+        model: Version that classifies the images, or `live` for the version that is live at that moment.
+        several: Whether an image of several digits is an error, or all of its digits are read as a number.
+        floats: Whether arrays of floats are refused, or hold numbers from 0 to 1.
+        min_confidence: Confidence, 0 to 1, below which a prediction is for review.
+
+    Raises:
+        DigitmillError: On entry, as `Client` does.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        timeout: float = TIMEOUT_SECONDS,
+        model: str = LIVE,
+        several: Several = "refuse",
+        floats: Floats = "refuse",
+        min_confidence: float = REVIEW_BELOW,
+    ) -> None:
+        self._make = lambda: Client(
+            url, timeout=timeout, model=model, several=several, floats=floats, min_confidence=min_confidence
+        )
+        self._client: Client | None = None
+
+    async def __aenter__(self) -> Self:
+        self._client = await asyncio.to_thread(self._make)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._client is not None:
+            await asyncio.to_thread(self._client.close, cancel=kind is not None)
+
+    async def submit(self, image: InputImage, *, timeout: float | None = None) -> "asyncio.Future[Prediction]":  # noqa: ASYNC109  it is that of the image
+        """Send an image, and return the future of its prediction. See `Client.submit`.
+
+        Args:
+            image: The image.
+            timeout: Seconds within which it is answered or fails, instead of those of the client.
+
+        Raises:
+            InputError: It cannot be an image.
+            UsageError: The client is not open.
+        """
+        client = self._client
+        if client is None:
+            raise UsageError("This client is not open. Write `async with AsyncClient() as client:`.")
+        if isinstance(image, str | PathLike):  # reading a file may take long
+            return asyncio.wrap_future(await asyncio.to_thread(client.submit, image, timeout=timeout))
+        return asyncio.wrap_future(client.submit(image, timeout=timeout))
+
+    async def classify(self, image: InputImage, *, timeout: float | None = None) -> Prediction:  # noqa: ASYNC109  as above
+        """Return the prediction for an image. See `Client.classify` for arguments and errors."""
+        return await (await self.submit(image, timeout=timeout))
+
+    async def classify_many(
+        self,
+        images: Iterable[InputImage],
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  as above
+    ) -> AsyncIterator[Prediction]:
+        """Yield a prediction for each image, in their order. See `Client.classify_many` for arguments and errors."""
+        ahead: deque[asyncio.Future[Prediction]] = deque()
+        try:
+            for image in images:
+                ahead.append(await self.submit(image, timeout=timeout))
+                while ahead and (len(ahead) >= MAX_AHEAD or ahead[0].done()):
+                    yield await ahead.popleft()
+            while ahead:
+                yield await ahead.popleft()
+        finally:
+            for future in ahead:
+                future.cancel()

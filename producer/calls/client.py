@@ -1,0 +1,409 @@
+"""The client of the lane: it sends images to the workers of a mill, and resolves a future for each."""
+
+import contextlib
+import logging
+import os
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Literal, Self, TypeAlias
+
+import numpy as np
+from redis.exceptions import RedisError
+
+from model.errors import DigitmillError, Failure, UsageError
+from model.inference.review import REVIEW_BELOW
+from producer.calls.causes import check_lane, no_answer, workers_of
+from producer.calls.images import Content, Floats, InputImage, content_of
+from producer.calls.outstanding import (
+    MAX_PAUSE_SECONDS,
+    QUARANTINED,
+    Message,
+    Outstanding,
+    PendingCall,
+)
+from producer.calls.prediction import Prediction, predictions_of
+from producer.mill.finding import CALLING, FIRST_TIMEOUT_SECONDS, Reached, reach_mill, reach_running_mill
+from worker.contract.connection import MIN_SOCKET_TIMEOUT, as_error, explain, is_transient
+from worker.contract.errors import NoLane, WireError
+from worker.contract.lane import Answer, Call, Lane
+from worker.contract.validation.identifiers import LIVE
+from worker.contract.wire import Batch
+from worker.settings import Settings
+
+TIMEOUT_SECONDS = 30.0
+"""Time within which a call is answered or fails."""
+
+MAX_AHEAD = 2048
+"""Number of images that `classify_many` sends before it waits for the first of their answers."""
+
+LISTENING_SECONDS = 0.8 * MIN_SOCKET_TIMEOUT
+"""Time that the reader waits for an answer before it asks again: less than any connection waits for Redis."""
+
+_FULL = "The lane is full, because clients send more images than the workers classify. Start more workers."
+_BYE = b"bye"  # what a client sends to itself, so that its reader ends
+
+Several: TypeAlias = Literal["refuse", "read"]
+"""What to do with an image of several digits: refuse it, or read all of its digits."""
+
+_log = logging.getLogger(__name__)
+
+
+class Client:
+    """Sends images to a running mill and returns predictions. Threads may share one client.
+
+    Use it as a context manager. At the end of the block it waits for the answers that are outstanding; after an error,
+    it cancels their futures instead.
+
+    Images travel together: an image waits for others for a millisecond, but only while other images are outstanding.
+    Each image is answered, or its future fails, within the timeout. An image that cannot be read is no error: its
+    prediction says why. Images are not kept anywhere, so nothing can be resumed after this process has ended.
+
+    A process that is forked from this one cannot use the client, because its threads are not there. Create another.
+
+    Args:
+        url: URL of Redis, or None for the mill that `DIGITMILL_REDIS_URL` names or that runs on this machine.
+        timeout: Seconds within which an image is answered or fails.
+        model: Version that classifies the images, or `live` for the version that is live at that moment.
+        several: Whether an image of several digits is an error, or all of its digits are read as a number.
+        floats: Whether arrays of floats are refused, or hold numbers from 0 to 1.
+        min_confidence: Confidence, 0 to 1, below which a prediction is for review.
+
+    Raises:
+        NotPermitted: The Redis user may not send images.
+        Unreachable: No mill is running, or its Redis does not answer.
+        UnsuitableServer: Redis can never do the work.
+        UsageError: The model does not exist.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        timeout: float = TIMEOUT_SECONDS,
+        model: str = LIVE,
+        several: Several = "refuse",
+        floats: Floats = "refuse",
+        min_confidence: float = REVIEW_BELOW,
+    ) -> None:
+        self._timeout = timeout
+        self._several: bool = several == "read"
+        self._floats: Floats = floats
+        self._min_confidence = min_confidence
+        self._reached = _reach(url, timeout)
+        self._redis = self._reached.client
+        self._lane = Lane(self._redis)
+        self._model = self._resolved(model)
+        self._client = secrets.token_hex(16)
+        self._process = os.getpid()
+        self._changed = threading.Condition()
+        self._outstanding = Outstanding()
+        self._fault: RedisError | None = None
+        self._clock_ahead = 0  # what the clock of Redis (unix time, ms) is ahead of the monotonic clock
+        self._closing = self._closed = False
+        self._sender = threading.Thread(target=self._send_all, name="digitmill-sender", daemon=True)
+        self._reader = threading.Thread(target=self._read_all, name="digitmill-reader", daemon=True)
+        self._set_clock(self._now_of_redis())
+        self._sender.start()
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(cancel=kind is not None)
+
+    def submit(self, image: InputImage, *, timeout: float | None = None) -> "Future[Prediction]":
+        """Send an image, and return the future of its prediction.
+
+        Callbacks of the future run in a thread of the client, so they must not wait for it.
+
+        Args:
+            image: The image: a path; the bytes of an image file; a picture of Pillow; or an array of uint8, which is
+                (28, 28) in MNIST's convention, light ink on black, or a picture of the shape (height, width), (height,
+                width, 3) or (height, width, 4).
+            timeout: Seconds within which it is answered or fails, instead of those of the client.
+
+        Returns:
+            The future. It raises NoWorkers or Unreachable if no worker answers in time, and NoLane soon if workers are
+            alive but run another version of digitmill.
+
+        Raises:
+            InputError: It cannot be an image.
+            UsageError: The client is closed, or belongs to another process.
+        """
+        return self.send(content_of(image, self._floats), timeout=timeout)
+
+    def send(self, content: Content | Failure, *, timeout: float | None = None) -> "Future[Prediction]":
+        """Send an image that is known to be one, such as that of a source. Everything else is as in `submit`.
+
+        Args:
+            content: The image as it travels, or the reason why it cannot be read.
+            timeout: As in `submit`.
+
+        Raises:
+            UsageError: The client is closed, or belongs to another process.
+        """
+        if self._process != os.getpid():
+            raise UsageError("This client belongs to another process. Create a client in each process, after the fork.")
+        future: Future[Prediction] = Future()
+        if isinstance(content, Failure):
+            future.set_result(Prediction.failed(content))
+            return future
+        now = time.monotonic()
+        call = PendingCall(content, future, now, now + (self._timeout if timeout is None else timeout))
+        with self._changed:
+            if self._closing:
+                raise UsageError("This client is closed. Create another.")
+            self._outstanding.add(call)
+            self._changed.notify()
+        return future
+
+    def classify(self, image: InputImage, *, timeout: float | None = None) -> Prediction:
+        """Return the prediction for an image. See `submit`.
+
+        Raises:
+            InputError: It cannot be an image.
+            NoWorkers: No worker answered in time. The message says why.
+            Unreachable: Redis did not answer in time, or refuses.
+            UsageError: The client is closed, or belongs to another process.
+        """
+        future = self.submit(image, timeout=timeout)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # after Ctrl-C, nobody waits for it
+            raise
+
+    def classify_many(self, images: Iterable[InputImage], *, timeout: float | None = None) -> Iterator[Prediction]:
+        """Yield a prediction for each image, in their order, and take at most `MAX_AHEAD` images ahead.
+
+        Args:
+            images: The images, each as for `submit`.
+            timeout: Seconds within which each image is answered or fails, from when it is taken.
+
+        Raises:
+            InputError: One of them cannot be an image.
+            NoWorkers: No worker answered in time. The message says why.
+            Unreachable: Redis did not answer in time, or refuses.
+            UsageError: The client is closed, or belongs to another process.
+        """
+        ahead: deque[Future[Prediction]] = deque()
+        try:
+            for image in images:
+                ahead.append(self.submit(image, timeout=timeout))
+                while ahead and (len(ahead) >= MAX_AHEAD or ahead[0].done()):
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
+
+    def close(self, *, cancel: bool = False) -> None:
+        """End the client. Closing it twice is harmless.
+
+        Args:
+            cancel: Whether to cancel the futures of images that are not answered, instead of waiting for them.
+        """
+        if self._process != os.getpid():
+            return
+        with self._changed:
+            self._closing = True
+            given_up = self._outstanding.take_all() if cancel else []
+            self._changed.notify()
+        for call in given_up:
+            call.future.cancel()
+        self._sender.join()
+        if not self._closed:
+            self._closed = True
+            with contextlib.suppress(RedisError, WireError):
+                self._lane.answer(self._client, _BYE)
+            self._reader.join(LISTENING_SECONDS)
+            self._redis.close()
+
+    # In the sender ------------------------------------------------------------------------------------------------
+
+    def _send_all(self) -> None:
+        """Send what is ready, look for what has no answer, and give up what has none in time, until closed."""
+        while True:
+            with self._changed:
+                now = time.monotonic()
+                expired, due = self._outstanding.expired(now), self._outstanding.due(now)
+                message = self._outstanding.next_message(now)
+                if not expired and not due and message is None:
+                    if self._closing and not len(self._outstanding):
+                        return
+                    seconds = self._outstanding.act_at() - now
+                    self._changed.wait(min(max(seconds, 0.0), threading.TIMEOUT_MAX))
+                    continue
+            try:
+                if message is not None:
+                    self._send(message)
+                if due:
+                    self._look(due)
+                if expired:
+                    self._give_up(expired, now)
+            except Exception as fault:
+                _log.exception("digitmill itself failed to send images")
+                self._fail_all(DigitmillError(f"digitmill itself failed to send images ({fault!r}). Report it."))
+
+    def _send(self, message: Message) -> None:
+        contents = [call.content for call in message.calls]
+        images = np.stack(contents) if not isinstance(contents[0], bytes) else tuple(contents)
+        batch = Batch(images, probabilities=not self._several, several=self._several)  # type: ignore[arg-type]  # of one kind
+        deadline = max(self._clock_ahead + int(1000 * message.deadline), 0)
+        call = Call(self._client, message.number, deadline, self._model, message.deaths, batch)
+        try:
+            sent = self._lane.send(message.kind, call.to_wire())
+        except RedisError as fault:
+            self._note_fault(fault)
+            with self._changed:
+                message.tries += 1
+                self._outstanding.not_sent(message, time.monotonic(), explain(fault, self._reached.where))
+            return
+        self._fault = None
+        self._set_clock(sent.now)
+        with self._changed:
+            if sent.sequence:
+                self._outstanding.sent(message, sent.sequence, time.monotonic())
+            else:
+                message.tries += 1
+                self._outstanding.not_sent(message, time.monotonic(), _FULL)
+
+    def _look(self, due: list[Message]) -> None:
+        """Look which messages still wait, so that only those are sent again that were lost."""
+        try:
+            standings = {kind: self._lane.standing(kind) for kind in {message.kind for message in due}}
+            check_lane(workers_of(self._redis))
+        except (RedisError, WireError) as fault:
+            if isinstance(fault, RedisError):
+                self._note_fault(fault)
+            with self._changed:
+                for message in due:  # look again later
+                    self._outstanding.looked(message, time.monotonic(), waits=True)
+            return
+        except NoLane as fault:
+            self._fail_all(fault)
+            return
+        self._fault = None
+        with self._changed:
+            for message in due:
+                waits = standings[message.kind].waits(message.sequence)
+                self._outstanding.looked(message, time.monotonic(), waits=waits)
+
+    def _note_fault(self, fault: RedisError) -> None:
+        """Take note that Redis does not answer. If waiting does not help, all calls fail at once."""
+        _log.debug("Redis does not take images: %s", fault)
+        self._fault = fault
+        if not is_transient(fault):
+            self._fail_all(as_error(fault, self._reached.where))
+
+    def _give_up(self, calls: list[PendingCall], now: float) -> None:
+        """Fail calls that were not answered in time, with an error that names the cause."""
+        try:
+            if self._fault is not None:
+                raise self._fault
+            workers = workers_of(self._redis)
+            check_lane(workers)
+        except RedisError as fault:
+            self._fail(calls, as_error(fault, self._reached.where))
+        except (NoLane, WireError) as fault:
+            self._fail(calls, fault)
+        else:
+            for call in calls:
+                self._fail([call], no_answer(workers, call.problem, now - call.since))
+
+    def _fail_all(self, fault: DigitmillError) -> None:
+        with self._changed:
+            calls = self._outstanding.take_all()
+        self._fail(calls, fault)
+
+    def _fail(self, calls: list[PendingCall], fault: DigitmillError) -> None:
+        for call in calls:
+            if call.future.set_running_or_notify_cancel():
+                # Each future has an error of its own, because raising one changes its traceback.
+                call.future.set_exception(type(fault)(*fault.args))
+
+    # In the reader ------------------------------------------------------------------------------------------------
+
+    def _read_all(self) -> None:
+        """Take answers out of the lane and resolve futures, until closed."""
+        pause = 0.0
+        while not self._closed:
+            try:
+                data = self._lane.next_answer(self._client, LISTENING_SECONDS)
+                pause = 0.0
+            except (RedisError, WireError) as fault:
+                _log.debug("Redis gives no answers: %s", fault)
+                pause = min(2 * pause + 0.05, MAX_PAUSE_SECONDS)
+                time.sleep(pause)
+                continue
+            if data is None or data == _BYE:
+                continue
+            try:
+                self._resolve(Answer.from_wire(data))
+            except WireError as fault:
+                _log.warning("an answer was ignored: %s", fault)
+            except Exception:
+                _log.exception("digitmill itself failed on an answer")
+
+    def _resolve(self, answer: Answer) -> None:
+        predictions: list[Prediction] = []
+        if answer.result is not None:
+            predictions = predictions_of(answer.result, self._min_confidence)
+        with self._changed:
+            now = time.monotonic()
+            if answer.result is not None:
+                calls = self._outstanding.answered(answer.number, len(predictions))
+            elif answer.died:
+                calls = self._outstanding.died(answer.number, now, blamed=answer.blamed)
+                predictions = [Prediction.failed(QUARANTINED)] * len(calls)
+            else:
+                self._outstanding.refused(answer.number, now, answer.problem)
+                calls = []
+            resolved = [
+                (call, prediction) for call, prediction in zip(calls, predictions, strict=False) if not call.done
+            ]
+            self._outstanding.finish(calls)
+            self._changed.notify()
+        for call, prediction in resolved:
+            if call.future.set_running_or_notify_cancel():
+                call.future.set_result(prediction)
+
+    # At the start -------------------------------------------------------------------------------------------------
+
+    def _resolved(self, model: str) -> str:
+        """Return the name of a version that exists, or `live`."""
+        if model == LIVE:
+            return LIVE
+        from worker.contract.registry import Registry
+
+        try:
+            return Registry(self._redis).resolve(model)
+        except RedisError as fault:
+            raise as_error(fault, self._reached.where) from fault
+
+    def _now_of_redis(self) -> int:
+        try:
+            seconds, microseconds = self._redis.time()
+        except RedisError as fault:
+            raise as_error(fault, self._reached.where) from fault
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    def _set_clock(self, now_of_redis: int) -> None:
+        self._clock_ahead = now_of_redis - int(1000 * time.monotonic())
+
+
+def _reach(url: str | None, timeout: float) -> Reached:
+    """Connect to the mill at a URL, or to the one that is set or runs on this machine."""
+    if url is None:
+        return reach_running_mill(Settings.from_environment(), timeout=timeout, needs=CALLING, warn=False)
+    first = min(timeout, FIRST_TIMEOUT_SECONDS)
+    return reach_mill(url, timeout=first, command_timeout=timeout, needs=CALLING, warn=False)

@@ -1,0 +1,209 @@
+"""Facts about the lane: its messages, its bounds, and how calls and answers pass through Redis."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.errors import Failure, FailureCode
+from model.images.limits import MAX_BYTES
+from model.records import to_msgpack
+from tests.support.users import add_users, url_for
+from worker.contract.connection import connect
+from worker.contract.errors import UnknownFormat, WireError
+from worker.contract.lane import LANE_VERSION, MAX_CALL_IMAGES, Answer, Call, CallKind, Lane, Receiver
+from worker.contract.lane import keys as lane_keys
+from worker.contract.lane import lane as module
+from worker.contract.registry import LIVE
+from worker.contract.users import RedisUser
+from worker.contract.wire import Batch, Result
+
+CLIENT = "0123456789abcdef" * 2
+ONE = Batch(np.zeros((1, 28, 28), np.uint8))
+
+
+def call(batch: Batch = ONE, *, number: int = 1, deadline: int = 10**14, deaths: int = 0) -> bytes:
+    """Return an encoded call."""
+    return Call(CLIENT, number, deadline, LIVE, deaths, batch).to_wire()
+
+
+@given(
+    number=st.integers(0, 10**15),
+    deadline=st.integers(0, 10**15),
+    deaths=st.integers(0, 10),
+    files=st.lists(st.binary(max_size=40), min_size=1, max_size=MAX_CALL_IMAGES),
+    arrays=st.integers(0, MAX_CALL_IMAGES),
+    several=st.booleans(),
+)
+def test_a_call_arrives_as_it_was_sent(number, deadline, deaths, files, arrays, several):
+    """Arrays and files do, with every field of the call."""
+    images = np.full((arrays, 28, 28), number % 256, np.uint8) if arrays else tuple(files)
+    sent = Call(CLIENT, number, deadline, LIVE, deaths, Batch(images, True, several))
+    came = Call.from_wire(sent.to_wire())
+    assert came.kind is (CallKind.ARRAYS if arrays else CallKind.FILES)
+    assert np.array_equal(came.batch.images, images) if arrays else came.batch.images == images
+    fields = ("client", "number", "deadline", "model", "deaths", "kind")
+    assert [getattr(came, field) for field in fields] == [getattr(sent, field) for field in fields]
+    assert (came.batch.probabilities, came.batch.several) == (True, several)
+
+
+@given(count=st.integers(1, 5), problem=st.text(max_size=1200), died=st.booleans(), blamed=st.booleans())
+def test_an_answer_arrives_as_it_was_sent(count, problem, died, blamed):
+    """A long sentence is cut."""
+    result = Result.failed(count, Failure(FailureCode.BLANK, "x"), worker="w")
+    came = Answer.from_wire(Answer(7, result).to_wire())
+    assert came.result is not None
+    assert (came.number, len(came.result), came.result.failures) == (7, count, result.failures)
+    came = Answer.from_wire(Answer(8, None, problem, died, blamed).to_wire())
+    assert (came.number, came.result, came.problem) == (8, None, problem[:1000])
+    assert (came.died, came.blamed) == (died, died and blamed)
+
+
+@given(data=st.binary(max_size=200), place=st.integers(0, 10**6), byte=st.integers(0, 255))
+def test_only_one_error_comes_of_damaged_messages(data, place, byte):
+    """Whoever can write to Redis may have written anything. What reads as a message is within the bounds."""
+    whole = call()
+    changed = bytearray(whole)
+    changed[place % len(whole)] = byte
+    for text in (data, bytes(changed), whole[: place % len(whole)]):
+        for kind in (Call, Answer):
+            try:
+                came = kind.from_wire(text)
+            except WireError:
+                continue
+            if isinstance(came, Call):
+                assert 0 < len(came.batch) <= MAX_CALL_IMAGES
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"client": "x"},
+        {"client": CLIENT + "\n"},
+        {"number": -1},
+        {"number": 2**62},
+        {"deadline": -1},
+        {"model": "../live"},
+        {"deaths": -1},
+        {"batch": Batch(np.zeros((0, 28, 28), np.uint8)).to_wire()},
+        {"batch": Batch(np.zeros((MAX_CALL_IMAGES + 1, 28, 28), np.uint8)).to_wire()},
+        {"batch": b"damaged"},
+    ],
+    ids=str,
+)
+def test_a_call_out_of_its_bounds_is_refused(fields):
+    """No field of it is used."""
+    good = {"client": CLIENT, "number": 1, "deadline": 1, "model": LIVE, "deaths": 0, "batch": ONE.to_wire()}
+    Call.from_wire(to_msgpack(good, version=LANE_VERSION))
+    with pytest.raises(WireError):
+        Call.from_wire(to_msgpack({**good, **fields}, version=LANE_VERSION))
+
+
+def test_a_message_of_another_format_is_named():
+    """The error says which formats there are."""
+    with pytest.raises(UnknownFormat, match=r"format 9.* format 1"):
+        Call.from_wire(to_msgpack({"client": CLIENT}, version=9))
+
+
+def test_calls_pass_in_order_and_answers_reach_their_client(client):
+    """One exchange sends an answer and takes the next call. A client waits no longer than it says."""
+    lane, receiver = Lane(client), Receiver(client, CallKind.ARRAYS)
+    first, second = lane.send(CallKind.ARRAYS, call(number=1)), lane.send(CallKind.ARRAYS, call(number=2))
+    assert (first.sequence, second.sequence) == (1, 2)
+    taken, now = receiver.exchange([], 1)
+    assert abs(now - first.now) < 60_000
+    assert taken is not None
+    assert Call.from_wire(taken).number == 1
+    taken, _ = receiver.exchange([(CLIENT, b"answer")], 1)
+    assert taken is not None
+    assert Call.from_wire(taken).number == 2
+    assert lane.next_answer(CLIENT, 1) == b"answer"
+    assert lane.next_answer(CLIENT, 0.01) is None
+    assert receiver.exchange([], 0.01)[0] is None
+
+
+def test_files_wait_apart_from_arrays(client):
+    """A thread of a worker takes only one kind."""
+    Lane(client).send(CallKind.FILES, call(Batch((b"file",))))
+    assert Receiver(client, CallKind.ARRAYS).exchange([], 0.01)[0] is None
+    assert Receiver(client, CallKind.FILES).exchange([], 0.01)[0] is not None
+
+
+def test_the_standing_tells_which_calls_wait(client):
+    """A client must not send a call again that nobody has taken yet. What Redis has forgotten does not wait."""
+    lane, receiver = Lane(client), Receiver(client, CallKind.FILES)
+    sequences = [lane.send(CallKind.FILES, call()).sequence for _ in range(3)]
+    receiver.exchange([], 1)
+    standing = lane.standing(CallKind.FILES)
+    assert [standing.waits(sequence) for sequence in sequences] == [False, True, True]
+    client.flushall()
+    standing = lane.standing(CallKind.FILES)
+    assert not any(standing.waits(sequence) for sequence in sequences)
+
+
+def test_the_largest_file_passes():
+    """It is within the bounds of the lane, with all that a call adds to it."""
+    assert len(call(Batch((bytes(MAX_BYTES),)))) <= module.MAX_WAITING_BYTES
+
+
+def test_the_lane_has_bounds(client, monkeypatch):
+    """It refuses calls beyond a number, and sooner if they are large. One large call passes an empty lane."""
+    monkeypatch.setattr(module, "MAX_WAITING_BYTES", 2**20)
+    lane = Lane(client)
+    large = b"x" * module.MAX_WAITING_BYTES
+    assert lane.send(CallKind.FILES, large).sequence == 1
+    assert lane.send(CallKind.FILES, large).sequence == 0
+    assert lane.send(CallKind.FILES, b"small").sequence == 2
+    pipeline = client.pipeline()
+    for _ in range(module.MAX_WAITING):
+        pipeline.lpush(lane_keys.CALLS[CallKind.ARRAYS], "x")
+    pipeline.execute()
+    assert lane.send(CallKind.ARRAYS, b"small").sequence == 0
+
+
+def test_answers_that_nobody_takes_are_bounded(client):
+    """Their number is, and Redis forgets them after a while."""
+    receiver = Receiver(client, CallKind.ARRAYS)
+    for start in range(0, module.MAX_REPLIES + 10, 206):
+        receiver.exchange([(CLIENT, b"%d" % (start + index)) for index in range(206)], 0.001)
+    key = lane_keys.replies(CLIENT)
+    assert client.llen(key) == module.MAX_REPLIES
+    assert 0 < client.pttl(key) <= 1000 * module.REPLY_SECONDS
+
+
+@pytest.mark.parametrize("garbage", ["set", "text in the counter"])
+def test_what_others_wrote_over_the_lane_does_not_stop_it(client, garbage):
+    """The next call removes a key of another type, and replaces a counter that is not a number."""
+    lane, key = Lane(client), lane_keys.CALLS[CallKind.ARRAYS]
+    if garbage == "set":
+        client.sadd(key, "x")
+    else:
+        client.hset(lane_keys.SENT, CallKind.ARRAYS, "x")
+        assert lane.standing(CallKind.ARRAYS).sent == 0
+    assert lane.send(CallKind.ARRAYS, call()).sequence == 1
+    assert Receiver(client, CallKind.ARRAYS).exchange([], 1)[0] == call()
+
+
+def test_a_failed_exchange_leaves_no_reply_to_the_next_command(client):
+    """The connection is given up, because its next reply would belong to another command."""
+    receiver = Receiver(client, CallKind.ARRAYS)
+    client.sadd(lane_keys.CALLS[CallKind.ARRAYS], "x")
+    with pytest.raises(Exception, match="WRONGTYPE"):
+        receiver.exchange([], 1)
+    assert client.ping() is True
+
+
+def test_the_users_of_redis_may_use_the_lane(server, client):
+    """A submitter sends and takes its answers, and a worker does the reverse, with the rights of their roles."""
+    add_users(client)
+    submitter, worker = (connect(url_for(server.url, user)) for user in (RedisUser.SUBMITTER, RedisUser.WORKER))
+    lane = Lane(submitter)
+    with ThreadPoolExecutor(1) as pool:
+        taken = pool.submit(Receiver(worker, CallKind.ARRAYS).exchange, [], 10)
+        sequence = lane.send(CallKind.ARRAYS, call()).sequence
+        assert taken.result()[0] == call()
+    assert lane.standing(CallKind.ARRAYS).waits(sequence) is False
+    Lane(worker).answer(CLIENT, b"answer")
+    assert lane.next_answer(CLIENT, 5) == b"answer"

@@ -1,0 +1,176 @@
+"""The lane in Redis: clients put calls in and take answers out, and workers do the reverse."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import redis
+from redis.exceptions import ResponseError
+
+from worker.contract.lane import keys
+from worker.contract.lane.keys import CallKind
+from worker.contract.scripts import load_scripts
+from worker.contract.validation.reading import CheckedRedis, count
+
+MAX_WAITING = 1024
+"""Maximum number of calls of one kind that wait."""
+
+MAX_WAITING_BYTES = 64 * 2**20
+"""Maximum of the size of a call, in bytes, times the number of calls that wait with it."""
+
+MAX_REPLIES = 1024
+"""Maximum number of answers that wait for one client. It takes them out at once, unless it has died."""
+
+REPLY_SECONDS = 60.0
+"""Time after which Redis forgets the answers to a client that does not take them."""
+
+_log = logging.getLogger(__name__)
+
+
+class Sent(NamedTuple):
+    """The reply to a call that was sent."""
+
+    sequence: int  # number of the call among all of its kind, or 0 if the lane is full
+    now: int  # time of Redis: unix time, ms
+
+
+class Standing(NamedTuple):
+    """Where the calls of one kind stand."""
+
+    sent: int  # number of calls that were ever sent
+    waiting: int  # number of those that no worker has taken
+
+    def waits(self, sequence: int) -> bool:
+        """Return whether the call with this sequence number waits for a worker."""
+        return self.sent - self.waiting < sequence <= self.sent
+
+
+class Lane:
+    """The lane, as its clients use it, and whoever answers a call for a process that has died.
+
+    No method waits longer than it says, or retries. Every method raises redis-py's errors.
+
+    Args:
+        client: Connection of `connection.connect`.
+    """
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._redis: Any = CheckedRedis(client)
+        self._send = load_scripts(client, "worker.contract.lane", ("send",))["send"]
+
+    def send(self, kind: CallKind, call: bytes) -> Sent:
+        """Put a call into the lane, unless that is full.
+
+        Args:
+            kind: What the call carries.
+            call: The encoded call.
+        """
+        sequence, now = self._send(
+            keys=[keys.CALLS[kind], keys.SENT], args=[kind.value, call, MAX_WAITING, MAX_WAITING_BYTES]
+        )
+        return Sent(sequence, now)
+
+    def standing(self, kind: CallKind) -> Standing:
+        """Return where the calls of one kind stand.
+
+        Raises:
+            WireError: A key holds another type than the lane stores there.
+        """
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.hget(keys.SENT, kind.value)
+        pipeline.llen(keys.CALLS[kind])
+        sent, waiting = pipeline.execute()
+        try:
+            return Standing(count(sent), waiting)
+        except ValueError:
+            return Standing(0, waiting)  # the next call replaces what is not a number
+
+    def next_answer(self, client: str, seconds: float) -> bytes | None:
+        """Return the next answer to a client, encoded, or None if there is none in time.
+
+        Args:
+            client: Identifier of the client.
+            seconds: Maximum time to wait.
+        """
+        found = self._redis.blpop([keys.replies(client)], timeout=seconds)
+        return found[1] if found else None
+
+    def answer(self, client: str, answer: bytes) -> None:
+        """Send an encoded answer to a client."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for command in _answering(client, answer):
+            pipeline.execute_command(*command)
+        pipeline.execute()
+
+
+class Receiver:
+    """The lane, as one thread of a worker uses it: it sends its last answers and takes the next call in one exchange.
+
+    Args:
+        client: Connection of `connection.connect`.
+        kind: Kind of the calls to take.
+    """
+
+    def __init__(self, client: "redis.Redis", kind: CallKind) -> None:
+        self._pool: Any = client.connection_pool
+        self._key = keys.CALLS[kind]
+
+    def exchange(self, answers: Sequence[tuple[str, bytes]], seconds: float) -> tuple[bytes | None, int]:
+        """Send answers, and wait for the next call.
+
+        If the exchange fails, it may be repeated, because clients ignore an answer that comes twice.
+
+        Args:
+            answers: Identifiers of clients, and the encoded answers to them.
+            seconds: Maximum time to wait.
+
+        Returns:
+            The call, encoded, or None if there is none in time; and the time of Redis (unix time, ms).
+
+        Raises:
+            redis.exceptions.RedisError: Redis does not answer, or refuses.
+        """
+        commands = [command for client, answer in answers for command in _answering(client, answer)]
+        commands += [("BRPOP", self._key, seconds), ("TIME",)]
+        with self._connection() as connection:
+            connection.send_packed_command(connection.pack_commands(commands))
+            replies = [_reply(connection) for _ in commands]
+        for reply in replies[
+            :-2
+        ]:  # without an answer, a client asks again; but the call that was taken must not be lost
+            if isinstance(reply, ResponseError):
+                _log.warning("Redis refused an answer: %s", reply)
+        found, time = replies[-2:]
+        for reply in (found, time):
+            if isinstance(reply, ResponseError):
+                raise reply
+        return found[1] if found else None, int(time[0]) * 1000 + int(time[1]) // 1000
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[Any]:
+        connection = self._pool.get_connection()
+        try:
+            yield connection
+        except BaseException:
+            connection.disconnect()  # replies that were not read must not be taken for those of the next command
+            raise
+        finally:
+            self._pool.release(connection)
+
+
+def _answering(client: str, answer: bytes) -> tuple[tuple[Any, ...], ...]:
+    """Return the commands that send an answer. Two of them keep answers that nobody takes few, and for a short time."""
+    key = keys.replies(client)
+    return (
+        ("RPUSH", key, answer),
+        ("LTRIM", key, -MAX_REPLIES, -1),
+        ("PEXPIRE", key, int(REPLY_SECONDS * 1000)),
+    )
+
+
+def _reply(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as fault:
+        return fault

@@ -1,0 +1,9 @@
+-- KEYS: calls of one kind, sent
+-- ARGV: name of the kind, call, max calls, max bytes
+-- Returns the sequence number of the call among all of its kind, or 0 if the lane is full; and the time in ms.
+-- Sending a call twice is harmless, because the client ignores a second answer.
+local waiting = redis.call('LLEN', KEYS[1])
+-- A call of many bytes is accepted only while few wait. So all that wait have few bytes together.
+if waiting >= tonumber(ARGV[3]) or (waiting + 1) * #ARGV[2] > tonumber(ARGV[4]) then return {0, now} end
+redis.call('LPUSH', KEYS[1], ARGV[2])
+return {add(KEYS[2], ARGV[1], 1), now}
