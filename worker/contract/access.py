@@ -143,7 +143,12 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             TRAIN_QUEUE,
         ),
         reads=(training.CURRENT,),
-        only={training.CURRENT: ""},
+        only={
+            training.CURRENT: "",
+            # It drops old versions, except those that a job needs.
+            ledger.JOBS: "+zrange",
+            ledger.job("*"): "+hmget",
+        },
     ),
     RedisUser.SCHEDULER: Rights(
         writes=(

@@ -18,7 +18,7 @@ from model.errors import DigitmillError, ModelError, NotTried
 from model.inference.trial import try_model
 from model.training.assignment import BEST, CANDIDATE, LIVE, TrainingAssignment, read_candidate
 from worker.contract.connection import retry_transient
-from worker.contract.registry import BestChange, Registry
+from worker.contract.registry import BestChange, Registry, Retention
 from worker.contract.training import Claim, ProgressReply, Trainings, TrainingState
 from worker.settings import Settings
 from worker.trainer.taught_keeper import TaughtKeeper
@@ -173,7 +173,9 @@ class TrainingRunner:
             ModelError: Another model has its name, or the lease is lost.
         """
         try:
-            self._registry.publish(card, files, fence=claim.fence)
+            settings = self._settings
+            retention = Retention(settings.versions_kept, settings.version_seconds)
+            self._registry.publish(card, files, fence=claim.fence, retention=retention)
         except ModelError:
             known = self._registry.card(card.version)
             if replace(known, files={**known.files, DECISION: card.files[DECISION]}) != card:

@@ -1,6 +1,7 @@
 """`models`: lists, compares and changes the versions of the model."""
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -210,14 +211,17 @@ def push(folder: Path, as_json: bool) -> None:
     """
     from model.cards.card import MODEL, Card, read_file
     from producer.cli.display.model_versions import named
+    from worker.contract.registry import Retention
+    from worker.settings import Settings
 
     card = Card.read(folder)
     files = {name: read_file(folder, card, name) for name in card.files}
+    settings = Settings.from_environment()
     registry = _connect().registry
     shipped = card == registry.baseline
     if not shipped:
         _try(card, files.get(MODEL, b""))
-        registry.publish(card, files)
+        registry.publish(card, files, retention=Retention(settings.versions_kept, settings.version_seconds))
     aliases = named(card.version, registry.aliases(), registry.baseline)
     if as_json:
         click.echo(json.dumps({"version": card.version, "aliases": aliases}))
@@ -290,6 +294,35 @@ def pull(version: str, out: Path | None, as_json: bool) -> None:
         click.echo(json.dumps({"version": card.version, "folder": str(folder), "files": written}))
     else:
         click.echo(printable(f"{card.version} is in {folder}: {', '.join(written)}"))
+
+
+@models.command()
+@click.argument("versions", metavar="VERSION...", nargs=-1, required=True, callback=not_empty)
+@click.option("--yes", is_flag=True, help="Delete without asking.")
+@JSON
+@exit_on_error
+def delete(versions: tuple[str, ...], yes: bool, as_json: bool) -> None:
+    """Delete versions from Redis.
+
+    The command refuses the live, the previous and the best version, the baseline, and a version that a running job
+    needs. Then it deletes none. `pull` saves a version first.
+
+    \b
+    Example:
+      digitmill models delete 20261124 20261125
+    """
+    registry = _connect().registry
+    names = list(dict.fromkeys(map(registry.resolve, versions)))
+    if not yes:
+        if as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise UsageError(f"This deletes {', '.join(names)} for ever, and nobody can be asked. Add --yes.")
+        if not click.confirm(f"Delete {printable(', '.join(names))} for ever?", err=True):
+            return
+    registry.delete(names)
+    if as_json:
+        click.echo(json.dumps({"deleted": names}))
+    else:
+        click.echo(f"{printable(', '.join(names))} {'is' if len(names) == 1 else 'are'} deleted")
 
 
 def _connect() -> "Connection":

@@ -179,3 +179,22 @@ def test_push_and_promote_try_a_model_in_a_process_with_limits(start_mill, tmp_p
         registry.condemn(card.version, "it ended three processes")
         assert "out of service, because it ended three processes" in digitmill("list")
         assert digitmill("list", "--json").count("it ended three processes") == 1
+
+
+def test_versions_are_deleted_unless_something_holds_one(start_mill, tmp_path, variant):
+    """Where nobody can be asked, the command ends with 2 and names `--yes`. The error names what holds a version."""
+    with start_mill(0) as mill:
+        registry, digitmill = mill.connection.registry, runner(tmp_path, mill)
+        for name in ("first", "second", "third"):
+            registry.publish(*variant(name))
+        registry.promote(registry.resolve("third"), reason="test")
+        for words in (["delete", "first"], ["delete", "first", "--json"]):
+            assert "Add --yes" in digitmill(*words, code=2)
+        assert "third-" in (error := digitmill("delete", "first", "live", "--yes", code=2))
+        assert "cannot be deleted: it is live. First promote another version" in error
+        assert "There is no model fourth" in digitmill("delete", "fourth", "--yes", code=2)
+        assert len(registry.versions()) == 4
+        first, second = registry.resolve("first"), registry.resolve("second")
+        assert digitmill("delete", "first", first, "--yes") == f"{first} is deleted\n"
+        assert json.loads(digitmill("delete", "second", "--yes", "--json")) == {"deleted": [second]}
+        assert len(registry.versions()) == 2
