@@ -13,8 +13,11 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import sys
+import tempfile
 import threading
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +43,11 @@ if TYPE_CHECKING:
 
 
 _LOCK = "lock"
+
+_TEMPORARY = "tmp"
+
+_MAX_ERROR = 300
+"""Maximum number of characters of an unexpected error that are reported."""
 
 
 def retrain(folder: Path) -> Decision:
@@ -144,6 +152,18 @@ def _write_decision(decision: Decision, card: Card, folder: Path) -> None:
         write_card(dataclasses.replace(card, files=files), folder)
 
 
+def _keep_temporary_files_in(folder: Path) -> None:
+    """Let Python's temporary files lie in a folder, and remove those of an earlier process, which may have been killed.
+
+    Raises:
+        UsageError: The folder cannot be made.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    with writing(folder):
+        folder.mkdir()
+    tempfile.tempdir = str(folder)
+
+
 def _limit_threads(threads: int) -> None:
     import tensorflow as tf
 
@@ -184,19 +204,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder that the trainer has prepared")
     folder = parser.parse_args(arguments).folder
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    with (folder / _LOCK).open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the process of a trainer that seemed dead may still be training here
-        try:
+    try:
+        with writing(folder):
+            lock = (folder / _LOCK).open("wb")
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the process of a trainer that seemed dead may still be training here
+            _keep_temporary_files_in(folder / _TEMPORARY)
             retrain(folder)
-        except NotTried as fault:
-            _report(failed=str(fault))
-        except ModelError as fault:
-            _report(refused=str(fault))
-        except DigitmillError as fault:
-            _report(failed=str(fault))
-        else:
-            return 0
-        return 1
+    except NotTried as fault:
+        _report(failed=str(fault))
+    except ModelError as fault:
+        _report(refused=str(fault))
+    except DigitmillError as fault:
+        _report(failed=str(fault))
+    except Exception as fault:  # whatever it is, whoever asked for the training must hear of it
+        traceback.print_exc()
+        error = " ".join(traceback.format_exception_only(fault)[-1].split())[:_MAX_ERROR]
+        _report(failed=f"The training met an unexpected error. The trainer's log has all of it; report it. {error}")
+    else:
+        return 0
+    return 1
 
 
 if __name__ == "__main__":
