@@ -23,11 +23,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.cards.card import BASELINE, CARD, WEIGHTS, Card, read_file, read_model
+from model.cards.changes import CHANGES, Changes
 from model.cards.decision import DECISION, Decision
 from model.cards.page import write_card
 from model.data.digits import Dataset, Digits, hold_out
 from model.data.taught import TaughtFolder, mixed
 from model.errors import DigitmillError, ModelError, NotTried, UsageError
+from model.evaluation.changed import changes_between
 from model.evaluation.gate import Answers, Labels, ask, decide
 from model.evaluation.judge import MIN_AGREEMENT
 from model.inference.classifier import require_litert
@@ -97,7 +99,7 @@ def retrain(folder: Path) -> Decision:
     best = _ask_best(folder, known, validation, held)
     labels = Labels(validation.labels, held.labels)
     decision = decide(found, known, best, labels, card.agreement, MIN_AGREEMENT)
-    _write_decision(decision, card, candidate)
+    _write_judgement(decision, changes_between(known, found, validation, held), card, candidate)
     return decision
 
 
@@ -139,16 +141,17 @@ def _ask_unless_live(folder: Path, live: Answers, validation: Digits, held: Digi
     return live if card.version == live.version else ask(card, model, validation, held)
 
 
-def _write_decision(decision: Decision, card: Card, folder: Path) -> None:
-    """Write the decision into the candidate's folder, and then the card, which vouches for it.
+def _write_judgement(decision: Decision, changes: Changes, card: Card, folder: Path) -> None:
+    """Write decision and changes into the candidate's folder, and then the card, which vouches for them.
 
     Raises:
         UsageError: The folder cannot be written.
     """
-    content = decision.dumps()
-    files = {**card.files, DECISION: hashlib.sha256(content).hexdigest()}
+    contents = {DECISION: decision.dumps(), CHANGES: changes.dumps()}
+    files = {**card.files, **{name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}}
     with writing(folder):
-        (folder / DECISION).write_bytes(content)
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
         write_card(dataclasses.replace(card, files=files), folder)
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple, NoReturn, TypeVar
 from redis.exceptions import ConnectionError, RedisError, TimeoutError  # noqa: A004  redis-py's own names
 
 from model.cards.card import CARD, MODEL, WEIGHTS, Card
+from model.cards.changes import CHANGES
 from model.cards.decision import DECISION
 from model.errors import DigitmillError, ModelError, NotTried
 from model.inference.trial import try_model
@@ -186,8 +187,7 @@ class TrainingRunner:
             retention = Retention(settings.versions_kept, settings.version_seconds)
             self._registry.publish(card, files, fence=claim.fence, retention=retention)
         except ModelError:
-            known = self._registry.card(card.version)
-            if replace(known, files={**known.files, DECISION: card.files[DECISION]}) != card:
+            if _unjudged(self._registry.card(card.version)) != _unjudged(card):
                 raise
 
     def _prepare(self, claim: Claim, folder: Path) -> "_Before":
@@ -309,6 +309,12 @@ class TrainingRunner:
         if reply is ProgressReply.LOST:
             raise _Stopped("another trainer has it")
         return reply
+
+
+def _unjudged(card: Card) -> Card:
+    """Return the card as it was before the gate judged the model."""
+    files = {name: sha256 for name, sha256 in card.files.items() if name not in (DECISION, CHANGES)}
+    return replace(card, files=files)
 
 
 def _write_model(folder: Path, card: Card, files: Mapping[str, bytes]) -> None:

@@ -297,6 +297,38 @@ def pull(version: str, out: Path | None, as_json: bool) -> None:
 
 
 @models.command()
+@VERSION
+@click.option(
+    "--out",
+    metavar="FILE.html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write.  [default: reports/VERSION.html]",
+)
+@JSON
+@exit_on_error
+def report(version: str, out: Path | None, as_json: bool) -> None:
+    """Write a report of the training of one version: an HTML page that needs no other file.
+
+    It has the figures of the gate, pictures of the images that the version reads and the live one misread, and the
+    other way round, and the curves of the training.
+
+    \b
+    Example:
+      digitmill models report candidate --out candidate.html
+    """
+    from producer.report.training_page import write_training_report
+
+    registry = _connect().registry
+    card = registry.card(registry.resolve(version))
+    path = out or Path("reports") / f"{card.version}.html"
+    write_training_report(path, card, registry.decision(card), registry.changes(card))
+    if as_json:
+        click.echo(json.dumps({"version": card.version, "report": str(path)}))
+    else:
+        click.echo(printable(f"The report of {card.version} is {path}"))
+
+
+@models.command()
 @click.argument("versions", metavar="VERSION...", nargs=-1, required=True, callback=not_empty)
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @JSON

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from safetensors.numpy import save
 
 from model.cards.card import BASELINE, CARD, MODEL, WEIGHTS, Card
+from model.cards.changes import CHANGES, MAX_KEPT, Changes
 from model.cards.decision import DECISION
 from model.cards.page import PAGE
 from model.data import mnist
@@ -82,6 +84,10 @@ def test_a_taught_style_is_learnt_and_nothing_is_forgotten(training, mnist_folde
     assert decision.passed, decision.reason
     card, files, written = read_candidate(training.folder)
     assert written == decision
+    counted = Counter((image.images, image.won) for image in Changes.loads(files[CHANGES]).images)
+    for found in decision.comparisons:
+        assert counted[found.images, True] == min(found.won, MAX_KEPT)
+        assert counted[found.images, False] == min(found.lost, MAX_KEPT)
     assert decision.candidate.taught is not None
     assert decision.live.taught is not None
     assert decision.candidate.taught.accuracy > decision.live.taught.accuracy

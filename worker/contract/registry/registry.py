@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import ResponseError
 
 from model.cards.card import BASELINE, MODEL, Card, read_file
+from model.cards.changes import CHANGES, Changes
 from model.cards.decision import DECISION, Decision
 from model.errors import ModelError, UsageError
 from worker.contract.errors import WireError
@@ -219,9 +220,23 @@ class Registry:
         Raises:
             ModelError: The decision is missing or altered.
         """
-        if DECISION not in card.files or card.version == self.baseline.version:
+        content = self._judgement(card, DECISION)
+        return None if content is None else Decision.loads(content)
+
+    def changes(self, card: Card) -> Changes | None:
+        """Return what a version changed against the live one, or None if the gate of a release before 0.3 judged it.
+
+        Raises:
+            ModelError: The changes are missing or altered.
+        """
+        content = self._judgement(card, CHANGES)
+        return None if content is None else Changes.loads(content)
+
+    def _judgement(self, card: Card, name: str) -> bytes | None:
+        """Return a file that the gate wrote, or None if it wrote none for this version."""
+        if name not in card.files or card.version == self.baseline.version:
             return None
-        return Decision.loads(self._files(card, [DECISION])[DECISION])
+        return self._files(card, [name])[name]
 
     def card(self, version: str) -> Card:
         """Return a version's card, verified.
