@@ -50,14 +50,15 @@ def models() -> None:
 def list_versions(as_json: bool) -> None:
     """List all versions.
 
-    The list shows how accurate each version is, what it was trained on, and how many workers serve it.
+    The list shows how accurate each version is, what it was trained on, and how many workers serve it. A line below
+    shows the accuracy over time of the versions that were judged on the same images as the live one, oldest first.
 
     \b
     Example:
       digitmill models list
     """
     from producer.cli.display.damage import Damage
-    from producer.cli.display.model_versions import listed, print_list
+    from producer.cli.display.model_versions import listed, over_time, print_list
     from worker.contract.registry import Aliases
 
     connection = _connect()
@@ -68,7 +69,8 @@ def list_versions(as_json: bool) -> None:
     rows = listed(damage.read_list("the list of versions", registry.versions), aliases, workers, registry.baseline)
     if as_json:
         changes = [json_output.live_change(change) for change in history]
-        click.echo(json.dumps({"versions": rows, "history": changes, "damaged": damage.as_json()}))
+        body = {"versions": rows, "over_time": over_time(rows), "history": changes, "damaged": damage.as_json()}
+        click.echo(json.dumps(body))
     else:
         print_list(rows, history)
         damage.print()

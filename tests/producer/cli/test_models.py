@@ -70,6 +70,7 @@ def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, f
         (BASELINE_VERSION, ["previous", "best", "baseline"], 0),
     ]
     assert listed["history"][0]["reason"] == "to see"
+    assert [each["version"] for each in listed["over_time"]] == [BASELINE_VERSION, version]
     text = digitmill("list")
     assert version in text
     assert "99." in text
