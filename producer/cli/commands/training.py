@@ -295,6 +295,9 @@ def _show_end(status: "TrainingStatus", *, as_json: bool) -> None:
             f"{printable(status.version)} stays the candidate; `digitmill models compare candidate` shows it beside "
             "the live one"
         )
+    if status.version:
+        report = f"digitmill models report {status.version}"
+        click.echo(printable(f"`{report}` writes a page with its curves and with pictures of what changed"))
 
 
 def _status(
