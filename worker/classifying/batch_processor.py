@@ -184,7 +184,10 @@ class BatchProcessor:
     def _observe(self, version: str, images: NDArray[np.uint8], answers: Answers, *, compare: bool) -> None:
         """Show the canary monitor one image and one prediction for each image of a batch, also where it is a number."""
         seen = answers.least_certain
-        self._canary.observe(version, images[seen], answers.predictions.at(seen), answers.failures, compare=compare)
+        predictions = answers.predictions.at(seen)
+        self._canary.observe(
+            version, images[seen], predictions, answers.failures, doubted=answers.doubts, compare=compare
+        )
 
     def _run(self, version: str, run: Callable[[], Predictions], *, images: int, proven: bool) -> Predictions:
         """Run a version on some images.

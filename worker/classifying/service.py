@@ -31,6 +31,7 @@ from worker.classifying.reloader import ModelReloader
 from worker.classifying.tasks import register
 from worker.contract.connection import connect
 from worker.contract.doorbell import CLASSIFY, DOORBELL_VERSION, Doorbell, make_app
+from worker.contract.drift import AnswerDays
 from worker.contract.errors import WireError
 from worker.contract.ledger import Ledger, Part
 from worker.contract.reconciler import Reconciler
@@ -103,12 +104,13 @@ class WorkerService:
         loading = self._notes.begin()
         cv2.setNumThreads(1)  # each core has its own process, so threads would only compete
         try:
-            registry = Registry(connect(self._url))
+            client = connect(self._url)
+            registry = Registry(client)
             models = Models(registry, self._notes)
         except DigitmillError as fault:
             _log.critical("%s", fault)
             os._exit(1)
-        canary = CanaryMonitor(models, registry, name=self._name)
+        canary = CanaryMonitor(models, registry, AnswerDays(client), name=self._name)
         if loading:
             with contextlib.suppress(RedisError, DigitmillError):
                 canary.faults.strike(loading, "it ended its process while it was loaded")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from worker.contract.doorbell import CLASSIFY_QUEUE, TRAIN_QUEUE
+from worker.contract.drift import keys as drift
 from worker.contract.ledger import keys as ledger
 from worker.contract.registry import keys as registry
 from worker.contract.teaching import keys as teaching
@@ -81,6 +82,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             ledger.notifications("*"),
             f"{ledger.BATCH_PREFIX}*",
             ledger.OPEN,
+            ledger.SENDING,
             ledger.NOTHING,
         ),
         reads=(
@@ -90,6 +92,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             *_MODELS,
             registry.MOVES,
             registry.service_counts("*"),
+            drift.days("*"),
             *_TEACHING,
             *_TRAININGS,
             training.TRAINERS,
@@ -105,6 +108,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             registry.ALIASES: "",
             registry.model("*"): "",
             registry.service_counts("*"): "",
+            drift.days("*"): "",
         },
     ),
     RedisUser.WORKER: Rights(
@@ -115,6 +119,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             ledger.WORKERS,
             ledger.worker("*"),
             registry.service_counts("*"),
+            drift.days("*"),
             ledger.NOTHING,
             CLASSIFY_QUEUE,
         ),
@@ -161,8 +166,8 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             training.CURRENT,
             ledger.NOTHING,
         ),
-        reads=(teaching.INBOX, teaching.CHANGES, training.SEEN),
-        only={TRAIN_QUEUE: _RINGING},
+        reads=(teaching.INBOX, teaching.CHANGES, training.SEEN, registry.ALIASES, drift.days("*")),
+        only={TRAIN_QUEUE: _RINGING, registry.ALIASES: "", drift.days("*"): ""},
     ),
     RedisUser.ADMIN: Rights(writes=("digitmill:*", CLASSIFY_QUEUE, TRAIN_QUEUE)),
 }

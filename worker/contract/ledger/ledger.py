@@ -34,6 +34,12 @@ SPLIT_ATTEMPTS = 3
 RING_AGAIN_SECONDS = 5.0
 """Seconds after a doorbell rang. If no worker has claimed its batch by then, the batch is overdue."""
 
+SENDING_MS = 1000
+"""Time, in ms, after a job sent a batch, or tried to, for which it counts as one that sends."""
+
+LEAST_SHARE = 2
+"""Number of batches of each job that may be outstanding, however many jobs send. One would leave workers idle."""
+
 WORKERS_FORGOTTEN_MS = 3_600_000
 """Time, in ms, after which a dead worker leaves the list. Its report expires long before that."""
 
@@ -175,7 +181,7 @@ class Ledger:
         owner: str = "",
         encoded: bytes = b"",
     ) -> Submitted:
-        """Store a batch if the job's window has room for it.
+        """Store a batch if the job's window has room for it. All jobs that send at the same time share one window.
 
         Args:
             part: The whole batch: `start` is 0, and `stop` is the number of its images.
@@ -212,6 +218,7 @@ class Ledger:
                 keys.results(part.job),
                 part.key,
                 keys.OPEN,
+                keys.SENDING,
             ],
             [
                 part.sequence,
@@ -228,6 +235,9 @@ class Ledger:
                 ATTEMPTS,
                 self._ttl,
                 owner,
+                part.job,
+                SENDING_MS,
+                LEAST_SHARE,
             ],
         )
         return Submitted(answer)
