@@ -97,5 +97,7 @@ def _check(image: ChangedImage) -> None:
     """
     if image.images not in _KINDS or not all(0 <= digit <= 9 for digit in (image.label, image.before, image.after)):
         raise Damaged("an image has an unknown kind or digit")
+    if (image.before == image.label) == (image.after == image.label):
+        raise Damaged("an image did not change")
     if len(b64decode(image.pixels, validate=True)) != _BYTES:
         raise Damaged(f"an image does not have {_BYTES} pixels")

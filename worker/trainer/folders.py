@@ -15,6 +15,8 @@ def training_folder(data: Path, identifier: str) -> Path:
 def remove_ended(data: Path, trainings: Trainings) -> None:
     """Remove the folders of all trainings but the open one, however they ended, and whichever trainer had them.
 
+    Files and links, which no trainer makes there, stay.
+
     Raises:
         OSError: A folder cannot be removed.
         RedisError: Redis does not answer.
@@ -22,7 +24,7 @@ def remove_ended(data: Path, trainings: Trainings) -> None:
     """
     folders: list[Path] = []
     with contextlib.suppress(FileNotFoundError):
-        folders.extend(_parent(data).iterdir())
+        folders += [path for path in _parent(data).iterdir() if path.is_dir() and not path.is_symlink()]
     if not folders:
         return
     # It is read after the list of folders. So a training that begins meanwhile is not in that list.

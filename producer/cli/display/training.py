@@ -12,7 +12,8 @@ def describe(status: "TrainingStatus") -> str:
     if not status.state.ended and not status.held:
         if not status.attempts:
             return "waits for a trainer"
-        return f"waits for another attempt{_after(status)}: {status.reason or 'its trainer is gone'}"
+        why = status.reason or "its trainer is gone or does not reach Redis"
+        return f"waits for another attempt{_after(status)}: {why}"
     if status.state.ended:
         version = f" as {status.version}" if status.version else ""
         return f"{status.state}{version}{f': {status.reason}' if status.reason else ''}"

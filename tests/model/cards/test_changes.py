@@ -30,6 +30,8 @@ def test_changes_come_back_as_they_were() -> None:
         ("label", 10),
         ("before", -1),
         ("after", "7"),
+        ("after", 4),
+        ("before", 0),
         ("pixels", ""),
         ("pixels", "A" * 1052),
         ("pixels", '"><script>'),

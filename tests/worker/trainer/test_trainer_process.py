@@ -177,7 +177,10 @@ def test_what_is_killed_in_mid_epoch_goes_on_after_the_last_epoch(training, trai
     trainer.kill()
     eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
     waiting = eventually(lambda: not (now := trainings.latest()).held and now, what="the end of the lease")
-    assert describe(waiting) == f"waits for another attempt after epoch {waiting.epoch} of 500: its trainer is gone"
+    assert (
+        describe(waiting)
+        == f"waits for another attempt after epoch {waiting.epoch} of 500: its trainer is gone or does not reach Redis"
+    )
     start_trainer()
     assert begun_again(3, waiting.epoch) != first
 

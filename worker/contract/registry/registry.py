@@ -168,7 +168,8 @@ class Registry:
         held = self._scripts["delete"](keys=[keys.MODELS, keys.ALIASES], args=[keys.MODEL_PREFIX, *versions])
         if held:
             version, holder, *job = map(_text, held)
-            raise UsageError(f"{version} cannot be deleted: {_HELD[holder].format(*job)}")
+            why = _HELD.get(holder, f"it has the alias {holder}. Give that to another version first.")
+            raise UsageError(f"{version} cannot be deleted: {why.format(*job)}")
 
     def fetch(self, version: str) -> tuple[Card, dict[str, bytes]]:
         """Return a version's card and all its files by name, verified.
