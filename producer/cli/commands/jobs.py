@@ -28,9 +28,10 @@ STATE_COLOURS = {"done": "green", "done with errors": "yellow", "cancelled": "re
 
 @click.command()
 @click.option("--latest", metavar="N", type=click.IntRange(1), default=20, show_default=True, help="Number of jobs.")
+@click.option("--all", "with_little", is_flag=True, help="Also list the jobs of `classify`.")
 @JSON
 @exit_on_error
-def jobs(latest: int, as_json: bool) -> None:
+def jobs(latest: int, with_little: bool, as_json: bool) -> None:
     """List the latest jobs, newest first.
 
     \b
@@ -46,7 +47,7 @@ def jobs(latest: int, as_json: bool) -> None:
 
     connection = open_running_mill(Settings.from_environment())
     damage = Damage()
-    found = damage.read_list("the list of jobs", lambda: connection.ledger.jobs(latest=latest))
+    found = damage.read_list("the list of jobs", lambda: connection.ledger.jobs(latest=latest, little=with_little))
     if as_json:
         unreadable = [json_output.damaged_job(record) for record in damage.records]
         click.echo(json.dumps([*map(json_output.job, found), *unreadable]))

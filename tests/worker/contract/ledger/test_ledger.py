@@ -570,6 +570,19 @@ def test_expired_jobs_are_neither_listed_nor_found(client: "redis.Redis", ledger
     assert [job.identifier for job in ledger.jobs()] == ["261123-1"]
 
 
+def test_a_little_job_is_not_the_last_one_and_is_listed_only_on_request(ledger: Ledger) -> None:
+    """A list from standard input has no path either, but its job is what somebody submitted."""
+    options = {"261123-1": {"path": "/scans"}, "261123-2": {"path": "", "listed": "lines"}}
+    little = {f"261123-{number}": {"path": ""} for number in range(3, 33)}
+    for identifier, submitted in {**options, **little}.items():
+        ledger.create(identifier, JobRecord("scans/", "baseline-1", "host-1", dict(submitted), ""))
+    assert ledger.find_job("last") == "261123-2"
+    assert ledger.find_job("261123-31") == "261123-31"
+    assert [status.identifier for status in ledger.jobs(latest=5, little=False)] == ["261123-2", "261123-1"]
+    assert len(ledger.jobs(latest=5)) == 5
+    assert len(ledger.jobs()) == 32
+
+
 def test_a_worker_without_a_heartbeat_is_forgotten(client: "redis.Redis", ledger: Ledger) -> None:
     """Its report expires. A worker that stops removes itself."""
     facts: dict[str, str | int | float] = {
