@@ -98,6 +98,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             *_TEACHING,
             *_TRAININGS,
             training.TRAINERS,
+            training.trainer("*"),
             training.SCHEDULERS,
             training.SCHEDULE,
         ),
@@ -151,11 +152,17 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             training.TOKEN,
             training.SEEN,
             training.TRAINERS,
+            training.trainer("*"),
             ledger.NOTHING,
             TRAIN_QUEUE,
         ),
         reads=(training.CURRENT,),
-        only={training.CURRENT: ""},
+        only={
+            training.CURRENT: "",
+            # It drops old versions, except those that a job needs.
+            ledger.JOBS: "+zrange",
+            ledger.job("*"): "+hmget",
+        },
     ),
     RedisUser.SCHEDULER: Rights(
         writes=(

@@ -1,26 +1,31 @@
 """Carries out one training, from its claim to its end: process, lease, decision of the gate, registry."""
 
 import logging
-import shutil
+import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, RedisError, TimeoutError  # noqa: A004  redis-py's own names
 
 from model.cards.card import CARD, MODEL, WEIGHTS, Card
+from model.cards.changes import CHANGES
 from model.cards.decision import DECISION
 from model.errors import DigitmillError, ModelError, NotTried
 from model.inference.trial import try_model
+from model.network.saving import writing
 from model.training.assignment import BEST, CANDIDATE, LIVE, TrainingAssignment, read_candidate
-from worker.contract.connection import retry_transient
-from worker.contract.registry import BestChange, Registry
+from worker.contract.connection import Clock, is_transient, retry_transient
+from worker.contract.errors import Unreachable
+from worker.contract.registry import BestChange, Registry, Retention
 from worker.contract.training import Claim, ProgressReply, Trainings, TrainingState
 from worker.settings import Settings
+from worker.trainer.folders import training_folder
 from worker.trainer.taught_keeper import TaughtKeeper
 from worker.trainer.training_process import TrainingProcess
 
@@ -28,7 +33,7 @@ RENEW_SECONDS = 0.5
 """Interval at which the lease is renewed. The reply says whether to stop."""
 
 TIMEOUT_SECONDS = 60.0
-"""Time that Redis may be away when the trainer needs it, for example to record the end of a training."""
+"""Time for which a trainer repeats a call that Redis refuses, for example because its memory is full."""
 
 MAX_LIVE_CHANGES = 3
 """Number of times that the live version may change during a training. After that its model stays a candidate."""
@@ -68,6 +73,7 @@ class TrainingRunner:
         settings: Settings of this process.
         threads: Number of threads that TensorFlow uses.
         stopping: Event that is set when this trainer has to end.
+        clock: Clock by which it repeats calls to Redis.
     """
 
     def __init__(
@@ -79,39 +85,42 @@ class TrainingRunner:
         *,
         threads: int,
         stopping: threading.Event,
+        clock: Clock = time,
     ) -> None:
         self._trainings, self._registry, self._keeper, self._settings = trainings, registry, keeper, settings
-        self._threads, self._stopping = threads, stopping
+        self._threads, self._stopping, self._clock = threads, stopping, clock
 
     def run(self, claim: Claim) -> None:
         """Train, and record how the training ended. A training that is given back or lost keeps its checkpoints.
+
+        While Redis is away, the training goes on, and its end waits for Redis.
 
         Args:
             claim: This trainer's claim on the training.
 
         Raises:
-            Unreachable: Redis did not answer in time, or refuses.
+            Unreachable: Redis refuses.
         """
-        folder = self._settings.data / "training" / claim.identifier
         _log.info("training %s, attempt %d", claim.identifier, claim.attempt)
         try:
-            _remove_others(folder)
-            outcome = self._carry_out(claim, folder)
+            outcome = self._outcome(claim, training_folder(self._settings.data, claim.identifier))
+            self._retry(
+                lambda: self._trainings.finish(claim, outcome.state, version=outcome.version, reason=outcome.reason)
+            )
         except _Stopped as stop:
             _log.info("training %s: %s", claim.identifier, stop)
-            return
+        else:
+            _log.info("training %s %s: %s %s", claim.identifier, outcome.state, outcome.version, outcome.reason)
+
+    def _outcome(self, claim: Claim, folder: Path) -> Outcome:
+        try:
+            return self._carry_out(claim, folder)
         except DigitmillError as fault:
-            outcome = Outcome(TrainingState.FAILED, reason=str(fault))
+            return Outcome(TrainingState.FAILED, reason=str(fault))
         except OSError as fault:
-            outcome = Outcome(
+            return Outcome(
                 TrainingState.FAILED, reason=f"The operating system reports: {fault}. Correct that, and train again."
             )
-        recorded = _retry(
-            lambda: self._trainings.finish(claim, outcome.state, version=outcome.version, reason=outcome.reason)
-        )
-        _log.info("training %s %s: %s %s", claim.identifier, outcome.state, outcome.version, outcome.reason)
-        if recorded:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def _carry_out(self, claim: Claim, folder: Path) -> Outcome:
         for _ in range(MAX_LIVE_CHANGES):
@@ -126,11 +135,12 @@ class TrainingRunner:
                 raise
             except ModelError as fault:
                 return Outcome(TrainingState.REFUSED, reason=str(fault))
-            _retry(partial(self._publish, claim, card, files))
+            self._retry_with_lease(claim, partial(self._publish, claim, card, files))
             if not decision.passed:
                 return Outcome(TrainingState.REFUSED, card.version, decision.reason)
             try:
-                _retry(
+                self._retry_with_lease(
+                    claim,
                     partial(
                         self._registry.promote,
                         card.version,
@@ -140,7 +150,7 @@ class TrainingRunner:
                         who=f"training {claim.identifier}",
                         # What the models read of other data says nothing about which is the best on MNIST.
                         best=BestChange(decision.leader, before.best) if claim.options.data == "mnist" else None,
-                    )
+                    ),
                 )
             except ModelError as fault:
                 self._report(claim)  # raises if the cause is a lost lease
@@ -173,10 +183,11 @@ class TrainingRunner:
             ModelError: Another model has its name, or the lease is lost.
         """
         try:
-            self._registry.publish(card, files, fence=claim.fence)
+            settings = self._settings
+            retention = Retention(settings.versions_kept, settings.version_seconds)
+            self._registry.publish(card, files, fence=claim.fence, retention=retention)
         except ModelError:
-            known = self._registry.card(card.version)
-            if replace(known, files={**known.files, DECISION: card.files[DECISION]}) != card:
+            if _unjudged(self._registry.card(card.version)) != _unjudged(card):
                 raise
 
     def _prepare(self, claim: Claim, folder: Path) -> "_Before":
@@ -184,28 +195,30 @@ class TrainingRunner:
         settings = self._settings
         if not (folder / CANDIDATE / CARD).exists():  # an existing candidate knows only what was collected before it
             self._collect_taught(claim)
-        aliases = _retry(self._registry.aliases)
-        live, files = _retry(lambda: self._registry.fetch(aliases.live))
-        _write_model(folder / LIVE, live, {name: files[name] for name in {MODEL, WEIGHTS} & set(files)})
-        best, model = _retry(self._registry.fetch_best)
-        _write_model(folder / BEST, best, {MODEL: model})
+        aliases = self._retry(self._registry.aliases)
+        live, files = self._retry(lambda: self._registry.fetch(aliases.live))
+        best, model = self._retry(self._registry.fetch_best)
         if aliases.best not in (None, best.version):
             _log.warning("%s, the best version, cannot be read; the gate compares with %s", aliases.best, best.version)
-        TrainingAssignment(
+        assignment = TrainingAssignment(
             claim.options,
             mnist=str(settings.mnist) if settings.mnist else None,
             cache=str(settings.cache),
             offline=settings.offline,
             taught=str(self._keeper.folder),
             threads=self._threads,
-        ).write(folder)
+        )
+        with writing(folder):
+            _write_model(folder / LIVE, live, {name: files[name] for name in {MODEL, WEIGHTS} & set(files)})
+            _write_model(folder / BEST, best, {MODEL: model})
+            assignment.write(folder)
         return _Before(live.version, aliases.best or best.version)
 
     def _collect_taught(self, claim: Claim) -> None:
         """Move everything that was taught until now into the folder, and report the number of changes so far."""
-        while _retry(self._keeper.keep):
+        while self._retry(self._keeper.keep):
             self._report(claim)
-        _retry(partial(self._renew, claim, changes=_retry(self._keeper.changes)))
+        self._retry(partial(self._renew, claim, changes=self._retry(self._keeper.changes)))
 
     def _train(self, claim: Claim, folder: Path) -> Outcome | None:
         """Train and judge in a process of its own. Return how that ended, or None if there is a candidate."""
@@ -219,16 +232,65 @@ class TrainingRunner:
                     return Outcome(TrainingState.FAILED, reason=reports["failed"])
                 if code == 0:
                     return None
+                if code is not None and code < 0:
+                    self._give_up(claim, code)
                 if code is not None:
                     return Outcome(
                         TrainingState.FAILED,
                         reason=f"The training process ended with code {code}. The trainer's log may say why.",
                     )
                 if self._stopping.is_set():
-                    _retry(lambda: self._trainings.release(claim))
+                    self._retry(lambda: self._trainings.release(claim))
                     raise _Stopped("given back, because this trainer has to end")
                 if self._report(claim, **reports) is ProgressReply.CANCEL:
                     return Outcome(TrainingState.CANCELLED)
+
+    def _give_up(self, claim: Claim, code: int) -> NoReturn:
+        """Let the lease run out, so that the training is begun again after its last epoch, as if this trainer had died.
+
+        Raises:
+            _Stopped: Always.
+        """
+        name = signal.Signals(-code).name
+        reason = f"The process that trains was ended by {name}"
+        if name == "SIGKILL":
+            reason += ", as the system does when memory runs out"
+        self._report(claim, reason=f"{reason}.")
+        raise _Stopped(reason)
+
+    def _retry_with_lease(self, claim: Claim, call: Callable[[], object]) -> None:
+        """Make a call that needs the lease. Renew it each time before, because it runs out while Redis is away.
+
+        Raises:
+            Unreachable: Redis answers and refuses.
+            _Stopped: Another trainer has the training, or this one has to end.
+        """
+
+        def renew_and_call() -> None:
+            self._renew(claim)
+            call()
+
+        self._retry(renew_and_call)
+
+    def _retry(self, call: Callable[[], _Value]) -> _Value:
+        """Call Redis. Repeat the call while Redis is away, however long, because nothing is lost by that.
+
+        Raises:
+            Unreachable: Redis answers and refuses.
+            _Stopped: This trainer has to end. The lease runs out.
+        """
+        while True:
+            try:
+                return retry_transient(call, timeout=TIMEOUT_SECONDS, on_wait=self._on_wait, clock=self._clock)
+            except Unreachable as fault:
+                cause = fault.__cause__
+                if not (isinstance(cause, ConnectionError | TimeoutError) and is_transient(cause)):
+                    raise
+                _log.warning("waiting: %s", fault)
+
+    def _on_wait(self, _: RedisError) -> None:
+        if self._stopping.is_set():
+            raise _Stopped("this trainer has to end, and Redis is away")
 
     def _report(self, claim: Claim, **progress: str | float) -> ProgressReply:
         """Renew the lease and report progress. Go on while Redis is away, because no other trainer can start then.
@@ -249,20 +311,14 @@ class TrainingRunner:
         return reply
 
 
+def _unjudged(card: Card) -> Card:
+    """Return the card as it was before the gate judged the model."""
+    files = {name: sha256 for name, sha256 in card.files.items() if name not in (DECISION, CHANGES)}
+    return replace(card, files=files)
+
+
 def _write_model(folder: Path, card: Card, files: Mapping[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     card.write(folder)
-
-
-def _retry(call: Callable[[], _Value]) -> _Value:
-    return retry_transient(call, timeout=TIMEOUT_SECONDS)
-
-
-def _remove_others(folder: Path) -> None:
-    """Remove the folders of other trainings. Only one is ever open, so nobody needs what they left."""
-    if folder.parent.is_dir():
-        for other in folder.parent.iterdir():
-            if other != folder:
-                shutil.rmtree(other, ignore_errors=True)

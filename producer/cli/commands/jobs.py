@@ -266,6 +266,7 @@ def status(as_json: bool) -> None:
     trainings = Trainings(connection.client)
     training = damage.read("the training", trainings.latest, None)
     trainers = damage.read_list("the list of trainers", trainings.trainers)
+    faults: dict[str, str] = damage.read("the faults of trainers", lambda: trainings.faults(trainers), {})
     schedule = damage.read("the schedule", Schedule(connection.client).status, ScheduleStatus([], "", None, None, ""))
     live = damage.read("the live version", connection.registry.live, "")
     drift = damage.read("the answers of each day", lambda: find_drift(AnswerDays(connection.client).read(live)), None)
@@ -273,6 +274,7 @@ def status(as_json: bool) -> None:
     if as_json:
         body = {
             "trainers": trainers,
+            "trainer_faults": faults,
             "training": json_output.training(training) if training else None,
             "schedule": json_output.schedule(schedule) if schedule.schedulers else None,
             "taught": json_output.taught(taught),
@@ -298,6 +300,8 @@ def status(as_json: bool) -> None:
         click.echo(f"running   {counted(len(running), 'job')}")
         _print_running(connection, running)
         click.echo(f"trainers  {len(trainers)}")
+        for name, fault in faults.items():
+            click.echo(click.style(f"  {printable(name)}: {printable(fault)}", fg="red"))
         if training:
             click.echo(printable(f"training  {training.identifier}  {training_display.describe(training)}"))
         if schedule.schedulers:

@@ -2,14 +2,18 @@
 
 import contextlib
 import json
+import re
 import signal
 import threading
 
 import pytest
 
 from model.cards.card import BASELINE, Card
+from producer.cli.commands import training
+from producer.mill.stack import Stack
 from tests.support.command import SECONDS, CommandLine, run_here
 from tests.support.drift import answers, write_days
+from tests.system.chaos.proxy import Proxy
 from worker.contract.connection import connect
 from worker.contract.drift import keys as drift_keys
 from worker.contract.training import Schedule, Trainings, TrainingState
@@ -203,3 +207,26 @@ def test_a_failed_training_ends_in_a_code_of_its_own(digitmill, trainings):
     assert code == 5
     assert json.loads(out)["state"] == "failed"
     assert "no data" in err
+
+
+@pytest.mark.slow
+def test_following_says_that_a_training_continues_without_redis(tmp_path, monkeypatch, eventually):
+    """While Redis is away, the progress says so. The error at the end says how to go on."""
+    monkeypatch.setattr(training, "TIMEOUT_SECONDS", 1.0)
+    with Stack(tmp_path / "mill", 0) as stack, Proxy(stack.server.socket) as proxy:
+        digitmill, client = CommandLine(tmp_path, proxy.url), connect(stack.url)
+        digitmill("train", "--anyway")
+        client.config_resetstat()
+
+        def cut():
+            """Cut the connections when the command has asked for the training a few times."""
+            eventually(lambda: client.info("commandstats").get("cmdstat_exec", {}).get("calls", 0) > 4, seconds=SECONDS)
+            proxy.refusing = True
+            proxy.reset()
+
+        thread = threading.Thread(target=cut)
+        thread.start()
+        printed = digitmill("train", "--follow", code=3)
+        thread.join()
+    assert "waits for Redis (" in printed.errors
+    assert re.search(r"Cannot reach .* Training \S+ continues without Redis; `digitmill train", printed.errors)

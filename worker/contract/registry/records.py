@@ -52,6 +52,16 @@ class BestChange(NamedTuple):
     before: str
 
 
+class Retention(NamedTuple):
+    """Which versions are dropped when another one is published: those beyond this number, and those that are older.
+
+    Versions with an alias, and versions that a job which has not ended is classified with, are never dropped.
+    """
+
+    versions: int = 20  # the newest ones; at 1.4 MB each, about 30 MB
+    seconds: float | None = None  # since their publication; None for ever
+
+
 @dataclass(frozen=True, slots=True)
 class Fence:
     """A key in Redis that must hold `token` during a change, so that a holder without its lease changes nothing."""
