@@ -8,6 +8,7 @@ import sys
 import psutil
 import pytest
 
+from model.cards.changes import MAX_KEPT
 from model.training.options import TrainingOptions
 from producer.cli.display.training import describe
 from tests.support.command import CommandLine
@@ -123,6 +124,16 @@ def test_a_training_ends_with_a_published_model_and_the_gates_decision(
     registry = Registry(client)
     card, files = registry.fetch(status.version)
     assert "gate.json" in files
+    decision, changes = registry.decision(card), registry.changes(card)
+    assert decision
+    assert changes
+    assert changes.version == registry.baseline.version == decision.live.version
+    assert len(changes.images) == sum(
+        min(number, MAX_KEPT)
+        for found in decision.comparisons
+        if found.version == changes.version
+        for number in (found.won, found.lost)
+    )
     assert card.parent == registry.baseline.version
     assert (registry.live() == status.version) == (status.state is TrainingState.DONE)
     assert status.reason
