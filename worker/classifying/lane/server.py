@@ -72,6 +72,7 @@ class LaneServer:
         self._runner = runner
         self._in_hand = in_hand
         self._name = name
+        self._lane = Lane(connect(url))
         self._gate = Gate()
         self._classifying = threading.Lock()
         self._slow: queue.SimpleQueue[tuple[int, Call] | None] = queue.SimpleQueue()
@@ -106,13 +107,14 @@ class LaneServer:
         while not self._stopping and not is_orphan():
             try:
                 message, now = receiver.exchange(answers, WAIT_SECONDS)
-            except RedisError as fault:
+            except (RedisError, OSError) as fault:
                 _log.debug("no calls now: %s", fault)
                 pause = min(2 * pause + 0.05, MAX_PAUSE_SECONDS)
                 time.sleep(pause)
                 continue
             answers, pause = [], 0.0
-            if message is not None and (answer := self._answer(message, now, THREADS.index(kind))) is not None:
+            answer = None if message is None else self._answer(message, now, THREADS.index(kind))
+            if answer is not None:
                 answers.append(answer)
         for each in answers:
             self._send(*each)
@@ -155,9 +157,8 @@ class LaneServer:
                 self._send(call.client, answer.to_wire())
 
     def _send(self, client: str, answer: bytes) -> None:
-        lane = Lane(connect(self._url))
         try:
-            retry_transient(lambda: lane.answer(client, answer), timeout=ANSWER_SECONDS)
+            retry_transient(lambda: self._lane.answer(client, answer), timeout=ANSWER_SECONDS)
         except DigitmillError as fault:
             _log.warning("an answer was not sent, and the client will ask again: %s", fault)
 
@@ -169,13 +170,17 @@ class LaneServer:
             place: Its place among those in hand.
             preprocess: Function that decodes and normalises a file.
         """
-        is_suspect = call.deaths > 0
-        with self._gate.passing(alone=is_suspect), self._in_hand.working(place, call.client, call.number):
+        # After one death, the model runs apart. If the process dies again all the same, it was not the model.
+        with self._gate.passing(alone=call.deaths > 0), self._in_hand.working(place, call.client, call.number):
             try:
                 model = self._models(call.model)
                 images = read(call.batch, READING_SECONDS, preprocess)
                 with self._classifying:
-                    answers = self._runner.classify(model, images, suspect=is_suspect)
+                    answers = self._runner.classify(model, images, suspect=call.deaths == 1)
+                batch = call.batch
+                result = answers.result(
+                    model.version, self._name, probabilities=batch.probabilities, several=batch.several
+                )
             except MayBeCostly:
                 return None
             except (ModelError, WireError, RedisError) as fault:
@@ -184,6 +189,4 @@ class LaneServer:
             except Exception:
                 _log.exception("digitmill itself failed on a call")
                 return Answer(call.number, Result.failed(len(call.batch), _FAILED, worker=self._name))
-        batch = call.batch
-        result = answers.result(model.version, self._name, probabilities=batch.probabilities, several=batch.several)
         return Answer(call.number, result)
