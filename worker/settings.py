@@ -41,6 +41,7 @@ class Settings:
         retrain_cron: Times at which the scheduler asks for a training, as five cron fields in UTC. None: never.
         retrain_always: Whether the scheduler asks for a training even if nothing was taught since the last one.
         retrain_quick: Whether the scheduler asks for quick trainings.
+        retrain_on_drift: Whether the scheduler asks for a training if what the live version answers has drifted.
     """
 
     redis_url: str | None
@@ -56,6 +57,7 @@ class Settings:
     retrain_cron: str | None
     retrain_always: bool
     retrain_quick: bool
+    retrain_on_drift: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -95,6 +97,7 @@ class Settings:
             retrain_cron=read("DIGITMILL_RETRAIN_CRON", _cron, None),
             retrain_always=read("DIGITMILL_RETRAIN_ALWAYS", _switch, False),
             retrain_quick=read("DIGITMILL_RETRAIN_QUICK", _switch, True),
+            retrain_on_drift=read("DIGITMILL_RETRAIN_ON_DRIFT", _switch, False),
         )
 
     @property

@@ -6,7 +6,16 @@ read. Only a fault of the whole source raises a `UsageError`.
 """
 
 from producer.sources.form import UNCHANGED, Form
-from producer.sources.opening import join_sources, mnist_source, open_each, open_path_list, open_source
+from producer.sources.opening import (
+    join_sources,
+    mnist_source,
+    open_each,
+    open_listed,
+    open_path_list,
+    open_several,
+    open_source,
+)
+from producer.sources.path_list import read_paths
 from producer.sources.source import ImageContent, Source, SourceImage
 
 __all__ = [
@@ -18,6 +27,9 @@ __all__ = [
     "join_sources",
     "mnist_source",
     "open_each",
+    "open_listed",
     "open_path_list",
+    "open_several",
     "open_source",
+    "read_paths",
 ]

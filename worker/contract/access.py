@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from worker.contract.drift import keys as drift
 from worker.contract.lane import keys as lane
 from worker.contract.ledger import keys as ledger
 from worker.contract.queues import CLASSIFY_QUEUE, TRAIN_QUEUE
@@ -82,6 +83,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             ledger.notifications("*"),
             f"{ledger.BATCH_PREFIX}*",
             ledger.OPEN,
+            ledger.SENDING,
             ledger.NOTHING,
             lane.replies("*"),
         ),
@@ -92,6 +94,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             *_MODELS,
             registry.MOVES,
             registry.service_counts("*"),
+            drift.days("*"),
             *_TEACHING,
             *_TRAININGS,
             training.TRAINERS,
@@ -109,6 +112,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             registry.ALIASES: "",
             registry.model("*"): "",
             registry.service_counts("*"): "",
+            drift.days("*"): "",
         },
     ),
     RedisUser.WORKER: Rights(
@@ -119,6 +123,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             ledger.WORKERS,
             ledger.worker("*"),
             registry.service_counts("*"),
+            drift.days("*"),
             ledger.NOTHING,
             CLASSIFY_QUEUE,
             *lane.CALLS.values(),
@@ -161,8 +166,8 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             training.CURRENT,
             ledger.NOTHING,
         ),
-        reads=(teaching.INBOX, teaching.CHANGES, training.SEEN),
-        only={TRAIN_QUEUE: _RINGING},
+        reads=(teaching.INBOX, teaching.CHANGES, training.SEEN, registry.ALIASES, drift.days("*")),
+        only={TRAIN_QUEUE: _RINGING, registry.ALIASES: "", drift.days("*"): ""},
     ),
     RedisUser.ADMIN: Rights(writes=("digitmill:*", CLASSIFY_QUEUE, TRAIN_QUEUE)),
 }

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from model.cards.card import Card
     from model.cards.decision import Decision
     from producer.mill.connection import Connection
+    from worker.contract.drift import DayCounts
     from worker.contract.registry import Registry
 
 FOLLOW_SECONDS = 3.0
@@ -85,15 +87,26 @@ def show(version: str, as_json: bool) -> None:
       digitmill models show live
     """
     from model.records import as_plain
+    from producer.cli.display import drift as drift_display
+    from producer.cli.display.damage import Damage
     from producer.cli.display.model_versions import named, print_card
+    from worker.contract.drift import AnswerDays, find_drift
 
-    registry = _connect().registry
+    connection = _connect()
+    registry = connection.registry
     card = registry.card(registry.resolve(version))
     aliases = named(card.version, registry.aliases(), registry.baseline)
     changes = [change for change in registry.history() if card.version in (change.version, change.before)]
     decision = registry.decision(card)
+    damage = Damage()
+    no_days: dict[date, DayCounts] = {}
+    days = damage.read("the answers of each day", lambda: AnswerDays(connection.client).read(card.version), no_days)
+    drift = find_drift(days)
     if as_json:
         body = {
+            "damaged": damage.as_json(),
+            "days": drift_display.days_as_json(days),
+            "drift": drift_display.drift_as_json(drift),
             "aliases": aliases,
             "card": json.loads(card.dumps()),
             "history": [json_output.live_change(change) for change in changes],
@@ -101,6 +114,11 @@ def show(version: str, as_json: bool) -> None:
         click.echo(json.dumps({**body, "gate": decision and as_plain(decision)}))
     else:
         print_card(card, aliases, changes, decision)
+        if days:
+            click.echo(f"\nlast day    {drift_display.describe_last(days)}")
+        if drift:
+            click.echo(click.style(f"drift       {drift_display.describe(drift)}", fg="yellow"))
+        damage.print()
 
 
 @models.command()

@@ -419,18 +419,61 @@ def interrupted(digitmill, mill, eventually, *arguments, state, by):
     return job, client
 
 
+def test_several_paths_and_lists_of_paths_are_one_job_each(digitmill, scans, undisturbed, tmp_path):
+    """Names are relative to what the paths have in common, or as they are in the list."""
+    first, second = scans(2, "first"), scans(3, "second")
+    digitmill("submit", first, second / "000.png", "--out", "several")
+    assert list(rows(tmp_path / "several")) == ["first/000.png", "first/001.png", "second/000.png"]
+    (tmp_path / "list.txt").write_text("second/002.png\nfirst/000.png\ngone.png\n")
+    digitmill("submit", "--files-from", "list.txt", "--out", "listed", code=1)
+    listed = rows(tmp_path / "listed")
+    assert {name: row["digit"] for name, row in listed.items()} == {
+        "second/002.png": str(undisturbed[2]),
+        "first/000.png": str(undisturbed[0]),
+        "gone.png": "",
+    }
+    command = [str(DIGITMILL), "submit", "-0", "--files-from", "-", "--json"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=digitmill.environment, input=b"first/001.png\0", capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["images"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "Name what to submit"),
+        (("scans", "--files-from", "list.txt"), "One of both"),
+        (("scans", "-0"), "Add --files-from, or leave out -0"),
+        (("mnist", "scans"), "submitted alone"),
+        (("--files-from", "gone.txt"), "Cannot read the list"),
+        (("scans", "--detach", "--follow"), "Leave out --detach or --follow"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_the_job(alone, arguments, words):
+    """The message says what to leave out or to add."""
+    assert words in alone("submit", *arguments, code=2).errors
+
+
 @pytest.mark.slow
 def test_a_job_whose_client_was_killed_is_resumed_to_one_row_for_each_image(
     digitmill, mill, scans, undisturbed, eventually
 ):
-    """`resume` refuses a changed source. With the same source it gives the rows of an undisturbed run."""
+    """`resume` refuses a changed source. With the same source it gives the rows of an undisturbed run.
+
+    With `--follow`, the first rows are there already, in order.
+    """
     folder = scans(24, mark=MARK_SLOW)
-    arguments = (folder, "--batch-size", "1")
+    arguments = (folder, "--batch-size", "1", "--follow", "--out", "out")
     job, _ = interrupted(digitmill, mill, eventually, *arguments, state=JobState.SUBMITTING, by=signal.SIGKILL)
+    followed = list(rows(digitmill.folder / "out"))
+    assert followed == names(folder)[: len(followed)]
+    assert predicted(digitmill.folder / "out") == undisturbed[: len(followed)]
     (folder / "000.png").rename(folder / "000-renamed.png")
     assert "changed" in digitmill("resume", job, code=5).errors
     (folder / "000-renamed.png").rename(folder / "000.png")
-    digitmill("resume", job, "--out", "out")
+    digitmill("resume", job, "--follow", "--out", "out")
     assert list(rows(digitmill.folder / "out")) == names(folder)
     assert predicted(digitmill.folder / "out") == undisturbed[:24]
     assert "nothing is left to do" in digitmill("resume", job, code=2).errors

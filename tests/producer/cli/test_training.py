@@ -7,8 +7,11 @@ import threading
 
 import pytest
 
+from model.cards.card import BASELINE, Card
 from tests.support.command import SECONDS, CommandLine, run_here
+from tests.support.drift import answers, write_days
 from worker.contract.connection import connect
+from worker.contract.drift import keys as drift_keys
 from worker.contract.training import Schedule, Trainings, TrainingState
 
 
@@ -136,6 +139,28 @@ def test_status_shows_the_schedule_while_a_scheduler_is_alive(digitmill, server)
     assert "schedule  0 3 * * *, next at 2026-11-24 03:00 UTC; 20" in out
     assert "UTC: skipped: nothing was taught since the last training\n" in out
     assert (said["schedulers"], said["cron"], said["next"]) == (["host-1"], "0 3 * * *", 1795489200.0)
+
+
+@pytest.mark.usefixtures("trainings")
+def test_status_and_models_show_say_when_answers_drift(digitmill, server):
+    """Both name the day, what differs and what to do. A damaged record hides nothing else."""
+    client, version = connect(server.url), Card.read(BASELINE).version
+    write_days(client, version, [answers(1000), answers(1000)])
+    assert "drift" not in digitmill("status")[1]
+    assert json.loads(digitmill("status", "--json")[1])["drift"] is None
+    write_days(client, version, [answers(1000), answers(1000, unsure=0.3)])
+    said = "(1,000 images) differs from the 1 day before: for review 0.0 → 30.0 %, mean confidence 99.0 → 84.3 %. Look"
+    for command in (("status",), ("models", "show", "live")):
+        out = " ".join(digitmill(*command)[1].split())
+        assert said in out
+        body = json.loads(digitmill(*command, "--json")[1])
+        assert [round(each["points"], 1) for each in body["drift"]["differences"]] == [30.0, -14.7]
+    assert [(day["images"], day["review"]) for day in body["days"]] == [(1000, 0), (1000, 300)]
+    client.set(drift_keys.days(version), "text")
+    for command in (("status",), ("models", "show", "live")):
+        out, errors = digitmill(*command)[1:]
+        assert drift_keys.days(version) in out + errors
+        assert "baseline" in out
 
 
 @pytest.mark.slow

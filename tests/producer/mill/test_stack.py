@@ -251,7 +251,9 @@ def test_up_starts_no_trainer_without_its_libraries(monkeypatch: pytest.MonkeyPa
 def test_up_starts_only_a_scheduler_beside_a_server_elsewhere() -> None:
     """A server elsewhere may already have a trainer. The scheduler runs because a schedule is set."""
     settings = Settings.from_environment({})
-    assert _other_roles(replace(settings, redis_url="redis://elsewhere", retrain_cron="0 3 * * *")) == [Role.SCHEDULER]
+    elsewhere = replace(settings, redis_url="redis://elsewhere")
+    for wish in ({"retrain_cron": "0 3 * * *"}, {"retrain_on_drift": True}):
+        assert _other_roles(replace(elsewhere, **wish)) == [Role.SCHEDULER]
 
 
 @linux_only

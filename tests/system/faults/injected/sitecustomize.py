@@ -3,7 +3,8 @@
 An image with a mark after its last byte kills, hangs or delays the process that decodes it. Real images have done all
 of that. The program itself does not know the marks. With OTHER_DOORBELL_VERSION, a worker is one of another version.
 With WITHOUT_NUMBERS, it reads batches as workers up to 0.2 do, and with WITHOUT_LANE, it answers no single images, as
-they do. With JUDGED_FILES, a training judges its model on so many images as files.
+they do. With JUDGED_FILES, a training judges its model on so many images as files, and on
+as many without a digit.
 """
 
 import os
@@ -55,7 +56,8 @@ def _answer_no_calls() -> None:
 def _judge_few(files: int) -> None:
     from model.evaluation import judge
 
-    judge.MAX_FILES = files
+    judge.MAX_FILES = judge.DRAWN = files
+    judge.FAMILY_STEP = 100
 
 
 if "model.training.retrain" in sys.orig_argv and "JUDGED_FILES" in os.environ:

@@ -18,6 +18,8 @@ from worker.classifying.lane.in_hand import InHand
 from worker.classifying.lane.server import PLACES, LaneServer
 from worker.classifying.models import Models
 from worker.classifying.running import ModelRunner
+from worker.contract.connection import connect
+from worker.contract.drift import AnswerDays
 from worker.contract.lane import Answer, Call, CallKind, Lane
 from worker.contract.registry import LIVE, Registry
 from worker.contract.wire import Batch
@@ -47,9 +49,14 @@ def in_hand():
 
 
 @pytest.fixture
-def lane(server, client, models, registry, in_hand):
+def canary(server, models, registry):
+    """The canary monitor of the process."""
+    return CanaryMonitor(models, registry, AnswerDays(connect(server.url)), name="worker")
+
+
+@pytest.fixture
+def lane(server, client, models, canary, in_hand):
     """The lane, with a server that answers its calls."""
-    canary = CanaryMonitor(models, registry, name="worker")
     answering = LaneServer(server.url, models, ModelRunner(models, canary), in_hand, name="worker")
     thread = threading.Thread(target=answering.run)
     thread.start()
@@ -192,11 +199,9 @@ def test_images_on_which_a_process_died_meet_a_model_in_a_process_with_limits(la
     assert "SIGFPE" in registry.fault(card.version)
 
 
-def test_a_server_that_is_told_to_stop_answers_what_it_has_in_hand(server, client, models, registry, in_hand, digits):
+def test_a_server_that_is_told_to_stop_answers_what_it_has_in_hand(server, client, models, canary, in_hand, digits):
     """It takes no other call."""
-    answering = LaneServer(
-        server.url, models, ModelRunner(models, CanaryMonitor(models, registry, name="w")), in_hand, name="w"
-    )
+    answering = LaneServer(server.url, models, ModelRunner(models, canary), in_hand, name="w")
     begun, going_on = threading.Event(), threading.Event()
 
     class Slow(ModelRunner):
@@ -205,7 +210,7 @@ def test_a_server_that_is_told_to_stop_answers_what_it_has_in_hand(server, clien
             going_on.wait(20)
             return super().classify(*arguments, **options)
 
-    answering._runner = Slow(models, CanaryMonitor(models, registry, name="w"))
+    answering._runner = Slow(models, canary)
     thread = threading.Thread(target=answering.run)
     thread.start()
     lane = Lane(client)
