@@ -36,7 +36,7 @@ ALONE_DEATHS = 2
 LOOK_SECONDS = 1.0
 """Time without an answer after which a client looks whether a worker has taken the message."""
 
-GRACE_SECONDS = {CallKind.ARRAYS: 0.5, CallKind.FILES: 4.0}
+GRACE_SECONDS = {CallKind.ARRAYS: 0.5, CallKind.FILES: 2.0}
 """Time that a worker has from then for a message that it has taken, before the client sends it again. It doubles."""
 
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.05, 1.0

@@ -92,6 +92,22 @@ def test_floats_are_read_only_if_the_caller_says_what_they_mean(url, client, dig
                 reading.classify(wrong)
 
 
+def test_a_picture_is_upright_as_its_file_would_be(client, digits):
+    """Pillow's pictures of a camera that was held on its side say so, but do not turn themselves."""
+    picture = Image.fromarray(np.kron(255 - digits.images[0], np.ones((4, 4), np.uint8))).rotate(90, expand=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # EXIF 2.32, Orientation: turn it a quarter to the right
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=95, exif=exif)
+    assert [each.digit for each in client.classify_many([file.getvalue(), Image.open(file)])] == [7, 7]
+
+
+def test_a_picture_that_pillow_cannot_decode_is_a_prediction_with_an_error(client, digits, png):
+    """Pillow decodes a file that it has opened only when somebody asks for its pixels."""
+    torn = Image.open(io.BytesIO(png(np.kron(digits.images[0], np.ones((8, 8), np.uint8)))[:300]))
+    assert client.classify(torn).error.code == "unreadable"
+
+
 @pytest.mark.parametrize(
     ("image", "words"),
     [
