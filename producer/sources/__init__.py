@@ -6,7 +6,7 @@ read. Only a fault of the whole source raises a `UsageError`.
 """
 
 from producer.sources.form import UNCHANGED, Form
-from producer.sources.opening import join_sources, mnist_source, open_each, open_path_list, open_source
+from producer.sources.opening import array_source, join_sources, mnist_source, open_each, open_path_list, open_source
 from producer.sources.source import ImageContent, Source, SourceImage
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "ImageContent",
     "Source",
     "SourceImage",
+    "array_source",
     "join_sources",
     "mnist_source",
     "open_each",
