@@ -1,31 +1,37 @@
 """Measure how often wrong labels are held back, and how often right ones are.
 
     python benchmarks/suspicious_labels.py [--mnist FOLDER] [--training] [--model FOLDER] [--tries 200] [--seed 1]
+        [--wild FOLDER]
 
 Each try is what a user teaches at once, as `model.evaluation.suspicion` sees it. Wrong labels are put on MNIST's digits
 as they are, and on digits that are rotated, slanted, thickened and stretched so much that the model misreads 1 in 12.
 Right labels are those of MNIST's digits, of only those changed digits that the model misreads, of the styles that
 `benchmarks/teaching.py` teaches, and of styles that no model has seen: each is one of `model.augmentation.drawn_digits`
 with its points moved at random. Of wrong labels, the table has the share that is held back; of right ones, the share of
-tries in which any is held back. The second number of a pair is for the changed digits.
+tries in which any is held back. The second number of a pair is for the changed digits. `--wild` adds your own images,
+`FOLDER/<set>/<label>/<file>`, with right labels and with labels that are shifted by one.
 
 Of the changed digits and the moved styles, the last lines have the share of typical images among the misread ones. That
 share must be below `TYPICAL_IF_MISREAD`.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from inputs import add_mnist, add_model, add_training, options, read_digits
+from inputs import LabelledFiles, add_mnist, add_model, add_training, labelled_files, options, read_digits
 from numpy.typing import NDArray
 from teaching import KINDS
 
 from model.augmentation.distortion import Augmentation, distort
 from model.augmentation.drawn_digits import STYLES, Style, draw_style
 from model.cards.card import read_model
+from model.errors import ImageError
 from model.evaluation.suspicion import TYPICAL, TYPICAL_IF_MISREAD, suspicious
+from model.images.preprocess import preprocess
 from model.inference.classifier import Classifier
 from model.metrics import Integers
 
@@ -59,10 +65,13 @@ def _one_digit(labels: Integers, random: np.random.Generator) -> Integers:
     return (labels + random.integers(1, 10)) % 10
 
 
+SHIFTED: Final = "all digits, shifted by one"
+"""Name of one of the `MISTAKES`."""
+
 MISTAKES: Final[dict[str, Callable[[Integers, np.random.Generator], Integers]]] = {
     "all of one digit, as another": _one_digit,
     "two digits, swapped": lambda labels, _: labels[0] + labels[-1] - labels,
-    "all digits, shifted by one": lambda labels, _: (labels + 1) % 10,
+    SHIFTED: lambda labels, _: (labels + 1) % 10,
     "all digits, mixed at random": lambda labels, random: random.permutation(labels),
     "a tenth of one digit, as another": lambda labels, random: np.where(
         np.arange(len(labels)) < len(labels) / 10, _one_digit(labels, random), labels
@@ -82,6 +91,7 @@ def main() -> None:
     add_model(parser)
     parser.add_argument("--tries", type=int, default=200, help="number of tries for each number (default: 200)")
     parser.add_argument("--seed", type=int, default=1, help="seed of all random numbers (default: 1)")
+    parser.add_argument("--wild", type=Path, metavar="FOLDER", help="folder of your own labelled images")
     arguments = parser.parse_args()
     card, model = read_model(arguments.model)
     classifier = Classifier(model, temperature=card.temperature)
@@ -96,15 +106,22 @@ def main() -> None:
     labels = digits.labels.astype(np.int64)
     plain, changed = read(digits.images, labels), read(distort(digits.images, CHANGED, random), labels)
     print(f"{'images taught at once':40}" + "".join(f"{size:>12}" for size in SIZES))
-    for name, mistake in MISTAKES.items():
+    wild = {each.name: read(*_readable(each)) for each in labelled_files(arguments.wild)}
+
+    def print_wrong(title: str, name: str, pools: list[Read]) -> None:
         row = []
         for size in SIZES:
             shares = [
-                np.mean([_held(pool, name, mistake, size, typical, random) for _ in range(arguments.tries)])
-                for pool in (plain, changed)
+                np.mean([_held(pool, name, MISTAKES[name], size, typical, random) for _ in range(arguments.tries)])
+                for pool in pools
             ]
             row.append(" ".join(f"{share:.0%}" for share in shares))
-        print(f"wrong: {name:33}" + "".join(f"{each:>12}" for each in row), flush=True)
+        print(f"wrong: {title:33}" + "".join(f"{each:>12}" for each in row), flush=True)
+
+    for name in MISTAKES:
+        print_wrong(name, name, [plain, changed])
+    for name, pool in wild.items():
+        print_wrong(f"{name}, shifted by one", SHIFTED, [pool])
     known = [read(draw_style(kind.style, DRAWN, random), np.full(DRAWN, kind.digit)) for kind in KINDS.values()]
     moved = [read(images, np.full(DRAWN, digit)) for digit, images in _moved_styles(random)]
     rights = {
@@ -112,6 +129,7 @@ def main() -> None:
         "digits that the model misreads": [changed[changed.labels != changed.digits]],
         "styles of benchmarks/teaching.py": known,
         f"{len(moved):,} styles with moved points": moved,
+        **{name: [pool] for name, pool in wild.items()},
     }
     for name, pools in rights.items():
         row = []
@@ -122,6 +140,16 @@ def main() -> None:
             row.append(f"{np.mean(found):.1%}")
         print(f"right: {name:33}" + "".join(f"{each:>12}" for each in row), flush=True)
     _print_typical(changed, moved, typical)
+
+
+def _readable(files: LabelledFiles) -> tuple[NDArray[np.uint8], Integers]:
+    """Return the images that can be read, as a worker reads them, and their labels."""
+    images, rows = [], []
+    for row, content in enumerate(files.contents):
+        with contextlib.suppress(ImageError):
+            images.append(preprocess(content))
+            rows.append(row)
+    return np.stack(images), files.labels[rows]
 
 
 def _held(

@@ -26,7 +26,7 @@ TYPICAL: Final = 0.99
 """Mean confidence in a digit's own images, for models whose card does not have it."""
 
 TYPICAL_IF_MISREAD: Final = 0.25
-"""Largest share of typical images among misread ones that is usual. EXPERIMENTS.md has the measurements."""
+"""Largest usual share of typical images among misread ones. EXPERIMENTS.md has the measurements."""
 
 LEVEL: Final = 0.001
 """Labels are suspicious if right ones would be contradicted so surely with a lower probability than this."""
