@@ -36,7 +36,9 @@ WEIGHT = 0.1
 """Wanted share of taught images among the images of an epoch. Training distorts an image anew each time it shows it."""
 
 MAX_REPEATS = 25
-"""Maximum number of times that an epoch shows a taught image. With more, the network learns a few images by heart."""
+"""Maximum number of times that an epoch shows a taught image. With more, the network learns a few images by heart.
+
+Where an epoch shows only a share of the images, more copies may be among them."""
 
 HELD_BACK = "held-back"
 """Folder of the images whose labels are suspicious."""
@@ -249,19 +251,20 @@ def fingerprint(image: NDArray[np.uint8]) -> str:
     return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
 
 
-def mixed(train: Digits, taught: Digits) -> Digits:
-    """Return the training images with the taught images added, repeated until they have the share `WEIGHT`.
+def mixed(train: Digits, taught: Digits, share: float = 1.0) -> Digits:
+    """Return the training images followed by the taught images, repeated until they have the share `WEIGHT`.
 
     `MAX_REPEATS` limits the repetition.
 
     Args:
         train: Training images of the data set.
         taught: Images that users taught. May be empty.
+        share: Share of the images that an epoch shows.
     """
     if not len(taught):
         return train
     wanted = round(WEIGHT * len(train) / ((1 - WEIGHT) * len(taught)))
-    repeats = min(max(wanted, 1), MAX_REPEATS)
+    repeats = min(max(wanted, 1), round(MAX_REPEATS / share))
     return Digits(
         np.concatenate([train.images, *[taught.images] * repeats]),
         np.concatenate([train.labels, *[taught.labels] * repeats]),

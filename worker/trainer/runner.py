@@ -1,5 +1,6 @@
 """Carries out one training, from its claim to its end: process, lease, decision of the gate, registry."""
 
+import contextlib
 import logging
 import shutil
 import threading
@@ -195,9 +196,12 @@ class TrainingRunner:
             self._collect_taught(claim)
         aliases = _retry(self._registry.aliases)
         live, files = _retry(lambda: self._registry.fetch(aliases.live))
-        _write_model(folder / LIVE, live, {name: files[name] for name in {MODEL, WEIGHTS} & set(files)})
+        _write_model(folder / LIVE, live, files)
         best, model = _retry(self._registry.fetch_best)
-        _write_model(folder / BEST, best, {MODEL: model})
+        files = {MODEL: model}
+        with contextlib.suppress(ModelError):  # only a refinement needs the weights, and it can do without
+            files = _retry(lambda: self._registry.fetch(best.version))[1]
+        _write_model(folder / BEST, best, files)
         if aliases.best not in (None, best.version):
             _log.warning("%s, the best version, cannot be read; the gate compares with %s", aliases.best, best.version)
         TrainingAssignment(
@@ -286,9 +290,10 @@ class TrainingRunner:
 
 
 def _write_model(folder: Path, card: Card, files: Mapping[str, bytes]) -> None:
+    """Write a model and, if it has them, its weights."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
+    for name in {MODEL, WEIGHTS} & set(files):  # no other name is safe
+        (folder / name).write_bytes(files[name])
     card.write(folder)
 
 

@@ -145,3 +145,4 @@ def test_few_taught_images_count_beside_many(samples):
     assert mixed(many, many[:0]) is many
     for count, repeats in ((10, MAX_REPEATS), (200, 11), (1000, 2), (20_000, 1)):
         assert len(mixed(many, many[:count])) == len(many) + repeats * count
+    assert len(mixed(many, many[:10], 0.5)) == len(many) + 2 * MAX_REPEATS * 10, "an epoch shows half of them"
