@@ -80,7 +80,7 @@ def retrain(folder: Path) -> Decision:
         import_tensorflow()
         _limit_threads(assignment.threads)
         name = data.name if not len(taught) else f"{data.name} and {len(taught):,} taught"
-        dataset = Dataset(name, mixed(data.train, taught), data.test)
+        dataset = Dataset(name, mixed(data.train, taught, recipe.share), data.test)
         start = _live_network(live, folder / LIVE) if recipe.refines else None
         seed = assignment.options.seed
         train(
@@ -90,6 +90,8 @@ def retrain(folder: Path) -> Decision:
             seed=seed,
             parent=live.version,
             start=start,
+            best=_best_network(folder / BEST) if recipe.refines else None,
+            taught=len(dataset.train) - len(data.train),
             on_epoch=_report_epoch,
             on_time_left=lambda seconds: _report(seconds_left=round(seconds, 1)),
         )
@@ -116,6 +118,18 @@ def _live_network(live: Card, folder: Path) -> "keras.Model":
         return load_weights(folder / WEIGHTS)
     except ModelError as fault:
         raise UsageError(f"{live.version} cannot be refined. {fault} Or train a new one instead.") from fault
+
+
+def _best_network(folder: Path) -> "keras.Model | None":
+    """Load the best network, or return None without its weights. Then the live one stands in for it."""
+    from model.network.network import load_weights
+
+    try:
+        read_file(folder, Card.read(folder), WEIGHTS)
+        return load_weights(folder / WEIGHTS)
+    except ModelError as fault:
+        print(f"The training copies the live model instead of the best one. {fault}", file=sys.stderr)
+        return None
 
 
 def _ask_best(folder: Path, live: Answers, validation: Digits, held: Digits) -> Answers:

@@ -7,6 +7,7 @@ read. Only a fault of the whole source raises a `UsageError`.
 
 from producer.sources.form import UNCHANGED, Form
 from producer.sources.opening import (
+    array_source,
     join_sources,
     mnist_source,
     open_each,
@@ -24,6 +25,7 @@ __all__ = [
     "ImageContent",
     "Source",
     "SourceImage",
+    "array_source",
     "join_sources",
     "mnist_source",
     "open_each",

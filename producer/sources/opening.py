@@ -187,6 +187,17 @@ def open_path_list(path: str | Path, *, as_is: bool = False) -> Source:
     return ContainerSource(container, container.listing, Labels(known, note=note), description=str(path), root="")
 
 
+def array_source(images: NDArray[np.uint8], description: str) -> Source:
+    """Return images in memory as a source without labels. Their names are indices.
+
+    Args:
+        images: uint8 (n, 28, 28), light ink on black.
+        description: Description for people.
+    """
+    listing = (container := Array(images)).listing
+    return ContainerSource(container, listing, Labels(listing.labels), description=description, root="")
+
+
 def mnist_source(images: NDArray[np.uint8], labels: NDArray[np.uint8], repeat: int = 1) -> Source:
     """Return MNIST's test set as a source, with names such as `test/00042`.
 

@@ -40,7 +40,7 @@ _RINGING = "+llen +lpush"
 """Commands with which a role rings a doorbell that it does not hear."""
 
 _MODELS = (registry.MODELS, registry.model("*"), registry.ALIASES)
-_TEACHING = (teaching.INBOX, teaching.TAUGHT, teaching.CHANGES, teaching.KEEPER)
+_TEACHING = (teaching.INBOX, teaching.TAUGHT, teaching.HELD, teaching.CHANGES, teaching.KEEPER)
 _TRAININGS = (training.TRAININGS, training.training("*"), training.CURRENT, training.LEASE, training.SEEN)
 
 

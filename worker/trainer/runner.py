@@ -1,16 +1,19 @@
 """Carries out one training, from its claim to its end: process, lease, decision of the gate, registry."""
 
+import contextlib
 import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from redis.exceptions import ConnectionError, RedisError, TimeoutError  # noqa: A004  redis-py's own names
 
 from model.cards.card import CARD, MODEL, WEIGHTS, Card
@@ -28,6 +31,9 @@ from worker.settings import Settings
 from worker.trainer.folders import training_folder
 from worker.trainer.taught_keeper import TaughtKeeper
 from worker.trainer.training_process import TrainingProcess
+
+if TYPE_CHECKING:
+    from model.inference.classifier import Predictions
 
 RENEW_SECONDS = 0.5
 """Interval at which the lease is renewed. The reply says whether to stop."""
@@ -164,17 +170,21 @@ class TrainingRunner:
         )
 
     def _try(self, claim: Claim, card: Card, model: bytes) -> None:
-        """Try the candidate in a process with limits. Renew the lease meanwhile, because a trainer has low priority.
+        """Try the candidate in a process with limits. That may take long, because a trainer has low priority.
 
         Raises:
             ModelError: The candidate did not pass.
             NotTried: The process could not run.
         """
+        self._renewing(claim, partial(try_model, card.version, model, card.temperature))
+
+    def _renewing(self, claim: Claim, work: Callable[[], _Value]) -> _Value:
+        """Do something that takes seconds, and renew the lease meanwhile. Return its result."""
         with ThreadPoolExecutor(1) as pool:
-            trial = pool.submit(try_model, card.version, model, card.temperature)
-            while not wait([trial], RENEW_SECONDS).done:
+            doing = pool.submit(work)
+            while not wait([doing], RENEW_SECONDS).done:
                 self._report(claim)
-            trial.result()
+            return doing.result()
 
     def _publish(self, claim: Claim, card: Card, files: Mapping[str, bytes]) -> None:
         """Publish the candidate. It may be there already, with an earlier decision of the gate, which then remains.
@@ -198,6 +208,9 @@ class TrainingRunner:
         aliases = self._retry(self._registry.aliases)
         live, files = self._retry(lambda: self._registry.fetch(aliases.live))
         best, model = self._retry(self._registry.fetch_best)
+        files_of_best = {MODEL: model}
+        with contextlib.suppress(ModelError):  # only a refinement needs the weights, and it can do without
+            files_of_best = self._retry(lambda: self._registry.fetch(best.version))[1]
         if aliases.best not in (None, best.version):
             _log.warning("%s, the best version, cannot be read; the gate compares with %s", aliases.best, best.version)
         assignment = TrainingAssignment(
@@ -209,16 +222,43 @@ class TrainingRunner:
             threads=self._threads,
         )
         with writing(folder):
-            _write_model(folder / LIVE, live, {name: files[name] for name in {MODEL, WEIGHTS} & set(files)})
-            _write_model(folder / BEST, best, {MODEL: model})
+            _write_model(folder / LIVE, live, files)
+            _write_model(folder / BEST, best, files_of_best)
             assignment.write(folder)
         return _Before(live.version, aliases.best or best.version)
 
     def _collect_taught(self, claim: Claim) -> None:
         """Move everything that was taught until now into the folder, and report the number of changes so far."""
+        self._keep_taught(claim)
+        if self._hold_back_suspicious(claim):
+            self._keep_taught(claim)
+        self._retry(partial(self._renew, claim, changes=self._retry(self._keeper.changes)))
+
+    def _keep_taught(self, claim: Claim) -> None:
         while self._retry(self._keeper.keep):
             self._report(claim)
-        self._retry(partial(self._renew, claim, changes=self._retry(self._keeper.changes)))
+
+    def _hold_back_suspicious(self, claim: Claim) -> int:
+        """Hold back taught images whose labels the live model contradicts wholesale. Return their number.
+
+        A client may have had no worker to ask when it taught them, or may have taught them one by one.
+        """
+        from model.inference.apart import classify_apart  # it loads LiteRT, which an idle trainer does not need
+
+        live, files = self._retry(lambda: self._registry.fetch(self._registry.aliases().live))
+
+        def read(images: NDArray[np.uint8]) -> tuple["Predictions", Sequence[float]]:
+            asked = partial(classify_apart, live.version, files[MODEL], live.temperature, images)
+            return self._renewing(claim, asked), live.mean_confidences
+
+        if held := self._keeper.hold_back(read):
+            _log.warning(
+                "%d taught images are held back, because %s is sure of other digits than their labels. "
+                "`digitmill teach --list` shows them.",
+                held,
+                live.version,
+            )
+        return held
 
     def _train(self, claim: Claim, folder: Path) -> Outcome | None:
         """Train and judge in a process of its own. Return how that ended, or None if there is a candidate."""
@@ -318,7 +358,8 @@ def _unjudged(card: Card) -> Card:
 
 
 def _write_model(folder: Path, card: Card, files: Mapping[str, bytes]) -> None:
+    """Write a model and, if it has them, its weights."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
+    for name in {MODEL, WEIGHTS} & set(files):  # no other name is safe
+        (folder / name).write_bytes(files[name])
     card.write(folder)

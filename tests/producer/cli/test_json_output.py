@@ -51,14 +51,14 @@ TRAINING = TrainingStatus(
             json_output.service_counts(ServiceCounts()),
             "images errors review confidence shadowed disagreed review_here review_before",
         ),
-        (json_output.taught(Summary(1, 2, 3)), "images waiting new"),
+        (json_output.taught(Summary(1, 2, 3)), "images waiting new held"),
         (
             json_output.taught_image(LabelChange("a" * 64, 3, "a.png", 1.23456), waiting=True),
-            "sha256 label name when waiting",
+            "sha256 label name when waiting looks_like",
         ),
         (
             json_output.teaching_counts(TeachingCounts(failures={"a.png": Failure(FailureCode.BLANK, "It is blank.")})),
-            "digits new known corrected removed unlabelled failed",
+            "digits new known corrected removed unlabelled failed held confirmed unchecked",
         ),
     ],
 )

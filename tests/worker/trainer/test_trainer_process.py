@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import psutil
 import pytest
 
@@ -111,11 +112,13 @@ def test_a_trainer_that_is_told_to_stop_gives_its_training_back(training, traini
 def test_a_training_ends_with_a_published_model_and_the_gates_decision(
     trainings, start_trainer, client, eventually, digits
 ):
-    """Its card has the decision's checksum. The model has learned what was taught just before."""
+    """Its card has the decision's checksum. The model has learned what was taught just before, but no wrong labels."""
     teaching = Teaching(client)
-    teaching.send([LabelChange.of(digits.images[index], int(digits.labels[index]), "", 1.0) for index in range(8)])
+    twos = np.flatnonzero(digits.labels == 2)[5:25]
+    labels = dict.fromkeys(twos.tolist(), 7) | {index: int(digits.labels[index]) for index in range(8)}
+    teaching.send([LabelChange.of(digits.images[index], label, "", 1.0) for index, label in labels.items()])
     trainings.ask("short", TrainingOptions(data="samples", epochs=6), who="test")
-    assert teaching.new_since_last_training() == 8
+    assert teaching.new_since_last_training() == len(labels)
     start_trainer()
     status = eventually(
         lambda: (now := trainings.latest()).state.ended and now, seconds=3 * SECONDS, what="the end of the training"
@@ -138,6 +141,8 @@ def test_a_training_ends_with_a_published_model_and_the_gates_decision(
     assert (registry.live() == status.version) == (status.state is TrainingState.DONE)
     assert status.reason
     assert "taught" in card.data.name
+    assert {(each.label, each.looks_like) for each in teaching.label_changes().held} == {(7, 2)}
+    assert teaching.summary().held > 10
     assert teaching.new_since_last_training() == 0
 
 
