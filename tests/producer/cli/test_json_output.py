@@ -32,7 +32,7 @@ TRAINING = TrainingStatus(
         (json_output.job(JOB)["record"], "source model client options folder"),
         (
             json_output.worker(WorkerStatus("w", True, "cnn-1", "", 3, 1.0, 2.0, 7, 0.5)),
-            "name ready model model_fault images started seen process startup_seconds doorbell",
+            "name ready model model_fault images started seen process startup_seconds doorbell lane",
         ),
         (
             json_output.training(TRAINING),
