@@ -94,7 +94,7 @@ def _mill(checkout: Checkout) -> Iterator[None]:
         stderr=subprocess.DEVNULL,
     ) as mill:
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 180
             status = checkout.command("status", "--json")
             while (
                 b'"ready": true'

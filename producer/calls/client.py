@@ -249,7 +249,7 @@ class Client:
                 if due:
                     self._look(due)
                 if expired:
-                    self._give_up(expired, now)
+                    self._give_up(expired)
             except Exception as fault:
                 _log.exception("digitmill itself failed to send images")
                 self._fail_all(DigitmillError(f"digitmill itself failed to send images ({fault!r}). Report it."))
@@ -305,7 +305,7 @@ class Client:
         if not is_transient(fault):
             self._fail_all(as_error(fault, self._reached.where))
 
-    def _give_up(self, calls: list[PendingCall], now: float) -> None:
+    def _give_up(self, calls: list[PendingCall]) -> None:
         """Fail calls that were not answered in time, with an error that names the cause."""
         try:
             if self._fault is not None:
@@ -318,7 +318,7 @@ class Client:
             self._fail(calls, fault)
         else:
             for call in calls:
-                self._fail([call], no_answer(workers, call.problem, now - call.since))
+                self._fail([call], no_answer(workers, call.problem, call.deadline - call.since))
 
     def _fail_all(self, fault: DigitmillError) -> None:
         with self._changed:

@@ -80,12 +80,17 @@ class LaneKeeper(threading.Thread):
             pause = FIRST_BACKOFF_SECONDS if self._in_hand.process == self._process else pause
             try:
                 self._report(status, too_slow=too_slow)
-            except (RedisError, DigitmillError) as fault:
+            except Exception as fault:  # whatever it is, another process must start
                 _log.warning("the clients of the dead process were not told, and send again later: %s", fault)
-            if self._stopping.wait(pause):
+            self._process = 0
+            while not self._process and not self._stopping.wait(pause):
+                pause = min(2 * pause, MAX_BACKOFF_SECONDS)
+                try:
+                    self._process = self._fork()
+                except OSError as fault:
+                    _log.error("the process of the lane does not start, and is tried again: %s", fault)
+            if not self._process:
                 return
-            pause = min(2 * pause, MAX_BACKOFF_SECONDS)
-            self._process = self._fork()
 
     def begin_to_stop(self) -> None:
         """Tell the process to answer what it has in hand, and to end."""
@@ -143,7 +148,8 @@ class LaneKeeper(threading.Thread):
 
     def _kill(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self._process, number)
+            if self._process:  # 0 would mean all processes of the group
+                os.kill(self._process, number)
 
     def _fork(self) -> int:
         main = os.getpid()
