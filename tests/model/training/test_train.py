@@ -154,8 +154,8 @@ def test_a_refinement_copies_the_best_model_on_all_but_what_was_taught(samples):
     keras.utils.set_random_seed(1)
     zeros, ones = (samples.train.images[samples.train.labels == digit][:48] for digit in (0, 1))
     digits = Digits(np.concatenate([zeros, ones]), np.repeat(np.array([0, 7], np.uint8), 48))
-    quickly = {"epochs": 6, "batch_size": 32, "learning_rate": 5e-3, "averaging": 0.5}
-    recipe = dataclasses.replace(REFINING, **quickly, normalised=0.0, drawn=0.0, outliers=0.0)
+    quickly = dataclasses.replace(REFINING, epochs=6, batch_size=32, learning_rate=5e-3, averaging=0.5)
+    recipe = dataclasses.replace(quickly, normalised=0.0, drawn=0.0, outliers=0.0)
     batches = Batches(digits, recipe, 1, taught=48)
     trainer = NetworkTrainer(build(), build(), batches, recipe, epochs=recipe.epochs, teachers=[always(3)])
     trainer.run(samples.test[:64], lambda _: None, lambda _: None)
