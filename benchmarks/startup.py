@@ -42,6 +42,7 @@ class Checkout(NamedTuple):
     name: str
     python: Path
     environment: dict[str, str]
+    cwd: Path  # without modules, because an older version may import those of the current folder
 
     def command(self, *words: str) -> list[str]:
         """Return the command line of a command of digitmill."""
@@ -81,7 +82,8 @@ def main() -> None:
 def _checkout(name: str, folder: Path, python: Path, private: Path) -> Checkout:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("DIGITMILL_", "PYTHON"))}
     # Measured as installed: from the folder of the checkout on the module path, without that of the benchmarks.
-    return Checkout(name, python, {**kept, "PYTHONPATH": str(folder), "DIGITMILL_DATA": str(private / name)})
+    environment = {**kept, "PYTHONPATH": str(folder), "DIGITMILL_DATA": str(private / name)}
+    return Checkout(name, python, environment, private)
 
 
 @contextlib.contextmanager
@@ -90,21 +92,29 @@ def _mill(checkout: Checkout) -> Iterator[None]:
     with subprocess.Popen(
         checkout.command("up", "--workers", "2"),
         env=checkout.environment,
+        cwd=checkout.cwd,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as mill:
         try:
             deadline = time.monotonic() + 180
-            status = checkout.command("status", "--json")
-            while (
-                b'"ready": true'
-                not in subprocess.run(status, env=checkout.environment, capture_output=True, check=False).stdout
-            ):
+            while not _is_ready(checkout):
                 if time.monotonic() > deadline:
                     sys.exit(f"the mill of {checkout.name} does not start")
             yield
         finally:
             mill.terminate()
+
+
+def _is_ready(checkout: Checkout) -> bool:
+    status = subprocess.run(
+        checkout.command("status", "--json"),
+        env=checkout.environment,
+        cwd=checkout.cwd,
+        capture_output=True,
+        check=False,
+    )
+    return b'"ready": true' in status.stdout
 
 
 def _run(command: list[str], environment: dict[str, str]) -> Seconds:
