@@ -122,7 +122,7 @@ def test_a_picture_that_pillow_cannot_decode_is_a_prediction_with_an_error(clien
         (np.zeros((0, 28), np.uint8), r"\(0, 28\)"),
         (np.zeros((28, 28, 2), np.uint8), r"\(28, 28, 2\)"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "image",  # every process must give the same names
 )
 def test_what_cannot_be_an_image_is_refused_at_once(client, image, words):
     """The error is digitmill's own and a TypeError as well, and says what to give."""
