@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from model.cards.card import BASELINE, read_model
 from model.errors import DigitmillError
+from model.images.decoding.helper import HELPER
 from worker.classifying.batch_processor import BatchProcessor
 from worker.classifying.faults import VersionFaults, count_oom_kills, how_it_ended
 from worker.classifying.heartbeat import Heartbeat
@@ -92,6 +93,7 @@ class WorkerService:
         signals.worker_shutdown.connect(self._stop_heartbeat, weak=False)
         signals.task_failure.connect(self._release_failed, weak=False)
         _log.info("worker %s on %s", self._name, without_password(self._url))
+        HELPER.take_turns()  # both processes together may take the memory for one costly image
         self._lane.start()
         level = self._settings.log_level
         return run_celery(self._app, f"digitmill@{self._name}", pool="prefork", log_level=level)

@@ -7,7 +7,9 @@ import os
 import select
 import signal
 import subprocess
+import tempfile
 import threading
+from collections.abc import Iterator
 from typing import IO
 
 import numpy as np
@@ -62,6 +64,11 @@ class DecodingHelper:
         self._owner = os.getpid()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._turns: IO[bytes] | None = None
+
+    def take_turns(self) -> None:
+        """Let the processes that are forked from this one decode one file at a time, with the memory for one."""
+        self._turns = tempfile.TemporaryFile()  # noqa: SIM115  it stays open as long as this process
 
     @property
     def process_id(self) -> int | None:
@@ -83,7 +90,7 @@ class DecodingHelper:
         """
         if self._owner != os.getpid():
             self._adopt()
-        with self._lock:
+        with self._lock, self._turn():
             for _ in range(ATTEMPTS):
                 try:
                     return self._ask(data)
@@ -101,6 +108,17 @@ class DecodingHelper:
         if exit_code == -signal.SIGKILL:
             raise too_costly("Decoding the image takes more memory than this machine has")
         raise ImageError(FailureCode.INTERNAL, f"The process that decodes images ends at once. {_NOT_STARTED}")
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self._turns is None:
+            yield
+            return
+        fcntl.lockf(self._turns, fcntl.LOCK_EX)  # each process has its own lock, which ends when the process does
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._turns, fcntl.LOCK_UN)
 
     def _ask(self, data: bytes) -> Grey:
         requests, replies = (pipe.fileno() for pipe in _pipes(self._process or self._start()))

@@ -26,6 +26,7 @@ from model.images.decoding.helper import HELPER, DecodingHelper
 from model.images.decoding.messages import REPLY
 from model.images.decoding.pillow import MayBeCostly, decode_with_pillow
 from model.images.limits import CPU_SECONDS, MEMORY_BYTES
+from model.images.raster import Grey
 from tests.model.images.decoding.costly import COSTLY, jpeg_of_hidden_scans, jpeg_of_many_scans, plain_tiff
 from tests.model.images.drawings import drawing, encoded
 
@@ -379,3 +380,29 @@ def test_a_helper_that_answers_nonsense_is_not_believed(reply, helper, monkeypat
     with pytest.raises(ValueError, match="the helper answered"):
         helper.decode(SOUND)
     assert not psutil.pid_exists(process.pid)
+
+
+def test_processes_of_one_family_decode_one_file_at_a_time() -> None:
+    """So they take the memory for one costly image together. A process that is killed gives its turn to the next."""
+    family = DecodingHelper()
+    family.take_turns()
+    reads, writes = os.pipe()
+    other = os.fork()
+    if other == 0:
+        with family._turn():
+            os.write(writes, b"mine")
+            time.sleep(60)
+        os._exit(0)
+    try:
+        assert os.read(reads, 4) == b"mine"
+        decoded: list[Grey] = []
+        waiting = threading.Thread(target=lambda: decoded.append(family.decode(SOUND)))
+        waiting.start()
+        waiting.join(0.5)
+        assert not decoded
+    finally:
+        os.kill(other, signal.SIGKILL)
+        os.waitpid(other, 0)
+    waiting.join(30)
+    assert decoded[0].shape == GREY.shape
+    family._stop()
