@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -41,6 +41,7 @@ class Settings:
         retrain_cron: Times at which the scheduler asks for a training, as five cron fields in UTC. None: never.
         retrain_always: Whether the scheduler asks for a training even if nothing was taught since the last one.
         retrain_quick: Whether the scheduler asks for quick trainings.
+        http_token: What clients of `digitmill serve` must present. None: the server answers only this machine.
     """
 
     redis_url: str | None
@@ -56,6 +57,7 @@ class Settings:
     retrain_cron: str | None
     retrain_always: bool
     retrain_quick: bool
+    http_token: str | None = field(repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -95,6 +97,7 @@ class Settings:
             retrain_cron=read("DIGITMILL_RETRAIN_CRON", _cron, None),
             retrain_always=read("DIGITMILL_RETRAIN_ALWAYS", _switch, False),
             retrain_quick=read("DIGITMILL_RETRAIN_QUICK", _switch, True),
+            http_token=read("DIGITMILL_HTTP_TOKEN", str, None),
         )
 
     @property
