@@ -121,7 +121,7 @@ CMD []
 # Whether the process lives. If Redis or the workers are away, a restart of this container does not help.
 HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-P", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/healthz', timeout=4)"]
 ARG VERSION
-LABEL org.opencontainers.image.title="digitmill: HTTP" \
+LABEL org.opencontainers.image.title="digitmill: http" \
       org.opencontainers.image.description="Answers programs: takes images over HTTP and returns predictions" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="MIT"

@@ -14,7 +14,7 @@ from producer.http.errors import HttpError, bad_parameter, unavailable
 from producer.http.mill import MillWatch
 from producer.jobs.public import current_loss, damaged_job, job, shown_job
 from producer.mill.connection import Connection
-from producer.mill.finding import open_running_mill
+from producer.mill.finding import open_mill
 from worker.contract.connection import as_error
 from worker.contract.errors import Unreachable, UnsuitableServer, WireError
 from worker.settings import Settings
@@ -73,7 +73,8 @@ class Jobs:
         return shown_job(status, current_loss(connection, status, self._settings))
 
     def _open(self) -> Connection:
+        reached = self._watch.reached()
         with self._opening:
-            if self._connection is None:
-                self._connection = open_running_mill(self._settings, warn=False)
+            if self._connection is None or self._connection.where != reached.where:
+                self._connection = open_mill(reached.url, self._settings, warn=False)
             return self._connection

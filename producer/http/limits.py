@@ -1,6 +1,7 @@
 """How much clients may send: in one request, from one address, and all together."""
 
 from collections import Counter
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from types import TracebackType
 from typing import Self
@@ -86,6 +87,7 @@ class Share:
         self._outstanding.add(self._address, -self._images, -self._bytes)
 
 
+@lru_cache(maxsize=1024)
 def client_of(address: str) -> str:
     """Return what counts as one client: an address, or the network /64 of an IPv6 address, which one customer has."""
     try:

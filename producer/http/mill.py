@@ -16,7 +16,7 @@ from model.errors import DigitmillError, UsageError
 from producer.calls import AsyncClient
 from producer.calls.causes import workers_of
 from producer.http.errors import HttpError, bad_parameter, busy, unavailable
-from producer.mill.finding import CALLING, Reached, reach_running_mill
+from producer.mill.finding import CALLING, Reached, find_mill_url, reach_running_mill
 from worker.contract.connection import as_error
 from worker.contract.errors import NotPermitted, NoWorkers, Unreachable, UnsuitableServer
 from worker.contract.lane import LANE_VERSION, CallKind, Lane
@@ -138,7 +138,8 @@ class MillWatch:
     def _look(self) -> Problem | None:
         self._fault = None
         try:
-            if self._reached is None:
+            url = find_mill_url(self._settings)
+            if self._reached is None or url not in {None, self._reached.url}:  # a mill has started on this machine
                 self._reached = reach_running_mill(self._settings, needs=CALLING, warn=False)
             reached = self._reached
             workers = workers_of(reached.client)
@@ -184,7 +185,7 @@ class Clients:
     def __init__(self, watch: MillWatch, timeout: float) -> None:
         self._watch = watch
         self._timeout = timeout
-        self._clients: dict[tuple[str, bool], _Opened] = {}
+        self._clients: dict[tuple[str, str, bool], _Opened] = {}
         self._opening = asyncio.Lock()
 
     @contextlib.asynccontextmanager
@@ -200,7 +201,8 @@ class Clients:
             DigitmillError: The mill does not answer.
         """
         version = model if model == LIVE else await asyncio.to_thread(self._version, model)
-        opened = self._clients.get((version, several)) or await self._open(version, several)
+        key = self._watch.reached().url, version, several
+        opened = self._clients.get(key) or await self._open(key)
         opened.users += 1
         try:
             yield opened.client
@@ -224,9 +226,8 @@ class Clients:
         except UsageError as fault:
             raise bad_parameter(str(fault)) from None
 
-    async def _open(self, version: str, several: bool) -> _Opened:
+    async def _open(self, key: tuple[str, str, bool]) -> _Opened:
         async with self._opening:
-            key = version, several
             if key in self._clients:
                 return self._clients[key]
             if len(self._clients) >= MAX_CLIENTS:
@@ -235,8 +236,9 @@ class Clients:
                     raise busy("Too many different models are asked for at the same time. Ask again a little later.")
                 oldest = min(idle, key=lambda each: self._clients[each].used)
                 await _close(self._clients.pop(oldest).client, cancel=False)
+            url, version, several = key
             client = AsyncClient(
-                self._watch.reached().url,
+                url,
                 timeout=self._timeout,
                 model=version,
                 several="read" if several else "refuse",

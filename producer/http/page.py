@@ -6,7 +6,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
@@ -16,7 +15,7 @@ from producer.http.limits import MAX_BODY_BYTES, MAX_PARTS
 
 _FOLDER = Path(__file__).parent
 _REPORT_STYLE = _FOLDER.parent / "report" / "report.css"
-_SHOWN = 7
+_SEVEN = 266  # of the sample digits for testing: one that people and the model read alike
 
 
 class Page(NamedTuple):
@@ -62,10 +61,8 @@ def render(*, needs_token: bool) -> Page:
 
 def example() -> bytes:
     """Return an image of a seven, as a PNG file."""
-    digits = sample_digits.load().test
-    index = int(np.flatnonzero(digits.labels == _SHOWN)[0])
     file = io.BytesIO()
-    Image.fromarray(digits.images[index]).save(file, "PNG")
+    Image.fromarray(sample_digits.load().test.images[_SEVEN]).save(file, "PNG")
     return file.getvalue()
 
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -31,6 +31,7 @@ STOP_SECONDS = 20.0
 """Time that open requests have when the server is told to stop."""
 
 _CLOSE_SECONDS = 5.0  # then until the clients of the mill are closed, and the process ends
+_LOG_SECONDS = 0.05  # lines of the log are written together, because writing one costs as much as answering
 _BACKLOG = 512
 _INTERRUPTED = 130
 
@@ -98,7 +99,11 @@ def read_token(file: Path) -> str:
 
 
 def serve(
-    options: Options, settings: Settings, *, on_ready: Callable[[str], None], on_exchange: Callable[[Exchange], None]
+    options: Options,
+    settings: Settings,
+    *,
+    on_ready: Callable[[str], None],
+    on_exchanges: Callable[[Sequence[Exchange]], None],
 ) -> None:
     """Serve until a signal ends it. The first one lets open requests end, and a second one ends the process at once.
 
@@ -106,7 +111,7 @@ def serve(
         options: How it serves.
         settings: Settings of this process.
         on_ready: Called with the URL of the server when it listens.
-        on_exchange: Called after each request.
+        on_exchanges: Called after some requests, at most a moment later.
 
     Raises:
         NotPermitted: The Redis user may not send images.
@@ -122,7 +127,7 @@ def serve(
         watch.start()
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_serve(listener, options, settings, watch, on_ready, on_exchange))
+                runner.run(_serve(listener, options, settings, watch, on_ready, on_exchanges))
         finally:
             watch.stop()
 
@@ -133,8 +138,19 @@ async def _serve(
     settings: Settings,
     watch: MillWatch,
     on_ready: Callable[[str], None],
-    on_exchange: Callable[[Exchange], None],
+    on_exchanges: Callable[[Sequence[Exchange]], None],
 ) -> None:
+    loop, log = asyncio.get_running_loop(), list[Exchange]()
+
+    def write_log() -> None:
+        on_exchanges(log)
+        log.clear()
+
+    def on_exchange(exchange: Exchange) -> None:
+        if not log:
+            loop.call_later(_LOG_SECONDS, write_log)
+        log.append(exchange)
+
     clients = Clients(watch, options.timeout)
     router = make_router(
         settings, watch, clients, needs_token=options.token is not None, is_draining=lambda: guard.draining
@@ -169,13 +185,14 @@ async def _serve(
             await asyncio.wait_for(guard.drained(), STOP_SECONDS)
         server.should_exit = True
 
-    with _until_signal(asyncio.get_running_loop(), asked):
+    with _until_signal(loop, asked):
         beside = [asyncio.create_task(sweep(server.server_state)), asyncio.create_task(drain())]
         on_ready(_url(listener))
         await server.serve(sockets=[listener])
         for task in beside:
             task.cancel()
         await clients.close()
+        write_log()
 
 
 class _Server(uvicorn.Server):

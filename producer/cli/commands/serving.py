@@ -15,6 +15,8 @@ from producer.cli.notices import printable
 from producer.cli.options import JSON, FiniteRange, not_empty
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from producer.http.guard import Exchange
 
 _MAX_PATH = 200  # characters of a path in the log
@@ -96,25 +98,34 @@ def serve(
 
     def on_ready(url: str) -> None:
         if as_json:
-            _print(json.dumps({"url": url, "token": token is not None}))
+            _print(json.dumps({"url": url, "token": token is not None}) + "\n")
         else:
-            _print(f"Serving on {url} (its page {url}/docs describes it). Ctrl-C stops it.")
+            _print(f"Serving on {url} (its page {url}/docs describes it). Ctrl-C stops it.\n")
 
-    def on_exchange(exchange: "Exchange") -> None:
-        path = printable(exchange.path[:_MAX_PATH])
-        milliseconds = 1000 * exchange.seconds
-        if as_json:
-            values = {**exchange._asdict(), "path": path, "time": round(time.time(), 3)}
-            _print(json.dumps({**values, "seconds": round(exchange.seconds, 6)}))
-            return
-        now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        _print(f"{now} {exchange.client} {exchange.method} {path} {exchange.status} {milliseconds:.1f} ms")
+    def on_exchanges(exchanges: "Sequence[Exchange]") -> None:
+        line = _as_json if as_json else _as_text
+        _print("".join(line(exchange) for exchange in exchanges))
 
-    run(options, settings, on_ready=on_ready, on_exchange=on_exchange)
+    run(options, settings, on_ready=on_ready, on_exchanges=on_exchanges)
 
 
-def _print(line: str) -> None:
-    """Print a line at once. If nobody reads it any more, the server goes on."""
+def _as_json(exchange: "Exchange") -> str:
+    values = {"time": round(time.time(), 3), **exchange._asdict(), "path": _path(exchange)}
+    return json.dumps({**values, "seconds": round(exchange.seconds, 6)}) + "\n"
+
+
+def _as_text(exchange: "Exchange") -> str:
+    now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    method, status, milliseconds = exchange.method, exchange.status, 1000 * exchange.seconds
+    return f"{now} {exchange.client} {method} {_path(exchange)} {status} {milliseconds:.1f} ms\n"
+
+
+def _path(exchange: "Exchange") -> str:
+    return printable(exchange.path[:_MAX_PATH])
+
+
+def _print(text: str) -> None:
+    """Print text at once. If nobody reads it any more, the server goes on."""
     with contextlib.suppress(OSError):
-        sys.stdout.write(f"{line}\n")
+        sys.stdout.write(text)
         sys.stdout.flush()

@@ -4,8 +4,10 @@ import json
 import re
 from base64 import b64encode
 from hashlib import sha256
+from typing import cast
 
 import pytest
+from starlette.routing import Route
 
 from producer.http import openapi, page
 from producer.http.app import make_router
@@ -59,7 +61,8 @@ def test_the_document_and_the_page_name_every_path_and_parameter(document):
     settings = Settings.from_environment({})
     watch = MillWatch(settings)
     router = make_router(settings, watch, Clients(watch, 1.0), needs_token=False, is_draining=lambda: False)
-    served = {(route.path, method.lower()) for route in router.routes for method in route.methods - {"HEAD"}}
+    routes = cast("list[Route]", router.routes)
+    served = {(route.path, method.lower()) for route in routes for method in (route.methods or set()) - {"HEAD"}}
     assert {(path, method) for path, methods in document["paths"].items() for method in methods} == served
     parameters = {each["name"] for each in document["paths"]["/v1/classify"]["post"]["parameters"]}
     assert parameters == set(_PARSERS)

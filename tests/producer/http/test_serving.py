@@ -228,6 +228,8 @@ def test_images_without_an_answer_are_limited(http, eventually):
 
 def test_one_line_of_the_log_for_each_request(http, pictures, eventually):
     """With the path, and without the query, which may hold anything."""
+    http.client.get("/log-begins")
+    eventually(lambda: any(line["path"] == "/log-begins" for line in http.log), what="the log")
     before = len(http.log)
     http.post(pictures[0], params={"model": "live"})
     http.client.get("/a%0Ab%1B[2J")
@@ -304,10 +306,12 @@ def test_pages_from_elsewhere_may_not_ask_unless_they_are_named(guarded, http, p
     assert http.post(pictures[0], headers={"Origin": http.url}).status_code == 200
 
 
-def test_a_proxy_says_for_whom_it_asks(guarded, http):
+def test_a_proxy_says_for_whom_it_asks(guarded, http, eventually):
     """The last address counts, because clients can write the others. Without `--behind-proxy` nobody is believed."""
     for server, seen in ((guarded, "203.0.113.9"), (http, "127.0.0.1")):
+        before = len(server.log)
         server.client.get("/healthz", headers={"X-Forwarded-For": "1.2.3.4, 203.0.113.9"})
+        eventually(lambda server=server, before=before: len(server.log) > before, what="a line of the log")
         assert server.log[-1]["client"] == seen
 
 
