@@ -169,7 +169,7 @@ class Guard:
         """Return the name under which a client asks. A page elsewhere may give this server a name of its own (DNS)."""
         if not hosts and version == "1.0":
             return ""
-        host = _name_of(hosts[0].decode("latin-1")) if len(hosts) == 1 else ""
+        host = host_name(hosts[0].decode("latin-1")) if len(hosts) == 1 else ""
         if host not in self._access.hosts:
             raise HttpError(
                 400,
@@ -182,7 +182,7 @@ class Guard:
     def _check_origin(self, origins: list[bytes], host: str) -> None:
         """Check that a page of this server, or one that may do so, sends the request."""
         origin = origins[0].decode("latin-1")
-        own = host and _name_of(urlsplit(origin).netloc if "://" in origin else "") == host
+        own = host and host_name(urlsplit(origin).netloc if "://" in origin else "") == host
         if len(origins) != 1 or not (own or origin in self._access.origins):
             raise HttpError(
                 403,
@@ -240,7 +240,7 @@ class _Response:
         await self.send({"type": "http.response.body"})
 
 
-def _name_of(host: str) -> str:
+def host_name(host: str) -> str:
     """Return a host in lower case, without its port and the brackets of an IPv6 address; "" if it is not a host."""
     try:
         name = urlsplit(f"//{host}").hostname or ""

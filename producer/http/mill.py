@@ -18,7 +18,7 @@ from producer.calls.causes import workers_of
 from producer.http.errors import HttpError, bad_parameter, busy, unavailable
 from producer.mill.finding import CALLING, Reached, find_mill_url, reach_running_mill
 from worker.contract.connection import as_error
-from worker.contract.errors import NotPermitted, NoWorkers, Unreachable, UnsuitableServer
+from worker.contract.errors import NotPermitted, NoWorkers, UnsuitableServer
 from worker.contract.lane import LANE_VERSION, CallKind, Lane
 from worker.contract.lane.lane import MAX_WAITING
 from worker.contract.registry import LIVE, Registry
@@ -141,10 +141,10 @@ class MillWatch:
             url = find_mill_url(self._settings)
             if self._reached is None or url not in {None, self._reached.url}:  # a mill has started on this machine
                 self._reached = reach_running_mill(self._settings, needs=CALLING, warn=False)
+                self._lane = Lane(self._reached.client)
             reached = self._reached
             workers = workers_of(reached.client)
-            lane = Lane(reached.client)
-            full = any(lane.standing(kind).waiting >= MAX_WAITING for kind in CallKind)
+            full = any(self._lane.standing(kind).waiting >= MAX_WAITING for kind in CallKind)
         except RedisError as fault:
             where = self._reached.where if self._reached else "Redis"
             self._fault = as_error(fault, where)
@@ -264,6 +264,6 @@ def error_of(fault: DigitmillError, watch: MillWatch) -> HttpError:
     if isinstance(fault, NoWorkers):
         problem = watch.problem
         return problem.error() if problem else HttpError(504, "timeout", str(fault))
-    if isinstance(fault, Unreachable | UnsuitableServer):
-        return unavailable("unreachable", str(fault))
-    raise fault
+    if isinstance(fault, UsageError):  # the version is gone
+        return bad_parameter(str(fault))
+    return unavailable("unreachable", str(fault))

@@ -19,6 +19,9 @@ from producer.http.guard import Exchange
 MAX_CONNECTIONS, MAX_CONNECTIONS_EACH = 512, 384
 """Maximum number of connections: in all, and from one address if no proxy is in front."""
 
+MAX_REFUSED = 128
+"""Maximum number of further connections that are told why they are refused."""
+
 MAX_HEADER_BYTES, MAX_HEADERS = 16 * 2**10, 64
 """Maximum size of the first line and all headers of a request, in bytes, and maximum number of headers."""
 
@@ -44,6 +47,11 @@ SWEEP_SECONDS = 0.5
 """Time between two looks at all connections."""
 
 _NEVER = math.inf
+_LATE_HEADER = HttpError(408, "timeout", "The header did not arrive in time. Send it at once.")
+_LATE_BODY = HttpError(408, "timeout", "The body did not arrive in time. Use a faster connection, or send less.")
+_LARGE_HEADER = HttpError(
+    431, "header_too_large", "The header of the request is too large. Send fewer and shorter headers."
+)
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -66,7 +74,6 @@ class GuardedProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._deadline = self._write_deadline = _NEVER
-        self._late = HttpError(408, "timeout", "The header did not arrive in time. Send it at once.")
         self._refusal: HttpError | None = None
         self._running: RequestResponseCycle | None = None
         self._deaf = False  # whether everything that still arrives is dropped
@@ -84,6 +91,9 @@ class GuardedProtocol(HttpToolsProtocol):
         counts, address = self.by_address, self._address()
         if counts is not None:
             counts[address] += 1
+        if len(self.connections) > MAX_CONNECTIONS + MAX_REFUSED:
+            transport.abort()
+            return
         alone = counts is not None and counts[address] > MAX_CONNECTIONS_EACH
         if alone or (len(self.connections) > MAX_CONNECTIONS and not self._close_an_idle_one()):
             self._refuse(unavailable("too_many_connections", "There are too many connections. Reuse or close some."))
@@ -107,7 +117,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if now > self._write_deadline or (now > self._deadline and (self._deaf or self.transport.is_closing())):
             self.transport.abort()
         elif now > self._deadline:
-            self._refuse(self._late)
+            self._refuse(_LATE_HEADER if self._in_header else _LATE_BODY)
         elif self.transport.is_closing() and self._deadline == _NEVER:  # what was sent is not read
             self._deadline = now + LINGER_SECONDS
 
@@ -124,7 +134,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if began_in_header and self._in_header and self._complete == before and not self._deaf:
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:  # a header without an end is not reported by the parser
-                self._refuse(_header_too_large())
+                self._refuse(_LARGE_HEADER)
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -143,7 +153,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._in_header:
             super().on_header(name, value)
             if len(self.headers) > MAX_HEADERS:
-                self._stop(_header_too_large())
+                self._stop(_LARGE_HEADER)
 
     def on_headers_complete(self) -> None:
         """Begin to answer a request."""
@@ -165,9 +175,6 @@ class GuardedProtocol(HttpToolsProtocol):
         # Until its body is complete, an answer ends the connection, because what follows is not a request.
         cycle.keep_alive = False
         self._body_bytes, self._body_began = 0, self.loop.time()
-        self._late = HttpError(
-            408, "timeout", "The body did not arrive in time. Use a faster connection, or send less."
-        )
         self._deadline = self._body_began + BODY_SECONDS
 
     def on_body(self, body: bytes) -> None:
@@ -181,7 +188,6 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._complete += 1
         self.cycle.keep_alive = self._keep_alive and not self._deaf
-        self._late = HttpError(408, "timeout", "The header did not arrive in time. Send it at once.")
         self._deadline, self._in_header, self._header_bytes = _NEVER, True, 0
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -226,7 +232,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _count_header(self, size: int) -> None:
         self._header_bytes += size
         if self._header_bytes > MAX_HEADER_BYTES:
-            self._stop(_header_too_large())
+            self._stop(_LARGE_HEADER)
 
     def _stop(self, fault: HttpError) -> None:
         """Stop the parser, which then calls `send_400_response`."""
@@ -261,8 +267,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """End our side. What still arrives is dropped, because a reset would reach the client before the answer."""
         self._deaf = True
         self._deadline = self.loop.time() + LINGER_SECONDS
-        self.flow.resume_reading()
         if not self.transport.is_closing():
+            self.flow.resume_reading()
             self.transport.write_eof()
 
     def _close_an_idle_one(self) -> bool:
@@ -306,10 +312,6 @@ class _Transport:
     def close(self) -> None:
         self.flush()
         self._protocol.close()
-
-
-def _header_too_large() -> HttpError:
-    return HttpError(431, "header_too_large", "The header of the request is too large. Send fewer and shorter headers.")
 
 
 async def sweep(state: ServerState) -> None:

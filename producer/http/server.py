@@ -19,7 +19,7 @@ import uvloop
 
 from model.errors import UsageError
 from producer.http.app import make_router
-from producer.http.guard import LOCAL_NAMES, Access, Exchange, Guard
+from producer.http.guard import LOCAL_NAMES, Access, Exchange, Guard, host_name
 from producer.http.mill import Clients, MillWatch
 from producer.http.protocol import IDLE_SECONDS, GuardedProtocol, sweep
 from worker.settings import Settings
@@ -80,9 +80,12 @@ class Options:
 
     def access(self) -> Access:
         """Return who may ask."""
-        names = {name.lower().strip("[]") for name in (*LOCAL_NAMES, *self.hosts, self.host)}
+        given = (f"[{name}]" if name.count(":") > 1 and name[0] != "[" else name for name in (*self.hosts, self.host))
+        names = {*LOCAL_NAMES, *map(host_name, given)} - {""}
         token = None if self.token is None else self.token.encode()
-        return Access(token, frozenset(names), frozenset(self.origins), self.behind_proxy)
+        return Access(
+            token, frozenset(names), frozenset(origin.rstrip("/") for origin in self.origins), self.behind_proxy
+        )
 
 
 def read_token(file: Path) -> str:

@@ -1,5 +1,6 @@
 """Facts about `digitmill serve`: a real process beside a real mill, asked by a real HTTP client."""
 
+import os
 import re
 import signal
 import subprocess
@@ -249,7 +250,7 @@ def guarded(command_line):
     """A server with a token, a name, a page that may ask, and a proxy in front."""
     file = command_line.folder / "token"
     file.write_text(f"{TOKEN}\n")
-    options = ["--allow-host", "mill.example", "--allow-origin", "https://page.example", "--behind-proxy"]
+    options = ["--allow-host", "Mill.example:8080", "--allow-origin", "https://page.example/", "--behind-proxy"]
     with serving(command_line, "--host", "0.0.0.0", "--token-file", file, *options) as server:  # noqa: S104
         server.await_ready()
         yield server
@@ -388,10 +389,20 @@ def test_without_workers_requests_end_with_the_cause(server, tmp_path, pictures,
 
 @pytest.mark.slow
 def test_the_server_finds_a_mill_that_starts_later(start_mill, tmp_path, pictures, eventually):
-    """And one that was restarted."""
+    """Through a restart of its Redis, each request is answered, or ends with an error that names the cause."""
     with serving(CommandLine(tmp_path, None)) as early:
         assert early.post(pictures[0]).status_code == 503
-        with start_mill(1):
+        with start_mill(1) as mill:
+            early.await_ready()
+            assert early.post(pictures[0]).json()["digit"] == 7
+            os.kill(mill.stack.supervisor.processes()["server"], signal.SIGKILL)
+            found = [early.post(pictures[0]) for _ in range(20)]
+            assert {response.status_code for response in found} <= {200, 503, 504}
+            assert {code_of(response) for response in found if response.status_code != 200} <= {
+                "unreachable",
+                "no_workers",
+                "timeout",
+            }
             early.await_ready()
             assert early.post(pictures[0]).json()["digit"] == 7
         eventually(lambda: early.client.get("/readyz").status_code == 503, what="the mill is away")
