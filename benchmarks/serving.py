@@ -34,7 +34,7 @@ from machine import commit, processor
 from numpy.typing import NDArray
 from PIL import Image
 
-from producer.calls import AsyncClient
+from producer.calls.asynchronous import AsyncClient
 from producer.mill.finding import await_workers, open_mill
 from producer.mill.stack import Stack
 from worker.settings import Settings

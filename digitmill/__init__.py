@@ -35,9 +35,13 @@ if TYPE_CHECKING:
         UsageError,
     )
     from model.images.doubts import Doubt, DoubtCode
-    from producer.calls import AsyncClient, Client, Prediction, classify, classify_many
+    from producer.calls.asynchronous import AsyncClient
+    from producer.calls.client import Client
+    from producer.calls.functions import classify, classify_many
+    from producer.calls.prediction import Prediction
     from worker.contract.errors import (
         JobFailed,
+        NoLane,
         NotPermitted,
         NoWorkers,
         UnknownFormat,
@@ -61,6 +65,7 @@ __all__ = [
     "InputError",
     "JobFailed",
     "ModelError",
+    "NoLane",
     "NoWorkers",
     "NotPermitted",
     "Prediction",
@@ -74,7 +79,15 @@ __all__ = [
     "classify_many",
 ]
 
-_HOMES = ("model.errors", "worker.contract.errors", "model.images.doubts", "producer.calls")
+_HOMES = (
+    "model.errors",
+    "worker.contract.errors",
+    "model.images.doubts",
+    "producer.calls.prediction",
+    "producer.calls.client",
+    "producer.calls.functions",
+    "producer.calls.asynchronous",
+)
 """Modules of the public names, those that need no library first."""
 
 

@@ -23,7 +23,7 @@ _OURS = re.compile(
     r"jobs|mill|workers|taught|training"  # in the data folder
     r"|\d{6}-\d{6}-.+"  # what belongs to a job or training
     r"|lock|redis\.sock|server\.out|.+\.log|appendonlydir|dump\.rdb|temp-.+\.(aof|rdb)"  # in the folder of a mill
-    r"|\d|\.keeper"  # in the folder of taught images
+    r"|\d|held-back|\.keeper"  # in the folder of taught images
     r"|mnist\.npz"  # in the cache
 )
 """Names that digitmill and its server give to files and folders."""

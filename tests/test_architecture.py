@@ -210,7 +210,7 @@ def test_only_the_settings_read_the_environment() -> None:
     )
 
 
-KEEPERS = {f"worker/contract/{room}" for room in ("lane", "ledger", "registry", "teaching", "training")}
+KEEPERS = {f"worker/contract/{room}" for room in ("lane", "ledger", "registry", "drift", "teaching", "training")}
 """The folders that know what Redis keeps, each with its `keys.py` and its Lua scripts."""
 
 COMMON = "worker/contract"

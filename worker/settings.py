@@ -15,6 +15,8 @@ from worker.redis_address import check_authorities, with_authorities
 _DEFAULT_REDIS_URL = "redis://localhost:6379/0"
 _MIN_DURATION, _MAX_DURATION = 0.001, 1e6
 """Limits of every duration, in its own unit. Redis counts whole milliseconds in 63 bits."""
+_MAX_VERSIONS = 1000
+"""At 1.4 MB each, they would take more memory than most servers give Redis."""
 _CRON_PART = re.compile(r"(?:\*|\w+-\w+)(?:/\d+)?|\w+")
 
 _Value = TypeVar("_Value")
@@ -42,6 +44,9 @@ class Settings:
         retrain_always: Whether the scheduler asks for a training even if nothing was taught since the last one.
         retrain_quick: Whether the scheduler asks for quick trainings.
         http_token: What clients of `digitmill serve` must present. None: the server answers only this machine.
+        retrain_on_drift: Whether the scheduler asks for a training if what the live version answers has drifted.
+        versions_kept: Number of newest versions of the model that whoever publishes another one keeps.
+        version_days: Age, in days, beyond which versions are not kept. None: keep them.
     """
 
     redis_url: str | None
@@ -58,6 +63,9 @@ class Settings:
     retrain_always: bool
     retrain_quick: bool
     http_token: str | None = field(repr=False)
+    retrain_on_drift: bool
+    versions_kept: int
+    version_days: float | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -98,6 +106,9 @@ class Settings:
             retrain_always=read("DIGITMILL_RETRAIN_ALWAYS", _switch, False),
             retrain_quick=read("DIGITMILL_RETRAIN_QUICK", _switch, True),
             http_token=read("DIGITMILL_HTTP_TOKEN", str, None),
+            retrain_on_drift=read("DIGITMILL_RETRAIN_ON_DRIFT", _switch, False),
+            versions_kept=read("DIGITMILL_VERSIONS_KEPT", _versions, 20),
+            version_days=read("DIGITMILL_VERSION_DAYS", _positive, None),
         )
 
     @property
@@ -109,6 +120,11 @@ class Settings:
     def result_seconds(self) -> float:
         """`result_days` in seconds."""
         return self.result_days * 86400
+
+    @property
+    def version_seconds(self) -> float | None:
+        """`version_days` in seconds."""
+        return None if self.version_days is None else self.version_days * 86400
 
 
 def without_password(url: str) -> str:
@@ -161,6 +177,12 @@ def _positive(text: str) -> float:
     if not _MIN_DURATION <= number <= _MAX_DURATION:
         raise ValueError(f"it must be from {_MIN_DURATION:g} to {_MAX_DURATION:,.0f}")
     return number
+
+
+def _versions(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MAX_VERSIONS:
+        raise ValueError(f"it must be a whole number from 1 to {_MAX_VERSIONS:,}")
+    return int(text)
 
 
 def _switch(text: str) -> bool:

@@ -158,6 +158,7 @@ class Card:
         families: Accuracy under other families of corruptions, by the name of their module in `model.evaluation`:
             `mnist_c`, which training resembles, and `unseen`, which it does not.
         doubts: Effects of several thresholds of confidence.
+        mean_confidences: Mean probability of the true digit over each digit's own validation images, by digit.
         size: Size of the network and of its file.
         training_seconds: Duration of all epochs, those of teacher networks included; None if the training was resumed.
         seeds: Test accuracies of this training and of others that differ only in the seed, by seed.
@@ -184,6 +185,7 @@ class Card:
     robustness: Robustness | None = None
     families: dict[str, FamilyRobustness] = field(default_factory=dict)
     doubts: list[ThresholdEffect] = field(default_factory=list)
+    mean_confidences: list[float] = field(default_factory=list)
     size: Size | None = None
     training_seconds: float | None = None
     seeds: list[Seeded] = field(default_factory=list)
@@ -215,8 +217,9 @@ class Card:
             ModelError: A figure is not finite, which JSON cannot express.
         """
         plain = as_plain(self)
-        if not self.families:  # so the card of an earlier version, written again, is the same bytes
-            del plain["families"]
+        for name in ("families", "mean_confidences"):
+            if not plain[name]:  # so the card of an earlier version, written again, is the same bytes
+                del plain[name]
         try:
             return to_json(plain, format=FORMAT, indent=1) + "\n"
         except ValueError as error:

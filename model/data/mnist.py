@@ -5,9 +5,9 @@ the network. In each case checksums prove that it is MNIST, byte for byte.
 """
 
 import hashlib
+import http.client
 import math
 import tempfile
-import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterator
@@ -165,7 +165,7 @@ def _download(cache: Path) -> None:
     try:
         with urllib.request.urlopen(URL, timeout=_TIMEOUT) as response:
             content = response.read(NPZ_BYTES + 1)
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
         raise DataError(
             f"Cannot download MNIST from {URL} ({error}). Download it elsewhere, and name the folder that holds it."
         ) from error

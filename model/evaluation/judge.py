@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model import metrics
 from model.augmentation import outliers
@@ -40,7 +41,7 @@ from model.evaluation.corruptions import CORRUPTIONS
 from model.evaluation.mnist_c import MNIST_C
 from model.evaluation.robustness import as_files, directly, evenly, robustness, whole_robustness
 from model.evaluation.unseen import UNSEEN
-from model.inference.calibration import fit_temperature
+from model.inference.calibration import fit_temperature, softmax
 from model.inference.classifier import Classifier, Predictions, require_litert
 from model.network.saving import writing
 from model.network.tensorflow_import import import_tensorflow
@@ -119,10 +120,17 @@ def judge(network: Any, model: bytes, validation: Digits, test: Digits) -> dict[
             for name, kinds in (("mnist_c", MNIST_C), ("unseen", UNSEEN))
         },
         "doubts": _doubts(tested, test, classifier),
+        "mean_confidences": _mean_confidences(softmax(outputs, temperature), validation.labels),
         "size": Size(network.count_params(), len(model)),
         "intended_use": INTENDED_USE,
         "not_for": list(NOT_FOR),
     }
+
+
+def _mean_confidences(probabilities: NDArray[np.float32], labels: metrics.Integers) -> list[float]:
+    own = probabilities[np.arange(len(labels)), labels]
+    # Without any image of a digit, nothing is known to be typical of it, so no image is.
+    return [float(own[labels == digit].mean()) if (labels == digit).any() else 1.0 for digit in range(10)]
 
 
 def _bins(tested: Predictions, test: Digits) -> list[Bin]:

@@ -159,9 +159,7 @@ def transparent_to_grey(pixels: Pixels) -> Grey:
         )
     if most - least < _MIN_OPACITY_RANGE:
         return colour_to_grey(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB))
-    samples = _sampled(pixels)
-    visible = samples[samples[..., 3] >= min(most, _OPAQUE), :3]
-    if _colour_range(visible, 0.002) < MAX_ONE_COLOUR_RANGE:
+    if _has_one_colour(_sampled(pixels), min(most, _OPAQUE)):
         return opacity
     grey = colour_to_grey(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB))
     opaque = mask_above(opacity, _OPAQUE - 1)
@@ -173,6 +171,21 @@ def transparent_to_grey(pixels: Pixels) -> Grey:
     share = opacity / np.float32(255)
     shown: Grey = np.rint(grey * share + background * (1 - share)).astype(np.uint8)
     return shown
+
+
+def _has_one_colour(samples: Pixels, visible: float) -> bool:
+    """Return whether all visible pixels have one colour, except a few.
+
+    Args:
+        samples: Pixels, uint8 (height, width, 4), RGBA.
+        visible: Opacity, of 255, from which a pixel counts as visible.
+    """
+    *colours, opacity = cv2.split(samples)
+    mask = mask_above(opacity, visible - 1)
+    extremes = [cv2.minMaxLoc(levels, mask)[:2] for levels in colours]
+    if max(highest - lowest for lowest, highest in extremes) < MAX_ONE_COLOUR_RANGE:
+        return True  # most drawings are done here, without sorting
+    return _colour_range(samples[mask > 0, :3], 0.002) < MAX_ONE_COLOUR_RANGE
 
 
 def _colour_range(colours: Pixels, trimmed: float) -> int:

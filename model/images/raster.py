@@ -3,6 +3,7 @@
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, cast
 
 import cv2
@@ -61,8 +62,9 @@ def mask_above(image: Grey, level: float) -> Mask:
     return cv2.threshold(image, level, 255, cv2.THRESH_BINARY)[1]
 
 
-class Region(NamedTuple):
-    """A mask with its bounds, which most stages ask for. So they are found once, and not by each of them.
+@dataclass(slots=True, eq=False)
+class Region:
+    """A mask with its bounds and outlines, which several stages ask for. So they are found once, and not by each.
 
     Attributes:
         mask: Mask, (height, width).
@@ -72,6 +74,7 @@ class Region(NamedTuple):
 
     mask: Mask
     bounds: Sequence[int]
+    _outlines: tuple[Sequence[MatLike], MatLike] | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def of(cls, mask: Mask) -> "Region":
@@ -84,6 +87,23 @@ class Region(NamedTuple):
         left, top, width, height = self.bounds
         rows, columns = self.mask.shape
         return width > 0 and (left == 0 or top == 0 or left + width == columns or top + height == rows)
+
+    @property
+    def within_bounds(self) -> Mask:
+        """The part of the mask that its bounds hold."""
+        left, top, width, height = self.bounds
+        return self.mask[top : top + height, left : left + width]
+
+    @property
+    def outlines(self) -> tuple[Sequence[MatLike], MatLike]:
+        """The outlines within the bounds, outer and inner ones, and their tree, as `cv2.findContours` gives them.
+
+        An outline has corners, column and row, int32 (n, 1, 2). The region is not empty.
+        """
+        if self._outlines is None:
+            outlines, tree = cv2.findContours(self.within_bounds, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+            self._outlines = outlines, tree[0]
+        return self._outlines
 
 
 def strokes_width(mask: Mask) -> float:
@@ -127,7 +147,7 @@ class Components(NamedTuple):
         Args:
             chosen: Whether each component is chosen, bool (n,).
         """
-        if chosen.all():
+        if all(chosen.tolist()):  # quicker than NumPy, because most images have few components
             return self.whole.mask
         values = np.concatenate([[np.uint8(0)], np.where(chosen, np.uint8(255), np.uint8(0))])
         mask: Mask = values.take(self.numbers)
@@ -139,7 +159,8 @@ class Components(NamedTuple):
         Args:
             chosen: Whether each component is chosen, bool (n,).
         """
-        return self.whole if chosen.all() else Region.of(self.mask_of(chosen))
+        mask = self.mask_of(chosen)
+        return self.whole if mask is self.whole.mask else Region.of(mask)
 
     def mask_of_one(self, index: int) -> Mask:
         """Return the mask of one component, which is at `index` in `stats`."""

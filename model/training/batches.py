@@ -37,6 +37,7 @@ class Batch(NamedTuple):
 
     images: NDArray[np.uint8]  # (n, 28, 28, 1)
     labels: NDArray[np.int64]  # (n,), 0 to 9 or NO_DIGIT
+    taught: NDArray[np.bool_]  # (n,), whether a user taught the image
 
 
 class Batches:
@@ -48,6 +49,7 @@ class Batches:
         train: Training images. An epoch shows the recipe's share of them, each at most once, in whole batches.
         recipe: Recipe that says how images are mixed and distorted.
         seed: Seed of all random numbers.
+        taught: Number of images at the end of `train` that users taught.
 
     Attributes:
         steps: Number of batches per epoch.
@@ -57,8 +59,9 @@ class Batches:
         UsageError: Drawn digits and outliers would fill the whole batch.
     """
 
-    def __init__(self, train: Digits, recipe: Recipe, seed: int) -> None:
+    def __init__(self, train: Digits, recipe: Recipe, seed: int, taught: int = 0) -> None:
         self._train, self._recipe, self._seed = train, recipe, seed
+        self._first_taught = len(train) - taught
         size = min(recipe.batch_size, len(train))
         self._drawn, self._outliers = round(recipe.drawn * size), round(recipe.outliers * size)
         self._collected = size - self._drawn - self._outliers
@@ -91,11 +94,12 @@ class Batches:
         order = random.permutation(len(self._train))
         for step in range(self.steps):
             self.seconds -= thread_time()
-            batch = self._batch(self._train[order[step * self._collected :][: self._collected]], random)
+            batch = self._batch(order[step * self._collected :][: self._collected], random)
             self.seconds += thread_time()
             yield batch
 
-    def _batch(self, collected: Digits, random: np.random.Generator) -> Batch:
+    def _batch(self, rows: NDArray[np.intp], random: np.random.Generator) -> Batch:
+        collected = self._train[rows]
         drawn = self._drawn_digits[random.integers(max(1, len(self._drawn_digits)), size=self._drawn)]
         without_digit = self._drawn_outliers[random.integers(max(1, len(self._drawn_outliers)), size=self._outliers)]
         images = np.concatenate([collected.images, drawn.images, without_digit])
@@ -103,4 +107,6 @@ class Batches:
         worn = np.flatnonzero(random.random(len(images)) < self._recipe.normalised)
         images[worn] = normalised(images[worn], random)
         labels = np.concatenate([collected.labels, drawn.labels, np.full(len(without_digit), NO_DIGIT)])
-        return Batch(images[..., np.newaxis], labels)
+        taught = np.zeros(len(labels), np.bool_)
+        taught[: len(rows)] = rows >= self._first_taught
+        return Batch(images[..., np.newaxis], labels, taught)

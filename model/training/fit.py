@@ -55,6 +55,8 @@ def fit(
     on_time_left: Callable[[float], None] = lambda _: None,
     judged: int = 0,
     start: keras.Model | None = None,
+    best: keras.Model | None = None,
+    taught: int = 0,
     checkpoints: Path | None = None,
 ) -> tuple[keras.Model, list[Epoch]]:
     """Train a network and return it with its training curve.
@@ -73,6 +75,8 @@ def fit(
         on_time_left: Progress callback, called about once a second with the estimated seconds left.
         judged: Number of test images on which the caller will judge the network, for that estimate.
         start: Network to start from, if the recipe refines.
+        best: Network to copy, if the recipe refines; by default `start`.
+        taught: Number of images at the end of `train` that users taught.
         checkpoints: Folder for the state after each epoch. If a training with the same arguments left its state there,
             this call resumes it.
 
@@ -89,10 +93,14 @@ def fit(
             "A recipe that refines needs a network to start from, and other recipes cannot take one. Change either."
         )
     tf.config.experimental.enable_op_determinism()
-    training = _Training(train, validation, recipe, seed, on_epoch, on_time_left, judged, checkpoints, start)
-    teachers = [training.train_network(build_teacher, number)[0] for number in range(1, recipe.teachers + 1)]
-    if start is not None:
-        teachers.append(start)
+    copied = start if best is None else best
+    training = _Training(
+        train, validation, recipe, seed, on_epoch, on_time_left, judged, checkpoints, (start, copied), taught
+    )
+    if copied is not None:
+        teachers = [copied]
+    else:
+        teachers = [training.train_network(build_teacher, number)[0] for number in range(1, recipe.teachers + 1)]
     network, epochs = training.train_network(lambda dropout=0.0: build(dropout, start), teachers=teachers)
     if start is not None:
         interpolate(start, network, recipe.blend)
@@ -112,12 +120,14 @@ class _Training:
         on_time_left: Callable[[float], None],
         judged: int,
         checkpoints: Path | None,
-        start: keras.Model | None,
+        given: Sequence[keras.Model | None],
+        taught: int,
     ) -> None:
         self._train, self._validation, self._recipe, self._seed = train, validation, recipe, seed
         self._on_epoch, self._on_time_left, self._checkpoints = on_epoch, on_time_left, checkpoints
-        start_sha256 = hashlib.sha256(dump_weights(start)).hexdigest() if start is not None else None
-        inputs = json.dumps([sha256(train, validation), asdict(recipe), seed, start_sha256, tf.__version__])
+        self._taught = taught
+        weights = [hashlib.sha256(dump_weights(each)).hexdigest() for each in given if each is not None]
+        inputs = json.dumps([sha256(train, validation), asdict(recipe), seed, weights, taught, tf.__version__])
         self._identity = hashlib.sha256(inputs.encode()).hexdigest()
         self._duration, self._reported = Duration(recipe, len(train), judged), 0.0
 
@@ -138,7 +148,7 @@ class _Training:
         trainer = NetworkTrainer(
             make(self._recipe.dropout),
             make(),
-            Batches(self._train, self._recipe, seed),
+            Batches(self._train, self._recipe, seed, self._taught),
             self._recipe,
             epochs=epochs,
             teachers=teachers,

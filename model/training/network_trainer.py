@@ -28,7 +28,7 @@ class NetworkTrainer:
         batches: Batches of images to train on.
         recipe: Recipe of the training.
         epochs: Number of epochs.
-        teachers: Trained networks from which the network distils.
+        teachers: Trained networks from which the network distils, or the one that it copies if the recipe refines.
         checkpoint: File for the state after each epoch. If it holds a state already, the training resumes there.
 
     Attributes:
@@ -115,12 +115,17 @@ class NetworkTrainer:
         optimizer.build(self._network.trainable_variables)
         return optimizer
 
-    def _step(self, images: Any, labels: Any) -> Any:
+    def _step(self, images: Any, labels: Any, taught: Any) -> Any:
         """Do one step of Adam, and update the average. Return the loss and the numbers of correct and of all digits."""
-        targets = self._targets(images, labels)
+        opinions = [teacher(images, training=False) for teacher in self._teachers]
+        targets = self._targets(opinions, labels, taught)
         with tf.GradientTape() as tape:
             outputs = self._network(images, training=True)
             loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, outputs))
+            if self._recipe.fidelity and self._recipe.refines:
+                # A probability near 1 or 0 says little about a logit, so the logits themselves are compared.
+                away = tf.reduce_mean(tf.square(_centred(outputs) - _centred(opinions[0])), axis=1)
+                loss += self._recipe.fidelity * tf.reduce_mean(tf.where(taught, 0.0, away))
         variables = self._network.trainable_variables
         self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         # A young average must forget the random start quickly, so its decay grows up to the recipe's.
@@ -131,24 +136,31 @@ class NetworkTrainer:
         right = tf.math.count_nonzero(tf.argmax(outputs, axis=1) == labels, dtype=tf.float32)
         return loss, right, tf.math.count_nonzero(labels != NO_DIGIT, dtype=tf.float32)
 
-    def _targets(self, images: Any, labels: Any) -> Any:
+    def _targets(self, opinions: Sequence[Any], labels: Any, taught: Any) -> Any:
         """Return the probabilities, float32 (n, 10), that the network should learn.
 
-        They mix the teachers' mean opinion with 1 for the label, or with 1/10 for each digit if the image has none.
+        They mix the teachers' mean opinion with 1 for the label, or with 1/10 for each digit if the image has none. In
+        a refinement, they are the opinion alone, or the label alone if a user taught the image.
+
+        Args:
+            opinions: Logits of each teacher, float32 (n, 10).
+            labels: Labels, int64 (n,).
+            taught: Whether a user taught each image, bool (n,).
         """
         unsure = tf.cast(labels == NO_DIGIT, tf.float32)[:, tf.newaxis] / CLASSES
         targets = tf.one_hot(labels, CLASSES) + unsure
-        if not self._teachers:
+        if not opinions:
             return targets
-        opinions = [tf.nn.softmax(teacher(images, training=False)) for teacher in self._teachers]
-        opinion = tf.add_n(opinions) / len(opinions)
-        share = self._recipe.distillation
+        opinion = tf.add_n([tf.nn.softmax(each) for each in opinions]) / len(opinions)
         if self._recipe.refines:
-            # The live model has not yet learnt the taught images. So its opinion counts only where it agrees with the
-            # label, and where there is no digit.
-            counts = (labels == NO_DIGIT) | (labels == tf.argmax(opinion, axis=1))
-            share *= tf.cast(counts, tf.float32)[:, tf.newaxis]
+            return tf.where(taught[:, tf.newaxis], targets, opinion)
+        share = self._recipe.distillation
         return (1 - share) * targets + share * opinion
+
+
+def _centred(outputs: Any) -> Any:
+    """Return logits whose mean is 0 for each image. The probabilities stay the same."""
+    return outputs - tf.reduce_mean(outputs, axis=1, keepdims=True)
 
 
 def _weights(network: keras.Model) -> list[Any]:

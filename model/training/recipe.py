@@ -31,7 +31,8 @@ class Recipe:
         teacher_epochs: Number of each teacher's passes over the training images.
         distillation: Weight of the teachers' opinion, from 0 to less than 1. The label has the remaining weight.
         refines: Whether the network starts with the weights of the model that it should replace, not with random ones.
-            It then distils from that model, on the images where that model agrees with the label.
+            It then copies the best model's opinion, except of taught images, of which only the label counts.
+        fidelity: Weight, in a refinement, of the mean squared difference between its logits and the best model's.
         blend: Position of a refined network's final weights: 0 gives the old weights, 1 the learnt ones.
 
     Raises:
@@ -54,6 +55,7 @@ class Recipe:
     teacher_epochs: int = 15
     distillation: float = 0.7
     refines: bool = False
+    fidelity: float = 0.0
     blend: float = 1.0
 
     def __post_init__(self) -> None:
@@ -63,6 +65,8 @@ class Recipe:
             raise UsageError(f"There cannot be {self.teachers} teachers. Give 0 or more.")
         if not 0 <= self.learning_rate < math.inf:
             raise UsageError(f"The learning rate cannot be {self.learning_rate}. Give a small one, such as 0.003.")
+        if not 0 <= self.fidelity < math.inf:
+            raise UsageError(f"The fidelity cannot be {self.fidelity}. Give a small number, such as 0.05.")
         if not 0 < self.share <= 1:
             raise UsageError(f"An epoch cannot use a share of {self.share}. Give more than 0, and 1 at most.")
         if not 0 <= self.blend <= 1:
@@ -91,11 +95,22 @@ class Recipe:
     def refinement(cls) -> "Recipe":
         """Return a recipe that adds a little to a good model in a few minutes, and lets it forget little.
 
-        EXPERIMENTS.md has the measurements: 160 images of a style that the model misread were enough. Training long and
-        then going back part of the way forgets less than training for a shorter time (M. Wortsman et al., "Robust
-        fine-tuning of zero-shot models", https://arxiv.org/abs/2109.01903).
+        EXPERIMENTS.md has the measurements. What it must not forget, it copies from the best model, with its logits: P.
+        Buzzega et al., "Dark Experience for General Continual Learning", https://arxiv.org/abs/2004.07211. Going back
+        part of the way to the old weights forgets less than training for a shorter time: M. Wortsman et al., "Robust
+        fine-tuning of zero-shot models", https://arxiv.org/abs/2109.01903.
         """
-        return cls(epochs=2, share=0.5, learning_rate=2e-3, averaging=0.99, teachers=0, refines=True, blend=0.8)
+        return cls(
+            epochs=2,
+            share=0.5,
+            learning_rate=1e-3,
+            dropout=0.0,
+            averaging=0.99,
+            teachers=0,
+            refines=True,
+            fidelity=0.05,
+            blend=0.8,
+        )
 
     @classmethod
     def small(cls) -> "Recipe":

@@ -13,18 +13,23 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import sys
+import tempfile
 import threading
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.cards.card import BASELINE, CARD, WEIGHTS, Card, read_file, read_model
+from model.cards.changes import CHANGES, Changes
 from model.cards.decision import DECISION, Decision
 from model.cards.page import write_card
 from model.data.digits import Dataset, Digits, hold_out
 from model.data.taught import TaughtFolder, mixed
 from model.errors import DigitmillError, ModelError, NotTried, UsageError
+from model.evaluation.changed import changes_between
 from model.evaluation.gate import Answers, Labels, ask, decide
 from model.evaluation.judge import MIN_AGREEMENT
 from model.inference.classifier import require_litert
@@ -40,6 +45,11 @@ if TYPE_CHECKING:
 
 
 _LOCK = "lock"
+
+_TEMPORARY = "tmp"
+
+_MAX_ERROR = 300
+"""Maximum number of characters of an unexpected error that are reported."""
 
 
 def retrain(folder: Path) -> Decision:
@@ -70,7 +80,7 @@ def retrain(folder: Path) -> Decision:
         import_tensorflow()
         _limit_threads(assignment.threads)
         name = data.name if not len(taught) else f"{data.name} and {len(taught):,} taught"
-        dataset = Dataset(name, mixed(data.train, taught), data.test)
+        dataset = Dataset(name, mixed(data.train, taught, recipe.share), data.test)
         start = _live_network(live, folder / LIVE) if recipe.refines else None
         seed = assignment.options.seed
         train(
@@ -80,6 +90,8 @@ def retrain(folder: Path) -> Decision:
             seed=seed,
             parent=live.version,
             start=start,
+            best=_best_network(folder / BEST) if recipe.refines else None,
+            taught=len(dataset.train) - len(data.train),
             on_epoch=_report_epoch,
             on_time_left=lambda seconds: _report(seconds_left=round(seconds, 1)),
         )
@@ -89,7 +101,7 @@ def retrain(folder: Path) -> Decision:
     best = _ask_best(folder, known, validation, held)
     labels = Labels(validation.labels, held.labels)
     decision = decide(found, known, best, labels, card.agreement, MIN_AGREEMENT)
-    _write_decision(decision, card, candidate)
+    _write_judgement(decision, changes_between(known, found, validation, held), card, candidate)
     return decision
 
 
@@ -106,6 +118,18 @@ def _live_network(live: Card, folder: Path) -> "keras.Model":
         return load_weights(folder / WEIGHTS)
     except ModelError as fault:
         raise UsageError(f"{live.version} cannot be refined. {fault} Or train a new one instead.") from fault
+
+
+def _best_network(folder: Path) -> "keras.Model | None":
+    """Load the best network, or return None without its weights. Then the live one stands in for it."""
+    from model.network.network import load_weights
+
+    try:
+        read_file(folder, Card.read(folder), WEIGHTS)
+        return load_weights(folder / WEIGHTS)
+    except ModelError as fault:
+        print(f"The training copies the live model instead of the best one. {fault}", file=sys.stderr)
+        return None
 
 
 def _ask_best(folder: Path, live: Answers, validation: Digits, held: Digits) -> Answers:
@@ -131,17 +155,30 @@ def _ask_unless_live(folder: Path, live: Answers, validation: Digits, held: Digi
     return live if card.version == live.version else ask(card, model, validation, held)
 
 
-def _write_decision(decision: Decision, card: Card, folder: Path) -> None:
-    """Write the decision into the candidate's folder, and then the card, which vouches for it.
+def _write_judgement(decision: Decision, changes: Changes, card: Card, folder: Path) -> None:
+    """Write decision and changes into the candidate's folder, and then the card, which vouches for them.
 
     Raises:
         UsageError: The folder cannot be written.
     """
-    content = decision.dumps()
-    files = {**card.files, DECISION: hashlib.sha256(content).hexdigest()}
+    contents = {DECISION: decision.dumps(), CHANGES: changes.dumps()}
+    files = {**card.files, **{name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}}
     with writing(folder):
-        (folder / DECISION).write_bytes(content)
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
         write_card(dataclasses.replace(card, files=files), folder)
+
+
+def _keep_temporary_files_in(folder: Path) -> None:
+    """Let Python's temporary files lie in a folder, and remove those of an earlier process, which may have been killed.
+
+    Raises:
+        UsageError: The folder cannot be made.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    with writing(folder):
+        folder.mkdir()
+    tempfile.tempdir = str(folder)
 
 
 def _limit_threads(threads: int) -> None:
@@ -184,19 +221,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder that the trainer has prepared")
     folder = parser.parse_args(arguments).folder
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    with (folder / _LOCK).open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the process of a trainer that seemed dead may still be training here
-        try:
+    try:
+        with writing(folder):
+            lock = (folder / _LOCK).open("wb")
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the process of a trainer that seemed dead may still be training here
+            _keep_temporary_files_in(folder / _TEMPORARY)
             retrain(folder)
-        except NotTried as fault:
-            _report(failed=str(fault))
-        except ModelError as fault:
-            _report(refused=str(fault))
-        except DigitmillError as fault:
-            _report(failed=str(fault))
-        else:
-            return 0
-        return 1
+    except NotTried as fault:
+        _report(failed=str(fault))
+    except ModelError as fault:
+        _report(refused=str(fault))
+    except DigitmillError as fault:
+        _report(failed=str(fault))
+    except Exception as fault:  # whatever it is, whoever asked for the training must hear of it
+        traceback.print_exc()
+        error = " ".join(traceback.format_exception_only(fault)[-1].split())[:_MAX_ERROR]
+        _report(failed=f"The training met an unexpected error. The trainer's log has all of it; report it. {error}")
+    else:
+        return 0
+    return 1
 
 
 if __name__ == "__main__":

@@ -48,6 +48,8 @@ def train(
     name: str | None = None,
     parent: str | None = None,
     start: "keras.Model | None" = None,
+    best: "keras.Model | None" = None,
+    taught: int = 0,
     on_epoch: "Callable[[EpochReport], None]" = lambda _: None,
     on_time_left: "Callable[[float], None]" = lambda _: None,
 ) -> Card:
@@ -65,6 +67,8 @@ def train(
         name: First part of the version. By default the time, UTC.
         parent: Version of the live model that the new model should replace.
         start: Network of that model, if the recipe refines.
+        best: Network of the best model, which a refinement copies; by default `start`.
+        taught: Number of images at the end of the training images that users taught. None of them may be held out.
         on_epoch: Progress callback, called after each epoch of each network. An exception that it raises ends the
             training.
         on_time_left: Progress callback, called about once a second with the estimated seconds until the card is there.
@@ -109,6 +113,8 @@ def train(
         on_time_left=on_time_left,
         judged=len(data.test),
         start=start,
+        best=best,
+        taught=taught,
         checkpoints=checkpoints,
     )
     is_complete = len(seconds) == recipe.teachers * recipe.teacher_epochs + recipe.epochs

@@ -3,16 +3,15 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
-from os import PathLike
 from types import TracebackType
 from typing import Self
 
 from model.errors import UsageError
 from model.inference.review import REVIEW_BELOW
 from producer.calls.client import MAX_AHEAD, TIMEOUT_SECONDS, Client, Several
-from producer.calls.images import Floats, InputImage
+from producer.calls.images import Floats, InputImage, is_quick
 from producer.calls.prediction import Prediction
-from worker.contract.registry import LIVE
+from worker.contract.validation.identifiers import LIVE
 
 
 class AsyncClient:
@@ -71,9 +70,9 @@ class AsyncClient:
         client = self._client
         if client is None:
             raise UsageError("This client is not open. Write `async with AsyncClient() as client:`.")
-        if isinstance(image, str | PathLike):  # reading a file may take long
-            return asyncio.wrap_future(await asyncio.to_thread(client.submit, image, timeout=timeout))
-        return asyncio.wrap_future(client.submit(image, timeout=timeout))
+        if is_quick(image):
+            return asyncio.wrap_future(client.submit(image, timeout=timeout))
+        return asyncio.wrap_future(await asyncio.to_thread(client.submit, image, timeout=timeout))
 
     async def classify(self, image: InputImage, *, timeout: float | None = None) -> Prediction:  # noqa: ASYNC109  as above
         """Return the prediction for an image. See `Client.classify` for arguments and errors."""

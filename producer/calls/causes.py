@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from model.errors import DigitmillError
-from worker.contract.errors import NoWorkers
+from worker.contract.errors import NoLane, NoWorkers
 from worker.contract.lane import LANE_VERSION
-from worker.contract.ledger import Ledger, WorkerStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import redis
+
+    from worker.contract.ledger import WorkerStatus
 
 
 def workers_of(client: "redis.Redis") -> "Sequence[WorkerStatus]":
@@ -20,20 +20,25 @@ def workers_of(client: "redis.Redis") -> "Sequence[WorkerStatus]":
         redis.exceptions.RedisError: Redis does not answer.
         WireError: Somebody wrote over their list.
     """
+    from worker.contract.ledger import Ledger  # here, because few clients ever ask
+
     return Ledger(client).workers()
 
 
-def without_lane(workers: "Sequence[WorkerStatus]") -> str:
-    """Return a sentence if no worker answers calls, although some are alive, or "" if one does or none is alive."""
-    if not workers or any(worker.lane == LANE_VERSION for worker in workers):
-        return ""
-    return (
-        f"None of the workers ({len(workers)}) answers single images, because they run another version of digitmill. "
-        "Run the same version everywhere, or use `digitmill submit`."
-    )
+def check_lane(workers: "Sequence[WorkerStatus]") -> None:
+    """Check that workers answer calls, if any are alive.
+
+    Raises:
+        NoLane: None of them does.
+    """
+    if workers and not any(worker.lane == LANE_VERSION for worker in workers):
+        raise NoLane(
+            f"None of the workers ({len(workers)}) answers single images, because they run another version of "
+            "digitmill. Run the same version everywhere, or use `digitmill submit`."
+        )
 
 
-def no_answer(workers: "Sequence[WorkerStatus]", problem: str, seconds: float) -> DigitmillError:
+def no_answer(workers: "Sequence[WorkerStatus]", problem: str, seconds: float) -> NoWorkers:
     """Return the error of a call without an answer.
 
     Args:
@@ -44,8 +49,6 @@ def no_answer(workers: "Sequence[WorkerStatus]", problem: str, seconds: float) -
     waited = f"No worker answered within {seconds:.3g} s"
     if not workers:
         return NoWorkers(f"{waited}, because none is running. Start workers with `digitmill up`.")
-    if sentence := without_lane(workers):
-        return NoWorkers(sentence)
     if problem:
         return NoWorkers(f"{waited}, because of this problem: {problem}")
     return NoWorkers(

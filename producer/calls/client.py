@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from model.errors import DigitmillError, Failure, UsageError
 from model.inference.review import REVIEW_BELOW
-from producer.calls.causes import no_answer, without_lane, workers_of
+from producer.calls.causes import check_lane, no_answer, workers_of
 from producer.calls.images import Content, Floats, InputImage, content_of
 from producer.calls.outstanding import (
     MAX_PAUSE_SECONDS,
@@ -29,9 +29,9 @@ from producer.calls.outstanding import (
 from producer.calls.prediction import Prediction, predictions_of
 from producer.mill.finding import CALLING, FIRST_TIMEOUT_SECONDS, Reached, reach_mill, reach_running_mill
 from worker.contract.connection import MIN_SOCKET_TIMEOUT, as_error, explain, is_transient
-from worker.contract.errors import NoWorkers, WireError
+from worker.contract.errors import NoLane, WireError
 from worker.contract.lane import Answer, Call, Lane
-from worker.contract.registry import LIVE
+from worker.contract.validation.identifiers import LIVE
 from worker.contract.wire import Batch
 from worker.settings import Settings
 
@@ -75,7 +75,6 @@ class Client:
 
     Raises:
         NotPermitted: The Redis user may not send images.
-        NoWorkers: Workers are alive, but they run a version of digitmill that answers no single images.
         Unreachable: No mill is running, or its Redis does not answer.
         UnsuitableServer: Redis can never do the work.
         UsageError: The model does not exist.
@@ -98,7 +97,6 @@ class Client:
         self._reached = _reach(url, timeout)
         self._redis = self._reached.client
         self._lane = Lane(self._redis)
-        self._check_lane()
         self._model = self._resolved(model)
         self._client = secrets.token_hex(16)
         self._process = os.getpid()
@@ -133,13 +131,39 @@ class Client:
             timeout: Seconds within which it is answered or fails, instead of those of the client.
 
         Returns:
-            The future. It raises NoWorkers or Unreachable if no worker answers in time.
+            The future. It raises NoWorkers or Unreachable if no worker answers in time, and NoLane soon if workers are
+            alive but run another version of digitmill.
 
         Raises:
             InputError: It cannot be an image.
             UsageError: The client is closed, or belongs to another process.
         """
-        return self._submit(content_of(image, self._floats), timeout)
+        return self.send(content_of(image, self._floats), timeout=timeout)
+
+    def send(self, content: Content | Failure, *, timeout: float | None = None) -> "Future[Prediction]":
+        """Send an image that is known to be one, such as that of a source. Everything else is as in `submit`.
+
+        Args:
+            content: The image as it travels, or the reason why it cannot be read.
+            timeout: As in `submit`.
+
+        Raises:
+            UsageError: The client is closed, or belongs to another process.
+        """
+        if self._process != os.getpid():
+            raise UsageError("This client belongs to another process. Create a client in each process, after the fork.")
+        future: Future[Prediction] = Future()
+        if isinstance(content, Failure):
+            future.set_result(Prediction.failed(content))
+            return future
+        now = time.monotonic()
+        call = PendingCall(content, future, now, now + (self._timeout if timeout is None else timeout))
+        with self._changed:
+            if self._closing:
+                raise UsageError("This client is closed. Create another.")
+            self._outstanding.add(call)
+            self._changed.notify()
+        return future
 
     def classify(self, image: InputImage, *, timeout: float | None = None) -> Prediction:
         """Return the prediction for an image. See `submit`.
@@ -204,22 +228,6 @@ class Client:
             self._reader.join(LISTENING_SECONDS)
             self._redis.close()
 
-    def _submit(self, content: Content | Failure, timeout: float | None) -> "Future[Prediction]":
-        if self._process != os.getpid():
-            raise UsageError("This client belongs to another process. Create a client in each process, after the fork.")
-        future: Future[Prediction] = Future()
-        if isinstance(content, Failure):
-            future.set_result(Prediction.failed(content))
-            return future
-        now = time.monotonic()
-        call = PendingCall(content, future, now, now + (self._timeout if timeout is None else timeout))
-        with self._changed:
-            if self._closing:
-                raise UsageError("This client is closed. Create another.")
-            self._outstanding.add(call)
-            self._changed.notify()
-        return future
-
     # In the sender ------------------------------------------------------------------------------------------------
 
     def _send_all(self) -> None:
@@ -241,7 +249,7 @@ class Client:
                 if due:
                     self._look(due)
                 if expired:
-                    self._give_up(expired, now)
+                    self._give_up(expired)
             except Exception as fault:
                 _log.exception("digitmill itself failed to send images")
                 self._fail_all(DigitmillError(f"digitmill itself failed to send images ({fault!r}). Report it."))
@@ -273,7 +281,7 @@ class Client:
         """Look which messages still wait, so that only those are sent again that were lost."""
         try:
             standings = {kind: self._lane.standing(kind) for kind in {message.kind for message in due}}
-            self._check_lane()
+            check_lane(workers_of(self._redis))
         except (RedisError, WireError) as fault:
             if isinstance(fault, RedisError):
                 self._note_fault(fault)
@@ -281,7 +289,7 @@ class Client:
                 for message in due:  # look again later
                     self._outstanding.looked(message, time.monotonic(), waits=True)
             return
-        except NoWorkers as fault:
+        except NoLane as fault:
             self._fail_all(fault)
             return
         self._fault = None
@@ -297,21 +305,20 @@ class Client:
         if not is_transient(fault):
             self._fail_all(as_error(fault, self._reached.where))
 
-    def _give_up(self, calls: list[PendingCall], now: float) -> None:
+    def _give_up(self, calls: list[PendingCall]) -> None:
         """Fail calls that were not answered in time, with an error that names the cause."""
-        fault: DigitmillError
-        if self._fault is not None:
-            fault = as_error(self._fault, self._reached.where)
-            self._fail(calls, fault)
-            return
         try:
+            if self._fault is not None:
+                raise self._fault
             workers = workers_of(self._redis)
-        except (RedisError, WireError) as obstacle:
-            fault = as_error(obstacle, self._reached.where) if isinstance(obstacle, RedisError) else obstacle
+            check_lane(workers)
+        except RedisError as fault:
+            self._fail(calls, as_error(fault, self._reached.where))
+        except (NoLane, WireError) as fault:
             self._fail(calls, fault)
-            return
-        for call in calls:
-            self._fail([call], no_answer(workers, call.problem, now - call.since))
+        else:
+            for call in calls:
+                self._fail([call], no_answer(workers, call.problem, call.deadline - call.since))
 
     def _fail_all(self, fault: DigitmillError) -> None:
         with self._changed:
@@ -323,15 +330,6 @@ class Client:
             if call.future.set_running_or_notify_cancel():
                 # Each future has an error of its own, because raising one changes its traceback.
                 call.future.set_exception(type(fault)(*fault.args))
-
-    def _check_lane(self) -> None:
-        """Check that workers answer calls, if any are alive.
-
-        Raises:
-            NoWorkers: None of them does.
-        """
-        if sentence := without_lane(workers_of(self._redis)):
-            raise NoWorkers(sentence)
 
     # In the reader ------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model.errors import Failure, InputError
 from model.images.limits import MAX_BYTES, MAX_PIXELS
-from producer.sources.reading import TOO_LARGE, read_file
+from producer.sources.reading import TOO_LARGE, explain, read_file, unreadable
 from worker.contract.wire import SIDE
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ Floats: TypeAlias = Literal["refuse", "0..1"]
 """What to do with arrays of floats."""
 
 _CHANNELS = (3, 4)
+_PNG_MODES = ("1", "L", "LA", "I;16", "RGB", "RGBA", "P")
 _SHAPES = f"({SIDE}, {SIDE}), (height, width), (height, width, 3) or (height, width, 4)"
 
 
@@ -57,6 +58,12 @@ def content_of(image: InputImage, floats: Floats = "refuse") -> Content | Failur
     )
 
 
+def is_quick(image: InputImage) -> bool:
+    """Return whether `content_of` takes no time worth mentioning, because it neither reads a file nor encodes one."""
+    is_digit = isinstance(image, np.ndarray) and image.shape == (SIDE, SIDE)
+    return is_digit or isinstance(image, bytes | bytearray | memoryview)
+
+
 def _of_array(array: NDArray[Any], floats: Floats) -> Content | Failure:
     if array.dtype.kind == "f" and floats == "0..1":
         if array.size and not (array.min() >= 0 and array.max() <= 1):  # also refuses what is not a number
@@ -84,11 +91,17 @@ def _of_array(array: NDArray[Any], floats: Floats) -> Content | Failure:
 
 def _of_picture(picture: "Image") -> bytes | Failure:
     """Return a picture as the bytes of a PNG file, which loses nothing of what Pillow shows."""
+    from PIL import ImageOps
+
     if picture.width * picture.height > MAX_PIXELS:
         return TOO_LARGE
-    if picture.mode not in ("1", "L", "LA", "I;16", "RGB", "RGBA", "P"):
-        picture = picture.convert("RGB")
     file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=1)  # it is read once, so speed counts more than size
+    try:
+        upright = ImageOps.exif_transpose(picture)  # PNG files of Pillow do not say how the camera was held
+        if upright.mode not in _PNG_MODES:
+            upright = upright.convert("RGB")
+        upright.save(file, "PNG", compress_level=1)  # it is read once, so speed counts more than size
+    except Exception as fault:  # Pillow decodes an opened file only now, and its decoders raise what they like
+        return unreadable(explain(fault))
     data = file.getvalue()
     return TOO_LARGE if len(data) > MAX_BYTES else data

@@ -36,7 +36,7 @@ ALONE_DEATHS = 2
 LOOK_SECONDS = 1.0
 """Time without an answer after which a client looks whether a worker has taken the message."""
 
-GRACE_SECONDS = {CallKind.ARRAYS: 0.5, CallKind.FILES: 4.0}
+GRACE_SECONDS = {CallKind.ARRAYS: 0.5, CallKind.FILES: 2.0}
 """Time that a worker has from then for a message that it has taken, before the client sends it again. It doubles."""
 
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.05, 1.0
@@ -125,9 +125,8 @@ class Outstanding:
     def add(self, call: PendingCall) -> None:
         """Add a call."""
         self._waiting[call.kind].append(call)
-        if (
-            len(self._deadlines) > 2 * self._open + MAX_CALL_IMAGES
-        ):  # one slow call must not keep all that came after it
+        # A call without an answer must not keep all those that came after it.
+        if len(self._deadlines) > 2 * self._open + MAX_CALL_IMAGES:
             self._deadlines = [each for each in self._deadlines if not each[2].done]
             heapq.heapify(self._deadlines)
         heapq.heappush(self._deadlines, (call.deadline, next(self._numbers), call))
@@ -169,7 +168,7 @@ class Outstanding:
         self._send_again(message, now + min(FIRST_PAUSE_SECONDS * 2**message.tries, MAX_PAUSE_SECONDS))
 
     def answered(self, number: int, count: int) -> list[PendingCall]:
-        """Return the calls that the answer to a message answers, in order. None may be among them that are done.
+        """Return the calls that the answer to a message answers, in order. Some may be done already.
 
         Images that the answer leaves out are sent again.
 
@@ -177,8 +176,8 @@ class Outstanding:
             number: Number of the message. An answer that comes twice answers no call.
             count: Number of images that are answered: the first ones.
         """
-        message = self._forget(number)
-        if message is None or not count:
+        message = self._forget(number) if count else None
+        if message is None:
             return []
         answered, rest = message.calls[:count], message.calls[count:]
         if rest:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from model.errors import DigitmillError
 from producer.cli.notices import print_notice
-from worker.contract.errors import JobFailed, NoWorkers, Unreachable, UnsuitableServer
+from worker.contract.errors import JobFailed, NoLane, NoWorkers, Unreachable, UnsuitableServer
 
 if TYPE_CHECKING:
     from redis import RedisError
@@ -34,6 +34,7 @@ CODES: dict[type[DigitmillError], ExitCode] = {
     Unreachable: ExitCode.UNREACHABLE,
     UnsuitableServer: ExitCode.UNREACHABLE,
     NoWorkers: ExitCode.NO_WORKERS,
+    NoLane: ExitCode.NO_WORKERS,
     JobFailed: ExitCode.JOB_FAILED,
 }
 """Exit code of each error. All others end with `ExitCode.USAGE`."""

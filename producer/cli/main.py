@@ -14,7 +14,7 @@ from producer.cli.notices import printable, show_any_character, show_warnings
 
 COMMANDS = {
     "submit": "submitting",
-    "classify": "submitting",
+    "classify": "classifying",
     "inspect": "inspecting",
     "resume": "submitting",
     "demo": "running",

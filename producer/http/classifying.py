@@ -11,7 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from model.errors import DigitmillError
 from model.inference.review import REVIEW_BELOW
-from producer.calls import AsyncClient, Prediction
+from producer.calls.asynchronous import AsyncClient
+from producer.calls.prediction import Prediction
 from producer.http.bodies import NamedImage, kind_of, read_form, read_image
 from producer.http.errors import JSON, bad_parameter, error_values, refused
 from producer.http.limits import Outstanding

@@ -64,7 +64,7 @@ class Jobs:
         return Response(json.dumps(body), media_type="application/json")
 
     def _list(self, latest: int) -> list[dict[str, Any]]:
-        found = self._open().ledger.jobs(latest=latest)
+        found = self._open().ledger.jobs(latest=latest, little=False)
         return [*map(job, found), *map(damaged_job, found.damaged)]
 
     def _show(self, query: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from redis.exceptions import RedisError
 
 from model.errors import DigitmillError, UsageError
-from producer.calls import AsyncClient
+from producer.calls.asynchronous import AsyncClient
 from producer.calls.causes import workers_of
 from producer.http.errors import HttpError, bad_parameter, busy, unavailable
 from producer.mill.finding import CALLING, Reached, find_mill_url, reach_running_mill

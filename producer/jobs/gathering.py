@@ -6,7 +6,7 @@ has sent and not kept with what Redis has. It sends again what is missing.
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from model.errors import UsageError
@@ -68,6 +68,7 @@ class Gatherer:
         window: Limit of what may be outstanding.
         timeout: Seconds without progress, or without Redis, after which to give up.
         on_progress: Progress callback, called several times a second.
+        on_batch: Function that is called with each batch, in order, as soon as it and all batches before are answered.
 
     Attributes:
         timeline: Progress over time, at most `TIMELINE_POINTS` points.
@@ -84,6 +85,7 @@ class Gatherer:
         *,
         timeout: float,
         on_progress: ProgressCallback = ignore_progress,
+        on_batch: Callable[[AnsweredBatch], None] | None = None,
     ) -> None:
         self._connection = connection
         self._ledger = connection.ledger
@@ -93,6 +95,8 @@ class Gatherer:
         self._log = log
         self._window = window
         self._on_progress = on_progress
+        self._on_batch = on_batch
+        self._followed = 0  # batches with which `on_batch` was called
         self._call = RetryingCaller(connection, timeout, self._report_fault)
         self._patience = Patience(self._call)
         self._sender = Sender(client, log, window, detached=False, call=self._call)
@@ -127,6 +131,7 @@ class Gatherer:
         """
         if self._kept or self._log.batches:
             self._salvage()
+        self._follow()
         count = 0
         for sequence, (batch, manifest) in enumerate(batches):
             count += 1
@@ -283,8 +288,15 @@ class Gatherer:
             sent = self._outstanding.pop(answered.sequence)
             self._sent -= len(sent.manifest.names)
             self._count(answered)
+        self._follow()
         self._patience.renew()
         self._fault = ""
+
+    def _follow(self) -> None:
+        """Hand on each batch that is answered, and whose predecessors are."""
+        while self._on_batch and self._followed in self._kept:
+            self._on_batch(self._kept[self._followed])
+            self._followed += 1
 
     def _results(self, parts: list[Part]) -> dict[Part, bytes]:
         """Return answers, or none if somebody else wrote over them. The next sweep asks for them again."""

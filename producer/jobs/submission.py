@@ -2,14 +2,16 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from model.data.mnist import load_test
 from model.errors import DataError, UsageError
 from producer.jobs.collecting import card_of
 from producer.jobs.gathering import Gatherer
-from producer.jobs.kept.journal import Journal, create_journal, merge
+from producer.jobs.kept.journal import AnsweredBatch, Journal, create_journal, merge
 from producer.jobs.kept.order import (
     Order,
     SubmitOptions,
@@ -26,10 +28,10 @@ from producer.jobs.kept.sent import SentLog
 from producer.jobs.ownership import JobClient, creator_of
 from producer.jobs.packing import pack
 from producer.jobs.patience import TIMEOUT_SECONDS
-from producer.jobs.results import FinishedJob, JobInfo
+from producer.jobs.results import FinishedJob, JobInfo, Results
 from producer.jobs.sending import CHECKS, DetachedSender, ProgressCallback, ignore_progress, window_for
 from producer.mill.connection import Connection, RetryingCaller
-from producer.sources import UNCHANGED, Source, mnist_source, open_source
+from producer.sources import UNCHANGED, Source, mnist_source, open_listed, open_several, open_source, read_paths
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable
 from worker.contract.ledger import JobState, new_job_identifier
 from worker.contract.registry import LIVE
@@ -60,15 +62,41 @@ def open_submitted(options: SubmitOptions, settings: Settings) -> Source:
         except DataError as fault:
             raise DataError(f"{fault} The variable DIGITMILL_MNIST names the folder.") from None
         return mnist_source(test.images, test.labels)
-    return open_source(
-        options.path,
-        labels=options.labels,
-        include=options.include,
-        exclude=options.exclude,
-        numbers=options.reads_numbers,
-        as_is=options.as_is,
-        form=options.form,
-    )
+    if options.listed:
+        try:
+            with Path(options.path).open("rb") as file:
+                return open_list(options, file, options.path)
+        except OSError as fault:
+            raise UsageError(f"Cannot read the list {options.path!r}: {fault.strerror}. Give another.") from None
+    chosen = _chosen(options)
+    if options.more:
+        return open_several((options.path, *options.more), **chosen)
+    return open_source(options.path, form=options.form, **chosen)
+
+
+def open_list(options: SubmitOptions, file: BinaryIO, description: str) -> Source:
+    """Open the images of a list of paths, and return them.
+
+    Args:
+        options: What to submit, and how. `options.listed` says what separates the paths.
+        file: The list.
+        description: Description of the list, for people.
+
+    Raises:
+        UsageError: The list has no paths, or its images cannot be opened.
+    """
+    paths = read_paths(file, null=options.listed == "null")
+    return open_listed(paths, Path(options.folder), description=description, **_chosen(options))
+
+
+def _chosen(options: SubmitOptions) -> dict[str, Any]:
+    return {
+        "labels": options.labels,
+        "include": options.include,
+        "exclude": options.exclude,
+        "numbers": options.reads_numbers,
+        "as_is": options.as_is,
+    }
 
 
 def reopen_submitted(options: SubmitOptions, settings: Settings) -> Source:
@@ -158,6 +186,7 @@ def gather_job(
     *,
     timeout: float = TIMEOUT_SECONDS,
     on_progress: ProgressCallback = ignore_progress,
+    on_results: Callable[[Results], None] | None = None,
     take_over: bool = False,
     keep: bool = True,
 ) -> FinishedJob:
@@ -173,6 +202,8 @@ def gather_job(
         settings: Settings of this process.
         timeout: Seconds without progress, or without Redis, after which to give up.
         on_progress: Progress callback, called several times a second.
+        on_results: Function that is called with the next images and their answers, in the order of submission, as soon
+            as all before them are answered. A resumed job begins again with its first image.
         take_over: Whether to go on although another machine has the journal of the job's former client.
         keep: Whether the mill and the data folder outlive the command, so that the job can be resumed.
 
@@ -196,10 +227,23 @@ def gather_job(
     ):
         resumed = bool(journal.batches or log.batches)
         window = window_for(len(call(connection.ledger.workers)))
-        gatherer = Gatherer(connection, client, journal, log, window, timeout=timeout, on_progress=on_progress)
+
+        def merged(batches: Sequence[AnsweredBatch]) -> Results:
+            return merge(batches, several=options.reads_numbers, probabilities=_wants_probabilities(options))
+
+        gatherer = Gatherer(
+            connection,
+            client,
+            journal,
+            log,
+            window,
+            timeout=timeout,
+            on_progress=on_progress,
+            on_batch=(lambda batch: on_results(merged([batch]))) if on_results else None,
+        )
         state = gatherer.run(_packed(source, options))
         seconds, timeline = gatherer.seconds, gatherer.timeline
-        results = merge(journal.batches, several=options.reads_numbers)
+        results = merged(journal.batches)
         if resumed:
             # The report counts all images, so it needs the time of the whole job and not only that of this client.
             status = call(connection.ledger.job, job)
@@ -213,9 +257,13 @@ def _packed(source: Source, options: SubmitOptions) -> Iterator[tuple[Batch, Man
     return pack(
         source,
         batch_size=options.batch_size,
-        probabilities=options.probabilities and not options.reads_numbers,
+        probabilities=_wants_probabilities(options),
         several=options.reads_numbers,
     )
+
+
+def _wants_probabilities(options: SubmitOptions) -> bool:
+    return options.probabilities and not options.reads_numbers
 
 
 def send_job(

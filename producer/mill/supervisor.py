@@ -20,6 +20,9 @@ MAX_BACKOFF_SECONDS = 5.0
 HEALTHY_SECONDS = 10.0
 """A process that has run for this long is healthy: its next restart waits only the first backoff."""
 
+MAX_LOG_BYTES = 16 * 1024**2
+"""Size of a log beyond which the next start of its program begins another one. The one before is kept."""
+
 
 @dataclass(slots=True)
 class Program:
@@ -29,7 +32,7 @@ class Program:
         name: Name in messages, and key in `Supervisor.processes` and `Supervisor.restarts`.
         command: Command line.
         environment: All environment variables of its process.
-        log: File to append its output to.
+        log: File to append its output to. The supervisor bounds its size when it starts the program.
         grace_seconds: Seconds that it may take to end after SIGTERM.
         stops_last: Whether the supervisor stops it after the other programs, because they need it until they end.
         parent_death_signal: Signal that the kernel (Linux) sends it when the supervisor's process is killed.
@@ -123,9 +126,17 @@ def _keep_running(program: Program) -> None:
         program.process = _start(program)
 
 
+def _bound(log: Path) -> None:
+    """Put a log that has grown too large aside, in place of the one before."""
+    with contextlib.suppress(FileNotFoundError):
+        if log.stat().st_size > MAX_LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.1"))
+
+
 def _start(program: Program) -> "subprocess.Popen[bytes]":
     # -S starts faster. With -P no module beside the script can hide one of the standard library.
     wrapper = [sys.executable, "-S", "-P", die_with_parent.__file__, str(int(program.parent_death_signal))]
+    _bound(program.log)
     with open_private(program.log, "ab") as log:
         return subprocess.Popen(  # noqa: S603  the stack builds these command lines
             [*wrapper, *program.command],

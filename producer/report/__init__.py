@@ -12,6 +12,7 @@
 
 from producer.report.place import check_place
 from producer.report.summary import Summary
+from producer.report.tables import growing_table
 from producer.report.write import write_report
 
-__all__ = ["Summary", "check_place", "write_report"]
+__all__ = ["Summary", "check_place", "growing_table", "write_report"]

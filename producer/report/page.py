@@ -1,16 +1,11 @@
 """The page for people: one HTML file that contains all it needs. It has no script and loads nothing."""
 
-from base64 import b64encode
 from collections.abc import Mapping
-from io import BytesIO
 from math import log
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
-from PIL import Image
 
 from model.cards.card import Card
 from model.images.doubts import DoubtCode
@@ -18,6 +13,7 @@ from producer.jobs.results import Results
 from producer.report import wording
 from producer.report.charts import svg
 from producer.report.charts.job_charts import JobCharts
+from producer.report.rendering import data_uri, environment
 from producer.report.selection import Selection
 from producer.report.summary import Summary
 from producer.sources.kinds import describe_left_out
@@ -102,7 +98,7 @@ def render(
             not be read again are absent.
         teachable: Whether `review.csv` has the paths of its images, so that `digitmill teach` can read them.
     """
-    addresses = {index: _data_uri(pixels) for index, pixels in pictures.items()}
+    addresses = {index: data_uri(pixels) for index, pixels in pictures.items()}
 
     def tile(index: int) -> Tile:
         return Tile(
@@ -125,7 +121,7 @@ def render(
         )
 
     confidence_charts = [chart for chart in (charts.confidence, charts.calibration) if chart]
-    return _environment().get_template("report.html.j2").render(
+    return environment().get_template("report.html.j2").render(
         summary=summary,
         left_out=describe_left_out(summary.left_out),
         confusion=_confusion(summary),
@@ -142,43 +138,6 @@ def render(
         training_chart=svg.lay_out(charts.training) if charts.training else None,
         frame=svg,
     )  # fmt: skip
-
-
-def _data_uri(pixels: NDArray[np.uint8]) -> str:
-    """Return a picture as a `data:` address, PNG, so that the page needs no other file.
-
-    Args:
-        pixels: uint8 (height, width), 0 for black to 255 for white.
-    """
-    file = BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return "data:image/png;base64," + b64encode(file.getvalue()).decode("ascii")
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,  # anyone may have named the files
-        finalize=_shown,  # and have written the records
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "number": wording.number,
-        "percent": wording.percent,
-        "duration": wording.duration,
-        "moment": wording.moment,
-        "visible": wording.visible,
-        "shortened": wording.shortened,
-    }
-    return environment
-
-
-def _shown(value: object) -> object:
-    """Return what the page shows of a value. What a macro has written has been through here."""
-    return wording.shown(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _confusion(summary: Summary) -> list[Row]:

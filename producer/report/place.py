@@ -4,6 +4,8 @@ A report may be written into a folder that does not exist, that is empty, or tha
 nothing, so `report.json` has the SHA-256 of each file that was written with it, and only such a file is replaced. The
 report is written into a folder of drafts inside the place, and then moved into the place file by file. If the program
 is killed meanwhile, the folder of drafts stays and has the SHA-256 sums of all files that it may have moved.
+
+A table that grows while its job runs does not have a sum yet. The folder of drafts then says which file it is.
 """
 
 import contextlib
@@ -14,7 +16,7 @@ import os
 import stat
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from model.errors import UsageError
 from producer.report.files import replacing
@@ -29,6 +31,8 @@ FILES = frozenset({PAGE, FIGURES, PREDICTIONS, ERRORS, REVIEW, CONFUSION, CALIBR
 
 _DRAFTS = ".digitmill-report"
 _SUMS = "sums.json"  # among the drafts: SHA-256 of all files that may have been moved out of there
+_GROWING = "growing.json"  # among the drafts: device and inode of a predictions.csv that grew and was not replaced yet
+_KEPT = frozenset({_SUMS, _GROWING})
 _SUMS_KEY = "files"  # in report.json: SHA-256 of each file, by name; that of report.json itself leaves out this key
 _MAX_FIGURES_BYTES = 64 * 1024**2
 _LONGEST_NAME = "x" * 32  # longer than any name among the drafts
@@ -80,7 +84,30 @@ def replacing_report(folder: Path) -> Iterator[Path]:
                 (drafts / name).replace(folder / name)
             else:
                 (folder / name).unlink(missing_ok=True)
-        (drafts / _SUMS).unlink()
+        for name in _KEPT:
+            (drafts / name).unlink(missing_ok=True)
+
+
+def open_growing_table(folder: Path) -> TextIO:
+    """Create the `predictions.csv` of a job that runs, in place of an earlier report's. The next report replaces it.
+
+    Args:
+        folder: Folder of the report, created if necessary. It keeps files of other names.
+
+    Returns:
+        The open file, as `tables` writes it.
+
+    Raises:
+        UsageError: Something is in the way, or the folder cannot be written.
+    """
+    with _explained(folder), _drafts(folder) as drafts:
+        _check_contents(folder, drafts)
+        file = (drafts / PREDICTIONS).open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        status = os.fstat(file.fileno())
+        with replacing(drafts / _GROWING) as draft:
+            draft.write_text(json.dumps([status.st_dev, status.st_ino]), encoding="utf-8")
+        (drafts / PREDICTIONS).replace(folder / PREDICTIONS)
+    return file
 
 
 @contextlib.contextmanager
@@ -113,7 +140,7 @@ def _drafts(folder: Path) -> Iterator[Path]:
         finally:
             with contextlib.suppress(OSError):  # the first error matters more
                 _clear(drafts)
-                if not (drafts / _SUMS).exists():
+                if not any(drafts.iterdir()):
                     drafts.rmdir()
     finally:
         os.close(lock)
@@ -143,9 +170,9 @@ def _lock(drafts: Path) -> int:
 
 
 def _clear(drafts: Path) -> None:
-    """Remove all drafts, but not the sums."""
+    """Remove all drafts, but not what says which files are ours."""
     for path in drafts.iterdir():
-        if path.name != _SUMS:
+        if path.name not in _KEPT:
             path.unlink()
 
 
@@ -166,8 +193,8 @@ def _check_contents(folder: Path, drafts: Path) -> None:
         UsageError: There are files of somebody else, and not a report; or a file of the report was changed.
     """
     names = sorted(path.name for path in folder.iterdir() if not is_clutter(path.name))
-    figures, moved = _read_figures(folder / FIGURES), _moved_sums(drafts)
-    foreign = [name for name in names if name not in FILES or not _is_known(folder / name, figures, moved)]
+    figures, moved, growing = _read_figures(folder / FIGURES), _moved_sums(drafts), _read_growing(drafts)
+    foreign = [name for name in names if name not in FILES or not _is_known(folder / name, figures, moved, growing)]
     if figures is None and foreign:
         raise UsageError(
             f"{folder} is not a report of digitmill, and it is not empty: it has {_some(foreign)}. digitmill "
@@ -180,16 +207,20 @@ def _check_contents(folder: Path, drafts: Path) -> None:
         )
 
 
-def _is_known(path: Path, figures: Mapping[str, Any] | None, moved: Collection[str]) -> bool:
+def _is_known(path: Path, figures: Mapping[str, Any] | None, moved: Collection[str], growing: object) -> bool:
     """Return whether digitmill has written a file.
 
     Args:
         path: File of a name that reports have.
         figures: Content of the report.json beside it, or None if there is not a report.
         moved: SHA-256 sums of files that a killed program may have moved there.
+        growing: Device and inode of a table that grew, as a list of two integers; None without one.
     """
-    if not stat.S_ISREG(path.lstat().st_mode):
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
         return False
+    if [status.st_dev, status.st_ino] == growing:
+        return True
     sha256 = _sha256(path)
     if sha256 in moved:
         return True
@@ -223,6 +254,14 @@ def _moved_sums(drafts: Path) -> set[str]:
         return set()
     except (ValueError, TypeError):  # the machine stopped before they were on the disk
         return set()
+
+
+def _read_growing(drafts: Path) -> object:
+    """Return device and inode of the table that grew in this place, or None if there is not one."""
+    try:
+        return json.loads((drafts / _GROWING).read_bytes())
+    except (FileNotFoundError, ValueError):  # the machine stopped before it was on the disk
+        return None
 
 
 def _sum_of_figures(figures: Mapping[str, Any]) -> str:

@@ -12,9 +12,10 @@ The files are UTF-8, comma-separated, with every text in quotes and `\n` at the 
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from model.metrics import CLASSES
 from producer.jobs.results import NONE, Results
 from producer.report.files import replacing
+from producer.report.place import open_growing_table
 from producer.report.selection import Selection, select
 from worker.contract.wire import Label
 
@@ -48,6 +50,32 @@ def write_predictions(path: Path, results: Results, selection: Selection | None 
         selection: Images for review, or None for no review.
     """
     _write(path, _prediction_header(results), _predictions(results, np.arange(len(results)), selection))
+
+
+@contextmanager
+def growing_table(folder: Path, min_confidence: float | None) -> Iterator[Callable[[Results], None]]:
+    """Let `predictions.csv` grow while its job runs, until the report of the job replaces it.
+
+    Args:
+        folder: Folder of the report.
+        min_confidence: As for `select`.
+
+    Yields:
+        Function that writes the next images of the job, in the order of submission, so that readers see them at once.
+
+    Raises:
+        UsageError: The folder has something else than a report, or cannot be written.
+    """
+    with open_growing_table(folder) as file:
+        writer = _writer(file)
+
+        def add(results: Results) -> None:
+            if not file.tell():
+                writer.writerow(_prediction_header(results))
+            writer.writerows(_predictions(results, np.arange(len(results)), select(results, min_confidence)))
+            file.flush()
+
+        yield add
 
 
 def write_review(path: Path, results: Results, selection: Selection, root: str = "") -> None:
@@ -155,7 +183,11 @@ def _write(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) 
         replacing(path) as draft,
         draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
-        # Without quotes, a spreadsheet that splits at semicolons could find a cell inside a name.
-        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        writer = _writer(file)
         writer.writerow(header)
         writer.writerows(rows)
+
+
+def _writer(file: TextIO) -> Any:
+    # Without quotes, a spreadsheet that splits at semicolons could find a cell inside a name.
+    return csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")

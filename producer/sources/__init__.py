@@ -6,7 +6,17 @@ read. Only a fault of the whole source raises a `UsageError`.
 """
 
 from producer.sources.form import UNCHANGED, Form
-from producer.sources.opening import join_sources, mnist_source, open_each, open_path_list, open_source
+from producer.sources.opening import (
+    array_source,
+    join_sources,
+    mnist_source,
+    open_each,
+    open_listed,
+    open_path_list,
+    open_several,
+    open_source,
+)
+from producer.sources.path_list import read_paths
 from producer.sources.source import ImageContent, Source, SourceImage
 
 __all__ = [
@@ -15,9 +25,13 @@ __all__ = [
     "ImageContent",
     "Source",
     "SourceImage",
+    "array_source",
     "join_sources",
     "mnist_source",
     "open_each",
+    "open_listed",
     "open_path_list",
+    "open_several",
     "open_source",
+    "read_paths",
 ]

@@ -115,54 +115,72 @@ class UnopenedSource:
 class JoinedSource:
     """Several sources, one after the other; see `Source`.
 
-    Every name begins with the root of its source, so it is the path that the user gave. An image that several sources
-    have, such as a file that was given twice, counts once.
+    Every name begins with the root of its source, without the root of all. An image that several sources have, such as
+    a file that was given twice, counts once.
+
+    Args:
+        sources: The sources.
+        root: Text with which the root of each source begins; "" if names are the paths that the user gave.
     """
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    def __init__(self, sources: Sequence[Source], *, root: str = "") -> None:
         names = [source.description for source in sources]
         self.description = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        self.root = ""
+        self.root = root
         self.form = None
         self.left_out: Mapping[str, int] = sum((Counter(source.left_out) for source in sources), Counter())
         self.notes = tuple(note for source in sources for note in source.notes)
+        self._labels: Mapping[str, Label | None] = {}
+        self._absent: Mapping[str, Label | None] = {}
         self._owners: dict[str, Source] = {}
         for source in sources:
+            prefix = self._prefix(source)
             for name in source.names:
-                self._owners.setdefault(source.root + name, source)
+                self._owners.setdefault(prefix + name, source)
         self._sources = tuple(dict.fromkeys(self._owners.values()))
+
+    def label(self, labels: Labels) -> None:
+        """Give the images the labels of a label file, and add the images that only this file names."""
+        self._labels, self._absent = labels.known, labels.absent
+        self.notes = (*self.notes, *filter(None, (labels.note,)))
+
+    def _prefix(self, source: Source) -> str:
+        return source.root.removeprefix(self.root)
 
     @property
     def names(self) -> Collection[str]:
         """See `Source.names`."""
-        return self._owners.keys()
+        return [*self._owners, *self._absent]
 
     @property
     def total(self) -> int:
         """See `Source.total`."""
-        return len(self._owners)
+        return len(self._owners) + len(self._absent)
 
     def __iter__(self) -> Iterator[SourceImage]:
         for source in self._sources:
+            prefix = self._prefix(source)
             for image in source:
-                name = source.root + image.name
+                name = prefix + image.name
                 if self._owners[name] is source:
-                    yield SourceImage(name, image.label, image.content)
+                    yield SourceImage(name, self._labels.get(name, image.label), image.content)
+        for name, label in self._absent.items():
+            yield SourceImage(name, label, MISSING)
 
     def read(self, name: str) -> ImageContent | None:
         """See `Source.read`."""
         owner = self._owners.get(name)
-        return owner.read(name.removeprefix(owner.root)) if owner else None
+        return owner.read(name.removeprefix(self._prefix(owner))) if owner else None
 
     def read_many(self, names: Collection[str]) -> dict[str, ImageContent]:
         """See `Source.read_many`."""
         asked: dict[Source, set[str]] = {}
         for name in names:
             if owner := self._owners.get(name):
-                asked.setdefault(owner, set()).add(name.removeprefix(owner.root))
+                asked.setdefault(owner, set()).add(name.removeprefix(self._prefix(owner)))
         contents: dict[str, ImageContent] = {}
         for source in self._sources:
             if source in asked:
                 read = source.read_many(asked[source])
-                contents |= {source.root + name: content for name, content in read.items()}
+                contents |= {self._prefix(source) + name: content for name, content in read.items()}
         return contents

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,12 +75,7 @@ def open_source(
     container = _open_container(path, as_is=as_is, form=form)
     listing, selection = container.listing, Selection(include, exclude)
     root = _root(path, container)
-    wanted: Listing[Any] = Listing(
-        images={name: place for name, place in listing.images.items() if selection.takes(name)},
-        failures={name: failure for name, failure in listing.failures.items() if selection.takes(name)},
-        gaps={name: failure for name, failure in listing.gaps.items() if not selection.excludes(name)},
-        left_out=listing.left_out,
-    )
+    wanted = _wanted(listing, selection)
     if not wanted.images and not wanted.failures:
         raise UsageError(_why_empty(path, listing))
     if isinstance(container, ArrayFile) and (known := _labels_of_arrays(labels, listing, numbers=numbers)):
@@ -89,6 +84,79 @@ def open_source(
         chosen = _choose_labels(labels, listing, wanted, root, selection, numbers=numbers)
     decided = container.form if isinstance(container, ArrayFile) else None
     return ContainerSource(container, wanted, chosen, description=str(path), root=root, form=decided)
+
+
+def open_several(
+    paths: Sequence[str],
+    *,
+    labels: str = AUTO,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    numbers: bool = False,
+    as_is: bool = False,
+) -> Source:
+    """Open several paths as one source. Names are relative to the folder that all paths have in common.
+
+    Args:
+        paths: Absolute paths, at least two, each as for `open_source`.
+        labels: As for `open_source`, for each path. A CSV file may name images of all of them.
+        include: Globs, as for `open_source`. They select among the images of each path.
+        exclude: Globs, as for `open_source`.
+        numbers: As for `open_source`.
+        as_is: As for `open_source`. Each array file is read in its own form.
+
+    Raises:
+        UsageError: As for `open_source`, of any path.
+    """
+    from_file = labels not in (AUTO, FOLDER, NONE)
+    options: dict[str, Any] = {"include": include, "exclude": exclude, "numbers": numbers, "as_is": as_is}
+    sources = [open_source(path, labels=NONE if from_file else labels, **options) for path in paths]
+    folder = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])  # noqa: PTH100, PTH120
+    joined = JoinedSource(sources, root=folder.rstrip(os.sep) + "/")
+    if from_file:
+        joined.label(_labels_from_file(labels, joined.names, joined.root, Selection(include, exclude), numbers=numbers))
+    return joined
+
+
+def open_listed(
+    paths: Sequence[str],
+    folder: Path,
+    *,
+    description: str,
+    labels: str = AUTO,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    numbers: bool = False,
+    as_is: bool = False,
+) -> Source:
+    """Open the images at the paths of a list, in its order. Names are the paths as they are written there.
+
+    A path is that of an image, or of one in an archive or an array file. One without an image gives a failure.
+
+    Args:
+        paths: The paths. One that is there twice counts once.
+        folder: Folder in which relative paths begin.
+        description: Description of the list, for people.
+        labels: As for `open_source`.
+        include: Globs, as for `open_source`.
+        exclude: Globs, as for `open_source`.
+        numbers: As for `open_source`.
+        as_is: As for `open_source`. Each array file is read in its own form.
+
+    Raises:
+        UsageError: The list is empty, the globs leave nothing, or the labels are faulty.
+    """
+    container = PathList(dict.fromkeys(paths), (folder,), partial(_open_container, as_is=as_is))
+    listing, selection = container.listing, Selection(include, exclude)
+    wanted = _wanted(listing, selection)
+    if not wanted.images and not wanted.failures:
+        left_out = len(listing.images) + len(listing.failures)
+        if left_out:
+            raise UsageError(f"--include and --exclude leave none of the {left_out:,} paths. Change these options.")
+        raise UsageError(f"There are no paths in {description}. Write one on each line.")
+    root = "" if any(map(os.path.isabs, paths)) else f"{folder}/"
+    chosen = _choose_labels(labels, listing, wanted, root, selection, numbers=numbers)
+    return ContainerSource(container, wanted, chosen, description=description, root=root)
 
 
 def open_path_list(path: str | Path, *, as_is: bool = False) -> Source:
@@ -117,6 +185,17 @@ def open_path_list(path: str | Path, *, as_is: bool = False) -> Source:
     note = f"Rows without a label are skipped: {left:,} of {len(truths):,}." if left else None
     container = PathList(known, (path.absolute().parent, Path.cwd()), partial(_open_container, as_is=as_is))
     return ContainerSource(container, container.listing, Labels(known, note=note), description=str(path), root="")
+
+
+def array_source(images: NDArray[np.uint8], description: str) -> Source:
+    """Return images in memory as a source without labels. Their names are indices.
+
+    Args:
+        images: uint8 (n, 28, 28), light ink on black.
+        description: Description for people.
+    """
+    listing = (container := Array(images)).listing
+    return ContainerSource(container, listing, Labels(listing.labels), description=description, root="")
 
 
 def mnist_source(images: NDArray[np.uint8], labels: NDArray[np.uint8], repeat: int = 1) -> Source:
@@ -175,6 +254,15 @@ def _open_container(path: Path, *, as_is: bool = False, form: Form | None = None
     return arrays or Pages(SingleFile(path))
 
 
+def _wanted(listing: Listing[Any], selection: Selection) -> Listing[Any]:
+    return Listing(
+        images={name: place for name, place in listing.images.items() if selection.takes(name)},
+        failures={name: failure for name, failure in listing.failures.items() if selection.takes(name)},
+        gaps={name: failure for name, failure in listing.gaps.items() if not selection.excludes(name)},
+        left_out=listing.left_out,
+    )
+
+
 def _root(path: Path, container: Container[Any]) -> str:
     text = str(path)
     if isinstance(container, Pages) and isinstance(container.files, SingleFile):
@@ -226,6 +314,10 @@ def _choose_labels(
         return Labels(note=listing.label_note)
     if asked in (AUTO, FOLDER):
         return labelling.from_folders(wanted.images, required=asked == FOLDER, numbers=numbers)
-    given = labelling.from_file(Path(asked), [*listing.images, *listing.failures], root, numbers=numbers)
+    return _labels_from_file(asked, [*listing.images, *listing.failures], root, selection, numbers=numbers)
+
+
+def _labels_from_file(path: str, names: Collection[str], root: str, selection: Selection, *, numbers: bool) -> Labels:
+    given = labelling.from_file(Path(path), names, root, numbers=numbers)
     absent = {name: label for name, label in given.absent.items() if selection.takes(name)}
     return Labels(given.known, absent, given.note)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from model.errors import Failure, FailureCode, UsageError
 from producer.sources.folder import SingleFile
@@ -17,8 +17,30 @@ from producer.sources.source import ImageContent
 MISSING = Failure(FailureCode.MISSING, "There is no such file.")
 """Failure of a path at which there is no file."""
 
+_A_FOLDER = Failure(FailureCode.MISSING, "This is a folder. Name its images, or submit the folder itself.")
 _NO_MEMBER = Failure(FailureCode.MISSING, "The archive is there, but this image is not in it.")
 _FOREIGN_BYTE = re.compile(r"\\u(dc[89a-f][0-9a-f])")  # a byte that is not UTF-8, as the tables of a report write it
+
+
+MAX_LIST_BYTES = 1024**3
+"""Maximum size of a list of paths: ten million paths of a hundred bytes."""
+
+
+def read_paths(file: BinaryIO, *, null: bool) -> list[str]:
+    """Return the paths of a list, in its order.
+
+    Args:
+        file: The list, one path on each line. Bytes that are not UTF-8 are read as `os.fsdecode` does.
+        null: Whether a NUL ends each path instead of a line break, as `find -print0` writes them.
+
+    Raises:
+        UsageError: The list is larger than `MAX_LIST_BYTES`.
+    """
+    data = file.read(MAX_LIST_BYTES + 1)
+    if len(data) > MAX_LIST_BYTES:
+        raise UsageError(f"The list of paths has more than {MAX_LIST_BYTES // 1024**3} GiB. Submit it in parts.")
+    parts = data.split(b"\0") if null else (line.removesuffix(b"\r") for line in data.split(b"\n"))
+    return [os.fsdecode(part) for part in parts if part]
 
 
 class MemberPlace(NamedTuple):
@@ -94,7 +116,7 @@ class PathList:
                 archive = next((parent for parent in path.parents if _is_file(parent)), None)
                 if archive:
                     return self._member(archive, path.relative_to(archive).as_posix())
-        return MISSING
+        return _A_FOLDER if any(os.path.isdir(folder / written) for folder in self._folders) else MISSING  # noqa: PTH112  isdir takes any text
 
     def _member(self, path: Path, name: str) -> tuple[int, MemberPlace] | Failure:
         archive = self._archives.get(path) or self._archives.setdefault(path, self._opened(path))

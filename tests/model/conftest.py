@@ -59,6 +59,7 @@ def few_files() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(judge, "MAX_FILES", FILES)
         patch.setattr(judge, "DRAWN", DRAWN)
+        patch.setattr(judge, "FAMILY_STEP", 100)
         yield
 
 

@@ -29,6 +29,9 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("DIGITMILL_RETRAIN_ALWAYS", "1", "retrain_always", True),
     ("DIGITMILL_RETRAIN_QUICK", "0", "retrain_quick", False),
     ("DIGITMILL_HTTP_TOKEN", " 0123456789abcdef ", "http_token", "0123456789abcdef"),
+    ("DIGITMILL_RETRAIN_ON_DRIFT", "1", "retrain_on_drift", True),
+    ("DIGITMILL_VERSIONS_KEPT", "5", "versions_kept", 5),
+    ("DIGITMILL_VERSION_DAYS", "90", "version_days", 90.0),
 ]
 
 
@@ -88,6 +91,11 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ("DIGITMILL_RETRAIN_CRON", "0 0 30 2 *"),
         ("DIGITMILL_RETRAIN_CRON", "0 3 * * someday"),
         ("DIGITMILL_RETRAIN_ALWAYS", "perhaps"),
+        ("DIGITMILL_VERSIONS_KEPT", "0"),
+        ("DIGITMILL_VERSIONS_KEPT", "2.5"),
+        ("DIGITMILL_VERSIONS_KEPT", "²"),
+        ("DIGITMILL_VERSIONS_KEPT", "1001"),
+        ("DIGITMILL_VERSION_DAYS", "0"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_variable_and_the_remedy(variable: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Observes a new version in service: counts its answers, and compares a sample of them with the previous version's."""
+"""Observes versions in service: counts their answers, and compares a sample of a new one's with the previous one's."""
 
 import logging
 import threading
@@ -13,6 +13,7 @@ from model.inference.classifier import Predictions
 from model.inference.review import REVIEW_BELOW
 from worker.classifying.faults import VersionFaults
 from worker.classifying.models import LoadedModel, Models
+from worker.contract.drift import AnswerDays, DayCounts
 from worker.contract.registry import Registry, ServiceCounts
 
 SHADOW_EVERY = 8
@@ -38,16 +39,19 @@ class CanaryMonitor:
     Args:
         models: Models of this process.
         registry: Registry that receives the counts, and in which a failing version is rolled back.
+        days: What receives the counts of each day.
         name: Name of this worker, for the registry's history.
     """
 
-    def __init__(self, models: Models, registry: Registry, *, name: str) -> None:
+    def __init__(self, models: Models, registry: Registry, days: AnswerDays, *, name: str) -> None:
         self._models = models
         self._registry = registry
+        self._answer_days = days
         self._notes = models.notes
         self.faults = VersionFaults(registry, name=name)
         self._guard = threading.Lock()
         self._counts: dict[str, ServiceCounts] = {}
+        self._days: dict[str, DayCounts] = {}
         self._shadow: _Shadow | None = None
 
     def observe(
@@ -57,6 +61,7 @@ class CanaryMonitor:
         predictions: Predictions,
         failed: Iterable[int],
         *,
+        doubted: Iterable[int] = (),
         compare: bool = True,
     ) -> None:
         """Count what a version answered. If it is the canary, compare a sample with the previous version.
@@ -66,12 +71,18 @@ class CanaryMonitor:
             images: Images that it was given, uint8 (n, 28, 28).
             predictions: Its answers to the n images, in the same order.
             failed: Indices of images that could not be decoded. They are not counted.
+            doubted: Indices of images whose picture gives a reason for doubt.
             compare: Whether the previous version may classify some of them too. It never may if these images have
                 ended a process before.
         """
         kept = np.ones(len(images), bool)
         kept[list(failed)] = False
         confidences = predictions.confidences[kept]
+        doubts = np.zeros(len(images), bool)
+        doubts[list(doubted)] = True
+        today = DayCounts.of(predictions.digits[kept], confidences, doubts[kept])
+        with self._guard:
+            self._days[version] = self._days.get(version, DayCounts()) + today
         self._count(
             version,
             ServiceCounts(
@@ -101,8 +112,11 @@ class CanaryMonitor:
         """
         with self._guard:
             unreported, self._counts = self._counts, {}
+            unreported_days, self._days = self._days, {}
         for version, counts in unreported.items():
             self._registry.count(version, counts)
+        for version, today in unreported_days.items():
+            self._answer_days.count(version, today)
         canary = self._registry.canary()
         if canary is None:
             self._shadow = None

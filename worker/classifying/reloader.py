@@ -83,9 +83,9 @@ class ModelReloader(threading.Thread):
             self._canary.faults.withdraw(version, fault)
 
     def _report(self) -> None:
-        report = (self._models.live, self._models.fault)
         if self._ledger is None:
             return
+        report = (self._models.live, self._models.fault)
         if report == self._reported and time.monotonic() < self._reported_at + REPORT_SECONDS:
             return
         self._ledger.report_model(self._worker, *report)

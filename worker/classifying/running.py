@@ -21,6 +21,7 @@ from worker.classifying.models import LoadedModel, Models
 from worker.classifying.notes import ProcessNotes
 from worker.classifying.reading import ReadImages
 from worker.contract.connection import connect
+from worker.contract.drift import AnswerDays
 from worker.contract.registry import Registry
 
 _log = logging.getLogger(__name__)
@@ -39,9 +40,10 @@ def start_models(url: str, notes: ProcessNotes, loading: str, *, name: str) -> t
         ModelError: The baseline is missing or altered.
     """
     cv2.setNumThreads(1)  # each core has its own process, so threads would only compete
-    registry = Registry(connect(url))
+    client = connect(url)
+    registry = Registry(client)
     models = Models(registry, notes)
-    canary = CanaryMonitor(models, registry, name=name)
+    canary = CanaryMonitor(models, registry, AnswerDays(client), name=name)
     if loading:
         with contextlib.suppress(RedisError, DigitmillError):
             canary.faults.strike(loading, "it ended its process while it was loaded")
@@ -89,7 +91,10 @@ class ModelRunner:
     def _observe(self, version: str, images: NDArray[np.uint8], answers: Answers, *, compare: bool) -> None:
         """Show the canary monitor one image and one prediction for each image of a batch, also where it is a number."""
         seen = answers.least_certain
-        self._canary.observe(version, images[seen], answers.predictions.at(seen), answers.failures, compare=compare)
+        predictions = answers.predictions.at(seen)
+        self._canary.observe(
+            version, images[seen], predictions, answers.failures, doubted=answers.doubts, compare=compare
+        )
 
     def _run(self, version: str, run: Callable[[], Predictions], *, images: int, proven: bool) -> Predictions:
         """Run a version on some images.

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from worker.contract.drift import keys as drift
 from worker.contract.lane import keys as lane
 from worker.contract.ledger import keys as ledger
 from worker.contract.queues import CLASSIFY_QUEUE, TRAIN_QUEUE
@@ -39,7 +40,7 @@ _RINGING = "+llen +lpush"
 """Commands with which a role rings a doorbell that it does not hear."""
 
 _MODELS = (registry.MODELS, registry.model("*"), registry.ALIASES)
-_TEACHING = (teaching.INBOX, teaching.TAUGHT, teaching.CHANGES, teaching.KEEPER)
+_TEACHING = (teaching.INBOX, teaching.TAUGHT, teaching.HELD, teaching.CHANGES, teaching.KEEPER)
 _TRAININGS = (training.TRAININGS, training.training("*"), training.CURRENT, training.LEASE, training.SEEN)
 
 
@@ -82,6 +83,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             ledger.notifications("*"),
             f"{ledger.BATCH_PREFIX}*",
             ledger.OPEN,
+            ledger.SENDING,
             ledger.NOTHING,
             lane.replies("*"),
         ),
@@ -92,9 +94,11 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             *_MODELS,
             registry.MOVES,
             registry.service_counts("*"),
+            drift.days("*"),
             *_TEACHING,
             *_TRAININGS,
             training.TRAINERS,
+            training.trainer("*"),
             training.SCHEDULERS,
             training.SCHEDULE,
         ),
@@ -109,6 +113,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             registry.ALIASES: "",
             registry.model("*"): "",
             registry.service_counts("*"): "",
+            drift.days("*"): "",
         },
     ),
     RedisUser.WORKER: Rights(
@@ -119,6 +124,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             ledger.WORKERS,
             ledger.worker("*"),
             registry.service_counts("*"),
+            drift.days("*"),
             ledger.NOTHING,
             CLASSIFY_QUEUE,
             *lane.CALLS.values(),
@@ -146,11 +152,17 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             training.TOKEN,
             training.SEEN,
             training.TRAINERS,
+            training.trainer("*"),
             ledger.NOTHING,
             TRAIN_QUEUE,
         ),
         reads=(training.CURRENT,),
-        only={training.CURRENT: ""},
+        only={
+            training.CURRENT: "",
+            # It drops old versions, except those that a job needs.
+            ledger.JOBS: "+zrange",
+            ledger.job("*"): "+hmget",
+        },
     ),
     RedisUser.SCHEDULER: Rights(
         writes=(
@@ -161,8 +173,8 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             training.CURRENT,
             ledger.NOTHING,
         ),
-        reads=(teaching.INBOX, teaching.CHANGES, training.SEEN),
-        only={TRAIN_QUEUE: _RINGING},
+        reads=(teaching.INBOX, teaching.CHANGES, training.SEEN, registry.ALIASES, drift.days("*")),
+        only={TRAIN_QUEUE: _RINGING, registry.ALIASES: "", drift.days("*"): ""},
     ),
     RedisUser.ADMIN: Rights(writes=("digitmill:*", CLASSIFY_QUEUE, TRAIN_QUEUE)),
 }

@@ -57,6 +57,18 @@ end
 -- refuses to store a new batch, while scripts that lead to answers, and so free memory, call this first and go on.
 local function pass_memory_limit() redis.call('DEL', 'digitmill:nothing') end
 
+-- Returns each version that a job which has not ended is classified with, and the id of one such job. It changes nothing,
+-- whatever the type of the keys, because the caller may only read them.
+local function pinned_versions()
+  local pinned = {}
+  local known = server.pcall('ZRANGE', 'digitmill:jobs', 0, -1)
+  for _, job in ipairs(known.err and {} or known) do
+    local record = server.pcall('HMGET', 'digitmill:job:' .. job, 'state', 'model')
+    if record[2] and (record[1] == 'submitting' or record[1] == 'running') then pinned[record[2]] = job end
+  end
+  return pinned
+end
+
 -- Deletes the open batches of a job, except those whose sequence number is a key of `kept`.
 local function drop_open(open, job, kept)
   local prefix = job .. '/'

@@ -7,6 +7,7 @@ DigitmillError
 │   └── NotPermitted      The Redis user does not have the rights.
 ├── UnsuitableServer  Redis answers, but it can never do the work.
 ├── NoWorkers         No worker answered in time.
+│   └── NoLane            Workers are alive, but none of them answers single images.
 └── JobFailed         The job was cancelled, or failed as a whole.
 """
 
@@ -35,6 +36,10 @@ class UnsuitableServer(DigitmillError):
 
 class NoWorkers(DigitmillError):
     """No worker answered in time."""
+
+
+class NoLane(NoWorkers):
+    """Workers are alive, but none of them answers single images, because they run another version of digitmill."""
 
 
 class JobFailed(DigitmillError):

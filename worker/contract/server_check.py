@@ -27,6 +27,10 @@ Command: TypeAlias = tuple[str, ...]
 """A command of Redis: its name, its key and its other arguments. A script has its checksum and 1 before its key."""
 
 
+_WRITES = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
+"""Facts that say whether Redis could write its files."""
+
+
 def inspect_server(client: "redis.Redis", where: str, needs: Sequence[Command] = ()) -> tuple[str, ...]:
     """Check that a Redis loses nothing that it was told, and that its user may do what is needed.
 
@@ -105,6 +109,11 @@ def _warnings(facts: dict[str, Any], where: str) -> list[str]:
         found.append(
             f"{where} keeps no append-only file, so a restart of Redis loses jobs, answers and models. "
             "Set its appendonly to yes."
+        )
+    if any(facts.get(status) == "err" for status in _WRITES):
+        found.append(
+            f"{where} could not write its data to its disk, and may refuse every change until it can. Make room on "
+            "that disk; the log of Redis says more."
         )
     return found
 

@@ -32,6 +32,7 @@ class Beat(beat.Scheduler):
     Args:
         schedule_in_redis: Schedule in Redis.
         fire: Function that carries out what is due at a given minute, and returns the outcome in words.
+        check: Function to call at each tick, which decides itself whether there is something to do; None for none.
         cron: Five cron fields, in UTC. None: nothing is ever due.
         name: Name of the scheduler.
         celery_options: Arguments that Celery passes to each scheduler.
@@ -44,11 +45,13 @@ class Beat(beat.Scheduler):
         *,
         schedule_in_redis: Schedule,
         fire: Callable[[datetime], str],
+        check: Callable[[], object] | None = None,
         cron: str | None,
         name: str,
         **celery_options: Any,
     ) -> None:
         self._schedule, self._fire, self._cron, self._name = schedule_in_redis, fire, cron or "", name
+        self._check = check
         self._due: datetime | None = None
         self._started = False
         self._fault = ""
@@ -75,6 +78,8 @@ class Beat(beat.Scheduler):
             if self._due:
                 self._schedule.handled(self._fire(self._due))
                 self._due = None
+            if self._check:
+                self._check()
             self._fault = ""
         except RedisError as fault:
             self._log_once(logging.WARNING if is_transient(fault) else logging.ERROR, explain(fault))

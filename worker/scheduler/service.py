@@ -16,6 +16,7 @@ from worker.contract.doorbell import Doorbell, make_app
 from worker.contract.training import Schedule
 from worker.process import process_name
 from worker.scheduler.beat import INTERVAL_SECONDS, Beat
+from worker.scheduler.drift_check import DriftCheck
 from worker.scheduler.firing import Firing
 from worker.settings import Settings, without_password
 
@@ -30,11 +31,12 @@ class SchedulerService:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._cron = settings.retrain_cron
+        self._cron, self._on_drift = settings.retrain_cron, settings.retrain_on_drift
         self._url = settings.server_url
         self._name = process_name()
         client = connect(self._url)
         app = make_app(self._url, settings)
+        doorbell = Doorbell(app)
         self._schedule = Schedule(client)
         self._beat = Service(
             app,
@@ -42,7 +44,8 @@ class SchedulerService:
             scheduler_cls=partial(
                 Beat,
                 schedule_in_redis=self._schedule,
-                fire=Firing(client, Doorbell(app), settings, self._name),
+                fire=Firing(client, doorbell, settings, self._name),
+                check=DriftCheck(client, doorbell, settings, self._name).tick if self._on_drift else None,
                 cron=self._cron,
                 name=self._name,
             ),
@@ -59,8 +62,10 @@ class SchedulerService:
         _log.info("scheduler %s on %s", self._name, without_password(self._url))
         if self._cron:
             _log.info("trainings are due at %s (UTC)", self._cron)
-        else:
+        elif not self._on_drift:
             _log.warning("DIGITMILL_RETRAIN_CRON is not set, so nothing is scheduled; `digitmill train` still trains")
+        if self._on_drift:
+            _log.info("a training is due if what the live version answers drifts")
         try:
             self._beat.start()
         finally:

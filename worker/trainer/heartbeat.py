@@ -1,4 +1,4 @@
-"""The thread in each trainer that reports it alive, rings for a waiting training, and keeps what users teach."""
+"""The thread in each trainer that reports it alive, rings for a waiting training, keeps what users teach and tidies."""
 
 import logging
 import threading
@@ -12,6 +12,7 @@ from worker.contract.doorbell import Doorbell
 from worker.contract.queues import TRAIN_QUEUE
 from worker.contract.teaching import Teaching
 from worker.contract.training import Trainings
+from worker.trainer.folders import remove_ended
 from worker.trainer.taught_keeper import TaughtKeeper
 
 INTERVAL_SECONDS = 1.0
@@ -36,21 +37,24 @@ class TrainerHeartbeat(threading.Thread):
         self._client = connect(url)
         self._trainings = Trainings(self._client)
         self._keeper = TaughtKeeper(Teaching(self._client), data)
-        self._doorbell, self._trainer = doorbell, name
+        self._doorbell, self._trainer, self._data = doorbell, name, data
         self._faults: dict[str, str] = {}
         self._stopping = threading.Event()
         self._announcing = threading.Lock()
 
     def run(self) -> None:
-        """Report, ring and keep every second until stopped. Wait while Redis is away."""
+        """Report, ring, keep and tidy every second until stopped. Wait while Redis is away."""
         while True:
-            for step in (self._announce, self._ring, self._keep):  # none may keep the others from their work
+            # None may keep the others from their work.
+            for step in (self._announce, self._ring, self._keep, self._tidy):
                 try:
                     step()
                 except RedisError as fault:
                     _log.debug("heartbeat failed: %s", fault)
                 except DigitmillError as fault:
                     self._log_once(step.__name__, str(fault))
+                except OSError as fault:
+                    self._log_once(step.__name__, f"The operating system reports: {fault}. Correct that.")
                 except Exception:
                     _log.exception("digitmill itself failed in the heartbeat of this trainer")
                 else:
@@ -61,6 +65,9 @@ class TrainerHeartbeat(threading.Thread):
     def _keep(self) -> None:
         while self._keeper.keep() and not self._stopping.is_set():
             self._announce()
+
+    def _tidy(self) -> None:
+        remove_ended(self._data, self._trainings)
 
     def _ring(self) -> None:
         if self._trainings.waiting() and not self._client.llen(TRAIN_QUEUE):
@@ -76,7 +83,7 @@ class TrainerHeartbeat(threading.Thread):
         """Report the trainer alive, but never after it was removed from the list."""
         with self._announcing:
             if not self._stopping.is_set():
-                self._trainings.announce(self._trainer)
+                self._trainings.announce(self._trainer, " ".join(self._faults.values()))
 
     def stop(self) -> None:
         """End the thread and remove the trainer from the list of live trainers."""

@@ -7,16 +7,25 @@ does the same again, which changes nothing because a file is named after its pix
 import contextlib
 import fcntl
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from secrets import token_hex
+from typing import TYPE_CHECKING
 
-from model.data.taught import Taught, TaughtFolder
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data.taught import Taught, TaughtFolder, fingerprint
 from model.errors import UsageError
+from model.evaluation.suspicion import suspicious
 from model.private_files import make_private_folder
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.teaching import BATCH, LabelChange, Settled, Teaching
+
+if TYPE_CHECKING:
+    from model.inference.classifier import Predictions  # it loads LiteRT
 
 MAX_SETTLED = 50
 """Maximum number of changes between two heartbeats. A slow disk writes them in a second."""
@@ -120,9 +129,39 @@ class TaughtKeeper:
                 continue
             if change.label is None:
                 self._folder.remove(sha256)
-            elif change.image is not None:
-                self._folder.store(change.image, change.label, change.name)
+            elif change.image is None:
+                self._folder.confirm(sha256, change.label)
+            else:
+                self._folder.store(change.image, change.label, change.name, looks_like=change.looks_like)
             yield Settled(sha256, record, self._kept(sha256))
+
+    def hold_back(self, read: Callable[[NDArray[np.uint8]], tuple["Predictions", Sequence[float]]]) -> int:
+        """Hold back the images whose labels a model contradicts wholesale, unless a user has confirmed them.
+
+        Args:
+            read: Function that returns what the model reads in images, uint8 (n, 28, 28), and its mean confidence in
+                each digit's own images.
+
+        Returns:
+            Number of images that this call holds back.
+
+        Raises:
+            UsageError: The folder cannot be written.
+        """
+        found = [
+            (taught, image)
+            for taught in self._folder.list()
+            if taught.looks_like() is None and (image := taught.image()) is not None
+        ]
+        if not found:
+            return 0
+        predictions, typical = read(np.stack([image for _, image in found]))
+        labels = np.array([taught.label for taught, _ in found])
+        rows = np.flatnonzero(suspicious(labels, predictions.digits, predictions.confidences, typical)).tolist()
+        with self._locked():
+            for row in rows:
+                self._folder.hold_back(found[row][0], int(predictions.digits[row]))
+        return len(rows)
 
     def _kept(self, sha256: str) -> LabelChange | None:
         taught = self._folder.get(sha256)
@@ -133,13 +172,15 @@ class TaughtKeeper:
         state = self._folder.state()
         if state == self._accounted:
             return
-        known = self._teaching.labels()
-        found = {taught.sha256: taught for taught in self._folder.list()}
-        changed = [Settled(sha256, b"", None) for sha256 in known.keys() - found.keys()]
+        known, held = self._teaching.labels(), self._teaching.labels(held=True)
+        used = {taught.sha256: taught for taught in self._folder.list()}
+        found = {taught.sha256: taught for taught in self._folder.held_back()} | used
+        changed = [Settled(sha256, b"", None) for sha256 in (known.keys() | held.keys()) - found.keys()]
         changed += [
             Settled(sha256, b"", _as_change(taught))
             for sha256, taught in found.items()
-            if known.get(sha256) != taught.label
+            if (known.get(sha256), held.get(sha256))
+            != ((None, taught.label) if taught.is_held_back else (taught.label, None))
         ]
         for start in range(0, len(changed), BATCH):
             self._teaching.settle(changed[start : start + BATCH])
@@ -153,6 +194,14 @@ class TaughtKeeper:
 
 def _as_change(taught: Taught) -> LabelChange | None:
     try:
-        return LabelChange(taught.sha256, taught.label, taught.name(), taught.when)
+        change = LabelChange(taught.sha256, taught.label, taught.name(), taught.when)
     except FileNotFoundError:  # a user has just removed it
         return None
+    if not taught.is_held_back:
+        return change
+    image = taught.image()
+    if image is None or fingerprint(image) != taught.sha256:
+        image = None  # a user has put some other file there
+    looks_like = taught.looks_like()
+    # A user may hold an image back by moving its file there. Then the model's opinion is not known.
+    return replace(change, image=image, looks_like=taught.label if looks_like is None else looks_like)

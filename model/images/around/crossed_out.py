@@ -6,13 +6,16 @@ nothing beside the stroke there. The bar of a four begins at a corner of the dig
 beyond the digit on both sides.
 """
 
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import TypeAlias
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from model.images.raster import Mask, Region, strokes_width
+from model.images.raster import Mask, Region, lightest_of, strokes_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,14 @@ class CrossedOutLimits:
 LIMITS = CrossedOutLimits()
 
 _STEPS = 40  # places at which a line is looked at
-_SHARES = (np.arange(_STEPS)[:, np.newaxis] + 0.5) / _STEPS
+_SHARES = [(step + 0.5) / _STEPS for step in range(_STEPS)]
+_SPREAD = [share for first in range(4) for share in _SHARES[first::4]]  # the same, far apart first
+
+_Point: TypeAlias = Sequence[int]
+"""Column and row."""
+
+_Line: TypeAlias = tuple[_Point, _Point]
+"""Left and right end."""
 
 
 def is_crossed_out(digit: Region) -> bool:
@@ -112,54 +122,69 @@ def is_crossed_out(digit: Region) -> bool:
     Args:
         digit: The digit with the strokes that may cross it out, not empty.
     """
-    left, top, width, height = digit.bounds
+    _, _, width, height = digit.bounds
     if max(width, height) < LIMITS.min_pixels or width < LIMITS.min_width * height:
         return False
-    ink = digit.mask[top : top + height, left : left + width]
+    ink = digit.within_bounds
     stroke_width = strokes_width(ink)
     length = cv2.countNonZero(ink) / (stroke_width * max(width, height))
-    if length >= LIMITS.min_length and _is_struck(ink, stroke_width):
+    if length >= LIMITS.min_length and _is_struck(digit, stroke_width):
         return True
     return length >= LIMITS.min_scribble and (_is_scribble(ink) or _is_scribble(ink.T))
 
 
-def _is_struck(ink: Mask, width: float) -> bool:
-    """Return whether one stroke runs across ink and beyond it on both sides, or two strokes cross each other on it.
+def _is_struck(digit: Region, width: float) -> bool:
+    """Return whether one stroke runs across a digit and beyond it on both sides, or two strokes cross each other on it.
 
     Args:
-        ink: Mask that fills its bounds, (height, width).
-        width: Mean width of its strokes in pixels.
+        digit: The digit with the strokes that may cross it out.
+        width: Mean width of strokes in pixels.
+    """
+    ink = digit.within_bounds
+    outermost = max(1, round(LIMITS.at_end * max(ink.shape)))
+    for columns in (ink[:, :outermost], ink[:, -outermost:]):
+        longest = lightest_of(cv2.reduce(columns, 0, cv2.REDUCE_AVG)) * len(ink) / 255
+        if longest > LIMITS.max_end * width:
+            return False
+    corners = _corners(digit)
+    lines = _lines_across(corners, ink.shape[1])
+    if not any(_may_cross(line, corners, ink.shape) and _is_covered(ink, line) for line in lines):
+        return False  # most digits are done here
+    lines = [line for line in lines if _is_covered(ink, line)]
+    angles = [_angle(*line) for line in lines]
+    is_cross = max(angles) - min(angles) >= LIMITS.crossing
+    return (is_cross or _may_extend(ink, lines, width)) and _cross_out(ink, lines, width)
+
+
+def _cross_out(ink: Mask, lines: Sequence[_Line], width: float) -> bool:
+    """Return whether one of the strokes runs across the digit and beyond it, or two of them cross each other on it.
+
+    Args:
+        ink: Mask of the digit and of the strokes across it, (height, width), which fills its bounds.
+        lines: Lines along strokes, at least one.
+        width: Mean width of strokes in pixels.
     """
     size = max(ink.shape)
-    columns = cv2.reduce(ink, 0, cv2.REDUCE_AVG)[0]
-    outermost = max(1, round(LIMITS.at_end * size))
-    if float(max(columns[:outermost].max(), columns[-outermost:].max())) * len(ink) > 255 * LIMITS.max_end * width:
-        return False
-    starts, ends = _lines_across(ink)
-    if not len(starts):
-        return False
-    ways = ends - starts
-    angles = np.degrees(np.arctan2(ways[:, 1], ways[:, 0]))
-    least_beyond = max(1, LIMITS.beyond * size)
-    if np.ptp(angles) < LIMITS.crossing and not _may_extend(ink, starts, ends, width, least_beyond):
-        return False  # most digits are done here
     margin = round(width) + 2  # as far from a stroke as anything is looked at
     ink = cv2.copyMakeBorder(ink, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
-    starts, ends = starts + margin, ends + margin
-    lengths = np.hypot(*ways.T)
-    normals = np.stack([-ways[:, 1], ways[:, 0]], axis=1) / lengths[:, np.newaxis]
+    both = np.array(lines) + margin
+    middles = both.mean(axis=1)
+    angles = np.array([_angle(*line) for line in lines])
     distance = LIMITS.beside * width + 1
-    least = max(LIMITS.free * size, LIMITS.free_widths * distance)
+    least_free = max(LIMITS.free * size, LIMITS.free_widths * distance)
     seen: list[float] = []
-    for start, end, length, normal, angle in zip(starts, ends, lengths, normals, angles, strict=True):
+    for (start, end), angle in zip(both, angles, strict=True):
+        length = float(np.hypot(*(end - start)))
+        normal = np.array([start[1] - end[1], end[0] - start[0]]) / length
         is_parallel = np.abs(angles - angle) <= LIMITS.parallel
-        is_apart = np.abs(((starts + ends) / 2 - start) @ normal) > 0.8 * width  # nearer ones are the same stroke
-        around = _without(ink, starts, ends, is_parallel & is_apart, width)
-        sides = [_along(around, start + normal * shift, end + normal * shift) for shift in (distance, -distance)]
-        beside = np.flatnonzero(sides[0] | sides[1])
-        if len(beside) and min(beside[0], _STEPS - 1 - beside[-1]) / _STEPS * length < least:
+        is_apart = np.abs((middles - start) @ normal) > 0.8 * width  # nearer ones are the same stroke
+        around = _without(ink, both[is_parallel & is_apart].tolist(), width)
+        shifts = normal * distance, -normal * distance
+        sides = np.array([[*_along(around, start + shift, end + shift, _SHARES)] for shift in shifts]) > 0
+        beside = np.flatnonzero(sides.any(axis=0))
+        if len(beside) and min(beside[0], _STEPS - 1 - beside[-1]) / _STEPS * length < least_free:
             continue
-        rest = _without(around, starts, ends, is_parallel & ~is_apart, width)
+        rest = _without(around, both[is_parallel & ~is_apart].tolist(), width)
         points = cv2.findNonZero(_opened(rest, width))
         if points is None:
             continue
@@ -170,23 +195,23 @@ def _is_struck(ink: Mask, width: float) -> bool:
         if min(above, 1 - above) < LIMITS.on_each_side:
             continue
         x, _, extent, _ = cv2.boundingRect(points)
-        is_bar = abs(angle) <= LIMITS.bar and max(np.count_nonzero(side[1:] & ~side[:-1]) for side in sides) <= 1
-        enough = max(1, LIMITS.beyond_bar * size) if is_bar else least_beyond
+        is_bar = abs(angle) <= LIMITS.bar and (sides[:, 1:] & ~sides[:, :-1]).sum(axis=1).max() <= 1
+        enough = max(1, (LIMITS.beyond_bar if is_bar else LIMITS.beyond) * size)
         if min(x - start[0], end[0] - (x + extent - 1)) >= enough:
             return True
         seen.append(angle)
     return bool(seen) and max(seen) - min(seen) >= LIMITS.crossing
 
 
-def _may_extend(ink: Mask, starts: NDArray[np.float64], ends: NDArray[np.float64], width: float, enough: float) -> bool:
-    """Return whether any of the strokes may extend beyond the rest of the digit by enough pixels on both sides.
+def _may_extend(ink: Mask, lines: Sequence[_Line], width: float) -> bool:
+    """Return whether any of the strokes may extend far enough beyond the rest of the digit, on both sides.
 
     Without one of them, at least as much of the digit is left as without all of them.
     """
-    rest = _without(ink, starts, ends, np.ones(len(starts), np.bool_), width)
-    left, _, extent, _ = cv2.boundingRect(_opened(rest, width))
-    beyond = np.minimum(left - starts[:, 0], ends[:, 0] - (left + extent - 1))
-    return not extent or bool(beyond.max() >= enough)
+    left, _, extent, _ = cv2.boundingRect(_opened(_without(ink, lines, width), width))
+    right = left + extent - 1
+    enough = max(1, LIMITS.beyond * max(ink.shape))
+    return not extent or any(min(left - start[0], end[0] - right) >= enough for start, end in lines)
 
 
 def _opened(rest: Mask, width: float) -> Mask:
@@ -194,46 +219,78 @@ def _opened(rest: Mask, width: float) -> Mask:
     return cv2.morphologyEx(rest, cv2.MORPH_OPEN, _TWO_BY_TWO, borderValue=0) if width >= 3 else rest
 
 
-def _lines_across(ink: Mask) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the left and right ends of the straight lines of ink between corners of its hull, column and row, (n, 2).
+def _corners(digit: Region) -> list[_Point]:
+    """Return the corners, within the bounds of a digit, of its hull. Each stands for all points nearby."""
+    outlines, _ = digit.outlines
+    hull = cv2.convexHull(outlines[0] if len(outlines) == 1 else np.concatenate(outlines))
+    corners: list[_Point] = cv2.approxPolyDP(hull, LIMITS.corner * max(digit.bounds[2:]), closed=True)[:, 0].tolist()
+    return corners
+
+
+def _lines_across(corners: Sequence[_Point], columns: int) -> list[_Line]:
+    """Return the straight lines from corners near the left side to corners near the right side, `columns` apart."""
+    left = [corner for corner in corners if corner[0] / columns <= LIMITS.outer]
+    right = [corner for corner in corners if corner[0] / columns >= 1 - LIMITS.outer]
+    return list(product(left, right))
+
+
+def _may_cross(line: _Line, corners: Sequence[_Point], shape: tuple[int, int]) -> bool:
+    """Return whether ink may reach far enough from a line, on each side of it, for the line to cross the rest out.
 
     Args:
-        ink: Mask that fills its bounds, (height, width).
+        line: The line.
+        corners: Corners of the hull of ink. Ink reaches `CrossedOutLimits.corner` further, and twice that is safe.
+        shape: Height and width of the ink.
     """
-    outlines, _ = cv2.findContours(ink, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    hull = cv2.convexHull(np.concatenate(outlines))
-    rows, columns = ink.shape
-    corners = cv2.approxPolyDP(hull, LIMITS.corner * max(rows, columns), closed=True).reshape(-1, 2).astype(np.float64)
-    across = corners[:, 0] / columns
-    left, right = corners[across <= LIMITS.outer], corners[across >= 1 - LIMITS.outer]
-    starts, ends = np.repeat(left, len(right), axis=0), np.tile(right, (len(left), 1))
-    is_covered = _along(ink, starts, ends).mean(axis=-1) >= LIMITS.covered
-    return starts[is_covered], ends[is_covered]
+    (x, y), (to_x, to_y) = line
+    across, down = to_x - x, to_y - y
+    away = [across * (row - y) - down * (column - x) for column, row in corners]
+    least = (LIMITS.reach - 2 * LIMITS.corner) * max(shape)
+    return min(max(away), -min(away)) >= least * math.hypot(across, down)
 
 
-def _along(mask: Mask, starts: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return where a mask holds along lines, bool (…, steps).
+def _is_covered(ink: Mask, line: _Line) -> bool:
+    """Return whether nearly all of a line is ink. Most lines fail at the first places that are looked at."""
+    allowed = _STEPS * (1 - LIMITS.covered)  # places that may be paper
+    for level in _along(ink, *line, _SPREAD):
+        if not level:
+            allowed -= 1
+            if allowed < 0:
+                return False
+    return True
+
+
+def _along(mask: Mask, start: Iterable[float], end: Iterable[float], shares: Sequence[float]) -> Iterator[int]:
+    """Yield the levels of a mask along a line that is inside the mask.
+
+    Python takes the few levels that are asked for in less time than NumPy takes all of them.
 
     Args:
         mask: Mask, (height, width).
-        starts: Column and row of the start of each line, (…, 2), inside the mask.
-        ends: Column and row of the end of each line, (…, 2).
+        start: Column and row of the start of the line.
+        end: Column and row of its end.
+        shares: Distances from the start, as shares of the length.
     """
-    places = (starts[..., np.newaxis, :] + (ends - starts)[..., np.newaxis, :] * _SHARES + 0.5).astype(np.intp)
-    holds: NDArray[np.bool_] = mask.ravel().take(places @ (1, mask.shape[1])) > 0
-    return holds
+    (x, y), (to_x, to_y) = start, end
+    across, down = to_x - x, to_y - y
+    levels = mask.data  # it gives Python's numbers, in a fraction of the time that the array takes for its own
+    for share in shares:
+        yield levels[int(y + down * share + 0.5), int(x + across * share + 0.5)]
 
 
-def _without(
-    ink: Mask, starts: NDArray[np.float64], ends: NDArray[np.float64], chosen: NDArray[np.bool_], width: float
-) -> Mask:
-    """Return ink without the strokes along some of the lines, which have this width."""
-    if not chosen.any():
+def _angle(start: _Point, end: _Point) -> float:
+    """Return the angle of a line in degrees, 0 if it is level."""
+    return math.degrees(math.atan2(end[1] - start[1], end[0] - start[0]))
+
+
+def _without(ink: Mask, lines: Sequence[_Line], width: float) -> Mask:
+    """Return ink without the strokes along these lines, which have this width."""
+    if not lines:
         return ink
     thickness = round(2 * width) + 2  # a line may run along an edge of its stroke
     rest = ink.copy()
-    for start, end in zip(np.rint(starts[chosen]).astype(int), np.rint(ends[chosen]).astype(int), strict=True):
-        cv2.line(rest, start.tolist(), end.tolist(), 0, thickness)
+    for start, end in lines:
+        cv2.line(rest, start, end, 0, thickness)
     return rest
 
 

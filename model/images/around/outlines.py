@@ -5,13 +5,13 @@ eight and a six have inside only what runs from side to side. So an outline is l
 a digit of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from operator import itemgetter
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from model.errors import FailureCode, ImageError
 from model.images.around.rim import DEPTHS, Rim, at_depth, filled_neighbours, is_bar, is_blob, looked_at, polygon
@@ -227,18 +227,17 @@ def _surrounds(ink: Mask) -> bool:
 
     This costs a tenth of following the rim, and most digits fail it.
     """
-    coarse = cv2.resize(ink, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
-    return bool(np.count_nonzero(_SECTORS @ coarse.ravel().astype(np.float32)) >= LIMITS.surrounded * len(_SECTORS))
+    coarse = cv2.resize(ink, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA).tobytes()
+    return sum(any(cells(coarse)) for cells in _SECTORS) >= LIMITS.surrounded * len(_SECTORS)
 
 
-def _sectors(count: int = 24) -> NDArray[np.float32]:
-    """Return which cells of a coarse image lie near its edge in each direction, float32 (count, cells)."""
+def _sectors(count: int = 24) -> list[Callable[[bytes], tuple[int, ...]]]:
+    """Return functions that take, from the bytes of a coarse image, the cells near its edge in each direction."""
     at = (np.arange(_CELLS) + 0.5) * 2 / _CELLS - 1
     across, down = np.meshgrid(at, at)
     sector = np.floor(np.arctan2(down, across) / (2 * np.pi) * count).astype(int) % count
     near = np.hypot(across, down) >= LIMITS.near_bounds
-    cells = near & (sector == np.arange(count)[:, np.newaxis, np.newaxis])
-    return np.asarray(cells.reshape(count, -1), np.float32)
+    return [itemgetter(*np.flatnonzero(near & (sector == number)).tolist()) for number in range(count)]
 
 
 def _followed(strokes: Mask, ink: Mask) -> Outline | None:

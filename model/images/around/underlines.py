@@ -101,8 +101,9 @@ def _are_lines(components: Components) -> NDArray[np.bool_]:
 
 def _without_touching(whole: Region) -> Mask:
     """Return the strokes without a line along their lower edge that extends on both sides; or the same array."""
-    strokes, (left, top, width, height) = whole
-    box = strokes[top : top + height, left : left + width]
+    strokes = whole.mask
+    left, top, width, height = whole.bounds
+    box = whole.within_bounds
     down, across = max(2, int(LIMITS.corner * height)), max(1, int(LIMITS.corner * width))
     if height < 12 or not cv2.hasNonZero(box[-down:, :across]) or not cv2.hasNonZero(box[-down:, -across:]):
         return strokes

@@ -1,4 +1,4 @@
-"""Decode small, plain PNG files in a quarter of the time that Pillow takes.
+"""Decode small, plain PNG files in less time than Pillow takes: a quarter of it where they have 28 pixels a side.
 
 Most images that users submit by the thousand are of this kind. At such sizes Pillow spends most of its time on other
 things than pixels; OpenCV does not. But OpenCV decodes a damaged file as far as it can, so this module first verifies
@@ -13,16 +13,20 @@ import numpy as np
 
 from model.images.raster import Pixels
 
-MAX_SIDE = 64
-"""Maximum length of the longer side, in pixels. In larger images the pixels take most of the time, and verifying them
-takes as much again."""
+MAX_SIDE = 256
+"""Maximum length of the longer side, in pixels. Larger images may have to be reduced, as only Pillow's module does."""
+
+MAX_ROWS_BYTES = 2**16 - 1
+"""Maximum size of all rows, in bytes: as many as one block of deflate stores. With more of them, Pillow is as fast."""
 
 _HEADER_AT = 8  # bytes: the signature comes first
 _HEADER = struct.Struct(">I4sIIBB3s")  # length and name of the chunk; width, height, bits, colour type, methods
 _METHODS = b"\0\0\0"  # of compression and filtering, which have one method each, and of interlacing: none
 _CHUNK = struct.Struct(">I4s")  # length of the data, name; then come the data, and a checksum of name and data
 _LAST_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
+_FEW_BYTES = 2**11  # of rows: unpacking them twice costs less than storing them again
 _FILTERS = b"\0\1\2\3\4"
+_STORED = struct.Struct("<6sBHH")  # name; header of zlib; last block, not compressed; its size, and its complement
 
 # Bits per pixel by bits per channel and colour type. 16 bits per channel are left to Pillow.
 _BITS = {(bits, colour): bits for bits in (1, 2, 4, 8) for colour in (0, 3)} | {(8, 2): 24, (8, 4): 16, (8, 6): 32}
@@ -50,36 +54,59 @@ def decode_plain_png(data: bytes) -> Pixels | None:
         if name != b"IHDR" or methods != _METHODS or max(width, height) > MAX_SIDE:
             return None
         row = 1 + (width * _BITS[bits, colour] + 7) // 8  # the first byte names the row's filter
+        if row * height > MAX_ROWS_BYTES:
+            return None
+        start, packed = _packed_pixels(data)
         unpacking = zlib.decompressobj()
-        rows = unpacking.decompress(_packed_pixels(data), row * height + 1)
+        rows = unpacking.decompress(packed, row * height + 1)
     except (struct.error, zlib.error, LookupError):
         return None
     if not rows or len(rows) != row * height or not unpacking.eof or rows[::row].strip(_FILTERS):
         return None
     way = cv2.IMREAD_COLOR_RGB if colour in _WITHOUT_OPACITY else cv2.IMREAD_UNCHANGED
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), way)
+    sound = data if len(rows) <= _FEW_BYTES else start + _stored(rows) + _LAST_CHUNK
+    pixels = cv2.imdecode(np.frombuffer(sound, np.uint8), way)
     return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA) if colour in _WITH_OPACITY and pixels is not None else pixels
 
 
-def _packed_pixels(data: bytes) -> bytes:
-    """Return the compressed pixels, or b"" if any chunk is damaged or may change how the pixels are shown."""
+def _packed_pixels(data: bytes) -> tuple[bytes, bytes]:
+    """Return what comes before the pixels, and the compressed pixels.
+
+    Both are b"" if any chunk is damaged or out of place, or may change how the pixels are shown.
+    """
     if not data.endswith(_LAST_CHUNK):
-        return b""
-    parts = []
+        return b"", b""
+    parts: list[bytes] = []
     at, last = _HEADER_AT, len(data) - len(_LAST_CHUNK)
+    first = following = 0  # places of the first chunk of pixels, and of the next one
     while at < last:
         length, name = _CHUNK.unpack_from(data, at)
         end = at + _CHUNK.size + length
         if zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
-            return b""
+            return b"", b""
         if name == b"IDAT":
+            if not parts:
+                first = at
+            elif at != following:
+                return b"", b""
             parts.append(data[at + _CHUNK.size : end])
+            following = end + 4
         elif (name not in _IGNORED and at != _HEADER_AT) or (
             name == b"pHYs" and not _has_square_pixels(data[at + 8 :])
         ):
-            return b""
+            return b"", b""
         at = end + 4
-    return b"".join(parts) if at == last else b""
+    return (data[:first], b"".join(parts)) if at == last else (b"", b"")
+
+
+def _stored(rows: bytes) -> bytes:
+    """Return the chunk of pixels that holds these rows without compression, so that they are not unpacked twice.
+
+    P. Deutsch, RFC 1950 (zlib), section 2.2, and RFC 1951 (deflate), section 3.2.4.
+    """
+    size = len(rows)
+    content = _STORED.pack(b"IDAT\x78\x01", 1, size, size ^ 0xFFFF) + rows + zlib.adler32(rows).to_bytes(4, "big")
+    return (len(content) - 4).to_bytes(4, "big") + content + zlib.crc32(content).to_bytes(4, "big")
 
 
 def _has_square_pixels(chunk: bytes) -> bool:

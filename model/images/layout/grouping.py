@@ -46,7 +46,7 @@ def choose_digit(drawn: Drawn) -> Region:
 def digit_components(drawn: Drawn) -> NDArray[np.bool_]:
     """Return which components form the digit, bool (n,): the largest one and those near it, without specks."""
     if len(drawn.is_candidate) == 1:
-        return np.ones(1, np.bool_)
+        return np.array([True])
     return _group(drawn.components.stats, drawn.is_piece)
 
 

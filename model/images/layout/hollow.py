@@ -40,22 +40,21 @@ def filled(digit: Region) -> Region:
     Returns:
         The digit with the space between its outlines filled; the same value for other digits.
     """
-    left, top, width, height = digit.bounds
-    size = max(width, height)
+    size = max(digit.bounds[2:])
     if size < DETAILED_SIDE:
         return digit
-    cut = cv2.copyMakeBorder(digit.mask[top : top + height, left : left + width], 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    outlines, tree = cv2.findContours(cut, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
-    depths = _depths(tree[0])
+    outlines, tree = digit.outlines
+    depths = _depths(tree)
     if 1 not in depths:
         return digit  # nothing is enclosed
+    cut = cv2.copyMakeBorder(digit.within_bounds, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     inside = np.zeros_like(cut)
     for index, depth in enumerate(depths):
         if depth % 4 == 1:  # the inner edge of an outer line; depth 2 is the outer edge of an inner line
-            cv2.drawContours(inside, outlines, index, 255, cv2.FILLED)
+            cv2.drawContours(inside, outlines, index, 255, cv2.FILLED, offset=(1, 1))
     for index, depth in enumerate(depths):
         if depth % 4 == 2:
-            cv2.drawContours(inside, outlines, index, 0, cv2.FILLED)
+            cv2.drawContours(inside, outlines, index, 0, cv2.FILLED, offset=(1, 1))
     inside = cv2.subtract(inside, cut)
     deepest = float(cv2.minMaxLoc(cv2.distanceTransform(inside, cv2.DIST_L2, 3))[1])
     line = float(cv2.minMaxLoc(cv2.distanceTransform(cut, cv2.DIST_L2, 3))[1])
@@ -63,10 +62,10 @@ def filled(digit: Region) -> Region:
         return digit
     if cv2.countNonZero(inside) < LIMITS.min_length * size * 2 * deepest:
         return digit
-    mask = digit.mask.copy()
-    place = mask[top : top + height, left : left + width]
+    whole = Region(digit.mask.copy(), digit.bounds)
+    place = whole.within_bounds
     place[:] = cv2.bitwise_or(place, inside[1:-1, 1:-1])
-    return Region(mask, digit.bounds)
+    return whole
 
 
 def _depths(tree: MatLike) -> list[int]:

@@ -161,10 +161,11 @@ def _without_box(whole: Region) -> Region:
     A box has a line along each side of its bounds. So has an angular zero or eight. Therefore the lines are removed
     only if something is left inside that does not run from side to side.
     """
-    strokes, (left, top, width, height) = whole
+    strokes = whole.mask
+    left, top, width, height = whole.bounds
     if min(width / strokes.shape[1], height / strokes.shape[0]) < BOX.min_side:
         return whole
-    box = strokes[top : top + height, left : left + width]
+    box = whole.within_bounds
     band = max(1, round(BOX.band * min(width, height)))
     bands = (box[:band], box[::-1][:band], box.T[:band], box.T[::-1][:band])  # the first row is the outermost
     if any(np.count_nonzero(side.any(axis=0)) < BOX.min_covered * side.shape[1] for side in bands):

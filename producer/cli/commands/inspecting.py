@@ -16,8 +16,8 @@ from producer.cli.options import AS_IS, JSON, MIN_CONFIDENCE, TIMEOUT, not_empty
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from producer.cli.display.answers import Answered
     from producer.cli.display.inspection import Inspected
-    from producer.jobs.results import Results
     from producer.sources import Source
 
 
@@ -44,7 +44,7 @@ def inspect(
       digitmill inspect seven.png
       digitmill inspect scans/*.jpg --out stages.png
     """
-    from producer.cli.commands.submitting import classified
+    from producer.cli.commands.classifying import classified
     from producer.cli.display.inspection import check_sheet, print_inspected, save_sheet
     from producer.sources import open_each
     from worker.settings import Settings
@@ -53,8 +53,8 @@ def inspect(
         check_sheet(out)
     source = open_each(files, as_is=as_is)
     print_notes(source)
-    results = classified(source, Settings.from_environment(), timeout, probabilities=True, quiet=as_json)
-    inspected = _inspected(source, results, min_confidence)
+    answered = classified(source, Settings.from_environment(), timeout, min_confidence=min_confidence, quiet=as_json)
+    inspected = _inspected(source, answered)
     if out is not None:
         try:
             save_sheet(inspected, out)
@@ -66,18 +66,17 @@ def inspect(
         print_inspected(inspected)
         if out is not None:
             print_notice(f"the pictures are in {out}")
-    sys.exit(ExitCode.SOME_FAILED if results.failures else ExitCode.OK)
+    sys.exit(ExitCode.SOME_FAILED if answered.failed else ExitCode.OK)
 
 
-def _inspected(source: "Source", results: "Results", min_confidence: float | None) -> "list[Inspected]":
+def _inspected(source: "Source", answered: "Answered") -> "list[Inspected]":
     """Read the images again, and return each one with its answer and its stages."""
     from producer.cli.display.inspection import Inspected
-    from producer.cli.display.job_results import answers
 
-    contents = source.read_many(set(results.names))
+    contents = source.read_many(set(answered.names))
     return [
         Inspected(answer, _stages(contents.get(name)))
-        for name, answer in zip(results.names, answers(results, min_confidence), strict=True)
+        for name, answer in zip(answered.names, answered.as_json(), strict=True)
     ]
 
 

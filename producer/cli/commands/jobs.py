@@ -29,9 +29,10 @@ STATE_COLOURS = {"done": "green", "done with errors": "yellow", "cancelled": "re
 
 @click.command()
 @click.option("--latest", metavar="N", type=click.IntRange(1), default=20, show_default=True, help="Number of jobs.")
+@click.option("--all", "with_little", is_flag=True, help="Also list the jobs of `classify`.")
 @JSON
 @exit_on_error
-def jobs(latest: int, as_json: bool) -> None:
+def jobs(latest: int, with_little: bool, as_json: bool) -> None:
     """List the latest jobs, newest first.
 
     \b
@@ -47,7 +48,7 @@ def jobs(latest: int, as_json: bool) -> None:
 
     connection = open_running_mill(Settings.from_environment())
     damage = Damage()
-    found = damage.read_list("the list of jobs", lambda: connection.ledger.jobs(latest=latest))
+    found = damage.read_list("the list of jobs", lambda: connection.ledger.jobs(latest=latest, little=with_little))
     if as_json:
         unreadable = [public.damaged_job(record) for record in damage.records]
         click.echo(json.dumps([*map(public.job, found), *unreadable]))
@@ -244,11 +245,13 @@ def status(as_json: bool) -> None:
     Example:
       digitmill status
     """
+    from producer.cli.display import drift as drift_display
     from producer.cli.display import teaching as taught_display
     from producer.cli.display import training as training_display
     from producer.cli.display.damage import Damage
     from producer.cli.display.model_versions import describe_live
     from producer.mill.finding import open_running_mill
+    from worker.contract.drift import AnswerDays, find_drift
     from worker.contract.teaching import Summary, Teaching
     from worker.contract.training import Schedule, ScheduleStatus, Trainings
     from worker.settings import Settings
@@ -261,17 +264,22 @@ def status(as_json: bool) -> None:
     trainings = Trainings(connection.client)
     training = damage.read("the training", trainings.latest, None)
     trainers = damage.read_list("the list of trainers", trainings.trainers)
+    faults: dict[str, str] = damage.read("the faults of trainers", lambda: trainings.faults(trainers), {})
     schedule = damage.read("the schedule", Schedule(connection.client).status, ScheduleStatus([], "", None, None, ""))
+    live = damage.read("the live version", connection.registry.live, "")
+    drift = damage.read("the answers of each day", lambda: find_drift(AnswerDays(connection.client).read(live)), None)
     taught = damage.read("the taught images", Teaching(connection.client).summary, Summary(0, 0, 0))
     if as_json:
         body = {
             "trainers": trainers,
+            "trainer_faults": faults,
             "training": json_output.training(training) if training else None,
             "schedule": json_output.schedule(schedule) if schedule.schedulers else None,
             "taught": json_output.taught(taught),
             "redis": connection.where,
             "warnings": connection.warnings,
-            "live": damage.read("the live version", connection.registry.live, ""),
+            "live": live,
+            "drift": drift_display.drift_as_json(drift),
             "workers": [json_output.worker(worker) for worker in workers],
             "running": [public.job(status) for status in running],
             "damaged": damage.as_json(),
@@ -283,11 +291,15 @@ def status(as_json: bool) -> None:
             click.echo(click.style(f"warning   {printable(warning)}", fg="yellow"))
         click.echo(f"workers   {sum(worker.ready for worker in workers)} ready, {len(workers)} alive")
         _print_workers(workers)
-        live = damage.read("the live version", lambda: describe_live(connection.registry), "unknown")
-        click.echo(f"model     {printable(live)}")
+        shown = damage.read("the live version", lambda: describe_live(connection.registry), "unknown")
+        click.echo(f"model     {printable(shown)}")
+        if drift:
+            click.echo(click.style(f"drift     {drift_display.describe(drift)}", fg="yellow"))
         click.echo(f"running   {counted(len(running), 'job')}")
         _print_running(connection, running)
         click.echo(f"trainers  {len(trainers)}")
+        for name, fault in faults.items():
+            click.echo(click.style(f"  {printable(name)}: {printable(fault)}", fg="red"))
         if training:
             click.echo(printable(f"training  {training.identifier}  {training_display.describe(training)}"))
         if schedule.schedulers:

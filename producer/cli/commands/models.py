@@ -1,7 +1,9 @@
 """`models`: lists, compares and changes the versions of the model."""
 
 import json
+import sys
 import time
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from model.cards.card import Card
     from model.cards.decision import Decision
     from producer.mill.connection import Connection
+    from worker.contract.drift import DayCounts
     from worker.contract.registry import Registry
 
 FOLLOW_SECONDS = 3.0
@@ -49,14 +52,15 @@ def models() -> None:
 def list_versions(as_json: bool) -> None:
     """List all versions.
 
-    The list shows how accurate each version is, what it was trained on, and how many workers serve it.
+    The list shows how accurate each version is, what it was trained on, and how many workers serve it. A line below
+    shows the accuracy over time of the versions that were judged on the same images as the live one, oldest first.
 
     \b
     Example:
       digitmill models list
     """
     from producer.cli.display.damage import Damage
-    from producer.cli.display.model_versions import listed, print_list
+    from producer.cli.display.model_versions import listed, over_time, print_list
     from worker.contract.registry import Aliases
 
     connection = _connect()
@@ -67,7 +71,8 @@ def list_versions(as_json: bool) -> None:
     rows = listed(damage.read_list("the list of versions", registry.versions), aliases, workers, registry.baseline)
     if as_json:
         changes = [json_output.live_change(change) for change in history]
-        click.echo(json.dumps({"versions": rows, "history": changes, "damaged": damage.as_json()}))
+        body = {"versions": rows, "over_time": over_time(rows), "history": changes, "damaged": damage.as_json()}
+        click.echo(json.dumps(body))
     else:
         print_list(rows, history)
         damage.print()
@@ -85,15 +90,26 @@ def show(version: str, as_json: bool) -> None:
       digitmill models show live
     """
     from model.records import as_plain
+    from producer.cli.display import drift as drift_display
+    from producer.cli.display.damage import Damage
     from producer.cli.display.model_versions import named, print_card
+    from worker.contract.drift import AnswerDays, find_drift
 
-    registry = _connect().registry
+    connection = _connect()
+    registry = connection.registry
     card = registry.card(registry.resolve(version))
     aliases = named(card.version, registry.aliases(), registry.baseline)
     changes = [change for change in registry.history() if card.version in (change.version, change.before)]
     decision = registry.decision(card)
+    damage = Damage()
+    no_days: dict[date, DayCounts] = {}
+    days = damage.read("the answers of each day", lambda: AnswerDays(connection.client).read(card.version), no_days)
+    drift = find_drift(days)
     if as_json:
         body = {
+            "damaged": damage.as_json(),
+            "days": drift_display.days_as_json(days),
+            "drift": drift_display.drift_as_json(drift),
             "aliases": aliases,
             "card": json.loads(card.dumps()),
             "history": [json_output.live_change(change) for change in changes],
@@ -101,6 +117,11 @@ def show(version: str, as_json: bool) -> None:
         click.echo(json.dumps({**body, "gate": decision and as_plain(decision)}))
     else:
         print_card(card, aliases, changes, decision)
+        if days:
+            click.echo(f"\nlast day    {drift_display.describe_last(days)}")
+        if drift:
+            click.echo(click.style(f"drift       {drift_display.describe(drift)}", fg="yellow"))
+        damage.print()
 
 
 @models.command()
@@ -210,14 +231,17 @@ def push(folder: Path, as_json: bool) -> None:
     """
     from model.cards.card import MODEL, Card, read_file
     from producer.cli.display.model_versions import named
+    from worker.contract.registry import Retention
+    from worker.settings import Settings
 
     card = Card.read(folder)
     files = {name: read_file(folder, card, name) for name in card.files}
+    settings = Settings.from_environment()
     registry = _connect().registry
     shipped = card == registry.baseline
     if not shipped:
         _try(card, files.get(MODEL, b""))
-        registry.publish(card, files)
+        registry.publish(card, files, retention=Retention(settings.versions_kept, settings.version_seconds))
     aliases = named(card.version, registry.aliases(), registry.baseline)
     if as_json:
         click.echo(json.dumps({"version": card.version, "aliases": aliases}))
@@ -290,6 +314,67 @@ def pull(version: str, out: Path | None, as_json: bool) -> None:
         click.echo(json.dumps({"version": card.version, "folder": str(folder), "files": written}))
     else:
         click.echo(printable(f"{card.version} is in {folder}: {', '.join(written)}"))
+
+
+@models.command()
+@VERSION
+@click.option(
+    "--out",
+    metavar="FILE.html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write.  [default: reports/VERSION.html]",
+)
+@JSON
+@exit_on_error
+def report(version: str, out: Path | None, as_json: bool) -> None:
+    """Write a report of the training of one version: an HTML page that needs no other file.
+
+    It has the figures of the gate, pictures of the images that the version reads and the live one misread, and the
+    other way round, and the curves of the training.
+
+    \b
+    Example:
+      digitmill models report candidate --out candidate.html
+    """
+    from producer.report.training_page import write_training_report
+
+    registry = _connect().registry
+    card = registry.card(registry.resolve(version))
+    path = out or Path("reports") / f"{card.version}.html"
+    write_training_report(path, card, registry.decision(card), registry.changes(card))
+    if as_json:
+        click.echo(json.dumps({"version": card.version, "report": str(path)}))
+    else:
+        click.echo(printable(f"The report of {card.version} is {path}"))
+
+
+@models.command()
+@click.argument("versions", metavar="VERSION...", nargs=-1, required=True, callback=not_empty)
+@click.option("--yes", is_flag=True, help="Delete without asking.")
+@JSON
+@exit_on_error
+def delete(versions: tuple[str, ...], yes: bool, as_json: bool) -> None:
+    """Delete versions from Redis.
+
+    The command refuses the live, the previous and the best version, the baseline, and a version that a running job
+    needs. Then it deletes none. `pull` saves a version first.
+
+    \b
+    Example:
+      digitmill models delete 20261124 20261125
+    """
+    registry = _connect().registry
+    names = list(dict.fromkeys(map(registry.resolve, versions)))
+    if not yes:
+        if as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise UsageError(f"This deletes {', '.join(names)} for ever, and nobody can be asked. Add --yes.")
+        if not click.confirm(f"Delete {printable(', '.join(names))} for ever?", err=True):
+            return
+    registry.delete(names)
+    if as_json:
+        click.echo(json.dumps({"deleted": names}))
+    else:
+        click.echo(f"{printable(', '.join(names))} {'is' if len(names) == 1 else 'are'} deleted")
 
 
 def _connect() -> "Connection":

@@ -141,7 +141,7 @@ def _other_roles(settings: "Settings") -> "list[Role]":
 
     # If Redis is elsewhere, a trainer may run there too. Each of two trainers would keep only some taught images.
     trainer = [Role.TRAINER] if settings.redis_url is None and _can_train() else []
-    return trainer + ([Role.SCHEDULER] if settings.retrain_cron else [])
+    return trainer + ([Role.SCHEDULER] if settings.retrain_cron or settings.retrain_on_drift else [])
 
 
 def _can_train() -> bool:

@@ -1,4 +1,4 @@
-"""`submit`, `classify`, `resume`: commands that send images."""
+"""`submit`, `resume`: commands that send the images of a job."""
 
 import contextlib
 import json
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from producer.cli.display.progress import JobProgressBar
     from producer.jobs.kept.order import Several, SubmitOptions
-    from producer.jobs.results import Results
     from producer.mill.connection import Connection
     from producer.sources import Source
     from worker.settings import Settings
@@ -40,8 +39,26 @@ MAX_LABELS = 20
 """Maximum number of labels that `--dry-run` counts one by one."""
 
 
+FOLLOW = click.option(
+    "--follow",
+    is_flag=True,
+    help="Write each row of predictions.csv as soon as it and all rows before it are known.",
+)
+
+
+NULL = click.option("-0", "--null", is_flag=True, help="Paths end with NUL, as `find -print0` writes them.")
+
+
 @click.command()
-@click.argument("path", callback=not_empty)
+@click.argument("paths", nargs=-1, metavar="[PATH]...", callback=not_empty)
+@click.option(
+    "--files-from",
+    metavar="FILE|-",
+    default=None,
+    callback=lambda context, parameter, path: path if path is None else not_empty(context, parameter, path),
+    help="Submit the images whose paths are in FILE or in standard input, one on each line.",
+)
+@NULL
 @click.option(
     "--labels",
     metavar="folder|FILE.csv|none",
@@ -66,12 +83,15 @@ MAX_LABELS = 20
 @click.option(
     "--detach", is_flag=True, help="Return once all images are sent. `digitmill report JOB` gathers the answers later."
 )
+@FOLLOW
 @OUT
 @TIMEOUT
 @JSON
 @exit_on_error
 def submit(
-    path: str,
+    paths: tuple[str, ...],
+    files_from: str | None,
+    null: bool,
     labels: str,
     model: str | None,
     include: tuple[str, ...],
@@ -83,21 +103,24 @@ def submit(
     probabilities: bool,
     dry_run: bool,
     detach: bool,
+    follow: bool,
     out: Path | None,
     timeout: float,
     as_json: bool,
 ) -> None:
     """Classify a folder, an archive or a file, and write a report.
 
-    PATH is a folder (read recursively), a .zip or .tar.* archive, an image, a file of arrays (.npy, .npz, IDX, .csv of
-    pixels, .parquet), or the word `mnist` for MNIST's 10,000 test images. Each image gets exactly one row: a
-    prediction, or an error with its reason. Each page of a TIFF is an image of its own.
+    Each PATH is a folder (read recursively), a .zip or .tar.* archive, an image, or a file of arrays (.npy, .npz, IDX,
+    .csv of pixels, .parquet). The word `mnist` stands for MNIST's 10,000 test images. Each image gets exactly one row:
+    a prediction, or an error with its reason. Each page of a TIFF is an image of its own.
 
     Arrays are read as they seem to be: inverted, 0 to 1, flat, … A sentence says what was changed, also in the report.
 
     \b
     Examples:
       digitmill submit scans/
+      digitmill submit monday/ tuesday.zip
+      find scans -name '*.png' -print0 | digitmill submit -0 --files-from -
       digitmill submit scans.zip --labels truth.csv --out reports/scans
       digitmill submit meters/ --several read
       digitmill submit mnist
@@ -105,7 +128,7 @@ def submit(
     from dataclasses import replace
 
     from producer.jobs.kept.order import SubmitOptions
-    from producer.jobs.submission import MNIST, create_job, open_submitted
+    from producer.jobs.submission import create_job, open_list, open_submitted
     from producer.mill.finding import SUBMITTING, open_running_mill, running_or_temporary_mill
     from producer.report import check_place
     from worker.contract.ledger import new_job_identifier
@@ -113,9 +136,11 @@ def submit(
 
     if several == "read" and probabilities:
         raise UsageError("An image with several digits does not have ten probabilities. Leave out --probabilities.")
+    if detach and follow:
+        raise UsageError("A detached job has no client that could write rows. Leave out --detach or --follow.")
     settings = Settings.from_environment()
     options = SubmitOptions(
-        path=path if path == MNIST else absolute(path),
+        **_what(paths, files_from, null=null),
         labels=labels if labels in ("auto", "folder", "none") else absolute(labels),
         include=include,
         exclude=exclude,
@@ -126,7 +151,10 @@ def submit(
         several=several,
         as_is=as_is,
     )
-    source = open_submitted(options, settings)
+    if files_from == "-":
+        source = open_list(options, sys.stdin.buffer, "standard input")
+    else:
+        source = open_submitted(options, settings)
     options = replace(options, form=source.form)
     print_notes(source)
     if dry_run:
@@ -138,16 +166,42 @@ def submit(
         _send_detached(connection, job, options, source, settings, timeout=timeout, as_json=as_json)
         return
     check_place(out or report_folder(new_job_identifier()))
-    with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
+    with running_or_temporary_mill(settings, on_start=report_start, timeout=timeout) as connection:
         job = create_job(connection, options, source.description, settings, detached=False, timeout=timeout)
         if not as_json:
             click.echo(f"Job {job}: {counted(source.total, 'image')} of {printable(source.description)}", err=True)
-        code = _gather_and_report(connection, job, options, source, settings, out=out, timeout=timeout, as_json=as_json)
+        code = _gather_and_report(
+            connection, job, options, source, settings, out=out, follow=follow, timeout=timeout, as_json=as_json
+        )
     sys.exit(code)
+
+
+def _what(paths: tuple[str, ...], files_from: str | None, *, null: bool) -> dict[str, Any]:
+    """Return the submit options that say what to submit.
+
+    Raises:
+        UsageError: There is nothing to submit, or what there is does not go together.
+    """
+    from producer.jobs.submission import MNIST
+
+    if bool(paths) == bool(files_from):
+        raise UsageError("Name what to submit: PATHs, or a list of paths with --files-from. One of both.")
+    if null and not files_from:
+        raise UsageError("-0 says how the paths of a list end. Add --files-from, or leave out -0.")
+    if files_from:
+        listed = "null" if null else "lines"
+        return {"path": "" if files_from == "-" else absolute(files_from), "listed": listed, "folder": str(Path.cwd())}
+    if MNIST in paths:
+        if len(paths) > 1:
+            raise UsageError("`mnist` is MNIST's test set, which is submitted alone. A folder of that name is ./mnist.")
+        return {"path": MNIST}
+    first, *more = map(absolute, paths)
+    return {"path": first, "more": tuple(more)}
 
 
 @click.command()
 @JOB
+@FOLLOW
 @OUT
 @click.option(
     "--take-over",
@@ -157,7 +211,7 @@ def submit(
 @TIMEOUT
 @JSON
 @exit_on_error
-def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json: bool) -> None:
+def resume(job: str, follow: bool, out: Path | None, take_over: bool, timeout: float, as_json: bool) -> None:
     """Continue a job that was interrupted or partly lost.
 
     The client kept its answers on its machine, so the workers classify only the other images. Resume the job on the
@@ -175,7 +229,7 @@ def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json:
     from worker.settings import Settings
 
     settings = Settings.from_environment()
-    with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
+    with running_or_temporary_mill(settings, on_start=report_start, timeout=timeout) as connection:
         order = find_resumable(connection, job, settings)
         source = reopen_submitted(order.options, settings)
         print_notes(source)
@@ -190,79 +244,12 @@ def resume(job: str, out: Path | None, take_over: bool, timeout: float, as_json:
             source,
             settings,
             out=out,
+            follow=follow,
             timeout=timeout,
             as_json=as_json,
             take_over=take_over,
         )
     sys.exit(code)
-
-
-@click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", callback=not_empty)
-@SEVERAL
-@AS_IS
-@MIN_CONFIDENCE
-@TIMEOUT
-@JSON
-@exit_on_error
-def classify(
-    files: tuple[str, ...],
-    several: "Several",
-    as_is: bool,
-    min_confidence: float | None,
-    timeout: float,
-    as_json: bool,
-) -> None:
-    """Print the digit and the confidence of each image.
-
-    \b
-    Examples:
-      digitmill classify seven.png eight.jpg
-      digitmill classify meter.jpg --several read
-    """
-    from producer.cli.display.job_results import print_answers
-    from producer.sources import open_each
-    from worker.settings import Settings
-
-    source = open_each(files, as_is=as_is)
-    print_notes(source)
-    settings = Settings.from_environment()
-    results = classified(source, settings, timeout, probabilities=as_json, several=several, quiet=as_json)
-    print_answers(results, min_confidence, as_json=as_json)
-    sys.exit(ExitCode.SOME_FAILED if results.failures else ExitCode.OK)
-
-
-def classified(
-    source: "Source",
-    settings: "Settings",
-    timeout: float,
-    *,
-    probabilities: bool,
-    several: "Several" = "refuse",
-    quiet: bool,
-) -> "Results":
-    """Classify the images of a source and return the results. If no mill is running, start one for this.
-
-    Args:
-        source: Images to classify.
-        settings: Settings of this process.
-        timeout: Seconds without any worker, or without Redis, after which to give up.
-        probabilities: Whether to ask for the ten probabilities of each image. Numbers have none.
-        several: What to do with an image of several digits.
-        quiet: Whether to show no progress.
-    """
-    from producer.jobs.kept.order import SubmitOptions
-    from producer.jobs.submission import create_job, gather_job
-    from producer.mill.finding import running_or_temporary_mill
-
-    options = SubmitOptions(path="", labels="none", probabilities=probabilities, several=several)
-    with running_or_temporary_mill(settings, on_start=_report_start, timeout=timeout) as connection:
-        job = create_job(connection, options, source.description, settings, detached=False, timeout=timeout)
-        with _progress(source, quiet) as progress:
-            finished = gather_job(
-                connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress
-            )
-    return finished.results
 
 
 def _send_detached(
@@ -278,7 +265,7 @@ def _send_detached(
     """Send the images of a job, and print how to gather its answers."""
     from producer.jobs.submission import send_job
 
-    with _named_when_interrupted(connection, job), _progress(source, as_json) as progress:
+    with _named_when_interrupted(connection, job), progress_of(source, as_json) as progress:
         send_job(connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress)
     if as_json:
         click.echo(json.dumps({"job": job}))
@@ -297,6 +284,7 @@ def _gather_and_report(
     settings: "Settings",
     *,
     out: Path | None,
+    follow: bool,
     timeout: float,
     as_json: bool,
     take_over: bool = False,
@@ -304,9 +292,12 @@ def _gather_and_report(
     """Run the job to its end, write its report and return the exit code."""
     from producer.cli.display.job_results import report_job
     from producer.jobs.submission import gather_job
+    from producer.report import growing_table
 
+    folder = out or report_folder(job)
+    table = growing_table(folder, options.min_confidence) if follow else contextlib.nullcontext()
     with _named_when_interrupted(connection, job):
-        with _progress(source, as_json) as progress:
+        with progress_of(source, as_json) as progress, table as add:
             finished = gather_job(
                 connection,
                 job,
@@ -315,9 +306,10 @@ def _gather_and_report(
                 settings,
                 timeout=timeout,
                 on_progress=progress.on_progress,
+                on_results=add,
                 take_over=take_over,
             )
-        return report_job(finished, out or report_folder(job), source, options.min_confidence, as_json=as_json)
+        return report_job(finished, folder, source, options.min_confidence, as_json=as_json)
 
 
 @contextlib.contextmanager
@@ -337,13 +329,15 @@ def _named_when_interrupted(connection: "Connection", job: str) -> "Iterator[Non
         ) from None
 
 
-def _progress(source: "Source", as_json: bool) -> "JobProgressBar":
+def progress_of(source: "Source", as_json: bool) -> "JobProgressBar":
+    """Return what shows the progress of a job."""
     from producer.cli.display.progress import JobProgressBar
 
     return JobProgressBar(source.total, quiet=as_json)
 
 
-def _report_start() -> None:
+def report_start() -> None:
+    """Say that a mill is started."""
     print_notice("no mill is running here, so this command starts one for itself (`digitmill up` keeps one running)")
 
 

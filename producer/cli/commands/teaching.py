@@ -1,6 +1,7 @@
-"""`teach`: adds labelled images to the next training, lists the taught images and removes some."""
+"""`teach`: adds labelled images to the next training, lists the taught images, and confirms or removes some."""
 
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from producer.sources import Source
     from producer.teaching import TeachingCounts
     from worker.contract.teaching import LabelChange
+    from worker.settings import Settings
 
 
 @click.command()
@@ -45,6 +47,14 @@ if TYPE_CHECKING:
     callback=not_empty,
     help="Remove taught images, named by the beginning of a SHA-256 from --list or by a path. May be repeated.",
 )
+@click.option(
+    "--confirm",
+    "confirmed",
+    metavar="SHA256|PATH",
+    multiple=True,
+    callback=not_empty,
+    help="Teach images that were held back, as they are labelled; named as for --remove. May be repeated.",
+)
 @JSON
 @exit_on_error
 def teach(
@@ -58,6 +68,7 @@ def teach(
     dry_run: bool,
     listing: bool,
     words: tuple[str, ...],
+    confirmed: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Add labelled images to the next training.
@@ -69,37 +80,48 @@ def teach(
     The trainer keeps each image once. An image that is taught again with another label gets the new label.
     `digitmill train` makes a model that has learned the images.
 
+    The workers read the images, too. If they are as sure of other digits as of ordinary ones, and so often that
+    chance does not explain it, the labels are probably wrong. Then the trainer holds these images back until you
+    confirm or remove them. A new style passes, and so do single images.
+
     \b
     Examples:
       digitmill teach corrections/
       digitmill teach --csv reports/scans/review.csv
       digitmill teach sevens.zip --label 7
       digitmill teach --list
+      digitmill teach --confirm sevens.zip
       digitmill teach --remove corrections/3/blot.png
     """
     from producer.cli.display.teaching import print_counts, print_failures, print_json, print_list
     from producer.mill.finding import open_running_mill
-    from producer.teaching import TeachingCounts, label_changes, removals
+    from producer.teaching import TeachingCounts, confirmations, label_changes, removals
     from worker.contract.teaching import Teaching
     from worker.settings import Settings
 
-    if sum(map(bool, (path, table, listing, words))) != 1:
-        raise UsageError("Give one of PATH, --csv, --list and --remove. `digitmill teach --help` has examples.")
+    if sum(map(bool, (path, table, listing, words, confirmed))) != 1:
+        raise UsageError(
+            "Give one of PATH, --csv, --list, --confirm and --remove. `digitmill teach --help` has examples."
+        )
     if dry_run and not (path or table):
         raise UsageError("--dry-run only goes with PATH or --csv. Leave it out.")
     counts = TeachingCounts()
-    connection = None if dry_run else open_running_mill(Settings.from_environment())
+    settings = Settings.from_environment()
+    connection = None if dry_run else open_running_mill(settings)
     if connection and listing:
         print_list(connection, as_json=as_json)
         return
-    if connection and words:
-        found = removals(Teaching(connection.client), words, counts, as_is=as_is)
+    check = None
+    if connection and (words or confirmed):
+        named = removals if words else confirmations
+        found = named(Teaching(connection.client), words or confirmed, counts, as_is=as_is)
     else:
+        check = settings
         source = _open(path, table, labels, digit, include, exclude, as_is=as_is)
         print_notes(source)
         only_labelled = bool(table) or labels not in ("auto", "folder")
         found = label_changes(source, counts, digit=digit, only_labelled=only_labelled)
-    _send(connection, found, counts, quiet=as_json)
+    _send(connection, found, counts, check, quiet=as_json)
     print_failures(counts, table)
     (print_json if as_json else print_counts)(connection, counts)
     sys.exit(ExitCode.SOME_FAILED if counts.failures else ExitCode.OK)
@@ -135,18 +157,35 @@ def _open(
 
 
 def _send(
-    connection: "Connection | None", found: "Iterable[LabelChange]", counts: "TeachingCounts", *, quiet: bool
+    connection: "Connection | None",
+    found: "Iterable[LabelChange]",
+    counts: "TeachingCounts",
+    check: "Settings | None",
+    *,
+    quiet: bool,
 ) -> None:
-    """Send the label changes, and count them. Without a connection, only count them."""
+    """Send the label changes, and count them. Without a connection, only count them.
+
+    Args:
+        connection: Connection to the mill, or None.
+        found: Label changes.
+        counts: Counts to update.
+        check: Settings with which to check the labels, or None if the changes teach nothing new.
+        quiet: Whether to show no progress.
+    """
     from producer.cli.display.progress import showing
-    from producer.teaching import send
+    from producer.teaching import check_labels, send
+    from worker.contract.teaching import MAX_TAUGHT
 
     try:
         with showing("Reading images", quiet=quiet):
-            if connection:
-                send(connection, found, counts)
-            else:
-                for _ in found:
-                    pass
+            # Labels are judged together. More images than this are never taught.
+            changes = list(islice(found, MAX_TAUGHT + 1))
+        if connection:
+            if check:
+                with showing("Checking labels", quiet=quiet):
+                    changes = check_labels(connection, changes, counts, check)
+            with showing("Sending images", quiet=quiet):
+                send(connection, changes, counts)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"{counts.sent:,} images were sent; run the command again for the others") from None

@@ -17,9 +17,11 @@ from producer.cli.display.training import describe
 from producer.cli.exits import exit_on_error
 from producer.cli.notices import print_notice, printable
 from producer.cli.options import JSON
-from worker.contract.errors import JobFailed, WireError
+from worker.contract.errors import JobFailed, Unreachable, WireError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from model.training.options import TrainingOptions
     from producer.mill.connection import Connection
     from worker.contract.training import Trainings, TrainingStatus
@@ -252,11 +254,20 @@ def _await_end(connection: "Connection", trainings: "Trainings", identifier: str
     try:
         with TrainingProgressBar(quiet=quiet) as progress:
             while True:
-                status = _status(connection, trainings, identifier)
+                status = _status(
+                    connection,
+                    trainings,
+                    identifier,
+                    on_wait=lambda fault: progress.show(f"waits for Redis ({fault})", 0, 0),
+                )
                 if status.state.ended:
                     return status
                 progress.show(describe(status), status.epoch, status.epochs)
                 time.sleep(POLL_SECONDS)
+    except Unreachable as fault:
+        raise type(fault)(
+            f"{fault} Training {identifier} continues without Redis; `digitmill train --follow` shows it again."
+        ) from fault
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"training {identifier} continues; `digitmill train --follow` shows it again, and "
@@ -284,16 +295,31 @@ def _show_end(status: "TrainingStatus", *, as_json: bool) -> None:
             f"{printable(status.version)} stays the candidate; `digitmill models compare candidate` shows it beside "
             "the live one"
         )
+    if status.version:
+        report = f"digitmill models report {status.version}"
+        click.echo(printable(f"`{report}` writes a page with its curves and with pictures of what changed"))
 
 
-def _status(connection: "Connection", trainings: "Trainings", identifier: str) -> "TrainingStatus":
+def _status(
+    connection: "Connection",
+    trainings: "Trainings",
+    identifier: str,
+    *,
+    on_wait: "Callable[[object], None] | None" = None,
+) -> "TrainingStatus":
     """Return the status of a training.
+
+    Args:
+        connection: Connection to the mill.
+        trainings: The mill's trainings.
+        identifier: Identifier of the training.
+        on_wait: Callback that gets each fault of Redis before the call is repeated.
 
     Raises:
         JobFailed: The record of the training is gone.
         Unreachable: Redis did not answer in time.
     """
-    status = connection.retry_transient(lambda: trainings.status(identifier), timeout=TIMEOUT_SECONDS)
+    status = connection.retry_transient(lambda: trainings.status(identifier), timeout=TIMEOUT_SECONDS, on_wait=on_wait)
     if status is None:
         raise JobFailed(f"The record of training {identifier} is gone. Request another training.")
     return status

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from model.errors import UsageError
 from model.images.stages import Stage
-from producer.cli.display.job_results import answer_text
+from producer.cli.display.answers import answer_text
+from producer.cli.display.pictures import print_pictures, within
 from producer.cli.notices import printable
 from producer.report.files import check_writable, replacing
 
@@ -34,9 +33,6 @@ CAPTIONS = {
 _MARK = ("Software", "digitmill inspect")
 """Text in the PNG file by which the next `inspect` knows that it may replace the file."""
 
-_SIDE = 28  # pixels of a picture on a terminal, like the network's input
-_GAP = 3  # columns between two pictures
-_SHADES = " .:-=+*#%@"  # for terminals without colours
 _TILE, _MARGIN, _LINE = 168, 12, 22  # pixels of the PNG file; a tile is six times the network's input
 
 
@@ -63,16 +59,9 @@ class Inspected:
 def print_inspected(inspected: Sequence[Inspected]) -> None:
     """Print the pictures of each image, side by side where there is room, and its digit."""
     console = Console(highlight=False)
-    per_row = max(1, (console.width + _GAP) // (_SIDE + _GAP))
     for each in inspected:
         console.print(Text(printable(each.answer["name"]), style="bold"))
-        pictures = list(each.stages.items())
-        for start in range(0, len(pictures), per_row):
-            row = pictures[start : start + per_row]
-            table = Table.grid(padding=(0, _GAP, 0, 0))
-            table.add_row(*(Text(CAPTIONS[Stage(name)], style="dim") for name, _ in row))
-            table.add_row(*(_characters(image, colours=console.color_system is not None) for _, image in row))
-            console.print(table)
+        print_pictures(console, [(CAPTIONS[Stage(name)], image) for name, image in each.stages.items()])
         for line in _reading(each.answer):
             console.print(line)
         console.print()
@@ -86,27 +75,6 @@ def _reading(answer: dict[str, Any]) -> list[Text]:
         share = float(probabilities[digit])
         lines.append(Text(f"  {digit} {100 * share:5.1f} % ") + Text("█" * round(40 * share), style="cyan"))
     return lines
-
-
-def _characters(image: NDArray[np.uint8], *, colours: bool) -> Text:
-    """Return a picture of at most `_SIDE` columns. Each character shows two pixels, one above the other.
-
-    Args:
-        image: uint8 (height, width).
-        colours: Whether the terminal has colours. Without them, characters stand for shades.
-    """
-    small = _within(image, _SIDE)
-    if len(small) % 2:
-        small = np.vstack([small, small[-1:]])
-    text = Text()
-    for upper, lower in zip(small[::2].tolist(), small[1::2].tolist(), strict=True):
-        for above, below in zip(upper, lower, strict=True):
-            if colours:
-                text.append("▀", style=f"rgb({above},{above},{above}) on rgb({below},{below},{below})")
-            else:
-                text.append(_SHADES[(above + below) * len(_SHADES) // (2 * 256)])
-        text.append("\n")
-    return text
 
 
 def save_sheet(inspected: Sequence[Inspected], path: Path) -> None:
@@ -130,7 +98,7 @@ def save_sheet(inspected: Sequence[Inspected], path: Path) -> None:
         draw.text((_MARGIN, top), heading, fill=0, font=font)
         for column, (name, image) in enumerate(each.stages.items()):
             left = _MARGIN + column * (_TILE + _MARGIN)
-            tile = _within(image, _TILE, enlarge=True)
+            tile = within(image, _TILE, enlarge=True)
             sheet.paste(Image.fromarray(tile), (left, top + _LINE))
             draw.rectangle((left - 1, top + _LINE - 1, left + tile.shape[1], top + _LINE + tile.shape[0]), outline=170)
             draw.text((left, top + _LINE + _TILE + 4), CAPTIONS[Stage(name)], fill=90, font=font)
@@ -165,19 +133,3 @@ def _is_sheet(path: Path) -> bool:
             return picture.info.get(_MARK[0]) == _MARK[1]
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return False
-
-
-def _within(image: NDArray[np.uint8], side: int, *, enlarge: bool = False) -> NDArray[np.uint8]:
-    """Return the image scaled so that its longer side has `side` pixels.
-
-    Args:
-        image: uint8 (height, width).
-        side: Length of the longer side, in pixels.
-        enlarge: Whether to enlarge a smaller image. If not, it keeps its size.
-    """
-    scale = side / max(image.shape)
-    if scale >= 1 and not enlarge:
-        return image
-    height, width = (max(1, round(length * scale)) for length in image.shape)
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
-    return cv2.resize(image, (width, height), interpolation=interpolation).astype(np.uint8, copy=False)

@@ -1,10 +1,8 @@
-"""The results of a job: the report with its headline, or a line for each image."""
+"""The results of a job: the report with its headline."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -16,10 +14,9 @@ from model.images.preprocess import preprocess_all
 from producer.cli.display.progress import showing
 from producer.cli.exits import ExitCode
 from producer.cli.notices import print_notice, printable
-from producer.jobs.results import NONE, FinishedJob, Results
+from producer.jobs.results import FinishedJob, Results
 from producer.report import Summary, write_report
 from producer.report.place import PAGE
-from producer.report.selection import doubted
 from producer.report.wording import DOUBTS
 from producer.sources import Source
 
@@ -107,67 +104,6 @@ def print_headline(summary: Summary, folder: Path) -> None:
     versions = printable(", ".join(summary.model_versions))
     click.echo(f"model     {versions or 'none, because no image reached one'}")
     click.echo(f"report    {printable(str(folder / PAGE))}")
-
-
-def print_answers(results: Results, min_confidence: float | None, *, as_json: bool) -> None:
-    """Print a line for each image: name, digit or number and confidence, or the reason why there is none."""
-    rows = answers(results, min_confidence)
-    if as_json:
-        click.echo(json.dumps(rows))
-        return
-    names = [printable(name) for name in results.names]
-    width = min(max(map(len, names), default=0), 60)
-    for row, name in zip(rows, names, strict=True):
-        click.echo(f"{name:{width}}  {answer_text(row)}")
-
-
-def answers(results: Results, min_confidence: float | None) -> list[dict[str, Any]]:
-    """Return the answer for each image as JSON values, in the order of the results.
-
-    Each answer has name, digit, confidence, review and model. It also has the probabilities if the job asked for them,
-    error and message if the image failed, and doubt and message if the image path doubts the answer. If the job reads
-    numbers, it also has the number as a text, and the lists digits and confidences; the digit is then None unless there
-    is one, and the confidence that of the least certain.
-    """
-    review = doubted(results, min_confidence).tolist()
-    return [_answer(results, row, review=review[row]) for row in range(len(results))]
-
-
-def answer_text(answer: dict[str, Any], *, styled: bool = True) -> str:
-    """Return one of the `answers` in words: digit or number and confidence, or the reason why there is none."""
-    style = click.style if styled else lambda text, **_: text
-    if answer["confidence"] is None:
-        return f"{style('-', fg='red')}  {answer['error']}: {printable(answer['message'])}"
-    words = f"{style(str(answer.get('number') or answer['digit']), bold=True)}  {100 * answer['confidence']:.1f} %"
-    if not answer["review"]:
-        return words
-    why = answer["message"] if "doubt" in answer else "unsure, may not be a digit"
-    return words + style(f"  {printable(why)}: review", fg="yellow")
-
-
-def _answer(results: Results, row: int, *, review: bool) -> dict[str, Any]:
-    failure = results.failures.get(row)
-    digit, confidence = int(results.digits[row]), float(results.confidences[row])
-    answer: dict[str, Any] = {
-        "name": results.names[row],
-        "digit": None if digit == NONE else digit,
-        "confidence": None if math.isnan(confidence) else round(confidence, 6),
-        "review": review,
-        "model": results.models[row],
-    }
-    if results.numbers is not None:
-        shares = results.numbers.confidences[row]
-        answer["number"] = results.numbers.read[row] or None
-        answer["digits"] = [int(digit) for digit in results.numbers.read[row]]
-        answer["confidences"] = [round(share, 6) for share in shares]
-    if results.probabilities is not None and failure is None:
-        answer["probabilities"] = [round(float(value), 6) for value in results.probabilities[row]]
-    if failure:
-        answer |= {"error": str(failure.code), "message": failure.sentence}
-    if row in results.doubts:
-        doubt = results.doubts[row]
-        answer |= {"doubt": str(doubt.code), "message": doubt.reason}
-    return answer
 
 
 def _read_pictures(source: Source, results: Results, indices: Sequence[int]) -> dict[int, NDArray[np.uint8]]:

@@ -4,7 +4,7 @@
 attribute gets another name.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def taught_image(change: "LabelChange", *, waiting: bool) -> dict[str, Any]:
     Args:
         change: Label of the image.
         waiting: Whether it still waits for the trainer.
+
+    An image is held back if `looks_like` is not null: it is the digit that the model reads.
     """
     return {
         "sha256": change.sha256,
@@ -58,14 +60,17 @@ def taught_image(change: "LabelChange", *, waiting: bool) -> dict[str, Any]:
         "name": change.name,
         "when": round(change.when, 3),
         "waiting": waiting,
+        "looks_like": change.looks_like,
     }
 
 
 def teaching_counts(counts: "TeachingCounts") -> dict[str, Any]:
     """Return the counts of taught and removed images as `teach` prints them."""
-    body = asdict(counts)
+    body = asdict(replace(counts, held=[]))
+    later = {name: body.pop(name) for name in ("confirmed", "unchecked")}
+    del body["held"]
     body["failed"] = [
         {"name": name, "error": str(failure.code), "message": failure.sentence}
         for name, failure in body.pop("failures").items()
     ]
-    return body
+    return {**body, "held": [taught_image(change, waiting=True) for change in counts.held], **later}

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import click
+from rich.console import Console
 from rich.text import Text
 
 from model.cards.card import Card, Score
@@ -19,6 +20,12 @@ from worker.contract.registry import Alias, Aliases, LiveChange, PublishedVersio
 
 MAX_RECALLS = 3
 """Number of recalls that a comparison shows: those of the digits that differ most."""
+
+SPARKS, SPARKS_IN_ASCII = "▁▂▃▄▅▆▇█", "0123456789"
+"""Levels of a sparkline from low to high, and those for terminals that have only ASCII."""
+
+MAX_SPARKS = 40
+"""Number of versions, the newest ones, that the sparkline shows."""
 
 SERVICE_ROWS: tuple[tuple[str, Callable[[ServiceCounts], str]], ...] = (
     ("in service, images", lambda counts: f"{counts.images:,}"),
@@ -56,6 +63,7 @@ def listed(
             "published": each.published,
             "test": each.card and each.card.test.int8.accuracy,
             "validation": each.card and each.card.validation.int8.accuracy,
+            "validation_images": each.card and each.card.validation.int8.total,
             "data": each.card and each.card.data.name,
             "images": each.card and each.card.data.train,
             "parent": each.card and each.card.parent,
@@ -67,6 +75,34 @@ def listed(
     ]
 
 
+def over_time(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the accuracy in validation over time, oldest version first, as `models list --json` prints it.
+
+    Figures of other validation images say nothing beside those of the live version, so such versions are left out.
+
+    Args:
+        rows: Rows as `listed` returns them.
+    """
+    images = next((row["validation_images"] for row in rows if Alias.LIVE in row["aliases"]), None)
+    comparable = [row for row in rows if row["validation_images"] and row["validation_images"] == images]
+    return [
+        {"version": row["version"], "published": row["published"], "validation": row["validation"]}
+        for row in sorted(comparable, key=lambda row: row["published"])
+    ]
+
+
+def sparkline(values: Sequence[float], levels: str) -> str:
+    """Return a character for each value: the first level for the lowest, and the last level for the highest.
+
+    Args:
+        values: At least one value.
+        levels: Characters from low to high.
+    """
+    low, high = min(values), max(values)
+    steps = [(value - low) / (high - low) if high > low else 0.5 for value in values]
+    return "".join(levels[round(step * (len(levels) - 1))] for step in steps)
+
+
 def named(version: str, aliases: Aliases, baseline: Card) -> list[str]:
     """Return all aliases of a version, including `baseline`."""
     found = [*aliases.of(version), *([Alias.BASELINE] if version == baseline.version else [])]
@@ -74,7 +110,7 @@ def named(version: str, aliases: Aliases, baseline: Card) -> list[str]:
 
 
 def print_list(rows: Sequence[dict[str, Any]], history: Sequence[LiveChange]) -> None:
-    """Print a line for each version, and the last change of the live version.
+    """Print a line for each version, the accuracy over time, and the last change of the live version.
 
     Args:
         rows: Rows as `listed` returns them.
@@ -95,8 +131,19 @@ def print_list(rows: Sequence[dict[str, Any]], history: Sequence[LiveChange]) ->
     for row in rows:
         if row["fault"]:
             click.echo(click.style(f"{row['version']} is out of service, because {printable(row['fault'])}", fg="red"))
+    if len(course := [each["validation"] for each in over_time(rows)]) > 1:
+        click.echo(f"\n{_described_course(course)}")
     if history:
         click.echo(f"\n{_described(history[0])}")
+
+
+def _described_course(course: Sequence[float]) -> str:
+    """Return a sparkline of the latest accuracies, oldest first, and what its lowest and highest levels stand for."""
+    latest = course[-MAX_SPARKS:]
+    levels = SPARKS if Console().encoding.startswith("utf") else SPARKS_IN_ASCII
+    low, high = (f"{levels[end]} {_percent(found)}" for end, found in ((0, min(latest)), (-1, max(latest))))
+    spans = f"{low} to {high}" if max(latest) > min(latest) else f"always {_percent(latest[0])}"
+    return f"validation over time  {sparkline(latest, levels)}  {spans}"
 
 
 def describe_live(registry: Registry) -> str:

@@ -2,23 +2,29 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
 
 from model.errors import FailureCode
 from producer.cli.display import json_output
 from producer.cli.display.damage import Damage
+from producer.cli.display.pictures import per_row, print_pictures
 from producer.cli.display.tables import Column, print_table
 from producer.cli.display.wording import age, counted
 from producer.cli.notices import print_notice
 from producer.teaching import TeachingCounts, await_kept
-from worker.contract.teaching import LabelChange, Summary, Teaching
+from worker.contract.teaching import LabelChange, Listing, Summary, Teaching
 from worker.contract.training import Trainings
 from worker.contract.validation.reading import Listed
 
 if TYPE_CHECKING:
     from producer.mill.connection import Connection
+
+MAX_PICTURED = 3
+"""Maximum number of kinds of suspicious images that are shown as pictures."""
 
 MAX_LISTED = 10
 """Maximum number of taught images in the list for people. JSON has all."""
@@ -33,7 +39,8 @@ def describe(summary: Summary) -> str:
     """Return the figures of the taught images in words."""
     waiting = f", {counted(summary.waiting, 'change')} waiting for the trainer" if summary.waiting else ""
     new = counted(summary.new, "change") if summary.new else "nothing new"
-    return f"{counted(summary.images, 'image')}{waiting}, {new} since the last training"
+    held = f", {summary.held:,} held back" if summary.held else ""
+    return f"{counted(summary.images, 'image')}{waiting}, {new} since the last training{held}"
 
 
 def print_list(connection: "Connection", *, as_json: bool) -> None:
@@ -41,11 +48,13 @@ def print_list(connection: "Connection", *, as_json: bool) -> None:
     teaching = Teaching(connection.client)
     damage = Damage()
     summary = damage.read("the counts", teaching.summary, Summary(0, 0, 0))
-    nothing: tuple[Listed[LabelChange], Listed[LabelChange]] = (Listed(), Listed())
-    kept, waiting = damage.read("the taught images", teaching.label_changes, nothing)
-    damage.records += kept.damaged + waiting.damaged
-    changes = {change.sha256: change for change in [*kept, *waiting]}  # a change that waits replaces an earlier one
-    counts = Counter(change.label for change in changes.values())
+    nothing = Listing(Listed(), Listed(), Listed())
+    kept, waiting, held = damage.read("the taught images", teaching.label_changes, nothing)
+    damage.records += kept.damaged + waiting.damaged + held.damaged
+    # A change that waits replaces an earlier one.
+    changes = {change.sha256: change for change in [*held, *kept, *waiting]}
+    suspicious = [change for change in changes.values() if change.looks_like is not None]
+    counts = Counter(change.label for change in changes.values() if change.looks_like is None)
     digits = [counts[digit] for digit in range(10)]
     if as_json:
         unkept = {change.sha256 for change in waiting}
@@ -72,8 +81,37 @@ def print_list(connection: "Connection", *, as_json: bool) -> None:
                 for change in latest
             ],
         )
+    if suspicious:
+        click.echo()
+        print_held(suspicious)
     damage.print()
     _warn_without_trainer(connection, summary.waiting)
+
+
+def print_held(held: Sequence[LabelChange]) -> None:
+    """Print how many images are held back, by their labels and what they look like, with some pictures of each.
+
+    Args:
+        held: Images that are held back; not empty.
+    """
+    click.echo(f"held back {counted(len(held), 'image')}, whose labels the model contradicts; no training uses them")
+    groups: dict[tuple[int | None, int | None], list[LabelChange]] = {}
+    for change in held:
+        groups.setdefault((change.label, change.looks_like), []).append(change)
+    ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
+    print_table(
+        [Column("LABEL"), Column("LOOKS LIKE"), Column("IMAGES", numbers=True), Column("SUCH AS", wraps=20)],
+        [
+            [str(label), "?" if label == looks_like else str(looks_like), f"{len(group):,}", group[0].name]
+            for (label, looks_like), group in ordered
+        ],
+    )
+    console = Console(highlight=False)
+    for _, group in ordered[:MAX_PICTURED]:
+        pictures = [(change.sha256[:SHA256_SHOWN], change.image) for change in group[: per_row(console)]]
+        print_pictures(console, [(caption, image) for caption, image in pictures if image is not None])
+    click.echo("right     digitmill teach --confirm SHA256|PATH    teaches them as they are labelled")
+    click.echo("wrong     digitmill teach --remove SHA256|PATH     takes them back")
 
 
 def print_failures(counts: TeachingCounts, table: str | None) -> None:
@@ -98,8 +136,9 @@ def print_counts(connection: "Connection | None", counts: TeachingCounts) -> Non
     elif counts.removed:
         click.echo(f"removed   {counted(counts.removed, 'image')}")
     elif usable:
-        corrected = f", {counts.corrected:,} with another label before" if counts.corrected else ""
-        click.echo(f"taught    {counts.new:,} new, {counts.known:,} known{corrected}")
+        _print_taught(counts)
+    elif counts.confirmed:
+        click.echo(f"confirmed {counted(counts.confirmed, 'image')}")
     if counts.unlabelled:
         click.echo(f"skipped   {counted(counts.unlabelled, 'image')} without a label")
     if counts.failures:
@@ -109,6 +148,15 @@ def print_counts(connection: "Connection | None", counts: TeachingCounts) -> Non
             click.echo(f"waiting   {counted(waiting, 'change')} for the trainer")
         _warn_without_trainer(connection, waiting)
         click.echo("next      digitmill train --quick")
+
+
+def _print_taught(counts: TeachingCounts) -> None:
+    corrected = f", {counts.corrected:,} with another label before" if counts.corrected else ""
+    click.echo(f"taught    {counts.new:,} new, {counts.known:,} known{corrected}")
+    if counts.unchecked:
+        click.echo("unchecked no worker answers, so the trainer checks the labels before it trains")
+    if counts.held:
+        print_held(counts.held)
 
 
 def print_json(connection: "Connection | None", counts: TeachingCounts) -> None:

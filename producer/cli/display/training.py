@@ -10,14 +10,24 @@ if TYPE_CHECKING:
 def describe(status: "TrainingStatus") -> str:
     """Return the state of a training in words."""
     if not status.state.ended and not status.held:
-        return "waits for another trainer: its trainer is gone" if status.attempts else "waits for a trainer"
+        if not status.attempts:
+            return "waits for a trainer"
+        why = status.reason or "its trainer is gone or does not reach Redis"
+        return f"waits for another attempt{_after(status)}: {why}"
     if status.state.ended:
         version = f" as {status.version}" if status.version else ""
         return f"{status.state}{version}{f': {status.reason}' if status.reason else ''}"
     left = f", {_duration(status.seconds_left)} left" if status.seconds_left else ""
+    if status.stage == "starting" and status.attempts > 1:
+        return f"starting again{_after(status)}, attempt {status.attempts}"
     if not status.epoch:
         return f"{status.stage or 'starting'}{left}"
     return f"{status.stage}, epoch {status.epoch} of {status.epochs}, {status.accuracy:.2%} so far{left}"
+
+
+def _after(status: "TrainingStatus") -> str:
+    """Return where a training goes on that another attempt has begun."""
+    return f" after epoch {status.epoch} of {status.epochs}" if status.epoch else ""
 
 
 def describe_schedule(schedule: "ScheduleStatus") -> str:

@@ -144,12 +144,13 @@ def _read(file: BinaryIO, path: Path) -> tuple[list[AnsweredBatch], int]:
     return batches, intact
 
 
-def merge(batches: Sequence[AnsweredBatch], *, several: bool = False) -> Results:
+def merge(batches: Sequence[AnsweredBatch], *, several: bool = False, probabilities: bool = False) -> Results:
     """Return the answers of batches as columns, in the order of submission.
 
     Args:
         batches: Completely answered batches of one job, in any order.
         several: Whether the job asked for all digits of each image.
+        probabilities: Whether it asked for the ten probabilities. Without it, they are there if an answer has them.
     """
     ordered = sorted(batches, key=lambda batch: batch.sequence)
     names = [name for batch in ordered for name in batch.manifest.names]
@@ -160,8 +161,10 @@ def merge(batches: Sequence[AnsweredBatch], *, several: bool = False) -> Results
     read: dict[int, tuple[str, list[float]]] = {}
     digits = np.full(len(names), NONE, np.int8)
     confidences = np.full(len(names), np.nan, np.float32)
-    have_probabilities = any(result.probabilities is not None for batch in ordered for result in batch.results)
-    probabilities = np.full((len(names), 10), np.nan, np.float32) if have_probabilities else None
+    probabilities = probabilities or any(
+        result.probabilities is not None for batch in ordered for result in batch.results
+    )
+    ten = np.full((len(names), 10), np.nan, np.float32) if probabilities else None
     models = np.full(len(names), "", np.object_)
     failures: dict[int, Failure] = {}
     doubts: dict[int, Doubt] = {}
@@ -182,16 +185,16 @@ def merge(batches: Sequence[AnsweredBatch], *, several: bool = False) -> Results
             if result.counts is None:
                 digits[part] = result.digits
                 confidences[part] = result.confidences
-                if probabilities is not None and result.probabilities is not None:
-                    probabilities[part] = result.probabilities
+                if ten is not None and result.probabilities is not None:
+                    ten[part] = result.probabilities
             models[part] = result.model
             failures.update({int(part[index]): failure for index, failure in result.failures.items()})
             doubts.update({int(part[index]): doubt for index, doubt in result.doubts.items()})
     failed = sorted(failures)
     digits[failed] = NONE
     confidences[failed] = np.nan
-    if probabilities is not None:
-        probabilities[failed] = np.nan
+    if ten is not None:
+        ten[failed] = np.nan
     numbers = None
     if several:
         read.update(dict.fromkeys(failed, ("", [])))
@@ -205,7 +208,7 @@ def merge(batches: Sequence[AnsweredBatch], *, several: bool = False) -> Results
         labels=np.array([NONE if label is None else label for label in labels], np.int8),
         digits=digits,
         confidences=confidences,
-        probabilities=probabilities,
+        probabilities=ten,
         models=models.tolist(),
         failures={row: failures[row] for row in failed},
         numbers=numbers,

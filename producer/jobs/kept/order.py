@@ -27,6 +27,9 @@ MAX_ORDER_BYTES = 16 * 1024 * 1024
 Several: TypeAlias = Literal["refuse", "read"]
 """What to do with an image of several digits: give it an error, or read each of them."""
 
+Listed: TypeAlias = Literal["", "lines", "null"]
+"""Whether a path is that of a list of paths, and what separates them."""
+
 _SUFFIXES = ("order", "sent", "journal")
 
 
@@ -50,6 +53,10 @@ class SubmitOptions:
         as_is: Whether to send the numbers of an array file as they are, whatever they look like.
         form: How the numbers of an array file become images, as it was decided when the job was made; None for images
             of other kinds.
+        more: Absolute paths of what was submitted together with `path`.
+        listed: Whether the images are those of a list of paths, which is `path`, and what separates its paths: `lines`
+            or `null`. "" if they are not.
+        folder: Folder in which the relative paths of the list begin, or "" without a list.
     """
 
     path: str
@@ -63,6 +70,9 @@ class SubmitOptions:
     several: Several = "refuse"
     as_is: bool = False
     form: Form | None = None
+    more: tuple[str, ...] = ()
+    listed: Listed = ""
+    folder: str = ""
 
     @property
     def reads_numbers(self) -> bool:
@@ -171,7 +181,7 @@ def order_of(settings: Settings, job: str) -> Order:
 
 
 def find_order(settings: Settings, query: str) -> Order | None:
-    """Return the order that is meant by `last`, by an identifier, or by the beginning of one.
+    """Return the order that is meant by `last`, by an identifier, or by the beginning of one; see `Ledger.find_job`.
 
     Returns:
         The order, or None if none or several are meant.
@@ -179,9 +189,9 @@ def find_order(settings: Settings, query: str) -> Order | None:
     folder = jobs_folder(settings)
     jobs = sorted((path.stem for path in folder.glob("*.order")), reverse=True)
     if query == "last":
-        meant = jobs[:1]
-    else:
-        meant = [job for job in jobs if job == query] or [job for job in jobs if job.startswith(query)]
+        orders = (read_order(settings, job) for job in jobs)
+        return next((order for order in orders if order and not order.record().is_little), None)
+    meant = [job for job in jobs if job == query] or [job for job in jobs if job.startswith(query)]
     return read_order(settings, meant[0]) if len(meant) == 1 else None
 
 

@@ -1,14 +1,14 @@
 """The charts of one job. Each is computed once, for both the page and the PNG files."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model import metrics
-from model.cards.card import Card, Epoch
+from model.cards.card import Card
 from model.metrics import Reliability
 from producer.jobs.results import JobInfo, Results
 from producer.report.charts.chart import Axis, Bar, Chart, Dot, Line, Tick, round_values
 from producer.report.charts.series import Confidences, Throughput, confidences, throughput
+from producer.report.charts.training_charts import loss_chart
 from producer.report.summary import Summary
 
 _SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -49,7 +49,7 @@ def charts_of(results: Results, info: JobInfo, summary: Summary, card: Card | No
         if summary.ece is None
         else calibration_chart(metrics.reliability(*results.aligned), summary.ece),
         throughput=throughput_chart(course, summary) if course and summary.images_per_second else None,
-        training=training_chart(card.epochs) if card and _fits_a_logarithmic_axis(card.epochs) else None,
+        training=loss_chart(card.epochs) if card else None,
     )
 
 
@@ -164,43 +164,5 @@ def calibration_chart(reliability: Reliability, error: float) -> Chart:
     )
 
 
-def training_chart(epochs: Sequence[Epoch]) -> Chart:
-    """Return the chart of the training loss and the validation loss by epoch.
-
-    Args:
-        epochs: At least two epochs, with finite losses above 0.
-    """
-    low = min(min(epoch.loss, epoch.validation_loss) for epoch in epochs) / 1.2
-    high = max(max(epoch.loss, epoch.validation_loss) for epoch in epochs) * 1.2
-    first, last = epochs[0], epochs[-1]
-    numbers = sorted({round(value) for value in round_values(first.number, last.number)})
-    losses = [factor * 10.0**power for power in range(-8, 4) for factor in (1, 2, 5)]
-    change = f"from {first.validation_loss:.4f} to {last.validation_loss:.4f} in {len(epochs)} epochs"
-    return Chart(
-        name="training",
-        title="Training curve",
-        description=f"Validation loss went {change}.",
-        headline=f"Training: validation loss {change}",
-        x=Axis("epoch", first.number, last.number, [Tick(number, str(number)) for number in numbers]),
-        y=Axis(
-            "loss, nats (logarithmic)",
-            low,
-            high,
-            [Tick(loss, f"{loss:g}") for loss in losses if low <= loss <= high],
-            logarithmic=True,
-        ),
-        lines=[
-            Line([(epoch.number, epoch.loss) for epoch in epochs], "training"),
-            Line([(epoch.number, epoch.validation_loss) for epoch in epochs], "validation"),
-        ],
-        legend=[("training", "training"), ("validation", "validation")],
-    )
-
-
 def _shares() -> list[Tick]:
     return [Tick(share, f"{100 * share:.0f} %") for share in _SHARES]
-
-
-def _fits_a_logarithmic_axis(epochs: Sequence[Epoch]) -> bool:
-    losses = [loss for epoch in epochs for loss in (epoch.loss, epoch.validation_loss)]
-    return len(epochs) > 1 and all(0 < loss < float("inf") for loss in losses)

@@ -226,3 +226,24 @@ def test_an_unreachable_server_is_named(server: tuple[Path, str], tmp_path: Path
     monkeypatch.setattr(source, "URL", f"{url}/absent.npz")
     with pytest.raises(DataError, match=rf"{url}/absent\.npz.*404.*name the folder"):
         load(cache=tmp_path, download=True)
+
+
+class SpeaksAnotherLanguage(http.server.BaseHTTPRequestHandler):
+    """Answers what is not HTTP."""
+
+    def do_GET(self):
+        """Answer."""
+        self.wfile.write(b"220 mail.example.org ESMTP\r\n")
+
+
+def test_a_server_that_does_not_speak_http_is_named(tmp_path: Path, monkeypatch):
+    """The message names the address and the remedy, as for any other server that cannot be used."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), SpeaksAnotherLanguage) as running:
+        threading.Thread(target=running.serve_forever).start()
+        url = f"http://127.0.0.1:{running.server_port}/mnist.npz"
+        monkeypatch.setattr(source, "URL", url)
+        try:
+            with pytest.raises(DataError, match=rf"(?s)Cannot download MNIST from {url} .*name the folder"):
+                load(cache=tmp_path, download=True)
+        finally:
+            running.shutdown()

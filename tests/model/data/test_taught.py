@@ -78,6 +78,32 @@ def test_its_state_changes_with_its_images(folder, samples):
     assert len(set(states)) == 5
 
 
+def test_an_image_is_held_back_until_its_label_is_confirmed(folder, samples):
+    """No training uses it meanwhile. Its file has the user's name and what it looks like. Each step changes `state`."""
+    image = samples.train.images[0]
+    folder.store(image, 3, "a.png")
+    [taught] = folder.list()
+    states = [folder.state()]
+    folder.hold_back(taught, 7)
+    [held] = folder.held_back()
+    assert (folder.list(), folder.get(held.sha256)) == ([], held)
+    assert held.path == folder.folder / "held-back" / "3" / f"{held.sha256}.png"
+    assert (held.label, held.name(), held.looks_like(), held.is_held_back) == (3, "a.png", 7, True)
+    states.append(folder.state())
+    folder.confirm(held.sha256, 4)
+    assert folder.held_back() == [held], "another label was confirmed"
+    folder.confirm(held.sha256, 3)
+    assert (folder.held_back(), folder.list()) == ([], [taught])
+    states.append(folder.state())
+    assert len(set(states)) == 3
+    assert not folder.store(image, 3, looks_like=7), "its label is confirmed"
+    assert folder.store(image, 5, looks_like=7), "another label is not"
+    assert folder.remove(held.sha256)
+    assert (folder.held_back(), folder.list()) == ([], [])
+    folder.hold_back(taught, 7)
+    assert folder.held_back() == [], "a user has removed it meanwhile"
+
+
 def test_about_a_fifth_is_held_out(folder, samples):
     """About a fifth of the images is held out, and the others are for training. Adding images moves none of them."""
     few = samples.train[:200]
@@ -119,3 +145,4 @@ def test_few_taught_images_count_beside_many(samples):
     assert mixed(many, many[:0]) is many
     for count, repeats in ((10, MAX_REPEATS), (200, 11), (1000, 2), (20_000, 1)):
         assert len(mixed(many, many[:count])) == len(many) + repeats * count
+    assert len(mixed(many, many[:10], 0.5)) == len(many) + 2 * MAX_REPEATS * 10, "an epoch shows half of them"

@@ -13,7 +13,7 @@ import pytest
 from model.cards.card import CARD, MODEL, WEIGHTS, Card, Seeded, Size, read_model
 from model.cards.page import PAGE
 from model.data import sample_digits
-from model.data.digits import Dataset
+from model.data.digits import Dataset, hold_out
 from model.errors import DataError, ModelError, UsageError
 from model.evaluation import judge
 from model.evaluation.corruptions import CORRUPTIONS
@@ -56,6 +56,18 @@ def test_a_new_card_is_complete(trained, samples: Dataset):
     assert card.robustness.network == robustness(
         directly(classifier), samples.test, CORRUPTIONS, seed=card.robustness.seed
     )
+
+
+def test_the_mean_confidences_are_those_of_each_digits_own_images(trained, samples: Dataset):
+    """The card has the mean probability of the true digit, by digit, on the validation images."""
+    folder, card = trained
+    _, validation = hold_out(samples.train, card.recipe["validation"])
+    probabilities = (
+        Classifier(read_model(folder)[1], temperature=card.temperature).classify(validation.images).probabilities
+    )
+    for digit, found in enumerate(card.mean_confidences):
+        assert found == pytest.approx(probabilities[validation.labels == digit, digit].mean(), rel=1e-5)
+    assert len(card.mean_confidences) == 10
 
 
 def test_the_bins_are_those_of_the_calibration_error(trained):

@@ -185,3 +185,13 @@ def test_a_region_of_components_has_their_mask_and_its_bounds(data, mask):
     region, alone = components.region_of(chosen), Region.of(components.mask_of(chosen))
     assert np.array_equal(region.mask, alone.mask)
     assert tuple(region.bounds) == tuple(alone.bounds)
+
+
+@QUICK
+@given(mask=MASKS.filter(np.any))
+def test_the_outlines_of_a_region_enclose_it_within_its_bounds(mask):
+    """Filled by their tree, the outlines give the part of the mask that the bounds hold."""
+    region = Region.of(mask)
+    outlines, tree = region.outlines
+    drawn = cv2.drawContours(np.zeros_like(region.within_bounds), outlines, -1, 255, cv2.FILLED, hierarchy=tree[None])
+    assert np.array_equal(drawn, region.within_bounds)

@@ -8,6 +8,8 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import pytest
 from safetensors.numpy import save
 
 from model.cards.card import BASELINE, CARD, MODEL, WEIGHTS, Card
+from model.cards.changes import CHANGES, MAX_KEPT, Changes
 from model.cards.decision import DECISION
 from model.cards.page import PAGE
 from model.data import mnist
@@ -81,6 +84,10 @@ def test_a_taught_style_is_learnt_and_nothing_is_forgotten(training, mnist_folde
     assert decision.passed, decision.reason
     card, files, written = read_candidate(training.folder)
     assert written == decision
+    counted = Counter((image.images, image.won) for image in Changes.loads(files[CHANGES]).images)
+    for found in decision.comparisons:
+        assert counted[found.images, True] == min(found.won, MAX_KEPT)
+        assert counted[found.images, False] == min(found.lost, MAX_KEPT)
     assert decision.candidate.taught is not None
     assert decision.live.taught is not None
     assert decision.candidate.taught.accuracy > decision.live.taught.accuracy
@@ -104,6 +111,30 @@ def test_a_decision_that_cannot_be_written_is_reported(training):
     training.assign()
     *_, printed = training.run()
     assert printed["failed"].startswith(f"Cannot write into {candidate}: Is a directory. Make room there")
+
+
+def test_temporary_files_lie_in_the_folder_and_those_of_a_killed_process_go(tmp_path, monkeypatch):
+    """So whoever removes the folder of a training removes everything that it left."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    folder = tmp_path / "tmp"
+    (folder / "left").mkdir(parents=True)
+    module._keep_temporary_files_in(folder)
+    assert list(folder.iterdir()) == []
+    assert Path(tempfile.mkdtemp()).parent == folder
+
+
+def test_whatever_ends_the_process_is_reported(training):
+    """Its trainer and those who wait for the training hear of an error that nobody has foreseen, too."""
+    training.assign()
+    (training.folder / "lock").mkdir()
+    [printed] = training.run()
+    assert printed["failed"].startswith(f"Cannot write into {training.folder}: Is a directory. Make room there")
+    (training.folder / "lock").rmdir()
+    training.assign(seed=-1)
+    *_, printed = training.run()
+    assert printed["failed"].startswith("The training met an unexpected error. The trainer's log has all of it; ")
+    assert "Error: " in printed["failed"]
+    assert "\n" not in printed["failed"]
 
 
 @pytest.mark.parametrize("harm", ["crashes", "is missing"])

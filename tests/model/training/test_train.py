@@ -14,7 +14,7 @@ from safetensors.numpy import save
 from model.augmentation.distortion import Augmentation
 from model.cards.card import BASELINE, CARD, CURVES, MODEL, Card, Epoch, read_file, read_model
 from model.data import sample_digits
-from model.data.digits import sha256
+from model.data.digits import Digits, sha256
 from model.errors import UsageError
 from model.inference.calibration import softmax
 from model.inference.classifier import Classifier
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from model.training.network_trainer import NetworkTrainer
 
 ONE_EPOCH = dataclasses.replace(Recipe.small(), epochs=1)
+STILL = Augmentation(rotation=0, scale=0, shear=0, shift=0, elastic=0, thickness=0)
 REFINING = dataclasses.replace(Recipe.refinement(), epochs=2, share=1.0, batch_size=64)
 
 
@@ -138,6 +139,38 @@ def test_refining_starts_with_the_given_network(fit, network, samples, tmp_path)
     assert [each.epoch.number for each in reports] == [2]
     fit(few, validation, REFINING, seed=1, start=other, on_epoch=reports.append, checkpoints=tmp_path)
     assert [each.epoch.number for each in reports] == [2, 1, 2]
+    fit(few, validation, REFINING, seed=1, start=other, best=before, on_epoch=reports.append, checkpoints=tmp_path)
+    assert [each.epoch.number for each in reports] == [2, 1, 2, 1, 2]
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_refinement_copies_the_best_model_on_all_but_what_was_taught(samples):
+    """The best model says 3, whatever it sees, and the refined one says so of zeros. But ones were taught as sevens."""
+    import keras
+
+    from model.network.network import build, logits
+    from model.training.network_trainer import NetworkTrainer
+
+    keras.utils.set_random_seed(1)
+    zeros, ones = (samples.train.images[samples.train.labels == digit][:48] for digit in (0, 1))
+    digits = Digits(np.concatenate([zeros, ones]), np.repeat(np.array([0, 7], np.uint8), 48))
+    quickly = dataclasses.replace(REFINING, epochs=6, batch_size=32, learning_rate=5e-3, averaging=0.5)
+    recipe = dataclasses.replace(quickly, normalised=0.0, drawn=0.0, outliers=0.0)
+    batches = Batches(digits, recipe, 1, taught=48)
+    trainer = NetworkTrainer(build(), build(), batches, recipe, epochs=recipe.epochs, teachers=[always(3)])
+    trainer.run(samples.test[:64], lambda _: None, lambda _: None)
+    for images, digit in ((zeros, 3), (ones, 7)):
+        assert (logits(trainer.average, images).argmax(axis=1) == digit).mean() > 0.9
+
+
+def test_a_batch_says_which_images_were_taught(samples):
+    """They are the last of the training images. Drawn digits and outliers never are."""
+    few = samples.train[:150]
+    still = dataclasses.replace(ONE_EPOCH, drawn=0.3, outliers=0.1, degradation=0.0, normalised=0.0, augmentation=STILL)
+    known = {image.tobytes() for image in few.images[-30:]}
+    for batch in Batches(few, still, 1, taught=30).epoch(1):
+        for image, taught in zip(batch.images, batch.taught, strict=True):
+            assert taught == (image.tobytes() in known)
 
 
 @pytest.mark.parametrize(("recipe", "has_start"), [(REFINING, False), (ONE_EPOCH, True)])
@@ -149,9 +182,8 @@ def test_only_refining_starts_with_a_network(fit, network, samples, recipe, has_
 
 def test_an_epoch_may_take_a_share_of_the_images(samples):
     """Each epoch uses another half of the images. A share that is too small for a batch still makes one step."""
-    still = Augmentation(rotation=0, scale=0, shear=0, shift=0, elastic=0, thickness=0)
     recipe = dataclasses.replace(
-        ONE_EPOCH, drawn=0.0, outliers=0.0, degradation=0.0, normalised=0.0, augmentation=still
+        ONE_EPOCH, drawn=0.0, outliers=0.0, degradation=0.0, normalised=0.0, augmentation=STILL
     )
     few = samples.train[:128]
     halves = Batches(few, dataclasses.replace(recipe, share=0.5), 1)
@@ -239,14 +271,16 @@ def distilling(samples, recipe: Recipe, *teachers: "keras.Model") -> "NetworkTra
     [
         (dataclasses.replace(ONE_EPOCH, distillation=0.7), {7: 0.3, 3: 0.7}, {3: 1.0}),
         (dataclasses.replace(ONE_EPOCH, distillation=0.0), {7: 1.0}, {3: 1.0}),
-        (dataclasses.replace(REFINING, distillation=0.7), {7: 1.0}, {3: 1.0}),
+        (REFINING, {7: 1.0}, {3: 1.0}),
+        (REFINING, {3: 1.0}, {3: 1.0}),
     ],
-    ids=["distilling", "without distillation", "refining"],
+    ids=["distilling", "without distillation", "refining, taught", "refining, not taught"],
 )
-def test_targets_mix_label_and_teachers(samples, recipe, sevens, threes):
-    """The target has the label's and the teacher's share. In refining, only a teacher that agrees has a share."""
+def test_targets_mix_label_and_teachers(samples, recipe, sevens, threes, request):
+    """The target has the label's and the teacher's share. In refining, it is the label if the image was taught."""
     images, labels = np.zeros((2, 28, 28, 1), np.uint8), np.array([7, 3])
-    targets = np.asarray(distilling(samples, recipe, always(3))._targets(images, labels))
+    taught = np.array([request.node.callspec.id == "refining, taught", False])
+    targets = np.asarray(distilling(samples, recipe)._targets([always(3)(images)], labels, taught))
     assert targets == pytest.approx(
         np.array([[each.get(digit, 0.0) for digit in range(10)] for each in (sevens, threes)])
     )
@@ -256,7 +290,8 @@ def test_several_teachers_are_averaged_also_where_there_is_no_digit(samples):
     """Two teachers share the weight of 0.7. The rest goes to the label, or equally to all digits if there is none."""
     recipe = dataclasses.replace(ONE_EPOCH, distillation=0.7)
     images, labels = np.zeros((2, 28, 28, 1), np.uint8), np.array([7, NO_DIGIT])
-    targets = np.asarray(distilling(samples, recipe, always(3), always(4))._targets(images, labels))
+    opinions = [always(3)(images), always(4)(images)]
+    targets = np.asarray(distilling(samples, recipe)._targets(opinions, labels, np.zeros(2, np.bool_)))
     by_label = [{3: 0.35, 4: 0.35, 7: 0.3}.get(digit, 0.0) for digit in range(10)]
     by_none = [{3: 0.38, 4: 0.38}.get(digit, 0.03) for digit in range(10)]
     assert targets == pytest.approx(np.array([by_label, by_none]))
@@ -434,6 +469,7 @@ def test_other_settings_are_refused(setting, tmp_path, capsys):
         {"teachers": -1},
         {"learning_rate": -1.0},
         {"learning_rate": float("nan")},
+        {"fidelity": -1.0},
         {"dropout": 1.5},
         {"averaging": 1.0},
         {"validation": -0.1},

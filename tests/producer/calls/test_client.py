@@ -19,6 +19,7 @@ from model.cards.card import BASELINE, Card
 from model.inference.classifier import Classifier
 from producer.calls.client import Client
 from worker.contract.connection import connect
+from worker.contract.errors import NoLane
 from worker.contract.ledger import Ledger
 from worker.contract.liveness import ALIVE_SECONDS
 from worker.contract.registry import LIVE
@@ -89,6 +90,22 @@ def test_floats_are_read_only_if_the_caller_says_what_they_mean(url, client, dig
         for wrong in (floats * 2, floats - 0.5, floats * np.nan):
             with pytest.raises(digitmill.InputError, match="0 to 1"):
                 reading.classify(wrong)
+
+
+def test_a_picture_is_upright_as_its_file_would_be(client, digits):
+    """Pillow's pictures of a camera that was held on its side say so, but do not turn themselves."""
+    picture = Image.fromarray(np.kron(255 - digits.images[0], np.ones((4, 4), np.uint8))).rotate(90, expand=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # EXIF 2.32, Orientation: turn it a quarter to the right
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=95, exif=exif)
+    assert [each.digit for each in client.classify_many([file.getvalue(), Image.open(file)])] == [7, 7]
+
+
+def test_a_picture_that_pillow_cannot_decode_is_a_prediction_with_an_error(client, digits, png):
+    """Pillow decodes a file that it has opened only when somebody asks for its pixels."""
+    torn = Image.open(io.BytesIO(png(np.kron(digits.images[0], np.ones((8, 8), np.uint8)))[:300]))
+    assert client.classify(torn).error.code == "unreadable"
 
 
 @pytest.mark.parametrize(
@@ -310,16 +327,11 @@ def test_without_workers_a_call_ends_within_its_timeout(server, digits):
             future.result()
 
 
-def test_workers_without_a_lane_are_named_at_once(server, silent, digits):
-    """They run an older version. Nobody waits for the timeout, not even if they came later."""
-    with Client(server.url, timeout=600) as opened:
-        future = opened.submit(digits.images[0])
-        announce(silent)
-        with pytest.raises(digitmill.NoWorkers, match="another version"):
-            future.result(60)
+def test_workers_without_a_lane_are_named_soon(server, silent, digits):
+    """They run an older version. Nobody waits for the timeout."""
     announce(silent)
-    with pytest.raises(digitmill.NoWorkers, match="another version"):
-        Client(server.url)
+    with Client(server.url, timeout=600) as opened, pytest.raises(NoLane, match="another version"):
+        opened.classify(digits.images[0])
 
 
 def test_silent_workers_are_named(server, silent, digits):

@@ -104,6 +104,10 @@ def test_an_answer_that_comes_twice_or_late_answers_nothing(calls):
     calls.sent(message, 1, 0.0)
     assert calls.answered(message.number, 1) == []
     assert calls.answered(12345, 1) == []
+    add(calls, 1)
+    again = calls.next_message(0.0)
+    assert calls.answered(again.number, 0) == [], "an answer without images answers nothing"
+    calls.finish(calls.answered(again.number, 1))
     assert (len(calls), calls.due(1e9), calls.next_message(1e9)) == (0, [], None)
 
 

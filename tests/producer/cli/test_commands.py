@@ -25,6 +25,7 @@ from PIL import Image
 
 from model.inference.classifier import Classifier
 from model.inference.review import REVIEW_BELOW
+from producer.cli.commands.classifying import FEW_IMAGES
 from producer.cli.commands.models import models
 from producer.cli.main import COMMANDS
 from producer.mill.finding import open_mill
@@ -33,6 +34,8 @@ from tests.support.command import DIGITMILL, SECONDS, CommandLine, run_here
 from tests.support.mill import INJECTED
 from tests.support.processes import frozen
 from worker.contract.connection import connect
+from worker.contract.lane import CallKind
+from worker.contract.lane.keys import SENT
 from worker.contract.ledger import JobState, Ledger, Part
 
 MARK_SLOW = b"MARK:slow"  # slows the workers of the tests; see tests/system/faults/injected
@@ -416,18 +419,61 @@ def interrupted(digitmill, mill, eventually, *arguments, state, by):
     return job, client
 
 
+def test_several_paths_and_lists_of_paths_are_one_job_each(digitmill, scans, undisturbed, tmp_path):
+    """Names are relative to what the paths have in common, or as they are in the list."""
+    first, second = scans(2, "first"), scans(3, "second")
+    digitmill("submit", first, second / "000.png", "--out", "several")
+    assert list(rows(tmp_path / "several")) == ["first/000.png", "first/001.png", "second/000.png"]
+    (tmp_path / "list.txt").write_text("second/002.png\nfirst/000.png\ngone.png\n")
+    digitmill("submit", "--files-from", "list.txt", "--out", "listed", code=1)
+    listed = rows(tmp_path / "listed")
+    assert {name: row["digit"] for name, row in listed.items()} == {
+        "second/002.png": str(undisturbed[2]),
+        "first/000.png": str(undisturbed[0]),
+        "gone.png": "",
+    }
+    command = [str(DIGITMILL), "submit", "-0", "--files-from", "-", "--json"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=digitmill.environment, input=b"first/001.png\0", capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["images"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "Name what to submit"),
+        (("scans", "--files-from", "list.txt"), "One of both"),
+        (("scans", "-0"), "Add --files-from, or leave out -0"),
+        (("mnist", "scans"), "submitted alone"),
+        (("--files-from", "gone.txt"), "Cannot read the list"),
+        (("scans", "--detach", "--follow"), "Leave out --detach or --follow"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_the_job(alone, arguments, words):
+    """The message says what to leave out or to add."""
+    assert words in alone("submit", *arguments, code=2).errors
+
+
 @pytest.mark.slow
 def test_a_job_whose_client_was_killed_is_resumed_to_one_row_for_each_image(
     digitmill, mill, scans, undisturbed, eventually
 ):
-    """`resume` refuses a changed source. With the same source it gives the rows of an undisturbed run."""
+    """`resume` refuses a changed source. With the same source it gives the rows of an undisturbed run.
+
+    With `--follow`, the first rows are there already, in order.
+    """
     folder = scans(24, mark=MARK_SLOW)
-    arguments = (folder, "--batch-size", "1")
+    arguments = (folder, "--batch-size", "1", "--follow", "--out", "out")
     job, _ = interrupted(digitmill, mill, eventually, *arguments, state=JobState.SUBMITTING, by=signal.SIGKILL)
+    followed = list(rows(digitmill.folder / "out"))
+    assert followed == names(folder)[: len(followed)]
+    assert predicted(digitmill.folder / "out") == undisturbed[: len(followed)]
     (folder / "000.png").rename(folder / "000-renamed.png")
     assert "changed" in digitmill("resume", job, code=5).errors
     (folder / "000-renamed.png").rename(folder / "000.png")
-    digitmill("resume", job, "--out", "out")
+    digitmill("resume", job, "--follow", "--out", "out")
     assert list(rows(digitmill.folder / "out")) == names(folder)
     assert predicted(digitmill.folder / "out") == undisturbed[:24]
     assert "nothing is left to do" in digitmill("resume", job, code=2).errors
@@ -561,7 +607,7 @@ def test_a_job_of_a_mill_that_was_started_for_it_is_resumed_by_another_such_mill
 
 def test_an_interrupted_classify_leaves_no_job(digitmill, mill, scans, eventually):
     """Its images were given one by one, so nobody could resume it."""
-    files = sorted(scans(14, mark=MARK_SLOW).iterdir())
+    files = sorted(scans(FEW_IMAGES + 1, mark=MARK_SLOW).iterdir())
     known = {status.identifier for status in mill.connection.ledger.jobs()}
 
     def begun():
@@ -576,6 +622,37 @@ def test_an_interrupted_classify_leaves_no_job(digitmill, mill, scans, eventuall
     assert client.returncode == 130
     assert f"job {job} is cancelled" in errors
     assert mill.connection.ledger.job(job).state is JobState.CANCELLED
+
+
+def test_a_few_images_go_past_the_jobs(digitmill, mill, scans, eventually):
+    """There is no job, also if the command is interrupted. More images are a job, and the answers are the same."""
+    known = len(mill.connection.ledger.jobs())
+    folder = scans(FEW_IMAGES + 1)
+    few = digitmill("classify", *sorted(folder.iterdir())[:FEW_IMAGES], "--json").json
+    assert len(mill.connection.ledger.jobs()) == known
+    [*many, _] = digitmill("classify", *sorted(folder.iterdir()), "--json").json
+    assert len(mill.connection.ledger.jobs()) == known + 1
+    for alone, in_job in zip(few, many, strict=True):
+        assert alone.pop("probabilities") == pytest.approx(in_job.pop("probabilities"), abs=1e-6)
+        assert alone == in_job
+    slow = [digitmill.folder / f"{number}.png" for number in range(6)]
+    for path in slow:
+        path.write_bytes((folder / "000.png").read_bytes() + MARK_SLOW)
+    sent = mill.connection.client.hget(SENT, CallKind.FILES)
+    with digitmill.start("classify", *slow) as client:
+        eventually(lambda: mill.connection.client.hget(SENT, CallKind.FILES) != sent, what="a call")
+        client.send_signal(signal.SIGINT)
+        output, errors = client.communicate(timeout=SECONDS)
+    assert (client.returncode, output, errors) == (130, "", "digitmill: interrupted\n")
+    assert len(mill.connection.ledger.jobs()) == known + 1
+
+
+def test_a_mill_that_answers_no_single_images_gets_a_job(digitmill, start_mill, scans, undisturbed):
+    """Workers of an older version report no lane."""
+    with start_mill(1, WITHOUT_LANE="1") as mill:
+        printed = CommandLine(digitmill.folder, mill.stack.url)("classify", scans(1) / "000.png")
+        assert printed.output.split()[1] == str(undisturbed[0])
+        assert len(mill.connection.ledger.jobs()) == 1
 
 
 def test_classify_prints_a_digit_for_each_file_and_a_row_for_one_that_is_missing(digitmill, scans, undisturbed):

@@ -15,8 +15,11 @@ from rich.text import Text
 
 from model.errors import UsageError
 from model.images.doubts import Doubt, DoubtCode
+from producer.calls.prediction import Prediction
+from producer.cli.display.answers import Answered, answer_text
 from producer.cli.display.inspection import Inspected, check_sheet, save_sheet
-from producer.cli.display.job_results import answer_text, answers, print_headline, report_job
+from producer.cli.display.job_results import print_headline, report_job
+from producer.cli.display.model_versions import over_time, print_list
 from producer.cli.display.tables import Column, print_table
 from producer.cli.display.wording import counted
 from producer.cli.main import main
@@ -112,7 +115,9 @@ def test_a_doubted_answer_says_why_it_is_for_review(capsys):
     """The reason stands where other answers only say that they are unsure; programs find its code."""
     doubt = Doubt(DoubtCode.INK_LEFT_OUT, "read from 31 % of the ink")
     results = replace(FINISHED.results, doubts={1: doubt})
-    rows = answers(results, 0.8)
+    sure, doubted = Prediction(1, 0.9, None, "v", False), Prediction(1, 0.9, None, "v", True, doubt)
+    answered = Answered("abc", [sure, doubted, sure], reads_numbers=False, reviews=True)
+    rows = answered.as_json()
     assert [answer_text(row, styled=False) for row in rows] == [
         "1  90.0 %",
         "1  90.0 %  read from 31 % of the ink: review",
@@ -120,7 +125,7 @@ def test_a_doubted_answer_says_why_it_is_for_review(capsys):
     ]
     assert (rows[1]["review"], rows[1]["doubt"], rows[1]["message"]) == (True, "ink_left_out", doubt.reason)
     assert "doubt" not in rows[0]
-    assert answer_text(answers(results, None)[1], styled=False) == "1  90.0 %"
+    assert answer_text(answered._replace(reviews=False).as_json()[1], styled=False) == "1  90.0 %"
     print_headline(summarise(results, FINISHED.info, select(results, 0.8)), Path("reports"))
     assert "review    1  (1 read from a part of the ink); review.csv lists them" in capsys.readouterr().out
 
@@ -142,3 +147,60 @@ def test_inspect_replaces_only_pictures_of_its_own(tmp_path):
     with pytest.raises(UsageError, match=r"Cannot write .*No such file.*--out"):
         check_sheet(tmp_path / "absent" / "stages.png")
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def version_row(version, published, validation, *, images=5000, aliases=()):
+    """Return a row of the list of versions."""
+    figures = dict.fromkeys(["test", "data", "images", "parent"]) | {"test": 0.99, "data": "mnist", "images": 50_000}
+    return {
+        "version": version,
+        "aliases": list(aliases),
+        "published": published,
+        **figures,
+        "validation": validation,
+        "validation_images": images,
+        "workers": [],
+        "problem": "",
+        "fault": "",
+    }
+
+
+ROWS = [
+    version_row("newest", 4.0, 0.9952, aliases=["live"]),
+    version_row("samples", 3.0, 0.5, images=300),
+    version_row("damaged", 2.5, None, images=None) | {"problem": "It is damaged."},
+    version_row("second", 2.0, 0.9932),
+    version_row("first", 1.0, 0.9942),
+]
+
+
+def test_the_accuracy_over_time_is_that_of_versions_judged_on_the_same_images() -> None:
+    """They stand in the order of their publication. If the live version is unknown, there are none."""
+    assert [each["version"] for each in over_time(ROWS)] == ["first", "second", "newest"]
+    assert over_time(ROWS)[0] == {"version": "first", "published": 1.0, "validation": 0.9942}
+    assert over_time(ROWS[1:]) == []
+
+
+@pytest.mark.parametrize(
+    ("encoding", "line"), [("utf-8", "▅▁█  ▁ 99.32 % to █ 99.52 %"), ("ascii", "409  0 99.32 % to 9 99.52 %")]
+)
+def test_the_list_of_versions_shows_the_accuracy_over_time(encoding: str, line: str) -> None:
+    """Digits stand for the levels where the terminal has only ASCII. The lowest and the highest level are explained."""
+    program = f"from producer.cli.display.model_versions import print_list; print_list({ROWS!r}, [])"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        timeout=60,
+    )
+    assert done.stdout.decode(encoding).splitlines()[-1] == f"validation over time  {line}"
+
+
+def test_a_sparkline_shows_at_most_the_latest_versions_and_a_single_level_if_nothing_changes(capsys) -> None:
+    """One version has no course, so there is no line."""
+    rows = [version_row(f"v{number}", float(number), 0.99, aliases=["live"] * (number == 0)) for number in range(100)]
+    print_list(rows, [])
+    assert capsys.readouterr().out.splitlines()[-1] == f"validation over time  {'▅' * 40}  always 99.00 %"
+    print_list(rows[:1], [])
+    assert "over time" not in capsys.readouterr().out

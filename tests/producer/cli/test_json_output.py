@@ -33,7 +33,7 @@ TRAINING = TrainingStatus(
         (public.job(JOB)["record"], "source model client options folder"),
         (
             json_output.worker(WorkerStatus("w", True, "cnn-1", "", 3, 1.0, 2.0, 7, 0.5)),
-            "name ready model model_fault images started seen process startup_seconds doorbell",
+            "name ready model model_fault images started seen process startup_seconds doorbell lane",
         ),
         (
             json_output.training(TRAINING),
@@ -52,14 +52,14 @@ TRAINING = TrainingStatus(
             json_output.service_counts(ServiceCounts()),
             "images errors review confidence shadowed disagreed review_here review_before",
         ),
-        (json_output.taught(Summary(1, 2, 3)), "images waiting new"),
+        (json_output.taught(Summary(1, 2, 3)), "images waiting new held"),
         (
             json_output.taught_image(LabelChange("a" * 64, 3, "a.png", 1.23456), waiting=True),
-            "sha256 label name when waiting",
+            "sha256 label name when waiting looks_like",
         ),
         (
             json_output.teaching_counts(TeachingCounts(failures={"a.png": Failure(FailureCode.BLANK, "It is blank.")})),
-            "digits new known corrected removed unlabelled failed",
+            "digits new known corrected removed unlabelled failed held confirmed unchecked",
         ),
     ],
 )

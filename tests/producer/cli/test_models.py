@@ -6,9 +6,11 @@ import json
 import os
 import signal
 
+import numpy as np
 import pytest
 
 from model.cards.card import BASELINE, CARD, MODEL, WEIGHTS, Card, Score
+from model.cards.changes import CHANGES, ChangedImage, Changes
 from model.cards.decision import DECISION, Comparison, Decision, ModelAssessment
 from producer.cli.display.model_versions import describe_live
 from tests.support.command import CommandLine
@@ -68,6 +70,7 @@ def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, f
         (BASELINE_VERSION, ["previous", "best", "baseline"], 0),
     ]
     assert listed["history"][0]["reason"] == "to see"
+    assert [each["version"] for each in listed["over_time"]] == [BASELINE_VERSION, version]
     text = digitmill("list")
     assert version in text
     assert "99." in text
@@ -99,7 +102,7 @@ def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, f
 
 
 @pytest.mark.slow
-def test_show_and_compare_print_the_decision_of_the_gate(digitmill, folder):
+def test_show_compare_and_report_have_the_decision_of_the_gate(digitmill, folder, tmp_path):
     """Each version stands above its own figures in either order, and the reason of the gate comes last.
 
     The gate compared the candidate with the best version, too.
@@ -113,11 +116,14 @@ def test_show_and_compare_print_the_decision_of_the_gate(digitmill, folder):
             (BASELINE_VERSION, 47, 31_000.0),
         )
     ]
-    compared = [Comparison(BASELINE_VERSION, "validation", 2, 0)]
+    compared = [Comparison("live-in-between", "validation", 2, 0)]
     candidate, live, best = assessments
     content = Decision(True, "Passed: better.", candidate, live, Score.of(50, 50), best, compared).dumps()
-    (folder / DECISION).write_bytes(content)
-    files = {**card.files, DECISION: hashlib.sha256(content).hexdigest()}
+    seven = ChangedImage.of("validation", 7, 1, 7, np.zeros((28, 28), np.uint8))
+    contents = {DECISION: content, CHANGES: Changes("live-in-between", [seven]).dumps()}
+    for name, written in contents.items():
+        (folder / name).write_bytes(written)
+    files = card.files | {name: hashlib.sha256(written).hexdigest() for name, written in contents.items()}
     dataclasses.replace(card, files=files).write(folder)
     digitmill("push", folder)
     assert "gate        Passed: better." in digitmill("show", "candidate")
@@ -128,6 +134,14 @@ def test_show_and_compare_print_the_decision_of_the_gate(digitmill, folder):
         assert any("held-outtaught" in line for line in lines)
         assert lines[-1] == "Passed:better."
     assert json.loads(digitmill("compare", "candidate", "live", "--json"))["gate"]["reason"] == "Passed: better."
+
+    page = tmp_path / "reports" / f"{card.version}.html"
+    assert digitmill("report", "candidate") == f"The report of {card.version} is {page.relative_to(tmp_path)}\n"
+    assert "Passed: better." in page.read_text()
+    assert "A 7. Before it was read as 1, now it is read as 7." in page.read_text()
+    said = json.loads(digitmill("report", "baseline", "--out", tmp_path / "baseline.html", "--json"))
+    assert said == {"version": BASELINE_VERSION, "report": str(tmp_path / "baseline.html")}
+    assert "Not judged by the gate" in (tmp_path / "baseline.html").read_text()
 
 
 @pytest.mark.slow
@@ -179,3 +193,22 @@ def test_push_and_promote_try_a_model_in_a_process_with_limits(start_mill, tmp_p
         registry.condemn(card.version, "it ended three processes")
         assert "out of service, because it ended three processes" in digitmill("list")
         assert digitmill("list", "--json").count("it ended three processes") == 1
+
+
+def test_versions_are_deleted_unless_something_holds_one(start_mill, tmp_path, variant):
+    """Where nobody can be asked, the command ends with 2 and names `--yes`. The error names what holds a version."""
+    with start_mill(0) as mill:
+        registry, digitmill = mill.connection.registry, runner(tmp_path, mill)
+        for name in ("first", "second", "third"):
+            registry.publish(*variant(name))
+        registry.promote(registry.resolve("third"), reason="test")
+        for words in (["delete", "first"], ["delete", "first", "--json"]):
+            assert "Add --yes" in digitmill(*words, code=2)
+        assert "third-" in (error := digitmill("delete", "first", "live", "--yes", code=2))
+        assert "cannot be deleted: it is live. First promote another version" in error
+        assert "There is no model fourth" in digitmill("delete", "fourth", "--yes", code=2)
+        assert len(registry.versions()) == 4
+        first, second = registry.resolve("first"), registry.resolve("second")
+        assert digitmill("delete", "first", first, "--yes") == f"{first} is deleted\n"
+        assert json.loads(digitmill("delete", "second", "--yes", "--json")) == {"deleted": [second]}
+        assert len(registry.versions()) == 2

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import partial
@@ -15,6 +16,7 @@ from model.data.taught import TaughtFolder
 from tests.support.command import SECONDS, run_here
 from worker.contract.connection import connect
 from worker.contract.teaching import MAX_WAITING, LabelChange, Teaching, keys
+from worker.trainer.taught_keeper import TaughtKeeper
 
 
 @pytest.fixture
@@ -152,6 +154,8 @@ def test_a_dry_run_needs_no_redis_and_teaches_nothing(teach, teaching, correctio
         (("--csv", "wrong.csv", "--label", "3"), "Leave out --label"),
         (("--remove", "xyz"), "neither a path nor the beginning"),
         (("--remove", "aaaa", "--dry-run"), "Leave it out"),
+        (("--confirm", "xyz"), "neither a path nor the beginning"),
+        (("--confirm", "aaaa", "--list"), "one of PATH"),
     ],
 )
 def test_contradictory_arguments_are_refused(teach, teaching, corrections, tmp_path, arguments, words):
@@ -222,6 +226,50 @@ def test_a_filled_in_review_sheet_teaches_its_images(mill, digits, png, tmp_path
     assert image is not None
     assert np.array_equal(image, digits.images[5])
     mill.connection.client.delete(keys.INBOX)
+
+
+def test_suspicious_labels_are_held_back_until_they_are_confirmed(mill, digits, tmp_path, environment, digitmill):
+    """Ones are taught as sevens. Every command shows it, with pictures, and a training learns only from the others."""
+    environment["DIGITMILL_REDIS_URL"] = mill.stack.url
+    client = mill.connection.client
+    teaching, keeper = Teaching(client), TaughtKeeper(Teaching(client), tmp_path / "trainer")
+    ones = digits.images[digits.labels == 1][:30]
+    np.savez(tmp_path / "ones.npz", images=ones)
+    others = np.flatnonzero(digits.labels != 1)[:9]
+    np.savez(tmp_path / "others.npz", images=digits.images[others], labels=digits.labels[others])
+    code, out, err = digitmill("teach", "ones.npz", "--label", "7", "--as-is")
+    assert (code, "held back" in out, "--confirm" in out) == (0, True, True), err
+    assert re.search(r"7 +1 +2\d|7 +1 +30", out), out
+    assert "@" in out, "a picture"
+    told = json.loads(digitmill("teach", "others.npz", "--as-is", "--json")[1])
+    assert (told["new"], told["held"], told["unchecked"]) == (9, [], 0)
+    while keeper.keep():
+        pass
+    held = teaching.summary().held
+    assert held > 20
+    code, out, _ = digitmill("teach", "--list")
+    assert (f"{held} held back" in out, "LOOKS LIKE" in out, "@" in out) == (True, True, True)
+    assert f"{held} held back" in digitmill("status")[1]
+    listed = json.loads(digitmill("teach", "--list", "--json")[1])
+    assert (listed["held"], sum(listed["digits"])) == (held, 9 + len(ones) - held)
+    assert sum(row["looks_like"] == 1 for row in listed["taught"]) == held
+
+    before = teaching.changes()
+    assert json.loads(digitmill("teach", "--confirm", "ones.npz", "--as-is", "--json")[1])["confirmed"] == held
+    while keeper.keep():
+        pass
+    assert (teaching.summary().held, teaching.changes()) == (0, before + held)
+    code, _, err = digitmill("teach", "--confirm", "ones.npz", "--as-is")
+    assert (code, "does not hold it back" in err) == (1, True)
+    keeper.release()
+    client.delete(keys.TAUGHT, keys.CHANGES)
+
+
+def test_without_a_worker_labels_are_unchecked(teach, teaching, corrections):
+    """The command says that the trainer checks them."""
+    corrections(range(6))
+    assert "unchecked" in teach("corrections")[1]
+    assert json.loads(teach("corrections", "--json")[1])["unchecked"] == teaching.waiting() == 6
 
 
 def test_rows_whose_image_has_gone_have_a_line_each(teach, teaching, corrections, tmp_path):

@@ -17,6 +17,7 @@ from producer.jobs.sending import JobProgress
 from producer.mill.stack import Stack
 from tests.support.command import DIGITMILL, CommandLine
 from worker.contract.connection import connect
+from worker.contract.registry import Registry
 from worker.contract.training import Trainings
 
 
@@ -149,3 +150,16 @@ def test_at_a_terminal_the_user_decides_on_a_training_without_news(server, tmp_p
     assert code == 0, screen
     assert "nothing new to learn. Train all the same?" in screen.replace("\r\n", "")
     assert (Trainings(client).latest() is not None) is requested
+
+
+@pytest.mark.parametrize(("typed", "remain"), [("y\n", 1), ("n\n", 2)])
+def test_at_a_terminal_the_user_is_asked_before_a_version_is_deleted(server, tmp_path, variant, typed, remain):
+    """The question names the version in full. Without consent, it stays, and that is not an error."""
+    client = connect(server.url)
+    client.flushall()
+    registry, (card, files) = Registry(client), variant("old")
+    registry.publish(card, files)
+    code, screen = on_a_terminal(["models", "delete", "old"], folder=tmp_path, url=server.url, typed=typed)
+    assert code == 0, screen
+    assert f"Delete {card.version} for ever?" in screen
+    assert len(registry.versions()) == remain

@@ -2,13 +2,20 @@
 
 import contextlib
 import json
+import re
 import signal
 import threading
 
 import pytest
 
+from model.cards.card import BASELINE, Card
+from producer.cli.commands import training
+from producer.mill.stack import Stack
 from tests.support.command import SECONDS, CommandLine, run_here
+from tests.support.drift import answers, write_days
+from tests.system.chaos.proxy import Proxy
 from worker.contract.connection import connect
+from worker.contract.drift import keys as drift_keys
 from worker.contract.training import Schedule, Trainings, TrainingState
 
 
@@ -138,6 +145,28 @@ def test_status_shows_the_schedule_while_a_scheduler_is_alive(digitmill, server)
     assert (said["schedulers"], said["cron"], said["next"]) == (["host-1"], "0 3 * * *", 1795489200.0)
 
 
+@pytest.mark.usefixtures("trainings")
+def test_status_and_models_show_say_when_answers_drift(digitmill, server):
+    """Both name the day, what differs and what to do. A damaged record hides nothing else."""
+    client, version = connect(server.url), Card.read(BASELINE).version
+    write_days(client, version, [answers(1000), answers(1000)])
+    assert "drift" not in digitmill("status")[1]
+    assert json.loads(digitmill("status", "--json")[1])["drift"] is None
+    write_days(client, version, [answers(1000), answers(1000, unsure=0.3)])
+    said = "(1,000 images) differs from the 1 day before: for review 0.0 → 30.0 %, mean confidence 99.0 → 84.3 %. Look"
+    for command in (("status",), ("models", "show", "live")):
+        out = " ".join(digitmill(*command)[1].split())
+        assert said in out
+        body = json.loads(digitmill(*command, "--json")[1])
+        assert [round(each["points"], 1) for each in body["drift"]["differences"]] == [30.0, -14.7]
+    assert [(day["images"], day["review"]) for day in body["days"]] == [(1000, 0), (1000, 300)]
+    client.set(drift_keys.days(version), "text")
+    for command in (("status",), ("models", "show", "live")):
+        out, errors = digitmill(*command)[1:]
+        assert drift_keys.days(version) in out + errors
+        assert "baseline" in out
+
+
 @pytest.mark.slow
 def test_following_shows_the_progress_and_the_end(digitmill, start, trainings, eventually):
     """The progress has epochs, accuracy and the time left. The end has the version and the reason of the gate."""
@@ -178,3 +207,26 @@ def test_a_failed_training_ends_in_a_code_of_its_own(digitmill, trainings):
     assert code == 5
     assert json.loads(out)["state"] == "failed"
     assert "no data" in err
+
+
+@pytest.mark.slow
+def test_following_says_that_a_training_continues_without_redis(tmp_path, monkeypatch, eventually):
+    """While Redis is away, the progress says so. The error at the end says how to go on."""
+    monkeypatch.setattr(training, "TIMEOUT_SECONDS", 1.0)
+    with Stack(tmp_path / "mill", 0) as stack, Proxy(stack.server.socket) as proxy:
+        digitmill, client = CommandLine(tmp_path, proxy.url), connect(stack.url)
+        digitmill("train", "--anyway")
+        client.config_resetstat()
+
+        def cut():
+            """Cut the connections when the command has asked for the training a few times."""
+            eventually(lambda: client.info("commandstats").get("cmdstat_exec", {}).get("calls", 0) > 4, seconds=SECONDS)
+            proxy.refusing = True
+            proxy.reset()
+
+        thread = threading.Thread(target=cut)
+        thread.start()
+        printed = digitmill("train", "--follow", code=3)
+        thread.join()
+    assert "waits for Redis (" in printed.errors
+    assert re.search(r"Cannot reach .* Training \S+ continues without Redis; `digitmill train", printed.errors)

@@ -22,7 +22,7 @@ from producer.jobs.kept.order import SubmitOptions, job_file, jobs_folder, journ
 from producer.jobs.kept.sent import SentLog
 from producer.jobs.ownership import JobClient
 from producer.jobs.packing import pack
-from producer.jobs.results import NONE, FinishedJob
+from producer.jobs.results import NONE, FinishedJob, Results
 from producer.jobs.sending import DetachedSender, window_for
 from producer.jobs.submission import create_job, gather_job, send_job
 from producer.mill.connection import Connection, RetryingCaller
@@ -384,3 +384,17 @@ def test_merging_the_journal_of_a_job_gives_its_results(mill: Mill, mixed: Mixed
         again = merge(journal.batches)
     assert again.names == finished.results.names
     np.testing.assert_array_equal(again.digits, finished.results.digits)
+
+
+def test_results_are_handed_on_in_order_each_as_soon_as_all_before_it_are_known(mill: Mill, mixed: MixedSource) -> None:
+    """Together they are the results of the job. A resumed job begins with its first image again."""
+    source, options = mixed(30), SubmitOptions(path="test", batch_size=2, probabilities=True)
+    job = create_job(mill.connection, options, source.description, mill.settings, detached=False)
+    for _ in range(2):
+        parts: list[Results] = []
+        whole = gather_job(mill.connection, job, options, source, mill.settings, on_results=parts.append).results
+        assert len(parts) > 10
+        assert [name for part in parts for name in part.names] == whole.names == list(source.names)
+        for column in ("labels", "digits", "confidences", "probabilities"):
+            joined = np.concatenate([getattr(part, column) for part in parts])
+            np.testing.assert_array_equal(joined, getattr(whole, column))

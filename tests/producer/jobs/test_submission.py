@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from model.data.digits import Digits
 from model.data.sample_digits import write_folder
@@ -19,11 +20,21 @@ from model.errors import DataError, UsageError
 from model.images.preprocess import preprocess
 from model.inference.classifier import Classifier
 from producer.jobs.collecting import collect_job
-from producer.jobs.kept.order import SubmitOptions, journal_path, new_order, prune_jobs, read_order, write_order
+from producer.jobs.kept.order import (
+    Listed,
+    SubmitOptions,
+    find_order,
+    journal_path,
+    new_order,
+    order_of,
+    prune_jobs,
+    read_order,
+    write_order,
+)
 from producer.jobs.patience import TIMEOUT_SECONDS
 from producer.jobs.results import FinishedJob
 from producer.jobs.sending import JobProgress
-from producer.jobs.submission import MNIST, create_job, gather_job, open_submitted, send_job
+from producer.jobs.submission import MNIST, create_job, gather_job, open_submitted, reopen_submitted, send_job
 from producer.jobs.waiting import JobWatch
 from producer.mill.finding import open_mill
 from producer.mill.stack import Stack
@@ -43,6 +54,9 @@ submit_options = st.builds(
     probabilities=st.booleans(),
     model=st.none() | st.text(),
     min_confidence=st.none() | st.floats(0, 1),
+    more=st.lists(st.text()).map(tuple),
+    listed=st.sampled_from(["", "lines", "null"]),
+    folder=st.text(),
     several=st.sampled_from(["refuse", "read"]),
     as_is=st.booleans(),
     form=st.none() | st.builds(Form, background=st.floats(-1e9, 1e9), ink=st.floats(-1e9, 1e9), sentence=st.text()),
@@ -251,3 +265,40 @@ def test_files_of_jobs_are_kept_as_long_as_redis_keeps_their_records(mill: Mill,
         os.utime(jobs / name, (time.time() - days * 86400,) * 2)
     prune_jobs(settings)
     assert {path.name for path in jobs.iterdir()} == {"new.journal", "new.order", "notes.txt"}
+
+
+@pytest.mark.parametrize("listed", ["", "lines", "null"])
+def test_several_paths_and_a_list_are_opened_again_from_anywhere(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mill: Mill,
+    png: Callable[[NDArray[np.uint8]], bytes],
+    digits: Digits,
+    listed: Listed,
+) -> None:
+    """A resumed job may run in another folder, and the paths of a list are relative to that of the first time."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.png").write_bytes(png(digits.images[0]))
+    if listed:
+        end = "\0" if listed == "null" else "\n"
+        (tmp_path / "list").write_text("".join(f"{name}/x.png{end}" for name in ("a", "b")))
+        options = SubmitOptions(path=str(tmp_path / "list"), listed=listed, folder=str(tmp_path))
+    else:
+        options = SubmitOptions(path=str(tmp_path / "a"), more=(str(tmp_path / "b"),))
+    monkeypatch.chdir("/")
+    source = open_submitted(options, mill.settings)
+    assert [image.name for image in source] == ["a/x.png", "b/x.png"]
+    assert [image.content for image in source] == [image.content for image in reopen_submitted(options, mill.settings)]
+    job = create_job(mill.connection, options, source.description, mill.settings, detached=False)
+    assert order_of(mill.settings, job).options == options
+
+
+def test_the_last_order_is_not_that_of_a_little_job(tmp_path: Path) -> None:
+    """The files of a job find it when Redis has lost it."""
+    settings = Settings.from_environment({"DIGITMILL_DATA": str(tmp_path)})
+    for job, path in (("261123-1", "/scans"), ("261123-2", "")):
+        write_order(settings, new_order(settings, job, SubmitOptions(path), "", "m", detached=False, created=1.0))
+    last = find_order(settings, "last")
+    assert last
+    assert last.job == "261123-1"

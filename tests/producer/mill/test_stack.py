@@ -26,6 +26,7 @@ from producer.mill.finding import await_workers, open_mill, open_running_mill
 from producer.mill.server import ServerFolder
 from producer.mill.server_binary import find_server_binary
 from producer.mill.stack import Stack
+from producer.mill.supervisor import MAX_LOG_BYTES
 from tests.support.mill import INJECTED
 from tests.support.signals import interrupts_heard
 from worker.contract.connection import connect
@@ -96,6 +97,18 @@ def test_a_killed_server_and_a_killed_worker_are_restarted(tmp_path: Path, event
 
 def _workers(stack: Stack) -> list[Any]:
     return list(Ledger(connect(stack.url)).workers())
+
+
+def test_a_log_that_has_grown_too_large_is_put_aside_at_the_next_start(tmp_path: Path) -> None:
+    """So two logs of a program are there at most, however often it starts."""
+    logs = [tmp_path / f"server.out{end}" for end in ("", ".1")]
+    for generation in (b"a", b"b"):
+        logs[0].write_bytes(generation * (MAX_LOG_BYTES + 1))
+        with Stack(tmp_path, 0):
+            pass
+        assert logs[1].read_bytes()[:1] == generation
+        assert logs[0].stat().st_size < MAX_LOG_BYTES
+    assert len(list(tmp_path.glob("server.out*"))) == 2
 
 
 def test_only_its_user_can_reach_the_mill(tmp_path: Path) -> None:
@@ -251,7 +264,9 @@ def test_up_starts_no_trainer_without_its_libraries(monkeypatch: pytest.MonkeyPa
 def test_up_starts_only_a_scheduler_beside_a_server_elsewhere() -> None:
     """A server elsewhere may already have a trainer. The scheduler runs because a schedule is set."""
     settings = Settings.from_environment({})
-    assert _other_roles(replace(settings, redis_url="redis://elsewhere", retrain_cron="0 3 * * *")) == [Role.SCHEDULER]
+    elsewhere = replace(settings, redis_url="redis://elsewhere")
+    for wish in ({"retrain_cron": "0 3 * * *"}, {"retrain_on_drift": True}):
+        assert _other_roles(replace(elsewhere, **wish)) == [Role.SCHEDULER]
 
 
 @linux_only

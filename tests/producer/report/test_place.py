@@ -1,5 +1,6 @@
 """A report replaces nothing but a report, and whether it can be written is known before the work starts."""
 
+import csv
 import json
 import multiprocessing
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import UsageError
-from producer.report import check_place, write_report
+from producer.report import check_place, growing_table, write_report
 from producer.report.place import FILES
 from tests.producer.report.invented import info_of
 
@@ -40,6 +41,15 @@ ones = np.ones(9, np.int8)
 job = Results(list("abcdefghi"), ones, ones, np.full(9, confidence, np.float32), None, ["v"] * 9, {})
 info = JobInfo("j", "s", "done", 0.0, 1.0, [], {"w": 9})
 write_report(folder, job, info, card=None, read_pictures=lambda _: {}, min_confidence=0.5, plots=False)
+"""
+
+GROWING = """
+import os, sys
+from pathlib import Path
+from producer.report.place import open_growing_table
+
+open_growing_table(Path(sys.argv[1])).write("half")
+os._exit(9)
 """
 
 
@@ -235,3 +245,38 @@ def test_a_read_only_file_system_is_refused(tmp_path):
     if "mount:" in done.stderr or "unshare" in done.stderr:
         pytest.skip("this machine does not allow mounts")
     assert "Read-only file system" in done.stderr
+
+
+def rows_of(path: Path) -> list[str]:
+    """Return the names in a table of predictions."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [row["name"] for row in csv.DictReader(file)]
+
+
+def test_a_table_grows_row_by_row_until_the_report_replaces_it(tmp_path, write, perfect):
+    """Readers see each row at once. The report has the same rows, and nothing of the growth stays."""
+    folder = tmp_path / "report"
+    write(folder)
+    with growing_table(folder, 0.5) as add:
+        assert rows_of(folder / "predictions.csv") == []
+        add(perfect)
+        assert rows_of(folder / "predictions.csv") == perfect.names
+        grown = (folder / "predictions.csv").read_bytes()
+    write(folder, min_confidence=0.5)
+    assert (folder / "predictions.csv").read_bytes() == grown
+    assert not (folder / ".digitmill-report").exists()
+
+
+def test_the_table_of_a_killed_program_is_replaced_and_that_of_a_user_is_not(tmp_path, write, perfect):
+    """The folder of drafts says which file grew. An editor writes another file in its place."""
+    for name in ("killed", "edited"):
+        subprocess.run([sys.executable, "-c", GROWING, tmp_path / name], check=False)
+        assert (tmp_path / name / "predictions.csv").exists()
+    (tmp_path / "edited" / "mine.csv").write_text("edited")
+    (tmp_path / "edited" / "mine.csv").replace(tmp_path / "edited" / "predictions.csv")
+    with growing_table(tmp_path / "killed", None) as add:
+        add(perfect)
+    write(tmp_path / "killed")
+    with pytest.raises(UsageError, match=r"predictions\.csv"):
+        write(tmp_path / "edited")
+    assert (tmp_path / "edited" / "predictions.csv").read_text() == "edited"

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,15 @@ from hypothesis import strategies as st
 
 from model.errors import Failure, FailureCode, UsageError
 from model.images.limits import MAX_BYTES
-from producer.sources import Source, SourceImage, join_sources, open_source
+from producer.sources import (
+    Source,
+    SourceImage,
+    join_sources,
+    open_listed,
+    open_several,
+    open_source,
+    read_paths,
+)
 from producer.sources.reading import read_bounded
 
 NOBODY = 65534
@@ -342,6 +351,70 @@ def test_an_image_in_two_joined_sources_counts_once(tmp_path, monkeypatch):
     source = join_sources([open_source("a/y.png"), open_source("a")])
     assert names(source) == list(source.names) == ["a/y.png", "a/x.png"]
     assert source.total == 2
+
+
+def test_several_paths_have_names_from_their_common_folder_on(tmp_path):
+    """So the table of the report leads back to each image. Each path has the labels of its own folders."""
+    write(tmp_path, "monday/3/a.png", "monday/5/a.png", "week/tuesday/a.png", "x.png")
+    source = open_several([str(tmp_path / name) for name in ["monday", "week/tuesday", "x.png"]])
+    expected = {"monday/3/a.png": 3, "monday/5/a.png": 5, "week/tuesday/a.png": None, "x.png": None}
+    assert {image.name: image.label for image in source} == expected
+    assert list(source.names) == list(expected)
+    assert all(Path(source.root + name).is_file() for name in source.names)
+    assert source.read("week/tuesday/a.png") == b"week/tuesday/a.png"
+    assert set(source.read_many(["monday/3/a.png", "x.png"])) == {"monday/3/a.png", "x.png"}
+
+
+def test_a_label_file_may_name_images_of_several_paths(tmp_path):
+    """A name that none of them has is one row, not one for each path."""
+    write(tmp_path, "monday/a.png", "tuesday/b.png")
+    truth = tmp_path / "truth.csv"
+    truth.write_text("name,label\nmonday/a.png,1\ntuesday/b.png,2\ntuesday/gone.png,3\n")
+    paths = [str(tmp_path / name) for name in ["monday", "tuesday"]]
+    source = open_several(paths, labels=str(truth))
+    assert {image.name: image.label for image in source} == {
+        "monday/a.png": 1,
+        "tuesday/b.png": 2,
+        "tuesday/gone.png": 3,
+    }
+    assert source.total == 3
+    assert failures(source) == {"tuesday/gone.png": FailureCode.MISSING}
+    assert names(open_several(paths, labels=str(truth), exclude=["*gone*"])) == ["monday/a.png", "tuesday/b.png"]
+
+
+def test_each_path_of_several_must_be_there(tmp_path):
+    """A typing error must not cost a part of the images in silence."""
+    write(tmp_path, "monday/a.png")
+    with pytest.raises(UsageError, match=r"Cannot open .*tuesday"):
+        open_several([str(tmp_path / name) for name in ["monday", "tuesday"]])
+
+
+def test_a_list_of_paths_is_read_in_its_order(tmp_path):
+    """Relative paths begin in the folder that is given. What is not there, and a folder, is a row with the reason."""
+    write(tmp_path, "b.png", "a/7/x.png")
+    source = open_listed(["b.png", "a/7/x.png", "gone.png", "a", "b.png"], tmp_path, description="a list")
+    assert readable(source) == ["b.png", "a/7/x.png"]
+    assert failures(source) == {"gone.png": FailureCode.MISSING, "a": FailureCode.MISSING}
+    assert source.root + "b.png" == str(tmp_path / "b.png")
+    absolute = open_listed([str(tmp_path / "b.png")], Path("/"), description="a list")
+    assert (absolute.root, readable(absolute)) == ("", [str(tmp_path / "b.png")])
+    labelled = open_listed(["a/7/x.png"], tmp_path, description="a list")
+    assert [image.label for image in labelled] == [7]
+    with pytest.raises(UsageError, match="There are no paths in a list"):
+        open_listed([], tmp_path, description="a list")
+    with pytest.raises(UsageError, match="leave none of the 1 paths"):
+        open_listed(["b.png"], tmp_path, description="a list", include=["*.jpg"])
+
+
+@given(st.lists(st.binary(min_size=1, max_size=20).map(lambda path: path.replace(b"\0", b"x")), max_size=20))
+def test_a_list_with_nul_gives_every_path_as_it_is(paths):
+    """A path may hold line breaks and bytes that are not UTF-8."""
+    assert read_paths(BytesIO(b"".join(path + b"\0" for path in paths)), null=True) == [*map(os.fsdecode, paths)]
+
+
+def test_a_list_with_lines_may_come_from_windows_and_have_gaps():
+    """Empty lines are not paths."""
+    assert read_paths(BytesIO("a b.png\r\n\n ü.png\nlast".encode()), null=False) == ["a b.png", " ü.png", "last"]
 
 
 def test_the_client_loads_no_decoder():

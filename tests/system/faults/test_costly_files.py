@@ -11,7 +11,7 @@ from producer.sources import open_source
 from tests.model.images.decoding.costly import COSTLY
 
 SLOW = 3
-CONTAINER_BYTES = 512 * 2**20  # the limit of a worker in docker-compose.yml
+CONTAINER_BYTES = 768 * 2**20  # the limit of a worker in docker-compose.yml
 CHEAPLY_REFUSED = ("PNG, 1 × 64,000,000", "TIFF, 1 × 64,000,000", "TIFF, tile of 46,000 × 46,000")
 
 
@@ -29,14 +29,14 @@ def test_twenty_costly_files_harm_neither_their_neighbours_nor_their_worker(
         (tmp_path / "images" / f"{index:05d}.png").write_bytes(data)
     with start_mill(1) as mill:
         worker = psutil.Process(mill.stack.supervisor.processes()["worker-1"])
-        classifying = worker.children()
+        children = worker.children()  # the classifying process and that of the lane
         results = begin_job(mill, open_source(tmp_path / "images", labels="none"), batch_size=count).result(timeout=170)
         check(results, undisturbed[:count], failed=tuple(costly))
         assert {failure.code for failure in results.failures.values()} == {FailureCode.TOO_COSTLY}
         assert mill.stack.supervisor.restarts() == {"server": 0, "worker-1": 0}
-        assert worker.children() == classifying, "the classifying process has not been replaced"
+        assert worker.children() == children, "neither has been replaced"
         assert "ready again" not in mill.worker_logs()
-        helpers = classifying[0].children()
+        helpers = [helper for child in children for helper in child.children()]
         assert len(helpers) <= 1, "ended helpers leave no zombies"
-        idle = sum(process.memory_info().rss for process in (worker, *classifying, *helpers))
-        assert idle + MEMORY_BYTES < CONTAINER_BYTES
+        idle = sum(process.memory_full_info().pss for process in (worker, *children, *helpers))
+        assert idle + 2 * MEMORY_BYTES < CONTAINER_BYTES, "two processes may decode a costly image at a time"

@@ -19,6 +19,7 @@ from worker.classifying.faults import STRIKES
 from worker.classifying.models import LoadedModel, Models
 from worker.contract import wire
 from worker.contract.doorbell import Doorbell, make_app
+from worker.contract.drift import AnswerDays
 from worker.contract.ledger import JobRecord, Part, Verdict, Window
 from worker.contract.ledger import keys as ledger_keys
 from worker.contract.ledger.ledger import ATTEMPTS, SPLIT_ATTEMPTS
@@ -38,9 +39,9 @@ def registry(client):
 
 
 @pytest.fixture
-def canary(registry):
+def canary(registry, client):
     """The canary monitor of the process."""
-    return CanaryMonitor(Models(registry), registry, name="worker")
+    return CanaryMonitor(Models(registry), registry, AnswerDays(client), name="worker")
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """Facts about the canary: what is counted for a version in service, and when it is rolled back."""
 
+import numpy as np
 import pytest
 
 from model.cards.card import BASELINE, Card
 from model.inference.review import REVIEW_BELOW
 from worker.classifying.canary import SHADOW_EVERY, CanaryMonitor
 from worker.classifying.models import Models
+from worker.contract.drift import AnswerDays
 from worker.contract.registry import Registry, ServiceCounts
 from worker.contract.registry.service_counts import CANARY_IMAGES, ENOUGH
 
@@ -25,18 +27,24 @@ def models(registry):
 
 
 @pytest.fixture
-def canary(models, registry):
+def days(client):
+    """What Redis keeps of the answers of each day."""
+    return AnswerDays(client)
+
+
+@pytest.fixture
+def canary(models, registry, days):
     """The canary monitor of that process."""
-    return CanaryMonitor(models, registry, name="worker")
+    return CanaryMonitor(models, registry, days, name="worker")
 
 
 @pytest.fixture
 def classify(models, canary):
     """Let a version classify images while the canary monitor observes it."""
 
-    def run(version, images, failed=()):
+    def run(version, images, failed=(), doubted=()):
         predictions = models(version).classifier.classify(images)
-        canary.observe(version, images, predictions, failed)
+        canary.observe(version, images, predictions, failed, doubted=doubted)
         return predictions
 
     return run
@@ -72,6 +80,18 @@ def test_classified_images_are_counted_and_failed_ones_are_not(canary, classify,
     assert (counts.images, counts.review) == (98, (confidences < REVIEW_BELOW).sum())
     assert counts.confidence == round(1000 * float(confidences.sum()))
     assert counts.shadowed == 0, "the baseline is not a canary"
+
+
+def test_answers_are_counted_for_their_day(canary, classify, days, digits):
+    """So are their digits. Doubts of the image path are for review, and images that failed are not counted."""
+    predictions = classify(BASELINE_VERSION, digits.images[:100], failed=[0, 99], doubted=[1, 2])
+    classify(BASELINE_VERSION, digits.images[:50])
+    canary.report()
+    [counts] = days.read(BASELINE_VERSION).values()
+    unsure = predictions.confidences < REVIEW_BELOW
+    expected = np.concatenate([predictions.digits[1:99], predictions.digits[:50]])
+    assert (counts.images, counts.digits) == (148, tuple(np.bincount(expected, minlength=10)))
+    assert counts.review == 2 + unsure[3:99].sum() + unsure[:50].sum()
 
 
 def test_images_on_which_a_version_fails_are_counted_as_its_errors(canary, registry):
@@ -117,13 +137,13 @@ def test_only_a_promotion_makes_a_canary_and_begins_new_counts(canary, registry,
     assert registry.canary() is None
 
 
-def test_a_version_that_fails_is_rolled_back_once(canary, models, registry, variant):
+def test_a_version_that_fails_is_rolled_back_once(canary, models, registry, days, variant):
     """Many workers see it fail. One rolls it back; the others find that done."""
     card, files = variant("new")
     registry.publish(card, files)
     registry.promote(card.version, reason="test")
     registry.count(card.version, ServiceCounts(errors=ENOUGH))
-    for each in (canary, CanaryMonitor(models, registry, name="another")):
+    for each in (canary, CanaryMonitor(models, registry, days, name="another")):
         each.report()
     assert registry.live() == BASELINE_VERSION
     assert [move.action for move in registry.history()] == ["rollback", "promote"]

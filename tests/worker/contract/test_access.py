@@ -14,6 +14,9 @@ from tests.support.users import add_users, url_for
 from worker.contract.access import READING, RIGHTS, WRITING, config_lines
 from worker.contract.connection import connect, retry_transient
 from worker.contract.errors import NotPermitted
+from worker.contract.ledger import JobRecord, Ledger
+from worker.contract.registry import Registry, Retention
+from worker.contract.training import Trainings
 from worker.contract.users import RedisUser
 
 CONTRACT = Path(__file__).parents[3] / "worker" / "contract"
@@ -129,6 +132,36 @@ def test_no_role_reaches_what_is_of_another(as_user, user: RedisUser, words: tup
         retry_transient(
             lambda: as_user(user).execute_command(*words), timeout=0, where=f"redis://{user}:***@redis:6379"
         )
+
+
+def test_a_trainer_drops_old_versions_but_none_that_a_job_needs(as_user, variant) -> None:
+    """It reads which version a job needs, and cannot change jobs. Only the admin deletes versions on request."""
+    submitter, trainer, admin = map(as_user, (RedisUser.SUBMITTER, RedisUser.TRAINER, RedisUser.ADMIN))
+    registry, versions = Registry(trainer), []
+    for name in ("needed", "old", "new"):
+        card, files = variant(name)
+        registry.publish(card, files, retention=Retention(1))
+        versions.append(card.version)
+        if name == "needed":
+            Ledger(submitter, ttl_seconds=60).create("job-1", JobRecord("scans/", card.version, "host-1", {}, ""))
+    needed, _, new = versions
+    assert [each.version for each in registry.versions()] == [new, needed, registry.baseline.version]
+    for client, words in ((submitter, "DEL digitmill:model:x"), (trainer, "HSET digitmill:job:job-1 state done")):
+        with pytest.raises(NotPermitted):
+            retry_transient(partial(client.execute_command, *words.split()), timeout=0)
+    with pytest.raises(NotPermitted):
+        retry_transient(lambda: Registry(submitter).delete([new]), timeout=0)
+    Registry(admin).delete([new])
+    assert [each.version for each in registry.versions()] == [needed, registry.baseline.version]
+
+
+def test_everybody_who_sees_trainers_sees_what_hinders_them(as_user) -> None:
+    """Only trainers say it."""
+    submitter, trainer = (Trainings(as_user(user)) for user in (RedisUser.SUBMITTER, RedisUser.TRAINER))
+    trainer.announce("trainer-1", "The disk is full.")
+    assert submitter.faults(submitter.trainers()) == {"trainer-1": "The disk is full."}
+    trainer.remove_trainer("trainer-1")
+    assert submitter.faults(["trainer-1"]) == {}
 
 
 def test_an_admin_without_a_right_is_told_to_renew_its_rights(server: Stack, client: "redis.Redis") -> None:

@@ -1,6 +1,7 @@
 """Facts about the check of Redis at each start: what is refused, what is warned of, and what is waited for."""
 
 import contextlib
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,6 +76,18 @@ def test_a_server_without_an_append_only_file_is_warned_of(
     [warning] = connection.warnings
     assert warning.endswith("Set its appendonly to yes.")
     assert [record.getMessage() for record in caplog.records] == [warning]
+
+
+def test_a_server_that_cannot_write_its_files_is_warned_of(tmp_path: Path, eventually: Callable[..., Any]) -> None:
+    """Its disk may be full. Here its folder is gone, which is the same to Redis."""
+    with running_server(tmp_path / "server", "--appendonly", "yes") as url:
+        client = connect(url)
+        assert inspect_server(client, "redis") == ()
+        shutil.rmtree(tmp_path / "server")
+        client.bgsave()
+        eventually(lambda: client.info()["rdb_last_bgsave_status"] == "err", what="a fault of Redis")
+        [warning] = inspect_server(client, "redis")
+    assert warning.startswith("redis could not write its data to its disk")
 
 
 def test_a_cluster_is_refused(start_server: StartServer) -> None:

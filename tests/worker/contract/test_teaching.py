@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from dataclasses import replace
 
 import msgpack
 import numpy as np
@@ -13,6 +14,7 @@ from redis.exceptions import OutOfMemoryError
 
 from model.data.taught import TaughtFolder, fingerprint
 from model.errors import UsageError
+from model.inference.classifier import Classifier
 from model.training.options import TrainingOptions
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.teaching import LabelChange, Settled, Teaching, records, teaching
@@ -25,6 +27,10 @@ names = st.one_of(st.text(max_size=500), st.binary(max_size=99).map(lambda data:
 times = st.floats(0, 2**33)
 changes = st.one_of(
     st.builds(LabelChange.of, images, st.integers(0, 9), names, times),
+    st.builds(
+        lambda looks_like, *parts: replace(LabelChange.of(*parts), looks_like=looks_like),
+        *(st.integers(0, 9), images, st.integers(0, 9), names, times),
+    ),
     st.builds(LabelChange, st.binary(min_size=32, max_size=32).map(bytes.hex), st.none(), names, times),
 )
 
@@ -34,7 +40,7 @@ def test_a_label_change_comes_back_as_it_was_sent(change):
     """Its pixels, its label or None, and its name are the same. The name may be of any kind."""
     back = LabelChange.from_wire(change.sha256, change.to_wire())
     assert (back.sha256, back.label, back.name, back.when) == (change.sha256, change.label, change.name, change.when)
-    assert (back.image is None) == (change.image is None)
+    assert ((back.image is None), back.looks_like) == ((change.image is None), change.looks_like)
     if change.image is not None:
         np.testing.assert_array_equal(back.image, change.image)
 
@@ -44,6 +50,7 @@ def read(sha256, data):
     with contextlib.suppress(WireError):
         change = LabelChange.from_wire(sha256, data)
         assert change.label is None or 0 <= change.label <= 9
+        assert change.looks_like is None or 0 <= change.looks_like <= 9
         assert change.image is None or fingerprint(change.image) == sha256
 
 
@@ -121,7 +128,7 @@ def test_what_is_sent_is_kept_and_accounted_for(taught, keeper, folder, change, 
     assert not keeper.keep()
     assert taught.waiting() == 0
     assert taught.labels() == listed(folder) == {each.sha256: each.label for each in some}
-    kept, waiting = taught.label_changes()
+    kept, waiting, _ = taught.label_changes()
     assert ({each.name for each in kept}, waiting) == ({f"{index}.png" for index in range(5)}, [])
     train, held = folder.load()
     assert {image.tobytes() for part in (train, held) for image in part.images} == {
@@ -180,6 +187,76 @@ def test_a_keeper_that_died_after_writing_is_repeated_harmlessly(taught, tmp_pat
     assert (taught.changes(), taught.waiting()) == (2, 0)
 
 
+def held(taught):
+    """Return the label of each image that is held back, and the digit that it looks like, by SHA-256."""
+    return {each.sha256: (each.label, each.looks_like) for each in taught.label_changes().held}
+
+
+def test_what_is_held_back_is_listed_with_its_picture_and_no_training_uses_it(taught, keeper, folder, change, digits):
+    """It is not a change for a training. It survives the loss of Redis and counts as taught only when confirmed."""
+    suspicious = replace(change(0, 3), looks_like=7)
+    taught.send([suspicious, change(1)])
+    keeper.keep()
+    assert held(taught) == {suspicious.sha256: (3, 7)}
+    np.testing.assert_array_equal(taught.label_changes().held[0].image, digits.images[0])
+    assert sum(map(len, folder.load())) == 1
+    assert (taught.summary().images, taught.summary().held, taught.new_since_last_training()) == (1, 1, 1)
+    taught._redis.flushall()
+    keeper._accounted = None  # as for a trainer that has just started
+    keeper.keep()
+    assert held(taught) == {suspicious.sha256: (3, 7)}
+
+    assert taught.send([LabelChange(suspicious.sha256, 3, "", 2.0)]) == [3]
+    keeper.keep()
+    assert (held(taught), listed(folder)) == ({}, taught.labels())
+    assert taught.labels()[suspicious.sha256] == 3
+    assert taught.changes() == 2
+    taught.send([replace(suspicious, when=3.0)])
+    keeper.keep()
+    assert held(taught) == {}, "a confirmed label is not doubted again"
+
+
+def test_what_is_held_back_is_removed_corrected_or_moved_by_hand(taught, keeper, folder, change):
+    """Each of these ends it. A confirmation with a label that it does not have does nothing."""
+    suspicious = [replace(change(index, 3), looks_like=7) for index in range(4)]
+    taught.send(suspicious)
+    keeper.keep()
+    taught.send([LabelChange(suspicious[0].sha256, None, "", 2.0), change(1, 7, when=2.0)])
+    taught.send([LabelChange(suspicious[2].sha256, 4, "", 2.0)])
+    keeper.keep()
+    assert held(taught) == {each.sha256: (3, 7) for each in suspicious[2:]}
+    for each in folder.held_back():
+        each.path.rename(folder.folder / "7" / each.path.name)
+    keeper.keep()
+    assert held(taught) == {}
+    assert taught.labels() == listed(folder) == {each.sha256: 7 for each in suspicious[1:]}
+
+
+def test_what_was_taught_is_held_back_before_it_is_used_unless_it_was_confirmed(taught, keeper, digits):
+    """No worker may have run when it was taught. Ones taught as sevens are held back. Other digits stay."""
+    ones = np.flatnonzero(digits.labels == 1)[:30]
+    wrong = [LabelChange.of(digits.images[index], 7, "", 1.0) for index in ones]
+    right = [LabelChange.of(digits.images[index], int(digits.labels[index]), "", 1.0) for index in range(30)]
+    taught.send([*wrong, *(each for each in right if each.label != 1)])
+    while keeper.keep():
+        pass
+    before = taught.changes()
+
+    def read(images):
+        return Classifier.baseline().classify(images), []
+
+    assert keeper.hold_back(read) > 20
+    keeper.keep()
+    found = held(taught)
+    assert set(found.values()) == {(7, 1)}
+    assert found.keys() <= {each.sha256 for each in wrong}
+    assert taught.changes() == before, "nothing new for a training"
+    taught.send([LabelChange(sha256, 7, "", 2.0) for sha256 in found])
+    keeper.keep()
+    assert (keeper.hold_back(read), held(taught)) == (0, {})
+    assert taught.changes() == before + len(found)
+
+
 def test_what_is_done_to_the_folder_by_hand_is_accounted_for(taught, keeper, folder, change, tmp_path):
     """Removing a file, moving it to another label and adding one each count as a change for the next training."""
     taught.send([change(index) for index in range(4)])
@@ -206,7 +283,7 @@ def test_the_account_is_made_anew_after_redis_was_lost(taught, client, keeper, f
     keeper.keep()
     client.flushall()
     TaughtKeeper(taught, tmp_path).keep()
-    kept, _ = taught.label_changes()
+    kept = taught.label_changes().kept
     assert {each.name for each in kept} == {"0.png", "1.png"}
     assert taught.labels() == listed(folder)
 

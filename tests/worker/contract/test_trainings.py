@@ -113,7 +113,20 @@ def test_a_training_that_kills_its_trainers_fails(trainings, client):
     assert claim(trainings) is None
     status = trainings.latest()
     assert status.state is TrainingState.FAILED
-    assert "died 3 times" in status.reason
+    assert status.reason == "Its trainer died 3 times. The trainer's log may say why. Ask for another training."
+
+
+def test_why_an_attempt_ended_is_there_to_see_until_the_next_one(trainings, client):
+    """Of the last attempt, the reason of the failure says it."""
+    trainings.ask("a", TrainingOptions(), who="me")
+    for attempt in range(1, ATTEMPTS + 1):
+        held = claim(trainings)
+        assert trainings.latest().reason == ""
+        trainings.renew(held, lease_seconds=LEASE, reason=f"Memory ran out {attempt} times.")
+        end_lease(client)
+        assert trainings.latest().reason == f"Memory ran out {attempt} times."
+    claim(trainings)
+    assert trainings.latest().reason == "Its trainer died 3 times. Memory ran out 3 times. Ask for another training."
 
 
 def test_giving_back_costs_no_attempt(trainings):
@@ -158,6 +171,21 @@ def test_trainers_count_while_their_heart_beats(trainings, client):
     assert trainings.trainers() == ["one"]
     trainings.remove_trainer("one")
     assert trainings.trainers() == []
+
+
+def test_what_hinders_a_trainer_is_known_until_it_says_otherwise_or_dies(trainings, client):
+    """A trainer without faults is left out, and so is one without heartbeats."""
+    assert trainings.faults([]) == {}
+    for name in ("one", "two"):
+        trainings.announce(name, "" if name == "one" else "The disk is full.")
+    assert trainings.faults(trainings.trainers()) == {"two": "The disk is full."}
+    assert 0 < client.pttl(training_keys.trainer("two")) <= 5000
+    trainings.announce("two")
+    assert trainings.faults(trainings.trainers()) == {}
+    trainings.announce("two", "x" * 10_000)
+    assert len(trainings.faults(["two"])["two"]) == 1000
+    trainings.remove_trainer("two")
+    assert client.exists(training_keys.trainer("two")) == 0
 
 
 def test_a_full_redis_lets_a_training_go_on_and_end(trainings, client):

@@ -2,19 +2,24 @@
 
 import hashlib
 import threading
+import time
 from dataclasses import replace
 
 import pytest
 
 from model.cards.card import Score
 from model.cards.decision import DECISION
-from model.training.assignment import CANDIDATE
+from model.training.assignment import ASSIGNMENT, CANDIDATE
 from model.training.options import TrainingOptions
+from tests.support.clock import Clock
 from tests.support.models import Harm, harmful, spoiled, write_model
+from tests.system.chaos.proxy import Proxy
+from worker.contract.connection import connect
 from worker.contract.registry import Registry
 from worker.contract.registry import keys as registry_keys
 from worker.contract.teaching import Teaching
 from worker.contract.training import Trainings, TrainingState
+from worker.contract.training import keys as training_keys
 from worker.settings import Settings
 from worker.trainer.runner import TrainingRunner
 from worker.trainer.taught_keeper import TaughtKeeper
@@ -28,19 +33,37 @@ def registry(client):
     return Registry(client)
 
 
+class LongClock(Clock):
+    """A clock by which each wait takes ten minutes, and a hundredth of a second by the wall. Each calls a function."""
+
+    def __init__(self, on_wait):
+        super().__init__()
+        self._on_wait = on_wait
+
+    def sleep(self, seconds, /):
+        """Wait."""
+        self._on_wait()
+        time.sleep(0.01)
+        super().sleep(600 + seconds)
+
+
 @pytest.fixture
-def carry_out(client, registry, tmp_path):
+def carry_out(client, tmp_path):
     """Carry out a training that has made this candidate already. Return how it ended."""
 
-    def run(card, files, *, data="samples", mnist=""):
+    def run(card, files, *, data="samples", mnist="", through=None, clock=time, lease_seconds=60):
         variables = {"DIGITMILL_DATA": str(tmp_path), "DIGITMILL_OFFLINE": "1", "DIGITMILL_MNIST": str(mnist)}
+        variables["DIGITMILL_LEASE_SECONDS"] = str(lease_seconds)
         settings, trainings = Settings.from_environment(variables), Trainings(client)
         trainings.ask("test", TrainingOptions(data=data, epochs=1), who="test")
-        claim = trainings.claim(holder="trainer", lease_seconds=60)
+        claim = trainings.claim(holder="trainer", lease_seconds=lease_seconds)
         assert claim
         write_model(tmp_path / "training" / claim.identifier / CANDIDATE, card, files)
-        keeper = TaughtKeeper(Teaching(client), settings.data)
-        TrainingRunner(trainings, registry, keeper, settings, threads=1, stopping=threading.Event()).run(claim)
+        redis = through or client
+        keeper = TaughtKeeper(Teaching(redis), settings.data)
+        TrainingRunner(
+            Trainings(redis), Registry(redis), keeper, settings, threads=1, stopping=threading.Event(), clock=clock
+        ).run(claim)
         ended = trainings.latest()
         assert ended
         return ended
@@ -110,3 +133,35 @@ def test_the_gate_measures_which_version_is_the_best(registry, carry_out, varian
     ended = carry_out(sound, files, data="mnist", mnist=mnist_folder)
     assert ended.state is TrainingState.DONE, ended.reason
     assert registry.aliases() == (sound.version, card.version, None, sound.version)
+
+
+def test_a_training_outlasts_a_redis_that_is_away_for_ten_minutes(
+    client, server, registry, carry_out, variant, tmp_path, eventually
+):
+    """Redis goes away when the gate begins. The lease ends, and nobody else takes the training.
+
+    Redis comes back before the fourth attempt to publish the candidate, after thirty minutes by the trainer's clock.
+    """
+    card, files = variant("patient")
+    waits = []
+
+    def on_wait():
+        waits.append(client.pttl(training_keys.LEASE))
+        if len(waits) == 3:
+            proxy.refusing = False
+
+    with Proxy(server.server.socket) as proxy:
+        through = connect(proxy.url)
+
+        def cut():
+            eventually((tmp_path / "training" / "test" / ASSIGNMENT).exists, seconds=60, what="the assignment")
+            proxy.refusing = True
+            proxy.reset()
+
+        thread = threading.Thread(target=cut)
+        thread.start()
+        ended = carry_out(card, files, through=through, clock=LongClock(on_wait), lease_seconds=0.5)
+        thread.join()
+    assert waits == [-2, -2, -2]
+    assert (ended.state, ended.version, ended.attempts) == (TrainingState.REFUSED, card.version, 1), ended.reason
+    assert registry.aliases().candidate == card.version

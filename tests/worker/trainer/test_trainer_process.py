@@ -5,10 +5,14 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import psutil
 import pytest
 
+from model.cards.changes import MAX_KEPT
 from model.training.options import TrainingOptions
+from producer.cli.display.training import describe
+from tests.support.command import CommandLine
 from tests.support.garbage import refused
 from tests.support.mill import INJECTED
 from worker.contract.queues import TRAIN_QUEUE
@@ -34,13 +38,20 @@ def start_trainer(server, tmp_path):
     """Start a trainer. All trainers share one data folder, and end with the test."""
     started = []
 
-    def start():
-        variables = {"DIGITMILL_REDIS_URL": server.url, "DIGITMILL_DATA": str(tmp_path), "DIGITMILL_LEASE_SECONDS": "3"}
+    def start(*, url=server.url, largest_file=None, **more):
+        variables = {
+            "DIGITMILL_REDIS_URL": url,
+            "DIGITMILL_DATA": str(tmp_path),
+            "DIGITMILL_LEASE_SECONDS": "3",
+            **more,
+        }
         path = os.pathsep.join(filter(None, (str(INJECTED), os.environ.get("PYTHONPATH"))))
         variables |= {"PYTHONPATH": path, "JUDGED_FILES": "12"}  # on more, judging takes longer than training
         with (tmp_path / "trainer.log").open("ab") as log:
             command = Role.TRAINER.command()
-            process = subprocess.Popen(command, env={**os.environ, **variables}, stdout=log, stderr=log)
+            process = subprocess.Popen(
+                limited(command, largest_file), env={**os.environ, **variables}, stdout=log, stderr=log
+            )
         started.append(process)
         return process
 
@@ -48,6 +59,14 @@ def start_trainer(server, tmp_path):
     for process in started:
         process.kill()
         process.wait()
+
+
+def limited(command, largest_file):
+    """Return a command that can write no file of more bytes, as if the disk were full then; with None, any."""
+    if largest_file is None:
+        return command
+    before = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({largest_file},) * 2); "
+    return [sys.executable, "-c", before + "os.execv(sys.argv[1], sys.argv[1:])", *command]
 
 
 @pytest.fixture
@@ -79,18 +98,6 @@ def test_cancelling_stops_a_training_and_leaves_its_trainer(training, trainings,
     assert training[0].poll() is None
 
 
-def test_the_training_of_a_killed_trainer_goes_on_in_another_one(training, trainings, start_trainer, eventually):
-    """The process that trains ends with its trainer. Once the lease has expired, the other trainer goes on."""
-    trainer, child = training
-    trainer.kill()
-    eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
-    assert trainings.latest().state is TrainingState.RUNNING
-    second = start_trainer()
-    status = eventually(lambda: (now := trainings.latest()).attempts == 2 and now, seconds=SECONDS)
-    assert status.held
-    assert status.holder.endswith(f"-{second.pid}")
-
-
 def test_a_trainer_that_is_told_to_stop_gives_its_training_back(training, trainings):
     """Its exit code is 0, and the attempt does not count."""
     trainer, child = training
@@ -105,11 +112,13 @@ def test_a_trainer_that_is_told_to_stop_gives_its_training_back(training, traini
 def test_a_training_ends_with_a_published_model_and_the_gates_decision(
     trainings, start_trainer, client, eventually, digits
 ):
-    """Its card has the decision's checksum. The model has learned what was taught just before."""
+    """Its card has the decision's checksum. The model has learned what was taught just before, but no wrong labels."""
     teaching = Teaching(client)
-    teaching.send([LabelChange.of(digits.images[index], int(digits.labels[index]), "", 1.0) for index in range(8)])
+    twos = np.flatnonzero(digits.labels == 2)[5:25]
+    labels = dict.fromkeys(twos.tolist(), 7) | {index: int(digits.labels[index]) for index in range(8)}
+    teaching.send([LabelChange.of(digits.images[index], label, "", 1.0) for index, label in labels.items()])
     trainings.ask("short", TrainingOptions(data="samples", epochs=6), who="test")
-    assert teaching.new_since_last_training() == 8
+    assert teaching.new_since_last_training() == len(labels)
     start_trainer()
     status = eventually(
         lambda: (now := trainings.latest()).state.ended and now, seconds=3 * SECONDS, what="the end of the training"
@@ -118,10 +127,22 @@ def test_a_training_ends_with_a_published_model_and_the_gates_decision(
     registry = Registry(client)
     card, files = registry.fetch(status.version)
     assert "gate.json" in files
+    decision, changes = registry.decision(card), registry.changes(card)
+    assert decision
+    assert changes
+    assert changes.version == registry.baseline.version == decision.live.version
+    assert len(changes.images) == sum(
+        min(number, MAX_KEPT)
+        for found in decision.comparisons
+        if found.version == changes.version
+        for number in (found.won, found.lost)
+    )
     assert card.parent == registry.baseline.version
     assert (registry.live() == status.version) == (status.state is TrainingState.DONE)
     assert status.reason
     assert "taught" in card.data.name
+    assert {(each.label, each.looks_like) for each in teaching.label_changes().held} == {(7, 2)}
+    assert teaching.summary().held > 10
     assert teaching.new_since_last_training() == 0
 
 
@@ -141,3 +162,86 @@ def test_garbage_in_the_queue_ends_no_trainer(trainings, start_trainer, client, 
     log = (tmp_path / "trainer.log").read_text()
     assert "that digitmill did not send" in log
     assert "Traceback" not in log
+
+
+def test_what_is_killed_in_mid_epoch_goes_on_after_the_last_epoch(training, trainings, start_trainer, eventually):
+    """Be it the process that trains, which its trainer starts again, or the trainer. The status says which, and why.
+
+    The process that trains ends with its trainer. Another trainer goes on once the lease has expired.
+    """
+    trainer, child = training
+
+    def begun_again(attempt, before):
+        """Wait for the attempt to end an epoch, and check that it is the next one. Return its trainer."""
+        status = eventually(
+            lambda: (now := trainings.latest()).attempts == attempt and now.epoch != before and now,
+            seconds=SECONDS,
+            what="another epoch",
+        )
+        assert status.epoch == before + 1
+        return status.holder
+
+    eventually(lambda: trainings.latest().epoch, seconds=SECONDS, what="an epoch")
+    child.kill()
+    waiting = eventually(lambda: not (now := trainings.latest()).held and now, what="the end of the lease")
+    after = f"waits for another attempt after epoch {waiting.epoch} of 500"
+    killed = "The process that trains was ended by SIGKILL, as the system does when memory runs out."
+    assert describe(waiting) == f"{after}: {killed}"
+    first = begun_again(2, waiting.epoch)
+    assert trainer.poll() is None
+    [child] = psutil.Process(trainer.pid).children()
+    trainer.kill()
+    eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    waiting = eventually(lambda: not (now := trainings.latest()).held and now, what="the end of the lease")
+    assert (
+        describe(waiting)
+        == f"waits for another attempt after epoch {waiting.epoch} of 500: its trainer is gone or does not reach Redis"
+    )
+    start_trainer()
+    assert begun_again(3, waiting.epoch) != first
+
+
+@pytest.mark.parametrize(
+    ("largest", "where"),
+    [(100_000, "training/full"), (1_000_000, "training/full/candidate/training")],
+    ids=["before the training", "after the first epoch"],
+)
+def test_a_full_disk_ends_a_training_and_the_reason_says_so(
+    trainings, start_trainer, eventually, tmp_path, largest, where
+):
+    """It names the folder and the remedy, and nothing of the training stays to fill the disk."""
+    start_trainer(largest_file=largest)
+    trainings.ask("full", TrainingOptions(data="samples", epochs=500), who="test")
+    status = eventually(
+        lambda: (now := trainings.latest()).state.ended and now, seconds=SECONDS, what="the end of the training"
+    )
+    assert status.state is TrainingState.FAILED
+    assert status.reason.startswith(f"Cannot write into {tmp_path / where}: File too large. Make room there")
+    eventually(lambda: not list((tmp_path / "training").iterdir()), what="an empty folder of trainings")
+
+
+def test_a_trainer_that_cannot_keep_what_is_taught_says_so_in_the_status(
+    start_trainer, client, trainings, server, tmp_path, eventually, digits
+):
+    """So does `digitmill status`. When the fault has ended, the images are kept, and it is not said any more."""
+    (tmp_path / "taught").write_text("in the way")
+    start_trainer()
+    teaching = Teaching(client)
+    teaching.send([LabelChange.of(digits.images[0], int(digits.labels[0]), "", 1.0)])
+    [(name, fault)] = eventually(
+        lambda: trainings.faults(trainings.trainers()), seconds=SECONDS, what="the fault of the trainer"
+    ).items()
+    assert fault == f"Cannot keep what is taught in {tmp_path / 'taught'}: File exists. Correct that."
+    status = CommandLine(tmp_path, server.url)("status", code=4).output
+    assert f"  {name}: {fault}" in status
+    (tmp_path / "taught").unlink()
+    eventually(lambda: not trainings.faults(trainings.trainers()), what="the end of the fault")
+    eventually(teaching.labels, what="the taught image")
+
+
+def test_a_training_without_mnist_fails_and_the_reason_says_what_to_do(trainings, start_trainer, eventually, tmp_path):
+    """The trainer may not download it, or cannot."""
+    start_trainer(DIGITMILL_MNIST="", DIGITMILL_OFFLINE="1", DIGITMILL_CACHE=str(tmp_path / "cache"))
+    trainings.ask("mnist", TrainingOptions(), who="test")
+    status = eventually(lambda: (now := trainings.latest()).state.ended and now, seconds=SECONDS)
+    assert describe(status).startswith("failed: MNIST was not found. Name a folder that holds its four IDX files")

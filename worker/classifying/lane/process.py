@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from model.errors import DigitmillError
 from worker.classifying.faults import VersionFaults, count_oom_kills, how_it_ended
 from worker.classifying.lane.in_hand import HeldCall, InHand
-from worker.classifying.lane.server import SLOW, THREADS, LaneServer
+from worker.classifying.lane.server import PLACES, SLOW, THREADS, LaneServer
 from worker.classifying.notes import ProcessNotes
 from worker.classifying.reloader import ModelReloader
 from worker.classifying.running import ModelRunner, start_models
@@ -52,7 +52,7 @@ class LaneKeeper(threading.Thread):
         super().__init__(name="lane-keeper", daemon=True)
         self._settings = settings
         self._worker = name
-        self._in_hand = InHand(len(THREADS))
+        self._in_hand = InHand(PLACES)
         self._notes = ProcessNotes()
         limit = settings.time_limit_seconds
         self._limits = [limit if thread == SLOW else min(limit, QUICK_SECONDS) for thread in THREADS]
@@ -80,12 +80,17 @@ class LaneKeeper(threading.Thread):
             pause = FIRST_BACKOFF_SECONDS if self._in_hand.process == self._process else pause
             try:
                 self._report(status, too_slow=too_slow)
-            except (RedisError, DigitmillError) as fault:
+            except Exception as fault:  # whatever it is, another process must start
                 _log.warning("the clients of the dead process were not told, and send again later: %s", fault)
-            if self._stopping.wait(pause):
+            self._process = 0
+            while not self._process and not self._stopping.wait(pause):
+                pause = min(2 * pause, MAX_BACKOFF_SECONDS)
+                try:
+                    self._process = self._fork()
+                except OSError as fault:
+                    _log.error("the process of the lane does not start, and is tried again: %s", fault)
+            if not self._process:
                 return
-            pause = min(2 * pause, MAX_BACKOFF_SECONDS)
-            self._process = self._fork()
 
     def begin_to_stop(self) -> None:
         """Tell the process to answer what it has in hand, and to end."""
@@ -105,7 +110,7 @@ class LaneKeeper(threading.Thread):
             self._kill(signal.SIGKILL)
             self.join(1.0)
             with contextlib.suppress(RedisError, DigitmillError):
-                self._tell(held, blamed=False)
+                self._tell(held, may_blame=False)
 
     def _await_end(self) -> tuple[int, bool]:
         """Wait for the end of the process. Return its status, and whether it was killed because it hung."""
@@ -127,22 +132,24 @@ class LaneKeeper(threading.Thread):
         _log.error("the process of the lane died (%s); another replaces it", _named(code))
         death = self._notes.last_death()
         # A version that ended the process while it was loaded has nothing to do with the images in hand.
-        blamed = not death.loading
-        self._tell(self._in_hand.held(), blamed=blamed)
+        self._tell(self._in_hand.held(), may_blame=not death.loading)
         before, self._oom_kills = self._oom_kills, count_oom_kills()
         how = how_it_ended(code, too_slow=too_slow, out_of_memory=self._oom_kills > before)
         if death.classifying and how:
             registry = Registry(connect(self._settings.server_url))
             VersionFaults(registry, name=self._worker).strike(death.classifying, f"it ended its process ({how})")
 
-    def _tell(self, held: Iterable[HeldCall], *, blamed: bool) -> None:
+    def _tell(self, held: Iterable[HeldCall], *, may_blame: bool) -> None:
+        """Tell the clients of a process that it died, and whether their calls may be the reason: those in work may."""
         lane = Lane(connect(self._settings.server_url))
         for call in held:
+            blamed = may_blame and call.since > 0
             lane.answer(call.client, Answer(call.number, died=True, blamed=blamed).to_wire())
 
     def _kill(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self._process, number)
+            if self._process:  # 0 would mean all processes of the group
+                os.kill(self._process, number)
 
     def _fork(self) -> int:
         main = os.getpid()

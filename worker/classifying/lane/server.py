@@ -15,7 +15,7 @@ from model.images.preprocess import preprocess_all
 from worker.classifying.lane.gate import Gate
 from worker.classifying.lane.in_hand import InHand
 from worker.classifying.models import Models
-from worker.classifying.reading import read
+from worker.classifying.reading import Preprocess, read
 from worker.classifying.running import ModelRunner
 from worker.contract.connection import connect, retry_transient
 from worker.contract.errors import WireError
@@ -29,7 +29,7 @@ READING_SECONDS = 0.5
 """Time after which no further file of a call is decoded. The client sends the others again, behind those of others."""
 
 SLOW_CALLS = 8
-"""Maximum number of calls that wait for the slow thread. It refuses more of them, and their clients come again."""
+"""Maximum number of calls with the slow thread. Others are refused for now, and their clients come again."""
 
 ANSWER_SECONDS = 10.0
 """Time for which the slow thread tries to send an answer. Then the client has sent its call again."""
@@ -39,7 +39,10 @@ MAX_PAUSE_SECONDS = 1.0
 
 SLOW = "slow"
 THREADS = (*CallKind, SLOW)
-"""Names of the threads. Their places are those of their notes in `InHand`."""
+"""Names of the threads. The calls of the first two have the first places in `InHand`, and the slow ones those after."""
+
+PLACES = len(CallKind) + SLOW_CALLS
+"""Maximum number of calls that a process has in hand."""
 
 _BUSY = "A worker has too many images in hand that take long to decode, or models to load."
 _FAILED = Failure(FailureCode.INTERNAL, "digitmill itself failed on this image. The worker's log says how. Report it.")
@@ -69,9 +72,11 @@ class LaneServer:
         self._runner = runner
         self._in_hand = in_hand
         self._name = name
+        self._lane = Lane(connect(url))
         self._gate = Gate()
         self._classifying = threading.Lock()
-        self._slow: queue.Queue[Call | None] = queue.Queue(SLOW_CALLS)
+        self._slow: queue.SimpleQueue[tuple[int, Call] | None] = queue.SimpleQueue()
+        self._free = [*range(len(CallKind), PLACES)]  # places for slow calls; taking one and giving it back is atomic
         self._stopping = False
 
     def run(self, is_orphan: Callable[[], bool] = lambda: False) -> None:
@@ -102,18 +107,19 @@ class LaneServer:
         while not self._stopping and not is_orphan():
             try:
                 message, now = receiver.exchange(answers, WAIT_SECONDS)
-            except RedisError as fault:
+            except (RedisError, OSError) as fault:
                 _log.debug("no calls now: %s", fault)
                 pause = min(2 * pause + 0.05, MAX_PAUSE_SECONDS)
                 time.sleep(pause)
                 continue
             answers, pause = [], 0.0
-            if message is not None and (answer := self._answer(message, now, THREADS.index(kind))) is not None:
+            answer = None if message is None else self._answer(message, now, THREADS.index(kind))
+            if answer is not None:
                 answers.append(answer)
         for each in answers:
             self._send(*each)
 
-    def _answer(self, message: bytes, now: int, thread: int) -> tuple[str, bytes] | None:
+    def _answer(self, message: bytes, now: int, place: int) -> tuple[str, bytes] | None:
         """Return the client of a call and the encoded answer, or None if nobody waits for one, or it comes later."""
         try:
             call = Call.from_wire(message)
@@ -122,38 +128,59 @@ class LaneServer:
             return None
         if now > call.deadline:
             return None
+        self._in_hand.hold(place, call.client, call.number)
         answer = None
         if not call.deaths and self._models.at_hand(call.model) is not None:
-            answer = self._process(call, thread)
+            answer = self._process(call, place, _cheaply)
         if answer is None:
-            try:
-                self._slow.put_nowait(call)
-            except queue.Full:
-                answer = Answer(call.number, problem=_BUSY)
+            answer = self._hand_on(call)
+        self._in_hand.release(place)
         return None if answer is None else (call.client, answer.to_wire())
 
+    def _hand_on(self, call: Call) -> Answer | None:
+        """Give a call to the slow thread, or return an answer that refuses it for now."""
+        try:
+            place = self._free.pop()
+        except IndexError:
+            return Answer(call.number, problem=_BUSY)
+        self._in_hand.hold(place, call.client, call.number)
+        self._slow.put((place, call))
+        return None
+
     def _serve_slow(self) -> None:
-        while (call := self._slow.get()) is not None:
-            answer = self._process(call, THREADS.index(SLOW))
+        while (found := self._slow.get()) is not None:
+            place, call = found
+            answer = self._process(call, place, preprocess_all)
+            self._in_hand.release(place)
+            self._free.append(place)
             if answer is not None:
                 self._send(call.client, answer.to_wire())
 
     def _send(self, client: str, answer: bytes) -> None:
-        lane = Lane(connect(self._url))
         try:
-            retry_transient(lambda: lane.answer(client, answer), timeout=ANSWER_SECONDS)
+            retry_transient(lambda: self._lane.answer(client, answer), timeout=ANSWER_SECONDS)
         except DigitmillError as fault:
             _log.warning("an answer was not sent, and the client will ask again: %s", fault)
 
-    def _process(self, call: Call, thread: int) -> Answer | None:
-        """Return the answer to a call, or None if another thread must decode its files."""
-        is_suspect = call.deaths > 0
-        with self._gate.passing(alone=is_suspect), self._in_hand.noting(thread, call.client, call.number):
+    def _process(self, call: Call, place: int, preprocess: Preprocess) -> Answer | None:
+        """Return the answer to a call, or None if `preprocess` refuses files that are not certainly cheap.
+
+        Args:
+            call: Call.
+            place: Its place among those in hand.
+            preprocess: Function that decodes and normalises a file.
+        """
+        # After one death, the model runs apart. If the process dies again all the same, it was not the model.
+        with self._gate.passing(alone=call.deaths > 0), self._in_hand.working(place, call.client, call.number):
             try:
                 model = self._models(call.model)
-                images = read(call.batch, READING_SECONDS, preprocess_all if THREADS[thread] == SLOW else _cheaply)
+                images = read(call.batch, READING_SECONDS, preprocess)
                 with self._classifying:
-                    answers = self._runner.classify(model, images, suspect=is_suspect)
+                    answers = self._runner.classify(model, images, suspect=call.deaths == 1)
+                batch = call.batch
+                result = answers.result(
+                    model.version, self._name, probabilities=batch.probabilities, several=batch.several
+                )
             except MayBeCostly:
                 return None
             except (ModelError, WireError, RedisError) as fault:
@@ -162,6 +189,4 @@ class LaneServer:
             except Exception:
                 _log.exception("digitmill itself failed on a call")
                 return Answer(call.number, Result.failed(len(call.batch), _FAILED, worker=self._name))
-        batch = call.batch
-        result = answers.result(model.version, self._name, probabilities=batch.probabilities, several=batch.several)
         return Answer(call.number, result)

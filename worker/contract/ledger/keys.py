@@ -7,6 +7,7 @@
     digitmill:news:<job>           list   notifications: parts answered, to wake the client
     digitmill:batch:<job>/<part>   hash   payload, attempts, lease: a batch that waits or is in work
     digitmill:open                 zset   <job>/<part> → unix ms when it is overdue
+    digitmill:sending              zset   job id → unix ms when its client last sent a batch, or tried to
     digitmill:workers              zset   worker name → unix ms when last seen
     digitmill:worker:<name>        hash   what a worker reports about itself; expires after its last heartbeat
     digitmill:nothing              none   never exists; scripts delete it, to pass the memory limit (`common.lua`)
@@ -28,6 +29,7 @@ from worker.contract.validation.identifiers import Kind
 
 JOBS = "digitmill:jobs"
 OPEN = "digitmill:open"
+SENDING = "digitmill:sending"
 WORKERS = "digitmill:workers"
 NOTHING = "digitmill:nothing"
 BATCH_PREFIX = "digitmill:batch:"

@@ -34,6 +34,12 @@ SPLIT_ATTEMPTS = 3
 RING_AGAIN_SECONDS = 5.0
 """Seconds after a doorbell rang. If no worker has claimed its batch by then, the batch is overdue."""
 
+SENDING_MS = 1000
+"""Time, in ms, after a job sent a batch, or tried to, for which it counts as one that sends."""
+
+LEAST_SHARE = 2
+"""Number of batches of each job that may be outstanding, however many jobs send. One would leave workers idle."""
+
 WORKERS_FORGOTTEN_MS = 3_600_000
 """Time, in ms, after which a dead worker leaves the list. Its report expires long before that."""
 
@@ -94,6 +100,7 @@ class Window:
 
 
 _RECORD_FIELDS = 100  # at most, of the record of a job or of a worker
+_LOOKED_AT = 20  # records in one round trip
 _SEQUENCE_DIGITS = 15  # at most, of the sequence number of a batch
 
 
@@ -175,7 +182,7 @@ class Ledger:
         owner: str = "",
         encoded: bytes = b"",
     ) -> Submitted:
-        """Store a batch if the job's window has room for it.
+        """Store a batch if the job's window has room for it. All jobs that send at the same time share one window.
 
         Args:
             part: The whole batch: `start` is 0, and `stop` is the number of its images.
@@ -212,6 +219,7 @@ class Ledger:
                 keys.results(part.job),
                 part.key,
                 keys.OPEN,
+                keys.SENDING,
             ],
             [
                 part.sequence,
@@ -228,6 +236,9 @@ class Ledger:
                 ATTEMPTS,
                 self._ttl,
                 owner,
+                part.job,
+                SENDING_MS,
+                LEAST_SHARE,
             ],
         )
         return Submitted(answer)
@@ -496,8 +507,13 @@ class Ledger:
             raise UsageError(_no_such_job(identifier))
         return JobStatus.from_hash(identifier, body, created=(created or 0.0) / 1000)
 
-    def jobs(self, *, latest: int = 1000) -> Listed[JobStatus]:
-        """Return at most `latest` jobs, newest first. Remove those with an expired record from the list."""
+    def jobs(self, *, latest: int = 1000, little: bool = True) -> Listed[JobStatus]:
+        """Return jobs, newest first. Remove those with an expired record from the list.
+
+        Args:
+            latest: Maximum number of jobs.
+            little: Whether little jobs are among them (see `JobRecord.is_little`).
+        """
         found: Listed[JobStatus] = Listed()
         created = dict(self._redis.zrevrange(keys.JOBS, 0, -1, withscores=True))
         names = found.names(Kind.JOB, created)
@@ -509,6 +525,8 @@ class Ledger:
                     found.add(name, read)
                 else:
                     self._redis.zrem(keys.JOBS, name)
+            if not little:
+                found[:] = [status for status in found if not status.record.is_little]
             if len(found) >= latest:  # damaged ones do not count, or they would hide the others
                 break
         del found[latest:]
@@ -526,14 +544,14 @@ class Ledger:
     def find_job(self, query: str) -> str:
         """Return the id of the job that is meant by `last`, by an id, or by the beginning of an id.
 
+        The last job is never a little one, because whoever submitted a folder still means that one after `classify`.
+
         Raises:
             UsageError: No job or several are meant.
         """
         names = self._identifiers()
         if query == "last":
-            if not names:
-                raise UsageError("There are no jobs yet. `digitmill submit PATH` makes one.")
-            return names[0]
+            return self._last(names)
         if query in names:
             return query
         meant = [name for name in names if query and name.startswith(query)]
@@ -542,6 +560,18 @@ class Ledger:
         if meant:
             raise UsageError(f"{query} may mean {', '.join(meant[:5])}. Type more of it.")
         raise UsageError(_no_such_job(query))
+
+    def _last(self, names: Sequence[str]) -> str:
+        """Return the first of these jobs that is not little. One with a damaged record may be what is meant."""
+        for start in range(0, len(names), _LOOKED_AT):
+            some = names[start : start + _LOOKED_AT]
+            for name, body in zip(some, self._hashes([keys.job(name) for name in some]), strict=True):
+                try:
+                    if not JobStatus.from_hash(name, body, created=0.0).record.is_little:
+                        return name
+                except WireError:
+                    return name
+        raise UsageError("There are no jobs yet. `digitmill submit PATH` makes one.")
 
     def _identifiers(self) -> list[str]:
         """Return the ids of all jobs with a record that has not expired, newest first."""

@@ -51,6 +51,11 @@ class JobRecord:
     options: dict[str, Any]
     folder: str
 
+    @property
+    def is_little(self) -> bool:
+        """Whether its images were given one by one, as to `classify`. Then nobody asks for the job again."""
+        return self.options.get("path") == "" and not self.options.get("listed")
+
     def to_json(self) -> str:
         """Encode the record."""
         return to_json(self, format=FORMAT)

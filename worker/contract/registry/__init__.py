@@ -4,7 +4,6 @@ It lies in Redis, which every worker reaches. So a worker on any host needs only
 """
 
 from worker.contract.registry.records import (
-    LIVE,
     Alias,
     Aliases,
     BestChange,
@@ -12,15 +11,16 @@ from worker.contract.registry.records import (
     Fence,
     LiveChange,
     PublishedVersion,
+    Retention,
 )
-from worker.contract.registry.registry import HISTORY_KEPT, STRIKES_SECONDS, VERSIONS_KEPT, Registry
+from worker.contract.registry.registry import HISTORY_KEPT, STRIKES_SECONDS, Registry
 from worker.contract.registry.service_counts import ServiceCounts
+from worker.contract.validation.identifiers import LIVE
 
 __all__ = [
     "HISTORY_KEPT",
     "LIVE",
     "STRIKES_SECONDS",
-    "VERSIONS_KEPT",
     "Alias",
     "Aliases",
     "BestChange",
@@ -29,5 +29,6 @@ __all__ = [
     "LiveChange",
     "PublishedVersion",
     "Registry",
+    "Retention",
     "ServiceCounts",
 ]

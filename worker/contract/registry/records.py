@@ -8,11 +8,8 @@ from model.cards.card import Card
 from model.records import from_json
 from worker.contract.registry import keys
 from worker.contract.validation import identifiers
-from worker.contract.validation.identifiers import Kind
+from worker.contract.validation.identifiers import LIVE, Kind
 from worker.contract.validation.reading import moment, reading
-
-LIVE = "live"
-"""A word that stands for the version that is live when a worker classifies a batch."""
 
 
 class Alias(StrEnum):
@@ -53,6 +50,16 @@ class BestChange(NamedTuple):
 
     version: str
     before: str
+
+
+class Retention(NamedTuple):
+    """Which versions are dropped when another one is published: those beyond this number, and those that are older.
+
+    Versions with an alias, and versions that a job which has not ended is classified with, are never dropped.
+    """
+
+    versions: int = 20  # the newest ones; at 1.4 MB each, about 30 MB
+    seconds: float | None = None  # since their publication; None for ever
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,22 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import ResponseError
 
 from model.cards.card import BASELINE, MODEL, Card, read_file
+from model.cards.changes import CHANGES, Changes
 from model.cards.decision import DECISION, Decision
 from model.errors import ModelError, UsageError
 from worker.contract.errors import WireError
 from worker.contract.registry import keys
 from worker.contract.registry.checks import MAX_VERSION_BYTES, check_complete, missing, read_card, too_large, verified
-from worker.contract.registry.records import Alias, Aliases, BestChange, Canary, Fence, LiveChange, PublishedVersion
+from worker.contract.registry.records import (
+    Alias,
+    Aliases,
+    BestChange,
+    Canary,
+    Fence,
+    LiveChange,
+    PublishedVersion,
+    Retention,
+)
 from worker.contract.registry.service_counts import ServiceCounts
 from worker.contract.scripts import load_scripts
 from worker.contract.validation import bounds, identifiers
@@ -27,9 +37,6 @@ from worker.contract.validation.reading import CheckedRedis, DamagedRecord, List
 
 if TYPE_CHECKING:
     import redis
-
-VERSIONS_KEPT = 20
-"""Number of newest versions that Redis keeps, in addition to those with an alias: at 1.2 MB each, about 30 MB."""
 
 SERVICE_COUNTS_KEPT_SECONDS = 30 * 86400
 """Time that Redis keeps the counts of a version after its last answer."""
@@ -43,6 +50,16 @@ HISTORY_KEPT = 100
 _MAX_REASON = 500
 _MAX_FAULT_BYTES = 4 * _MAX_REASON
 _MAKES_LIVE = f"`redis-cli DEL {keys.ALIASES}` makes the baseline live."
+_HELD = {
+    Alias.LIVE: "it is live. First promote another version (`digitmill models promote`).",
+    keys.CANARY: "it is live. First promote another version (`digitmill models promote`).",
+    Alias.PREVIOUS: "it is the previous version, to which workers roll back. It is free after the next promotion.",
+    Alias.BEST: "it is the best version that ever was live, and the gate compares each candidate with it. It is free "
+    "when a better one is live.",
+    "job": "job {0} is classified with it. Wait until that job ends, or cancel it (`digitmill cancel {0}`).",
+}
+"""Why a version cannot be deleted, and what to do, by what holds it."""
+
 _LEASE_LOST = "The lease on training was lost to another trainer, so nothing was changed. Train again."
 
 
@@ -64,7 +81,9 @@ class Registry:
     def __init__(self, client: "redis.Redis") -> None:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
         self._redis: Any = CheckedRedis(client)
-        self._scripts = load_scripts(client, "worker.contract.registry", ("publish", "move", "strike", "fields"))
+        self._scripts = load_scripts(
+            client, "worker.contract.registry", ("publish", "delete", "move", "strike", "fields")
+        )
 
     @cached_property
     def baseline(self) -> Card:
@@ -77,16 +96,24 @@ class Registry:
 
     # Versions -----------------------------------------------------------------------------------------------------
 
-    def publish(self, card: Card, files: Mapping[str, bytes], *, fence: Fence | None = None) -> None:
+    def publish(
+        self,
+        card: Card,
+        files: Mapping[str, bytes],
+        *,
+        fence: Fence | None = None,
+        retention: Retention = Retention(),  # noqa: B008  it is immutable
+    ) -> None:
         """Store a whole version or nothing, and make it the candidate. Publishing it again only repairs damage.
 
-        Redis then drops the oldest versions beyond `VERSIONS_KEPT` that have no alias. If it is not recorded yet which
-        version is the best, that is recorded first, so the best one is never dropped.
+        Redis then drops the surplus versions. If it is not recorded yet which version is the best, that is recorded
+        first, so the best one is never dropped.
 
         Args:
             card: Card of the version, which names all the files.
             files: Contents of the files, by name.
             fence: Fence that must still hold, or nothing is stored.
+            retention: Which versions are surplus.
 
         Raises:
             ModelError: Card and files do not belong together, another model has this name, or the fence is lost.
@@ -103,7 +130,8 @@ class Registry:
                 card.version,
                 hashlib.sha256(text).hexdigest(),
                 fence.token if fence else "",
-                VERSIONS_KEPT,
+                retention.versions,
+                "" if retention.seconds is None else int(retention.seconds * 1000),
                 keys.MODEL_PREFIX,
                 Alias.BASELINE if best == self.baseline.version else best,
                 keys.CARD,
@@ -124,6 +152,24 @@ class Registry:
             return self.fetch(card.version)[0] == card
         except ModelError:
             return False
+
+    def delete(self, versions: Sequence[str]) -> None:
+        """Delete all of these versions, or none.
+
+        Args:
+            versions: Names of versions. One that does not exist counts as deleted.
+
+        Raises:
+            UsageError: One of them is the baseline, is live, was live before, is the best, or is what a job that has
+                not ended is classified with.
+        """
+        if self.baseline.version in versions:
+            raise UsageError(f"{self.baseline.version} is the baseline, which each installation has. Leave it out.")
+        held = self._scripts["delete"](keys=[keys.MODELS, keys.ALIASES], args=[keys.MODEL_PREFIX, *versions])
+        if held:
+            version, holder, *job = map(_text, held)
+            why = _HELD.get(holder, f"it has the alias {holder}. Give that to another version first.")
+            raise UsageError(f"{version} cannot be deleted: {why.format(*job)}")
 
     def fetch(self, version: str) -> tuple[Card, dict[str, bytes]]:
         """Return a version's card and all its files by name, verified.
@@ -175,9 +221,23 @@ class Registry:
         Raises:
             ModelError: The decision is missing or altered.
         """
-        if DECISION not in card.files or card.version == self.baseline.version:
+        content = self._judgement(card, DECISION)
+        return None if content is None else Decision.loads(content)
+
+    def changes(self, card: Card) -> Changes | None:
+        """Return what a version changed against the live one, or None if the gate of a release before 0.3 judged it.
+
+        Raises:
+            ModelError: The changes are missing or altered.
+        """
+        content = self._judgement(card, CHANGES)
+        return None if content is None else Changes.loads(content)
+
+    def _judgement(self, card: Card, name: str) -> bytes | None:
+        """Return a file that the gate wrote, or None if it wrote none for this version."""
+        if name not in card.files or card.version == self.baseline.version:
             return None
-        return Decision.loads(self._files(card, [DECISION])[DECISION])
+        return self._files(card, [name])[name]
 
     def card(self, version: str) -> Card:
         """Return a version's card, verified.

@@ -6,6 +6,6 @@ holds one change for each image. It is harmless to send or to settle a change ag
 """
 
 from worker.contract.teaching.records import LabelChange
-from worker.contract.teaching.teaching import BATCH, MAX_TAUGHT, MAX_WAITING, Settled, Summary, Teaching
+from worker.contract.teaching.teaching import BATCH, MAX_TAUGHT, MAX_WAITING, Listing, Settled, Summary, Teaching
 
-__all__ = ["BATCH", "MAX_TAUGHT", "MAX_WAITING", "LabelChange", "Settled", "Summary", "Teaching"]
+__all__ = ["BATCH", "MAX_TAUGHT", "MAX_WAITING", "LabelChange", "Listing", "Settled", "Summary", "Teaching"]

@@ -24,6 +24,7 @@ MAX_NAME = 500
 """Maximum length of a name in a record, in characters. Of a longer name, the record keeps the end, which says most."""
 
 _NONE = "-"
+_LOOKS = frozenset([*range(10), None])
 _MAX_BYTES = 4 * MAX_NAME + SIDE * SIDE + 100
 
 
@@ -34,6 +35,7 @@ class _Body:
     name: bytes
     when: float
     pixels: bytes | None
+    looks_like: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +47,9 @@ class LabelChange:
         label: 0 to 9, or None to forget the image.
         name: Name by which the user knows it, for the list.
         when: Time of the change: unix time, seconds.
-        image: uint8 (28, 28), or None to forget it; always None in the account, which only lists.
+        image: uint8 (28, 28). None to forget the image, or to confirm its label if it is held back; and in the account,
+            which only lists, except for images that are held back.
+        looks_like: Digit that the model reads, 0 to 9, if the label is suspicious and the image is to be held back.
     """
 
     sha256: str
@@ -53,6 +57,7 @@ class LabelChange:
     name: str
     when: float
     image: NDArray[np.uint8] | None = None
+    looks_like: int | None = None
 
     @classmethod
     def of(cls, image: NDArray[np.uint8], label: int, name: str, when: float) -> Self:
@@ -72,7 +77,10 @@ class LabelChange:
         pixels = None if self.image is None else np.ascontiguousarray(self.image).tobytes()
         # A file name on Linux may be any bytes; surrogateescape keeps those that are not UTF-8.
         name = self.name[-MAX_NAME:].encode("utf-8", "surrogateescape")
-        return label.encode() + to_msgpack({"name": name, "when": self.when, "pixels": pixels}, version=VERSION)
+        body = {"name": name, "when": self.when, "pixels": pixels}
+        if self.looks_like is not None:  # earlier versions ignore it
+            body["looks_like"] = self.looks_like
+        return label.encode() + to_msgpack(body, version=VERSION)
 
     @classmethod
     def from_wire(cls, sha256: str, data: bytes) -> Self:
@@ -89,7 +97,10 @@ class LabelChange:
                 raise Damaged(f"it has more than {_MAX_BYTES:,} bytes")
             body = from_msgpack(_Body, data[1:], version=VERSION)
             image = None if body.pixels is None else _image(sha256, body.pixels)
-            return cls(sha256, label_of(data), body.name.decode("utf-8", "surrogateescape"), moment(body.when), image)
+            if body.looks_like not in _LOOKS:
+                raise Damaged("looks_like: not a digit")
+            name, when = body.name.decode("utf-8", "surrogateescape"), moment(body.when)
+            return cls(sha256, label_of(data), name, when, image, body.looks_like)
 
 
 def label_of(record: bytes) -> int | None:

@@ -45,11 +45,21 @@ class Summary:
         images: Images that the trainer keeps.
         waiting: Changes that wait for the trainer.
         new: Changes, including those that wait, that no training has seen (see `Teaching.new_since_last_training`).
+        held: Images that the trainer holds back, because their labels are suspicious.
     """
 
     images: int
     waiting: int
     new: int
+    held: int = 0
+
+
+class Listing(NamedTuple):
+    """All taught images."""
+
+    kept: Listed[LabelChange]  # those that trainings use
+    waiting: Listed[LabelChange]  # changes that wait for the trainer
+    held: Listed[LabelChange]  # images that are held back, with pixels
 
 
 class Settled(NamedTuple):
@@ -97,7 +107,7 @@ class Teaching:
         """
         words = [word for change in changes for word in (change.sha256, change.to_wire())]
         answer = self._scripts["send"](
-            keys=[keys.INBOX, keys.TAUGHT, keys.KEEPER], args=[MAX_WAITING, MAX_TAUGHT, KEEPER_MS, *words]
+            keys=[keys.INBOX, keys.TAUGHT, keys.KEEPER, keys.HELD], args=[MAX_WAITING, MAX_TAUGHT, KEEPER_MS, *words]
         )
         if answer == 0:
             return None
@@ -137,8 +147,11 @@ class Teaching:
 
     def settle(self, settled: Sequence[Settled]) -> None:
         """Move at most `BATCH` changes from the inbox into the account."""
-        words = [word for sha256, record, kept in settled for word in (sha256, record, kept.to_wire() if kept else b"")]
-        self._scripts["settle"](keys=[keys.INBOX, keys.TAUGHT, keys.CHANGES], args=words)
+        words: list[str | bytes] = []
+        for sha256, record, kept in settled:
+            is_held = kept is not None and kept.looks_like is not None
+            words += [sha256, record, kept.to_wire() if kept else b"", "1" if is_held else ""]
+        self._scripts["settle"](keys=[keys.INBOX, keys.TAUGHT, keys.CHANGES, keys.HELD], args=words)
 
     # Anyone -------------------------------------------------------------------------------------------------------
 
@@ -157,30 +170,34 @@ class Teaching:
 
     def summary(self) -> Summary:
         """Return the taught images in figures."""
-        return Summary(int(self._redis.hlen(keys.TAUGHT)), self.waiting(), self.new_since_last_training())
+        images, held = (int(self._redis.hlen(key)) for key in (keys.TAUGHT, keys.HELD))
+        return Summary(images, self.waiting(), self.new_since_last_training(), held)
 
-    def labels(self) -> dict[str, int | None]:
-        """Return the label of each image in the account, by its SHA-256, or None if its record is damaged."""
+    def labels(self, *, held: bool = False) -> dict[str, int | None]:
+        """Return the label of each image in the account, by its SHA-256, or None if its record is damaged.
+
+        Args:
+            held: Whether to return those that are held back instead of those that trainings use.
+        """
         labels: dict[str, int | None] = {}
-        for sha256, record in self._records(keys.TAUGHT, deleting=True):
+        for sha256, record in self._records(keys.HELD if held else keys.TAUGHT, deleting=True):
             try:
                 labels[sha256] = label_of(record)
             except WireError:
                 labels[sha256] = None
         return labels
 
-    def label_changes(self) -> tuple[Listed[LabelChange], Listed[LabelChange]]:
-        """Return two lists: the images that the trainer keeps, and the changes that wait for it."""
-        kept: Listed[LabelChange] = Listed()
-        waiting: Listed[LabelChange] = Listed()
-        for key, found in ((keys.TAUGHT, kept), (keys.INBOX, waiting)):
+    def label_changes(self) -> Listing:
+        """Return all taught images, and the changes that wait for the trainer."""
+        listing = Listing(Listed(), Listed(), Listed())
+        for key, found in zip((keys.TAUGHT, keys.INBOX, keys.HELD), listing, strict=True):
             for sha256, record in self._records(key):
                 found.add(sha256, partial(LabelChange.from_wire, sha256, record))
-        return kept, waiting
+        return listing
 
     def find(self, beginning: str) -> list[str]:
         """Return the SHA-256 of each kept or waiting image that begins with `beginning`, sorted."""
-        found = {sha256 for key in (keys.TAUGHT, keys.INBOX) for sha256, _ in self._records(key)}
+        found = {sha256 for key in (keys.TAUGHT, keys.HELD, keys.INBOX) for sha256, _ in self._records(key)}
         return sorted(sha256 for sha256 in found if sha256.startswith(beginning))
 
     def _records(self, key: str, *, deleting: bool = False) -> Iterator[tuple[str, bytes]]:

@@ -7,6 +7,7 @@ digitmill:training-lease    string   fencing token of the trainer at work; expir
 digitmill:training-token    integer  fencing tokens given so far
 digitmill:training-seen     integer  changes of the taught images that the last training which made a model has seen
 digitmill:trainers          zset     trainer name → unix ms when last seen
+digitmill:trainer:<name>    string   what hinders that trainer; expires after its last heartbeat
 digitmill:schedulers        zset     scheduler name → unix ms when last seen
 digitmill:schedule          hash     what schedulers follow: cron, next firing, how the last went (`ScheduleStatus`)
 """
@@ -20,6 +21,11 @@ SEEN = "digitmill:training-seen"
 TRAINERS = "digitmill:trainers"
 SCHEDULERS = "digitmill:schedulers"
 SCHEDULE = "digitmill:schedule"
+
+
+def trainer(name: str) -> str:
+    """Return the key of what hinders a trainer."""
+    return f"digitmill:trainer:{name}"
 
 
 def training(identifier: str) -> str:

@@ -1,5 +1,6 @@
 """The operations on trainings: one method for each script, and the reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from worker.contract.scripts import load_scripts
 from worker.contract.training import keys
 from worker.contract.training.records import TrainingState, TrainingStatus, options_from_json, options_to_json
 from worker.contract.validation import identifiers
+from worker.contract.validation.bounds import MAX_TEXT
 from worker.contract.validation.identifiers import Kind
 from worker.contract.validation.reading import CheckedRedis, count, reading
 
@@ -152,19 +154,41 @@ class Trainings:
         )
         return int(answer)
 
-    def announce(self, name: str) -> None:
-        """Record that a trainer is alive. Redis forgets it after `ALIVE_SECONDS`."""
-        self._scripts["announce"](keys=[keys.TRAINERS], args=[name, int(ALIVE_SECONDS * 1000)])
+    def announce(self, name: str, fault: str = "") -> None:
+        """Record that a trainer is alive. Redis forgets it after `ALIVE_SECONDS`.
+
+        Args:
+            name: Name of the trainer.
+            fault: What hinders it, for `faults`, or "".
+        """
+        expires = int(ALIVE_SECONDS * 1000)
+        self._scripts["announce"](keys=[keys.TRAINERS], args=[name, expires])
+        if fault:
+            self._redis.set(keys.trainer(name), fault[:_MAX_REASON], px=expires)
+        else:
+            self._redis.delete(keys.trainer(name))
 
     def remove_trainer(self, name: str) -> None:
         """Remove a trainer that has stopped from the list."""
         self._redis.zrem(keys.TRAINERS, name)
+        self._redis.delete(keys.trainer(name))
 
     # Anyone -------------------------------------------------------------------------------------------------------
 
     def trainers(self) -> list[str]:
         """Return the names of the trainers that are alive."""
         return alive(self._redis, keys.TRAINERS)
+
+    def faults(self, trainers: Sequence[str]) -> dict[str, str]:
+        """Return what hinders trainers, by name, without those that nothing hinders.
+
+        Args:
+            trainers: Names of trainers, as `trainers` returns them.
+        """
+        texts = self._redis.mget(map(keys.trainer, trainers)) if trainers else []
+        return {
+            name: text[:MAX_TEXT].decode("utf-8", "replace") for name, text in zip(trainers, texts, strict=True) if text
+        }
 
     def status(self, identifier: str) -> TrainingStatus | None:
         """Return the status of a training, or None if there is no such training.

@@ -16,6 +16,9 @@ from worker.contract.errors import WireError
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 """Characters of the random end of an identifier. It has none that people mistake for another."""
 
+LIVE = "live"
+"""A word that stands for the version that is live when a worker classifies an image."""
+
 RANDOM_CHARACTERS = 8
 """Length of that end. 31 ** 8 are 8.5e11, so a thousand jobs of one second collide once in two million such seconds."""
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from model.images.decoding.plain_png import MAX_SIDE, decode_plain_png
+from model.images.decoding.plain_png import MAX_ROWS_BYTES, MAX_SIDE, decode_plain_png
 from tests.model.images.drawings import drawing, encoded
 
 GREY = Image.fromarray(drawing(37, 29))
@@ -26,10 +26,11 @@ PLAIN = {
 }
 
 
+@pytest.mark.parametrize("size", [GREY.size, (83, 127)])
 @pytest.mark.parametrize("name", PLAIN)
-def test_plain_files_are_read_as_pillow_reads_them(name):
+def test_plain_files_are_read_as_pillow_reads_them(name, size):
     """A plain file of any mode gives Pillow's pixels, in Pillow's order of channels."""
-    image = PLAIN[name]
+    image = PLAIN[name].resize(size)
     mode = {"1": "L", "LA": "RGBA", "P": "RGB"}.get(image.mode, image.mode)
     pixels = decode_plain_png(encoded(image))
     assert pixels is not None
@@ -61,7 +62,8 @@ NOT_PLAIN = {
     "orientation": encoded(GREY, exif=b"Exif\0\0MM\0*"),
     "text": _with_chunk(b"tEXt", b"Raw profile type exif\0"),
     "frames": encoded(GREY, save_all=True, append_images=[GREY.rotate(10)]),
-    "large": encoded(drawing(MAX_SIDE + 1, 20)),
+    "long": encoded(drawing(MAX_SIDE + 1, 20)),
+    "many": encoded(COLOUR.resize((100, MAX_ROWS_BYTES // 301 + 1))),
 }
 
 
@@ -83,14 +85,18 @@ def test_no_damaged_file_is_decoded():
 
 def _png(rows: bytes, height: int = 20, width: int = 20) -> bytes:
     """Return a PNG in 8-bit grey with correct checksums. Its rows are these bytes, which need not fit its size."""
-    chunks = {
-        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0),
-        b"IDAT": zlib.compress(rows),
-        b"IEND": b"",
-    }
+    return _file(_header(height, width), (b"IDAT", zlib.compress(rows)))
+
+
+def _header(height: int, width: int, colour: int = 0) -> tuple[bytes, bytes]:
+    return b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+
+
+def _file(*chunks: tuple[bytes, bytes]) -> bytes:
+    """Return a file of these chunks and the last one, with correct checksums."""
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-        for name, content in chunks.items()
+        for name, content in (*chunks, (b"IEND", b""))
     )
 
 
@@ -103,3 +109,23 @@ def test_pixels_that_do_not_fit_the_header_are_left_to_pillow(data):
     """A file with sound chunks but too few, too many or malformed rows is left to Pillow."""
     assert decode_plain_png(_png(bytes(21 * 20))) is not None
     assert decode_plain_png(data) is None
+
+
+def test_pixels_in_several_chunks_are_plain_unless_another_chunk_is_between_them():
+    """A file with its pixels in consecutive chunks is plain. Pillow takes one with a gap for cut off."""
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (20, 20), np.uint8)
+    packed = zlib.compress(np.pad(pixels, ((0, 0), (1, 0))).tobytes())
+    first, second = (b"IDAT", packed[:99]), (b"IDAT", packed[99:])
+    decoded = decode_plain_png(_file(_header(20, 20), first, second))
+    assert decoded is not None
+    assert np.array_equal(decoded, pixels)
+    assert decode_plain_png(_file(_header(20, 20), first, (b"tIME", bytes(7)), second)) is None
+
+
+def test_a_palette_after_the_pixels_is_left_to_pillow():
+    """A file with its palette after its pixels, where decoders need it before them, is left to Pillow."""
+    header, pixels = _header(20, 20, colour=3), (b"IDAT", zlib.compress(bytes(21 * 20)))
+    palette = b"PLTE", bytes(range(48))
+    assert decode_plain_png(_file(header, palette, pixels)) is not None
+    assert decode_plain_png(_file(header, pixels, palette)) is None

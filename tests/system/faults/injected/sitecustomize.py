@@ -1,9 +1,10 @@
 """Makes workers of test mills misbehave. Python runs this file if its folder is on PYTHONPATH.
 
 An image with a mark after its last byte kills, hangs or delays the process that decodes it. Real images have done all
-of that. The program itself does not know the marks. With OTHER_DOORBELL_VERSION, a worker is one of another version,
-and with WITHOUT_NUMBERS, it reads batches as workers up to 0.2 do. With JUDGED_FILES, a training judges its model on so
-many images as files.
+of that. The program itself does not know the marks. With OTHER_DOORBELL_VERSION, a worker is one of another version.
+With WITHOUT_NUMBERS, it reads batches as workers up to 0.2 do, and with WITHOUT_LANE, it answers no single images, as
+they do. With JUDGED_FILES, a training judges its model on so many images as files, and on
+as many without a digit.
 """
 
 import os
@@ -44,10 +45,19 @@ def _read_no_numbers() -> None:
     wire._VERSIONS = (wire.VERSION,)
 
 
+def _answer_no_calls() -> None:
+    from worker.contract import lane
+    from worker.contract.lane.keys import CALLS
+
+    lane.LANE_VERSION = 0
+    CALLS.update({kind: f"{key}-of-nobody" for kind, key in CALLS.items()})
+
+
 def _judge_few(files: int) -> None:
     from model.evaluation import judge
 
-    judge.MAX_FILES = files
+    judge.MAX_FILES = judge.DRAWN = files
+    judge.FAMILY_STEP = 100
 
 
 if "model.training.retrain" in sys.orig_argv and "JUDGED_FILES" in os.environ:
@@ -58,3 +68,5 @@ if sys.orig_argv[-2:] == ["-m", "worker"]:
         _speak_another_format(int(os.environ["OTHER_DOORBELL_VERSION"]))
     if "WITHOUT_NUMBERS" in os.environ:
         _read_no_numbers()
+    if "WITHOUT_LANE" in os.environ:
+        _answer_no_calls()

@@ -15,9 +15,11 @@ from worker.classifying.canary import CanaryMonitor
 from worker.classifying.lane import server as module
 from worker.classifying.lane.gate import Gate
 from worker.classifying.lane.in_hand import InHand
-from worker.classifying.lane.server import THREADS, LaneServer
+from worker.classifying.lane.server import PLACES, LaneServer
 from worker.classifying.models import Models
 from worker.classifying.running import ModelRunner
+from worker.contract.connection import connect
+from worker.contract.drift import AnswerDays
 from worker.contract.lane import Answer, Call, CallKind, Lane
 from worker.contract.registry import LIVE, Registry
 from worker.contract.wire import Batch
@@ -43,13 +45,18 @@ def models(registry):
 @pytest.fixture
 def in_hand():
     """What the process has in hand."""
-    return InHand(len(THREADS))
+    return InHand(PLACES)
 
 
 @pytest.fixture
-def lane(server, client, models, registry, in_hand):
+def canary(server, models, registry):
+    """The canary monitor of the process."""
+    return CanaryMonitor(models, registry, AnswerDays(connect(server.url)), name="worker")
+
+
+@pytest.fixture
+def lane(server, client, models, canary, in_hand):
     """The lane, with a server that answers its calls."""
-    canary = CanaryMonitor(models, registry, name="worker")
     answering = LaneServer(server.url, models, ModelRunner(models, canary), in_hand, name="worker")
     thread = threading.Thread(target=answering.run)
     thread.start()
@@ -134,13 +141,14 @@ def _avif(image) -> bytes:
     return file.getvalue()
 
 
-def test_more_costly_files_than_a_process_may_hold_are_refused_for_now(lane, digits, monkeypatch):
+def test_more_costly_files_than_a_process_may_hold_are_refused_for_now(lane, digits, in_hand, monkeypatch):
     """Their clients come again."""
     held = threading.Event()
     monkeypatch.setattr(module, "preprocess_all", lambda *_, **__: held.wait(20))
-    for number in range(module.SLOW_CALLS + 3):
+    for number in range(module.SLOW_CALLS + 1):
         ask(lane, (_avif(digits.images[0]),), number=number)
     found = answer(lane)
+    assert len(in_hand.held()) == module.SLOW_CALLS, "a process that dies tells the clients of all"
     held.set()
     assert found.result is None
     assert "take long" in found.problem
@@ -191,11 +199,9 @@ def test_images_on_which_a_process_died_meet_a_model_in_a_process_with_limits(la
     assert "SIGFPE" in registry.fault(card.version)
 
 
-def test_a_server_that_is_told_to_stop_answers_what_it_has_in_hand(server, client, models, registry, in_hand, digits):
+def test_a_server_that_is_told_to_stop_answers_what_it_has_in_hand(server, client, models, canary, in_hand, digits):
     """It takes no other call."""
-    answering = LaneServer(
-        server.url, models, ModelRunner(models, CanaryMonitor(models, registry, name="w")), in_hand, name="w"
-    )
+    answering = LaneServer(server.url, models, ModelRunner(models, canary), in_hand, name="w")
     begun, going_on = threading.Event(), threading.Event()
 
     class Slow(ModelRunner):
@@ -204,13 +210,13 @@ def test_a_server_that_is_told_to_stop_answers_what_it_has_in_hand(server, clien
             going_on.wait(20)
             return super().classify(*arguments, **options)
 
-    answering._runner = Slow(models, CanaryMonitor(models, registry, name="w"))
+    answering._runner = Slow(models, canary)
     thread = threading.Thread(target=answering.run)
     thread.start()
     lane = Lane(client)
     ask(lane, digits.images[:1], number=1)
     assert begun.wait(20)
-    assert [(held.thread, held.number) for held in in_hand.held()] == [(0, 1)]
+    assert [(held.place, held.number) for held in in_hand.held()] == [(0, 1)]
     answering.stop()
     ask(lane, digits.images[:1], number=2)
     going_on.set()
@@ -221,18 +227,23 @@ def test_a_server_that_is_told_to_stop_answers_what_it_has_in_hand(server, clien
     assert in_hand.held() == []
 
 
-def test_what_is_in_hand_is_overdue_after_the_limit_of_its_thread():
-    """Each thread has its own limit, and an idle one is never overdue."""
+def test_what_is_worked_on_is_overdue_after_the_limit_of_its_place():
+    """The last limit is that of all other places. What only waits is never overdue, and nor is an idle process."""
     now = [100.0]
-    in_hand = InHand(2, clock=lambda: now[0])
-    with in_hand.noting(1, CLIENT, 5):
-        assert in_hand.held() == [(1, CLIENT, 5, 100.0)]
+    in_hand = InHand(4, clock=lambda: now[0])
+    in_hand.hold(3, CLIENT, 5)
+    assert in_hand.held() == [(3, CLIENT, 5, 0.0)]
+    assert not in_hand.is_overdue([0.0, 0.0])
+    with in_hand.working(3, CLIENT, 5):
+        assert in_hand.held() == [(3, CLIENT, 5, 100.0)]
         now[0] = 110.0
         assert not in_hand.is_overdue([1.0, 11.0])
-        assert in_hand.is_overdue([1.0, 9.0])
-        in_hand.begin()
-        assert in_hand.held() == []
-    assert not in_hand.is_overdue([0.0, 0.0])
+        assert in_hand.is_overdue([11.0, 9.0])
+    in_hand.release(3)
+    assert in_hand.held() == []
+    in_hand.hold(0, CLIENT, 6)
+    in_hand.begin()
+    assert in_hand.held() == []
 
 
 def test_a_thread_is_alone_in_the_gate_if_it_must_be():

@@ -222,7 +222,7 @@ class Interleavings(RuleBasedStateMachine):
         ended = JobState.DONE_WITH_ERRORS if self.failed + self.rejected else JobState.DONE
         assert self.ledger.job(JOB).state is ended
         left = {key.decode() for key in self.client.scan_iter()}
-        assert left <= {keys.JOBS, keys.job(JOB), keys.notifications(JOB)}
+        assert left <= {keys.JOBS, keys.job(JOB), keys.notifications(JOB), keys.SENDING}
 
 
 def test_any_interleaving_answers_every_image_exactly_once(client: "redis.Redis") -> None:

@@ -327,6 +327,58 @@ def test_the_window_counts_batches_until_they_are_acknowledged(ledger: Ledger, j
     assert submit(ledger, job, 2, window=window) is Submitted.STORED
 
 
+def fill(ledger: Ledger, job: str, *, first: int = 0, window: int = 12) -> int:
+    """Submit batches until the window is full, and return how many were stored."""
+    for sequence in range(first, first + 2 * window):
+        if submit(ledger, job, sequence, window=Window(window, 10**9)) is Submitted.WINDOW_FULL:
+            return sequence - first
+    raise AssertionError("the window is never full")
+
+
+def answer_all(ledger: Ledger, job: str, count: int) -> None:
+    """Answer and acknowledge the first batches of a job."""
+    for sequence in range(count):
+        part = Part(job, sequence, 0, 4)
+        ledger.finish(claim(ledger, part), answer(4))
+        ledger.acknowledge([part])
+
+
+def test_jobs_that_send_at_the_same_time_share_one_window(client: "redis.Redis", ledger: Ledger) -> None:
+    """So a small job waits behind one window, and not behind one for each huge job."""
+    huge, other, small = (open_job(ledger, name) for name in ("huge", "other", "small"))
+    assert fill(ledger, huge) == 12, "alone, a job has the whole window"
+    assert fill(ledger, other) == 6
+    assert fill(ledger, small) == 4
+    answer_all(ledger, huge, 12)
+    assert fill(ledger, huge, first=12) == 4
+    assert client.pttl(keys.SENDING) > 0, "nothing of it stays"
+
+
+def test_a_job_that_sends_no_more_leaves_its_share_to_the_others(client: "redis.Redis", ledger: Ledger) -> None:
+    """Neither a job that stopped sending a second ago counts, nor one that a clock ahead has recorded."""
+    job = open_job(ledger, "job")
+    now = ledger.now()
+    client.zadd(keys.SENDING, {"sent": int((now - 2) * 1000), "of an hour ahead": int((now + 3600) * 1000)})
+    assert fill(ledger, job) == 12
+    assert client.zrange(keys.SENDING, 0, -1) == [b"job"]
+
+
+def test_a_share_is_never_less_than_two_batches(client: "redis.Redis", ledger: Ledger) -> None:
+    """With one batch, workers would wait for the client after each. A smaller window stays as small as it is."""
+    many = {f"job-{number}": int((ledger.now() + 0.9) * 1000) for number in range(50)}
+    client.zadd(keys.SENDING, many)
+    assert fill(ledger, open_job(ledger, "small")) == 2
+    client.zadd(keys.SENDING, many)
+    assert fill(ledger, open_job(ledger, "smaller"), window=1) == 1
+
+
+@pytest.mark.parametrize("kind", ["string", "list"])
+def test_a_share_is_found_although_its_key_has_another_type(client: "redis.Redis", ledger: Ledger, kind: str) -> None:
+    """Whoever wrote it cannot keep a job from being sent."""
+    client.set(keys.SENDING, "x") if kind == "string" else client.rpush(keys.SENDING, "x")
+    assert fill(ledger, open_job(ledger, "job")) == 12
+
+
 def test_the_window_of_a_detached_job_counts_only_what_is_open(ledger: Ledger, job: str) -> None:
     """No client acknowledges answers while such a job runs."""
     window = Window(batches=1, bytes=10**9)
@@ -516,6 +568,19 @@ def test_expired_jobs_are_neither_listed_nor_found(client: "redis.Redis", ledger
     assert ledger.find_job("last") == "261123-1"
     assert ledger.find_job("2611") == "261123-1"
     assert [job.identifier for job in ledger.jobs()] == ["261123-1"]
+
+
+def test_a_little_job_is_not_the_last_one_and_is_listed_only_on_request(ledger: Ledger) -> None:
+    """A list from standard input has no path either, but its job is what somebody submitted."""
+    options = {"261123-1": {"path": "/scans"}, "261123-2": {"path": "", "listed": "lines"}}
+    little = {f"261123-{number}": {"path": ""} for number in range(3, 33)}
+    for identifier, submitted in {**options, **little}.items():
+        ledger.create(identifier, JobRecord("scans/", "baseline-1", "host-1", dict(submitted), ""))
+    assert ledger.find_job("last") == "261123-2"
+    assert ledger.find_job("261123-31") == "261123-31"
+    assert [status.identifier for status in ledger.jobs(latest=5, little=False)] == ["261123-2", "261123-1"]
+    assert len(ledger.jobs(latest=5)) == 5
+    assert len(ledger.jobs()) == 32
 
 
 def test_a_worker_without_a_heartbeat_is_forgotten(client: "redis.Redis", ledger: Ledger) -> None:

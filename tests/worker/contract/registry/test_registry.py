@@ -10,7 +10,8 @@ from model.cards.card import BASELINE, MODEL, WEIGHTS, Card, Score
 from model.errors import ModelError, UsageError
 from worker.contract.connection import connect
 from worker.contract.errors import WireError
-from worker.contract.registry import HISTORY_KEPT, VERSIONS_KEPT, BestChange, Fence, Registry, ServiceCounts
+from worker.contract.ledger import JobRecord
+from worker.contract.registry import HISTORY_KEPT, BestChange, Fence, Registry, Retention, ServiceCounts
 from worker.contract.registry import keys as registry_keys
 
 BASELINE_CARD = Card.read(BASELINE)
@@ -147,10 +148,10 @@ def test_promoting_and_rolling_back_move_the_aliases(registry, published):
 def publish(registry, variant):
     """Publish a variant of the baseline whose card has other validation figures. Return its version."""
 
-    def make(name, correct, total=BASELINE_CARD.validation.int8.total):
+    def make(name, correct, total=BASELINE_CARD.validation.int8.total, **options):
         card, files = variant(name)
         validation = replace(card.validation, int8=Score.of(correct, total))
-        registry.publish(replace(card, validation=validation), files)
+        registry.publish(replace(card, validation=validation), files, **options)
         return card.version
 
     return make
@@ -191,7 +192,7 @@ def test_the_best_version_is_never_dropped(registry, publish):
     """However old it is, and whatever was live since."""
     best = publish("best", RIGHT + 9)
     registry.promote(best, reason="test")
-    for number in range(VERSIONS_KEPT + 2):
+    for number in range(Retention().versions + 2):
         registry.promote(publish(f"later{number:02}", RIGHT), reason="test")
     assert registry.fetch_best()[0].version == best
 
@@ -204,7 +205,7 @@ def test_where_older_releases_promoted_the_best_is_found_in_the_history(registry
     client.hdel(registry_keys.ALIASES, "best")
     assert registry.aliases().best is None
     assert registry.fetch_best() == registry.fetch_model(versions[2])
-    for number in range(VERSIONS_KEPT):
+    for number in range(Retention().versions):
         publish(f"later{number:02}", RIGHT)
     assert registry.aliases().best == registry.resolve("best") == versions[2]
     assert registry.fetch(versions[2])
@@ -315,15 +316,94 @@ def test_old_versions_go_unless_they_have_an_alias(registry, client, variant):
     first, second = registry.resolve("first"), registry.resolve("second")
     registry.promote(first, reason="test")
     registry.promote(second, reason="test")
-    for number in range(VERSIONS_KEPT + 3):
+    for number in range(Retention().versions + 3):
         registry.publish(*variant(f"later{number:02}"))
     kept = {each.version for each in registry.versions()} - {BASELINE_VERSION}
-    assert len(kept) == VERSIONS_KEPT + 2
+    assert len(kept) == Retention().versions + 2
     assert {first, second} < kept
     assert client.dbsize() == len(kept) + 3  # the list, the aliases and the history
     registry.fetch(first)
     with pytest.raises(ModelError, match="no model later00"):
         registry.fetch(variant("later00")[0].version)
+
+
+@pytest.fixture
+def four(registry, publish, ledger):
+    """Four versions in the order of their publication, and none other: previous, live, needed by a job, and free.
+
+    The live version is the best one, too.
+    """
+    previous, live = publish("previous1", RIGHT), publish("live1", RIGHT + 1)
+    for version in (previous, live):
+        registry.promote(version, reason="test")
+    needed, free = publish("needed", RIGHT), publish("free", RIGHT)
+    ledger.create("job-1", JobRecord("scans/", needed, "host-1", {}, ""))
+    ledger.create("job-2", JobRecord("scans/", free, "host-1", {}, ""))
+    ledger.cancel("job-2")
+    return previous, live, needed, free
+
+
+def test_old_versions_go_by_number_and_by_age_unless_something_holds_them(registry, client, publish, four):
+    """A job that has ended holds none. The age is that of Redis' clock, since the publication of a version."""
+    *held, free = four
+    client.hdel(registry_keys.ALIASES, "candidate")
+    young = publish("young", RIGHT, retention=Retention(seconds=3600))
+    assert [each.version for each in registry.versions()] == [young, *reversed(four), BASELINE_VERSION]
+    for version in (*four, young):
+        client.zincrby(registry_keys.MODELS, -3_601_000, version)
+    newest = publish("newest", RIGHT, retention=Retention(seconds=3600))
+    assert [each.version for each in registry.versions()] == [newest, *reversed(held), BASELINE_VERSION]
+    last = publish("last", RIGHT, retention=Retention(1))
+    assert [each.version for each in registry.versions()] == [last, *reversed(held), BASELINE_VERSION]
+    assert client.exists(*map(registry_keys.model, (free, young, newest))) == 0
+
+
+def test_what_lies_where_jobs_should_be_keeps_no_version_and_is_not_touched(registry, client, publish):
+    """Somebody else wrote it. A trainer, which may not change jobs, still publishes."""
+    client.set("digitmill:jobs", "text")
+    publish("first", RIGHT)
+    second = publish("second", RIGHT, retention=Retention(1))
+    client.delete("digitmill:jobs")
+    client.zadd("digitmill:jobs", {"job-1": 1})
+    client.set("digitmill:job:job-1", "text")
+    third = publish("third", RIGHT, retention=Retention(1))
+    assert [each.version for each in registry.versions()] == [third, BASELINE_VERSION]
+    assert client.get("digitmill:job:job-1") == b"text"
+    assert second != third
+
+
+def test_a_version_that_something_holds_is_not_deleted_and_the_error_says_what_to_do(registry, client, four):
+    """Then none of several versions is deleted."""
+    previous, live, needed, free = four
+    for version, words in (
+        (live, "it is live. First promote another"),
+        (previous, "it is the previous version, to which workers roll back"),
+        (
+            needed,
+            r"job job-1 is classified with it\. Wait until that job ends, or cancel it \(`digitmill cancel job-1`\)",
+        ),
+        (BASELINE_VERSION, "is the baseline, which each installation has"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            registry.delete([free, version])
+    registry.promote(free, reason="test")
+    registry.promote(needed, reason="test")
+    with pytest.raises(UsageError, match="it is the best version that ever was live, and the gate compares"):
+        registry.delete([live])
+    assert len(registry.versions()) == 5
+    registry.delete([previous, "gone"])
+    assert client.exists(registry_keys.model(previous)) == 0
+    assert len(registry.versions()) == 4
+
+
+def test_the_candidate_and_a_damaged_version_can_be_deleted(registry, client, publish):
+    """Afterwards there is not a candidate, and no key is left of either."""
+    damaged, candidate = publish("damaged", RIGHT), publish("candidate1", RIGHT)
+    client.hset(registry_keys.model(damaged), registry_keys.CARD, b"?")
+    registry.delete([damaged, candidate])
+    assert registry.aliases().candidate is None
+    assert [each.version for each in registry.versions()] == [BASELINE_VERSION]
+    assert client.keys("digitmill:model*") == []
 
 
 def test_the_history_is_bounded(registry, client, published):

@@ -1,6 +1,7 @@
--- KEYS: job, manifest, notifications, results, batch, open
+-- KEYS: job, manifest, notifications, results, batch, open, sending
 -- ARGV: sequence, member, payload, images, manifest, rows, rejected, window batches, window bytes, detached,
---       ms until due, attempts, ttl ms, token of the job's owner ('' for a detached job)
+--       ms until due, attempts, ttl ms, token of the job's owner ('' for a detached job), job, ms for which a job
+--       that does not send counts as sending, smallest share in batches
 -- Returns 1 stored, 2 already there, 0 the window is full, -1 there is no such job, or it takes no more batches,
 --         -2 another client owns the job.
 local state = redis.call('HGET', KEYS[1], 'state')
@@ -11,8 +12,15 @@ if state ~= 'submitting' then return -1 end
 local outstanding = number(KEYS[1], 'open')
 if ARGV[10] == '0' then outstanding = outstanding + number(KEYS[1], 'unread') end
 local bytes = number(KEYS[1], 'open_bytes')
+-- Workers answer batches in the order of sending. So the jobs that send at a time share the window: otherwise a small job
+-- would wait until the windows of all huge ones are answered.
+redis.call('ZADD', KEYS[7], now, ARGV[15])
+redis.call('PEXPIRE', KEYS[7], ARGV[16])
+redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now - ARGV[16])
+redis.call('ZREMRANGEBYSCORE', KEYS[7], '(' .. latest, '+inf')  -- the clock was set back
+local share = math.max(math.floor(ARGV[8] / redis.call('ZCARD', KEYS[7])), math.min(ARGV[8], ARGV[17]))
+if outstanding >= share then return 0 end
 -- A batch that is larger than the whole window passes when nothing else is open.
-if outstanding >= tonumber(ARGV[8]) then return 0 end
 if bytes > 0 and bytes + #ARGV[3] > tonumber(ARGV[9]) then return 0 end
 
 -- The largest allocation comes first: a Redis without memory refuses here, before anything has changed.

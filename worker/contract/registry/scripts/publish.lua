@@ -1,6 +1,6 @@
 -- KEYS: model, models, aliases, fence
--- ARGV: version, SHA-256 of the card, fence token or '', versions kept, prefix of models, best version that ever was
---       live, then field, value, …
+-- ARGV: version, SHA-256 of the card, fence token or '', versions kept, ms that a version is kept or '' for ever, prefix of
+--       models, best version that ever was live, then field, value, …
 -- Returns 1 published, 0 it was there already, -1 another model has this name, -2 the fence is lost.
 -- A version that was there already is stored again, which repairs a damaged one.
 if ARGV[3] ~= '' and redis.call('GET', KEYS[4]) ~= ARGV[3] then return -2 end
@@ -8,19 +8,26 @@ local known = redis.call('HGET', KEYS[1], 'sha256')
 if known and known ~= ARGV[2] then return -1 end
 
 -- The largest allocation comes first: a Redis without memory refuses here, before anything has changed.
-redis.call('HSET', KEYS[1], 'sha256', ARGV[2], unpack(ARGV, 7))
+redis.call('HSET', KEYS[1], 'sha256', ARGV[2], unpack(ARGV, 8))
 redis.call('HSETNX', KEYS[1], 'published', now)
 redis.call('ZADD', KEYS[2], 'NX', now, ARGV[1])
 if known then return 0 end
 redis.call('HSET', KEYS[3], 'candidate', ARGV[1])
-redis.call('HSETNX', KEYS[3], 'best', ARGV[6])  -- so that the following never deletes it
+redis.call('HSETNX', KEYS[3], 'best', ARGV[7])  -- so that the following never deletes it
 
-local named = {}
-for _, version in ipairs(redis.call('HVALS', KEYS[3])) do named[version] = true end
-for _, version in ipairs(redis.call('ZREVRANGE', KEYS[2], ARGV[4], -1)) do
-  if not named[version] then
-    redis.call('DEL', ARGV[5] .. version)
-    redis.call('ZREM', KEYS[2], version)
+local surplus = {}
+for _, version in ipairs(redis.call('ZREVRANGE', KEYS[2], ARGV[4], -1)) do surplus[version] = true end
+if ARGV[5] ~= '' then
+  for _, version in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. now - ARGV[5])) do
+    surplus[version] = true
   end
+end
+for _, version in ipairs(redis.call('HVALS', KEYS[3])) do surplus[version] = nil end
+if next(surplus) then
+  for version in pairs(pinned_versions()) do surplus[version] = nil end
+end
+for version in pairs(surplus) do
+  redis.call('DEL', ARGV[6] .. version)
+  redis.call('ZREM', KEYS[2], version)
 end
 return 1

@@ -1,12 +1,16 @@
--- KEYS: inbox, taught, changes
--- ARGV: for each image: SHA-256, the settled record or '', the record of the image as kept now or ''
--- A record that was replaced meanwhile stays in the inbox.
+-- KEYS: inbox, taught, changes, held back
+-- ARGV: for each image: SHA-256, the settled record or '', the record of the image as kept now or '', '1' if it is held
+--       back or ''
+-- A record that was replaced meanwhile stays in the inbox. An image that is held back changes nothing for a training.
 pass_memory_limit()
 local changes = 0
-for i = 1, #ARGV, 3 do
-  local sha256, settled, kept = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+for i = 1, #ARGV, 4 do
+  local sha256, settled, kept, held = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3] ~= ''
+  if held then redis.call('HSET', KEYS[4], sha256, kept) else redis.call('HDEL', KEYS[4], sha256) end
   local known = redis.call('HGET', KEYS[2], sha256)
-  if kept == '' then
+  if held then
+    redis.call('HDEL', KEYS[2], sha256)
+  elseif kept == '' then
     changes = changes + redis.call('HDEL', KEYS[2], sha256)
   elseif not known or known:sub(1, 1) ~= kept:sub(1, 1) then
     redis.call('HSET', KEYS[2], sha256, kept)

@@ -15,8 +15,9 @@ if redis.call('HEXISTS', training, 'cancel') == 1 then  -- its trainer died befo
 end
 local attempts = number(training, 'attempts')
 if attempts >= tonumber(ARGV[4]) then
+  local why = redis.call('HGET', training, 'reason') or 'The trainer\'s log may say why.'
   redis.call('HSET', training, 'state', 'failed', 'ended', now, 'reason',
-    'Its trainer died ' .. attempts .. ' times. The trainer\'s log may say why; ask for another training.')
+    'Its trainer died ' .. attempts .. ' times. ' .. why .. ' Ask for another training.')
   return false
 end
 local token = string.format('%.0f', whole(redis.call('GET', KEYS[3])) + 1)
@@ -24,5 +25,6 @@ redis.call('SET', KEYS[3], token)
 redis.call('SET', KEYS[2], token, 'PX', ARGV[3])
 redis.call('HSET', training, 'state', 'running', 'attempts', attempts + 1, 'holder', ARGV[2], 'token', token,
   'granted', now, 'stage', 'starting')
+redis.call('HDEL', training, 'reason')  -- why the last attempt ended
 redis.call('HSETNX', training, 'begun', now)
 return {id, token, redis.call('HGET', training, 'order'), attempts + 1}

@@ -1,0 +1,115 @@
+"""The report of a training, for people: one HTML file, made from a version's card and from what the gate wrote."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from model.cards.card import Card
+from model.cards.changes import Changes
+from model.cards.decision import FEW, Decision
+from model.errors import UsageError
+from producer.report.charts import svg
+from producer.report.charts.training_charts import accuracy_chart, loss_chart
+from producer.report.files import replacing
+from producer.report.rendering import data_uri, environment
+
+_MARK = '<meta name="generator" content="digitmill models report">'
+"""Line by which the next report knows that it may replace the file."""
+
+_MARK_WITHIN = 2000  # bytes from the beginning of the file
+
+
+class ChangedTile(NamedTuple):
+    """The picture of an image that one of the two models reads."""
+
+    image: str  # `data:` address
+    label: int
+    before: int
+    after: int
+
+
+class Direction(NamedTuple):
+    """The images of one kind that only one of the two models reads."""
+
+    total: int
+    tiles: list[ChangedTile]
+
+
+class ChangedKind(NamedTuple):
+    """What a candidate changed on one kind of images."""
+
+    name: str  # "taught" or "validation"
+    won: Direction
+    lost: Direction
+
+
+def write_training_report(path: Path, card: Card, decision: Decision | None, changes: Changes | None) -> None:
+    """Write the report of the training of a version. Replace nothing but such a report.
+
+    Args:
+        path: File to write. Its folder is created if necessary.
+        card: Card of the version.
+        decision: Decision of the gate on it, or None if the gate never judged it.
+        changes: Images that it changed against the live model, or None if they are unknown.
+
+    Raises:
+        UsageError: There is another file, or the file cannot be written.
+    """
+    try:
+        if path.exists() and not _is_report(path):
+            raise UsageError(
+                f"{path} was not written by `digitmill models report`, which replaces nothing else. Choose another "
+                "file with --out."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as draft:
+            draft.write_text(render(card, decision, changes), encoding="utf-8")
+    except OSError as fault:
+        raise UsageError(f"Cannot write {path}: {fault.strerror}. Choose another file with --out.") from fault
+
+
+def render(card: Card, decision: Decision | None, changes: Changes | None) -> str:
+    """Return the report as HTML, with the arguments of `write_training_report`."""
+    charts = [chart for chart in (loss_chart(card.epochs), accuracy_chart(card.epochs)) if chart]
+    return (
+        environment()
+        .get_template("training.html.j2")
+        .render(
+            mark=_MARK,
+            card=card,
+            decision=decision,
+            changed=_changed(decision, changes) if decision and changes else [],
+            charts=[svg.lay_out(chart) for chart in charts],
+            frame=svg,
+            few=FEW,
+        )
+    )
+
+
+def _is_report(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return _MARK.encode() in file.read(_MARK_WITHIN)
+
+
+def _changed(decision: Decision, changes: Changes) -> Sequence[ChangedKind]:
+    """Return what changed, the taught images first, because they are why most trainings are asked for."""
+    return [
+        ChangedKind(
+            found.images,
+            *(
+                Direction(
+                    total,
+                    [
+                        ChangedTile(data_uri(image.picture), image.label, image.before, image.after)
+                        for image in changes.images
+                        if image.images == found.images and image.won == won
+                    ],
+                )
+                for won, total in ((True, found.won), (False, found.lost))
+            ),
+        )
+        for found in decision.comparisons
+        if found.version == changes.version
+    ]
