@@ -107,7 +107,7 @@ class Guard:
 
     async def _answer(self, scope: Scope, receive: Receive, response: "_Response") -> None:
         try:
-            if self._is_preflight(scope, response.headers):
+            if self._admit(scope, response.headers):
                 await response.send_empty(204)
             else:
                 await self._app(scope, receive, response.send)
@@ -125,8 +125,8 @@ class Guard:
                 HttpError(500, "internal", "digitmill itself failed. Its log says more. Please report it.")
             )
 
-    def _is_preflight(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> bool:
-        """Check whether a request is allowed. Return whether a browser asks if a page may send the real one.
+    def _admit(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Check that a request is allowed. Return whether a browser only asks if a page may send one (a preflight).
 
         Args:
             scope: The request.
@@ -141,9 +141,10 @@ class Guard:
         given: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
             given.setdefault(name, []).append(value)
-        host = self._checked_host(given.get(b"host", []), scope["http_version"])
+        hosts = given.get(b"host", [])
+        self._check_host(hosts, scope["http_version"])
         if origins := given.get(b"origin"):
-            self._check_origin(origins, host)
+            self._check_origin(origins, hosts)
             origin = origins[0]
             if origin.decode("latin-1") in self._access.origins:
                 headers += [
@@ -165,10 +166,10 @@ class Guard:
             raise unavailable("draining", DRAINING)
         return False
 
-    def _checked_host(self, hosts: list[bytes], version: str) -> str:
-        """Return the name under which a client asks. A page elsewhere may give this server a name of its own (DNS)."""
+    def _check_host(self, hosts: list[bytes], version: str) -> None:
+        """Check the name under which a client asks. A page elsewhere may give this server a name of its own (DNS)."""
         if not hosts and version == "1.0":
-            return ""
+            return
         host = host_name(hosts[0].decode("latin-1")) if len(hosts) == 1 else ""
         if host not in self._access.hosts:
             raise HttpError(
@@ -177,13 +178,11 @@ class Guard:
                 "This server does not answer under the name in the header Host. Use localhost, or start it with "
                 "`--allow-host NAME`.",
             )
-        return host
 
-    def _check_origin(self, origins: list[bytes], host: str) -> None:
+    def _check_origin(self, origins: list[bytes], hosts: list[bytes]) -> None:
         """Check that a page of this server, or one that may do so, sends the request."""
-        origin = origins[0].decode("latin-1")
-        own = host and host_name(urlsplit(origin).netloc if "://" in origin else "") == host
-        if len(origins) != 1 or not (own or origin in self._access.origins):
+        own = bool(hosts) and origins[0].partition(b"://")[2].lower() == hosts[0].lower()
+        if len(origins) != 1 or not (own or origins[0].decode("latin-1") in self._access.origins):
             raise HttpError(
                 403,
                 "bad_origin",

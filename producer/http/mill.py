@@ -215,7 +215,7 @@ class Clients:
         async with self._opening:
             clients = [opened.client for opened in self._clients.values()]
             self._clients.clear()
-        await asyncio.gather(*(_close(client, cancel=True) for client in clients))
+        await asyncio.gather(*map(_close, clients))
 
     def _version(self, model: str) -> str:
         reached = self._watch.reached()
@@ -235,7 +235,7 @@ class Clients:
                 if not idle:
                     raise busy("Too many different models are asked for at the same time. Ask again a little later.")
                 oldest = min(idle, key=lambda each: self._clients[each].used)
-                await _close(self._clients.pop(oldest).client, cancel=False)
+                await _close(self._clients.pop(oldest).client)
             url, version, several = key
             client = AsyncClient(
                 url,
@@ -249,9 +249,9 @@ class Clients:
             return opened
 
 
-async def _close(client: AsyncClient, *, cancel: bool) -> None:
-    fault = asyncio.CancelledError() if cancel else None
-    await client.__aexit__(type(fault) if fault else None, fault, None)
+async def _close(client: AsyncClient) -> None:
+    """Close a client as after an error, so that it does not wait for answers."""
+    await client.__aexit__(asyncio.CancelledError, None, None)
 
 
 def error_of(fault: DigitmillError, watch: MillWatch) -> HttpError:

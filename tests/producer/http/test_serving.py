@@ -305,6 +305,8 @@ def test_pages_from_elsewhere_may_not_ask_unless_they_are_named(guarded, http, p
             assert (response.status_code, code_of(response)) == (403, "bad_origin")
             assert "access-control-allow-origin" not in response.headers
     assert http.post(pictures[0], headers={"Origin": http.url}).status_code == 200
+    for other in ("http://127.0.0.1:1", "http://127.0.0.1", "http://[", "http://localhost"):
+        assert http.post(pictures[0], headers={"Origin": other}).status_code == 403
 
 
 def test_a_proxy_says_for_whom_it_asks(guarded, http, eventually):
