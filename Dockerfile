@@ -106,6 +106,26 @@ LABEL org.opencontainers.image.title="digitmill: producer" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="MIT"
 
+FROM build AS http-packages
+COPY requirements/http.txt requirements/
+RUN pip --python /opt/digitmill install --require-hashes -r requirements/http.txt \
+ && slim
+
+FROM base AS http
+COPY --from=http-packages /opt/digitmill /opt/digitmill
+COPY --from=code /opt/digitmill /opt/digitmill
+USER 10001:10001
+EXPOSE 8080
+ENTRYPOINT ["digitmill", "serve", "--host", "0.0.0.0"]
+CMD []
+# Whether the process lives. If Redis or the workers are away, a restart of this container does not help.
+HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-P", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/healthz', timeout=4)"]
+ARG VERSION
+LABEL org.opencontainers.image.title="digitmill: http" \
+      org.opencontainers.image.description="Answers programs: takes images over HTTP and returns predictions" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.licenses="MIT"
+
 FROM build AS trainer-packages
 COPY requirements/serve.txt requirements/train.txt requirements/
 RUN pip --python /opt/digitmill install --require-hashes -r requirements/serve.txt -r requirements/train.txt

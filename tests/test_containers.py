@@ -81,10 +81,10 @@ def test_make_env_adds_each_password_that_is_missing(tmp_path, make_env, before)
         (tmp_path / ".env").write_text(before)
     text = make_env()
     kept = ["DIGITMILL_REDIS_PASSWORD"] if before == EXISTING else []
-    made = re.findall(r"^(DIGITMILL_\w+_PASSWORD)=([0-9a-f]{48})(?: #|$)", text, re.MULTILINE)
-    assert sorted(name for name, _ in made) == sorted(set(PASSWORDS) - set(kept))
+    made = re.findall(r"^(DIGITMILL_\w+_(?:PASSWORD|TOKEN))=([0-9a-f]{48})(?: #|$)", text, re.MULTILINE)
+    assert sorted(name for name, _ in made) == sorted({*PASSWORDS, "DIGITMILL_HTTP_TOKEN"} - set(kept))
     assert len({password for _, password in made}) == len(made)
-    empty = {line for line in (before or "").splitlines() if re.match(r"\w+_PASSWORD=\s*(#|$)", line)}
+    empty = {line for line in (before or "").splitlines() if re.match(r"\w+_(?:PASSWORD|TOKEN)=\s*(#|$)", line)}
     assert {*(before or "").splitlines()} - empty <= {*text.splitlines()}
     for line in empty:
         assert line.partition("#")[2] in text
@@ -99,6 +99,6 @@ def test_each_service_knows_only_its_own_password():
         name: set(re.findall(r"\$\{(\w+_PASSWORD)", text))
         for name, text in zip(services[::2], services[1::2], strict=True)
     }
-    own = {str(role): str(role) for role in Role} | {"producer": "submitter", "admin": "admin"}
+    own = {str(role): str(role) for role in Role} | {"producer": "submitter", "http": "submitter", "admin": "admin"}
     assert told.pop("redis") == set(PASSWORDS)
     assert told == {service: {RedisUser(f"digitmill-{role}").password_variable} for service, role in own.items()}

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -43,6 +43,7 @@ class Settings:
         retrain_cron: Times at which the scheduler asks for a training, as five cron fields in UTC. None: never.
         retrain_always: Whether the scheduler asks for a training even if nothing was taught since the last one.
         retrain_quick: Whether the scheduler asks for quick trainings.
+        http_token: What clients of `digitmill serve` must present. None: the server answers only this machine.
         retrain_on_drift: Whether the scheduler asks for a training if what the live version answers has drifted.
         versions_kept: Number of newest versions of the model that whoever publishes another one keeps.
         version_days: Age, in days, beyond which versions are not kept. None: keep them.
@@ -61,6 +62,7 @@ class Settings:
     retrain_cron: str | None
     retrain_always: bool
     retrain_quick: bool
+    http_token: str | None = field(repr=False)
     retrain_on_drift: bool
     versions_kept: int
     version_days: float | None
@@ -103,6 +105,7 @@ class Settings:
             retrain_cron=read("DIGITMILL_RETRAIN_CRON", _cron, None),
             retrain_always=read("DIGITMILL_RETRAIN_ALWAYS", _switch, False),
             retrain_quick=read("DIGITMILL_RETRAIN_QUICK", _switch, True),
+            http_token=read("DIGITMILL_HTTP_TOKEN", str, None),
             retrain_on_drift=read("DIGITMILL_RETRAIN_ON_DRIFT", _switch, False),
             versions_kept=read("DIGITMILL_VERSIONS_KEPT", _versions, 20),
             version_days=read("DIGITMILL_VERSION_DAYS", _positive, None),

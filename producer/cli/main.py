@@ -19,6 +19,7 @@ COMMANDS = {
     "resume": "submitting",
     "demo": "running",
     "up": "running",
+    "serve": "serving",
     "jobs": "jobs",
     "show": "jobs",
     "wait": "jobs",

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from producer.mill.stack import Stack
-from tests.support.command import run_here
+from tests.support.command import CommandLine, run_here
+from tests.support.http_server import serving
 from tests.support.mill import INJECTED
 from tests.support.models import write_model
 from tests.support.users import add_users, refusals, url_for
@@ -156,6 +157,19 @@ def test_submitters_and_workers_do_their_work_with_their_users(digitmill, worker
     submitter("cancel", waiting)
     workers(1)
     submitter("classify", pair / "01.png")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("refuses_nothing", "workers")
+def test_a_submitter_serves_http(url, folder, tmp_path, digitmill):
+    """It classifies with any version, and shows jobs."""
+    digitmill(RedisUser.SUBMITTER, "submit", folder, "--out", tmp_path / "report")
+    image = (folder / "7" / "01.png").read_bytes()
+    with serving(CommandLine(tmp_path, url_for(url, RedisUser.SUBMITTER))) as server:
+        server.await_ready()
+        for parameters in ({}, {"model": "baseline"}, {"several": "read"}):
+            assert server.post(image, params=parameters).status_code == 200
+        assert server.client.get("/v1/jobs/last").json() == server.client.get("/v1/jobs").json()[0] | {"lost": None}
 
 
 @pytest.mark.slow

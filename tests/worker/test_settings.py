@@ -28,6 +28,7 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("DIGITMILL_RETRAIN_CRON", "*/5 8-18/2 * * 0", "retrain_cron", "*/5 8-18/2 * * 0"),
     ("DIGITMILL_RETRAIN_ALWAYS", "1", "retrain_always", True),
     ("DIGITMILL_RETRAIN_QUICK", "0", "retrain_quick", False),
+    ("DIGITMILL_HTTP_TOKEN", " 0123456789abcdef ", "http_token", "0123456789abcdef"),
     ("DIGITMILL_RETRAIN_ON_DRIFT", "1", "retrain_on_drift", True),
     ("DIGITMILL_VERSIONS_KEPT", "5", "versions_kept", 5),
     ("DIGITMILL_VERSION_DAYS", "90", "version_days", 90.0),

@@ -14,6 +14,7 @@ from producer.cli.display.wording import age, counted
 from producer.cli.exits import ExitCode, exit_on_error
 from producer.cli.notices import print_notice, printable
 from producer.cli.options import JOB, JSON, OUT, TIMEOUT, FiniteRange, report_folder
+from producer.jobs import public
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +50,8 @@ def jobs(latest: int, with_little: bool, as_json: bool) -> None:
     damage = Damage()
     found = damage.read_list("the list of jobs", lambda: connection.ledger.jobs(latest=latest, little=with_little))
     if as_json:
-        unreadable = [json_output.damaged_job(record) for record in damage.records]
-        click.echo(json.dumps([*map(json_output.job, found), *unreadable]))
+        unreadable = [public.damaged_job(record) for record in damage.records]
+        click.echo(json.dumps([*map(public.job, found), *unreadable]))
         return
     damage.print()
     if not found and not damage.records:
@@ -93,7 +94,7 @@ def show(job: str, as_json: bool) -> None:
     """
     from producer.jobs.collecting import how_read
     from producer.jobs.finding import find_job
-    from producer.jobs.recovery import find_loss, sender_of
+    from producer.jobs.recovery import sender_of
     from producer.mill.doorbell_formats import unreached_workers
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
@@ -101,12 +102,9 @@ def show(job: str, as_json: bool) -> None:
     settings = Settings.from_environment()
     connection = open_running_mill(settings)
     status = connection.ledger.job(find_job(connection, job, settings))
-    # The client of another job sends again what Redis has lost.
-    detached = not status.record.folder and status.state not in ("cancelled", "failed")
-    loss = find_loss(connection, status, settings) if detached else None
+    loss = public.current_loss(connection, status, settings)
     if as_json:
-        lost = {"batches": loss.batches, "images": loss.images, "names": loss.names} if loss and loss.batches else None
-        click.echo(json.dumps({**json_output.job(status), "lost": lost}))
+        click.echo(json.dumps(public.shown_job(status, loss)))
         return
     ended = f", took {status.ended - status.created:.1f} s" if status.ended else ""
     click.echo(f"job       {printable(status.identifier)}")
@@ -151,7 +149,7 @@ def wait(job: str, timeout: float, as_json: bool) -> None:
     identifier = find_job(connection, job, settings)
     status = _await_end(connection, identifier, settings, timeout=timeout, quiet=as_json)
     if as_json:
-        click.echo(json.dumps(json_output.job(status)))
+        click.echo(json.dumps(public.job(status)))
     else:
         answered = counted(status.answered, "image")
         click.echo(f"{printable(identifier)} {status.state}: {answered} answered, {status.failed:,} of them failed")
@@ -178,7 +176,7 @@ def cancel(job: str, as_json: bool) -> None:
         state = connection.ledger.job(identifier).state
         raise UsageError(f"Job {identifier} has ended already: {state}.")
     if as_json:
-        click.echo(json.dumps(json_output.job(connection.ledger.job(identifier))))
+        click.echo(json.dumps(public.job(connection.ledger.job(identifier))))
     else:
         click.echo(f"{printable(identifier)} cancelled")
 
@@ -283,7 +281,7 @@ def status(as_json: bool) -> None:
             "live": live,
             "drift": drift_display.drift_as_json(drift),
             "workers": [json_output.worker(worker) for worker in workers],
-            "running": [json_output.job(status) for status in running],
+            "running": [public.job(status) for status in running],
             "damaged": damage.as_json(),
         }
         click.echo(json.dumps(body))

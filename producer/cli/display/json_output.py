@@ -1,6 +1,7 @@
 """Records as the JSON that commands print.
 
-The keys are public, because scripts rely on them. They stay the same when an attribute gets another name.
+`producer.jobs.public` has the jobs. The keys are public, because scripts rely on them. They stay the same when an
+attribute gets another name.
 """
 
 from dataclasses import asdict, replace
@@ -8,21 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from producer.teaching import TeachingCounts
-    from worker.contract.ledger import JobStatus, WorkerStatus
+    from worker.contract.ledger import WorkerStatus
     from worker.contract.registry import LiveChange, ServiceCounts
     from worker.contract.teaching import LabelChange, Summary
     from worker.contract.training import ScheduleStatus, TrainingStatus
-    from worker.contract.validation.reading import DamagedRecord
-
-
-def job(status: "JobStatus") -> dict[str, Any]:
-    """Return a job as `jobs`, `show`, `wait`, `cancel` and `status` print it."""
-    return _with_keys(asdict(status), {"unacknowledged": "unread"})
-
-
-def damaged_job(record: "DamagedRecord") -> dict[str, Any]:
-    """Return a job whose record cannot be read, as `jobs` prints it."""
-    return {"identifier": record.name, "state": "damaged", "problem": record.problem}
 
 
 def worker(status: "WorkerStatus") -> dict[str, Any]:
@@ -32,7 +22,7 @@ def worker(status: "WorkerStatus") -> dict[str, Any]:
 
 def training(status: "TrainingStatus") -> dict[str, Any]:
     """Return a training as `train` and `status` print it."""
-    return _with_keys(asdict(status), {"options": "order"})
+    return {"order" if name == "options" else name: value for name, value in asdict(status).items()}
 
 
 def schedule(status: "ScheduleStatus") -> dict[str, Any]:
@@ -84,8 +74,3 @@ def teaching_counts(counts: "TeachingCounts") -> dict[str, Any]:
         for name, failure in body.pop("failures").items()
     ]
     return {**body, "held": [taught_image(change, waiting=True) for change in counts.held], **later}
-
-
-def _with_keys(body: dict[str, Any], keys: dict[str, str]) -> dict[str, Any]:
-    """Return `body` with some attribute names replaced by public keys, in the same order."""
-    return {keys.get(name, name): value for name, value in body.items()}

@@ -5,6 +5,7 @@ import pytest
 from model.errors import Failure, FailureCode
 from model.training.options import TrainingOptions
 from producer.cli.display import json_output
+from producer.jobs import public
 from producer.teaching import TeachingCounts
 from worker.contract.ledger import JobRecord, JobState, JobStatus, WorkerStatus
 from worker.contract.registry import LiveChange, ServiceCounts
@@ -23,13 +24,13 @@ TRAINING = TrainingStatus(
     ("body", "keys"),
     [
         (
-            json_output.job(JOB),
+            public.job(JOB),
             (
                 "identifier record state created ended images answered failed open unread problem "
                 "batches owner_host owner_folder owner_seen"
             ),
         ),
-        (json_output.job(JOB)["record"], "source model client options folder"),
+        (public.job(JOB)["record"], "source model client options folder"),
         (
             json_output.worker(WorkerStatus("w", True, "cnn-1", "", 3, 1.0, 2.0, 7, 0.5)),
             "name ready model model_fault images started seen process startup_seconds doorbell lane",
@@ -69,7 +70,7 @@ def test_the_keys_are_those_of_version_0_1(body: dict[str, object], keys: str) -
 
 def test_the_values_stand_under_their_keys() -> None:
     """`unread` has the unacknowledged batches, `order` the options, and each failure its name, error and message."""
-    assert json_output.job(JOB)["unread"] == 2
+    assert public.job(JOB)["unread"] == 2
     assert json_output.training(TRAINING)["order"] == {"data": "mnist", "quick": False, "epochs": None, "seed": 1}
     counts = TeachingCounts(failures={"a.png": Failure(FailureCode.BLANK, "It is blank.")})
     assert json_output.teaching_counts(counts)["failed"] == [

@@ -6,7 +6,7 @@ import pytest
 
 from tests.system.compose.project import REPOSITORY, docker, inspect
 
-LIGHT = ("worker", "scheduler", "producer")
+LIGHT = ("worker", "scheduler", "producer", "http")
 ROLES = (*LIGHT, "trainer")
 BASE = "python:3.11-slim-bookworm"
 MAX_BYTES = 350_000_000

@@ -1,0 +1,131 @@
+"""`serve`: HTTP for programs."""
+
+import contextlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from model.errors import required_extra
+from producer.cli.exits import exit_on_error
+from producer.cli.notices import printable
+from producer.cli.options import JSON, FiniteRange, not_empty
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from producer.http.guard import Exchange
+
+_MAX_PATH = 200  # characters of a path in the log
+
+
+@click.command()
+@click.option(
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    callback=not_empty,
+    help="Address on which to listen. Other addresses than this machine's own need a token.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 means a free one."
+)
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="File with the token that clients must send.  [default: DIGITMILL_HTTP_TOKEN]",
+)
+@click.option(
+    "--allow-host",
+    "hosts",
+    metavar="NAME",
+    multiple=True,
+    callback=not_empty,
+    help="Another name under which clients reach this server, as in the header Host. May be repeated.",
+)
+@click.option(
+    "--allow-origin",
+    "origins",
+    metavar="ORIGIN",
+    multiple=True,
+    callback=not_empty,
+    help="Web page that may ask from a browser, such as https://example.org. May be repeated.",
+)
+@click.option("--behind-proxy", is_flag=True, help="A proxy hands all requests on: believe its X-Forwarded-For.")
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=FiniteRange(0.1, 600),
+    default=10.0,
+    show_default=True,
+    help="Time within which an image is answered, or the request ends with an error.",
+)
+@JSON
+@exit_on_error
+def serve(
+    host: str,
+    port: int,
+    token_file: Path | None,
+    hosts: tuple[str, ...],
+    origins: tuple[str, ...],
+    behind_proxy: bool,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Serve HTTP: programs send images and get predictions.
+
+    Images travel to the workers past all jobs. The page /docs describes the requests, and tries them. The server needs
+    a running mill, and waits for one. Ctrl-C or SIGTERM lets open requests end; a second one ends it at once.
+
+    \b
+    Example:
+      digitmill serve --port 8080
+      curl -H 'Content-Type: image/png' --data-binary @seven.png http://127.0.0.1:8080/v1/classify
+    """
+    with required_extra("uvicorn", "http"):
+        from producer.http.server import Options, read_token
+        from producer.http.server import serve as run
+    from worker.settings import Settings
+
+    settings = Settings.from_environment()
+    token = read_token(token_file) if token_file else settings.http_token
+    options = Options(host, port, token, hosts, origins, behind_proxy, timeout)
+
+    def on_ready(url: str) -> None:
+        if as_json:
+            _print(json.dumps({"url": url, "token": token is not None}) + "\n")
+        else:
+            _print(f"Serving on {url} (its page {url}/docs describes it). Ctrl-C stops it.\n")
+
+    def on_exchanges(exchanges: "Sequence[Exchange]") -> None:
+        line = _as_json if as_json else _as_text
+        _print("".join(line(exchange) for exchange in exchanges))
+
+    run(options, settings, on_ready=on_ready, on_exchanges=on_exchanges)
+
+
+def _as_json(exchange: "Exchange") -> str:
+    values = {"time": round(time.time(), 3), **exchange._asdict(), "path": _path(exchange)}
+    return json.dumps({**values, "seconds": round(exchange.seconds, 6)}) + "\n"
+
+
+def _as_text(exchange: "Exchange") -> str:
+    now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    method, status, milliseconds = exchange.method, exchange.status, 1000 * exchange.seconds
+    return f"{now} {exchange.client} {method} {_path(exchange)} {status} {milliseconds:.1f} ms\n"
+
+
+def _path(exchange: "Exchange") -> str:
+    return printable(exchange.path[:_MAX_PATH])
+
+
+def _print(text: str) -> None:
+    """Print text at once. If nobody reads it any more, the server goes on."""
+    with contextlib.suppress(OSError):
+        sys.stdout.write(text)
+        sys.stdout.flush()

@@ -1,0 +1,181 @@
+"""`POST /v1/classify`: images in, predictions out."""
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from model.errors import DigitmillError
+from model.inference.review import REVIEW_BELOW
+from producer.calls.asynchronous import AsyncClient
+from producer.calls.prediction import Prediction
+from producer.http.bodies import NamedImage, kind_of, read_form, read_image
+from producer.http.errors import JSON, bad_parameter, error_values, refused
+from producer.http.limits import Outstanding
+from producer.http.mill import Clients, MillWatch, error_of
+from worker.contract.registry import LIVE
+
+_MAX_PARAMETERS = 16
+
+
+class Query(NamedTuple):
+    """What a request asks for.
+
+    Attributes:
+        several: Whether all digits of an image are read.
+        model: The version that classifies.
+        probabilities: Whether the answer has the probabilities of all digits.
+        min_confidence: Confidence, 0 to 1, below which a person should look at an image.
+    """
+
+    several: bool = False
+    model: str = LIVE
+    probabilities: bool = False
+    min_confidence: float = REVIEW_BELOW
+
+    @classmethod
+    def parse(cls, query: bytes) -> "Query":
+        """Return what the query of a URL asks for.
+
+        Raises:
+            HttpError: A parameter is unknown, has a wrong value or comes twice.
+        """
+        if not query:
+            return cls()
+        try:
+            pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+        except ValueError:
+            raise bad_parameter("The query of the URL cannot be read, or has too many parameters.") from None
+        given: dict[str, Any] = {}
+        for name, text in pairs:
+            if name not in _PARSERS:
+                raise bad_parameter(f"There is no parameter {name[:40]!r}. There are {', '.join(_PARSERS)}.")
+            if name in given:
+                raise bad_parameter(f"The parameter {name} is given twice.")
+            given[name] = _PARSERS[name](text)
+        asked = cls(**given)
+        if asked.several and asked.probabilities:
+            raise bad_parameter("several=read and probabilities=1 cannot be combined: a number has many digits.")
+        return asked
+
+
+def _several(text: str) -> bool:
+    if text not in {"read", "refuse"}:
+        raise bad_parameter("several must be read or refuse.")
+    return text == "read"
+
+
+def _probabilities(text: str) -> bool:
+    if text not in {"0", "1"}:
+        raise bad_parameter("probabilities must be 0 or 1.")
+    return text == "1"
+
+
+def _min_confidence(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise bad_parameter("min_confidence must be a number from 0 to 1.")
+    return number
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "several": _several,
+    "model": str,
+    "probabilities": _probabilities,
+    "min_confidence": _min_confidence,
+}
+
+
+class Classifying:
+    """The endpoint, as an application of ASGI.
+
+    Args:
+        clients: Clients of the mill.
+        watch: What is known about the mill.
+        outstanding: What counts the images without an answer.
+    """
+
+    def __init__(self, clients: Clients, watch: MillWatch, outstanding: Outstanding) -> None:
+        self._clients, self._watch, self._outstanding = clients, watch, outstanding
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request.
+
+        Raises:
+            Disconnected: The client has ended the connection.
+            HttpError: The request is refused, or ends without an answer.
+        """
+        query, kind = Query.parse(scope["query_string"]), kind_of(scope["headers"])
+        if problem := self._watch.lasting_problem:
+            raise problem.error()
+        with self._outstanding.share(scope["digitmill.client"]) as share:
+            if kind.boundary is None:
+                [prediction] = await self._predictions(query, [await read_image(receive, kind.length, share)])
+                if prediction.error:
+                    raise refused(prediction.error)
+                answer: Any = _answer(prediction, query)
+            else:
+                answer = await self._answers(query, await read_form(receive, kind, share))
+        body = msgspec.json.encode(answer)
+        headers = [JSON, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answers(self, query: Query, images: Sequence[NamedImage]) -> list[dict[str, Any]]:
+        """Return the answers to a form, in its order."""
+        sent = [image.content for image in images if isinstance(image.content, bytes)]
+        predictions = iter(await self._predictions(query, sent) if sent else ())
+        return [
+            {
+                "name": image.name,
+                **_answer(
+                    next(predictions) if isinstance(image.content, bytes) else Prediction.failed(image.content), query
+                ),
+            }
+            for image in images
+        ]
+
+    async def _predictions(self, query: Query, images: Sequence[bytes]) -> Sequence[Prediction]:
+        try:
+            async with self._clients.use(query.model, several=query.several) as client:
+                return await _classify(client, images)
+        except DigitmillError as fault:
+            raise error_of(fault, self._watch) from fault
+
+
+async def _classify(client: AsyncClient, images: Sequence[bytes]) -> Sequence[Prediction]:
+    if len(images) == 1:
+        return [await client.classify(images[0])]
+    futures = [await client.submit(image) for image in images]
+    try:
+        return await asyncio.gather(*futures)
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _answer(prediction: Prediction, query: Query) -> dict[str, Any]:
+    """Return a prediction as JSON values."""
+    confidence, doubt, failure = prediction.confidence, prediction.doubt, prediction.error
+    answer: dict[str, Any] = {
+        "digit": prediction.digit,
+        "confidence": None if confidence is None else round(confidence, 6),
+        "review": prediction.review or (confidence is not None and confidence < query.min_confidence),
+        "doubt": error_values(str(doubt.code), doubt.reason) if doubt else None,
+        "model": prediction.model,
+        "error": error_values(str(failure.code), failure.sentence) if failure else None,
+    }
+    if query.several:
+        answer["number"] = prediction.number
+        answer["confidences"] = [round(share, 6) for share in prediction.confidences]
+    if query.probabilities:
+        shares = prediction.probabilities
+        answer["probabilities"] = None if shares is None else [round(share, 6) for share in shares]
+    return answer
