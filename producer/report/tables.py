@@ -91,7 +91,7 @@ def write_review(path: Path, results: Results, selection: Selection, root: str =
         root: Text before an image's name that makes it a path. With "", the column `path` stays empty.
     """
     rows = _predictions(results, selection.for_review, selection)
-    paths = (root and _guarded(root + results.names[index]) for index in selection.for_review.tolist())
+    paths = (root and guarded(root + results.names[index]) for index in selection.for_review.tolist())
     _write(
         path,
         [*_prediction_header(results), "path"],
@@ -102,7 +102,7 @@ def write_review(path: Path, results: Results, selection: Selection, root: str =
 def write_errors(path: Path, results: Results) -> None:
     """Write the images that failed. Columns: name, label, error, message."""
     rows = (
-        (_guarded(results.names[index]), results.label(index), str(code), _guarded(sentence))
+        (guarded(results.names[index]), results.label(index), str(code), guarded(sentence))
         for index, (code, sentence) in sorted(results.failures.items())
     )
     _write(path, ("name", "label", "error", "message"), rows)
@@ -141,7 +141,7 @@ def _predictions(
     for row, index in enumerate(indices.tolist()):
         failure, doubt = results.failures.get(index), results.doubts.get(index)
         yield (
-            _guarded(results.names[index]),
+            guarded(results.names[index]),
             _cell(labels[row]),
             _cell(digits[row]),
             None if failure else confidences[row],
@@ -149,9 +149,9 @@ def _predictions(
             str(doubt.code) if doubt else None,
             *_number_cells(results, index),
             *(() if probabilities is None else (None,) * CLASSES if failure else probabilities[row]),
-            _guarded(results.models[index]),
+            guarded(results.models[index]),
             str(failure.code) if failure else None,
-            _guarded(failure.sentence) if failure else _guarded(doubt.reason) if doubt else None,
+            guarded(failure.sentence) if failure else guarded(doubt.reason) if doubt else None,
         )
 
 
@@ -173,7 +173,7 @@ def _number_cells(results: Results, index: int) -> tuple[str | None, ...]:
     return number, " ".join(number), " ".join(f"{share:.{_NUMBER_DECIMALS}f}" for share in shares)
 
 
-def _guarded(text: str) -> str:
+def guarded(text: str) -> str:
     """Return a text that no spreadsheet runs as a formula."""
     return f"./{text}" if _FORMULA.match(text) else text
 

@@ -21,10 +21,10 @@ LINE_SECONDS = 10.0
 def showing(what: str, *, quiet: bool) -> AbstractContextManager[object]:
     """Return a context manager that shows on a terminal what the command is doing."""
     console = Console(stderr=True, quiet=quiet)
-    return console.status(f"{what} …", spinner=_spinner(console))
+    return console.status(f"{what} …", spinner=spinner(console))
 
 
-def _spinner(console: Console) -> str:
+def spinner(console: Console) -> str:
     """Return the name of a spinner whose characters the terminal has."""
     return "dots" if console.encoding.startswith("utf") else "line"
 
@@ -55,7 +55,7 @@ class JobProgressBar:
         self._console = Console(stderr=True, quiet=quiet)
         self.total = total
         self._bar = _Bar(
-            SpinnerColumn(_spinner(self._console)),
+            SpinnerColumn(spinner(self._console)),
             BarColumn(bar_width=30),
             TaskProgressColumn(),
             TextColumn("{task.fields[counts]}"),
@@ -121,7 +121,7 @@ class TrainingProgressBar:
     def __init__(self, *, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet)
         self._bar = _Bar(
-            SpinnerColumn(_spinner(self._console)),
+            SpinnerColumn(spinner(self._console)),
             BarColumn(bar_width=30),
             TextColumn("{task.description}", markup=False),
             console=self._console,
