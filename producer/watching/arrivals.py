@@ -1,16 +1,22 @@
 """Tell which files have arrived completely: what every way to find out has in common."""
 
+import fcntl
 import os
 import select
+import signal
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from producer.watching.tree import Stamp, Tree
 
 SETTLED_SECONDS = 1.0
 """Time for which a file must stay the same to be complete, if nothing tells that its writer has closed it."""
+
+
+WRITING_SECONDS = 60.0
+"""The same, if the system says that somebody has the file open for writing. Some network file systems always say so."""
 
 
 class Arrivals(Protocol):
@@ -84,13 +90,14 @@ class Settling:
     def __init__(self, tree: Tree, clock: Callable[[], float] = time.monotonic) -> None:
         self._tree = tree
         self._clock = clock
-        self._seen: dict[str, tuple[Stamp | None, float]] = {}  # when it is looked at again
+        self._seen: dict[str, _Seen] = {}
         self._looks: deque[tuple[float, str]] = deque()
 
     def add(self, name: str) -> None:
         """Look at a file now, and again after `SETTLED_SECONDS`, until it has stayed the same or is gone."""
         if name not in self._seen:
-            self._look(name, self._tree.stamp(name), self._clock())
+            now = self._clock()
+            self._look(name, _Seen(self._tree.stamp(name), now, now))
 
     def drop(self, name: str) -> None:
         """Forget a file."""
@@ -101,15 +108,18 @@ class Settling:
         now, found = self._clock(), []
         while self._looks and self._looks[0][0] <= now:
             at, name = self._looks.popleft()
-            before, again = self._seen.get(name, (None, -1.0))
-            if again != at:
+            seen = self._seen.get(name)
+            if seen is None or seen.look_at != at:
                 continue  # it was dropped meanwhile
             del self._seen[name]
             stamp = self._tree.stamp(name)
-            if stamp is not None and stamp == before:
+            if stamp is None:
+                continue
+            since = seen.since if stamp == seen.stamp else now
+            if since == now or (now - since < WRITING_SECONDS and _is_being_written(self._tree.path(name))):
+                self._look(name, _Seen(stamp, since, now))
+            else:
                 found.append(name)
-            elif stamp is not None:
-                self._look(name, stamp, now)
         return found
 
     @property
@@ -117,6 +127,37 @@ class Settling:
         """Time until the next look."""
         return self._looks[0][0] - self._clock() if self._looks else float("inf")
 
-    def _look(self, name: str, stamp: Stamp | None, now: float) -> None:
-        self._seen[name] = stamp, now + SETTLED_SECONDS
-        self._looks.append((now + SETTLED_SECONDS, name))
+    def _look(self, name: str, seen: "_Seen") -> None:
+        self._seen[name] = seen = seen._replace(look_at=seen.look_at + SETTLED_SECONDS)
+        self._looks.append((seen.look_at, name))
+
+
+class _Seen(NamedTuple):
+    """What a look at a file has shown: its stamp, since when it has that, and when to look again."""
+
+    stamp: Stamp | None
+    since: float
+    look_at: float
+
+
+def _is_being_written(path: str) -> bool:
+    """Return whether the system says that somebody has a file open for writing.
+
+    Linux gives no lease for reading then (fcntl(2), F_SETLEASE). Where it cannot tell, the answer is no.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # If somebody opens the file at this very moment, the kernel sends a signal: one that does nothing by default.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False

@@ -6,8 +6,8 @@ notices each change of it and reads it again. Therefore it may be deleted whenev
 
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from model.errors import UsageError
@@ -40,6 +40,7 @@ class Record:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
             try:
                 self._database = _open(path)
@@ -64,7 +65,7 @@ class Record:
             UsageError: The output has something else than rows, or cannot be read.
         """
         paths = output.paths()
-        with self._database as database:
+        with self._writing() as database:
             if output.path not in paths:
                 self._forget(output.path.name)
             for path in paths:
@@ -80,7 +81,7 @@ class Record:
 
     def begin(self, versions: Iterable[Version]) -> None:
         """Note files before they are classified."""
-        with self._database as database:
+        with self._writing() as database:
             database.executemany(
                 "INSERT OR IGNORE INTO under_way VALUES (?, ?, ?)",
                 [(os.fsencode(name), size, modified) for name, size, modified in versions],
@@ -88,7 +89,7 @@ class Record:
 
     def give_up(self, versions: Iterable[Version]) -> None:
         """Note that files are not under way any more, and not done either."""
-        with self._database as database:
+        with self._writing() as database:
             database.executemany(
                 "DELETE FROM under_way WHERE (name, size, modified) = (?, ?, ?)",
                 [(os.fsencode(name), size, modified) for name, size, modified in versions],
@@ -103,7 +104,7 @@ class Record:
             output: Name of the output file that has the rows.
             extent: Its extent.
         """
-        with self._database as database:
+        with self._writing() as database:
             self._add(found, output, extent)
             database.executemany(
                 "DELETE FROM under_way WHERE (name, size, modified) = (?, ?, ?)",
@@ -122,6 +123,19 @@ class Record:
             (key_of(version.name), version.size, version.modified),
         ).fetchone()
         return None if row is None else bool(row[0])
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Yield the database, and commit at the end.
+
+        Raises:
+            UsageError: It cannot be written.
+        """
+        try:
+            with self._database as database:
+                yield database
+        except sqlite3.Error as fault:
+            raise UsageError(f"{self._path} cannot be written: {fault}. Correct this and start again.") from fault
 
     def _add(self, found: Sequence[Found], output: str, extent: Extent) -> None:
         self._database.executemany(

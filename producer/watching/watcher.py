@@ -157,6 +157,7 @@ class Watcher:
         self._ending = False
         self._counts = WatchCounts()
         self._arrived = OrderedDict.fromkeys(record.under_way())
+        self._empty: set[str] = set()  # files that are looked at again
         self._to_read: deque[_File] = deque()
         self._open: dict[Version, _File] = {}
         self._answers: SimpleQueue[tuple[_Sent, Future[Prediction]]] = SimpleQueue()
@@ -229,6 +230,11 @@ class Watcher:
         if stamp is None:
             self._count(vanished=1)
             return None
+        if not stamp.size and name not in self._empty:
+            self._empty.add(name)  # some programs make a file, close it, and fill it then
+            self._arrivals.look_again(name)
+            return None
+        self._empty.discard(name)
         version = Version(name, stamp.size, stamp.modified)
         if version in self._open:
             return None

@@ -107,7 +107,7 @@ def watch(
         stack.callback(record.close)
         record.read(output)
         own = [out, *(out.with_name(out.name + end) for end in (".lock", ".index", ".index-wal", ".index-shm"))]
-        tree = Tree(Path(folder), [*own, *mover.folders])
+        tree = Tree(Path(folder), [*own, *output.paths(), *mover.folders])
         waker = Waker()
         stack.callback(waker.close)
         arrivals: Arrivals

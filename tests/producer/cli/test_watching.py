@@ -2,9 +2,12 @@
 
 import csv
 import json
+import os
+import pty
 import random
 import shutil
 import signal
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -15,9 +18,13 @@ from PIL import Image
 
 from model.cards.card import BASELINE, Card
 from producer.mill.stack import Stack
-from tests.support.command import CommandLine
+from tests.support.command import DIGITMILL, CommandLine
 from tests.support.images import number_picture
+from tests.support.signals import interrupts_heard
 from tests.support.watching import watching
+from worker.contract.connection import connect
+from worker.contract.lane import CallKind
+from worker.contract.lane.keys import CALLS
 
 VERSION = Card.read(BASELINE).version
 
@@ -155,6 +162,65 @@ def test_files_are_moved_after_their_row_is_written(watch, inbox, drop, out, tmp
     assert [row["name"] for row in rows(out)[3:]] == ["b.png"]
 
 
+def test_a_second_ctrl_c_ends_at_once(watch, drop, out, server, eventually):
+    """The first one waits for what is under way. The next start classifies it."""
+    connect(server.url).flushall()
+    with watch("--out", out, url=server.url) as running:
+        drop("a.png")
+        eventually(lambda: connect(server.url).llen(CALLS[CallKind.FILES]), what="the call")
+        running.send(signal.SIGINT)
+        time.sleep(0.2)
+        assert running.ended() is None
+        assert running.stop(signal.SIGINT) == 130
+    with watch("--out", out) as running:
+        eventually(lambda: len(rows(out)) == 1, what="the row")
+        assert running.stop() == 0
+
+
+def test_an_empty_file_is_given_time(watch, inbox, drop, out, eventually):
+    """A program may make a file before it writes it. One that stays empty gets its row."""
+    with watch("--out", out) as running:
+        (inbox / "a.png").touch()
+        (inbox / "empty.png").touch()
+        drop("a.png")
+        eventually(lambda: len(rows(out)) == 2, what="the rows")
+        assert running.stop() == 0
+    assert {row["name"]: row.get("error") for row in rows(out)} == {"a.png": None, "empty.png": "empty"}
+
+
+def test_a_terminal_shows_what_happens_and_a_pipe_does_not(mill, inbox, drop, out, tmp_path, eventually):
+    """The line has the rate and the counts. A pipe gets the last line alone."""
+    drop("a.png")
+    ours, theirs = pty.openpty()
+    command = [str(DIGITMILL), "watch", str(inbox), "--out", str(out)]
+    environment = {**os.environ, "DIGITMILL_REDIS_URL": mill.stack.url, "TERM": "xterm", "COLUMNS": "120"}
+    with (
+        interrupts_heard(),
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=theirs, text=True) as process,
+    ):
+        os.close(theirs)
+        shown = b""
+
+        def shows():
+            nonlocal shown
+            shown += os.read(ours, 65536)
+            return b"0 under way, 1 image done" in shown
+
+        eventually(shows, what="the line")
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=60)
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"/s, " in shown
+    assert printed == f"1 image done; {out} has the rows\n"
+    digitmill = CommandLine(tmp_path, mill.stack.url)
+    with digitmill.start("watch", inbox, "--out", out) as process:
+        drop("b.png", digit=1)
+        eventually(lambda: len(rows(out)) == 2, what="the row")
+        process.terminate()
+        assert process.communicate(timeout=60) == (f"1 image done; {out} has the rows\n", "")
+
+
 def test_a_second_watcher_is_refused(watch, out, eventually, inbox, mill, tmp_path):
     """One sentence names the output."""
     digitmill = CommandLine(tmp_path, mill.stack.url)
@@ -179,6 +245,7 @@ def test_what_cannot_be_is_refused_at_once(inbox, mill, tmp_path):
     assert list(inbox.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_without_a_mill_it_waits_and_says_so_once(watch, drop, out, tmp_path, eventually):
     """It goes on when the mill is there, and Ctrl-C ends it meanwhile."""
     drop("a.png")

@@ -144,12 +144,26 @@ def test_what_is_there_at_the_start_arrives(inbox, waker, clock):
     (inbox / "sub" / "a.png").write_bytes(b"data")
     (inbox / "b.png").write_bytes(b"data")
     arrivals = InotifyArrivals(Tree(inbox), waker, clock)
-    (inbox / "b.png").open("wb").write(b"growing")
-    arrivals.wait(0)
+    (inbox / "b.png").write_bytes(b"written again")
+    assert arrivals.wait(0) == ["b.png"]
     (inbox / "c.png").write_bytes(b"data")
     assert arrivals.wait(0) == ["c.png"]
     arrivals.look_again("c.png")
     assert settled(arrivals, clock) == ["c.png", "sub/a.png"]
+    arrivals.close()
+
+
+def test_a_file_that_somebody_has_open_is_not_complete(inbox, waker, clock):
+    """However long its writer pauses. A minute is too long, because some file systems always say so."""
+    with (inbox / "a.png").open("wb") as file:
+        file.write(b"half")
+        file.flush()
+        arrivals = InotifyArrivals(Tree(inbox), waker, clock)
+        for _ in range(59):
+            assert settled(arrivals, clock) == []
+        assert settled(arrivals, clock) == ["a.png"]
+        file.write(b"half")
+    assert arrivals.wait(0) == ["a.png"]
     arrivals.close()
 
 
