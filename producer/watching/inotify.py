@@ -138,9 +138,16 @@ class InotifyArrivals:
                 raise
             return False  # it is gone again, or not for us
         other = self._folders.setdefault(watch, folder)
-        if other != folder and not Path(self._tree.path(other)).exists():
+        if other != folder and not self._is_same(other, folder):
             other = self._folders[watch] = folder
         return other == folder
+
+    def _is_same(self, one: str, other: str) -> bool:
+        """Return whether two names lead to one folder."""
+        try:
+            return Path(self._tree.path(one)).samefile(self._tree.path(other))
+        except OSError:
+            return False
 
     def _forget(self, folder: str) -> None:
         """End the watches on a folder that was moved, and on all folders in it. It may have a new name."""

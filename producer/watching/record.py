@@ -111,10 +111,10 @@ class Record:
                 [(os.fsencode(name), size, modified) for name, size, modified in begun],
             )
 
-    def under_way(self) -> list[str]:
-        """Return the names of the files that were noted and are neither done nor given up."""
-        rows = self._database.execute("SELECT DISTINCT name FROM under_way ORDER BY modified")
-        return [os.fsdecode(name) for (name,) in rows]
+    def under_way(self) -> list[Version]:
+        """Return the files that were noted and are neither done nor given up."""
+        rows = self._database.execute("SELECT name, size, modified FROM under_way ORDER BY modified")
+        return [Version(os.fsdecode(name), size, modified) for name, size, modified in rows]
 
     def failed(self, version: Version) -> bool | None:
         """Return whether an image of a file has failed, or None if the file is not done."""

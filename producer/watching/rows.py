@@ -14,13 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from model.metrics import CLASSES
-from producer.calls.prediction import Prediction
-from producer.report.tables import guarded
+from producer.calls.prediction import DECIMALS, Prediction
+from producer.report.tables import csv_writer, number_cells, prediction_header, prediction_row
 from producer.sources.naming import document_of
 from producer.watching.tree import Version
 
-_DECIMALS = 6
-_NUMBER_DECIMALS = 3
 _TIME = re.compile(r"(?:(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)|(-?\d{1,20}))\.(\d{9})Z?", re.ASCII)
 _JSON_START = b'{"name": '  # of each row
 _EPOCH, _SECOND = datetime(1970, 1, 1), timedelta(seconds=1)  # noqa: DTZ001  both times are UTC
@@ -72,17 +70,23 @@ class JsonRows:
 
     Args:
         probabilities: Whether a row has the ten probabilities.
+        numbers: Whether all digits of an image are read.
     """
 
     header = b""
 
-    def __init__(self, *, probabilities: bool) -> None:
+    def __init__(self, *, probabilities: bool, numbers: bool) -> None:
         self._probabilities = probabilities
+        self._numbers = numbers
 
     def encode(self, version: Version, rows: Sequence[Row], written: float) -> bytes:
         """Return the rows of a file; see `RowFormat`."""
         about = _about(version, len(rows), rows[0].name, written)
-        return b"".join(json.dumps({**self._answer(row), **about}).encode() + b"\n" for row in rows)
+        answers = (row.prediction.as_json(numbers=self._numbers, probabilities=self._probabilities) for row in rows)
+        return b"".join(
+            json.dumps({"name": row.name, **answer, **about}).encode() + b"\n"
+            for row, answer in zip(rows, answers, strict=True)
+        )
 
     def decode(self, line: bytes) -> tuple[Version, int, bool] | None:
         """Return what a row says; see `RowFormat`."""
@@ -97,27 +101,6 @@ class JsonRows:
         torn = not line.endswith(b"\n") and line[: len(_JSON_START)] == _JSON_START[: len(line)]
         return torn or self.decode(line) is not None
 
-    def _answer(self, row: Row) -> dict[str, Any]:
-        found = row.prediction
-        answer: dict[str, Any] = {
-            "name": row.name,
-            "digit": found.digit,
-            "confidence": _rounded(found.confidence),
-            "review": found.review,
-            "model": found.model,
-        }
-        if found.number is not None:
-            answer["number"] = found.number
-            answer["digits"] = [int(digit) for digit in found.number]
-            answer["confidences"] = [_rounded(share) for share in found.confidences]
-        if self._probabilities and found.probabilities is not None:
-            answer["probabilities"] = [_rounded(share) for share in found.probabilities]
-        if found.error is not None:
-            answer |= {"error": str(found.error.code), "message": found.error.sentence}
-        elif found.doubt is not None:
-            answer |= {"doubt": str(found.doubt.code), "message": found.doubt.reason}
-        return answer
-
 
 class CsvRows:
     """A table with the columns of `predictions.csv`, and those that say which version of the file the row is about.
@@ -130,12 +113,8 @@ class CsvRows:
     def __init__(self, *, probabilities: bool, numbers: bool) -> None:
         self._probabilities = probabilities
         self._numbers = numbers
-        self._columns = [
-            *("name", "label", "digit", "confidence", "review", "doubt"),
-            *(("number", "digits", "confidences") if numbers else ()),
-            *((f"p{digit}" for digit in range(CLASSES)) if probabilities else ()),
-            *("model", "error", "message", "size", "modified", "written", "pages"),
-        ]
+        columns = prediction_header(probabilities=probabilities, numbers=numbers)
+        self._columns = [*columns, "size", "modified", "written", "pages"]
         self.header = _csv([self._columns])
 
     def encode(self, version: Version, rows: Sequence[Row], written: float) -> bytes:
@@ -162,25 +141,20 @@ class CsvRows:
 
     def _cells(self, row: Row) -> list[object]:
         found = row.prediction
-        number = found.number or ""
-        shares = " ".join(f"{share:.{_NUMBER_DECIMALS}f}" for share in found.confidences)
-        numbers = [number or None, " ".join(number) or None, shares or None]
-        probabilities = found.probabilities or [None] * CLASSES
-        doubt = None if found.error else found.doubt
-        message = found.error.sentence if found.error else doubt.reason if doubt else None
-        return [
-            guarded(one_line(row.name)),
-            None,
-            found.digit,
-            _rounded(found.confidence),
-            "yes" if found.review else None,
-            str(doubt.code) if doubt else None,
-            *(numbers if self._numbers else ()),
-            *(map(_rounded, probabilities) if self._probabilities else ()),
-            guarded(found.model),
-            str(found.error.code) if found.error else None,
-            guarded(one_line(message)) if message else None,
-        ]
+        ten = found.probabilities or (None,) * CLASSES
+        cells = prediction_row(
+            row.name,
+            label=None,
+            digit=found.digit,
+            confidence=_rounded(found.confidence),
+            review=found.review,
+            doubt=found.doubt,
+            number=number_cells(found.number or "", found.confidences) if self._numbers else (),
+            probabilities=map(_rounded, ten) if self._probabilities else (),
+            model=found.model,
+            failure=found.error,
+        )
+        return [one_line(cell) if isinstance(cell, str) else cell for cell in cells]
 
 
 def one_line(text: str) -> str:
@@ -189,7 +163,7 @@ def one_line(text: str) -> str:
 
 
 def _rounded(share: float | None) -> float | None:
-    return None if share is None else round(share, _DECIMALS)
+    return None if share is None else round(share, DECIMALS)
 
 
 def _about(version: Version, pages: int, first: str, written: float) -> dict[str, Any]:
@@ -246,5 +220,5 @@ def _as_nanoseconds(text: str) -> int:
 
 def _csv(rows: Sequence[Sequence[object]]) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(rows)
+    csv_writer(text).writerows(rows)
     return text.getvalue().encode("utf-8", "backslashreplace")

@@ -156,7 +156,8 @@ class Watcher:
         self._waited_from = self._looked_at = clock()
         self._ending = False
         self._counts = WatchCounts()
-        self._arrived = OrderedDict.fromkeys(record.under_way())
+        self._resumed = record.under_way()
+        self._arrived = OrderedDict.fromkeys(version.name for version in self._resumed)
         self._empty: set[str] = set()  # files that are looked at again
         self._to_read: deque[_File] = deque()
         self._open: dict[Version, _File] = {}
@@ -222,6 +223,9 @@ class Watcher:
         if new:
             self._record.begin([file.version for file in new])
             self._to_read.extend(new)
+        if self._resumed and not self._arrived:  # all of them are noted again, done, or not there any more
+            self._record.give_up([version for version in self._resumed if version not in self._open])
+            self._resumed = []
 
     def _opened(self, name: str) -> _File | None:
         """Return a file that has arrived, or None if there is nothing to read, or it is read already."""

@@ -55,6 +55,7 @@ def watching(url: str, folder: Path, *arguments: object, said: Path) -> Iterator
         arguments: Its other arguments.
         said: File to which it prints.
     """
+    said.touch()
     process = os.fork()
     if process == 0:
         try:

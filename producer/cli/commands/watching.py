@@ -79,7 +79,7 @@ def watch(
       digitmill watch /mnt/scanner --out results.jsonl --poll 5
     """
     from producer.calls.client import Client
-    from producer.cli.display.watching import WatchLine, describe
+    from producer.cli.display.progress import WatchLine, describe_watch
     from producer.watching.arrivals import Arrivals, Waker
     from producer.watching.mill import problem_of_mill
     from producer.watching.moving import Mover
@@ -138,7 +138,7 @@ def watch(
     if as_json:
         click.echo(json.dumps(counts._asdict()))
         return
-    click.echo(f"{describe(counts)}; {printable(str(out))} has the rows")
+    click.echo(f"{describe_watch(counts)}; {printable(str(out))} has the rows")
     if counts.under_way:
         click.echo("What is under way is classified after the next start.")
 
@@ -147,7 +147,7 @@ def _row_format(out: Path, *, probabilities: bool, numbers: bool) -> "RowFormat"
     from producer.watching.rows import CsvRows, JsonRows
 
     if out.suffix.lower() == ".jsonl":
-        return JsonRows(probabilities=probabilities)
+        return JsonRows(probabilities=probabilities, numbers=numbers)
     if out.suffix.lower() == ".csv":
         return CsvRows(probabilities=probabilities, numbers=numbers)
     raise UsageError(

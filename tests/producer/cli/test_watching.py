@@ -163,7 +163,7 @@ def test_files_are_moved_after_their_row_is_written(watch, inbox, drop, out, tmp
 
 
 def test_a_second_ctrl_c_ends_at_once(watch, drop, out, server, eventually):
-    """The first one waits for what is under way. The next start classifies it."""
+    """The first one waits for what is under way. The next start sends that again at once, as its record says."""
     connect(server.url).flushall()
     with watch("--out", out, url=server.url) as running:
         drop("a.png")
@@ -172,7 +172,7 @@ def test_a_second_ctrl_c_ends_at_once(watch, drop, out, server, eventually):
         time.sleep(0.2)
         assert running.ended() is None
         assert running.stop(signal.SIGINT) == 130
-    with watch("--out", out) as running:
+    with watch("--out", out, "--poll", 600) as running:  # it will not find the file by looking
         eventually(lambda: len(rows(out)) == 1, what="the row")
         assert running.stop() == 0
 

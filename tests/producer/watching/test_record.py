@@ -19,7 +19,7 @@ from tests.support.clock import Clock
 SURE = Prediction(7, 0.9, None, "baseline-1", review=False)
 BLANK = Prediction.failed(Failure(FailureCode.BLANK, "It is blank."))
 FORMATS: dict[str, RowFormat] = {
-    ".jsonl": JsonRows(probabilities=False),
+    ".jsonl": JsonRows(probabilities=False, numbers=False),
     ".csv": CsvRows(probabilities=False, numbers=False),
 }
 same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -200,9 +200,9 @@ def test_files_under_way_are_remembered(tmp_path):
     record.finish([Found(Version("a.png", 1, 0), False)], [Version("a.png", 1, 0)], "results.jsonl", Extent())
     record.close()
     record = Record(index)
-    assert record.under_way() == names[1:]
+    assert [version.name for version in record.under_way()] == names[1:]
     record.give_up([Version(names[1], 1, 1)])
-    assert record.under_way() == names[2:]
+    assert record.under_way() == [Version(names[2], 1, 2)]
     record.close()
 
 

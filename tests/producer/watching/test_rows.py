@@ -16,8 +16,8 @@ from producer.watching.tree import Version
 
 SURE = Prediction(7, 0.99999949, (0.0,) * 7 + (1.0, 0.0, 0.0), "baseline-1", review=False)
 FORMATS: list[RowFormat] = [
-    JsonRows(probabilities=False),
-    JsonRows(probabilities=True),
+    JsonRows(probabilities=False, numbers=False),
+    JsonRows(probabilities=True, numbers=True),
     CsvRows(probabilities=False, numbers=False),
     CsvRows(probabilities=True, numbers=True),
 ]
@@ -77,7 +77,7 @@ def test_a_number_that_cannot_be_the_size_of_a_file_makes_no_row(number):
 
 def test_json_says_what_classify_says():
     """Keys without a value are left out, and the time of the file has all its digits."""
-    rows = JsonRows(probabilities=False)
+    rows = JsonRows(probabilities=False, numbers=False)
     line = rows.encode(Version("3/ü.png", 314, 1764136800123456789), [Row("3/ü.png", SURE)], 1764136801.25)
     assert json.loads(line) == {
         "name": "3/ü.png",
