@@ -31,6 +31,10 @@ _MASK = (
     | flags.MOVE_SELF
     | flags.ONLYDIR
 )
+_NETWORK = frozenset(
+    {"9p", "afs", "ceph", "cifs", "lustre", "nfs", "nfs4", "smb3", "smbfs", "vboxsf", "virtiofs"}
+    | {"fuse.glusterfs", "fuse.s3fs", "fuse.sshfs"}
+)
 _GONE = flags.DELETE_SELF | flags.MOVE_SELF | flags.UNMOUNT
 
 
@@ -177,3 +181,24 @@ def _refused(fault: OSError) -> UsageError:
             f"The system refuses to watch so many folders. Raise fs.inotify.{setting} with sysctl, or use --poll."
         )
     return UsageError(f"The folder cannot be watched: {explain(fault)}. Correct this, or use --poll.")
+
+
+def network_file_system(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:
+    """Return the kind of the network file system that holds a folder, or "" if none does.
+
+    Such a file system does not tell what other machines write.
+
+    Args:
+        folder: The folder.
+        mounts: File that lists all mounts; see proc_pid_mountinfo(5).
+    """
+    try:
+        device = folder.stat().st_dev
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    for fields in map(str.split, lines):
+        if "-" in fields[:-1] and fields[2] == f"{os.major(device)}:{os.minor(device)}":
+            kind = fields[fields.index("-") + 1]
+            return kind if kind in _NETWORK else ""
+    return ""

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,9 @@ class WatchProcess:
 
 
 @contextlib.contextmanager
-def watching(url: str, folder: Path, *arguments: object, said: Path) -> Iterator[WatchProcess]:
+def watching(
+    url: str, folder: Path, *arguments: object, said: Path, prepare: Callable[[], None] = lambda: None
+) -> Iterator[WatchProcess]:
     """Run `digitmill watch FOLDER ARGUMENTS…` until the end of the context, which kills it if it still runs.
 
     Args:
@@ -54,11 +56,13 @@ def watching(url: str, folder: Path, *arguments: object, said: Path) -> Iterator
         folder: The watched folder.
         arguments: Its other arguments.
         said: File to which it prints.
+        prepare: Called in the new process before anything else.
     """
     said.touch()
     process = os.fork()
     if process == 0:
         try:
+            prepare()
             with said.open("ab") as file:
                 os.dup2(file.fileno(), 1)
                 os.dup2(file.fileno(), 2)

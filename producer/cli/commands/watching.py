@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from producer.calls.client import Several
+    from producer.watching.arrivals import Arrivals, Waker
     from producer.watching.rows import RowFormat
+    from producer.watching.tree import Tree
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -80,11 +82,10 @@ def watch(
     """
     from producer.calls.client import Client
     from producer.cli.display.progress import WatchLine, describe_watch
-    from producer.watching.arrivals import Arrivals, Waker
+    from producer.watching.arrivals import Waker
     from producer.watching.mill import problem_of_mill
     from producer.watching.moving import Mover
     from producer.watching.output import Output, locked
-    from producer.watching.polling import PolledArrivals
     from producer.watching.record import Record
     from producer.watching.tree import Tree
     from producer.watching.watcher import Watcher
@@ -102,23 +103,14 @@ def watch(
         stack.enter_context(locked(out))
         output = Output(out, rows, by_day=rotate is not None)
         stack.callback(output.close)
-        index = out.with_name(f"{out.name}.index")
-        record = Record(index)
+        record = Record(out.with_name(f"{out.name}.index"))
         stack.callback(record.close)
         record.read(output)
         own = [out, *(out.with_name(out.name + end) for end in (".lock", ".index", ".index-wal", ".index-shm"))]
         tree = Tree(Path(folder), [*own, *output.paths(), *mover.folders])
         waker = Waker()
         stack.callback(waker.close)
-        arrivals: Arrivals
-        if poll is not None:
-            arrivals = PolledArrivals(tree, waker, poll)
-        elif sys.platform != "linux":
-            raise UsageError("Only Linux tells which files arrive. Let this command look for itself: --poll 2.")
-        else:
-            from producer.watching.inotify import InotifyArrivals
-
-            arrivals = InotifyArrivals(tree, waker)
+        arrivals = _arrivals(tree, waker, poll)
         stack.callback(arrivals.close)
         line = stack.enter_context(WatchLine(printable(folder), quiet=as_json))
         watcher = Watcher(
@@ -141,6 +133,24 @@ def watch(
     click.echo(f"{describe_watch(counts)}; {printable(str(out))} has the rows")
     if counts.under_way:
         click.echo("What is under way is classified after the next start.")
+
+
+def _arrivals(tree: "Tree", waker: "Waker", poll: float | None) -> "Arrivals":
+    """Return what tells which files have arrived: the system, or looking again and again."""
+    if poll is not None:
+        from producer.watching.polling import PolledArrivals
+
+        return PolledArrivals(tree, waker, poll)
+    if sys.platform != "linux":
+        raise UsageError("Only Linux tells which files arrive. Let this command look for itself: --poll 2.")
+    from producer.watching.inotify import InotifyArrivals, network_file_system
+
+    if kind := network_file_system(Path(tree.root)):
+        print_notice(
+            f"{tree.root} is on a network file system ({kind}), which does not tell of files that other machines "
+            "write. If they write files there, add --poll 5."
+        )
+    return InotifyArrivals(tree, waker)
 
 
 def _row_format(out: Path, *, probabilities: bool, numbers: bool) -> "RowFormat":

@@ -17,7 +17,12 @@ import pytest
 from PIL import Image
 
 from model.cards.card import BASELINE, Card
+from producer.calls.client import Client
 from producer.mill.stack import Stack
+from producer.watching import output
+from producer.watching.moving import Mover
+from producer.watching.output import Output
+from producer.watching.record import Record
 from tests.support.command import DIGITMILL, CommandLine
 from tests.support.images import number_picture
 from tests.support.signals import interrupts_heard
@@ -41,8 +46,8 @@ def inbox(tmp_path):
 def watch(mill, inbox, tmp_path):
     """Start `digitmill watch` beside the tests' mill."""
 
-    def start(*arguments, url=mill.stack.url):
-        return watching(url, inbox, *arguments, said=tmp_path / "said")
+    def start(*arguments, url=mill.stack.url, **options):
+        return watching(url, inbox, *arguments, said=tmp_path / "said", **options)
 
     return start
 
@@ -261,6 +266,65 @@ def test_without_a_mill_it_waits_and_says_so_once(watch, drop, out, tmp_path, ev
             assert "The mill is there again" in running.said.read_text()
             assert running.stop() == 0
     assert running.said.read_text().count("Files wait until then") == 2
+
+
+def die():
+    """End this process as a kill does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dying(owner, name, *, after):
+    """Let a process die before or after it calls a function."""
+
+    def prepare():
+        called = getattr(owner, name)
+
+        def call(*arguments, **options):
+            if after:
+                called(*arguments, **options)
+            die()
+
+        setattr(owner, name, call)
+
+    return prepare
+
+
+def torn():
+    """Let a process die while it writes rows."""
+
+    def write(file, data):
+        file.write(data[: len(data) // 2])
+        die()
+
+    output._write = write
+
+
+STEPS = [(Record, "begin"), (Client, "submit"), (Output, "append"), (Record, "finish"), (Mover, "move")]
+DEATHS = {
+    "in the middle of a row": torn,
+    **{
+        f"{'after' if after else 'before'} {name}": dying(owner, name, after=after)
+        for owner, name in STEPS
+        for after in (False, True)
+    },
+}
+
+
+@pytest.mark.slow
+def test_a_kill_between_any_two_steps_is_mended(watch, inbox, drop, out, tmp_path, eventually):
+    """The next start does what is left, and nothing again."""
+    options = ["--out", out, "--move", tmp_path / "done"]
+    for number, prepare in enumerate(DEATHS.values()):
+        with watch(*options, prepare=prepare) as running:
+            drop(f"{number}.png", digit=number)
+            eventually(lambda running=running: running.ended() is not None, what="the death of the watcher")
+            assert running.ended() == -signal.SIGKILL, running.said.read_text()
+    with watch(*options) as running:
+        eventually(lambda: len(rows(out)) >= len(DEATHS) and not list(inbox.iterdir()), what="all rows and moves")
+        assert running.stop() == 0
+    names = [f"{number}.png" for number in range(len(DEATHS))]
+    assert Counter(row["name"] for row in rows(out)) == Counter(names)
+    assert {path.name for path in (tmp_path / "done").iterdir()} == set(names)
 
 
 @pytest.mark.parametrize("moves", [False, True])

@@ -8,7 +8,7 @@ import pytest
 
 from model.errors import UsageError
 from producer.watching.arrivals import SETTLED_SECONDS
-from producer.watching.inotify import InotifyArrivals
+from producer.watching.inotify import InotifyArrivals, network_file_system
 from producer.watching.polling import PolledArrivals
 from producer.watching.tree import Tree
 from tests.support.clock import Clock
@@ -176,6 +176,18 @@ def test_a_thread_can_end_a_wait(arrivals, waker):
     """Also if it wakes before the wait begins."""
     waker.wake()
     assert arrivals.wait(60) == []
+
+
+def test_a_network_file_system_is_recognised(inbox, tmp_path):
+    """The system lists it among its mounts, under the number of its device."""
+    device = inbox.stat().st_dev
+    line = f"36 25 {os.major(device)}:{os.minor(device)} / /mnt rw shared:1 - {{}} server:/scans rw"
+    mounts = tmp_path / "mountinfo"
+    for kind, found in (("nfs4", "nfs4"), ("ext4", "")):
+        mounts.write_text(f"25 1 0:99 / / rw - nfs a rw\n{line.format(kind)}\n")
+        assert network_file_system(inbox, mounts) == found
+    assert network_file_system(inbox, tmp_path / "nothing") == ""
+    assert network_file_system(inbox) == ""
 
 
 @pytest.fixture
