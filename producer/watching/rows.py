@@ -16,12 +16,13 @@ from typing import Any, NamedTuple, Protocol
 from model.metrics import CLASSES
 from producer.calls.prediction import DECIMALS, Prediction
 from producer.report.tables import csv_writer, number_cells, prediction_header, prediction_row
-from producer.sources.naming import document_of
+from producer.sources.naming import page_name
 from producer.watching.tree import Version
 
 _TIME = re.compile(r"(?:(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)|(-?\d{1,20}))\.(\d{9})Z?", re.ASCII)
 _JSON_START = b'{"name": '  # of each row
 _EPOCH, _SECOND = datetime(1970, 1, 1), timedelta(seconds=1)  # noqa: DTZ001  both times are UTC
+_PAGE = page_name("", 1)[:-1]  # what is between the name of a document and the number of a page
 _LIMIT = 2**63  # of SQLite's numbers
 
 
@@ -180,7 +181,7 @@ def _about(version: Version, pages: int, first: str, written: float) -> dict[str
 def _decoded(row: dict[str, Any], error: object) -> tuple[Version, int, bool] | None:
     match row:
         case {"name": str(name), "size": int(size), "modified": str(modified), "pages": int(pages)}:
-            name = document_of(name)
+            name = name.rpartition(_PAGE)[0]
         case {"name": str(name), "size": int(size), "modified": str(modified)}:
             pages = 1
         case _:

@@ -268,6 +268,23 @@ def test_without_a_mill_it_waits_and_says_so_once(watch, drop, out, tmp_path, ev
     assert running.said.read_text().count("Files wait until then") == 2
 
 
+@pytest.mark.slow
+def test_a_redis_and_a_worker_that_are_killed_cost_no_file(start_mill, watch, drop, out, eventually):
+    """What was on its way is sent again."""
+    names = [f"{number}.png" for number in range(60)]
+    with start_mill(1) as mill, watch("--out", out, url=mill.stack.url) as running:
+        for number, name in enumerate(names):
+            drop(name, digit=number % 50)
+            if number == 20:
+                os.kill(mill.stack.supervisor.processes()["server"], signal.SIGKILL)
+            if number == 40:
+                os.kill(mill.stack.supervisor.processes()["worker-1"], signal.SIGKILL)
+            time.sleep(0.01)
+        eventually(lambda: len(rows(out)) >= len(names), what="all rows")
+        assert running.stop() == 0
+    assert Counter(row["name"] for row in rows(out)) == Counter(names)
+
+
 def die():
     """End this process as a kill does."""
     os.kill(os.getpid(), signal.SIGKILL)

@@ -27,7 +27,10 @@ names = st.binary(min_size=1, max_size=40).map(
     lambda name: name.replace(b"\0", b"0").replace(b"/", b"\\").decode("utf-8", "surrogateescape")
 )
 versions = st.builds(
-    Version, names, st.integers(0, 2**50), st.integers(-(2**62), 2**63 - 1) | st.integers(0, 2 * 10**18)
+    Version,
+    names | st.sampled_from(["a#", "a##page=1", "#page=", "scan.tif#page=1"]),
+    st.integers(0, 2**50),
+    st.integers(-(2**62), 2**63 - 1) | st.integers(0, 2 * 10**18),
 )
 predictions = st.sampled_from(
     [
