@@ -94,6 +94,7 @@ def watch(
     if several == "read" and probabilities:
         raise UsageError("An image with several digits does not have ten probabilities. Leave out --probabilities.")
     settings = Settings.from_environment()
+    named, out = out, out.resolve()  # because a link is another name of the same output
     rows = _row_format(out, probabilities=probabilities, numbers=several == "read")
     mover = Mover(move, move_failed)
     for target in mover.folders:
@@ -130,7 +131,7 @@ def watch(
     if as_json:
         click.echo(json.dumps(counts._asdict()))
         return
-    click.echo(f"{describe_watch(counts)}; {printable(str(out))} has the rows")
+    click.echo(f"{describe_watch(counts)}; {printable(str(named))} has the rows")
     if counts.under_way:
         click.echo("What is under way is classified after the next start.")
 

@@ -227,12 +227,14 @@ def test_a_terminal_shows_what_happens_and_a_pipe_does_not(mill, inbox, drop, ou
 
 
 def test_a_second_watcher_is_refused(watch, out, eventually, inbox, mill, tmp_path):
-    """One sentence names the output."""
+    """One sentence names the output, also if it has another name there."""
+    (tmp_path / "link.jsonl").symlink_to(out)
     digitmill = CommandLine(tmp_path, mill.stack.url)
     with watch("--out", out) as running:
         eventually(out.with_name("results.jsonl.index").exists, what="the first watcher")
-        said = digitmill("watch", inbox, "--out", out, code=2).errors
-        assert "Another `digitmill watch` writes to" in said
+        for name in (out, tmp_path / "link.jsonl"):
+            said = digitmill("watch", inbox, "--out", name, code=2).errors
+            assert f"Another `digitmill watch` writes to {out}" in said
         assert running.stop() == 0
 
 
