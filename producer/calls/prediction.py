@@ -1,11 +1,14 @@
 """What a program gets for one image."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from model.errors import Failure, FailureCode
 from model.images.doubts import Doubt
 from worker.contract.wire import Result
+
+DECIMALS = 6
+"""Decimals of the probabilities that are printed or written: finer than any calibration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,36 @@ class Prediction:
     def failed(cls, failure: Failure, *, model: str = "") -> Self:
         """Return the answer for an image that failed."""
         return cls(None, None, None, model, failure.code is FailureCode.SEVERAL_DIGITS, error=failure)
+
+    def as_json(self, *, numbers: bool, probabilities: bool = True) -> dict[str, Any]:
+        """Return the answer as JSON values, as commands print it.
+
+        It has digit, confidence, review and model. It also has the probabilities if the image did not fail and no
+        numbers are read, error and message if it failed, and doubt and message if the image path doubts the answer. If
+        numbers are read, it also has the number as a text, and the lists digits and confidences; the digit is then None
+        unless there is one, and the confidence that of the least certain.
+
+        Args:
+            numbers: Whether numbers are read.
+            probabilities: Whether to include the probabilities.
+        """
+        answer: dict[str, Any] = {
+            "digit": self.digit,
+            "confidence": None if self.confidence is None else round(self.confidence, DECIMALS),
+            "review": self.review,
+            "model": self.model,
+        }
+        if numbers:
+            answer["number"] = self.number
+            answer["digits"] = [int(digit) for digit in self.number or ""]
+            answer["confidences"] = [round(share, DECIMALS) for share in self.confidences]
+        if probabilities and self.probabilities is not None:
+            answer["probabilities"] = [round(share, DECIMALS) for share in self.probabilities]
+        if self.error:
+            answer |= {"error": str(self.error.code), "message": self.error.sentence}
+        if self.doubt:
+            answer |= {"doubt": str(self.doubt.code), "message": self.doubt.reason}
+        return answer
 
 
 def predictions_of(result: Result, min_confidence: float) -> list[Prediction]:

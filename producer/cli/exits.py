@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from enum import IntEnum
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
 from model.errors import DigitmillError
 from producer.cli.notices import print_notice
@@ -38,6 +38,13 @@ CODES: dict[type[DigitmillError], ExitCode] = {
     JobFailed: ExitCode.JOB_FAILED,
 }
 """Exit code of each error. All others end with `ExitCode.USAGE`."""
+
+
+def end_at_once() -> NoReturn:
+    """End the process without any order, because the user is impatient."""
+    if sys.stderr.isatty():
+        os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # a progress bar hides the cursor
+    os._exit(ExitCode.INTERRUPTED)
 
 
 def exit_on_error(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,7 +1,6 @@
 """The group of all commands. Each command is imported on first use."""
 
 import importlib
-import os
 import signal
 import sys
 from types import FrameType
@@ -9,12 +8,13 @@ from typing import Any
 
 import click
 
-from producer.cli.exits import ExitCode
+from producer.cli.exits import end_at_once
 from producer.cli.notices import printable, show_any_character, show_warnings
 
 COMMANDS = {
     "submit": "submitting",
     "classify": "classifying",
+    "watch": "watching",
     "inspect": "inspecting",
     "resume": "submitting",
     "demo": "running",
@@ -127,9 +127,7 @@ class _Interrupts:
             raise KeyboardInterrupt
         # A closed terminal may send several signals, which do not mean that anybody is impatient.
         if number == signal.SIGINT:
-            if sys.stderr.isatty():
-                os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # the progress bar hides the cursor
-            os._exit(ExitCode.INTERRUPTED)
+            end_at_once()
 
     def handle_again(self, _number: int, _frame: FrameType | None) -> None:
         """Handle the timer of an interrupt that Python has dropped.

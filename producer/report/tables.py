@@ -20,6 +20,8 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from model.errors import Failure
+from model.images.doubts import Doubt
 from model.metrics import CLASSES
 from producer.jobs.results import NONE, Results
 from producer.report.files import replacing
@@ -49,7 +51,7 @@ def write_predictions(path: Path, results: Results, selection: Selection | None 
         results: All images of the job.
         selection: Images for review, or None for no review.
     """
-    _write(path, _prediction_header(results), _predictions(results, np.arange(len(results)), selection))
+    _write(path, _header_of(results), _predictions(results, np.arange(len(results)), selection))
 
 
 @contextmanager
@@ -67,11 +69,11 @@ def growing_table(folder: Path, min_confidence: float | None) -> Iterator[Callab
         UsageError: The folder has something else than a report, or cannot be written.
     """
     with open_growing_table(folder) as file:
-        writer = _writer(file)
+        writer = csv_writer(file)
 
         def add(results: Results) -> None:
             if not file.tell():
-                writer.writerow(_prediction_header(results))
+                writer.writerow(_header_of(results))
             writer.writerows(_predictions(results, np.arange(len(results)), select(results, min_confidence)))
             file.flush()
 
@@ -91,10 +93,10 @@ def write_review(path: Path, results: Results, selection: Selection, root: str =
         root: Text before an image's name that makes it a path. With "", the column `path` stays empty.
     """
     rows = _predictions(results, selection.for_review, selection)
-    paths = (root and _guarded(root + results.names[index]) for index in selection.for_review.tolist())
+    paths = (root and guarded(root + results.names[index]) for index in selection.for_review.tolist())
     _write(
         path,
-        [*_prediction_header(results), "path"],
+        [*_header_of(results), "path"],
         ((*row, place or None) for row, place in zip(rows, paths, strict=True)),
     )
 
@@ -102,15 +104,19 @@ def write_review(path: Path, results: Results, selection: Selection, root: str =
 def write_errors(path: Path, results: Results) -> None:
     """Write the images that failed. Columns: name, label, error, message."""
     rows = (
-        (_guarded(results.names[index]), results.label(index), str(code), _guarded(sentence))
+        (guarded(results.names[index]), results.label(index), str(code), guarded(sentence))
         for index, (code, sentence) in sorted(results.failures.items())
     )
     _write(path, ("name", "label", "error", "message"), rows)
 
 
-def _prediction_header(results: Results) -> list[str]:
-    probabilities = [] if results.probabilities is None else [f"p{digit}" for digit in range(CLASSES)]
-    numbers = [] if results.numbers is None else ["number", "digits", "confidences"]
+def prediction_header(*, probabilities: bool, numbers: bool) -> list[str]:
+    """Return the titles of the columns of `prediction_row`.
+
+    Args:
+        probabilities: Whether there are the ten probabilities.
+        numbers: Whether numbers are read.
+    """
     return [
         "name",
         "label",
@@ -118,12 +124,65 @@ def _prediction_header(results: Results) -> list[str]:
         "confidence",
         "review",
         "doubt",
-        *numbers,
-        *probabilities,
+        *(("number", "digits", "confidences") if numbers else ()),
+        *((f"p{digit}" for digit in range(CLASSES)) if probabilities else ()),
         "model",
         "error",
         "message",
     ]
+
+
+def prediction_row(
+    name: str,
+    *,
+    label: Label | None,
+    digit: Label | None,
+    confidence: float | None,
+    review: bool,
+    doubt: Doubt | None,
+    number: Iterable[str | None],
+    probabilities: Iterable[float | None],
+    model: str,
+    failure: Failure | None,
+) -> tuple[object, ...]:
+    """Return the cells of an image.
+
+    Args:
+        name: Name of the image.
+        label: Its label, or None.
+        digit: Digit that was read, or None.
+        confidence: Its probability, or None if the image failed.
+        review: Whether the image is for review.
+        doubt: Doubt about the prediction, or None.
+        number: What `number_cells` returns, or () if digits are read.
+        probabilities: Ten probabilities, or ten times None if the image failed, or () if there are none.
+        model: Version that classified it, or "".
+        failure: Why it failed, or None.
+    """
+    return (
+        guarded(name),
+        label,
+        digit,
+        confidence,
+        "yes" if review else None,
+        str(doubt.code) if doubt else None,
+        *number,
+        *probabilities,
+        guarded(model),
+        str(failure.code) if failure else None,
+        guarded(failure.sentence) if failure else guarded(doubt.reason) if doubt else None,
+    )
+
+
+def number_cells(number: str, shares: Iterable[float]) -> tuple[str | None, ...]:
+    """Return the number that was read, its digits and their confidences, or three times None for ""."""
+    if not number:
+        return None, None, None
+    return number, " ".join(number), " ".join(f"{share:.{_NUMBER_DECIMALS}f}" for share in shares)
+
+
+def _header_of(results: Results) -> list[str]:
+    return prediction_header(probabilities=results.probabilities is not None, numbers=results.numbers is not None)
 
 
 def _predictions(
@@ -140,18 +199,18 @@ def _predictions(
         probabilities = _rounded(results.probabilities[indices])
     for row, index in enumerate(indices.tolist()):
         failure, doubt = results.failures.get(index), results.doubts.get(index)
-        yield (
-            _guarded(results.names[index]),
-            _cell(labels[row]),
-            _cell(digits[row]),
-            None if failure else confidences[row],
-            "yes" if review[row] else None,
-            str(doubt.code) if doubt else None,
-            *_number_cells(results, index),
-            *(() if probabilities is None else (None,) * CLASSES if failure else probabilities[row]),
-            _guarded(results.models[index]),
-            str(failure.code) if failure else None,
-            _guarded(failure.sentence) if failure else _guarded(doubt.reason) if doubt else None,
+        numbers = results.numbers
+        yield prediction_row(
+            results.names[index],
+            label=_cell(labels[row]),
+            digit=_cell(digits[row]),
+            confidence=None if failure else confidences[row],
+            review=review[row],
+            doubt=doubt,
+            number=() if numbers is None else number_cells(numbers.read[index], numbers.confidences[index]),
+            probabilities=() if probabilities is None else (None,) * CLASSES if failure else probabilities[row],
+            model=results.models[index],
+            failure=failure,
         )
 
 
@@ -163,17 +222,7 @@ def _cell(label: Label) -> Label | None:
     return None if label in (NONE, "") else label
 
 
-def _number_cells(results: Results, index: int) -> tuple[str | None, ...]:
-    """Return the number that was read, its digits and their confidences, or nothing if the job reads digits."""
-    if results.numbers is None:
-        return ()
-    number, shares = results.numbers.read[index], results.numbers.confidences[index]
-    if not number:
-        return None, None, None
-    return number, " ".join(number), " ".join(f"{share:.{_NUMBER_DECIMALS}f}" for share in shares)
-
-
-def _guarded(text: str) -> str:
+def guarded(text: str) -> str:
     """Return a text that no spreadsheet runs as a formula."""
     return f"./{text}" if _FORMULA.match(text) else text
 
@@ -183,11 +232,12 @@ def _write(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) 
         replacing(path) as draft,
         draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
-        writer = _writer(file)
+        writer = csv_writer(file)
         writer.writerow(header)
         writer.writerows(rows)
 
 
-def _writer(file: TextIO) -> Any:
+def csv_writer(file: TextIO) -> Any:
+    """Return a writer of such a file."""
     # Without quotes, a spreadsheet that splits at semicolons could find a cell inside a name.
     return csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")

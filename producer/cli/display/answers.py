@@ -33,33 +33,12 @@ class Answered(NamedTuple):
         return any(prediction.error is not None for prediction in self.predictions)
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Return the answer for each image as JSON values, in their order.
-
-        Each answer has name, digit, confidence, review and model. It also has the probabilities if the image did not
-        fail and no numbers are read, error and message if it failed, and doubt and message if the image path doubts the
-        answer. If numbers are read, it also has the number as a text, and the lists digits and confidences; the digit
-        is then None unless there is one, and the confidence that of the least certain.
-        """
+        """Return the name and the answer of each image as JSON values (`Prediction.as_json`), in their order."""
         return [self._answer(*each) for each in zip(self.names, self.predictions, strict=True)]
 
     def _answer(self, name: str, prediction: "Prediction") -> dict[str, Any]:
-        answer: dict[str, Any] = {
-            "name": name,
-            "digit": prediction.digit,
-            "confidence": None if prediction.confidence is None else round(prediction.confidence, 6),
-            "review": prediction.review and self.reviews,
-            "model": prediction.model,
-        }
-        if self.reads_numbers:
-            answer["number"] = prediction.number
-            answer["digits"] = [int(digit) for digit in prediction.number or ""]
-            answer["confidences"] = [round(share, 6) for share in prediction.confidences]
-        if prediction.probabilities is not None:
-            answer["probabilities"] = [round(share, 6) for share in prediction.probabilities]
-        if prediction.error:
-            answer |= {"error": str(prediction.error.code), "message": prediction.error.sentence}
-        if prediction.doubt:
-            answer |= {"doubt": str(prediction.doubt.code), "message": prediction.doubt.reason}
+        answer = {"name": name, **prediction.as_json(numbers=self.reads_numbers)}
+        answer["review"] = prediction.review and self.reviews
         return answer
 
 
