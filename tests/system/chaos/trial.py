@@ -25,7 +25,14 @@ JOB_SECONDS = 120.0
 EMPTY_SECONDS = 15.0
 """Seconds after the end of a job in which the last doorbells must be gone."""
 
-KEPT = ("digitmill:worker:", "digitmill:model", "digitmill:aliases", "digitmill:tally:", "digitmill:moves")
+KEPT = (
+    "digitmill:worker:",
+    "digitmill:model",
+    "digitmill:aliases",
+    "digitmill:tally:",
+    "digitmill:days:",
+    "digitmill:moves",
+)
 """What a mill keeps in Redis without any job, beside the lists of jobs and workers."""
 
 

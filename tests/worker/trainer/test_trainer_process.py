@@ -109,22 +109,73 @@ def test_a_trainer_that_is_told_to_stop_gives_its_training_back(training, traini
     assert trainings.trainers() == []
 
 
-def test_a_training_ends_with_a_published_model_and_the_gates_decision(
+def test_garbage_in_the_queue_ends_no_trainer(trainings, start_trainer, client, eventually, tmp_path):
+    """The same process takes the next training. Its log says that somebody else writes to Redis."""
+    trainer = start_trainer()
+    [before] = eventually(trainings.trainers, seconds=SECONDS, what="a trainer")
+    for raw in refused(TRAIN_QUEUE).values():
+        client.lpush(TRAIN_QUEUE, raw)
+    client.lpush(TRAIN_QUEUE, bytes(10 * 2**20))
+    eventually(lambda: client.llen(TRAIN_QUEUE) == 0, seconds=SECONDS, what="an empty queue")
+    client.set(TRAIN_QUEUE, "text")
+    eventually(lambda: not client.exists(TRAIN_QUEUE), what="the removal of what is not a queue")
+    trainings.ask("long", TrainingOptions(data="samples", epochs=500), who="test")
+    eventually(lambda: trainings.latest().held, seconds=SECONDS, what="a training")
+    assert (trainings.trainers(), trainer.poll()) == ([before], None)
+    log = (tmp_path / "trainer.log").read_text()
+    assert "that digitmill did not send" in log
+    assert "Traceback" not in log
+
+
+def test_a_training_that_is_killed_again_and_again_ends_with_a_published_model_and_the_gates_decision(
     trainings, start_trainer, client, eventually, digits
 ):
-    """Its card has the decision's checksum. The model has learned what was taught just before, but no wrong labels."""
-    teaching = Teaching(client)
+    """Whatever is killed in mid-epoch goes on after the last epoch. The status says what was killed, and why it waits.
+
+    First it is the process that trains, which its trainer starts again. Then it is the trainer: the process that trains
+    ends with it, and another trainer goes on once the lease has expired. The card of the model has the checksum of the
+    decision, and the model has learned what was taught just before, but no wrong labels.
+    """
+    teaching, registry = Teaching(client), Registry(client)
     twos = np.flatnonzero(digits.labels == 2)[5:25]
     labels = dict.fromkeys(twos.tolist(), 7) | {index: int(digits.labels[index]) for index in range(8)}
     teaching.send([LabelChange.of(digits.images[index], label, "", 1.0) for index, label in labels.items()])
-    trainings.ask("short", TrainingOptions(data="samples", epochs=6), who="test")
+    trainings.ask("killed", TrainingOptions(data="samples", epochs=10), who="test")
     assert teaching.new_since_last_training() == len(labels)
+    trainer = start_trainer()
+
+    def goes_on(attempt, after):
+        """Wait until the attempt has ended an epoch, and check that none was done again. Return its trainer."""
+        status = eventually(
+            lambda: (now := trainings.latest()).attempts == attempt and now.epoch != after and now,
+            seconds=SECONDS,
+            what="another epoch",
+        )
+        assert status.epoch > after
+        return status.holder
+
+    eventually(lambda: trainings.latest().epoch >= 2, seconds=SECONDS, what="two epochs")
+    first = trainings.latest().holder
+    [child] = psutil.Process(trainer.pid).children()
+    child.kill()
+    waiting = eventually(lambda: not (now := trainings.latest()).held and now, what="the end of the lease")
+    after = f"waits for another attempt after epoch {waiting.epoch} of 10"
+    killed = "The process that trains was ended by SIGKILL, as the system does when memory runs out."
+    assert describe(waiting) == f"{after}: {killed}"
+    assert goes_on(2, waiting.epoch) == first
+    assert trainer.poll() is None
+    [child] = psutil.Process(trainer.pid).children()
+    trainer.kill()
+    eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    waiting = eventually(lambda: not (now := trainings.latest()).held and now, what="the end of the lease")
+    after = f"waits for another attempt after epoch {waiting.epoch} of 10"
+    assert describe(waiting) == f"{after}: its trainer is gone or does not reach Redis"
     start_trainer()
+    assert goes_on(3, waiting.epoch) != first
     status = eventually(
         lambda: (now := trainings.latest()).state.ended and now, seconds=3 * SECONDS, what="the end of the training"
     )
     assert status.state in (TrainingState.DONE, TrainingState.REFUSED), status.reason
-    registry = Registry(client)
     card, files = registry.fetch(status.version)
     assert "gate.json" in files
     decision, changes = registry.decision(card), registry.changes(card)
@@ -144,61 +195,6 @@ def test_a_training_ends_with_a_published_model_and_the_gates_decision(
     assert {(each.label, each.looks_like) for each in teaching.label_changes().held} == {(7, 2)}
     assert teaching.summary().held > 10
     assert teaching.new_since_last_training() == 0
-
-
-def test_garbage_in_the_queue_ends_no_trainer(trainings, start_trainer, client, eventually, tmp_path):
-    """The same process takes the next training. Its log says that somebody else writes to Redis."""
-    trainer = start_trainer()
-    [before] = eventually(trainings.trainers, seconds=SECONDS, what="a trainer")
-    for raw in refused(TRAIN_QUEUE).values():
-        client.lpush(TRAIN_QUEUE, raw)
-    client.lpush(TRAIN_QUEUE, bytes(10 * 2**20))
-    eventually(lambda: client.llen(TRAIN_QUEUE) == 0, seconds=SECONDS, what="an empty queue")
-    client.set(TRAIN_QUEUE, "text")
-    eventually(lambda: not client.exists(TRAIN_QUEUE), what="the removal of what is not a queue")
-    trainings.ask("long", TrainingOptions(data="samples", epochs=500), who="test")
-    eventually(lambda: trainings.latest().held, seconds=SECONDS, what="a training")
-    assert (trainings.trainers(), trainer.poll()) == ([before], None)
-    log = (tmp_path / "trainer.log").read_text()
-    assert "that digitmill did not send" in log
-    assert "Traceback" not in log
-
-
-def test_what_is_killed_in_mid_epoch_goes_on_after_the_last_epoch(training, trainings, start_trainer, eventually):
-    """Be it the process that trains, which its trainer starts again, or the trainer. The status says which, and why.
-
-    The process that trains ends with its trainer. Another trainer goes on once the lease has expired.
-    """
-    trainer, child = training
-
-    def begun_again(attempt, before):
-        """Wait for the attempt to end an epoch, and check that it is the next one. Return its trainer."""
-        status = eventually(
-            lambda: (now := trainings.latest()).attempts == attempt and now.epoch != before and now,
-            seconds=SECONDS,
-            what="another epoch",
-        )
-        assert status.epoch == before + 1
-        return status.holder
-
-    eventually(lambda: trainings.latest().epoch, seconds=SECONDS, what="an epoch")
-    child.kill()
-    waiting = eventually(lambda: not (now := trainings.latest()).held and now, what="the end of the lease")
-    after = f"waits for another attempt after epoch {waiting.epoch} of 500"
-    killed = "The process that trains was ended by SIGKILL, as the system does when memory runs out."
-    assert describe(waiting) == f"{after}: {killed}"
-    first = begun_again(2, waiting.epoch)
-    assert trainer.poll() is None
-    [child] = psutil.Process(trainer.pid).children()
-    trainer.kill()
-    eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
-    waiting = eventually(lambda: not (now := trainings.latest()).held and now, what="the end of the lease")
-    assert (
-        describe(waiting)
-        == f"waits for another attempt after epoch {waiting.epoch} of 500: its trainer is gone or does not reach Redis"
-    )
-    start_trainer()
-    assert begun_again(3, waiting.epoch) != first
 
 
 @pytest.mark.parametrize(
