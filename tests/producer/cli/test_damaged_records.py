@@ -187,8 +187,11 @@ def test_a_damaged_worker_hides_no_other(client, run):
 
 @pytest.mark.parametrize("garbage", GARBAGE)
 def test_a_damaged_training_or_schedule_hides_nothing_else(client, run, garbage):
-    """Neither the rest of `status` nor that another training can be asked for."""
-    value = GARBAGE[garbage]
+    """Neither the rest of `status` nor that another training can be asked for.
+
+    Each field meets every fourth kind of garbage, because all pairs would take half a minute.
+    """
+    value, turn = GARBAGE[garbage], list(GARBAGE).index(garbage)
     trainings = Trainings(client)
     trainings.ask("training-1", TrainingOptions(), who="me")
     claim = trainings.claim(holder="trainer-1", lease_seconds=60)
@@ -199,10 +202,11 @@ def test_a_damaged_training_or_schedule_hides_nothing_else(client, run, garbage)
     key = training_keys.training("training-1")
     healthy = {key: client.hgetall(key), training_keys.SCHEDULE: client.hgetall(training_keys.SCHEDULE)}
     for hash_key, fields in healthy.items():
-        for field, before in fields.items():
-            client.hset(hash_key, field, value)
-            assert HEALTHY in run("status", code=0).stdout
-            client.hset(hash_key, field, before)
+        for number, (field, before) in enumerate(fields.items()):
+            if (number + turn) % 4 == 0:
+                client.hset(hash_key, field, value)
+                assert HEALTHY in run("status", code=0).stdout
+                client.hset(hash_key, field, before)
     for name in (training_keys.CURRENT, training_keys.SEEN, training_keys.LEASE, training_keys.TOKEN):
         before = client.get(name)
         client.set(name, value)
