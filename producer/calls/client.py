@@ -60,7 +60,7 @@ class Client:
     it cancels their futures instead.
 
     Images travel together: an image waits for others for a millisecond, but only while other images are outstanding.
-    Each image is answered, or its future fails, within the timeout. An image that cannot be read is no error: its
+    Each image is answered, or its future fails, within the timeout. An image that cannot be read is not an error: its
     prediction says why. Images are not kept anywhere, so nothing can be resumed after this process has ended.
 
     A process that is forked from this one cannot use the client, because its threads are not there. Create another.
