@@ -69,7 +69,7 @@ def test_every_service_becomes_healthy(mill, eventually):
     def healthy() -> bool:
         return all(inspect(container)["State"]["Health"]["Status"] == "healthy" for container in containers)
 
-    eventually(healthy, seconds=60, what="the health of every container")
+    eventually(healthy, seconds=120, what="the health of every container")
 
 
 def test_no_container_can_do_more_than_it_must(mill):
