@@ -24,7 +24,7 @@ class Prediction:
         review: Whether a person should look at the image: its confidence is low, `doubt` gives a reason, or it shows
             several digits and they are not read.
         doubt: Reason to doubt the answer whatever the confidence is, as a code and words; or None.
-        error: Why there is no answer, as a code and a sentence; or None.
+        error: Why the image has no answer, as a code and a sentence; or None.
         number: All digits of the image in reading order, if numbers are read and the image did not fail; or None.
         confidences: Probabilities of the digits of the number, 0 to 1; empty unless numbers are read.
     """

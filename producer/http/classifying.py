@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from model.errors import DigitmillError
 from model.inference.review import REVIEW_BELOW
 from producer.calls.asynchronous import AsyncClient
-from producer.calls.prediction import Prediction
+from producer.calls.prediction import DECIMALS, Prediction
 from producer.http.bodies import NamedImage, kind_of, read_form, read_image
 from producer.http.errors import JSON, bad_parameter, error_values, refused
 from producer.http.limits import Outstanding
@@ -53,7 +53,7 @@ class Query(NamedTuple):
         given: dict[str, Any] = {}
         for name, text in pairs:
             if name not in _PARSERS:
-                raise bad_parameter(f"There is no parameter {name[:40]!r}. There are {', '.join(_PARSERS)}.")
+                raise bad_parameter(f"{name[:40]!r} is not a parameter. The parameters are {', '.join(_PARSERS)}.")
             if name in given:
                 raise bad_parameter(f"The parameter {name} is given twice.")
             given[name] = _PARSERS[name](text)
@@ -166,7 +166,7 @@ def _answer(prediction: Prediction, query: Query) -> dict[str, Any]:
     confidence, doubt, failure = prediction.confidence, prediction.doubt, prediction.error
     answer: dict[str, Any] = {
         "digit": prediction.digit,
-        "confidence": None if confidence is None else round(confidence, 6),
+        "confidence": None if confidence is None else round(confidence, DECIMALS),
         "review": prediction.review or (confidence is not None and confidence < query.min_confidence),
         "doubt": error_values(str(doubt.code), doubt.reason) if doubt else None,
         "model": prediction.model,
@@ -174,8 +174,8 @@ def _answer(prediction: Prediction, query: Query) -> dict[str, Any]:
     }
     if query.several:
         answer["number"] = prediction.number
-        answer["confidences"] = [round(share, 6) for share in prediction.confidences]
+        answer["confidences"] = [round(share, DECIMALS) for share in prediction.confidences]
     if query.probabilities:
         shares = prediction.probabilities
-        answer["probabilities"] = None if shares is None else [round(share, 6) for share in shares]
+        answer["probabilities"] = None if shares is None else [round(share, DECIMALS) for share in shares]
     return answer

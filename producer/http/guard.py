@@ -265,5 +265,5 @@ def _of_starlette(fault: HTTPException, path: str) -> HttpError:
         allowed = ", ".join(sorted((fault.headers or {}).get("Allow", "").split(", ")))
         return HttpError(405, "bad_method", f"{path[:100]} answers only {allowed}.", headers={"Allow": allowed})
     if fault.status_code == 404:
-        return HttpError(404, "not_found", f"There is no {path[:100]}. /docs describes what there is.")
+        return HttpError(404, "not_found", f"{path[:100]} does not exist. /docs describes what does.")
     return HttpError(fault.status_code, "bad_request", str(fault.detail))

@@ -152,8 +152,8 @@ def open_listed(
     if not wanted.images and not wanted.failures:
         left_out = len(listing.images) + len(listing.failures)
         if left_out:
-            raise UsageError(f"--include and --exclude leave none of the {left_out:,} paths. Change these options.")
-        raise UsageError(f"There are no paths in {description}. Write one on each line.")
+            raise UsageError(f"--include and --exclude leave none of the paths ({left_out:,}). Change these options.")
+        raise UsageError(f"The list of paths ({description}) is empty. Write one path on each line.")
     root = "" if any(map(os.path.isabs, paths)) else f"{folder}/"
     chosen = _choose_labels(labels, listing, wanted, root, selection, numbers=numbers)
     return ContainerSource(container, wanted, chosen, description=description, root=root)

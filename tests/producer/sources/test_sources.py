@@ -400,9 +400,9 @@ def test_a_list_of_paths_is_read_in_its_order(tmp_path):
     assert (absolute.root, readable(absolute)) == ("", [str(tmp_path / "b.png")])
     labelled = open_listed(["a/7/x.png"], tmp_path, description="a list")
     assert [image.label for image in labelled] == [7]
-    with pytest.raises(UsageError, match="There are no paths in a list"):
+    with pytest.raises(UsageError, match="is empty"):
         open_listed([], tmp_path, description="a list")
-    with pytest.raises(UsageError, match="leave none of the 1 paths"):
+    with pytest.raises(UsageError, match=r"leave none of the paths \(1\)"):
         open_listed(["b.png"], tmp_path, description="a list", include=["*.jpg"])
 
 
