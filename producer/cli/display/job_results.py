@@ -1,7 +1,9 @@
 """The results of a job: the report with its headline."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,7 +18,9 @@ from producer.cli.exits import ExitCode
 from producer.cli.notices import print_notice, printable
 from producer.jobs.results import FinishedJob, Results
 from producer.report import Summary, write_report
+from producer.report.earlier import joined
 from producer.report.place import PAGE
+from producer.report.tables import FileVersion
 from producer.report.wording import DOUBTS
 from producer.sources import Source
 
@@ -32,6 +36,8 @@ def report_job(
     *,
     as_json: bool,
     is_kept: bool = True,
+    earlier: Results | None = None,
+    versions: Mapping[str, FileVersion] | None = None,
 ) -> ExitCode:
     """Write a job's report, print its headline and return the exit code.
 
@@ -42,11 +48,16 @@ def report_job(
         min_confidence: Confidence, 0 to 1, below which an image is listed for review, or None for no review.
         as_json: Whether to print report.json instead of the headline.
         is_kept: Whether the answers are kept, so that the report can be written again.
+        earlier: Rows that the report has besides, before those of the job. They do not count for the exit code.
+        versions: As for `write_predictions`.
 
     Raises:
         UsageError: The report cannot be written.
     """
-    results = finished.results
+    results, info, card = finished.results, finished.info, finished.card
+    if earlier is not None:
+        results, info = joined(earlier, results), replace(info, earlier=len(earlier))
+        card = card if card and Counter(results.models).most_common(1)[0][0] == card.version else None
 
     def read_pictures(indices: Sequence[int]) -> Mapping[int, NDArray[np.uint8]]:
         return {} if source is None else _read_pictures(source, results, indices)
@@ -56,13 +67,14 @@ def report_job(
             summary = write_report(
                 folder,
                 results,
-                finished.info,
-                card=finished.card,
+                info,
+                card=card,
                 read_pictures=read_pictures,
                 min_confidence=min_confidence,
                 root=source.root if source else "",
                 left_out=source.left_out if source else {},
                 notes=source.notes if source else (),
+                versions=versions,
             )
     except UsageError as fault:
         if not is_kept:
@@ -75,13 +87,14 @@ def report_job(
         print_headline(summary, folder)
     for notice in filter(None, (summary.label_warning, *summary.notices)):
         print_notice(notice)
-    return ExitCode.SOME_FAILED if results.failures else ExitCode.OK
+    return ExitCode.SOME_FAILED if finished.results.failures else ExitCode.OK
 
 
 def print_headline(summary: Summary, folder: Path) -> None:
     """Print the main figures of a report: counts, accuracy with its denominator, speed, model, and its path."""
     rate = f" ({summary.images_per_second:,.0f} images/s)" if summary.images_per_second else ""
-    click.echo(f"images    {summary.images:,} in {summary.seconds:.1f} s{rate}")
+    new = f", {summary.images - summary.earlier:,} of them new," if summary.earlier else ""
+    click.echo(f"images    {summary.images:,}{new} in {summary.seconds:.1f} s{rate}")
     if summary.accuracy is not None:
         accuracy = click.style(f"{100 * summary.accuracy:.2f} %", bold=True)
         counts = f"{summary.correct:,} of {summary.accuracy_denominator:,} labelled images right"
