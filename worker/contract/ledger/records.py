@@ -171,6 +171,10 @@ class WorkerStatus:
         startup_seconds: Seconds from the start of its process until it was ready; 0 while it is not.
         doorbell: Format of the doorbells that it reads. Workers that do not report it read format 1.
         lane: Format of the calls that it answers. Workers that do not report it answer none.
+        version: Version of digitmill that it runs, or "" if it does not say.
+        memory: Memory of all its processes, in bytes; 0 if it does not say. What they share counts once.
+        restarts: How often one of its processes was started again: the worker by its supervisor, or its classifying
+            process or its lane's by the worker.
     """
 
     name: str
@@ -184,6 +188,9 @@ class WorkerStatus:
     startup_seconds: float
     doorbell: int = 1
     lane: int = 0
+    version: str = ""
+    memory: int = 0
+    restarts: int = 0
 
     @classmethod
     def from_hash(cls, name: str, body: Mapping[bytes, bytes] | WireError) -> Self:
@@ -212,6 +219,9 @@ class WorkerStatus:
                 startup_seconds=finite(body.get(b"startup_seconds", b"0")),
                 doorbell=count(body.get(b"doorbell", b"1")),
                 lane=count(body.get(b"lane")),
+                version=_text(body, b"version"),
+                memory=count(body.get(b"memory")),
+                restarts=count(body.get(b"restarts")),
             )
 
 

@@ -160,6 +160,20 @@ def wrong_type(key: str | bytes) -> WireError:
     )
 
 
+def hash_of(key: str, reply: Any) -> dict[bytes, bytes] | WireError:
+    """Return a hash from a reply of `record.lua`, or why there is none.
+
+    Args:
+        key: Key of the hash.
+        reply: Reply of the script, or the error that it raised.
+    """
+    if isinstance(reply, ResponseError):
+        return wrong_type(key)
+    if not isinstance(reply, list):
+        return WireError(f"{key} in Redis is too large for a record. `redis-cli DEL {key}` removes it.")
+    return dict(zip(reply[::2], reply[1::2], strict=True))
+
+
 def _naming_key(command: Callable[..., Any]) -> Callable[..., Any]:
     def call(*arguments: Any, **options: Any) -> Any:
         try:
