@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from model.errors import DigitmillError
 from worker.contract.ledger import Ledger, Part
-from worker.contract.liveness import GONE_SECONDS
+from worker.contract.liveness import ALIVE_SECONDS
 from worker.contract.reconciler import Reconciler
 
 INTERVAL_SECONDS = 1.0
@@ -96,7 +96,7 @@ class Heartbeat(threading.Thread):
         """Report the worker alive, but never after it was removed from the list."""
         with self._announcing:
             if not self._stopping.is_set():
-                self._ledger.announce(self._worker, facts, ttl_seconds=GONE_SECONDS)
+                self._ledger.announce(self._worker, facts, ttl_seconds=ALIVE_SECONDS)
 
     def stop(self) -> None:
         """End the thread and remove the worker from the list of live workers."""

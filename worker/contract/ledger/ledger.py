@@ -451,10 +451,12 @@ class Ledger:
         Args:
             name: Name of the worker.
             facts: Fields of `WorkerStatus` that it reports.
-            ttl_seconds: Time after which Redis forgets the report unless the worker announces itself again.
+            ttl_seconds: Time after which the worker counts as dead unless it announces itself again. Redis forgets the
+                report a little later (`GONE_SECONDS`).
         """
         words = [word for fact in facts.items() for word in fact]
-        arguments = [name, int(ttl_seconds * 1000), WORKERS_FORGOTTEN_MS, *words]
+        shown = GONE_SECONDS - ALIVE_SECONDS
+        arguments = [name, int(ttl_seconds * 1000), int(shown * 1000), WORKERS_FORGOTTEN_MS, *words]
         self._run("announce", [keys.worker(name), keys.WORKERS], arguments)
 
     def report_model(self, name: str, version: str, fault: str) -> None:
@@ -483,8 +485,7 @@ class Ledger:
         """Return the workers that are alive, sorted by name.
 
         Args:
-            silent: Whether those are among them that have not been heard of for longer than `ALIVE_SECONDS`, but for
-                less than `GONE_SECONDS`.
+            silent: Whether those are among them that count as dead since a few seconds (`GONE_SECONDS`).
         """
         found: Listed[WorkerStatus] = Listed()
         names = found.names(Kind.PROCESS, sorted(self._redis.zrange(keys.WORKERS, 0, -1)))
@@ -494,8 +495,11 @@ class Ledger:
         if found:
             # A report from before the clock was set back expires only when the clock is there again.
             now = self.now()
-            since = now - (GONE_SECONDS if silent else ALIVE_SECONDS)
-            found[:] = [worker for worker in found if since <= worker.seen <= now + SLACK_SECONDS]
+            found[:] = [
+                worker
+                for worker in found
+                if worker.seen <= now + SLACK_SECONDS and (silent or now <= worker.alive_until)
+            ]
         return found
 
     def job(self, identifier: str) -> JobStatus:

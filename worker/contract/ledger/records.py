@@ -10,7 +10,7 @@ from worker.contract.errors import WireError
 from worker.contract.validation import identifiers
 from worker.contract.validation.bounds import MAX_RECORD_BYTES, MAX_TEXT
 from worker.contract.validation.identifiers import Kind
-from worker.contract.validation.reading import count, finite, moment, reading
+from worker.contract.validation.reading import LAST_MOMENT, count, finite, moment, reading
 
 FORMAT = 1
 
@@ -175,6 +175,8 @@ class WorkerStatus:
         memory: Memory of all its processes, in bytes; 0 if it does not say. What they share counts once.
         restarts: How often one of its processes was started again: the worker by its supervisor, or its classifying
             process or its lane's by the worker.
+        alive_until: Time from which on it counts as dead without another heartbeat: unix time, seconds. The report of
+            a worker that does not say so expires then.
     """
 
     name: str
@@ -191,6 +193,7 @@ class WorkerStatus:
     version: str = ""
     memory: int = 0
     restarts: int = 0
+    alive_until: float = LAST_MOMENT
 
     @classmethod
     def from_hash(cls, name: str, body: Mapping[bytes, bytes] | WireError) -> Self:
@@ -222,6 +225,7 @@ class WorkerStatus:
                 version=_text(body, b"version"),
                 memory=count(body.get(b"memory")),
                 restarts=count(body.get(b"restarts")),
+                alive_until=moment(body.get(b"alive_until", LAST_MOMENT)),
             )
 
 

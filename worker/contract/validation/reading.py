@@ -14,7 +14,9 @@ from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.validation.bounds import MAX_COUNT
 from worker.contract.validation.identifiers import Kind, read, shown
 
-_LAST_MOMENT = 253402300799.0  # the last second of the year 9999, beyond which no calendar goes
+LAST_MOMENT = 253402300799.0
+"""The last second of the year 9999, beyond which no calendar goes: unix time."""
+
 _PIPELINED = re.compile(r"\(\w+ ([^ )]+)")
 
 _Record = TypeVar("_Record")
@@ -111,7 +113,7 @@ def moment(seconds: str | bytes | float) -> float:
         ValueError: It is not a number, or no calendar has such a time.
     """
     time = float(seconds)
-    if not 0 <= time <= _LAST_MOMENT:
+    if not 0 <= time <= LAST_MOMENT:
         raise Damaged("a time is out of range")
     return time
 

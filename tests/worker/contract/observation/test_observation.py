@@ -11,6 +11,7 @@ from worker.contract.errors import WireError
 from worker.contract.lane import CallKind, Lane
 from worker.contract.ledger import JobRecord, Part, Window
 from worker.contract.ledger import keys as ledger_keys
+from worker.contract.liveness import ALIVE_SECONDS, GONE_SECONDS
 from worker.contract.observation import (
     ErrorLog,
     Incident,
@@ -196,9 +197,8 @@ def test_a_submitter_may_look(server, client, ledger):
 
 def test_a_worker_that_says_nothing_is_silent_and_then_gone(client, ledger):
     """After ten seconds nobody shows it, and after five nobody counts on it."""
-    ledger.announce("w-1", {"ready": 1}, ttl_seconds=60)
-    client.hincrbyfloat(ledger_keys.worker("w-1"), "seen", -6)
+    ledger.announce("w-1", {"ready": 1}, ttl_seconds=ALIVE_SECONDS)
+    assert ALIVE_SECONDS < client.pttl(ledger_keys.worker("w-1")) / 1000 <= GONE_SECONDS
+    client.hincrbyfloat(ledger_keys.worker("w-1"), "alive_until", -6)
     assert ledger.workers() == []
     assert [worker.name for worker in ledger.workers(silent=True)] == ["w-1"]
-    client.hincrbyfloat(ledger_keys.worker("w-1"), "seen", -5)
-    assert ledger.workers(silent=True) == []
