@@ -322,6 +322,7 @@ def _gather_and_report(
     """Run the job to its end, write its report and return the exit code."""
     from producer.cli.display.job_results import report_job
     from producer.jobs.submission import gather_job
+    from producer.mill.finding import find_mill_url
     from producer.report import growing_table
 
     folder = out or report_folder(job)
@@ -345,8 +346,15 @@ def _gather_and_report(
                 on_results=add,
                 take_over=take_over,
             )
-        whole = adding.whole if adding else source
-        return report_job(finished, folder, whole, options.min_confidence, as_json=as_json, **added)
+        return report_job(
+            finished,
+            folder,
+            adding.whole if adding else source,
+            options.min_confidence,
+            mill=find_mill_url(settings),
+            as_json=as_json,
+            **added,
+        )
 
 
 @contextlib.contextmanager

@@ -58,9 +58,11 @@ def test_numbers_come_back_as_they_were(results, tmp_path):
         numbers=Numbers.of(["007"] * count, read, shares),
     )
     back = table(tmp_path, results, probabilities=False, numbers=True).results(probabilities=False, numbers=True)
+    assert back.numbers is not None
     assert (back.numbers.labels.tolist(), back.numbers.read.tolist()) == (["007"] * count, read)
     assert back.numbers.confidences == shares
     twice = joined(back, back)
+    assert twice.numbers is not None
     assert (len(twice), len(twice.failures), len(twice.numbers.read)) == (
         2 * count,
         2 * len(results.failures),
