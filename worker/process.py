@@ -4,15 +4,19 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from model.errors import DigitmillError
 from model.printable import printable
 from model.private_files import PRIVATE_UMASK
+from worker.contract.telemetry.counts import Counts
 from worker.contract.validation import identifiers
 from worker.roles import Role
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.contract.telemetry.exposition import Exposition
 
 
 class _Formatter(logging.Formatter):
@@ -33,6 +37,25 @@ def process_name() -> str:
 def is_on_this_host(name: str) -> bool:
     """Return whether the process of that name runs on this host."""
     return name.rpartition("-")[0] == identifiers.host_name(socket.gethostname())
+
+
+def expose(settings: Settings, counts: Iterable[Counts], *, role: Role, name: str) -> "Exposition | None":
+    """Return what will show the metrics of this process, or None if the settings do not ask for it.
+
+    Args:
+        settings: Settings of this process.
+        counts: Counts of this process and of those that it forks.
+        role: Role of this process.
+        name: Name of this process.
+
+    Raises:
+        UsageError: A library is missing, or the address is not free.
+    """
+    if settings.metrics_port is None:
+        return None
+    from worker.contract.telemetry.exposition import Exposition, make_registry  # here, because few need it
+
+    return Exposition(settings, make_registry(counts, role=role, name=name))
 
 
 def run_celery(app: Any, hostname: str, *, pool: str, log_level: str) -> int:

@@ -17,6 +17,7 @@ from model.inference.classifier import Predictions
 from model.inference.several import with_parts
 from worker.classifying.answers import Answers
 from worker.classifying.canary import CanaryMonitor
+from worker.classifying.meter import Meter
 from worker.classifying.models import LoadedModel, Models
 from worker.classifying.notes import ProcessNotes
 from worker.classifying.reading import ReadImages
@@ -27,12 +28,15 @@ from worker.contract.registry import Registry
 _log = logging.getLogger(__name__)
 
 
-def start_models(url: str, notes: ProcessNotes, loading: str, *, name: str) -> tuple[Models, CanaryMonitor]:
+def start_models(
+    url: str, notes: ProcessNotes, meter: Meter, loading: str, *, name: str
+) -> tuple[Models, CanaryMonitor]:
     """Return the models of a process that begins to classify, and what observes them.
 
     Args:
         url: URL of Redis.
         notes: Notes of this process.
+        meter: What counts in this process.
         loading: Version that the process before was loading when it ended, or "".
         name: Name of this worker.
 
@@ -42,7 +46,7 @@ def start_models(url: str, notes: ProcessNotes, loading: str, *, name: str) -> t
     cv2.setNumThreads(1)  # each core has its own process, so threads would only compete
     client = connect(url)
     registry = Registry(client)
-    models = Models(registry, notes)
+    models = Models(registry, notes, meter)
     canary = CanaryMonitor(models, registry, AnswerDays(client), name=name)
     if loading:
         with contextlib.suppress(RedisError, DigitmillError):

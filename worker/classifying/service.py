@@ -24,6 +24,7 @@ from worker.classifying.batch_processor import BatchProcessor
 from worker.classifying.faults import VersionFaults, count_oom_kills, how_it_ended
 from worker.classifying.heartbeat import Heartbeat
 from worker.classifying.lane.process import LaneKeeper
+from worker.classifying.meter import Meter
 from worker.classifying.notes import ProcessNotes
 from worker.classifying.reloader import ModelReloader
 from worker.classifying.running import start_models
@@ -36,7 +37,9 @@ from worker.contract.ledger import Ledger, Part
 from worker.contract.queues import CLASSIFY
 from worker.contract.reconciler import Reconciler
 from worker.contract.registry import Registry
-from worker.process import process_name, run_celery
+from worker.contract.telemetry.counts import Counts
+from worker.process import expose, process_name, run_celery
+from worker.roles import Role
 from worker.settings import Settings, without_password
 
 CHECK_CHILDREN_SECONDS = 0.25
@@ -60,6 +63,7 @@ class WorkerService:
 
     Raises:
         ModelError: The baseline is missing or altered.
+        UsageError: The metrics cannot be shown.
     """
 
     def __init__(self, settings: Settings, started: float) -> None:
@@ -74,7 +78,11 @@ class WorkerService:
         # Shared with the forked classifying processes: the process id, and the seconds until it was ready.
         self._ready = memoryview(mmap.mmap(-1, 16)).cast("d")
         self._notes = ProcessNotes()
-        self._lane = LaneKeeper(settings, name=self._name)
+        # One for each kind of process. They too are shared.
+        counts = [Counts(), Counts()] if settings.metrics_port else [None, None]
+        self._meter, lane = map(Meter, counts)
+        self._exposition = expose(settings, filter(None, counts), role=Role.WORKER, name=self._name)
+        self._lane = LaneKeeper(settings, lane, name=self._name)
         self._oom_kills = count_oom_kills()
         self._heartbeat: Heartbeat | None = None
         register(self._app, self._get_processor)
@@ -102,8 +110,10 @@ class WorkerService:
 
     def _start_classifying(self, **_: Any) -> None:
         loading = self._notes.begin()
+        first = not self._ready[0]
+        self._meter.begin("classifying", replaces=not first)
         try:
-            models, canary = start_models(self._url, self._notes, loading, name=self._name)
+            models, canary = start_models(self._url, self._notes, self._meter, loading, name=self._name)
         except DigitmillError as fault:
             _log.critical("%s", fault)
             os._exit(1)
@@ -117,7 +127,6 @@ class WorkerService:
             time_limit_seconds=self._settings.time_limit_seconds,
         )
         ModelReloader(models, canary, self._make_ledger(), name=self._name).start()
-        first = not self._ready[0]
         self._ready[0] = os.getpid()
         if first:
             self._ready[1] = time.time() - self._started
@@ -135,6 +144,8 @@ class WorkerService:
     def _start_heartbeat(self, **_: Any) -> None:
         if self._heartbeat:  # Celery says "ready" again after each reconnection
             return
+        if self._exposition:
+            self._exposition.start()  # after the forks, because a thread may hold a lock that a fork would copy
         client = connect(self._url)
         ledger = self._make_ledger()
         self._heartbeat = Heartbeat(

@@ -18,6 +18,7 @@ from model.errors import DigitmillError
 from worker.classifying.faults import VersionFaults, count_oom_kills, how_it_ended
 from worker.classifying.lane.in_hand import HeldCall, InHand
 from worker.classifying.lane.server import PLACES, SLOW, THREADS, LaneServer
+from worker.classifying.meter import Meter
 from worker.classifying.notes import ProcessNotes
 from worker.classifying.reloader import ModelReloader
 from worker.classifying.running import ModelRunner, start_models
@@ -45,12 +46,13 @@ class LaneKeeper(threading.Thread):
 
     Args:
         settings: Settings of this process.
+        meter: What counts in the process of the lane.
         name: Name of this worker.
     """
 
-    def __init__(self, settings: Settings, *, name: str) -> None:
+    def __init__(self, settings: Settings, meter: Meter, *, name: str) -> None:
         super().__init__(name="lane-keeper", daemon=True)
-        self._settings = settings
+        self._settings, self._meter = settings, meter
         self._worker = name
         self._in_hand = InHand(PLACES)
         self._notes = ProcessNotes()
@@ -169,9 +171,10 @@ class LaneKeeper(threading.Thread):
     def _answer_calls(self, main: int) -> NoReturn:
         _leave_main_process()
         loading = self._notes.begin()
+        self._meter.begin("lane", replaces=self.ready)
         url = self._settings.server_url
         try:
-            models, canary = start_models(url, self._notes, loading, name=self._worker)
+            models, canary = start_models(url, self._notes, self._meter, loading, name=self._worker)
         except DigitmillError as fault:
             _log.critical("%s", fault)
             os._exit(1)

@@ -20,6 +20,7 @@ from worker.classifying.running import ModelRunner
 from worker.contract.connection import connect, retry_transient
 from worker.contract.errors import WireError
 from worker.contract.lane import Answer, Call, CallKind, Lane, Receiver
+from worker.contract.telemetry.metrics import Stage
 from worker.contract.wire import Result
 
 WAIT_SECONDS = 0.5
@@ -68,7 +69,7 @@ class LaneServer:
 
     def __init__(self, url: str, models: Models, runner: ModelRunner, in_hand: InHand, *, name: str) -> None:
         self._url = url
-        self._models = models
+        self._models, self._meter = models, models.meter
         self._runner = runner
         self._in_hand = in_hand
         self._name = name
@@ -174,8 +175,9 @@ class LaneServer:
         with self._gate.passing(alone=call.deaths > 0), self._in_hand.working(place, call.client, call.number):
             try:
                 model = self._models(call.model)
-                images = read(call.batch, READING_SECONDS, preprocess)
-                with self._classifying:
+                with self._meter.stage(Stage.DECODE, call.kind):
+                    images = read(call.batch, READING_SECONDS, preprocess)
+                with self._classifying, self._meter.stage(Stage.CLASSIFY, call.kind):
                     answers = self._runner.classify(model, images, suspect=call.deaths == 1)
                 batch = call.batch
                 result = answers.result(
@@ -189,4 +191,5 @@ class LaneServer:
             except Exception:
                 _log.exception("digitmill itself failed on a call")
                 return Answer(call.number, Result.failed(len(call.batch), _FAILED, worker=self._name))
+        self._meter.answered(result, call.kind)
         return Answer(call.number, result)
