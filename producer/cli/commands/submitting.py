@@ -18,6 +18,7 @@ from producer.cli.options import (
     JOB,
     JSON,
     MIN_CONFIDENCE,
+    NULL,
     OUT,
     SEVERAL,
     TIMEOUT,
@@ -44,9 +45,6 @@ FOLLOW = click.option(
     is_flag=True,
     help="Write each row of predictions.csv as soon as it and all rows before it are known.",
 )
-
-
-NULL = click.option("-0", "--null", is_flag=True, help="Paths end with NUL, as `find -print0` writes them.")
 
 
 @click.command()
