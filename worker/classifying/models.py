@@ -1,6 +1,5 @@
 """Holds the models of a classifying process in memory, by version, and knows which of them serves as the live one."""
 
-import ctypes
 import hashlib
 import logging
 import threading
@@ -11,9 +10,10 @@ from typing import NamedTuple
 from model.errors import ModelError, NotTried
 from model.inference.classifier import Classifier
 from model.inference.trial import try_model
-from worker.classifying.meter import Meter
+from worker.classifying.memory import give_back_memory
 from worker.classifying.notes import ProcessNotes
 from worker.contract.registry import LIVE, Registry
+from worker.meter import Meter
 
 MAX_LOADED = 4
 """Number of versions that stay loaded: the live one, the previous one, and those that jobs are pinned to.
@@ -189,7 +189,7 @@ class Models:
             self._loaded[version] = loaded
             for surplus in list(self._loaded)[:-MAX_LOADED]:
                 del self._loaded[surplus]
-        _give_back_memory()
+        give_back_memory()
         return loaded
 
     def _try(self, version: str, content: bytes, temperature: float) -> None:
@@ -216,14 +216,3 @@ class Models:
             raise
         self.notes.add_passed(digest)
         _log.info("model %s passed its trial: %.1f times the baseline's time for an image", version, slowdown)
-
-
-def _give_back_memory() -> None:
-    """Return the free pages of the C heap to the system, if the C library can (glibc can).
-
-    Models come and go as a few large blocks among many small ones, and glibc keeps the gaps between them. After 200
-    loads a process is 5 MB larger without this call, and 1 MB with it.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim:
-        trim(0)

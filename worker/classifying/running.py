@@ -17,13 +17,13 @@ from model.inference.classifier import Predictions
 from model.inference.several import with_parts
 from worker.classifying.answers import Answers
 from worker.classifying.canary import CanaryMonitor
-from worker.classifying.meter import Meter
 from worker.classifying.models import LoadedModel, Models
 from worker.classifying.notes import ProcessNotes
 from worker.classifying.reading import ReadImages
 from worker.contract.connection import connect
 from worker.contract.drift import AnswerDays
 from worker.contract.registry import Registry
+from worker.meter import Meter
 
 _log = logging.getLogger(__name__)
 

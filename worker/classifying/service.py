@@ -24,7 +24,6 @@ from worker.classifying.batch_processor import BatchProcessor
 from worker.classifying.faults import VersionFaults, count_oom_kills, how_it_ended
 from worker.classifying.heartbeat import Heartbeat
 from worker.classifying.lane.process import LaneKeeper
-from worker.classifying.meter import Meter
 from worker.classifying.notes import ProcessNotes
 from worker.classifying.reloader import ModelReloader
 from worker.classifying.running import start_models
@@ -38,6 +37,7 @@ from worker.contract.queues import CLASSIFY
 from worker.contract.reconciler import Reconciler
 from worker.contract.registry import Registry
 from worker.contract.telemetry.counts import Counts
+from worker.meter import Meter
 from worker.process import expose, process_name, run_celery
 from worker.roles import Role
 from worker.settings import Settings, without_password

@@ -18,13 +18,13 @@ from model.errors import DigitmillError
 from worker.classifying.faults import VersionFaults, count_oom_kills, how_it_ended
 from worker.classifying.lane.in_hand import HeldCall, InHand
 from worker.classifying.lane.server import PLACES, SLOW, THREADS, LaneServer
-from worker.classifying.meter import Meter
 from worker.classifying.notes import ProcessNotes
 from worker.classifying.reloader import ModelReloader
 from worker.classifying.running import ModelRunner, start_models
 from worker.contract.connection import connect
 from worker.contract.lane import Answer, Lane
 from worker.contract.registry import Registry
+from worker.meter import Meter
 from worker.settings import Settings
 
 CHECK_SECONDS = 0.1

@@ -5,10 +5,10 @@ import pytest
 
 from model.errors import Failure, FailureCode
 from model.images.doubts import Doubt, DoubtCode
-from worker.classifying.meter import Meter
 from worker.contract.telemetry.counts import Counts
 from worker.contract.telemetry.metrics import BATCH_IMAGES, BATCH_SECONDS, IMAGES, Stage
 from worker.contract.wire import Result
+from worker.meter import Meter
 
 BROKEN = Failure(FailureCode.BROKEN, "It is broken.")
 CROSSED = Doubt(DoubtCode.CROSSED_OUT, "looks crossed out")
