@@ -17,6 +17,7 @@ from worker.contract.connection import retry_transient
 from worker.contract.doorbell import Doorbell
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.ledger import Claim, Ledger, Part, Verdict
+from worker.contract.observation import RecentAnswers
 from worker.contract.telemetry.metrics import Stage
 from worker.contract.wire import Batch, Result
 
@@ -42,6 +43,7 @@ class BatchProcessor:
         doorbell: Doorbell to ring for the halves of a split batch, and for a batch that is given back.
         models: Models of this process.
         canary: Canary monitor that observes what the models answer.
+        recent: What counts the images that this process answers.
         name: Name of this worker.
         lease_seconds: Lifetime of a claim unless it is renewed.
         time_limit_seconds: Time that one batch may take before its process is killed.
@@ -53,6 +55,7 @@ class BatchProcessor:
         doorbell: Doorbell,
         models: Models,
         canary: CanaryMonitor,
+        recent: RecentAnswers,
         *,
         name: str,
         lease_seconds: float,
@@ -63,6 +66,7 @@ class BatchProcessor:
         self._models = models
         self._notes, self._meter = models.notes, models.meter
         self._runner = ModelRunner(models, canary)
+        self._recent = recent
         self._name = name
         self._lease_seconds = lease_seconds
         self._decoding_seconds = time_limit_seconds * DECODING_SHARE
@@ -163,6 +167,7 @@ class BatchProcessor:
         with self._meter.stage(Stage.FINISH):
             finished = self._retry(lambda: self._ledger.finish(claim, result))
         if finished:
+            self._recent.add(len(claim.part), result.failures.values())
             self._meter.answered(result)
         else:
             _log.info("batch %s was answered by another worker in the meantime", claim.part.member)
