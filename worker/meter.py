@@ -10,6 +10,7 @@ import numpy as np
 from model.errors import FailureCode
 from model.images.doubts import DoubtCode
 from model.inference.review import REVIEW_BELOW
+from worker.contract.ledger import Claim, Verdict
 from worker.contract.telemetry.counts import Counts
 from worker.contract.telemetry.metrics import (
     BATCH_IMAGES,
@@ -74,15 +75,19 @@ class Meter:
         if self._counts is not None:
             self._counts.add(RELOADS, "failed")
 
+    def claimed(self, claim: Claim) -> None:
+        """Count how long a batch waited, unless somebody has begun it before."""
+        if claim.verdict is Verdict.WORK and claim.attempts == 1 and claim.waited >= 0:
+            self._took(Stage.QUEUE, claim.waited, JOBS)
+
     @contextlib.contextmanager
     def stage(self, stage: Stage, lane: str = JOBS) -> Iterator[None]:
         """Time what happens in this context, unless it fails."""
         began = time.perf_counter()
         yield
-        self.took(stage, time.perf_counter() - began, lane)
+        self._took(stage, time.perf_counter() - began, lane)
 
-    def took(self, stage: Stage, seconds: float, lane: str = JOBS) -> None:
-        """Count a time."""
+    def _took(self, stage: Stage, seconds: float, lane: str) -> None:
         if self._counts is not None:
             self._counts.observe(BATCH_SECONDS, seconds, stage, lane)
 

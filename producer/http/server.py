@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
@@ -136,7 +137,7 @@ def serve(
     for library in ("uvicorn", "python_multipart"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     counts, name = Counts(), identifiers.process_name(socket.gethostname(), os.getpid())
-    registry = make_registry([counts], role="serve", name=name)
+    registry = make_registry([counts], role="serve", name=name, version=metadata.version("digitmill"))
     with contextlib.closing(_listen(options.host, options.port)) as listener:
         if settings.metrics_port:
             Exposition(settings, registry).start()

@@ -83,6 +83,7 @@ class BatchProcessor:
             Unreachable: Redis did not answer in time, or refuses.
         """
         claim = self._claim(part)
+        self._meter.claimed(claim)
         try:
             match claim.verdict:
                 case Verdict.WORK:

@@ -61,7 +61,7 @@ def test_the_document_and_the_page_name_every_path_and_parameter(document):
     """And no others."""
     settings = Settings.from_environment({})
     watch = MillWatch(settings)
-    registry = make_registry([], role="serve", name="test")
+    registry = make_registry([], role="serve", name="test", version="1")
     router = make_router(settings, watch, Clients(watch, 1.0), registry, needs_token=False, is_draining=lambda: False)
     routes = cast("list[Route]", router.routes)
     served = {(route.path, method.lower()) for route in routes for method in (route.methods or set()) - {"HEAD"}}

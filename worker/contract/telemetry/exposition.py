@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from importlib.metadata import version
 from itertools import accumulate
 from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any
@@ -35,13 +34,16 @@ Collect = Callable[[], Iterable[tuple[Key, float]]]
 """Returns further values at the moment of a scrape."""
 
 
-def make_registry(counts: Iterable[Counts], *, role: str, name: str, collect: Collect = tuple) -> "CollectorRegistry":
+def make_registry(
+    counts: Iterable[Counts], *, role: str, name: str, version: str, collect: Collect = tuple
+) -> "CollectorRegistry":
     """Return what `prometheus_client` shows of a process.
 
     Args:
         counts: Counts of the process and of those that it forked.
         role: Role of the process.
         name: Name of the process.
+        version: Version of digitmill that is installed.
         collect: Function that returns further values.
 
     Raises:
@@ -51,7 +53,7 @@ def make_registry(counts: Iterable[Counts], *, role: str, name: str, collect: Co
         from prometheus_client import CollectorRegistry, ProcessCollector
 
     registry = CollectorRegistry(auto_describe=False)
-    itself = ((PROCESS.name, role, name, version("digitmill")), 1.0)
+    itself = ((PROCESS.name, role, name, version), 1.0)
     registry.register(_Collector([*counts], itself, collect))
     ProcessCollector(registry=registry)
     return registry

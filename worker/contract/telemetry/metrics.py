@@ -170,6 +170,176 @@ REQUESTS = Metric(
     _SECONDS,
 )
 
+REDIS_UP = Metric(
+    "digitmill_redis_up",
+    Kind.GAUGE,
+    "exporter",
+    "1",
+    "1 if Redis answers the exporter, or else 0. Then the exporter shows nothing else about the mill.",
+    "See the alert `DigitmillRedisDown`.",
+)
+REDIS_MEMORY = Metric(
+    "digitmill_redis_memory_bytes",
+    Kind.GAUGE,
+    "exporter",
+    "bytes",
+    "Memory that the data in Redis takes.",
+    "It follows the batches that wait and the answers that nobody has collected. See `DigitmillRedisMemory`.",
+)
+REDIS_MEMORY_LIMIT = Metric(
+    "digitmill_redis_memory_limit_bytes",
+    Kind.GAUGE,
+    "exporter",
+    "bytes",
+    "The limit of that memory (`maxmemory`); 0 for none.",
+    "Without a limit, the system may kill Redis. Set one.",
+)
+REDIS_CLIENTS = Metric(
+    "digitmill_redis_clients",
+    Kind.GAUGE,
+    "exporter",
+    "connections",
+    "Connections to Redis. Each worker has about ten.",
+    "If it grows without workers or clients, some program does not close its connections.",
+)
+REDIS_WRITES = Metric(
+    "digitmill_redis_writes_ok",
+    Kind.GAUGE,
+    "exporter",
+    "1",
+    "1 if Redis could write its files the last time, or else 0.",
+    "At 0, make room on its disk: Redis refuses changes until it can write. Its log says more.",
+)
+REDIS_FORK = Metric(
+    "digitmill_redis_fork_seconds",
+    Kind.GAUGE,
+    "exporter",
+    "seconds",
+    "Time for which Redis stopped when it last forked to rewrite its files.",
+    "Above a second, leases run out and batches are done twice. Give Redis less data, or a machine with faster memory.",
+)
+QUEUE = Metric(
+    "digitmill_queue_batches",
+    Kind.GAUGE,
+    "exporter",
+    "batches",
+    "Batches (`lane` is `jobs`) that wait, are in work, or are answered and not collected yet; and calls of single "
+    "images (`arrays`, `files`) that wait.",
+    "If `waiting` grows for long, add workers. If `answered` grows, clients do not collect: see `digitmill jobs`.",
+    ("state", "lane"),
+)
+QUEUE_IMAGES = Metric(
+    "digitmill_queue_images",
+    Kind.GAUGE,
+    "exporter",
+    "images",
+    "Images in the batches that wait or are in work.",
+    "Divided by the rate of `digitmill_images_total`, it is the time until the queue is empty.",
+    ("state",),
+)
+OLDEST = Metric(
+    "digitmill_oldest_batch_seconds",
+    Kind.GAUGE,
+    "exporter",
+    "seconds",
+    "Time since the oldest batch that waits was submitted; 0 if none waits.",
+    "See the alert `DigitmillOldestBatch`.",
+)
+RUNNING_JOBS = Metric(
+    "digitmill_running_jobs",
+    Kind.GAUGE,
+    "exporter",
+    "jobs",
+    "Jobs that have not ended.",
+    "If it never falls, `digitmill jobs` shows which jobs hang, and why.",
+)
+WORKERS = Metric(
+    "digitmill_workers",
+    Kind.GAUGE,
+    "exporter",
+    "workers",
+    "Workers that are `ready`, `starting`, or `silent`: not heard of for seconds.",
+    "If `silent` is not 0, a worker has died or its machine is away. See the alert `DigitmillNoWorker`.",
+    ("state",),
+)
+BEHIND = Metric(
+    "digitmill_workers_behind",
+    Kind.GAUGE,
+    "exporter",
+    "workers",
+    "Ready workers that serve another version than the live one.",
+    "See the alert `DigitmillModelNotFollowed`.",
+)
+TRAINERS = Metric(
+    "digitmill_trainers",
+    Kind.GAUGE,
+    "exporter",
+    "trainers",
+    "Trainers that are alive.",
+    "Without one, trainings wait, and what users teach is not kept. Start one.",
+)
+TRAINER_FAULTS = Metric(
+    "digitmill_trainer_faults",
+    Kind.GAUGE,
+    "exporter",
+    "trainers",
+    "Trainers that something hinders, such as a full disk.",
+    "`digitmill status` says what.",
+)
+SCHEDULERS = Metric(
+    "digitmill_schedulers",
+    Kind.GAUGE,
+    "exporter",
+    "schedulers",
+    "Schedulers that are alive.",
+    "Without one, nothing trains on schedule. Start one.",
+)
+LIVE = Metric(
+    "digitmill_live_model_info",
+    Kind.GAUGE,
+    "exporter",
+    "1",
+    "The live version in the registry. `digitmill_model_info` says which one each worker serves.",
+    "`digitmill models list` says who changed it, and why.",
+    ("version",),
+)
+REVIEW_RATIO = Metric(
+    "digitmill_review_ratio",
+    Kind.GAUGE,
+    "exporter",
+    "share, 0 to 1",
+    "Share of the images that a person should look at, of those that the live version read on the last day with "
+    "answers.",
+    "See the alert `DigitmillReviewShareUp`.",
+    ("model",),
+)
+DRIFT = Metric(
+    "digitmill_drift",
+    Kind.GAUGE,
+    "exporter",
+    "1",
+    "1 if the answers of the last day differ from those of the days before, beyond chance.",
+    "`digitmill status` says how. docs/operations.md says what to do about drift.",
+)
+TRAINING_STATE = Metric(
+    "digitmill_training_state",
+    Kind.GAUGE,
+    "exporter",
+    "1",
+    "1 for the state of the training that was asked for last: `asked`, `running`, `done`, `refused`, `failed` or "
+    "`cancelled`. 0 for the others.",
+    "See the alert `DigitmillTrainingFailed`. `refused` is not a fault: the candidate was not better.",
+    ("state",),
+)
+DAMAGED = Metric(
+    "digitmill_damaged_records",
+    Kind.GAUGE,
+    "exporter",
+    "records",
+    "Records in Redis that the exporter could not read.",
+    "Another program writes to this Redis. `digitmill status` names the records and the remedy.",
+)
+
 METRICS = (
     PROCESS,
     IMAGES,
@@ -181,4 +351,24 @@ METRICS = (
     TRAININGS,
     FIRINGS,
     REQUESTS,
+    REDIS_UP,
+    REDIS_MEMORY,
+    REDIS_MEMORY_LIMIT,
+    REDIS_CLIENTS,
+    REDIS_WRITES,
+    REDIS_FORK,
+    QUEUE,
+    QUEUE_IMAGES,
+    OLDEST,
+    RUNNING_JOBS,
+    WORKERS,
+    BEHIND,
+    TRAINERS,
+    TRAINER_FAULTS,
+    SCHEDULERS,
+    LIVE,
+    REVIEW_RATIO,
+    DRIFT,
+    TRAINING_STATE,
+    DAMAGED,
 )
