@@ -77,13 +77,15 @@ class ContainerSource(Generic[Place]):
 
     def read_many(self, names: Collection[str]) -> dict[str, ImageContent]:
         """See `Source.read_many`."""
+        return dict(self.read_each(names))
+
+    def read_each(self, names: Collection[str]) -> Iterator[tuple[str, ImageContent]]:
+        """See `Source.read_each`."""
         asked = set(names)
-        contents: dict[str, ImageContent] = {}
         with self._container.opened() as read:
             for name, place in self._images.items():
                 if name in asked and not isinstance(content := read(place), Failure):
-                    contents[name] = content
-        return contents
+                    yield name, content
 
 
 class UnopenedSource:
@@ -110,6 +112,10 @@ class UnopenedSource:
     def read_many(self, names: Collection[str]) -> dict[str, ImageContent]:  # noqa: ARG002  as in `Source`
         """See `Source.read_many`."""
         return {}
+
+    def read_each(self, names: Collection[str]) -> Iterator[tuple[str, ImageContent]]:  # noqa: ARG002  as in `Source`
+        """See `Source.read_each`."""
+        yield from ()
 
 
 class JoinedSource:
@@ -174,13 +180,15 @@ class JoinedSource:
 
     def read_many(self, names: Collection[str]) -> dict[str, ImageContent]:
         """See `Source.read_many`."""
+        return dict(self.read_each(names))
+
+    def read_each(self, names: Collection[str]) -> Iterator[tuple[str, ImageContent]]:
+        """See `Source.read_each`."""
         asked: dict[Source, set[str]] = {}
         for name in names:
             if owner := self._owners.get(name):
                 asked.setdefault(owner, set()).add(name.removeprefix(self._prefix(owner)))
-        contents: dict[str, ImageContent] = {}
         for source in self._sources:
             if source in asked:
-                read = source.read_many(asked[source])
-                contents |= {self._prefix(source) + name: content for name, content in read.items()}
-        return contents
+                for name, content in source.read_each(asked[source]):
+                    yield self._prefix(source) + name, content

@@ -81,3 +81,6 @@ class Source(Protocol):
         Returns:
             Content by name, without the images that cannot be read or that the source does not have.
         """
+
+    def read_each(self, names: Collection[str]) -> Iterator[tuple[str, ImageContent]]:
+        """Yield name and content of the same images, in the order of the source, with one in memory at a time."""

@@ -290,6 +290,7 @@ def _gather_and_report(
     """Run the job to its end, write its report and return the exit code."""
     from producer.cli.display.job_results import report_job
     from producer.jobs.submission import gather_job
+    from producer.mill.finding import find_mill_url
     from producer.report import growing_table
 
     folder = out or report_folder(job)
@@ -307,7 +308,9 @@ def _gather_and_report(
                 on_results=add,
                 take_over=take_over,
             )
-        return report_job(finished, folder, source, options.min_confidence, as_json=as_json)
+        return report_job(
+            finished, folder, source, options.min_confidence, mill=find_mill_url(settings), as_json=as_json
+        )
 
 
 @contextlib.contextmanager
