@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from model.errors import DigitmillError
@@ -28,6 +29,14 @@ class _Formatter(logging.Formatter):
 def process_name() -> str:
     """Return the name of this process, as Redis and the logs know it: its host and its process id."""
     return identifiers.process_name(socket.gethostname(), os.getpid())
+
+
+def installed_version() -> str:
+    """Return the version of digitmill that is installed, or "" if it runs from a folder without being installed."""
+    try:
+        return version("digitmill")
+    except PackageNotFoundError:
+        return ""
 
 
 def is_on_this_host(name: str) -> bool:

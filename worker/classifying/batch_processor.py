@@ -17,6 +17,7 @@ from worker.contract.connection import retry_transient
 from worker.contract.doorbell import Doorbell
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.ledger import Claim, Ledger, Part, Verdict
+from worker.contract.observation import RecentAnswers
 from worker.contract.wire import Batch, Result
 
 TIMEOUT_SECONDS = 30.0
@@ -41,6 +42,7 @@ class BatchProcessor:
         doorbell: Doorbell to ring for the halves of a split batch, and for a batch that is given back.
         models: Models of this process.
         canary: Canary monitor that observes what the models answer.
+        recent: What counts the images that this process answers.
         name: Name of this worker.
         lease_seconds: Lifetime of a claim unless it is renewed.
         time_limit_seconds: Time that one batch may take before its process is killed.
@@ -52,6 +54,7 @@ class BatchProcessor:
         doorbell: Doorbell,
         models: Models,
         canary: CanaryMonitor,
+        recent: RecentAnswers,
         *,
         name: str,
         lease_seconds: float,
@@ -62,6 +65,7 @@ class BatchProcessor:
         self._models = models
         self._notes = models.notes
         self._runner = ModelRunner(models, canary)
+        self._recent = recent
         self._name = name
         self._lease_seconds = lease_seconds
         self._decoding_seconds = time_limit_seconds * DECODING_SHARE
@@ -157,7 +161,9 @@ class BatchProcessor:
             self._doorbell.ring(half)
 
     def _finish(self, claim: Claim, result: Result) -> None:
-        if not self._retry(lambda: self._ledger.finish(claim, result)):
+        if self._retry(lambda: self._ledger.finish(claim, result)):
+            self._recent.add(len(claim.part), result.failures.values())
+        else:
             _log.info("batch %s was answered by another worker in the meantime", claim.part.member)
 
     def _release(self, part: Part, *, refund: bool, due_seconds: float = 0.0) -> None:

@@ -207,7 +207,7 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
     from producer.jobs.finding import find_job
     from producer.jobs.kept.order import jobs_folder, read_order
     from producer.jobs.submission import reopen_submitted
-    from producer.mill.finding import open_running_mill
+    from producer.mill.finding import find_mill_url, open_running_mill
     from producer.report import check_place
     from worker.settings import Settings
 
@@ -229,7 +229,7 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
     submitted = order.options.min_confidence if order else _submitted_confidence(status)
     below = submitted if min_confidence is None else min_confidence or None
     # The counters of the job do not know which of its answers Redis has damaged since.
-    reported = report_job(finished, folder, source, below, as_json=as_json)
+    reported = report_job(finished, folder, source, below, mill=find_mill_url(settings), as_json=as_json)
     sys.exit(_exit_code(status) or reported)
 
 
