@@ -1,6 +1,5 @@
 """`jobs`, `show`, `wait`, `cancel`, `report`, `status`: commands about submitted jobs and the mill."""
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -9,12 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from model.errors import DigitmillError, UsageError
-from producer.cli.display import json_output
 from producer.cli.display.wording import age, counted
 from producer.cli.exits import ExitCode, exit_on_error
+from producer.cli.json_output import print_json
 from producer.cli.notices import print_notice, printable
 from producer.cli.options import JOB, JSON, OUT, TIMEOUT, FiniteRange, report_folder
-from producer.jobs import public
+from producer.public import mill
+from producer.public.jobs import OneJob, job_values, list_of
+from producer.public.jobs import job as job_of
+from producer.public.models import drift_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,8 +54,7 @@ def jobs(latest: int, with_little: bool, as_json: bool) -> None:
     damage = Damage()
     found = damage.read_list("the list of jobs", lambda: connection.ledger.jobs(latest=latest, little=with_little))
     if as_json:
-        unreadable = [public.damaged_job(record) for record in damage.records]
-        click.echo(json.dumps([*map(public.job, found), *unreadable]))
+        print_json(list_of(found, damage.records))
         return
     damage.print()
     if not found and not damage.records:
@@ -96,7 +97,7 @@ def show(job: str, as_json: bool) -> None:
     """
     from producer.jobs.collecting import how_read
     from producer.jobs.finding import find_job
-    from producer.jobs.recovery import sender_of
+    from producer.jobs.recovery import current_loss, sender_of, shown_job
     from producer.mill.doorbell_formats import unreached_workers
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
@@ -104,9 +105,9 @@ def show(job: str, as_json: bool) -> None:
     settings = Settings.from_environment()
     connection = open_running_mill(settings)
     status = connection.ledger.job(find_job(connection, job, settings))
-    loss = public.current_loss(connection, status, settings)
+    loss = current_loss(connection, status, settings)
     if as_json:
-        click.echo(json.dumps(public.shown_job(status, loss)))
+        print_json(shown_job(status, loss))
         return
     ended = f", took {status.ended - status.created:.1f} s" if status.ended else ""
     click.echo(f"job       {printable(status.identifier)}")
@@ -151,7 +152,7 @@ def wait(job: str, timeout: float, as_json: bool) -> None:
     identifier = find_job(connection, job, settings)
     status = _await_end(connection, identifier, settings, timeout=timeout, quiet=as_json)
     if as_json:
-        click.echo(json.dumps(public.job(status)))
+        print_json(OneJob(**job_values(status)))
     else:
         answered = counted(status.answered, "image")
         click.echo(f"{printable(identifier)} {status.state}: {answered} answered, {status.failed:,} of them failed")
@@ -178,7 +179,7 @@ def cancel(job: str, as_json: bool) -> None:
         state = connection.ledger.job(identifier).state
         raise UsageError(f"Job {identifier} has ended already: {state}.")
     if as_json:
-        click.echo(json.dumps(public.job(connection.ledger.job(identifier))))
+        print_json(OneJob(**job_values(connection.ledger.job(identifier))))
     else:
         click.echo(f"{printable(identifier)} cancelled")
 
@@ -292,21 +293,21 @@ def status(as_json: bool) -> None:
     drift = damage.read("the answers of each day", lambda: find_drift(AnswerDays(connection.client).read(live)), None)
     taught = damage.read("the taught images", Teaching(connection.client).summary, Summary(0, 0, 0))
     if as_json:
-        body = {
-            "trainers": trainers,
-            "trainer_faults": faults,
-            "training": json_output.training(training) if training else None,
-            "schedule": json_output.schedule(schedule) if schedule.schedulers else None,
-            "taught": json_output.taught(taught),
-            "redis": connection.where,
-            "warnings": connection.warnings,
-            "live": live,
-            "drift": drift_display.drift_as_json(drift),
-            "workers": [json_output.worker(worker) for worker in workers],
-            "running": [public.job(status) for status in running],
-            "damaged": damage.as_json(),
-        }
-        click.echo(json.dumps(body))
+        body = mill.Status(
+            redis=connection.where,
+            warnings=list(connection.warnings),
+            workers=[mill.worker(worker) for worker in workers],
+            live=live,
+            drift=drift_of(drift),
+            jobs=[job_of(status) for status in running],
+            trainers=trainers,
+            trainer_problems=faults,
+            training=mill.training(training) if training else None,
+            schedule=mill.schedule(schedule),
+            taught=mill.taught(taught),
+            damaged=damage.as_json(),
+        )
+        print_json(body)
     else:
         click.echo(f"redis     {printable(connection.where)}")
         for warning in connection.warnings:

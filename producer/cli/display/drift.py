@@ -1,8 +1,7 @@
-"""What a version answers day by day, in words and as JSON."""
+"""What a version answers day by day, in words."""
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 from producer.cli.display.wording import counted
 from worker.contract.drift import DayCounts, Drift
@@ -29,32 +28,3 @@ def describe_last(days: Mapping[date, DayCounts]) -> str:
         f"{last}: {counted(counts.images, 'image')}, {counts.review / counts.images:.1%} for review, "
         f"mean confidence {counts.confidence / 1000 / counts.images:.1%}"
     )
-
-
-def drift_as_json(drift: Drift | None) -> dict[str, Any] | None:
-    """Return what differs as `status` and `models show` print it. Values are shares of 0 to 1."""
-    if drift is None:
-        return None
-    return {
-        "day": drift.day.isoformat(),
-        "images": drift.images,
-        "days_before": drift.days,
-        "differences": [
-            {"measure": each.measure, "before": each.before, "last": each.last, "points": each.points}
-            for each in drift.differences
-        ],
-    }
-
-
-def days_as_json(days: Mapping[date, DayCounts]) -> list[dict[str, Any]]:
-    """Return the figures of each day as `models show` prints them, the oldest first. Days are those of UTC."""
-    return [
-        {
-            "day": day.isoformat(),
-            "images": counts.images,
-            "review": counts.review,
-            "mean_confidence": counts.confidence / 1000 / counts.images,
-            "digits": list(counts.digits),
-        }
-        for day, counts in sorted(days.items())
-    ]
