@@ -9,7 +9,7 @@ from model.errors import UsageError
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
 from producer.cli.options import JSON
-from producer.public import answers, jobs, mill, models, teaching
+from producer.public import answers, comparison, jobs, mill, models, teaching
 from producer.public.body import Document
 from producer.public.schema import Schemas, schema_of
 
@@ -38,6 +38,7 @@ FORMS: "dict[str, Sequence[type[Document] | Callable[[], type[Document]]]]" = {
     "cancel": (jobs.OneJob,),
     "report": (_report,),
     "review": (jobs.Reviewed,),
+    "compare": (comparison.JobComparison,),
     "models list": (models.Models,),
     "models show": (models.ShownModel,),
     "models compare": (models.ModelComparison,),
