@@ -79,7 +79,7 @@ class Summary:
         images_per_second: (`images` - `earlier`) / `seconds`.
         workers: Number of images that each worker process answered, largest first.
         digits_read: How often each digit 0 to 9 was read, and with which mean confidence.
-        late_pictures: Number of images to look at whose pictures were not read in the time that a report takes.
+        without_picture: Number of images to look at that have no picture in the report.
         read_as: How the numbers of an array file were turned into images, in words, if there is something to say.
         label_warning: Why labels or images seem to be wrong as a whole, if most labels contradict the predictions.
         left_out: Number of files and folders of the source that were not read, by kind.
@@ -118,7 +118,7 @@ class Summary:
     reads_numbers: bool = False
     doubts: dict[str, int] = field(default_factory=dict)
     digits_read: list[DigitRead] = field(default_factory=list)
-    late_pictures: int = 0
+    without_picture: int = 0
     read_as: str | None = None
     label_warning: str | None = None
     left_out: dict[str, int] = field(default_factory=dict)

@@ -174,3 +174,13 @@ def test_at_a_terminal_the_user_is_asked_before_a_version_is_deleted(server, tmp
     assert code == 0, screen
     assert f"Delete {card.version} for ever?" in screen
     assert len(registry.versions()) == remain
+
+
+def test_watching_the_status_ends_with_q_and_leaves_the_terminal_as_it_was(tmp_path, server):
+    """It shows the mill on a screen of its own, and the cursor again at the end."""
+    connect(server.url).flushall()
+    code, written = on_a_terminal(["status", "--watch"], folder=tmp_path, url=server.url, typed="q")
+    assert code == 0
+    assert "q ends" in written
+    assert "No worker is ready. `digitmill up` starts workers" in written
+    assert written.endswith("\x1b[?25h\x1b[?1049l")
