@@ -25,6 +25,7 @@ COMMANDS = {
     "wait": ("jobs", "Wait until a job has ended."),
     "cancel": ("jobs", "Cancel a job."),
     "report": ("jobs", "Gather a job's answers and write its report."),
+    "review": ("reviewing", "Open the page with a job's mistakes and its images for review."),
     "models": ("models", "List, compare and change the versions of the model."),
     "teach": ("teaching", "Add labelled images to the next training."),
     "train": ("training", "Request a training."),

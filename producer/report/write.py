@@ -43,6 +43,7 @@ def write_report(
     left_out: Mapping[str, int] = MappingProxyType({}),
     notes: Sequence[str] = (),
     plots: bool = True,
+    versions: Mapping[str, tables.FileVersion] | None = None,
 ) -> Summary:
     """Write the report of a job into `folder`. An earlier report there is replaced, and nothing else is.
 
@@ -60,6 +61,7 @@ def write_report(
         left_out: Number of files of the source that were not read, by kind; see `Source.left_out`.
         notes: Sentences about the source; see `Source.notes`.
         plots: Whether to write the PNG files as well. They take about a second, mostly to import Matplotlib.
+        versions: As for `tables.write_predictions`.
 
     Returns:
         The figures of the report. Its `notices` are for the user.
@@ -71,26 +73,27 @@ def write_report(
     summary = summarise(results, info, selection, left_out=left_out, notes=notes)
     charts = charts_of(results, info, summary, card)
     with replacing_report(folder) as drafts:
-        tables.write_predictions(drafts / PREDICTIONS, results, selection)
+        tables.write_predictions(drafts / PREDICTIONS, results, selection, versions)
         tables.write_errors(drafts / ERRORS, results)
         if min_confidence is not None:
             tables.write_review(drafts / REVIEW, results, selection, root)
         if plots:
             summary = replace(summary, notices=_write_pngs(drafts, summary, charts))
         pages = page.render(results, summary, selection, charts, card=card, read_pictures=read_pictures, root=root)
-        for name, html, late in pages:
-            _write(drafts / name, html)
-            summary = replace(summary, late_pictures=summary.late_pictures + late)
-        if summary.late_pictures:
-            summary = replace(summary, notices=(*summary.notices, _not_read(summary)))
+        late = without = 0
+        for written in pages:
+            _write(drafts / written.name, written.html)
+            late, without = late + written.late, without + written.without_picture
+        notices = (*summary.notices, _not_read(late, info.job)) if late else summary.notices
+        summary = replace(summary, without_picture=without, notices=notices)
         _write(drafts / FIGURES, json.dumps(summary.as_json(), indent=1, allow_nan=False) + "\n")
     return summary
 
 
-def _not_read(summary: Summary) -> str:
+def _not_read(late: int, job: str) -> str:
     return (
-        f"{summary.late_pictures:,} pictures for review were not read in the time that a report takes. "
-        f"`digitmill review {summary.job}` reads them."
+        f"{late:,} pictures of images to look at were not read, because that would have taken long. "
+        f"`digitmill review {job}` reads them."
     )
 
 
