@@ -13,7 +13,10 @@ from model.printable import printable
 if TYPE_CHECKING:
     from producer.sources import Source
 
-__all__ = ["print_notes", "print_notice", "printable", "show_any_character", "show_warnings"]
+__all__ = ["OUR_PACKAGES", "print_notes", "print_notice", "printable", "show_any_character", "show_warnings"]
+
+OUR_PACKAGES = "model", "producer", "worker"
+"""The packages whose warnings a command shows."""
 
 
 def print_notice(sentence: str) -> None:
@@ -43,7 +46,7 @@ def show_warnings() -> None:
             print_notice(record.getMessage())
 
     notices = Notices(logging.WARNING)
-    for package in ("model", "producer", "worker"):
+    for package in OUR_PACKAGES:
         logging.getLogger(package).addHandler(notices)
 
 
