@@ -13,7 +13,19 @@ from model.printable import printable
 if TYPE_CHECKING:
     from producer.sources import Source
 
-__all__ = ["Manner", "print_error", "print_notes", "print_notice", "printable", "show_any_character", "show_warnings"]
+__all__ = [
+    "OUR_PACKAGES",
+    "Manner",
+    "print_error",
+    "print_notes",
+    "print_notice",
+    "printable",
+    "show_any_character",
+    "show_warnings",
+]
+
+OUR_PACKAGES = "model", "producer", "worker"
+"""The packages whose warnings a command shows."""
 
 
 class Manner:
@@ -75,7 +87,7 @@ def show_warnings() -> None:
             print_notice(record.getMessage())
 
     notices = Notices(logging.WARNING)
-    for package in ("model", "producer", "worker"):
+    for package in OUR_PACKAGES:
         logging.getLogger(package).addHandler(notices)
 
 

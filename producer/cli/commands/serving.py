@@ -10,7 +10,7 @@ import click
 
 from model.errors import required_extra
 from producer.cli.exits import exit_on_error
-from producer.cli.notices import printable
+from producer.cli.notices import OUR_PACKAGES, printable
 from producer.cli.options import JSON, FiniteRange, not_empty
 from producer.public import mill
 from producer.public.body import time_of, to_text
@@ -94,6 +94,9 @@ def serve(
     from worker.settings import Settings
 
     settings = Settings.from_environment()
+    if settings.log_format == "json":
+        as_json = True
+        _log_as_json()
     token = read_token(token_file) if token_file else settings.http_token
     options = Options(host, port, token, hosts, origins, behind_proxy, timeout)
 
@@ -108,6 +111,22 @@ def serve(
         _print("".join(line(exchange) for exchange in exchanges))
 
     run(options, settings, on_ready=on_ready, on_exchanges=on_exchanges)
+
+
+def _log_as_json() -> None:
+    """Write warnings as JSON from now on, and not as notices."""
+    import logging
+    import os
+    import socket
+
+    from worker.contract.telemetry.logs import JSON as JSON_LINES
+    from worker.contract.telemetry.logs import make_handler
+    from worker.contract.validation import identifiers
+
+    for package in OUR_PACKAGES:
+        logging.getLogger(package).handlers.clear()
+    name = identifiers.process_name(socket.gethostname(), os.getpid())
+    logging.basicConfig(level=logging.WARNING, handlers=[make_handler(sys.stderr, JSON_LINES, role="serve", name=name)])
 
 
 def _as_json(exchange: "Exchange") -> str:

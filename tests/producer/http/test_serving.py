@@ -1,5 +1,6 @@
 """Facts about `digitmill serve`: a real process beside a real mill, asked by a real HTTP client."""
 
+import json
 import os
 import re
 import signal
@@ -469,3 +470,14 @@ def test_curl_does_what_the_readme_says(http, tmp_path):
             ["sh", "-c", f"{here} --silent"], cwd=tmp_path, capture_output=True, text=True, check=True
         )
     assert '"digit":7' in done.stdout
+
+
+def test_with_json_logs_every_line_is_an_object(command_line, tmp_path):
+    """Requests on standard output, and warnings on standard error."""
+    with serving(command_line, DIGITMILL_LOG_FORMAT="json", DIGITMILL_REDIS_URL=f"unix://{tmp_path}/none") as server:
+        assert server.client.get("/healthz").status_code == 200
+        server.stop()
+        warnings = [json.loads(line) for line in server.process.stderr]
+    assert any(line.get("path") == "/healthz" for line in server.log)
+    assert {line["role"] for line in warnings} == {"serve"}
+    assert any("Cannot reach" in line["message"] for line in warnings)
