@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -100,11 +100,12 @@ def find_report(folder: Path, job: str) -> dict[str, Any] | None:
     return figures if figures and figures["job"] == job and (folder / PAGE).is_file() else None
 
 
-def open_growing_table(folder: Path) -> TextIO:
+def open_growing_table(folder: Path, begin: Callable[[TextIO], None] = lambda _: None) -> TextIO:
     """Create the `predictions.csv` of a job that runs, in place of an earlier report's. The next report replaces it.
 
     Args:
         folder: Folder of the report, created if necessary. It keeps files of other names.
+        begin: Function that writes the first rows, before the table replaces the other.
 
     Returns:
         The open file, as `tables` writes it.
@@ -115,11 +116,19 @@ def open_growing_table(folder: Path) -> TextIO:
     with _explained(folder), _drafts(folder) as drafts:
         _check_contents(folder, drafts)
         file = (drafts / PREDICTIONS).open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        begin(file)
+        file.flush()
         status = os.fstat(file.fileno())
         with replacing(drafts / _GROWING) as draft:
             draft.write_text(json.dumps([status.st_dev, status.st_ino]), encoding="utf-8")
         (drafts / PREDICTIONS).replace(folder / PREDICTIONS)
     return file
+
+
+def grows(folder: Path) -> bool:
+    """Return whether the `predictions.csv` in a folder grew, and no report has replaced it since."""
+    status = (folder / PREDICTIONS).stat()
+    return _read_growing(folder / _DRAFTS) == [status.st_dev, status.st_ino]
 
 
 @contextlib.contextmanager

@@ -75,7 +75,8 @@ class Summary:
         accuracy_of_certain: Share of the images in `accuracy_of_certain_denominator` that are predicted right.
         accuracy_of_certain_denominator: Number of labelled images that have a prediction and need no review.
         model_versions: Number of images that each version classified, largest first.
-        images_per_second: `images` / `seconds`.
+        earlier: Number of images whose rows an earlier job wrote into this report (`submit --new`).
+        images_per_second: (`images` - `earlier`) / `seconds`.
         workers: Number of images that each worker process answered, largest first.
         digits_read: How often each digit 0 to 9 was read, and with which mean confidence.
         without_picture: Number of images to look at that have no picture in the report.
@@ -122,6 +123,7 @@ class Summary:
     label_warning: str | None = None
     left_out: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    earlier: int = 0
     notices: tuple[str, ...] = ()
 
     @property
@@ -203,7 +205,7 @@ def summarise(
         accuracy_of_certain=_share(int(right[certain].sum()), int(certain.sum())),
         accuracy_of_certain_denominator=int(certain.sum()) if labelled else None,
         model_versions=_largest_first(versions),
-        images_per_second=len(results) / info.seconds if info.seconds > 0 else None,
+        images_per_second=(len(results) - info.earlier) / info.seconds if info.seconds > 0 else None,
         workers=_largest_first(info.workers),
         reads_numbers=results.numbers is not None,
         doubts=_largest_first(Counter(str(doubt.code) for row, doubt in results.doubts.items() if review[row])),
@@ -212,6 +214,7 @@ def summarise(
         label_warning=doubt_labels(results),
         left_out=_largest_first(dict(left_out)),
         notes=tuple(note for note in notes if note != info.read_as),
+        earlier=info.earlier,
     )
 
 

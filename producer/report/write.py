@@ -43,6 +43,7 @@ def write_report(
     left_out: Mapping[str, int] = MappingProxyType({}),
     notes: Sequence[str] = (),
     plots: bool = True,
+    versions: Mapping[str, tables.FileVersion] | None = None,
 ) -> Summary:
     """Write the report of a job into `folder`. An earlier report there is replaced, and nothing else is.
 
@@ -60,6 +61,7 @@ def write_report(
         left_out: Number of files of the source that were not read, by kind; see `Source.left_out`.
         notes: Sentences about the source; see `Source.notes`.
         plots: Whether to write the PNG files as well. They take about a second, mostly to import Matplotlib.
+        versions: As for `tables.write_predictions`.
 
     Returns:
         The figures of the report. Its `notices` are for the user.
@@ -71,7 +73,7 @@ def write_report(
     summary = summarise(results, info, selection, left_out=left_out, notes=notes)
     charts = charts_of(results, info, summary, card)
     with replacing_report(folder) as drafts:
-        tables.write_predictions(drafts / PREDICTIONS, results, selection)
+        tables.write_predictions(drafts / PREDICTIONS, results, selection, versions)
         tables.write_errors(drafts / ERRORS, results)
         if min_confidence is not None:
             tables.write_review(drafts / REVIEW, results, selection, root)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import copy
 from types import MappingProxyType
 from typing import Generic
 
@@ -59,6 +60,13 @@ class ContainerSource(Generic[Place]):
         """See `Source.total`."""
         return len(self._images) + len(self._failures)
 
+    def only(self, names: Collection[str]) -> "ContainerSource[Place]":
+        """See `Source.only`."""
+        asked, chosen = set(names), copy(self)
+        chosen._images = {name: place for name, place in self._images.items() if name in asked}  # noqa: SLF001  its own class
+        chosen._failures = {name: failure for name, failure in self._failures.items() if name in asked}  # noqa: SLF001
+        return chosen
+
     def __iter__(self) -> Iterator[SourceImage]:
         label = self._labels.get
         with self._container.opened() as read:
@@ -101,6 +109,10 @@ class UnopenedSource:
         self.description = path
         self.names: Collection[str] = (path,)
         self._failure = failure
+
+    def only(self, names: Collection[str]) -> "UnopenedSource":  # noqa: ARG002  it has one image
+        """See `Source.only`."""
+        return self
 
     def __iter__(self) -> Iterator[SourceImage]:
         yield SourceImage(self.description, None, self._failure)
@@ -153,6 +165,14 @@ class JoinedSource:
     def _prefix(self, source: Source) -> str:
         return source.root.removeprefix(self.root)
 
+    def _owned(self, names: Collection[str]) -> dict[Source, set[str]]:
+        """Return the names of images as the source of each has them."""
+        owned: dict[Source, set[str]] = {}
+        for name in names:
+            if owner := self._owners.get(name):
+                owned.setdefault(owner, set()).add(name.removeprefix(self._prefix(owner)))
+        return owned
+
     @property
     def names(self) -> Collection[str]:
         """See `Source.names`."""
@@ -163,12 +183,21 @@ class JoinedSource:
         """See `Source.total`."""
         return len(self._owners) + len(self._absent)
 
+    def only(self, names: Collection[str]) -> "JoinedSource":
+        """See `Source.only`."""
+        asked, chosen = set(names), copy(self)
+        parts = {source: source.only(owned) for source, owned in self._owned(asked).items()}
+        chosen._sources = tuple(parts[source] for source in self._sources if source in parts)  # noqa: SLF001
+        chosen._owners = {name: parts[owner] for name, owner in self._owners.items() if name in asked}  # noqa: SLF001
+        chosen._absent = {name: label for name, label in self._absent.items() if name in asked}  # noqa: SLF001
+        return chosen
+
     def __iter__(self) -> Iterator[SourceImage]:
         for source in self._sources:
             prefix = self._prefix(source)
             for image in source:
                 name = prefix + image.name
-                if self._owners[name] is source:
+                if self._owners.get(name) is source:
                     yield SourceImage(name, self._labels.get(name, image.label), image.content)
         for name, label in self._absent.items():
             yield SourceImage(name, label, MISSING)
@@ -184,10 +213,7 @@ class JoinedSource:
 
     def read_each(self, names: Collection[str]) -> Iterator[tuple[str, ImageContent]]:
         """See `Source.read_each`."""
-        asked: dict[Source, set[str]] = {}
-        for name in names:
-            if owner := self._owners.get(name):
-                asked.setdefault(owner, set()).add(name.removeprefix(self._prefix(owner)))
+        asked = self._owned(names)
         for source in self._sources:
             if source in asked:
                 for name, content in source.read_each(asked[source]):

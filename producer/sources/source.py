@@ -69,6 +69,9 @@ class Source(Protocol):
     def notes(self) -> tuple[str, ...]:
         """Sentences that the user should read before the work starts."""
 
+    def only(self, names: Collection[str]) -> "Source":
+        """Return the same source with only some of its images, which it has at the same places in its order."""
+
     def __iter__(self) -> Iterator[SourceImage]:
         """Yield every image, in the order of the source. Each iteration starts from the beginning."""
 

@@ -18,6 +18,7 @@ from worker.contract.doorbell import Doorbell
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.ledger import Claim, Ledger, Part, Verdict
 from worker.contract.observation import RecentAnswers
+from worker.contract.telemetry.metrics import Stage
 from worker.contract.wire import Batch, Result
 
 TIMEOUT_SECONDS = 30.0
@@ -63,7 +64,7 @@ class BatchProcessor:
         self._ledger = ledger
         self._doorbell = doorbell
         self._models = models
-        self._notes = models.notes
+        self._notes, self._meter = models.notes, models.meter
         self._runner = ModelRunner(models, canary)
         self._recent = recent
         self._name = name
@@ -82,18 +83,21 @@ class BatchProcessor:
             Unreachable: Redis did not answer in time, or refuses.
         """
         claim = self._claim(part)
+        self._meter.claimed(claim)
         try:
             match claim.verdict:
                 case Verdict.WORK:
                     with self._notes.working(part):
                         batch = _batch_of(claim)
                         model = self._retry(partial(self._models, claim.model))
-                        images = read(batch, self._decoding_seconds)
+                        with self._meter.stage(Stage.DECODE):
+                            images = read(batch, self._decoding_seconds)
                         claim = self._hand_on_the_rest(claim, batch, len(images))
                         # Somebody has begun this part before and not finished it, unless this is the first attempt.
-                        answers = self._runner.classify(
-                            model, images.first(len(claim.part)), suspect=claim.attempts > 1
-                        )
+                        with self._meter.stage(Stage.CLASSIFY):
+                            answers = self._runner.classify(
+                                model, images.first(len(claim.part)), suspect=claim.attempts > 1
+                            )
                         result = answers.result(
                             model.version, self._name, probabilities=batch.probabilities, several=batch.several
                         )
@@ -161,8 +165,11 @@ class BatchProcessor:
             self._doorbell.ring(half)
 
     def _finish(self, claim: Claim, result: Result) -> None:
-        if self._retry(lambda: self._ledger.finish(claim, result)):
+        with self._meter.stage(Stage.FINISH):
+            finished = self._retry(lambda: self._ledger.finish(claim, result))
+        if finished:
             self._recent.add(len(claim.part), result.failures.values())
+            self._meter.answered(result)
         else:
             _log.info("batch %s was answered by another worker in the meantime", claim.part.member)
 

@@ -1,6 +1,9 @@
 """The results of a job: the report with its headline."""
 
 import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -12,10 +15,12 @@ from producer.cli.display.progress import showing
 from producer.cli.display.tables import Column, print_table
 from producer.cli.exits import ExitCode
 from producer.cli.notices import print_notice, printable
-from producer.jobs.results import FinishedJob
+from producer.jobs.results import FinishedJob, Results
 from producer.pictures import PictureReader
 from producer.report import Summary, write_report
+from producer.report.earlier import joined
 from producer.report.place import PAGE
+from producer.report.tables import FileVersion
 from producer.report.wording import DOUBTS
 from producer.sources import Source
 
@@ -38,6 +43,8 @@ def write_job_report(
     mill: str | None,
     quiet: bool,
     all_pictures: bool = False,
+    earlier: Results | None = None,
+    versions: Mapping[str, FileVersion] | None = None,
 ) -> Summary:
     """Write a job's report and return its figures.
 
@@ -49,22 +56,29 @@ def write_job_report(
         mill: URL of the mill, whose workers say the ten probabilities of the images to look at, or None.
         quiet: Whether to show no progress.
         all_pictures: Whether to read the pictures of all images to look at, whatever time it takes.
+        earlier: Rows that the report has besides, before those of the job.
+        versions: As for `write_predictions`.
 
     Raises:
         UsageError: The report cannot be written.
     """
+    results, info, card = finished.results, finished.info, finished.card
+    if earlier is not None:
+        results, info = joined(earlier, results), replace(info, earlier=len(earlier))
+        card = card if card and Counter(results.models).most_common(1)[0][0] == card.version else None
     seconds = inf if all_pictures else max(PICTURE_SECONDS, PICTURE_SHARE * finished.info.seconds)
     with showing("Writing the report", quiet=quiet):
         return write_report(
             folder,
-            finished.results,
-            finished.info,
-            card=finished.card,
-            read_pictures=PictureReader(source, finished.results, mill, seconds, PICTURES_AT_ONCE),
+            results,
+            info,
+            card=card,
+            read_pictures=PictureReader(source, results, mill, seconds, PICTURES_AT_ONCE),
             min_confidence=min_confidence,
             root=source.root if source else "",
             left_out=source.left_out if source else {},
             notes=source.notes if source else (),
+            versions=versions,
         )
 
 
@@ -77,6 +91,8 @@ def report_job(
     mill: str | None,
     as_json: bool,
     is_kept: bool = True,
+    earlier: Results | None = None,
+    versions: Mapping[str, FileVersion] | None = None,
 ) -> ExitCode:
     """Write a job's report, print its headline and return the exit code.
 
@@ -88,12 +104,23 @@ def report_job(
         mill: URL of the mill, whose workers say the ten probabilities of the images to look at, or None.
         as_json: Whether to print report.json instead of the headline.
         is_kept: Whether the answers are kept, so that the report can be written again.
+        earlier: Rows that the report has besides, before those of the job. They do not count for the exit code.
+        versions: As for `write_predictions`.
 
     Raises:
         UsageError: The report cannot be written.
     """
     try:
-        summary = write_job_report(finished, folder, source, min_confidence, mill=mill, quiet=as_json)
+        summary = write_job_report(
+            finished,
+            folder,
+            source,
+            min_confidence,
+            mill=mill,
+            quiet=as_json,
+            earlier=earlier,
+            versions=versions,
+        )
     except UsageError as fault:
         if not is_kept:
             raise
@@ -111,7 +138,8 @@ def report_job(
 def print_headline(summary: Summary, folder: Path) -> None:
     """Print the main figures of a report: counts, accuracy with its denominator, speed, model, and its path."""
     rate = f" ({summary.images_per_second:,.0f} images/s)" if summary.images_per_second else ""
-    click.echo(f"images    {summary.images:,} in {summary.seconds:.1f} s{rate}")
+    new = f", {summary.images - summary.earlier:,} of them new," if summary.earlier else ""
+    click.echo(f"images    {summary.images:,}{new} in {summary.seconds:.1f} s{rate}")
     if summary.accuracy is not None:
         accuracy = click.style(f"{100 * summary.accuracy:.2f} %", bold=True)
         counts = f"{summary.correct:,} of {summary.accuracy_denominator:,} labelled images right"

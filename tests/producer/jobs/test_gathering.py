@@ -59,6 +59,10 @@ class Images:
         self.names: Collection[str] = tuple(image.name for image in images)
         self.total = len(images)
 
+    def only(self, names: Collection[str]) -> "Images":
+        """See `Source.only`."""
+        return Images([image for image in self._images if image.name in names])
+
     def __iter__(self) -> Iterator[SourceImage]:
         return iter(self._images)
 

@@ -25,6 +25,7 @@ from worker.contract.connection import connect
 from worker.contract.lane import Answer, Lane
 from worker.contract.observation import ErrorLog, ProcessReports, RecentAnswers
 from worker.contract.registry import Registry
+from worker.meter import Meter
 from worker.settings import Settings
 
 CHECK_SECONDS = 0.1
@@ -47,6 +48,7 @@ class LaneKeeper(threading.Thread):
     Args:
         settings: Settings of this process.
         errors: What remembers the errors that this process and its children log.
+        meter: What counts in the process of the lane.
         name: Name of this worker.
 
     Attributes:
@@ -54,10 +56,10 @@ class LaneKeeper(threading.Thread):
         restarts: Number of processes that were replaced.
     """
 
-    def __init__(self, settings: Settings, errors: ErrorLog, *, name: str) -> None:
+    def __init__(self, settings: Settings, errors: ErrorLog, meter: Meter, *, name: str) -> None:
         super().__init__(name="lane-keeper", daemon=True)
         self._settings = settings
-        self._errors = errors
+        self._errors, self._meter = errors, meter
         self._worker = name
         self._in_hand = InHand(PLACES)
         self._notes = ProcessNotes()
@@ -178,9 +180,10 @@ class LaneKeeper(threading.Thread):
     def _answer_calls(self, main: int) -> NoReturn:
         _leave_main_process()
         loading = self._notes.begin()
+        self._meter.begin("lane", replaces=self.ready)
         url = self._settings.server_url
         try:
-            models, canary = start_models(url, self._notes, loading, name=self._worker)
+            models, canary = start_models(url, self._notes, self._meter, loading, name=self._worker)
         except DigitmillError as fault:
             _log.critical("%s", fault)
             os._exit(1)

@@ -1,6 +1,7 @@
 """The ledger's operations: one method for each script, and the reads."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -74,6 +75,8 @@ class Claim:
         payload: Encoded batch (see `Batch.from_wire`), or b"" unless the worker must work on it or split it.
         attempts: Number of attempts at this part so far, or 0 if there is nothing to do.
         model: Version of the model that the job asks for, or "" if there is nothing to do.
+        waited: Seconds since the part was submitted; negative if nobody noted when. Claims that differ only in this
+            are equal.
     """
 
     part: Part
@@ -82,6 +85,7 @@ class Claim:
     payload: bytes = b""
     attempts: int = 0
     model: str = ""
+    waited: float = dataclasses.field(default=-1.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,9 +358,9 @@ class Ledger:
         )
         if not rest:
             return Claim(part, Verdict(verdict.decode()), token)
-        payload, attempts, model = rest
+        payload, attempts, model, waited = rest
         version = model.decode() if model and identifiers.is_valid(Kind.VERSION, model) else ""
-        return Claim(part, Verdict(verdict.decode()), token, payload, int(attempts), version)
+        return Claim(part, Verdict(verdict.decode()), token, payload, int(attempts), version, int(waited) / 1000)
 
     def finish(self, claim: Claim, result: Result) -> bool:
         """Store the answers to a claimed part. Return False, and change nothing, if they came too late."""
