@@ -1,6 +1,7 @@
 """Chromium without a window, controlled over its DevTools protocol by a pipe, so that no driver is needed."""
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -162,7 +163,8 @@ def open_browser(profile: Path | None = None) -> Iterator[Browser]:
     theirs_in, ours_out = os.pipe()
 
     def take_descriptors() -> None:  # the browser reads from 3 and writes to 4
-        read, write = os.dup(theirs_in), os.dup(theirs_out)
+        # First to higher numbers, so that neither takes the place of the other.
+        read, write = (fcntl.fcntl(each, fcntl.F_DUPFD, 10) for each in (theirs_in, theirs_out))
         os.dup2(read, 3)
         os.dup2(write, 4)
 
