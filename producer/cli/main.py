@@ -29,7 +29,8 @@ COMMANDS = {
     "models": ("models", "List, compare and change the versions of the model."),
     "teach": ("teaching", "Add labelled images to the next training."),
     "train": ("training", "Request a training."),
-    "status": ("status", "Show what is wrong, and how the mill stands."),
+    "status": ("operating", "Show what is wrong, and how the mill stands."),
+    "queue": ("operating", "Pause, drain and resume the queue."),
     "redis-users": ("redis_users", "Print a Redis user for each role."),
 }
 """Of each command, the module of `producer.cli.commands` that defines it, and the sentence that `--help` lists."""

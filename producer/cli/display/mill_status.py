@@ -56,7 +56,7 @@ class MillView:
     @property
     def has_worker(self) -> bool:
         """Whether a worker is ready."""
-        return any(worker.ready and not is_silent(worker, self.seen.now) for worker in self.seen.workers)
+        return any(worker.ready and self.seen.now <= worker.alive_until for worker in self.seen.workers)
 
     def as_json(self) -> dict[str, Any]:
         """Return what `status --json` prints."""
@@ -71,6 +71,7 @@ class MillView:
             "taught": json_output.taught(seen.taught) if seen.taught else None,
             "redis": self.where,
             "warnings": list(self.warnings),
+            "gate": asdict(seen.gate),
             "server": {**asdict(seen.server), "memory_share": seen.server.memory_share},
             "queue": asdict(seen.queue) if seen.queue else None,
             "minute": _recent_as_json(seen.minute),

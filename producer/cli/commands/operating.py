@@ -1,11 +1,13 @@
-"""`status`: what is wrong with a mill, and how it stands."""
+"""`status`, `queue`: commands for whoever runs a mill: what is wrong, how it stands, and pausing it."""
 
 import json
 import os
 import select
 import sys
 import termios
+import time
 import tty
+from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,16 +16,23 @@ import click
 from model.errors import DigitmillError, UsageError
 from producer.cli.exits import ExitCode, exit_on_error
 from producer.cli.notices import print_notice
-from producer.cli.options import JSON
+from producer.cli.options import JSON, TIMEOUT
 
 if TYPE_CHECKING:
     from producer.cli.display.mill_status import MillView
+    from producer.mill.connection import Connection
+    from worker.contract.gate import GateState
     from worker.settings import Settings
 
 REFRESH_SECONDS = 2.0
 """Interval between two looks of `status --watch`."""
 
 _LATEST = 200  # jobs among which those that run are listed
+POLL_SECONDS = 0.5
+"""Interval at which `queue drain --wait` looks whether all jobs have ended."""
+
+_REASON = click.option("--reason", metavar="TEXT", default="", help="Why, for others who look at `status`.")
+_RUNG_AT_ONCE = 1000
 
 
 @click.command()
@@ -152,3 +161,122 @@ class _KeyPresses:
         """Return the next key, or "" if none is pressed in time."""
         ready, _, _ = select.select([self._file], [], [], seconds)
         return os.read(self._file, 1).decode("latin-1") if ready else ""
+
+
+@click.group()
+def queue() -> None:
+    """Pause, drain and resume the queue.
+
+    `digitmill status` says who did it, when and why. In containers, only the admin may do it.
+    """
+
+
+@queue.command()
+@_REASON
+@JSON
+@exit_on_error
+def pause(reason: str, as_json: bool) -> None:
+    """Let workers claim no more batches.
+
+    They end what they have in hand. The queue goes on accepting jobs, whose clients wait. Single images are not
+    answered either; their clients wait for their timeout.
+
+    \b
+    Example:
+      digitmill queue pause --reason "the new model is wrong about sevens"
+    """
+    from worker.contract.gate import GateState
+
+    connection = _connect()
+    _turn(connection, GateState.PAUSED, reason)
+    _show(connection, "The queue is paused", as_json=as_json)
+
+
+@queue.command()
+@_REASON
+@click.option("--wait", is_flag=True, help="Wait until all jobs that are there have ended.")
+@TIMEOUT
+@JSON
+@exit_on_error
+def drain(reason: str, wait: bool, timeout: float, as_json: bool) -> None:
+    """Accept no new jobs, and end those that are there.
+
+    Single images go on. Before an upgrade, drain the queue, wait, stop the workers, and resume it afterwards.
+
+    \b
+    Example:
+      digitmill queue drain --wait --reason "upgrade to 0.4"
+    """
+    from worker.contract.gate import GateState
+
+    connection = _connect()
+    _turn(connection, GateState.DRAINED, reason)
+    if wait:
+        _await_empty(connection, timeout)
+    ended = ", and all jobs have ended" if wait else ""
+    _show(connection, f"The queue accepts no new jobs{ended}", as_json=as_json)
+
+
+@queue.command()
+@_REASON
+@JSON
+@exit_on_error
+def resume(reason: str, as_json: bool) -> None:
+    """Open the queue again after `pause` or `drain`.
+
+    \b
+    Example:
+      digitmill queue resume
+    """
+    from worker.contract.gate import GateState
+    from worker.contract.ledger.ledger import RING_AGAIN_SECONDS
+
+    connection = _connect()
+    _turn(connection, GateState.OPEN, reason)
+    # Workers have dropped the doorbells that they heard. Reconcilers would ring again too, but some seconds later.
+    for part in connection.ledger.due(at_most=_RUNG_AT_ONCE, overdue_seconds=-RING_AGAIN_SECONDS):
+        connection.doorbell.ring(part)
+    _show(connection, "The queue is open", as_json=as_json)
+
+
+def _connect() -> "Connection":
+    from producer.mill.finding import open_running_mill
+    from worker.settings import Settings
+
+    return open_running_mill(Settings.from_environment())
+
+
+def _turn(connection: "Connection", state: "GateState", reason: str) -> None:
+    from worker.contract.gate import QueueGate
+    from worker.contract.validation.identifiers import person_here
+
+    QueueGate(connection.client).turn(state, who=person_here(), reason=reason)
+
+
+def _show(connection: "Connection", sentence: str, *, as_json: bool) -> None:
+    from worker.contract.gate import QueueGate
+
+    click.echo(json.dumps(asdict(QueueGate(connection.client).read())) if as_json else sentence)
+
+
+def _await_empty(connection: "Connection", timeout: float) -> None:
+    """Wait until all jobs have ended, and their clients have taken what they gather.
+
+    Raises:
+        JobFailed: There was no progress for `timeout` seconds. The message names a job.
+    """
+    from producer.mill.finding import unfinished_jobs
+    from worker.contract.errors import JobFailed
+
+    before, deadline = unfinished_jobs(connection), time.monotonic() + timeout
+    while now := unfinished_jobs(connection):
+        if now != before:
+            before, deadline = now, time.monotonic() + timeout
+        elif time.monotonic() > deadline:
+            job = min(now)[0]
+            raise JobFailed(
+                f"{len(now)} jobs have not ended, and none has made progress for {timeout:.0f} s. "
+                f"`digitmill show {job}` says what hinders the first; resume its client, or cancel it."
+            )
+        connection.reconciler.tick()
+        time.sleep(POLL_SECONDS)
