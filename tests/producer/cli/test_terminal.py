@@ -16,7 +16,8 @@ from producer.cli.exits import ExitCode
 from producer.cli.main import COMMANDS, EXIT_CODES, main
 from producer.jobs.sending import JobProgress
 from producer.mill.stack import Stack
-from tests.support.command import DIGITMILL, CommandLine
+from tests.support.command import CommandLine
+from tests.support.forked import start_forked
 from worker.contract.connection import connect
 from worker.contract.registry import Registry
 from worker.contract.training import Trainings
@@ -47,10 +48,9 @@ def on_a_terminal(arguments, *, folder, url, typed="", seconds=60):
     """Run a command on a terminal where a user has typed something. Return its exit code and all that is there then."""
     ours, theirs = pty.openpty()
     os.write(ours, typed.encode())
-    command = [str(DIGITMILL), *map(str, arguments)]
     written = b""
-    with subprocess.Popen(
-        command, cwd=folder, env=environment(folder, url), stdin=theirs, stdout=theirs, stderr=theirs
+    with start_forked(
+        arguments, environment(folder, url), cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs
     ) as process:
         os.close(theirs)
         deadline = time.monotonic() + seconds
