@@ -31,6 +31,8 @@ COMMANDS = {
     "train": ("training", "Request a training."),
     "status": ("operating", "Show what is wrong, and how the mill stands."),
     "queue": ("operating", "Pause, drain and resume the queue."),
+    "backup": ("operating", "Write everything that a mill keeps into one file."),
+    "restore": ("operating", "Restore a backup into an empty mill."),
     "redis-users": ("redis_users", "Print a Redis user for each role."),
 }
 """Of each command, the module of `producer.cli.commands` that defines it, and the sentence that `--help` lists."""

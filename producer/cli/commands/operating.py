@@ -1,4 +1,4 @@
-"""`status`, `queue`: commands for whoever runs a mill: what is wrong, how it stands, and pausing it."""
+"""`status`, `queue`, `backup`, `restore`: commands for whoever runs a mill."""
 
 import json
 import os
@@ -8,17 +8,20 @@ import termios
 import time
 import tty
 from dataclasses import asdict
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import click
 
 from model.errors import DigitmillError, UsageError
+from producer.cli.display.wording import counted
 from producer.cli.exits import ExitCode, exit_on_error
-from producer.cli.notices import print_notice
+from producer.cli.notices import print_notice, printable
 from producer.cli.options import JSON, TIMEOUT
 
 if TYPE_CHECKING:
+    from producer.backup import BackupCounts
     from producer.cli.display.mill_status import MillView
     from producer.mill.connection import Connection
     from worker.contract.gate import GateState
@@ -237,6 +240,56 @@ def resume(reason: str, as_json: bool) -> None:
     for part in connection.ledger.due(at_most=_RUNG_AT_ONCE, overdue_seconds=-RING_AGAIN_SECONDS):
         connection.doorbell.ring(part)
     _show(connection, "The queue is open", as_json=as_json)
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@JSON
+@exit_on_error
+def backup(file: Path, as_json: bool) -> None:
+    """Write everything that a mill keeps into one file.
+
+    FILE gets models, taught images, trainings, the schedule, jobs and answers of Redis, and the data folder of this
+    machine: orders and journals of jobs, and the images that its trainer keeps. The mill may run meanwhile. Drain the
+    queue first, if no running job may be torn.
+
+    \b
+    Example:
+      digitmill backup mill-20261126.tar
+    """
+    from producer.backup import back_up
+    from worker.settings import Settings
+
+    settings = Settings.from_environment()
+    _show_counts(back_up(_connect().client, settings.data, file), f"{file} has", as_json=as_json)
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@JSON
+@exit_on_error
+def restore(file: Path, as_json: bool) -> None:
+    """Restore a backup into an empty mill.
+
+    The command verifies the SHA-256 of each part of FILE before it writes anything. It refuses a Redis or a data folder
+    that holds something already.
+
+    \b
+    Example:
+      digitmill restore mill-20261126.tar
+    """
+    from producer.backup import restore as restore_file
+    from worker.settings import Settings
+
+    settings = Settings.from_environment()
+    _show_counts(restore_file(_connect().client, settings.data, file), "Restored", as_json=as_json)
+
+
+def _show_counts(counts: "BackupCounts", verb: str, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(asdict(counts)))
+    else:
+        click.echo(printable(f"{verb} {counted(counts.keys, 'key')} of Redis and {counted(counts.files, 'file')}"))
 
 
 def _connect() -> "Connection":
