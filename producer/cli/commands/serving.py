@@ -1,7 +1,6 @@
 """`serve`: HTTP for programs."""
 
 import contextlib
-import json
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,8 @@ from model.errors import required_extra
 from producer.cli.exits import exit_on_error
 from producer.cli.notices import printable
 from producer.cli.options import JSON, FiniteRange, not_empty
+from producer.public import mill
+from producer.public.body import time_of, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +99,7 @@ def serve(
 
     def on_ready(url: str) -> None:
         if as_json:
-            _print(json.dumps({"url": url, "token": token is not None}) + "\n")
+            _print(to_text(mill.Serving(url=url, token=token is not None)) + "\n")
         else:
             _print(f"Serving on {url} (its page {url}/docs describes it). Ctrl-C stops it.\n")
 
@@ -110,8 +111,8 @@ def serve(
 
 
 def _as_json(exchange: "Exchange") -> str:
-    values = {"time": round(time.time(), 3), **exchange._asdict(), "path": _path(exchange)}
-    return json.dumps({**values, "seconds": round(exchange.seconds, 6)}) + "\n"
+    values = {**exchange._asdict(), "path": _path(exchange), "seconds": round(exchange.seconds, 6)}
+    return to_text(mill.Exchange(time=time_of(time.time()), **values)) + "\n"
 
 
 def _as_text(exchange: "Exchange") -> str:

@@ -108,7 +108,7 @@ def test_a_drained_queue_takes_no_new_job_and_ends_what_is_there(client, digitmi
     answer(Ledger(client), part)
     client.hset(ledger_keys.job("job"), "state", JobState.DONE)
     ended = digitmill("queue", "drain", "--wait", "--json").json
-    assert (ended["state"], ended["reason"]) == ("drained", "")
+    assert (ended["gate"]["state"], ended["gate"]["reason"]) == ("drained", None)
 
 
 def test_a_damaged_gate_counts_as_open_and_is_named(client, digitmill, submit):
