@@ -98,6 +98,15 @@ class FailedImage(NamedTuple):
     sentence: str
 
 
+class WrittenPage(NamedTuple):
+    """A page of a report."""
+
+    name: str
+    html: str
+    without_picture: int  # number of its images to look at that have no picture here
+    late: int  # number of these that were not read in time
+
+
 class FailedCause(NamedTuple):
     """The images that failed for one reason."""
 
@@ -121,10 +130,8 @@ def render(
     card: Card | None,
     read_pictures: ReadPictures,
     root: str = "",
-) -> Iterator[tuple[str, str, int]]:
-    """Yield the name of each page, its HTML, and how many of its pictures were not read in time.
-
-    The first page is the report. Others follow if there are more cards than fit on it.
+) -> Iterator[WrittenPage]:
+    """Yield each page. The first page is the report, and others follow if there are more cards than fit on it.
 
     Args:
         results: All images of the job.
@@ -145,11 +152,12 @@ def render(
         late = len(read) - len(pictures)
         data = card_data(summary.job, results, selection, pictures, indices, root=root, page=number, late=late)
         about = {"data": data, "script": script, "pages": names, "here": number}
+        template = "cards/page.html.j2"
         if number == 1:
+            template = "report.html.j2"
             about |= _report(results, summary, selection, charts, card, pictures, teachable=bool(root))
-            yield name, environment().get_template("report.html.j2").render(**about), late
-        else:
-            yield name, environment().get_template("cards/page.html.j2").render(**about, source=summary.source), late
+        html = environment().get_template(template).render(**about, source=summary.source)
+        yield WrittenPage(name, html, sum(index not in pictures for index in indices), late)
 
 
 def _report(

@@ -94,6 +94,12 @@ def replacing_report(folder: Path) -> Iterator[Path]:
             (drafts / name).unlink(missing_ok=True)
 
 
+def find_report(folder: Path, job: str) -> dict[str, Any] | None:
+    """Return the content of the report.json of a job's report in a folder, or None if it has no report of this job."""
+    figures = _read_figures(folder / FIGURES)
+    return figures if figures and figures["job"] == job and (folder / PAGE).is_file() else None
+
+
 def open_growing_table(folder: Path, begin: Callable[[TextIO], None] = lambda _: None) -> TextIO:
     """Create the `predictions.csv` of a job that runs, in place of an earlier report's. The next report replaces it.
 
@@ -262,7 +268,7 @@ def _read_figures(path: Path) -> dict[str, Any] | None:
         figures = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
-    kinds = {"job": str, "state": str, "images": int, "classified": int, "model_versions": dict}
+    kinds = {"job": str, "state": str, "images": int, "classified": int, "failed": int}
     ours = isinstance(figures, dict) and all(isinstance(figures.get(key), kind) for key, kind in kinds.items())
     return figures if ours else None
 

@@ -80,19 +80,20 @@ def write_report(
         if plots:
             summary = replace(summary, notices=_write_pngs(drafts, summary, charts))
         pages = page.render(results, summary, selection, charts, card=card, read_pictures=read_pictures, root=root)
-        for name, html, late in pages:
-            _write(drafts / name, html)
-            summary = replace(summary, late_pictures=summary.late_pictures + late)
-        if summary.late_pictures:
-            summary = replace(summary, notices=(*summary.notices, _not_read(summary)))
+        late = without = 0
+        for written in pages:
+            _write(drafts / written.name, written.html)
+            late, without = late + written.late, without + written.without_picture
+        notices = (*summary.notices, _not_read(late, info.job)) if late else summary.notices
+        summary = replace(summary, without_picture=without, notices=notices)
         _write(drafts / FIGURES, json.dumps(summary.as_json(), indent=1, allow_nan=False) + "\n")
     return summary
 
 
-def _not_read(summary: Summary) -> str:
+def _not_read(late: int, job: str) -> str:
     return (
-        f"{summary.late_pictures:,} pictures for review were not read in the time that a report takes. "
-        f"`digitmill review {summary.job}` reads them."
+        f"{late:,} pictures of images to look at were not read, because that would have taken long. "
+        f"`digitmill review {job}` reads them."
     )
 
 

@@ -18,7 +18,10 @@ from worker.contract.doorbell import Doorbell
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.ledger import Claim, Ledger, Part, Verdict
 from worker.contract.observation import RecentAnswers
+from worker.contract.telemetry.logs import about
+from worker.contract.telemetry.metrics import Stage
 from worker.contract.wire import Batch, Result
+from worker.job_log import JobLog
 
 TIMEOUT_SECONDS = 30.0
 """Time that a call waits for Redis. If a finished batch waits longer, its answers are dropped, and it is done again."""
@@ -46,6 +49,7 @@ class BatchProcessor:
         name: Name of this worker.
         lease_seconds: Lifetime of a claim unless it is renewed.
         time_limit_seconds: Time that one batch may take before its process is killed.
+        jobs: What logs the begin and the end of jobs.
     """
 
     def __init__(
@@ -59,13 +63,14 @@ class BatchProcessor:
         name: str,
         lease_seconds: float,
         time_limit_seconds: float,
+        jobs: JobLog | None = None,
     ) -> None:
         self._ledger = ledger
         self._doorbell = doorbell
         self._models = models
-        self._notes = models.notes
+        self._notes, self._meter = models.notes, models.meter
         self._runner = ModelRunner(models, canary)
-        self._recent = recent
+        self._recent, self._jobs = recent, jobs
         self._name = name
         self._lease_seconds = lease_seconds
         self._decoding_seconds = time_limit_seconds * DECODING_SHARE
@@ -81,19 +86,29 @@ class BatchProcessor:
         Raises:
             Unreachable: Redis did not answer in time, or refuses.
         """
-        claim = self._claim(part)
+        with about(job=part.job, batch=part.field):
+            claim = self._claim(part)
+            self._meter.claimed(claim)
+            if self._jobs:
+                self._jobs.claimed(claim)
+            with about(version=claim.model):
+                self._answer(part, claim)
+
+    def _answer(self, part: Part, claim: Claim) -> None:
         try:
             match claim.verdict:
                 case Verdict.WORK:
                     with self._notes.working(part):
                         batch = _batch_of(claim)
                         model = self._retry(partial(self._models, claim.model))
-                        images = read(batch, self._decoding_seconds)
+                        with self._meter.stage(Stage.DECODE):
+                            images = read(batch, self._decoding_seconds)
                         claim = self._hand_on_the_rest(claim, batch, len(images))
                         # Somebody has begun this part before and not finished it, unless this is the first attempt.
-                        answers = self._runner.classify(
-                            model, images.first(len(claim.part)), suspect=claim.attempts > 1
-                        )
+                        with self._meter.stage(Stage.CLASSIFY):
+                            answers = self._runner.classify(
+                                model, images.first(len(claim.part)), suspect=claim.attempts > 1
+                            )
                         result = answers.result(
                             model.version, self._name, probabilities=batch.probabilities, several=batch.several
                         )
@@ -104,7 +119,7 @@ class BatchProcessor:
                     self._finish(claim, self._fail(claim, _QUARANTINED if len(part) == 1 else _QUARANTINED_TOGETHER))
                 case Verdict.OVERSIZED:
                     self._finish(claim, self._fail(claim, _OVERSIZED))
-                case Verdict.GONE | Verdict.BUSY:
+                case Verdict.GONE | Verdict.BUSY | Verdict.PAUSED:
                     pass
         except _DamagedBatch as fault:
             _log.error("batch %s: %s", part.member, fault)
@@ -161,8 +176,11 @@ class BatchProcessor:
             self._doorbell.ring(half)
 
     def _finish(self, claim: Claim, result: Result) -> None:
-        if self._retry(lambda: self._ledger.finish(claim, result)):
+        with self._meter.stage(Stage.FINISH):
+            finished = self._retry(lambda: self._ledger.finish(claim, result))
+        if finished:
             self._recent.add(len(claim.part), result.failures.values())
+            self._meter.answered(result)
         else:
             _log.info("batch %s was answered by another worker in the meantime", claim.part.member)
 

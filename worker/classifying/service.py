@@ -38,7 +38,11 @@ from worker.contract.observation import ErrorLog, ProcessReports, RecentAnswers
 from worker.contract.queues import CLASSIFY
 from worker.contract.reconciler import Reconciler
 from worker.contract.registry import Registry
-from worker.process import installed_version, process_name, run_celery
+from worker.contract.telemetry.counts import Counts
+from worker.job_log import JobLog
+from worker.meter import Meter
+from worker.process import expose, installed_version, process_name, run_celery
+from worker.roles import Role
 from worker.settings import Settings, without_password
 
 CHECK_CHILDREN_SECONDS = 0.25
@@ -62,6 +66,7 @@ class WorkerService:
 
     Raises:
         ModelError: The baseline is missing or altered.
+        UsageError: The metrics cannot be shown.
     """
 
     def __init__(self, settings: Settings, started: float) -> None:
@@ -81,7 +86,11 @@ class WorkerService:
         # and how often one of them became ready.
         self._ready = memoryview(mmap.mmap(-1, 24)).cast("d")
         self._notes = ProcessNotes()
-        self._lane = LaneKeeper(settings, self._errors, name=self._name)
+        # One for each kind of process. They too are shared.
+        counts = [Counts(), Counts()] if settings.metrics_port else [None, None]
+        self._meter, lane = map(Meter, counts)
+        self._exposition = expose(settings, filter(None, counts), role=Role.WORKER, name=self._name)
+        self._lane = LaneKeeper(settings, self._errors, lane, name=self._name)
         self._oom_kills = count_oom_kills()
         self._heartbeat: Heartbeat | None = None
         register(self._app, self._get_processor)
@@ -110,11 +119,15 @@ class WorkerService:
 
     def _start_classifying(self, **_: Any) -> None:
         loading = self._notes.begin()
+        first = not self._ready[0]
+        self._meter.begin("classifying", replaces=not first)
         try:
-            models, canary = start_models(self._url, self._notes, loading, name=self._name)
+            models, canary = start_models(self._url, self._notes, self._meter, loading, name=self._name)
         except DigitmillError as fault:
             _log.critical("%s", fault)
             os._exit(1)
+        jobs = JobLog(self._make_ledger())
+        jobs.start()
         self._processor = BatchProcessor(
             self._make_ledger(),
             self._doorbell,
@@ -124,10 +137,10 @@ class WorkerService:
             name=self._name,
             lease_seconds=self._settings.lease_seconds,
             time_limit_seconds=self._settings.time_limit_seconds,
+            jobs=jobs,
         )
         reports = ProcessReports(connect(self._url), self._recent, self._errors, name=self._name)
         ModelReloader(models, canary, reports, self._make_ledger(), name=self._name).start()
-        first = not self._ready[0]
         self._ready[0] = os.getpid()
         self._ready[2] += 1
         if first:
@@ -146,6 +159,8 @@ class WorkerService:
     def _start_heartbeat(self, **_: Any) -> None:
         if self._heartbeat:  # Celery says "ready" again after each reconnection
             return
+        if self._exposition:
+            self._exposition.start()  # after the forks, because a thread may hold a lock that a fork would copy
         client = connect(self._url)
         ledger = self._make_ledger()
         self._heartbeat = Heartbeat(

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from worker.contract.drift import keys as drift
+from worker.contract.gate.keys import GATE
 from worker.contract.lane import keys as lane
 from worker.contract.ledger import keys as ledger
 from worker.contract.observation import keys as observation
@@ -98,6 +99,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             drift.days("*"),
             observation.RECENT,
             observation.INCIDENTS,
+            GATE,
             *_TEACHING,
             *_TRAININGS,
             training.TRAINERS,
@@ -119,6 +121,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             registry.service_counts("*"): "",
             drift.days("*"): "",
             observation.RECENT: "",
+            GATE: "",
         },
     ),
     RedisUser.WORKER: Rights(
@@ -136,8 +139,9 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             CLASSIFY_QUEUE,
             *lane.CALLS.values(),
         ),
-        reads=_MODELS,
+        reads=(*_MODELS, GATE),
         only={
+            GATE: "",
             lane.replies("*"): "+rpush +ltrim +pexpire",
             ledger.results("*"): "+exists +hset +hsetnx +pexpire",
             ledger.notifications("*"): "+exists +pexpire +rpush",
@@ -182,6 +186,44 @@ RIGHTS: Mapping[RedisUser, Rights] = {
         ),
         reads=(teaching.INBOX, teaching.CHANGES, training.SEEN, registry.ALIASES, drift.days("*")),
         only={TRAIN_QUEUE: _RINGING, registry.ALIASES: "", drift.days("*"): ""},
+    ),
+    RedisUser.EXPORTER: Rights(
+        writes=(),
+        reads=(
+            ledger.job("*"),
+            ledger.WORKERS,
+            ledger.worker("*"),
+            registry.ALIASES,
+            registry.MOVES,
+            drift.days("*"),
+            observation.RECENT,
+            observation.INCIDENTS,
+            GATE,
+            teaching.CHANGES,
+            training.training("*"),
+            training.CURRENT,
+            training.LEASE,
+            training.SEEN,
+            training.TRAINERS,
+            training.trainer("*"),
+            training.SCHEDULERS,
+            training.SCHEDULE,
+        ),
+        # It counts batches, calls and taught images.
+        only={
+            ledger.OPEN: "+zcard +zrange",
+            ledger.JOBS: "+zcard +zrevrange",
+            f"{ledger.BATCH_PREFIX}*": "+hmget",
+            CLASSIFY_QUEUE: "+llen",
+            TRAIN_QUEUE: "+llen",
+            **dict.fromkeys(lane.CALLS.values(), "+llen"),
+            lane.SENT: "+hget",
+            **dict.fromkeys((teaching.INBOX, teaching.TAUGHT, teaching.HELD), "+hlen"),
+            ledger.worker("*"): "",
+            registry.ALIASES: "",
+            drift.days("*"): "",
+            observation.RECENT: "",
+        },
     ),
     RedisUser.ADMIN: Rights(writes=("digitmill:*", CLASSIFY_QUEUE, TRAIN_QUEUE)),
 }

@@ -1,6 +1,5 @@
 """The results of a job: the report with its headline."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,10 +11,12 @@ import click
 from model.errors import UsageError
 from model.images.doubts import DoubtCode
 from producer.cli.display.progress import showing
+from producer.cli.display.tables import Column, print_table
 from producer.cli.exits import ExitCode
 from producer.cli.notices import print_notice, printable
 from producer.jobs.results import FinishedJob, Results
 from producer.pictures import PictureReader
+from producer.public.body import to_text
 from producer.report import Summary, write_report
 from producer.report.earlier import joined
 from producer.report.place import PAGE
@@ -33,6 +34,54 @@ PICTURES_AT_ONCE = 240
 """Number of pictures, those of the most important images, that a report reads whatever time it takes."""
 
 
+def write_job_report(
+    finished: FinishedJob,
+    folder: Path,
+    source: Source | None,
+    min_confidence: float | None,
+    *,
+    mill: str | None,
+    quiet: bool,
+    all_pictures: bool = False,
+    earlier: Results | None = None,
+    versions: Mapping[str, FileVersion] | None = None,
+) -> Summary:
+    """Write a job's report and return its figures.
+
+    Args:
+        finished: Job that has ended.
+        folder: Folder of the report.
+        source: Source of the job's images, read again for the pictures, or None for a report without pictures.
+        min_confidence: Confidence, 0 to 1, below which an image is listed for review, or None for no review.
+        mill: URL of the mill, whose workers say the ten probabilities of the images to look at, or None.
+        quiet: Whether to show no progress.
+        all_pictures: Whether to read the pictures of all images to look at, whatever time it takes.
+        earlier: Rows that the report has besides, before those of the job.
+        versions: As for `write_predictions`.
+
+    Raises:
+        UsageError: The report cannot be written.
+    """
+    results, info, card = finished.results, finished.info, finished.card
+    if earlier is not None:
+        results, info = joined(earlier, results), replace(info, earlier=len(earlier))
+        card = card if card and Counter(results.models).most_common(1)[0][0] == card.version else None
+    seconds = inf if all_pictures else max(PICTURE_SECONDS, PICTURE_SHARE * finished.info.seconds)
+    with showing("Writing the report", quiet=quiet):
+        return write_report(
+            folder,
+            results,
+            info,
+            card=card,
+            read_pictures=PictureReader(source, results, mill, seconds, PICTURES_AT_ONCE),
+            min_confidence=min_confidence,
+            root=source.root if source else "",
+            left_out=source.left_out if source else {},
+            notes=source.notes if source else (),
+            versions=versions,
+        )
+
+
 def report_job(
     finished: FinishedJob,
     folder: Path,
@@ -42,7 +91,6 @@ def report_job(
     mill: str | None,
     as_json: bool,
     is_kept: bool = True,
-    all_pictures: bool = False,
     earlier: Results | None = None,
     versions: Mapping[str, FileVersion] | None = None,
 ) -> ExitCode:
@@ -56,40 +104,30 @@ def report_job(
         mill: URL of the mill, whose workers say the ten probabilities of the images to look at, or None.
         as_json: Whether to print report.json instead of the headline.
         is_kept: Whether the answers are kept, so that the report can be written again.
-        all_pictures: Whether to read the pictures of all images to look at, whatever time it takes.
         earlier: Rows that the report has besides, before those of the job. They do not count for the exit code.
         versions: As for `write_predictions`.
 
     Raises:
         UsageError: The report cannot be written.
     """
-    results, info, card = finished.results, finished.info, finished.card
-    if earlier is not None:
-        results, info = joined(earlier, results), replace(info, earlier=len(earlier))
-        card = card if card and Counter(results.models).most_common(1)[0][0] == card.version else None
-    seconds = inf if all_pictures else max(PICTURE_SECONDS, PICTURE_SHARE * finished.info.seconds)
-    read_pictures = PictureReader(source, results, mill, seconds, PICTURES_AT_ONCE)
     try:
-        with showing("Writing the report", quiet=as_json):
-            summary = write_report(
-                folder,
-                results,
-                info,
-                card=card,
-                read_pictures=read_pictures,
-                min_confidence=min_confidence,
-                root=source.root if source else "",
-                left_out=source.left_out if source else {},
-                notes=source.notes if source else (),
-                versions=versions,
-            )
+        summary = write_job_report(
+            finished,
+            folder,
+            source,
+            min_confidence,
+            mill=mill,
+            quiet=as_json,
+            earlier=earlier,
+            versions=versions,
+        )
     except UsageError as fault:
         if not is_kept:
             raise
         again = f"`digitmill report {finished.info.job} --out FOLDER` writes it into another folder."
         raise UsageError(f"{fault} The job has ended, and its answers are kept: {again}") from fault
     if as_json:
-        click.echo(json.dumps({**summary.as_json(), "report": str(folder / PAGE)}))
+        click.echo(to_text({**summary.as_json(), "report": str(folder / PAGE)}))
     else:
         print_headline(summary, folder)
     for notice in filter(None, (summary.label_warning, *summary.notices)):
@@ -106,6 +144,8 @@ def print_headline(summary: Summary, folder: Path) -> None:
         accuracy = click.style(f"{100 * summary.accuracy:.2f} %", bold=True)
         counts = f"{summary.correct:,} of {summary.accuracy_denominator:,} labelled images right"
         click.echo(f"accuracy  {accuracy}  ({counts})")
+    elif summary.classified:
+        _print_digits_read(summary)
     if (digits := summary.digits) is not None:
         others = "".join(
             f", {count:,} {what}" for what, count in (("missing", digits.missing), ("extra", digits.extra)) if count
@@ -124,3 +164,16 @@ def print_headline(summary: Summary, folder: Path) -> None:
     versions = printable(", ".join(summary.model_versions))
     click.echo(f"model     {versions or 'none, because no image reached one'}")
     click.echo(f"report    {printable(str(folder / PAGE))}")
+
+
+def _print_digits_read(summary: Summary) -> None:
+    """Print how often each digit was read, and with which mean confidence."""
+    columns = [Column("read as"), *(Column(str(each.digit), numbers=True) for each in summary.digits_read)]
+    shares = [each.mean_confidence for each in summary.digits_read]
+    print_table(
+        columns,
+        [
+            ["digits" if summary.reads_numbers else "images", *(f"{each.images:,}" for each in summary.digits_read)],
+            ["confidence", *("-" if share is None else f"{100 * share:.0f} %" for share in shares)],
+        ],
+    )

@@ -1,20 +1,25 @@
 """The taught images, and the effect of a command that taught or removed some."""
 
-import json
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import UNSET
+from msgspec.structs import asdict
 from rich.console import Console
 
 from model.errors import FailureCode
-from producer.cli.display import json_output
 from producer.cli.display.damage import Damage
 from producer.cli.display.pictures import per_row, print_pictures
 from producer.cli.display.tables import Column, print_table
 from producer.cli.display.wording import age, counted
+from producer.cli.json_output import print_json
 from producer.cli.notices import print_notice
+from producer.public import teaching as public
+from producer.public.answers import Reason
+from producer.public.mill import taught
 from producer.teaching import TeachingCounts, await_kept
 from worker.contract.teaching import LabelChange, Listing, Summary, Teaching
 from worker.contract.training import Trainings
@@ -25,6 +30,9 @@ if TYPE_CHECKING:
 
 MAX_PICTURED = 3
 """Maximum number of kinds of suspicious images that are shown as pictures."""
+
+MAX_LINES = 10
+"""Maximum number of lines about images of one kind. JSON has all."""
 
 MAX_LISTED = 10
 """Maximum number of taught images in the list for people. JSON has all."""
@@ -58,9 +66,13 @@ def print_list(connection: "Connection", *, as_json: bool) -> None:
     digits = [counts[digit] for digit in range(10)]
     if as_json:
         unkept = {change.sha256 for change in waiting}
-        rows = [json_output.taught_image(change, waiting=change.sha256 in unkept) for change in changes.values()]
-        body = {**json_output.taught(summary), "digits": digits, "taught": rows, "damaged": damage.as_json()}
-        click.echo(json.dumps(body))
+        body = public.TaughtImages(
+            **asdict(taught(summary)),
+            digits=digits,
+            taught=[public.taught_image(change, waiting=change.sha256 in unkept) for change in changes.values()],
+            damaged=damage.as_json(),
+        )
+        print_json(body)
         return
     click.echo(f"taught    {describe(summary)}\n")
     print_table(
@@ -114,17 +126,25 @@ def print_held(held: Sequence[LabelChange]) -> None:
     click.echo("wrong     digitmill teach --remove SHA256|PATH     takes them back")
 
 
-def print_failures(counts: TeachingCounts, table: str | None) -> None:
-    """Print, on standard error, each image that could not be used.
+def print_failures(counts: TeachingCounts, tables: Sequence[str]) -> None:
+    """Print, on standard error, images that could not be used: the first `MAX_LINES` of each kind.
 
     Args:
         counts: What became of the images.
-        table: CSV file that named the images, or None.
+        tables: CSV files that named the images.
     """
+    kinds: dict[FailureCode, list[str]] = {}
     for name, failure in counts.failures.items():
-        print_notice(f"{name}: {failure.code}: {failure.sentence}")
-    if table and any(failure.code is FailureCode.MISSING for failure in counts.failures.values()):
-        print_notice(f"if images have moved: `digitmill teach FOLDER --labels {table}` finds them by their names there")
+        kinds.setdefault(failure.code, []).append(f"{name}: {failure.code}: {failure.sentence}")
+    for code, lines in kinds.items():
+        for line in lines[:MAX_LINES]:
+            print_notice(line)
+        if len(lines) > MAX_LINES:
+            print_notice(f"{code}: {len(lines) - MAX_LINES:,} more; --json names all")
+    if FailureCode.MISSING in kinds:
+        for table in tables:
+            command = f"digitmill teach FOLDER --labels {shlex.quote(table)}"
+            print_notice(f"if images have moved: `{command}` finds them by their names there")
 
 
 def print_counts(connection: "Connection | None", counts: TeachingCounts) -> None:
@@ -159,12 +179,25 @@ def _print_taught(counts: TeachingCounts) -> None:
         print_held(counts.held)
 
 
-def print_json(connection: "Connection | None", counts: TeachingCounts) -> None:
+def print_counts_as_json(connection: "Connection | None", counts: TeachingCounts) -> None:
     """Print the counts as JSON, and the number of changes that wait for the trainer unless there is no connection."""
-    body = json_output.teaching_counts(counts)
-    if connection:
-        body["waiting"] = await_kept(connection)
-    click.echo(json.dumps(body))
+    body = public.Teaching(
+        digits=counts.digits,
+        new=counts.new,
+        known=counts.known,
+        corrected=counts.corrected,
+        removed=counts.removed,
+        confirmed=counts.confirmed,
+        unlabelled=counts.unlabelled,
+        unchecked=counts.unchecked,
+        held_back_images=[public.taught_image(change, waiting=True) for change in counts.held],
+        failed_images=[
+            public.FailedImage(name=name, error=Reason(code=str(failure.code), message=failure.sentence))
+            for name, failure in counts.failures.items()
+        ],
+        waiting=await_kept(connection) if connection else UNSET,
+    )
+    print_json(body)
 
 
 def _warn_without_trainer(connection: "Connection", waiting: int) -> None:

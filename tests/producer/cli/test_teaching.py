@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from model.data.taught import TaughtFolder
+from producer.report.rendering import data_uri
 from tests.support.command import SECONDS, run_here
 from worker.contract.connection import connect
 from worker.contract.teaching import MAX_WAITING, LabelChange, Teaching, keys
@@ -100,7 +101,7 @@ def test_what_is_taught_waits_until_a_trainer_runs_and_the_user_is_told(digitmil
 
     corrections(range(7))
     told = json.loads(digitmill("teach", "corrections", "--json")[1])
-    assert (told["new"], told["known"], told["waiting"], told["failed"]) == (2, 5, 7, [])
+    assert (told["new"], told["known"], told["waiting"], told["failed_images"]) == (2, 5, 7, [])
     listed = json.loads(digitmill("teach", "--list", "--json")[1])
     assert (listed["images"], listed["waiting"], listed["new"]) == (0, 7, 7)
     assert {row["sha256"] for row in listed["taught"]} == {change.sha256 for change in teaching.label_changes()[1]}
@@ -242,7 +243,7 @@ def test_suspicious_labels_are_held_back_until_they_are_confirmed(mill, digits, 
     assert re.search(r"7 +1 +2\d|7 +1 +30", out), out
     assert "@" in out, "a picture"
     told = json.loads(digitmill("teach", "others.npz", "--as-is", "--json")[1])
-    assert (told["new"], told["held"], told["unchecked"]) == (9, [], 0)
+    assert (told["new"], told["held_back_images"], told["unchecked"]) == (9, [], 0)
     while keeper.keep():
         pass
     held = teaching.summary().held
@@ -251,8 +252,8 @@ def test_suspicious_labels_are_held_back_until_they_are_confirmed(mill, digits, 
     assert (f"{held} held back" in out, "LOOKS LIKE" in out, "@" in out) == (True, True, True)
     assert f"{held} held back" in digitmill("status")[1]
     listed = json.loads(digitmill("teach", "--list", "--json")[1])
-    assert (listed["held"], sum(listed["digits"])) == (held, 9 + len(ones) - held)
-    assert sum(row["looks_like"] == 1 for row in listed["taught"]) == held
+    assert (listed["held_back"], sum(listed["digits"])) == (held, 9 + len(ones) - held)
+    assert sum(row["digit"] == 1 for row in listed["taught"]) == held
 
     before = teaching.changes()
     assert json.loads(digitmill("teach", "--confirm", "ones.npz", "--as-is", "--json")[1])["confirmed"] == held
@@ -296,7 +297,7 @@ def test_what_was_taught_is_removed_by_its_sha256_or_its_image(teach, teaching, 
     code, _, err = teach("--remove", one[:12])
     assert (code, "not among the taught images" in err) == (1, True)
     told = json.loads(teach("--remove", folder, "--json")[1])
-    assert (told["removed"], [each["error"] for each in told["failed"]]) == (4, ["missing"])
+    assert (told["removed"], [each["error"]["code"] for each in told["failed_images"]]) == (4, ["missing"])
     assert [change.label for change in teaching.label_changes()[1]] == [None] * 5
     assert len(others) == 4
 
@@ -365,3 +366,32 @@ def test_trainers_that_are_killed_lose_and_double_nothing(teaching, start_traine
     assert {taught.sha256: taught.label for taught in folder.list()} == expected
     assert len(folder.list()) == teaching.changes() == len(expected)
     assert not list(folder.folder.glob("*/*.part"))
+
+
+@pytest.mark.usefixtures("teaching")
+def test_of_many_bad_images_ten_lines_of_each_kind_are_printed(teach, corrections):
+    """One more line says how many others there are, and JSON names all."""
+    folder = corrections([0])
+    for index in range(25):
+        (folder / "3").mkdir(exist_ok=True)
+        (folder / "3" / f"{index}-text.png").write_text("no image")
+    _, _, err = teach("corrections")
+    assert err.count("-text.png: not_an_image") == 10
+    assert "not_an_image: 15 more" in err
+    assert len(json.loads(teach("corrections", "--json")[1])["failed_images"]) == 25
+
+
+def test_several_tables_of_corrections_are_taught_at_once(teach, teaching, tmp_path, digits):
+    """Each has its pictures, so nothing else is needed. Images that are not digits are left out, and a note says so."""
+    for number, index in enumerate((3, 4)):
+        (tmp_path / f"{number}.csv").write_text(
+            '"name","label","digit","verdict","path","picture"\n'
+            f'"a",{digits.labels[index]},1,"corrected","job 1/{index}","{data_uri(digits.images[index])}"\n'
+            f'"b",,1,"not a digit","job 1/b{index}",""\n'
+        )
+    code, out, err = teach("--csv", "0.csv", "--csv", "1.csv")
+    assert (code, "2 new, 0 known" in out) == (0, True)
+    assert "2 of them are not a digit" in err
+    taught = {change.name: change for change in teaching.label_changes()[1]}
+    for index in (3, 4):
+        np.testing.assert_array_equal(taught[f"job 1/{index}"].image, digits.images[index])

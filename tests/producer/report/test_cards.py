@@ -124,6 +124,6 @@ def test_cards_beyond_the_first_page_are_on_linked_pages_that_the_next_report_re
 def test_pictures_that_were_not_read_in_time_are_counted_and_a_notice_says_how_to_get_them(write, data_of, results):
     """The cards are there without them."""
     summary, _, report = write(results, read_pictures=dict.fromkeys, min_confidence=0.8)
-    assert summary.late_pictures == report["late_pictures"] > 0
+    assert summary.without_picture == report["without_picture"] > 0
     assert f"digitmill review {summary.job}" in summary.notices[0]
-    assert data_of(results, read_pictures=dict.fromkeys)["late"] == summary.late_pictures
+    assert data_of(results, read_pictures=dict.fromkeys)["late"] == summary.without_picture

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from redis.exceptions import RedisError
 
+from model.child_process import named_end
 from model.errors import DigitmillError
 from worker.classifying.faults import VersionFaults, count_oom_kills, how_it_ended
 from worker.classifying.lane.in_hand import HeldCall, InHand
@@ -25,6 +26,7 @@ from worker.contract.connection import connect
 from worker.contract.lane import Answer, Lane
 from worker.contract.observation import ErrorLog, ProcessReports, RecentAnswers
 from worker.contract.registry import Registry
+from worker.meter import Meter
 from worker.settings import Settings
 
 CHECK_SECONDS = 0.1
@@ -47,6 +49,7 @@ class LaneKeeper(threading.Thread):
     Args:
         settings: Settings of this process.
         errors: What remembers the errors that this process and its children log.
+        meter: What counts in the process of the lane.
         name: Name of this worker.
 
     Attributes:
@@ -54,10 +57,10 @@ class LaneKeeper(threading.Thread):
         restarts: Number of processes that were replaced.
     """
 
-    def __init__(self, settings: Settings, errors: ErrorLog, *, name: str) -> None:
+    def __init__(self, settings: Settings, errors: ErrorLog, meter: Meter, *, name: str) -> None:
         super().__init__(name="lane-keeper", daemon=True)
         self._settings = settings
-        self._errors = errors
+        self._errors, self._meter = errors, meter
         self._worker = name
         self._in_hand = InHand(PLACES)
         self._notes = ProcessNotes()
@@ -138,7 +141,7 @@ class LaneKeeper(threading.Thread):
     def _report(self, status: int, *, too_slow: bool) -> None:
         """Tell the clients of a dead process, and count its death against the version that was running."""
         code = os.waitstatus_to_exitcode(status)
-        _log.error("the process of the lane died (%s); another replaces it", _named(code))
+        _log.error("the process of the lane died (%s); another replaces it", named_end(code))
         death = self._notes.last_death()
         # A version that ended the process while it was loaded has nothing to do with the images in hand.
         self._tell(self._in_hand.held(), may_blame=not death.loading)
@@ -178,9 +181,10 @@ class LaneKeeper(threading.Thread):
     def _answer_calls(self, main: int) -> NoReturn:
         _leave_main_process()
         loading = self._notes.begin()
+        self._meter.begin("lane", replaces=self.ready)
         url = self._settings.server_url
         try:
-            models, canary = start_models(url, self._notes, loading, name=self._worker)
+            models, canary = start_models(url, self._notes, self._meter, loading, name=self._worker)
         except DigitmillError as fault:
             _log.critical("%s", fault)
             os._exit(1)
@@ -202,7 +206,3 @@ def _leave_main_process() -> None:
     signal.set_wakeup_fd(-1)
     if sys.platform == "linux":  # elsewhere, this process looks for its parent between two calls
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-
-
-def _named(code: int) -> str:
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"

@@ -21,6 +21,7 @@ from worker.contract.connection import connect, retry_transient
 from worker.contract.errors import WireError
 from worker.contract.lane import Answer, Call, CallKind, Lane, Receiver
 from worker.contract.observation import RecentAnswers
+from worker.contract.telemetry.metrics import Stage
 from worker.contract.wire import Result
 
 WAIT_SECONDS = 0.5
@@ -72,7 +73,7 @@ class LaneServer:
         self, url: str, models: Models, runner: ModelRunner, in_hand: InHand, recent: RecentAnswers, *, name: str
     ) -> None:
         self._url = url
-        self._models = models
+        self._models, self._meter = models, models.meter
         self._runner = runner
         self._in_hand = in_hand
         self._recent = recent
@@ -179,8 +180,9 @@ class LaneServer:
         with self._gate.passing(alone=call.deaths > 0), self._in_hand.working(place, call.client, call.number):
             try:
                 model = self._models(call.model)
-                images = read(call.batch, READING_SECONDS, preprocess)
-                with self._classifying:
+                with self._meter.stage(Stage.DECODE, call.kind):
+                    images = read(call.batch, READING_SECONDS, preprocess)
+                with self._classifying, self._meter.stage(Stage.CLASSIFY, call.kind):
                     answers = self._runner.classify(model, images, suspect=call.deaths == 1)
                 batch = call.batch
                 result = answers.result(
@@ -195,4 +197,5 @@ class LaneServer:
                 _log.exception("digitmill itself failed on a call")
                 result = Result.failed(len(call.batch), _FAILED, worker=self._name)
         self._recent.add(len(result), result.failures.values())
+        self._meter.answered(result, call.kind)
         return Answer(call.number, result)

@@ -1,6 +1,7 @@
 """The ledger's operations: one method for each script, and the reads."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import Failure, FailureCode, UsageError
 from worker.contract.errors import UnknownFormat, WireError
+from worker.contract.gate.keys import GATE
 from worker.contract.ledger import keys
 from worker.contract.ledger.keys import Part
 from worker.contract.ledger.owned import OwnedJob, Owner
@@ -57,6 +59,7 @@ class Verdict(StrEnum):
 
     GONE = "gone"  # nothing: the part is answered, or its job has ended
     BUSY = "busy"  # nothing: another worker has it
+    PAUSED = "paused"  # nothing: the queue is paused
     WORK = "work"
     SPLIT = "split"  # split it: it has failed too often
     QUARANTINE = "quarantine"  # give each image an error row: it has failed too often, and cannot be split (any more)
@@ -74,6 +77,8 @@ class Claim:
         payload: Encoded batch (see `Batch.from_wire`), or b"" unless the worker must work on it or split it.
         attempts: Number of attempts at this part so far, or 0 if there is nothing to do.
         model: Version of the model that the job asks for, or "" if there is nothing to do.
+        waited: Seconds since the part was submitted; negative if nobody noted when. Claims that differ only in this
+            are equal.
     """
 
     part: Part
@@ -82,6 +87,7 @@ class Claim:
     payload: bytes = b""
     attempts: int = 0
     model: str = ""
+    waited: float = dataclasses.field(default=-1.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +346,7 @@ class Ledger:
         """
         verdict, *rest = self._run(
             "claim",
-            [part.key, keys.OPEN, keys.job(part.job)],
+            [part.key, keys.OPEN, keys.job(part.job), GATE],
             [
                 part.member,
                 token,
@@ -354,9 +360,9 @@ class Ledger:
         )
         if not rest:
             return Claim(part, Verdict(verdict.decode()), token)
-        payload, attempts, model = rest
+        payload, attempts, model, waited = rest
         version = model.decode() if model and identifiers.is_valid(Kind.VERSION, model) else ""
-        return Claim(part, Verdict(verdict.decode()), token, payload, int(attempts), version)
+        return Claim(part, Verdict(verdict.decode()), token, payload, int(attempts), version, int(waited) / 1000)
 
     def finish(self, claim: Claim, result: Result) -> bool:
         """Store the answers to a claimed part. Return False, and change nothing, if they came too late."""
@@ -430,11 +436,15 @@ class Ledger:
     def due(self, *, at_most: int = 100, overdue_seconds: float = 0.0) -> list[Part]:
         """Return overdue parts and postpone each, because the caller will ring for them. Drop what is not a part.
 
+        While the queue is paused, there are none.
+
         Args:
             at_most: Maximum number of parts. Those that are overdue for longest come first.
-            overdue_seconds: Time by which they must be overdue.
+            overdue_seconds: Time by which they must be overdue. A negative one includes those that will be soon.
         """
-        members = self._run("due", [keys.OPEN], [int(RING_AGAIN_SECONDS * 1000), at_most, int(overdue_seconds * 1000)])
+        members = self._run(
+            "due", [keys.OPEN, GATE], [int(RING_AGAIN_SECONDS * 1000), at_most, int(overdue_seconds * 1000)]
+        )
         found, strangers = [], []
         for member in members:
             try:
