@@ -1,6 +1,6 @@
 """Measure images per second through the queue, and on the same cores without a queue, in the same run.
 
-    python benchmarks/throughput.py [--cores 2] [--repeat 20] [--rounds 3]
+    python benchmarks/throughput.py [--cores 2] [--repeat 20] [--rounds 3] [--peer mosec] [--peer ray]
 
 Each round measures each line once, one after the other, so that a slow moment of the machine affects all. The table
 shows medians. Ratios are computed within a round.
@@ -9,25 +9,33 @@ shows medians. Ratios are computed within a round.
   image to the last answer on disk.
 - queue, PNG: A folder of 10,000 PNG files of 28×28, submitted in the same way. The workers decode them.
 - ceiling: The same int8 model on the same cores, one process per core, without a queue.
+- peers: With `--peer`, the same arrays and the same int8 model in another program: a server over HTTP with bodies of
+  512 images, a few at a time, or Ray Data. It keeps nothing on disk, and does nothing again after a fault.
 - Keras: `model.predict` of the float network on the same cores, with its default threads.
 """
 
 import argparse
+import asyncio
+import contextlib
 import multiprocessing
+import operator
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from http_load import http, load
 from inputs import read_digits_or_samples
 from machine import commit, processor
 from numpy.typing import NDArray
+from peers.environment import RAY, SERVERS, running_peer, running_ray
 from PIL import Image
 
 from producer.jobs.kept.order import SubmitOptions
@@ -39,6 +47,9 @@ from producer.sources import Source, mnist_source, open_source
 from worker.settings import Settings
 
 CEILING_SECONDS = 3.0
+PEER_SECONDS = 5.0
+BODY = 512
+"""Number of images in a body for a peer."""
 
 
 def main() -> None:
@@ -47,6 +58,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2, help="cores that all processes share (default 2)")
     parser.add_argument("--repeat", type=int, default=20, help="times that MNIST's test images are sent (default 20)")
     parser.add_argument("--rounds", type=int, default=3, help="times that everything is measured (default 3)")
+    parser.add_argument("--peer", choices=[*SERVERS, RAY], action="append", default=[], help="peer to measure beside")
     parser.add_argument("--without-keras", action="store_true", help="skip the line that needs TensorFlow")
     arguments = parser.parse_args()
 
@@ -58,15 +70,17 @@ def main() -> None:
     rows: dict[str, list[float]] = {"ceiling": [], "queue, raw": [], "queue, PNG": []}
     if not arguments.without_keras:
         rows["Keras"] = []
+    rows |= {peer: [] for peer in arguments.peer}
 
     with tempfile.TemporaryDirectory(prefix="digitmill-bench-") as private:
         folder = Path(private) / "png"
         _write_folder(folder, images, labels)
         settings = replace(settings, data=Path(private), redis_url=None)
-        with Stack(Path(private) / "mill", len(cores)) as stack:
+        with contextlib.ExitStack() as running, Stack(Path(private) / "mill", len(cores)) as stack:
             connection = open_mill(stack.url, settings)
             if not await_workers(connection, stack):
                 sys.exit("the workers are not ready, so the figures would mean nothing")
+            peers = {peer: _peer(peer, Path(private), images, arguments, running) for peer in arguments.peer}
             for _ in range(arguments.rounds):
                 rows["ceiling"].append(_ceiling(images, len(cores)))
                 raw = mnist_source(images, labels, repeat=arguments.repeat)
@@ -74,13 +88,16 @@ def main() -> None:
                 rows["queue, PNG"].append(_through_queue(connection, open_source(folder), settings))
                 if "Keras" in rows:
                     rows["Keras"].append(_keras(private, images))
+                for peer, measure in peers.items():
+                    rows[peer].append(measure())
 
     print(f"{datetime.now(UTC):%Y-%m-%d}  commit {commit()}  {processor()}, {len(cores)} cores")
     print(f"{' '.join(sys.argv)}  ({len(images):,} images × {arguments.repeat}, {arguments.rounds} rounds)\n")
-    print(f"{'':<12}{'images/s':>10}   of the ceiling")
+    bases = {"the ceiling": rows["ceiling"], **{peer: rows[peer] for peer in arguments.peer}}
+    print(f"{'':<12}{'images/s':>10}" + "".join(f"{f'of {base}':>16}" for base in bases))
     for name, rates in rows.items():
-        ratio = statistics.median(rate / ceiling for rate, ceiling in zip(rates, rows["ceiling"], strict=True))
-        print(f"{name:<12}{statistics.median(rates):>10,.0f}   {ratio:.2f}")
+        ratios = (statistics.median(map(operator.truediv, rates, base)) for base in bases.values())
+        print(f"{name:<12}{statistics.median(rates):>10,.0f}" + "".join(f"{ratio:>16.2f}" for ratio in ratios))
 
 
 def _write_folder(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
@@ -98,6 +115,23 @@ def _through_queue(connection: Connection, source: Source, settings: Settings) -
     if finished.results.failures or len(finished.results) != source.total:
         sys.exit(f"{len(finished.results.failures)} images failed, so the figures would mean nothing")
     return len(finished.results) / finished.info.seconds
+
+
+def _peer(
+    peer: str, private: Path, images: NDArray[np.uint8], arguments: argparse.Namespace, running: contextlib.ExitStack
+) -> Callable[[], float]:
+    """Start a peer, and return what measures its images per second."""
+    log, cores = private / f"{peer}.log", len(os.sched_getaffinity(0))
+    if peer == RAY:
+        np.save(private / "peer.npy", images)
+        return running.enter_context(running_ray(private / "peer.npy", arguments.repeat, cores, log))
+    bodies = [images[start : start + BODY].tobytes() for start in range(0, len(images) - BODY + 1, BODY)]
+    posted = http(running.enter_context(running_peer(peer, cores, log)), "application/octet-stream")
+
+    def measure() -> float:
+        return BODY * len(asyncio.run(load(posted, bodies, 2 * cores, PEER_SECONDS))) / PEER_SECONDS
+
+    return measure
 
 
 def _ceiling(images: NDArray[np.uint8], processes: int) -> float:
