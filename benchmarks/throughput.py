@@ -10,6 +10,10 @@ shows medians. Ratios are computed within a round.
 - queue, PNG: A folder of 10,000 PNG files of 28×28, submitted in the same way. The workers decode them.
 - ceiling: The same int8 model on the same cores, one process per core, without a queue.
 - Keras: `model.predict` of the float network on the same cores, with its default threads.
+
+A second table shows what an image costs: CPU time by kind of process, which other programs disturb less than images/s,
+and for all of them the core-seconds of a million images. Below it are the memory of a worker (its proportional set
+size) and of the server, after jobs that filled the window.
 """
 
 import argparse
@@ -25,6 +29,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from costs import KINDS, cpu_seconds, memory
 from inputs import read_digits_or_samples
 from machine import commit, processor
 from numpy.typing import NDArray
@@ -59,6 +64,8 @@ def main() -> None:
     if not arguments.without_keras:
         rows["Keras"] = []
 
+    costs: dict[str, list[dict[str, float]]] = {"queue, raw": [], "queue, PNG": []}
+
     with tempfile.TemporaryDirectory(prefix="digitmill-bench-") as private:
         folder = Path(private) / "png"
         _write_folder(folder, images, labels)
@@ -70,10 +77,13 @@ def main() -> None:
             for _ in range(arguments.rounds):
                 rows["ceiling"].append(_ceiling(images, len(cores)))
                 raw = mnist_source(images, labels, repeat=arguments.repeat)
-                rows["queue, raw"].append(_through_queue(connection, raw, settings))
-                rows["queue, PNG"].append(_through_queue(connection, open_source(folder), settings))
+                for name, source in (("queue, raw", raw), ("queue, PNG", open_source(folder))):
+                    rate, cost = _through_queue(connection, source, settings)
+                    rows[name].append(rate)
+                    costs[name].append(cost)
                 if "Keras" in rows:
                     rows["Keras"].append(_keras(private, images))
+            bytes_used = memory()
 
     print(f"{datetime.now(UTC):%Y-%m-%d}  commit {commit()}  {processor()}, {len(cores)} cores")
     print(f"{' '.join(sys.argv)}  ({len(images):,} images × {arguments.repeat}, {arguments.rounds} rounds)\n")
@@ -81,6 +91,12 @@ def main() -> None:
     for name, rates in rows.items():
         ratio = statistics.median(rate / ceiling for rate, ceiling in zip(rates, rows["ceiling"], strict=True))
         print(f"{name:<12}{statistics.median(rates):>10,.0f}   {ratio:.2f}")
+    print(f"\n{'µs of an image':<16}" + "".join(f"{kind:>13}" for kind in KINDS) + "   core-s of a million images")
+    for name, each in costs.items():
+        medians = [statistics.median(cost[kind] for cost in each) * 1e6 for kind in KINDS]
+        print(f"{name:<16}" + "".join(f"{median:>13.1f}" for median in medians) + f"{sum(medians):>10.0f}")
+    worker, server = (each / 2**20 for each in bytes_used)
+    print(f"\nmemory: {worker:.0f} MiB for each worker, {server:.0f} MiB for the server")
 
 
 def _write_folder(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
@@ -90,14 +106,16 @@ def _write_folder(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.ui
         Image.fromarray(image).save(folder / str(label) / f"{index:05d}.png")
 
 
-def _through_queue(connection: Connection, source: Source, settings: Settings) -> float:
-    """Return the images per second of one job. Exit if any image fails."""
+def _through_queue(connection: Connection, source: Source, settings: Settings) -> tuple[float, dict[str, float]]:
+    """Return the images per second of one job, and the CPU time of an image, s, by kind. Exit if any image fails."""
+    before = cpu_seconds()
     options = SubmitOptions(path="benchmark")
     job = create_job(connection, options, source.description, settings, detached=False)
     finished = gather_job(connection, job, options, source, settings)
     if finished.results.failures or len(finished.results) != source.total:
         sys.exit(f"{len(finished.results.failures)} images failed, so the figures would mean nothing")
-    return len(finished.results) / finished.info.seconds
+    count, after = len(finished.results), cpu_seconds()
+    return count / finished.info.seconds, {kind: (after[kind] - before[kind]) / count for kind in KINDS}
 
 
 def _ceiling(images: NDArray[np.uint8], processes: int) -> float:
