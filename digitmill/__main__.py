@@ -23,7 +23,10 @@ def main(prog_name: str | None = None) -> None:
     gc.set_threshold(_ALLOCATIONS)
     from producer.cli import main as run
 
-    run(prog_name=prog_name)
+    try:
+        run(prog_name=prog_name)
+    finally:
+        gc.freeze()  # Python looks for garbage once more when it ends, for which nobody should wait
 
 
 if __name__ == "__main__":

@@ -4,15 +4,20 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
 
 from model.errors import DigitmillError
 from model.printable import printable
 from model.private_files import PRIVATE_UMASK
+from worker.contract.telemetry.counts import Counts
 from worker.contract.validation import identifiers
 from worker.roles import Role
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.contract.telemetry.exposition import Collect, Exposition
 
 
 class _Formatter(logging.Formatter):
@@ -30,9 +35,41 @@ def process_name() -> str:
     return identifiers.process_name(socket.gethostname(), os.getpid())
 
 
+def installed_version() -> str:
+    """Return the version of digitmill that is installed, or "" if it runs from a folder without being installed."""
+    try:
+        return version("digitmill")
+    except PackageNotFoundError:
+        return ""
+
+
 def is_on_this_host(name: str) -> bool:
     """Return whether the process of that name runs on this host."""
     return name.rpartition("-")[0] == identifiers.host_name(socket.gethostname())
+
+
+def expose(
+    settings: Settings, counts: Iterable[Counts] = (), *, role: str, name: str, collect: "Collect" = tuple
+) -> "Exposition | None":
+    """Return what will show the metrics of this process, or None if the settings do not ask for it.
+
+    Args:
+        settings: Settings of this process.
+        counts: Counts of this process and of those that it forks.
+        role: Role of this process.
+        name: Name of this process.
+        collect: Function that returns further values at the moment of a scrape.
+
+    Raises:
+        UsageError: A library is missing, or the address is not free.
+    """
+    if settings.metrics_port is None:
+        return None
+    from worker.contract.telemetry.exposition import Exposition, make_registry  # here, because few need it
+
+    return Exposition(
+        settings, make_registry(counts, role=role, name=name, version=installed_version(), collect=collect)
+    )
 
 
 def run_celery(app: Any, hostname: str, *, pool: str, log_level: str) -> int:
@@ -62,26 +99,41 @@ def run_celery(app: Any, hostname: str, *, pool: str, log_level: str) -> int:
 
 
 def run_role(role: Role, work: Callable[[Settings], int]) -> int:
-    """Run a process of a role with the settings of the environment.
+    """Run a process of a role with the settings of the environment, once its Redis can be used.
 
     Args:
         role: Role of this process. What it needs must be installed.
         work: Function that works until the process is told to stop, and returns the exit code.
 
     Returns:
-        The exit code. It is 2 if the process cannot start, or if its Redis can never do the work; one line on standard
-        error then says why.
+        The exit code, as of `run_process`. It is also 2 if the Redis can never do the work.
+    """
+
+    def check_and_work(settings: Settings) -> int:
+        role.check_installed()
+        from worker.server_wait import await_server  # here, because health checks run often and need no Celery
+
+        await_server(role, settings.server_url)
+        return work(settings)
+
+    return run_process(check_and_work)
+
+
+def run_process(work: Callable[[Settings], int]) -> int:
+    """Run a process with the settings of the environment.
+
+    Args:
+        work: Function that works until the process is told to stop, and returns the exit code.
+
+    Returns:
+        The exit code. It is 2 if the process cannot start; one line on standard error then says why.
     """
     try:
-        role.check_installed()
         settings = Settings.from_environment()
         os.umask(PRIVATE_UMASK)  # it writes logs, models and taught images, which are nobody else's business
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"))
         logging.basicConfig(level=settings.log_level, handlers=[handler])
-        from worker.server_wait import await_server  # here, because health checks run often and need no Celery
-
-        await_server(role, settings.server_url)
         return work(settings)
     except DigitmillError as fault:
         print(printable(str(fault)), file=sys.stderr)  # noqa: T201  logging may not be set up yet

@@ -17,6 +17,7 @@ _MIN_DURATION, _MAX_DURATION = 0.001, 1e6
 """Limits of every duration, in its own unit. Redis counts whole milliseconds in 63 bits."""
 _MAX_VERSIONS = 1000
 """At 1.4 MB each, they would take more memory than most servers give Redis."""
+_MAX_PORT = 65535
 _CRON_PART = re.compile(r"(?:\*|\w+-\w+)(?:/\d+)?|\w+")
 
 _Value = TypeVar("_Value")
@@ -47,6 +48,8 @@ class Settings:
         retrain_on_drift: Whether the scheduler asks for a training if what the live version answers has drifted.
         versions_kept: Number of newest versions of the model that whoever publishes another one keeps.
         version_days: Age, in days, beyond which versions are not kept. None: keep them.
+        metrics_port: First of the ports on which a process may show its metrics. None: it counts and shows nothing.
+        metrics_host: Address on which it shows them.
     """
 
     redis_url: str | None
@@ -66,6 +69,8 @@ class Settings:
     retrain_on_drift: bool
     versions_kept: int
     version_days: float | None
+    metrics_port: int | None
+    metrics_host: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -109,6 +114,8 @@ class Settings:
             retrain_on_drift=read("DIGITMILL_RETRAIN_ON_DRIFT", _switch, False),
             versions_kept=read("DIGITMILL_VERSIONS_KEPT", _versions, 20),
             version_days=read("DIGITMILL_VERSION_DAYS", _positive, None),
+            metrics_port=read("DIGITMILL_METRICS_PORT", _port, None),
+            metrics_host=read("DIGITMILL_METRICS_HOST", str, "127.0.0.1"),
         )
 
     @property
@@ -182,6 +189,12 @@ def _positive(text: str) -> float:
 def _versions(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= _MAX_VERSIONS:
         raise ValueError(f"it must be a whole number from 1 to {_MAX_VERSIONS:,}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= _MAX_PORT:
+        raise ValueError(f"it must be a whole number from 1 to {_MAX_PORT}")
     return int(text)
 
 

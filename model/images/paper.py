@@ -267,6 +267,8 @@ def _fit_surface(coarse: Grey, start: Mask | None) -> NDArray[np.float32]:
     terms, products = _sampled_quadratics(*coarse.shape, step)
     values = coarse[::step, ::step].astype(np.float32).ravel()
     weights = np.ones_like(values) if start is None else (start[::step, ::step] > 0).astype(np.float32).ravel()
+    if not weights.any():  # the sampled rows and columns miss all of it, for instance in a picture of stripes
+        weights.fill(1)
     equations = np.concatenate([products, terms * values[:, np.newaxis]], axis=1)
     sums = weights @ equations
     coefficients = _solved(sums)

@@ -2,8 +2,6 @@
 
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable
 from enum import IntEnum
 from functools import wraps
@@ -98,6 +96,9 @@ def _is_redis(fault: Exception) -> TypeGuard["RedisError"]:
 
 def _keep_traceback() -> str:
     """Write the traceback of the current error into a file for the developers. Return its path."""
+    import tempfile
+    import traceback
+
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", errors="backslashreplace", prefix="digitmill-fault-", suffix=".txt", delete=False
     ) as file:

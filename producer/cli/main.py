@@ -12,26 +12,27 @@ from producer.cli.exits import end_at_once
 from producer.cli.notices import printable, show_any_character, show_warnings
 
 COMMANDS = {
-    "submit": "submitting",
-    "classify": "classifying",
-    "watch": "watching",
-    "inspect": "inspecting",
-    "resume": "submitting",
-    "demo": "running",
-    "up": "running",
-    "serve": "serving",
-    "jobs": "jobs",
-    "show": "jobs",
-    "wait": "jobs",
-    "cancel": "jobs",
-    "report": "jobs",
-    "models": "models",
-    "teach": "teaching",
-    "train": "training",
-    "status": "jobs",
-    "redis-users": "redis_users",
+    "submit": ("submitting", "Classify a folder, an archive or a file, and write a report."),
+    "classify": ("classifying", "Print the digit and the confidence of each image."),
+    "watch": ("watching", "Classify the files of a folder as they arrive, until Ctrl-C."),
+    "inspect": ("inspecting", "Draw each stage from an image to the network's input."),
+    "resume": ("submitting", "Continue a job that was interrupted or partly lost."),
+    "demo": ("running", "Classify MNIST's test set with a mill on this machine."),
+    "up": ("running", "Run the whole mill on this machine until Ctrl-C."),
+    "serve": ("serving", "Serve HTTP: programs send images and get predictions."),
+    "jobs": ("jobs", "List the latest jobs, newest first."),
+    "show": ("jobs", "Show the state of one job."),
+    "wait": ("jobs", "Wait until a job has ended."),
+    "cancel": ("jobs", "Cancel a job."),
+    "report": ("jobs", "Gather a job's answers and write its report."),
+    "review": ("reviewing", "Open the page with a job's mistakes and its images for review."),
+    "models": ("models", "List, compare and change the versions of the model."),
+    "teach": ("teaching", "Add labelled images to the next training."),
+    "train": ("training", "Request a training."),
+    "status": ("jobs", "Show Redis, workers, running jobs and training."),
+    "redis-users": ("redis_users", "Print a Redis user for each role."),
 }
-"""Module of `producer.cli.commands` that defines each command."""
+"""Of each command, the module of `producer.cli.commands` that defines it, and the sentence that `--help` lists."""
 
 EXIT_CODES = """\b
 Exit codes:
@@ -61,9 +62,14 @@ class LazyGroup(click.Group):
         """Import and return one command."""
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"producer.cli.commands.{COMMANDS[name]}")
+        module = importlib.import_module(f"producer.cli.commands.{COMMANDS[name][0]}")
         command: click.Command = getattr(module, name.replace("-", "_"))
         return command
+
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands. To ask each of them for its sentence would import all, which takes half of the time."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, sentence) for name, (_, sentence) in COMMANDS.items()])
 
     def invoke(self, context: click.Context) -> Any:
         """Run a command. Make what Click says about its arguments printable, because others may have named the files.

@@ -1,8 +1,8 @@
 """Errors and notices on standard error, and streams that print any text."""
 
 import contextlib
+import functools
 import io
-import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -30,21 +30,21 @@ def print_notes(source: "Source") -> None:
             print_notice(sentence)
 
 
-class _Notices(logging.Handler):
-    """Prints what our packages log."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print a line."""
-        print_notice(record.getMessage())
-
-
-_notices = _Notices(logging.WARNING)
-
-
+@functools.cache
 def show_warnings() -> None:
-    """Print the warnings of our packages as notices from now on."""
+    """Print the warnings of our packages as notices from now on. A second call changes nothing."""
+    import logging
+
+    class Notices(logging.Handler):
+        """Prints what our packages log."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            """Print a line."""
+            print_notice(record.getMessage())
+
+    notices = Notices(logging.WARNING)
     for package in ("model", "producer", "worker"):
-        logging.getLogger(package).addHandler(_notices)
+        logging.getLogger(package).addHandler(notices)
 
 
 def show_any_character() -> None:

@@ -112,6 +112,7 @@ AS_IS = click.option(
     is_flag=True,
     help="Send the values of an array file as they are, even if they seem inverted or stretched.",
 )
+NULL = click.option("-0", "--null", is_flag=True, help="Paths end with NUL, as `find -print0` writes them.")
 MIN_CONFIDENCE = click.option(
     "--min-confidence",
     metavar="P",

@@ -1,6 +1,7 @@
 """What the server answers, by path."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,11 +13,21 @@ from producer.http.errors import DRAINING, unavailable
 from producer.http.jobs import Jobs
 from producer.http.limits import Outstanding
 from producer.http.mill import Clients, MillWatch
+from worker.contract.telemetry.exposition import render
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 
 def make_router(
-    settings: Settings, watch: MillWatch, clients: Clients, *, needs_token: bool, is_draining: Callable[[], bool]
+    settings: Settings,
+    watch: MillWatch,
+    clients: Clients,
+    registry: "CollectorRegistry",
+    *,
+    needs_token: bool,
+    is_draining: Callable[[], bool],
 ) -> Router:
     """Return the application without its guard.
 
@@ -24,6 +35,7 @@ def make_router(
         settings: Settings of this process.
         watch: What is known about the mill.
         clients: Clients of the mill.
+        registry: What is counted.
         needs_token: Whether a client must present a token.
         is_draining: Returns whether the server is stopping.
     """
@@ -43,6 +55,10 @@ def make_router(
             raise unavailable(problem.code, problem.public)
         return Response(b'{"ready":true}', media_type="application/json")
 
+    async def metrics(request: Request) -> Response:
+        content, media_type = render(registry, request.headers.get("accept", ""))
+        return Response(content, headers={"Content-Type": media_type})
+
     return Router(
         [
             Route("/v1/classify", Classifying(clients, watch, Outstanding()), methods=["POST"]),
@@ -50,6 +66,7 @@ def make_router(
             Route("/v1/jobs/{job}", jobs.one),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            Route("/metrics", metrics),
             Route("/openapi.json", _sends(document)),
             Route("/docs", _sends(described)),
             Route("/docs/seven.png", _sends(example)),

@@ -76,6 +76,15 @@ def document(*, needs_token: bool) -> bytes:
             },
             "/healthz": {"get": _open("Say that the server lives", "")},
             "/readyz": {"get": _open("Say whether the mill can answer", "503")},
+            "/metrics": {
+                "get": {
+                    "summary": "Show the metrics of this server to Prometheus",
+                    "responses": {
+                        "200": {"description": "The metrics.", "content": {"text/plain": {}}},
+                        **_refusals("401 503"),
+                    },
+                }
+            },
             "/openapi.json": {"get": _open("Return this document", "")},
             "/docs": {"get": _open("Return a page for people", "", "text/html")},
             "/docs/seven.png": {"get": _open("Return an example image", "", "image/png")},

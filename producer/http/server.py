@@ -10,19 +10,29 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 import uvloop
+from starlette.routing import Route
 
 from model.errors import UsageError
 from producer.http.app import make_router
 from producer.http.guard import LOCAL_NAMES, Access, Exchange, Guard, host_name
 from producer.http.mill import Clients, MillWatch
 from producer.http.protocol import IDLE_SECONDS, GuardedProtocol, sweep
+from worker.contract.telemetry.counts import Counts
+from worker.contract.telemetry.exposition import Exposition, make_registry
+from worker.contract.telemetry.metrics import REQUESTS
+from worker.contract.validation import identifiers
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 MIN_TOKEN, MAX_TOKEN = 16, 512
 """Minimum and maximum number of characters of a token."""
@@ -34,6 +44,7 @@ _CLOSE_SECONDS = 5.0  # then until the clients of the mill are closed, and the p
 _LOG_SECONDS = 0.05  # lines of the log are written together, because writing one costs as much as answering
 _BACKLOG = 512
 _INTERRUPTED = 130
+_OTHER_PATH = "other"  # of jobs, or unknown: clients choose such a path, so it must not become a label
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +136,16 @@ def serve(
     # What they log is either logged here as well, or means nothing to a user.
     for library in ("uvicorn", "python_multipart"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
+    counts, name = Counts(), identifiers.process_name(socket.gethostname(), os.getpid())
+    registry = make_registry([counts], role="serve", name=name, version=metadata.version("digitmill"))
     with contextlib.closing(_listen(options.host, options.port)) as listener:
+        if settings.metrics_port:
+            Exposition(settings, registry).start()
         watch = MillWatch(settings)
         watch.start()
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_serve(listener, options, settings, watch, on_ready, on_exchanges))
+                runner.run(_serve(listener, options, settings, watch, on_ready, on_exchanges, counts, registry))
         finally:
             watch.stop()
 
@@ -142,6 +157,8 @@ async def _serve(
     watch: MillWatch,
     on_ready: Callable[[str], None],
     on_exchanges: Callable[[Sequence[Exchange]], None],
+    counts: Counts,
+    registry: "CollectorRegistry",
 ) -> None:
     loop, log = asyncio.get_running_loop(), list[Exchange]()
 
@@ -150,14 +167,17 @@ async def _serve(
         log.clear()
 
     def on_exchange(exchange: Exchange) -> None:
+        path = exchange.path if exchange.path in paths else _OTHER_PATH
+        counts.observe(REQUESTS, exchange.seconds, path, str(exchange.status))
         if not log:
             loop.call_later(_LOG_SECONDS, write_log)
         log.append(exchange)
 
     clients = Clients(watch, options.timeout)
     router = make_router(
-        settings, watch, clients, needs_token=options.token is not None, is_draining=lambda: guard.draining
+        settings, watch, clients, registry, needs_token=options.token is not None, is_draining=lambda: guard.draining
     )
+    paths = {route.path for route in router.routes if isinstance(route, Route)}
     guard = Guard(router, options.access(), on_exchange)
 
     class Protocol(GuardedProtocol):

@@ -140,6 +140,7 @@ class JobInfo:
         timeline: Progress over time, for the throughput chart; empty where it is unknown.
         workers: Number of images that each worker process answered.
         read_as: How the numbers of an array file were turned into images, in words; "" if there is nothing to say.
+        earlier: Number of images whose rows an earlier job wrote, and that this job did not classify again.
     """
 
     job: str
@@ -150,6 +151,7 @@ class JobInfo:
     timeline: list[TimelinePoint]
     workers: dict[str, int]
     read_as: str = ""
+    earlier: int = 0
 
 
 @dataclass(frozen=True, slots=True)

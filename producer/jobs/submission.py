@@ -106,6 +106,8 @@ def reopen_submitted(options: SubmitOptions, settings: Settings) -> Source:
         DataError: As for `open_submitted`.
         UsageError: As for `open_submitted`.
     """
+    if options.new:
+        raise UsageError("A job of `submit --new` is not resumed. Run the same command again: it continues.")
     # A job of an earlier version has no form, because only images in MNIST's form were read.
     return open_submitted(replace(options, form=options.form or UNCHANGED), settings)
 
@@ -157,7 +159,7 @@ def _named_when_interrupted(order: Order) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if not order.options.path:
+        if not order.options.resumable:
             raise
         job = order.job
         raise KeyboardInterrupt(f"job {job} is kept: `digitmill resume {job}` sends its images") from None
@@ -312,7 +314,7 @@ def send_job(
 @contextlib.contextmanager
 def _kept_when_interrupted(connection: Connection, order: Order, *, keep: bool) -> Iterator[None]:
     """After an interrupt, or without Redis or workers, say how the job goes on. Cancel it if it cannot go on."""
-    job, keep = order.job, keep and bool(order.options.path)
+    job, keep = order.job, keep and order.options.resumable
     try:
         yield
     except KeyboardInterrupt:
@@ -320,7 +322,8 @@ def _kept_when_interrupted(connection: Connection, order: Order, *, keep: bool) 
             raise KeyboardInterrupt(_how_it_goes_on(connection, order)) from None
         with contextlib.suppress(Exception):  # the client stops even if Redis cannot be reached
             connection.ledger.cancel(job)
-            raise KeyboardInterrupt(f"job {job} is cancelled") from None
+            goes_on = "; the same command continues" if order.options.new else ""
+            raise KeyboardInterrupt(f"job {job} is cancelled{goes_on}") from None
         raise
     except (Unreachable, NoWorkers) as fault:
         if keep:

@@ -1,18 +1,25 @@
-"""The page for people: one HTML file that contains all it needs. It has no script and loads nothing."""
+"""The page for people: one HTML file that contains all it needs and loads nothing. Without its script, it is readable.
 
-from collections.abc import Mapping
+If there are more images to look at than fit on it, pages that have only images follow.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import log
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from markupsafe import Markup
 
 from model.cards.card import Card
 from model.images.doubts import DoubtCode
 from producer.jobs.results import Results
+from producer.pictures import Picture
 from producer.report import wording
+from producer.report.cards.cards import card_data, pages_of
+from producer.report.cards.naming import page_name
 from producer.report.charts import svg
 from producer.report.charts.job_charts import JobCharts
+from producer.report.place import PAGE
 from producer.report.rendering import data_uri, environment
 from producer.report.selection import Selection
 from producer.report.summary import Summary
@@ -21,6 +28,16 @@ from worker.contract.wire import SIDE, Label
 
 MAX_FAILURES = 200
 """Maximum number of failed images that the page lists. `errors.csv` has all."""
+
+EXAMPLES = 3
+"""Number of failed images of each cause that the page shows at once. Others are behind a click."""
+
+_SCRIPT: Final = Path(__file__).parent / "cards" / "review.js"
+
+ReadPictures: TypeAlias = Callable[[Sequence[int]], Mapping[int, Picture | None]]
+"""Function that reads the images with some indices, without those that cannot be read; see `PictureReader`."""
+
+_WEIGHT_STEP = 5  # percentage points; the style sheet has a class for each weight
 
 
 class Tile(NamedTuple):
@@ -55,7 +72,7 @@ class Cell(NamedTuple):
 
     images: int
     kind: str  # "right", "wrong" or "none"
-    weight: float  # strength of its colour, 0 to 1
+    weight: int  # strength of its colour in percent: a multiple of 5
 
 
 class Row(NamedTuple):
@@ -66,14 +83,42 @@ class Row(NamedTuple):
     failed: int
     total: int
 
+    @property
+    def letters(self) -> float:
+        """Width of the largest number in the row, in digits. A comma is half as wide as a digit."""
+        digits = len(str(self.total))
+        return digits + (digits - 1) // 3 / 2
+
 
 class FailedImage(NamedTuple):
     """One image that failed."""
 
     name: str
     label: Label | None
-    code: str
     sentence: str
+
+
+class WrittenPage(NamedTuple):
+    """A page of a report."""
+
+    name: str
+    html: str
+    without_picture: int  # number of its images to look at that have no picture here
+    late: int  # number of these that were not read in time
+
+
+class FailedCause(NamedTuple):
+    """The images that failed for one reason."""
+
+    code: str
+    total: int
+    examples: list[FailedImage]
+    others: list[FailedImage]  # that the page lists as well
+
+    @property
+    def listed(self) -> int:
+        """Number of these images that the page lists."""
+        return len(self.examples) + len(self.others)
 
 
 def render(
@@ -83,10 +128,10 @@ def render(
     charts: JobCharts,
     *,
     card: Card | None,
-    pictures: Mapping[int, NDArray[np.uint8]],
-    teachable: bool = False,
-) -> str:
-    """Return the page as HTML.
+    read_pictures: ReadPictures,
+    root: str = "",
+) -> Iterator[WrittenPage]:
+    """Yield each page. The first page is the report, and others follow if there are more cards than fit on it.
 
     Args:
         results: All images of the job.
@@ -94,17 +139,47 @@ def render(
         selection: Images that people should look at.
         charts: Charts of the job.
         card: Card of the model, or None where it is unknown.
-        pictures: Pixels of the selected images by index, uint8 (28, 28), or (28, 28 · n) of n digits. Images that could
-            not be read again are absent.
-        teachable: Whether `review.csv` has the paths of its images, so that `digitmill teach` can read them.
+        read_pictures: Reader of the images that a page shows. It is called once for each page.
+        root: Text before an image's name that makes it a path, so that `digitmill teach` can read the images; or "".
     """
-    addresses = {index: data_uri(pixels) for index, pixels in pictures.items()}
+    script = Markup(_SCRIPT.read_text(encoding="utf-8"))  # noqa: S704  it is ours
+    cards = pages_of(selection)
+    names = [page_name(number, PAGE) for number in range(1, len(cards) + 1)]
+    for number, (name, indices) in enumerate(zip(names, cards, strict=True), 1):
+        wanted = list(dict.fromkeys([*selection.shown_first, *indices])) if number == 1 else indices
+        read = read_pictures(wanted)
+        pictures = {index: picture for index, picture in read.items() if picture}
+        late = len(read) - len(pictures)
+        data = card_data(summary.job, results, selection, pictures, indices, root=root, page=number, late=late)
+        about = {"data": data, "script": script, "pages": names, "here": number}
+        template = "cards/page.html.j2"
+        if number == 1:
+            template = "report.html.j2"
+            about |= _report(results, summary, selection, charts, card, pictures, teachable=bool(root))
+        html = environment().get_template(template).render(**about, source=summary.source)
+        yield WrittenPage(name, html, sum(index not in pictures for index in indices), late)
+
+
+def _report(
+    results: Results,
+    summary: Summary,
+    selection: Selection,
+    charts: JobCharts,
+    card: Card | None,
+    pictures: Mapping[int, Picture],
+    *,
+    teachable: bool,
+) -> dict[str, Any]:
+    """Return what the template of the report needs beside the cards."""
+
+    def address(index: int) -> str | None:
+        return data_uri(pictures[index].seen) if index in pictures else None
 
     def tile(index: int) -> Tile:
         return Tile(
             results.names[index],
-            addresses.get(index),
-            pictures[index].shape[1] if index in pictures else SIDE,
+            address(index),
+            pictures[index].seen.shape[1] if index in pictures else SIDE,
             results.label(index),
             results.answer(index),
             float(results.confidences[index]),
@@ -115,29 +190,30 @@ def render(
     def several_tile(index: int) -> SeveralTile:
         return SeveralTile(
             results.names[index],
-            addresses.get(index),
+            address(index),
             results.label(index),
             results.failures[index].sentence,
         )
 
     confidence_charts = [chart for chart in (charts.confidence, charts.calibration) if chart]
-    return environment().get_template("report.html.j2").render(
-        summary=summary,
-        left_out=describe_left_out(summary.left_out),
-        confusion=_confusion(summary),
-        mistakes=[tile(index) for index in selection.shown_mistakes],
-        mistaken=len(selection.mistakes),
-        least_certain=[tile(index) for index in selection.least_certain.tolist()],
-        several=[several_tile(index) for index in selection.shown_several],
-        doubts=[(wording.DOUBTS[DoubtCode(code)], count) for code, count in summary.doubts.items()],
-        teachable=teachable,
-        failed=_failed(results),
-        confidence_charts=[svg.lay_out(chart) for chart in confidence_charts],
-        throughput_chart=svg.lay_out(charts.throughput) if charts.throughput else None,
-        card=card,
-        training_chart=svg.lay_out(charts.training) if charts.training else None,
-        frame=svg,
-    )  # fmt: skip
+    return {
+        "summary": summary,
+        "left_out": describe_left_out(summary.left_out),
+        "confusion": _confusion(summary),
+        "read_digits": summary.digits_read if summary.accuracy is None and summary.classified else [],
+        "mistakes": [tile(index) for index in selection.shown_mistakes],
+        "mistaken": len(selection.mistakes),
+        "least_certain": [tile(index) for index in selection.least_certain.tolist()],
+        "several": [several_tile(index) for index in selection.shown_several],
+        "doubts": [(wording.DOUBTS[DoubtCode(code)], count) for code, count in summary.doubts.items()],
+        "teachable": teachable,
+        "failed": _failed(results, summary),
+        "confidence_charts": [svg.lay_out(chart) for chart in confidence_charts],
+        "throughput_chart": svg.lay_out(charts.throughput) if charts.throughput else None,
+        "card": card,
+        "training_chart": svg.lay_out(charts.training) if charts.training else None,
+        "frame": svg,
+    }
 
 
 def _confusion(summary: Summary) -> list[Row]:
@@ -155,20 +231,24 @@ def _confusion(summary: Summary) -> list[Row]:
 
 def _cell(count: int, total: int, *, right: bool) -> Cell:
     if not count:
-        return Cell(0, "none", 0.0)
+        return Cell(0, "none", 0)
     # A good model puts 99 % of a row on the diagonal. The rest is visible only on a logarithmic scale.
     weight = count / total if right else log(1 + count) / log(1 + total)
-    return Cell(count, "right" if right else "wrong", round(weight, 3))
+    return Cell(count, "right" if right else "wrong", _WEIGHT_STEP * round(100 * weight / _WEIGHT_STEP))
 
 
-def _failed(results: Results) -> list[FailedImage]:
-    shown = sorted(results.failures)[:MAX_FAILURES]
-    return [
-        FailedImage(
-            results.names[index],
-            results.label(index),
-            str(results.failures[index].code),
-            results.failures[index].sentence,
-        )
-        for index in shown
-    ]
+def _failed(results: Results, summary: Summary) -> list[FailedCause]:
+    """Return the failed images by cause, the most frequent first, and list at most `MAX_FAILURES` of them."""
+    of_code: dict[str, list[int]] = {code: [] for code in summary.failures}
+    for index in sorted(results.failures):
+        of_code[str(results.failures[index].code)].append(index)
+    room = MAX_FAILURES - sum(min(EXAMPLES, len(indices)) for indices in of_code.values())
+    causes = []
+    for code, indices in of_code.items():
+        rows = [
+            FailedImage(results.names[index], results.label(index), results.failures[index].sentence)
+            for index in indices[: EXAMPLES + max(0, room)]
+        ]
+        causes.append(FailedCause(code, len(indices), rows[:EXAMPLES], rows[EXAMPLES:]))
+        room -= len(rows) - EXAMPLES if len(rows) > EXAMPLES else 0
+    return causes

@@ -14,11 +14,12 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from model.errors import UsageError
+from producer.report.cards.naming import is_page
 from producer.report.files import replacing
 from producer.sources.naming import is_clutter
 
@@ -27,7 +28,7 @@ PREDICTIONS, ERRORS, REVIEW = "predictions.csv", "errors.csv", "review.csv"
 CONFUSION, CALIBRATION, THROUGHPUT = "confusion.png", "calibration.png", "throughput.png"
 
 FILES = frozenset({PAGE, FIGURES, PREDICTIONS, ERRORS, REVIEW, CONFUSION, CALIBRATION, THROUGHPUT})
-"""Names of all files that a report may have."""
+"""Names of the files that a report may have, without the pages that only have cards."""
 
 _DRAFTS = ".digitmill-report"
 _SUMS = "sums.json"  # among the drafts: SHA-256 of all files that may have been moved out of there
@@ -37,6 +38,11 @@ _SUMS_KEY = "files"  # in report.json: SHA-256 of each file, by name; that of re
 _MAX_FIGURES_BYTES = 64 * 1024**2
 _LONGEST_NAME = "x" * 32  # longer than any name among the drafts
 _EDIT_SECONDS = 60.0  # reports of versions up to 0.2 have no sums; a file so much younger than report.json was edited
+
+
+def is_report_file(name: str) -> bool:
+    """Return whether a file of a report may have this name."""
+    return name in FILES or is_page(name)
 
 
 def check_place(folder: Path) -> None:
@@ -74,12 +80,12 @@ def replacing_report(folder: Path) -> Iterator[Path]:
     with _explained(folder), _drafts(folder) as drafts:
         _check_contents(folder, drafts)
         yield drafts
-        written = {path.name for path in drafts.iterdir()} & FILES
+        written = _report_files(drafts)
         sums = _seal(drafts, written)
         with replacing(drafts / _SUMS) as draft:
             draft.write_text(json.dumps(sorted({*sums, *_moved_sums(drafts)})), encoding="utf-8")
         _check_contents(folder, drafts)  # again, because the user may have worked there meanwhile
-        for name in sorted(FILES, key=lambda name: name == FIGURES):
+        for name in sorted(written | _report_files(folder), key=lambda name: name == FIGURES):
             if name in written:
                 (drafts / name).replace(folder / name)
             else:
@@ -88,11 +94,18 @@ def replacing_report(folder: Path) -> Iterator[Path]:
             (drafts / name).unlink(missing_ok=True)
 
 
-def open_growing_table(folder: Path) -> TextIO:
+def find_report(folder: Path, job: str) -> dict[str, Any] | None:
+    """Return the content of the report.json of a job's report in a folder, or None if it has no report of this job."""
+    figures = _read_figures(folder / FIGURES)
+    return figures if figures and figures["job"] == job and (folder / PAGE).is_file() else None
+
+
+def open_growing_table(folder: Path, begin: Callable[[TextIO], None] = lambda _: None) -> TextIO:
     """Create the `predictions.csv` of a job that runs, in place of an earlier report's. The next report replaces it.
 
     Args:
         folder: Folder of the report, created if necessary. It keeps files of other names.
+        begin: Function that writes the first rows, before the table replaces the other.
 
     Returns:
         The open file, as `tables` writes it.
@@ -103,11 +116,19 @@ def open_growing_table(folder: Path) -> TextIO:
     with _explained(folder), _drafts(folder) as drafts:
         _check_contents(folder, drafts)
         file = (drafts / PREDICTIONS).open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        begin(file)
+        file.flush()
         status = os.fstat(file.fileno())
         with replacing(drafts / _GROWING) as draft:
             draft.write_text(json.dumps([status.st_dev, status.st_ino]), encoding="utf-8")
         (drafts / PREDICTIONS).replace(folder / PREDICTIONS)
     return file
+
+
+def grows(folder: Path) -> bool:
+    """Return whether the `predictions.csv` in a folder grew, and no report has replaced it since."""
+    status = (folder / PREDICTIONS).stat()
+    return _read_growing(folder / _DRAFTS) == [status.st_dev, status.st_ino]
 
 
 @contextlib.contextmanager
@@ -176,6 +197,10 @@ def _clear(drafts: Path) -> None:
             path.unlink()
 
 
+def _report_files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if is_report_file(path.name)}
+
+
 def _seal(drafts: Path, names: Collection[str]) -> list[str]:
     """Add to report.json the sums of all files of a report, and return the sums."""
     figures = json.loads((drafts / FIGURES).read_bytes())
@@ -194,13 +219,15 @@ def _check_contents(folder: Path, drafts: Path) -> None:
     """
     names = sorted(path.name for path in folder.iterdir() if not is_clutter(path.name))
     figures, moved, growing = _read_figures(folder / FIGURES), _moved_sums(drafts), _read_growing(drafts)
-    foreign = [name for name in names if name not in FILES or not _is_known(folder / name, figures, moved, growing)]
+    foreign = [
+        name for name in names if not is_report_file(name) or not _is_known(folder / name, figures, moved, growing)
+    ]
     if figures is None and foreign:
         raise UsageError(
             f"{folder} is not a report of digitmill, and it is not empty: it has {_some(foreign)}. digitmill "
             "replaces only reports. Choose an empty or a new folder with --out."
         )
-    if edited := [name for name in foreign if name in FILES]:
+    if edited := [name for name in foreign if is_report_file(name)]:
         raise UsageError(
             f"{folder / edited[0]} was changed after digitmill wrote it, and a new report would replace it. Move it "
             "away, or choose another folder with --out."

@@ -1,28 +1,32 @@
 """How pages become HTML: the templates beside this module, and pictures inside the page."""
 
+import hashlib
+import json
 from base64 import b64encode
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from numpy.typing import NDArray
+from markupsafe import Markup
 from PIL import Image
 
+from model.images.raster import Grey
 from producer.report import wording
 
 
-def data_uri(pixels: NDArray[np.uint8]) -> str:
+def data_uri(pixels: Grey) -> str:
     """Return a picture as a `data:` address, PNG, so that the page needs no other file.
 
     Args:
-        pixels: uint8 (height, width), 0 for black to 255 for white.
+        pixels: 0 for black to 255 for white.
     """
     file = BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return "data:image/png;base64," + b64encode(file.getvalue()).decode("ascii")
 
 
+@cache
 def environment() -> Environment:
     """Return Jinja's environment with the templates and the filters of all pages."""
     made = Environment(
@@ -41,8 +45,21 @@ def environment() -> Environment:
         "moment": wording.moment,
         "visible": wording.visible,
         "shortened": wording.shortened,
+        "source_hash": source_hash,
+        "json": _json,
     }
     return made
+
+
+def source_hash(text: str) -> str:
+    """Return what a page's policy says to allow one style sheet or script, and no other: a hash of its text."""
+    return "'sha256-" + b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii") + "'"
+
+
+def _json(value: object) -> Markup:
+    """Return JSON that a page can hold between the tags of a script, whatever texts it has."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704  no markup is left
 
 
 def _shown(value: object) -> object:

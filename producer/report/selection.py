@@ -43,13 +43,22 @@ class Selection:
     several: NDArray[np.intp]
 
     @property
+    def cards(self) -> list[int]:
+        """Indices of all images that the page has a card for, each once: the mistakes, and then those for review.
+
+        If there are neither, these are the least certain images.
+        """
+        both = dict.fromkeys([*self.mistakes.tolist(), *self.for_review.tolist(), *self.several.tolist()])
+        return list(both or dict.fromkeys(self.least_certain.tolist()))
+
+    @property
     def shown_mistakes(self) -> list[int]:
         """Indices of the mistakes that the page shows."""
         return [int(index) for index in self.mistakes[:MAX_MISTAKES]]
 
     @property
-    def pictured(self) -> list[int]:
-        """Indices of all images that the page shows as pictures, each once."""
+    def shown_first(self) -> list[int]:
+        """Indices of the images that the page shows as pictures without its script, each once."""
         return list(dict.fromkeys([*self.shown_mistakes, *self.least_certain.tolist(), *self.shown_several]))
 
     @property

@@ -8,6 +8,8 @@ from math import isnan
 from types import MappingProxyType
 from typing import Any, Final
 
+import numpy as np
+
 from model import metrics
 from model.errors import FailureCode
 from model.metrics import ClassScore, DigitScore, Interval
@@ -17,6 +19,21 @@ from producer.report.selection import Selection
 
 FORMAT: Final = 1
 """Format of report.json. A new key keeps the number. Removing a key, or changing its meaning, raises it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigitRead:
+    """How often a digit was read.
+
+    Attributes:
+        digit: The digit, 0 to 9.
+        images: Number of images, or of digits if the job reads numbers.
+        mean_confidence: Their mean confidence, 0 to 1, or None if there are none.
+    """
+
+    digit: int
+    images: int
+    mean_confidence: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +75,11 @@ class Summary:
         accuracy_of_certain: Share of the images in `accuracy_of_certain_denominator` that are predicted right.
         accuracy_of_certain_denominator: Number of labelled images that have a prediction and need no review.
         model_versions: Number of images that each version classified, largest first.
-        images_per_second: `images` / `seconds`.
+        earlier: Number of images whose rows an earlier job wrote into this report (`submit --new`).
+        images_per_second: (`images` - `earlier`) / `seconds`.
         workers: Number of images that each worker process answered, largest first.
+        digits_read: How often each digit 0 to 9 was read, and with which mean confidence.
+        without_picture: Number of images to look at that have no picture in the report.
         read_as: How the numbers of an array file were turned into images, in words, if there is something to say.
         label_warning: Why labels or images seem to be wrong as a whole, if most labels contradict the predictions.
         left_out: Number of files and folders of the source that were not read, by kind.
@@ -97,10 +117,13 @@ class Summary:
     digits: DigitScore | None = None
     reads_numbers: bool = False
     doubts: dict[str, int] = field(default_factory=dict)
+    digits_read: list[DigitRead] = field(default_factory=list)
+    without_picture: int = 0
     read_as: str | None = None
     label_warning: str | None = None
     left_out: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    earlier: int = 0
     notices: tuple[str, ...] = ()
 
     @property
@@ -126,6 +149,7 @@ class Summary:
             values["digits"] = asdict(self.digits)
         if self.per_class is not None:
             values["per_class"] = [{"digit": digit, **asdict(score)} for digit, score in enumerate(self.per_class)]
+        values["digits_read"] = [asdict(each) for each in self.digits_read]
         return {"format": FORMAT, **values}
 
 
@@ -181,15 +205,31 @@ def summarise(
         accuracy_of_certain=_share(int(right[certain].sum()), int(certain.sum())),
         accuracy_of_certain_denominator=int(certain.sum()) if labelled else None,
         model_versions=_largest_first(versions),
-        images_per_second=len(results) / info.seconds if info.seconds > 0 else None,
+        images_per_second=(len(results) - info.earlier) / info.seconds if info.seconds > 0 else None,
         workers=_largest_first(info.workers),
         reads_numbers=results.numbers is not None,
         doubts=_largest_first(Counter(str(doubt.code) for row, doubt in results.doubts.items() if review[row])),
+        digits_read=_digits_read(results),
         read_as=info.read_as or None,
         label_warning=doubt_labels(results),
         left_out=_largest_first(dict(left_out)),
         notes=tuple(note for note in notes if note != info.read_as),
+        earlier=info.earlier,
     )
+
+
+def _digits_read(results: Results) -> list[DigitRead]:
+    if results.numbers is None:
+        digits, confidences = results.digits, results.confidences
+    else:
+        digits = np.array([int(digit) for number in results.numbers.read for digit in number], np.int8)
+        confidences = np.array([share for shares in results.numbers.confidences for share in shares], np.float32)
+    found = []
+    for digit in range(metrics.CLASSES):
+        shares = confidences[digits == digit]
+        mean = float(shares.mean(dtype="float64")) if len(shares) else None
+        found.append(DigitRead(digit, len(shares), mean))
+    return found
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -12,10 +12,11 @@ The files are UTF-8, comma-separated, with every text in quotes and `\n` at the 
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,30 @@ _NUMBER_DECIMALS = 3  # of the confidences of a number's digits, which people re
 _FORMULA = re.compile(r"[\s\x00-\x1f]*[=+\-@＝＋－＠]|[\t\r\n]")  # noqa: RUF001 - see above
 
 
-def write_predictions(path: Path, results: Results, selection: Selection | None = None) -> None:
+class FileVersion(NamedTuple):
+    """Which version of which file a row is about, as cells.
+
+    Attributes:
+        path: Path of the image.
+        size: Size of its file in bytes, or None if there is none.
+        modified: Time of the file's last modification, as `time_cell` writes it, or None.
+    """
+
+    path: str
+    size: int | None
+    modified: str | None
+
+
+FILE_COLUMNS = list(FileVersion._fields)
+"""Titles of the columns that tell the version of a row's file."""
+
+
+def write_predictions(
+    path: Path,
+    results: Results,
+    selection: Selection | None = None,
+    versions: Mapping[str, FileVersion] | None = None,
+) -> None:
     """Write all images, in the order of submission.
 
     Columns: name, label, digit, confidence, review (`yes` if the image is listed for review), doubt, p0 to p9 (only if
@@ -50,17 +74,25 @@ def write_predictions(path: Path, results: Results, selection: Selection | None 
         path: File to write.
         results: All images of the job.
         selection: Images for review, or None for no review.
+        versions: Version of each image's file, by name, for the columns `FILE_COLUMNS`; or None to leave these out.
     """
-    _write(path, _header_of(results), _predictions(results, np.arange(len(results)), selection))
+    _write(path, _header_of(results, versions), _all_rows(results, selection, versions))
 
 
 @contextmanager
-def growing_table(folder: Path, min_confidence: float | None) -> Iterator[Callable[[Results], None]]:
+def growing_table(
+    folder: Path,
+    min_confidence: float | None,
+    first: Results | None = None,
+    versions: Mapping[str, FileVersion] | None = None,
+) -> Iterator[Callable[[Results], None]]:
     """Let `predictions.csv` grow while its job runs, until the report of the job replaces it.
 
     Args:
         folder: Folder of the report.
         min_confidence: As for `select`.
+        first: Rows that the table has from the beginning, or None for none.
+        versions: As for `write_predictions`, of the first and all later rows.
 
     Yields:
         Function that writes the next images of the job, in the order of submission, so that readers see them at once.
@@ -68,16 +100,18 @@ def growing_table(folder: Path, min_confidence: float | None) -> Iterator[Callab
     Raises:
         UsageError: The folder has something else than a report, or cannot be written.
     """
-    with open_growing_table(folder) as file:
+
+    def write(file: TextIO, results: Results | None) -> None:
+        if results is None:
+            return
         writer = csv_writer(file)
+        if not file.tell():
+            writer.writerow(_header_of(results, versions))
+        writer.writerows(_all_rows(results, select(results, min_confidence), versions))
+        file.flush()
 
-        def add(results: Results) -> None:
-            if not file.tell():
-                writer.writerow(_header_of(results))
-            writer.writerows(_predictions(results, np.arange(len(results)), select(results, min_confidence)))
-            file.flush()
-
-        yield add
+    with open_growing_table(folder, lambda file: write(file, first)) as file:
+        yield lambda results: write(file, results)
 
 
 def write_review(path: Path, results: Results, selection: Selection, root: str = "") -> None:
@@ -181,8 +215,28 @@ def number_cells(number: str, shares: Iterable[float]) -> tuple[str | None, ...]
     return number, " ".join(number), " ".join(f"{share:.{_NUMBER_DECIMALS}f}" for share in shares)
 
 
-def _header_of(results: Results) -> list[str]:
-    return prediction_header(probabilities=results.probabilities is not None, numbers=results.numbers is not None)
+def time_cell(nanoseconds: int) -> str:
+    """Return a unix time in nanoseconds as ISO 8601, or in seconds if no calendar has it. Nothing is rounded."""
+    seconds, rest = divmod(nanoseconds, 10**9)
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+    except (OverflowError, OSError, ValueError):
+        return f"{seconds}.{rest:09d}"
+    return f"{moment.isoformat()}.{rest:09d}Z"
+
+
+def _header_of(results: Results, versions: Mapping[str, FileVersion] | None = None) -> list[str]:
+    header = prediction_header(probabilities=results.probabilities is not None, numbers=results.numbers is not None)
+    return header if versions is None else [*header, *FILE_COLUMNS]
+
+
+def _all_rows(
+    results: Results, selection: Selection | None, versions: Mapping[str, FileVersion] | None
+) -> Iterable[tuple[object, ...]]:
+    rows = _predictions(results, np.arange(len(results)), selection)
+    if versions is None:
+        return rows
+    return ((*row, *versions[name]) for row, name in zip(rows, results.names, strict=True))
 
 
 def _predictions(

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from model.errors import FailureCode
 from model.images.doubts import DoubtCode
 from model.printable import printable
 
@@ -11,6 +12,14 @@ DOUBTS = {
     DoubtCode.OTHER: "doubtful for another reason",
 }
 """Each doubt in words that follow a number of images. What a report says about one image also says how much ink."""
+
+CAUSES = {
+    "mistake": "wrong",
+    **{str(code): words for code, words in DOUBTS.items()},
+    str(FailureCode.SEVERAL_DIGITS): "several digits",
+    "confidence": "low confidence",
+}
+"""Each reason for which a report has a card for an image, in words, by its code."""
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 

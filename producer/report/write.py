@@ -2,25 +2,21 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
 
 from model.cards.card import Card
 from producer.jobs.results import JobInfo, Results
 from producer.report import page, tables
 from producer.report.charts.job_charts import JobCharts, charts_of
+from producer.report.page import ReadPictures
 from producer.report.place import (
     CALIBRATION,
     CONFUSION,
     ERRORS,
     FIGURES,
-    PAGE,
     PREDICTIONS,
     REVIEW,
     THROUGHPUT,
@@ -33,13 +29,6 @@ WITHOUT_MATPLOTLIB = (
     "The PNG charts were left out because Matplotlib is not installed; report.html shows the same figures. "
     "To get them: pip install 'digitmill[report]'."
 )
-
-ReadPictures: TypeAlias = Callable[[Sequence[int]], Mapping[int, NDArray[np.uint8]]]
-"""Function that reads the images with some indices as the network saw them: uint8 (28, 28), light ink on black.
-
-Of an image of several digits it gives the digits side by side, uint8 (28, 28 · n). It leaves out images that it cannot
-read.
-"""
 
 
 def write_report(
@@ -54,6 +43,7 @@ def write_report(
     left_out: Mapping[str, int] = MappingProxyType({}),
     notes: Sequence[str] = (),
     plots: bool = True,
+    versions: Mapping[str, tables.FileVersion] | None = None,
 ) -> Summary:
     """Write the report of a job into `folder`. An earlier report there is replaced, and nothing else is.
 
@@ -65,12 +55,13 @@ def write_report(
         results: All images of the job and their answers.
         info: Times and workers of the job.
         card: Card of the model that classified most images, or None if it is unknown.
-        read_pictures: Reader of the images that the page shows. It is called once, with at most 280 indices.
+        read_pictures: Reader of the images that a page shows. It is called once for each page.
         min_confidence: Confidence, 0 to 1, below which `review.csv` lists an image, or None for no `review.csv`.
         root: Text before an image's name that makes it a path, for `review.csv`. With "", that file has no paths.
         left_out: Number of files of the source that were not read, by kind; see `Source.left_out`.
         notes: Sentences about the source; see `Source.notes`.
         plots: Whether to write the PNG files as well. They take about a second, mostly to import Matplotlib.
+        versions: As for `tables.write_predictions`.
 
     Returns:
         The figures of the report. Its `notices` are for the user.
@@ -81,25 +72,29 @@ def write_report(
     selection = select(results, min_confidence)
     summary = summarise(results, info, selection, left_out=left_out, notes=notes)
     charts = charts_of(results, info, summary, card)
-    html = page.render(
-        results,
-        summary,
-        selection,
-        charts,
-        card=card,
-        pictures=read_pictures(selection.pictured),
-        teachable=bool(root),
-    )
     with replacing_report(folder) as drafts:
-        tables.write_predictions(drafts / PREDICTIONS, results, selection)
+        tables.write_predictions(drafts / PREDICTIONS, results, selection, versions)
         tables.write_errors(drafts / ERRORS, results)
         if min_confidence is not None:
             tables.write_review(drafts / REVIEW, results, selection, root)
         if plots:
             summary = replace(summary, notices=_write_pngs(drafts, summary, charts))
-        _write(drafts / PAGE, html)
+        pages = page.render(results, summary, selection, charts, card=card, read_pictures=read_pictures, root=root)
+        late = without = 0
+        for written in pages:
+            _write(drafts / written.name, written.html)
+            late, without = late + written.late, without + written.without_picture
+        notices = (*summary.notices, _not_read(late, info.job)) if late else summary.notices
+        summary = replace(summary, without_picture=without, notices=notices)
         _write(drafts / FIGURES, json.dumps(summary.as_json(), indent=1, allow_nan=False) + "\n")
     return summary
+
+
+def _not_read(late: int, job: str) -> str:
+    return (
+        f"{late:,} pictures of images to look at were not read, because that would have taken long. "
+        f"`digitmill review {job}` reads them."
+    )
 
 
 def _write_pngs(folder: Path, summary: Summary, charts: JobCharts) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import copy
 from itertools import islice
 from types import MappingProxyType
 from typing import Generic
@@ -63,6 +64,13 @@ class ContainerSource(Generic[Place]):
         """See `Source.total`."""
         return len(self._images) + len(self._failures)
 
+    def only(self, names: Collection[str]) -> "ContainerSource[Place]":
+        """See `Source.only`."""
+        asked, chosen = set(names), copy(self)
+        chosen._images = {name: place for name, place in self._images.items() if name in asked}  # noqa: SLF001  its own class
+        chosen._failures = {name: failure for name, failure in self._failures.items() if name in asked}  # noqa: SLF001
+        return chosen
+
     def __iter__(self) -> Iterator[SourceImage]:
         return one_by_one(self.runs())
 
@@ -93,13 +101,15 @@ class ContainerSource(Generic[Place]):
 
     def read_many(self, names: Collection[str]) -> dict[str, ImageContent]:
         """See `Source.read_many`."""
+        return dict(self.read_each(names))
+
+    def read_each(self, names: Collection[str]) -> Iterator[tuple[str, ImageContent]]:
+        """See `Source.read_each`."""
         asked = set(names)
-        contents: dict[str, ImageContent] = {}
         with self._container.opened() as read:
             for name, place in self._images.items():
                 if name in asked and not isinstance(content := read(place), Failure):
-                    contents[name] = content
-        return contents
+                    yield name, content
 
 
 class UnopenedSource:
@@ -116,6 +126,10 @@ class UnopenedSource:
         self.names: Collection[str] = (path,)
         self._failure = failure
 
+    def only(self, names: Collection[str]) -> "UnopenedSource":  # noqa: ARG002  it has one image
+        """See `Source.only`."""
+        return self
+
     def __iter__(self) -> Iterator[SourceImage]:
         yield SourceImage(self.description, None, self._failure)
 
@@ -130,6 +144,10 @@ class UnopenedSource:
     def read_many(self, names: Collection[str]) -> dict[str, ImageContent]:  # noqa: ARG002  as in `Source`
         """See `Source.read_many`."""
         return {}
+
+    def read_each(self, names: Collection[str]) -> Iterator[tuple[str, ImageContent]]:  # noqa: ARG002  as in `Source`
+        """See `Source.read_each`."""
+        yield from ()
 
 
 class JoinedSource:
@@ -167,6 +185,14 @@ class JoinedSource:
     def _prefix(self, source: Source) -> str:
         return source.root.removeprefix(self.root)
 
+    def _owned(self, names: Collection[str]) -> dict[Source, set[str]]:
+        """Return the names of images as the source of each has them."""
+        owned: dict[Source, set[str]] = {}
+        for name in names:
+            if owner := self._owners.get(name):
+                owned.setdefault(owner, set()).add(name.removeprefix(self._prefix(owner)))
+        return owned
+
     @property
     def names(self) -> Collection[str]:
         """See `Source.names`."""
@@ -176,6 +202,15 @@ class JoinedSource:
     def total(self) -> int:
         """See `Source.total`."""
         return len(self._owners) + len(self._absent)
+
+    def only(self, names: Collection[str]) -> "JoinedSource":
+        """See `Source.only`."""
+        asked, chosen = set(names), copy(self)
+        parts = {source: source.only(owned) for source, owned in self._owned(asked).items()}
+        chosen._sources = tuple(parts[source] for source in self._sources if source in parts)  # noqa: SLF001
+        chosen._owners = {name: parts[owner] for name, owner in self._owners.items() if name in asked}  # noqa: SLF001
+        chosen._absent = {name: label for name, label in self._absent.items() if name in asked}  # noqa: SLF001
+        return chosen
 
     def __iter__(self) -> Iterator[SourceImage]:
         return one_by_one(self.runs())
@@ -187,11 +222,11 @@ class JoinedSource:
             for run in source.runs():
                 if isinstance(run, SourceImage):
                     name = prefix + run.name
-                    if self._owners[name] is source:
+                    if self._owners.get(name) is source:
                         yield SourceImage(name, self._labels.get(name, run.label), run.content)
                     continue
                 names = [prefix + name for name in run.names]
-                own = [row for row, name in enumerate(names) if self._owners[name] is source]
+                own = [row for row, name in enumerate(names) if self._owners.get(name) is source]
                 labels = tuple(self._labels.get(names[row], run.labels[row]) for row in own)
                 yield SourceBlock(tuple(names[row] for row in own), labels, run.images[own])
         for name, label in self._absent.items():
@@ -204,13 +239,12 @@ class JoinedSource:
 
     def read_many(self, names: Collection[str]) -> dict[str, ImageContent]:
         """See `Source.read_many`."""
-        asked: dict[Source, set[str]] = {}
-        for name in names:
-            if owner := self._owners.get(name):
-                asked.setdefault(owner, set()).add(name.removeprefix(self._prefix(owner)))
-        contents: dict[str, ImageContent] = {}
+        return dict(self.read_each(names))
+
+    def read_each(self, names: Collection[str]) -> Iterator[tuple[str, ImageContent]]:
+        """See `Source.read_each`."""
+        asked = self._owned(names)
         for source in self._sources:
             if source in asked:
-                read = source.read_many(asked[source])
-                contents |= {self._prefix(source) + name: content for name, content in read.items()}
-        return contents
+                for name, content in source.read_each(asked[source]):
+                    yield self._prefix(source) + name, content

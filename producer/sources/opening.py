@@ -19,8 +19,9 @@ from producer.sources.container_source import ContainerSource, JoinedSource, Uno
 from producer.sources.folder import Folder, SingleFile
 from producer.sources.form import Form
 from producer.sources.kinds import describe_left_out
+from producer.sources.labelling import corrections
 from producer.sources.labelling import labels as labelling
-from producer.sources.labelling.label_file import NAME_COLUMNS, LabelFile
+from producer.sources.labelling.label_file import NAME_COLUMNS
 from producer.sources.labelling.labels import Labels
 from producer.sources.listing import Container, Listing
 from producer.sources.naming import IMAGE_SUFFIXES, Selection, is_image
@@ -159,32 +160,36 @@ def open_listed(
     return ContainerSource(container, wanted, chosen, description=description, root=root)
 
 
-def open_path_list(path: str | Path, *, as_is: bool = False) -> Source:
-    """Open the images at the paths in a CSV file, with the labels that the file gives them.
+def open_path_list(*paths: str | Path, as_is: bool = False) -> Source:
+    """Open the images at the paths in CSV files, with the labels that the files give them.
 
-    The file is the `review.csv` of a report, or a file that a person wrote. It has paths in the column `path` or in
-    another column of names, and digits in the column `label`. A relative path is looked up in the folder of the CSV
-    file first, and then in the current folder. Rows without a label are skipped, and a note says how many. A path
-    without an image gives a failure.
+    A file is the `review.csv` of a report, the `corrections.csv` that its page saves, or a file that a person wrote. It
+    has paths in the column `path` or in another column of names, and digits in the column `label`. A relative path is
+    looked up in the folders of the CSV files first, and then in the current folder. Rows without a label are skipped,
+    and a note says how many. A path without an image gives a failure. If a row has the picture that a person looked at,
+    this picture counts, and the path is only its name.
 
     Args:
-        path: Path of the CSV file.
+        paths: Paths of the CSV files.
         as_is: Whether to send the numbers of array files as they are. Otherwise each file is read in its form.
 
     Raises:
-        UsageError: The file cannot be read (see `LabelFile.read`), or no row has a label.
+        UsageError: A file cannot be read (see `LabelFile.read`), two contradict each other, or no row has a label.
     """
-    path = Path(path)
-    truths = LabelFile.read(path, (_PATH_COLUMN, *NAME_COLUMNS)).truths
+    files = [Path(path) for path in paths]
+    description = ", ".join(map(str, paths))
+    truths = corrections.merge(files, (_PATH_COLUMN, *NAME_COLUMNS))
     known = {name: truth.label for name, truth in truths.items() if truth.label is not None}
     if not known:
         raise UsageError(
-            f"No row of {str(path)!r} has a label. Write digits into its column `label`; rows without one are skipped."
+            f"No row of {description!r} has a label, so none is taught. Write digits into its column `label`."
         )
-    left = len(truths) - len(known)
-    note = f"Rows without a label are skipped: {left:,} of {len(truths):,}." if left else None
-    container = PathList(known, (path.absolute().parent, Path.cwd()), partial(_open_container, as_is=as_is))
-    return ContainerSource(container, container.listing, Labels(known, note=note), description=str(path), root="")
+    note = corrections.describe_skipped(truths)
+    found = {name: corrections.picture_of(truths[name]) for name in known}
+    pictures = {name: picture for name, picture in found.items() if picture is not None}
+    folders = dict.fromkeys([*(path.absolute().parent for path in files), Path.cwd()])
+    container = PathList(known, tuple(folders), partial(_open_container, as_is=as_is), pictures)
+    return ContainerSource(container, container.listing, Labels(known, note=note), description=description, root="")
 
 
 def array_source(images: NDArray[np.uint8], description: str) -> Source:

@@ -2,12 +2,17 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from model.errors import Failure, FailureCode, UsageError
+from producer.sources.arrays.container import Array
 from producer.sources.folder import SingleFile
 from producer.sources.listing import Container, Listing
 from producer.sources.naming import document_of
@@ -67,16 +72,26 @@ class PathList:
         paths: Paths, as people or the report's tables write them.
         folders: Folders to search for relative paths, in this order.
         open_container: Function that opens an archive or an array file, or raises UsageError.
+        pictures: Images that are known, uint8 (28, 28), by their paths, which need not lead anywhere.
     """
 
     def __init__(
-        self, paths: Iterable[str], folders: Sequence[Path], open_container: Callable[[Path], Container[Any]]
+        self,
+        paths: Iterable[str],
+        folders: Sequence[Path],
+        open_container: Callable[[Path], Container[Any]],
+        pictures: Mapping[str, NDArray[np.uint8]] = MappingProxyType({}),
     ) -> None:
         self._folders, self._open_container = folders, open_container
         self._archives: dict[Path, _Archive | Failure] = {}
         self.listing: Listing[MemberPlace] = Listing()
         places: dict[str, tuple[int, MemberPlace]] = {}
+        if pictures:
+            known = Array(np.stack([*pictures.values()]))
+            places |= {path: (index, MemberPlace(known, index)) for index, path in enumerate(pictures)}
         for path in paths:
+            if path in places:
+                continue
             found = self._find(path)
             if isinstance(found, Failure):
                 self.listing.failures[path] = found

@@ -103,6 +103,9 @@ class Source(Protocol):
     def notes(self) -> tuple[str, ...]:
         """Sentences that the user should read before the work starts."""
 
+    def only(self, names: Collection[str]) -> "Source":
+        """Return the same source with only some of its images, which it has at the same places in its order."""
+
     def __iter__(self) -> Iterator[SourceImage]:
         """Yield every image, in the order of the source. Each iteration starts from the beginning."""
 
@@ -118,3 +121,6 @@ class Source(Protocol):
         Returns:
             Content by name, without the images that cannot be read or that the source does not have.
         """
+
+    def read_each(self, names: Collection[str]) -> Iterator[tuple[str, ImageContent]]:
+        """Yield name and content of the same images, in the order of the source, with one in memory at a time."""

@@ -10,12 +10,12 @@ import io
 import json
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from model.metrics import CLASSES
 from producer.calls.prediction import DECIMALS, Prediction
-from producer.report.tables import csv_writer, number_cells, prediction_header, prediction_row
+from producer.report.tables import csv_writer, number_cells, prediction_header, prediction_row, time_cell
 from producer.sources.naming import page_name
 from producer.watching.tree import Version
 
@@ -170,8 +170,8 @@ def _rounded(share: float | None) -> float | None:
 def _about(version: Version, pages: int, first: str, written: float) -> dict[str, Any]:
     about: dict[str, Any] = {
         "size": version.size,
-        "modified": _as_text(version.modified),
-        "written": _as_text(round(written * 1000) * 10**6)[:-7] + "Z",
+        "modified": time_cell(version.modified),
+        "written": time_cell(round(written * 1000) * 10**6)[:-7] + "Z",
     }
     if first != version.name:
         about["pages"] = pages
@@ -194,18 +194,8 @@ def _decoded(row: dict[str, Any], error: object) -> tuple[Version, int, bool] | 
     return (version, pages, bool(error)) if fits else None
 
 
-def _as_text(nanoseconds: int) -> str:
-    """Return a unix time in nanoseconds as ISO 8601, or in seconds if no calendar has it. Nothing is rounded."""
-    seconds, rest = divmod(nanoseconds, 10**9)
-    try:
-        moment = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
-    except (OverflowError, OSError, ValueError):
-        return f"{seconds}.{rest:09d}"
-    return f"{moment.isoformat()}.{rest:09d}Z"
-
-
 def _as_nanoseconds(text: str) -> int:
-    """Do the reverse of `_as_text`.
+    """Do the reverse of `time_cell`.
 
     Raises:
         ValueError: The text is not a time.

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner, Result
 
@@ -34,15 +35,16 @@ def _signals_kept() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run_here(*arguments: object, **variables: str | None) -> Result:
+def run_here(*arguments: object, given: Any = None, **variables: str | None) -> Result:
     """Run a command in this process, which saves most of a second, and return its result.
 
     Args:
         arguments: Its arguments.
+        given: Its standard input, as bytes or text.
         variables: Its variables, in addition to those of this process. With None a variable is not set.
     """
     with _signals_kept():
-        return CliRunner(env=variables).invoke(main, list(map(str, arguments)), prog_name="digitmill")
+        return CliRunner(env=variables).invoke(main, list(map(str, arguments)), input=given, prog_name="digitmill")
 
 
 class CommandLine:
@@ -88,11 +90,11 @@ class CommandLine:
                 raise
         return _checked(process.returncode, output, errors, code)
 
-    def __call__(self, *arguments, code=0, **variables):
+    def __call__(self, *arguments, code=0, given=None, **variables):
         """Run a command in this process to its end and check its exit code. Return what it printed."""
         removed = dict.fromkeys(os.environ.keys() - self.environment.keys())
         with contextlib.chdir(self.folder):
-            ended = run_here(*arguments, **{**removed, **self.environment, **variables})
+            ended = run_here(*arguments, given=given, **{**removed, **self.environment, **variables})
         if ended.exception and not isinstance(ended.exception, SystemExit):
             raise ended.exception
         return _checked(ended.exit_code, ended.stdout, ended.stderr, code)

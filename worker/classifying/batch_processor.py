@@ -17,6 +17,8 @@ from worker.contract.connection import retry_transient
 from worker.contract.doorbell import Doorbell
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.ledger import Claim, Ledger, Part, Verdict
+from worker.contract.observation import RecentAnswers
+from worker.contract.telemetry.metrics import Stage
 from worker.contract.wire import Batch, Result
 
 TIMEOUT_SECONDS = 30.0
@@ -41,6 +43,7 @@ class BatchProcessor:
         doorbell: Doorbell to ring for the halves of a split batch, and for a batch that is given back.
         models: Models of this process.
         canary: Canary monitor that observes what the models answer.
+        recent: What counts the images that this process answers.
         name: Name of this worker.
         lease_seconds: Lifetime of a claim unless it is renewed.
         time_limit_seconds: Time that one batch may take before its process is killed.
@@ -52,6 +55,7 @@ class BatchProcessor:
         doorbell: Doorbell,
         models: Models,
         canary: CanaryMonitor,
+        recent: RecentAnswers,
         *,
         name: str,
         lease_seconds: float,
@@ -60,8 +64,9 @@ class BatchProcessor:
         self._ledger = ledger
         self._doorbell = doorbell
         self._models = models
-        self._notes = models.notes
+        self._notes, self._meter = models.notes, models.meter
         self._runner = ModelRunner(models, canary)
+        self._recent = recent
         self._name = name
         self._lease_seconds = lease_seconds
         self._decoding_seconds = time_limit_seconds * DECODING_SHARE
@@ -78,18 +83,21 @@ class BatchProcessor:
             Unreachable: Redis did not answer in time, or refuses.
         """
         claim = self._claim(part)
+        self._meter.claimed(claim)
         try:
             match claim.verdict:
                 case Verdict.WORK:
                     with self._notes.working(part):
                         batch = _batch_of(claim)
                         model = self._retry(partial(self._models, claim.model))
-                        images = read(batch, self._decoding_seconds)
+                        with self._meter.stage(Stage.DECODE):
+                            images = read(batch, self._decoding_seconds)
                         claim = self._hand_on_the_rest(claim, batch, len(images))
                         # Somebody has begun this part before and not finished it, unless this is the first attempt.
-                        answers = self._runner.classify(
-                            model, images.first(len(claim.part)), suspect=claim.attempts > 1
-                        )
+                        with self._meter.stage(Stage.CLASSIFY):
+                            answers = self._runner.classify(
+                                model, images.first(len(claim.part)), suspect=claim.attempts > 1
+                            )
                         result = answers.result(
                             model.version, self._name, probabilities=batch.probabilities, several=batch.several
                         )
@@ -157,7 +165,12 @@ class BatchProcessor:
             self._doorbell.ring(half)
 
     def _finish(self, claim: Claim, result: Result) -> None:
-        if not self._retry(lambda: self._ledger.finish(claim, result)):
+        with self._meter.stage(Stage.FINISH):
+            finished = self._retry(lambda: self._ledger.finish(claim, result))
+        if finished:
+            self._recent.add(len(claim.part), result.failures.values())
+            self._meter.answered(result)
+        else:
             _log.info("batch %s was answered by another worker in the meantime", claim.part.member)
 
     def _release(self, part: Part, *, refund: bool, due_seconds: float = 0.0) -> None:

@@ -32,6 +32,7 @@ class Heartbeat(threading.Thread):
         facts: Function that returns the fields of `WorkerStatus` to report. It is called before each report.
         in_work: Function that returns the parts that the classifying process has begun.
         lease_seconds: Lifetime of a renewed lease.
+        report: Function that reports whatever else this process has to say.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Heartbeat(threading.Thread):
         facts: Callable[[], dict[str, str | int | float]],
         in_work: Callable[[], Iterable[Part]],
         lease_seconds: float,
+        report: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(name="heartbeat", daemon=True)
         self._ledger = ledger
@@ -51,6 +53,7 @@ class Heartbeat(threading.Thread):
         self._facts = facts
         self._in_work = in_work
         self._lease_seconds = lease_seconds
+        self._report = report
         self._stopping = threading.Event()
         self._announcing = threading.Lock()
         self._logged: set[str] = set()
@@ -67,6 +70,8 @@ class Heartbeat(threading.Thread):
                 for part in self._in_work():
                     with self._surviving():  # the fault of one part must not cost the leases of the others
                         self._ledger.renew(part, holder=self._worker, lease_seconds=self._lease_seconds)
+            with self._surviving():
+                self._report()
             if self._reconciler:
                 with self._surviving():
                     self._reconciler.tick()

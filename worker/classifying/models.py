@@ -13,6 +13,7 @@ from model.inference.trial import try_model
 from worker.classifying.memory import give_back_memory
 from worker.classifying.notes import ProcessNotes
 from worker.contract.registry import LIVE, Registry
+from worker.meter import Meter
 
 MAX_LOADED = 4
 """Number of versions that stay loaded: the live one, the previous one, and those that jobs are pinned to.
@@ -54,6 +55,7 @@ class Models:
     Args:
         registry: Registry that holds the versions.
         notes: Notes of this process; by default new ones.
+        meter: What counts the changes of the live version; by default nothing.
         clock: Function that returns the time in seconds; it must never go back.
 
     Raises:
@@ -64,11 +66,12 @@ class Models:
         self,
         registry: Registry,
         notes: ProcessNotes | None = None,
+        meter: Meter | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
-        self.notes = notes or ProcessNotes()
+        self.notes, self.meter = notes or ProcessNotes(), meter or Meter()
         self._clock = clock
         self._loaded: dict[str, LoadedModel] = {}  # in order of last use
         self._guard = threading.Lock()
@@ -76,6 +79,7 @@ class Models:
         self._failed: dict[bytes, tuple[str, float]] = {}  # digest → fault found in its trial, and until when it counts
         self._unloadable = ""
         self._live = self._load(registry.baseline.version)
+        self.meter.serves(self.live)
         self._followed = False
         self._fault = ""
         self._refused, self._retry_at = "", 0.0
@@ -155,9 +159,11 @@ class Models:
                 _log.error("%s is live but cannot be loaded; %s goes on serving: %s", version, before, fault)
             self._fault = f"{version} is live but cannot be loaded: {fault}"
             self._refused, self._retry_at = version, self._clock() + RETRY_SECONDS
+            self.meter.could_not_load()
             self._unloadable = "" if isinstance(fault, NotTried) else f"it cannot be loaded: {fault}"
         else:
             self._fault = self._refused = self._unloadable = ""
+            self.meter.serves(version, instead_of=before)
             _log.info("model %s serves instead of %s", version, before)
 
     def _load(self, version: str) -> LoadedModel:

@@ -10,6 +10,7 @@ from model.errors import DigitmillError
 from worker.classifying.canary import CanaryMonitor
 from worker.classifying.models import Models
 from worker.contract.ledger import Ledger
+from worker.contract.observation import ProcessReports
 
 INTERVAL_SECONDS = 0.25
 """Interval between two checks of the live version. A promotion arrives within 0.3 s.
@@ -35,14 +36,24 @@ class ModelReloader(threading.Thread):
     Args:
         models: Models of this process.
         canary: Canary monitor of this process.
+        reports: What else the thread reports to Redis.
         ledger: Ledger on a Redis connection that only this thread uses. None if another process reports for the worker.
         name: Name of the worker.
     """
 
-    def __init__(self, models: Models, canary: CanaryMonitor, ledger: Ledger | None, *, name: str) -> None:
+    def __init__(
+        self,
+        models: Models,
+        canary: CanaryMonitor,
+        reports: ProcessReports,
+        ledger: Ledger | None,
+        *,
+        name: str,
+    ) -> None:
         super().__init__(name="reloader", daemon=True)
         self._models = models
         self._canary = canary
+        self._reports = reports
         self._ledger = ledger
         self._worker = name
         self._checked = threading.Event()
@@ -65,6 +76,7 @@ class ModelReloader(threading.Thread):
                 self._report()
                 self._withdraw_unloadable()
                 self._canary.report()
+                self._reports.send()
             except RedisError as fault:
                 _log.debug("cannot follow the live version: %s", fault)
             except DigitmillError as fault:  # a record is damaged; the version in service goes on serving

@@ -23,16 +23,20 @@ from worker.classifying.reading import ReadImages
 from worker.contract.connection import connect
 from worker.contract.drift import AnswerDays
 from worker.contract.registry import Registry
+from worker.meter import Meter
 
 _log = logging.getLogger(__name__)
 
 
-def start_models(url: str, notes: ProcessNotes, loading: str, *, name: str) -> tuple[Models, CanaryMonitor]:
+def start_models(
+    url: str, notes: ProcessNotes, meter: Meter, loading: str, *, name: str
+) -> tuple[Models, CanaryMonitor]:
     """Return the models of a process that begins to classify, and what observes them.
 
     Args:
         url: URL of Redis.
         notes: Notes of this process.
+        meter: What counts in this process.
         loading: Version that the process before was loading when it ended, or "".
         name: Name of this worker.
 
@@ -42,7 +46,7 @@ def start_models(url: str, notes: ProcessNotes, loading: str, *, name: str) -> t
     cv2.setNumThreads(1)  # each core has its own process, so threads would only compete
     client = connect(url)
     registry = Registry(client)
-    models = Models(registry, notes)
+    models = Models(registry, notes, meter)
     canary = CanaryMonitor(models, registry, AnswerDays(client), name=name)
     if loading:
         with contextlib.suppress(RedisError, DigitmillError):

@@ -24,6 +24,7 @@ from worker.classifying.batch_processor import BatchProcessor
 from worker.classifying.faults import VersionFaults, count_oom_kills, how_it_ended
 from worker.classifying.heartbeat import Heartbeat
 from worker.classifying.lane.process import LaneKeeper
+from worker.classifying.memory import ProcessMemory
 from worker.classifying.notes import ProcessNotes
 from worker.classifying.reloader import ModelReloader
 from worker.classifying.running import start_models
@@ -33,10 +34,14 @@ from worker.contract.doorbell import DOORBELL_VERSION, Doorbell, make_app
 from worker.contract.errors import WireError
 from worker.contract.lane import LANE_VERSION
 from worker.contract.ledger import Ledger, Part
+from worker.contract.observation import ErrorLog, ProcessReports, RecentAnswers
 from worker.contract.queues import CLASSIFY
 from worker.contract.reconciler import Reconciler
 from worker.contract.registry import Registry
-from worker.process import process_name, run_celery
+from worker.contract.telemetry.counts import Counts
+from worker.meter import Meter
+from worker.process import expose, installed_version, process_name, run_celery
+from worker.roles import Role
 from worker.settings import Settings, without_password
 
 CHECK_CHILDREN_SECONDS = 0.25
@@ -60,6 +65,7 @@ class WorkerService:
 
     Raises:
         ModelError: The baseline is missing or altered.
+        UsageError: The metrics cannot be shown.
     """
 
     def __init__(self, settings: Settings, started: float) -> None:
@@ -71,10 +77,19 @@ class WorkerService:
         self._doorbell = Doorbell(self._app)
         read_model(BASELINE)  # nothing can serve without it, so fail now, not in each classifying process in turn
         self._processor: BatchProcessor | None = None
-        # Shared with the forked classifying processes: the process id, and the seconds until it was ready.
-        self._ready = memoryview(mmap.mmap(-1, 16)).cast("d")
+        self._recent = RecentAnswers()
+        self._errors = ErrorLog()
+        self._version = installed_version()
+        self._memory = ProcessMemory()
+        # Shared with the forked classifying processes: the process id, the seconds until it was ready,
+        # and how often one of them became ready.
+        self._ready = memoryview(mmap.mmap(-1, 24)).cast("d")
         self._notes = ProcessNotes()
-        self._lane = LaneKeeper(settings, name=self._name)
+        # One for each kind of process. They too are shared.
+        counts = [Counts(), Counts()] if settings.metrics_port else [None, None]
+        self._meter, lane = map(Meter, counts)
+        self._exposition = expose(settings, filter(None, counts), role=Role.WORKER, name=self._name)
+        self._lane = LaneKeeper(settings, self._errors, lane, name=self._name)
         self._oom_kills = count_oom_kills()
         self._heartbeat: Heartbeat | None = None
         register(self._app, self._get_processor)
@@ -94,6 +109,7 @@ class WorkerService:
         signals.task_failure.connect(self._release_failed, weak=False)
         _log.info("worker %s on %s", self._name, without_password(self._url))
         HELPER.take_turns()  # both processes together may take the memory for one costly image
+        logging.getLogger().addHandler(self._errors)  # before the forks, which inherit it
         self._lane.start()
         level = self._settings.log_level
         return run_celery(self._app, f"digitmill@{self._name}", pool="prefork", log_level=level)
@@ -102,8 +118,10 @@ class WorkerService:
 
     def _start_classifying(self, **_: Any) -> None:
         loading = self._notes.begin()
+        first = not self._ready[0]
+        self._meter.begin("classifying", replaces=not first)
         try:
-            models, canary = start_models(self._url, self._notes, loading, name=self._name)
+            models, canary = start_models(self._url, self._notes, self._meter, loading, name=self._name)
         except DigitmillError as fault:
             _log.critical("%s", fault)
             os._exit(1)
@@ -112,13 +130,15 @@ class WorkerService:
             self._doorbell,
             models,
             canary,
+            self._recent,
             name=self._name,
             lease_seconds=self._settings.lease_seconds,
             time_limit_seconds=self._settings.time_limit_seconds,
         )
-        ModelReloader(models, canary, self._make_ledger(), name=self._name).start()
-        first = not self._ready[0]
+        reports = ProcessReports(connect(self._url), self._recent, self._errors, name=self._name)
+        ModelReloader(models, canary, reports, self._make_ledger(), name=self._name).start()
         self._ready[0] = os.getpid()
+        self._ready[2] += 1
         if first:
             self._ready[1] = time.time() - self._started
             _log.info("ready after %.2f s with model %s", self._ready[1], models.live)
@@ -135,6 +155,8 @@ class WorkerService:
     def _start_heartbeat(self, **_: Any) -> None:
         if self._heartbeat:  # Celery says "ready" again after each reconnection
             return
+        if self._exposition:
+            self._exposition.start()  # after the forks, because a thread may hold a lock that a fork would copy
         client = connect(self._url)
         ledger = self._make_ledger()
         self._heartbeat = Heartbeat(
@@ -145,6 +167,7 @@ class WorkerService:
             name=self._name,
             facts=self._facts,
             in_work=_parts_in_work,
+            report=ProcessReports(client, RecentAnswers(), self._errors, name=self._name).send,
             lease_seconds=self._settings.lease_seconds,
         )
         self._heartbeat.start()
@@ -194,7 +217,7 @@ class WorkerService:
         os._exit(0)
 
     def _facts(self) -> dict[str, str | int | float]:
-        process, startup_seconds = self._ready
+        process, startup_seconds, starts = self._ready
         return {
             "started": self._started,
             "process": int(process),
@@ -202,6 +225,9 @@ class WorkerService:
             "startup_seconds": round(startup_seconds, 3),
             "doorbell": DOORBELL_VERSION,
             "lane": LANE_VERSION,
+            "version": self._version,
+            "memory": self._memory.bytes([os.getpid(), int(process), self._lane.process]),
+            "restarts": max(int(starts) - 1, 0) + self._lane.restarts,
         }
 
     def _release_failed(self, exception: BaseException, kwargs: dict[str, Any] | None = None, **_: Any) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from worker.contract.drift import keys as drift
 from worker.contract.lane import keys as lane
 from worker.contract.ledger import keys as ledger
+from worker.contract.observation import keys as observation
 from worker.contract.queues import CLASSIFY_QUEUE, TRAIN_QUEUE
 from worker.contract.registry import keys as registry
 from worker.contract.teaching import keys as teaching
@@ -95,6 +96,8 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             registry.MOVES,
             registry.service_counts("*"),
             drift.days("*"),
+            observation.RECENT,
+            observation.INCIDENTS,
             *_TEACHING,
             *_TRAININGS,
             training.TRAINERS,
@@ -106,6 +109,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
         only={
             ledger.results("*"): "+del +hdel +pexpire",
             CLASSIFY_QUEUE: _RINGING,
+            TRAIN_QUEUE: "+llen",
             # It sends calls, but cannot read those of others.
             **dict.fromkeys(lane.CALLS.values(), "+llen +lpush"),
             lane.SENT: "+hget +hincrby +hset",
@@ -114,6 +118,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             registry.model("*"): "",
             registry.service_counts("*"): "",
             drift.days("*"): "",
+            observation.RECENT: "",
         },
     ),
     RedisUser.WORKER: Rights(
@@ -125,6 +130,8 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             ledger.worker("*"),
             registry.service_counts("*"),
             drift.days("*"),
+            observation.RECENT,
+            observation.INCIDENTS,
             ledger.NOTHING,
             CLASSIFY_QUEUE,
             *lane.CALLS.values(),
@@ -175,6 +182,43 @@ RIGHTS: Mapping[RedisUser, Rights] = {
         ),
         reads=(teaching.INBOX, teaching.CHANGES, training.SEEN, registry.ALIASES, drift.days("*")),
         only={TRAIN_QUEUE: _RINGING, registry.ALIASES: "", drift.days("*"): ""},
+    ),
+    RedisUser.EXPORTER: Rights(
+        writes=(),
+        reads=(
+            ledger.job("*"),
+            ledger.WORKERS,
+            ledger.worker("*"),
+            registry.ALIASES,
+            registry.MOVES,
+            drift.days("*"),
+            observation.RECENT,
+            observation.INCIDENTS,
+            teaching.CHANGES,
+            training.training("*"),
+            training.CURRENT,
+            training.LEASE,
+            training.SEEN,
+            training.TRAINERS,
+            training.trainer("*"),
+            training.SCHEDULERS,
+            training.SCHEDULE,
+        ),
+        # It counts batches, calls and taught images.
+        only={
+            ledger.OPEN: "+zcard +zrange",
+            ledger.JOBS: "+zcard +zrevrange",
+            f"{ledger.BATCH_PREFIX}*": "+hmget",
+            CLASSIFY_QUEUE: "+llen",
+            TRAIN_QUEUE: "+llen",
+            **dict.fromkeys(lane.CALLS.values(), "+llen"),
+            lane.SENT: "+hget",
+            **dict.fromkeys((teaching.INBOX, teaching.TAUGHT, teaching.HELD), "+hlen"),
+            ledger.worker("*"): "",
+            registry.ALIASES: "",
+            drift.days("*"): "",
+            observation.RECENT: "",
+        },
     ),
     RedisUser.ADMIN: Rights(writes=("digitmill:*", CLASSIFY_QUEUE, TRAIN_QUEUE)),
 }

@@ -8,6 +8,12 @@ from worker.contract.validation.identifiers import Kind
 ALIVE_SECONDS = 5.0
 """Seconds without a heartbeat after which a worker, a trainer or a scheduler counts as dead."""
 
+SILENT_SECONDS = 3.0
+"""Seconds without a heartbeat after which a worker is shown as silent."""
+
+GONE_SECONDS = 10.0
+"""Seconds without a heartbeat after which a worker is not shown any more, and Redis forgets its report."""
+
 SLACK_SECONDS = 1.0
 """Time by which a heartbeat may lie in the future. A later one was sent before the clock of Redis was set back."""
 

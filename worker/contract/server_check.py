@@ -48,14 +48,18 @@ def inspect_server(client: "redis.Redis", where: str, needs: Sequence[Command] =
         RedisError: Redis does not answer. It is transient if Redis is still loading, or is a replica that may become
             the master.
     """
-    facts = _facts(client)
+    facts = read_facts(client)
     _refuse(facts, where)
     _check_rights(client, where, needs)
     return tuple(_warnings(facts, where))
 
 
-def _facts(client: "redis.Redis") -> dict[str, Any]:
-    """Return what INFO says, or nothing if the user may not run it."""
+def read_facts(client: "redis.Redis") -> dict[str, Any]:
+    """Return what INFO says, or nothing if the user may not run it.
+
+    Raises:
+        RedisError: Redis does not answer, or is still loading its data.
+    """
     try:
         facts: dict[str, Any] = client.info()
     except ResponseError as fault:

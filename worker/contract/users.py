@@ -19,6 +19,7 @@ class RedisUser(StrEnum):
     WORKER = "digitmill-worker"
     TRAINER = "digitmill-trainer"
     SCHEDULER = "digitmill-scheduler"
+    EXPORTER = "digitmill-exporter"  # only looks at the mill
     ADMIN = "digitmill-admin"  # all that digitmill does: teaches, trains, and changes the model as well
 
     @property

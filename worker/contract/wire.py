@@ -319,13 +319,15 @@ def _cut(pairs: Mapping[int, tuple[str, str]]) -> dict[int, tuple[str, str]]:
 def _known(failures: Raw, count: int) -> dict[int, Failure]:
     """Return the failures of `count` images. Codes that this version does not know become `INTERNAL`."""
     found = _pairs("failures", failures, count)
-    return {index: Failure(_code(code, FailureCode.INTERNAL), sentence) for index, (code, sentence) in found.items()}
+    return {
+        index: Failure(known_code(code, FailureCode.INTERNAL), sentence) for index, (code, sentence) in found.items()
+    }
 
 
 def _known_doubts(doubts: Raw, count: int) -> dict[int, Doubt]:
     """Return the doubts about `count` images. Codes that this version does not know become `OTHER`."""
     found = {} if doubts == _NIL else _pairs("doubts", doubts, count)
-    return {index: Doubt(_code(code, DoubtCode.OTHER), reason) for index, (code, reason) in found.items()}
+    return {index: Doubt(known_code(code, DoubtCode.OTHER), reason) for index, (code, reason) in found.items()}
 
 
 def _pairs(name: str, data: Raw, count: int) -> dict[int, tuple[str, str]]:
@@ -335,7 +337,7 @@ def _pairs(name: str, data: Raw, count: int) -> dict[int, tuple[str, str]]:
     return {index: (code, text_from_raw(sentence, at_most=MAX_SENTENCE)) for index, (code, sentence) in found.items()}
 
 
-def _code(code: str, otherwise: _Code) -> _Code:
+def known_code(code: str, otherwise: _Code) -> _Code:
     """Return a code of an enumeration, or another one if it does not have this code."""
     try:
         return type(otherwise)(code)

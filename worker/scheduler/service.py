@@ -13,8 +13,10 @@ from redis.exceptions import RedisError
 from model.errors import DigitmillError
 from worker.contract.connection import connect
 from worker.contract.doorbell import Doorbell, make_app
+from worker.contract.telemetry.counts import Counts
 from worker.contract.training import Schedule
-from worker.process import process_name
+from worker.process import expose, process_name
+from worker.roles import Role
 from worker.scheduler.beat import INTERVAL_SECONDS, Beat
 from worker.scheduler.drift_check import DriftCheck
 from worker.scheduler.firing import Firing
@@ -28,6 +30,9 @@ class SchedulerService:
 
     Args:
         settings: Settings of this process.
+
+    Raises:
+        UsageError: The metrics cannot be shown.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -38,13 +43,15 @@ class SchedulerService:
         app = make_app(self._url, settings)
         doorbell = Doorbell(app)
         self._schedule = Schedule(client)
+        counts = Counts() if settings.metrics_port else None
+        self._exposition = expose(settings, filter(None, [counts]), role=Role.SCHEDULER, name=self._name)
         self._beat = Service(
             app,
             max_interval=INTERVAL_SECONDS,
             scheduler_cls=partial(
                 Beat,
                 schedule_in_redis=self._schedule,
-                fire=Firing(client, doorbell, settings, self._name),
+                fire=Firing(client, doorbell, settings, self._name, counts),
                 check=DriftCheck(client, doorbell, settings, self._name).tick if self._on_drift else None,
                 cron=self._cron,
                 name=self._name,
@@ -59,6 +66,8 @@ class SchedulerService:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _exit)
+        if self._exposition:
+            self._exposition.start()
         _log.info("scheduler %s on %s", self._name, without_password(self._url))
         if self._cron:
             _log.info("trainings are due at %s (UTC)", self._cron)

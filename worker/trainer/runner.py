@@ -26,6 +26,8 @@ from model.training.assignment import BEST, CANDIDATE, LIVE, TrainingAssignment,
 from worker.contract.connection import Clock, is_transient, retry_transient
 from worker.contract.errors import Unreachable
 from worker.contract.registry import BestChange, Registry, Retention
+from worker.contract.telemetry.counts import Counts
+from worker.contract.telemetry.metrics import TRAININGS
 from worker.contract.training import Claim, ProgressReply, Trainings, TrainingState
 from worker.settings import Settings
 from worker.trainer.folders import training_folder
@@ -80,6 +82,7 @@ class TrainingRunner:
         threads: Number of threads that TensorFlow uses.
         stopping: Event that is set when this trainer has to end.
         clock: Clock by which it repeats calls to Redis.
+        counts: What counts trainings, if somebody watches.
     """
 
     def __init__(
@@ -92,9 +95,10 @@ class TrainingRunner:
         threads: int,
         stopping: threading.Event,
         clock: Clock = time,
+        counts: Counts | None = None,
     ) -> None:
         self._trainings, self._registry, self._keeper, self._settings = trainings, registry, keeper, settings
-        self._threads, self._stopping, self._clock = threads, stopping, clock
+        self._threads, self._stopping, self._clock, self._counts = threads, stopping, clock, counts
 
     def run(self, claim: Claim) -> None:
         """Train, and record how the training ended. A training that is given back or lost keeps its checkpoints.
@@ -107,6 +111,7 @@ class TrainingRunner:
         Raises:
             Unreachable: Redis refuses.
         """
+        began = time.monotonic()
         _log.info("training %s, attempt %d", claim.identifier, claim.attempt)
         try:
             outcome = self._outcome(claim, training_folder(self._settings.data, claim.identifier))
@@ -114,9 +119,13 @@ class TrainingRunner:
                 lambda: self._trainings.finish(claim, outcome.state, version=outcome.version, reason=outcome.reason)
             )
         except _Stopped as stop:
+            ended = "stopped"
             _log.info("training %s: %s", claim.identifier, stop)
         else:
+            ended = outcome.state
             _log.info("training %s %s: %s %s", claim.identifier, outcome.state, outcome.version, outcome.reason)
+        if self._counts:
+            self._counts.observe(TRAININGS, time.monotonic() - began, ended)
 
     def _outcome(self, claim: Claim, folder: Path) -> Outcome:
         try:

@@ -12,9 +12,11 @@ from worker.contract.doorbell import Doorbell, make_app, queue
 from worker.contract.queues import TRAIN_QUEUE
 from worker.contract.registry import Registry
 from worker.contract.teaching import Teaching
+from worker.contract.telemetry.counts import Counts
 from worker.contract.training import Trainings
 from worker.cores import cores, granted_cores
-from worker.process import process_name, run_celery
+from worker.process import expose, process_name, run_celery
+from worker.roles import Role
 from worker.settings import Settings, without_password
 from worker.trainer.heartbeat import TrainerHeartbeat
 from worker.trainer.runner import TIMEOUT_SECONDS, TrainingRunner
@@ -32,6 +34,9 @@ class TrainerService:
 
     Args:
         settings: Settings of this process.
+
+    Raises:
+        UsageError: The metrics cannot be shown.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -49,6 +54,8 @@ class TrainerService:
         )
         doorbell = Doorbell(make_app(self._url, settings))  # an application that only the heartbeat's thread uses
         self._heartbeat = TrainerHeartbeat(self._url, doorbell, self._name, settings.data)
+        self._counts = Counts() if settings.metrics_port else None
+        self._exposition = expose(settings, filter(None, [self._counts]), role=Role.TRAINER, name=self._name)
         register(self._app, self._train)
 
     def run(self) -> int:
@@ -60,6 +67,8 @@ class TrainerService:
         os.nice(NICENESS)
         signals.worker_ready.connect(self._start_heartbeat, weak=False)
         signals.worker_shutting_down.connect(self._stop_in_time, weak=False)
+        if self._exposition:
+            self._exposition.start()
         _log.info("trainer %s on %s", self._name, without_password(self._url))
         # A thread is enough, because a training runs in a process of its own. Celery goes on listening meanwhile.
         level = self._settings.log_level
@@ -106,6 +115,7 @@ class TrainerService:
                 self._settings,
                 threads=training_threads(cores(), granted_cores()),
                 stopping=self._stopping,
+                counts=self._counts,
             )
             runner.run(claim)
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from model.errors import UsageError
 from producer.cli.exits import ExitCode, exit_on_error
 from producer.cli.notices import print_notes
-from producer.cli.options import AS_IS, JSON, MIN_CONFIDENCE, SEVERAL, TIMEOUT, not_empty
+from producer.cli.options import AS_IS, JSON, MIN_CONFIDENCE, NULL, SEVERAL, TIMEOUT, not_empty
 
 if TYPE_CHECKING:
     from producer.calls.prediction import Prediction
@@ -26,7 +27,8 @@ SILENT_SECONDS = 1.0
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", callback=not_empty)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...|-", callback=not_empty)
+@NULL
 @SEVERAL
 @AS_IS
 @MIN_CONFIDENCE
@@ -35,6 +37,7 @@ SILENT_SECONDS = 1.0
 @exit_on_error
 def classify(
     files: tuple[str, ...],
+    null: bool,
     several: "Several",
     as_is: bool,
     min_confidence: float | None,
@@ -43,21 +46,43 @@ def classify(
 ) -> None:
     """Print the digit and the confidence of each image.
 
+    With -, the paths of the images come from standard input, one on each line.
+
     \b
     Examples:
       digitmill classify seven.png eight.jpg
+      find scans -name '*.png' | digitmill classify -
       digitmill classify meter.jpg --several read
     """
     from producer.cli.display.answers import print_answers
     from producer.sources import open_each
     from worker.settings import Settings
 
-    source = open_each(files, as_is=as_is)
+    source = open_each(_named(files, null=null), as_is=as_is)
     print_notes(source)
     settings = Settings.from_environment()
     answered = classified(source, settings, timeout, several=several, min_confidence=min_confidence, quiet=as_json)
     print_answers(answered, as_json=as_json)
     sys.exit(ExitCode.SOME_FAILED if answered.failed else ExitCode.OK)
+
+
+def _named(files: tuple[str, ...], *, null: bool) -> tuple[str, ...]:
+    """Return the paths that the user names, or those in standard input.
+
+    Raises:
+        UsageError: The words do not go together, or standard input has no paths.
+    """
+    from producer.sources import read_paths
+
+    if "-" not in files:
+        if null:
+            raise UsageError("-0 says how the paths in standard input end. Name - instead of files, or leave out -0.")
+        return files
+    if len(files) > 1:
+        raise UsageError("- stands for the paths in standard input, without other files. A file of that name is ./-.")
+    if not (paths := tuple(dict.fromkeys(read_paths(sys.stdin.buffer, null=null)))):
+        raise UsageError("The list of paths in standard input is empty. Write one path on each line.")
+    return paths
 
 
 def classified(

@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -19,8 +19,10 @@ from producer.jobs import public
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from producer.jobs.results import FinishedJob
     from producer.jobs.sending import JobProgress
     from producer.mill.connection import Connection
+    from producer.sources import Source
     from worker.contract.ledger import JobStatus, WorkerStatus
     from worker.settings import Settings
 
@@ -203,11 +205,8 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
       digitmill report last --out reports/latest
     """
     from producer.cli.display.job_results import report_job
-    from producer.jobs.collecting import collect_job
     from producer.jobs.finding import find_job
-    from producer.jobs.kept.order import jobs_folder, read_order
-    from producer.jobs.submission import reopen_submitted
-    from producer.mill.finding import open_running_mill
+    from producer.mill.finding import find_mill_url, open_running_mill
     from producer.report import check_place
     from worker.settings import Settings
 
@@ -216,21 +215,44 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
     identifier = find_job(connection, job, settings)
     folder = out or report_folder(identifier)
     check_place(folder)
-    status = _await_end(connection, identifier, settings, timeout=timeout, quiet=as_json)
+    gathered = gather(connection, identifier, settings, timeout=timeout, quiet=as_json)
+    if gathered.fault:
+        print_notice(f"this report has no pictures: {gathered.fault}")
+    below = gathered.min_confidence if min_confidence is None else min_confidence or None
+    mill = find_mill_url(settings)
+    reported = report_job(gathered.finished, folder, gathered.source, below, mill=mill, as_json=as_json)
+    # The counters of the job do not know which of its answers Redis has damaged since.
+    sys.exit(_exit_code(gathered.status) or reported)
+
+
+class Gathered(NamedTuple):
+    """A job that has ended, and what its report needs beside its answers."""
+
+    status: "JobStatus"
+    finished: "FinishedJob"
+    source: "Source | None"
+    fault: DigitmillError | None  # why there is not a source
+    min_confidence: float | None
+
+
+def gather(connection: "Connection", identifier: str, settings: "Settings", *, timeout: float, quiet: bool) -> Gathered:
+    """Wait for the end of a job and return it, with the source of its images if it is still there."""
+    from producer.jobs.collecting import collect_job
+    from producer.jobs.kept.order import jobs_folder, read_order
+    from producer.jobs.submission import reopen_submitted
+
+    status = _await_end(connection, identifier, settings, timeout=timeout, quiet=quiet)
     # Only the order that lies here names a path to open, because anyone may have written the record in Redis.
-    order, source = read_order(settings, identifier), None
+    order, source, fault = read_order(settings, identifier), None, None
     try:
         if order is None:
             raise UsageError(f"The order of job {identifier} is not in {jobs_folder(settings)}.")
         source = reopen_submitted(order.options, settings)
-    except DigitmillError as fault:
-        print_notice(f"this report has no pictures: {fault}")
+    except DigitmillError as found:
+        fault = found
     finished = collect_job(connection, status, settings, timeout=timeout)
     submitted = order.options.min_confidence if order else _submitted_confidence(status)
-    below = submitted if min_confidence is None else min_confidence or None
-    # The counters of the job do not know which of its answers Redis has damaged since.
-    reported = report_job(finished, folder, source, below, as_json=as_json)
-    sys.exit(_exit_code(status) or reported)
+    return Gathered(status, finished, source, fault, submitted)
 
 
 @click.command()

@@ -94,7 +94,7 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
                     connection, job, options, source, settings, on_progress=progress.on_progress, keep=False
                 )
             finished = replace(finished, info=replace(finished.info, source=description))
-        code = report_job(finished, out, source, options.min_confidence, as_json=as_json, is_kept=False)
+        code = report_job(finished, out, source, options.min_confidence, mill=stack.url, as_json=as_json, is_kept=False)
         if not as_json:
             click.echo(f"next      {_this_program()} submit YOUR-FOLDER")
     sys.exit(code)

@@ -18,6 +18,7 @@ from producer.cli.options import (
     JOB,
     JSON,
     MIN_CONFIDENCE,
+    NULL,
     OUT,
     SEVERAL,
     TIMEOUT,
@@ -27,10 +28,12 @@ from producer.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from producer.cli.adding import Adding
     from producer.cli.display.progress import JobProgressBar
     from producer.jobs.kept.order import Several, SubmitOptions
+    from producer.jobs.results import Results
     from producer.mill.connection import Connection
     from producer.sources import Source
     from worker.settings import Settings
@@ -44,9 +47,6 @@ FOLLOW = click.option(
     is_flag=True,
     help="Write each row of predictions.csv as soon as it and all rows before it are known.",
 )
-
-
-NULL = click.option("-0", "--null", is_flag=True, help="Paths end with NUL, as `find -print0` writes them.")
 
 
 @click.command()
@@ -84,6 +84,11 @@ NULL = click.option("-0", "--null", is_flag=True, help="Paths end with NUL, as `
     "--detach", is_flag=True, help="Return once all images are sent. `digitmill report JOB` gathers the answers later."
 )
 @FOLLOW
+@click.option(
+    "--new",
+    is_flag=True,
+    help="Only images that the report in --out lacks, or whose files changed. Adds rows to it, as --follow does.",
+)
 @OUT
 @TIMEOUT
 @JSON
@@ -104,6 +109,7 @@ def submit(
     dry_run: bool,
     detach: bool,
     follow: bool,
+    new: bool,
     out: Path | None,
     timeout: float,
     as_json: bool,
@@ -123,6 +129,7 @@ def submit(
       find scans -name '*.png' -print0 | digitmill submit -0 --files-from -
       digitmill submit scans.zip --labels truth.csv --out reports/scans
       digitmill submit meters/ --several read
+      digitmill submit scans/ --new --out reports/scans
       digitmill submit mnist
     """
     from dataclasses import replace
@@ -136,6 +143,8 @@ def submit(
 
     if several == "read" and probabilities:
         raise UsageError("An image with several digits does not have ten probabilities. Leave out --probabilities.")
+    if new and (detach or out is None):
+        raise UsageError("--new adds to the report in --out. Name its folder, and leave out --detach.")
     if detach and follow:
         raise UsageError("A detached job has no client that could write rows. Leave out --detach or --follow.")
     settings = Settings.from_environment()
@@ -150,6 +159,7 @@ def submit(
         min_confidence=min_confidence,
         several=several,
         as_is=as_is,
+        new=new,
     )
     if files_from == "-":
         source = open_list(options, sys.stdin.buffer, "standard input")
@@ -157,6 +167,13 @@ def submit(
         source = open_submitted(options, settings)
     options = replace(options, form=source.form)
     print_notes(source)
+    adding = None
+    if new and out is not None:
+        from producer.cli.adding import Adding
+
+        adding = Adding.to(out, source, options)
+        source = source.only(adding.names)
+        adding.print_left_out()
     if dry_run:
         _preview(source, as_json)
         return
@@ -165,13 +182,25 @@ def submit(
         job = create_job(connection, options, source.description, settings, detached=True, timeout=timeout)
         _send_detached(connection, job, options, source, settings, timeout=timeout, as_json=as_json)
         return
+    if adding and not adding.names:
+        adding.print_unchanged(as_json=as_json)
+        return
     check_place(out or report_folder(new_job_identifier()))
     with running_or_temporary_mill(settings, on_start=report_start, timeout=timeout) as connection:
         job = create_job(connection, options, source.description, settings, detached=False, timeout=timeout)
         if not as_json:
             click.echo(f"Job {job}: {counted(source.total, 'image')} of {printable(source.description)}", err=True)
         code = _gather_and_report(
-            connection, job, options, source, settings, out=out, follow=follow, timeout=timeout, as_json=as_json
+            connection,
+            job,
+            options,
+            source,
+            settings,
+            out=out,
+            follow=follow,
+            timeout=timeout,
+            as_json=as_json,
+            adding=adding,
         )
     sys.exit(code)
 
@@ -288,14 +317,22 @@ def _gather_and_report(
     timeout: float,
     as_json: bool,
     take_over: bool = False,
+    adding: "Adding | None" = None,
 ) -> ExitCode:
     """Run the job to its end, write its report and return the exit code."""
     from producer.cli.display.job_results import report_job
     from producer.jobs.submission import gather_job
+    from producer.mill.finding import find_mill_url
     from producer.report import growing_table
 
     folder = out or report_folder(job)
-    table = growing_table(folder, options.min_confidence) if follow else contextlib.nullcontext()
+    added: dict[str, Any] = {}
+    table: contextlib.AbstractContextManager[Callable[[Results], None] | None] = contextlib.nullcontext()
+    if adding:
+        added = {"earlier": adding.earlier, "versions": adding.versions}
+        table = growing_table(folder, options.min_confidence, adding.earlier, adding.versions)
+    elif follow:
+        table = growing_table(folder, options.min_confidence)
     with _named_when_interrupted(connection, job):
         with progress_of(source, as_json) as progress, table as add:
             finished = gather_job(
@@ -309,7 +346,15 @@ def _gather_and_report(
                 on_results=add,
                 take_over=take_over,
             )
-        return report_job(finished, folder, source, options.min_confidence, as_json=as_json)
+        return report_job(
+            finished,
+            folder,
+            adding.whole if adding else source,
+            options.min_confidence,
+            mill=find_mill_url(settings),
+            as_json=as_json,
+            **added,
+        )
 
 
 @contextlib.contextmanager

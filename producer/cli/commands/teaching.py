@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("path", required=False, callback=lambda *given: given[2] and not_empty(*given))
 @click.option(
-    "--csv", "table", metavar="FILE.csv", help="Teach the labelled images that this file names: a filled-in review.csv."
+    "--csv",
+    "tables",
+    metavar="FILE.csv",
+    multiple=True,
+    callback=not_empty,
+    help="Teach the labelled images of this file: corrections.csv, saved by a report's page, or a filled-in "
+    "review.csv. May be repeated.",
 )
 @click.option(
     "--labels",
@@ -59,7 +65,7 @@ if TYPE_CHECKING:
 @exit_on_error
 def teach(
     path: str | None,
-    table: str | None,
+    tables: tuple[str, ...],
     labels: str,
     digit: int | None,
     include: tuple[str, ...],
@@ -87,6 +93,7 @@ def teach(
     \b
     Examples:
       digitmill teach corrections/
+      digitmill teach --csv corrections.csv
       digitmill teach --csv reports/scans/review.csv
       digitmill teach sevens.zip --label 7
       digitmill teach --list
@@ -99,11 +106,11 @@ def teach(
     from worker.contract.teaching import Teaching
     from worker.settings import Settings
 
-    if sum(map(bool, (path, table, listing, words, confirmed))) != 1:
+    if sum(map(bool, (path, tables, listing, words, confirmed))) != 1:
         raise UsageError(
             "Give one of PATH, --csv, --list, --confirm and --remove. `digitmill teach --help` has examples."
         )
-    if dry_run and not (path or table):
+    if dry_run and not (path or tables):
         raise UsageError("--dry-run only goes with PATH or --csv. Leave it out.")
     counts = TeachingCounts()
     settings = Settings.from_environment()
@@ -117,19 +124,19 @@ def teach(
         found = named(Teaching(connection.client), words or confirmed, counts, as_is=as_is)
     else:
         check = settings
-        source = _open(path, table, labels, digit, include, exclude, as_is=as_is)
+        source = _open(path, tables, labels, digit, include, exclude, as_is=as_is)
         print_notes(source)
-        only_labelled = bool(table) or labels not in ("auto", "folder")
+        only_labelled = bool(tables) or labels not in ("auto", "folder")
         found = label_changes(source, counts, digit=digit, only_labelled=only_labelled)
     _send(connection, found, counts, check, quiet=as_json)
-    print_failures(counts, table)
+    print_failures(counts, tables)
     (print_json if as_json else print_counts)(connection, counts)
     sys.exit(ExitCode.SOME_FAILED if counts.failures else ExitCode.OK)
 
 
 def _open(
     path: str | None,
-    table: str | None,
+    tables: tuple[str, ...],
     labels: str,
     digit: int | None,
     include: tuple[str, ...],
@@ -144,12 +151,12 @@ def _open(
     """
     from producer.sources import open_path_list, open_source
 
-    if table:
+    if tables:
         if digit is not None or labels != "auto" or include or exclude:
             raise UsageError(
                 "The file of --csv names the images and their labels. Leave out --label, --labels and globs."
             )
-        return open_path_list(table, as_is=as_is)
+        return open_path_list(*tables, as_is=as_is)
     if digit is not None and labels != "auto":
         raise UsageError("Give either --label or --labels.")
     labels = "none" if digit is not None else labels

@@ -1,27 +1,85 @@
 """The results of a job: the report with its headline."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
-from model.errors import FailureCode, ImageError, UsageError
+from model.errors import UsageError
 from model.images.doubts import DoubtCode
-from model.images.preprocess import preprocess_all
 from producer.cli.display.progress import showing
+from producer.cli.display.tables import Column, print_table
 from producer.cli.exits import ExitCode
 from producer.cli.notices import print_notice, printable
 from producer.jobs.results import FinishedJob, Results
+from producer.pictures import PictureReader
 from producer.report import Summary, write_report
+from producer.report.earlier import joined
 from producer.report.place import PAGE
+from producer.report.tables import FileVersion
 from producer.report.wording import DOUBTS
 from producer.sources import Source
 
-MAX_SHOWN_PARTS = 8
-"""Maximum number of digits in the picture of an image of several digits."""
+PICTURE_SECONDS = 5.0
+"""Time that a report may always take to read pictures, in seconds."""
+
+PICTURE_SHARE = 0.05
+"""Time that a report may take to read pictures, as a share of the job's time."""
+
+PICTURES_AT_ONCE = 240
+"""Number of pictures, those of the most important images, that a report reads whatever time it takes."""
+
+
+def write_job_report(
+    finished: FinishedJob,
+    folder: Path,
+    source: Source | None,
+    min_confidence: float | None,
+    *,
+    mill: str | None,
+    quiet: bool,
+    all_pictures: bool = False,
+    earlier: Results | None = None,
+    versions: Mapping[str, FileVersion] | None = None,
+) -> Summary:
+    """Write a job's report and return its figures.
+
+    Args:
+        finished: Job that has ended.
+        folder: Folder of the report.
+        source: Source of the job's images, read again for the pictures, or None for a report without pictures.
+        min_confidence: Confidence, 0 to 1, below which an image is listed for review, or None for no review.
+        mill: URL of the mill, whose workers say the ten probabilities of the images to look at, or None.
+        quiet: Whether to show no progress.
+        all_pictures: Whether to read the pictures of all images to look at, whatever time it takes.
+        earlier: Rows that the report has besides, before those of the job.
+        versions: As for `write_predictions`.
+
+    Raises:
+        UsageError: The report cannot be written.
+    """
+    results, info, card = finished.results, finished.info, finished.card
+    if earlier is not None:
+        results, info = joined(earlier, results), replace(info, earlier=len(earlier))
+        card = card if card and Counter(results.models).most_common(1)[0][0] == card.version else None
+    seconds = inf if all_pictures else max(PICTURE_SECONDS, PICTURE_SHARE * finished.info.seconds)
+    with showing("Writing the report", quiet=quiet):
+        return write_report(
+            folder,
+            results,
+            info,
+            card=card,
+            read_pictures=PictureReader(source, results, mill, seconds, PICTURES_AT_ONCE),
+            min_confidence=min_confidence,
+            root=source.root if source else "",
+            left_out=source.left_out if source else {},
+            notes=source.notes if source else (),
+            versions=versions,
+        )
 
 
 def report_job(
@@ -30,8 +88,11 @@ def report_job(
     source: Source | None,
     min_confidence: float | None,
     *,
+    mill: str | None,
     as_json: bool,
     is_kept: bool = True,
+    earlier: Results | None = None,
+    versions: Mapping[str, FileVersion] | None = None,
 ) -> ExitCode:
     """Write a job's report, print its headline and return the exit code.
 
@@ -40,30 +101,26 @@ def report_job(
         folder: Folder of the report.
         source: Source of the job's images, read again for the pictures, or None for a report without pictures.
         min_confidence: Confidence, 0 to 1, below which an image is listed for review, or None for no review.
+        mill: URL of the mill, whose workers say the ten probabilities of the images to look at, or None.
         as_json: Whether to print report.json instead of the headline.
         is_kept: Whether the answers are kept, so that the report can be written again.
+        earlier: Rows that the report has besides, before those of the job. They do not count for the exit code.
+        versions: As for `write_predictions`.
 
     Raises:
         UsageError: The report cannot be written.
     """
-    results = finished.results
-
-    def read_pictures(indices: Sequence[int]) -> Mapping[int, NDArray[np.uint8]]:
-        return {} if source is None else _read_pictures(source, results, indices)
-
     try:
-        with showing("Writing the report", quiet=as_json):
-            summary = write_report(
-                folder,
-                results,
-                finished.info,
-                card=finished.card,
-                read_pictures=read_pictures,
-                min_confidence=min_confidence,
-                root=source.root if source else "",
-                left_out=source.left_out if source else {},
-                notes=source.notes if source else (),
-            )
+        summary = write_job_report(
+            finished,
+            folder,
+            source,
+            min_confidence,
+            mill=mill,
+            quiet=as_json,
+            earlier=earlier,
+            versions=versions,
+        )
     except UsageError as fault:
         if not is_kept:
             raise
@@ -75,17 +132,20 @@ def report_job(
         print_headline(summary, folder)
     for notice in filter(None, (summary.label_warning, *summary.notices)):
         print_notice(notice)
-    return ExitCode.SOME_FAILED if results.failures else ExitCode.OK
+    return ExitCode.SOME_FAILED if finished.results.failures else ExitCode.OK
 
 
 def print_headline(summary: Summary, folder: Path) -> None:
     """Print the main figures of a report: counts, accuracy with its denominator, speed, model, and its path."""
     rate = f" ({summary.images_per_second:,.0f} images/s)" if summary.images_per_second else ""
-    click.echo(f"images    {summary.images:,} in {summary.seconds:.1f} s{rate}")
+    new = f", {summary.images - summary.earlier:,} of them new," if summary.earlier else ""
+    click.echo(f"images    {summary.images:,}{new} in {summary.seconds:.1f} s{rate}")
     if summary.accuracy is not None:
         accuracy = click.style(f"{100 * summary.accuracy:.2f} %", bold=True)
         counts = f"{summary.correct:,} of {summary.accuracy_denominator:,} labelled images right"
         click.echo(f"accuracy  {accuracy}  ({counts})")
+    elif summary.classified:
+        _print_digits_read(summary)
     if (digits := summary.digits) is not None:
         others = "".join(
             f", {count:,} {what}" for what, count in (("missing", digits.missing), ("extra", digits.extra)) if count
@@ -106,34 +166,14 @@ def print_headline(summary: Summary, folder: Path) -> None:
     click.echo(f"report    {printable(str(folder / PAGE))}")
 
 
-def _read_pictures(source: Source, results: Results, indices: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
-    """Read images again at their source and return them as the network saw them.
-
-    One pass reads all of them. If each were read by itself, a compressed archive would be read from its beginning each
-    time.
-
-    Returns:
-        uint8 (28, 28) by index, without the images that cannot be read. Of an image of several digits, the first
-        `MAX_SHOWN_PARTS` of them side by side.
-    """
-    contents = source.read_many({results.names[index] for index in indices})
-    pictures = {}
-    for index in indices:
-        content = contents.get(results.names[index])
-        if isinstance(content, bytes):
-            try:
-                normalised = preprocess_all(content)
-            except ImageError:
-                continue
-            parts = list(normalised.parts[:MAX_SHOWN_PARTS])
-            content = np.hstack(parts) if parts and _shows_several(results, index) else normalised.shown
-        if content is not None:
-            pictures[index] = content
-    return pictures
-
-
-def _shows_several(results: Results, index: int) -> bool:
-    """Return whether an image was refused because it shows several digits, or read as a number of several digits."""
-    if index in results.failures:
-        return results.failures[index].code is FailureCode.SEVERAL_DIGITS
-    return results.numbers is not None and len(results.numbers.read[index]) > 1
+def _print_digits_read(summary: Summary) -> None:
+    """Print how often each digit was read, and with which mean confidence."""
+    columns = [Column("read as"), *(Column(str(each.digit), numbers=True) for each in summary.digits_read)]
+    shares = [each.mean_confidence for each in summary.digits_read]
+    print_table(
+        columns,
+        [
+            ["digits" if summary.reads_numbers else "images", *(f"{each.images:,}" for each in summary.digits_read)],
+            ["confidence", *("-" if share is None else f"{100 * share:.0f} %" for share in shares)],
+        ],
+    )

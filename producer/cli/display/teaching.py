@@ -1,6 +1,7 @@
 """The taught images, and the effect of a command that taught or removed some."""
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 MAX_PICTURED = 3
 """Maximum number of kinds of suspicious images that are shown as pictures."""
+
+MAX_LINES = 10
+"""Maximum number of lines about images of one kind. JSON has all."""
 
 MAX_LISTED = 10
 """Maximum number of taught images in the list for people. JSON has all."""
@@ -114,17 +118,25 @@ def print_held(held: Sequence[LabelChange]) -> None:
     click.echo("wrong     digitmill teach --remove SHA256|PATH     takes them back")
 
 
-def print_failures(counts: TeachingCounts, table: str | None) -> None:
-    """Print, on standard error, each image that could not be used.
+def print_failures(counts: TeachingCounts, tables: Sequence[str]) -> None:
+    """Print, on standard error, images that could not be used: the first `MAX_LINES` of each kind.
 
     Args:
         counts: What became of the images.
-        table: CSV file that named the images, or None.
+        tables: CSV files that named the images.
     """
+    kinds: dict[FailureCode, list[str]] = {}
     for name, failure in counts.failures.items():
-        print_notice(f"{name}: {failure.code}: {failure.sentence}")
-    if table and any(failure.code is FailureCode.MISSING for failure in counts.failures.values()):
-        print_notice(f"if images have moved: `digitmill teach FOLDER --labels {table}` finds them by their names there")
+        kinds.setdefault(failure.code, []).append(f"{name}: {failure.code}: {failure.sentence}")
+    for code, lines in kinds.items():
+        for line in lines[:MAX_LINES]:
+            print_notice(line)
+        if len(lines) > MAX_LINES:
+            print_notice(f"{code}: {len(lines) - MAX_LINES:,} more; --json names all")
+    if FailureCode.MISSING in kinds:
+        for table in tables:
+            command = f"digitmill teach FOLDER --labels {shlex.quote(table)}"
+            print_notice(f"if images have moved: `{command}` finds them by their names there")
 
 
 def print_counts(connection: "Connection | None", counts: TeachingCounts) -> None:

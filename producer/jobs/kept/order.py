@@ -57,6 +57,7 @@ class SubmitOptions:
         listed: Whether the images are those of a list of paths, which is `path`, and what separates its paths: `lines`
             or `null`. "" if they are not.
         folder: Folder in which the relative paths of the list begin, or "" without a list.
+        new: Whether the job has only the images that its output lacked. It is not resumed: the same command goes on.
     """
 
     path: str
@@ -73,11 +74,17 @@ class SubmitOptions:
     more: tuple[str, ...] = ()
     listed: Listed = ""
     folder: str = ""
+    new: bool = False
 
     @property
     def reads_numbers(self) -> bool:
         """Whether the answer to an image is a number and not a digit."""
         return self.several == "read"
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the images of the job can be found again."""
+        return bool(self.path) and not self.new
 
     @property
     def read_as(self) -> str:

@@ -41,6 +41,16 @@ class Bar(NamedTuple):
     title: str
 
 
+class Target(NamedTuple):
+    """A part of the chart, from its bottom to its top, that stands for the images of a filter."""
+
+    start: float
+    end: float
+    filter: str  # as the script of the page takes it
+    images: int
+    title: str
+
+
 class Line(NamedTuple):
     """A line through `points`. `kind` decides its colour and dashes."""
 
@@ -70,6 +80,7 @@ class Chart:
         x: Horizontal axis.
         y: Vertical axis.
         bars: Bars, drawn first.
+        targets: Parts that a reader of the page can choose.
         lines: Lines, drawn over the bars.
         dots: Circles, drawn last.
         legend: Pairs of kind and meaning.
@@ -82,6 +93,7 @@ class Chart:
     x: Axis
     y: Axis
     bars: list[Bar] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     dots: list[Dot] = field(default_factory=list)
     legend: list[tuple[str, str]] = field(default_factory=list)

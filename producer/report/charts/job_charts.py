@@ -6,7 +6,7 @@ from model import metrics
 from model.cards.card import Card
 from model.metrics import Reliability
 from producer.jobs.results import JobInfo, Results
-from producer.report.charts.chart import Axis, Bar, Chart, Dot, Line, Tick, round_values
+from producer.report.charts.chart import Axis, Bar, Chart, Dot, Line, Target, Tick, round_values
 from producer.report.charts.series import Confidences, Throughput, confidences, throughput
 from producer.report.charts.training_charts import loss_chart
 from producer.report.summary import Summary
@@ -107,6 +107,18 @@ def confidence_chart(counts: Confidences) -> Chart:
         for bin_, count in enumerate(values)
         if count
     ]
+    filled = [(bin_, sum(counts)) for bin_, counts in enumerate(zip(*series.values(), strict=True)) if any(counts)]
+    targets = [
+        Target(
+            edges[bin_],
+            edges[bin_ + 1],
+            f"from={edges[bin_]:.2f}&to={edges[bin_ + 1]:.2f}",
+            count,
+            f"confidence {edges[bin_]:.2f} to {edges[bin_ + 1]:.2f}: {count:,} "
+            f"({', '.join(f'{values[bin_]:,} {kind}' for kind, values in series.items())})",
+        )
+        for bin_, count in filled
+    ]
     totals = ", ".join(f"{sum(values):,} {kind}" for kind, values in series.items())
     return Chart(
         name="confidence",
@@ -122,6 +134,7 @@ def confidence_chart(counts: Confidences) -> Chart:
             logarithmic=True,
         ),
         bars=bars,
+        targets=targets,
         legend=[] if only_unlabelled else [(kind, kind) for kind in series],
     )
 

@@ -35,6 +35,18 @@ class Rectangle(NamedTuple):
     title: str
 
 
+class TargetArea(NamedTuple):
+    """A part of the chart that a reader can choose; see `chart.Target`."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    filter: str
+    images: int
+    title: str
+
+
 class Polyline(NamedTuple):
     """A line. `points` has the format of SVG; `kind` is its class in the style sheet."""
 
@@ -61,6 +73,7 @@ class Shapes:
         x_ticks: Ticks of the horizontal axis.
         y_ticks: Ticks of the vertical axis.
         rectangles: Bars.
+        targets: Parts that a reader can choose.
         polylines: Lines.
         circles: Dots.
     """
@@ -69,6 +82,7 @@ class Shapes:
     x_ticks: list[TickMark]
     y_ticks: list[TickMark]
     rectangles: list[Rectangle]
+    targets: list[TargetArea]
     polylines: list[Polyline]
     circles: list[Circle]
 
@@ -96,6 +110,18 @@ def lay_out(chart: Chart) -> Shapes:
                 bar.title,
             )
             for bar in chart.bars
+        ],
+        targets=[
+            TargetArea(
+                x(target.start),
+                TOP,
+                round(x(target.end) - x(target.start), 2),
+                BOTTOM - TOP,
+                target.filter,
+                target.images,
+                target.title,
+            )
+            for target in chart.targets
         ],
         polylines=[
             Polyline(" ".join(f"{x(across):g},{y(upward):g}" for across, upward in line.points), line.kind)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self, TextIO
+from typing import NamedTuple, Self, TextIO, TypeAlias
 
 from model.errors import UsageError
 from producer.sources.labelling.label_text import read_label
@@ -34,11 +34,19 @@ _SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # a line with which E
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # Excel's "Unicode text" begins with one of them
 
 
+PICTURE, VERDICT = "picture", "verdict"
+"""Titles of the columns that a table of corrections has beside names and labels."""
+
+_Row: TypeAlias = tuple[int, str, str, str, str]
+
+
 class Truth(NamedTuple):
     """What a label file says about one image."""
 
     label: Label | None  # None where the cell is empty
     line: int
+    picture: str = ""  # text of the cell `picture`, if the file has corrections
+    verdict: str = ""  # text of the cell `verdict`
 
 
 class _Columns(NamedTuple):
@@ -46,6 +54,8 @@ class _Columns(NamedTuple):
 
     names: Sequence[int]
     label: int
+    picture: int | None = None
+    verdict: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +90,9 @@ class LabelFile:
                 or a name has two different labels. A message about a row names its line.
         """
         truths: dict[str, Truth] = {}
-        for line, name, cell in _rows(path, names, numbers=numbers):
+        for line, name, cell, picture, verdict in _rows(path, names, numbers=numbers):
             try:
-                truth = Truth(read_label(cell, numbers=numbers), line)
+                truth = Truth(read_label(cell, numbers=numbers), line, picture, verdict)
             except ValueError:
                 wanted = NUMBERS if numbers else _DIGIT
                 raise _wrong(path, line, f"the label {cell!r} of {name!r} is not {wanted}") from None
@@ -98,13 +108,13 @@ class LabelFile:
         return cls(path, truths)
 
 
-def _rows(path: Path, titles: Sequence[str], *, numbers: bool) -> Iterator[tuple[int, str, str]]:
-    """Yield line number, name and text of the label for each row."""
+def _rows(path: Path, titles: Sequence[str], *, numbers: bool) -> Iterator[_Row]:
+    """Yield line number, name, and texts of label, picture and verdict for each row."""
     with _open(path) as file:
         yield from _rows_of(path, file, titles, numbers=numbers)
 
 
-def _rows_of(path: Path, file: TextIO, titles: Sequence[str], *, numbers: bool) -> Iterator[tuple[int, str, str]]:
+def _rows_of(path: Path, file: TextIO, titles: Sequence[str], *, numbers: bool) -> Iterator[_Row]:
     lines = _Lines(path, file)
     first = lines.first()
     separator = _SEPARATOR.fullmatch(first)
@@ -132,7 +142,11 @@ def _rows_of(path: Path, file: TextIO, titles: Sequence[str], *, numbers: bool) 
                 raise _wrong(path, lines.number, f"there are only {len(cells)} columns")
             # Spaces around a name may belong to it.
             name = next((row[column] for column in columns.names if cells[column]), "")
-            yield lines.number, name, cells[columns.label]
+            picture, verdict = (
+                cells[column] if column is not None and column < len(cells) else ""
+                for column in (columns.picture, columns.verdict)
+            )
+            yield lines.number, name, cells[columns.label], picture, verdict
     except csv.Error as fault:
         raise _wrong(path, lines.number, f"this is not CSV ({fault})") from None
     except UnicodeDecodeError:
@@ -220,7 +234,10 @@ def _header(cells: Sequence[str], names: Sequence[str]) -> _Columns | None:
     titles = ["".join(filter(str.isalnum, cell.casefold())) for cell in cells]
     found = [titles.index(title) for title in names if title in titles]
     label = next((titles.index(title) for title in LABEL_COLUMNS if title in titles), None)
-    return None if not found or label is None else _Columns(found, label)
+    if not found or label is None:
+        return None
+    picture, verdict = (titles.index(title) if title in titles else None for title in (PICTURE, VERDICT))
+    return _Columns(found, label, picture, verdict)
 
 
 def _headless(cells: Sequence[str], *, numbers: bool) -> _Columns | None:

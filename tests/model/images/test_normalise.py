@@ -392,6 +392,15 @@ def test_a_row_of_dots_becomes_an_image_or_is_blank():
             assert normalise(dots).any()
 
 
+def test_stripes_as_regular_as_the_sampled_pixels_become_an_image_or_are_refused():
+    """Paper is fitted to every few columns and rows, and in some stripes none of those is paper."""
+    stripes = np.tile(np.array([7, 1, 3, 0], np.uint8), (60, 12))
+    for upright in (stripes, 255 - stripes):
+        for image in (upright, np.ascontiguousarray(upright.T)):
+            with contextlib.suppress(ImageError):
+                assert normalise(image).any()
+
+
 @pytest.mark.parametrize("ends", [((0, 9), (27, 15)), ((0, 22), (27, 20)), ((18, 0), (12, 27)), ((24, 0), (27, 27))])
 def test_a_line_from_edge_to_edge_is_left_out_even_through_the_digit(digits, ends):
     """Most digits come out as they do without a line from edge to edge."""

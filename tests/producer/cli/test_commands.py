@@ -432,12 +432,8 @@ def test_several_paths_and_lists_of_paths_are_one_job_each(digitmill, scans, und
         "first/000.png": str(undisturbed[0]),
         "gone.png": "",
     }
-    command = [str(DIGITMILL), "submit", "-0", "--files-from", "-", "--json"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=digitmill.environment, input=b"first/001.png\0", capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["images"] == 1
+    piped = digitmill("submit", "-0", "--files-from", "-", "--json", given=b"first/001.png\0")
+    assert piped.json["images"] == 1
 
 
 @pytest.mark.parametrize(
@@ -662,6 +658,25 @@ def test_classify_prints_a_digit_for_each_file_and_a_row_for_one_that_is_missing
     lines = [line.split() for line in printed.output.splitlines()]
     assert [Path(line[0]).name for line in lines] == ["002.png", "absent.png", "000.png"]
     assert [line[1] for line in lines] == [str(undisturbed[2]), "-", str(undisturbed[0])]
+
+
+@pytest.mark.parametrize(("options", "end"), [((), b"\n"), ((), b"\r\n"), (("-0",), b"\0")])
+def test_classify_reads_paths_from_standard_input(digitmill, scans, undisturbed, options, end):
+    """Each path has a line, in the order of the input. A path that is there twice counts once."""
+    scans(3)
+    paths = ("scans/002.png", "scans/absent.png", "scans/000.png", "scans/002.png")
+    printed = digitmill("classify", "-", *options, code=1, given=end.join(map(str.encode, paths)) + end)
+    lines = [line.split()[:2] for line in printed.output.splitlines()]
+    assert lines == [[paths[0], str(undisturbed[2])], [paths[1], "-"], [paths[2], str(undisturbed[0])]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(("-", "a.png"), "without other files"), (("-0", "a.png"), "leave out -0"), (("-",), "is empty")],
+)
+def test_classify_refuses_words_that_do_not_go_together(alone, arguments, words):
+    """The message says what standard input is for."""
+    assert words in alone("classify", *arguments, code=2, given=b"").errors
 
 
 def test_inspect_draws_the_stages_to_the_input_of_the_network(digitmill, scans, undisturbed, tmp_path):

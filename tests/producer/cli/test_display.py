@@ -105,9 +105,9 @@ def test_a_finished_job_whose_report_cannot_be_written_is_not_lost(tmp_path):
     """Somebody put a file into the folder while the job ran. The message says how to write the report elsewhere."""
     (tmp_path / "predictions.csv").write_text("mine", encoding="utf-8")
     with pytest.raises(UsageError, match=r"answers are kept: `digitmill report 261125-154401-eew --out FOLDER`"):
-        report_job(FINISHED, tmp_path, None, None, as_json=True)
+        report_job(FINISHED, tmp_path, None, None, mill=None, as_json=True)
     with pytest.raises(UsageError, match=r"--out\.$"):
-        report_job(FINISHED, tmp_path, None, None, as_json=True, is_kept=False)
+        report_job(FINISHED, tmp_path, None, None, mill=None, as_json=True, is_kept=False)
     assert (tmp_path / "predictions.csv").read_text(encoding="utf-8") == "mine"
 
 

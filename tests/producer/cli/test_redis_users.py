@@ -28,7 +28,14 @@ def client(tmp_path):
 def passwords(tmp_path):
     """A file with the password of each user, in the spellings that Compose reads."""
     file = tmp_path / "passwords"
-    spellings = ["{}=secret0", "export {}=secret1", "{} = secret2", '{}="secret3"', "{}=secret4 # the owner's"]
+    spellings = [
+        "{}=secret0",
+        "export {}=secret1",
+        "{} = secret2",
+        '{}="secret3"',
+        "{}=secret4 # the owner's",
+        "{}='secret5'",
+    ]
     lines = [form.format(user.password_variable) for form, user in zip(spellings, RedisUser, strict=True)]
     file.write_text("\n".join(["# passwords", "DIGITMILL_UID=1000", *lines]))
     return file

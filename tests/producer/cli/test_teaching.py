@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from model.data.taught import TaughtFolder
+from producer.report.rendering import data_uri
 from tests.support.command import SECONDS, run_here
 from worker.contract.connection import connect
 from worker.contract.teaching import MAX_WAITING, LabelChange, Teaching, keys
@@ -365,3 +366,32 @@ def test_trainers_that_are_killed_lose_and_double_nothing(teaching, start_traine
     assert {taught.sha256: taught.label for taught in folder.list()} == expected
     assert len(folder.list()) == teaching.changes() == len(expected)
     assert not list(folder.folder.glob("*/*.part"))
+
+
+@pytest.mark.usefixtures("teaching")
+def test_of_many_bad_images_ten_lines_of_each_kind_are_printed(teach, corrections):
+    """One more line says how many others there are, and JSON names all."""
+    folder = corrections([0])
+    for index in range(25):
+        (folder / "3").mkdir(exist_ok=True)
+        (folder / "3" / f"{index}-text.png").write_text("no image")
+    _, _, err = teach("corrections")
+    assert err.count("-text.png: not_an_image") == 10
+    assert "not_an_image: 15 more" in err
+    assert len(json.loads(teach("corrections", "--json")[1])["failed"]) == 25
+
+
+def test_several_tables_of_corrections_are_taught_at_once(teach, teaching, tmp_path, digits):
+    """Each has its pictures, so nothing else is needed. Images that are not digits are left out, and a note says so."""
+    for number, index in enumerate((3, 4)):
+        (tmp_path / f"{number}.csv").write_text(
+            '"name","label","digit","verdict","path","picture"\n'
+            f'"a",{digits.labels[index]},1,"corrected","job 1/{index}","{data_uri(digits.images[index])}"\n'
+            f'"b",,1,"not a digit","job 1/b{index}",""\n'
+        )
+    code, out, err = teach("--csv", "0.csv", "--csv", "1.csv")
+    assert (code, "2 new, 0 known" in out) == (0, True)
+    assert "2 of them are not a digit" in err
+    taught = {change.name: change for change in teaching.label_changes()[1]}
+    for index in (3, 4):
+        np.testing.assert_array_equal(taught[f"job 1/{index}"].image, digits.images[index])

@@ -17,6 +17,7 @@ from model.inference.classifier import Classifier
 from producer.http.mill import MAX_CLIENTS
 from tests.support.command import CommandLine
 from tests.support.http_server import read_all, request, serving
+from tests.support.metrics import parse
 from worker.contract.connection import connect
 from worker.contract.lane import CallKind
 from worker.contract.lane import keys as lane_keys
@@ -266,6 +267,11 @@ def test_a_token_is_needed_for_images_and_jobs(guarded, pictures):
         assert guarded.client.get("/v1/nothing", headers=raw).status_code == 401
     right = {"Authorization": f"bearer {TOKEN}"}
     assert guarded.post(pictures[0], headers=right).json()["digit"] == 7
+    assert guarded.client.get("/metrics").status_code == 401
+    shown = parse(guarded.client.get("/metrics", headers=right).text)
+    assert shown.value("digitmill_http_seconds_count", path="/v1/classify", status="200") >= 1
+    assert shown.value("digitmill_http_seconds_count", path="other", status="401") >= 4
+    assert shown.value("digitmill_process_info", role="serve") == 1
     for path in ("/healthz", "/readyz", "/docs", "/openapi.json", "/docs/seven.png"):
         response = guarded.client.get(path)
         assert response.status_code == 200

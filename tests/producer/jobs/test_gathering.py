@@ -59,6 +59,10 @@ class Images:
         self.names: Collection[str] = tuple(image.name for image in images)
         self.total = len(images)
 
+    def only(self, names: Collection[str]) -> "Images":
+        """See `Source.only`."""
+        return Images([image for image in self._images if image.name in names])
+
     def __iter__(self) -> Iterator[SourceImage]:
         return iter(self._images)
 
@@ -72,11 +76,13 @@ class Images:
 
     def read_many(self, names: Collection[str]) -> dict[str, ImageContent]:
         """See `Source.read_many`."""
-        return {
-            image.name: image.content
-            for image in self._images
-            if image.name in names and not isinstance(image.content, Failure)
-        }
+        return dict(self.read_each(names))
+
+    def read_each(self, names: Collection[str]) -> Iterator[tuple[str, ImageContent]]:
+        """See `Source.read_each`."""
+        for image in self._images:
+            if image.name in names and not isinstance(image.content, Failure):
+                yield image.name, image.content
 
 
 @pytest.fixture(scope="session")

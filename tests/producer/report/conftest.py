@@ -10,6 +10,7 @@ from model.data import sample_digits
 from model.errors import Failure, FailureCode
 from model.inference.classifier import Classifier
 from producer.jobs.results import Results
+from producer.pictures import Picture
 from producer.report import write_report
 from tests.producer.report.invented import Page, info_of, strict, with_failures
 
@@ -68,7 +69,8 @@ def write(tmp_path, images, card):
             results,
             info or info_of(results),
             card=card,
-            read_pictures=read_pictures or (lambda indices: {index: images.images[index] for index in indices}),
+            read_pictures=read_pictures
+            or (lambda indices: {index: Picture(images.images[index]) for index in indices}),
             min_confidence=min_confidence,
             plots=False,
         )

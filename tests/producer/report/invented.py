@@ -18,7 +18,7 @@ class Page(HTMLParser):
         self.tags: list[str] = []
         self.attributes: list[tuple[str, str]] = []
         self.rows: list[list[str]] = []
-        self.style = ""
+        self.style = self.script = ""
         self.text = ""
         self._open: list[str] = []
         self.feed(html)
@@ -52,6 +52,9 @@ class Page(HTMLParser):
         """Record the text, and the cell that it is in."""
         if "style" in self._open:
             self.style += data
+            return
+        if "script" in self._open:
+            self.script += data
             return
         self.text += data
         if {"td", "th"} & set(self._open):

@@ -8,6 +8,7 @@ import pytest
 
 from model.errors import Failure, FailureCode
 from producer.jobs.results import NONE, Numbers, Results
+from producer.pictures import Picture
 from producer.report.selection import select
 from producer.report.tables import write_errors, write_predictions, write_review
 
@@ -41,7 +42,7 @@ def numbers() -> Results:
 
 def pictures(indices):
     """Pictures of numbers, as wide as their digits are many."""
-    return {index: np.full((28, 28 * max(len(ROWS[index][2]), 1)), index, np.uint8) for index in indices}
+    return {index: Picture(np.full((28, 28 * max(len(ROWS[index][2]), 1)), index, np.uint8)) for index in indices}
 
 
 def test_an_image_is_right_if_all_its_digits_are(write, numbers):

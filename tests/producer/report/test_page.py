@@ -4,19 +4,24 @@ import re
 from base64 import b64decode
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import producer.report
 from model.cards.card import Robustness, Score, Scores, Seeded, Size, ThresholdEffect
 from model.errors import Failure, FailureCode
 from model.images.doubts import Doubt, DoubtCode
 from producer.jobs.results import NONE, JobInfo
+from producer.pictures import Picture
 from producer.report.page import MAX_FAILURES
+from producer.report.rendering import source_hash
 from producer.report.selection import MAX_LEAST_CERTAIN, MAX_MISTAKES
 from tests.producer.report.invented import first, info_of, invented, unlabelled, with_failures
 
+ROOT = Path(producer.report.__file__).parent
 BLANK = Failure(FailureCode.BLANK, "Nothing is drawn on it.")
 
 
@@ -41,27 +46,33 @@ def test_each_row_of_the_confusion_matrix_adds_up(write, results):
 
 
 def test_every_failed_image_is_named_with_its_reason(write, results):
-    """A row has name, label, code and sentence. The rows are in the order of submission."""
+    """A row has name, label and sentence. The most frequent cause comes first, with the number of its images."""
     _, page, _ = write(results)
-    start = page.rows.index(["image", "label", "code", "reason"]) + 1
-    assert page.rows[start : start + 3] == [
-        [results.names[index], str(results.labels[index]), failure.code, failure.sentence]
-        for index, failure in results.failures.items()
+    rows = [row for row in page.rows if len(row) == 3 and row[0] != "image"]
+    assert rows == [
+        [results.names[index], str(results.labels[index]), results.failures[index].sentence] for index in (5, 18, 17)
     ]
+    assert "blank: 2 images" in page.words
+    assert "broken: 1 image" in page.words
 
 
 def test_the_page_needs_nothing_but_itself(write, results):
-    """All addresses are embedded pictures. It has neither scripts nor links nor imports, and a policy forbids them."""
+    """All addresses are embedded pictures. A policy forbids all but its own style sheet and script, by their hashes."""
     _, page, _ = write(results)
-    assert not {"script", "link", "iframe", "object", "embed", "base", "form", "audio", "video", "a"} & set(page.tags)
+    assert not {"link", "iframe", "object", "embed", "base", "form", "audio", "video", "a"} & set(page.tags)
     addresses = page.values("src", "href", "srcset", "xlink:href", "action", "data", "poster")
     assert addresses
     assert all(address.startswith("data:image/png;base64,") for address in addresses)
-    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert not [name for name, _ in page.attributes if name.startswith("on") or name == "style"]
     assert "color-scheme" in page.style
     for fetching in ("@import", "url(", "http"):
-        assert fetching not in page.style + "".join(page.values("style"))
-    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in page.values("content")
+        assert fetching not in page.style
+    script = (ROOT / "cards" / "review.js").read_text(encoding="utf-8")
+    assert script in page.script
+    for sending in ("fetch(", "XMLHttpRequest", "WebSocket", "sendBeacon", "import(", "eval(", "innerHTML"):
+        assert sending not in script
+    policy = f"default-src 'none'; img-src data:; style-src {source_hash(page.style)}; script-src {source_hash(script)}"
+    assert policy in page.values("content")
 
 
 def test_a_hostile_name_is_shown_and_does_nothing(write, results, hostile):
@@ -91,18 +102,20 @@ def test_mistakes_are_drawn_as_the_network_saw_them(write, results, images):
 
 
 def test_few_pictures_are_asked_for_however_many_the_mistakes(write, images):
-    """Of 2,000 mistakes the page shows 200, and 40 uncertain images. All are asked for in one call, each once."""
+    """Without its script, the page shows 200 of 2,001 mistakes. Each page asks for its images in one call."""
     calls = []
 
     def read_pictures(indices):
         calls.append(list(indices))
-        return {index: images.images[index % 360] for index in indices}
+        return {index: Picture(images.images[index % 360]) for index in indices}
 
-    _, page, _ = write(invented([0] * 2000, [1] * 2000, np.linspace(0.2, 0.9, 2000)), read_pictures=read_pictures)
-    assert "These are 200 of 2,000" in page.words
+    _, page, _ = write(invented([0] * 2001, [1] * 2001, np.linspace(0.2, 0.9, 2001)), read_pictures=read_pictures)
+    assert "These are 200 of 2,001" in page.words
     write(invented([0] * 20, [1] * 20, [0.5] * 20), read_pictures=read_pictures)  # each is a mistake, and uncertain
-    many, few = calls
-    assert len(many) == len(set(many)) == MAX_MISTAKES + MAX_LEAST_CERTAIN
+    first, second, few = calls
+    assert first[: MAX_MISTAKES + MAX_LEAST_CERTAIN] == [*range(2000, 1800, -1), *range(40)]
+    assert sorted(first) == list(range(2001))  # the least certain image is also on the second page
+    assert second == [0]
     assert sorted(few) == list(range(20))
 
 
@@ -111,7 +124,8 @@ def test_few_failures_are_listed_however_many_there_are(write):
     job = with_failures(invented([0] * 600, [0] * 600, [0.9] * 600), dict.fromkeys(range(500), BLANK))
     _, page, _ = write(job, read_pictures=lambda _: {})
     assert len([row for row in page.rows if BLANK.sentence in row]) == MAX_FAILURES
-    assert "The first 200 of 500 are listed here. All of them are in errors.csv" in page.words
+    assert "blank: 500 images" in page.words
+    assert "197 more of 497" in page.words
 
 
 def test_an_image_whose_source_is_gone_is_still_listed(write, results):
@@ -174,7 +188,7 @@ def test_images_of_several_digits_are_drawn_and_listed_for_review(write, results
         job,
         min_confidence=1e-6,
         read_pictures=lambda indices: {
-            index: np.zeros((28, 84 if index in (2, 9) else 28), np.uint8) for index in indices
+            index: Picture(np.zeros((28, 84 if index in (2, 9) else 28), np.uint8)) for index in indices
         },
     )
     assert (report["review"], report["failures"], summary.unsure) == (2, {"several_digits": 2}, 0)
@@ -291,7 +305,7 @@ def test_the_page_leaves_out_what_an_old_card_does_not_say(write, results, card)
     for known in (old, replace(old, robustness=Robustness(0, {}, {}))):
         _, page, _ = write(results, card=known)
         assert card.version in page.words
-        for limit in ("corrupt", "not a digit", "seeds", "parameters", "must not"):
+        for limit in ("corrupt", "taken for a digit", "seeds", "parameters", "must not"):
             assert limit not in page.words
 
 

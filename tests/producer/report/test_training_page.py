@@ -13,6 +13,7 @@ from model.cards.changes import MAX_KEPT, ChangedImage, Changes
 from model.cards.decision import Comparison, Decision, ModelAssessment
 from model.errors import UsageError
 from producer.report import training_page
+from producer.report.rendering import source_hash
 from producer.report.training_page import render, write_training_report
 from tests.producer.report.invented import Page
 
@@ -102,7 +103,7 @@ def test_the_page_needs_nothing_but_itself(page):
     """All addresses are embedded pictures, and a policy forbids everything else."""
     assert not {"script", "link", "iframe", "object", "embed", "base", "form", "a"} & set(page.tags)
     assert all(address.startswith("data:image/png;base64,") for address in page.values("src", "href"))
-    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in page.values("content")
+    assert f"default-src 'none'; img-src data:; style-src {source_hash(page.style)}" in page.values("content")
 
 
 def test_what_others_wrote_is_shown_and_does_nothing(card, hostile):

@@ -23,6 +23,7 @@ from worker.contract.drift import AnswerDays
 from worker.contract.ledger import JobRecord, Part, Verdict, Window
 from worker.contract.ledger import keys as ledger_keys
 from worker.contract.ledger.ledger import ATTEMPTS, SPLIT_ATTEMPTS
+from worker.contract.observation import RecentAnswers
 from worker.contract.registry import LIVE, Registry, ServiceCounts
 from worker.contract.registry import keys as registry_keys
 from worker.contract.validation import bounds
@@ -49,7 +50,14 @@ def processor(server, ledger, registry, canary):
     """The batch processor of the process."""
     doorbell = Doorbell(make_app(server.url, Settings.from_environment({})))
     return BatchProcessor(
-        ledger, doorbell, Models(registry), canary, name="worker", lease_seconds=60, time_limit_seconds=60
+        ledger,
+        doorbell,
+        Models(registry),
+        canary,
+        RecentAnswers(),
+        name="worker",
+        lease_seconds=60,
+        time_limit_seconds=60,
     )
 
 
@@ -301,7 +309,14 @@ def test_many_costly_images_are_answered_in_several_parts_without_an_attempt_too
     """When half of its time has passed, a worker answers what it has, and hands the rest on. No image is to blame."""
     doorbell = Doorbell(make_app(server.url, Settings.from_environment({})))
     processor = BatchProcessor(
-        ledger, doorbell, Models(registry), canary, name="worker", lease_seconds=60, time_limit_seconds=0
+        ledger,
+        doorbell,
+        Models(registry),
+        canary,
+        RecentAnswers(),
+        name="worker",
+        lease_seconds=60,
+        time_limit_seconds=0,
     )
     files = tuple(png(image) for image in digits.images[:5])
     part = submit((*files[:2], b"not an image", *files[2:]))
@@ -326,7 +341,14 @@ def test_a_part_that_another_worker_took_meanwhile_is_not_cut(
     """The answers of the slow worker come too late, and change nothing."""
     doorbell = Doorbell(make_app(server.url, Settings.from_environment({})))
     processor = BatchProcessor(
-        ledger, doorbell, Models(registry), canary, name="slow", lease_seconds=0.001, time_limit_seconds=0
+        ledger,
+        doorbell,
+        Models(registry),
+        canary,
+        RecentAnswers(),
+        name="slow",
+        lease_seconds=0.001,
+        time_limit_seconds=0,
     )
     part = submit(tuple(png(image) for image in digits.images[:3]))
 

@@ -12,6 +12,7 @@ import pytest
 from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.submission import create_job, gather_job
 from producer.sources import mnist_source
+from tests.support.metrics import free_port, scrape
 
 ZOMBIE = psutil.STATUS_ZOMBIE
 LIBRARIES = "import ai_edge_litert.interpreter, celery.worker, cv2, numpy, redis"
@@ -34,7 +35,7 @@ def worked(start_mill_in, tmp_path_factory, digits):
     """A worker that has classified a thousand images and nothing else: it has loaded all that it needs for that."""
     source = mnist_source(digits.images[:1000], digits.labels[:1000])
     order = SubmitOptions(path="test", batch_size=100)
-    with start_mill_in(tmp_path_factory.mktemp("worked"), 1) as mill:
+    with start_mill_in(tmp_path_factory.mktemp("worked"), 1, DIGITMILL_METRICS_PORT=str(free_port())) as mill:
         job = create_job(mill.connection, order, source.description, mill.settings, detached=False)
         results = gather_job(mill.connection, job, order, source, mill.settings).results
         assert not results.failures
@@ -100,3 +101,24 @@ def test_an_idle_worker_stops_sooner_than_celery_would(start_mill, eventually):
             if seconds[-1] < 2.5:
                 return
     assert min(seconds) < 2.5
+
+
+def test_a_worker_shows_what_its_processes_have_done_even_those_that_were_killed(worked, eventually):
+    """Each image counts once, and the counters go on when another process replaces one that was killed."""
+    port = worked.settings.metrics_port
+    before = scrape(port)
+    assert before.value("digitmill_images_total") == 1000
+    assert before.value("digitmill_batch_seconds_count", stage="classify", lane="jobs") == 10
+    assert before.value("digitmill_batch_images_sum") == 1000
+    assert before.value("digitmill_process_info", role="worker") == 1
+    assert before.value("digitmill_process_restarts_total") == 0
+    for process in psutil.Process(worked.stack.supervisor.processes()["worker-1"]).children():
+        process.kill()
+    eventually(lambda: scrape(port).value("digitmill_process_restarts_total") == 2, what="both are replaced")
+    serving = [each for each in before.samples if each[0] == "digitmill_model_info"]
+    assert serving
+    eventually(
+        lambda: [each for each in scrape(port).samples if each[0] == "digitmill_model_info"] == serving,
+        what="both serve the same version as before",
+    )
+    assert scrape(port).value("digitmill_images_total") == 1000

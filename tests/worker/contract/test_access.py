@@ -20,7 +20,7 @@ from worker.contract.training import Trainings
 from worker.contract.users import RedisUser
 
 CONTRACT = Path(__file__).parents[3] / "worker" / "contract"
-ROOMS = ("lane", "ledger", "registry", "teaching", "training")
+ROOMS = ("lane", "ledger", "observation", "registry", "teaching", "training")
 
 
 @pytest.fixture
@@ -123,6 +123,12 @@ def test_no_user_reaches_what_is_not_of_digitmill(as_user, user: RedisUser) -> N
         (RedisUser.SCHEDULER, ("HGETALL", "digitmill:job:x")),
         (RedisUser.SCHEDULER, ("HSET", "digitmill:aliases", "live", "x")),
         (RedisUser.SCHEDULER, ("HGETALL", "digitmill:taught")),
+        (RedisUser.EXPORTER, ("HSET", "digitmill:aliases", "live", "x")),
+        (RedisUser.EXPORTER, ("HGETALL", "digitmill:taught")),
+        (RedisUser.EXPORTER, ("HGETALL", "digitmill:results:x")),
+        (RedisUser.EXPORTER, ("HGETALL", "digitmill:manifest:x")),
+        (RedisUser.EXPORTER, ("LPUSH", "digitmill.classify", "x")),
+        (RedisUser.EXPORTER, ("DEL", "digitmill:job:x")),
     ],
     ids=str,
 )

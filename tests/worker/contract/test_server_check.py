@@ -188,7 +188,7 @@ def test_a_server_that_is_loading_is_waited_for() -> None:
             return {"loading": 1}
 
     with pytest.raises(BusyLoadingError):
-        server_check._facts(Loading())  # type: ignore[arg-type]
+        server_check.read_facts(Loading())  # type: ignore[arg-type]
 
 
 def test_what_is_not_a_redis_is_named_as_such() -> None:

@@ -16,6 +16,8 @@ from producer.mill.stack import Stack
 from worker.contract.connection import connect
 from worker.contract.doorbell import Doorbell, make_app
 from worker.contract.teaching import LabelChange, Teaching
+from worker.contract.telemetry.counts import Counts
+from worker.contract.telemetry.metrics import FIRINGS
 from worker.contract.training import Schedule, Trainings, TrainingState
 from worker.roles import Role
 from worker.scheduler.beat import Beat
@@ -50,9 +52,9 @@ def schedule(client):
 def make_firing(server):
     """Make the `Firing` of a scheduler, on a connection of its own."""
 
-    def make(name="one", **settings):
+    def make(name="one", counts=None, **settings):
         given = replace(Settings.from_environment({}), **settings)
-        return Firing(connect(server.url), Doorbell(make_app(server.url, given)), given, name)
+        return Firing(connect(server.url), Doorbell(make_app(server.url, given)), given, name, counts)
 
     return make
 
@@ -130,8 +132,10 @@ def test_while_a_training_is_open_a_firing_is_skipped(make_firing, teach, traini
     """That holds whoever asked for the open training."""
     teach()
     trainings.ask("by-hand", TrainingOptions(epochs=3), who="me")
-    assert make_firing()(MINUTE) == "skipped: training by-hand has not ended"
+    counts = Counts()
+    assert make_firing(counts=counts)(MINUTE) == "skipped: training by-hand has not ended"
     assert count(client) == 1
+    assert counts.read() == {(FIRINGS.name, "skipped"): 1}
 
 
 def test_ticks_carry_out_a_firing_once_and_report_its_outcome(make_beat, teach, schedule, trainings, client):

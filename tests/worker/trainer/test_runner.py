@@ -18,6 +18,7 @@ from worker.contract.connection import connect
 from worker.contract.registry import Registry
 from worker.contract.registry import keys as registry_keys
 from worker.contract.teaching import Teaching
+from worker.contract.telemetry.counts import Counts
 from worker.contract.training import Trainings, TrainingState
 from worker.contract.training import keys as training_keys
 from worker.settings import Settings
@@ -51,7 +52,7 @@ class LongClock(Clock):
 def carry_out(client, tmp_path):
     """Carry out a training that has made this candidate already. Return how it ended."""
 
-    def run(card, files, *, data="samples", mnist="", through=None, clock=time, lease_seconds=60):
+    def run(card, files, *, data="samples", mnist="", through=None, clock=time, lease_seconds=60, counts=None):
         variables = {"DIGITMILL_DATA": str(tmp_path), "DIGITMILL_OFFLINE": "1", "DIGITMILL_MNIST": str(mnist)}
         variables["DIGITMILL_LEASE_SECONDS"] = str(lease_seconds)
         settings, trainings = Settings.from_environment(variables), Trainings(client)
@@ -62,7 +63,14 @@ def carry_out(client, tmp_path):
         redis = through or client
         keeper = TaughtKeeper(Teaching(redis), settings.data)
         TrainingRunner(
-            Trainings(redis), Registry(redis), keeper, settings, threads=1, stopping=threading.Event(), clock=clock
+            Trainings(redis),
+            Registry(redis),
+            keeper,
+            settings,
+            threads=1,
+            stopping=threading.Event(),
+            clock=clock,
+            counts=counts,
         ).run(claim)
         ended = trainings.latest()
         assert ended
@@ -91,7 +99,9 @@ def test_where_nothing_is_gained_nothing_is_promoted(client, registry, carry_out
     """The candidate answers as the live model does. It stays the candidate, even if the best model is gone."""
     client.hset(registry_keys.ALIASES, "best", "gone")
     card, files = variant("same")
-    ended = carry_out(card, files)
+    counts = Counts()
+    ended = carry_out(card, files, counts=counts)
+    assert {key[1] for key in counts.read()} == {"refused"}
     assert ended.state is TrainingState.REFUSED
     assert ended.reason.startswith("Refused: nothing is gained: no taught image is held out to be judged on, and ")
     assert registry.aliases() == (registry.baseline.version, None, card.version, "gone")

@@ -23,7 +23,9 @@ from worker.classifying.reloader import ModelReloader
 from worker.classifying.running import ModelRunner, start_models
 from worker.contract.connection import connect
 from worker.contract.lane import Answer, Lane
+from worker.contract.observation import ErrorLog, ProcessReports, RecentAnswers
 from worker.contract.registry import Registry
+from worker.meter import Meter
 from worker.settings import Settings
 
 CHECK_SECONDS = 0.1
@@ -45,19 +47,27 @@ class LaneKeeper(threading.Thread):
 
     Args:
         settings: Settings of this process.
+        errors: What remembers the errors that this process and its children log.
+        meter: What counts in the process of the lane.
         name: Name of this worker.
+
+    Attributes:
+        process: Id of the process that runs, or 0 between two.
+        restarts: Number of processes that were replaced.
     """
 
-    def __init__(self, settings: Settings, *, name: str) -> None:
+    def __init__(self, settings: Settings, errors: ErrorLog, meter: Meter, *, name: str) -> None:
         super().__init__(name="lane-keeper", daemon=True)
         self._settings = settings
+        self._errors, self._meter = errors, meter
         self._worker = name
         self._in_hand = InHand(PLACES)
         self._notes = ProcessNotes()
         limit = settings.time_limit_seconds
         self._limits = [limit if thread == SLOW else min(limit, QUICK_SECONDS) for thread in THREADS]
         self._stopping = threading.Event()
-        self._process = 0
+        self.process = 0
+        self.restarts = 0
         self._oom_kills = count_oom_kills()
 
     @property
@@ -67,7 +77,7 @@ class LaneKeeper(threading.Thread):
 
     def start(self) -> None:
         """Fork the first process, and keep one running from now on. Call this before other threads start."""
-        self._process = self._fork()
+        self.process = self._fork()
         super().start()
 
     def run(self) -> None:
@@ -77,19 +87,20 @@ class LaneKeeper(threading.Thread):
             status, too_slow = self._await_end()
             if self._stopping.is_set():
                 return
-            pause = FIRST_BACKOFF_SECONDS if self._in_hand.process == self._process else pause
+            pause = FIRST_BACKOFF_SECONDS if self._in_hand.process == self.process else pause
             try:
                 self._report(status, too_slow=too_slow)
             except Exception as fault:  # whatever it is, another process must start
                 _log.warning("the clients of the dead process were not told, and send again later: %s", fault)
-            self._process = 0
-            while not self._process and not self._stopping.wait(pause):
+            self.process = 0
+            while not self.process and not self._stopping.wait(pause):
                 pause = min(2 * pause, MAX_BACKOFF_SECONDS)
                 try:
-                    self._process = self._fork()
+                    self.process = self._fork()
+                    self.restarts += 1
                 except OSError as fault:
                     _log.error("the process of the lane does not start, and is tried again: %s", fault)
-            if not self._process:
+            if not self.process:
                 return
 
     def begin_to_stop(self) -> None:
@@ -116,7 +127,7 @@ class LaneKeeper(threading.Thread):
         """Wait for the end of the process. Return its status, and whether it was killed because it hung."""
         too_slow = False
         while True:
-            done, status = os.waitpid(self._process, os.WNOHANG)
+            done, status = os.waitpid(self.process, os.WNOHANG)
             if done:
                 return status, too_slow
             if self._stopping.is_set():
@@ -148,8 +159,8 @@ class LaneKeeper(threading.Thread):
 
     def _kill(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
-            if self._process:  # 0 would mean all processes of the group
-                os.kill(self._process, number)
+            if self.process:  # 0 would mean all processes of the group
+                os.kill(self.process, number)
 
     def _fork(self) -> int:
         main = os.getpid()
@@ -169,15 +180,18 @@ class LaneKeeper(threading.Thread):
     def _answer_calls(self, main: int) -> NoReturn:
         _leave_main_process()
         loading = self._notes.begin()
+        self._meter.begin("lane", replaces=self.ready)
         url = self._settings.server_url
         try:
-            models, canary = start_models(url, self._notes, loading, name=self._worker)
+            models, canary = start_models(url, self._notes, self._meter, loading, name=self._worker)
         except DigitmillError as fault:
             _log.critical("%s", fault)
             os._exit(1)
-        server = LaneServer(url, models, ModelRunner(models, canary), self._in_hand, name=self._worker)
+        recent = RecentAnswers()
+        server = LaneServer(url, models, ModelRunner(models, canary), self._in_hand, recent, name=self._worker)
         signal.signal(signal.SIGTERM, lambda *_: server.stop())
-        ModelReloader(models, canary, None, name=self._worker).start()
+        reports = ProcessReports(connect(url), recent, self._errors, name=self._worker)
+        ModelReloader(models, canary, reports, None, name=self._worker).start()
         self._in_hand.be_ready()
         server.run(lambda: os.getppid() != main)
         os._exit(0)

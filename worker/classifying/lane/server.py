@@ -20,6 +20,8 @@ from worker.classifying.running import ModelRunner
 from worker.contract.connection import connect, retry_transient
 from worker.contract.errors import WireError
 from worker.contract.lane import Answer, Call, CallKind, Lane, Receiver
+from worker.contract.observation import RecentAnswers
+from worker.contract.telemetry.metrics import Stage
 from worker.contract.wire import Result
 
 WAIT_SECONDS = 0.5
@@ -63,14 +65,18 @@ class LaneServer:
         models: Models of this process.
         runner: What runs them.
         in_hand: Notes of what the process has in hand.
+        recent: What counts the images that this process answers.
         name: Name of this worker.
     """
 
-    def __init__(self, url: str, models: Models, runner: ModelRunner, in_hand: InHand, *, name: str) -> None:
+    def __init__(
+        self, url: str, models: Models, runner: ModelRunner, in_hand: InHand, recent: RecentAnswers, *, name: str
+    ) -> None:
         self._url = url
-        self._models = models
+        self._models, self._meter = models, models.meter
         self._runner = runner
         self._in_hand = in_hand
+        self._recent = recent
         self._name = name
         self._lane = Lane(connect(url))
         self._gate = Gate()
@@ -174,8 +180,9 @@ class LaneServer:
         with self._gate.passing(alone=call.deaths > 0), self._in_hand.working(place, call.client, call.number):
             try:
                 model = self._models(call.model)
-                images = read(call.batch, READING_SECONDS, preprocess)
-                with self._classifying:
+                with self._meter.stage(Stage.DECODE, call.kind):
+                    images = read(call.batch, READING_SECONDS, preprocess)
+                with self._classifying, self._meter.stage(Stage.CLASSIFY, call.kind):
                     answers = self._runner.classify(model, images, suspect=call.deaths == 1)
                 batch = call.batch
                 result = answers.result(
@@ -188,5 +195,7 @@ class LaneServer:
                 return Answer(call.number, problem=str(fault) or type(fault).__name__)
             except Exception:
                 _log.exception("digitmill itself failed on a call")
-                return Answer(call.number, Result.failed(len(call.batch), _FAILED, worker=self._name))
+                result = Result.failed(len(call.batch), _FAILED, worker=self._name)
+        self._recent.add(len(result), result.failures.values())
+        self._meter.answered(result, call.kind)
         return Answer(call.number, result)

@@ -1,13 +1,12 @@
 """The ledger's operations: one method for each script, and the reads."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from redis.exceptions import ResponseError
 
 from model.errors import Failure, FailureCode, UsageError
 from worker.contract.errors import UnknownFormat, WireError
@@ -15,11 +14,11 @@ from worker.contract.ledger import keys
 from worker.contract.ledger.keys import Part
 from worker.contract.ledger.owned import OwnedJob, Owner
 from worker.contract.ledger.records import JobRecord, JobStatus, WorkerStatus
-from worker.contract.liveness import ALIVE_SECONDS, SLACK_SECONDS
+from worker.contract.liveness import ALIVE_SECONDS, GONE_SECONDS, SLACK_SECONDS
 from worker.contract.scripts import load_scripts
 from worker.contract.validation import bounds, identifiers
 from worker.contract.validation.identifiers import Kind
-from worker.contract.validation.reading import CheckedRedis, Listed, wrong_type
+from worker.contract.validation.reading import CheckedRedis, Listed, hash_of
 from worker.contract.wire import Batch, Manifest, Result
 
 if TYPE_CHECKING:
@@ -76,6 +75,8 @@ class Claim:
         payload: Encoded batch (see `Batch.from_wire`), or b"" unless the worker must work on it or split it.
         attempts: Number of attempts at this part so far, or 0 if there is nothing to do.
         model: Version of the model that the job asks for, or "" if there is nothing to do.
+        waited: Seconds since the part was submitted; negative if nobody noted when. Claims that differ only in this
+            are equal.
     """
 
     part: Part
@@ -84,6 +85,7 @@ class Claim:
     payload: bytes = b""
     attempts: int = 0
     model: str = ""
+    waited: float = dataclasses.field(default=-1.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,9 +358,9 @@ class Ledger:
         )
         if not rest:
             return Claim(part, Verdict(verdict.decode()), token)
-        payload, attempts, model = rest
+        payload, attempts, model, waited = rest
         version = model.decode() if model and identifiers.is_valid(Kind.VERSION, model) else ""
-        return Claim(part, Verdict(verdict.decode()), token, payload, int(attempts), version)
+        return Claim(part, Verdict(verdict.decode()), token, payload, int(attempts), version, int(waited) / 1000)
 
     def finish(self, claim: Claim, result: Result) -> bool:
         """Store the answers to a claimed part. Return False, and change nothing, if they came too late."""
@@ -453,10 +455,12 @@ class Ledger:
         Args:
             name: Name of the worker.
             facts: Fields of `WorkerStatus` that it reports.
-            ttl_seconds: Time after which Redis forgets the report unless the worker announces itself again.
+            ttl_seconds: Time after which the worker counts as dead unless it announces itself again. Redis forgets the
+                report a little later (`GONE_SECONDS`).
         """
         words = [word for fact in facts.items() for word in fact]
-        arguments = [name, int(ttl_seconds * 1000), WORKERS_FORGOTTEN_MS, *words]
+        shown = GONE_SECONDS - ALIVE_SECONDS
+        arguments = [name, int(ttl_seconds * 1000), int(shown * 1000), WORKERS_FORGOTTEN_MS, *words]
         self._run("announce", [keys.worker(name), keys.WORKERS], arguments)
 
     def report_model(self, name: str, version: str, fault: str) -> None:
@@ -481,8 +485,12 @@ class Ledger:
         seconds, microseconds = self._redis.time()
         return float(seconds) + float(microseconds) / 1e6
 
-    def workers(self) -> Listed[WorkerStatus]:
-        """Return the workers that are alive, sorted by name."""
+    def workers(self, *, silent: bool = False) -> Listed[WorkerStatus]:
+        """Return the workers that are alive, sorted by name.
+
+        Args:
+            silent: Whether those are among them that count as dead since a few seconds (`GONE_SECONDS`).
+        """
         found: Listed[WorkerStatus] = Listed()
         names = found.names(Kind.PROCESS, sorted(self._redis.zrange(keys.WORKERS, 0, -1)))
         for name, body in zip(names, self._hashes([keys.worker(name) for name in names]), strict=True):
@@ -490,8 +498,12 @@ class Ledger:
                 found.add(name, partial(WorkerStatus.from_hash, name, body))
         if found:
             # A report from before the clock was set back expires only when the clock is there again.
-            latest = self.now() + SLACK_SECONDS
-            found[:] = [worker for worker in found if worker.seen <= latest]
+            now = self.now()
+            found[:] = [
+                worker
+                for worker in found
+                if worker.seen <= now + SLACK_SECONDS and (silent or now <= worker.alive_until)
+            ]
         return found
 
     def job(self, identifier: str) -> JobStatus:
@@ -539,7 +551,7 @@ class Ledger:
                 limits = [_RECORD_FIELDS, 2 * bounds.MAX_RECORD_BYTES]
                 self._scripts["record"](keys=[name], args=limits, client=pipeline)
             bodies = pipeline.execute(raise_on_error=False)
-        return [_hash(name, body) for name, body in zip(names, bodies, strict=True)]
+        return [hash_of(name, body) for name, body in zip(names, bodies, strict=True)]
 
     def find_job(self, query: str) -> str:
         """Return the id of the job that is meant by `last`, by an id, or by the beginning of an id.
@@ -617,12 +629,3 @@ _DAMAGED_ANSWER = Failure(
 
 def _no_such_job(name: str) -> str:
     return f"There is no job {name}. `digitmill jobs` lists them."
-
-
-def _hash(name: str, body: Any) -> dict[bytes, bytes] | WireError:
-    """Return a hash from a reply of `record.lua`, or why there is none."""
-    if isinstance(body, ResponseError):
-        return wrong_type(name)
-    if not isinstance(body, list):
-        return WireError(f"{name} in Redis is too large for a record. `redis-cli DEL {name}` removes it.")
-    return dict(zip(body[::2], body[1::2], strict=True))

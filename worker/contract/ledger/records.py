@@ -10,7 +10,7 @@ from worker.contract.errors import WireError
 from worker.contract.validation import identifiers
 from worker.contract.validation.bounds import MAX_RECORD_BYTES, MAX_TEXT
 from worker.contract.validation.identifiers import Kind
-from worker.contract.validation.reading import count, finite, moment, reading
+from worker.contract.validation.reading import LAST_MOMENT, count, finite, moment, reading
 
 FORMAT = 1
 
@@ -171,6 +171,12 @@ class WorkerStatus:
         startup_seconds: Seconds from the start of its process until it was ready; 0 while it is not.
         doorbell: Format of the doorbells that it reads. Workers that do not report it read format 1.
         lane: Format of the calls that it answers. Workers that do not report it answer none.
+        version: Version of digitmill that it runs, or "" if it does not say.
+        memory: Memory of all its processes, in bytes; 0 if it does not say. What they share counts once.
+        restarts: How often one of its processes was started again: the worker by its supervisor, or its classifying
+            process or its lane's by the worker.
+        alive_until: Time from which on it counts as dead without another heartbeat: unix time, seconds. The report of
+            a worker that does not say so expires then.
     """
 
     name: str
@@ -184,6 +190,10 @@ class WorkerStatus:
     startup_seconds: float
     doorbell: int = 1
     lane: int = 0
+    version: str = ""
+    memory: int = 0
+    restarts: int = 0
+    alive_until: float = LAST_MOMENT
 
     @classmethod
     def from_hash(cls, name: str, body: Mapping[bytes, bytes] | WireError) -> Self:
@@ -212,6 +222,10 @@ class WorkerStatus:
                 startup_seconds=finite(body.get(b"startup_seconds", b"0")),
                 doorbell=count(body.get(b"doorbell", b"1")),
                 lane=count(body.get(b"lane")),
+                version=_text(body, b"version"),
+                memory=count(body.get(b"memory")),
+                restarts=count(body.get(b"restarts")),
+                alive_until=moment(body.get(b"alive_until", LAST_MOMENT)),
             )
 
 

@@ -455,10 +455,14 @@ class Registry:
             return self.baseline.version
         return previous
 
-    def history(self) -> Listed[LiveChange]:
-        """Return the latest changes of the live version, newest first."""
+    def history(self, *, latest: int = HISTORY_KEPT) -> Listed[LiveChange]:
+        """Return the latest changes of the live version, newest first.
+
+        Args:
+            latest: Maximum number of them.
+        """
         found: Listed[LiveChange] = Listed()
-        for text in self._redis.lrange(keys.MOVES, 0, HISTORY_KEPT - 1):
+        for text in self._redis.lrange(keys.MOVES, 0, latest - 1):
             found.add(keys.MOVES, partial(LiveChange.from_json, text))
         return found
 

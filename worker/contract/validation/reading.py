@@ -14,7 +14,9 @@ from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.validation.bounds import MAX_COUNT
 from worker.contract.validation.identifiers import Kind, read, shown
 
-_LAST_MOMENT = 253402300799.0  # the last second of the year 9999, beyond which no calendar goes
+LAST_MOMENT = 253402300799.0
+"""The last second of the year 9999, beyond which no calendar goes: unix time."""
+
 _PIPELINED = re.compile(r"\(\w+ ([^ )]+)")
 
 _Record = TypeVar("_Record")
@@ -111,7 +113,7 @@ def moment(seconds: str | bytes | float) -> float:
         ValueError: It is not a number, or no calendar has such a time.
     """
     time = float(seconds)
-    if not 0 <= time <= _LAST_MOMENT:
+    if not 0 <= time <= LAST_MOMENT:
         raise Damaged("a time is out of range")
     return time
 
@@ -158,6 +160,20 @@ def wrong_type(key: str | bytes) -> WireError:
         f"{name} in Redis does not hold what digitmill stores there, because somebody else wrote it. "
         f"`redis-cli DEL {name}` removes it."
     )
+
+
+def hash_of(key: str, reply: Any) -> dict[bytes, bytes] | WireError:
+    """Return a hash from a reply of `record.lua`, or why there is none.
+
+    Args:
+        key: Key of the hash.
+        reply: Reply of the script, or the error that it raised.
+    """
+    if isinstance(reply, ResponseError):
+        return wrong_type(key)
+    if not isinstance(reply, list):
+        return WireError(f"{key} in Redis is too large for a record. `redis-cli DEL {key}` removes it.")
+    return dict(zip(reply[::2], reply[1::2], strict=True))
 
 
 def _naming_key(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,6 +21,7 @@ from worker.classifying.running import ModelRunner
 from worker.contract.connection import connect
 from worker.contract.drift import AnswerDays
 from worker.contract.lane import Answer, Call, CallKind, Lane
+from worker.contract.observation import RecentAnswers
 from worker.contract.registry import LIVE, Registry
 from worker.contract.wire import Batch
 
@@ -57,7 +58,7 @@ def canary(server, models, registry):
 @pytest.fixture
 def lane(server, client, models, canary, in_hand):
     """The lane, with a server that answers its calls."""
-    answering = LaneServer(server.url, models, ModelRunner(models, canary), in_hand, name="worker")
+    answering = LaneServer(server.url, models, ModelRunner(models, canary), in_hand, RecentAnswers(), name="worker")
     thread = threading.Thread(target=answering.run)
     thread.start()
     yield Lane(client)
@@ -201,7 +202,7 @@ def test_images_on_which_a_process_died_meet_a_model_in_a_process_with_limits(la
 
 def test_a_server_that_is_told_to_stop_answers_what_it_has_in_hand(server, client, models, canary, in_hand, digits):
     """It takes no other call."""
-    answering = LaneServer(server.url, models, ModelRunner(models, canary), in_hand, name="w")
+    answering = LaneServer(server.url, models, ModelRunner(models, canary), in_hand, RecentAnswers(), name="w")
     begun, going_on = threading.Event(), threading.Event()
 
     class Slow(ModelRunner):

@@ -1,8 +1,10 @@
 -- KEYS: batch, open, job
 -- ARGV: member, token, holder, lease ms, images, maximum size of a payload, maximum number of attempts, and of attempts to
 --       split
--- Returns {'gone'}, {'busy'}, or {'work' | 'split' | 'quarantine' | 'oversized', payload, attempts, model}.
-local record = redis.call('HMGET', KEYS[1], 'lease', 'token', 'attempts', 'limit', 'granted', 'verdict', 'splits')
+-- Returns {'gone'}, {'busy'}, or {'work' | 'split' | 'quarantine' | 'oversized', payload, attempts, model, ms since it
+-- was submitted or -1}.
+local record = redis.call('HMGET', KEYS[1], 'lease', 'token', 'attempts', 'limit', 'granted', 'verdict', 'splits',
+  'submitted')
 if not record[1] then
   redis.call('DEL', KEYS[1])
   redis.call('ZREM', KEYS[2], ARGV[1])
@@ -33,4 +35,6 @@ if verdict == 'work' or verdict == 'split' then payload = redis.call('HGET', KEY
 -- Nor does anybody fetch what is too long for the name of a model.
 local model = ''
 if redis.call('HSTRLEN', KEYS[3], 'model') <= 100 then model = redis.call('HGET', KEYS[3], 'model') or '' end
-return {verdict, payload, attempts, model}
+local waited = -1
+if record[8] then waited = math.max(now - whole(record[8]), 0) end
+return {verdict, payload, attempts, model, waited}

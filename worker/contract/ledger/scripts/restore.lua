@@ -13,7 +13,7 @@ if ARGV[5] ~= '' and redis.call('HEXISTS', KEYS[3], ARGV[4]) == 0 then
     redis.call('DEL', KEYS[5])
     -- The largest allocation comes first, as in `submit`.
     redis.call('HSET', KEYS[5], 'payload', ARGV[5], 'bytes', #ARGV[5], 'images', ARGV[6], 'attempts', 0, 'lease', 0,
-      'limit', ARGV[9])
+      'limit', ARGV[9], 'submitted', now)
     redis.call('ZADD', KEYS[6], now + ARGV[8], ARGV[3])
     add(KEYS[1], 'open', 1)
     add(KEYS[1], 'open_bytes', #ARGV[5])

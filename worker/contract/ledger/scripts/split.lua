@@ -1,7 +1,7 @@
 -- KEYS: batch, open, job, left batch, right batch
 -- ARGV: member, token, left member, left payload, left images, right member, right payload, right images, ttl ms
 -- Returns 1 split, 0 too late, or the job has expired. The halves are due at once.
-local record = redis.call('HMGET', KEYS[1], 'token', 'bytes')
+local record = redis.call('HMGET', KEYS[1], 'token', 'bytes', 'submitted')
 if record[1] ~= ARGV[2] then return 0 end
 pass_memory_limit()
 if redis.call('EXISTS', KEYS[3]) == 0 then
@@ -13,7 +13,7 @@ for half = 0, 1 do
   local key, member, payload, images = KEYS[4 + half], ARGV[3 + 3 * half], ARGV[4 + 3 * half], ARGV[5 + 3 * half]
   -- One attempt tells which half is to blame. A single image gets a second one, so that an accident does not condemn it.
   redis.call('HSET', key, 'payload', payload, 'bytes', #payload, 'images', images, 'attempts', 0, 'lease', 0,
-    'limit', images == '1' and 2 or 1)
+    'limit', images == '1' and 2 or 1, 'submitted', whole(record[3] or now))
   redis.call('PEXPIRE', key, ARGV[9])
   redis.call('ZADD', KEYS[2], now, member)
   add(KEYS[3], 'open', 1)

@@ -25,7 +25,7 @@ if bytes > 0 and bytes + #ARGV[3] > tonumber(ARGV[9]) then return 0 end
 
 -- The largest allocation comes first: a Redis without memory refuses here, before anything has changed.
 redis.call('HSET', KEYS[5], 'payload', ARGV[3], 'bytes', #ARGV[3], 'images', ARGV[4], 'attempts', 0, 'lease', 0,
-  'limit', ARGV[12])
+  'limit', ARGV[12], 'submitted', now)
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[5])
 redis.call('ZADD', KEYS[6], now + ARGV[11], ARGV[2])
 add(KEYS[1], 'open', 1)

@@ -1,0 +1,66 @@
+"""What `submit --new` adds to a report that is there already."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import click
+
+from producer.cli.display.wording import counted
+from producer.cli.notices import print_notice, printable
+from producer.jobs.kept.order import SubmitOptions
+from producer.jobs.results import Results
+from producer.report.earlier import read_earlier, versions_of
+from producer.report.place import FIGURES, PAGE
+from producer.report.tables import FileVersion
+from producer.sources import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Adding:
+    """What `--new` adds, and what the report has.
+
+    Attributes:
+        folder: Folder of the report.
+        whole: All images that the user named.
+        names: Names of those that the report lacks, or whose files have changed.
+        earlier: Rows of the others.
+        versions: Versions of the files of all rows, old and new, by name.
+    """
+
+    folder: Path
+    whole: Source
+    names: Sequence[str]
+    earlier: Results
+    versions: Mapping[str, FileVersion]
+
+    @classmethod
+    def to(cls, folder: Path, source: Source, options: SubmitOptions) -> Self:
+        """Compare what the user named with the report in a folder.
+
+        Raises:
+            UsageError: The folder has something else than a report, or a report of other images or columns.
+        """
+        form = {"probabilities": options.probabilities, "numbers": options.reads_numbers}
+        found, now = read_earlier(folder, source, **form), versions_of(source)
+        names = found.lacks(now)
+        rest = found.without(names)
+        return cls(folder, source, names, rest.results(**form), {**rest.versions(now), **now})
+
+    def print_left_out(self) -> None:
+        """Say how many images the report has already."""
+        if known := self.whole.total - len(self.names):
+            print_notice(
+                f"{self.folder} has rows of {known:,} of {counted(self.whole.total, 'image')}, which are left out"
+            )
+
+    def print_unchanged(self, *, as_json: bool) -> None:
+        """Say that nothing is new."""
+        page = self.folder / PAGE
+        if not as_json:
+            click.echo(f"Nothing is new. The report is {printable(str(page))}")
+            return
+        figures = json.loads((self.folder / FIGURES).read_bytes())
+        click.echo(json.dumps({**figures, "earlier": figures["images"], "report": str(page)}))
