@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -127,12 +128,21 @@ def test_blocks_are_packed_like_their_images(mix: Mix, batch_size: int | None) -
         assert (batch.to_wire(), manifest) == (one.to_wire(), its_manifest)
 
 
-def test_the_default_batch_size_depends_on_the_kind_of_image() -> None:
-    """A full batch has `RAW_IMAGES` raw images or `FILES` files."""
-    raw = images_of([(RAW, packing.RAW_IMAGES + 1)])
-    files = images_of([(FILE, packing.FILES + 1)])
-    assert [len(batch) for batch, _ in pack(raw)] == [packing.RAW_IMAGES, 1]
-    assert [len(batch) for batch, _ in pack(files)] == [packing.FILES, 1]
+@pytest.mark.parametrize(("kind", "most"), [(RAW, packing.RAW_IMAGES), (FILE, packing.FILES)])
+def test_batches_grow_to_the_size_for_their_kind(kind: str, most: int) -> None:
+    """The first batches of a job are small, so that a small job occupies several workers."""
+    images = images_of([(kind, 4 * most)])
+    sizes = [len(batch) for batch, _ in pack(images)]
+    assert sizes[:9] == [most // 8, most // 8, most // 4, most // 4, most // 2, most // 2, most, most, most // 4]
+    assert [len(batch) for batch, _ in pack(images)] == sizes, "a resumed job packs other batches"
+
+
+def test_heavy_files_fill_a_batch_sooner() -> None:
+    """A batch has fewer files the larger they are, unless the user says how many."""
+    images = [SourceImage(str(index), None, bytes(packing.HEAVY_BYTES * 2)) for index in range(400)]
+    sizes = [len(batch) for batch, _ in pack(images)]
+    assert max(sizes) == packing.HEAVY_FILES
+    assert max(len(batch) for batch, _ in pack(images, batch_size=50)) == 50
 
 
 def test_images_are_packed_as_they_come() -> None:
