@@ -27,9 +27,10 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from costs import KINDS, cpu_seconds, memory
+from costs import KINDS, Memory, cpu_seconds, memory
 from inputs import read_digits_or_samples
 from machine import commit, processor
 from numpy.typing import NDArray
@@ -45,6 +46,8 @@ from worker.settings import Settings
 
 CEILING_SECONDS = 3.0
 
+CEILING, RAW, PNG = "ceiling", "queue, raw", "queue, PNG"
+
 
 def main() -> None:
     """Measure and print a table."""
@@ -55,16 +58,40 @@ def main() -> None:
     parser.add_argument("--without-keras", action="store_true", help="skip the line that needs TensorFlow")
     arguments = parser.parse_args()
 
-    cores = sorted(os.sched_getaffinity(0))[: arguments.cores]
+    measured = measure(
+        arguments.cores, arguments.rounds, repeat=arguments.repeat, with_keras=not arguments.without_keras
+    )
+    print(f"{datetime.now(UTC):%Y-%m-%d}  commit {commit()}  {processor()}, {arguments.cores} cores")
+    print(f"{' '.join(sys.argv)}  ({arguments.rounds} rounds)\n")
+    print(f"{'':<12}{'images/s':>10}   of the ceiling")
+    for name, rates in measured.rates.items():
+        ratio = statistics.median(rate / ceiling for rate, ceiling in zip(rates, measured.rates[CEILING], strict=True))
+        print(f"{name:<12}{statistics.median(rates):>10,.0f}   {ratio:.2f}")
+    print(f"\n{'µs of an image':<16}" + "".join(f"{kind:>13}" for kind in KINDS) + "   core-s of a million images")
+    for name, each in measured.costs.items():
+        medians = [statistics.median(cost[kind] for cost in each) * 1e6 for kind in KINDS]
+        print(f"{name:<16}" + "".join(f"{median:>13.1f}" for median in medians) + f"{sum(medians):>10.0f}")
+    worker, server = (each / 2**20 for each in measured.memory)
+    print(f"\nmemory: {worker:.0f} MiB for each worker, {server:.0f} MiB for the server")
+
+
+class Measured(NamedTuple):
+    """What the rounds measured, by the names of the lines."""
+
+    rates: dict[str, list[float]]  # images per second
+    costs: dict[str, list[dict[str, float]]]  # CPU time of an image, s, by kind of process
+    memory: Memory
+
+
+def measure(core_count: int, rounds: int, *, repeat: int, with_keras: bool) -> Measured:
+    """Measure all lines in turn, on the first cores of this process."""
+    cores = sorted(os.sched_getaffinity(0))[:core_count]
     os.sched_setaffinity(0, cores)  # all processes started here inherit it
     settings = Settings.from_environment()
     test = read_digits_or_samples()
     images, labels = test.images, test.labels
-    rows: dict[str, list[float]] = {"ceiling": [], "queue, raw": [], "queue, PNG": []}
-    if not arguments.without_keras:
-        rows["Keras"] = []
-
-    costs: dict[str, list[dict[str, float]]] = {"queue, raw": [], "queue, PNG": []}
+    rates: dict[str, list[float]] = {name: [] for name in (CEILING, RAW, PNG, *(["Keras"] if with_keras else []))}
+    costs: dict[str, list[dict[str, float]]] = {name: [] for name in (CEILING, RAW, PNG)}
 
     with tempfile.TemporaryDirectory(prefix="digitmill-bench-") as private:
         folder = Path(private) / "png"
@@ -74,29 +101,18 @@ def main() -> None:
             connection = open_mill(stack.url, settings)
             if not await_workers(connection, stack):
                 sys.exit("the workers are not ready, so the figures would mean nothing")
-            for _ in range(arguments.rounds):
-                rows["ceiling"].append(_ceiling(images, len(cores)))
-                raw = mnist_source(images, labels, repeat=arguments.repeat)
-                for name, source in (("queue, raw", raw), ("queue, PNG", open_source(folder))):
+            for _ in range(rounds):
+                rate, seconds = _ceiling(images, len(cores))
+                rates[CEILING].append(rate)
+                costs[CEILING].append({**dict.fromkeys(KINDS, 0.0), "classifying": seconds})
+                raw = mnist_source(images, labels, repeat=repeat)
+                for name, source in ((RAW, raw), (PNG, open_source(folder))):
                     rate, cost = _through_queue(connection, source, settings)
-                    rows[name].append(rate)
+                    rates[name].append(rate)
                     costs[name].append(cost)
-                if "Keras" in rows:
-                    rows["Keras"].append(_keras(private, images))
-            bytes_used = memory()
-
-    print(f"{datetime.now(UTC):%Y-%m-%d}  commit {commit()}  {processor()}, {len(cores)} cores")
-    print(f"{' '.join(sys.argv)}  ({len(images):,} images × {arguments.repeat}, {arguments.rounds} rounds)\n")
-    print(f"{'':<12}{'images/s':>10}   of the ceiling")
-    for name, rates in rows.items():
-        ratio = statistics.median(rate / ceiling for rate, ceiling in zip(rates, rows["ceiling"], strict=True))
-        print(f"{name:<12}{statistics.median(rates):>10,.0f}   {ratio:.2f}")
-    print(f"\n{'µs of an image':<16}" + "".join(f"{kind:>13}" for kind in KINDS) + "   core-s of a million images")
-    for name, each in costs.items():
-        medians = [statistics.median(cost[kind] for cost in each) * 1e6 for kind in KINDS]
-        print(f"{name:<16}" + "".join(f"{median:>13.1f}" for median in medians) + f"{sum(medians):>10.0f}")
-    worker, server = (each / 2**20 for each in bytes_used)
-    print(f"\nmemory: {worker:.0f} MiB for each worker, {server:.0f} MiB for the server")
+                if with_keras:
+                    rates["Keras"].append(_keras(private, images))
+            return Measured(rates, costs, memory())
 
 
 def _write_folder(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
@@ -118,17 +134,17 @@ def _through_queue(connection: Connection, source: Source, settings: Settings) -
     return count / finished.info.seconds, {kind: (after[kind] - before[kind]) / count for kind in KINDS}
 
 
-def _ceiling(images: NDArray[np.uint8], processes: int) -> float:
-    """Return the total images per second of several processes that only classify."""
+def _ceiling(images: NDArray[np.uint8], processes: int) -> tuple[float, float]:
+    """Return the total images per second of several processes that only classify, and the CPU time of an image, s."""
     context = multiprocessing.get_context("spawn")
     barrier, queue = context.Barrier(processes), context.Queue()
     running = [context.Process(target=_classify_for_a_while, args=(images, barrier, queue)) for _ in range(processes)]
     for process in running:
         process.start()
-    rates = [queue.get(timeout=60) for _ in running]
+    found = [queue.get(timeout=60) for _ in running]
     for process in running:
         process.join()
-    return float(sum(rates))
+    return sum(rate for rate, _ in found), statistics.mean(seconds for _, seconds in found)
 
 
 def _classify_for_a_while(images: NDArray[np.uint8], barrier, queue) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001  multiprocessing's proxies have no public type
@@ -136,10 +152,10 @@ def _classify_for_a_while(images: NDArray[np.uint8], barrier, queue) -> None:  #
 
     classifier = Classifier.baseline()
     barrier.wait(timeout=60)
-    started, done = time.perf_counter(), 0
+    started, busy, done = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - started < CEILING_SECONDS:
         done += len(classifier.classify(images[:1024]))
-    queue.put(done / (time.perf_counter() - started))
+    queue.put((done / (time.perf_counter() - started), (time.process_time() - busy) / done))
 
 
 def _keras(private: str, images: NDArray[np.uint8]) -> float:
