@@ -24,6 +24,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3  # Redis does not answer, or cannot be used
     NO_WORKERS = 4  # no worker answered in time
     JOB_FAILED = 5  # the job or training failed or was cancelled
+    PROBLEMS = 6  # `status --check` has found an urgent problem
     INTERNAL = 70  # a bug in digitmill, as in sysexits.h
     INTERRUPTED = 130  # Ctrl-C, as in shells
 

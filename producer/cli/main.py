@@ -29,7 +29,7 @@ COMMANDS = {
     "models": ("models", "List, compare and change the versions of the model."),
     "teach": ("teaching", "Add labelled images to the next training."),
     "train": ("training", "Request a training."),
-    "status": ("jobs", "Show Redis, workers, running jobs and training."),
+    "status": ("status", "Show what is wrong, and how the mill stands."),
     "redis-users": ("redis_users", "Print a Redis user for each role."),
 }
 """Of each command, the module of `producer.cli.commands` that defines it, and the sentence that `--help` lists."""
@@ -42,6 +42,7 @@ Exit codes:
   3    Redis does not answer, or cannot be used
   4    no worker answered in time
   5    the job or training failed or was cancelled
+  6    `status --check` has found an urgent problem
   70   a bug in digitmill
   130  interrupted by Ctrl-C
 """

@@ -90,7 +90,7 @@ def show(version: str, as_json: bool) -> None:
       digitmill models show live
     """
     from model.records import as_plain
-    from producer.cli.display import drift as drift_display
+    from producer.cli.display import training as training_display
     from producer.cli.display.damage import Damage
     from producer.cli.display.model_versions import named, print_card
     from worker.contract.drift import AnswerDays, find_drift
@@ -108,8 +108,8 @@ def show(version: str, as_json: bool) -> None:
     if as_json:
         body = {
             "damaged": damage.as_json(),
-            "days": drift_display.days_as_json(days),
-            "drift": drift_display.drift_as_json(drift),
+            "days": training_display.days_as_json(days),
+            "drift": training_display.drift_as_json(drift),
             "aliases": aliases,
             "card": json.loads(card.dumps()),
             "history": [json_output.live_change(change) for change in changes],
@@ -118,9 +118,9 @@ def show(version: str, as_json: bool) -> None:
     else:
         print_card(card, aliases, changes, decision)
         if days:
-            click.echo(f"\nlast day    {drift_display.describe_last(days)}")
+            click.echo(f"\nlast day    {training_display.describe_last(days)}")
         if drift:
-            click.echo(click.style(f"drift       {drift_display.describe(drift)}", fg="yellow"))
+            click.echo(click.style(f"drift       {training_display.describe_drift(drift)}", fg="yellow"))
         damage.print()
 
 

@@ -102,7 +102,7 @@ def test_every_command_explains_itself_with_an_example(alone, command):
 
 def test_the_group_lists_every_command_and_what_exit_codes_mean(alone):
     """`digitmill --help` lists all commands and the exit codes."""
-    text = alone.run("--help").output
+    text = alone.run("--help", installed=True).output
     assert all(f"\n  {command} " in text for command in COMMANDS)
     assert "Exit codes" in text
 
@@ -783,7 +783,7 @@ def started_under(temporary):
 @pytest.mark.slow
 def test_the_demo_leaves_its_report_and_nothing_else(demo):
     """It leaves the page, the figures and the images for review, and it does not use the user's data folder."""
-    demo.run("demo", "--workers", "1", "--out", "out", seconds=120)
+    demo.run("demo", "--workers", "1", "--out", "out", seconds=120, installed=True)
     report = json.loads((demo.folder / "out" / "report.json").read_text())
     assert (demo.folder / "out" / "review.csv").exists()
     assert (demo.folder / "out" / "report.html").stat().st_size > 10_000
@@ -796,7 +796,7 @@ def test_the_demo_leaves_its_report_and_nothing_else(demo):
 @pytest.mark.parametrize("moment", ["starting", "running"])
 def test_an_interrupted_demo_leaves_nothing(demo, eventually, moment):
     """Ctrl-C ends it with 130 and leaves no process and no temporary file, at the start and later."""
-    with demo.start("demo", "--workers", "1", "--out", "out") as client:
+    with demo.start("demo", "--workers", "1", "--out", "out", installed=True) as client:
         if moment == "running":
             assert "images go in" in client.stdout.readline()
         else:

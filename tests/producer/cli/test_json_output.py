@@ -20,6 +20,12 @@ TRAINING = TrainingStatus(
 )
 
 
+WORKER = (
+    "name ready model model_fault images started seen process startup_seconds doorbell lane version memory restarts "
+    "alive_until"
+)
+
+
 @pytest.mark.parametrize(
     ("body", "keys"),
     [
@@ -33,7 +39,7 @@ TRAINING = TrainingStatus(
         (public.job(JOB)["record"], "source model client options folder"),
         (
             json_output.worker(WorkerStatus("w", True, "cnn-1", "", 3, 1.0, 2.0, 7, 0.5)),
-            "name ready model model_fault images started seen process startup_seconds doorbell lane",
+            WORKER,
         ),
         (
             json_output.training(TRAINING),

@@ -136,11 +136,11 @@ def test_status_shows_the_schedule_while_a_scheduler_is_alive(digitmill, server)
     schedule = Schedule(client)
     schedule.begin("0 3 * * *")
     schedule.handled("skipped: nothing was taught since the last training")
-    assert "schedule" not in digitmill("status")[1]
+    assert "\nschedule" not in digitmill("status")[1]
     with scheduler_alive(server.url):
         out = digitmill("status")[1]
         said = json.loads(digitmill("status", "--json")[1])["schedule"]
-    assert "schedule  0 3 * * *, next at 2026-11-24 03:00 UTC; 20" in out
+    assert "\nschedule  0 3 * * *, next at 2026-11-24 03:00 UTC; 20" in out
     assert "UTC: skipped: nothing was taught since the last training\n" in out
     assert (said["schedulers"], said["cron"], said["next"]) == (["host-1"], "0 3 * * *", 1795489200.0)
 

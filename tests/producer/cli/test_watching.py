@@ -226,12 +226,13 @@ def test_a_terminal_shows_what_happens_and_a_pipe_does_not(mill, inbox, drop, ou
         assert process.communicate(timeout=60) == (f"1 image done; {out} has the rows\n", "")
 
 
-def test_a_second_watcher_is_refused(watch, out, eventually, inbox, mill, tmp_path):
+def test_a_second_watcher_is_refused(watch, drop, out, eventually, inbox, mill, tmp_path):
     """One sentence names the output, also if it has another name there."""
     (tmp_path / "link.jsonl").symlink_to(out)
     digitmill = CommandLine(tmp_path, mill.stack.url)
     with watch("--out", out) as running:
-        eventually(out.with_name("results.jsonl.index").exists, what="the first watcher")
+        drop("a.png")
+        eventually(lambda: len(rows(out)) == 1, what="the first watcher")
         for name in (out, tmp_path / "link.jsonl"):
             said = digitmill("watch", inbox, "--out", name, code=2).errors
             assert f"Another `digitmill watch` writes to {out}" in said
