@@ -1,17 +1,19 @@
 """Chromium without a window, controlled over its DevTools protocol by a pipe, so that no driver is needed."""
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import tempfile
-import time
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from select import select
 from typing import Any
+
+from tests.support.waiting import eventually
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 """Path of the browser, or None where there is none."""
@@ -19,7 +21,13 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 SECONDS = 60.0
 """Time after which the browser hangs, also on a busy machine."""
 
-_KEYS = {" ": ("Space", 32), "Backspace": ("Backspace", 8), "Enter": ("Enter", 13), "Tab": ("Tab", 9)}
+_KEYS = {
+    " ": ("Space", 32),
+    "Backspace": ("Backspace", 8),
+    "End": ("End", 35),
+    "Enter": ("Enter", 13),
+    "Tab": ("Tab", 9),
+}
 
 
 class Browser:
@@ -94,12 +102,17 @@ class Browser:
         return answer["result"].get("value")
 
     def wait_for(self, expression: str) -> None:
-        """Wait until an expression is true."""
-        ends = time.monotonic() + SECONDS
-        while not self.run(expression):
-            if time.monotonic() > ends:
-                raise TimeoutError(expression)
-            time.sleep(0.02)
+        """Wait until an expression is true in the page."""
+        self.until(lambda: self.run(expression))
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Wait until a condition is true."""
+        eventually(condition, seconds=SECONDS)
+
+    def text(self) -> str:
+        """Return the text that the page shows, also without its scripts."""
+        nodes = self.ask("Accessibility.getFullAXTree")["nodes"]
+        return " ".join(str(node["name"]["value"]) for node in nodes if "name" in node and not node.get("ignored"))
 
     def press(self, *keys: str) -> None:
         """Press keys, one after the other, as a person does."""
@@ -150,7 +163,8 @@ def open_browser(profile: Path | None = None) -> Iterator[Browser]:
     theirs_in, ours_out = os.pipe()
 
     def take_descriptors() -> None:  # the browser reads from 3 and writes to 4
-        read, write = os.dup(theirs_in), os.dup(theirs_out)
+        # First to higher numbers, so that neither takes the place of the other.
+        read, write = (fcntl.fcntl(each, fcntl.F_DUPFD, 10) for each in (theirs_in, theirs_out))
         os.dup2(read, 3)
         os.dup2(write, 4)
 

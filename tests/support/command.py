@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import main
 from tests.support.forked import start_forked
+from tests.support.json_schemas import check_json
 from tests.support.signals import interrupts_heard
 
 DIGITMILL = Path(sys.executable).with_name("digitmill")
@@ -37,7 +38,7 @@ def _signals_kept() -> Iterator[None]:
 
 
 def run_here(*arguments: object, given: Any = None, **variables: str | None) -> Result:
-    """Run a command in this process, which saves most of a second, and return its result.
+    """Run a command in this process, which saves most of a second, check its JSON, and return its result.
 
     Args:
         arguments: Its arguments.
@@ -45,7 +46,10 @@ def run_here(*arguments: object, given: Any = None, **variables: str | None) -> 
         variables: Its variables, in addition to those of this process. With None a variable is not set.
     """
     with _signals_kept():
-        return CliRunner(env=variables).invoke(main, list(map(str, arguments)), input=given, prog_name="digitmill")
+        result = CliRunner(env=variables).invoke(main, list(map(str, arguments)), input=given, prog_name="digitmill")
+    if "--json" in arguments:
+        check_json(arguments, result.stdout, result.stderr)
+    return result
 
 
 class CommandLine:
@@ -96,6 +100,8 @@ class CommandLine:
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
+        if "--json" in arguments:
+            check_json(arguments, output, errors)
         return _checked(process.returncode, output, errors, code)
 
     def __call__(self, *arguments, code=0, given=None, **variables):

@@ -1,6 +1,5 @@
 """`jobs`, `show`, `wait`, `cancel`, `report`: commands about submitted jobs."""
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -11,9 +10,10 @@ import click
 from model.errors import DigitmillError, UsageError
 from producer.cli.display.wording import age, counted
 from producer.cli.exits import ExitCode, exit_on_error
+from producer.cli.json_output import print_json
 from producer.cli.notices import print_notice, printable
 from producer.cli.options import JOB, JSON, OUT, TIMEOUT, FiniteRange, report_folder
-from producer.jobs import public
+from producer.public.jobs import OneJob, job_values, list_of
 
 if TYPE_CHECKING:
     from producer.jobs.results import FinishedJob
@@ -49,8 +49,7 @@ def jobs(latest: int, with_little: bool, as_json: bool) -> None:
     damage = Damage()
     found = damage.read_list("the list of jobs", lambda: connection.ledger.jobs(latest=latest, little=with_little))
     if as_json:
-        unreadable = [public.damaged_job(record) for record in damage.records]
-        click.echo(json.dumps([*map(public.job, found), *unreadable]))
+        print_json(list_of(found, damage.records))
         return
     damage.print()
     if not found and not damage.records:
@@ -93,7 +92,7 @@ def show(job: str, as_json: bool) -> None:
     """
     from producer.jobs.collecting import how_read
     from producer.jobs.finding import find_job
-    from producer.jobs.recovery import sender_of
+    from producer.jobs.recovery import current_loss, sender_of, shown_job
     from producer.mill.doorbell_formats import unreached_workers
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
@@ -101,9 +100,9 @@ def show(job: str, as_json: bool) -> None:
     settings = Settings.from_environment()
     connection = open_running_mill(settings)
     status = connection.ledger.job(find_job(connection, job, settings))
-    loss = public.current_loss(connection, status, settings)
+    loss = current_loss(connection, status, settings)
     if as_json:
-        click.echo(json.dumps(public.shown_job(status, loss)))
+        print_json(shown_job(status, loss))
         return
     ended = f", took {status.ended - status.created:.1f} s" if status.ended else ""
     click.echo(f"job       {printable(status.identifier)}")
@@ -148,7 +147,7 @@ def wait(job: str, timeout: float, as_json: bool) -> None:
     identifier = find_job(connection, job, settings)
     status = _await_end(connection, identifier, settings, timeout=timeout, quiet=as_json)
     if as_json:
-        click.echo(json.dumps(public.job(status)))
+        print_json(OneJob(**job_values(status)))
     else:
         answered = counted(status.answered, "image")
         click.echo(f"{printable(identifier)} {status.state}: {answered} answered, {status.failed:,} of them failed")
@@ -175,7 +174,7 @@ def cancel(job: str, as_json: bool) -> None:
         state = connection.ledger.job(identifier).state
         raise UsageError(f"Job {identifier} has ended already: {state}.")
     if as_json:
-        click.echo(json.dumps(public.job(connection.ledger.job(identifier))))
+        print_json(OneJob(**job_values(connection.ledger.job(identifier))))
     else:
         click.echo(f"{printable(identifier)} cancelled")
 

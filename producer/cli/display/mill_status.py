@@ -3,19 +3,22 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich.text import Text
 
-from producer.cli.display import json_output
 from producer.cli.display import teaching as taught_display
 from producer.cli.display import training as training_display
 from producer.cli.display.damage import Damage
 from producer.cli.display.tables import Cell, Column, table_lines
 from producer.cli.display.wording import counted, duration, in_bytes
-from producer.jobs import public
 from producer.jobs.waiting import ended_client
 from producer.mill.problems import Disk, Problem, is_silent
+from producer.public import mill as public
+from producer.public.body import time_of
+from producer.public.jobs import job as job_of
+from producer.public.mill import Status
+from producer.public.models import drift_of
 from worker.contract.ledger import JobStatus, WorkerStatus
 from worker.contract.observation import Observation, Recent
 
@@ -56,38 +59,39 @@ class MillView:
     @property
     def has_worker(self) -> bool:
         """Whether a worker is ready."""
-        return any(worker.ready and not is_silent(worker, self.seen.now) for worker in self.seen.workers)
+        return any(worker.ready and self.seen.now <= worker.alive_until for worker in self.seen.workers)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_document(self) -> Status:
         """Return what `status --json` prints."""
         seen = self.seen
-        scheduled = seen.schedule and seen.schedule.schedulers
-        return {
-            "problems": [asdict(problem) for problem in self.problems],
-            "trainers": seen.trainers,
-            "trainer_faults": seen.trainer_faults,
-            "training": json_output.training(seen.training) if seen.training else None,
-            "schedule": json_output.schedule(seen.schedule) if seen.schedule and scheduled else None,
-            "taught": json_output.taught(seen.taught) if seen.taught else None,
-            "redis": self.where,
-            "warnings": list(self.warnings),
-            "server": {**asdict(seen.server), "memory_share": seen.server.memory_share},
-            "queue": asdict(seen.queue) if seen.queue else None,
-            "minute": _recent_as_json(seen.minute),
-            "hour": _recent_as_json(seen.hour),
-            "live": seen.aliases.live if seen.aliases else "",
-            "previous": seen.aliases.previous if seen.aliases else None,
-            "drift": training_display.drift_as_json(seen.drift),
-            "workers": [
-                {**json_output.worker(worker), "silent": is_silent(worker, seen.now)} for worker in seen.workers
+        return Status(
+            problems=[public.Problem(problem=each.what, urgent=each.urgent) for each in self.problems],
+            redis=self.where,
+            warnings=list(self.warnings),
+            server=public.Server(**asdict(seen.server)),
+            queue_state=public.queue_state(seen.gate),
+            queue=public.Queue(**asdict(seen.queue)) if seen.queue else None,
+            minute=_recent(seen.minute),
+            hour=_recent(seen.hour),
+            workers=[public.worker(worker, silent=is_silent(worker, seen.now)) for worker in seen.workers],
+            incidents=[
+                public.Incident(at=time_of(each.at), process=each.process, problem=each.what, ended=each.ended)
+                for each in seen.incidents
             ],
-            "incidents": [asdict(incident) for incident in seen.incidents],
-            "running": [public.job(status) for status in self.running],
-            "disk": {"folder": str(self.disk.folder), "total": self.disk.total, "free": self.disk.free}
+            live=seen.aliases.live if seen.aliases else None,
+            previous=(seen.aliases.previous or None) if seen.aliases else None,
+            drift=drift_of(seen.drift),
+            jobs=[job_of(status) for status in self.running],
+            trainers=seen.trainers,
+            trainer_problems=seen.trainer_faults,
+            training=public.training(seen.training) if seen.training else None,
+            schedule=public.schedule(seen.schedule) if seen.schedule else None,
+            taught=public.taught(seen.taught) if seen.taught else None,
+            disk=public.Disk(folder=str(self.disk.folder), bytes=self.disk.total, free_bytes=self.disk.free)
             if self.disk
             else None,
-            "damaged": self.damage.as_json(),
-        }
+            damaged=self.damage.as_json(),
+        )
 
     def lines(self) -> list[str]:
         """Return the lines to print, with the colours of the terminal, and no longer than it is wide."""
@@ -266,5 +270,13 @@ def _causes(recent: Recent) -> str:
     return f" ({', '.join(causes[:_CAUSES])}{more})" if causes else ""
 
 
-def _recent_as_json(recent: Recent | None) -> dict[str, Any] | None:
-    return None if recent is None else {**asdict(recent), "rate": recent.rate, "failed": recent.failed}
+def _recent(recent: Recent | None) -> public.Recent | None:
+    if recent is None:
+        return None
+    return public.Recent(
+        seconds=recent.seconds,
+        images=recent.images,
+        images_per_second=recent.rate,
+        failed=recent.failed,
+        failures=dict(recent.failures),
+    )

@@ -1,9 +1,9 @@
-"""Describe a training, the schedule of trainings, and a drift that calls for one, in words and as JSON."""
+"""Describe a training, the schedule of trainings, and a drift that calls for one, in words."""
 
 import time
 from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from producer.cli.display.wording import counted
 
@@ -51,35 +51,6 @@ def describe_last(days: Mapping[date, "DayCounts"]) -> str:
         f"{last}: {counted(counts.images, 'image')}, {counts.review / counts.images:.1%} for review, "
         f"mean confidence {counts.confidence / 1000 / counts.images:.1%}"
     )
-
-
-def drift_as_json(drift: "Drift | None") -> dict[str, Any] | None:
-    """Return what differs as `status` and `models show` print it. Values are shares of 0 to 1."""
-    if drift is None:
-        return None
-    return {
-        "day": drift.day.isoformat(),
-        "images": drift.images,
-        "days_before": drift.days,
-        "differences": [
-            {"measure": each.measure, "before": each.before, "last": each.last, "points": each.points}
-            for each in drift.differences
-        ],
-    }
-
-
-def days_as_json(days: Mapping[date, "DayCounts"]) -> list[dict[str, Any]]:
-    """Return the figures of each day as `models show` prints them, the oldest first. Days are those of UTC."""
-    return [
-        {
-            "day": day.isoformat(),
-            "images": counts.images,
-            "review": counts.review,
-            "mean_confidence": counts.confidence / 1000 / counts.images,
-            "digits": list(counts.digits),
-        }
-        for day, counts in sorted(days.items())
-    ]
 
 
 def _after(status: "TrainingStatus") -> str:

@@ -4,6 +4,7 @@ Each column of a page has one value for each of its cards, so that a page of 2,0
 """
 
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -68,6 +69,7 @@ def card_data(
             if (visible := printable(results.names[index])) != _written(results.names[index])
         },
         "causes": {cause: CAUSES[cause] for cause in CAUSES if any(cause in each for each in causes)},
+        "counts": Counter(cause for each in causes for cause in each),
         "cards": {
             "index": list(indices),
             "name": [_written(results.names[index]) for index in indices],

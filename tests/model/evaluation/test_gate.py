@@ -23,9 +23,9 @@ from model.evaluation.gate import (
     decide,
     explained,
     largest_loss,
-    p_value,
 )
 from model.evaluation.judge import MIN_AGREEMENT
+from model.metrics import p_value
 from model.training.recipe import Recipe
 from tests.support.models import Harm, harmful, spoiled
 

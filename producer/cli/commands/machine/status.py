@@ -1,6 +1,5 @@
 """`status`: what is wrong with a mill, and how it stands."""
 
-import json
 import os
 import select
 import sys
@@ -13,6 +12,7 @@ import click
 
 from model.errors import DigitmillError, UsageError
 from producer.cli.exits import ExitCode, exit_on_error
+from producer.cli.json_output import print_json
 from producer.cli.notices import print_notice
 from producer.cli.options import JSON
 
@@ -57,7 +57,7 @@ def status(watch: bool, check: bool, as_json: bool) -> None:
         return
     view = _look(settings)
     if as_json:
-        click.echo(json.dumps(view.as_json()))
+        print_json(view.as_document())
     else:
         for line in view.lines():
             click.echo(line)
