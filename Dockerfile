@@ -94,6 +94,15 @@ LABEL org.opencontainers.image.title="digitmill: scheduler" \
       org.opencontainers.image.description="Requests trainings on a schedule" \
       org.opencontainers.image.version="${VERSION}"
 
+FROM worker AS exporter
+CMD ["python", "-P", "-m", "worker.exporter"]
+# Whether the process lives. If Redis is away, a restart of this container does not help.
+HEALTHCHECK --interval=20s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-P", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['DIGITMILL_METRICS_PORT'] + '/metrics', timeout=4)"]
+ARG VERSION
+LABEL org.opencontainers.image.title="digitmill: exporter" \
+      org.opencontainers.image.description="Shows the queue, Redis and the mill as a whole to Prometheus" \
+      org.opencontainers.image.version="${VERSION}"
+
 FROM base AS producer
 COPY --from=producer-packages /opt/digitmill /opt/digitmill
 COPY --from=code /opt/digitmill /opt/digitmill

@@ -25,7 +25,7 @@ up: $(VENV)/serve.done ## run a mill on this machine until Ctrl-C
 	@$(BIN)/digitmill up
 
 test: $(VENV)/test.done lint ## install everything, lint, run every test
-	$(BIN)/python -m slipcover --json --out .coverage.json -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m slipcover --json --out .coverage.json -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 	@# A command of its own, because slipcover forgets the processes of pytest-xdist when it compares and prints at once.
 	@$(BIN)/python -m slipcover --merge .coverage.json --out .coverage.json --fail-under $(COVERED) || \
 	  { echo "The tests cover less than $(COVERED) % of the code."; exit 1; }

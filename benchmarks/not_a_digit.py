@@ -11,6 +11,9 @@ and words in fonts and distorts them, crops scikit-learn's two photographs, draw
 MNIST's test digits into one image, and crosses them out. It leaves out letters that people write like digits (O, I, Z,
 S, …) and single plain circles, because nobody can tell them apart from digits.
 
+scikit-learn is not among the packages of the tests, because Keras would import it at each start, which takes a fifth of
+that time. Install it first: `.venv/bin/pip install scikit-learn`.
+
 `--wild` names a folder of real digits, `<set>/<label>/<file>`. The benchmark always measures MNIST's test images too.
 """
 
@@ -26,7 +29,6 @@ from inputs import add_mnist, add_model, labelled_files, options, read_classifie
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scruffy_images import Random, encoded, lettered, png
-from sklearn.datasets import load_sample_images
 
 from model.evaluation.robustness import Answers
 from model.inference.classifier import Classifier
@@ -196,6 +198,8 @@ def _named(taken: list[tuple[int, int]]) -> str:
 
 def _kinds(digits: Grey) -> dict[str, Callable[[Random], bytes]]:
     """Return the kinds by name. Each is a function that returns the bytes of one file."""
+    from sklearn.datasets import load_sample_images
+
     photographs = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in load_sample_images().images]
     return {
         "blank page": _blank_page,

@@ -1,7 +1,8 @@
-"""What processes with limits have in common: how they start, and how their memory is limited."""
+"""What child processes have in common: how they start, how their memory is limited, and how they ended."""
 
 import contextlib
 import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -40,3 +41,12 @@ def address_space() -> int:
         return int(Path("/proc/self/statm").read_bytes().split()[0]) * resource.getpagesize()
     except OSError:
         return 0
+
+
+def named_end(code: int) -> str:
+    """Return how a process ended, in words.
+
+    Args:
+        code: Exit code, or minus the number of the signal that ended it.
+    """
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"

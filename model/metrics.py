@@ -96,6 +96,56 @@ def wilson(correct: int, total: int, z: float = 1.959964) -> Interval:
     return Interval(max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale))
 
 
+def p_value(more: int, fewer: int) -> float:
+    """Return the probability that one of two equally good models reads so many of the images that only one reads.
+
+    This is McNemar's exact test, one-sided (Q. McNemar 1947, https://doi.org/10.1007/BF02295996).
+
+    Args:
+        more: Number of images that only this model reads.
+        fewer: Number of images that only the other model reads.
+
+    Returns:
+        Probability of at least `more` heads if `more + fewer` coins are tossed.
+    """
+    tosses = more + fewer
+    term = ways = 1  # exact, because Python's integers are
+    for heads in range(fewer):  # by symmetry, at most `fewer` heads
+        term = term * (tosses - heads) // (heads + 1)
+        ways += term
+    return float(ways / 2**tosses)
+
+
+def paired_difference(both: int, first: int, second: int, neither: int) -> Interval:
+    """Return the 95 % interval of a difference of two proportions on the same images, the second minus the first.
+
+    It is method 10 of R. G. Newcombe, "Improved confidence intervals for the difference between binomial proportions
+    based on paired data", 1998 (https://doi.org/10.1002/(SICI)1097-0258(19981130)17:22<2635::AID-SIM954>3.0.CO;2-C).
+
+    Args:
+        both: Number of images that both read.
+        first: Number of images that only the first reads.
+        second: Number of images that only the second reads.
+        neither: Number of images that neither reads.
+    """
+    total = both + first + second + neither
+    if not total:
+        return Interval(-1.0, 1.0)
+    one, other = (both + first) / total, (both + second) / total
+    (low, high), (other_low, other_high) = wilson(both + first, total), wilson(both + second, total)
+    product = (both + first) * (second + neither) * (both + second) * (first + neither)
+    excess = float(both * neither - first * second)
+    phi = (max(excess - total / 2, 0.0) if excess > 0 else excess) / sqrt(product) if product else 0.0
+
+    def reach(down: float, up: float) -> float:
+        return sqrt(max(down * down - 2 * phi * down * up + up * up, 0.0))
+
+    difference = other - one
+    return Interval(
+        difference - reach(other - other_low, high - one), difference + reach(other_high - other, one - low)
+    )
+
+
 def confusion(labels: Integers, digits: Integers) -> NDArray[np.int64]:
     """Count how often each true digit (row) was predicted as each digit (column), int64 (10, 10).
 

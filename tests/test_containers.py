@@ -99,6 +99,8 @@ def test_each_service_knows_only_its_own_password():
         name: set(re.findall(r"\$\{(\w+_PASSWORD)", text))
         for name, text in zip(services[::2], services[1::2], strict=True)
     }
-    own = {str(role): str(role) for role in Role} | {"producer": "submitter", "http": "submitter", "admin": "admin"}
+    own = {str(role): str(role) for role in Role} | {"producer": "submitter", "http": "submitter"}
+    own |= {"admin": "admin", "exporter": "exporter"}
+    assert told.pop("prometheus") == set()
     assert told.pop("redis") == set(PASSWORDS)
     assert told == {service: {RedisUser(f"digitmill-{role}").password_variable} for service, role in own.items()}

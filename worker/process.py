@@ -12,22 +12,13 @@ from model.errors import DigitmillError
 from model.printable import printable
 from model.private_files import PRIVATE_UMASK
 from worker.contract.telemetry.counts import Counts
+from worker.contract.telemetry.logs import make_handler
 from worker.contract.validation import identifiers
 from worker.roles import Role
 from worker.settings import Settings
 
 if TYPE_CHECKING:
     from worker.contract.telemetry.exposition import Collect, Exposition
-
-
-class _Formatter(logging.Formatter):
-    """Makes every message one printable line, because names and records from Redis must not forge lines of the log."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the name is logging's
-        return printable(super().formatMessage(record))
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802  as above
-        return "\n".join(f"  {printable(line)}" for line in super().formatException(ei).split("\n"))
 
 
 def process_name() -> str:
@@ -116,13 +107,14 @@ def run_role(role: Role, work: Callable[[Settings], int]) -> int:
         await_server(role, settings.server_url)
         return work(settings)
 
-    return run_process(check_and_work)
+    return run_process(role, check_and_work)
 
 
-def run_process(work: Callable[[Settings], int]) -> int:
+def run_process(role: str, work: Callable[[Settings], int]) -> int:
     """Run a process with the settings of the environment.
 
     Args:
+        role: Role of this process, for its log.
         work: Function that works until the process is told to stop, and returns the exit code.
 
     Returns:
@@ -131,8 +123,7 @@ def run_process(work: Callable[[Settings], int]) -> int:
     try:
         settings = Settings.from_environment()
         os.umask(PRIVATE_UMASK)  # it writes logs, models and taught images, which are nobody else's business
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"))
+        handler = make_handler(sys.stderr, settings.log_format, role=role, name=process_name())
         logging.basicConfig(level=settings.log_level, handlers=[handler])
         return work(settings)
     except DigitmillError as fault:

@@ -48,6 +48,7 @@ class Settings:
         retrain_on_drift: Whether the scheduler asks for a training if what the live version answers has drifted.
         versions_kept: Number of newest versions of the model that whoever publishes another one keeps.
         version_days: Age, in days, beyond which versions are not kept. None: keep them.
+        log_format: How the processes of all roles and of `digitmill serve` log: `text` or `json`.
         metrics_port: First of the ports on which a process may show its metrics. None: it counts and shows nothing.
         metrics_host: Address on which it shows them.
     """
@@ -69,6 +70,7 @@ class Settings:
     retrain_on_drift: bool
     versions_kept: int
     version_days: float | None
+    log_format: str
     metrics_port: int | None
     metrics_host: str
 
@@ -114,6 +116,7 @@ class Settings:
             retrain_on_drift=read("DIGITMILL_RETRAIN_ON_DRIFT", _switch, False),
             versions_kept=read("DIGITMILL_VERSIONS_KEPT", _versions, 20),
             version_days=read("DIGITMILL_VERSION_DAYS", _positive, None),
+            log_format=read("DIGITMILL_LOG_FORMAT", _log_format, "text"),
             metrics_port=read("DIGITMILL_METRICS_PORT", _port, None),
             metrics_host=read("DIGITMILL_METRICS_HOST", str, "127.0.0.1"),
         )
@@ -210,6 +213,12 @@ def _log_level(text: str) -> str:
     if level not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
         raise ValueError("it must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
     return level
+
+
+def _log_format(text: str) -> str:
+    if text.lower() not in ("text", "json"):
+        raise ValueError("it must be text or json")
+    return text.lower()
 
 
 def _cron(text: str) -> str:

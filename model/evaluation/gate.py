@@ -29,6 +29,7 @@ from model.cards.card import Card, Score
 from model.cards.decision import FEW, Comparison, Decision, ModelAssessment, scored, share
 from model.data.digits import Digits
 from model.inference.apart import time_apart
+from model.metrics import p_value
 
 LOSS_LEVEL = 0.1
 """A candidate is worse than another model if equally good models differ so much with a lower probability than this.
@@ -167,26 +168,6 @@ def explained(fewer: int, level: float) -> int:
     while p_value(more + 1, fewer) >= level:
         more += 1
     return more
-
-
-def p_value(more: int, fewer: int) -> float:
-    """Return the probability that one of two equally good models reads so many of the images that only one reads.
-
-    This is McNemar's exact test, one-sided.
-
-    Args:
-        more: Number of images that only this model reads.
-        fewer: Number of images that only the other model reads.
-
-    Returns:
-        Probability of at least `more` heads if `more + fewer` coins are tossed.
-    """
-    tosses = more + fewer
-    term = ways = 1  # exact, because Python's integers are
-    for heads in range(fewer):  # by symmetry, at most `fewer` heads
-        term = term * (tosses - heads) // (heads + 1)
-        ways += term
-    return float(ways / 2**tosses)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """What a program gets for one image."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from model.errors import Failure, FailureCode
 from model.images.doubts import Doubt
+from producer.public.answers import LOW_CONFIDENCE, Reason
 from worker.contract.wire import Result
 
 DECIMALS = 6
@@ -44,35 +46,47 @@ class Prediction:
         """Return the answer for an image that failed."""
         return cls(None, None, None, model, failure.code is FailureCode.SEVERAL_DIGITS, error=failure)
 
-    def as_json(self, *, numbers: bool, probabilities: bool = True) -> dict[str, Any]:
-        """Return the answer as JSON values, as commands print it.
+    def review_reason(self, *, review: bool) -> Reason | None:
+        """Return why a person should look at the image, or None if `review` says that nobody need."""
+        if not review:
+            return None
+        if self.doubt:
+            return Reason(code=str(self.doubt.code), message=self.doubt.reason)
+        if self.error:
+            return _as_reason(self.error)
+        return Reason(code=LOW_CONFIDENCE, message="The confidence is low, so it may not be a digit.")
 
-        It has digit, confidence, review and model. It also has the probabilities if the image did not fail and no
-        numbers are read, error and message if it failed, and doubt and message if the image path doubts the answer. If
-        numbers are read, it also has the number as a text, and the lists digits and confidences; the digit is then None
-        unless there is one, and the confidence that of the least certain.
+    def values(self, *, numbers: bool, probabilities: bool = True, review: bool | None = None) -> dict[str, Any]:
+        """Return the attributes of `producer.public.answers.Answer`, without the name.
 
         Args:
             numbers: Whether numbers are read.
             probabilities: Whether to include the probabilities.
+            review: Whether a person should look at the image, if it is not as `self.review` says.
         """
-        answer: dict[str, Any] = {
+        review = self.review if review is None else review
+        values: dict[str, Any] = {
             "digit": self.digit,
             "confidence": None if self.confidence is None else round(self.confidence, DECIMALS),
-            "review": self.review,
+            "review": review,
+            "review_reason": self.review_reason(review=review),
             "model": self.model,
+            "error": _as_reason(self.error) if self.error else None,
         }
         if numbers:
-            answer["number"] = self.number
-            answer["digits"] = [int(digit) for digit in self.number or ""]
-            answer["confidences"] = [round(share, DECIMALS) for share in self.confidences]
-        if probabilities and self.probabilities is not None:
-            answer["probabilities"] = [round(share, DECIMALS) for share in self.probabilities]
-        if self.error:
-            answer |= {"error": str(self.error.code), "message": self.error.sentence}
-        if self.doubt:
-            answer |= {"doubt": str(self.doubt.code), "message": self.doubt.reason}
-        return answer
+            values["number"] = self.number
+            values["confidences"] = _rounded(self.confidences)
+        elif probabilities:
+            values["probabilities"] = self.probabilities and _rounded(self.probabilities)
+        return values
+
+
+def _rounded(shares: Sequence[float]) -> list[float]:
+    return [round(share, DECIMALS) for share in shares]
+
+
+def _as_reason(failure: Failure) -> Reason:
+    return Reason(code=str(failure.code), message=failure.sentence)
 
 
 def predictions_of(result: Result, min_confidence: float) -> list[Prediction]:

@@ -7,9 +7,17 @@ from enum import IntEnum
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
-from model.errors import DigitmillError
-from producer.cli.notices import print_notice
-from worker.contract.errors import JobFailed, NoLane, NoWorkers, Unreachable, UnsuitableServer
+from model.errors import DataError, DigitmillError, ModelError
+from producer.cli.notices import print_error
+from worker.contract.errors import (
+    JobFailed,
+    NoLane,
+    NotPermitted,
+    NoWorkers,
+    Unreachable,
+    UnsuitableServer,
+    WireError,
+)
 
 if TYPE_CHECKING:
     from redis import RedisError
@@ -24,6 +32,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3  # Redis does not answer, or cannot be used
     NO_WORKERS = 4  # no worker answered in time
     JOB_FAILED = 5  # the job or training failed or was cancelled
+    PROBLEMS = 6  # `status --check` has found an urgent problem
     INTERNAL = 70  # a bug in digitmill, as in sysexits.h
     INTERRUPTED = 130  # Ctrl-C, as in shells
 
@@ -36,6 +45,28 @@ CODES: dict[type[DigitmillError], ExitCode] = {
     JobFailed: ExitCode.JOB_FAILED,
 }
 """Exit code of each error. All others end with `ExitCode.USAGE`."""
+
+
+ERROR_CODES: dict[type[BaseException], str] = {
+    Unreachable: "unreachable",
+    NotPermitted: "not_permitted",
+    UnsuitableServer: "unsuitable_redis",
+    NoWorkers: "no_workers",
+    JobFailed: "failed",
+    WireError: "damaged",
+    DataError: "bad_data",
+    ModelError: "bad_model",
+    DigitmillError: "usage",
+    KeyboardInterrupt: "interrupted",
+    OSError: "system",
+    Exception: "internal",
+}
+"""Word for programs for each error and those derived from it. It never changes."""
+
+
+def error_code(fault: BaseException) -> str:
+    """Return the word for an error."""
+    return next(ERROR_CODES[kind] for kind in type(fault).__mro__ if kind in ERROR_CODES)
 
 
 def end_at_once() -> NoReturn:
@@ -56,10 +87,10 @@ def exit_on_error(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(*arguments, **options)
         except DigitmillError as fault:
-            print_notice(str(fault))
+            print_error(error_code(fault), str(fault))
             sys.exit(CODES.get(type(fault), ExitCode.USAGE))
         except KeyboardInterrupt as fault:
-            print_notice(f"interrupted{''.join(f'; {sentence}' for sentence in fault.args)}")
+            print_error(error_code(fault), f"interrupted{''.join(f'; {sentence}' for sentence in fault.args)}")
             sys.exit(ExitCode.INTERRUPTED)
         except BrokenPipeError:
             # The program that reads our output has ended (`| head`), which is not an error. Python flushes the rest of
@@ -68,8 +99,9 @@ def exit_on_error(command: Callable[..., Any]) -> Callable[..., Any]:
             sys.exit(ExitCode.OK)
         except OSError as fault:
             where = f" ({fault.filename})" if fault.filename else ""
-            print_notice(
-                f"The system refused: {fault.strerror or fault}{where}. Correct this and run the command again."
+            print_error(
+                error_code(fault),
+                f"The system refused: {fault.strerror or fault}{where}. Correct this and run the command again.",
             )
             sys.exit(ExitCode.USAGE)
         except Exception as fault:
@@ -78,11 +110,12 @@ def exit_on_error(command: Callable[..., Any]) -> Callable[..., Any]:
                 from worker.settings import Settings, without_password
 
                 error = as_error(fault, without_password(Settings.from_environment().redis_url or "Redis"))
-                print_notice(str(error))
+                print_error(error_code(error), str(error))
                 sys.exit(CODES.get(type(error), ExitCode.USAGE))
-            print_notice(
+            print_error(
+                error_code(fault),
                 f"digitmill itself failed: {type(fault).__name__}: {fault}. Please report this with the file "
-                f"{_keep_traceback()}."
+                f"{_keep_traceback()}.",
             )
             sys.exit(ExitCode.INTERNAL)
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from producer.cli.exits import end_at_once
-from producer.cli.notices import printable, show_any_character, show_warnings
+from producer.cli.notices import Manner, print_error, printable, show_any_character, show_warnings
 
 COMMANDS = {
     "submit": ("submitting", "Classify a folder, an archive or a file, and write a report."),
@@ -25,12 +25,14 @@ COMMANDS = {
     "wait": ("jobs", "Wait until a job has ended."),
     "cancel": ("jobs", "Cancel a job."),
     "report": ("jobs", "Gather a job's answers and write its report."),
+    "compare": ("comparing", "Compare two jobs on the same images: two models, or two days."),
     "review": ("reviewing", "Open the page with a job's mistakes and its images for review."),
     "models": ("models", "List, compare and change the versions of the model."),
     "teach": ("teaching", "Add labelled images to the next training."),
     "train": ("training", "Request a training."),
-    "status": ("jobs", "Show Redis, workers, running jobs and training."),
-    "redis-users": ("redis_users", "Print a Redis user for each role."),
+    "status": ("machine.status", "Show what is wrong, and how the mill stands."),
+    "redis-users": ("machine.redis_users", "Print a Redis user for each role."),
+    "schemas": ("schemas", "Print the JSON Schema of what a command prints with `--json`."),
 }
 """Of each command, the module of `producer.cli.commands` that defines it, and the sentence that `--help` lists."""
 
@@ -42,6 +44,7 @@ Exit codes:
   3    Redis does not answer, or cannot be used
   4    no worker answered in time
   5    the job or training failed or was cancelled
+  6    `status --check` has found an urgent problem
   70   a bug in digitmill
   130  interrupted by Ctrl-C
 """
@@ -66,6 +69,11 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(module, name.replace("-", "_"))
         return command
 
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments. From now on, errors are JSON if `--json` is one of them."""
+        Manner.as_json = "--json" in args
+        return super().parse_args(context, args)
+
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands. To ask each of them for its sentence would import all, which takes half of the time."""
         with formatter.section("Commands"):
@@ -79,6 +87,9 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(context)
         except click.ClickException as fault:
+            if Manner.as_json:
+                print_error("usage", fault.format_message())
+                sys.exit(fault.exit_code)
             # By its name in the dictionary, because Click's types say that nobody changes it.
             vars(fault)["message"] = "\n".join(map(printable, fault.message.split("\n")))
             raise

@@ -13,12 +13,56 @@ from model.printable import printable
 if TYPE_CHECKING:
     from producer.sources import Source
 
-__all__ = ["print_notes", "print_notice", "printable", "show_any_character", "show_warnings"]
+__all__ = [
+    "OUR_PACKAGES",
+    "Manner",
+    "print_error",
+    "print_notes",
+    "print_notice",
+    "printable",
+    "show_any_character",
+    "show_warnings",
+]
+
+OUR_PACKAGES = "model", "producer", "worker"
+"""The packages whose warnings a command shows."""
+
+
+class Manner:
+    """How this process speaks.
+
+    Attributes:
+        as_json: Whether standard error has JSON too.
+    """
+
+    as_json = False
 
 
 def print_notice(sentence: str) -> None:
-    """Print an error or a notice on standard error."""
-    click.echo(f"{click.style('digitmill:', fg='red', bold=True)} {printable(sentence)}", err=True)
+    """Print on standard error what a user should know although the command goes on."""
+    _print(sentence, code="")
+
+
+def print_error(code: str, sentence: str) -> None:
+    """Print on standard error why a command ends.
+
+    Args:
+        code: Word for programs.
+        sentence: Fault and remedy.
+    """
+    _print(sentence, code=code)
+
+
+def _print(sentence: str, *, code: str) -> None:
+    """Print an error that has a code, or a notice without one."""
+    if not Manner.as_json:
+        click.echo(f"{click.style('digitmill:', fg='red', bold=True)} {printable(sentence)}", err=True)
+        return
+    from producer.public.answers import Failed, Noticed, Reason
+    from producer.public.body import to_text
+
+    body = Failed(error=Reason(code=code, message=sentence)) if code else Noticed(notice=sentence)
+    click.echo(to_text(body), err=True)
 
 
 def print_notes(source: "Source") -> None:
@@ -43,7 +87,7 @@ def show_warnings() -> None:
             print_notice(record.getMessage())
 
     notices = Notices(logging.WARNING)
-    for package in ("model", "producer", "worker"):
+    for package in OUR_PACKAGES:
         logging.getLogger(package).addHandler(notices)
 
 

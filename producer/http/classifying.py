@@ -12,11 +12,13 @@ from starlette.types import Receive, Scope, Send
 from model.errors import DigitmillError
 from model.inference.review import REVIEW_BELOW
 from producer.calls.asynchronous import AsyncClient
-from producer.calls.prediction import DECIMALS, Prediction
+from producer.calls.prediction import Prediction
 from producer.http.bodies import NamedImage, kind_of, read_form, read_image
-from producer.http.errors import JSON, bad_parameter, error_values, refused
+from producer.http.errors import JSON, bad_parameter, refused
 from producer.http.limits import Outstanding
 from producer.http.mill import Clients, MillWatch, error_of
+from producer.public.answers import Answer, Answers, OneAnswer
+from producer.public.body import Document
 from worker.contract.registry import LIVE
 
 _MAX_PARAMETERS = 16
@@ -120,7 +122,7 @@ class Classifying:
                 [prediction] = await self._predictions(query, [await read_image(receive, kind.length, share)])
                 if prediction.error:
                     raise refused(prediction.error)
-                answer: Any = _answer(prediction, query)
+                answer: Document = OneAnswer(**_values(prediction, query))
             else:
                 answer = await self._answers(query, await read_form(receive, kind, share))
         body = msgspec.json.encode(answer)
@@ -128,19 +130,20 @@ class Classifying:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answers(self, query: Query, images: Sequence[NamedImage]) -> list[dict[str, Any]]:
+    async def _answers(self, query: Query, images: Sequence[NamedImage]) -> Answers:
         """Return the answers to a form, in its order."""
         sent = [image.content for image in images if isinstance(image.content, bytes)]
         predictions = iter(await self._predictions(query, sent) if sent else ())
-        return [
-            {
-                "name": image.name,
-                **_answer(
-                    next(predictions) if isinstance(image.content, bytes) else Prediction.failed(image.content), query
-                ),
-            }
+        found = [
+            next(predictions) if isinstance(image.content, bytes) else Prediction.failed(image.content)
             for image in images
         ]
+        return Answers(
+            predictions=[
+                Answer(name=image.name, **_values(prediction, query))
+                for image, prediction in zip(images, found, strict=True)
+            ]
+        )
 
     async def _predictions(self, query: Query, images: Sequence[bytes]) -> Sequence[Prediction]:
         try:
@@ -161,21 +164,8 @@ async def _classify(client: AsyncClient, images: Sequence[bytes]) -> Sequence[Pr
             future.cancel()
 
 
-def _answer(prediction: Prediction, query: Query) -> dict[str, Any]:
-    """Return a prediction as JSON values."""
-    confidence, doubt, failure = prediction.confidence, prediction.doubt, prediction.error
-    answer: dict[str, Any] = {
-        "digit": prediction.digit,
-        "confidence": None if confidence is None else round(confidence, DECIMALS),
-        "review": prediction.review or (confidence is not None and confidence < query.min_confidence),
-        "doubt": error_values(str(doubt.code), doubt.reason) if doubt else None,
-        "model": prediction.model,
-        "error": error_values(str(failure.code), failure.sentence) if failure else None,
-    }
-    if query.several:
-        answer["number"] = prediction.number
-        answer["confidences"] = [round(share, DECIMALS) for share in prediction.confidences]
-    if query.probabilities:
-        shares = prediction.probabilities
-        answer["probabilities"] = None if shares is None else [round(share, DECIMALS) for share in shares]
-    return answer
+def _values(prediction: Prediction, query: Query) -> dict[str, Any]:
+    """Return the attributes of an `Answer`, without the name."""
+    confidence = prediction.confidence
+    review = prediction.review or (confidence is not None and confidence < query.min_confidence)
+    return prediction.values(numbers=query.several, probabilities=query.probabilities, review=review)

@@ -1,10 +1,11 @@
-"""What a client gets instead of an answer: a status, and `{"error": {"code": …, "message": …}}`."""
+"""What a client gets instead of an answer: a status, and a `producer.public.answers.Failed`."""
 
 from collections.abc import Mapping
 
 import msgspec
 
 from model.errors import Failure, FailureCode
+from producer.public.answers import Failed, Reason
 
 RETRY_SECONDS = 1
 """Time, in seconds, after which a client may ask again if the mill has too much to do."""
@@ -33,16 +34,11 @@ class HttpError(Exception):
     @property
     def body(self) -> bytes:
         """The body of the response."""
-        return msgspec.json.encode({"error": error_values(self.code, self.message)})
+        return msgspec.json.encode(Failed(error=Reason(code=self.code, message=self.message)))
 
 
 class Disconnected(Exception):
     """The client has ended the connection, so nobody waits for an answer."""
-
-
-def error_values(code: str, message: str) -> dict[str, str]:
-    """Return what is wrong with a request, or with one of its images, as JSON values."""
-    return {"code": code, "message": message}
 
 
 def refused(failure: Failure) -> HttpError:

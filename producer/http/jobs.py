@@ -1,7 +1,6 @@
 """`GET /v1/jobs` and `GET /v1/jobs/{job}`: what the commands `jobs` and `show` print with `--json`."""
 
 import asyncio
-import json
 import threading
 from typing import Any
 
@@ -12,9 +11,11 @@ from starlette.responses import Response
 from model.errors import DataError, UsageError
 from producer.http.errors import HttpError, bad_parameter, unavailable
 from producer.http.mill import MillWatch
-from producer.jobs.public import current_loss, damaged_job, job, shown_job
+from producer.jobs.recovery import current_loss, shown_job
 from producer.mill.connection import Connection
 from producer.mill.finding import open_mill
+from producer.public.body import Document, to_text
+from producer.public.jobs import list_of
 from worker.contract.connection import as_error
 from worker.contract.errors import Unreachable, UnsuitableServer, WireError
 from worker.settings import Settings
@@ -61,13 +62,13 @@ class Jobs:
             raise HttpError(404, "no_such_job", str(fault)) from None
         except (DataError, WireError) as fault:
             raise HttpError(500, "damaged", str(fault)) from fault
-        return Response(json.dumps(body), media_type="application/json")
+        return Response(to_text(body), media_type="application/json")
 
-    def _list(self, latest: int) -> list[dict[str, Any]]:
+    def _list(self, latest: int) -> Document:
         found = self._open().ledger.jobs(latest=latest, little=False)
-        return [*map(job, found), *map(damaged_job, found.damaged)]
+        return list_of(found, found.damaged)
 
-    def _show(self, query: str) -> dict[str, Any]:
+    def _show(self, query: str) -> Document:
         connection = self._open()
         status = connection.ledger.job(connection.ledger.find_job(query))
         return shown_job(status, current_loss(connection, status, self._settings))

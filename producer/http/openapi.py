@@ -4,11 +4,14 @@ import json
 from importlib import metadata
 from typing import Any
 
-from model.errors import FailureCode
-from model.images.doubts import DoubtCode
 from model.inference.review import REVIEW_BELOW
 from producer.http.jobs import LATEST, MAX_LATEST
 from producer.http.limits import MAX_BODY_BYTES, MAX_PARTS
+from producer.public.answers import Answers, Failed, OneAnswer
+from producer.public.jobs import Jobs, ShownJob
+from producer.public.schema import components
+
+_FORMS = (OneAnswer, Answers, Failed, Jobs, ShownJob)
 
 _ERRORS = {
     "400": "The request is malformed: a parameter, the form, or the header Host.",
@@ -47,7 +50,7 @@ def document(*, needs_token: bool) -> bytes:
             "/v1/jobs": {
                 "get": _get(
                     "List the latest jobs, newest first",
-                    {"type": "array", "items": {"type": "object"}},
+                    _ref("Jobs"),
                     "400 401 500 503",
                     [
                         _parameter(
@@ -61,7 +64,7 @@ def document(*, needs_token: bool) -> bytes:
             "/v1/jobs/{job}": {
                 "get": _get(
                     "Show a job, as `digitmill show --json` does",
-                    {"type": "object"},
+                    _ref("ShownJob"),
                     "401 404 500 503",
                     [
                         {
@@ -91,7 +94,7 @@ def document(*, needs_token: bool) -> bytes:
         },
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Error": _error(), "Prediction": _prediction()},
+            "schemas": components(_FORMS, "#/components/schemas/{name}")[1],
             "responses": {status: _error_response(text) for status, text in _ERRORS.items()},
         },
     }
@@ -99,7 +102,6 @@ def document(*, needs_token: bool) -> bytes:
 
 
 def _classify() -> dict[str, Any]:
-    one, one_of_many = {"$ref": "#/components/schemas/Prediction"}, {"$ref": "#/components/schemas/Prediction"}
     parameters = [
         _parameter("several", "Refuse an image of several digits, or read all of them.", _choice("refuse", "read")),
         _parameter("model", "Version that classifies: its name or an alias.", {"type": "string", "default": "live"}),
@@ -135,7 +137,7 @@ def _classify() -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "The prediction, or those of a form in the order of its parts.",
-                "content": {"application/json": {"schema": {"oneOf": [one, {"type": "array", "items": one_of_many}]}}},
+                "content": {"application/json": {"schema": {"oneOf": [_ref("OneAnswer"), _ref("Answers")]}}},
             },
             **_refusals("400 401 403 408 413 415 422 429 431 500 503 504"),
         },
@@ -166,47 +168,8 @@ def _choice(default: str, other: str) -> dict[str, Any]:
 
 
 def _error_response(description: str) -> dict[str, Any]:
-    schema = {"type": "object", "required": ["error"], "properties": {"error": {"$ref": "#/components/schemas/Error"}}}
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+    return {"description": description, "content": {"application/json": {"schema": _ref("Failed")}}}
 
 
-def _error() -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": ["code", "message"],
-        "properties": {
-            "code": {
-                "type": "string",
-                "description": f"Of images: {', '.join(FailureCode)}. Of requests: others.",
-            },
-            "message": {"type": "string", "description": "The fault and the remedy."},
-        },
-    }
-
-
-def _prediction() -> dict[str, Any]:
-    share = {"type": "number", "minimum": 0, "maximum": 1}
-    return {
-        "type": "object",
-        "required": ["digit", "confidence", "review", "doubt", "model", "error"],
-        "properties": {
-            "name": {"type": "string", "description": "Name of the file or field, in the answer to a form."},
-            "digit": {"type": ["integer", "null"], "minimum": 0, "maximum": 9},
-            "confidence": {**share, "type": ["number", "null"]},
-            "review": {"type": "boolean", "description": "Whether a person should look at the image."},
-            "doubt": {
-                "type": ["object", "null"],
-                "description": f"Reason to doubt the prediction: {', '.join(DoubtCode)}.",
-                "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
-            },
-            "model": {"type": "string", "description": "Version that classified, or empty if none did."},
-            "error": {"oneOf": [{"$ref": "#/components/schemas/Error"}, {"type": "null"}]},
-            "number": {"type": ["string", "null"], "description": "All digits, with several=read."},
-            "confidences": {"type": "array", "items": share, "description": "Of these digits."},
-            "probabilities": {
-                "type": ["array", "null"],
-                "items": share,
-                "description": "Of the digits 0 to 9, with probabilities=1.",
-            },
-        },
-    }
+def _ref(form: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{form}"}

@@ -27,8 +27,8 @@ async function classify() {
   const response = await fetch("v1/classify", { method: "POST", headers, body: image });
   const answer = await response.json();
   if (answer.error) return say(response.status, answer.error.message);
-  const doubt = answer.doubt ? ", " + answer.doubt.message : "";
-  const review = answer.review ? doubt + ": for review" : "";
+  const reason = answer.review_reason ? ", " + answer.review_reason.message : "";
+  const review = answer.review ? reason + ": for review" : "";
   say(answer.digit, (100 * answer.confidence).toFixed(1) + " %" + review + ", by " + answer.model);
 }
 

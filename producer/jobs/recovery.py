@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from producer.jobs.kept.order import job_file, read_order
 from producer.jobs.kept.sent import read_manifests, read_sent
 from producer.mill.connection import Connection
+from producer.public import jobs
+from producer.public.jobs import ShownJob
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.ledger import JobStatus, Owner, Part, Presence
 from worker.contract.wire import Manifest, Result
@@ -74,6 +76,30 @@ def find_loss(connection: Connection, status: JobStatus, settings: Settings, *, 
     missing = max(status.images - rows, 0) if unnamed else 0
     names = tuple(name for part in lost for name in names_of(part, manifests))
     return Loss(len({part.sequence for part in lost}) + unnamed, sum(map(len, lost)) + missing, names, resumable=False)
+
+
+def current_loss(connection: Connection, status: JobStatus, settings: Settings) -> Loss | None:
+    """Return what Redis has lost of a job, or None if its client sends that again, or nobody waits for it.
+
+    Raises:
+        DataError: The log of what was sent is damaged.
+        WireError: A manifest is damaged.
+    """
+    detached = not status.record.folder and status.state not in ("cancelled", "failed")
+    return find_loss(connection, status, settings) if detached else None
+
+
+def shown_job(status: JobStatus, loss: Loss | None) -> ShownJob:
+    """Return a job for programs.
+
+    Args:
+        status: Status of the job.
+        loss: What Redis has lost of it, as `current_loss` returns it.
+    """
+    lost = None
+    if loss and loss.batches:
+        lost = jobs.Loss(batches=loss.batches, images=loss.images, names=list(loss.names))
+    return ShownJob(**jobs.job_values(status), lost=lost)
 
 
 def lost_parts(connection: Connection, job: str, sent: Mapping[int, int]) -> list[Part]:

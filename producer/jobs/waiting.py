@@ -187,3 +187,16 @@ def client_silence(status: JobStatus, now: float) -> float:
     """
     # A client that was seen in the future was seen before the clock was set back.
     return abs(now - status.owner_seen) if status.owner_seen else float("inf")
+
+
+def ended_client(status: JobStatus, now: float) -> str:
+    """Return where the client of an unfinished job has ended, and what continues the job; "" if that is not known.
+
+    Args:
+        status: Status of the job.
+        now: Time of Redis: unix time, seconds.
+    """
+    sent = not status.record.folder and status.state != "submitting"  # a detached job then needs no client
+    if sent or status.owner_seen is None or client_silence(status, now) <= ALIVE_SECONDS:
+        return ""
+    return f"its client has ended on {sender_of(status)}; `digitmill resume {status.identifier}` there continues it"

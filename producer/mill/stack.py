@@ -1,21 +1,31 @@
 """The local stack: an embedded server, workers and other roles, started, supervised and stopped together."""
 
+import contextlib
 import os
 import signal
+import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import redis
 
-from model.errors import UsageError
+from model.child_process import named_end
+from model.errors import DigitmillError, UsageError
 from producer.mill.server import ServerFolder
 from producer.mill.supervisor import Program, Supervisor
 from worker.contract.connection import connect
 from worker.contract.errors import NoWorkers
+from worker.contract.ledger import Ledger
+from worker.contract.observation.incidents import Incident, Incidents
+from worker.contract.validation import identifiers
 from worker.roles import Role
+
+if TYPE_CHECKING:
+    import subprocess
 
 SERVER = "server"
 """Name of the server's process."""
@@ -62,7 +72,7 @@ class Stack:
         self.embedded = redis_url is None
         self.url = redis_url or self.server.url
         self._environment = {**os.environ, **(environment or {}), "DIGITMILL_REDIS_URL": self.url}
-        self.supervisor = Supervisor()
+        self.supervisor = Supervisor(self._report_end)
 
     @property
     def logs(self) -> Path:
@@ -121,6 +131,20 @@ class Stack:
                 log = self._log(name)
                 last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2].strip()
                 raise NoWorkers(f"The workers end as soon as they start: {last}. Read {log} for more.")
+
+    def _report_end(self, program: Program, process: "subprocess.Popen[bytes]") -> None:
+        """Take a worker that has died off the list of workers, instead of waiting until its report has expired."""
+        if program.name.startswith(Role.WORKER):
+            ended = (process.pid, f"{program.name} ended ({named_end(process.returncode)}) and is started again")
+            # In a thread of its own, because Redis may be away, and nothing must delay the other programs.
+            threading.Thread(target=self._bury, args=ended, name="bury", daemon=True).start()
+
+    def _bury(self, process: int, what: str) -> None:
+        client, name = connect(self.url), identifiers.process_name(socket.gethostname(), process)
+        with contextlib.suppress(redis.RedisError, DigitmillError):
+            Ledger(client).remove_worker(name)
+            Incidents(client).record(Incident(time.time(), name, what, ended=True))
+        client.close()
 
     def _log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,10 +62,14 @@ class Supervisor(threading.Thread):
 
     Each program leads its own session. Ctrl-C in the terminal therefore reaches only this process, which stops the
     programs in order. On Linux the kernel also signals them when this process is killed.
+
+    Args:
+        on_end: Called in this thread when a process has ended that should run, with its program. It must not wait.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_end: "Callable[[Program, subprocess.Popen[bytes]], None]" = lambda *_: None) -> None:
         super().__init__(name="supervisor", daemon=True)
+        self._on_end = on_end
         self._programs: list[Program] = []
         self._programs_lock = threading.Lock()
         self._stopping = threading.Event()
@@ -95,6 +99,8 @@ class Supervisor(threading.Thread):
         while not stopping:
             with self._programs_lock:
                 for program in self._programs:
+                    if program.process and program.process.poll() is not None:
+                        self._on_end(program, program.process)
                     _keep_running(program)
             stopping = self._stopping.wait(CHECK_SECONDS)
         # Here and not in `stop`, because on Linux the programs die with the thread that started them.

@@ -272,7 +272,7 @@ def _read_figures(path: Path) -> dict[str, Any] | None:
         figures = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
-    kinds = {"job": str, "state": str, "images": int, "classified": int, "model_versions": dict}
+    kinds = {"job": str, "state": str, "images": int, "classified": int, "failed": int}
     ours = isinstance(figures, dict) and all(isinstance(figures.get(key), kind) for key, kind in kinds.items())
     return figures if ours else None
 

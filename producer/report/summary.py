@@ -1,24 +1,35 @@
 """The figures of a report: the content of `report.json`, and the source of every figure that is printed."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime
 from math import isnan
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast, get_type_hints
 
 import numpy as np
+from msgspec import UNSET, UnsetType, defstruct
 
 from model import metrics
 from model.errors import FailureCode
 from model.metrics import ClassScore, DigitScore, Interval
 from producer.jobs.results import JobInfo, Results
+from producer.public.answers import LOW_CONFIDENCE
+from producer.public.body import Digit, Document, Time, time_of
 from producer.report.label_doubts import doubt_labels
 from producer.report.selection import Selection
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Format of report.json. A new key keeps the number. Removing a key, or changing its meaning, raises it."""
+
+_KEYS: Final = {"doubts": "review_reasons", "ece": "calibration_error", "model_versions": "models"}
+"""Keys of report.json that differ from the names of the attributes."""
+
+_ADDED: Final = """    files: SHA-256 of each file of the report, by name. Only in the file itself.
+        report: Path of `report.html`. Only if a command prints this.
+"""
+"""Keys that the file and the commands add to those of `Summary`, as its docstring would describe them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +82,8 @@ class Summary:
         min_confidence: Confidence below which an image is listed for review, or None for no review.
         review: Number of images for review: those below `min_confidence`, those that the image path doubts, and those
             that show several digits.
-        doubts: Number of images for review that the image path doubts, by the code of the doubt, most frequent first.
+        doubts: Number of images for review by the code of the reason, most frequent first. Here only those that
+            the image path doubts; in `report.json` also those of low confidence and those of several digits.
         accuracy_of_certain: Share of the images in `accuracy_of_certain_denominator` that are predicted right.
         accuracy_of_certain_denominator: Number of labelled images that have a prediction and need no review.
         model_versions: Number of images that each version classified, largest first.
@@ -143,14 +155,53 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of `report.json`: JSON values without NaN."""
-        values: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
-        del values["notices"]
+        values: dict[str, Any] = {_KEYS.get(name, name): getattr(self, name) for name in _published()}
+        values["review_reasons"] = self._review_reasons()
         if self.digits is not None:
             values["digits"] = asdict(self.digits)
         if self.per_class is not None:
             values["per_class"] = [{"digit": digit, **asdict(score)} for digit, score in enumerate(self.per_class)]
         values["digits_read"] = [asdict(each) for each in self.digits_read]
         return {"format": FORMAT, **values}
+
+    def _review_reasons(self) -> dict[str, int]:
+        """Return the number of images for review by the code of the reason, most frequent first."""
+        others = {LOW_CONFIDENCE: self.unsure, str(FailureCode.SEVERAL_DIGITS): self.several_digits}
+        counts = {**self.doubts, **(others if self.review is not None else {})}
+        return _largest_first({code: count for code, count in counts.items() if count})
+
+
+def report_form() -> type[Document]:
+    """Return the form of `report.json`, whose keys are those of `Summary.as_json`."""
+    hints = get_type_hints(Summary, include_extras=True)
+    hints |= {"started": Time, "per_class": list[ScoredDigit] | None}
+    documented = f"{(Summary.__doc__ or '').rstrip()}\n    {_ADDED}"
+    for name, key in _KEYS.items():
+        documented = re.sub(rf"^( {{8}}){name}:", rf"\g<1>{key}:", documented, flags=re.MULTILINE)
+    form = defstruct(
+        "Report",
+        [
+            *((_KEYS.get(name, name), hints[name]) for name in _published()),
+            ("files", dict[str, str] | UnsetType, UNSET),
+            ("report", str | UnsetType, UNSET),
+        ],
+        bases=(Document,),
+        tag=FORMAT,
+        namespace={"__doc__": documented},
+    )
+    return cast("type[Document]", form)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredDigit(ClassScore):
+    """A row of `per_class` in `report.json`."""
+
+    digit: Digit = 0
+
+
+def _published() -> list[str]:
+    """Return the names of the attributes that `report.json` has."""
+    return [each.name for each in fields(Summary) if each.name != "notices"]
 
 
 def summarise(
@@ -182,7 +233,7 @@ def summarise(
         job=info.job,
         source=info.source,
         state=info.state,
-        started=datetime.fromtimestamp(info.started, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        started=time_of(info.started),
         seconds=info.seconds,
         images=len(results),
         classified=int(classified.sum()),

@@ -7,16 +7,12 @@ from typing import NamedTuple
 from model.cards.card import Card
 from model.cards.changes import Changes
 from model.cards.decision import FEW, Decision
-from model.errors import UsageError
 from producer.report.charts import svg
 from producer.report.charts.training_charts import accuracy_chart, loss_chart
-from producer.report.files import replacing
+from producer.report.files import generated_by, replace_page
 from producer.report.rendering import data_uri, environment
 
-_MARK = '<meta name="generator" content="digitmill models report">'
-"""Line by which the next report knows that it may replace the file."""
-
-_MARK_WITHIN = 2000  # bytes from the beginning of the file
+COMMAND = "digitmill models report"
 
 
 class ChangedTile(NamedTuple):
@@ -55,17 +51,7 @@ def write_training_report(path: Path, card: Card, decision: Decision | None, cha
     Raises:
         UsageError: There is another file, or the file cannot be written.
     """
-    try:
-        if path.exists() and not _is_report(path):
-            raise UsageError(
-                f"{path} was not written by `digitmill models report`, which replaces nothing else. Choose another "
-                "file with --out."
-            )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as draft:
-            draft.write_text(render(card, decision, changes), encoding="utf-8")
-    except OSError as fault:
-        raise UsageError(f"Cannot write {path}: {fault.strerror}. Choose another file with --out.") from fault
+    replace_page(path, render(card, decision, changes), COMMAND)
 
 
 def render(card: Card, decision: Decision | None, changes: Changes | None) -> str:
@@ -75,7 +61,7 @@ def render(card: Card, decision: Decision | None, changes: Changes | None) -> st
         environment()
         .get_template("training.html.j2")
         .render(
-            mark=_MARK,
+            mark=generated_by(COMMAND),
             card=card,
             decision=decision,
             changed=_changed(decision, changes) if decision and changes else [],
@@ -84,13 +70,6 @@ def render(card: Card, decision: Decision | None, changes: Changes | None) -> st
             few=FEW,
         )
     )
-
-
-def _is_report(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return _MARK.encode() in file.read(_MARK_WITHIN)
 
 
 def _changed(decision: Decision, changes: Changes) -> Sequence[ChangedKind]:

@@ -15,12 +15,14 @@ from typing import Any, NamedTuple, Protocol
 
 from model.metrics import CLASSES
 from producer.calls.prediction import DECIMALS, Prediction
+from producer.public import answers
+from producer.public.body import to_text
 from producer.report.tables import csv_writer, number_cells, prediction_header, prediction_row, time_cell
 from producer.sources.naming import page_name
 from producer.watching.tree import Version
 
 _TIME = re.compile(r"(?:(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)|(-?\d{1,20}))\.(\d{9})Z?", re.ASCII)
-_JSON_START = b'{"name": '  # of each row
+_JSON_STARTS = (b'{"format": 1, "name": ', b'{"name": ')  # of each row, and of those before version 0.3
 _EPOCH, _SECOND = datetime(1970, 1, 1), timedelta(seconds=1)  # noqa: DTZ001  both times are UTC
 _PAGE = page_name("", 1)[:-1]  # what is between the name of a document and the number of a page
 _LIMIT = 2**63  # of SQLite's numbers
@@ -83,10 +85,10 @@ class JsonRows:
     def encode(self, version: Version, rows: Sequence[Row], written: float) -> bytes:
         """Return the rows of a file; see `RowFormat`."""
         about = _about(version, len(rows), rows[0].name, written)
-        answers = (row.prediction.as_json(numbers=self._numbers, probabilities=self._probabilities) for row in rows)
+        found = (row.prediction.values(numbers=self._numbers, probabilities=self._probabilities) for row in rows)
         return b"".join(
-            json.dumps({"name": row.name, **answer, **about}).encode() + b"\n"
-            for row, answer in zip(rows, answers, strict=True)
+            to_text(answers.Row(name=row.name, **answer, **about)).encode() + b"\n"
+            for row, answer in zip(rows, found, strict=True)
         )
 
     def decode(self, line: bytes) -> tuple[Version, int, bool] | None:
@@ -99,7 +101,7 @@ class JsonRows:
 
     def begins(self, line: bytes) -> bool:
         """Return whether an output begins with this line; see `RowFormat`."""
-        torn = not line.endswith(b"\n") and line[: len(_JSON_START)] == _JSON_START[: len(line)]
+        torn = not line.endswith(b"\n") and any(line[: len(start)] == start[: len(line)] for start in _JSON_STARTS)
         return torn or self.decode(line) is not None
 
 

@@ -1,4 +1,4 @@
-"""The command `digitmill`: in this process, which is quick, or as it is installed beside this Python."""
+"""The command `digitmill`: in this process, in one that is forked from it, or as it is installed beside this Python."""
 
 import contextlib
 import json
@@ -13,6 +13,8 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from producer.cli.main import main
+from tests.support.forked import start_forked
+from tests.support.json_schemas import check_json
 from tests.support.signals import interrupts_heard
 
 DIGITMILL = Path(sys.executable).with_name("digitmill")
@@ -36,7 +38,7 @@ def _signals_kept() -> Iterator[None]:
 
 
 def run_here(*arguments: object, given: Any = None, **variables: str | None) -> Result:
-    """Run a command in this process, which saves most of a second, and return its result.
+    """Run a command in this process, which saves most of a second, check its JSON, and return its result.
 
     Args:
         arguments: Its arguments.
@@ -44,7 +46,10 @@ def run_here(*arguments: object, given: Any = None, **variables: str | None) -> 
         variables: Its variables, in addition to those of this process. With None a variable is not set.
     """
     with _signals_kept():
-        return CliRunner(env=variables).invoke(main, list(map(str, arguments)), input=given, prog_name="digitmill")
+        result = CliRunner(env=variables).invoke(main, list(map(str, arguments)), input=given, prog_name="digitmill")
+    if "--json" in arguments:
+        check_json(arguments, result.stdout, result.stderr)
+    return result
 
 
 class CommandLine:
@@ -67,27 +72,36 @@ class CommandLine:
             **({"DIGITMILL_REDIS_URL": url} if url else {}),
         }
 
-    def start(self, *arguments, **variables):
-        """Start a command as a process."""
-        with interrupts_heard():
-            return subprocess.Popen(
-                [DIGITMILL, *map(str, arguments)],
-                cwd=self.folder,
-                env={**self.environment, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+    def start(self, *arguments, installed=False, **variables):
+        """Start a command as a process.
 
-    def run(self, *arguments, code=0, seconds=SECONDS, **variables):
+        Args:
+            arguments: Its arguments.
+            installed: Whether to start the installed program, whose imports take most of a second, and not to fork.
+            variables: Its variables, in addition to those of all commands in this folder.
+        """
+        streams: dict[str, Any] = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+        }
+        environment = {**self.environment, **variables}
+        if not installed:
+            return start_forked(arguments, environment, cwd=self.folder, **streams)
+        with interrupts_heard():
+            return subprocess.Popen([DIGITMILL, *map(str, arguments)], cwd=self.folder, env=environment, **streams)
+
+    def run(self, *arguments, code=0, seconds=SECONDS, installed=False, **variables):
         """Run a command as a process to its end and check its exit code. Return what it printed."""
-        with self.start(*arguments, **variables) as process:
+        with self.start(*arguments, installed=installed, **variables) as process:
             try:
                 output, errors = process.communicate(timeout=seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
+        if "--json" in arguments:
+            check_json(arguments, output, errors)
         return _checked(process.returncode, output, errors, code)
 
     def __call__(self, *arguments, code=0, given=None, **variables):

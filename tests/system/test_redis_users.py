@@ -169,7 +169,8 @@ def test_a_submitter_serves_http(url, folder, tmp_path, digitmill):
         server.await_ready()
         for parameters in ({}, {"model": "baseline"}, {"several": "read"}):
             assert server.post(image, params=parameters).status_code == 200
-        assert server.client.get("/v1/jobs/last").json() == server.client.get("/v1/jobs").json()[0] | {"lost": None}
+        [newest, *_] = server.client.get("/v1/jobs").json()["jobs"]
+        assert server.client.get("/v1/jobs/last").json() == newest | {"format": 1, "lost": None}
 
 
 @pytest.mark.slow

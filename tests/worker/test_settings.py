@@ -32,6 +32,7 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("DIGITMILL_RETRAIN_ON_DRIFT", "1", "retrain_on_drift", True),
     ("DIGITMILL_VERSIONS_KEPT", "5", "versions_kept", 5),
     ("DIGITMILL_VERSION_DAYS", "90", "version_days", 90.0),
+    ("DIGITMILL_LOG_FORMAT", "JSON", "log_format", "json"),
     ("DIGITMILL_METRICS_PORT", "9464", "metrics_port", 9464),
     ("DIGITMILL_METRICS_HOST", "::1", "metrics_host", "::1"),
 ]
@@ -98,6 +99,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ("DIGITMILL_VERSIONS_KEPT", "²"),
         ("DIGITMILL_VERSIONS_KEPT", "1001"),
         ("DIGITMILL_VERSION_DAYS", "0"),
+        ("DIGITMILL_LOG_FORMAT", "xml"),
         ("DIGITMILL_METRICS_PORT", "0"),
         ("DIGITMILL_METRICS_PORT", "65536"),
         ("DIGITMILL_METRICS_PORT", "²"),

@@ -18,8 +18,10 @@ from worker.contract.doorbell import Doorbell
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.ledger import Claim, Ledger, Part, Verdict
 from worker.contract.observation import RecentAnswers
+from worker.contract.telemetry.logs import about
 from worker.contract.telemetry.metrics import Stage
 from worker.contract.wire import Batch, Result
+from worker.job_log import JobLog
 
 TIMEOUT_SECONDS = 30.0
 """Time that a call waits for Redis. If a finished batch waits longer, its answers are dropped, and it is done again."""
@@ -47,6 +49,7 @@ class BatchProcessor:
         name: Name of this worker.
         lease_seconds: Lifetime of a claim unless it is renewed.
         time_limit_seconds: Time that one batch may take before its process is killed.
+        jobs: What logs the begin and the end of jobs.
     """
 
     def __init__(
@@ -60,13 +63,14 @@ class BatchProcessor:
         name: str,
         lease_seconds: float,
         time_limit_seconds: float,
+        jobs: JobLog | None = None,
     ) -> None:
         self._ledger = ledger
         self._doorbell = doorbell
         self._models = models
         self._notes, self._meter = models.notes, models.meter
         self._runner = ModelRunner(models, canary)
-        self._recent = recent
+        self._recent, self._jobs = recent, jobs
         self._name = name
         self._lease_seconds = lease_seconds
         self._decoding_seconds = time_limit_seconds * DECODING_SHARE
@@ -82,8 +86,15 @@ class BatchProcessor:
         Raises:
             Unreachable: Redis did not answer in time, or refuses.
         """
-        claim = self._claim(part)
-        self._meter.claimed(claim)
+        with about(job=part.job, batch=part.field):
+            claim = self._claim(part)
+            self._meter.claimed(claim)
+            if self._jobs:
+                self._jobs.claimed(claim)
+            with about(version=claim.model):
+                self._answer(part, claim)
+
+    def _answer(self, part: Part, claim: Claim) -> None:
         try:
             match claim.verdict:
                 case Verdict.WORK:

@@ -39,6 +39,7 @@ from worker.contract.queues import CLASSIFY
 from worker.contract.reconciler import Reconciler
 from worker.contract.registry import Registry
 from worker.contract.telemetry.counts import Counts
+from worker.job_log import JobLog
 from worker.meter import Meter
 from worker.process import expose, installed_version, process_name, run_celery
 from worker.roles import Role
@@ -125,6 +126,8 @@ class WorkerService:
         except DigitmillError as fault:
             _log.critical("%s", fault)
             os._exit(1)
+        jobs = JobLog(self._make_ledger())
+        jobs.start()
         self._processor = BatchProcessor(
             self._make_ledger(),
             self._doorbell,
@@ -134,6 +137,7 @@ class WorkerService:
             name=self._name,
             lease_seconds=self._settings.lease_seconds,
             time_limit_seconds=self._settings.time_limit_seconds,
+            jobs=jobs,
         )
         reports = ProcessReports(connect(self._url), self._recent, self._errors, name=self._name)
         ModelReloader(models, canary, reports, self._make_ledger(), name=self._name).start()

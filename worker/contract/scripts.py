@@ -1,6 +1,7 @@
 """Loads the Lua scripts with which Redis makes several changes at once."""
 
 from collections.abc import Iterable
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,11 @@ def load_scripts(client: "redis.Redis", package: str, names: Iterable[str]) -> d
         package: Package with a folder `scripts`.
         names: Names of the files there, without `.lua`. `common.lua` is put before each.
     """
-    common = (files("worker.contract") / "common.lua").read_text(encoding="utf-8")
-    folder = files(package) / "scripts"
-    return {
-        name: client.register_script(common + (folder / f"{name}.lua").read_text(encoding="utf-8")) for name in names
-    }
+    return {name: client.register_script(_read(package, name)) for name in names}
+
+
+@cache
+def _read(package: str, name: str) -> str:
+    """Return the text of a script. A process may need it for each of its connections."""
+    common, script = files("worker.contract") / "common.lua", files(package) / "scripts" / f"{name}.lua"
+    return common.read_text(encoding="utf-8") + script.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ def main() -> int:
     from worker.exporter.service import run
     from worker.process import run_process
 
-    return run_process(run)
+    return run_process("exporter", run)
 
 
 if __name__ == "__main__":

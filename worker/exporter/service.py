@@ -10,8 +10,8 @@ from worker.exporter.values import MillValues
 from worker.process import expose, process_name
 from worker.settings import Settings, without_password
 
-ANSWER_SECONDS = 3.0
-"""Seconds without an answer after which Redis counts as away. Prometheus waits for ten."""
+ANSWER_SECONDS = 1.5
+"""Seconds without an answer after which Redis counts as away. Prometheus waits for its interval, five seconds."""
 
 _log = logging.getLogger(__name__)
 

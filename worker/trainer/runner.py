@@ -27,6 +27,7 @@ from worker.contract.connection import Clock, is_transient, retry_transient
 from worker.contract.errors import Unreachable
 from worker.contract.registry import BestChange, Registry, Retention
 from worker.contract.telemetry.counts import Counts
+from worker.contract.telemetry.logs import about
 from worker.contract.telemetry.metrics import TRAININGS
 from worker.contract.training import Claim, ProgressReply, Trainings, TrainingState
 from worker.settings import Settings
@@ -111,6 +112,10 @@ class TrainingRunner:
         Raises:
             Unreachable: Redis refuses.
         """
+        with about(training=claim.identifier):
+            self._run(claim)
+
+    def _run(self, claim: Claim) -> None:
         began = time.monotonic()
         _log.info("training %s, attempt %d", claim.identifier, claim.attempt)
         try:

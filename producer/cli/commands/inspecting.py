@@ -1,7 +1,6 @@
 """`inspect`: draws the stages from an image to the input of the network."""
 
 import contextlib
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +45,8 @@ def inspect(
     """
     from producer.cli.commands.classifying import classified
     from producer.cli.display.inspection import check_sheet, print_inspected, save_sheet
+    from producer.cli.json_output import print_json
+    from producer.public.answers import InspectedAnswers
     from producer.sources import open_each
     from worker.settings import Settings
 
@@ -61,7 +62,7 @@ def inspect(
         except OSError as error:
             raise UsageError(f"Cannot write {out}: {error.strerror}. Choose another file with --out.") from error
     if as_json:
-        click.echo(json.dumps([each.as_json() for each in inspected]))
+        print_json(InspectedAnswers(predictions=[each.as_json() for each in inspected]))
     else:
         print_inspected(inspected)
         if out is not None:

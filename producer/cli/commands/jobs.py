@@ -1,6 +1,5 @@
-"""`jobs`, `show`, `wait`, `cancel`, `report`, `status`: commands about submitted jobs and the mill."""
+"""`jobs`, `show`, `wait`, `cancel`, `report`: commands about submitted jobs."""
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -9,21 +8,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from model.errors import DigitmillError, UsageError
-from producer.cli.display import json_output
 from producer.cli.display.wording import age, counted
 from producer.cli.exits import ExitCode, exit_on_error
+from producer.cli.json_output import print_json
 from producer.cli.notices import print_notice, printable
 from producer.cli.options import JOB, JSON, OUT, TIMEOUT, FiniteRange, report_folder
-from producer.jobs import public
+from producer.public.jobs import OneJob, job_values, list_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from producer.jobs.results import FinishedJob
     from producer.jobs.sending import JobProgress
     from producer.mill.connection import Connection
     from producer.sources import Source
-    from worker.contract.ledger import JobStatus, WorkerStatus
+    from worker.contract.ledger import JobStatus
     from worker.settings import Settings
 
 STATE_COLOURS = {"done": "green", "done with errors": "yellow", "cancelled": "red", "failed": "red"}
@@ -52,8 +49,7 @@ def jobs(latest: int, with_little: bool, as_json: bool) -> None:
     damage = Damage()
     found = damage.read_list("the list of jobs", lambda: connection.ledger.jobs(latest=latest, little=with_little))
     if as_json:
-        unreadable = [public.damaged_job(record) for record in damage.records]
-        click.echo(json.dumps([*map(public.job, found), *unreadable]))
+        print_json(list_of(found, damage.records))
         return
     damage.print()
     if not found and not damage.records:
@@ -96,7 +92,7 @@ def show(job: str, as_json: bool) -> None:
     """
     from producer.jobs.collecting import how_read
     from producer.jobs.finding import find_job
-    from producer.jobs.recovery import sender_of
+    from producer.jobs.recovery import current_loss, sender_of, shown_job
     from producer.mill.doorbell_formats import unreached_workers
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
@@ -104,9 +100,9 @@ def show(job: str, as_json: bool) -> None:
     settings = Settings.from_environment()
     connection = open_running_mill(settings)
     status = connection.ledger.job(find_job(connection, job, settings))
-    loss = public.current_loss(connection, status, settings)
+    loss = current_loss(connection, status, settings)
     if as_json:
-        click.echo(json.dumps(public.shown_job(status, loss)))
+        print_json(shown_job(status, loss))
         return
     ended = f", took {status.ended - status.created:.1f} s" if status.ended else ""
     click.echo(f"job       {printable(status.identifier)}")
@@ -151,7 +147,7 @@ def wait(job: str, timeout: float, as_json: bool) -> None:
     identifier = find_job(connection, job, settings)
     status = _await_end(connection, identifier, settings, timeout=timeout, quiet=as_json)
     if as_json:
-        click.echo(json.dumps(public.job(status)))
+        print_json(OneJob(**job_values(status)))
     else:
         answered = counted(status.answered, "image")
         click.echo(f"{printable(identifier)} {status.state}: {answered} answered, {status.failed:,} of them failed")
@@ -178,7 +174,7 @@ def cancel(job: str, as_json: bool) -> None:
         state = connection.ledger.job(identifier).state
         raise UsageError(f"Job {identifier} has ended already: {state}.")
     if as_json:
-        click.echo(json.dumps(public.job(connection.ledger.job(identifier))))
+        print_json(OneJob(**job_values(connection.ledger.job(identifier))))
     else:
         click.echo(f"{printable(identifier)} cancelled")
 
@@ -255,177 +251,18 @@ def gather(connection: "Connection", identifier: str, settings: "Settings", *, t
     return Gathered(status, finished, source, fault, submitted)
 
 
-@click.command()
-@JSON
-@exit_on_error
-def status(as_json: bool) -> None:
-    """Show Redis, workers, running jobs and training.
-
-    The exit code is 4 if no worker is ready.
-
-    \b
-    Example:
-      digitmill status
-    """
-    from producer.cli.display import drift as drift_display
-    from producer.cli.display import teaching as taught_display
-    from producer.cli.display import training as training_display
-    from producer.cli.display.damage import Damage
-    from producer.cli.display.model_versions import describe_live
-    from producer.mill.finding import open_running_mill
-    from worker.contract.drift import AnswerDays, find_drift
-    from worker.contract.teaching import Summary, Teaching
-    from worker.contract.training import Schedule, ScheduleStatus, Trainings
-    from worker.settings import Settings
-
-    connection = open_running_mill(Settings.from_environment(), warn=False)
-    damage = Damage()
-    workers = damage.read_list("the list of workers", connection.ledger.workers)
-    latest = damage.read_list("the list of jobs", lambda: connection.ledger.jobs(latest=200))
-    running = [status for status in latest if not status.state.ended]
-    trainings = Trainings(connection.client)
-    training = damage.read("the training", trainings.latest, None)
-    trainers = damage.read_list("the list of trainers", trainings.trainers)
-    faults: dict[str, str] = damage.read("the faults of trainers", lambda: trainings.faults(trainers), {})
-    schedule = damage.read("the schedule", Schedule(connection.client).status, ScheduleStatus([], "", None, None, ""))
-    live = damage.read("the live version", connection.registry.live, "")
-    drift = damage.read("the answers of each day", lambda: find_drift(AnswerDays(connection.client).read(live)), None)
-    taught = damage.read("the taught images", Teaching(connection.client).summary, Summary(0, 0, 0))
-    if as_json:
-        body = {
-            "trainers": trainers,
-            "trainer_faults": faults,
-            "training": json_output.training(training) if training else None,
-            "schedule": json_output.schedule(schedule) if schedule.schedulers else None,
-            "taught": json_output.taught(taught),
-            "redis": connection.where,
-            "warnings": connection.warnings,
-            "live": live,
-            "drift": drift_display.drift_as_json(drift),
-            "workers": [json_output.worker(worker) for worker in workers],
-            "running": [public.job(status) for status in running],
-            "damaged": damage.as_json(),
-        }
-        click.echo(json.dumps(body))
-    else:
-        click.echo(f"redis     {printable(connection.where)}")
-        for warning in connection.warnings:
-            click.echo(click.style(f"warning   {printable(warning)}", fg="yellow"))
-        click.echo(f"workers   {sum(worker.ready for worker in workers)} ready, {len(workers)} alive")
-        _print_workers(workers)
-        shown = damage.read("the live version", lambda: describe_live(connection.registry), "unknown")
-        click.echo(f"model     {printable(shown)}")
-        if drift:
-            click.echo(click.style(f"drift     {drift_display.describe(drift)}", fg="yellow"))
-        click.echo(f"running   {counted(len(running), 'job')}")
-        _print_running(connection, running)
-        click.echo(f"trainers  {len(trainers)}")
-        for name, fault in faults.items():
-            click.echo(click.style(f"  {printable(name)}: {printable(fault)}", fg="red"))
-        if training:
-            click.echo(printable(f"training  {training.identifier}  {training_display.describe(training)}"))
-        if schedule.schedulers:
-            click.echo(f"schedule  {printable(training_display.describe_schedule(schedule))}")
-        if taught.images or taught.new:
-            click.echo(f"taught    {taught_display.describe(taught)}")
-        damage.print()
-    if not any(worker.ready for worker in workers):
-        print_notice("no worker is ready; `digitmill up` starts workers")
-        sys.exit(ExitCode.NO_WORKERS)
-
-
-def _print_workers(workers: "Sequence[WorkerStatus]") -> None:
-    """Print a table of workers, and below it why some do not serve the live model. Print nothing without workers."""
-    from producer.cli.display.tables import Column, print_table
-    from producer.mill.doorbell_formats import unreached_workers
-
-    if not workers:
-        return
-    print_table(
-        [
-            Column("WORKER"),
-            Column("STATE"),
-            Column("START", numbers=True),
-            Column("UP", numbers=True),
-            Column("IMAGES", numbers=True),
-            Column("MODEL"),
-        ],
-        [
-            [
-                worker.name,
-                "ready" if worker.ready else "starting",
-                f"{worker.startup_seconds:.1f} s" if worker.ready else "-",
-                age(worker.started),
-                f"{worker.images:,}",
-                worker.model,
-            ]
-            for worker in workers
-        ],
-        indent=2,
-    )
-    for worker in workers:
-        if worker.model_fault:
-            click.echo(click.style(f"  {printable(worker.name)}: {printable(worker.model_fault)}", fg="red"))
-    if unreached := unreached_workers(workers):
-        click.echo(click.style(f"  {printable(unreached)}", fg="red"))
-
-
-def _print_running(connection: "Connection", jobs: "Sequence[JobStatus]") -> None:
-    """Print a table of unfinished jobs, or nothing if there are none."""
-    from producer.cli.display.tables import Column, print_table
-
-    if not jobs:
-        return
-    now = connection.ledger.now()
-    print_table(
-        [
-            Column("JOB"),
-            Column("ANSWERED", numbers=True),
-            Column("IMAGES", numbers=True),
-            Column("PROBLEM", wraps=20),
-        ],
-        [
-            [
-                job.identifier,
-                f"{job.answered:,}",
-                f"{job.images:,}",
-                "; ".join(filter(None, (job.problem, _ended_client(job, now)))),
-            ]
-            for job in jobs
-        ],
-        indent=2,
-    )
-
-
 def _about_client(connection: "Connection", status: "JobStatus") -> str:
     """Return what is known about the client of an unfinished job, to follow its name, or ""."""
     from producer.jobs.recovery import sender_of
-    from producer.jobs.waiting import client_silence
+    from producer.jobs.waiting import client_silence, ended_client
 
     if status.state.ended or status.owner_seen is None:
         return ""
     now = connection.ledger.now()
-    if ended := _ended_client(status, now):
+    if ended := ended_client(status, now):
         return f"; {ended}"
     silent = client_silence(status, now)
     return f"; alive on {sender_of(status)}, seen {silent:.0f} s ago" if silent != float("inf") else ""
-
-
-def _ended_client(status: "JobStatus", now: float) -> str:
-    """Return where the client of an unfinished job has ended, and what continues the job; "" if that is not known.
-
-    Args:
-        status: Status of the job.
-        now: Time of Redis: unix time, seconds.
-    """
-    from producer.jobs.recovery import sender_of
-    from producer.jobs.waiting import client_silence
-    from worker.contract.liveness import ALIVE_SECONDS
-
-    sent = not status.record.folder and status.state != "submitting"  # a detached job then needs no client
-    if sent or status.owner_seen is None or client_silence(status, now) <= ALIVE_SECONDS:
-        return ""
-    return f"its client has ended on {sender_of(status)}; `digitmill resume {status.identifier}` there continues it"
 
 
 def _submitted_confidence(status: "JobStatus") -> float | None:

@@ -5,16 +5,17 @@ import sys
 import time
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from model.errors import ModelError, UsageError
-from producer.cli.display import json_output
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
+from producer.cli.json_output import print_json
 from producer.cli.notices import print_notice, printable
 from producer.cli.options import JSON, not_empty, renamed_option
+from producer.public import models as public
 
 if TYPE_CHECKING:
     from model.cards.card import Card
@@ -70,9 +71,10 @@ def list_versions(as_json: bool) -> None:
     workers = damage.read_list("the list of workers", connection.ledger.workers)
     rows = listed(damage.read_list("the list of versions", registry.versions), aliases, workers, registry.baseline)
     if as_json:
-        changes = [json_output.live_change(change) for change in history]
-        body = {"versions": rows, "over_time": over_time(rows), "history": changes, "damaged": damage.as_json()}
-        click.echo(json.dumps(body))
+        body = public.Models(
+            models=rows, over_time=over_time(rows), history=public.changes(history), damaged=damage.as_json()
+        )
+        print_json(body)
     else:
         print_list(rows, history)
         damage.print()
@@ -90,7 +92,7 @@ def show(version: str, as_json: bool) -> None:
       digitmill models show live
     """
     from model.records import as_plain
-    from producer.cli.display import drift as drift_display
+    from producer.cli.display import training as training_display
     from producer.cli.display.damage import Damage
     from producer.cli.display.model_versions import named, print_card
     from worker.contract.drift import AnswerDays, find_drift
@@ -106,21 +108,23 @@ def show(version: str, as_json: bool) -> None:
     days = damage.read("the answers of each day", lambda: AnswerDays(connection.client).read(card.version), no_days)
     drift = find_drift(days)
     if as_json:
-        body = {
-            "damaged": damage.as_json(),
-            "days": drift_display.days_as_json(days),
-            "drift": drift_display.drift_as_json(drift),
-            "aliases": aliases,
-            "card": json.loads(card.dumps()),
-            "history": [json_output.live_change(change) for change in changes],
-        }
-        click.echo(json.dumps({**body, "gate": decision and as_plain(decision)}))
+        body = public.ShownModel(
+            model=card.version,
+            aliases=aliases,
+            card=json.loads(card.dumps()),
+            gate=as_plain(decision) if decision else None,
+            history=public.changes(changes),
+            days=public.days_of(days),
+            drift=public.drift_of(drift),
+            damaged=damage.as_json(),
+        )
+        print_json(body)
     else:
         print_card(card, aliases, changes, decision)
         if days:
-            click.echo(f"\nlast day    {drift_display.describe_last(days)}")
+            click.echo(f"\nlast day    {training_display.describe_last(days)}")
         if drift:
-            click.echo(click.style(f"drift       {drift_display.describe(drift)}", fg="yellow"))
+            click.echo(click.style(f"drift       {training_display.describe_drift(drift)}", fg="yellow"))
         damage.print()
 
 
@@ -149,9 +153,13 @@ def compare(version: str, other: str | None, as_json: bool) -> None:
     decision = _decided(registry, *cards)
     rows, counts = compared(*cards), [registry.service_counts(card.version) for card in cards]
     if as_json:
-        served = [json_output.service_counts(each) for each in counts]
-        body = {"versions": [card.version for card in cards], "figures": rows, "in_service": served}
-        click.echo(json.dumps({**body, "gate": decision and as_plain(decision)}))
+        body = public.ModelComparison(
+            models=[card.version for card in cards],
+            figures=rows,
+            in_service=[public.in_service(each) for each in counts],
+            gate=as_plain(decision) if decision else None,
+        )
+        print_json(body)
     else:
         print_comparison(cards, rows, counts, decision)
 
@@ -244,7 +252,7 @@ def push(folder: Path, as_json: bool) -> None:
         registry.publish(card, files, retention=Retention(settings.versions_kept, settings.version_seconds))
     aliases = named(card.version, registry.aliases(), registry.baseline)
     if as_json:
-        click.echo(json.dumps({"version": card.version, "aliases": aliases}))
+        print_json(public.Pushed(model=card.version, aliases=aliases))
     elif shipped:
         click.echo(f"{card.version} is the baseline, which every installation has, so there is nothing to publish")
     else:
@@ -311,7 +319,7 @@ def pull(version: str, out: Path | None, as_json: bool) -> None:
         ) from fault
     written = [*files, CARD]
     if as_json:
-        click.echo(json.dumps({"version": card.version, "folder": str(folder), "files": written}))
+        print_json(public.Pulled(model=card.version, folder=str(folder), files=written))
     else:
         click.echo(printable(f"{card.version} is in {folder}: {', '.join(written)}"))
 
@@ -343,7 +351,7 @@ def report(version: str, out: Path | None, as_json: bool) -> None:
     path = out or Path("reports") / f"{card.version}.html"
     write_training_report(path, card, registry.decision(card), registry.changes(card))
     if as_json:
-        click.echo(json.dumps({"version": card.version, "report": str(path)}))
+        print_json(public.TrainingReport(model=card.version, report=str(path)))
     else:
         click.echo(printable(f"The report of {card.version} is {path}"))
 
@@ -372,7 +380,7 @@ def delete(versions: tuple[str, ...], yes: bool, as_json: bool) -> None:
             return
     registry.delete(names)
     if as_json:
-        click.echo(json.dumps({"deleted": names}))
+        print_json(public.Deleted(deleted=names))
     else:
         click.echo(f"{printable(', '.join(names))} {'is' if len(names) == 1 else 'are'} deleted")
 
@@ -406,8 +414,8 @@ def _report_live(connection: "Connection", live: str, *, as_json: bool) -> None:
             break
         time.sleep(0.05)
     if as_json:
-        body: dict[str, Any] = connection.registry.aliases()._asdict()
-        click.echo(json.dumps({**body, "workers": len(workers), "serving": len(workers) - len(behind)}))
+        aliases = connection.registry.aliases()._asdict()
+        print_json(public.NowLive(**aliases, workers=len(workers), serving=len(workers) - len(behind)))
     else:
         verb = "serves" if len(workers) == 1 else "serve"
         serving = f"{len(workers) - len(behind):,} of {counted(len(workers), 'worker')}"

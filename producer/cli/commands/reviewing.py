@@ -1,6 +1,5 @@
 """`review`: opens the page on which a person looks at a job's doubtful images and corrects them."""
 
-import json
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,8 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from producer.cli.exits import exit_on_error
+from producer.cli.json_output import print_json
 from producer.cli.notices import print_notice, printable
 from producer.cli.options import JOB, JSON, OUT, TIMEOUT, report_folder
+from producer.public.jobs import Reviewed
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -44,7 +45,10 @@ def review(job: str, out: Path | None, no_open: bool, timeout: float, as_json: b
     if found is None or found.get("without_picture") != 0:
         _write(identifier, folder, settings, timeout, exists=found is not None, quiet=as_json)
     page = (folder / PAGE).absolute()
-    click.echo(json.dumps({"job": identifier, "report": str(page)}) if as_json else printable(str(page)))
+    if as_json:
+        print_json(Reviewed(job=identifier, report=str(page)))
+    else:
+        click.echo(printable(str(page)))
     if not no_open and not as_json and not _open(page):
         print_notice("no browser was found here; open the page in yours")
 

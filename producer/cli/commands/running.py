@@ -1,6 +1,5 @@
 """`demo` and `up`: a whole mill on this machine."""
 
-import json
 import shlex
 import shutil
 import sys
@@ -14,8 +13,10 @@ import click
 from model.errors import UsageError
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
+from producer.cli.json_output import print_json
 from producer.cli.notices import print_notice, printable
 from producer.cli.options import JSON
+from producer.public.mill import Started
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,7 +158,8 @@ def _can_train() -> bool:
 
 def _print_roles(stack: "Stack", where: str, settings: "Settings", others: "Sequence[Role]", *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"redis": where, "workers": stack.workers, "others": others, "logs": str(stack.logs)}))
+        roles = [str(role) for role in others]
+        print_json(Started(redis=where, workers=stack.workers, others=roles, logs=str(stack.logs)))
         return
     click.echo(f"The mill is running with {counted(stack.workers, 'worker')}. Ctrl-C stops it.")
     click.echo(f"redis     {printable(where)}")

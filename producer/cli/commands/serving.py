@@ -1,7 +1,6 @@
 """`serve`: HTTP for programs."""
 
 import contextlib
-import json
 import sys
 import time
 from pathlib import Path
@@ -11,8 +10,10 @@ import click
 
 from model.errors import required_extra
 from producer.cli.exits import exit_on_error
-from producer.cli.notices import printable
+from producer.cli.notices import OUR_PACKAGES, printable
 from producer.cli.options import JSON, FiniteRange, not_empty
+from producer.public import mill
+from producer.public.body import time_of, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,12 +94,15 @@ def serve(
     from worker.settings import Settings
 
     settings = Settings.from_environment()
+    if settings.log_format == "json":
+        as_json = True
+        _log_as_json()
     token = read_token(token_file) if token_file else settings.http_token
     options = Options(host, port, token, hosts, origins, behind_proxy, timeout)
 
     def on_ready(url: str) -> None:
         if as_json:
-            _print(json.dumps({"url": url, "token": token is not None}) + "\n")
+            _print(to_text(mill.Serving(url=url, token=token is not None)) + "\n")
         else:
             _print(f"Serving on {url} (its page {url}/docs describes it). Ctrl-C stops it.\n")
 
@@ -109,9 +113,25 @@ def serve(
     run(options, settings, on_ready=on_ready, on_exchanges=on_exchanges)
 
 
+def _log_as_json() -> None:
+    """Write warnings as JSON from now on, and not as notices."""
+    import logging
+    import os
+    import socket
+
+    from worker.contract.telemetry.logs import JSON as JSON_LINES
+    from worker.contract.telemetry.logs import make_handler
+    from worker.contract.validation import identifiers
+
+    for package in OUR_PACKAGES:
+        logging.getLogger(package).handlers.clear()
+    name = identifiers.process_name(socket.gethostname(), os.getpid())
+    logging.basicConfig(level=logging.WARNING, handlers=[make_handler(sys.stderr, JSON_LINES, role="serve", name=name)])
+
+
 def _as_json(exchange: "Exchange") -> str:
-    values = {"time": round(time.time(), 3), **exchange._asdict(), "path": _path(exchange)}
-    return json.dumps({**values, "seconds": round(exchange.seconds, 6)}) + "\n"
+    values = {**exchange._asdict(), "path": _path(exchange), "seconds": round(exchange.seconds, 6)}
+    return to_text(mill.Exchange(time=time_of(time.time()), **values)) + "\n"
 
 
 def _as_text(exchange: "Exchange") -> str:

@@ -1,7 +1,6 @@
 """`submit`, `resume`: commands that send the images of a job."""
 
 import contextlib
-import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 from model.errors import Failure, UsageError
 from producer.cli.display.wording import counted
 from producer.cli.exits import ExitCode, exit_on_error
+from producer.cli.json_output import print_json
 from producer.cli.notices import print_notes, print_notice, printable
 from producer.cli.options import (
     AS_IS,
@@ -26,6 +26,7 @@ from producer.cli.options import (
     not_empty,
     report_folder,
 )
+from producer.public.jobs import Preview, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -297,7 +298,7 @@ def _send_detached(
     with _named_when_interrupted(connection, job), progress_of(source, as_json) as progress:
         send_job(connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress)
     if as_json:
-        click.echo(json.dumps({"job": job}))
+        print_json(Sent(job=job))
         return
     job = printable(job)
     click.echo(f"Job {job} is sent: {counted(source.total, 'image')} of {printable(source.description)}")
@@ -395,9 +396,15 @@ def _preview(source: "Source", as_json: bool) -> None:
         unreadable += isinstance(image.content, Failure)
     total = sum(labels.values())
     if as_json:
-        body: dict[str, Any] = {"source": source.description, "images": total, "unreadable": unreadable}
-        body |= {"labels": labels, "left_out": dict(source.left_out), "notes": list(source.notes)}
-        click.echo(json.dumps(body))
+        body = Preview(
+            source=source.description,
+            images=total,
+            failed=unreadable,
+            labels=labels,
+            left_out=dict(source.left_out),
+            notes=list(source.notes),
+        )
+        print_json(body)
         return
     click.echo(f"source    {printable(source.description)}")
     click.echo(f"images    {total:,} would be submitted; {unreadable:,} cannot be read")

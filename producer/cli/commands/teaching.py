@@ -100,7 +100,7 @@ def teach(
       digitmill teach --confirm sevens.zip
       digitmill teach --remove corrections/3/blot.png
     """
-    from producer.cli.display.teaching import print_counts, print_failures, print_json, print_list
+    from producer.cli.display.teaching import print_counts, print_counts_as_json, print_failures, print_list
     from producer.mill.finding import open_running_mill
     from producer.teaching import TeachingCounts, confirmations, label_changes, removals
     from worker.contract.teaching import Teaching
@@ -130,7 +130,7 @@ def teach(
         found = label_changes(source, counts, digit=digit, only_labelled=only_labelled)
     _send(connection, found, counts, check, quiet=as_json)
     print_failures(counts, tables)
-    (print_json if as_json else print_counts)(connection, counts)
+    (print_counts_as_json if as_json else print_counts)(connection, counts)
     sys.exit(ExitCode.SOME_FAILED if counts.failures else ExitCode.OK)
 
 

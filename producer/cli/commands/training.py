@@ -1,7 +1,6 @@
 """`train`: requests a training, shows it, follows it to its end, or cancels it."""
 
 import contextlib
-import json
 import os
 import socket
 import sys
@@ -12,11 +11,12 @@ import click
 from click.core import ParameterSource
 
 from model.errors import UsageError
-from producer.cli.display import json_output
 from producer.cli.display.training import describe
 from producer.cli.exits import exit_on_error
+from producer.cli.json_output import print_json
 from producer.cli.notices import print_notice, printable
 from producer.cli.options import JSON
+from producer.public.mill import OneTraining, training
 from worker.contract.errors import JobFailed, Unreachable, WireError
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _request(
         print_notice("--wait is now `digitmill train --follow`, after `digitmill train`; version 0.4 removes --wait.")
         _follow(connection, trainings, identifier, as_json=as_json)
     elif as_json:
-        click.echo(json.dumps({"training": identifier, "joined": joined}))
+        print_json(OneTraining(training=training(_status(connection, trainings, identifier)), joined=joined))
     else:
         click.echo(f"Training {printable(identifier)} is requested")
         click.echo("digitmill train --follow  shows its progress, and so does digitmill status")
@@ -196,7 +196,7 @@ def _request(
 def _show(latest: "TrainingStatus | None", *, as_json: bool) -> None:
     """Print the training that was requested last."""
     if as_json:
-        click.echo(json.dumps(latest and json_output.training(latest)))
+        print_json(OneTraining(training=training(latest) if latest else None, joined=False))
     elif latest is None:
         click.echo("No training was requested yet")
     else:
@@ -234,7 +234,7 @@ def _cancel(connection: "Connection", trainings: "Trainings", *, as_json: bool) 
         time.sleep(0.1)
         status = _status(connection, trainings, status.identifier)
     if as_json:
-        click.echo(json.dumps(json_output.training(status)))
+        print_json(OneTraining(training=training(status), joined=False))
     elif status.state.ended:
         click.echo(printable(f"Training {status.identifier} is {status.state}"))
     else:
@@ -282,7 +282,7 @@ def _show_end(status: "TrainingStatus", *, as_json: bool) -> None:
         JobFailed: The training failed or was cancelled.
     """
     if as_json:
-        click.echo(json.dumps(json_output.training(status)))
+        print_json(OneTraining(training=training(status), joined=False))
     if status.state in ("failed", "cancelled"):
         raise JobFailed(f"Training {status.identifier} is {describe(status)}")
     if as_json:

@@ -1,7 +1,6 @@
 """`watch`: the command that classifies the files of a folder as they arrive."""
 
 import contextlib
-import json
 import signal
 import sys
 from pathlib import Path
@@ -82,6 +81,8 @@ def watch(
     """
     from producer.calls.client import Client
     from producer.cli.display.progress import WatchLine, describe_watch
+    from producer.cli.json_output import print_json
+    from producer.public.answers import Watched
     from producer.watching.arrivals import Waker
     from producer.watching.mill import problem_of_mill
     from producer.watching.moving import Mover
@@ -129,7 +130,7 @@ def watch(
         with _ended_by_signals(watcher.end):
             counts = watcher.run()
     if as_json:
-        click.echo(json.dumps(counts._asdict()))
+        print_json(Watched(**counts._asdict()))
         return
     click.echo(f"{describe_watch(counts)}; {printable(str(named))} has the rows")
     if counts.under_way:

@@ -1,12 +1,13 @@
 """The answers to single images: a line or a JSON value for each."""
 
-import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from producer.cli.json_output import print_json
 from producer.cli.notices import printable
+from producer.public.answers import LOW_CONFIDENCE, Answer, Answers
 
 if TYPE_CHECKING:
     from producer.calls.prediction import Prediction
@@ -32,21 +33,26 @@ class Answered(NamedTuple):
         """Whether an image has no answer."""
         return any(prediction.error is not None for prediction in self.predictions)
 
-    def as_json(self) -> list[dict[str, Any]]:
-        """Return the name and the answer of each image as JSON values (`Prediction.as_json`), in their order."""
-        return [self._answer(*each) for each in zip(self.names, self.predictions, strict=True)]
-
-    def _answer(self, name: str, prediction: "Prediction") -> dict[str, Any]:
-        answer = {"name": name, **prediction.as_json(numbers=self.reads_numbers)}
-        answer["review"] = prediction.review and self.reviews
-        return answer
+    def as_json(self, *, probabilities: bool = True) -> list[Answer]:
+        """Return the name and the answer of each image for programs, in their order."""
+        return [
+            Answer(
+                name=name,
+                **prediction.values(
+                    numbers=self.reads_numbers,
+                    probabilities=probabilities,
+                    review=prediction.review and self.reviews,
+                ),
+            )
+            for name, prediction in zip(self.names, self.predictions, strict=True)
+        ]
 
 
 def print_answers(answered: Answered, *, as_json: bool) -> None:
     """Print a line for each image: name, digit or number and confidence, or the reason why there is none."""
     rows = answered.as_json()
     if as_json:
-        click.echo(json.dumps(rows))
+        print_json(Answers(predictions=rows))
         return
     names = [printable(name) for name in answered.names]
     width = min(max(map(len, names), default=0), 60)
@@ -54,13 +60,14 @@ def print_answers(answered: Answered, *, as_json: bool) -> None:
         click.echo(f"{name:{width}}  {answer_text(row)}")
 
 
-def answer_text(answer: dict[str, Any], *, styled: bool = True) -> str:
-    """Return an answer of `Answered.as_json` in words: digit or number and confidence, or why there is none."""
+def answer_text(answer: Answer, *, styled: bool = True) -> str:
+    """Return an answer in words: digit or number and confidence, or why there is none."""
     style = click.style if styled else lambda text, **_: text
-    if answer["confidence"] is None:
-        return f"{style('-', fg='red')}  {answer['error']}: {printable(answer['message'])}"
-    words = f"{style(str(answer.get('number') or answer['digit']), bold=True)}  {100 * answer['confidence']:.1f} %"
-    if not answer["review"]:
+    if answer.error:
+        return f"{style('-', fg='red')}  {answer.error.code}: {printable(answer.error.message)}"
+    words = f"{style(str(answer.number or answer.digit), bold=True)}  {100 * (answer.confidence or 0):.1f} %"
+    if not answer.review_reason:
         return words
-    why = answer["message"] if "doubt" in answer else "unsure, may not be a digit"
+    unsure = answer.review_reason.code == LOW_CONFIDENCE
+    why = "unsure, may not be a digit" if unsure else answer.review_reason.message
     return words + style(f"  {printable(why)}: review", fg="yellow")

@@ -1,9 +1,10 @@
 """Records in Redis that cannot be read: a command shows everything else, and names them."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from producer.cli.notices import print_notice
+from producer.public.body import Damaged, damaged
 from worker.contract.errors import WireError
 from worker.contract.validation.reading import DamagedRecord, Listed
 
@@ -50,9 +51,9 @@ class Damage:
             self.records += found.damaged
         return found
 
-    def as_json(self) -> list[dict[str, Any]]:
-        """Return the damaged records as commands print them."""
-        return [{"name": record.name, "problem": record.problem} for record in self.records]
+    def as_json(self) -> list[Damaged]:
+        """Return the damaged records for programs."""
+        return damaged(self.records)
 
     def print(self) -> None:
         """Name the damaged records on standard error."""

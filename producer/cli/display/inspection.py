@@ -5,9 +5,10 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from msgspec import UNSET
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
@@ -19,6 +20,7 @@ from model.images.stages import Stage
 from producer.cli.display.answers import answer_text
 from producer.cli.display.pictures import print_pictures, within
 from producer.cli.notices import printable
+from producer.public.answers import Answer, InspectedAnswer
 from producer.report.files import check_writable, replacing
 
 CAPTIONS = {
@@ -41,36 +43,38 @@ class Inspected:
     """One inspected image.
 
     Attributes:
-        answer: Answer as `digitmill classify --json` prints it, with probabilities.
+        answer: Answer, with probabilities.
         stages: Image after each stage that succeeded, uint8 (height, width).
     """
 
-    answer: dict[str, Any]
+    answer: Answer
     stages: dict[str, NDArray[np.uint8]]
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the answer, the height and width of each stage, and the pixels of the last stage if it succeeded."""
-        body = self.answer | {"steps": {name: list(image.shape) for name, image in self.stages.items()}}
-        if Stage.SHOWN in self.stages:
-            body["shown"] = self.stages[Stage.SHOWN].tolist()
-        return body
+    def as_json(self) -> InspectedAnswer:
+        """Return the image for programs."""
+        shown = self.stages.get(Stage.SHOWN)
+        return InspectedAnswer(
+            **asdict(self.answer),
+            stages={name: list(image.shape) for name, image in self.stages.items()},
+            network_input=UNSET if shown is None else shown.tolist(),
+        )
 
 
 def print_inspected(inspected: Sequence[Inspected]) -> None:
     """Print the pictures of each image, side by side where there is room, and its digit."""
     console = Console(highlight=False)
     for each in inspected:
-        console.print(Text(printable(each.answer["name"]), style="bold"))
+        console.print(Text(printable(str(each.answer.name)), style="bold"))
         print_pictures(console, [(CAPTIONS[Stage(name)], image) for name, image in each.stages.items()])
         for line in _reading(each.answer):
             console.print(line)
         console.print()
 
 
-def _reading(answer: dict[str, Any]) -> list[Text]:
+def _reading(answer: Answer) -> list[Text]:
     """Return the answer in words, and bars for the most likely digits."""
     lines = [Text.from_ansi(answer_text(answer))]
-    probabilities = np.array(answer.get("probabilities") or [])
+    probabilities = np.array(answer.probabilities or [])
     for digit in np.argsort(-probabilities, kind="stable")[:3].tolist():
         share = float(probabilities[digit])
         lines.append(Text(f"  {digit} {100 * share:5.1f} % ") + Text("█" * round(40 * share), style="cyan"))
@@ -94,7 +98,7 @@ def save_sheet(inspected: Sequence[Inspected], path: Path) -> None:
     draw = ImageDraw.Draw(sheet)
     for row, each in enumerate(inspected):
         top = row * height + _MARGIN
-        heading = f"{printable(each.answer['name'])}   {answer_text(each.answer, styled=False)}"
+        heading = f"{printable(str(each.answer.name))}   {answer_text(each.answer, styled=False)}"
         draw.text((_MARGIN, top), heading, fill=0, font=font)
         for column, (name, image) in enumerate(each.stages.items()):
             left = _MARGIN + column * (_TILE + _MARGIN)

@@ -1,6 +1,5 @@
 """The results of a job: the report with its headline."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +16,7 @@ from producer.cli.exits import ExitCode
 from producer.cli.notices import print_notice, printable
 from producer.jobs.results import FinishedJob, Results
 from producer.pictures import PictureReader
+from producer.public.body import to_text
 from producer.report import Summary, write_report
 from producer.report.earlier import joined
 from producer.report.place import PAGE
@@ -127,7 +127,7 @@ def report_job(
         again = f"`digitmill report {finished.info.job} --out FOLDER` writes it into another folder."
         raise UsageError(f"{fault} The job has ended, and its answers are kept: {again}") from fault
     if as_json:
-        click.echo(json.dumps({**summary.as_json(), "report": str(folder / PAGE)}))
+        click.echo(to_text({**summary.as_json(), "report": str(folder / PAGE)}))
     else:
         print_headline(summary, folder)
     for notice in filter(None, (summary.label_warning, *summary.notices)):

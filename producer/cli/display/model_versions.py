@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 
 import click
 from rich.console import Console
@@ -14,6 +13,8 @@ from model.cards.decision import Decision, ModelAssessment, scored
 from producer.cli.display.tables import Cell, Column, print_table
 from producer.cli.display.wording import age, counted
 from producer.cli.notices import printable
+from producer.public.body import time_of
+from producer.public.models import Figure, ListedModel, PastAccuracy
 from worker.contract.errors import WireError
 from worker.contract.ledger import WorkerStatus
 from worker.contract.registry import Alias, Aliases, LiveChange, PublishedVersion, Registry, ServiceCounts
@@ -47,8 +48,8 @@ GATE_ROWS: tuple[tuple[str, Callable[[ModelAssessment], str]], ...] = (
 
 def listed(
     versions: Sequence[PublishedVersion], aliases: Aliases, workers: Sequence[WorkerStatus], baseline: Card
-) -> list[dict[str, Any]]:
-    """Return a row of JSON values for each version, as `models list --json` prints it.
+) -> list[ListedModel]:
+    """Return a row for each version.
 
     Args:
         versions: All published versions.
@@ -57,37 +58,37 @@ def listed(
         baseline: Card of the version that ships with the package.
     """
     return [
-        {
-            "version": each.version,
-            "aliases": named(each.version, aliases, baseline),
-            "published": each.published,
-            "test": each.card and each.card.test.int8.accuracy,
-            "validation": each.card and each.card.validation.int8.accuracy,
-            "validation_images": each.card and each.card.validation.int8.total,
-            "data": each.card and each.card.data.name,
-            "images": each.card and each.card.data.train,
-            "parent": each.card and each.card.parent,
-            "workers": [worker.name for worker in workers if worker.model == each.version],
-            "problem": each.problem,
-            "fault": each.fault,
-        }
+        ListedModel(
+            model=each.version,
+            aliases=named(each.version, aliases, baseline),
+            published=time_of(each.published),
+            test_accuracy=each.card.test.int8.accuracy if each.card else None,
+            validation_accuracy=each.card.validation.int8.accuracy if each.card else None,
+            validation_images=each.card.validation.int8.total if each.card else None,
+            data=each.card.data.name if each.card else None,
+            training_images=each.card.data.train if each.card else None,
+            parent=each.card.parent if each.card else None,
+            workers=[worker.name for worker in workers if worker.model == each.version],
+            problem=each.problem or None,
+            out_of_service=each.fault or None,
+        )
         for each in versions
     ]
 
 
-def over_time(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the accuracy in validation over time, oldest version first, as `models list --json` prints it.
+def over_time(rows: Sequence[ListedModel]) -> list[PastAccuracy]:
+    """Return the accuracy in validation over time, oldest version first.
 
     Figures of other validation images say nothing beside those of the live version, so such versions are left out.
 
     Args:
         rows: Rows as `listed` returns them.
     """
-    images = next((row["validation_images"] for row in rows if Alias.LIVE in row["aliases"]), None)
-    comparable = [row for row in rows if row["validation_images"] and row["validation_images"] == images]
+    images = next((row.validation_images for row in rows if Alias.LIVE in row.aliases), None)
     return [
-        {"version": row["version"], "published": row["published"], "validation": row["validation"]}
-        for row in sorted(comparable, key=lambda row: row["published"])
+        PastAccuracy(model=row.model, published=row.published, validation_accuracy=row.validation_accuracy)
+        for row in sorted(rows, key=lambda row: row.published)
+        if row.validation_images == images and row.validation_accuracy is not None
     ]
 
 
@@ -109,7 +110,7 @@ def named(version: str, aliases: Aliases, baseline: Card) -> list[str]:
     return [str(alias) for alias in found]
 
 
-def print_list(rows: Sequence[dict[str, Any]], history: Sequence[LiveChange]) -> None:
+def print_list(rows: Sequence[ListedModel], history: Sequence[LiveChange]) -> None:
     """Print a line for each version, the accuracy over time, and the last change of the live version.
 
     Args:
@@ -129,9 +130,9 @@ def print_list(rows: Sequence[dict[str, Any]], history: Sequence[LiveChange]) ->
         [_list_row(row) for row in rows],
     )
     for row in rows:
-        if row["fault"]:
-            click.echo(click.style(f"{row['version']} is out of service, because {printable(row['fault'])}", fg="red"))
-    if len(course := [each["validation"] for each in over_time(rows)]) > 1:
+        if row.out_of_service:
+            click.echo(click.style(f"{row.model} is out of service, because {printable(row.out_of_service)}", fg="red"))
+    if len(course := [each.validation_accuracy for each in over_time(rows)]) > 1:
         click.echo(f"\n{_described_course(course)}")
     if history:
         click.echo(f"\n{_described(history[0])}")
@@ -158,14 +159,14 @@ def describe_live(registry: Registry) -> str:
     return f"{live}, rolled back from {latest[0].before} {age(latest[0].at)} ago: {latest[0].reason}"
 
 
-def _list_row(row: dict[str, Any]) -> list[Cell]:
-    alias = Text(", ".join(row["aliases"]), style="green" if "live" in row["aliases"] else "")
-    start = [row["version"], alias, age(row["published"])]
-    if row["problem"]:
-        return [*start, "-", "-", "-", Text(row["problem"], style="red")]
-    workers = f"{len(row['workers']):,}" if row["workers"] else "-"
-    data = f"{row['data']}, {counted(row['images'], 'image')}"
-    return [*start, _percent(row["test"]), _percent(row["validation"]), workers, data]
+def _list_row(row: ListedModel) -> list[Cell]:
+    alias = Text(", ".join(row.aliases), style="green" if "live" in row.aliases else "")
+    start: list[Cell] = [row.model, alias, age(datetime.fromisoformat(row.published).timestamp())]
+    if row.problem:
+        return [*start, "-", "-", "-", Text(row.problem, style="red")]
+    workers = f"{len(row.workers):,}" if row.workers else "-"
+    data = f"{row.data}, {counted(row.training_images or 0, 'image')}"
+    return [*start, _percent(row.test_accuracy), _percent(row.validation_accuracy), workers, data]
 
 
 def print_card(card: Card, aliases: Sequence[str], changes: Sequence[LiveChange], decision: Decision | None) -> None:
@@ -203,8 +204,8 @@ def print_card(card: Card, aliases: Sequence[str], changes: Sequence[LiveChange]
     )
 
 
-def compared(card: Card, other: Card) -> list[dict[str, Any]]:
-    """Return the figures of two cards side by side, as `models compare --json` prints them.
+def compared(card: Card, other: Card) -> list[Figure]:
+    """Return the figures of two cards side by side.
 
     Each row has the name of a figure, both values as shares of 0 to 1, and whether more is better.
     """
@@ -219,11 +220,11 @@ def compared(card: Card, other: Card) -> list[dict[str, Any]]:
         ("calibration error", card.calibration_error, other.calibration_error, False),
         *((f"recall of {digit}", *recalls[digit], True) for _, digit in differing[:MAX_RECALLS]),
     ]
-    return [{"figure": name, "a": a, "b": b, "more_is_better": better} for name, a, b, better in rows]
+    return [Figure(figure=name, a=a, b=b, more_is_better=better) for name, a, b, better in rows]
 
 
 def print_comparison(
-    cards: Sequence[Card], rows: Sequence[dict[str, Any]], counts: Sequence[ServiceCounts], decision: Decision | None
+    cards: Sequence[Card], rows: Sequence[Figure], counts: Sequence[ServiceCounts], decision: Decision | None
 ) -> None:
     """Print two versions side by side: the figures of their cards, and what they answered in service.
 
@@ -235,9 +236,7 @@ def print_comparison(
         counts: Counts of the answers of both versions.
         decision: Decision of the gate if it compared these two, or None.
     """
-    table: list[list[Cell]] = [
-        [row["figure"], _percent(row["a"]), _percent(row["b"]), _difference(row)] for row in rows
-    ]
+    table: list[list[Cell]] = [[row.figure, _percent(row.a), _percent(row.b), _difference(row)] for row in rows]
 
     def add(name: str, values: Sequence[str]) -> None:
         table.append([name, *values, ""])
@@ -259,9 +258,9 @@ def print_comparison(
         click.echo("These versions were trained and judged on different data: small differences mean nothing.")
 
 
-def _difference(row: dict[str, Any]) -> Text:
-    points = 100 * (row["a"] - row["b"])
-    colour = "" if abs(points) < 0.005 else "green" if (points > 0) == row["more_is_better"] else "red"
+def _difference(row: Figure) -> Text:
+    points = 100 * (row.a - row.b)
+    colour = "" if abs(points) < 0.005 else "green" if (points > 0) == row.more_is_better else "red"
     return Text(f"{points:+.2f}", style=colour)
 
 
@@ -279,5 +278,5 @@ def _share(count: float, of: int) -> str:
     return _percent(count / of) if of else "-"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f} %"

@@ -41,6 +41,12 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, in
         rows: Cells of each row. Unsafe characters are escaped.
         indent: Number of spaces before each line.
     """
+    for line in table_lines(columns, rows, indent=indent):
+        click.echo(line)
+
+
+def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> list[str]:
+    """Return the lines of a table, with the colours of the terminal. See `print_table`."""
     cells = [[_safe(cell) for cell in row] for row in rows]
     table = Table(
         box=None,
@@ -68,8 +74,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, in
     console = Console(highlight=False, width=width)
     with console.capture() as capture:
         console.print(table)
-    for line in capture.get().splitlines():
-        click.echo(" " * indent + line.rstrip())
+    return [" " * indent + line.rstrip() for line in capture.get().splitlines()]
 
 
 def _safe(cell: Cell) -> Text:

@@ -1,21 +1,25 @@
 """The taught images, and the effect of a command that taught or removed some."""
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import UNSET
+from msgspec.structs import asdict
 from rich.console import Console
 
 from model.errors import FailureCode
-from producer.cli.display import json_output
 from producer.cli.display.damage import Damage
 from producer.cli.display.pictures import per_row, print_pictures
 from producer.cli.display.tables import Column, print_table
 from producer.cli.display.wording import age, counted
+from producer.cli.json_output import print_json
 from producer.cli.notices import print_notice
+from producer.public import teaching as public
+from producer.public.answers import Reason
+from producer.public.mill import taught
 from producer.teaching import TeachingCounts, await_kept
 from worker.contract.teaching import LabelChange, Listing, Summary, Teaching
 from worker.contract.training import Trainings
@@ -62,9 +66,13 @@ def print_list(connection: "Connection", *, as_json: bool) -> None:
     digits = [counts[digit] for digit in range(10)]
     if as_json:
         unkept = {change.sha256 for change in waiting}
-        rows = [json_output.taught_image(change, waiting=change.sha256 in unkept) for change in changes.values()]
-        body = {**json_output.taught(summary), "digits": digits, "taught": rows, "damaged": damage.as_json()}
-        click.echo(json.dumps(body))
+        body = public.TaughtImages(
+            **asdict(taught(summary)),
+            digits=digits,
+            taught=[public.taught_image(change, waiting=change.sha256 in unkept) for change in changes.values()],
+            damaged=damage.as_json(),
+        )
+        print_json(body)
         return
     click.echo(f"taught    {describe(summary)}\n")
     print_table(
@@ -171,12 +179,25 @@ def _print_taught(counts: TeachingCounts) -> None:
         print_held(counts.held)
 
 
-def print_json(connection: "Connection | None", counts: TeachingCounts) -> None:
+def print_counts_as_json(connection: "Connection | None", counts: TeachingCounts) -> None:
     """Print the counts as JSON, and the number of changes that wait for the trainer unless there is no connection."""
-    body = json_output.teaching_counts(counts)
-    if connection:
-        body["waiting"] = await_kept(connection)
-    click.echo(json.dumps(body))
+    body = public.Teaching(
+        digits=counts.digits,
+        new=counts.new,
+        known=counts.known,
+        corrected=counts.corrected,
+        removed=counts.removed,
+        confirmed=counts.confirmed,
+        unlabelled=counts.unlabelled,
+        unchecked=counts.unchecked,
+        held_back_images=[public.taught_image(change, waiting=True) for change in counts.held],
+        failed_images=[
+            public.FailedImage(name=name, error=Reason(code=str(failure.code), message=failure.sentence))
+            for name, failure in counts.failures.items()
+        ],
+        waiting=await_kept(connection) if connection else UNSET,
+    )
+    print_json(body)
 
 
 def _warn_without_trainer(connection: "Connection", waiting: int) -> None:

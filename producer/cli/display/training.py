@@ -1,10 +1,17 @@
-"""Describe a training, and the schedule of trainings, in words."""
+"""Describe a training, the schedule of trainings, and a drift that calls for one, in words."""
 
 import time
+from collections.abc import Mapping
+from datetime import date
 from typing import TYPE_CHECKING
 
+from producer.cli.display.wording import counted
+
 if TYPE_CHECKING:
+    from worker.contract.drift import DayCounts, Drift
     from worker.contract.training import ScheduleStatus, TrainingStatus
+
+REMEDY = "Look at the images for review. Teach some of them, then train."
 
 
 def describe(status: "TrainingStatus") -> str:
@@ -23,6 +30,27 @@ def describe(status: "TrainingStatus") -> str:
     if not status.epoch:
         return f"{status.stage or 'starting'}{left}"
     return f"{status.stage}, epoch {status.epoch} of {status.epochs}, {status.accuracy:.2%} so far{left}"
+
+
+def describe_drift(drift: "Drift") -> str:
+    """Return what differs on the last day, and what to do."""
+    differences = ", ".join(
+        f"{each.measure} {100 * each.before:.1f} → {100 * each.last:.1f} %" for each in drift.differences
+    )
+    return (
+        f"{drift.day} ({counted(drift.images, 'image')}) differs from the {counted(drift.days, 'day')} before: "
+        f"{differences}. {REMEDY}"
+    )
+
+
+def describe_last(days: Mapping[date, "DayCounts"]) -> str:
+    """Return the figures of the last day. There must be one."""
+    last = max(days)
+    counts = days[last]
+    return (
+        f"{last}: {counted(counts.images, 'image')}, {counts.review / counts.images:.1%} for review, "
+        f"mean confidence {counts.confidence / 1000 / counts.images:.1%}"
+    )
 
 
 def _after(status: "TrainingStatus") -> str:

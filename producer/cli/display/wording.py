@@ -9,11 +9,24 @@ def age(since: float) -> str:
     Args:
         since: Unix time, in seconds.
     """
-    seconds = max(time.time() - since, 0)
+    return duration(time.time() - since)
+
+
+def duration(seconds: float) -> str:
+    """Return a time in its largest unit: `3 m`. A negative one counts as none."""
+    seconds = max(seconds, 0)
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def in_bytes(number: int) -> str:
+    """Return a number of bytes in its largest unit, as binary multiples: `1.5 GB`."""
+    for unit, size in (("GB", 2**30), ("MB", 2**20)):
+        if number >= size:
+            return f"{number / size:,.{1 if number < 10 * size else 0}f} {unit}"
+    return f"{number / 1024:,.0f} kB"
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

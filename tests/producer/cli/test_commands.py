@@ -102,7 +102,7 @@ def test_every_command_explains_itself_with_an_example(alone, command):
 
 def test_the_group_lists_every_command_and_what_exit_codes_mean(alone):
     """`digitmill --help` lists all commands and the exit codes."""
-    text = alone.run("--help").output
+    text = alone.run("--help", installed=True).output
     assert all(f"\n  {command} " in text for command in COMMANDS)
     assert "Exit codes" in text
 
@@ -115,8 +115,8 @@ def test_with_json_every_command_prints_strict_json_and_nothing_else(digitmill, 
     submitted = digitmill.run("submit", folder, "--json", code=1).json
     job = submitted["job"]
     assert (submitted["images"], submitted["failed"]) == (9, 1)
-    assert digitmill("classify", "scans", "--json", code=1).json[0]["name"] == "scans/000.png"
-    assert job in {found["identifier"] for found in digitmill("jobs", "--json").json}
+    assert digitmill("classify", "scans", "--json", code=1).json["predictions"][0]["name"] == "scans/000.png"
+    assert job in {found["job"] for found in digitmill("jobs", "--json").json["jobs"]}
     assert digitmill("show", job, "--json").json["images"] == 9
     assert digitmill("wait", job, "--json", code=1).json["state"] == "done with errors"
     assert digitmill("report", job, "--json", code=1).json["images"] == 9
@@ -624,9 +624,9 @@ def test_a_few_images_go_past_the_jobs(digitmill, mill, scans, eventually):
     """There is no job, also if the command is interrupted. More images are a job, and the answers are the same."""
     known = len(mill.connection.ledger.jobs())
     folder = scans(FEW_IMAGES + 1)
-    few = digitmill("classify", *sorted(folder.iterdir())[:FEW_IMAGES], "--json").json
+    few = digitmill("classify", *sorted(folder.iterdir())[:FEW_IMAGES], "--json").json["predictions"]
     assert len(mill.connection.ledger.jobs()) == known
-    [*many, _] = digitmill("classify", *sorted(folder.iterdir()), "--json").json
+    [*many, _] = digitmill("classify", *sorted(folder.iterdir()), "--json").json["predictions"]
     assert len(mill.connection.ledger.jobs()) == known + 1
     for alone, in_job in zip(few, many, strict=True):
         assert alone.pop("probabilities") == pytest.approx(in_job.pop("probabilities"), abs=1e-6)
@@ -698,26 +698,27 @@ def test_inspect_draws_the_stages_to_the_input_of_the_network(digitmill, scans, 
         assert sheet.width > 5 * 168
         assert len(sheet.getcolors(256) or []) > 20
 
-    told = digitmill("inspect", "paper.png", "torn.png", "--json", code=1).json
+    told = digitmill("inspect", "paper.png", "torn.png", "--json", code=1).json["predictions"]
     assert told[0]["digit"] == undisturbed[0]
-    assert list(told[0]["steps"]) == ["image", "ink", "digit", "strokes", "shown"]
-    assert np.array(told[0]["shown"]).shape == (28, 28)
+    assert list(told[0]["stages"]) == ["image", "ink", "digit", "strokes", "shown"]
+    assert np.array(told[0]["network_input"]).shape == (28, 28)
     assert len(told[0]["probabilities"]) == 10
-    assert told[1]["error"] == "broken"
-    assert told[1]["steps"] == {}
+    assert told[1]["error"]["code"] == "broken"
+    assert told[1]["stages"] == {}
 
 
 def test_classify_says_which_image_may_not_be_a_digit(digitmill, scans):
     """Text marks these images with words, and JSON with `review`. With `--min-confidence 0` none is marked."""
     folder = scans(8)
     files = [folder / f"{index:03}.png" for index in range(8)]
-    sure = digitmill("classify", *files, "--min-confidence", "0", "--json").json
+    sure = digitmill("classify", *files, "--min-confidence", "0", "--json").json["predictions"]
     assert not any(row["review"] for row in sure)
     threshold = str(sum(row["confidence"] for row in sure) / 8)
     doubted = [row["confidence"] < float(threshold) for row in sure]
     assert 0 < sum(doubted) < 8
     assert [
-        row["review"] for row in digitmill("classify", *files, "--min-confidence", threshold, "--json").json
+        row["review"]
+        for row in digitmill("classify", *files, "--min-confidence", threshold, "--json").json["predictions"]
     ] == doubted
     lines = digitmill("classify", *files, "--min-confidence", threshold).output.splitlines()
     assert ["unsure, may not be a digit: review" in line for line in lines] == doubted
@@ -783,7 +784,7 @@ def started_under(temporary):
 @pytest.mark.slow
 def test_the_demo_leaves_its_report_and_nothing_else(demo):
     """It leaves the page, the figures and the images for review, and it does not use the user's data folder."""
-    demo.run("demo", "--workers", "1", "--out", "out", seconds=120)
+    demo.run("demo", "--workers", "1", "--out", "out", seconds=120, installed=True)
     report = json.loads((demo.folder / "out" / "report.json").read_text())
     assert (demo.folder / "out" / "review.csv").exists()
     assert (demo.folder / "out" / "report.html").stat().st_size > 10_000
@@ -796,7 +797,7 @@ def test_the_demo_leaves_its_report_and_nothing_else(demo):
 @pytest.mark.parametrize("moment", ["starting", "running"])
 def test_an_interrupted_demo_leaves_nothing(demo, eventually, moment):
     """Ctrl-C ends it with 130 and leaves no process and no temporary file, at the start and later."""
-    with demo.start("demo", "--workers", "1", "--out", "out") as client:
+    with demo.start("demo", "--workers", "1", "--out", "out", installed=True) as client:
         if moment == "running":
             assert "images go in" in client.stdout.readline()
         else:

@@ -24,6 +24,9 @@ from producer.cli.display.tables import Column, print_table
 from producer.cli.display.wording import counted
 from producer.cli.main import main
 from producer.jobs.results import FinishedJob, JobInfo, Results
+from producer.public.answers import Answer, Reason
+from producer.public.body import time_of
+from producer.public.models import ListedModel, PastAccuracy
 from producer.report.selection import select
 from producer.report.summary import summarise
 
@@ -123,8 +126,8 @@ def test_a_doubted_answer_says_why_it_is_for_review(capsys):
         "1  90.0 %  read from 31 % of the ink: review",
         "1  90.0 %",
     ]
-    assert (rows[1]["review"], rows[1]["doubt"], rows[1]["message"]) == (True, "ink_left_out", doubt.reason)
-    assert "doubt" not in rows[0]
+    assert (rows[1].review, rows[1].review_reason) == (True, Reason(code="ink_left_out", message=doubt.reason))
+    assert rows[0].review_reason is None
     assert answer_text(answered._replace(reviews=False).as_json()[1], styled=False) == "1  90.0 %"
     print_headline(summarise(results, FINISHED.info, select(results, 0.8)), Path("reports"))
     assert "review    1  (1 read from a part of the ink); review.csv lists them" in capsys.readouterr().out
@@ -132,7 +135,7 @@ def test_a_doubted_answer_says_why_it_is_for_review(capsys):
 
 def test_inspect_replaces_only_pictures_of_its_own(tmp_path):
     """The user's own PNG file stays, and so does what a link leads to."""
-    answer = {"name": "a.png", "digit": 3, "confidence": 0.9, "review": False, "model": "v"}
+    answer = Answer(name="a.png", digit=3, confidence=0.9, review=False, review_reason=None, model="v", error=None)
     inspected = [Inspected(answer, {"shown": np.zeros((28, 28), np.uint8)})]
     for _ in range(2):
         check_sheet(tmp_path / "stages.png")
@@ -149,26 +152,28 @@ def test_inspect_replaces_only_pictures_of_its_own(tmp_path):
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
 
-def version_row(version, published, validation, *, images=5000, aliases=()):
+def version_row(version, published, validation, *, images=5000, aliases=(), problem=None):
     """Return a row of the list of versions."""
-    figures = dict.fromkeys(["test", "data", "images", "parent"]) | {"test": 0.99, "data": "mnist", "images": 50_000}
-    return {
-        "version": version,
-        "aliases": list(aliases),
-        "published": published,
-        **figures,
-        "validation": validation,
-        "validation_images": images,
-        "workers": [],
-        "problem": "",
-        "fault": "",
-    }
+    return ListedModel(
+        model=version,
+        aliases=list(aliases),
+        published=time_of(published),
+        test_accuracy=0.99,
+        validation_accuracy=validation,
+        validation_images=images,
+        data="mnist",
+        training_images=50_000,
+        parent=None,
+        workers=[],
+        problem=problem,
+        out_of_service=None,
+    )
 
 
 ROWS = [
     version_row("newest", 4.0, 0.9952, aliases=["live"]),
     version_row("samples", 3.0, 0.5, images=300),
-    version_row("damaged", 2.5, None, images=None) | {"problem": "It is damaged."},
+    version_row("damaged", 2.5, None, images=None, problem="It is damaged."),
     version_row("second", 2.0, 0.9932),
     version_row("first", 1.0, 0.9942),
 ]
@@ -176,8 +181,10 @@ ROWS = [
 
 def test_the_accuracy_over_time_is_that_of_versions_judged_on_the_same_images() -> None:
     """They stand in the order of their publication. If the live version is unknown, there are none."""
-    assert [each["version"] for each in over_time(ROWS)] == ["first", "second", "newest"]
-    assert over_time(ROWS)[0] == {"version": "first", "published": 1.0, "validation": 0.9942}
+    assert [each.model for each in over_time(ROWS)] == ["first", "second", "newest"]
+    assert over_time(ROWS)[0] == PastAccuracy(
+        model="first", published="1970-01-01T00:00:01.000Z", validation_accuracy=0.9942
+    )
     assert over_time(ROWS[1:]) == []
 
 
@@ -186,7 +193,7 @@ def test_the_accuracy_over_time_is_that_of_versions_judged_on_the_same_images() 
 )
 def test_the_list_of_versions_shows_the_accuracy_over_time(encoding: str, line: str) -> None:
     """Digits stand for the levels where the terminal has only ASCII. The lowest and the highest level are explained."""
-    program = f"from producer.cli.display.model_versions import print_list; print_list({ROWS!r}, [])"
+    program = f"from producer.cli.display.model_versions import *; print_list({ROWS!r}, [])"
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,

@@ -55,9 +55,12 @@ def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, f
     """Each command prints what it changed, for people and as JSON, and the pulled files equal the pushed ones."""
     version = Card.read(folder).version
     assert f"{version} is published, candidate" in digitmill("push", folder)
-    assert digitmill("push", folder, "--json") == json.dumps({"version": version, "aliases": ["candidate"]}) + "\n"
+    assert (
+        digitmill("push", folder, "--json")
+        == json.dumps({"format": 1, "model": version, "aliases": ["candidate"]}) + "\n"
+    )
     compared = json.loads(digitmill("compare", "candidate", "live", "--json"))
-    assert compared["versions"] == [version, BASELINE_VERSION]
+    assert compared["models"] == [version, BASELINE_VERSION]
     assert compared["in_service"][0]["images"] == 0
     text = digitmill("compare", "soft", "baseline")
     assert version in text
@@ -65,23 +68,24 @@ def test_a_model_is_pushed_compared_promoted_rolled_back_and_pulled(digitmill, f
 
     assert f"{version} is live; 2 of 2 workers serve it" in digitmill("promote", "candidate", "--reason", "to see")
     listed = json.loads(digitmill("list", "--json"))
-    assert [(row["version"], row["aliases"], len(row["workers"])) for row in listed["versions"]] == [
+    assert [(row["model"], row["aliases"], len(row["workers"])) for row in listed["models"]] == [
         (version, ["live"], 2),
         (BASELINE_VERSION, ["previous", "best", "baseline"], 0),
     ]
     assert listed["history"][0]["reason"] == "to see"
-    assert [each["version"] for each in listed["over_time"]] == [BASELINE_VERSION, version]
+    assert [each["model"] for each in listed["over_time"]] == [BASELINE_VERSION, version]
     text = digitmill("list")
     assert version in text
     assert "99." in text
     assert "to see" in text
     assert "is live already" in digitmill("promote", version, code=2)
     for names in ((), ("live",), ("live", "previous")):
-        assert json.loads(digitmill("compare", *names, "--json"))["versions"] == [version, BASELINE_VERSION]
-    assert json.loads(digitmill("compare", "baseline", "--json"))["versions"] == [BASELINE_VERSION, version]
+        assert json.loads(digitmill("compare", *names, "--json"))["models"] == [version, BASELINE_VERSION]
+    assert json.loads(digitmill("compare", "baseline", "--json"))["models"] == [BASELINE_VERSION, version]
 
     said = json.loads(digitmill("rollback", "--json"))
     assert said == {
+        "format": 1,
         "live": BASELINE_VERSION,
         "previous": version,
         "candidate": None,
@@ -210,5 +214,5 @@ def test_versions_are_deleted_unless_something_holds_one(start_mill, tmp_path, v
         assert len(registry.versions()) == 4
         first, second = registry.resolve("first"), registry.resolve("second")
         assert digitmill("delete", "first", first, "--yes") == f"{first} is deleted\n"
-        assert json.loads(digitmill("delete", "second", "--yes", "--json")) == {"deleted": [second]}
+        assert json.loads(digitmill("delete", "second", "--yes", "--json")) == {"format": 1, "deleted": [second]}
         assert len(registry.versions()) == 2

@@ -70,25 +70,25 @@ def test_numbers_are_read_scored_and_shown(digitmill, meters):
 
 @pytest.mark.usefixtures("meters")
 def test_classify_prints_the_number_of_each_image(digitmill):
-    """With --json, each answer also has its digits and confidences, and none has probabilities."""
+    """With --json, each answer also has the number and its confidences, and none has probabilities."""
     printed = digitmill("classify", "meters/m042.png", "meters/m7.png", "--several", "read").output.splitlines()
     assert [line.split()[:2] for line in printed] == [["meters/m042.png", "042"], ["meters/m7.png", "7"]]
     paths = ("meters/m042.png", "meters/m7.png", "meters/blank.png")
-    three, one, blank = digitmill("classify", *paths, "--several", "read", "--json", code=1).json
-    assert (three["number"], three["digits"], three["digit"]) == ("042", [0, 4, 2], None)
+    three, one, blank = digitmill("classify", *paths, "--several", "read", "--json", code=1).json["predictions"]
+    assert (three["number"], three["digit"]) == ("042", None)
     assert three["confidence"] == min(three["confidences"])
     assert len(three["confidences"]) == 3
-    assert (one["number"], one["digits"], one["digit"], one["confidences"]) == ("7", [7], 7, [one["confidence"]])
-    assert (blank["number"], blank["digits"], blank["confidences"], blank["error"]) == (None, [], [], "blank")
+    assert (one["number"], one["digit"], one["confidences"]) == ("7", 7, [one["confidence"]])
+    assert (blank["number"], blank["confidences"], blank["error"]["code"]) == (None, [], "blank")
     assert not any("probabilities" in answer for answer in (three, one, blank))
 
 
 @pytest.mark.usefixtures("meters")
 def test_an_image_of_several_digits_is_refused_with_the_option_that_reads_them(digitmill):
     """Whoever meets the error need not search for the remedy."""
-    [answer] = digitmill("classify", "meters/m042.png", "--json", code=1).json
-    assert answer["error"] == "several_digits"
-    assert "--several read" in answer["message"]
+    [answer] = digitmill("classify", "meters/m042.png", "--json", code=1).json["predictions"]
+    assert answer["error"]["code"] == "several_digits"
+    assert "--several read" in answer["error"]["message"]
 
 
 def test_numbers_have_no_probabilities(digitmill, meters):

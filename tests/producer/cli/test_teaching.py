@@ -101,7 +101,7 @@ def test_what_is_taught_waits_until_a_trainer_runs_and_the_user_is_told(digitmil
 
     corrections(range(7))
     told = json.loads(digitmill("teach", "corrections", "--json")[1])
-    assert (told["new"], told["known"], told["waiting"], told["failed"]) == (2, 5, 7, [])
+    assert (told["new"], told["known"], told["waiting"], told["failed_images"]) == (2, 5, 7, [])
     listed = json.loads(digitmill("teach", "--list", "--json")[1])
     assert (listed["images"], listed["waiting"], listed["new"]) == (0, 7, 7)
     assert {row["sha256"] for row in listed["taught"]} == {change.sha256 for change in teaching.label_changes()[1]}
@@ -243,7 +243,7 @@ def test_suspicious_labels_are_held_back_until_they_are_confirmed(mill, digits, 
     assert re.search(r"7 +1 +2\d|7 +1 +30", out), out
     assert "@" in out, "a picture"
     told = json.loads(digitmill("teach", "others.npz", "--as-is", "--json")[1])
-    assert (told["new"], told["held"], told["unchecked"]) == (9, [], 0)
+    assert (told["new"], told["held_back_images"], told["unchecked"]) == (9, [], 0)
     while keeper.keep():
         pass
     held = teaching.summary().held
@@ -252,8 +252,8 @@ def test_suspicious_labels_are_held_back_until_they_are_confirmed(mill, digits, 
     assert (f"{held} held back" in out, "LOOKS LIKE" in out, "@" in out) == (True, True, True)
     assert f"{held} held back" in digitmill("status")[1]
     listed = json.loads(digitmill("teach", "--list", "--json")[1])
-    assert (listed["held"], sum(listed["digits"])) == (held, 9 + len(ones) - held)
-    assert sum(row["looks_like"] == 1 for row in listed["taught"]) == held
+    assert (listed["held_back"], sum(listed["digits"])) == (held, 9 + len(ones) - held)
+    assert sum(row["digit"] == 1 for row in listed["taught"]) == held
 
     before = teaching.changes()
     assert json.loads(digitmill("teach", "--confirm", "ones.npz", "--as-is", "--json")[1])["confirmed"] == held
@@ -297,7 +297,7 @@ def test_what_was_taught_is_removed_by_its_sha256_or_its_image(teach, teaching, 
     code, _, err = teach("--remove", one[:12])
     assert (code, "not among the taught images" in err) == (1, True)
     told = json.loads(teach("--remove", folder, "--json")[1])
-    assert (told["removed"], [each["error"] for each in told["failed"]]) == (4, ["missing"])
+    assert (told["removed"], [each["error"]["code"] for each in told["failed_images"]]) == (4, ["missing"])
     assert [change.label for change in teaching.label_changes()[1]] == [None] * 5
     assert len(others) == 4
 
@@ -378,7 +378,7 @@ def test_of_many_bad_images_ten_lines_of_each_kind_are_printed(teach, correction
     _, _, err = teach("corrections")
     assert err.count("-text.png: not_an_image") == 10
     assert "not_an_image: 15 more" in err
-    assert len(json.loads(teach("corrections", "--json")[1])["failed"]) == 25
+    assert len(json.loads(teach("corrections", "--json")[1])["failed_images"]) == 25
 
 
 def test_several_tables_of_corrections_are_taught_at_once(teach, teaching, tmp_path, digits):

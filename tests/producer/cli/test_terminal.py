@@ -16,7 +16,8 @@ from producer.cli.exits import ExitCode
 from producer.cli.main import COMMANDS, EXIT_CODES, main
 from producer.jobs.sending import JobProgress
 from producer.mill.stack import Stack
-from tests.support.command import DIGITMILL, CommandLine
+from tests.support.command import CommandLine
+from tests.support.forked import start_forked
 from worker.contract.connection import connect
 from worker.contract.registry import Registry
 from worker.contract.training import Trainings
@@ -47,10 +48,9 @@ def on_a_terminal(arguments, *, folder, url, typed="", seconds=60):
     """Run a command on a terminal where a user has typed something. Return its exit code and all that is there then."""
     ours, theirs = pty.openpty()
     os.write(ours, typed.encode())
-    command = [str(DIGITMILL), *map(str, arguments)]
     written = b""
-    with subprocess.Popen(
-        command, cwd=folder, env=environment(folder, url), stdin=theirs, stdout=theirs, stderr=theirs
+    with start_forked(
+        arguments, environment(folder, url), cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs
     ) as process:
         os.close(theirs)
         deadline = time.monotonic() + seconds
@@ -174,3 +174,13 @@ def test_at_a_terminal_the_user_is_asked_before_a_version_is_deleted(server, tmp
     assert code == 0, screen
     assert f"Delete {card.version} for ever?" in screen
     assert len(registry.versions()) == remain
+
+
+def test_watching_the_status_ends_with_q_and_leaves_the_terminal_as_it_was(tmp_path, server):
+    """It shows the mill on a screen of its own, and the cursor again at the end."""
+    connect(server.url).flushall()
+    code, written = on_a_terminal(["status", "--watch"], folder=tmp_path, url=server.url, typed="q")
+    assert code == 0
+    assert "q ends" in written
+    assert "No worker is ready. `digitmill up` starts workers" in written
+    assert written.endswith("\x1b[?25h\x1b[?1049l")

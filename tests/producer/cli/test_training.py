@@ -61,7 +61,7 @@ def test_a_training_is_requested_once_shown_and_cancelled(digitmill, trainings):
     assert (status.options.data, status.options.epochs, status.options.seed) == ("samples", 3, 9)
 
     code, out, err = digitmill("train", "--json")
-    assert json.loads(out) == {"training": status.identifier, "joined": True}
+    assert (json.loads(out)["training"]["training"], json.loads(out)["joined"]) == (status.identifier, True)
     assert "was requested before" in err
     assert "waits for a trainer" in digitmill("status")[1]
 
@@ -75,7 +75,7 @@ def test_a_training_is_requested_once_shown_and_cancelled(digitmill, trainings):
 def test_showing_and_following_never_request_a_training(digitmill, trainings):
     """Without any training, `--status` says so and `--follow` ends with 2. Nor do they go with a choice for one."""
     assert digitmill("train", "--status")[:2] == (0, "No training was requested yet\n")
-    assert digitmill("train", "--status", "--json")[:2] == (0, "null\n")
+    assert digitmill("train", "--status", "--json")[:2] == (0, '{"format": 1, "training": null, "joined": false}\n')
     code, _, err = digitmill("train", "--follow")
     assert (code, "No training was requested yet" in err) == (2, True)
     for words in ("--status --quick", "--follow --seed 1", "--cancel --wait", "--status --follow"):
@@ -97,7 +97,7 @@ def test_a_training_that_would_learn_nothing_is_refused_where_nobody_can_be_aske
     assert trainings.latest().state is TrainingState.ASKED
     out = digitmill("train", "--status")[1]
     assert out == f"Training {trainings.latest().identifier}: waits for a trainer\n"
-    assert json.loads(digitmill("train", "--status", "--json")[1])["state"] == "asked"
+    assert json.loads(digitmill("train", "--status", "--json")[1])["training"]["state"] == "asked"
 
 
 def test_an_image_that_waits_for_a_trainer_is_something_new(digitmill, trainings, tmp_path, png, digits):
@@ -136,13 +136,13 @@ def test_status_shows_the_schedule_while_a_scheduler_is_alive(digitmill, server)
     schedule = Schedule(client)
     schedule.begin("0 3 * * *")
     schedule.handled("skipped: nothing was taught since the last training")
-    assert "schedule" not in digitmill("status")[1]
+    assert "\nschedule" not in digitmill("status")[1]
     with scheduler_alive(server.url):
         out = digitmill("status")[1]
         said = json.loads(digitmill("status", "--json")[1])["schedule"]
-    assert "schedule  0 3 * * *, next at 2026-11-24 03:00 UTC; 20" in out
+    assert "\nschedule  0 3 * * *, next at 2026-11-24 03:00 UTC; 20" in out
     assert "UTC: skipped: nothing was taught since the last training\n" in out
-    assert (said["schedulers"], said["cron"], said["next"]) == (["host-1"], "0 3 * * *", 1795489200.0)
+    assert (said["schedulers"], said["cron"], said["next"]) == (["host-1"], "0 3 * * *", "2026-11-24T03:00:00.000Z")
 
 
 @pytest.mark.usefixtures("trainings")
@@ -205,7 +205,7 @@ def test_a_failed_training_ends_in_a_code_of_its_own(digitmill, trainings):
     trainings.finish(claim, TrainingState.FAILED, reason="no data")
     code, out, err = digitmill("train", "--follow", "--json")
     assert code == 5
-    assert json.loads(out)["state"] == "failed"
+    assert json.loads(out)["training"]["state"] == "failed"
     assert "no data" in err
 
 

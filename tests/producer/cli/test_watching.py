@@ -96,8 +96,8 @@ def test_each_file_gets_a_row_as_soon_as_it_arrives(watch, inbox, drop, out, dig
     found = {row["name"]: row for row in rows(out)}
     assert [found[name].get("digit") for name in ("there.png", "comes.png", "3/new folder.png")] == [7, 2, 1]
     assert found["there.png"]["model"] == VERSION
-    assert (found["broken.png"]["error"], found["broken.png"]["review"]) == ("not_an_image", False)
-    assert (found["two.png"]["error"], found["two.png"]["review"]) == ("several_digits", True)
+    assert (found["broken.png"]["error"]["code"], found["broken.png"]["review"]) == ("not_an_image", False)
+    assert (found["two.png"]["error"]["code"], found["two.png"]["review"]) == ("several_digits", True)
     assert "5 images done, 1 for review, 2 failed" in running.said.read_text()
 
 
@@ -190,7 +190,10 @@ def test_an_empty_file_is_given_time(watch, inbox, drop, out, eventually):
         drop("a.png")
         eventually(lambda: len(rows(out)) == 2, what="the rows")
         assert running.stop() == 0
-    assert {row["name"]: row.get("error") for row in rows(out)} == {"a.png": None, "empty.png": "empty"}
+    assert {row["name"]: row["error"] and row["error"]["code"] for row in rows(out)} == {
+        "a.png": None,
+        "empty.png": "empty",
+    }
 
 
 def test_a_terminal_shows_what_happens_and_a_pipe_does_not(mill, inbox, drop, out, tmp_path, eventually):
@@ -226,12 +229,13 @@ def test_a_terminal_shows_what_happens_and_a_pipe_does_not(mill, inbox, drop, ou
         assert process.communicate(timeout=60) == (f"1 image done; {out} has the rows\n", "")
 
 
-def test_a_second_watcher_is_refused(watch, out, eventually, inbox, mill, tmp_path):
+def test_a_second_watcher_is_refused(watch, drop, out, eventually, inbox, mill, tmp_path):
     """One sentence names the output, also if it has another name there."""
     (tmp_path / "link.jsonl").symlink_to(out)
     digitmill = CommandLine(tmp_path, mill.stack.url)
     with watch("--out", out) as running:
-        eventually(out.with_name("results.jsonl.index").exists, what="the first watcher")
+        drop("a.png")
+        eventually(lambda: len(rows(out)) == 1, what="the first watcher")
         for name in (out, tmp_path / "link.jsonl"):
             said = digitmill("watch", inbox, "--out", name, code=2).errors
             assert f"Another `digitmill watch` writes to {out}" in said

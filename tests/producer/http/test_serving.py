@@ -1,5 +1,6 @@
 """Facts about `digitmill serve`: a real process beside a real mill, asked by a real HTTP client."""
 
+import json
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ from model.inference.classifier import Classifier
 from producer.http.mill import MAX_CLIENTS
 from tests.support.command import CommandLine
 from tests.support.http_server import read_all, request, serving
+from tests.support.json_schemas import check
 from tests.support.metrics import parse
 from worker.contract.connection import connect
 from worker.contract.lane import CallKind
@@ -34,8 +36,7 @@ def code_of(response: httpx.Response) -> str:
     """Return the code of an error, which has the one form that all errors have."""
     body = response.json()
     assert response.headers["content-type"] == "application/json"
-    assert set(body) == {"error"}
-    assert set(body["error"]) == {"code", "message"}
+    check("errors", body)
     assert body["error"]["message"]
     return str(body["error"]["code"])
 
@@ -61,15 +62,17 @@ def test_one_image_is_the_body_itself(http, pictures, expected):
     body = response.json()
     assert response.status_code == 200
     assert (body["digit"], body["model"], body["review"]) == (int(expected.digits[0]), VERSION, False)
-    assert (body["doubt"], body["error"]) == (None, None)
+    assert (body["review_reason"], body["error"]) == (None, None)
     assert body["confidence"] == pytest.approx(float(expected.confidences[0]), abs=1e-5)
-    assert set(body) == {"digit", "confidence", "review", "doubt", "model", "error"}
+    assert set(body) == {"format", "digit", "confidence", "review", "review_reason", "model", "error"}
 
 
 def test_several_images_are_the_parts_of_a_form(http, pictures, expected):
-    """The answer is a list in the order of the parts, with their names."""
+    """The answer has a list in the order of the parts, with their names."""
     files = [("image", (f"{index}.png", data, "image/png")) for index, data in enumerate(pictures)]
-    answers = http.client.post("/v1/classify", files=files).json()
+    body = http.client.post("/v1/classify", files=files).json()
+    check("classify", body)
+    answers = body["predictions"]
     assert [answer["name"] for answer in answers] == [f"{index}.png" for index in range(len(pictures))]
     assert [answer["digit"] for answer in answers] == expected.digits.tolist()
 
@@ -78,7 +81,7 @@ def test_a_bad_image_among_several_fails_alone(http, pictures):
     """It has its error in its place: what cannot be read, what is empty, and what is larger than an image may be."""
     bad = [b"no image", b"", b"x" * (MAX_BYTES + 1)]
     files = [("image", ("bad", data)) for data in bad] + [("image", ("good", pictures[0]))]
-    answers = http.client.post("/v1/classify", files=files).json()
+    answers = http.client.post("/v1/classify", files=files).json()["predictions"]
     assert [answer["error"] and answer["error"]["code"] for answer in answers] == [
         "not_an_image",
         "empty",
@@ -159,8 +162,9 @@ def test_jobs_are_shown_as_the_commands_show_them(http, command_line, pictures):
     command_line("submit", folder, "--out", command_line.folder / "report")
     shown = command_line("show", "last", "--json").json
     assert http.client.get("/v1/jobs/last").json() == shown
-    assert http.client.get(f"/v1/jobs/{shown['identifier'][:-1]}").json() == shown
-    assert http.client.get("/v1/jobs", params={"latest": 5}).json() == command_line("jobs", "--json").json[:5]
+    assert http.client.get(f"/v1/jobs/{shown['job'][:-1]}").json() == shown
+    listed = command_line("jobs", "--latest", "5", "--json").json
+    assert http.client.get("/v1/jobs", params={"latest": 5}).json() == listed
     for path, status in (("/v1/jobs/none", 404), ("/v1/jobs?latest=0", 400), ("/v1/jobs?latest=x", 400)):
         assert http.client.get(path).status_code == status
     response = http.client.post("/v1/jobs/last")
@@ -466,3 +470,14 @@ def test_curl_does_what_the_readme_says(http, tmp_path):
             ["sh", "-c", f"{here} --silent"], cwd=tmp_path, capture_output=True, text=True, check=True
         )
     assert '"digit":7' in done.stdout
+
+
+def test_with_json_logs_every_line_is_an_object(command_line, tmp_path):
+    """Requests on standard output, and warnings on standard error."""
+    with serving(command_line, DIGITMILL_LOG_FORMAT="json", DIGITMILL_REDIS_URL=f"unix://{tmp_path}/none") as server:
+        assert server.client.get("/healthz").status_code == 200
+        server.stop()
+        warnings = [json.loads(line) for line in server.process.stderr]
+    assert any(line.get("path") == "/healthz" for line in server.log)
+    assert {line["role"] for line in warnings} == {"serve"}
+    assert any("Cannot reach" in line["message"] for line in warnings)

@@ -32,6 +32,8 @@ from tests.support.signals import interrupts_heard
 from worker.contract.connection import connect
 from worker.contract.errors import NoWorkers
 from worker.contract.ledger import Ledger
+from worker.contract.ledger import keys as ledger_keys
+from worker.contract.observation import Incidents
 from worker.contract.training import Schedule, Trainings
 from worker.roles import Role
 from worker.settings import Settings
@@ -158,10 +160,23 @@ def test_waiting_for_workers_that_cannot_start_fails(tmp_path: Path) -> None:
 
 
 def test_a_stack_runs_in_a_folder_of_any_name(tmp_path: Path, eventually: Callable[..., Any]) -> None:
-    """Characters with a meaning in a URL are quoted, so that worker and client read the same path."""
+    """Characters with a meaning in a URL are quoted, so that worker and client read the same path.
+
+    A worker that is killed there leaves the list of workers at once. Without its supervisor, Redis would know the name
+    for an hour.
+    """
     with Stack(tmp_path / "a b#c?d%41@é:" / "mill", 1) as stack:
         eventually(lambda: ready_workers(stack.url) == 1, what="a ready worker")
-        os.kill(stack.supervisor.processes()["worker-1"], signal.SIGKILL)  # stopping in order takes longer
+        client = connect(stack.url)
+        [worker] = Ledger(client).workers()
+        os.kill(stack.supervisor.processes()["worker-1"], signal.SIGKILL)
+        incidents = eventually(Incidents(client).latest, what="a record of its end")
+        assert [(each.process, each.what, each.ended) for each in incidents] == [
+            (worker.name, "worker-1 ended (SIGKILL) and is started again", True)
+        ]
+        assert client.zscore(ledger_keys.WORKERS, worker.name) is None
+        again = eventually(lambda: stack.supervisor.processes().get("worker-1"), what="another worker")
+        os.kill(again, signal.SIGKILL)  # stopping in order takes longer
 
 
 @pytest.mark.parametrize("place", ["file", "/proc/nothing"])

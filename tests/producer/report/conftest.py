@@ -13,6 +13,7 @@ from producer.jobs.results import Results
 from producer.pictures import Picture
 from producer.report import write_report
 from tests.producer.report.invented import Page, info_of, strict, with_failures
+from tests.support.json_schemas import check
 
 HOSTILE = '"><script>alert(1)</script><img src=http://example.com/x onerror=alert(1)>{{ 7 * 7 }}'
 FAILURES = {
@@ -75,6 +76,8 @@ def write(tmp_path, images, card):
             plots=False,
         )
         html = (folder / "report.html").read_text(encoding="utf-8")
-        return summary, Page(html), strict(folder / "report.json")
+        figures = strict(folder / "report.json")
+        check("report.json", figures)
+        return summary, Page(html), figures
 
     return write

@@ -147,7 +147,7 @@ def test_without_its_script_the_page_shows_its_tables_and_the_first_pictures(ope
     """Nothing that needs the script is there."""
     opened.ask("Emulation.setScriptExecutionDisabled", value=True)
     try:
-        opened.ask("Page.reload")
+        opened.reload()
         opened.until(lambda: "Mistakes" in opened.text())
         assert "Confusion matrix" in opened.text()
         assert "Look and correct" not in opened.text()

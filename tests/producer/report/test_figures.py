@@ -51,18 +51,26 @@ def test_every_image_is_counted_and_failed_ones_are_in_the_denominator(write, re
 def test_the_circumstances_stand_in_the_report(write, results):
     """report.json has job, source, state, start in UTC, speed, versions and workers."""
     _, _, report = write(results, info=info_of(results, state="done with errors"))
-    assert report["format"] == 1
+    assert report["format"] == 2
     assert (report["job"], report["source"], report["state"]) == ("20250101-abcd", "/data/scans", "done with errors")
     assert report["started"] == "2025-01-01T00:00:00.500Z"
     assert (report["seconds"], report["images_per_second"]) == (2.0, 180.0)
-    assert report["model_versions"] == {results.models[0]: 357}
+    assert report["models"] == {results.models[0]: 357}
     assert report["workers"] == {"worker@host:1": 180, "worker@host:2": 180}
 
 
 def test_without_labels_accuracy_is_unknown_and_not_zero(write, results):
     """Figures that need labels are null. All others are counted."""
     _, _, report = write(unlabelled(results))
-    unknown = ("accuracy", "correct", "accuracy_denominator", "accuracy_interval", "per_class", "confusion", "ece")
+    unknown = (
+        "accuracy",
+        "correct",
+        "accuracy_denominator",
+        "accuracy_interval",
+        "per_class",
+        "confusion",
+        "calibration_error",
+    )
     assert {name: report[name] for name in unknown} == dict.fromkeys(unknown)
     assert (report["labelled"], report["classified"], report["failed"]) == (0, 357, 3)
     assert 0 < report["mean_confidence"] < 1
@@ -85,7 +93,7 @@ def test_when_all_failed_accuracy_is_zero_or_unknown(write, results, labelled, a
     assert (report["classified"], report["failed"], report["failures"]) == (0, 4, {"blank": 4})
     assert report["accuracy"] == accuracy
     assert report["accuracy_of_classified"] is None
-    assert report["model_versions"] == {}
+    assert report["models"] == {}
 
 
 def test_an_empty_job_invents_no_figure(write):
@@ -97,7 +105,7 @@ def test_an_empty_job_invents_no_figure(write):
 def test_several_model_versions_are_each_counted(write, results):
     """The report counts the images that each version classified. Failed images count for no version."""
     _, _, report = write(replace(results, models=["old"] * 100 + ["new"] * 260))
-    assert report["model_versions"] == {"new": 260, "old": 97}
+    assert report["models"] == {"new": 260, "old": 97}
 
 
 def test_what_is_below_the_threshold_is_counted_and_listed(write, results, tmp_path):

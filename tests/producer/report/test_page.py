@@ -206,12 +206,12 @@ def test_a_doubted_image_is_drawn_first_with_the_reason(write, results):
     doubt = Doubt(DoubtCode.CROSSED_OUT, "looks crossed out")
     job = replace(unlabelled(results), doubts={7: doubt})
     summary, page, report = write(job, min_confidence=1e-6)
-    assert (report["review"], report["doubts"], summary.unsure) == (1, {"crossed_out": 1}, 0)
+    assert (report["review"], report["review_reasons"], summary.unsure) == (1, {"crossed_out": 1}, 0)
     assert "1 image was crossed out. A person should look at it." in page.words
     assert "looks crossed out" in page.words
     assert "have a confidence below" not in page.words
     _, page, report = write(job)
-    assert (report["review"], report["doubts"]) == (None, {})
+    assert (report["review"], report["review_reasons"]) == (None, {})
     assert "crossed out" not in page.words
 
 

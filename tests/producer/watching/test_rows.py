@@ -79,22 +79,39 @@ def test_a_number_that_cannot_be_the_size_of_a_file_makes_no_row(number):
 
 
 def test_json_says_what_classify_says():
-    """Keys without a value are left out, and the time of the file has all its digits."""
+    """What was not asked for has no key, and the time of the file has all its digits."""
     rows = JsonRows(probabilities=False, numbers=False)
     line = rows.encode(Version("3/ü.png", 314, 1764136800123456789), [Row("3/ü.png", SURE)], 1764136801.25)
     assert json.loads(line) == {
+        "format": 1,
         "name": "3/ü.png",
         "digit": 7,
         "confidence": 0.999999,
         "review": False,
+        "review_reason": None,
         "model": "baseline-1",
+        "error": None,
         "size": 314,
         "modified": "2025-11-26T06:00:00.123456789Z",
         "written": "2025-11-26T06:00:01.250Z",
     }
     failed = Prediction.failed(Failure(FailureCode.SEVERAL_DIGITS, "It shows 2 digits."))
     page = json.loads(rows.encode(Version("s.tif", 1, 0), [Row("s.tif#page=1", failed)], 0.0))
-    assert (page["digit"], page["review"], page["error"], page["pages"]) == (None, True, "several_digits", 1)
+    assert (page["digit"], page["review"], page["error"]["code"], page["pages"]) == (None, True, "several_digits", 1)
+
+
+def test_rows_of_earlier_versions_are_read():
+    """An output of 0.2 is continued: its rows say as much as those of today, and its torn row is recognised."""
+    about = '"size": 314, "modified": "2025-11-26T06:00:00.123456789Z", "written": "2025-11-26T06:00:01.250Z"}\n'
+    row = '{"name": "a.png", "digit": 7, "confidence": 0.9, "review": false, "model": "baseline-1", ' + about
+    failed = '{"name": "a.png", "digit": null, "confidence": null, "error": "blank", "message": "Blank.", ' + about
+    rows = FORMATS[0]
+    assert rows.decode(row.encode()) == (Version("a.png", 314, 1764136800123456789), 1, False)
+    assert rows.decode(failed.encode()) == (Version("a.png", 314, 1764136800123456789), 1, True)
+    for whole in (row.encode(), rows.encode(Version("a.png", 1, 2), [Row("a.png", SURE)], 0.0)):
+        assert rows.begins(whole)
+        assert all(rows.begins(whole[:end]) for end in range(1, len(whole)))
+    assert not rows.begins(b'{"other": ')
 
 
 def test_csv_has_the_columns_of_predictions():

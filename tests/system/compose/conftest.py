@@ -48,7 +48,7 @@ def compose(clone: Path) -> Iterator[Compose]:
         settings.write(f"DIGITMILL_TRAINER_CPUS={min(2, os.cpu_count() or 1)}\n")
     docker("rm", "--force", f"{PROJECT}-asks", check=False)  # a killed run leaves it
     project("down", "--volumes", "--remove-orphans")
-    project("--profile", "producer", "--profile", "http", "build", seconds=900)
+    project("--profile", "producer", "--profile", "http", "--profile", "monitor", "build", seconds=900)
     yield project
     project("down", "--volumes", "--remove-orphans", "--timeout", "5")
 

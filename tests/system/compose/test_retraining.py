@@ -69,13 +69,13 @@ def test_what_is_taught_is_live_in_every_worker_without_a_restart(
     begun = [job for job in jobs if not job.cancel()]
     reports = [job.result() for job in begun]
     after = producer.ask("status")["workers"][0]["model"]
-    assert {before, after} in [set(report["model_versions"]) for report in reports]
+    assert {before, after} in [set(report["models"]) for report in reports]
     for report, images in zip(reports, (JOB_IMAGES // 2, *[JOB_IMAGES] * MAX_JOBS), strict=False):
-        assert (report["images"], report["failed"], sum(report["model_versions"].values())) == (images, 0, images)
+        assert (report["images"], report["failed"], sum(report["models"].values())) == (images, 0, images)
     assert {container: inspect(container)["State"]["StartedAt"] for container in mill.containers("worker")} == workers
 
-    [version] = [one for one in producer.ask("models", "list")["versions"] if "live" in one["aliases"]]
-    assert version["version"] == after
+    [version] = [one for one in producer.ask("models", "list")["models"] if "live" in one["aliases"]]
+    assert version["model"] == after
     assert "taught" in version["data"]
     assert len(mill.containers("scheduler")) == 2
     assert mill.redis("ZCARD", "digitmill:trainings") == "1"

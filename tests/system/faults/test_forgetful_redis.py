@@ -3,10 +3,7 @@
 import csv
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -15,6 +12,7 @@ import pytest
 from producer.mill.finding import await_workers, open_mill
 from producer.mill.stack import Stack
 from producer.sources import mnist_source
+from tests.support.command import CommandLine
 from tests.support.mill import Mill
 from tests.support.processes import frozen
 from tests.support.server import Server
@@ -22,7 +20,6 @@ from tests.system.faults.injected.marks import MARK_SLOW
 from worker.contract.ledger import JobState, keys
 from worker.settings import Settings
 
-DIGITMILL = Path(sys.executable).with_name("digitmill")
 REPEAT = 6
 
 
@@ -84,22 +81,16 @@ def test_a_job_whose_client_and_redis_both_fail_is_resumed(forgetful, digits, un
     """The client is killed, and then the server loses the end of its log. `resume` gives the rows of a quiet run."""
     server, mill = forgetful
     np.save(tmp_path / "images.npy", np.tile(digits.images[:2000], (REPEAT, 1, 1)))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DIGITMILL_")}
-    run = {
-        "cwd": tmp_path,
-        "env": {**kept, "DIGITMILL_DATA": str(mill.settings.data), "DIGITMILL_REDIS_URL": server.url},
-    }
-    with subprocess.Popen([DIGITMILL, "submit", "images.npy", "--batch-size", "20", "--json"], **run) as client:
+    digitmill = CommandLine(tmp_path, server.url)
+    digitmill.environment |= {"DIGITMILL_DATA": str(mill.settings.data)}
+    with digitmill.start("submit", "images.npy", "--batch-size", "20", "--json") as client:
         journals = mill.settings.data / "jobs"
         eventually(
             lambda: [path for path in journals.glob("*.journal") if path.stat().st_size > 50_000], what="kept answers"
         )
         client.kill()
     server.lose_tail(300_000)
-    done = subprocess.run(
-        [DIGITMILL, "resume", "last", "--out", "out"], check=False, timeout=90, capture_output=True, **run
-    )
-    assert done.returncode == 0, done.stderr
+    digitmill.run("resume", "last", "--out", "out", seconds=90)
     with (tmp_path / "out" / "predictions.csv").open(newline="", encoding="utf-8-sig") as file:
         found = [int(row["digit"]) for row in csv.DictReader(file)]
     assert found == np.tile(undisturbed[:2000], REPEAT).tolist()

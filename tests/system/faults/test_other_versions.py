@@ -1,9 +1,6 @@
 """Workers of another version beside those of this one."""
 
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -11,12 +8,11 @@ from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.submission import create_job, gather_job, open_submitted
 from producer.mill.doorbell_formats import unreached_workers
 from producer.sources import mnist_source
+from tests.support.command import CommandLine
 from tests.support.images import number_picture
 from worker.contract.errors import NoWorkers
 from worker.contract.queues import CLASSIFY_QUEUE
 from worker.roles import Role
-
-DIGITMILL = Path(sys.executable).with_name("digitmill")
 
 
 @pytest.mark.slow
@@ -39,14 +35,8 @@ def test_a_worker_of_another_version_is_named_and_does_not_make_a_job_slow(
         assert time.monotonic() - began < 25, "50 batches, and every second doorbell would cost 5 s"
         assert "of format 1, because this program reads format 7" in mill.worker_logs()
 
-        status = subprocess.run(
-            [DIGITMILL, "status"],
-            env={**mill.stack._environment, "DIGITMILL_DATA": str(mill.settings.data)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert "Run the same version" in status.stdout
+        status = CommandLine(mill.settings.data, mill.stack.url)("status")
+        assert "Run the same version" in status.output
 
 
 @pytest.mark.slow

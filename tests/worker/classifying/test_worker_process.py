@@ -122,3 +122,10 @@ def test_a_worker_shows_what_its_processes_have_done_even_those_that_were_killed
         what="both serve the same version as before",
     )
     assert scrape(port).value("digitmill_images_total") == 1000
+
+
+def test_a_worker_logs_when_a_job_begins_and_when_it_has_ended(worked, eventually):
+    """And otherwise little: when it is ready, and what serves."""
+    eventually(lambda: ": 1000 images, 0 of them with errors, in 10 batches and " in worked.worker_logs())
+    [begun] = [line for line in worked.worker_logs().splitlines() if "has begun" in line]
+    assert " INFO ForkPoolWorker-1 worker.job_log: job " in begun

@@ -140,7 +140,7 @@ def test_a_training_that_is_killed_again_and_again_ends_with_a_published_model_a
     twos = np.flatnonzero(digits.labels == 2)[5:25]
     labels = dict.fromkeys(twos.tolist(), 7) | {index: int(digits.labels[index]) for index in range(8)}
     teaching.send([LabelChange.of(digits.images[index], label, "", 1.0) for index, label in labels.items()])
-    trainings.ask("killed", TrainingOptions(data="samples", epochs=10), who="test")
+    trainings.ask("killed", TrainingOptions(data="samples", epochs=7), who="test")
     assert teaching.new_since_last_training() == len(labels)
     trainer = start_trainer()
 
@@ -159,7 +159,7 @@ def test_a_training_that_is_killed_again_and_again_ends_with_a_published_model_a
     [child] = psutil.Process(trainer.pid).children()
     child.kill()
     waiting = eventually(lambda: not (now := trainings.latest()).held and now, what="the end of the lease")
-    after = f"waits for another attempt after epoch {waiting.epoch} of 10"
+    after = f"waits for another attempt after epoch {waiting.epoch} of 7"
     killed = "The process that trains was ended by SIGKILL, as the system does when memory runs out."
     assert describe(waiting) == f"{after}: {killed}"
     assert goes_on(2, waiting.epoch) == first
@@ -168,7 +168,7 @@ def test_a_training_that_is_killed_again_and_again_ends_with_a_published_model_a
     trainer.kill()
     eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
     waiting = eventually(lambda: not (now := trainings.latest()).held and now, what="the end of the lease")
-    after = f"waits for another attempt after epoch {waiting.epoch} of 10"
+    after = f"waits for another attempt after epoch {waiting.epoch} of 7"
     assert describe(waiting) == f"{after}: its trainer is gone or does not reach Redis"
     start_trainer()
     assert goes_on(3, waiting.epoch) != first

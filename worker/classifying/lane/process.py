@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from redis.exceptions import RedisError
 
+from model.child_process import named_end
 from model.errors import DigitmillError
 from worker.classifying.faults import VersionFaults, count_oom_kills, how_it_ended
 from worker.classifying.lane.in_hand import HeldCall, InHand
@@ -140,7 +141,7 @@ class LaneKeeper(threading.Thread):
     def _report(self, status: int, *, too_slow: bool) -> None:
         """Tell the clients of a dead process, and count its death against the version that was running."""
         code = os.waitstatus_to_exitcode(status)
-        _log.error("the process of the lane died (%s); another replaces it", _named(code))
+        _log.error("the process of the lane died (%s); another replaces it", named_end(code))
         death = self._notes.last_death()
         # A version that ended the process while it was loaded has nothing to do with the images in hand.
         self._tell(self._in_hand.held(), may_blame=not death.loading)
@@ -205,7 +206,3 @@ def _leave_main_process() -> None:
     signal.set_wakeup_fd(-1)
     if sys.platform == "linux":  # elsewhere, this process looks for its parent between two calls
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-
-
-def _named(code: int) -> str:
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"

@@ -6,7 +6,7 @@ import pytest
 import redis
 from click.testing import CliRunner
 
-from producer.cli.commands.redis_users import redis_users
+from producer.cli.commands.machine.redis_users import redis_users
 from producer.mill.stack import Stack
 from tests.support.users import add_users
 from worker.contract.connection import connect
@@ -88,6 +88,6 @@ def test_a_missing_password_is_named(tmp_path):
 
 def test_json_has_the_rules_of_each_user():
     """Programs that manage users read them by name."""
-    rules = json.loads(printed("--json"))
+    rules = json.loads(printed("--json"))["users"]
     assert list(rules) == list(RedisUser)
     assert all("-@all" in words for words in rules.values())

@@ -1,6 +1,5 @@
 """`redis-users`: prints the Redis users, with the rights of each."""
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +8,9 @@ import click
 
 from model.errors import UsageError
 from producer.cli.exits import exit_on_error
+from producer.cli.json_output import print_json
 from producer.cli.options import JSON
+from producer.public.mill import RedisUsers
 
 if TYPE_CHECKING:
     from worker.contract.users import RedisUser
@@ -44,7 +45,7 @@ def redis_users(passwords: Path | None, commands: bool, as_json: bool) -> None:
 
     given = _read_passwords(passwords) if passwords else None
     if as_json:
-        click.echo(json.dumps({user: rights.rules() for user, rights in RIGHTS.items()}))
+        print_json(RedisUsers(users={user: rights.rules() for user, rights in RIGHTS.items()}))
     else:
         click.echo("\n".join(acl_commands(given) if commands else config_lines(given)))
 

@@ -1,0 +1,131 @@
+"""`digitmill status` as whoever is woken at night sees it, beside a real server. The tests act as the workers."""
+
+import time
+
+import pytest
+
+from model.errors import Failure, FailureCode
+from tests.support.command import CommandLine
+from worker.contract.connection import connect
+from worker.contract.ledger import JobRecord, Ledger, Part, Window
+from worker.contract.ledger import keys as ledger_keys
+from worker.contract.observation import Incident, Incidents, RecentAnswers, RecentCounts
+from worker.contract.registry import Registry
+from worker.contract.wire import Batch, Manifest
+
+
+@pytest.fixture
+def client(server):
+    """A connection to the server, which holds nothing and has its usual limits."""
+    connection = connect(server.url)
+    connection.flushall()
+    yield connection
+    connection.config_set("maxmemory", "1gb")
+    connection.config_set("appendonly", "yes")
+    connection.close()
+
+
+@pytest.fixture
+def digitmill(server, tmp_path):
+    """Run `digitmill …` beside that server."""
+    return CommandLine(tmp_path, server.url)
+
+
+@pytest.fixture
+def worker(client):
+    """Announce a worker that serves the live model."""
+    facts: dict[str, str | int | float] = {
+        "ready": 1,
+        "started": time.time() - 90,
+        "model": Registry(client).live(),
+        "version": "1.2.3",
+    }
+
+    def announce(name: str = "host-1", **others: str) -> None:
+        Ledger(client).announce(name, {**facts, "memory": 90 * 2**20, **others}, ttl_seconds=600)
+
+    announce()
+    return announce
+
+
+def words(printed):
+    """Return what a command printed, as one line."""
+    return " ".join(printed.output.split())
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_sound_mill_fits_on_a_small_screen(client, digitmill):
+    """All is there within 24 lines, and `--check` ends with 0."""
+    answers = RecentAnswers()
+    answers.add(1200, [Failure(FailureCode.BLANK, "…")] * 3)
+    answers.report(RecentCounts(client))
+    printed = digitmill("status", "--check")
+    assert len(printed.output.splitlines()) < 24
+    assert printed.output.startswith("well      nothing is wrong\nredis     ")
+    said = words(printed)
+    for text in (
+        "noeviction append-only file ok, last fork",
+        "master, 0 replicas",
+        "queue 0 batches waiting (0 images); 0 in work; 0 answered",
+        "failed 3 of 1,200 images in the last minute; 3 of 1,200 in the last hour (blank 3)",
+        "1 ready, 1 alive",
+        "host-1 ready 2 m 0 0 90 MB",
+        "1.2.3",
+        "running 0 jobs",
+    ):
+        assert text in said, (text, said)
+    body = digitmill("status", "--json").json
+    assert (body["problems"], body["minute"]["images"], body["queue"]["waiting"]) == ([], 1200, 0)
+    assert body["hour"]["failures"] == {"blank": 3}
+
+
+def test_what_is_wrong_comes_first_with_its_remedy(client, digitmill, worker):
+    """Each fault is a problem of its own, and `--check` ends with 6. Without it, the exit code is 0."""
+    worker("host-1", model_fault="The file is damaged.")
+    worker("host-2")
+    client.hincrbyfloat(ledger_keys.worker("host-2"), "seen", -4)
+    ledger = Ledger(client)
+    ledger.create("job", JobRecord("scans/", "live", "host-1", {}, ""))
+    part = Part("job", 0, 0, 1)
+    ledger.submit(part, Batch((b"x",)), Manifest(("a",), (None,), {}), Window(9, 10**6), detached=True)
+    client.hincrby(part.key, "submitted", -300_000)
+    for number in range(3):
+        Incidents(client).record(Incident(time.time(), f"host-{number}", f"worker-{number} ended", ended=True))
+    answers = RecentAnswers()
+    answers.add(100, [Failure(FailureCode.QUARANTINED, "…")] * 60)
+    answers.report(RecentCounts(client))
+    client.config_set("maxmemory", str(int(client.info("memory")["used_memory"] * 1.05)))
+    printed = digitmill("status", "--check", code=6)
+    client.config_set("maxmemory", "1gb")
+    lines = printed.output.splitlines()
+    urgent = [line for line in lines if line.startswith("problem ")]
+    assert lines[: len(urgent)] == urgent
+    for text in (
+        "Silent for more than 3 s: host-2. Look whether",
+        "Workers have died 3 times in the last 10 minutes, the last one so: worker-2 ended.",
+        "The oldest batch has waited for 30",
+        "60 images of the last hour failed by a fault of a worker",
+        "% of the memory that it may use",
+        "host-1 does not serve the live model: The file is damaged.",
+    ):
+        assert text in "\n".join(urgent), (text, urgent)
+    assert "60 of 100 images of the last minute failed (quarantined 60)" in lines[len(urgent)]
+    assert "1 ready, 1 alive, 1 silent" in printed.output
+    body = digitmill("status", "--json").json
+    assert [worker["silent"] for worker in body["workers"]] == [False, True]
+    assert all(problem["urgent"] for problem in body["problems"][:5])
+
+
+@pytest.mark.usefixtures("client")
+def test_without_a_worker_the_exit_code_is_4_as_before(digitmill):
+    """Also with `--check`, because 4 says more."""
+    printed = digitmill("status", "--check", code=4)
+    assert printed.output.startswith("problem   No worker is ready. `digitmill up` starts workers")
+    assert "no worker is ready" in printed.errors
+
+
+@pytest.mark.usefixtures("worker")
+def test_watching_needs_a_terminal(digitmill):
+    """Elsewhere nobody could end it, and `--json` is one value."""
+    assert "--watch needs a terminal" in digitmill("status", "--watch", code=2).errors
+    assert "--watch is for people" in digitmill("status", "--watch", "--json", code=2).errors
