@@ -1,6 +1,8 @@
 """A job from its source to its results: the steps that `submit`, `resume`, `demo` and the benchmarks share."""
 
 import contextlib
+import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -33,8 +35,11 @@ from producer.jobs.sending import CHECKS, DetachedSender, ProgressCallback, igno
 from producer.mill.connection import Connection, RetryingCaller
 from producer.sources import UNCHANGED, Source, mnist_source, open_listed, open_several, open_source, read_paths
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable
+from worker.contract.gate import GateState, QueueGate
 from worker.contract.ledger import JobState, new_job_identifier
 from worker.contract.registry import LIVE
+from worker.contract.telemetry.traces import start_tracing
+from worker.contract.validation import identifiers
 from worker.contract.wire import Batch, Manifest
 from worker.settings import Settings
 
@@ -133,11 +138,13 @@ def create_job(
 
     Raises:
         JobFailed: All identifiers that were tried belong to other jobs.
-        UsageError: The model does not exist, or the journal cannot be written.
+        UsageError: The model does not exist, the journal cannot be written, or the queue is drained.
         Unreachable: Redis does not answer.
     """
     prune_jobs(settings)
     call = RetryingCaller(connection, timeout)
+    if (gate := call(QueueGate(connection.client).current)).state is GateState.DRAINED:
+        raise UsageError(f"{gate}. Until then, it accepts no new jobs.")
     model = _resolve_model(connection, options.model, call)
     created = call(connection.ledger.now)
     for _ in range(NAMES):
@@ -219,6 +226,7 @@ def gather_job(
         WireError: An answer is damaged.
     """
     started = time.time()
+    _trace(settings)
     order, call = order_of(settings, job), RetryingCaller(connection, timeout)
     folder = str(jobs_folder(settings))
     with (
@@ -297,6 +305,7 @@ def send_job(
         Unreachable: Redis did not answer for `timeout` seconds.
         UsageError: The log of what was sent cannot be written, or another process has it open.
     """
+    _trace(settings)
     order, call = order_of(settings, job), RetryingCaller(connection, timeout)
     with (
         SentLog(job_file(settings, job, "sent")) as log,
@@ -309,6 +318,11 @@ def send_job(
             if sender.run(_packed(source, options)):
                 return call(connection.ledger.job, job).state
     raise JobFailed(f"Redis loses batches of job {job} again and again. Look at its memory and its disk.")
+
+
+def _trace(settings: Settings) -> None:
+    if settings.traces:
+        start_tracing(role="client", name=identifiers.process_name(socket.gethostname(), os.getpid()))
 
 
 @contextlib.contextmanager

@@ -214,12 +214,12 @@ def running_or_temporary_mill(
 def _await_other_jobs(connection: Connection) -> None:
     """Wait while the jobs of other commands that use this temporary mill make progress."""
     before: _JobsProgress = set()
-    while (now := _unfinished_jobs(connection)) != before:
+    while (now := unfinished_jobs(connection)) != before:
         before = now
         time.sleep(OTHERS_PROGRESS_SECONDS)
 
 
-def _unfinished_jobs(connection: Connection) -> _JobsProgress:
+def unfinished_jobs(connection: Connection) -> _JobsProgress:
     """Return each job that is unfinished or not fully gathered, with the counters that change as it makes progress."""
     return {
         (job.identifier, job.images, job.answered, job.unacknowledged)

@@ -20,6 +20,7 @@ from worker.contract.ledger import Claim, Ledger, Part, Verdict
 from worker.contract.observation import RecentAnswers
 from worker.contract.telemetry.logs import about
 from worker.contract.telemetry.metrics import Stage
+from worker.contract.telemetry.traces import SpanKind, span
 from worker.contract.wire import Batch, Result
 from worker.job_log import JobLog
 
@@ -91,7 +92,8 @@ class BatchProcessor:
             self._meter.claimed(claim)
             if self._jobs:
                 self._jobs.claimed(claim)
-            with about(version=claim.model):
+            tracing = span("answer batch", claim.trace, SpanKind.CONSUMER, job=part.job, batch=part.field)
+            with about(version=claim.model), tracing:
                 self._answer(part, claim)
 
     def _answer(self, part: Part, claim: Claim) -> None:
@@ -119,7 +121,7 @@ class BatchProcessor:
                     self._finish(claim, self._fail(claim, _QUARANTINED if len(part) == 1 else _QUARANTINED_TOGETHER))
                 case Verdict.OVERSIZED:
                     self._finish(claim, self._fail(claim, _OVERSIZED))
-                case Verdict.GONE | Verdict.BUSY:
+                case Verdict.GONE | Verdict.BUSY | Verdict.PAUSED:
                     pass
         except _DamagedBatch as fault:
             _log.error("batch %s: %s", part.member, fault)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import redis
 from redis.exceptions import ResponseError
 
+from worker.contract.gate.keys import GATE
 from worker.contract.lane import keys
 from worker.contract.lane.keys import CallKind
 from worker.contract.scripts import load_scripts
@@ -28,10 +29,14 @@ REPLY_SECONDS = 60.0
 _log = logging.getLogger(__name__)
 
 
+PAUSED = -1
+"""Number of a call that was not sent, because the queue is paused."""
+
+
 class Sent(NamedTuple):
     """The reply to a call that was sent."""
 
-    sequence: int  # number of the call among all of its kind, or 0 if the lane is full
+    sequence: int  # number of the call among all of its kind, 0 if the lane is full, or PAUSED
     now: int  # time of Redis: unix time, ms
 
 
@@ -60,14 +65,14 @@ class Lane:
         self._send = load_scripts(client, "worker.contract.lane", ("send",))["send"]
 
     def send(self, kind: CallKind, call: bytes) -> Sent:
-        """Put a call into the lane, unless that is full.
+        """Put a call into the lane, unless that is full or the queue is paused.
 
         Args:
             kind: What the call carries.
             call: The encoded call.
         """
         sequence, now = self._send(
-            keys=[keys.CALLS[kind], keys.SENT], args=[kind.value, call, MAX_WAITING, MAX_WAITING_BYTES]
+            keys=[keys.CALLS[kind], keys.SENT, GATE], args=[kind.value, call, MAX_WAITING, MAX_WAITING_BYTES]
         )
         return Sent(sequence, now)
 

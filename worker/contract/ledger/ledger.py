@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import Failure, FailureCode, UsageError
 from worker.contract.errors import UnknownFormat, WireError
+from worker.contract.gate.keys import GATE
 from worker.contract.ledger import keys
 from worker.contract.ledger.keys import Part
 from worker.contract.ledger.owned import OwnedJob, Owner
 from worker.contract.ledger.records import JobRecord, JobStatus, WorkerStatus
 from worker.contract.liveness import ALIVE_SECONDS, GONE_SECONDS, SLACK_SECONDS
 from worker.contract.scripts import load_scripts
+from worker.contract.telemetry.traces import read_traceparent
 from worker.contract.validation import bounds, identifiers
 from worker.contract.validation.identifiers import Kind
 from worker.contract.validation.reading import CheckedRedis, Listed, hash_of
@@ -58,6 +60,7 @@ class Verdict(StrEnum):
 
     GONE = "gone"  # nothing: the part is answered, or its job has ended
     BUSY = "busy"  # nothing: another worker has it
+    PAUSED = "paused"  # nothing: the queue is paused
     WORK = "work"
     SPLIT = "split"  # split it: it has failed too often
     QUARANTINE = "quarantine"  # give each image an error row: it has failed too often, and cannot be split (any more)
@@ -75,6 +78,7 @@ class Claim:
         payload: Encoded batch (see `Batch.from_wire`), or b"" unless the worker must work on it or split it.
         attempts: Number of attempts at this part so far, or 0 if there is nothing to do.
         model: Version of the model that the job asks for, or "" if there is nothing to do.
+        trace: Context of the client's span (`telemetry.traces`), or "" if the client does not trace.
         waited: Seconds since the part was submitted; negative if nobody noted when. Claims that differ only in this
             are equal.
     """
@@ -85,6 +89,7 @@ class Claim:
     payload: bytes = b""
     attempts: int = 0
     model: str = ""
+    trace: str = ""
     waited: float = dataclasses.field(default=-1.0, compare=False)
 
 
@@ -183,6 +188,7 @@ class Ledger:
         detached: bool,
         owner: str = "",
         encoded: bytes = b"",
+        trace: str = "",
     ) -> Submitted:
         """Store a batch if the job's window has room for it. All jobs that send at the same time share one window.
 
@@ -194,6 +200,7 @@ class Ledger:
             detached: Whether no client gathers answers while the job runs.
             owner: Token of the job's owner, or "" if it has none.
             encoded: The manifest in the wire format, or b"" to encode it here.
+            trace: Context of the span in which the batch is sent, or "" if the client does not trace.
 
         Returns:
             Whether the batch was stored, or why not.
@@ -241,6 +248,7 @@ class Ledger:
                 part.job,
                 SENDING_MS,
                 LEAST_SHARE,
+                trace,
             ],
         )
         return Submitted(answer)
@@ -344,7 +352,7 @@ class Ledger:
         """
         verdict, *rest = self._run(
             "claim",
-            [part.key, keys.OPEN, keys.job(part.job)],
+            [part.key, keys.OPEN, keys.job(part.job), GATE],
             [
                 part.member,
                 token,
@@ -358,9 +366,10 @@ class Ledger:
         )
         if not rest:
             return Claim(part, Verdict(verdict.decode()), token)
-        payload, attempts, model, waited = rest
+        payload, attempts, model, waited, trace = rest
         version = model.decode() if model and identifiers.is_valid(Kind.VERSION, model) else ""
-        return Claim(part, Verdict(verdict.decode()), token, payload, int(attempts), version, int(waited) / 1000)
+        seconds, trace = int(waited) / 1000, read_traceparent(trace)
+        return Claim(part, Verdict(verdict.decode()), token, payload, int(attempts), version, trace, seconds)
 
     def finish(self, claim: Claim, result: Result) -> bool:
         """Store the answers to a claimed part. Return False, and change nothing, if they came too late."""
@@ -434,11 +443,15 @@ class Ledger:
     def due(self, *, at_most: int = 100, overdue_seconds: float = 0.0) -> list[Part]:
         """Return overdue parts and postpone each, because the caller will ring for them. Drop what is not a part.
 
+        While the queue is paused, there are none.
+
         Args:
             at_most: Maximum number of parts. Those that are overdue for longest come first.
-            overdue_seconds: Time by which they must be overdue.
+            overdue_seconds: Time by which they must be overdue. A negative one includes those that will be soon.
         """
-        members = self._run("due", [keys.OPEN], [int(RING_AGAIN_SECONDS * 1000), at_most, int(overdue_seconds * 1000)])
+        members = self._run(
+            "due", [keys.OPEN, GATE], [int(RING_AGAIN_SECONDS * 1000), at_most, int(overdue_seconds * 1000)]
+        )
         found, strangers = [], []
         for member in members:
             try:
