@@ -265,7 +265,7 @@ def gather_job(
 
 def _packed(source: Source, options: SubmitOptions) -> Iterator[tuple[Batch, Manifest]]:
     return pack(
-        source,
+        source.runs(),
         batch_size=options.batch_size,
         probabilities=_wants_probabilities(options),
         several=options.reads_numbers,
