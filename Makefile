@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 COVERED := 78
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast compose-test lint fuzz chaos bench env lock clean
+.PHONY: help demo up test test-fast compose-test lint fuzz chaos bench bench-check env lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
@@ -51,6 +51,9 @@ chaos: $(VENV)/test.done ## harm running mills in all ways that we know: SEED=1 
 
 bench: $(VENV)/test.done ## measure throughput; benchmarks/README.md lists the other benchmarks
 	$(BIN)/python benchmarks/throughput.py
+
+bench-check: $(VENV)/test.done ## fail if the queue has become slower than benchmarks/ratios.json says (takes three minutes)
+	$(BIN)/python benchmarks/check.py
 
 # One folder has two states: with what serving needs, or also with what testing needs (TensorFlow, linters).
 $(VENV)/serve.done: requirements/serve.txt requirements/report.txt requirements/http.txt pyproject.toml

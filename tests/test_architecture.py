@@ -211,7 +211,8 @@ def test_only_the_settings_read_the_environment() -> None:
 
 
 KEEPERS = {
-    f"worker/contract/{room}" for room in ("lane", "ledger", "registry", "drift", "observation", "teaching", "training")
+    f"worker/contract/{room}"
+    for room in ("drift", "gate", "lane", "ledger", "observation", "registry", "teaching", "training")
 }
 """The folders that know what Redis keeps, each with its `keys.py` and its Lua scripts."""
 

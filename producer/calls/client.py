@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from model.errors import DigitmillError, Failure, UsageError
 from model.inference.review import REVIEW_BELOW
-from producer.calls.causes import check_lane, no_answer, workers_of
+from producer.calls.causes import FULL, check_lane, no_answer, workers_of
 from producer.calls.images import Content, Floats, InputImage, content_of
 from producer.calls.outstanding import (
     MAX_PAUSE_SECONDS,
@@ -30,7 +30,7 @@ from producer.calls.prediction import Prediction, predictions_of
 from producer.mill.finding import CALLING, FIRST_TIMEOUT_SECONDS, Reached, reach_mill, reach_running_mill
 from worker.contract.connection import MIN_SOCKET_TIMEOUT, as_error, explain, is_transient
 from worker.contract.errors import NoLane, WireError
-from worker.contract.lane import Answer, Call, Lane
+from worker.contract.lane import PAUSED, Answer, Call, Lane
 from worker.contract.validation.identifiers import LIVE
 from worker.contract.wire import Batch
 from worker.settings import Settings
@@ -44,7 +44,7 @@ MAX_AHEAD = 2048
 LISTENING_SECONDS = 0.8 * MIN_SOCKET_TIMEOUT
 """Time that the reader waits for an answer before it asks again: less than any connection waits for Redis."""
 
-_FULL = "The lane is full, because clients send more images than the workers classify. Start more workers."
+_PAUSED = "An administrator has paused the queue. `digitmill status` says who and why."
 _BYE = b"bye"  # what a client sends to itself, so that its reader ends
 
 Several: TypeAlias = Literal["refuse", "read"]
@@ -271,11 +271,11 @@ class Client:
         self._fault = None
         self._set_clock(sent.now)
         with self._changed:
-            if sent.sequence:
+            if sent.sequence > 0:
                 self._outstanding.sent(message, sent.sequence, time.monotonic())
             else:
                 message.tries += 1
-                self._outstanding.not_sent(message, time.monotonic(), _FULL)
+                self._outstanding.not_sent(message, time.monotonic(), _PAUSED if sent.sequence == PAUSED else FULL)
 
     def _look(self, due: list[Message]) -> None:
         """Look which messages still wait, so that only those are sent again that were lost."""

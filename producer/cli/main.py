@@ -31,6 +31,9 @@ COMMANDS = {
     "teach": ("teaching", "Add labelled images to the next training."),
     "train": ("training", "Request a training."),
     "status": ("machine.status", "Show what is wrong, and how the mill stands."),
+    "queue": ("machine.operating", "Pause, drain and resume the queue."),
+    "backup": ("machine.operating", "Write everything that a mill keeps into one file."),
+    "restore": ("machine.operating", "Restore a backup into an empty mill."),
     "redis-users": ("machine.redis_users", "Print a Redis user for each role."),
     "schemas": ("schemas", "Print the JSON Schema of what a command prints with `--json`."),
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from producer.mill.connection import RetryingCaller
 from producer.mill.doorbell_formats import unreached_workers
 from worker.contract.errors import NoWorkers, WireError
+from worker.contract.gate import GateState, QueueGate
 from worker.contract.ledger import Queue
 
 TIMEOUT_SECONDS = 60.0
@@ -23,7 +24,8 @@ class Patience:
 
     A job makes progress if its client sends an image, or if one of its images is answered. While parts of it wait for
     workers, it also makes progress if any worker answers an image of any job, because others may be ahead of it in the
-    queue, and if a worker holds a part of any job, because a single part may take longer than the timeout. A job with a
+    queue, and if a worker holds a part of any job, because a single part may take longer than the timeout. While the
+    queue is paused, every job makes progress. A job with a
     problem of its own, such as a model that cannot be loaded, makes progress only by its own answers.
 
     Args:
@@ -83,9 +85,14 @@ class Patience:
         answers = {worker.name: worker.images for worker in workers}
         answering = any(images > self._answers.get(name, images) for name, images in answers.items())
         self._answers, self._workers = answers, len(workers)
-        if workers and not problem and queue.queued and (answering or queue.held):
+        gate = self._call(QueueGate(self._call.connection.client).current)
+        # Whoever paused the queue will open it again, so waiting for that costs no patience.
+        if gate.state is GateState.PAUSED or (workers and not problem and queue.queued and (answering or queue.held)):
             self._last = self._clock()
-        self.problem = (problem or unreached_workers(workers)) if workers else NO_WORKER
+        if gate.state is GateState.PAUSED:
+            self.problem = str(gate)
+        else:
+            self.problem = (problem or unreached_workers(workers)) if workers else NO_WORKER
 
     def check(self) -> None:
         """Give up if there was no progress for the timeout.

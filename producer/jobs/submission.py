@@ -35,6 +35,7 @@ from producer.jobs.sending import CHECKS, DetachedSender, ProgressCallback, igno
 from producer.mill.connection import Connection, RetryingCaller
 from producer.sources import UNCHANGED, Source, mnist_source, open_listed, open_several, open_source, read_paths
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable
+from worker.contract.gate import GateState, QueueGate
 from worker.contract.ledger import JobState, new_job_identifier
 from worker.contract.registry import LIVE
 from worker.contract.telemetry.traces import start_tracing
@@ -137,11 +138,13 @@ def create_job(
 
     Raises:
         JobFailed: All identifiers that were tried belong to other jobs.
-        UsageError: The model does not exist, or the journal cannot be written.
+        UsageError: The model does not exist, the journal cannot be written, or the queue is drained.
         Unreachable: Redis does not answer.
     """
     prune_jobs(settings)
     call = RetryingCaller(connection, timeout)
+    if (gate := call(QueueGate(connection.client).current)).state is GateState.DRAINED:
+        raise UsageError(f"{gate}. Until then, it accepts no new jobs.")
     model = _resolve_model(connection, options.model, call)
     created = call(connection.ledger.now)
     for _ in range(NAMES):
@@ -262,7 +265,7 @@ def gather_job(
 
 def _packed(source: Source, options: SubmitOptions) -> Iterator[tuple[Batch, Manifest]]:
     return pack(
-        source,
+        source.runs(),
         batch_size=options.batch_size,
         probabilities=_wants_probabilities(options),
         several=options.reads_numbers,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from producer.mill.doorbell_formats import unreached_workers
+from worker.contract.gate import GateState
 from worker.contract.ledger import WorkerStatus
 from worker.contract.liveness import SILENT_SECONDS
 from worker.contract.observation import Observation, Recent
@@ -107,7 +108,7 @@ def is_silent(worker: WorkerStatus, now: float) -> bool:
 
 def _of_workers(seen: Observation) -> Iterator[Problem]:
     silent = [worker.name for worker in seen.workers if is_silent(worker, seen.now)]
-    alive = [worker for worker in seen.workers if worker.name not in silent]
+    alive = [worker for worker in seen.workers if seen.now <= worker.alive_until]
     if not any(worker.ready for worker in alive):
         yield Problem("No worker is ready. `digitmill up` starts workers, in containers `docker compose up -d`.")
     if silent:
@@ -127,7 +128,9 @@ def _of_workers(seen: Observation) -> Iterator[Problem]:
 
 
 def _of_the_queue(seen: Observation) -> Iterator[Problem]:
-    if seen.queue and seen.queue.oldest_seconds > OLDEST_SECONDS:
+    if seen.gate.state is not GateState.OPEN:
+        yield Problem(f"{seen.gate}.", urgent=False)
+    if seen.gate.state is not GateState.PAUSED and seen.queue and seen.queue.oldest_seconds > OLDEST_SECONDS:
         yield Problem(
             f"The oldest batch has waited for {seen.queue.oldest_seconds:,.0f} s. Start more workers; if none makes "
             "progress, `digitmill jobs` and the logs of the workers say why."

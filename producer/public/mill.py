@@ -8,6 +8,7 @@ from producer.public.jobs import Job
 from producer.public.models import Drift
 
 if TYPE_CHECKING:
+    from worker.contract.gate import Gate as GateRecord
     from worker.contract.ledger import WorkerStatus
     from worker.contract.teaching import Summary
     from worker.contract.training import ScheduleStatus, TrainingStatus
@@ -149,6 +150,44 @@ class Problem(Body, kw_only=True, frozen=True):
     urgent: bool
 
 
+class Gate(Body, kw_only=True, frozen=True):
+    """Whether the queue as a whole is open.
+
+    Attributes:
+        state: `open`, `paused` or `drained`.
+        who: User and machine that changed it last, or null.
+        reason: Why, or null.
+        since: Time of that, or null.
+    """
+
+    state: str
+    who: str | None
+    reason: str | None
+    since: Time | None
+
+
+class TurnedGate(Document, kw_only=True, frozen=True):
+    """What `queue pause`, `queue drain` and `queue resume` print.
+
+    Attributes:
+        gate: Whether the queue is open now.
+    """
+
+    gate: Gate
+
+
+class Backup(Document, kw_only=True, frozen=True):
+    """What `backup` and `restore` print.
+
+    Attributes:
+        keys: Number of keys of Redis in the file.
+        files: Number of files of the data folder in it.
+    """
+
+    keys: int
+    files: int
+
+
 class Server(Body, kw_only=True, frozen=True):
     """Redis as it stands. What it does not say is empty, 0 or null.
 
@@ -279,6 +318,7 @@ class Status(Document, kw_only=True, frozen=True):
         redis: URL of Redis, without its password.
         warnings: What is wrong with this Redis, and what to do.
         server: Redis as it stands.
+        gate: Whether the queue is open.
         queue: What is in the queue.
         minute: What was answered in the last minute.
         hour: What was answered in the last hour.
@@ -301,6 +341,7 @@ class Status(Document, kw_only=True, frozen=True):
     redis: str
     warnings: list[str]
     server: Server
+    gate: Gate
     queue: Queue | None
     minute: Recent | None
     hour: Recent | None
@@ -375,6 +416,11 @@ class RedisUsers(Document, kw_only=True, frozen=True):
     """
 
     users: dict[str, str]
+
+
+def gate(found: "GateRecord") -> Gate:
+    """Return the gate of the queue."""
+    return Gate(state=str(found.state), who=found.who or None, reason=found.reason or None, since=time_if(found.since))
 
 
 def worker(status: "WorkerStatus", *, silent: bool) -> Worker:

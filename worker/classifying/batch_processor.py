@@ -121,7 +121,7 @@ class BatchProcessor:
                     self._finish(claim, self._fail(claim, _QUARANTINED if len(part) == 1 else _QUARANTINED_TOGETHER))
                 case Verdict.OVERSIZED:
                     self._finish(claim, self._fail(claim, _OVERSIZED))
-                case Verdict.GONE | Verdict.BUSY:
+                case Verdict.GONE | Verdict.BUSY | Verdict.PAUSED:
                     pass
         except _DamagedBatch as fault:
             _log.error("batch %s: %s", part.member, fault)

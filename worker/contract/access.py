@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from worker.contract.drift import keys as drift
+from worker.contract.gate.keys import GATE
 from worker.contract.lane import keys as lane
 from worker.contract.ledger import keys as ledger
 from worker.contract.observation import keys as observation
@@ -98,6 +99,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             drift.days("*"),
             observation.RECENT,
             observation.INCIDENTS,
+            GATE,
             *_TEACHING,
             *_TRAININGS,
             training.TRAINERS,
@@ -119,6 +121,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             registry.service_counts("*"): "",
             drift.days("*"): "",
             observation.RECENT: "",
+            GATE: "",
         },
     ),
     RedisUser.WORKER: Rights(
@@ -136,8 +139,9 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             CLASSIFY_QUEUE,
             *lane.CALLS.values(),
         ),
-        reads=_MODELS,
+        reads=(*_MODELS, GATE),
         only={
+            GATE: "",
             lane.replies("*"): "+rpush +ltrim +pexpire",
             ledger.results("*"): "+exists +hset +hsetnx +pexpire",
             ledger.notifications("*"): "+exists +pexpire +rpush",
@@ -194,6 +198,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             drift.days("*"),
             observation.RECENT,
             observation.INCIDENTS,
+            GATE,
             teaching.CHANGES,
             training.training("*"),
             training.CURRENT,

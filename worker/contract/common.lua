@@ -53,6 +53,9 @@ local function key_holds(key, granted, longest)
   return left > 0 and holds(now + left, granted)
 end
 
+-- Returns whether an administrator has paused the queue. It changes nothing, because the caller may only read the gate.
+local function is_paused(gate) return server.pcall('HGET', gate, 'state') == 'paused' end
+
 -- At its memory limit Redis refuses the commands of a script that allocate, unless the script has written before. So it
 -- refuses to store a new batch, while scripts that lead to answers, and so free memory, call this first and go on.
 local function pass_memory_limit() redis.call('DEL', 'digitmill:nothing') end

@@ -59,7 +59,7 @@ class MillView:
     @property
     def has_worker(self) -> bool:
         """Whether a worker is ready."""
-        return any(worker.ready and not is_silent(worker, self.seen.now) for worker in self.seen.workers)
+        return any(worker.ready and self.seen.now <= worker.alive_until for worker in self.seen.workers)
 
     def as_document(self) -> Status:
         """Return what `status --json` prints."""
@@ -69,6 +69,7 @@ class MillView:
             redis=self.where,
             warnings=list(self.warnings),
             server=public.Server(**asdict(seen.server)),
+            gate=public.gate(seen.gate),
             queue=public.Queue(**asdict(seen.queue)) if seen.queue else None,
             minute=_recent(seen.minute),
             hour=_recent(seen.hour),

@@ -20,7 +20,7 @@ from worker.contract.training import Trainings
 from worker.contract.users import RedisUser
 
 CONTRACT = Path(__file__).parents[3] / "worker" / "contract"
-ROOMS = ("lane", "ledger", "observation", "registry", "teaching", "training")
+ROOMS = ("gate", "lane", "ledger", "observation", "registry", "teaching", "training")
 
 
 @pytest.fixture

@@ -5,12 +5,13 @@ worker or Redis has lost it.
 """
 
 from worker.contract.lane.keys import LANE_VERSION, CallKind
-from worker.contract.lane.lane import Lane, Receiver, Sent, Standing
+from worker.contract.lane.lane import PAUSED, Lane, Receiver, Sent, Standing
 from worker.contract.lane.messages import MAX_CALL_IMAGES, Answer, Call
 
 __all__ = [
     "LANE_VERSION",
     "MAX_CALL_IMAGES",
+    "PAUSED",
     "Answer",
     "Call",
     "CallKind",

@@ -1,13 +1,13 @@
 """The lane in Redis: clients put calls in and take answers out, and workers do the reverse."""
 
-import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import redis
 from redis.exceptions import ResponseError
 
+from worker.contract.gate.keys import GATE
 from worker.contract.lane import keys
 from worker.contract.lane.keys import CallKind
 from worker.contract.scripts import load_scripts
@@ -28,10 +28,14 @@ REPLY_SECONDS = 60.0
 _log = logging.getLogger(__name__)
 
 
+PAUSED = -1
+"""Number of a call that was not sent, because the queue is paused."""
+
+
 class Sent(NamedTuple):
     """The reply to a call that was sent."""
 
-    sequence: int  # number of the call among all of its kind, or 0 if the lane is full
+    sequence: int  # number of the call among all of its kind, 0 if the lane is full, or PAUSED
     now: int  # time of Redis: unix time, ms
 
 
@@ -60,14 +64,14 @@ class Lane:
         self._send = load_scripts(client, "worker.contract.lane", ("send",))["send"]
 
     def send(self, kind: CallKind, call: bytes) -> Sent:
-        """Put a call into the lane, unless that is full.
+        """Put a call into the lane, unless that is full or the queue is paused.
 
         Args:
             kind: What the call carries.
             call: The encoded call.
         """
         sequence, now = self._send(
-            keys=[keys.CALLS[kind], keys.SENT], args=[kind.value, call, MAX_WAITING, MAX_WAITING_BYTES]
+            keys=[keys.CALLS[kind], keys.SENT, GATE], args=[kind.value, call, MAX_WAITING, MAX_WAITING_BYTES]
         )
         return Sent(sequence, now)
 
@@ -113,7 +117,8 @@ class Receiver:
     """
 
     def __init__(self, client: "redis.Redis", kind: CallKind) -> None:
-        self._pool: Any = client.connection_pool
+        self._client = client  # its end would end the connection
+        self._connection: Any = None  # lent once, because the pool takes a while to lend it for each call
         self._key = keys.CALLS[kind]
 
     def exchange(self, answers: Sequence[tuple[str, bytes]], seconds: float) -> tuple[bytes | None, int]:
@@ -133,9 +138,13 @@ class Receiver:
         """
         commands = [command for client, answer in answers for command in _answering(client, answer)]
         commands += [("BRPOP", self._key, seconds), ("TIME",)]
-        with self._connection() as connection:
+        connection = self._connection = self._connection or self._client.connection_pool.get_connection()
+        try:
             connection.send_packed_command(connection.pack_commands(commands))
             replies = [_reply(connection) for _ in commands]
+        except BaseException:
+            connection.disconnect()  # replies that were not read must not be taken for those of the next command
+            raise
         for reply in replies[
             :-2
         ]:  # without an answer, a client asks again; but the call that was taken must not be lost
@@ -146,17 +155,6 @@ class Receiver:
             if isinstance(reply, ResponseError):
                 raise reply
         return found[1] if found else None, int(time[0]) * 1000 + int(time[1]) // 1000
-
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[Any]:
-        connection = self._pool.get_connection()
-        try:
-            yield connection
-        except BaseException:
-            connection.disconnect()  # replies that were not read must not be taken for those of the next command
-            raise
-        finally:
-            self._pool.release(connection)
 
 
 def _answering(client: str, answer: bytes) -> tuple[tuple[Any, ...], ...]:

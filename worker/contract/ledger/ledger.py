@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import Failure, FailureCode, UsageError
 from worker.contract.errors import UnknownFormat, WireError
+from worker.contract.gate.keys import GATE
 from worker.contract.ledger import keys
 from worker.contract.ledger.keys import Part
 from worker.contract.ledger.owned import OwnedJob, Owner
@@ -59,6 +60,7 @@ class Verdict(StrEnum):
 
     GONE = "gone"  # nothing: the part is answered, or its job has ended
     BUSY = "busy"  # nothing: another worker has it
+    PAUSED = "paused"  # nothing: the queue is paused
     WORK = "work"
     SPLIT = "split"  # split it: it has failed too often
     QUARANTINE = "quarantine"  # give each image an error row: it has failed too often, and cannot be split (any more)
@@ -350,7 +352,7 @@ class Ledger:
         """
         verdict, *rest = self._run(
             "claim",
-            [part.key, keys.OPEN, keys.job(part.job)],
+            [part.key, keys.OPEN, keys.job(part.job), GATE],
             [
                 part.member,
                 token,
@@ -441,11 +443,15 @@ class Ledger:
     def due(self, *, at_most: int = 100, overdue_seconds: float = 0.0) -> list[Part]:
         """Return overdue parts and postpone each, because the caller will ring for them. Drop what is not a part.
 
+        While the queue is paused, there are none.
+
         Args:
             at_most: Maximum number of parts. Those that are overdue for longest come first.
-            overdue_seconds: Time by which they must be overdue.
+            overdue_seconds: Time by which they must be overdue. A negative one includes those that will be soon.
         """
-        members = self._run("due", [keys.OPEN], [int(RING_AGAIN_SECONDS * 1000), at_most, int(overdue_seconds * 1000)])
+        members = self._run(
+            "due", [keys.OPEN, GATE], [int(RING_AGAIN_SECONDS * 1000), at_most, int(overdue_seconds * 1000)]
+        )
         found, strangers = [], []
         for member in members:
             try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from worker.contract.drift import AnswerDays, DayCounts, Drift, find_drift
 from worker.contract.errors import WireError
+from worker.contract.gate import Gate, QueueGate
 from worker.contract.ledger import Ledger, WorkerStatus
 from worker.contract.observation.depth import QueueDepth, queue_depth
 from worker.contract.observation.incidents import Incident, Incidents
@@ -30,6 +31,7 @@ class Observation:
     Attributes:
         now: Time of Redis: unix time, seconds.
         server: Redis itself.
+        gate: Whether the queue is open, paused or drained.
         queue: What waits and what is in work.
         minute: What was answered in the last minute.
         hour: What was answered in the last hour.
@@ -49,6 +51,7 @@ class Observation:
 
     now: float
     server: ServerState
+    gate: Gate
     queue: QueueDepth | None
     minute: Recent | None
     hour: Recent | None
@@ -97,6 +100,7 @@ def observe(client: "redis.Redis") -> Observation:
     return Observation(
         now=now,
         server=ServerState.from_info(read_facts(client), now=now),
+        gate=read("the queue's gate", QueueGate(client).read) or Gate(),
         queue=read("the queue", lambda: queue_depth(client)),
         minute=recent and recent[0],
         hour=recent and recent[1],

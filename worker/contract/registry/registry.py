@@ -1,9 +1,7 @@
 """The registry's operations. Each verifies what it reads, and changes everything at once or nothing."""
 
 import contextlib
-import getpass
 import hashlib
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -549,7 +547,7 @@ class Registry:
                 expected,
                 self.baseline.version,
                 action,
-                _bounded(who or _who()),
+                _bounded(who or identifiers.person_here()),
                 _bounded(reason),
                 HISTORY_KEPT,
                 fence.token if fence else "",
@@ -618,11 +616,3 @@ def _fence_key(fence: Fence | None) -> Sequence[str]:
 def _bounded(text: str) -> bytes:
     """Return text for the history, of bounded length and as valid UTF-8, whatever a terminal passed on."""
     return text[:_MAX_REASON].encode("utf-8", "replace")
-
-
-def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # the user of a container may have no name
-        user = "?"
-    return f"{user}@{socket.gethostname()}"

@@ -5,9 +5,11 @@ chooses what it says, so nothing uses one before it has passed `read` or `is_val
 contain neither `/` nor spaces nor control characters, and do not begin with a dot or a dash.
 """
 
+import getpass
 import re
 import reprlib
 import secrets
+import socket
 import time
 from enum import Enum
 
@@ -85,3 +87,12 @@ def host_name(host: str) -> str:
     """Return the name of a host as it begins the names of its processes."""
     safe = re.sub("[^A-Za-z0-9._-]", "-", host).lstrip("._-")[:100]
     return safe or "host"
+
+
+def person_here() -> str:
+    """Return the user of this process and its machine, as records say who did something."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # the user of a container may have no name
+        user = "?"
+    return f"{user}@{socket.gethostname()}"

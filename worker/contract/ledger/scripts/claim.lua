@@ -1,8 +1,8 @@
--- KEYS: batch, open, job
+-- KEYS: batch, open, job, gate
 -- ARGV: member, token, holder, lease ms, images, maximum size of a payload, maximum number of attempts, and of attempts to
 --       split
--- Returns {'gone'}, {'busy'}, or {'work' | 'split' | 'quarantine' | 'oversized', payload, attempts, model, ms since it
--- was submitted or -1, context of the client's trace or ''}.
+-- Returns {'gone'}, {'busy'}, {'paused'}, or {'work' | 'split' | 'quarantine' | 'oversized', payload, attempts, model,
+-- ms since it was submitted or -1, context of the client's trace or ''}.
 local record = redis.call('HMGET', KEYS[1], 'lease', 'token', 'attempts', 'limit', 'granted', 'verdict', 'splits',
   'submitted')
 if not record[1] then
@@ -12,6 +12,7 @@ if not record[1] then
 end
 local mine = record[2] == ARGV[2]  -- the worker repeats its claim, because the reply was lost
 if not mine and holds(record[1], record[5]) then return {'busy'} end
+if not mine and is_paused(KEYS[4]) then return {'paused'} end
 
 local verdict, attempts, splits = record[6], math.max(whole(record[3]), 0), math.max(whole(record[7]), 0)
 if not mine then

@@ -1,6 +1,7 @@
--- KEYS: open
+-- KEYS: open, gate
 -- ARGV: ms until due again, maximum number of parts, ms by which they must be overdue
 -- Returns overdue parts, and makes each due again later. Drops what has no record: it has expired, or never was a part.
+if is_paused(KEYS[2]) then return {} end
 local again, at_most = tonumber(ARGV[1]), tonumber(ARGV[2])
 pass_memory_limit()
 

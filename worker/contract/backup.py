@@ -1,0 +1,145 @@
+"""The keys that a backup of Redis has, and how each is read and written again."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgpack
+
+from worker.contract.drift import keys as drift
+from worker.contract.errors import WireError
+from worker.contract.gate.keys import GATE
+from worker.contract.ledger import keys as ledger
+from worker.contract.registry import keys as registry
+from worker.contract.teaching import keys as teaching
+from worker.contract.training import keys as training
+from worker.contract.validation import identifiers
+from worker.contract.validation.identifiers import Kind
+from worker.contract.validation.reading import CheckedRedis
+
+if TYPE_CHECKING:
+    import redis
+
+MADE_BY_USE = (ledger.JOBS, registry.MODELS, registry.MOVES, teaching.TAUGHT, teaching.INBOX, training.TRAININGS)
+"""Keys that the use of a mill makes. A Redis with one of them is not empty, so nothing is restored into it."""
+
+_FIXED = (
+    *MADE_BY_USE,
+    registry.ALIASES,
+    teaching.HELD,
+    teaching.CHANGES,
+    training.CURRENT,
+    training.TOKEN,
+    training.SEEN,
+    training.SCHEDULE,
+    ledger.OPEN,
+    GATE,
+)
+_OWN = "digitmill:"
+
+
+class StoredKey(NamedTuple):
+    """A key of Redis with what it holds.
+
+    Attributes:
+        key: The key.
+        kind: Type of what it holds: `hash`, `zset`, `list` or `string`.
+        content: That, as redis-py returns it.
+        expires_ms: Time until it expires, in ms, or -1 if it never does.
+    """
+
+    key: str
+    kind: str
+    content: Any
+    expires_ms: int
+
+    def to_bytes(self) -> bytes:
+        """Return the key as bytes."""
+        packed: bytes = msgpack.packb(tuple(self))
+        return packed
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "StoredKey":
+        """Return the key from bytes.
+
+        Raises:
+            WireError: The bytes are not a key of digitmill.
+        """
+        try:
+            found = cls(*msgpack.unpackb(content, raw=True, strict_map_key=False))
+            key, kind = bytes(found.key).decode(), bytes(found.kind).decode()  # type: ignore[arg-type]  # raw
+        except (ValueError, TypeError, msgpack.UnpackException) as fault:
+            raise WireError(f"The backup has something that is not a key ({type(fault).__name__}).") from None
+        if not key.startswith(_OWN) or kind not in _WRITERS or type(found.expires_ms) is not int:
+            raise WireError(f"The backup has a key that is not one of digitmill: {identifiers.shown(key)}.")
+        return cls(key, kind, found.content, found.expires_ms)
+
+
+def stored_keys(client: "redis.Redis") -> Iterator[StoredKey]:
+    """Yield everything that outlives the processes of a mill: registry, taught images, trainings, jobs and answers.
+
+    Each key is read at once, but others may change meanwhile. Keys are found by the lists that name them.
+
+    Args:
+        client: Connection of `connection.connect`.
+
+    Raises:
+        WireError: A key holds another type than digitmill stores there.
+        redis.exceptions.RedisError: Redis does not answer, or refuses.
+    """
+    redis_: Any = CheckedRedis(client)
+    for key in (*_FIXED, *_named(redis_)):
+        with redis_.pipeline(transaction=True) as pipeline:
+            pipeline.type(key)
+            pipeline.pttl(key)
+            kind, expires = pipeline.execute()
+        name = kind.decode()
+        if name in _READERS:
+            yield StoredKey(key, name, _READERS[name](redis_, key), expires)
+
+
+def store(client: "redis.Redis", stored: StoredKey) -> None:
+    """Write a key again, in place of what is there.
+
+    Args:
+        client: Connection of `connection.connect`.
+        stored: The key.
+    """
+    pipeline: Any = client.pipeline(transaction=True)
+    pipeline.delete(stored.key)
+    _WRITERS[stored.kind](pipeline, stored.key, stored.content)
+    if stored.expires_ms > 0:
+        pipeline.pexpire(stored.key, stored.expires_ms)
+    pipeline.execute()
+
+
+def _named(client: Any) -> Iterator[str]:
+    """Yield the keys whose names lists of names have."""
+    for version in _names(client, registry.MODELS, Kind.VERSION):
+        yield from (registry.model(version), registry.service_counts(version), drift.days(version))
+    for name in _names(client, training.TRAININGS, Kind.TRAINING):
+        yield training.training(name)
+    for job in _names(client, ledger.JOBS, Kind.JOB):
+        yield from (ledger.job(job), ledger.manifest(job), ledger.results(job), ledger.notifications(job))
+    for member in client.zrange(ledger.OPEN, 0, -1):
+        try:
+            yield ledger.Part.from_member(member.decode()).key
+        except (WireError, UnicodeDecodeError):
+            continue  # it is not a part, and a reconciler drops it
+
+
+def _names(client: Any, key: str, kind: Kind) -> list[str]:
+    return [name.decode() for name in client.zrange(key, 0, -1) if identifiers.is_valid(kind, name)]
+
+
+_READERS: dict[str, Any] = {
+    "hash": lambda client, key: client.hgetall(key),
+    "zset": lambda client, key: client.zrange(key, 0, -1, withscores=True),
+    "list": lambda client, key: client.lrange(key, 0, -1),
+    "string": lambda client, key: client.get(key),
+}
+_WRITERS: dict[str, Any] = {
+    "hash": lambda client, key, content: client.hset(key, mapping=content),
+    "zset": lambda client, key, content: client.zadd(key, dict(map(tuple, content))),
+    "list": lambda client, key, content: client.rpush(key, *content),
+    "string": lambda client, key, content: client.set(key, content),
+}
