@@ -56,6 +56,7 @@ FORMS: "dict[str, Sequence[type[Document] | Callable[[], type[Document]]]]" = {
     "queue resume": (mill.OneQueueState,),
     "backup": (mill.BackedUp,),
     "restore": (mill.BackedUp,),
+    "logs": (mill.Logs,),
     "redis-users": (mill.RedisUsers,),
     "schemas": (Schemas,),
     "report.json": (_report,),
