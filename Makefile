@@ -59,9 +59,10 @@ bench-check: $(VENV)/test.done ## fail if the queue has become slower than bench
 $(VENV)/serve.done: requirements/serve.txt requirements/report.txt requirements/http.txt pyproject.toml
 	$(call install,-r requirements/serve.txt -r requirements/report.txt -r requirements/http.txt)
 
-$(VENV)/test.done: requirements/serve.txt requirements/report.txt requirements/http.txt requirements/train.txt requirements/dev.txt pyproject.toml
+$(VENV)/test.done: requirements/serve.txt requirements/report.txt requirements/http.txt requirements/train.txt requirements/dev.txt requirements/traces.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info < (3, 14) or sys.exit("The tests train with TensorFlow, which has no build for Python " + sys.version.split()[0] + " yet. Name an older one: make test PYTHON=python3.13")'
 	$(call install,-r requirements/serve.txt -r requirements/report.txt -r requirements/http.txt -r requirements/train.txt -r requirements/dev.txt)
+	@$(PIP) install --require-hashes --upgrade --target $(VENV)/traces -r requirements/traces.txt
 	@touch $(VENV)/serve.done
 
 define install

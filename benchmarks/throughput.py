@@ -1,6 +1,6 @@
 """Measure images per second through the queue, and on the same cores without a queue, in the same run.
 
-    python benchmarks/throughput.py [--cores 2] [--repeat 20] [--rounds 3]
+    python benchmarks/throughput.py [--cores 2] [--repeat 20] [--rounds 3] [--peer mosec] [--peer ray]
 
 Each round measures each line once, one after the other, so that a slow moment of the machine affects all. The table
 shows medians. Ratios are computed within a round.
@@ -9,6 +9,8 @@ shows medians. Ratios are computed within a round.
   image to the last answer on disk.
 - queue, PNG: A folder of 10,000 PNG files of 28×28, submitted in the same way. The workers decode them.
 - ceiling: The same int8 model on the same cores, one process per core, without a queue.
+- peers: With `--peer`, the same arrays and the same int8 model in another program: a server over HTTP with bodies of
+  512 images, a few at a time, or Ray Data. It keeps nothing on disk, and does nothing again after a fault.
 - Keras: `model.predict` of the float network on the same cores, with its default threads.
 
 A second table shows what an image costs: CPU time by kind of process, which other programs disturb less than images/s,
@@ -17,13 +19,17 @@ size) and of the server, after jobs that filled the window.
 """
 
 import argparse
+import asyncio
+import contextlib
 import multiprocessing
+import operator
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,9 +37,11 @@ from typing import NamedTuple
 
 import numpy as np
 from costs import KINDS, Memory, cpu_seconds, memory
+from http_load import http, load
 from inputs import read_digits_or_samples
 from machine import commit, processor
 from numpy.typing import NDArray
+from peers.environment import RAY, SERVERS, running_peer, running_ray
 from PIL import Image
 
 from producer.jobs.kept.order import SubmitOptions
@@ -45,6 +53,9 @@ from producer.sources import Source, mnist_source, open_source
 from worker.settings import Settings
 
 CEILING_SECONDS = 3.0
+PEER_SECONDS = 5.0
+BODY = 512
+"""Number of images in a body for a peer."""
 
 CEILING, RAW, PNG = "ceiling", "queue, raw", "queue, PNG"
 
@@ -55,18 +66,24 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2, help="cores that all processes share (default 2)")
     parser.add_argument("--repeat", type=int, default=20, help="times that MNIST's test images are sent (default 20)")
     parser.add_argument("--rounds", type=int, default=3, help="times that everything is measured (default 3)")
+    parser.add_argument("--peer", choices=[*SERVERS, RAY], action="append", default=[], help="peer to measure beside")
     parser.add_argument("--without-keras", action="store_true", help="skip the line that needs TensorFlow")
     arguments = parser.parse_args()
 
     measured = measure(
-        arguments.cores, arguments.rounds, repeat=arguments.repeat, with_keras=not arguments.without_keras
+        arguments.cores,
+        arguments.rounds,
+        repeat=arguments.repeat,
+        with_keras=not arguments.without_keras,
+        peers=arguments.peer,
     )
     print(f"{datetime.now(UTC):%Y-%m-%d}  commit {commit()}  {processor()}, {arguments.cores} cores")
     print(f"{' '.join(sys.argv)}  ({arguments.rounds} rounds)\n")
-    print(f"{'':<12}{'images/s':>10}   of the ceiling")
+    bases = {"the ceiling": measured.rates[CEILING], **{peer: measured.rates[peer] for peer in arguments.peer}}
+    print(f"{'':<12}{'images/s':>10}" + "".join(f"{f'of {base}':>16}" for base in bases))
     for name, rates in measured.rates.items():
-        ratio = statistics.median(rate / ceiling for rate, ceiling in zip(rates, measured.rates[CEILING], strict=True))
-        print(f"{name:<12}{statistics.median(rates):>10,.0f}   {ratio:.2f}")
+        ratios = (statistics.median(map(operator.truediv, rates, base)) for base in bases.values())
+        print(f"{name:<12}{statistics.median(rates):>10,.0f}" + "".join(f"{ratio:>16.2f}" for ratio in ratios))
     print(f"\n{'µs of an image':<16}" + "".join(f"{kind:>13}" for kind in KINDS) + "   core-s of a million images")
     for name, each in measured.costs.items():
         medians = [statistics.median(cost[kind] for cost in each) * 1e6 for kind in KINDS]
@@ -83,24 +100,27 @@ class Measured(NamedTuple):
     memory: Memory
 
 
-def measure(core_count: int, rounds: int, *, repeat: int, with_keras: bool) -> Measured:
+def measure(core_count: int, rounds: int, *, repeat: int, with_keras: bool, peers: Sequence[str] = ()) -> Measured:
     """Measure all lines in turn, on the first cores of this process."""
     cores = sorted(os.sched_getaffinity(0))[:core_count]
     os.sched_setaffinity(0, cores)  # all processes started here inherit it
     settings = Settings.from_environment()
     test = read_digits_or_samples()
     images, labels = test.images, test.labels
-    rates: dict[str, list[float]] = {name: [] for name in (CEILING, RAW, PNG, *(["Keras"] if with_keras else []))}
+    rates: dict[str, list[float]] = {
+        name: [] for name in (CEILING, RAW, PNG, *(["Keras"] if with_keras else []), *peers)
+    }
     costs: dict[str, list[dict[str, float]]] = {name: [] for name in (CEILING, RAW, PNG)}
 
     with tempfile.TemporaryDirectory(prefix="digitmill-bench-") as private:
         folder = Path(private) / "png"
         _write_folder(folder, images, labels)
         settings = replace(settings, data=Path(private), redis_url=None)
-        with Stack(Path(private) / "mill", len(cores)) as stack:
+        with contextlib.ExitStack() as running, Stack(Path(private) / "mill", len(cores)) as stack:
             connection = open_mill(stack.url, settings)
             if not await_workers(connection, stack):
                 sys.exit("the workers are not ready, so the figures would mean nothing")
+            others = {peer: _peer(peer, Path(private), images, repeat, running) for peer in peers}
             for _ in range(rounds):
                 rate, seconds = _ceiling(images, len(cores))
                 rates[CEILING].append(rate)
@@ -112,6 +132,8 @@ def measure(core_count: int, rounds: int, *, repeat: int, with_keras: bool) -> M
                     costs[name].append(cost)
                 if with_keras:
                     rates["Keras"].append(_keras(private, images))
+                for peer, images_per_second in others.items():
+                    rates[peer].append(images_per_second())
             return Measured(rates, costs, memory())
 
 
@@ -132,6 +154,23 @@ def _through_queue(connection: Connection, source: Source, settings: Settings) -
         sys.exit(f"{len(finished.results.failures)} images failed, so the figures would mean nothing")
     count, after = len(finished.results), cpu_seconds()
     return count / finished.info.seconds, {kind: (after[kind] - before[kind]) / count for kind in KINDS}
+
+
+def _peer(
+    peer: str, private: Path, images: NDArray[np.uint8], repeat: int, running: contextlib.ExitStack
+) -> Callable[[], float]:
+    """Start a peer, and return what measures its images per second."""
+    log, cores = private / f"{peer}.log", len(os.sched_getaffinity(0))
+    if peer == RAY:
+        np.save(private / "peer.npy", images)
+        return running.enter_context(running_ray(private / "peer.npy", repeat, cores, log))
+    bodies = [images[start : start + BODY].tobytes() for start in range(0, len(images) - BODY + 1, BODY)]
+    posted = http(running.enter_context(running_peer(peer, cores, log)), "application/octet-stream")
+
+    def images_per_second() -> float:
+        return BODY * len(asyncio.run(load(posted, bodies, 2 * cores, PEER_SECONDS))) / PEER_SECONDS
+
+    return images_per_second
 
 
 def _ceiling(images: NDArray[np.uint8], processes: int) -> tuple[float, float]:

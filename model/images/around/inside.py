@@ -22,8 +22,8 @@ class InsideLimits:
     min_size: float = 0.2
     """Minimum of the shorter side of a shape, as a share of the shorter side of the image."""
 
-    min_inner_size: float = 0.5
-    """The same of a shape inside another, which fills it. A zero inside a circle is smaller."""
+    min_inner_size: float = 0.3
+    """The same of a shape inside another. With 0.5, three of ten rings within rings pass as a zero."""
 
     min_digit: float = 0.25
     """Minimum size of a digit inside a shape, as a share of the shorter side of the inside."""

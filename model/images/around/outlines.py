@@ -98,6 +98,13 @@ class OutlineLimits:
     asymmetry: float = 0.03
     """Maximum deviation of opposite radii, as a share of the radius, of an inner line that is not a zero."""
 
+    drawn_asymmetry: float = 0.015
+    """The same of a smaller inner line, which must also run along the outer one. Zeros have 0.018 and more."""
+
+    gap_difference: float = 0.06
+    """Maximum difference between the gaps beside and above such a line, as a share of the image inside the outer one.
+    """
+
     box_area: float = 0.9
     """Minimum area of a box, as a share of the smallest rectangle around it. That of an ellipse is 0.785."""
 
@@ -335,7 +342,7 @@ def _is_empty_shape(outline: Outline, strokes: Mask, ink: Grey, *, is_outermost:
         is_outermost: Whether no outline has been left out around it.
     """
     if not is_outermost:
-        return _fills(outline.rim, strokes.shape)
+        return _runs_along(outline.rim, strokes.shape)
     return _is_box(outline) or _has_second_line(outline, strokes) or _has_two_lines(outline, ink)
 
 
@@ -360,11 +367,18 @@ def _has_two_lines(outline: Outline, ink: Grey) -> bool:
     return bool(profile[middle] < LIMITS.two_lines * min(profile[:middle].max(), profile[middle + 1 :].max()))
 
 
-def _fills(rim: Rim, shape: tuple[int, ...]) -> bool:
-    """Return whether an outline runs along the one that was left out around it: it fills the image, and is as round."""
+def _runs_along(rim: Rim, shape: tuple[int, ...]) -> bool:
+    """Return whether an outline runs along the one that was left out around it, as a zero in a circle does not.
+
+    It nearly fills the image and is as round, or it is drawn exactly and has the same gap on all sides.
+    """
     rows, columns = shape
     _, _, width, height = cv2.boundingRect(rim.hull)
-    return min(width / columns, height / rows) >= LIMITS.filled and rim.asymmetry() <= LIMITS.asymmetry
+    asymmetry = rim.asymmetry()
+    if min(width / columns, height / rows) >= LIMITS.filled:
+        return asymmetry <= LIMITS.asymmetry
+    difference = abs((columns - width) - (rows - height))
+    return asymmetry <= LIMITS.drawn_asymmetry and difference <= LIMITS.gap_difference * min(rows, columns)
 
 
 def _is_box(outline: Outline) -> bool:

@@ -69,7 +69,7 @@ class MillView:
             redis=self.where,
             warnings=list(self.warnings),
             server=public.Server(**asdict(seen.server)),
-            queue_state=public.queue_state(seen.gate),
+            gate=public.gate(seen.gate),
             queue=public.Queue(**asdict(seen.queue)) if seen.queue else None,
             minute=_recent(seen.minute),
             hour=_recent(seen.hour),

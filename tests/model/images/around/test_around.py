@@ -138,6 +138,17 @@ def test_a_shape_with_nothing_in_it_is_refused(kind):
     assert caught.value.code == FailureCode.BLANK
 
 
+@pytest.mark.parametrize(("outer", "inner"), [((110, 110), (40, 40)), ((110, 80), (75, 45)), ((85, 105), (60, 80))])
+def test_a_ring_within_a_ring_is_refused_and_a_zero_in_it_is_not(outer, inner):
+    """Rings with the same gap on all sides are a shape with nothing in it. A zero leaves larger gaps at its sides."""
+    ring = cv2.ellipse(page(), MIDDLE, outer, 0, 0, 360, 20, 5, cv2.LINE_AA)
+    with pytest.raises(ImageError, match="a shape with nothing in it"):
+        normalise(cv2.ellipse(ring.copy(), MIDDLE, inner, 0, 0, 360, 20, 5, cv2.LINE_AA))
+    zero = round(0.6 * inner[1]), inner[1]
+    alone = normalise(cv2.ellipse(page(), MIDDLE, zero, 0, 0, 360, 20, 5, cv2.LINE_AA))
+    assert shares_ink(normalise(cv2.ellipse(ring, MIDDLE, zero, 0, 0, 360, 20, 5, cv2.LINE_AA)), alone) > 0.8
+
+
 def strokes_kept(image):
     """Return whether normalisation finds one digit that spans all ink of the image."""
     seen = {}
