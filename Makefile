@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 COVERED := 78
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast compose-test lint fuzz chaos bench env lock clean
+.PHONY: help demo up test test-fast compose-test lint fuzz chaos bench bench-check env lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
@@ -52,13 +52,17 @@ chaos: $(VENV)/test.done ## harm running mills in all ways that we know: SEED=1 
 bench: $(VENV)/test.done ## measure throughput; benchmarks/README.md lists the other benchmarks
 	$(BIN)/python benchmarks/throughput.py
 
+bench-check: $(VENV)/test.done ## fail if the queue has become slower than benchmarks/ratios.json says (takes three minutes)
+	$(BIN)/python benchmarks/check.py
+
 # One folder has two states: with what serving needs, or also with what testing needs (TensorFlow, linters).
 $(VENV)/serve.done: requirements/serve.txt requirements/report.txt requirements/http.txt pyproject.toml
 	$(call install,-r requirements/serve.txt -r requirements/report.txt -r requirements/http.txt)
 
-$(VENV)/test.done: requirements/serve.txt requirements/report.txt requirements/http.txt requirements/train.txt requirements/dev.txt pyproject.toml
+$(VENV)/test.done: requirements/serve.txt requirements/report.txt requirements/http.txt requirements/train.txt requirements/dev.txt requirements/traces.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info < (3, 14) or sys.exit("The tests train with TensorFlow, which has no build for Python " + sys.version.split()[0] + " yet. Name an older one: make test PYTHON=python3.13")'
 	$(call install,-r requirements/serve.txt -r requirements/report.txt -r requirements/http.txt -r requirements/train.txt -r requirements/dev.txt)
+	@$(PIP) install --require-hashes --upgrade --target $(VENV)/traces -r requirements/traces.txt
 	@touch $(VENV)/serve.done
 
 define install

@@ -1,4 +1,4 @@
-"""The names of commit and processor, which benchmarks print."""
+"""The names of commit, processor and instructions, which benchmarks print."""
 
 import platform
 import subprocess
@@ -19,3 +19,10 @@ def processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def integer_instructions() -> str:
+    """Return the widest instructions for products of bytes that the processor has, or "" where Linux does not say."""
+    file = Path("/proc/cpuinfo")
+    flags = file.read_text(encoding="utf-8").split() if file.exists() else []
+    return next((name for name in ("amx_int8", "avx512_vnni", "avx_vnni", "avx512bw", "avx2") if name in flags), "")

@@ -1,6 +1,6 @@
 """Measure `digitmill serve`: single images at one connection and at many, beside the same images without HTTP.
 
-    python benchmarks/serving.py [--cores 2] [--connections 64] [--seconds 5] [--rounds 3] [--url URL --path PATH]
+    python benchmarks/serving.py [--cores 2] [--connections 64] [--seconds 5] [--rounds 3] [--peer mosec] [--url URL]
 
 Each round measures each line once, one after the other, so that a slow moment of the machine affects all. The table
 shows medians, and ratios that are computed within a round.
@@ -8,7 +8,9 @@ shows medians, and ratios that are computed within a round.
 - http: A real server beside a real mill with a worker per core. This process sends MNIST's test images as PNG files,
   one to a request, over connections that stay open: over one for the times, over `connections` for the images/s.
 - lane: The same images through `AsyncClient` in this process, as many at a time.
-- other: With `--url` and `--path`, the same requests to another server, such as mosec.
+- peers: With `--peer`, the same requests to a server of another kind, which has the same model, the same
+  preprocessing and as many cores, and no queue behind it. `peers/` has their programs; the first use installs them.
+- other: With `--url`, the same requests to any other server.
 """
 
 import argparse
@@ -21,17 +23,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 import uvloop
+from http_load import Ask, Open, http, load
 from inputs import options, read_digits_or_samples
 from machine import commit, processor
 from numpy.typing import NDArray
+from peers.environment import BATCHING, running_peer
 from PIL import Image
 
 from producer.calls.asynchronous import AsyncClient
@@ -41,9 +44,6 @@ from worker.settings import Settings
 
 IMAGES = 1000
 
-Ask = Callable[[bytes], Awaitable[None]]
-Open = Callable[[], contextlib.AbstractAsyncContextManager[Ask]]
-
 
 def main() -> None:
     """Measure and print a table."""
@@ -52,8 +52,8 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=64, help="connections for the images/s (default 64)")
     parser.add_argument("--seconds", type=float, default=5.0, help="time of each measurement (default 5)")
     parser.add_argument("--rounds", type=int, default=3, help="times that everything is measured (default 3)")
-    parser.add_argument("--url", help="another server to measure beside")
-    parser.add_argument("--path", default="/inference", help="path of its requests (default /inference)")
+    parser.add_argument("--peer", choices=BATCHING, action="append", default=[], help="peer to measure beside")
+    parser.add_argument("--url", help="URL of the requests to any other server to measure beside")
     arguments = parser.parse_args()
 
     cores = sorted(os.sched_getaffinity(0))[: arguments.cores]
@@ -65,19 +65,25 @@ def main() -> None:
     ):
         if not await_workers(open_mill(stack.url, Settings.from_environment()), stack):
             sys.exit("the workers are not ready, so the figures would mean nothing")
-        with _server(stack.url, Path(private) / "serve.log") as url:
-            lines = {"lane": _lane(stack.url), "http": _http(url, "/v1/classify")}
+        with contextlib.ExitStack() as running:
+            url = running.enter_context(_server(stack.url, Path(private) / "serve.log"))
+            lines = {"lane": _lane(stack.url), "http": http(f"{url}/v1/classify")}
+            for peer in arguments.peer:
+                log = Path(private) / f"{peer}.log"
+                lines[peer] = http(running.enter_context(running_peer(peer, len(cores), log)))
             if arguments.url:
-                lines["other"] = _http(arguments.url, arguments.path)
+                lines["other"] = http(arguments.url)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 measured = runner.run(_measure(lines, images, arguments))
+    others = [name for name in lines if name != "http"]
     print(f"{datetime.now(UTC):%Y-%m-%d}  commit {commit()}  {processor()}, {len(cores)} cores")
     print(f"{' '.join(sys.argv)}\n")
-    print(f"{'':<8}{'p50':>9}{'p99':>9}{'images/s':>10}{'  of the lane':>14}{'  of other':>12}")
+    columns = "".join(f"{f'of {name}':>13}" for name in others)
+    print(f"{'':<9}{'p50':>9}{'p99':>9}{'images/s':>10}{columns}")
     for name, rounds in measured.items():
         p50, p99, rate = (statistics.median(column) for column in zip(*rounds, strict=True))
-        ratios = [_ratio(rounds, measured.get(base)) for base in ("lane", "other")]
-        print(f"{name:<8}{p50:>6.2f} ms{p99:>6.2f} ms{rate:>10,.0f}{ratios[0]:>14}{ratios[1]:>12}")
+        ratios = "".join(f"{_ratio(rounds, measured[base]):>13.2f}" for base in others)
+        print(f"{name:<9}{p50:>6.2f} ms{p99:>6.2f} ms{rate:>10,.0f}{ratios}")
 
 
 async def _measure(
@@ -87,62 +93,11 @@ async def _measure(
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in lines}
     for _ in range(arguments.rounds):
         for name, opened in lines.items():
-            times = sorted(await _load(opened, images, 1, arguments.seconds))
-            many = await _load(opened, images, arguments.connections, arguments.seconds)
+            times = sorted(await load(opened, images, 1, arguments.seconds))
+            many = await load(opened, images, arguments.connections, arguments.seconds)
             p50, p99 = (1000 * times[int(share * len(times))] for share in (0.5, 0.99))
             found[name].append((p50, p99, len(many) / arguments.seconds))
     return found
-
-
-async def _load(opened: Open, images: list[bytes], connections: int, seconds: float) -> list[float]:
-    """Send images one after the other over each of some connections. Return the times of those answered in time."""
-    times: list[float] = []
-
-    async def ask_on(first: int) -> None:
-        async with opened() as ask:
-            await ask(images[first % len(images)])  # what comes first takes longer
-            ready.release()
-            await begin.wait()
-            end = time.perf_counter() + seconds
-            number = first
-            while (before := time.perf_counter()) < end:
-                await ask(images[number % len(images)])
-                number += 1
-                now = time.perf_counter()
-                if now < end:
-                    times.append(now - before)
-
-    ready, begin = asyncio.Semaphore(0), asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        for connection in range(connections):
-            group.create_task(ask_on(connection * 7))
-        for _ in range(connections):
-            await ready.acquire()
-        begin.set()
-    return times
-
-
-def _http(url: str, path: str) -> Open:
-    """Return what opens a connection to a server."""
-    address = urlsplit(url)
-    head = f"POST {path} HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: image/png\r\nContent-Length: "
-
-    @contextlib.asynccontextmanager
-    async def opened() -> AsyncIterator[Ask]:
-        reader, writer = await asyncio.open_connection(address.hostname, address.port)
-
-        async def ask(image: bytes) -> None:
-            writer.write(f"{head}{len(image)}\r\n\r\n".encode() + image)
-            header = await reader.readuntil(b"\r\n\r\n")
-            if not header.startswith(b"HTTP/1.1 200 "):
-                sys.exit(f"the server answers {header.decode()}")
-            length = header.lower().partition(b"content-length:")[2].partition(b"\r")[0]
-            await reader.readexactly(int(length))
-
-        yield ask
-        writer.close()
-
-    return opened
 
 
 def _lane(url: str) -> Open:
@@ -183,10 +138,9 @@ def _png(image: NDArray[np.uint8]) -> bytes:
     return file.getvalue()
 
 
-def _ratio(rounds: list[tuple[float, float, float]], base: list[tuple[float, float, float]] | None) -> str:
-    if base is None:
-        return "-"
-    return f"{statistics.median(one[2] / other[2] for one, other in zip(rounds, base, strict=True)):.2f}"
+def _ratio(rounds: list[tuple[float, float, float]], base: list[tuple[float, float, float]]) -> float:
+    """Return how many images/s a line has for each of another."""
+    return statistics.median(one[2] / other[2] for one, other in zip(rounds, base, strict=True))
 
 
 if __name__ == "__main__":

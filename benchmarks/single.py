@@ -1,17 +1,20 @@
 """Measure single images through a running mill: one at a time, a thousand outstanding, and beside jobs.
 
-    python benchmarks/single.py [--cores 2] [--calls 2000] [--seconds 20] [--without-jobs]
+    python benchmarks/single.py [--cores 2] [--calls 2000] [--seconds 20] [--without-jobs] [--peer mosec]
 
 All lines are of one run on the same cores. The ceilings are of the same model without a queue, in this process.
 
 - one at a time: The time from `Client.classify` to its return, of arrays and of PNG files of 28×28.
 - outstanding: Answers per second of one client process, while 1,000 images are outstanding.
+- peers: With `--peer`, arrays through a server of another kind that has the same model, over HTTP: one at a time over
+  one connection, and over 64 connections. It is measured in turn with the client, and there is no queue behind it.
 - beside jobs: 200 images a second, at times that do not depend on the answers, beside three jobs. The time of each runs
   from when it was due. What the jobs lose is measured in turn: their images/s for some seconds with these images, and
   for as long without. The jobs are raw (MNIST's test images again and again), or scans (A4, 150 dots per inch).
 """
 
 import argparse
+import asyncio
 import contextlib
 import os
 import statistics
@@ -28,9 +31,11 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from http_load import http, load
 from inputs import options, read_digits_or_samples
 from machine import commit, processor
 from numpy.typing import NDArray
+from peers.environment import BATCHING, running_peer
 from PIL import Image
 from preprocess import drawing
 
@@ -46,7 +51,9 @@ from producer.sources import Source, mnist_source, open_source
 from worker.settings import Settings
 
 OUTSTANDING = 1000
+ROUNDS = 3
 JOBS = 3
+CONNECTIONS, PEER_SECONDS = 64, 3.0
 RATE = 200
 """Images a second beside jobs."""
 
@@ -66,6 +73,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=2000, help="images that are sent one at a time (default 2000)")
     parser.add_argument("--seconds", type=float, default=20.0, help="time beside the jobs of each kind (default 20)")
     parser.add_argument("--without-jobs", action="store_true", help="skip the lines beside jobs")
+    parser.add_argument("--peer", choices=BATCHING, action="append", default=[], help="peer to measure beside")
     parser.add_argument("--job", choices=["raw", "scans"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -93,7 +101,9 @@ def main() -> None:
                 kinds: dict[str, list[InputImage]] = {"arrays": [*images[: arguments.calls]], "PNG files": [*files]}
                 for name, given in kinds.items():
                     print(f"one at a time, {name:<12}{_shown(_one_at_a_time(client, given))}")
-                answers = statistics.median(_outstanding(client, images) for _ in range(3))
+                if arguments.peer:
+                    _beside_peers(arguments.peer, client, images, len(cores), folder)
+                answers = statistics.median(_outstanding(client, images) for _ in range(ROUNDS))
                 print(f"{OUTSTANDING:,} outstanding          {answers:,.0f} answers/s")
                 print(f"ceiling, {len(cores)} cores           {rate * len(cores):,.0f} images/s\n")
                 if not arguments.without_jobs:
@@ -144,6 +154,25 @@ def _outstanding(client: Client, images: NDArray[np.uint8]) -> float:
     for future in waiting:
         future.result()
     return count / seconds
+
+
+def _beside_peers(peers: list[str], client: Client, images: NDArray[np.uint8], cores: int, folder: Path) -> None:
+    """Print how fast peers are, and the client in turn with them."""
+    bodies = [image.tobytes() for image in images[:OUTSTANDING]]
+    for peer in peers:
+        ratios, ours, theirs, rates = [], [], [], []
+        with running_peer(peer, cores, folder / f"{peer}.log") as url:
+            posted = http(url, "application/octet-stream")
+            for _ in range(ROUNDS):
+                alone = asyncio.run(load(posted, bodies, 1, PEER_SECONDS))
+                rates.append(len(asyncio.run(load(posted, bodies, CONNECTIONS, PEER_SECONDS))) / PEER_SECONDS)
+                theirs.append(np.array(alone))
+                ours.append(_one_at_a_time(client, [*images[:OUTSTANDING]]))
+                ratios.append(_outstanding(client, images) / rates[-1])
+        print(f"{peer}, one at a time{'':<7}{_shown(np.concatenate(theirs))}")
+        print(f"   the client in turn      {_shown(np.concatenate(ours))}")
+        print(f"{peer}, {CONNECTIONS} connections      {statistics.median(rates):,.0f} answers/s")
+        print(f"   {OUTSTANDING:,} outstanding are {statistics.median(ratios):.2f} times that")
 
 
 def _beside_jobs(kind: str, connection: Connection, client: Client, images: NDArray[np.uint8], seconds: float) -> None:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from producer.calls.prediction import Prediction
     from worker.contract.errors import (
         JobFailed,
+        LaneFull,
         NoLane,
         NotPermitted,
         NoWorkers,
@@ -64,6 +65,7 @@ __all__ = [
     "ImageError",
     "InputError",
     "JobFailed",
+    "LaneFull",
     "ModelError",
     "NoLane",
     "NoWorkers",

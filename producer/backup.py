@@ -75,7 +75,7 @@ def back_up(client: "redis.Redis", data: Path, path: Path) -> BackupCounts:
     keys = files = 0
     try:
         with open_private(unfinished, "wb") as file:
-            with tarfile.open(fileobj=file, mode="w") as archive:
+            with tarfile.TarFile(fileobj=file, mode="w") as archive:
                 for stored in stored_keys(client):
                     _add(archive, f"{_KEYS}{keys:06d}", stored.to_bytes(), digests)
                     keys += 1

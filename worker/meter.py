@@ -24,6 +24,7 @@ from worker.contract.telemetry.metrics import (
     Outcome,
     Stage,
 )
+from worker.contract.telemetry.traces import span
 from worker.contract.wire import Result
 
 
@@ -82,9 +83,10 @@ class Meter:
 
     @contextlib.contextmanager
     def stage(self, stage: Stage, lane: str = JOBS) -> Iterator[None]:
-        """Time what happens in this context, unless it fails."""
+        """Time what happens in this context, unless it fails. If this process traces, it is a span as well."""
         began = time.perf_counter()
-        yield
+        with span(stage, lane=lane):
+            yield
         self._took(stage, time.perf_counter() - began, lane)
 
     def _took(self, stage: Stage, seconds: float, lane: str) -> None:

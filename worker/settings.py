@@ -49,6 +49,7 @@ class Settings:
         versions_kept: Number of newest versions of the model that whoever publishes another one keeps.
         version_days: Age, in days, beyond which versions are not kept. None: keep them.
         log_format: How the processes of all roles and of `digitmill serve` log: `text` or `json`.
+        traces: Whether clients and workers send the spans of batches to a collector of OpenTelemetry.
         metrics_port: First of the ports on which a process may show its metrics. None: it counts and shows nothing.
         metrics_host: Address on which it shows them.
     """
@@ -71,6 +72,7 @@ class Settings:
     versions_kept: int
     version_days: float | None
     log_format: str
+    traces: bool
     metrics_port: int | None
     metrics_host: str
 
@@ -117,6 +119,7 @@ class Settings:
             versions_kept=read("DIGITMILL_VERSIONS_KEPT", _versions, 20),
             version_days=read("DIGITMILL_VERSION_DAYS", _positive, None),
             log_format=read("DIGITMILL_LOG_FORMAT", _log_format, "text"),
+            traces=read("DIGITMILL_TRACES", _switch, False),
             metrics_port=read("DIGITMILL_METRICS_PORT", _port, None),
             metrics_host=read("DIGITMILL_METRICS_HOST", str, "127.0.0.1"),
         )

@@ -162,6 +162,7 @@ class Card:
         size: Size of the network and of its file.
         training_seconds: Duration of all epochs, those of teacher networks included; None if the training was resumed.
         seeds: Test accuracies of this training and of others that differ only in the seed, by seed.
+        graph: Order in which model.tflite computes what the network computes; "" in the order of its layers.
         intended_use: Purpose of the model.
         not_for: Uses that the model is not suitable for.
     """
@@ -189,6 +190,7 @@ class Card:
     size: Size | None = None
     training_seconds: float | None = None
     seeds: list[Seeded] = field(default_factory=list)
+    graph: str = ""
     intended_use: str | None = None
     not_for: list[str] = field(default_factory=list)
 
@@ -217,7 +219,7 @@ class Card:
             ModelError: A figure is not finite, which JSON cannot express.
         """
         plain = as_plain(self)
-        for name in ("families", "mean_confidences"):
+        for name in ("families", "mean_confidences", "graph"):
             if not plain[name]:  # so the card of an earlier version, written again, is the same bytes
                 del plain[name]
         try:

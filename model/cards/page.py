@@ -180,6 +180,7 @@ def _training(card: Card) -> str:
         ("SHA-256 of the data", f"`{data.sha256}`"),
         ("seed", card.seed),
         ("time", _time(card)),
+        *([("order of computing", f"`{_line(card.graph)}`")] if card.graph else []),
         *_augmentation(card.epochs),
         *_flat(card.recipe),
     ]

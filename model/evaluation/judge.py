@@ -3,10 +3,14 @@
 The command judges a model that was trained earlier. It checks that the model performs here as its card says, brings an
 older card up to date, and adds the accuracies of models that were trained with other seeds. The model and its name stay
 the same, so a registry that holds the model keeps its first card.
+
+With `--export`, the command first exports the network again, as this version of digitmill exports it. That makes
+another model with the same weights, whose name ends in the first digits of the new SHA-256.
 """
 # ruff: noqa: T201 - a command line prints
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +24,7 @@ from model import metrics
 from model.augmentation import outliers
 from model.cards.card import (
     CARD,
+    MODEL,
     WEIGHTS,
     Bin,
     Card,
@@ -185,11 +190,9 @@ def judge_again(folder: Path, data: Dataset, others: Sequence[Path] = ()) -> Car
     """
     require_litert()
     card, model = read_model(folder)
-    if sha256(data.train, data.test) != card.data.sha256:
-        raise DataError(f"{card.version} was trained and tested on other images than these. Name the same data.")
+    _, validation = _split(card, data)
     read_file(folder, card, WEIGHTS)
     seeds = _seeds(card, [Card.read(other) for other in others])
-    _, validation = hold_out(data.train, card.recipe["validation"])
     import_tensorflow()
     from model.network.network import load_weights
 
@@ -199,6 +202,59 @@ def judge_again(folder: Path, data: Dataset, others: Sequence[Path] = ()) -> Car
     with writing(folder):
         write_card(card, folder)
     return card
+
+
+def export_again(folder: Path, data: Dataset, target: Path) -> Card:
+    """Export the network of a model again into another folder, judge it, and write its card.
+
+    Args:
+        folder: Folder of the model.
+        data: The same images as in its training; those that calibrate the export are the same, too.
+        target: Folder for the new model. It is created if necessary.
+
+    Returns:
+        The new card.
+
+    Raises:
+        DataError: The data are not those of the training.
+        ModelError: Files are missing or altered, or network and export do not agree.
+        UsageError: TensorFlow, safetensors or LiteRT is not installed; or `target` cannot be written.
+    """
+    require_litert()
+    card = Card.read(folder)
+    training, validation = _split(card, data)
+    contents = {name: read_file(folder, card, name) for name in card.files}
+    import_tensorflow()
+    from model.network.export import CALIBRATION_IMAGES, GRAPH, to_int8
+    from model.network.network import load_weights
+
+    network = load_weights(folder / WEIGHTS)
+    contents[MODEL] = model = to_int8(network, training.images[:CALIBRATION_IMAGES])
+    digest = hashlib.sha256(model).hexdigest()
+    card = replace(
+        card,
+        version=f"{card.version.rpartition('-')[0]}-{digest[:8]}",
+        files={**card.files, MODEL: digest},
+        graph=GRAPH,
+        **judge(network, model, validation, data.test),
+    )
+    with writing(target):
+        target.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            (target / name).write_bytes(content)
+        write_card(card, target)
+    return card
+
+
+def _split(card: Card, data: Dataset) -> tuple[Digits, Digits]:
+    """Return the images on which a model was trained, and those that were held out.
+
+    Raises:
+        DataError: The data are not those of the training.
+    """
+    if sha256(data.train, data.test) != card.data.sha256:
+        raise DataError(f"{card.version} was trained and tested on other images than these. Name the same data.")
+    return hold_out(data.train, card.recipe["validation"])
 
 
 def _seeds(card: Card, others: Sequence[Card]) -> list[Seeded]:
@@ -235,7 +291,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--mnist", type=Path, metavar="FOLDER", help="folder that holds MNIST's four IDX files or mnist.npz"
     )
-    parser.add_argument(
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
         "--seeds",
         type=Path,
         nargs="+",
@@ -243,12 +300,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="FOLDER",
         help="folders of models that differ only in the seed; their accuracies go on the card",
     )
+    either.add_argument(
+        "--export", type=Path, metavar="FOLDER", help="export the network again into this folder, and judge that model"
+    )
     parser.epilog = "Example: python -m model.evaluation /tmp/model --mnist ~/mnist"
     options = parser.parse_args(arguments)
     try:
         before = Card.read(options.folder)
         data = sample_digits.load() if before.data.name == "samples" else mnist.load(options.mnist)
-        card = judge_again(options.folder, data, options.seeds)
+        target = options.export or options.folder
+        if options.export:
+            card = export_again(options.folder, data, target)
+        else:
+            card = judge_again(target, data, options.seeds)
     except DigitmillError as error:
         print(f"Error: {printable(str(error))}", file=sys.stderr)
         return 1
@@ -258,7 +322,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{printable(card.version)} {kind}: {new.accuracy:.2%} of {new.total:,} test images; "
             f"its card said {old.accuracy:.2%}"
         )
-    print(f"Wrote {options.folder / CARD} and {options.folder / PAGE}")
+    print(f"Wrote {target / CARD} and {target / PAGE}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Export a network from Keras to full-int8 LiteRT."""
+"""Export a network from Keras to full-int8 LiteRT, in an order of computing that suits its integer arithmetic."""
 
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +13,12 @@ from model.stderr import without_chatter
 
 CALIBRATION_IMAGES = 1000
 """Number of real images that show the converter the range of each layer's activations."""
+
+GRAPH = "patches"
+"""Name of the order in which exports compute, for their cards (see `_first_layers`)."""
+
+_USED = 26
+"""Rows and columns of an image that reach the second pooling, which drops the last of its 11 rows and columns."""
 
 
 def to_int8(network: keras.Model, images: NDArray[np.uint8]) -> bytes:
@@ -29,12 +35,13 @@ def to_int8(network: keras.Model, images: NDArray[np.uint8]) -> bytes:
     Returns:
         Content of model.tflite.
     """
+    weights = [np.asarray(variable) for variable in network.get_layer("conv1").trainable_variables]
     with tempfile.TemporaryDirectory() as folder, without_chatter(b""):  # b"" drops every line
         archive = keras.export.ExportArchive()
         archive.track(network)
         archive.add_endpoint(
             "serve",
-            lambda pixels: _forward(network, pixels),
+            lambda pixels: _forward(network, pixels, *weights),
             input_signature=[tf.TensorSpec((None, 28, 28, 1), tf.float32)],
         )
         archive.write_out(folder, verbose=False)
@@ -48,14 +55,49 @@ def to_int8(network: keras.Model, images: NDArray[np.uint8]) -> bytes:
     return content
 
 
-def _forward(network: keras.Model, pixels: Any) -> Any:
+def _forward(network: keras.Model, pixels: Any, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> Any:
     """Apply the network, with a constant reshape in place of Keras' Flatten.
 
     Flatten asks for the batch size at run time, which takes four more small operations.
     """
-    for layer in network.layers:
-        pixels = tf.reshape(pixels, (-1, 1600)) if isinstance(layer, keras.layers.Flatten) else layer(pixels)
-    return pixels
+    values = _first_layers(pixels, kernel * np.float32(network.get_layer("scale").scale), bias)
+    for layer in network.layers[network.layers.index(network.get_layer("pool1")) + 1 :]:
+        values = tf.reshape(values, (-1, 1600)) if isinstance(layer, keras.layers.Flatten) else layer(values)
+    return values
+
+
+def _first_layers(pixels: Any, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> Any:
+    """Convolve and pool as one product with patches of 4×4 pixels, and the maximum over the four places of a pool.
+
+    A convolution of one channel wastes most of an integer instruction, which multiplies 4 or 8 channels at a time. Each
+    pool needs the convolution at four places, which lie in one patch of 4×4 pixels. So the 16 pixels become the
+    channels of a 1×1 convolution, and its outputs are those of the four places. To cut the patches, each pixel of a
+    block of 2×2 gets a channel of its own, and each block is joined with its neighbours at the right and below.
+    EXPERIMENTS.md has the speed of this and of other orders.
+
+    Args:
+        pixels: Float tensor (n, 28, 28, 1).
+        kernel: Kernel of the first convolution, float32 (3, 3, 1, c).
+        bias: Its bias, float32 (c,).
+
+    Returns:
+        The first 12 of 13 rows and columns of the first pooling, float tensor (n, 12, 12, c). The others do not change
+        what the network returns.
+    """
+    channels = kernel.shape[-1]
+    places = np.zeros((4, 4, 2, 2, channels), np.float32)
+    for down in range(2):
+        for right in range(2):
+            places[down : down + 3, right : right + 3, down, right] = kernel[:, :, 0]
+    # (block, row in it, block, column in it, …) to (block, block, row, column, …), the order of the patches' channels
+    weights = places.reshape(2, 2, 2, 2, -1).transpose(0, 2, 1, 3, 4).reshape(1, 1, 16, -1)
+    blocks = tf.nn.space_to_depth(pixels[:, :_USED, :_USED], 2)
+    size = _USED // 2 - 1
+    patches = tf.concat([blocks[:, y : y + size, x : x + size] for y in range(2) for x in range(2)], -1)
+    values = tf.nn.relu(tf.nn.conv2d(patches, weights, 1, "VALID") + np.tile(bias, 4))
+    # Four places in a row, because LiteRT has no fast maximum over groups of channels.
+    pooled = tf.nn.max_pool2d(tf.reshape(values, (-1, size * size, 4, channels)), (1, 4), (1, 4), "VALID")
+    return tf.reshape(pooled, (-1, size, size, channels))
 
 
 def _one_by_one(images: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]]]:

@@ -91,7 +91,7 @@ def train(
     from model.training.curves import draw
 
     import_tensorflow()
-    from model.network.export import CALIBRATION_IMAGES, to_int8
+    from model.network.export import CALIBRATION_IMAGES, GRAPH, to_int8
     from model.network.network import dump_weights
     from model.training.fit import fit
 
@@ -130,6 +130,7 @@ def train(
         recipe=dataclasses.asdict(recipe),
         epochs=epochs,
         files=hashes,
+        graph=GRAPH,
         training_seconds=sum(seconds) if is_complete else None,
         **judge(network, model, validation, data.test),
     )

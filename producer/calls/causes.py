@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from worker.contract.errors import NoLane, NoWorkers
+from worker.contract.errors import LaneFull, NoLane, NoWorkers
 from worker.contract.lane import LANE_VERSION
 
 if TYPE_CHECKING:
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     import redis
 
     from worker.contract.ledger import WorkerStatus
+
+
+FULL = "The lane is full, because clients send more images than the workers classify. Start more workers."
+"""Problem of a call for which the lane has no room."""
 
 
 def workers_of(client: "redis.Redis") -> "Sequence[WorkerStatus]":
@@ -50,7 +54,8 @@ def no_answer(workers: "Sequence[WorkerStatus]", problem: str, seconds: float) -
     if not workers:
         return NoWorkers(f"{waited}, because none is running. Start workers with `digitmill up`.")
     if problem:
-        return NoWorkers(f"{waited}, because of this problem: {problem}")
+        kind = LaneFull if problem == FULL else NoWorkers
+        return kind(f"{waited}, because of this problem: {problem}")
     return NoWorkers(
         f"{waited}, although workers are alive ({len(workers)}). `digitmill status` and the logs of the workers say "
         "more. Send fewer images at a time, or wait longer with `timeout`."

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from model.errors import DigitmillError, Failure, UsageError
 from model.inference.review import REVIEW_BELOW
-from producer.calls.causes import check_lane, no_answer, workers_of
+from producer.calls.causes import FULL, check_lane, no_answer, workers_of
 from producer.calls.images import Content, Floats, InputImage, content_of
 from producer.calls.outstanding import (
     MAX_PAUSE_SECONDS,
@@ -45,7 +45,6 @@ LISTENING_SECONDS = 0.8 * MIN_SOCKET_TIMEOUT
 """Time that the reader waits for an answer before it asks again: less than any connection waits for Redis."""
 
 _PAUSED = "An administrator has paused the queue. `digitmill status` says who and why."
-_FULL = "The lane is full, because clients send more images than the workers classify. Start more workers."
 _BYE = b"bye"  # what a client sends to itself, so that its reader ends
 
 Several: TypeAlias = Literal["refuse", "read"]
@@ -276,7 +275,7 @@ class Client:
                 self._outstanding.sent(message, sent.sequence, time.monotonic())
             else:
                 message.tries += 1
-                self._outstanding.not_sent(message, time.monotonic(), _PAUSED if sent.sequence == PAUSED else _FULL)
+                self._outstanding.not_sent(message, time.monotonic(), _PAUSED if sent.sequence == PAUSED else FULL)
 
     def _look(self, due: list[Message]) -> None:
         """Look which messages still wait, so that only those are sent again that were lost."""

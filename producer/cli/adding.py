@@ -12,6 +12,7 @@ from producer.cli.display.wording import counted
 from producer.cli.notices import print_notice, printable
 from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.results import Results
+from producer.public.body import to_text
 from producer.report.earlier import read_earlier, versions_of
 from producer.report.place import FIGURES, PAGE
 from producer.report.tables import FileVersion
@@ -63,4 +64,4 @@ class Adding:
             click.echo(f"Nothing is new. The report is {printable(str(page))}")
             return
         figures = json.loads((self.folder / FIGURES).read_bytes())
-        click.echo(json.dumps({**figures, "earlier": figures["images"], "report": str(page)}))
+        click.echo(to_text({**figures, "earlier": figures["images"], "report": str(page)}))

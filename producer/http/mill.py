@@ -18,7 +18,7 @@ from producer.calls.causes import workers_of
 from producer.http.errors import HttpError, bad_parameter, busy, unavailable
 from producer.mill.finding import CALLING, Reached, find_mill_url, reach_running_mill
 from worker.contract.connection import as_error
-from worker.contract.errors import NotPermitted, NoWorkers, UnsuitableServer
+from worker.contract.errors import LaneFull, NotPermitted, NoWorkers, UnsuitableServer
 from worker.contract.lane import LANE_VERSION, CallKind, Lane
 from worker.contract.lane.lane import MAX_WAITING
 from worker.contract.registry import LIVE, Registry
@@ -262,7 +262,7 @@ def error_of(fault: DigitmillError, watch: MillWatch) -> HttpError:
         watch: What is known about the mill.
     """
     if isinstance(fault, NoWorkers):
-        problem = watch.problem
+        problem = _FULL if isinstance(fault, LaneFull) else watch.problem
         return problem.error() if problem else HttpError(504, "timeout", str(fault))
     if isinstance(fault, UsageError):  # the version is gone
         return bad_parameter(str(fault))

@@ -133,7 +133,8 @@ def _answers_missing(
 
 def card_of(connection: Connection, results: Results, call: RetryingCaller) -> Card | None:
     """Return the card of the version that classified most images, or None where there is none."""
-    versions = Counter(version for version in results.models if version)
+    versions = Counter(results.models)
+    del versions[""]
     if not versions:
         return None
     [(version, _)] = versions.most_common(1)

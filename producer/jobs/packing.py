@@ -1,27 +1,43 @@
-"""Pack images into batches. A worker takes 10 to 50 ms for a batch, which is much more than its message costs."""
+"""Pack images into batches. A worker takes 10 to 100 ms for a batch, which is much more than its message costs.
 
+The size of a batch follows from the images alone, and not from how long others took, because a job that is resumed
+packs its images again and must get the same batches.
+"""
+
+import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import Failure
-from producer.sources import SourceImage
+from producer.sources import ImageContent, SourceBlock, SourceImage
 from worker.contract.validation.bounds import MAX_IMAGES, MAX_NAMES_BYTES
 from worker.contract.wire import Batch, Label, Manifest
 
 RAW_IMAGES = 1024
 """Maximum number of raw images in a batch. They take one core 28 ms, at 37,000 images/s (benchmarks/throughput.py)."""
 
-FILES = 128
-"""Maximum number of files in a batch. Small ones take one core about 20 ms (benchmarks/throughput.py)."""
+FILES = 256
+"""Maximum number of files in a batch. Larger batches cost a little less, and let small jobs of others wait longer."""
 
 BYTES = 1024 * 1024
 """Maximum number of bytes of the files in a batch. A larger file is a batch of its own."""
 
+HEAVY_BYTES = 8 * 1024
+"""Size from which a file counts as heavy. A scan of 184×136 pixels takes ten times as long as 28×28 pixels."""
+
+HEAVY_FILES = 32
+"""Maximum number of heavy files in a batch. Lighter ones count in proportion to their size."""
+
+GROWING = 6
+"""Number of batches at the beginning of a job that are smaller than others: two of each size, which doubles.
+
+So a small job occupies several workers, and the first answers come early."""
+
 
 def pack(
-    images: Iterable[SourceImage],
+    images: Iterable[SourceImage | SourceBlock],
     *,
     batch_size: int | None = None,
     probabilities: bool = False,
@@ -32,17 +48,25 @@ def pack(
     Raw arrays and encoded files never share a batch. An image that could not be read is in the manifest only.
 
     Args:
-        images: Images of a source.
-        batch_size: Maximum number of images in one batch, or None for `RAW_IMAGES` or `FILES`.
+        images: Images of a source, one by one or in blocks; that makes no difference to the batches.
+        batch_size: Maximum number of images in one batch, or None for what the constants of this module say.
         probabilities: Whether to ask for the ten probabilities of each image.
         several: Whether to ask for all digits of each image. Raw arrays always have one.
     """
-    open_batch = _OpenBatch(batch_size, probabilities=probabilities, several=several)
+    number = 0
+
+    def begin() -> _OpenBatch:
+        return _OpenBatch(number, batch_size, probabilities=probabilities, several=several)
+
+    open_batch = begin()
     for image in images:
-        if not open_batch.takes(image):
-            yield open_batch.close()
-            open_batch = _OpenBatch(batch_size, probabilities=probabilities, several=several)
-        open_batch.add(image)
+        start, count = 0, len(image) if isinstance(image, SourceBlock) else 1
+        while start < count:
+            if not (taken := open_batch.take(image, start)):
+                yield open_batch.close()
+                number += 1
+                open_batch = begin()
+            start += taken
     if open_batch.names:
         yield open_batch.close()
 
@@ -50,45 +74,83 @@ def pack(
 class _OpenBatch:
     """A batch that is being filled. It stays within `worker.contract.validation.bounds`."""
 
-    def __init__(self, batch_size: int | None, *, probabilities: bool, several: bool) -> None:
-        self._batch_size = batch_size and min(batch_size, MAX_IMAGES)
+    def __init__(self, number: int, batch_size: int | None, *, probabilities: bool, several: bool) -> None:
+        halvings = max(GROWING - number + 1, 0) // 2
+        self._max_raw = min(batch_size, MAX_IMAGES) if batch_size else RAW_IMAGES >> halvings
+        self._max_files = min(batch_size, MAX_IMAGES) if batch_size else FILES >> halvings
+        self._max_weight = math.inf if batch_size else HEAVY_BYTES * HEAVY_FILES
         self._probabilities = probabilities
         self._several = several
-        self._raw: list[NDArray[np.uint8]] = []
+        self._raw: list[NDArray[np.uint8]] = []  # (n, 28, 28)
         self._files: list[bytes] = []
-        self._bytes = 0
+        self._bytes = self._weight = 0
         self._names_length = 0
         self.names: list[str] = []
         self._labels: list[Label | None] = []
         self._failures: dict[int, Failure] = {}
 
-    def takes(self, image: SourceImage) -> bool:
-        """Return whether the batch has room for this image and the image is of the same kind as the others."""
-        content = image.content
+    def take(self, images: SourceImage | SourceBlock, start: int) -> int:
+        """Add as many images as the batch has room for, from `start`, and return their number.
+
+        Without room, or if the images are not of the same kind as the others, that is 0.
+        """
+        if isinstance(images, SourceBlock):
+            return self._take_block(images, start)
+        if not self._takes(images.content):
+            return 0
+        self._add(images)
+        return 1
+
+    def _take_block(self, block: SourceBlock, start: int) -> int:
+        if not self._takes(block.images[start]):
+            return 0
+        room = max(self._max_raw - len(self.names), 1)
+        part = block.part(start, start + room)
+        length = sum(map(len, part.names))
+        if self._names_length + length > MAX_NAMES_BYTES:  # so each name counts
+            self._add(SourceImage(part.names[0], part.labels[0], part.images[0]))
+            return 1
+        self._raw.append(part.images)
+        self.names += part.names
+        self._labels += part.labels
+        self._names_length += length
+        return len(part)
+
+    def _takes(self, content: ImageContent | Failure) -> bool:
         if not self.names:
             return True
         if self._names_length > MAX_NAMES_BYTES:
             return False
         if isinstance(content, bytes):
-            max_images = self._batch_size or FILES
-            return not self._raw and len(self.names) < max_images and self._bytes + len(content) <= BYTES
-        max_images = self._batch_size or (FILES if self._files else RAW_IMAGES)
+            return (
+                not self._raw
+                and len(self.names) < self._max_files
+                and self._bytes + len(content) <= BYTES
+                and self._weight + _weight(content) <= self._max_weight
+            )
+        max_images = self._max_files if self._files else self._max_raw
         return len(self.names) < max_images and not (self._files and isinstance(content, np.ndarray))
 
-    def add(self, image: SourceImage) -> None:
+    def _add(self, image: SourceImage) -> None:
         content = image.content
         if isinstance(content, Failure):
             self._failures[len(self.names)] = content
         elif isinstance(content, bytes):
             self._files.append(content)
             self._bytes += len(content)
+            self._weight += _weight(content)
         else:
-            self._raw.append(content)
+            self._raw.append(content[np.newaxis])
         self.names.append(image.name)
         self._names_length += len(image.name)
         self._labels.append(image.label)
 
     def close(self) -> tuple[Batch, Manifest]:
-        images = np.stack(self._raw) if self._raw else tuple(self._files)
+        # A copy, because the source may change before all answers are there, and what Redis loses is sent again.
+        images = np.concatenate(self._raw) if self._raw else tuple(self._files)
         manifest = Manifest(tuple(self.names), tuple(self._labels), self._failures)
         return Batch(images, self._probabilities, self._several and bool(self._files)), manifest
+
+
+def _weight(file: bytes) -> int:
+    return min(len(file), HEAVY_BYTES)

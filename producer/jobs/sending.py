@@ -12,6 +12,7 @@ from producer.mill.connection import Connection, RetryingCaller
 from worker.contract.errors import JobFailed
 from worker.contract.ledger import Checked, Part, Presence, Submitted, Window
 from worker.contract.ledger.ledger import ATTEMPTS, RING_AGAIN_SECONDS
+from worker.contract.telemetry.traces import SpanKind, span
 from worker.contract.wire import Batch, Manifest
 
 BATCHES_PER_WORKER = 8
@@ -106,6 +107,20 @@ class Sender:
             UsageError: The log cannot be written.
             WireError: The stored manifest is damaged.
         """
+        with span("send batch", kind=SpanKind.PRODUCER, job=self._job, batch=sequence, images=len(batch)) as trace:
+            self._send(sequence, batch, manifest, encoded, digest, trace, make_room, find_job)
+
+    def _send(
+        self,
+        sequence: int,
+        batch: Batch,
+        manifest: Manifest,
+        encoded: bytes,
+        digest: bytes,
+        trace: str,
+        make_room: Callable[[], None],
+        find_job: Callable[[], object],
+    ) -> None:
         part, known = Part(self._job, sequence, 0, len(batch)), sequence in self._log.batches
         self._log.add(sequence, batch, len(manifest.names), digest, encoded)
         while True:
@@ -118,6 +133,7 @@ class Sender:
                 detached=self._detached,
                 owner=self._owned.owner.token,
                 encoded=encoded,
+                trace=trace,
             )
             match outcome:
                 case Submitted.STORED:

@@ -1,6 +1,8 @@
 """A job from its source to its results: the steps that `submit`, `resume`, `demo` and the benchmarks share."""
 
 import contextlib
+import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -36,6 +38,8 @@ from worker.contract.errors import JobFailed, NoWorkers, Unreachable
 from worker.contract.gate import GateState, QueueGate
 from worker.contract.ledger import JobState, new_job_identifier
 from worker.contract.registry import LIVE
+from worker.contract.telemetry.traces import start_tracing
+from worker.contract.validation import identifiers
 from worker.contract.wire import Batch, Manifest
 from worker.settings import Settings
 
@@ -120,6 +124,7 @@ def create_job(
     settings: Settings,
     *,
     detached: bool,
+    total: int | None = None,
     timeout: float = TIMEOUT_SECONDS,
 ) -> str:
     """Create a job; return its identifier.
@@ -130,6 +135,7 @@ def create_job(
         description: Description of the source, for people.
         settings: Settings of this process.
         detached: Whether the client leaves before the answers are there. Such a job has no journal.
+        total: Number of images, or None if it is unknown.
         timeout: Seconds without Redis after which to give up.
 
     Raises:
@@ -145,7 +151,9 @@ def create_job(
     created = call(connection.ledger.now)
     for _ in range(NAMES):
         identifier = new_job_identifier()
-        order = new_order(settings, identifier, options, description, model, detached=detached, created=created)
+        order = new_order(
+            settings, identifier, options, description, model, detached=detached, created=created, total=total
+        )
         # The files come first, so that a job that cannot be kept does not exist.
         with contextlib.suppress(FileExistsError):
             write_order(settings, order)
@@ -222,6 +230,7 @@ def gather_job(
         WireError: An answer is damaged.
     """
     started = time.time()
+    _trace(settings)
     order, call = order_of(settings, job), RetryingCaller(connection, timeout)
     folder = str(jobs_folder(settings))
     with (
@@ -260,7 +269,7 @@ def gather_job(
 
 def _packed(source: Source, options: SubmitOptions) -> Iterator[tuple[Batch, Manifest]]:
     return pack(
-        source,
+        source.runs(),
         batch_size=options.batch_size,
         probabilities=_wants_probabilities(options),
         several=options.reads_numbers,
@@ -300,6 +309,7 @@ def send_job(
         Unreachable: Redis did not answer for `timeout` seconds.
         UsageError: The log of what was sent cannot be written, or another process has it open.
     """
+    _trace(settings)
     order, call = order_of(settings, job), RetryingCaller(connection, timeout)
     with (
         SentLog(job_file(settings, job, "sent")) as log,
@@ -312,6 +322,11 @@ def send_job(
             if sender.run(_packed(source, options)):
                 return call(connection.ledger.job, job).state
     raise JobFailed(f"Redis loses batches of job {job} again and again. Look at its memory and its disk.")
+
+
+def _trace(settings: Settings) -> None:
+    if settings.traces:
+        start_tracing(role="client", name=identifiers.process_name(socket.gethostname(), os.getpid()))
 
 
 @contextlib.contextmanager

@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import redis
 from redis.exceptions import ReadOnlyError
 
 from producer.mill.connection import Connection
 from producer.mill.server import ServerFolder
-from producer.mill.stack import Stack
 from worker.contract.connection import answer_seconds, connect, retry_transient
 from worker.contract.errors import NotPermitted, Unreachable
 from worker.contract.lane import keys as lane_keys
@@ -22,6 +21,9 @@ from worker.contract.queues import CLASSIFY_QUEUE
 from worker.contract.server_check import Command, inspect_server
 from worker.cores import cores
 from worker.settings import Settings, without_password
+
+if TYPE_CHECKING:
+    from producer.mill.stack import Stack
 
 WORKERS_START_SECONDS = 30.0
 """Longest wait for the workers of a new stack to become ready."""
@@ -204,6 +206,8 @@ def running_or_temporary_mill(
         yield open_mill(url, settings, command_timeout=timeout, needs=SUBMITTING)
         return
     on_start()
+    from producer.mill.stack import Stack
+
     with Stack(stack_folder(settings), cores()) as stack:
         connection = replace(open_mill(stack.url, settings), temporary=True)
         await_workers(connection, stack)
@@ -228,7 +232,7 @@ def unfinished_jobs(connection: Connection) -> _JobsProgress:
     }
 
 
-def await_workers(connection: Connection, stack: Stack, *, seconds: float = WORKERS_START_SECONDS) -> bool:
+def await_workers(connection: Connection, stack: "Stack", *, seconds: float = WORKERS_START_SECONDS) -> bool:
     """Wait until all workers of a stack are ready, and return whether they are.
 
     A job can start before all of them are ready.

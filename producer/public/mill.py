@@ -8,7 +8,7 @@ from producer.public.jobs import Job
 from producer.public.models import Drift
 
 if TYPE_CHECKING:
-    from worker.contract.gate import Gate
+    from worker.contract.gate import Gate as GateRecord
     from worker.contract.ledger import WorkerStatus
     from worker.contract.teaching import Summary
     from worker.contract.training import ScheduleStatus, TrainingStatus
@@ -150,6 +150,44 @@ class Problem(Body, kw_only=True, frozen=True):
     urgent: bool
 
 
+class Gate(Body, kw_only=True, frozen=True):
+    """Whether the queue as a whole is open.
+
+    Attributes:
+        state: `open`, `paused` or `drained`.
+        who: User and machine that changed it last, or null.
+        reason: Why, or null.
+        since: Time of that, or null.
+    """
+
+    state: str
+    who: str | None
+    reason: str | None
+    since: Time | None
+
+
+class TurnedGate(Document, kw_only=True, frozen=True):
+    """What `queue pause`, `queue drain` and `queue resume` print.
+
+    Attributes:
+        gate: Whether the queue is open now.
+    """
+
+    gate: Gate
+
+
+class Backup(Document, kw_only=True, frozen=True):
+    """What `backup` and `restore` print.
+
+    Attributes:
+        keys: Number of keys of Redis in the file.
+        files: Number of files of the data folder in it.
+    """
+
+    keys: int
+    files: int
+
+
 class Server(Body, kw_only=True, frozen=True):
     """Redis as it stands. What it does not say is empty, 0 or null.
 
@@ -272,38 +310,6 @@ class Disk(Body, kw_only=True, frozen=True):
     free_bytes: int
 
 
-class QueueState(Body, kw_only=True, frozen=True):
-    """What the queue as a whole does.
-
-    Attributes:
-        state: `open`, `paused` or `drained`.
-        who: User and machine that changed it last, or null.
-        reason: Why, or null.
-        since: Time of that, or null if nobody ever changed it.
-    """
-
-    state: str
-    who: str | None
-    reason: str | None
-    since: Time | None
-
-
-class OneQueueState(QueueState, Document, kw_only=True, frozen=True):
-    """What `queue pause`, `queue drain` and `queue resume` print."""
-
-
-class BackedUp(Document, kw_only=True, frozen=True):
-    """What `backup` and `restore` print.
-
-    Attributes:
-        keys: Number of keys of Redis.
-        files: Number of files.
-    """
-
-    keys: int
-    files: int
-
-
 class Status(Document, kw_only=True, frozen=True):
     """What `status` prints. What could not be read is null, and `damaged` says why.
 
@@ -312,7 +318,7 @@ class Status(Document, kw_only=True, frozen=True):
         redis: URL of Redis, without its password.
         warnings: What is wrong with this Redis, and what to do.
         server: Redis as it stands.
-        queue_state: What the queue does.
+        gate: Whether the queue is open.
         queue: What is in the queue.
         minute: What was answered in the last minute.
         hour: What was answered in the last hour.
@@ -335,7 +341,7 @@ class Status(Document, kw_only=True, frozen=True):
     redis: str
     warnings: list[str]
     server: Server
-    queue_state: QueueState
+    gate: Gate
     queue: Queue | None
     minute: Recent | None
     hour: Recent | None
@@ -368,6 +374,32 @@ class Started(Document, kw_only=True, frozen=True):
     workers: int
     others: list[str]
     logs: str
+
+
+class Log(Body, kw_only=True, frozen=True):
+    """A log.
+
+    Attributes:
+        name: Name of the file.
+        bytes: Its size.
+        changed: Time of its last line.
+    """
+
+    name: str
+    bytes: int
+    changed: Time
+
+
+class Logs(Document, kw_only=True, frozen=True):
+    """What `logs` prints.
+
+    Attributes:
+        folder: Folder of the logs.
+        logs: Logs in it.
+    """
+
+    folder: str
+    logs: list[Log]
 
 
 class Serving(Document, kw_only=True, frozen=True):
@@ -412,6 +444,11 @@ class RedisUsers(Document, kw_only=True, frozen=True):
     users: dict[str, str]
 
 
+def gate(found: "GateRecord") -> Gate:
+    """Return the gate of the queue."""
+    return Gate(state=str(found.state), who=found.who or None, reason=found.reason or None, since=time_if(found.since))
+
+
 def worker(status: "WorkerStatus", *, silent: bool) -> Worker:
     """Return a worker, which may have fallen silent."""
     return Worker(
@@ -430,13 +467,6 @@ def worker(status: "WorkerStatus", *, silent: bool) -> Worker:
         startup_seconds=status.startup_seconds if status.ready else None,
         doorbell_format=status.doorbell,
         lane_format=status.lane or None,
-    )
-
-
-def queue_state(gate: "Gate") -> QueueState:
-    """Return what the queue does."""
-    return QueueState(
-        state=str(gate.state), who=gate.who or None, reason=gate.reason or None, since=time_if(gate.since)
     )
 
 

@@ -25,9 +25,13 @@ from producer.sources.naming import is_clutter
 
 PAGE, FIGURES = "report.html", "report.json"
 PREDICTIONS, ERRORS, REVIEW = "predictions.csv", "errors.csv", "review.csv"
-CONFUSION, CALIBRATION, THROUGHPUT = "confusion.png", "calibration.png", "throughput.png"
+CONFUSION, CONFIDENCE, CALIBRATION = "confusion.png", "confidence.png", "calibration.png"
+PREDICTED, THROUGHPUT, TRAINING = "predictions.png", "throughput.png", "training.png"
 
-FILES = frozenset({PAGE, FIGURES, PREDICTIONS, ERRORS, REVIEW, CONFUSION, CALIBRATION, THROUGHPUT})
+PNGS = frozenset({CONFUSION, CONFIDENCE, CALIBRATION, PREDICTED, THROUGHPUT, TRAINING})
+"""Names of the pictures for slides and papers."""
+
+FILES = frozenset({PAGE, FIGURES, PREDICTIONS, ERRORS, REVIEW}) | PNGS
 """Names of the files that a report may have, without the pages that only have cards."""
 
 _DRAFTS = ".digitmill-report"

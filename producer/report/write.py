@@ -9,21 +9,29 @@ from types import MappingProxyType
 
 from model.cards.card import Card
 from producer.jobs.results import JobInfo, Results
+from producer.pictures import Picture
 from producer.report import page, tables
 from producer.report.charts.job_charts import JobCharts, charts_of
 from producer.report.page import ReadPictures
 from producer.report.place import (
     CALIBRATION,
+    CONFIDENCE,
     CONFUSION,
     ERRORS,
     FIGURES,
+    PREDICTED,
     PREDICTIONS,
     REVIEW,
     THROUGHPUT,
+    TRAINING,
     replacing_report,
 )
 from producer.report.selection import select
 from producer.report.summary import Summary, summarise
+from producer.report.wording import percent
+
+MAX_PREDICTED = 40
+"""Maximum number of pictures in `predictions.png`."""
 
 WITHOUT_MATPLOTLIB = (
     "The PNG charts were left out because Matplotlib is not installed; report.html shows the same figures. "
@@ -60,7 +68,7 @@ def write_report(
         root: Text before an image's name that makes it a path, for `review.csv`. With "", that file has no paths.
         left_out: Number of files of the source that were not read, by kind; see `Source.left_out`.
         notes: Sentences about the source; see `Source.notes`.
-        plots: Whether to write the PNG files as well. They take about a second, mostly to import Matplotlib.
+        plots: Whether to write the PNG files as well. They take about two seconds, half of it to import Matplotlib.
         versions: As for `tables.write_predictions`.
 
     Returns:
@@ -77,15 +85,25 @@ def write_report(
         tables.write_errors(drafts / ERRORS, results)
         if min_confidence is not None:
             tables.write_review(drafts / REVIEW, results, selection, root)
-        if plots:
-            summary = replace(summary, notices=_write_pngs(drafts, summary, charts))
-        pages = page.render(results, summary, selection, charts, card=card, read_pictures=read_pictures, root=root)
+        first: dict[int, Picture] = {}
+
+        def reading(indices: Sequence[int]) -> Mapping[int, Picture | None]:
+            read = read_pictures(indices)
+            first.update(
+                (index, found) for index in selection.shown_first[:MAX_PREDICTED] if (found := read.get(index))
+            )
+            return read
+
+        pages = page.render(results, summary, selection, charts, card=card, read_pictures=reading, root=root)
         late = without = 0
         for written in pages:
             _write(drafts / written.name, written.html)
             late, without = late + written.late, without + written.without_picture
         notices = (*summary.notices, _not_read(late, info.job)) if late else summary.notices
         summary = replace(summary, without_picture=without, notices=notices)
+        if plots:
+            said = _write_pngs(drafts, summary, charts, results, first)
+            summary = replace(summary, notices=(*said, *summary.notices))
         _write(drafts / FIGURES, json.dumps(summary.as_json(), indent=1, allow_nan=False) + "\n")
     return summary
 
@@ -97,8 +115,10 @@ def _not_read(late: int, job: str) -> str:
     )
 
 
-def _write_pngs(folder: Path, summary: Summary, charts: JobCharts) -> tuple[str, ...]:
-    """Write a PNG file for each chart that exists. Return notices for the user."""
+def _write_pngs(
+    folder: Path, summary: Summary, charts: JobCharts, results: Results, pictures: Mapping[int, Picture]
+) -> tuple[str, ...]:
+    """Write a PNG file for each chart that exists, and for the pictures. Return notices for the user."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a cache that it cannot keep
     try:
         from producer.report.charts import png
@@ -106,8 +126,20 @@ def _write_pngs(folder: Path, summary: Summary, charts: JobCharts) -> tuple[str,
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
         return (WITHOUT_MATPLOTLIB,)
+    predicted = [
+        png.Predicted(
+            picture.seen,
+            _caption(results, index),
+            wrong=results.label(index) not in (None, results.answer(index)),
+        )
+        for index, picture in pictures.items()
+        if results.answer(index) is not None
+    ]
     figures = {
         CONFUSION: png.confusion(summary),
+        PREDICTED: png.predictions(predicted),
+        CONFIDENCE: png.draw(charts.confidence, 7.2, 3.8) if charts.confidence else None,
+        TRAINING: png.draw(charts.training, 7.2, 3.8) if charts.training else None,
         CALIBRATION: png.draw(charts.calibration, 5.6, 5.2) if charts.calibration else None,
         THROUGHPUT: png.draw(charts.throughput, 7.2, 3.8) if charts.throughput else None,
     }
@@ -115,6 +147,12 @@ def _write_pngs(folder: Path, summary: Summary, charts: JobCharts) -> tuple[str,
         if figure is not None:
             png.save(figure, folder / name)
     return ()
+
+
+def _caption(results: Results, index: int) -> str:
+    label, read, confidence = results.label(index), results.answer(index), float(results.confidences[index])
+    sides = f"{read}" if label is None else f"{label} → {read}"
+    return f"{sides}  {percent(confidence, 0)}"
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,8 +1,8 @@
 """Sources of images: everything that `digitmill submit` and `classify` accept, as a stream of named, labelled images.
 
 A source decodes nothing. It passes encoded files on unchanged, and the workers decode them. It unpacks nothing to disk,
-and has one image in memory at a time. A file that cannot be read gives a `Failure` in its place, and the others are
-read. Only a fault of the whole source raises a `UsageError`.
+and has one file, or one block of an array, in memory at a time. A file that cannot be read gives a `Failure` in its
+place, and the others are read. Only a fault of the whole source raises a `UsageError`.
 """
 
 from producer.sources.form import UNCHANGED, Form
@@ -17,13 +17,14 @@ from producer.sources.opening import (
     open_source,
 )
 from producer.sources.path_list import read_paths
-from producer.sources.source import ImageContent, Source, SourceImage
+from producer.sources.source import ImageContent, Source, SourceBlock, SourceImage
 
 __all__ = [
     "UNCHANGED",
     "Form",
     "ImageContent",
     "Source",
+    "SourceBlock",
     "SourceImage",
     "array_source",
     "join_sources",

@@ -3,15 +3,19 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
+from itertools import islice
 from types import MappingProxyType
 from typing import Generic
 
 from model.errors import Failure
 from producer.sources.form import Form
 from producer.sources.labelling.labels import MISSING, Labels
-from producer.sources.listing import Container, Listing, Place
-from producer.sources.source import ImageContent, Source, SourceImage
+from producer.sources.listing import BlockReader, Container, Listing, Place
+from producer.sources.source import ImageContent, Source, SourceBlock, SourceImage, one_by_one
 from worker.contract.wire import Label
+
+BLOCK = 1024
+"""Maximum number of images in a block of an array."""
 
 
 class ContainerSource(Generic[Place]):
@@ -68,9 +72,21 @@ class ContainerSource(Generic[Place]):
         return chosen
 
     def __iter__(self) -> Iterator[SourceImage]:
+        return one_by_one(self.runs())
+
+    def runs(self) -> Iterator[SourceImage | SourceBlock]:
+        """See `Source.runs`."""
         label = self._labels.get
         with self._container.opened() as read:
-            for name, place in self._images.items():
+            images = iter(self._images.items())
+            while isinstance(read, BlockReader) and (some := list(islice(images, BLOCK))):
+                names, places = zip(*some, strict=True)
+                block = read.block(places)
+                if block is None:
+                    yield from (SourceImage(name, label(name), read(place)) for name, place in some)
+                else:
+                    yield SourceBlock(names, tuple(map(label, names)), block)
+            for name, place in images:
                 yield SourceImage(name, label(name), read(place))
         for name, failure in self._failures.items():
             yield SourceImage(name, label(name), failure)
@@ -116,6 +132,10 @@ class UnopenedSource:
 
     def __iter__(self) -> Iterator[SourceImage]:
         yield SourceImage(self.description, None, self._failure)
+
+    def runs(self) -> Iterator[SourceImage | SourceBlock]:
+        """See `Source.runs`."""
+        yield from self
 
     def read(self, name: str) -> ImageContent | None:  # noqa: ARG002  as in `Source`
         """See `Source.read`."""
@@ -193,12 +213,22 @@ class JoinedSource:
         return chosen
 
     def __iter__(self) -> Iterator[SourceImage]:
+        return one_by_one(self.runs())
+
+    def runs(self) -> Iterator[SourceImage | SourceBlock]:
+        """See `Source.runs`."""
         for source in self._sources:
             prefix = self._prefix(source)
-            for image in source:
-                name = prefix + image.name
-                if self._owners.get(name) is source:
-                    yield SourceImage(name, self._labels.get(name, image.label), image.content)
+            for run in source.runs():
+                if isinstance(run, SourceImage):
+                    name = prefix + run.name
+                    if self._owners.get(name) is source:
+                        yield SourceImage(name, self._labels.get(name, run.label), run.content)
+                    continue
+                names = [prefix + name for name in run.names]
+                own = [row for row, name in enumerate(names) if self._owners.get(name) is source]
+                labels = tuple(self._labels.get(names[row], run.labels[row]) for row in own)
+                yield SourceBlock(tuple(names[row] for row in own), labels, run.images[own])
         for name, label in self._absent.items():
             yield SourceImage(name, label, MISSING)
 

@@ -3,10 +3,13 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import BinaryIO, Generic, Protocol, TypeVar
+from typing import BinaryIO, Generic, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode, UsageError
 from producer.sources.kinds import IMAGE, TIFF, Start, kind_by_content, kind_by_name
@@ -152,6 +155,14 @@ class Container(Protocol[Place]):
 
         Reading in the order of the listing is fastest. The reader returns a failure for an image that it cannot read.
         """
+
+
+@runtime_checkable
+class BlockReader(Protocol):
+    """A reader of an array, which reads many images at once."""
+
+    def block(self, indices: Sequence[int], /) -> NDArray[np.uint8] | None:
+        """Return images as uint8 (n, 28, 28), or None if they must be read one by one: not all can be read so."""
 
 
 class FileReader(Protocol[_Place_contra]):

@@ -1,6 +1,6 @@
 """The interface of every source of images."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -32,8 +32,42 @@ class SourceImage:
     content: ImageContent | Failure
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceBlock:
+    """Raw images that follow each other in a source, so that nobody makes an object for each.
+
+    Attributes:
+        names: Their names; see `SourceImage`.
+        labels: Their labels; see `SourceImage`.
+        images: uint8 (n, 28, 28) in MNIST's convention. It may be a view.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[Label | None, ...]
+    images: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[SourceImage]:
+        return map(SourceImage, self.names, self.labels, self.images)
+
+    def part(self, start: int, stop: int) -> "SourceBlock":
+        """Return the images from `start` to before `stop` as a block of their own."""
+        return SourceBlock(self.names[start:stop], self.labels[start:stop], self.images[start:stop])
+
+
+def one_by_one(runs: Iterable[SourceImage | SourceBlock]) -> Iterator[SourceImage]:
+    """Yield the images of `Source.runs` without blocks."""
+    for run in runs:
+        if isinstance(run, SourceBlock):
+            yield from run
+        else:
+            yield run
+
+
 class Source(Protocol):
-    """Images in a fixed order. An iteration gives each image once, and has one image in memory at a time."""
+    """Images in a fixed order. An iteration gives each image once, and has one file or block in memory at a time."""
 
     @property
     def description(self) -> str:
@@ -74,6 +108,9 @@ class Source(Protocol):
 
     def __iter__(self) -> Iterator[SourceImage]:
         """Yield every image, in the order of the source. Each iteration starts from the beginning."""
+
+    def runs(self) -> Iterator[SourceImage | SourceBlock]:
+        """Yield every image, as an iteration does, but raw images of one array together in blocks."""
 
     def read(self, name: str) -> ImageContent | None:
         """Return one image by its name, or None if it cannot be read or the source does not have it."""

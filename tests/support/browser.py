@@ -83,16 +83,18 @@ class Browser:
         if event.get("method") == "Log.entryAdded" and event["params"]["entry"]["level"] == "error":
             self.faults.append(event["params"]["entry"]["text"])
 
-    def open(self, path: Path, fragment: str = "") -> None:
+    def open(self, path: Path) -> None:
         """Open a file, and wait until its script has run."""
-        self.ask("Page.navigate", url=path.absolute().as_uri() + fragment)
-        self.wait_for("document.readyState === 'complete' && location.href.startsWith('file:')")
+        self._load("Page.navigate", url=path.absolute().as_uri())
 
     def reload(self) -> None:
         """Load the page again."""
-        self.run("window.isOld = true")
-        self.ask("Page.reload")
-        self.wait_for("!window.isOld && document.readyState === 'complete'")
+        self._load("Page.reload")
+
+    def _load(self, method: str, **parameters: Any) -> None:
+        self.ask(method, **parameters)
+        while (event := self._next()).get("method") != "Page.loadEventFired":
+            self._note(event)
 
     def run(self, expression: str) -> Any:
         """Return the value of an expression of JavaScript in the page, which may be a promise."""

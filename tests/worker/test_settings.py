@@ -33,6 +33,7 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("DIGITMILL_VERSIONS_KEPT", "5", "versions_kept", 5),
     ("DIGITMILL_VERSION_DAYS", "90", "version_days", 90.0),
     ("DIGITMILL_LOG_FORMAT", "JSON", "log_format", "json"),
+    ("DIGITMILL_TRACES", "1", "traces", True),
     ("DIGITMILL_METRICS_PORT", "9464", "metrics_port", 9464),
     ("DIGITMILL_METRICS_HOST", "::1", "metrics_host", "::1"),
 ]

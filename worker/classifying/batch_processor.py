@@ -20,6 +20,7 @@ from worker.contract.ledger import Claim, Ledger, Part, Verdict
 from worker.contract.observation import RecentAnswers
 from worker.contract.telemetry.logs import about
 from worker.contract.telemetry.metrics import Stage
+from worker.contract.telemetry.traces import SpanKind, span
 from worker.contract.wire import Batch, Result
 from worker.job_log import JobLog
 
@@ -91,7 +92,8 @@ class BatchProcessor:
             self._meter.claimed(claim)
             if self._jobs:
                 self._jobs.claimed(claim)
-            with about(version=claim.model):
+            tracing = span("answer batch", claim.trace, SpanKind.CONSUMER, job=part.job, batch=part.field)
+            with about(version=claim.model), tracing:
                 self._answer(part, claim)
 
     def _answer(self, part: Part, claim: Claim) -> None:

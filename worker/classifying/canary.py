@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,13 @@ class _Shadow(NamedTuple):
     before: LoadedModel | None
 
 
+MAX_SEEN = 256
+"""Maximum number of batches whose answers are noted before they are counted."""
+
+_Seen: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]
+"""Digits, confidences and whether the picture gives a reason for doubt, of the images of a batch that were read."""
+
+
 class CanaryMonitor:
     """Observes what one classifying process answers, and rolls back a canary that fails.
 
@@ -52,6 +59,8 @@ class CanaryMonitor:
         self._guard = threading.Lock()
         self._counts: dict[str, ServiceCounts] = {}
         self._days: dict[str, DayCounts] = {}
+        # Counting a single image would take half as long as classifying it, so answers are counted together.
+        self._seen: dict[str, list[_Seen]] = {}
         self._shadow: _Shadow | None = None
 
     def observe(
@@ -77,20 +86,13 @@ class CanaryMonitor:
         """
         kept = np.ones(len(images), bool)
         kept[list(failed)] = False
-        confidences = predictions.confidences[kept]
         doubts = np.zeros(len(images), bool)
         doubts[list(doubted)] = True
-        today = DayCounts.of(predictions.digits[kept], confidences, doubts[kept])
         with self._guard:
-            self._days[version] = self._days.get(version, DayCounts()) + today
-        self._count(
-            version,
-            ServiceCounts(
-                images=len(confidences),
-                review=int((confidences < REVIEW_BELOW).sum()),
-                confidence=round(1000 * float(confidences.sum())),
-            ),
-        )
+            seen = self._seen.setdefault(version, [])
+            seen.append((predictions.digits[kept], predictions.confidences[kept], doubts[kept]))
+            if len(seen) >= MAX_SEEN:
+                self._count_seen()
         shadow = self._shadow
         if compare and shadow and shadow.before and shadow.version == version:
             self._compare(version, shadow.before, images, predictions, np.flatnonzero(kept)[::SHADOW_EVERY])
@@ -111,6 +113,7 @@ class CanaryMonitor:
             redis.exceptions.RedisError: The registry does not answer. The counts are lost.
         """
         with self._guard:
+            self._count_seen()
             unreported, self._counts = self._counts, {}
             unreported_days, self._days = self._days, {}
         for version, counts in unreported.items():
@@ -129,6 +132,19 @@ class CanaryMonitor:
             self.faults.withdraw(canary.version, fault, by="canary")
         elif self._shadow is None or self._shadow.version != canary.version:
             self._shadow = self._load(canary.version, canary.before)
+
+    def _count_seen(self) -> None:
+        """Count the answers that were noted. The guard is held."""
+        seen, self._seen = self._seen, {}
+        for version, answers in seen.items():
+            digits, confidences, doubted = map(np.concatenate, zip(*answers, strict=True))
+            self._days[version] = self._days.get(version, DayCounts()) + DayCounts.of(digits, confidences, doubted)
+            counts = ServiceCounts(
+                images=len(confidences),
+                review=int((confidences < REVIEW_BELOW).sum()),
+                confidence=round(1000 * float(confidences.sum(dtype=np.float64))),
+            )
+            self._counts[version] = self._counts.get(version, ServiceCounts()) + counts
 
     def _count(self, version: str, counts: ServiceCounts) -> None:
         with self._guard:

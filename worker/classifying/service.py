@@ -39,6 +39,7 @@ from worker.contract.queues import CLASSIFY
 from worker.contract.reconciler import Reconciler
 from worker.contract.registry import Registry
 from worker.contract.telemetry.counts import Counts
+from worker.contract.telemetry.traces import start_tracing
 from worker.job_log import JobLog
 from worker.meter import Meter
 from worker.process import expose, installed_version, process_name, run_celery
@@ -119,6 +120,8 @@ class WorkerService:
 
     def _start_classifying(self, **_: Any) -> None:
         loading = self._notes.begin()
+        if self._settings.traces:
+            start_tracing(role=Role.WORKER, name=self._name)
         first = not self._ready[0]
         self._meter.begin("classifying", replaces=not first)
         try:

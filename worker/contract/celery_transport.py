@@ -8,7 +8,8 @@ an exchange (`_kombu.binding.*`). This transport keeps neither in Redis, because
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from queue import Empty
 from typing import Annotated, Any, Literal, NoReturn, TypeAlias
 
@@ -225,6 +226,7 @@ class Channel(kombu_redis.Channel):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._dropped, self._next_log, self._refusal = 0, 0.0, ""
         self.priority_steps = [0]  # one list for each queue
+        self._sender: Any = None
         super().__init__(*arguments, **options)
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
@@ -240,6 +242,13 @@ class Channel(kombu_redis.Channel):
             "parser_class": _BoundedParser,
             "protocol": 2,
         }
+
+    @contextmanager
+    def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
+        """Yield the client that sends commands. kombu makes one for each, which takes longer than the command."""
+        if self._sender is None or self._sender.connection_pool is not self.pool:
+            self._sender = self._create_client()
+        yield client or self._sender
 
     def _queue_bind(self, *_: Any) -> None:
         """Note nothing in Redis. A routing key is the name of its queue."""

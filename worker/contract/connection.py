@@ -34,6 +34,13 @@ SOCKET_TIMEOUT = 5.0
 MIN_SOCKET_TIMEOUT = 1.0
 """Minimum of these seconds, however short the timeout of a command is. A busy Redis needs some time."""
 
+READ_BYTES = 1024 * 1024
+"""Number of bytes that one call to the operating system reads at most.
+
+redis-py's own 64 KiB make it put a batch together from many pieces, which takes five times as long: 2.3 µs for each
+image of a raw batch instead of 0.44 (`GET` of 800 kB; redis-py 8.1, EPYC).
+"""
+
 # UNBLOCKED ends a blocking read when a failover begins.
 _TRANSIENT_RESPONSES = ("MISCONF", "LOADING", "NOREPLICAS", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "UNBLOCKED")
 
@@ -71,6 +78,7 @@ def connect(url: str, *, answer_seconds: float = SOCKET_TIMEOUT) -> "redis.Redis
             **options,
             socket_timeout=answer_seconds,
             socket_connect_timeout=min(3.0, answer_seconds),
+            socket_read_size=READ_BYTES,
             health_check_interval=15,
             # Only `retry_transient` retries.
             retry=Retry(NoBackoff(), 0),

@@ -42,5 +42,9 @@ class NoLane(NoWorkers):
     """Workers are alive, but none of them answers single images, because they run another version of digitmill."""
 
 
+class LaneFull(NoWorkers):
+    """Clients send more single images than the workers classify, so there was no room for this one in time."""
+
+
 class JobFailed(DigitmillError):
     """The job was cancelled, or failed as a whole."""

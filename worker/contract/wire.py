@@ -157,12 +157,15 @@ class Manifest:
     def to_wire(self) -> bytes:
         """Encode the manifest."""
         # A file name on Linux may be any bytes; surrogateescape keeps those that are not UTF-8.
-        names = [name.encode("utf-8", "surrogateescape") for name in self.names]
+        try:
+            names = list(map(str.encode, self.names))
+        except UnicodeEncodeError:
+            names = [name.encode("utf-8", "surrogateescape") for name in self.names]
         failures = _cut(self.failures)
         if not _DIGITS.issuperset(self.labels):
             return to_msgpack({"names": names, "numbers": self.labels, "failures": failures}, version=NUMBERS_VERSION)
         digits = cast("tuple[int | None, ...]", self.labels)
-        labels = bytes(_NO_LABEL if label is None else label for label in digits)
+        labels = bytes([_NO_LABEL if label is None else label for label in digits])
         return to_msgpack({"names": names, "labels": labels, "failures": failures}, version=VERSION)
 
     @classmethod

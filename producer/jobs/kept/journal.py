@@ -157,7 +157,7 @@ def merge(batches: Sequence[AnsweredBatch], *, several: bool = False, probabilit
     labels = [label for batch in ordered for label in batch.manifest.labels]
     # Whoever has no order of the job still gets what the answers hold.
     several = several or any(result.counts is not None for batch in ordered for result in batch.results)
-    several = several or any(isinstance(label, str) for label in labels)
+    several = several or str in set(map(type, labels))
     read: dict[int, tuple[str, list[float]]] = {}
     digits = np.full(len(names), NONE, np.int8)
     confidences = np.full(len(names), np.nan, np.float32)

@@ -3,8 +3,9 @@
 It uses Matplotlib's object interface, because pyplot keeps global state and would look for a screen.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,15 +13,33 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from model import metrics
+from model.images.raster import Grey
 from producer.report.charts.chart import Chart
 from producer.report.summary import Summary
+from worker.contract.wire import SIDE
 
-_BLUE, _RED, _GREY = "#2563eb", "#d63031", "#6b7280"
+_BLUE, _RED, _GREY = "#2563eb", "#ba1c20", "#6b7280"
 _COLOURS: Final = {"plain": _BLUE, "right": _BLUE, "wrong": _RED, "validation": _BLUE}
 """Colour of each kind. All other kinds are grey."""
 
-_DASHED: Final = "mean"
-"""Kind of the lines that are drawn with dashes."""
+_HATCHES: Final = {"wrong": "////", "unlabelled": ".."}
+"""Pattern of the bars of each kind, so that they differ also in grey."""
+
+_STROKES: Final = {"mean": "--", "training": ":"}
+"""Stroke of the lines of each kind, for the same reason. All others are solid."""
+
+_COLUMNS_WIDTH = 8 * SIDE  # of the pictures of predictions in a row, in pixels
+_CAPTION = 10  # space below a picture, in pixels of the picture
+_PIXELS_PER_INCH = 30  # of these pictures
+
+
+class Predicted(NamedTuple):
+    """The picture of an image with what it shows and what was read."""
+
+    picture: Grey
+    caption: str
+    wrong: bool
+
 
 _MARGIN = 0.03  # share of the length of an axis; without it a circle at the end of the axis would be cut off
 
@@ -46,6 +65,27 @@ def confusion(summary: Summary) -> Figure | None:
     return figure
 
 
+def predictions(images: Sequence[Predicted]) -> Figure | None:
+    """Draw pictures with true and predicted digits below them, mistakes in bold. Return None without pictures."""
+    if not images:
+        return None
+    width = max(image.picture.shape[1] for image in images)
+    per_row = max(1, min(len(images), _COLUMNS_WIDTH // width))
+    cell_height, cell_width = SIDE + _CAPTION, width + 4
+    rows = -(-len(images) // per_row)
+    sheet = np.full((rows * cell_height, per_row * cell_width), 255, np.uint8)
+    figure, axes = _figure(sheet.shape[1] / _PIXELS_PER_INCH, sheet.shape[0] / _PIXELS_PER_INCH + 0.4)
+    for place, image in enumerate(images):
+        top, left = place // per_row * cell_height, place % per_row * cell_width + 2
+        sheet[top : top + SIDE, left : left + image.picture.shape[1]] = image.picture
+        weight = "bold" if image.wrong else "normal"
+        axes.text(left, top + SIDE + 1, image.caption, va="top", size=7, weight=weight, color="black")
+    axes.imshow(sheet, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axes.set_axis_off()
+    axes.set_title("True digit → predicted digit, with its confidence", size=9)
+    return figure
+
+
 def draw(chart: Chart, width: float, height: float) -> Figure:
     """Draw a chart that is `width` by `height` inches."""
     figure, axes = _figure(width, height)
@@ -59,13 +99,16 @@ def draw(chart: Chart, width: float, height: float) -> Figure:
             align="edge",
             color=_COLOURS.get(kind, _GREY),
             alpha=0.7,
+            hatch=_HATCHES.get(kind),
+            edgecolor="white",
+            linewidth=0,
             label=meanings.get(kind),
         )
     for line in chart.lines:
         axes.plot(
             *zip(*line.points, strict=True),
-            linestyle="--" if line.kind == _DASHED else "-",
-            linewidth=1,
+            linestyle=_STROKES.get(line.kind, "-"),
+            linewidth=1.5,
             color=_COLOURS.get(line.kind, _GREY),
             label=meanings.get(line.kind),
         )

@@ -1,7 +1,7 @@
 """The images of one array, read block after block."""
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,9 +57,9 @@ class Array:
     def opened(self) -> Iterator[Callable[[int], ImageContent | Failure]]:
         """Yield a function that returns the image at an index: uint8 (28, 28) as a view, or a PNG file."""
         if self._images.dtype == np.uint8 and self.form.changes_nothing:
-            yield self._images.__getitem__
+            yield _Stored(self._images)
         else:
-            yield _Converter(self._images, self.form).read
+            yield _Converter(self._images, self.form)
 
 
 def index_names(count: int) -> list[str]:
@@ -93,6 +93,22 @@ def _by_name(
     return {name: values[index] for name, index in places.items()}
 
 
+class _Stored:
+    """Reads the images of an array that has them as they are sent."""
+
+    def __init__(self, images: NDArray[np.uint8]) -> None:
+        self._images = images
+
+    def __call__(self, index: int, /) -> NDArray[np.uint8]:
+        """Return the image at an index as a view."""
+        image: NDArray[np.uint8] = self._images[index]
+        return image
+
+    def block(self, indices: Sequence[int], /) -> NDArray[np.uint8]:
+        """Return images; see `BlockReader`."""
+        return self._images[_as_slice(indices)]
+
+
 class _Converter:
     """Converts the images of an array in blocks, because a call for each image would take most of the time."""
 
@@ -104,7 +120,7 @@ class _Converter:
         self._block: NDArray[np.uint8] = np.empty(0, np.uint8)
         self._finite: NDArray[np.bool_] | None = None
 
-    def read(self, index: int) -> ImageContent | Failure:
+    def __call__(self, index: int, /) -> ImageContent | Failure:
         """Return the image at an index."""
         offset = index % self._length
         if index - offset != self._start:
@@ -114,12 +130,28 @@ class _Converter:
         image = self._block[offset]
         return _as_png(image) if self._form.pictures else image
 
+    def block(self, indices: Sequence[int], /) -> NDArray[np.uint8] | None:
+        """Return images; see `BlockReader`."""
+        if self._form.pictures:
+            return None
+        numbers = self._images[_as_slice(indices)]
+        if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+            return None
+        return to_bytes(numbers, self._form)
+
     def _load(self, start: int) -> None:
         numbers = self._images[start : start + self._length]
         self._block = to_bytes(numbers, self._form)
         if numbers.dtype.kind == "f":
             self._finite = np.isfinite(numbers).all(axis=tuple(range(1, numbers.ndim)))
         self._start = start
+
+
+def _as_slice(indices: Sequence[int]) -> slice | list[int]:
+    """Return an index of the same images that reads them in one piece, if they follow each other."""
+    start, stop = indices[0], indices[0] + len(indices)
+    listed = list(indices)
+    return slice(start, stop) if listed == list(range(start, stop)) else listed
 
 
 def _as_png(image: NDArray[np.uint8]) -> bytes:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import ImageError, UsageError
-from model.images.decoding.decode import decode
 from producer.sources.labelling.label_file import LabelFile, Truth
 from worker.contract.wire import SIDE
 
@@ -56,6 +55,8 @@ def describe_skipped(truths: Mapping[str, Truth]) -> str | None:
 
 def picture_of(truth: Truth) -> NDArray[np.uint8] | None:
     """Return the picture in a row, uint8 (28, 28), light ink on black, or None if there is not a valid one."""
+    from model.images.decoding.decode import decode
+
     text = truth.picture
     if not text.startswith(_PNG) or len(text) > _MAX_PICTURE:
         return None

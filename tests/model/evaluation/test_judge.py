@@ -1,6 +1,7 @@
 """The figures of a model's card are measured in its training, and can be measured again."""
 
 import dataclasses
+import hashlib
 import re
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from model.data.digits import Dataset, hold_out
 from model.errors import DataError, ModelError, UsageError
 from model.evaluation import judge
 from model.evaluation.corruptions import CORRUPTIONS
-from model.evaluation.judge import THRESHOLDS, judge_again, main
+from model.evaluation.judge import THRESHOLDS, export_again, judge_again, main
 from model.evaluation.mnist_c import MNIST_C
 from model.evaluation.robustness import directly, robustness
 from model.evaluation.unseen import UNSEEN
@@ -124,6 +125,22 @@ def test_only_other_seeds_are_listed(copy: Path, slight, few: Dataset, tmp_path:
     with pytest.raises(UsageError, match=fault):
         judge_again(copy, few, [tmp_path])
     assert Card.read(copy) == slight[1]
+
+
+def test_a_model_exported_again_is_the_same_under_another_name(slight, few: Dataset, tmp_path: Path):
+    """Exporting again gives a folder of the same files, and the name and the card say which export is in it."""
+    folder, card = slight
+    # As if an earlier version had exported it: the card does not name the order in which the model computes.
+    before = Path(shutil.copytree(folder, tmp_path / "before"))
+    old = b"an earlier export"
+    (before / MODEL).write_bytes(old)
+    digest = hashlib.sha256(old).hexdigest()
+    dataclasses.replace(card, version=f"mine-{digest[:8]}", files={**card.files, MODEL: digest}, graph="").write(before)
+    again = export_again(before, few, tmp_path / "again")
+    assert again == dataclasses.replace(card, version=f"mine-{card.sha256(MODEL)[:8]}")
+    assert Card.read(tmp_path / "again") == again
+    for name in (MODEL, WEIGHTS):
+        assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
 
 
 def test_other_data_are_refused(copy: Path, few: Dataset):

@@ -28,13 +28,28 @@ def test_the_baselines_agree(mnist, baseline, float_digits):
 
 
 def test_the_export_has_only_the_networks_operations():
-    """The export has two convolutions, two poolings and two dense layers, and no operations for scaling and dropout."""
+    """The export cuts patches, and has two convolutions, poolings and dense layers, and no scaling and no dropout."""
     interpreter = Interpreter(
         str(BASELINE / MODEL), experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     )
     operations = [each["op_name"] for each in interpreter._get_ops_details()]
-    convolution, dense = ["CONV_2D", "MAX_POOL_2D"], ["FULLY_CONNECTED"]
-    assert operations == convolution * 2 + ["RESHAPE"] + dense * 2 + ["DEQUANTIZE"]
+    patches = ["STRIDED_SLICE", "SPACE_TO_DEPTH", *["STRIDED_SLICE"] * 4, "CONCATENATION"]
+    first, second = ["CONV_2D", "RESHAPE", "MAX_POOL_2D", "RESHAPE"], ["CONV_2D", "MAX_POOL_2D", "RESHAPE"]
+    assert operations == patches + first + second + ["FULLY_CONNECTED"] * 2 + ["DEQUANTIZE"]
+
+
+def test_the_order_of_computing_changes_no_answer(network, samples):
+    """The network computed by patches returns what its layers return, for noise as well, up to rounding in float."""
+    from model.network import export
+
+    untrained = network.build()
+    noise = np.random.default_rng(1).integers(0, 256, (50, 28, 28, 1))
+    images = np.concatenate([samples.test.images[:50, ..., np.newaxis], noise]).astype(np.float32)
+    kernel, bias = (np.asarray(variable) for variable in untrained.get_layer("conv1").trainable_variables)
+    bias = np.linspace(-0.2, 0.2, len(bias), dtype=np.float32)
+    untrained.get_layer("conv1").bias.assign(bias)
+    expected = np.asarray(untrained(images, training=False))
+    assert np.asarray(export._forward(untrained, images, kernel, bias)) == pytest.approx(expected, abs=1e-4)
 
 
 def test_pixels_are_not_rescaled():

@@ -348,7 +348,7 @@ def test_a_full_lane_is_named(server, silent, digits, monkeypatch):
     """Clients send more than the workers classify."""
     monkeypatch.setattr("worker.contract.lane.lane.MAX_WAITING", 0)
     announce(silent, lane=1)
-    with Client(server.url, timeout=0.5) as opened, pytest.raises(digitmill.NoWorkers, match="The lane is full"):
+    with Client(server.url, timeout=0.5) as opened, pytest.raises(digitmill.LaneFull, match="The lane is full"):
         opened.classify(digits.images[0])
 
 

@@ -51,7 +51,8 @@ def test_review_writes_the_page_if_it_is_not_there_and_keeps_one_that_is(digitmi
     assert printed.output == f"{page}\n"
     assert len(cards_of(page)["index"]) >= 6
     written = page.stat().st_mtime_ns
-    assert digitmill("review", "last", "--json", "--out", "elsewhere").json == {"job": scans, "report": str(page)}
+    said = digitmill("review", "last", "--json", "--out", "elsewhere").json
+    assert said == {"format": 1, "job": scans, "report": str(page)}
     assert page.stat().st_mtime_ns == written
 
 

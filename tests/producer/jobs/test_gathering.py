@@ -66,6 +66,10 @@ class Images:
     def __iter__(self) -> Iterator[SourceImage]:
         return iter(self._images)
 
+    def runs(self) -> Iterator[SourceImage]:
+        """See `Source.runs`."""
+        return iter(self)
+
     def read(self, name: str) -> ImageContent | None:
         """See `Source.read`."""
         return self.read_many({name}).get(name)

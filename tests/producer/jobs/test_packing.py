@@ -1,15 +1,17 @@
 """Every image is in exactly one manifest, in order, and no batch exceeds its limits."""
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import Failure, FailureCode
 from producer.jobs import packing
 from producer.jobs.packing import pack
-from producer.sources import ImageContent, SourceImage
+from producer.sources import ImageContent, SourceBlock, SourceImage
 from worker.contract.validation.bounds import MAX_IMAGES, MAX_MANIFEST_BYTES, MAX_NAMES_BYTES
 from worker.contract.wire import Batch, Manifest
 
@@ -110,12 +112,37 @@ def test_a_file_above_the_limit_of_bytes_travels_alone(before: int, after: int) 
     assert sum(map(len, batches)) == before + 1 + after
 
 
-def test_the_default_batch_size_depends_on_the_kind_of_image() -> None:
-    """A full batch has `RAW_IMAGES` raw images or `FILES` files."""
-    raw = images_of([(RAW, packing.RAW_IMAGES + 1)])
-    files = images_of([(FILE, packing.FILES + 1)])
-    assert [len(batch) for batch, _ in pack(raw)] == [packing.RAW_IMAGES, 1]
-    assert [len(batch) for batch, _ in pack(files)] == [packing.FILES, 1]
+@no_deadline
+@given(st.lists(st.tuples(st.sampled_from([RAW, FILE, FAILED]), st.integers(1, 40)), max_size=8), batch_sizes)
+def test_blocks_are_packed_like_their_images(mix: Mix, batch_size: int | None) -> None:
+    """The batches and manifests of blocks are those of the same images one by one, so a job resumes either way."""
+    images = images_of(mix)
+    runs: list[SourceImage | SourceBlock] = []
+    for _, group in groupby(images, key=lambda image: isinstance(image.content, np.ndarray)):
+        run = list(group)
+        pixels = [image.content for image in run if isinstance(image.content, np.ndarray)]
+        names, labels = tuple(image.name for image in run), tuple(image.label for image in run)
+        runs += [SourceBlock(names, labels, np.stack(pixels))] if pixels else run
+    expected = pack(images, batch_size=batch_size)
+    for (batch, manifest), (one, its_manifest) in zip(pack(runs, batch_size=batch_size), expected, strict=True):
+        assert (batch.to_wire(), manifest) == (one.to_wire(), its_manifest)
+
+
+@pytest.mark.parametrize(("kind", "most"), [(RAW, packing.RAW_IMAGES), (FILE, packing.FILES)])
+def test_batches_grow_to_the_size_for_their_kind(kind: str, most: int) -> None:
+    """The first batches of a job are small, so that a small job occupies several workers."""
+    images = images_of([(kind, 4 * most)])
+    sizes = [len(batch) for batch, _ in pack(images)]
+    assert sizes[:9] == [most // 8, most // 8, most // 4, most // 4, most // 2, most // 2, most, most, most // 4]
+    assert [len(batch) for batch, _ in pack(images)] == sizes, "a resumed job packs other batches"
+
+
+def test_heavy_files_fill_a_batch_sooner() -> None:
+    """A batch has fewer files the larger they are, unless the user says how many."""
+    images = [SourceImage(str(index), None, bytes(packing.HEAVY_BYTES * 2)) for index in range(400)]
+    sizes = [len(batch) for batch, _ in pack(images)]
+    assert max(sizes) == packing.HEAVY_FILES
+    assert max(len(batch) for batch, _ in pack(images, batch_size=50)) == 50
 
 
 def test_images_are_packed_as_they_come() -> None:
@@ -151,6 +178,8 @@ def test_batches_stay_within_the_bounds_of_the_contract_whatever_is_asked_for() 
     long = "n" * (MAX_NAMES_BYTES // 3)
     sizes = [len(manifest.to_wire()) for _, manifest in pack(SourceImage(long, None, blank) for _ in range(40))]
     assert len(sizes) == 10
+    block = SourceBlock((long,) * 40, (None,) * 40, np.zeros((40, 28, 28), np.uint8))
+    assert [len(manifest.to_wire()) for _, manifest in pack([block])] == sizes
     assert max(sizes) < 2 * MAX_NAMES_BYTES < MAX_MANIFEST_BYTES
 
 

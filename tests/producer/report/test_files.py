@@ -9,13 +9,14 @@ import pytest
 from PIL import Image
 
 from model.errors import UsageError
+from producer.pictures import Picture
 from producer.report import write_report
 from producer.report.files import replacing
+from producer.report.place import PNGS
 from producer.sources import open_source
 from tests.producer.report.invented import Page, info_of, strict, unlabelled
 
 ALWAYS = {"report.html", "report.json", "predictions.csv", "errors.csv"}
-PNGS = {"confusion.png", "calibration.png", "throughput.png"}
 
 REPORT_OF_NINE = """
 import sys
@@ -41,9 +42,13 @@ def run_python(code: str, folder: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_the_plots_are_drawn_where_there_is_something_to_draw(tmp_path, results):
-    """With labels there are three PNG files. Without labels there is one, and old ones are removed."""
-    summary = write_report(tmp_path, results, info_of(results), card=None, read_pictures=lambda _: {})
+def test_the_plots_are_drawn_where_there_is_something_to_draw(tmp_path, results, images, card):
+    """With labels, pictures and a card there are six PNG files. Otherwise there are two, and old ones are removed."""
+
+    def read_pictures(indices):
+        return {index: Picture(images.images[index]) for index in indices}
+
+    summary = write_report(tmp_path, results, info_of(results), card=card, read_pictures=read_pictures)
     assert summary.notices == ()
     (tmp_path / "notes.txt").write_text("the user's own", encoding="utf-8")
     assert names(tmp_path) == ALWAYS | PNGS | {"notes.txt"}
@@ -52,7 +57,7 @@ def test_the_plots_are_drawn_where_there_is_something_to_draw(tmp_path, results)
             assert image.format == "PNG"
             assert min(image.size) > 300
     write_report(tmp_path, unlabelled(results), info_of(results), card=None, read_pictures=lambda _: {})
-    assert names(tmp_path) == ALWAYS | {"throughput.png", "notes.txt"}
+    assert names(tmp_path) == ALWAYS | {"confidence.png", "throughput.png", "notes.txt"}
 
 
 def test_without_matplotlib_all_but_the_plots_is_there_and_a_notice_says_so(tmp_path):

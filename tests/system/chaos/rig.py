@@ -39,12 +39,14 @@ class Rig:
         folder: Folder of its files.
     """
 
-    def __init__(self, folder: Path, server: Server, proxy: Proxy, stack: Stack, environment: dict[str, str]) -> None:
-        self.folder, self.server, self.proxy, self.stack, self.environment = folder, server, proxy, stack, environment
+    def __init__(self, folder: Path, server: Server, proxy: Proxy, environment: dict[str, str]) -> None:
+        self.folder, self.server, self.proxy, self.environment = folder, server, proxy, environment
+        self._context = contextlib.ExitStack()
+        self.start_workers()
         connection = open_mill(server.url, Settings.from_environment({}), warn=False)
         self.client: Any = connection.client
         self.ledger = connection.ledger
-        assert await_workers(connection, stack), "the workers are not ready"
+        assert await_workers(connection, self.stack), "the workers are not ready"
 
     def workers(self) -> list[psutil.Process]:
         """Return the main processes of the workers that run."""
@@ -59,6 +61,24 @@ class Rig:
         running = eventually(self.workers, seconds=30, what="a worker that runs")
         found: psutil.Process = random.choice(running)
         return found
+
+    def start_workers(self, **variables: str) -> None:
+        """Start the workers of a version that these variables choose. None may run."""
+        environment = {**self.environment, **variables}
+        stack = Stack(self.folder / "workers", WORKERS, redis_url=self.proxy.url, environment=environment)
+        self.stack = self._context.enter_context(stack)
+
+    def stop_workers(self) -> None:
+        """Stop all workers in order, as before an upgrade."""
+        self._context.close()
+
+    def upgrade(self, worker: psutil.Process, **variables: str) -> None:
+        """Stop a worker in order. It and all that end later start again as the version that these variables choose."""
+        environment: Any = self.stack._environment
+        for name in environment.keys() - {**os.environ, **self.environment, "DIGITMILL_REDIS_URL": ""}.keys():
+            del environment[name]
+        environment.update(variables)
+        send(worker, signal.SIGTERM)
 
     def restart_server(self, pause: float) -> None:
         """Kill the server, and start it again after `pause` seconds."""
@@ -89,12 +109,8 @@ def running_rig(folder: Path) -> Iterator[Rig]:
     folder.mkdir()
     path = os.pathsep.join(filter(None, (str(INJECTED), os.environ.get("PYTHONPATH"))))
     environment = {"PYTHONPATH": path, "DIGITMILL_LEASE_SECONDS": str(LEASE_SECONDS), "DIGITMILL_DATA": str(folder)}
-    with (
-        Server(folder / "server") as server,
-        Proxy(server.socket) as proxy,
-        Stack(folder / "workers", WORKERS, redis_url=proxy.url, environment=environment) as stack,
-    ):
-        rig = Rig(folder, server, proxy, stack, environment)
+    with Server(folder / "server") as server, Proxy(server.socket) as proxy:
+        rig = Rig(folder, server, proxy, environment)
         try:
             yield rig
         finally:
@@ -102,6 +118,7 @@ def running_rig(folder: Path) -> Iterator[Rig]:
             for process in rig.workers():
                 for each in (process, *children(process)):
                     send(each, signal.SIGKILL)
+            rig.stop_workers()
 
 
 def _process(identifier: int) -> psutil.Process | None:

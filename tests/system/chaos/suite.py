@@ -10,13 +10,15 @@ from pathlib import Path
 from random import Random
 
 from tests.support.signals import interrupts_heard
-from tests.system.chaos import clients, connections, memory, mix, processes, records
+from tests.system.chaos import clients, connections, memory, mix, processes, records, streams
 from tests.system.chaos.rig import running_rig
-from tests.system.chaos.trial import Fault, Outcome, Trial
+from tests.system.chaos.trial import Fault, Outcome
 from tests.system.chaos.work import Works
 
 FAULTS = {
-    fault.name: fault for module in (mix, processes, clients, connections, memory, records) for fault in module.FAULTS
+    fault.name: fault
+    for module in (mix, processes, clients, connections, memory, records, streams)
+    for fault in module.FAULTS
 }
 
 ELSEWHERE = {
@@ -67,7 +69,7 @@ def try_fault(fault: Fault, seed: int, works: Works, folder: Path, *, patience: 
     random = Random(f"{fault.name} {seed}")
     with running_rig(folder / "mill") as rig:
         (folder / "client").mkdir()
-        with Trial(rig, works, folder / "client", random) as trial:
+        with fault.trial(rig, works, folder / "client", random) as trial:
             try:
                 fault.run(trial)
                 trial.finish()

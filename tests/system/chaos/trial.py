@@ -283,7 +283,7 @@ class Trial:
         return sizes, self._client and (self._client.pid, self._client.poll())
 
 
-Run = Callable[[Trial], None]
+Run = Callable[[Any], None]
 
 
 @dataclass(frozen=True)
@@ -294,8 +294,10 @@ class Fault:
         name: Its name on the command line.
         run: Starts the job and harms it.
         limit: Longest time, in seconds, that the job may stand still.
+        trial: What runs meanwhile, as a class whose objects are given to `run`.
     """
 
     name: str
     run: Run
     limit: float = 20.0
+    trial: type[Trial] = Trial

@@ -1,8 +1,7 @@
 """The lane in Redis: clients put calls in and take answers out, and workers do the reverse."""
 
-import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import redis
@@ -118,7 +117,8 @@ class Receiver:
     """
 
     def __init__(self, client: "redis.Redis", kind: CallKind) -> None:
-        self._pool: Any = client.connection_pool
+        self._client = client  # its end would end the connection
+        self._connection: Any = None  # lent once, because the pool takes a while to lend it for each call
         self._key = keys.CALLS[kind]
 
     def exchange(self, answers: Sequence[tuple[str, bytes]], seconds: float) -> tuple[bytes | None, int]:
@@ -138,9 +138,13 @@ class Receiver:
         """
         commands = [command for client, answer in answers for command in _answering(client, answer)]
         commands += [("BRPOP", self._key, seconds), ("TIME",)]
-        with self._connection() as connection:
+        connection = self._connection = self._connection or self._client.connection_pool.get_connection()
+        try:
             connection.send_packed_command(connection.pack_commands(commands))
             replies = [_reply(connection) for _ in commands]
+        except BaseException:
+            connection.disconnect()  # replies that were not read must not be taken for those of the next command
+            raise
         for reply in replies[
             :-2
         ]:  # without an answer, a client asks again; but the call that was taken must not be lost
@@ -151,17 +155,6 @@ class Receiver:
             if isinstance(reply, ResponseError):
                 raise reply
         return found[1] if found else None, int(time[0]) * 1000 + int(time[1]) // 1000
-
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[Any]:
-        connection = self._pool.get_connection()
-        try:
-            yield connection
-        except BaseException:
-            connection.disconnect()  # replies that were not read must not be taken for those of the next command
-            raise
-        finally:
-            self._pool.release(connection)
 
 
 def _answering(client: str, answer: bytes) -> tuple[tuple[Any, ...], ...]:

@@ -17,6 +17,7 @@ from worker.contract.ledger.owned import OwnedJob, Owner
 from worker.contract.ledger.records import JobRecord, JobStatus, WorkerStatus
 from worker.contract.liveness import ALIVE_SECONDS, GONE_SECONDS, SLACK_SECONDS
 from worker.contract.scripts import load_scripts
+from worker.contract.telemetry.traces import read_traceparent
 from worker.contract.validation import bounds, identifiers
 from worker.contract.validation.identifiers import Kind
 from worker.contract.validation.reading import CheckedRedis, Listed, hash_of
@@ -77,6 +78,7 @@ class Claim:
         payload: Encoded batch (see `Batch.from_wire`), or b"" unless the worker must work on it or split it.
         attempts: Number of attempts at this part so far, or 0 if there is nothing to do.
         model: Version of the model that the job asks for, or "" if there is nothing to do.
+        trace: Context of the client's span (`telemetry.traces`), or "" if the client does not trace.
         waited: Seconds since the part was submitted; negative if nobody noted when. Claims that differ only in this
             are equal.
     """
@@ -87,6 +89,7 @@ class Claim:
     payload: bytes = b""
     attempts: int = 0
     model: str = ""
+    trace: str = ""
     waited: float = dataclasses.field(default=-1.0, compare=False)
 
 
@@ -185,6 +188,7 @@ class Ledger:
         detached: bool,
         owner: str = "",
         encoded: bytes = b"",
+        trace: str = "",
     ) -> Submitted:
         """Store a batch if the job's window has room for it. All jobs that send at the same time share one window.
 
@@ -196,6 +200,7 @@ class Ledger:
             detached: Whether no client gathers answers while the job runs.
             owner: Token of the job's owner, or "" if it has none.
             encoded: The manifest in the wire format, or b"" to encode it here.
+            trace: Context of the span in which the batch is sent, or "" if the client does not trace.
 
         Returns:
             Whether the batch was stored, or why not.
@@ -243,6 +248,7 @@ class Ledger:
                 part.job,
                 SENDING_MS,
                 LEAST_SHARE,
+                trace,
             ],
         )
         return Submitted(answer)
@@ -360,9 +366,10 @@ class Ledger:
         )
         if not rest:
             return Claim(part, Verdict(verdict.decode()), token)
-        payload, attempts, model, waited = rest
+        payload, attempts, model, waited, trace = rest
         version = model.decode() if model and identifiers.is_valid(Kind.VERSION, model) else ""
-        return Claim(part, Verdict(verdict.decode()), token, payload, int(attempts), version, int(waited) / 1000)
+        seconds, trace = int(waited) / 1000, read_traceparent(trace)
+        return Claim(part, Verdict(verdict.decode()), token, payload, int(attempts), version, trace, seconds)
 
     def finish(self, claim: Claim, result: Result) -> bool:
         """Store the answers to a claimed part. Return False, and change nothing, if they came too late."""

@@ -1,13 +1,11 @@
 """`queue`, `backup`, `restore`: commands for whoever runs a mill."""
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from model.records import as_plain
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
@@ -148,7 +146,7 @@ def restore(file: Path, as_json: bool) -> None:
 
 def _show_counts(counts: "BackupCounts", verb: str, *, as_json: bool) -> None:
     if as_json:
-        print_json(mill.BackedUp(**asdict(counts)))
+        print_json(mill.Backup(keys=counts.keys, files=counts.files))
     else:
         click.echo(printable(f"{verb} {counted(counts.keys, 'key')} of Redis and {counted(counts.files, 'file')}"))
 
@@ -171,8 +169,7 @@ def _show(connection: "Connection", sentence: str, *, as_json: bool) -> None:
     from worker.contract.gate import QueueGate
 
     if as_json:
-        gate = QueueGate(connection.client).read()
-        print_json(mill.OneQueueState(**as_plain(mill.queue_state(gate))))
+        print_json(mill.TurnedGate(gate=mill.gate(QueueGate(connection.client).read())))
     else:
         click.echo(sentence)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from model.data import idx
 from model.errors import Failure, FailureCode, UsageError
-from producer.sources import Source, mnist_source, open_source
+from producer.sources import Source, SourceBlock, mnist_source, open_several, open_source
 from producer.sources.arrays.formats import idx_files, numpy_files
 
 _GENERATOR = np.random.default_rng(0)
@@ -123,6 +123,35 @@ def test_globs_select_a_part_of_an_array(tmp_path):
     np.savez(tmp_path / "a.npz", images=IMAGES, labels=DIGITS)
     source = open_source(tmp_path / "a.npz", include=["0000[13]"])
     assert {row.name: row.label for row in source} == {"00001": DIGITS[1], "00003": DIGITS[3]}
+
+
+@pytest.mark.parametrize("numbers", ["bytes", "floats", "one not finite", "in two files"])
+def test_blocks_of_an_array_have_each_image_with_its_name_and_label(tmp_path, numbers):
+    """A block has up to 1,024 images. One that cannot be read has a row of its own, and those beside it are read."""
+    images = np.random.default_rng(7).integers(0, 256, (2500, 28, 28), np.uint8)
+    labels = np.arange(2500) % 10
+    saved = images / 255 if numbers in {"floats", "one not finite"} else images.copy()
+    if numbers == "one not finite":
+        saved[1100, 5, 5] = np.nan
+    for name in ("a", "b"):
+        np.savez(tmp_path / f"{name}.npz", images=saved, labels=labels)
+    if numbers == "in two files":
+        source = open_several([str(tmp_path / "a.npz"), str(tmp_path / "b.npz")], exclude=("02000",))
+        names = [f"{name}.npz/{index:05d}" for name in ("a", "b") for index in range(2500) if index != 2000]
+    else:
+        source = open_source(tmp_path / "a.npz", exclude=("02000",))
+        names = [f"{index:05d}" for index in range(2500) if index != 2000]
+    runs = list(source.runs())
+    read = [image for run in runs for image in (run if isinstance(run, SourceBlock) else [run])]
+    assert [image.name for image in read] == names
+    for image in read:
+        index = int(image.name[-5:])
+        assert image.label == labels[index]
+        if (numbers, index) == ("one not finite", 1100):
+            assert isinstance(image.content, Failure)
+        else:
+            assert np.array_equal(image.content, images[index])
+    assert max(len(run) for run in runs if isinstance(run, SourceBlock)) == 1024
 
 
 def test_mnist_in_memory_can_be_repeated():

@@ -1,8 +1,8 @@
 -- KEYS: batch, open, job, gate
 -- ARGV: member, token, holder, lease ms, images, maximum size of a payload, maximum number of attempts, and of attempts to
 --       split
--- Returns {'gone'}, {'busy'}, {'paused'}, or {'work' | 'split' | 'quarantine' | 'oversized', payload, attempts, model, ms since it
--- was submitted or -1}.
+-- Returns {'gone'}, {'busy'}, {'paused'}, or {'work' | 'split' | 'quarantine' | 'oversized', payload, attempts, model,
+-- ms since it was submitted or -1, context of the client's trace or ''}.
 local record = redis.call('HMGET', KEYS[1], 'lease', 'token', 'attempts', 'limit', 'granted', 'verdict', 'splits',
   'submitted')
 if not record[1] then
@@ -38,4 +38,6 @@ local model = ''
 if redis.call('HSTRLEN', KEYS[3], 'model') <= 100 then model = redis.call('HGET', KEYS[3], 'model') or '' end
 local waited = -1
 if record[8] then waited = math.max(now - whole(record[8]), 0) end
-return {verdict, payload, attempts, model, waited}
+local trace = ''
+if redis.call('HSTRLEN', KEYS[1], 'trace') <= 100 then trace = redis.call('HGET', KEYS[1], 'trace') or '' end
+return {verdict, payload, attempts, model, waited, trace}

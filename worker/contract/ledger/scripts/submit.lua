@@ -1,7 +1,7 @@
 -- KEYS: job, manifest, notifications, results, batch, open, sending
 -- ARGV: sequence, member, payload, images, manifest, rows, rejected, window batches, window bytes, detached,
 --       ms until due, attempts, ttl ms, token of the job's owner ('' for a detached job), job, ms for which a job
---       that does not send counts as sending, smallest share in batches
+--       that does not send counts as sending, smallest share in batches, context of the client's trace or ''
 -- Returns 1 stored, 2 already there, 0 the window is full, -1 there is no such job, or it takes no more batches,
 --         -2 another client owns the job.
 local state = redis.call('HGET', KEYS[1], 'state')
@@ -28,6 +28,7 @@ redis.call('HSET', KEYS[5], 'payload', ARGV[3], 'bytes', #ARGV[3], 'images', ARG
   'limit', ARGV[12], 'submitted', now)
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[5])
 redis.call('ZADD', KEYS[6], now + ARGV[11], ARGV[2])
+if ARGV[18] ~= '' then redis.call('HSET', KEYS[5], 'trace', ARGV[18]) end
 add(KEYS[1], 'open', 1)
 add(KEYS[1], 'open_bytes', #ARGV[3])
 add(KEYS[1], 'batches', 1)

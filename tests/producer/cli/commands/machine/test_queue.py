@@ -68,7 +68,7 @@ def test_a_paused_queue_accepts_and_does_not_answer(client, digitmill, submit):
     said = digitmill("status").output
     assert "warning   The queue is paused by " in said
     assert "(a bad\\x1b[2J model); `digitmill queue resume` opens it again." in said
-    assert digitmill("status", "--json").json["queue_state"]["state"] == "paused"
+    assert digitmill("status", "--json").json["gate"]["state"] == "paused"
     client.delete(CLASSIFY_QUEUE)
     digitmill("queue", "resume")
     assert client.llen(CLASSIFY_QUEUE) >= 1
@@ -108,7 +108,7 @@ def test_a_drained_queue_takes_no_new_job_and_ends_what_is_there(client, digitmi
     answer(Ledger(client), part)
     client.hset(ledger_keys.job("job"), "state", JobState.DONE)
     ended = digitmill("queue", "drain", "--wait", "--json").json
-    assert (ended["state"], ended["reason"]) == ("drained", None)
+    assert (ended["gate"]["state"], ended["gate"]["reason"]) == ("drained", None)
 
 
 def test_a_damaged_gate_counts_as_open_and_is_named(client, digitmill, submit):

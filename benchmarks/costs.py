@@ -1,0 +1,50 @@
+"""What an image costs: the CPU time of each kind of process of a mill, and the memory of workers and server."""
+
+import os
+from typing import NamedTuple
+
+import psutil
+
+KINDS = ("client", "server", "worker main", "classifying")
+"""Kinds of processes. `classifying` is all that a worker forks: also what answers single images, which costs nothing
+while only jobs run."""
+
+
+class Memory(NamedTuple):
+    """Memory in bytes."""
+
+    worker: float  # proportional set size of all processes of a worker, on average
+    server: int  # resident set of the server
+
+
+def cpu_seconds() -> dict[str, float]:
+    """Return the CPU time so far of this process and of those of the mill that it started, by kind."""
+    seconds = dict.fromkeys(KINDS, 0.0)
+    for kind, process in _processes():
+        times = process.cpu_times()
+        seconds[kind] += times.user + times.system
+    return seconds
+
+
+def memory() -> Memory:
+    """Return the present memory of the mill that this process started."""
+    found = list(_processes())
+    workers = sum(kind == "worker main" for kind, _ in found)
+    shared = [process.memory_full_info().pss for kind, process in found if kind in {"worker main", "classifying"}]
+    return Memory(
+        sum(shared) / max(workers, 1), sum(process.memory_info().rss for kind, process in found if kind == "server")
+    )
+
+
+def _processes() -> list[tuple[str, psutil.Process]]:
+    """Return this process and those of its mill, each with its kind."""
+    me = psutil.Process(os.getpid())
+    found = [("client", me)]
+    for process in me.children():
+        words = process.cmdline()
+        if "worker" in words:
+            found.append(("worker main", process))
+            found += [("classifying", child) for child in process.children(recursive=True)]
+        elif any("server" in word for word in words[:1]):
+            found.append(("server", process))
+    return found
