@@ -211,6 +211,7 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
     from producer.jobs.finding import find_job
     from producer.mill.finding import find_mill_url, open_running_mill
     from producer.report import check_place
+    from producer.report.place import check_not_joined
     from worker.settings import Settings
 
     settings = Settings.from_environment()
@@ -218,6 +219,7 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
     identifier = find_job(connection, job, settings)
     folder = out or report_folder(identifier)
     check_place(folder)
+    check_not_joined(folder)
     gathered = gather(connection, identifier, settings, timeout=timeout, quiet=as_json)
     if gathered.fault:
         print_notice(f"this report has no pictures: {gathered.fault}")

@@ -66,6 +66,8 @@ def test_only_new_and_rewritten_files_are_classified(digitmill, scan, tmp_path, 
     scan("scans/4.png", 4)
     assert "images    6, 1 of them new, in" in digitmill(*add[:-1]).output
     assert digitmill("submit", "scans", "--new", "--out", "out", "--dry-run", "--json").json["images"] == 0
+    refused = digitmill("report", "last", "--out", "out", code=2).errors
+    assert "would replace all of its rows" in " ".join(refused.split())
 
 
 def test_a_killed_client_keeps_the_rows_that_it_has_written(digitmill, scan, tmp_path):

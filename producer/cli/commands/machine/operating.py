@@ -30,6 +30,11 @@ def queue() -> None:
     """Pause, drain and resume the queue.
 
     `digitmill status` says who did it, when and why. In containers, only the admin may do it.
+
+    \b
+    Examples:
+      digitmill queue drain --wait --reason "upgrade"
+      digitmill queue resume
     """
 
 
