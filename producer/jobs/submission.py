@@ -124,6 +124,7 @@ def create_job(
     settings: Settings,
     *,
     detached: bool,
+    total: int | None = None,
     timeout: float = TIMEOUT_SECONDS,
 ) -> str:
     """Create a job; return its identifier.
@@ -134,6 +135,7 @@ def create_job(
         description: Description of the source, for people.
         settings: Settings of this process.
         detached: Whether the client leaves before the answers are there. Such a job has no journal.
+        total: Number of images, or None if it is unknown.
         timeout: Seconds without Redis after which to give up.
 
     Raises:
@@ -149,7 +151,9 @@ def create_job(
     created = call(connection.ledger.now)
     for _ in range(NAMES):
         identifier = new_job_identifier()
-        order = new_order(settings, identifier, options, description, model, detached=detached, created=created)
+        order = new_order(
+            settings, identifier, options, description, model, detached=detached, created=created, total=total
+        )
         # The files come first, so that a job that cannot be kept does not exist.
         with contextlib.suppress(FileExistsError):
             write_order(settings, order)

@@ -22,7 +22,8 @@ class Job(Body, kw_only=True, frozen=True):
         options: Submit options by name.
         created: Time of its creation.
         ended: Time of its end, or null.
-        images: Number of images sent so far; all of them once the state is past `submitting`.
+        total: Number of all images, or null while it is not known.
+        images: Number of images sent so far.
         answered: Number of those with a prediction or an error.
         failed: Number of those with an error.
         batches: Number of batches sent so far.
@@ -43,6 +44,7 @@ class Job(Body, kw_only=True, frozen=True):
     options: dict[str, Any]
     created: Time
     ended: Time | None
+    total: int | None
     images: int
     answered: int
     failed: int
@@ -150,6 +152,7 @@ def job_values(status: "JobStatus") -> dict[str, Any]:
         "options": record.options,
         "created": time_of(status.created),
         "ended": time_if(status.ended),
+        "total": status.total,
         "images": status.images,
         "answered": status.answered,
         "failed": status.failed,

@@ -376,6 +376,32 @@ class Started(Document, kw_only=True, frozen=True):
     logs: str
 
 
+class Log(Body, kw_only=True, frozen=True):
+    """A log.
+
+    Attributes:
+        name: Name of the file.
+        bytes: Its size.
+        changed: Time of its last line.
+    """
+
+    name: str
+    bytes: int
+    changed: Time
+
+
+class Logs(Document, kw_only=True, frozen=True):
+    """What `logs` prints.
+
+    Attributes:
+        folder: Folder of the logs.
+        logs: Logs in it.
+    """
+
+    folder: str
+    logs: list[Log]
+
+
 class Serving(Document, kw_only=True, frozen=True):
     """What `serve` prints when it listens.
 

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -31,6 +32,7 @@ from producer.report.selection import Selection, select
 from worker.contract.wire import Label
 
 _DECIMALS = 6  # of probabilities: finer than any calibration
+_ROWS_AT_ONCE = 8192
 _NUMBER_DECIMALS = 3  # of the confidences of a number's digits, which people read side by side
 # Some spreadsheets skip leading blanks and control characters. East Asian ones also accept the wide forms of the signs.
 _FORMULA = re.compile(r"[\s\x00-\x1f]*[=+\-@＝＋－＠]|[\t\r\n]")  # noqa: RUF001 - see above
@@ -242,25 +244,52 @@ def _all_rows(
 def _predictions(
     results: Results, indices: NDArray[np.intp], selection: Selection | None
 ) -> Iterator[tuple[object, ...]]:
-    # Convert whole columns to Python values. Converting value by value would take most of the time.
-    labels, digits = results.labels[indices].tolist(), results.digits[indices].tolist()
-    if results.numbers is not None:
-        labels = results.numbers.labels[indices].tolist()
-    confidences = _rounded(results.confidences[indices])
-    review = (selection or select(results)).doubted[indices].tolist()
-    probabilities: list[list[float]] | None = None
-    if results.probabilities is not None:
-        probabilities = _rounded(results.probabilities[indices])
+    doubted = (selection or select(results)).doubted
+    special = np.array([*results.failures, *results.doubts], np.intp)
+    is_plain = results.numbers is None and results.probabilities is None
+    guarded_models = {model: guarded(model) for model in set(results.models)}
+    for start in range(0, len(indices), _ROWS_AT_ONCE):  # so that few values at a time are objects of Python
+        some = indices[start : start + _ROWS_AT_ONCE]
+        if not is_plain:
+            yield from _rows(results, some, doubted)
+            continue
+        order = some.tolist()
+        # The cells of `prediction_row`. To call that for each row would take most of the time of a report.
+        rows: list[tuple[object, ...]] = list(
+            zip(
+                [guarded(results.names[index]) for index in order],
+                _cells(results.labels[some]),
+                _cells(results.digits[some]),
+                _rounded(results.confidences[some]),
+                ["yes" if review else None for review in doubted[some].tolist()],
+                repeat(None),
+                [guarded_models[results.models[index]] for index in order],
+                repeat(None),
+                repeat(None),
+                strict=False,  # the columns without an end
+            )
+        )
+        others = np.flatnonzero(np.isin(some, special))
+        for place, row in zip(others.tolist(), _rows(results, some[others], doubted), strict=True):
+            rows[place] = row
+        yield from rows
+
+
+def _rows(results: Results, indices: NDArray[np.intp], doubted: NDArray[np.bool_]) -> Iterator[tuple[object, ...]]:
+    """Yield the cells of images of any kind."""
+    numbers = results.numbers
+    labels = _cells(results.labels[indices] if numbers is None else numbers.labels[indices])
+    digits, confidences = _cells(results.digits[indices]), _rounded(results.confidences[indices])
+    probabilities = None if results.probabilities is None else _rounded(results.probabilities[indices])
     for row, index in enumerate(indices.tolist()):
-        failure, doubt = results.failures.get(index), results.doubts.get(index)
-        numbers = results.numbers
+        failure = results.failures.get(index)
         yield prediction_row(
             results.names[index],
-            label=_cell(labels[row]),
-            digit=_cell(digits[row]),
+            label=labels[row],
+            digit=digits[row],
             confidence=None if failure else confidences[row],
-            review=review[row],
-            doubt=doubt,
+            review=bool(doubted[index]),
+            doubt=results.doubts.get(index),
             number=() if numbers is None else number_cells(numbers.read[index], numbers.confidences[index]),
             probabilities=() if probabilities is None else (None,) * CLASSES if failure else probabilities[row],
             model=results.models[index],
@@ -272,8 +301,8 @@ def _rounded(values: NDArray[np.float32]) -> Any:
     return values.astype(np.float64).round(_DECIMALS).tolist()
 
 
-def _cell(label: Label) -> Label | None:
-    return None if label in (NONE, "") else label
+def _cells(values: NDArray[Any]) -> list[Label | None]:
+    return [None if value in {NONE, ""} else value for value in values.tolist()]
 
 
 def guarded(text: str) -> str:

@@ -74,7 +74,7 @@ def look_inside(view: View, ink: Ink, strokes: Mask, components: Components) -> 
         nothing = np.zeros_like(face)
         inner = _alone(view, face, nothing, nothing)
     else:
-        outline = find_outline(strokes, components, ink.levels, min_size, is_outermost=not view.shapes)
+        outline = find_outline(strokes, components, ink.levels, min_size, shapes=view.shapes)
         if outline is None or _has_much_beside(strokes, outline.hole, outline.width):
             return None
         line = cv2.dilate(cv2.subtract(strokes, outline.inside), SQUARE)

@@ -105,6 +105,10 @@ class OutlineLimits:
     """Maximum difference between the gaps beside and above such a line, as a share of the image inside the outer one.
     """
 
+    rings: int = 2
+    """Number of shapes around a line with nothing inside from which it is one more ring, however it is drawn. Of 300
+    zeros in two circles, two boxes, balls, buttons and map pins, none is in so many."""
+
     box_area: float = 0.9
     """Minimum area of a box, as a share of the smallest rectangle around it. That of an ellipse is 0.785."""
 
@@ -141,9 +145,7 @@ _CELLS = 16  # a side of the coarse image in which a digit is told from an outli
 _ONE_CONTACT = 2  # components: the background and the place of contact
 
 
-def find_outline(
-    strokes: Mask, components: Components, ink: Grey, min_size: float, *, is_outermost: bool
-) -> "Outline | None":
+def find_outline(strokes: Mask, components: Components, ink: Grey, min_size: float, *, shapes: int) -> "Outline | None":
     """Find an outline with something inside that could be a digit.
 
     Args:
@@ -151,7 +153,7 @@ def find_outline(
         components: Components of the strokes.
         ink: Ink, uint8 (height, width), in which the strokes were found.
         min_size: Minimum of the shorter side of an outline, as a share of the shorter side of the image.
-        is_outermost: Whether no outline has been left out around these strokes.
+        shapes: Number of shapes that have been left out around these strokes.
 
     Raises:
         ImageError: The strokes are an outline of two lines, or a box, with nothing inside (BLANK).
@@ -159,7 +161,7 @@ def find_outline(
     outline = _outline(strokes, components, min_size)
     if outline is None or outline.content is Content.DIGIT:
         return outline
-    if outline.content is Content.NOTHING and _is_empty_shape(outline, strokes, ink, is_outermost=is_outermost):
+    if outline.content is Content.NOTHING and _is_empty_shape(outline, strokes, ink, shapes):
         raise empty_shape()
     return None
 
@@ -332,17 +334,17 @@ def _is_narrow(rim: Rim) -> bool:
     return short < LIMITS.round * long and rows > columns and not _has_corners(rim)
 
 
-def _is_empty_shape(outline: Outline, strokes: Mask, ink: Grey, *, is_outermost: bool) -> bool:
+def _is_empty_shape(outline: Outline, strokes: Mask, ink: Grey, shapes: int) -> bool:
     """Return whether an outline with nothing inside is a shape and not a zero.
 
     Args:
         outline: The outline.
         strokes: Mask of all strokes.
         ink: Ink, uint8 (height, width).
-        is_outermost: Whether no outline has been left out around it.
+        shapes: Number of shapes that have been left out around it.
     """
-    if not is_outermost:
-        return _runs_along(outline.rim, strokes.shape)
+    if shapes:
+        return shapes >= LIMITS.rings or _runs_along(outline.rim, strokes.shape)
     return _is_box(outline) or _has_second_line(outline, strokes) or _has_two_lines(outline, ink)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from model.errors import DigitmillError, UsageError
-from producer.cli.display.wording import age, counted
+from producer.cli.display.wording import age, counted, describe_progress
 from producer.cli.exits import ExitCode, exit_on_error
 from producer.cli.json_output import print_json
 from producer.cli.notices import print_notice, printable
@@ -42,6 +42,7 @@ def jobs(latest: int, with_little: bool, as_json: bool) -> None:
 
     from producer.cli.display.damage import Damage
     from producer.cli.display.tables import Column, print_table
+    from producer.jobs.waiting import ended_client
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
 
@@ -56,11 +57,13 @@ def jobs(latest: int, with_little: bool, as_json: bool) -> None:
         click.echo("There are no jobs yet. `digitmill submit PATH` creates one.")
     if not found:
         return
+    now = connection.ledger.now()
     print_table(
         [
             Column("JOB"),
             Column("STATE"),
             Column("IMAGES", numbers=True),
+            Column("DONE", numbers=True),
             Column("FAILED", numbers=True),
             Column("AGE", numbers=True),
             Column("SOURCE", wraps=20),
@@ -68,8 +71,12 @@ def jobs(latest: int, with_little: bool, as_json: bool) -> None:
         [
             [
                 status.identifier,
-                Text(status.state, style=STATE_COLOURS.get(status.state, "cyan")),
-                f"{status.images:,}",
+                Text(
+                    f"{status.state}, client gone" if ended_client(status, now) else status.state,
+                    style=STATE_COLOURS.get(status.state, "cyan"),
+                ),
+                f"{status.images if status.total is None else status.total:,}",
+                f"{100 * status.answered / status.total:.0f} %" if status.total else "-",
                 f"{status.failed:,}",
                 age(status.created),
                 status.record.source,
@@ -113,7 +120,7 @@ def show(job: str, as_json: bool) -> None:
     click.echo(f"model     {printable(status.record.model)}")
     click.echo(f"client    {printable(status.record.client)}{printable(_about_client(connection, status))}")
     click.echo(f"created   {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.created))}{ended}")
-    click.echo(f"images    {status.images:,} sent, {status.answered:,} answered, {status.failed:,} of them failed")
+    click.echo(f"images    {describe_progress(status, connection.ledger.now())}; {status.images:,} sent")
     click.echo(f"batches   {status.open:,} waiting or being classified")
     problem = not status.state.ended and (status.problem or unreached_workers(connection.ledger.workers()))
     if problem:

@@ -56,6 +56,7 @@ FORMS: "dict[str, Sequence[type[Document] | Callable[[], type[Document]]]]" = {
     "queue resume": (mill.TurnedGate,),
     "backup": (mill.Backup,),
     "restore": (mill.Backup,),
+    "logs": (mill.Logs,),
     "redis-users": (mill.RedisUsers,),
     "schemas": (Schemas,),
     "report.json": (_report,),

@@ -180,7 +180,9 @@ def submit(
         return
     if detach:
         connection = open_running_mill(settings, timeout=timeout, needs=SUBMITTING)
-        job = create_job(connection, options, source.description, settings, detached=True, timeout=timeout)
+        job = create_job(
+            connection, options, source.description, settings, detached=True, total=source.total, timeout=timeout
+        )
         _send_detached(connection, job, options, source, settings, timeout=timeout, as_json=as_json)
         return
     if adding and not adding.names:
@@ -188,7 +190,9 @@ def submit(
         return
     check_place(out or report_folder(new_job_identifier()))
     with running_or_temporary_mill(settings, on_start=report_start, timeout=timeout) as connection:
-        job = create_job(connection, options, source.description, settings, detached=False, timeout=timeout)
+        job = create_job(
+            connection, options, source.description, settings, detached=False, total=source.total, timeout=timeout
+        )
         if not as_json:
             click.echo(f"Job {job}: {counted(source.total, 'image')} of {printable(source.description)}", err=True)
         code = _gather_and_report(

@@ -11,7 +11,7 @@ from producer.cli.display import teaching as taught_display
 from producer.cli.display import training as training_display
 from producer.cli.display.damage import Damage
 from producer.cli.display.tables import Cell, Column, table_lines
-from producer.cli.display.wording import counted, duration, in_bytes
+from producer.cli.display.wording import counted, describe_progress, duration, in_bytes
 from producer.jobs.waiting import ended_client
 from producer.mill.problems import Disk, Problem, is_silent
 from producer.public import mill as public
@@ -243,15 +243,13 @@ def _jobs(jobs: Sequence[JobStatus], now: float) -> list[str]:
     return table_lines(
         [
             Column("JOB"),
-            Column("ANSWERED", numbers=True),
-            Column("IMAGES", numbers=True),
+            Column("PROGRESS"),
             Column("PROBLEM", wraps=20),
         ],
         [
             [
                 job.identifier,
-                f"{job.answered:,}",
-                f"{job.images:,}",
+                describe_progress(job, now),
                 "; ".join(filter(None, (job.problem, ended_client(job, now)))),
             ]
             for job in jobs

@@ -1,6 +1,10 @@
-"""Counts and ages in words."""
+"""Counts, ages and progress in words."""
 
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from worker.contract.ledger import JobStatus
 
 
 def age(since: float) -> str:
@@ -38,3 +42,27 @@ def counted(number: int, noun: str, plural: str = "") -> str:
         plural: Noun in the plural, if that is not the singular with an -s.
     """
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def describe_progress(status: "JobStatus", now: float) -> str:
+    """Return how far a job is: `3,000 of 10,000 images answered (30 %), 5 failed; 1,200/s, 6 s left`.
+
+    The rate is the mean since its creation. The rest is left out where the total is unknown, or the job has ended.
+
+    Args:
+        status: Status of the job.
+        now: Time of Redis: unix time, seconds.
+    """
+    total, answered = status.total, status.answered
+    share = f" ({100 * answered / total:.0f} %)" if total and not status.state.ended else ""
+    of = f" of {total:,}" if total is not None and total != answered else ""
+    images = counted(answered, "image") if not of else f"{answered:,}{of} images"
+    words = f"{images} answered{share}"
+    words += f", {status.failed:,} failed" if status.failed else ""
+    seconds = (status.ended or now) - status.created
+    if seconds <= 0 or not answered:
+        return words
+    words += f"; {answered / seconds:,.0f}/s"
+    if total is None or status.state.ended:
+        return words
+    return f"{words}, {duration((total - answered) * seconds / answered)} left"

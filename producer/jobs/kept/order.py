@@ -106,6 +106,7 @@ class Order:
         host: Name of the machine that submitted it.
         folder: Folder of this order at that time.
         created: Time of creation by the clock of Redis: unix time, seconds.
+        total: Number of images, or None if it is unknown.
     """
 
     job: str
@@ -117,11 +118,12 @@ class Order:
     host: str
     folder: str
     created: float
+    total: int | None = None
 
     def record(self) -> JobRecord:
         """Return the record that Redis keeps."""
         folder = "" if self.detached else str(Path(self.folder) / f"{self.job}.journal")
-        return JobRecord(self.description, self.model, self.client, asdict(self.options), folder)
+        return JobRecord(self.description, self.model, self.client, asdict(self.options), folder, self.total)
 
 
 def new_order(
@@ -133,11 +135,12 @@ def new_order(
     *,
     detached: bool,
     created: float,
+    total: int | None = None,
 ) -> Order:
     """Return the order of a job that this process submits. See `Order` for the arguments."""
     host = this_host()
     client, folder = process_name(host, os.getpid()), str(jobs_folder(settings))
-    return Order(job, options, detached, description, model, client, host, folder, created)
+    return Order(job, options, detached, description, model, client, host, folder, created, total)
 
 
 def write_order(settings: Settings, order: Order) -> None:

@@ -21,7 +21,7 @@ from producer.cli.display.inspection import Inspected, check_sheet, save_sheet
 from producer.cli.display.job_results import print_headline, report_job
 from producer.cli.display.model_versions import over_time, print_list
 from producer.cli.display.tables import Column, print_table
-from producer.cli.display.wording import counted
+from producer.cli.display.wording import counted, describe_progress
 from producer.cli.main import main
 from producer.jobs.results import FinishedJob, JobInfo, Results
 from producer.public.answers import Answer, Reason
@@ -29,6 +29,7 @@ from producer.public.body import time_of
 from producer.public.models import ListedModel, PastAccuracy
 from producer.report.selection import select
 from producer.report.summary import summarise
+from worker.contract.ledger import JobRecord, JobState, JobStatus
 
 ONES = np.ones(3, np.int8)
 FINISHED = FinishedJob(
@@ -211,3 +212,28 @@ def test_a_sparkline_shows_at_most_the_latest_versions_and_a_single_level_if_not
     assert capsys.readouterr().out.splitlines()[-1] == f"validation over time  {'▅' * 40}  always 99.00 %"
     print_list(rows[:1], [])
     assert "over time" not in capsys.readouterr().out
+
+
+def running(answered, *, state=JobState.RUNNING, images=1000, total=None, ended=None, failed=0):
+    """Return a job that was created at time 100."""
+    record = JobRecord("scans/", "m", "host-1", {}, "", total)
+    return JobStatus("j", record, state, 100.0, ended, images, answered, failed, 1, 0, "")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (running(0), "0 of 1,000 images answered (0 %)"),
+        (running(500, failed=5), "500 of 1,000 images answered (50 %), 5 failed; 50/s, 10 s left"),
+        (
+            running(500, state=JobState.SUBMITTING, total=6500),
+            "500 of 6,500 images answered (8 %); 50/s, 2 m left",
+        ),
+        (running(1, state=JobState.SUBMITTING), "1 image answered; 0/s"),
+        (running(1000, state=JobState.DONE, ended=105.0), "1,000 images answered; 200/s"),
+        (running(400, state=JobState.CANCELLED, ended=104.0), "400 of 1,000 images answered; 100/s"),
+    ],
+)
+def test_the_progress_of_a_job_has_total_share_rate_and_rest(status, words):
+    """While a client still sends, the total is what it has found. Where it is not known, there is no share."""
+    assert describe_progress(status, 110.0) == words

@@ -144,7 +144,7 @@ def test_show_compare_and_report_have_the_decision_of_the_gate(digitmill, folder
     assert "Passed: better." in page.read_text()
     assert "A 7. Before it was read as 1, now it is read as 7." in page.read_text()
     said = json.loads(digitmill("report", "baseline", "--out", tmp_path / "baseline.html", "--json"))
-    assert said == {"version": BASELINE_VERSION, "report": str(tmp_path / "baseline.html")}
+    assert said == {"format": 1, "model": BASELINE_VERSION, "report": str(tmp_path / "baseline.html")}
     assert "Not judged by the gate" in (tmp_path / "baseline.html").read_text()
 
 

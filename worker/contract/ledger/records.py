@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-from model.records import Damaged, from_json, to_json
+from model.records import Damaged, as_plain, from_json, to_json
 from worker.contract.errors import WireError
 from worker.contract.validation import identifiers
 from worker.contract.validation.bounds import MAX_RECORD_BYTES, MAX_TEXT
@@ -43,6 +43,7 @@ class JobRecord:
         client: Host and process of the client that submitted it.
         options: Submit options by name. They suffice to read the same source again.
         folder: Folder in which its client keeps answers and writes the report, or "" for a detached job.
+        total: Number of images that its client has found, or None if it is unknown, as in records before 0.3.
     """
 
     source: str
@@ -50,6 +51,7 @@ class JobRecord:
     client: str
     options: dict[str, Any]
     folder: str
+    total: int | None = None
 
     @property
     def is_little(self) -> bool:
@@ -57,8 +59,11 @@ class JobRecord:
         return self.options.get("path") == "" and not self.options.get("listed")
 
     def to_json(self) -> str:
-        """Encode the record."""
-        return to_json(self, format=FORMAT)
+        """Encode the record. A record without a total is that of an earlier version."""
+        plain = as_plain(self)
+        if self.total is None:
+            del plain["total"]
+        return to_json(plain, format=FORMAT)
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
@@ -115,6 +120,11 @@ class JobStatus:
     owner_host: str = ""
     owner_folder: str = ""
     owner_seen: float | None = None
+
+    @property
+    def total(self) -> int | None:
+        """Number of all its images, or None while that is unknown."""
+        return self.record.total if self.state is JobState.SUBMITTING else self.images
 
     @property
     def seconds(self) -> float:

@@ -42,6 +42,7 @@ class Counts:
         self._values = memoryview(self._memory)[:values].cast("d")
         self._keys_at = values
         self._places: dict[Key, int] = {}
+        self._buckets: dict[tuple[str, Key, int], tuple[int, int]] = {}  # of a bucket and the sum
         self._guard = threading.Lock()
 
     def add(self, metric: Metric, *labels: str, amount: float = 1) -> None:
@@ -63,10 +64,15 @@ class Counts:
 
     def observe(self, metric: Metric, value: float, *labels: str) -> None:
         """Add a value to a histogram."""
-        bucket = str(bisect_left(metric.buckets, value))
+        bucket = bisect_left(metric.buckets, value)
+        key = metric.name, labels, bucket
         with self._guard:
-            self._values[self._place(metric, labels, bucket)] += 1
-            self._values[self._place(metric, labels, SUM)] += value
+            places = self._buckets.get(key)
+            if places is None:
+                places = self._place(metric, labels, str(bucket)), self._place(metric, labels, SUM)
+                self._buckets[key] = places
+            self._values[places[0]] += 1
+            self._values[places[1]] += value
 
     def read(self) -> dict[Key, float]:
         """Return all values."""

@@ -5,13 +5,16 @@ Only this module imports `opentelemetry`, and only if `DIGITMILL_TRACES` is on.
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import Any
 
 from model.errors import required_extra
 
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+
+_NO_SPAN = contextlib.nullcontext("")
 
 _tracers: list[Any] = []
 """The tracer of this process, if there is one."""
@@ -65,8 +68,9 @@ def stop_tracing() -> None:
     _tracers.clear()
 
 
-@contextlib.contextmanager
-def span(name: str, parent: str = "", kind: SpanKind = SpanKind.INTERNAL, **attributes: str | float) -> Iterator[str]:
+def span(
+    name: str, parent: str = "", kind: SpanKind = SpanKind.INTERNAL, **attributes: str | float
+) -> AbstractContextManager[str]:
     """Return a context that is a span, if this process traces.
 
     Args:
@@ -78,9 +82,11 @@ def span(name: str, parent: str = "", kind: SpanKind = SpanKind.INTERNAL, **attr
     Returns:
         The context to hand on to another process (W3C's traceparent), or "" if this process does not trace.
     """
-    if not _tracers:
-        yield ""
-        return
+    return _span(name, parent, kind, attributes) if _tracers else _NO_SPAN
+
+
+@contextlib.contextmanager
+def _span(name: str, parent: str, kind: SpanKind, attributes: Mapping[str, str | float]) -> Iterator[str]:
     from opentelemetry import trace
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
