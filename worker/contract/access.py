@@ -142,6 +142,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
         reads=(*_MODELS, GATE),
         only={
             GATE: "",
+            ledger.JOBS: "+zscore",  # its log says how a job has ended
             lane.replies("*"): "+rpush +ltrim +pexpire",
             ledger.results("*"): "+exists +hset +hsetnx +pexpire",
             ledger.notifications("*"): "+exists +pexpire +rpush",

@@ -118,7 +118,7 @@ def test_a_redis_without_persistence_is_warned_of_once(tmp_path, run):
         listed, said, as_json = run("jobs", "--json", url=url), run("status", url=url), run("status", "--json", url=url)
     assert (listed.exit_code, json.loads(listed.stdout)["jobs"]) == (0, [])
     [line] = listed.stderr.splitlines()
-    assert line.endswith("Set its appendonly to yes.")
+    assert json.loads(line)["notice"].endswith("Set its appendonly to yes.")
     [line] = [line for line in said.stdout.splitlines() if line.startswith("warning ")]
     assert line.endswith("Set its appendonly to yes.")
     assert "appendonly" not in said.stderr

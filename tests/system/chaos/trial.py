@@ -31,6 +31,9 @@ KEPT = (
     "digitmill:aliases",
     "digitmill:tally:",
     "digitmill:days:",
+    "digitmill:recent",
+    "digitmill:lane1:sent",
+    "digitmill:lane1:replies:",  # they expire
     "digitmill:moves",
 )
 """What a mill keeps in Redis without any job, beside the lists of jobs and workers."""
