@@ -23,7 +23,7 @@ def under_way(producer, eventually):
 
     def wait(answers: int) -> None:
         def enough():
-            [job, *_] = producer.ask("jobs") or [None]
+            [job, *_] = producer.ask("jobs")["jobs"] or [None]
             return job and job["state"] in ("submitting", "running") and job["answered"] >= answers
 
         eventually(enough, seconds=60, what=f"a job with {answers} answers")
