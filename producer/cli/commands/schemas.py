@@ -9,7 +9,7 @@ from model.errors import UsageError
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
 from producer.cli.options import JSON
-from producer.public import answers, comparison, jobs, mill, models, teaching
+from producer.public import answers, comparison, jobs, mill, models, operating, teaching, training
 from producer.public.body import Document
 from producer.public.schema import Schemas, schema_of
 
@@ -30,8 +30,8 @@ FORMS: "dict[str, Sequence[type[Document] | Callable[[], type[Document]]]]" = {
     "inspect": (answers.InspectedAnswers,),
     "resume": (_report, jobs.Sent),
     "demo": (_report,),
-    "up": (mill.Started,),
-    "serve": (mill.Serving, mill.Exchange),
+    "up": (operating.Started,),
+    "serve": (operating.Serving, operating.Exchange),
     "jobs": (jobs.Jobs,),
     "show": (jobs.ShownJob,),
     "wait": (jobs.OneJob,),
@@ -49,15 +49,15 @@ FORMS: "dict[str, Sequence[type[Document] | Callable[[], type[Document]]]]" = {
     "models report": (models.TrainingReport,),
     "models delete": (models.Deleted,),
     "teach": (teaching.Teaching, teaching.TaughtImages),
-    "train": (mill.OneTraining,),
+    "train": (training.OneTraining,),
     "status": (mill.Status,),
     "queue pause": (mill.TurnedGate,),
     "queue drain": (mill.TurnedGate,),
     "queue resume": (mill.TurnedGate,),
-    "backup": (mill.Backup,),
-    "restore": (mill.Backup,),
-    "logs": (mill.Logs,),
-    "redis-users": (mill.RedisUsers,),
+    "backup": (operating.Backup,),
+    "restore": (operating.Backup,),
+    "logs": (operating.Logs,),
+    "redis-users": (operating.RedisUsers,),
     "schemas": (Schemas,),
     "report.json": (_report,),
     "rows.jsonl": (answers.Row,),

@@ -12,7 +12,7 @@ from model.training.options import TrainingOptions
 from producer.calls.prediction import Prediction
 from producer.cli.commands.schemas import FORMS, schema
 from producer.cli.main import main
-from producer.public import jobs, mill
+from producer.public import jobs, training
 from producer.public.answers import Answer
 from producer.public.body import to_text
 from tests.support.command import run_here
@@ -74,11 +74,11 @@ def test_a_job_says_nothing_where_there_is_nothing():
 
 def test_a_training_before_its_first_epoch_has_no_accuracy():
     """Zero would be a bad model."""
-    body = json.loads(to_text(mill.OneTraining(training=mill.training(TRAINING), joined=False)))
+    body = json.loads(to_text(training.OneTraining(training=training.training(TRAINING), joined=False)))
     check("train", body)
-    training = body["training"]
-    assert (training["epoch"], training["accuracy"], training["model"], training["started"]) == (None,) * 4
-    assert training["options"] == {"data": "mnist", "quick": False, "epochs": None, "seed": 1}
+    found = body["training"]
+    assert (found["epoch"], found["accuracy"], found["model"], found["started"]) == (None,) * 4
+    assert found["options"] == {"data": "mnist", "quick": False, "epochs": None, "seed": 1}
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def logs(name: str | None, lines: int, follow: bool, as_json: bool) -> None:
     """
     from producer.mill.finding import stack_folder
     from producer.public.body import time_of
-    from producer.public.mill import Log, Logs
+    from producer.public.operating import Log, Logs
     from worker.settings import Settings
 
     folder = stack_folder(Settings.from_environment())
