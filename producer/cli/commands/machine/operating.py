@@ -196,7 +196,7 @@ def _await_empty(connection: "Connection", timeout: float) -> None:
         elif time.monotonic() > deadline:
             job = min(now)[0]
             raise JobFailed(
-                f"{len(now)} jobs have not ended, and none has made progress for {timeout:.0f} s. "
+                f"No job has made progress for {timeout:.0f} s, with {counted(len(now), 'job')} left. "
                 f"`digitmill show {job}` says what hinders the first; resume its client, or cancel it."
             )
         connection.reconciler.tick()
