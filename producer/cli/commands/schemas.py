@@ -74,18 +74,18 @@ def schemas(name: str | None, as_json: bool) -> None:
     """Print the JSON Schema of what a command prints with `--json`.
 
     NAME is a command, such as `jobs` or "models list". `report.json` is the file of a report, `rows.jsonl` has the rows
-    of `watch`, and `errors` is what standard error has. Without NAME, the command lists all names, and with --json it
-    prints all schemas.
+    of `watch`, and `errors` is what standard error has. Without NAME, the command lists all names. With --json, it
+    prints an object with the schema by its name, or with all schemas.
 
     \b
     Examples:
       digitmill schemas classify
       digitmill schemas "models list"
     """
-    if name is not None:
+    if as_json:
+        print_json(Schemas(schemas={each: schema(each) for each in ([name] if name else FORMS)}))
+    elif name:
         click.echo(json.dumps(schema(name), indent=2))
-    elif as_json:
-        print_json(Schemas(schemas={each: schema(each) for each in FORMS}))
     else:
         click.echo("\n".join(FORMS))
 

@@ -55,10 +55,11 @@ _OF_FILES = frozenset({"Interval", "DigitScore", "ScoredDigit"})
 
 
 def test_the_command_prints_schemas():
-    """One by its name, the names, or all of them as JSON."""
+    """One by its name, the names, or one or all of them as JSON, which has the form that `schemas` itself promises."""
     assert json.loads(run_here("schemas", "models list").stdout)["title"] == "digitmill models list --json"
     assert run_here("schemas").stdout.split("\n")[0] == "submit"
     assert json.loads(run_here("schemas", "--json").stdout)["schemas"].keys() == FORMS.keys()
+    assert json.loads(run_here("schemas", "jobs", "--json").stdout)["schemas"] == {"jobs": schema("jobs")}
     refused = run_here("schemas", "model list")
     assert (refused.exit_code, "lists" in refused.stderr) == (2, True)
 
