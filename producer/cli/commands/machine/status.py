@@ -107,12 +107,14 @@ def _watch(settings: "Settings") -> None:
     Raises:
         UsageError: Nobody sees it, or can end it.
     """
+    from redis.exceptions import RedisError
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
     from producer.cli.display.mill_status import clock_line
     from producer.mill.finding import find_mill_url
+    from worker.contract.connection import as_error
     from worker.settings import without_password
 
     console = Console(highlight=False)
@@ -124,8 +126,9 @@ def _watch(settings: "Settings") -> None:
         while pressed.lower() != "q":
             try:
                 lines = _look(settings).lines()
-            except DigitmillError as fault:
-                lines = [click.style(str(fault), fg="red", bold=True)]
+            except (DigitmillError, RedisError) as fault:
+                error = as_error(fault, where) if isinstance(fault, RedisError) else fault
+                lines = [click.style(str(error), fg="red", bold=True)]
             body = Text.from_ansi("\n".join([clock_line(where), *lines]), no_wrap=True, overflow="crop")
             live.update(body, refresh=True)
             pressed = keys.wait(REFRESH_SECONDS)
