@@ -228,7 +228,7 @@ class Status(Document, kw_only=True, frozen=True):
         live: Version that serves.
         previous: Version that served before, or null.
         drift: How its answers of the last day differ from those of the days before, or null.
-        jobs: Jobs that have not ended.
+        jobs: Those of the newest 1,000 jobs that have not ended.
         trainers: Names of the trainers that are alive.
         trainer_problems: What hinders a trainer, by its name.
         training: Training that was requested last, or null.

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 2.0
 """Interval between two looks of `status --watch`."""
 
-_LATEST = 200  # jobs among which those that run are listed
-
 
 @click.command()
 @click.option("--watch", is_flag=True, help="Look again every two seconds, until q or Ctrl-C.")
@@ -83,7 +81,7 @@ def _look(settings: "Settings") -> "MillView":
         seen = observe(reached.client)
         damage.records += seen.damaged
         ledger = Ledger(reached.client, ttl_seconds=settings.result_seconds)
-        latest = damage.read_list("the list of jobs", lambda: ledger.jobs(latest=_LATEST))
+        latest = damage.read_list("the list of jobs", ledger.jobs)
     finally:
         reached.client.close()
     try:
