@@ -143,7 +143,8 @@ def _ask(mill: str | None, version: str, images: Sequence[Grey]) -> list[tuple[f
     if mill is None:
         return []
     try:
-        with Client(mill, timeout=ASKING_SECONDS, model=version) as client:
+        # The job has counted these images, and they are the doubtful ones: twice, they would look like a drift.
+        with Client(mill, timeout=ASKING_SECONDS, model=version, counted=False) as client:
             futures = [client.send(cast("NDArray[np.uint8]", image)) for image in images]
             return [future.result().probabilities for future in futures]
     except DigitmillError:
