@@ -111,7 +111,8 @@ class PictureReader:
         if self.mill is None:
             return []
         try:
-            with Client(self.mill, timeout=ASKING_SECONDS, model=version) as client:
+            # The job has counted these images, and they are the doubtful ones: twice, they would look like a drift.
+            with Client(self.mill, timeout=ASKING_SECONDS, model=version, counted=False) as client:
                 futures = [client.send(cast("NDArray[np.uint8]", image)) for image in images]
                 return [future.result().probabilities for future in futures]
         except UsageError:  # the mill does not have this version any more

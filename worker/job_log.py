@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class JobLog(threading.Thread):
-    """Follows the jobs that have begun in this process. It asks Redis once a second, and not at all without a job.
+    """Follows the jobs that have begun in this process. Only while it follows any does it ask Redis, once a second.
 
     Args:
         ledger: Ledger on a Redis connection that only this thread uses.

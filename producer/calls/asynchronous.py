@@ -40,9 +40,16 @@ class AsyncClient:
         several: Several = "refuse",
         floats: Floats = "refuse",
         min_confidence: float = REVIEW_BELOW,
+        counted: bool = True,
     ) -> None:
         self._make = lambda: Client(
-            url, timeout=timeout, model=model, several=several, floats=floats, min_confidence=min_confidence
+            url,
+            timeout=timeout,
+            model=model,
+            several=several,
+            floats=floats,
+            min_confidence=min_confidence,
+            counted=counted,
         )
         self._client: Client | None = None
 

@@ -72,6 +72,8 @@ class Client:
         several: Whether an image of several digits is an error, or all of its digits are read as a number.
         floats: Whether arrays of floats are refused, or hold numbers from 0 to 1.
         min_confidence: Confidence, 0 to 1, below which a prediction is for review.
+        counted: Whether the images count in the mill's rates, metrics and drift. They should not if they were
+            answered before.
 
     Raises:
         NotPermitted: The Redis user may not send images.
@@ -89,8 +91,9 @@ class Client:
         several: Several = "refuse",
         floats: Floats = "refuse",
         min_confidence: float = REVIEW_BELOW,
+        counted: bool = True,
     ) -> None:
-        self._timeout = timeout
+        self._timeout, self._counted = timeout, counted
         self._several: bool = several == "read"
         self._floats: Floats = floats
         self._min_confidence = min_confidence
@@ -259,7 +262,7 @@ class Client:
         images = np.stack(contents) if not isinstance(contents[0], bytes) else tuple(contents)
         batch = Batch(images, probabilities=not self._several, several=self._several)  # type: ignore[arg-type]  # of one kind
         deadline = max(self._clock_ahead + int(1000 * message.deadline), 0)
-        call = Call(self._client, message.number, deadline, self._model, message.deaths, batch)
+        call = Call(self._client, message.number, deadline, self._model, message.deaths, batch, self._counted)
         try:
             sent = self._lane.send(message.kind, call.to_wire())
         except RedisError as fault:

@@ -67,7 +67,7 @@ class ModelRunner:
         self._notes = models.notes
         self._canary = canary
 
-    def classify(self, model: LoadedModel, read: ReadImages, *, suspect: bool) -> Answers:
+    def classify(self, model: LoadedModel, read: ReadImages, *, suspect: bool, counted: bool = True) -> Answers:
         """Classify images. Whatever goes wrong here is the model's fault, because every image is uint8 (28, 28) now.
 
         Args:
@@ -75,6 +75,7 @@ class ModelRunner:
             read: The images.
             suspect: Whether a process has begun these images before and not finished them. If the model ended that
                 process, it cannot end this one.
+            counted: Whether the canary monitor observes the answers.
 
         Raises:
             ModelError: The model failed. That does not count against the images.
@@ -84,12 +85,14 @@ class ModelRunner:
         if model.content and suspect and len(images):
             run = partial(classify_apart, model.version, model.content, model.temperature, images)
             answers = read.answers(self._run(model.version, run, images=answered, proven=True))
-            self._observe(model.version, images, answers, compare=False)
+            if counted:
+                self._observe(model.version, images, answers, compare=False)
             return answers
         with self._notes.classifying(model.version):
             run = partial(model.classifier.classify, images)
             answers = read.answers(self._run(model.version, run, images=answered, proven=False))
-            self._observe(model.version, images, answers, compare=True)
+            if counted:
+                self._observe(model.version, images, answers, compare=True)
         return answers
 
     def _observe(self, version: str, images: NDArray[np.uint8], answers: Answers, *, compare: bool) -> None:

@@ -36,15 +36,16 @@ def call(batch: Batch = ONE, *, number: int = 1, deadline: int = 10**14, deaths:
     files=st.lists(st.binary(max_size=40), min_size=1, max_size=MAX_CALL_IMAGES),
     arrays=st.integers(0, MAX_CALL_IMAGES),
     several=st.booleans(),
+    counted=st.booleans(),
 )
-def test_a_call_arrives_as_it_was_sent(number, deadline, deaths, files, arrays, several):
+def test_a_call_arrives_as_it_was_sent(number, deadline, deaths, files, arrays, several, counted):
     """Arrays and files do, with every field of the call."""
     images = np.full((arrays, 28, 28), number % 256, np.uint8) if arrays else tuple(files)
-    sent = Call(CLIENT, number, deadline, LIVE, deaths, Batch(images, True, several))
+    sent = Call(CLIENT, number, deadline, LIVE, deaths, Batch(images, True, several), counted)
     came = Call.from_wire(sent.to_wire())
     assert came.kind is (CallKind.ARRAYS if arrays else CallKind.FILES)
     assert np.array_equal(came.batch.images, images) if arrays else came.batch.images == images
-    fields = ("client", "number", "deadline", "model", "deaths", "kind")
+    fields = ("client", "number", "deadline", "model", "deaths", "kind", "counted")
     assert [getattr(came, field) for field in fields] == [getattr(sent, field) for field in fields]
     assert (came.batch.probabilities, came.batch.several) == (True, several)
 

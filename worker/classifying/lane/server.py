@@ -183,7 +183,7 @@ class LaneServer:
                 with self._meter.stage(Stage.DECODE, call.kind):
                     images = read(call.batch, READING_SECONDS, preprocess)
                 with self._classifying, self._meter.stage(Stage.CLASSIFY, call.kind):
-                    answers = self._runner.classify(model, images, suspect=call.deaths == 1)
+                    answers = self._runner.classify(model, images, suspect=call.deaths == 1, counted=call.counted)
                 batch = call.batch
                 result = answers.result(
                     model.version, self._name, probabilities=batch.probabilities, several=batch.several
@@ -196,6 +196,7 @@ class LaneServer:
             except Exception:
                 _log.exception("digitmill itself failed on a call")
                 result = Result.failed(len(call.batch), _FAILED, worker=self._name)
-        self._recent.add(len(result), result.failures.values())
-        self._meter.answered(result, call.kind)
+        if call.counted:
+            self._recent.add(len(result), result.failures.values())
+            self._meter.answered(result, call.kind)
         return Answer(call.number, result)

@@ -32,6 +32,7 @@ class _CallBody(Struct, frozen=True):
     model: str
     deaths: int
     batch: bytes
+    counted: bool = True
 
 
 class _AnswerBody(Struct, frozen=True):
@@ -55,6 +56,7 @@ class Call:
         model: Version that classifies the images, or `live`.
         deaths: Number of times that a process has died while it worked on the images.
         batch: The images, at most `MAX_CALL_IMAGES`.
+        counted: Whether the images count in rates, metrics, drift and trials of versions.
     """
 
     client: str
@@ -63,6 +65,7 @@ class Call:
     model: str
     deaths: int
     batch: Batch
+    counted: bool = True
 
     @property
     def kind(self) -> CallKind:
@@ -79,6 +82,7 @@ class Call:
                 "model": self.model,
                 "deaths": self.deaths,
                 "batch": self.batch.to_wire(),
+                **({} if self.counted else {"counted": False}),
             },
             version=LANE_VERSION,
         )
@@ -99,7 +103,7 @@ class Call:
             _check(all(0 <= number <= MAX_COUNT for number in numbers), "a number is out of range")
             batch = Batch.from_wire(body.batch)
             _check(0 < len(batch) <= MAX_CALL_IMAGES, "it has too many images, or none")
-            return cls(body.client, body.number, body.deadline, body.model, body.deaths, batch)
+            return cls(body.client, body.number, body.deadline, body.model, body.deaths, batch, body.counted)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
@@ -180,8 +181,10 @@ class _Server(HTTPServer):
         TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log nothing, because clients may go away at any moment."""
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  the base class gives them
+        """Log what went wrong, except that a client has gone away."""
+        if not isinstance(sys.exception(), OSError):
+            _log.exception("the metrics could not be shown")
 
 
 class _ServerOverIp6(_Server):

@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple, TextIO
@@ -106,6 +106,12 @@ class LimitedHandler(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a message, unless there were too many of its kind."""
+        try:
+            self._emit(record)
+        except Exception:  # as with other handlers, a message that cannot be formatted harms nobody who logs it
+            self.handleError(record)
+
+    def _emit(self, record: logging.LogRecord) -> None:
         now = self._clock()
         for kind in [kind for kind, window in self._kinds.items() if now >= window.until]:
             self._sum_up(kind)
@@ -126,7 +132,9 @@ class LimitedHandler(logging.StreamHandler[TextIO]):
         if (left_out := window.number - REPEATS) > 0:
             last = window.latest
             text = f"{left_out} more messages like this were left out within a minute: {last.getMessage()}"
-            super().emit(logging.LogRecord(last.name, last.levelno, last.pathname, last.lineno, "%s", (text,), None))
+            summary = logging.LogRecord(last.name, last.levelno, last.pathname, last.lineno, "%s", (text,), None)
+            # The fields of `about` belong to the message that brings out this one.
+            Context().run(super().emit, summary)
 
 
 def make_handler(stream: TextIO, log_format: str, *, role: str, name: str) -> logging.Handler:

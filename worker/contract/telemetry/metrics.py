@@ -164,7 +164,8 @@ REQUESTS = Metric(
     Kind.HISTOGRAM,
     "serve",
     "seconds",
-    "Time from the header of a request to the end of its response, by path and status. Unknown paths are `other`.",
+    "Time from the header of a request to the end of its response, by path and status. The paths of single jobs, "
+    "and unknown ones, are `other`.",
     "If 503 grows, `/readyz` says why. If 4xx grows, clients send what they should not.",
     ("path", "status"),
     _SECONDS,
@@ -175,7 +176,7 @@ REDIS_UP = Metric(
     Kind.GAUGE,
     "exporter",
     "1",
-    "1 if Redis answers the exporter, or else 0. Then the exporter shows nothing else about the mill.",
+    "1 if Redis answers the exporter, or else 0. At 0, the exporter shows nothing else about the mill.",
     "See the alert `DigitmillRedisDown`.",
 )
 REDIS_MEMORY = Metric(

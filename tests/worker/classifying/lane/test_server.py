@@ -21,7 +21,8 @@ from worker.classifying.running import ModelRunner
 from worker.contract.connection import connect
 from worker.contract.drift import AnswerDays
 from worker.contract.lane import Answer, Call, CallKind, Lane
-from worker.contract.observation import RecentAnswers
+from worker.contract.ledger import Ledger
+from worker.contract.observation import RecentAnswers, RecentCounts
 from worker.contract.registry import LIVE, Registry
 from worker.contract.wire import Batch
 
@@ -56,9 +57,15 @@ def canary(server, models, registry):
 
 
 @pytest.fixture
-def lane(server, client, models, canary, in_hand):
+def recent():
+    """What counts the images."""
+    return RecentAnswers()
+
+
+@pytest.fixture
+def lane(server, client, models, canary, in_hand, recent):
     """The lane, with a server that answers its calls."""
-    answering = LaneServer(server.url, models, ModelRunner(models, canary), in_hand, RecentAnswers(), name="worker")
+    answering = LaneServer(server.url, models, ModelRunner(models, canary), in_hand, recent, name="worker")
     thread = threading.Thread(target=answering.run)
     thread.start()
     yield Lane(client)
@@ -66,9 +73,10 @@ def lane(server, client, models, canary, in_hand):
     thread.join()
 
 
-def ask(lane, images, *, number=1, model=LIVE, deaths=0, deadline=10**14, several=False):
+def ask(lane, images, *, number=1, model=LIVE, deaths=0, deadline=10**14, several=False, counted=True):
     """Send a call."""
-    call = Call(CLIENT, number, deadline, model, deaths, Batch(images, probabilities=not several, several=several))
+    batch = Batch(images, probabilities=not several, several=several)
+    call = Call(CLIENT, number, deadline, model, deaths, batch, counted)
     lane.send(call.kind, call.to_wire())
 
 
@@ -96,6 +104,18 @@ def test_arrays_and_files_are_answered_as_batches_are(lane, digits, png, models)
     found = answer(lane)
     assert {index: failure.code for index, failure in found.result.failures.items()} == {1: FailureCode.NOT_AN_IMAGE}
     assert found.result.digits[[0, 2]].tolist() == expected.digits[:2].tolist()
+
+
+def test_images_that_a_job_has_counted_do_not_count_again(lane, digits, client, canary, recent):
+    """Neither in the rate nor in the days that show a drift."""
+    for number, counted in ((1, True), (2, False)):
+        ask(lane, digits.images[:5], number=number, counted=counted)
+        assert answer(lane).result.model == BASELINE_VERSION
+    canary.report()
+    recent.report(RecentCounts(client))
+    [day] = AnswerDays(client).read(BASELINE_VERSION).values()
+    minute, _ = RecentCounts(client).read(Ledger(client).now())
+    assert (day.images, minute.images) == (5, 5)
 
 
 def test_all_digits_are_read_if_the_client_asks_for_them(lane, digits, png):

@@ -1,5 +1,6 @@
 """Facts about what Prometheus reads from a process."""
 
+import http.client
 import os
 import socket
 import urllib.error
@@ -104,6 +105,22 @@ def test_a_slow_client_does_not_keep_the_port_for_ever(settings, monkeypatch) ->
             assert scrape(settings.metrics_port).has("digitmill_process_info")
     finally:
         exposition.stop()
+
+
+def test_a_fault_of_the_program_itself_is_logged(settings, caplog) -> None:
+    """Prometheus says only that nobody answers."""
+
+    def collect():
+        raise ZeroDivisionError
+
+    exposition = Exposition(settings, make_registry([], role="exporter", name="a-1", version="1", collect=collect))
+    exposition.start()
+    try:
+        with pytest.raises(http.client.RemoteDisconnected):
+            scrape(settings.metrics_port)
+    finally:
+        exposition.stop()
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_only_the_metrics_are_there(settings) -> None:

@@ -8,7 +8,16 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.support.clock import Clock
-from worker.contract.telemetry.logs import JSON, REPEATS, TEXT, WINDOW_SECONDS, LimitedHandler, about, make_handler
+from worker.contract.telemetry.logs import (
+    JSON,
+    REPEATS,
+    TEXT,
+    WINDOW_SECONDS,
+    JsonFormatter,
+    LimitedHandler,
+    about,
+    make_handler,
+)
 
 
 @pytest.fixture
@@ -95,6 +104,32 @@ def test_messages_that_repeat_are_counted_and_not_all_written(log, stream):
     assert last == "all is well"
     log.warning("batch %s failed", "x")
     assert stream.getvalue().endswith("batch x failed\n")
+
+
+def test_what_was_left_out_is_not_about_the_job_of_the_next_message(log, stream):
+    """That message only brings it out."""
+    clock = Clock()
+    handler = LimitedHandler(stream, clock=clock)
+    handler.setFormatter(JsonFormatter("worker", "host-1"))
+    log.addHandler(handler)
+    for number in range(REPEATS + 1):
+        log.warning("batch %s failed", number)
+    clock.now += WINDOW_SECONDS
+    with about(job="a"):
+        log.info("all is well")
+    *_, summary, last = as_json(stream)
+    assert summary["message"].startswith("1 more messages")
+    assert "job" not in summary
+    assert last["job"] == "a"
+
+
+def test_a_message_that_cannot_be_formatted_harms_nobody(log, stream, monkeypatch):
+    """Whoever logs it goes on, and so does the log."""
+    monkeypatch.setattr(logging, "raiseExceptions", False)  # only tells a developer, on standard error
+    log.addHandler(LimitedHandler(stream, clock=Clock()))
+    log.error("%s", "one", "too many")  # noqa: PLE1205  the fault of this test
+    log.error("the next one")
+    assert stream.getvalue() == "the next one\n"
 
 
 def test_any_number_of_kinds_takes_bounded_memory(log, stream):
