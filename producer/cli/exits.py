@@ -11,7 +11,6 @@ from model.errors import DataError, DigitmillError, ModelError
 from producer.cli.notices import print_error
 from worker.contract.errors import (
     JobFailed,
-    NoLane,
     NotPermitted,
     NoWorkers,
     Unreachable,
@@ -39,12 +38,13 @@ class ExitCode(IntEnum):
 
 CODES: dict[type[DigitmillError], ExitCode] = {
     Unreachable: ExitCode.UNREACHABLE,
+    NotPermitted: ExitCode.USAGE,
     UnsuitableServer: ExitCode.UNREACHABLE,
     NoWorkers: ExitCode.NO_WORKERS,
-    NoLane: ExitCode.NO_WORKERS,
     JobFailed: ExitCode.JOB_FAILED,
+    DigitmillError: ExitCode.USAGE,
 }
-"""Exit code of each error. All others end with `ExitCode.USAGE`."""
+"""Exit code of each error and those derived from it."""
 
 
 ERROR_CODES: dict[type[BaseException], str] = {
@@ -69,6 +69,11 @@ def error_code(fault: BaseException) -> str:
     return next(ERROR_CODES[kind] for kind in type(fault).__mro__ if kind in ERROR_CODES)
 
 
+def exit_code(fault: DigitmillError) -> ExitCode:
+    """Return the exit code of an error."""
+    return next(CODES[kind] for kind in type(fault).__mro__ if kind in CODES)
+
+
 def end_at_once() -> NoReturn:
     """End the process without any order, because the user is impatient."""
     if sys.stderr.isatty():
@@ -88,7 +93,7 @@ def exit_on_error(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(*arguments, **options)
         except DigitmillError as fault:
             print_error(error_code(fault), str(fault))
-            sys.exit(CODES.get(type(fault), ExitCode.USAGE))
+            sys.exit(exit_code(fault))
         except KeyboardInterrupt as fault:
             print_error(error_code(fault), f"interrupted{''.join(f'; {sentence}' for sentence in fault.args)}")
             sys.exit(ExitCode.INTERRUPTED)
@@ -111,7 +116,7 @@ def exit_on_error(command: Callable[..., Any]) -> Callable[..., Any]:
 
                 error = as_error(fault, without_password(Settings.from_environment().redis_url or "Redis"))
                 print_error(error_code(error), str(error))
-                sys.exit(CODES.get(type(error), ExitCode.USAGE))
+                sys.exit(exit_code(error))
             print_error(
                 error_code(fault),
                 f"digitmill itself failed: {type(fault).__name__}: {fault}. Please report this with the file "

@@ -107,48 +107,43 @@ class Sender:
             UsageError: The log cannot be written.
             WireError: The stored manifest is damaged.
         """
-        with span("send batch", kind=SpanKind.PRODUCER, job=self._job, batch=sequence, images=len(batch)) as trace:
-            self._send(sequence, batch, manifest, encoded, digest, trace, make_room, find_job)
-
-    def _send(
-        self,
-        sequence: int,
-        batch: Batch,
-        manifest: Manifest,
-        encoded: bytes,
-        digest: bytes,
-        trace: str,
-        make_room: Callable[[], None],
-        find_job: Callable[[], object],
-    ) -> None:
         part, known = Part(self._job, sequence, 0, len(batch)), sequence in self._log.batches
-        self._log.add(sequence, batch, len(manifest.names), digest, encoded)
-        while True:
-            outcome = self._call(
-                self._ledger.submit,
-                part,
-                batch,
-                manifest,
-                self._window,
-                detached=self._detached,
-                owner=self._owned.owner.token,
-                encoded=encoded,
-                trace=trace,
-            )
-            match outcome:
-                case Submitted.STORED:
-                    self._doorbell.ring(part)
-                    return
-                case Submitted.ALREADY_THERE:
-                    if not known:  # its log was lost, so only the names can be compared
-                        stored = self._call(self._ledger.manifest, self._job, sequence)
-                        if stored is not None and stored != manifest:
-                            raise source_changed(self._job)
-                    return
-                case Submitted.WINDOW_FULL:
-                    make_room()
-                case Submitted.NO_SUCH_JOB | Submitted.FENCED:
-                    find_job()
+        with span("send batch", kind=SpanKind.PRODUCER, job=self._job, batch=sequence, images=len(batch)) as trace:
+            self._log.add(sequence, batch, len(manifest.names), digest, encoded)
+            while True:
+                outcome = self._call(
+                    self._ledger.submit,
+                    part,
+                    batch,
+                    manifest,
+                    self._window,
+                    detached=self._detached,
+                    owner=self._owned.owner.token,
+                    encoded=encoded,
+                    trace=trace,
+                )
+                match outcome:
+                    case Submitted.STORED:
+                        self._doorbell.ring(part)
+                        return
+                    case Submitted.ALREADY_THERE:
+                        if not known:  # its log was lost, so only the names can be compared
+                            self._check_names(sequence, manifest)
+                        return
+                    case Submitted.WINDOW_FULL:
+                        make_room()
+                    case Submitted.NO_SUCH_JOB | Submitted.FENCED:
+                        find_job()
+
+    def _check_names(self, sequence: int, manifest: Manifest) -> None:
+        """Check that a batch that Redis has got under this number has the same names.
+
+        Raises:
+            JobFailed: It has others.
+        """
+        stored = self._call(self._ledger.manifest, self._job, sequence)
+        if stored is not None and stored != manifest:
+            raise source_changed(self._job)
 
     def restore(self, part: Part, batch: Batch, encoded: bytes) -> None:
         """Store a part again that Redis has lost, and ring for it.

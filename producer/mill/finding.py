@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -227,7 +228,7 @@ def unfinished_jobs(connection: Connection) -> _JobsProgress:
     """Return each job that is unfinished or not fully gathered, with the counters that change as it makes progress."""
     return {
         (job.identifier, job.images, job.answered, job.unacknowledged)
-        for job in connection.ledger.jobs(latest=100)
+        for job in connection.ledger.jobs(latest=sys.maxsize)
         if not job.state.ended or (job.record.folder and job.unacknowledged)
     }
 

@@ -114,15 +114,15 @@ def _of_workers(seen: Observation) -> Iterator[Problem]:
     if silent:
         names = ", ".join(silent[:3]) + (", …" if len(silent) > 3 else "")
         yield Problem(
-            f"Silent for more than {SILENT_SECONDS:.0f} s: {names}. Look whether its machine runs and reaches Redis; "
-            "another worker takes its batch when the lease has run out."
+            f"Silent for more than {SILENT_SECONDS:.0f} s: {names}. Look whether each machine runs and reaches Redis; "
+            "other workers take the batches when the leases have run out."
         )
     if unreached := unreached_workers(alive):
         yield Problem(unreached)
     deaths = [each for each in seen.incidents if each.ended and seen.now - each.at < DEATH_SECONDS]
     if len(deaths) >= DEATHS:
         yield Problem(
-            f"Workers have died {len(deaths)} times in the last {DEATH_SECONDS / 60:.0f} minutes, the last one so: "
+            f"Workers have died {len(deaths)} times in the last {DEATH_SECONDS / 60:.0f} minutes; the last time, "
             f"{deaths[0].what}. Read its log."
         )
 
@@ -167,7 +167,7 @@ def _of_redis(seen: Observation, warnings: Sequence[str]) -> Iterator[Problem]:
     if server.replication_lag_seconds is not None and server.replication_lag_seconds > LAG_SECONDS:
         yield Problem(
             f"A replica of Redis lags {server.replication_lag_seconds:,.0f} s behind. If it became the master now, "
-            "clients would have to send that again. Look at its machine and its network.",
+            "clients would have to send again what it lacks. Look at its machine and its network.",
             urgent=False,
         )
     if seen.damaged:

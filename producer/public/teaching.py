@@ -1,4 +1,4 @@
-"""Taught images, as `teach` prints them."""
+"""Taught images, as `teach` and `status` print them."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,23 @@ from producer.public.answers import Reason
 from producer.public.body import Body, Damaged, Digit, Document, Time, time_of
 
 if TYPE_CHECKING:
-    from worker.contract.teaching import LabelChange
+    from worker.contract.teaching import LabelChange, Summary
+
+
+class Taught(Body, kw_only=True, frozen=True):
+    """The taught images in figures.
+
+    Attributes:
+        images: Number of images that the trainer keeps.
+        waiting: Number of changes that wait for the trainer.
+        new: Number of changes that no training has seen.
+        held_back: Number of images that no training uses, because their labels are suspicious.
+    """
+
+    images: int
+    waiting: int
+    new: int
+    held_back: int
 
 
 class TaughtImage(Body, kw_only=True, frozen=True):
@@ -31,23 +47,15 @@ class TaughtImage(Body, kw_only=True, frozen=True):
     digit: Digit | None
 
 
-class TaughtImages(Document, kw_only=True, frozen=True):
+class TaughtImages(Taught, Document, kw_only=True, frozen=True):
     """What `teach --list` prints.
 
     Attributes:
-        images: Number of images that the trainer keeps.
-        waiting: Number of changes that wait for the trainer.
-        new: Number of changes that no training has seen.
-        held_back: Number of images that no training uses, because their labels are suspicious.
         digits: Number of images of each digit, 0 to 9, without those that are held back.
         taught: All taught images.
         damaged: Records that cannot be read.
     """
 
-    images: int
-    waiting: int
-    new: int
-    held_back: int
     digits: list[int]
     taught: list[TaughtImage]
     damaged: list[Damaged]
@@ -110,3 +118,8 @@ def taught_image(change: "LabelChange", *, waiting: bool) -> TaughtImage:
         waiting=waiting,
         digit=change.looks_like,
     )
+
+
+def taught(summary: "Summary") -> Taught:
+    """Return the figures of the taught images."""
+    return Taught(images=summary.images, waiting=summary.waiting, new=summary.new, held_back=summary.held)

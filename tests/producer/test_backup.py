@@ -17,6 +17,7 @@ from worker.contract.errors import WireError
 from worker.contract.ledger import JobRecord, Ledger, Part, Window
 from worker.contract.ledger import keys as ledger_keys
 from worker.contract.registry import Registry
+from worker.contract.registry import keys as registry_keys
 from worker.contract.training import Schedule, Trainings
 from worker.contract.wire import Batch, Manifest
 
@@ -68,6 +69,7 @@ def filled(client, digitmill, variant, png, digits: Digits):
     digitmill("train", "--anyway")
     Schedule(client).begin("0 3 * * *")
     ledger.create("job", JobRecord("scans/", "live", "host-1", {}, ""))
+    client.hset(registry_keys.service_counts(registry.baseline.version), "images", 5)
     ledger.submit(Part("job", 0, 0, 1), Batch((b"x",)), Manifest(("a",), (None,), {}), Window(9, 10**6), detached=True)
     data = digitmill.folder / "data"
     for name, content in {"jobs/job.journal": b"\x00rows", "taught/7/a.png": b"pixels", "mill/server.log": b""}.items():
@@ -135,8 +137,13 @@ def test_a_damaged_backup_restores_nothing(client, digitmill, tmp_path):
 
 
 def test_a_backup_has_no_key_that_is_not_of_digitmill():
-    """Keys of others, and types that digitmill does not store, are refused."""
-    for key in (StoredKey("others", "string", b"x", -1), StoredKey("digitmill:x", "stream", b"x", -1)):
+    """Keys of others, types that digitmill does not store, and contents that Redis cannot store are refused."""
+    for key in (
+        StoredKey("others", "string", b"x", -1),
+        StoredKey("digitmill:x", "stream", b"x", -1),
+        StoredKey("digitmill:x", "hash", b"x", -1),
+        StoredKey("digitmill:x", "hash", {}, -1),
+    ):
         with pytest.raises(WireError, match="not one of digitmill"):
             StoredKey.from_bytes(key.to_bytes())
     with pytest.raises(WireError, match="not a key"):

@@ -1,6 +1,6 @@
 """The keys that a backup of Redis has, and how each is read and written again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgpack
@@ -9,6 +9,7 @@ from worker.contract.drift import keys as drift
 from worker.contract.errors import WireError
 from worker.contract.gate.keys import GATE
 from worker.contract.ledger import keys as ledger
+from worker.contract.registry import Registry
 from worker.contract.registry import keys as registry
 from worker.contract.teaching import keys as teaching
 from worker.contract.training import keys as training
@@ -69,7 +70,8 @@ class StoredKey(NamedTuple):
             key, kind = bytes(found.key).decode(), bytes(found.kind).decode()  # type: ignore[arg-type]  # raw
         except (ValueError, TypeError, msgpack.UnpackException) as fault:
             raise WireError(f"The backup has something that is not a key ({type(fault).__name__}).") from None
-        if not key.startswith(_OWN) or kind not in _WRITERS or type(found.expires_ms) is not int:
+        known = kind in _TYPES and isinstance(found.content, _TYPES[kind].form) and found.content
+        if not key.startswith(_OWN) or not known or type(found.expires_ms) is not int:
             raise WireError(f"The backup has a key that is not one of digitmill: {identifiers.shown(key)}.")
         return cls(key, kind, found.content, found.expires_ms)
 
@@ -87,14 +89,14 @@ def stored_keys(client: "redis.Redis") -> Iterator[StoredKey]:
         redis.exceptions.RedisError: Redis does not answer, or refuses.
     """
     redis_: Any = CheckedRedis(client)
-    for key in (*_FIXED, *_named(redis_)):
+    for key in (*_FIXED, *_named(redis_, Registry(client).baseline.version)):
         with redis_.pipeline(transaction=True) as pipeline:
             pipeline.type(key)
             pipeline.pttl(key)
             kind, expires = pipeline.execute()
         name = kind.decode()
-        if name in _READERS:
-            yield StoredKey(key, name, _READERS[name](redis_, key), expires)
+        if name in _TYPES and (content := _TYPES[name].read(redis_, key)):  # it may have expired since
+            yield StoredKey(key, name, content, expires)
 
 
 def store(client: "redis.Redis", stored: StoredKey) -> None:
@@ -106,15 +108,15 @@ def store(client: "redis.Redis", stored: StoredKey) -> None:
     """
     pipeline: Any = client.pipeline(transaction=True)
     pipeline.delete(stored.key)
-    _WRITERS[stored.kind](pipeline, stored.key, stored.content)
+    _TYPES[stored.kind].write(pipeline, stored.key, stored.content)
     if stored.expires_ms > 0:
         pipeline.pexpire(stored.key, stored.expires_ms)
     pipeline.execute()
 
 
-def _named(client: Any) -> Iterator[str]:
-    """Yield the keys whose names lists of names have."""
-    for version in _names(client, registry.MODELS, Kind.VERSION):
+def _named(client: Any, baseline: str) -> Iterator[str]:
+    """Yield the keys whose names lists of names have, and those of the baseline, which no list has."""
+    for version in {*_names(client, registry.MODELS, Kind.VERSION), baseline}:
         yield from (registry.model(version), registry.service_counts(version), drift.days(version))
     for name in _names(client, training.TRAININGS, Kind.TRAINING):
         yield training.training(name)
@@ -131,15 +133,33 @@ def _names(client: Any, key: str, kind: Kind) -> list[str]:
     return [name.decode() for name in client.zrange(key, 0, -1) if identifiers.is_valid(kind, name)]
 
 
-_READERS: dict[str, Any] = {
-    "hash": lambda client, key: client.hgetall(key),
-    "zset": lambda client, key: client.zrange(key, 0, -1, withscores=True),
-    "list": lambda client, key: client.lrange(key, 0, -1),
-    "string": lambda client, key: client.get(key),
-}
-_WRITERS: dict[str, Any] = {
-    "hash": lambda client, key, content: client.hset(key, mapping=content),
-    "zset": lambda client, key, content: client.zadd(key, dict(map(tuple, content))),
-    "list": lambda client, key, content: client.rpush(key, *content),
-    "string": lambda client, key, content: client.set(key, content),
+class _Type(NamedTuple):
+    """How keys of a type are read and written, and what reading one returns."""
+
+    form: type
+    read: Callable[[Any, str], Any]
+    write: Callable[[Any, str, Any], object]
+
+
+_TYPES = {
+    "hash": _Type(
+        dict,
+        lambda client, key: client.hgetall(key),
+        lambda client, key, content: client.hset(key, mapping=content),
+    ),
+    "zset": _Type(
+        list,
+        lambda client, key: client.zrange(key, 0, -1, withscores=True),
+        lambda client, key, content: client.zadd(key, dict(map(tuple, content))),
+    ),
+    "list": _Type(
+        list,
+        lambda client, key: client.lrange(key, 0, -1),
+        lambda client, key, content: client.rpush(key, *content),
+    ),
+    "string": _Type(
+        bytes,
+        lambda client, key: client.get(key),
+        lambda client, key, content: client.set(key, content),
+    ),
 }

@@ -16,7 +16,7 @@ from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
 from producer.cli.notices import print_notice, printable
 from producer.cli.options import JSON
-from producer.public.mill import Started
+from producer.public.operating import Started
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

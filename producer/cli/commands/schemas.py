@@ -9,7 +9,7 @@ from model.errors import UsageError
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
 from producer.cli.options import JSON
-from producer.public import answers, comparison, jobs, mill, models, teaching
+from producer.public import answers, comparison, jobs, mill, models, operating, teaching, training
 from producer.public.body import Document
 from producer.public.schema import Schemas, schema_of
 
@@ -30,8 +30,8 @@ FORMS: "dict[str, Sequence[type[Document] | Callable[[], type[Document]]]]" = {
     "inspect": (answers.InspectedAnswers,),
     "resume": (_report, jobs.Sent),
     "demo": (_report,),
-    "up": (mill.Started,),
-    "serve": (mill.Serving, mill.Exchange),
+    "up": (operating.Started,),
+    "serve": (operating.Serving, operating.Exchange),
     "jobs": (jobs.Jobs,),
     "show": (jobs.ShownJob,),
     "wait": (jobs.OneJob,),
@@ -49,15 +49,15 @@ FORMS: "dict[str, Sequence[type[Document] | Callable[[], type[Document]]]]" = {
     "models report": (models.TrainingReport,),
     "models delete": (models.Deleted,),
     "teach": (teaching.Teaching, teaching.TaughtImages),
-    "train": (mill.OneTraining,),
+    "train": (training.OneTraining,),
     "status": (mill.Status,),
     "queue pause": (mill.TurnedGate,),
     "queue drain": (mill.TurnedGate,),
     "queue resume": (mill.TurnedGate,),
-    "backup": (mill.Backup,),
-    "restore": (mill.Backup,),
-    "logs": (mill.Logs,),
-    "redis-users": (mill.RedisUsers,),
+    "backup": (operating.Backup,),
+    "restore": (operating.Backup,),
+    "logs": (operating.Logs,),
+    "redis-users": (operating.RedisUsers,),
     "schemas": (Schemas,),
     "report.json": (_report,),
     "rows.jsonl": (answers.Row,),
@@ -74,18 +74,18 @@ def schemas(name: str | None, as_json: bool) -> None:
     """Print the JSON Schema of what a command prints with `--json`.
 
     NAME is a command, such as `jobs` or "models list". `report.json` is the file of a report, `rows.jsonl` has the rows
-    of `watch`, and `errors` is what standard error has. Without NAME, the command lists all names, and with --json it
-    prints all schemas.
+    of `watch`, and `errors` is what standard error has. Without NAME, the command lists all names. With --json, it
+    prints an object with the schema by its name, or with all schemas.
 
     \b
     Examples:
       digitmill schemas classify
       digitmill schemas "models list"
     """
-    if name is not None:
+    if as_json:
+        print_json(Schemas(schemas={each: schema(each) for each in ([name] if name else FORMS)}))
+    elif name:
         click.echo(json.dumps(schema(name), indent=2))
-    elif as_json:
-        print_json(Schemas(schemas={each: schema(each) for each in FORMS}))
     else:
         click.echo("\n".join(FORMS))
 

@@ -12,7 +12,7 @@ from model.errors import required_extra
 from producer.cli.exits import exit_on_error
 from producer.cli.notices import OUR_PACKAGES, printable
 from producer.cli.options import JSON, FiniteRange, not_empty
-from producer.public import mill
+from producer.public import operating
 from producer.public.body import time_of, to_text
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def serve(
 
     def on_ready(url: str) -> None:
         if as_json:
-            _print(to_text(mill.Serving(url=url, token=token is not None)) + "\n")
+            _print(to_text(operating.Serving(url=url, token=token is not None)) + "\n")
         else:
             _print(f"Serving on {url} (its page {url}/docs describes it). Ctrl-C stops it.\n")
 
@@ -131,7 +131,7 @@ def _log_as_json() -> None:
 
 def _as_json(exchange: "Exchange") -> str:
     values = {**exchange._asdict(), "path": _path(exchange), "seconds": round(exchange.seconds, 6)}
-    return to_text(mill.Exchange(time=time_of(time.time()), **values)) + "\n"
+    return to_text(operating.Exchange(time=time_of(time.time()), **values)) + "\n"
 
 
 def _as_text(exchange: "Exchange") -> str:

@@ -19,6 +19,9 @@ from producer.public.body import time_of
 from producer.public.jobs import job as job_of
 from producer.public.mill import Status
 from producer.public.models import drift_of
+from producer.public.teaching import taught as taught_of
+from producer.public.training import schedule as schedule_of
+from producer.public.training import training as training_of
 from worker.contract.ledger import JobStatus, WorkerStatus
 from worker.contract.observation import Observation, Recent
 
@@ -84,9 +87,9 @@ class MillView:
             jobs=[job_of(status) for status in self.running],
             trainers=seen.trainers,
             trainer_problems=seen.trainer_faults,
-            training=public.training(seen.training) if seen.training else None,
-            schedule=public.schedule(seen.schedule) if seen.schedule else None,
-            taught=public.taught(seen.taught) if seen.taught else None,
+            training=training_of(seen.training) if seen.training else None,
+            schedule=schedule_of(seen.schedule) if seen.schedule else None,
+            taught=taught_of(seen.taught) if seen.taught else None,
             disk=public.Disk(folder=str(self.disk.folder), bytes=self.disk.total, free_bytes=self.disk.free)
             if self.disk
             else None,

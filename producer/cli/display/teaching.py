@@ -19,7 +19,6 @@ from producer.cli.json_output import print_json
 from producer.cli.notices import print_notice
 from producer.public import teaching as public
 from producer.public.answers import Reason
-from producer.public.mill import taught
 from producer.teaching import TeachingCounts, await_kept
 from worker.contract.teaching import LabelChange, Listing, Summary, Teaching
 from worker.contract.training import Trainings
@@ -67,7 +66,7 @@ def print_list(connection: "Connection", *, as_json: bool) -> None:
     if as_json:
         unkept = {change.sha256 for change in waiting}
         body = public.TaughtImages(
-            **asdict(taught(summary)),
+            **asdict(public.taught(summary)),
             digits=digits,
             taught=[public.taught_image(change, waiting=change.sha256 in unkept) for change in changes.values()],
             damaged=damage.as_json(),

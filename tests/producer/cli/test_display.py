@@ -235,5 +235,5 @@ def running(answered, *, state=JobState.RUNNING, images=1000, total=None, ended=
     ],
 )
 def test_the_progress_of_a_job_has_total_share_rate_and_rest(status, words):
-    """While a client still sends, the total is what it has found. Where it is not known, there is no share."""
+    """A client may not know the total before it has sent all. Until then, the share and the rest are left out."""
     assert describe_progress(status, 110.0) == words

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from model.errors import DataError, DigitmillError, ModelError, UsageError
 from producer.cli.exits import exit_on_error
 from producer.cli.notices import printable
-from worker.contract.errors import JobFailed, NoWorkers, Unreachable, WireError
+from worker.contract.errors import (
+    JobFailed,
+    LaneFull,
+    NoLane,
+    NotPermitted,
+    NoWorkers,
+    Unreachable,
+    UnsuitableServer,
+    WireError,
+)
 
 
 def ending(fault):
@@ -39,8 +48,12 @@ def ending(fault):
         (ModelError, 2),
         (WireError, 2),
         (DigitmillError, 2),
+        (NotPermitted, 2),
         (Unreachable, 3),
+        (UnsuitableServer, 3),
         (NoWorkers, 4),
+        (NoLane, 4),
+        (LaneFull, 4),
         (JobFailed, 5),
     ],
 )

@@ -18,9 +18,11 @@ from producer.jobs.sending import JobProgress
 from producer.mill.stack import Stack
 from tests.support.command import CommandLine
 from tests.support.forked import start_forked
+from tests.support.users import add_users, url_for
 from worker.contract.connection import connect
 from worker.contract.registry import Registry
 from worker.contract.training import Trainings
+from worker.contract.users import RedisUser
 
 
 @pytest.fixture
@@ -184,3 +186,14 @@ def test_watching_the_status_ends_with_q_and_leaves_the_terminal_as_it_was(tmp_p
     assert "q ends" in written
     assert "No worker is ready. `digitmill up` starts workers" in written
     assert written.endswith("\x1b[?25h\x1b[?1049l")
+
+
+def test_watching_the_status_goes_on_when_redis_refuses_in_the_middle_of_a_look(tmp_path, server):
+    """A worker's user may begin a look and not end it. The screen says why until q, because it may work later."""
+    client = connect(server.url)
+    client.flushall()
+    add_users(client)
+    url = url_for(server.url, RedisUser.WORKER)
+    code, written = on_a_terminal(["status", "--watch"], folder=tmp_path, url=url, typed="q")
+    assert (code, "q ends" in written) == (0, True)
+    assert "digitmill-worker" in written

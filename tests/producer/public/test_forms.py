@@ -12,7 +12,7 @@ from model.training.options import TrainingOptions
 from producer.calls.prediction import Prediction
 from producer.cli.commands.schemas import FORMS, schema
 from producer.cli.main import main
-from producer.public import jobs, mill
+from producer.public import jobs, training
 from producer.public.answers import Answer
 from producer.public.body import to_text
 from tests.support.command import run_here
@@ -55,10 +55,11 @@ _OF_FILES = frozenset({"Interval", "DigitScore", "ScoredDigit"})
 
 
 def test_the_command_prints_schemas():
-    """One by its name, the names, or all of them as JSON."""
+    """One by its name, the names, or one or all of them as JSON, which has the form that `schemas` itself promises."""
     assert json.loads(run_here("schemas", "models list").stdout)["title"] == "digitmill models list --json"
     assert run_here("schemas").stdout.split("\n")[0] == "submit"
     assert json.loads(run_here("schemas", "--json").stdout)["schemas"].keys() == FORMS.keys()
+    assert json.loads(run_here("schemas", "jobs", "--json").stdout)["schemas"] == {"jobs": schema("jobs")}
     refused = run_here("schemas", "model list")
     assert (refused.exit_code, "lists" in refused.stderr) == (2, True)
 
@@ -74,11 +75,11 @@ def test_a_job_says_nothing_where_there_is_nothing():
 
 def test_a_training_before_its_first_epoch_has_no_accuracy():
     """Zero would be a bad model."""
-    body = json.loads(to_text(mill.OneTraining(training=mill.training(TRAINING), joined=False)))
+    body = json.loads(to_text(training.OneTraining(training=training.training(TRAINING), joined=False)))
     check("train", body)
-    training = body["training"]
-    assert (training["epoch"], training["accuracy"], training["model"], training["started"]) == (None,) * 4
-    assert training["options"] == {"data": "mnist", "quick": False, "epochs": None, "seed": 1}
+    found = body["training"]
+    assert (found["epoch"], found["accuracy"], found["model"], found["started"]) == (None,) * 4
+    assert found["options"] == {"data": "mnist", "quick": False, "epochs": None, "seed": 1}
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from redis.exceptions import ResponseError
 
 from model.inference.review import REVIEW_BELOW
 from worker.contract.drift import keys
 from worker.contract.scripts import load_scripts
-from worker.contract.validation.reading import count, reading, wrong_type
+from worker.contract.validation.reading import count, naming, reading
 
 if TYPE_CHECKING:
     import redis
@@ -103,12 +102,8 @@ class AnswerDays:
             WireError: The record is damaged.
         """
         key = keys.days(version)
-        try:
+        with naming(key):
             today, *found = self._scripts["read"](keys=[key], args=[DAYS_KEPT, *_NAMES])
-        except ResponseError as fault:
-            if "WRONGTYPE" not in str(fault):
-                raise
-            raise wrong_type(key) from None
         days = {}
         with reading(f"The record of what {version} answers each day", remedy=f"`redis-cli DEL {key}` clears it."):
             numbers = [count(text) for text in found]

@@ -1,4 +1,4 @@
-"""Everything that is to be seen of a mill, read in one look. The readers of damaged records see all others."""
+"""Everything that somebody can see of a mill, read in one look. Damaged records are named, and hide no others."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -8,14 +8,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import ResponseError
-
 from model.errors import Failure
 from worker.contract.errors import WireError
 from worker.contract.observation import keys
 from worker.contract.scripts import load_scripts
 from worker.contract.validation.bounds import MAX_RECORD_BYTES
-from worker.contract.validation.reading import count, hash_of, reading
+from worker.contract.validation.reading import count, hash_of, naming, reading
 
 if TYPE_CHECKING:
     import redis
@@ -118,12 +116,8 @@ class RecentCounts:
         Raises:
             WireError: The record is damaged.
         """
-        try:
+        with naming(keys.RECENT):
             reply = self._record(keys=[keys.RECENT], args=[SPANS_KEPT * 50, MAX_RECORD_BYTES])
-        except ResponseError as fault:
-            if "WRONGTYPE" not in str(fault):
-                raise
-            reply = fault
         stored = hash_of(keys.RECENT, reply)
         if isinstance(stored, WireError):
             raise stored

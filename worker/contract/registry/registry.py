@@ -31,7 +31,15 @@ from worker.contract.registry.service_counts import ServiceCounts
 from worker.contract.scripts import load_scripts
 from worker.contract.validation import bounds, identifiers
 from worker.contract.validation.identifiers import Kind
-from worker.contract.validation.reading import CheckedRedis, DamagedRecord, Listed, moment, reading, wrong_type
+from worker.contract.validation.reading import (
+    CheckedRedis,
+    DamagedRecord,
+    Listed,
+    moment,
+    naming,
+    reading,
+    wrong_type,
+)
 
 if TYPE_CHECKING:
     import redis
@@ -270,12 +278,8 @@ class Registry:
         """
         if not fields:
             return []
-        try:
+        with naming(key):
             stored = self._scripts["fields"](keys=[key], args=[at_most, *fields])
-        except ResponseError as fault:
-            if "WRONGTYPE" not in str(fault):
-                raise
-            raise wrong_type(key) from None
         return stored if isinstance(stored, list) else None
 
     def _aliases(self, *fields: str) -> list[bytes | None]:

@@ -162,6 +162,21 @@ def wrong_type(key: str | bytes) -> WireError:
     )
 
 
+@contextlib.contextmanager
+def naming(key: str) -> Iterator[None]:
+    """Turn the error of a script that meets another type than digitmill stores under a key into one that names the key.
+
+    Raises:
+        WireError: The key holds another type.
+    """
+    try:
+        yield
+    except ResponseError as fault:
+        if "WRONGTYPE" not in str(fault):
+            raise
+        raise wrong_type(key) from None
+
+
 def hash_of(key: str, reply: Any) -> dict[bytes, bytes] | WireError:
     """Return a hash from a reply of `record.lua`, or why there is none.
 

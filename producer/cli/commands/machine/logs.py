@@ -41,7 +41,7 @@ def logs(name: str | None, lines: int, follow: bool, as_json: bool) -> None:
     """
     from producer.mill.finding import stack_folder
     from producer.public.body import time_of
-    from producer.public.mill import Log, Logs
+    from producer.public.operating import Log, Logs
     from worker.settings import Settings
 
     folder = stack_folder(Settings.from_environment())
@@ -59,7 +59,7 @@ def logs(name: str | None, lines: int, follow: bool, as_json: bool) -> None:
         return
     if not found:
         named = f" whose names begin with {name!r}" if name else ""
-        raise UsageError(f"There are no logs{named} in {folder}. `digitmill up` writes them.")
+        raise UsageError(f"No logs{named} are in {folder}. `digitmill up` writes its logs there.")
     ends = {path: _print_tail(path, lines) for path in found}
     while follow:
         time.sleep(POLL_SECONDS)

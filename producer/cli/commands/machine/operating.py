@@ -12,6 +12,7 @@ from producer.cli.json_output import print_json
 from producer.cli.notices import printable
 from producer.cli.options import JSON, TIMEOUT
 from producer.public import mill
+from producer.public.operating import Backup
 
 if TYPE_CHECKING:
     from producer.backup import BackupCounts
@@ -151,7 +152,7 @@ def restore(file: Path, as_json: bool) -> None:
 
 def _show_counts(counts: "BackupCounts", verb: str, *, as_json: bool) -> None:
     if as_json:
-        print_json(mill.Backup(keys=counts.keys, files=counts.files))
+        print_json(Backup(keys=counts.keys, files=counts.files))
     else:
         click.echo(printable(f"{verb} {counted(counts.keys, 'key')} of Redis and {counted(counts.files, 'file')}"))
 
@@ -195,7 +196,7 @@ def _await_empty(connection: "Connection", timeout: float) -> None:
         elif time.monotonic() > deadline:
             job = min(now)[0]
             raise JobFailed(
-                f"{len(now)} jobs have not ended, and none has made progress for {timeout:.0f} s. "
+                f"No job has made progress for {timeout:.0f} s, with {counted(len(now), 'job')} left. "
                 f"`digitmill show {job}` says what hinders the first; resume its client, or cancel it."
             )
         connection.reconciler.tick()

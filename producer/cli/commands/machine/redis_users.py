@@ -10,7 +10,7 @@ from model.errors import UsageError
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
 from producer.cli.options import JSON
-from producer.public.mill import RedisUsers
+from producer.public.operating import RedisUsers
 
 if TYPE_CHECKING:
     from worker.contract.users import RedisUser

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 2.0
 """Interval between two looks of `status --watch`."""
 
-_LATEST = 200  # jobs among which those that run are listed
-
 
 @click.command()
 @click.option("--watch", is_flag=True, help="Look again every two seconds, until q or Ctrl-C.")
@@ -83,7 +81,7 @@ def _look(settings: "Settings") -> "MillView":
         seen = observe(reached.client)
         damage.records += seen.damaged
         ledger = Ledger(reached.client, ttl_seconds=settings.result_seconds)
-        latest = damage.read_list("the list of jobs", lambda: ledger.jobs(latest=_LATEST))
+        latest = damage.read_list("the list of jobs", ledger.jobs)
     finally:
         reached.client.close()
     try:
@@ -107,12 +105,14 @@ def _watch(settings: "Settings") -> None:
     Raises:
         UsageError: Nobody sees it, or can end it.
     """
+    from redis.exceptions import RedisError
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
     from producer.cli.display.mill_status import clock_line
     from producer.mill.finding import find_mill_url
+    from worker.contract.connection import as_error
     from worker.settings import without_password
 
     console = Console(highlight=False)
@@ -124,8 +124,9 @@ def _watch(settings: "Settings") -> None:
         while pressed.lower() != "q":
             try:
                 lines = _look(settings).lines()
-            except DigitmillError as fault:
-                lines = [click.style(str(fault), fg="red", bold=True)]
+            except (DigitmillError, RedisError) as fault:
+                error = as_error(fault, where) if isinstance(fault, RedisError) else fault
+                lines = [click.style(str(error), fg="red", bold=True)]
             body = Text.from_ansi("\n".join([clock_line(where), *lines]), no_wrap=True, overflow="crop")
             live.update(body, refresh=True)
             pressed = keys.wait(REFRESH_SECONDS)

@@ -31,7 +31,7 @@ def test_without_logs_it_says_where_they_would_be(digitmill):
     """Nothing is wrong with the machine, so the message says what writes them."""
     said = digitmill("logs", "trainer", code=2).errors
     assert "names begin with 'trainer'" in said
-    assert "`digitmill up` writes them" in said
+    assert "`digitmill up` writes its logs there" in said
     assert digitmill("logs", "--json", DIGITMILL_DATA="nowhere").json["logs"] == []
 
 

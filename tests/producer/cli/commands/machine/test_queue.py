@@ -111,6 +111,17 @@ def test_a_drained_queue_takes_no_new_job_and_ends_what_is_there(client, digitmi
     assert (ended["gate"]["state"], ended["gate"]["reason"]) == ("drained", None)
 
 
+def test_draining_waits_for_an_old_job_behind_many_that_have_ended(client, digitmill, submit):
+    """A client may have been away for longer than it took to submit and end hundreds of jobs."""
+    submit("old")
+    ledger = Ledger(client)
+    for number in range(150):
+        ledger.create(f"new-{number}", JobRecord("scans/", "live", "host-1", {}, ""))
+        client.hset(ledger_keys.job(f"new-{number}"), "state", JobState.DONE)
+    refused = digitmill("queue", "drain", "--wait", "--timeout", "0.1", code=5).errors
+    assert "with 1 job left. `digitmill show old` says" in refused
+
+
 def test_a_damaged_gate_counts_as_open_and_is_named(client, digitmill, submit):
     """Nobody waits for what somebody else wrote there."""
     for damage in (lambda: client.set(GATE, "text"), lambda: client.hset(GATE, mapping={"state": "x", "since": "y"})):

@@ -104,7 +104,7 @@ def test_what_is_wrong_comes_first_with_its_remedy(client, digitmill, worker):
     assert lines[: len(urgent)] == urgent
     for text in (
         "Silent for more than 60 s: host-2. Look whether",
-        "Workers have died 3 times in the last 10 minutes, the last one so: worker-2 ended.",
+        "Workers have died 3 times in the last 10 minutes; the last time, worker-2 ended.",
         "The oldest batch has waited for 30",
         "60 images of the last hour failed by a fault of a worker",
         "% of the memory that it may use",
