@@ -14,7 +14,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.errors import DigitmillError, FailureCode, ImageError
+from model.errors import DigitmillError, FailureCode, ImageError, UsageError
 from model.images.preprocess import preprocess_all
 from model.images.raster import Grey
 from model.images.stages import Stage
@@ -50,7 +50,7 @@ class PictureReader:
     Attributes:
         source: Source of the images, or None if it is gone.
         results: All images of the job.
-        mill: URL of a mill whose workers can say the ten probabilities, or None.
+        mill: URL of a mill whose workers can say the ten probabilities, or None without one or after none answered.
         seconds: Time after which to read no more, in seconds.
         at_once: Number of images that are read whatever time it takes.
     """
@@ -100,11 +100,25 @@ class PictureReader:
                 by_version[results.models[index]].append(index)
         found = dict(pictures)
         for version, indices in by_version.items():
-            asked = _ask(self.mill, version, [pictures[index].seen for index in indices])
+            asked = self._ask(version, [pictures[index].seen for index in indices])
             for index, shares in zip(indices, asked, strict=False):
                 if shares and abs(shares[results.digits[index]] - results.confidences[index]) <= _SAME:
                     found[index] = pictures[index]._replace(probabilities=shares)
         return found
+
+    def _ask(self, version: str, images: Sequence[Grey]) -> list[tuple[float, ...] | None]:
+        """Return the probabilities that a version gives each image, or [] if no worker says them."""
+        if self.mill is None:
+            return []
+        try:
+            with Client(self.mill, timeout=ASKING_SECONDS, model=version) as client:
+                futures = [client.send(cast("NDArray[np.uint8]", image)) for image in images]
+                return [future.result().probabilities for future in futures]
+        except UsageError:  # the mill does not have this version any more
+            return []
+        except DigitmillError:
+            self.mill = None  # nobody answers, so the next version or page would wait as long, and in vain
+            return []
 
 
 def _picture(content: ImageContent, *, several: bool) -> Picture | None:
@@ -136,15 +150,3 @@ def _shows_several(results: Results, index: int) -> bool:
     if index in results.failures:
         return results.failures[index].code is FailureCode.SEVERAL_DIGITS
     return results.numbers is not None and len(results.numbers.read[index]) > 1
-
-
-def _ask(mill: str | None, version: str, images: Sequence[Grey]) -> list[tuple[float, ...] | None]:
-    """Return the probabilities that a version gives each image, or [] if no worker says them."""
-    if mill is None:
-        return []
-    try:
-        with Client(mill, timeout=ASKING_SECONDS, model=version) as client:
-            futures = [client.send(cast("NDArray[np.uint8]", image)) for image in images]
-            return [future.result().probabilities for future in futures]
-    except DigitmillError:
-        return []

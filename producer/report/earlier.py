@@ -147,7 +147,8 @@ def read_earlier(folder: Path, source: Source, *, probabilities: bool, numbers: 
         numbers: Whether they must have numbers.
 
     Raises:
-        UsageError: A new report cannot be written there, or it has rows of another form, or of other images.
+        UsageError: A new report cannot be written there, or it has rows of another form, of other images, or of a job
+            that has not ended and does not tell the versions of its files.
     """
     check_place(folder)
     try:
@@ -159,7 +160,7 @@ def read_earlier(folder: Path, source: Source, *, probabilities: bool, numbers: 
         return Earlier({})
     except (OSError, ValueError, csv.Error) as fault:
         raise UsageError(f"Cannot read {folder / PREDICTIONS} ({fault}). Choose another folder with --out.") from None
-    if grows(folder):
+    if growing := grows(folder):
         rows = rows[:-1]  # a client that was killed while it wrote the last row may have torn it
     if not rows:
         return Earlier({})
@@ -169,6 +170,11 @@ def read_earlier(folder: Path, source: Source, *, probabilities: bool, numbers: 
         raise UsageError(
             f"The rows in {folder} have other columns than this job would write. Give the same --several and "
             "--probabilities as before, or choose another folder with --out."
+        )
+    if growing and not described:
+        raise UsageError(
+            f"{folder} has rows of a job that has not ended, and they do not tell which files they are about. "
+            "`digitmill resume` continues that job. Otherwise choose another folder with --out."
         )
     by_name = {row["name"]: row for row in rows}
     if described:

@@ -250,5 +250,5 @@ def _failed(results: Results, summary: Summary) -> list[FailedCause]:
             for index in indices[: EXAMPLES + max(0, room)]
         ]
         causes.append(FailedCause(code, len(indices), rows[:EXAMPLES], rows[EXAMPLES:]))
-        room -= len(rows) - EXAMPLES if len(rows) > EXAMPLES else 0
+        room -= max(0, len(rows) - EXAMPLES)
     return causes

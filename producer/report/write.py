@@ -99,7 +99,7 @@ def write_report(
         for written in pages:
             _write(drafts / written.name, written.html)
             late, without = late + written.late, without + written.without_picture
-        notices = (*summary.notices, _not_read(late, info.job)) if late else summary.notices
+        notices = (*summary.notices, _not_read(late, info)) if late else summary.notices
         summary = replace(summary, without_picture=without, notices=notices)
         if plots:
             said = _write_pngs(drafts, summary, charts, results, first)
@@ -108,11 +108,12 @@ def write_report(
     return summary
 
 
-def _not_read(late: int, job: str) -> str:
-    return (
-        f"{late:,} pictures of images to look at were not read, because that would have taken long. "
-        f"`digitmill review {job}` reads them."
+def _not_read(late: int, info: JobInfo) -> str:
+    said = (
+        f"Not all pictures of images to look at were read, because that would have taken long ({late:,} are missing)."
     )
+    # The report of one job would not have the rows of earlier jobs.
+    return said if info.earlier else f"{said} `digitmill review {info.job}` reads them."
 
 
 def _write_pngs(

@@ -207,7 +207,7 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
     Example:
       digitmill report last --out reports/latest
     """
-    from producer.cli.display.job_results import report_job
+    from producer.cli.display.job_results import print_report, write_job_report
     from producer.jobs.finding import find_job
     from producer.mill.finding import find_mill_url, open_running_mill
     from producer.report import check_place
@@ -225,7 +225,8 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
         print_notice(f"this report has no pictures: {gathered.fault}")
     below = gathered.min_confidence if min_confidence is None else min_confidence or None
     mill = find_mill_url(settings)
-    reported = report_job(gathered.finished, folder, gathered.source, below, mill=mill, as_json=as_json)
+    summary = write_job_report(gathered.finished, folder, gathered.source, below, mill=mill, quiet=as_json)
+    reported = print_report(summary, gathered.finished, folder, as_json=as_json)
     # The counters of the job do not know which of its answers Redis has damaged since.
     sys.exit(_exit_code(gathered.status) or reported)
 

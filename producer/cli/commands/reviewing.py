@@ -42,7 +42,8 @@ def review(job: str, out: Path | None, no_open: bool, timeout: float, as_json: b
     identifier = _identify(job, settings, timeout)
     folder = out or report_folder(identifier)
     found = find_report(folder, identifier)
-    if found is None or found.get("without_picture") != 0:
+    # A page that has rows of earlier jobs as well (`submit --new`) stays, because a report of this job would lack them.
+    if found is None or (found.get("without_picture") != 0 and not found.get("earlier")):
         _write(identifier, folder, settings, timeout, exists=found is not None, quiet=as_json)
     page = (folder / PAGE).absolute()
     if as_json:
@@ -80,6 +81,7 @@ def _write(identifier: str, folder: Path, settings: "Settings", timeout: float, 
     from producer.cli.display.job_results import write_job_report
     from producer.mill.finding import find_mill_url, open_running_mill
     from producer.report import check_place
+    from producer.report.place import check_not_joined
     from worker.contract.errors import Unreachable
 
     try:
@@ -95,6 +97,7 @@ def _write(identifier: str, folder: Path, settings: "Settings", timeout: float, 
         if exists:
             return
     check_place(folder)
+    check_not_joined(folder)
     summary = write_job_report(
         gathered.finished,
         folder,

@@ -56,7 +56,7 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
 
     from model.data.sample_digits import write_folder
     from model.errors import DataError
-    from producer.cli.display.job_results import report_job
+    from producer.cli.display.job_results import print_report, write_job_report
     from producer.cli.display.progress import JobProgressBar
     from producer.jobs.kept.order import SubmitOptions
     from producer.jobs.submission import MNIST, create_job, gather_job, open_submitted
@@ -95,7 +95,10 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
                     connection, job, options, source, settings, on_progress=progress.on_progress, keep=False
                 )
             finished = replace(finished, info=replace(finished.info, source=description))
-        code = report_job(finished, out, source, options.min_confidence, mill=stack.url, as_json=as_json, is_kept=False)
+            summary = write_job_report(
+                finished, out, source, options.min_confidence, mill=stack.url, quiet=as_json, is_kept=False
+            )
+        code = print_report(summary, finished, out, as_json=as_json)
         if not as_json:
             click.echo(f"next      {_this_program()} submit YOUR-FOLDER")
     sys.exit(code)

@@ -325,7 +325,7 @@ def _gather_and_report(
     adding: "Adding | None" = None,
 ) -> ExitCode:
     """Run the job to its end, write its report and return the exit code."""
-    from producer.cli.display.job_results import report_job
+    from producer.cli.display.job_results import print_report, write_job_report
     from producer.jobs.submission import gather_job
     from producer.mill.finding import find_mill_url
     from producer.report import growing_table
@@ -351,15 +351,16 @@ def _gather_and_report(
                 on_results=add,
                 take_over=take_over,
             )
-        return report_job(
+        summary = write_job_report(
             finished,
             folder,
             adding.whole if adding else source,
             options.min_confidence,
             mill=find_mill_url(settings),
-            as_json=as_json,
+            quiet=as_json,
             **added,
         )
+        return print_report(summary, finished, folder, as_json=as_json)
 
 
 @contextlib.contextmanager

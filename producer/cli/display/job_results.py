@@ -42,6 +42,7 @@ def write_job_report(
     *,
     mill: str | None,
     quiet: bool,
+    is_kept: bool = True,
     all_pictures: bool = False,
     earlier: Results | None = None,
     versions: Mapping[str, FileVersion] | None = None,
@@ -55,6 +56,7 @@ def write_job_report(
         min_confidence: Confidence, 0 to 1, below which an image is listed for review, or None for no review.
         mill: URL of the mill, whose workers say the ten probabilities of the images to look at, or None.
         quiet: Whether to show no progress.
+        is_kept: Whether the answers are kept, so that the report can be written again.
         all_pictures: Whether to read the pictures of all images to look at, whatever time it takes.
         earlier: Rows that the report has besides, before those of the job.
         versions: As for `write_predictions`.
@@ -67,65 +69,36 @@ def write_job_report(
         results, info = joined(earlier, results), replace(info, earlier=len(earlier))
         card = card if card and Counter(results.models).most_common(1)[0][0] == card.version else None
     seconds = inf if all_pictures else max(PICTURE_SECONDS, PICTURE_SHARE * finished.info.seconds)
-    with showing("Writing the report", quiet=quiet):
-        return write_report(
-            folder,
-            results,
-            info,
-            card=card,
-            read_pictures=PictureReader(source, results, mill, seconds, PICTURES_AT_ONCE),
-            min_confidence=min_confidence,
-            root=source.root if source else "",
-            left_out=source.left_out if source else {},
-            notes=source.notes if source else (),
-            versions=versions,
-        )
-
-
-def report_job(
-    finished: FinishedJob,
-    folder: Path,
-    source: Source | None,
-    min_confidence: float | None,
-    *,
-    mill: str | None,
-    as_json: bool,
-    is_kept: bool = True,
-    earlier: Results | None = None,
-    versions: Mapping[str, FileVersion] | None = None,
-) -> ExitCode:
-    """Write a job's report, print its headline and return the exit code.
-
-    Args:
-        finished: Job that has ended.
-        folder: Folder of the report.
-        source: Source of the job's images, read again for the pictures, or None for a report without pictures.
-        min_confidence: Confidence, 0 to 1, below which an image is listed for review, or None for no review.
-        mill: URL of the mill, whose workers say the ten probabilities of the images to look at, or None.
-        as_json: Whether to print report.json instead of the headline.
-        is_kept: Whether the answers are kept, so that the report can be written again.
-        earlier: Rows that the report has besides, before those of the job. They do not count for the exit code.
-        versions: As for `write_predictions`.
-
-    Raises:
-        UsageError: The report cannot be written.
-    """
     try:
-        summary = write_job_report(
-            finished,
-            folder,
-            source,
-            min_confidence,
-            mill=mill,
-            quiet=as_json,
-            earlier=earlier,
-            versions=versions,
-        )
+        with showing("Writing the report", quiet=quiet):
+            return write_report(
+                folder,
+                results,
+                info,
+                card=card,
+                read_pictures=PictureReader(source, results, mill, seconds, PICTURES_AT_ONCE),
+                min_confidence=min_confidence,
+                root=source.root if source else "",
+                left_out=source.left_out if source else {},
+                notes=source.notes if source else (),
+                versions=versions,
+            )
     except UsageError as fault:
         if not is_kept:
             raise
-        again = f"`digitmill report {finished.info.job} --out FOLDER` writes it into another folder."
+        again = f"`digitmill report {info.job} --out FOLDER` writes it into another folder."
         raise UsageError(f"{fault} The job has ended, and its answers are kept: {again}") from fault
+
+
+def print_report(summary: Summary, finished: FinishedJob, folder: Path, *, as_json: bool) -> ExitCode:
+    """Print the headline of a job's report, and its notices. Return the exit code, for which earlier rows do not count.
+
+    Args:
+        summary: Figures of the report.
+        finished: The job.
+        folder: Folder of the report.
+        as_json: Whether to print report.json instead of the headline.
+    """
     if as_json:
         click.echo(to_text({**summary.as_json(), "report": str(folder / PAGE)}))
     else:

@@ -56,8 +56,10 @@ def card_data(
     """
     shown = [pictures.get(index) for index in indices]
     causes = [_causes(results, selection, index) for index in indices]
+    counts = Counter(cause for each in causes for cause in each)
     return {
         "job": job,
+        "images": len(results),
         "page": page,
         "root": _written(root),
         "teachable": results.numbers is None,
@@ -68,8 +70,8 @@ def card_data(
             for position, index in enumerate(indices)
             if (visible := printable(results.names[index])) != _written(results.names[index])
         },
-        "causes": {cause: CAUSES[cause] for cause in CAUSES if any(cause in each for each in causes)},
-        "counts": Counter(cause for each in causes for cause in each),
+        "causes": {cause: words for cause, words in CAUSES.items() if cause in counts},
+        "counts": counts,
         "cards": {
             "index": list(indices),
             "name": [_written(results.names[index]) for index in indices],

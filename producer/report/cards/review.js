@@ -5,7 +5,6 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const cards = data.cards;
-  const total = cards.index.length;
   const PORTION = 48; // cards that are drawn at a time; more would make the page slow to open
   const NOT_A_DIGIT = "x";
   const byId = (id) => document.getElementById(id);
@@ -13,7 +12,8 @@
 
   // What a person said, by the index of the image in its job: a digit as text, or NOT_A_DIGIT.
   const store = openStore();
-  const key = `digitmill corrections of job ${data.job}, page ${data.page}`;
+  // A job's own report and one that adds it to earlier rows (`submit --new`) number its images differently.
+  const key = `digitmill corrections of job ${data.job}, ${data.images} images, page ${data.page}`;
   let marks = readMarks();
   let saved = readMarks("saved"); // the marks that are in a file
   const history = []; // pairs of a card and the mark that it had before
@@ -80,11 +80,7 @@
     const card = shown[chosen];
     if (card === undefined) return say("Choose an image first: click it, or press Tab until it is framed.");
     if (!correctable(card)) {
-      return say(
-        data.teachable
-          ? "This image has no reading that could be corrected. Cut it up, so that each image shows one digit."
-          : "This job reads numbers, and numbers cannot be taught."
-      );
+      return say("This image has no reading that could be corrected. Cut it up, so that each image shows one digit.");
     }
     history.push([card, markOf(card)]);
     setMark(card, mark === "right" ? cards.read[card] : mark);
@@ -189,16 +185,7 @@
     }
     if (filter.has("cause")) {
       const cause = filter.get("cause");
-      words.push(data.causes[cause] ?? cause);
-      conditions.push(
-        cause === "mistake"
-          ? "label == label and error != error and label != digit"
-          : cause === "confidence"
-            ? `confidence < ${parseFloat(data.below) / 100}`
-            : cause === "several_digits"
-              ? `error == "${cause}"`
-              : `doubt == "${cause}"`
-      );
+      words.push(data.causes[cause] ?? cause); // without a condition, because all such images have cards
     }
     if (filter.has("from")) {
       const [from, to] = [filter.get("from"), filter.get("to")];
@@ -404,7 +391,7 @@
   function onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, a")) return;
     const pressed = event.key;
-    if (event.target.closest("button") && (pressed === " " || pressed === "Enter")) return; // it is for the button
+    if (event.target.closest("button, summary") && (pressed === " " || pressed === "Enter")) return; // these take it
     if (pressed in MOVES) choose(MOVES[pressed]());
     else if (/^[0-9]$/.test(pressed)) correct(pressed);
     else if (pressed === " ") correct("right");
@@ -487,10 +474,10 @@
   }
 
   function start() {
-    if (byId("plain")) byId("plain").hidden = true;
+    if (cards.index.length === 0) return; // nothing was read, so the page stays as it is without this script
+    byId("plain").hidden = true;
     byId("review").hidden = false;
     byId("kept").hidden = Boolean(store);
-    byId("tool").hidden = total === 0;
     byId("bar").hidden = !data.teachable;
     makeButtons();
     listen();

@@ -40,7 +40,7 @@ def rows(report):
 
 
 def test_only_new_and_rewritten_files_are_classified(digitmill, scan, tmp_path, mill, digits):
-    """Their rows come after the others, which stay as they were. Without any there is no job, and all is well."""
+    """Their rows follow the others, which stay as they were. If nothing is new, the command creates no job."""
     for index in range(3):
         scan(f"scans/{index}.png", index)
     (tmp_path / "scans/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -68,6 +68,10 @@ def test_only_new_and_rewritten_files_are_classified(digitmill, scan, tmp_path, 
     assert digitmill("submit", "scans", "--new", "--out", "out", "--dry-run", "--json").json["images"] == 0
     refused = digitmill("report", "last", "--out", "out", code=2).errors
     assert "would replace all of its rows" in " ".join(refused.split())
+    all_rows = rows(tmp_path / "out")
+    assert digitmill("review", "last", "--no-open", "--out", "out").output == f"{tmp_path / 'out' / 'report.html'}\n"
+    digitmill("review", first["job"], "--no-open", "--out", "out", code=2)
+    assert rows(tmp_path / "out") == all_rows, "which the report of one job would lack"
 
 
 def test_a_killed_client_keeps_the_rows_that_it_has_written(digitmill, scan, tmp_path):

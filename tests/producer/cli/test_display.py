@@ -18,7 +18,7 @@ from model.images.doubts import Doubt, DoubtCode
 from producer.calls.prediction import Prediction
 from producer.cli.display.answers import Answered, answer_text
 from producer.cli.display.inspection import Inspected, check_sheet, save_sheet
-from producer.cli.display.job_results import print_headline, report_job
+from producer.cli.display.job_results import print_headline, write_job_report
 from producer.cli.display.model_versions import over_time, print_list
 from producer.cli.display.tables import Column, print_table
 from producer.cli.display.wording import counted, describe_progress
@@ -39,9 +39,6 @@ FINISHED = FinishedJob(
 )
 WIDE = "/scans/" + "/".join(f"folder {number:02}" for number in range(20))
 PRINT = f"""
-from model.errors import UsageError
-from producer.cli.display.inspection import Inspected, check_sheet, save_sheet
-from producer.cli.display.job_results import report_job
 from producer.cli.display.tables import Column, print_table
 print_table([Column("JOB"), Column("IMAGES", numbers=True), Column("SOURCE", wraps=20)],
             [["261125-154401-eew", "1,234", {WIDE!r}], ["b", "7", "short"]])
@@ -109,9 +106,9 @@ def test_a_finished_job_whose_report_cannot_be_written_is_not_lost(tmp_path):
     """Somebody put a file into the folder while the job ran. The message says how to write the report elsewhere."""
     (tmp_path / "predictions.csv").write_text("mine", encoding="utf-8")
     with pytest.raises(UsageError, match=r"answers are kept: `digitmill report 261125-154401-eew --out FOLDER`"):
-        report_job(FINISHED, tmp_path, None, None, mill=None, as_json=True)
+        write_job_report(FINISHED, tmp_path, None, None, mill=None, quiet=True)
     with pytest.raises(UsageError, match=r"--out\.$"):
-        report_job(FINISHED, tmp_path, None, None, mill=None, as_json=True, is_kept=False)
+        write_job_report(FINISHED, tmp_path, None, None, mill=None, quiet=True, is_kept=False)
     assert (tmp_path / "predictions.csv").read_text(encoding="utf-8") == "mine"
 
 

@@ -75,7 +75,8 @@ def test_a_page_with_pictures_stays_when_the_images_are_gone(digitmill, scans, t
     assert None not in cards_of(digitmill.folder / "bare" / "report.html")["seen"]
 
 
-def test_without_labels_what_was_read_comes_first(digitmill, scans):
+@pytest.mark.usefixtures("scans")
+def test_without_labels_what_was_read_comes_first(digitmill):
     """The terminal shows how often each digit was read, and with which confidence, and report.json has it."""
     printed = digitmill("submit", "scans", "--labels", "none")
     counts, confidences = (re.split(r"\s{2,}", line) for line in printed.output.splitlines()[2:4])
@@ -85,4 +86,3 @@ def test_without_labels_what_was_read_comes_first(digitmill, scans):
     assert [each["images"] for each in last["digits_read"]] == [*map(int, counts[1:])]
     page = (digitmill.folder / "unlabelled" / "report.html").read_text(encoding="utf-8")
     assert page.index("What was read") < page.index("Look and correct")
-    assert scans

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.errors import Failure, FailureCode
 from producer.pictures import Picture
 from producer.report import write_report
-from tests.producer.report.invented import info_of, invented
+from tests.producer.report.invented import info_of, invented, with_failures
 from tests.support.browser import CHROMIUM, open_browser
 from tests.support.command import run_here
 from worker.contract.connection import connect
@@ -101,7 +102,7 @@ def test_a_person_finds_corrects_and_saves_images_and_teach_takes_them(opened, r
 
 
 def test_a_bar_and_a_cause_filter_by_keyboard_and_back_leads_back(opened, results):
-    """A bin of the histogram is a button. The filter is in the address, with its count."""
+    """A bin of the histogram is a button. The filter is in the address, with its count. Space opens the help."""
     opened.run("document.querySelector('rect.target').focus()")
     opened.press("Enter")
     opened.wait_for("!document.querySelector('#filter').hidden")
@@ -109,6 +110,11 @@ def test_a_bar_and_a_cause_filter_by_keyboard_and_back_leads_back(opened, result
     lowest = float(np.nanmin(results.confidences))
     assert float(low) <= lowest < float(low) + 0.05
     assert len(opened.run(CARDS)) == int(opened.run("document.querySelector('rect.target').dataset.count"))
+    opened.click("#cards article")
+    opened.run("document.querySelector('#bar summary').focus()")
+    opened.press(" ")
+    opened.wait_for("document.querySelector('#bar details').open")
+    assert opened.run("document.querySelector('#done').textContent").startswith("0 of")
     opened.run("history.back()")
     opened.wait_for("document.querySelector('#filter').hidden")
     opened.run("location.hash = 'cause=mistake'")
@@ -153,6 +159,16 @@ def test_without_its_script_the_page_shows_its_tables_and_the_first_pictures(ope
         assert "Look and correct" not in opened.text()
     finally:
         opened.ask("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_if_nothing_was_read_the_page_stays_as_it_is_without_its_script(browser, tmp_path, results):
+    """It does not have a card, so it says why."""
+    failures = dict.fromkeys(range(len(results)), Failure(FailureCode.BLANK, "It is blank."))
+    job = with_failures(results, failures)
+    write_report(tmp_path, job, info_of(job), card=None, read_pictures=lambda _: {}, plots=False)
+    browser.open(tmp_path / "report.html")
+    assert "None to show, because no labelled image could be classified." in browser.run("document.body.innerText")
+    assert browser.run("document.querySelector('#review').hidden")
 
 
 def test_a_page_of_two_thousand_cards_is_small_and_draws_few_of_them_at_once(browser, tmp_path, images, card):
