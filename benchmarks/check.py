@@ -83,7 +83,7 @@ def ratios(measured: Measured, reference: float) -> dict[str, Ratio]:
 
 
 def hashing() -> float:
-    """Return the CPU time of a known piece of work, s: SHA-256 of 16 KiB, which takes about as long as an image."""
+    """Return the CPU time of a known piece of work, s: SHA-256 of 16 KiB."""
     block, times = bytes(2**14), []
     for _ in range(20):
         started = time.process_time()

@@ -45,6 +45,6 @@ def _processes() -> list[tuple[str, psutil.Process]]:
         if "worker" in words:
             found.append(("worker main", process))
             found += [("classifying", child) for child in process.children(recursive=True)]
-        elif any("server" in word for word in words[:1]):
+        elif words and "server" in words[0]:
             found.append(("server", process))
     return found

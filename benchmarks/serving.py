@@ -9,7 +9,7 @@ shows medians, and ratios that are computed within a round.
   one to a request, over connections that stay open: over one for the times, over `connections` for the images/s.
 - lane: The same images through `AsyncClient` in this process, as many at a time.
 - peers: With `--peer`, the same requests to a server of another kind, which has the same model, the same
-  preprocessing and as many cores, and no queue behind it. `peers/` has their programs; the first use installs them.
+  preprocessing and as many cores, but not a queue. `peers/` has their programs; the first use installs them.
 - other: With `--url`, the same requests to any other server.
 """
 

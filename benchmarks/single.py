@@ -7,7 +7,7 @@ All lines are of one run on the same cores. The ceilings are of the same model w
 - one at a time: The time from `Client.classify` to its return, of arrays and of PNG files of 28×28.
 - outstanding: Answers per second of one client process, while 1,000 images are outstanding.
 - peers: With `--peer`, arrays through a server of another kind that has the same model, over HTTP: one at a time over
-  one connection, and over 64 connections. It is measured in turn with the client, and there is no queue behind it.
+  one connection, and over 64 connections. Peer and client are measured in turn. A peer does not have a queue.
 - beside jobs: 200 images a second, at times that do not depend on the answers, beside three jobs. The time of each runs
   from when it was due. What the jobs lose is measured in turn: their images/s for some seconds with these images, and
   for as long without. The jobs are raw (MNIST's test images again and again), or scans (A4, 150 dots per inch).

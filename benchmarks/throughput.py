@@ -10,7 +10,7 @@ shows medians. Ratios are computed within a round.
 - queue, PNG: A folder of 10,000 PNG files of 28×28, submitted in the same way. The workers decode them.
 - ceiling: The same int8 model on the same cores, one process per core, without a queue.
 - peers: With `--peer`, the same arrays and the same int8 model in another program: a server over HTTP with bodies of
-  512 images, a few at a time, or Ray Data. It keeps nothing on disk, and does nothing again after a fault.
+  512 images, a few at a time, or Ray Data. Peers keep nothing on disk, and repeat nothing after a fault.
 - Keras: `model.predict` of the float network on the same cores, with its default threads.
 
 A second table shows what an image costs: CPU time by kind of process, which other programs disturb less than images/s,

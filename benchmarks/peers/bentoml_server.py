@@ -1,6 +1,7 @@
 """BentoML: a worker process per core, each with one body at a time. Arguments: port, number of cores.
 
-Bodies of many images need no batching, and BentoML batches what it decodes itself: so its application is an ASGI one.
+Bodies of many images need no batching, and BentoML batches only what it decodes itself. So the service is an ASGI
+application.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Ray Data: an actor per core maps batches of images. Arguments: a .npy file of uint8 (n, 28, 28), repeat, cores.
 
-It waits for a line on standard input, classifies all images, and prints the images per second; and so on.
+For each line on standard input, it classifies all images once and prints the images per second.
 """
 
 import os

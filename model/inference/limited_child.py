@@ -22,7 +22,7 @@ from model.inference.classifier import CHUNK, Classifier
 from model.inference.limits import CPU_SECONDS, MEMORY_BYTES, READY, REMEDY
 
 _ROUNDS = 3
-"""Number of times that the speed is measured. The fastest round counts."""
+"""Number of times that the speed is measured. The median counts."""
 
 
 def main() -> NoReturn:

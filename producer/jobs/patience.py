@@ -24,9 +24,9 @@ class Patience:
 
     A job makes progress if its client sends an image, or if one of its images is answered. While parts of it wait for
     workers, it also makes progress if any worker answers an image of any job, because others may be ahead of it in the
-    queue, and if a worker holds a part of any job, because a single part may take longer than the timeout. While the
-    queue is paused, every job makes progress. A job with a
-    problem of its own, such as a model that cannot be loaded, makes progress only by its own answers.
+    queue, and if a worker holds a part of any job, because a single part may take longer than the timeout. A job with a
+    problem of its own, such as a model that cannot be loaded, makes progress only by its own answers. While the queue
+    is paused, time does not count for any job.
 
     Args:
         call: Caller that retries transient faults of Redis. Its timeout is also the time without progress after which
@@ -86,10 +86,11 @@ class Patience:
         answering = any(images > self._answers.get(name, images) for name, images in answers.items())
         self._answers, self._workers = answers, len(workers)
         gate = self._call(QueueGate(self._call.connection.client).current)
+        paused = gate.state is GateState.PAUSED
         # Whoever paused the queue will open it again, so waiting for that costs no patience.
-        if gate.state is GateState.PAUSED or (workers and not problem and queue.queued and (answering or queue.held)):
+        if paused or (workers and not problem and queue.queued and (answering or queue.held)):
             self._last = self._clock()
-        if gate.state is GateState.PAUSED:
+        if paused:
             self.problem = str(gate)
         else:
             self.problem = (problem or unreached_workers(workers)) if workers else NO_WORKER

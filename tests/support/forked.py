@@ -1,7 +1,7 @@
 """The command `digitmill` in a process that is forked from this one, which has its imports already.
 
-It is a process like that of a user, with its own input, output, signals, folder, variables and exit code. It only
-starts in a tenth of the time.
+It is a process like that of a user, with its own input, output, signals, folder, variables and exit code. But it starts
+in a tenth of the time.
 """
 
 import faulthandler

@@ -99,7 +99,7 @@ class OutlineLimits:
     """Maximum deviation of opposite radii, as a share of the radius, of an inner line that is not a zero."""
 
     drawn_asymmetry: float = 0.015
-    """The same of a smaller inner line, which must also run along the outer one. Zeros have 0.018 and more."""
+    """The same of a smaller inner line, which must also run along the outer one. 3 of 660 zeros do both."""
 
     gap_difference: float = 0.06
     """Maximum difference between the gaps beside and above such a line, as a share of the image inside the outer one.

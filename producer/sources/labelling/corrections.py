@@ -35,8 +35,8 @@ def merge(paths: Sequence[Path], names: Sequence[str]) -> dict[str, Truth]:
             earlier = merged.get(name)
             if earlier and None not in (earlier.label, truth.label) and earlier.label != truth.label:
                 raise UsageError(
-                    f"{name!r} is a {earlier.label} in {str(of[name])!r}, and a {truth.label} in {str(path)!r}. Remove "
-                    "one of these rows."
+                    f"{name!r} has the label {earlier.label} in {str(of[name])!r}, and {truth.label} in {str(path)!r}. "
+                    "Remove one of these rows."
                 )
             if earlier is None or earlier.label is None:
                 merged[name], of[name] = truth, path
@@ -50,7 +50,7 @@ def describe_skipped(truths: Mapping[str, Truth]) -> str | None:
         return None
     note = f"Rows without a label are skipped: {len(left):,} of {len(truths):,}."
     others = sum(truth.verdict == NOT_A_DIGIT for truth in left)
-    return f"{note} {others:,} of them {'is' if others == 1 else 'are'} not a digit." if others else note
+    return f"{note} {others:,} of them {'is not a digit' if others == 1 else 'are not digits'}." if others else note
 
 
 def picture_of(truth: Truth) -> NDArray[np.uint8] | None:

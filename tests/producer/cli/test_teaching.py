@@ -391,7 +391,7 @@ def test_several_tables_of_corrections_are_taught_at_once(teach, teaching, tmp_p
         )
     code, out, err = teach("--csv", "0.csv", "--csv", "1.csv")
     assert (code, "2 new, 0 known" in out) == (0, True)
-    assert "2 of them are not a digit" in err
+    assert "2 of them are not digits" in err
     taught = {change.name: change for change in teaching.label_changes()[1]}
     for index in (3, 4):
         np.testing.assert_array_equal(taught[f"job 1/{index}"].image, digits.images[index])

@@ -39,9 +39,16 @@ class Rig:
         folder: Folder of its files.
     """
 
-    def __init__(self, folder: Path, server: Server, proxy: Proxy, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        server: Server,
+        proxy: Proxy,
+        environment: dict[str, str],
+        context: contextlib.ExitStack,
+    ) -> None:
         self.folder, self.server, self.proxy, self.environment = folder, server, proxy, environment
-        self._context = contextlib.ExitStack()
+        self._context = context  # of the workers
         self.start_workers()
         connection = open_mill(server.url, Settings.from_environment({}), warn=False)
         self.client: Any = connection.client
@@ -109,8 +116,8 @@ def running_rig(folder: Path) -> Iterator[Rig]:
     folder.mkdir()
     path = os.pathsep.join(filter(None, (str(INJECTED), os.environ.get("PYTHONPATH"))))
     environment = {"PYTHONPATH": path, "DIGITMILL_LEASE_SECONDS": str(LEASE_SECONDS), "DIGITMILL_DATA": str(folder)}
-    with Server(folder / "server") as server, Proxy(server.socket) as proxy:
-        rig = Rig(folder, server, proxy, environment)
+    with Server(folder / "server") as server, Proxy(server.socket) as proxy, contextlib.ExitStack() as context:
+        rig = Rig(folder, server, proxy, environment, context)
         try:
             yield rig
         finally:
@@ -118,7 +125,6 @@ def running_rig(folder: Path) -> Iterator[Rig]:
             for process in rig.workers():
                 for each in (process, *children(process)):
                     send(each, signal.SIGKILL)
-            rig.stop_workers()
 
 
 def _process(identifier: int) -> psutil.Process | None:

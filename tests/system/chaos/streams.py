@@ -60,7 +60,7 @@ class StreamTrial(Trial):
         self._ended.set()
         for thread in self._feeders:
             thread.join()
-        if kind is not None and hasattr(self, "_python"):
+        if hasattr(self, "_python"):
             self._python.close(cancel=True)
         self._context.close()
         super().__exit__(kind, value, trace)

@@ -51,7 +51,7 @@ def test_images_that_are_not_digits_are_left_out_and_counted(save):
     table = save((0, 1, "a.png"), (1, "", "b.png"), (2, "", "c.png"))
     source = open_path_list(table)
     assert [image.name for image in source] == ["a.png"]
-    assert source.notes == ("Rows without a label are skipped: 2 of 3. 2 of them are not a digit.",)
+    assert source.notes == ("Rows without a label are skipped: 2 of 3. 2 of them are not digits.",)
     with pytest.raises(UsageError, match="No row of"):
         open_path_list(save((1, "", "b.png")))
 
@@ -62,7 +62,9 @@ def test_several_tables_are_one_and_must_not_contradict_each_other(save):
     second = save((1, 2, "b.png"), (2, 3, "c.png"), name="corrections-2.csv")
     assert {name: label for name, (label, _) in read(first, second).items()} == {"a.png": 1, "b.png": 2, "c.png": 3}
     other = save((1, 9, "b.png"), name="other.csv")
-    with pytest.raises(UsageError, match=rf"'b.png' is a 2 in .*{re.escape('corrections.csv')}.* a 9 in .*other.csv"):
+    with pytest.raises(
+        UsageError, match=rf"'b.png' has the label 2 in .*{re.escape('corrections.csv')}.* 9 in .*other.csv"
+    ):
         open_path_list(first, other)
 
 
