@@ -32,6 +32,7 @@ KEPT = (
     "digitmill:tally:",
     "digitmill:days:",
     "digitmill:recent",
+    "digitmill:incidents",
     "digitmill:lane1:sent",
     "digitmill:lane1:replies:",  # they expire
     "digitmill:moves",
