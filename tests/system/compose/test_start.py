@@ -60,6 +60,7 @@ def test_the_passwords_are_for_their_user_alone(compose):
     assert min(map(len, passwords)) >= 32
 
 
+@pytest.mark.usefixtures("three_workers")
 def test_every_service_becomes_healthy(mill, eventually):
     """Redis, three workers, a trainer and a scheduler start. The producer does not, until its user runs it."""
     containers = [container for service in SERVICES for container in mill.containers(service)]
