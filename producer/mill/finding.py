@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import redis
-from redis.exceptions import ReadOnlyError
 
 from producer.mill.connection import Connection
 from producer.mill.server import ServerFolder
-from worker.contract.connection import answer_seconds, connect, retry_transient
+from worker.contract.connection import answer_seconds, connect, may_be_failover, retry_transient
 from worker.contract.errors import NotPermitted, Unreachable
 from worker.contract.lane import keys as lane_keys
 from worker.contract.ledger import keys as ledger_keys
@@ -147,9 +146,9 @@ def reach_mill(
     try:
         warnings = retry_transient(inspect, timeout=timeout, where=where)
     except Unreachable as fault:
-        if not isinstance(fault.__cause__, ReadOnlyError) or command_timeout <= timeout:
+        if not may_be_failover(fault.__cause__) or command_timeout <= timeout:
             raise
-        _log.warning("%s is a read-only replica; waiting up to %.0f s for its promotion", where, command_timeout)
+        _log.warning("%s has no master now; waiting up to %.0f s for a failover", where, command_timeout)
         warnings = retry_transient(inspect, timeout=command_timeout - timeout, where=where)
     for sentence in warnings if warn else ():
         _log.warning("%s", sentence)
