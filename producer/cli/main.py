@@ -75,8 +75,9 @@ class LazyGroup(click.Group):
         return command
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments. From now on, errors are JSON if `--json` is one of them."""
+        """Parse the arguments. Until the command ends, errors are JSON if `--json` is one of them."""
         Manner.as_json = "--json" in args
+        context.call_on_close(Manner.reset)
         return super().parse_args(context, args)
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
