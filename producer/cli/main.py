@@ -36,6 +36,7 @@ COMMANDS = {
     "backup": ("machine.operating", "Write everything that a mill keeps into one file."),
     "restore": ("machine.operating", "Restore a backup into an empty mill."),
     "logs": ("machine.logs", "Show the logs of the mill on this machine."),
+    "clean": ("machine.cleaning", "Show what old jobs, logs and downloads take, and free it."),
     "redis-users": ("machine.redis_users", "Print a Redis user for each role."),
     "schemas": ("schemas", "Print the JSON Schema of what a command prints with `--json`."),
 }
@@ -79,8 +80,9 @@ class LazyGroup(click.Group):
         return command
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments. From now on, errors are JSON if `--json` is one of them."""
+        """Parse the arguments. Until the command ends, errors are JSON if `--json` is one of them."""
         Manner.as_json = "--json" in args
+        context.call_on_close(Manner.reset)
         return super().parse_args(context, args)
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:

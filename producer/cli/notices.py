@@ -37,6 +37,11 @@ class Manner:
 
     as_json = False
 
+    @classmethod
+    def reset(cls) -> None:
+        """Speak as before the command, because a test runs several in one process."""
+        cls.as_json = False
+
 
 def print_notice(sentence: str) -> None:
     """Print on standard error what a user should know although the command goes on."""

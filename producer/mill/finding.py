@@ -56,7 +56,12 @@ def submitting() -> tuple[Command, ...]:
 
 def stack_folder(settings: Settings) -> Path:
     """Return the folder of this user's local stack. A stack without an embedded server has a folder of its own."""
-    return settings.data / ("workers" if settings.redis_url else "mill")
+    return stack_folders(settings)[settings.redis_url is not None]
+
+
+def stack_folders(settings: Settings) -> tuple[Path, Path]:
+    """Return the folder of a stack with an embedded server, and that of one without. Both have logs."""
+    return settings.data / "mill", settings.data / "workers"
 
 
 def find_mill_url(settings: Settings) -> str | None:

@@ -26,7 +26,7 @@ CONNECTION = "+ping +select +time +info +multi +exec +discard +watch +unwatch +a
 READING = (
     "+exists +type +pttl +ttl +get +mget +strlen +hget +hmget +hgetall +hkeys +hvals +hlen +hstrlen +hexists +hscan "
     "+llen +lrange +lindex +smembers +sismember +scard +zrange +zrangebyscore +zrevrange +zrevrangebyscore +zscore "
-    "+zcard +zcount"
+    "+zcard +zcount +memory|usage"
 )
 """Commands that only read the keys that they name."""
 

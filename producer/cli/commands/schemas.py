@@ -57,6 +57,7 @@ FORMS: "dict[str, Sequence[type[Document] | Callable[[], type[Document]]]]" = {
     "backup": (operating.Backup,),
     "restore": (operating.Backup,),
     "logs": (operating.Logs,),
+    "clean": (operating.Cleaned,),
     "redis-users": (operating.RedisUsers,),
     "schemas": (Schemas,),
     "report.json": (_report,),

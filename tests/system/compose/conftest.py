@@ -47,10 +47,12 @@ def compose(clone: Path) -> Iterator[Compose]:
     with (clone / ".env").open("a") as settings:
         settings.write(f"DIGITMILL_TRAINER_CPUS={min(2, os.cpu_count() or 1)}\n")
     docker("rm", "--force", f"{PROJECT}-asks", check=False)  # a killed run leaves it
-    project("down", "--volumes", "--remove-orphans")
-    project("--profile", "producer", "--profile", "http", "--profile", "monitor", "build", seconds=900)
+    # Compose leaves the volume of a service whose profile is not named, and Prometheus would remember an earlier run.
+    profiles = [word for profile in ("producer", "http", "monitor") for word in ("--profile", profile)]
+    project(*profiles, "down", "--volumes", "--remove-orphans")
+    project(*profiles, "build", seconds=900)
     yield project
-    project("down", "--volumes", "--remove-orphans", "--timeout", "5")
+    project(*profiles, "down", "--volumes", "--remove-orphans", "--timeout", "5")
 
 
 @pytest.fixture(scope="session")
