@@ -16,7 +16,6 @@ from producer.mill.server import ServerFolder
 from worker.contract.connection import answer_seconds, connect, may_be_failover, retry_transient
 from worker.contract.errors import NotPermitted, Unreachable
 from worker.contract.lane import keys as lane_keys
-from worker.contract.ledger import keys as ledger_keys
 from worker.contract.queues import CLASSIFY_QUEUE
 from worker.contract.server_check import Command, inspect_server
 from worker.cores import cores
@@ -36,12 +35,6 @@ FIRST_TIMEOUT_SECONDS = 3.0
 
 _DEFAULT_URL_TIMEOUT_SECONDS = 0.5
 
-SUBMITTING: tuple[Command, ...] = (
-    ("LPUSH", CLASSIFY_QUEUE, "-"),
-    ("EVALSHA", "0" * 40, "1", ledger_keys.OPEN),
-)
-"""Rights without which a job could not be submitted, or would be slow without a word."""
-
 CALLING: tuple[Command, ...] = (
     *(("LPUSH", calls, "-") for calls in lane_keys.CALLS.values()),
     ("BLPOP", lane_keys.replies("-"), "1"),
@@ -51,6 +44,13 @@ CALLING: tuple[Command, ...] = (
 _log = logging.getLogger(__name__)
 
 _JobsProgress: TypeAlias = set[tuple[str, int, int, int]]
+
+
+def submitting() -> tuple[Command, ...]:
+    """Return the rights without which a job could not be submitted, or would be slow without a word."""
+    from worker.contract.ledger import keys as ledger_keys  # here, because single images need no ledger
+
+    return ("LPUSH", CLASSIFY_QUEUE, "-"), ("EVALSHA", "0" * 40, "1", ledger_keys.OPEN)
 
 
 def stack_folder(settings: Settings) -> Path:
@@ -208,7 +208,7 @@ def running_or_temporary_mill(
     """
     url = find_mill_url(settings)
     if url is not None:
-        yield open_mill(url, settings, command_timeout=timeout, needs=SUBMITTING)
+        yield open_mill(url, settings, command_timeout=timeout, needs=submitting())
         return
     on_start()
     from producer.mill.stack import Stack
