@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 COVERED := 78
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast compose-test lint fuzz chaos soak bench bench-check env lock clean
+.PHONY: help demo up test test-fast compose-test compose-matrix pin lint fuzz chaos soak bench bench-check env lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
@@ -36,6 +36,13 @@ test-fast: $(VENV)/test.done ## run the tests that take less than five seconds e
 compose-test: $(VENV)/test.done ## build, scale, kill and retrain a mill in containers (needs a Docker Engine, takes 15 minutes)
 	@docker info >/dev/null 2>&1 || { echo "No Docker Engine answers here: start one, or name it in DOCKER_HOST."; exit 1; }
 	$(BIN)/python -m pytest -x --timeout 900 tests/system/compose
+
+compose-matrix: $(VENV)/test.done ## the faults of compose-test with both versions of Compose, and on Redis 7.0, Redis 8 and Valkey (takes half an hour)
+	@docker info >/dev/null 2>&1 || { echo "No Docker Engine answers here: start one, or name it in DOCKER_HOST."; exit 1; }
+	tests/system/compose/matrix $(BIN)/python
+
+pin: ## write the digests of the base images, if their registries answer
+	@$(PYTHON) docker/pin.py
 
 lint: $(VENV)/test.done ## run ruff, mypy and import-linter
 	$(BIN)/ruff check .
