@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 COVERED := 78
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast compose-test compose-matrix pin lint fuzz chaos soak bench bench-check env lock clean
+.PHONY: help demo up test test-fast compose-test compose-matrix pin sbom lint fuzz chaos soak bench bench-check env lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
@@ -43,6 +43,14 @@ compose-matrix: $(VENV)/test.done ## the faults of compose-test with both versio
 
 pin: ## write the digests of the base images, if their registries answer
 	@$(PYTHON) docker/pin.py
+
+sbom: .venv-sbom/done ## list what locks and images contain (CycloneDX), in sbom/
+	@.venv-sbom/bin/python docker/sbom.py $(if $(IMAGES),--images $(IMAGES))
+
+.venv-sbom/done: requirements/sbom.txt
+	@test -x .venv-sbom/bin/python || $(PYTHON) -m venv .venv-sbom
+	@.venv-sbom/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/sbom.txt
+	@touch $@
 
 lint: $(VENV)/test.done ## run ruff, mypy and import-linter
 	$(BIN)/ruff check .
@@ -91,4 +99,4 @@ lock: ## resolve the pinned requirements again (needs uv)
 	requirements/lock
 
 clean: ## remove what the other targets created, except .env
-	rm -rf .venv .venv-* reports fuzz-findings .coverage.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* reports sbom fuzz-findings .coverage.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
