@@ -1,5 +1,6 @@
 """The group of all commands. Each command is imported on first use."""
 
+import gc
 import importlib
 import signal
 import sys
@@ -54,6 +55,8 @@ Exit codes:
   130  interrupted by Ctrl-C
 """
 
+_ENDLESS = frozenset({"watch", "up", "serve"})
+_ALLOCATIONS = 10_000  # after which endless commands look for garbage; others end before it matters
 
 _AGAIN_SECONDS = 0.02
 """Time after which an interrupt that Python has dropped is raised again."""
@@ -70,6 +73,8 @@ class LazyGroup(click.Group):
         """Import and return one command."""
         if name not in COMMANDS:
             return None
+        if name in _ENDLESS:
+            gc.set_threshold(_ALLOCATIONS)
         module = importlib.import_module(f"producer.cli.commands.{COMMANDS[name][0]}")
         command: click.Command = getattr(module, name.replace("-", "_"))
         return _with_manners(command)

@@ -139,7 +139,7 @@ def submit(
 
     from producer.jobs.kept.order import SubmitOptions
     from producer.jobs.submission import create_job, open_list, open_submitted
-    from producer.mill.finding import SUBMITTING, open_running_mill, running_or_temporary_mill
+    from producer.mill.finding import open_running_mill, running_or_temporary_mill, submitting
     from producer.report import check_place
     from worker.contract.ledger import new_job_identifier
     from worker.settings import Settings
@@ -181,7 +181,7 @@ def submit(
         _preview(source, as_json)
         return
     if detach:
-        connection = open_running_mill(settings, timeout=timeout, needs=SUBMITTING)
+        connection = open_running_mill(settings, timeout=timeout, needs=submitting())
         job = create_job(
             connection, options, source.description, settings, detached=True, total=source.total, timeout=timeout
         )
