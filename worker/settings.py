@@ -140,6 +140,20 @@ class Settings:
         return None if self.version_days is None else self.version_days * 86400
 
 
+def wants_colours(environment: Mapping[str, str] | None = None) -> bool | None:
+    """Return whether the user wants colours (True) or none (False), whatever the output is; None if nobody says it.
+
+    `NO_COLOR` and `FORCE_COLOR` are those of https://no-color.org and https://force-color.org. Rich obeys both itself.
+
+    Args:
+        environment: Environment variables; those of this process by default.
+    """
+    variables = os.environ if environment is None else environment
+    if variables.get("NO_COLOR") or variables.get("TERM", "").lower() in ("dumb", "unknown"):
+        return False
+    return True if variables.get("FORCE_COLOR") else None
+
+
 def without_password(url: str) -> str:
     """Return the URL with `***` in place of its password, for logs and messages."""
     # Text is searched, because messages also show invalid URLs.
