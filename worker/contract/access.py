@@ -26,7 +26,7 @@ CONNECTION = "+ping +select +time +info +multi +exec +discard +watch +unwatch +a
 READING = (
     "+exists +type +pttl +ttl +get +mget +strlen +hget +hmget +hgetall +hkeys +hvals +hlen +hstrlen +hexists +hscan "
     "+llen +lrange +lindex +smembers +sismember +scard +zrange +zrangebyscore +zrevrange +zrevrangebyscore +zscore "
-    "+zcard +zcount"
+    "+zcard +zcount +memory|usage"
 )
 """Commands that only read the keys that they name."""
 
@@ -42,7 +42,7 @@ _RINGING = "+llen +lpush"
 """Commands with which a role rings a doorbell that it does not hear."""
 
 _REPLYING = "+lpush +pexpire"
-_ANSWERS_TOOLS = {f"/*.{COMMANDS}": "+subscribe +unsubscribe", f"/*.{EVENTS}/*": "+publish"}
+_ANSWERS_TOOLS = {"+subscribe +unsubscribe": f"&/*.{COMMANDS}", "+publish": f"&/*.{EVENTS}/*"}
 """Channels of a role that answers Celery's tools, in any database. Nothing comes from them unless a setting asks."""
 
 _DATABASES = 16
@@ -62,7 +62,7 @@ class Rights:
         reads: Keys that the user may read.
         only: Keys with the commands that the user may run on them. "" for keys that a script of the user names, but
             the user may at most read.
-        channels: Channels with the commands that the user may run on them.
+        channels: Commands with the channels, separated by spaces, on which the user may run them.
     """
 
     writes: Sequence[str]
@@ -81,7 +81,7 @@ class Rights:
         selectors = [
             f"({' '.join([commands, *(f'~{pattern}' for pattern in patterns)])})"
             for commands, patterns in alternatives.items()
-        ] + [f"({commands} &{channel})" for channel, commands in self.channels.items()]
+        ] + [f"({commands} {channels})" for commands, channels in self.channels.items()]
         return " ".join(["resetchannels", "-@all", CONNECTION, READING, WRITING, *keys, *selectors])
 
 
@@ -248,8 +248,8 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             **dict.fromkeys((f"{CLASSIFY_QUEUE}*", f"{TRAIN_QUEUE}*", "celery*"), "+llen"),
         },
         channels={
-            f"/*.{COMMANDS}": "+publish",
-            **{f"/{database}.{EVENTS}/*": "+psubscribe +punsubscribe" for database in range(_DATABASES)},
+            "+publish": f"&/*.{COMMANDS}",
+            "+psubscribe +punsubscribe": " ".join(f"&/{database}.{EVENTS}/*" for database in range(_DATABASES)),
         },
     ),
     RedisUser.ADMIN: Rights(writes=("digitmill:*", CLASSIFY_QUEUE, TRAIN_QUEUE)),
