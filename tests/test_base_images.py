@@ -37,7 +37,7 @@ class Registry(BaseHTTPRequestHandler):
         elif "library%2Fpython" in self.headers.get("Authorization", ""):
             self._answer(200, {"Docker-Content-Digest": DIGEST})
         else:
-            realm = f"http://127.0.0.1:{self.server.server_port}/token"
+            realm = f"http://{self.headers['Host']}/token"
             scope = "repository:library/python:pull"
             self._answer(401, {"WWW-Authenticate": f'Bearer realm="{realm}",service="here",scope="{scope}"'})
 

@@ -52,6 +52,7 @@ class Settings:
         traces: Whether clients and workers send the spans of batches to a collector of OpenTelemetry.
         metrics_port: First of the ports on which a process may show its metrics. None: it counts and shows nothing.
         metrics_host: Address on which it shows them.
+        celery_tools: Whether workers and trainers answer Celery's own tools, and send events.
     """
 
     redis_url: str | None
@@ -75,6 +76,7 @@ class Settings:
     traces: bool
     metrics_port: int | None
     metrics_host: str
+    celery_tools: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -122,6 +124,7 @@ class Settings:
             traces=read("DIGITMILL_TRACES", _switch, False),
             metrics_port=read("DIGITMILL_METRICS_PORT", _port, None),
             metrics_host=read("DIGITMILL_METRICS_HOST", str, "127.0.0.1"),
+            celery_tools=read("DIGITMILL_CELERY_TOOLS", _switch, False),
         )
 
     @property
@@ -138,6 +141,20 @@ class Settings:
     def version_seconds(self) -> float | None:
         """`version_days` in seconds."""
         return None if self.version_days is None else self.version_days * 86400
+
+
+def wants_colours(environment: Mapping[str, str] | None = None) -> bool | None:
+    """Return whether the user wants colours (True) or none (False), whatever the output is; None if nobody says it.
+
+    `NO_COLOR` and `FORCE_COLOR` are those of https://no-color.org and https://force-color.org. Rich obeys both itself.
+
+    Args:
+        environment: Environment variables; those of this process by default.
+    """
+    variables = os.environ if environment is None else environment
+    if variables.get("NO_COLOR") or variables.get("TERM", "").lower() in ("dumb", "unknown"):
+        return False
+    return True if variables.get("FORCE_COLOR") else None
 
 
 def without_password(url: str) -> str:

@@ -144,6 +144,7 @@ def reach_mill(
 ) -> Reached:
     """Do the first half of `open_mill`, which needs no Celery. The arguments and errors are the same."""
     client, where = connect(url, answer_seconds=answer_seconds(command_timeout)), without_password(url)
+    begun = time.monotonic()
 
     def inspect() -> tuple[str, ...]:
         return inspect_server(client, where, needs)
@@ -155,6 +156,7 @@ def reach_mill(
             raise
         _log.warning("%s has no master now; waiting up to %.0f s for a failover", where, command_timeout)
         warnings = retry_transient(inspect, timeout=command_timeout - timeout, where=where)
+    _log.info("Redis at %s answers after %.0f ms", where, 1000 * (time.monotonic() - begun))
     for sentence in warnings if warn else ():
         _log.warning("%s", sentence)
     return Reached(client, url, where, warnings)
@@ -253,6 +255,7 @@ def await_workers(connection: Connection, stack: "Stack", *, seconds: float = WO
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if sum(worker.ready for worker in connection.ledger.workers()) >= stack.workers:
+            _log.info("All %d workers are ready", stack.workers)
             return True
         stack.check_workers()
         time.sleep(0.02)
