@@ -27,7 +27,7 @@ from tests.support.waiting import eventually as wait_until
 settings.register_profile("suite", deadline=None, max_examples=50)
 settings.load_profile("suite")
 
-gc.disable()  # until all tests are collected, because imports make no garbage and looking for it takes a quarter of them
+gc.disable()  # until all tests are collected, because looking for garbage would take a quarter of the imports' time
 
 TENSORFLOW = "tests/model/training/", "tests/model/evaluation/", "tests/model/network/"
 """Folders of the tests that need TensorFlow, which a process imports in eight seconds."""
