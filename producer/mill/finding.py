@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import redis
-from redis.exceptions import ReadOnlyError
 
 from producer.mill.connection import Connection
 from producer.mill.server import ServerFolder
-from worker.contract.connection import answer_seconds, connect, retry_transient
+from worker.contract.connection import answer_seconds, connect, may_be_failover, retry_transient
 from worker.contract.errors import NotPermitted, Unreachable
 from worker.contract.lane import keys as lane_keys
 from worker.contract.queues import CLASSIFY_QUEUE
@@ -145,6 +144,7 @@ def reach_mill(
 ) -> Reached:
     """Do the first half of `open_mill`, which needs no Celery. The arguments and errors are the same."""
     client, where = connect(url, answer_seconds=answer_seconds(command_timeout)), without_password(url)
+    begun = time.monotonic()
 
     def inspect() -> tuple[str, ...]:
         return inspect_server(client, where, needs)
@@ -152,10 +152,11 @@ def reach_mill(
     try:
         warnings = retry_transient(inspect, timeout=timeout, where=where)
     except Unreachable as fault:
-        if not isinstance(fault.__cause__, ReadOnlyError) or command_timeout <= timeout:
+        if not may_be_failover(fault.__cause__) or command_timeout <= timeout:
             raise
-        _log.warning("%s is a read-only replica; waiting up to %.0f s for its promotion", where, command_timeout)
+        _log.warning("%s has no master now; waiting up to %.0f s for a failover", where, command_timeout)
         warnings = retry_transient(inspect, timeout=command_timeout - timeout, where=where)
+    _log.info("Redis at %s answers after %.0f ms", where, 1000 * (time.monotonic() - begun))
     for sentence in warnings if warn else ():
         _log.warning("%s", sentence)
     return Reached(client, url, where, warnings)
@@ -254,6 +255,7 @@ def await_workers(connection: Connection, stack: "Stack", *, seconds: float = WO
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if sum(worker.ready for worker in connection.ledger.workers()) >= stack.workers:
+            _log.info("All %d workers are ready", stack.workers)
             return True
         stack.check_workers()
         time.sleep(0.02)

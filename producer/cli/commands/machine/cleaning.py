@@ -45,11 +45,18 @@ _DAY = 86400
 @JSON
 @exit_on_error
 def clean(kinds: tuple[str, ...], days: float, yes: bool, as_json: bool) -> None:
-    """Show what old jobs, logs and downloads take, and free it with --yes.
+    """Show what old jobs and logs take, and free it.
 
-    KIND is `jobs`, `logs`, `answers` or `downloads`; without it, jobs and logs are freed. `jobs` are the orders and
-    journals of ended jobs on this machine: reports that are written stay, and cannot be written again. `answers` are
-    the records of ended jobs in Redis, with the answers of detached ones: gather these first. `downloads` are MNIST.
+    Without --yes, the command only shows what it would free. KIND is one of these; without it, jobs and logs are freed:
+
+    \b
+      jobs       orders and journals of ended jobs on this machine
+      logs       logs of the mill on this machine
+      answers    records of ended jobs in Redis, with the answers of detached ones
+      downloads  MNIST, which is downloaded again when it is needed
+
+    A report that is written stays, but it cannot be written again without its job. Gather the answers of detached jobs
+    before you free them.
 
     Jobs that have not ended, logs of a mill that runs, models, taught images and reports are never freed.
 
