@@ -29,6 +29,7 @@ FORMS: "dict[str, Sequence[type[Document] | Callable[[], type[Document]]]]" = {
     "watch": (answers.Watched,),
     "inspect": (answers.InspectedAnswers,),
     "resume": (_report, jobs.Sent),
+    "resubmit": (_report,),
     "demo": (_report,),
     "up": (operating.Started,),
     "serve": (operating.Serving, operating.Exchange),
