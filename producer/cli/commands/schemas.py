@@ -47,6 +47,8 @@ FORMS: "dict[str, Sequence[type[Document] | Callable[[], type[Document]]]]" = {
     "models rollback": (models.NowLive,),
     "models push": (models.Pushed,),
     "models pull": (models.Pulled,),
+    "models export": (models.Exported,),
+    "models import": (models.ImportedModels,),
     "models report": (models.TrainingReport,),
     "models delete": (models.Deleted,),
     "teach": (teaching.Teaching, teaching.TaughtImages),
