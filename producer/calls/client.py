@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from redis.exceptions import RedisError
@@ -55,6 +55,9 @@ MAX_RESOLVED = 256
 
 Several: TypeAlias = Literal["refuse", "read"]
 """What to do with an image of several digits: refuse it, or read all of its digits."""
+
+Settled: TypeAlias = tuple[Any, Prediction | DigitmillError | None]
+"""A future and its outcome: an answer, an error, or None if it is cancelled."""
 
 _log = logging.getLogger(__name__)
 
@@ -185,7 +188,7 @@ class Client:
         """
         if self._process != os.getpid():
             raise UsageError("This client belongs to another process. Create a client in each process, after the fork.")
-        future: Future[Prediction] = Future()
+        future = self._new_future()
         if isinstance(content, Failure):
             future.set_result(Prediction.failed(content))
             return future
@@ -269,8 +272,7 @@ class Client:
             self._closing = True
             given_up = self._outstanding.take_all() if cancel else []
             self._changed.notify()
-        for call in given_up:
-            call.future.cancel()
+        self._settle([(call.future, None) for call in given_up])
         self._sender.join()
         if not self._closed:
             self._closed = True
@@ -378,10 +380,8 @@ class Client:
         self._fail(calls, fault)
 
     def _fail(self, calls: list[PendingCall], fault: DigitmillError) -> None:
-        for call in calls:
-            if call.future.set_running_or_notify_cancel():
-                # Each future has an error of its own, because raising one changes its traceback.
-                call.future.set_exception(type(fault)(*fault.args))
+        # Each future has an error of its own, because raising one changes its traceback.
+        self._settle([(call.future, type(fault)(*fault.args)) for call in calls])
 
     # In the reader ------------------------------------------------------------------------------------------------
 
@@ -420,14 +420,28 @@ class Client:
             else:
                 self._outstanding.refused(answer.number, now, answer.problem)
                 calls = []
-            resolved = [
-                (call, prediction) for call, prediction in zip(calls, predictions, strict=False) if not call.done
+            resolved: list[Settled] = [
+                (call.future, prediction) for call, prediction in zip(calls, predictions, strict=False) if not call.done
             ]
             self._outstanding.finish(calls)
             self._changed.notify()
-        for call, prediction in resolved:
-            if call.future.set_running_or_notify_cancel():
-                call.future.set_result(prediction)
+        self._settle(resolved)
+
+    # Futures ------------------------------------------------------------------------------------------------------
+
+    def _new_future(self) -> "Future[Prediction]":
+        return Future()
+
+    def _settle(self, settled: list[Settled]) -> None:
+        """Give futures their outcomes. Nothing waits for the threads that wait for them."""
+        for future, outcome in settled:
+            if outcome is None:
+                future.cancel()
+            elif future.set_running_or_notify_cancel():
+                if isinstance(outcome, Prediction):
+                    future.set_result(outcome)
+                else:
+                    future.set_exception(outcome)
 
     # Versions -----------------------------------------------------------------------------------------------------
 

@@ -156,6 +156,8 @@ class Classifying:
 async def _classify(client: AsyncClient, images: Sequence[bytes], query: Query) -> Sequence[Prediction]:
     several: Several = "read" if query.several else "refuse"
     futures = [await client.submit(image, model=query.model, several=several) for image in images]
+    if len(futures) == 1:
+        return [await futures[0]]
     try:
         return await asyncio.gather(*futures)
     finally:
