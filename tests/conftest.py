@@ -116,6 +116,15 @@ def variant() -> Callable[..., tuple[Card, dict[str, bytes]]]:
     return make
 
 
+@pytest.fixture
+def without_pngs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands write reports as on a machine without Matplotlib, whose charts take most of the time of a report."""
+    from producer.report import training_page, write
+
+    for module in (write, training_page):
+        monkeypatch.setattr(module, "load_png", lambda: None)
+
+
 @pytest.fixture(scope="session")
 def png() -> Callable[[NDArray[np.uint8]], bytes]:
     """Encode an image as PNG."""

@@ -45,7 +45,7 @@ def export(file: Path, versions: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         print_json(public.Exported(file=str(file), models=names))
     else:
-        click.echo(printable(f"{file} has {counted(len(names), 'version')}: {', '.join(names) or 'none'}"))
+        tell(printable(f"{file} has {counted(len(names), 'version')}: {', '.join(names) or 'none'}"))
 
 
 @click.command("import")
@@ -69,9 +69,9 @@ def import_(file: Path, as_json: bool) -> None:
         print_json(public.ImportedModels(models=done.new, known=done.known, aliases=dict(done.aliases)))
         return
     known = f"; {counted(len(done.known), 'version')} were here already" if done.known else ""
-    click.echo(printable(f"Published {counted(len(done.new), 'version')}: {', '.join(done.new) or 'none'}{known}"))
+    tell(printable(f"Published {counted(len(done.new), 'version')}: {', '.join(done.new) or 'none'}{known}"))
     if live := done.aliases.get("live"):
-        click.echo(printable(f"next      digitmill models promote {live}    (it was live where the file was made)"))
+        tell(printable(f"next      digitmill models promote {live}    (it was live where the file was made)"))
 
 
 def try_here(card: "Card", content: bytes) -> None:
