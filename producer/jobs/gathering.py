@@ -4,6 +4,7 @@ Redis may forget anything that it was told. So the journal says what is answered
 has sent and not kept with what Redis has. It sends again what is missing.
 """
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -29,6 +30,8 @@ from producer.mill.connection import Connection, RetryingCaller
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.ledger import Checked, JobState, Part, Presence, Window, cover
 from worker.contract.wire import Batch, Manifest, Result
+
+_logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 0.5
 """Longest wait for a notification before the client looks at everything else."""
@@ -148,6 +151,7 @@ class Gatherer:
         if any(sequence >= count for sequence in self._kept):
             raise source_changed(self._job)
         self._log.finish(count)
+        _logger.info("The last batch, number %d, is sent", count)
         self._sealed = True
         self._sweep()
         while self._outstanding:

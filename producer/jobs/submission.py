@@ -1,6 +1,7 @@
 """A job from its source to its results: the steps that `submit`, `resume`, `demo` and the benchmarks share."""
 
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +43,8 @@ from worker.contract.telemetry.traces import start_tracing
 from worker.contract.validation.identifiers import process_name
 from worker.contract.wire import Batch, Manifest
 from worker.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 NAMES = 10
 """Number of identifiers that a client tries for a new job."""
@@ -159,6 +162,7 @@ def create_job(
             write_order(settings, order)
             with _named_when_interrupted(order):
                 if _create(connection, order, settings, call):
+                    _log.info("Job %s is created, for model %s", order.job, model)
                     return order.job
             remove_files(settings, order.job)
     raise JobFailed("All identifiers that were tried for the new job are taken. Try again.")
@@ -257,6 +261,7 @@ def gather_job(
         )
         state = gatherer.run(_packed(source, options))
         seconds, timeline = gatherer.seconds, gatherer.timeline
+        _log.info("Job %s is %s: %.2f s from its first batch to its last answer", job, state, seconds)
         results = merged(journal.batches)
         if resumed:
             # The report counts all images, so it needs the time of the whole job and not only that of this client.
