@@ -102,7 +102,7 @@ class Client:
         self._reads = reads(several)
         self._floats = check_floats(floats)
         self._min_confidence = check_confidence(min_confidence)
-        self._reached = _reach(url, timeout)
+        self._reached = _reach(url, self._timeout)
         self._redis = self._reached.client
         self._lane = Lane(self._redis)
         self._versions = Versions(self._redis, self._reached.where)

@@ -32,7 +32,13 @@ class Versions:
         self._found: dict[str, tuple[str, float]] = {}  # version, and time at which it was found, by name
 
     def known(self, name: str) -> str | None:
-        """Return the version that a name means, or `live`, if nobody need ask Redis for it."""
+        """Return the version that a name means, or `live`, if nobody need ask Redis for it.
+
+        Raises:
+            UsageError: The name is not a text.
+        """
+        if not isinstance(name, str):
+            raise UsageError(f"model must be the name of a version, not {name!r}.")
         if name == LIVE:
             return LIVE
         version, since = self._found.get(name, (None, 0.0))
@@ -43,10 +49,8 @@ class Versions:
 
         Raises:
             Unreachable: Redis does not answer.
-            UsageError: There is no such version, or there are several.
+            UsageError: There is no such version, there are several, or the name is not a text.
         """
-        if not isinstance(name, str):
-            raise UsageError(f"model must be the name of a version, not {name!r}.")
         if known := self.known(name):
             return known
         from worker.contract.registry import Registry  # here, because most programs ask for no version

@@ -269,7 +269,7 @@ def test_each_call_may_ask_for_a_version_and_a_way_of_reading(mill, url, client,
         ({"timeout": "soon"}, "timeout must be a number of seconds"),
         ({"several": "reed"}, '"read" or "refuse"'),
         ({"several": True}, '"read" or "refuse"'),
-        ({"model": 7}, "model must be the name of a version"),
+        ({"model": ["v1"]}, "model must be the name of a version"),
     ],
 )
 def test_a_wrong_option_is_the_error_of_its_call_alone(client, digits, options, words):
