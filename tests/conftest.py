@@ -1,5 +1,6 @@
 """Fixtures for all tests: real servers, real workers and real images, without mocks."""
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from tests.support.waiting import eventually as wait_until
 settings.register_profile("suite", deadline=None, max_examples=50)
 settings.load_profile("suite")
 
+gc.disable()  # until all tests are collected, because looking for garbage would take a quarter of the imports' time
 
 TENSORFLOW = "tests/model/training/", "tests/model/evaluation/", "tests/model/network/"
 """Folders of the tests that need TensorFlow, which a process imports in eight seconds."""
@@ -48,6 +50,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the files with many slow tests first: with several processes, none then ends with a long file alone."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: (not item.nodeid.startswith(TENSORFLOW), -slow[item.path]))
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from now on, but never look through what imports have made."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

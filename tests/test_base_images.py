@@ -1,8 +1,8 @@
 """The base images have exact tags, and `make pin` finds their digests at a registry, or says plainly that it cannot."""
 
-import importlib.util
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -17,21 +17,14 @@ import yaml
 from tests.test_containers import REPOSITORY
 
 SCRIPT = REPOSITORY / "docker" / "pin.py"
+base_images = runpy.run_path(str(SCRIPT))["base_images"]
 DIGEST = f"sha256:{'ab' * 32}"
-
-
-def base_images(text: str) -> list[str]:
-    """Return what the script takes for base images."""
-    specification = importlib.util.spec_from_file_location("pin", SCRIPT)
-    assert specification
-    assert specification.loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return list(module.base_images(text))
 
 
 class Registry(BaseHTTPRequestHandler):
     """A registry as Docker Hub is one: it sends whoever asks for an image to fetch a token first."""
+
+    server: HTTPServer
 
     def do_GET(self):
         """Give a token for the repository that the question names."""

@@ -14,15 +14,15 @@ from worker import sentinel
 from worker.sentinel import Sentinels
 
 SCHEMES = ("redis", "rediss", "unix", "sentinel", "sentinels")
+WITH_TLS = {"redis": "rediss", "sentinel": "sentinels"}
+"""Each scheme that leads over a network, and the same one with TLS."""
+
 DEFAULT_PORT = 6379
 
 _DATABASE = ("db", "virtual_host")  # redis-py's name, and Celery's
 _LOGIN = ("username", "password")
 _TLS = ("ssl_cert_reqs", "ssl_check_hostname", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_password")
 _SENTINEL_LOGIN = ("sentinel_username", "sentinel_password")
-_WITH_TLS = {"redis": "rediss", "sentinel": "sentinels"}
-"""Each scheme that leads over a network, and the same one with TLS."""
-
 _SENTINEL_URL = re.compile(r"(sentinels?://(?:[^/?#]*@)?)([^/?#@]*)(.*)", re.DOTALL)
 _MASTER = re.compile(r"[\w.-]{1,200}", re.ASCII)
 _SPECIAL = "write special characters of a password as %XX"
@@ -96,7 +96,7 @@ class RedisAddress:
     @property
     def uses_tls(self) -> bool:
         """Whether connections use TLS."""
-        return self.scheme in _WITH_TLS.values()
+        return self.scheme in WITH_TLS.values()
 
     def connection_options(self) -> dict[str, Any]:
         """Return the arguments of `redis.ConnectionPool` that reach this Redis, without timeouts."""
@@ -127,7 +127,7 @@ def with_authorities(url: str, file: Path | None) -> str:
         return url
     if not address.uses_tls:
         raise ValueError(
-            f"DIGITMILL_REDIS_CA is set, so the URL must use TLS and start with {_WITH_TLS[address.scheme]}://"
+            f"DIGITMILL_REDIS_CA is set, so the URL must use TLS and start with {WITH_TLS[address.scheme]}://"
         )
     return f"{url}{'&' if '?' in url else '?'}ssl_ca_certs={quote(str(file))}"
 
@@ -165,15 +165,15 @@ def _parameters(parts: SplitResult) -> dict[str, str]:
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         watched = _SENTINEL_LOGIN if parts.scheme.startswith("sentinel") else ()
         if name not in (*_DATABASE, *_LOGIN, *_TLS, *watched):
-            known = ", ".join((_DATABASE[0], *_LOGIN, *watched, *(_TLS if parts.scheme in _WITH_TLS.values() else ())))
+            known = ", ".join((_DATABASE[0], *_LOGIN, *watched, *(_TLS if parts.scheme in WITH_TLS.values() else ())))
             raise ValueError(f"digitmill does not know its parameter {name[:40]!r}, only {known}")
         if name in found:
             raise ValueError(f"it has the parameter {name!r} twice")
         if name in _TLS and parts.scheme == "unix":
             raise ValueError(f"a Unix socket does not use TLS, so remove {name!r}")
-        if name in _TLS and parts.scheme in _WITH_TLS:
+        if name in _TLS and parts.scheme in WITH_TLS:
             raise ValueError(
-                f"{name!r} is only of use with TLS, so write {_WITH_TLS[parts.scheme]}:// instead of "
+                f"{name!r} is only of use with TLS, so write {WITH_TLS[parts.scheme]}:// instead of "
                 f"{parts.scheme}://, or remove it"
             )
         found[name] = value
@@ -213,9 +213,8 @@ def _database(parts: SplitResult, parameters: Mapping[str, str]) -> int:
     if parts.scheme != "unix" and parts.path.strip("/"):
         named.append(parts.path.removeprefix("/"))
     if not all(name.isascii() and name.isdigit() and len(name) < 10 for name in named):
-        examples = {"unix": "unix:///run/redis.sock?db=0", "redis": "redis://host:6379/0"}
-        examples |= {scheme: f"{scheme}://host/mymaster/0" for scheme in ("sentinel", "sentinels")}
-        example = examples.get(parts.scheme, "rediss://host:6379/0")
+        place = "host/mymaster/0" if parts.scheme.startswith("sentinel") else "host:6379/0"
+        example = "unix:///run/redis.sock?db=0" if parts.scheme == "unix" else f"{parts.scheme}://{place}"
         raise ValueError(f"its database is not a number: the databases of Redis have numbers, as in {example}")
     numbers = {int(name) for name in named}
     if len(numbers) > 1:
@@ -225,7 +224,7 @@ def _database(parts: SplitResult, parameters: Mapping[str, str]) -> int:
 
 def _tls(scheme: str, parameters: Mapping[str, str]) -> dict[str, Any]:
     """Return the arguments of `redis.SSLConnection`. Certificate and host name are verified unless the URL says no."""
-    if scheme not in _WITH_TLS.values():
+    if scheme not in WITH_TLS.values():
         return {}
     options: dict[str, Any] = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
     if "ssl_cert_reqs" in parameters:

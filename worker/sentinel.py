@@ -60,7 +60,8 @@ class Sentinels:
             ConnectionError: No Sentinel can be reached. It is `NoMasterNow` if one says that the master is down.
             WrongSentinels: All Sentinels answer, but none of them knows the master, or lets anybody ask.
         """
-        silent, down, strange = [], False, []
+        silent: list[RedisError] = []
+        down, strange = False, []
         for host in list(self.hosts):
             try:
                 state = self._ask(host)
@@ -68,7 +69,7 @@ class Sentinels:
                 strange.append(self._explain(host, fault))
                 continue
             except (ConnectionError, TimeoutError) as fault:
-                silent.append(str(fault).rstrip("."))
+                silent.append(fault)
                 continue
             if state["is_master"] and not state["is_sdown"] and not state["is_odown"]:
                 self.hosts = [host, *(other for other in self.hosts if other != host)]
@@ -78,7 +79,8 @@ class Sentinels:
             raise NoMasterNow(f"its Sentinels say that the master {self.master} is down; a failover takes some seconds")
         if strange and not silent:
             raise WrongSentinels(strange[0])
-        raise ConnectionError(f"none of its Sentinels can be asked: {'; '.join([*silent, *strange])}")
+        reasons = [*(str(fault).rstrip(".") for fault in silent), *strange]
+        raise ConnectionError(f"none of its Sentinels can be asked: {'; '.join(reasons)}") from silent[-1]
 
     def _ask(self, host: tuple[str, int]) -> dict[str, Any]:
         with redis.Redis(
@@ -87,6 +89,7 @@ class Sentinels:
             socket_connect_timeout=ANSWER_SECONDS,
             retry=Retry(NoBackoff(), 0),
             driver_info=None,
+            protocol=2,
             **self.options,
         ) as client:
             state: dict[str, Any] = client.sentinel_master(self.master)

@@ -52,6 +52,7 @@ class Settings:
         traces: Whether clients and workers send the spans of batches to a collector of OpenTelemetry.
         metrics_port: First of the ports on which a process may show its metrics. None: it counts and shows nothing.
         metrics_host: Address on which it shows them.
+        celery_tools: Whether workers and trainers answer Celery's own tools, and send events.
     """
 
     redis_url: str | None
@@ -75,6 +76,7 @@ class Settings:
     traces: bool
     metrics_port: int | None
     metrics_host: str
+    celery_tools: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -122,6 +124,7 @@ class Settings:
             traces=read("DIGITMILL_TRACES", _switch, False),
             metrics_port=read("DIGITMILL_METRICS_PORT", _port, None),
             metrics_host=read("DIGITMILL_METRICS_HOST", str, "127.0.0.1"),
+            celery_tools=read("DIGITMILL_CELERY_TOOLS", _switch, False),
         )
 
     @property

@@ -36,6 +36,7 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("DIGITMILL_TRACES", "1", "traces", True),
     ("DIGITMILL_METRICS_PORT", "9464", "metrics_port", 9464),
     ("DIGITMILL_METRICS_HOST", "::1", "metrics_host", "::1"),
+    ("DIGITMILL_CELERY_TOOLS", "1", "celery_tools", True),
 ]
 
 

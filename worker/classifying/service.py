@@ -113,8 +113,7 @@ class WorkerService:
         HELPER.take_turns()  # both processes together may take the memory for one costly image
         logging.getLogger().addHandler(self._errors)  # before the forks, which inherit it
         self._lane.start()
-        level = self._settings.log_level
-        return run_celery(self._app, f"digitmill@{self._name}", pool="prefork", log_level=level)
+        return run_celery(self._app, f"digitmill@{self._name}", self._settings, pool="prefork")
 
     # In the classifying process -----------------------------------------------------------------------------------
 

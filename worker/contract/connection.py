@@ -25,7 +25,7 @@ from redis.retry import Retry
 
 from worker.contract.errors import NotPermitted, Unreachable
 from worker.contract.users import explain_refusal, is_refused
-from worker.redis_address import RedisAddress
+from worker.redis_address import WITH_TLS, RedisAddress
 from worker.sentinel import NoMasterNow, WrongSentinels
 from worker.settings import without_password
 
@@ -214,10 +214,11 @@ def in_cluster_mode(where: str) -> str:
 
 def _tls_hint(reason: str, where: str) -> str:
     """Return a hint if a connection ends as it does where only one side speaks TLS, or an empty text."""
-    if where.startswith("redis://") and ("reset by peer" in reason or "closed by server" in reason):
-        return ", which starts with rediss:// if Redis expects TLS"
-    if where.startswith("rediss://") and ("Timeout connecting" in reason or "EOF occurred" in reason):
-        return ", which starts with redis:// if Redis does not use TLS"
+    for plain, secure in WITH_TLS.items():
+        if where.startswith(f"{plain}://") and ("reset by peer" in reason or "closed by server" in reason):
+            return f", which starts with {secure}:// if Redis expects TLS"
+        if where.startswith(f"{secure}://") and ("Timeout connecting" in reason or "EOF occurred" in reason):
+            return f", which starts with {plain}:// if Redis does not use TLS"
     return ""
 
 

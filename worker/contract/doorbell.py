@@ -36,7 +36,7 @@ def make_app(redis_url: str, settings: Settings, *, answer_seconds: float = ANSW
     """
     app = Celery("digitmill", broker=redis_url, set_as_current=False)
     app.conf.update(
-        broker_transport="worker.contract.celery_transport:Transport",
+        broker_transport="worker.contract.broker.transport:Transport",
         # Celery sends and reads only JSON. Results live in the ledger, never in a Celery backend.
         task_serializer="json",
         accept_content=["json"],

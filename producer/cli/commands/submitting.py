@@ -196,7 +196,7 @@ def submit(
             connection, options, source.description, settings, detached=False, total=source.total, timeout=timeout
         )
         say(f"Job {job}: {counted(source.total, 'image')} of {source.description}")
-        code = _gather_and_report(
+        code = gather_and_report(
             connection,
             job,
             options,
@@ -272,7 +272,7 @@ def resume(job: str, follow: bool, out: Path | None, take_over: bool, timeout: f
             _send_detached(connection, order.job, order.options, source, settings, timeout=timeout, as_json=as_json)
             return
         check_place(out or report_folder(order.job))
-        code = _gather_and_report(
+        code = gather_and_report(
             connection,
             order.job,
             order.options,
@@ -311,7 +311,7 @@ def _send_detached(
     click.echo(f"digitmill report {job}  gathers its answers, from any machine")
 
 
-def _gather_and_report(
+def gather_and_report(
     connection: "Connection",
     job: str,
     options: "SubmitOptions",

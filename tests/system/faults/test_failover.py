@@ -62,7 +62,10 @@ def assert_complete(mill, results, job, undisturbed):
 
 @pytest.mark.slow
 def test_a_killed_master_whose_replica_lagged_costs_no_answer(watched, begin, undisturbed, eventually):
-    """The replica takes over without what the master told it last, and the client sends that again."""
+    """The replica takes over without what the master told it last, and the client sends that again.
+
+    A command that begins meanwhile waits for the new master.
+    """
     servers, mill = watched
     master, replica = servers.servers
     running, job = begin()
@@ -72,6 +75,8 @@ def test_a_killed_master_whose_replica_lagged_costs_no_answer(watched, begin, un
     eventually(lambda: mill.connection.ledger.job(job).answered > kept + 1000, what="answers that only the master has")
     assert kept == int(servers.ask(replica, "HGET", keys.job(job), "answered"))
     servers.kill(master)
+    begun_meanwhile = open_mill(servers.url, mill.settings, timeout=0.1, command_timeout=60)
+    assert begun_meanwhile.client.info("replication")["role"] == "master"
     eventually(lambda: servers.master == replica, what="another master")
     assert_complete(mill, running.result(timeout=90), job, undisturbed)
     servers.ask(replica, "CONFIG", "SET", "masteruser", "", "masterauth", "")
