@@ -9,7 +9,7 @@ from producer.cli.completion import complete_versions
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
-from producer.cli.notices import print_notice, printable
+from producer.cli.notices import print_notice, printable, tell
 from producer.cli.options import JSON
 from producer.public import models as public
 
