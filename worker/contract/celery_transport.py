@@ -1,4 +1,4 @@
-"""Celery's transport for doorbells. Whoever can write to Redis can harm no process with a message.
+"""The Celery application of workers, and its transport. Whoever can write to Redis can harm no process with a message.
 
 kombu's own transport for Redis believes every message, whatever its size and fields. It also believes what Redis says
 about where messages go: what was fetched and not acknowledged (`unacked`, `unacked_index`), and which queues belong to
@@ -7,13 +7,14 @@ an exchange (`_kombu.binding.*`). This transport keeps neither in Redis, because
 
 import logging
 import time
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Empty
 from typing import Annotated, Any, Literal, NoReturn, TypeAlias
 
 import msgspec
+from celery import Celery
+from kombu.entity import Exchange, Queue
 from kombu.transport import redis as kombu_redis
 from redis._parsers import _RESP2Parser
 from redis._parsers.socket import SERVER_CLOSED_CONNECTION_ERROR, SocketBuffer
@@ -25,12 +26,12 @@ from redis.exceptions import (
 )
 
 from worker.contract.connection import explain, is_transient
-from worker.contract.doorbell import DOORBELL_VERSION
+from worker.contract.doorbell import DOORBELL_VERSION, as_celery_sends_it
 from worker.contract.errors import WireError
 from worker.contract.ledger import Part
 from worker.contract.queues import CLASSIFY, CLASSIFY_QUEUE, TRAIN, TRAIN_QUEUE
 from worker.redis_address import RedisAddress
-from worker.settings import without_password
+from worker.settings import Settings, without_password
 
 MAX_BYTES = 8192
 """Size of the largest message that is read. A doorbell has about 1100 bytes."""
@@ -40,6 +41,9 @@ LOG_SECONDS = 10.0
 
 PAUSE_SECONDS = 1.0
 """Pause after a refusal of Redis."""
+
+ANSWER_SECONDS = 10.0
+"""Seconds without an answer after which a worker's connection counts as lost. Clients wait for less."""
 
 _TASKS = {CLASSIFY_QUEUE: CLASSIFY, TRAIN_QUEUE: TRAIN}
 _DISCARD_BYTES = 1 << 16
@@ -52,6 +56,62 @@ return kind
 """
 
 _log = logging.getLogger(__name__)
+
+
+def make_app(redis_url: str, settings: Settings) -> Celery:
+    """Return a Celery application for the Redis at a URL. It connects on first use.
+
+    Args:
+        redis_url: URL of Redis.
+        settings: Settings of this process, which hold the time limit of a batch.
+    """
+    app = Celery("digitmill", broker=redis_url, set_as_current=False)
+    app.conf.update(
+        broker_transport="worker.contract.celery_transport:Transport",
+        # Celery sends and reads only JSON. Results live in the ledger, never in a Celery backend.
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        result_backend=None,
+        # The ledger counts attempts. Celery keeps a doorbell until its part is answered, and drops it with its worker.
+        task_acks_late=True,
+        task_reject_on_worker_lost=False,
+        task_acks_on_failure_or_timeout=True,
+        task_publish_retry=False,
+        worker_prefetch_multiplier=2,
+        task_soft_time_limit=settings.time_limit_seconds,
+        task_time_limit=settings.time_limit_seconds + 5,
+        worker_soft_shutdown_timeout=10,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_channel_error_retry=True,
+        broker_connection_timeout=3,
+        broker_heartbeat=0,
+        broker_transport_options={
+            "socket_timeout": ANSWER_SECONDS,
+            "socket_connect_timeout": 3,
+            "health_check_interval": 5,
+            "body_encoding": None,  # the body is JSON: base64 would only make it longer
+            "queue_order_strategy": "sorted",
+        },
+        task_default_queue=CLASSIFY_QUEUE,
+        task_queues=[queue(CLASSIFY_QUEUE)],
+        task_default_exchange="digitmill",
+        task_default_routing_key=CLASSIFY_QUEUE,
+        # A worker listens to every queue in `task_queues`, so the queue of trainers stands only here.
+        task_routes={CLASSIFY: {"queue": CLASSIFY_QUEUE}, TRAIN: {"queue": queue(TRAIN_QUEUE)}},
+    )
+    return app
+
+
+def queue(name: str) -> Queue:
+    """Return the queue of that name, as senders and receivers declare it."""
+    return Queue(name, Exchange("digitmill", type="direct"), routing_key=name)
 
 
 # Checked before Celery sees it ------------------------------------------------------------------------------------
@@ -142,46 +202,7 @@ def checked_message(raw: bytes, queue: str) -> dict[str, Any]:
     if version == DOORBELL_VERSION and task == CLASSIFY:
         Part.from_member(str(words["part"] or ""))
     # Another version of the program may understand the words of another version, so they are kept.
-    return _as_celery_sends_it(task, {name: word for name, word in words.items() if word is not None}, queue)
-
-
-def _as_celery_sends_it(task: str, words: Mapping[str, Any], queue: str) -> dict[str, Any]:
-    identifier = str(uuid.uuid4())  # a new one, because another message may have the identifier of this one
-    embedded = dict.fromkeys(_Embedded.__struct_fields__)
-    return {
-        "body": msgspec.json.encode([[], words, embedded]).decode(),
-        "content-encoding": "utf-8",
-        "content-type": "application/json",
-        "headers": {
-            "lang": "py",
-            "task": task,
-            "id": identifier,
-            "shadow": None,
-            "eta": None,
-            "expires": None,
-            "group": None,
-            "group_index": None,
-            "retries": 0,
-            "timelimit": [None, None],
-            "root_id": identifier,
-            "parent_id": None,
-            "argsrepr": "()",
-            "kwargsrepr": repr(dict(words)),
-            "origin": "",
-            "ignore_result": True,
-            "replaced_task_nesting": 0,
-            "stamped_headers": None,
-            "stamps": {},
-        },
-        "properties": {
-            "correlation_id": identifier,
-            "delivery_mode": 2,
-            "delivery_info": {"exchange": "", "routing_key": queue},
-            "priority": 0,
-            "body_encoding": None,
-            "delivery_tag": identifier,
-        },
-    }
+    return as_celery_sends_it(task, {name: word for name, word in words.items() if word is not None}, queue)
 
 
 # Read without more memory than a doorbell needs -------------------------------------------------------------------
