@@ -68,7 +68,8 @@ class Gatherer:
         window: Limit of what may be outstanding.
         timeout: Seconds without progress, or without Redis, after which to give up.
         on_progress: Progress callback, called several times a second.
-        on_batch: Function that is called with each batch, in order, as soon as it and all batches before are answered.
+        on_kept: Function that is called with each batch that is answered, also with those that the journal has.
+        on_next: Function that is called with the number of each batch, in order, as soon as it and all before are kept.
 
     Attributes:
         timeline: Progress over time, at most `TIMELINE_POINTS` points.
@@ -85,7 +86,8 @@ class Gatherer:
         *,
         timeout: float,
         on_progress: ProgressCallback = ignore_progress,
-        on_batch: Callable[[AnsweredBatch], None] | None = None,
+        on_kept: Callable[[AnsweredBatch], None] = lambda _: None,
+        on_next: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._connection = connection
         self._ledger = connection.ledger
@@ -95,8 +97,9 @@ class Gatherer:
         self._log = log
         self._window = window
         self._on_progress = on_progress
-        self._on_batch = on_batch
-        self._followed = 0  # batches with which `on_batch` was called
+        self._on_kept = on_kept
+        self._on_next = on_next
+        self._followed = 0  # batches for which `on_next` was called
         self._call = RetryingCaller(connection, timeout, self._report_fault)
         self._patience = Patience(self._call)
         self._sender = Sender(client, log, window, detached=False, call=self._call)
@@ -108,18 +111,23 @@ class Gatherer:
         self._fault = ""
         self.timeline: list[TimelinePoint] = []
         self.workers: dict[str, int] = defaultdict(int)
-        self._kept: dict[int, AnsweredBatch] = {}
-        for batch in journal.batches:
+        self._kept: dict[int, bytes] = {}  # digests
+        for batch in journal.batches.values():
             self._count(batch)
 
-    def run(self, batches: Iterable[tuple[Batch, Manifest]]) -> JobState:
+    def keeps(self, sequence: int) -> bool:
+        """Return whether the answers to a batch are kept, so that nobody needs its images again."""
+        return sequence in self._kept
+
+    def run(self, batches: Iterable[tuple[Batch, Manifest] | None], *, recorded: bool = False) -> JobState:
         """Send all batches and gather all answers; return the state in which the job ended.
 
         The gatherer skips batches that the journal has. Running an interrupted job again over the same source therefore
         resumes it.
 
         Args:
-            batches: All batches of the job, in order.
+            batches: All batches of the job, in order. One that `keeps` may be None.
+            recorded: Whether the order of the images is recorded, so that files may have changed.
 
         Raises:
             JobFailed: The job failed or was cancelled, another client has taken it over, or its source has changed
@@ -133,13 +141,17 @@ class Gatherer:
             self._salvage()
         self._follow()
         count = 0
-        for sequence, (batch, manifest) in enumerate(batches):
+        for sequence, packed in enumerate(batches):
             count += 1
+            if packed is None:
+                continue
+            batch, manifest = packed
             encoded = manifest.to_wire()
             digest = digest_of(batch, encoded)
-            self._sender.check_unchanged(sequence, digest)
+            if not recorded:
+                self._sender.check_unchanged(sequence, digest)
             if sequence in self._kept:
-                if self._kept[sequence].digest != digest:
+                if self._kept[sequence] != digest:
                     raise source_changed(self._job)
                 continue
             self._send(sequence, batch, manifest, encoded, digest)
@@ -294,8 +306,8 @@ class Gatherer:
 
     def _follow(self) -> None:
         """Hand on each batch that is answered, and whose predecessors are."""
-        while self._on_batch and self._followed in self._kept:
-            self._on_batch(self._kept[self._followed])
+        while self._followed in self._kept:
+            self._on_next(self._followed)
             self._followed += 1
 
     def _results(self, parts: list[Part]) -> dict[Part, bytes]:
@@ -330,7 +342,8 @@ class Gatherer:
         return None
 
     def _count(self, batch: AnsweredBatch) -> None:
-        self._kept[batch.sequence] = batch
+        self._kept[batch.sequence] = batch.digest
+        self._on_kept(batch)
         self._sent += len(batch.manifest.names)
         self._answered += len(batch.manifest.names)
         self._failed += len(batch.manifest.failures) + sum(len(result.failures) for result in batch.results)

@@ -262,14 +262,20 @@ class DetachedSender:
         self._started = time.monotonic()
         self._rejected = sum(batch.rows - batch.images for batch in log.batches.values())
         self._resumed = False
+        self._to_restore: dict[int, list[Part]] = {}
 
-    def run(self, batches: Iterable[tuple[Batch, Manifest]]) -> bool:
+    def keeps(self, sequence: int) -> bool:
+        """Return whether Redis had a batch when `run` began, so that nobody needs its images again."""
+        return sequence in self._log.batches and sequence not in self._to_restore
+
+    def run(self, batches: Iterable[tuple[Batch, Manifest] | None], *, recorded: bool = False) -> bool:
         """Send all batches that Redis does not have. Return whether it has all of them then.
 
         Redis may lose a batch that was sent, while others are sent. In that case, call this again.
 
         Args:
-            batches: All batches of the job, in order.
+            batches: All batches of the job, in order. One that `keeps` may be None.
+            recorded: Whether the order of the images is recorded, so that files may have changed.
 
         Raises:
             JobFailed: The job was cancelled, or its source has changed since it was interrupted.
@@ -279,26 +285,32 @@ class DetachedSender:
             WireError: An answer is damaged.
         """
         self._resumed = bool(self._log.batches)
-        lost = self._lost(sealed=False) if self._resumed else {}
+        self._to_restore = self._lost(sealed=False) if self._resumed else {}
         sent = rejected = count = 0
-        for sequence, (batch, manifest) in enumerate(batches):
-            encoded = manifest.to_wire()
-            digest = digest_of(batch, encoded)
-            self._sender.check_unchanged(sequence, digest)
-            if sequence not in self._log.batches:
-                self._rejected += len(manifest.failures)
-                self._send(sequence, batch, manifest, encoded, digest)
-            elif sequence in lost:
-                for part in lost[sequence]:
-                    self._await_room()
-                    self._sender.restore(part, batch, encoded)
-                self._sender.restore_manifest(Part(self._job, sequence, 0, len(batch)), encoded)
-            count, sent, rejected = sequence + 1, sent + len(manifest.names), rejected + len(manifest.failures)
+        for sequence, packed in enumerate(batches):
+            if packed:
+                self._send_or_restore(sequence, *packed, recorded=recorded)
+            batch = self._log.batches[sequence]
+            count, sent, rejected = sequence + 1, sent + batch.rows, rejected + batch.rows - batch.images
             self._patience.renew()
             self._on_progress(JobProgress(sent, rejected, rejected, 0, time.monotonic() - self._started, ""))
         self._sender.check_complete(count)
         self._log.finish(count)
         return not self._lost(sealed=True)
+
+    def _send_or_restore(self, sequence: int, batch: Batch, manifest: Manifest, *, recorded: bool) -> None:
+        encoded = manifest.to_wire()
+        digest = digest_of(batch, encoded)
+        if not recorded:
+            self._sender.check_unchanged(sequence, digest)
+        if sequence not in self._log.batches:
+            self._rejected += len(manifest.failures)
+            self._send(sequence, batch, manifest, encoded, digest)
+        elif sequence in self._to_restore:
+            for part in self._to_restore[sequence]:
+                self._await_room()
+                self._sender.restore(part, batch, encoded)
+            self._sender.restore_manifest(Part(self._job, sequence, 0, len(batch)), encoded)
 
     def _send(self, sequence: int, batch: Batch, manifest: Manifest, encoded: bytes, digest: bytes) -> None:
         self._sender.send(

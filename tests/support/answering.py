@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from redis.exceptions import RedisError
 
+from model.errors import Failure, FailureCode
 from worker.contract.errors import WireError
 from worker.contract.ledger import JobState, Ledger, Owner, Part, Verdict, keys
 from worker.contract.wire import Batch, Result
 
 NAME = "answering"
+
+EMPTY = Failure(FailureCode.EMPTY, "The file is empty.")
 
 
 def open_parts(client: Any) -> list[Part]:
@@ -22,13 +25,19 @@ def open_parts(client: Any) -> list[Part]:
 
 
 def answer(ledger: Ledger, part: Part) -> bool:
-    """Answer a part: the digit of an image is its first pixel. Return whether there was something to answer."""
+    """Answer a part, and return whether there was something to answer.
+
+    The digit of an image is its first pixel, and that of a file its last byte. An empty file gets an error row.
+    """
     claim = ledger.claim(part, token=secrets.token_hex(8), holder=NAME, lease_seconds=60)
     if claim.verdict is not Verdict.WORK:
         return False
     images = Batch.from_wire(claim.payload).images
-    digits = np.array([image[0, 0] for image in images if isinstance(image, np.ndarray)], np.uint8)
-    result = Result("baseline-1", NAME, digits, np.ones(len(digits), np.float32), None, {})
+    digits = np.array(
+        [image[0, 0] if isinstance(image, np.ndarray) else (image or b"\0")[-1] for image in images], np.uint8
+    )
+    empty = {row: EMPTY for row, image in enumerate(images) if isinstance(image, bytes) and not image}
+    result = Result("baseline-1", NAME, digits, np.ones(len(digits), np.float32), None, empty)
     return ledger.finish(claim, result)
 
 
