@@ -17,6 +17,7 @@ from producer.jobs.patience import Patience
 from producer.jobs.results import TimelinePoint
 from producer.jobs.sending import (
     CHECKS,
+    TRY_AGAIN_SECONDS,
     JobProgress,
     ProgressCallback,
     Sender,
@@ -106,6 +107,7 @@ class Gatherer:
         self._outstanding: dict[int, _OutstandingBatch] = {}
         self._started = self._last_sweep = time.monotonic()
         self._sent = self._answered = self._failed = 0
+        self._share, self._share_holds_until = window.batches, 0.0
         self._damaged = 0
         self._sealed = False
         self._fault = ""
@@ -204,21 +206,34 @@ class Gatherer:
 
     def _send(self, sequence: int, batch: Batch, manifest: Manifest, encoded: bytes, digest: bytes) -> None:
         # The ledger refuses what does not fit. Waiting here first saves sending a batch only to have it refused.
-        while len(self._outstanding) >= self._window.batches:
-            self._gather(wait=WAIT_SECONDS)
+        self._await_room()
         self._sender.send(
             sequence,
             batch,
             manifest,
             encoded,
             digest,
-            make_room=lambda: self._gather(wait=WAIT_SECONDS),
+            make_room=self._make_room,
             find_job=self._sweep,
         )
         whole = Part(self._job, sequence, 0, len(batch))
         self._outstanding[sequence] = _OutstandingBatch(whole, batch, manifest, encoded, digest)
         self._sent += len(manifest.names)
         self._patience.renew()
+
+    def _await_room(self) -> None:
+        """Wait while the window, or the job's share of it as far as it is known, is full."""
+        while len(self._outstanding) >= self._window.batches or (
+            len(self._outstanding) >= self._share and time.monotonic() < self._share_holds_until
+        ):
+            self._gather(wait=WAIT_SECONDS)
+
+    def _make_room(self) -> None:
+        """Learn the job's share from a refusal, and wait until there is room in it."""
+        self._share = max(len(self._outstanding), 1)
+        self._share_holds_until = time.monotonic() + TRY_AGAIN_SECONDS
+        self._gather(wait=WAIT_SECONDS)
+        self._await_room()
 
     def _gather(self, *, wait: float) -> None:
         """Take in the answers that have arrived.

@@ -25,7 +25,14 @@ WINDOW_BYTES = 64 * 1024 * 1024
 """Maximum number of bytes of the outstanding batches of a job."""
 
 FULL_WINDOW_PAUSE_SECONDS = 0.02
-"""Pause of a detached client before it tries a full window again."""
+"""Pause of a detached client before it looks at a full window again."""
+
+TRY_AGAIN_SECONDS = 0.5
+"""Seconds after which a client tries a full window again although none of its batches was answered.
+
+The share of a job in the window may have grown. Each try sends a whole batch, so a client must not try all the time. If
+it tried more rarely than `ledger.SENDING_MS` says, its job would lose its share.
+"""
 
 
 class JobProgress(NamedTuple):
@@ -319,13 +326,21 @@ class DetachedSender:
             manifest,
             encoded,
             digest,
-            make_room=self._await_workers,
+            make_room=self._await_share,
             find_job=lambda: self._check(sealed=False, failed=self._rejected),
         )
 
     def _await_room(self) -> None:
         while self._call(self._ledger.job, self._job).open >= self._window.batches:
             self._await_workers()
+
+    def _await_share(self) -> None:
+        """Wait until one of the job's batches is answered, or until its share may have grown."""
+        before, deadline = self._call(self._ledger.job, self._job).open, time.monotonic() + TRY_AGAIN_SECONDS
+        while True:
+            self._await_workers()
+            if time.monotonic() > deadline or self._call(self._ledger.job, self._job).open < max(before, 1):
+                return
 
     def _await_workers(self) -> None:
         self._connection.reconciler.tick()
