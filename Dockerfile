@@ -3,12 +3,16 @@
 # Dependencies come from requirements/, by version and hash. They have layers of their own, so that a change of code
 # does not install them again. Shared stages come first and TensorFlow last, because a builder without BuildKit builds
 # every stage above its target.
-ARG PYTHON=python:3.11-slim-bookworm
-ARG REDIS=redis:7.4-bookworm
+#
+# The tags of the base images are exact. `make pin` writes their digests as well, where a registry answers.
+ARG PYTHON=python:3.11.14-slim-bookworm
+ARG REDIS=redis:7.4.6-bookworm
 
 # Redis -----------------------------------------------------------------------------------------------------------
 
 FROM ${REDIS} AS redis
+# Valkey's programs have other names.
+RUN for name in server cli; do command -v redis-$name || ln -s "$(command -v valkey-$name)" /usr/local/bin/redis-$name; done
 # Not /data, because the base declares it a volume, and a build loses its changes to volumes.
 RUN install --directory --owner=999 --group=999 --mode=700 /var/lib/redis-mill
 COPY docker/redis.conf docker/users.conf docker/start-redis /etc/digitmill/

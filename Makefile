@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 COVERED := 78
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast compose-test lint fuzz chaos bench bench-check env lock clean
+.PHONY: help demo up test test-fast compose-test compose-matrix pin sbom lint fuzz chaos soak bench bench-check env lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
@@ -37,6 +37,21 @@ compose-test: $(VENV)/test.done ## build, scale, kill and retrain a mill in cont
 	@docker info >/dev/null 2>&1 || { echo "No Docker Engine answers here: start one, or name it in DOCKER_HOST."; exit 1; }
 	$(BIN)/python -m pytest -x --timeout 900 tests/system/compose
 
+compose-matrix: $(VENV)/test.done ## the faults of compose-test with both versions of Compose, and on Redis 7.0, Redis 8 and Valkey (takes half an hour)
+	@docker info >/dev/null 2>&1 || { echo "No Docker Engine answers here: start one, or name it in DOCKER_HOST."; exit 1; }
+	tests/system/compose/matrix $(BIN)/python
+
+pin: ## write the digests of the base images, if their registries answer
+	@$(PYTHON) docker/pin.py
+
+sbom: .venv-sbom/done ## list what locks and images contain (CycloneDX), in sbom/
+	@.venv-sbom/bin/python docker/sbom.py $(if $(IMAGES),--images $(IMAGES))
+
+.venv-sbom/done: requirements/sbom.txt
+	@test -x .venv-sbom/bin/python || $(PYTHON) -m venv .venv-sbom
+	@.venv-sbom/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/sbom.txt
+	@touch $@
+
 lint: $(VENV)/test.done ## run ruff, mypy and import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -48,6 +63,9 @@ fuzz: $(VENV)/test.done ## read damaged images of all formats within their budge
 
 chaos: $(VENV)/test.done ## harm running mills in all ways that we know: SEED=1 TRIES=2 ONLY=redis (takes ten minutes)
 	$(BIN)/python -m tests.system.chaos --seed $(or $(SEED),1) --tries $(or $(TRIES),2) --only "$(ONLY)"
+
+soak: $(VENV)/test.done ## run a mill at half load with a fault a minute, and measure what grows: MINUTES=120 FAULT_SECONDS=60 SEED=1
+	$(BIN)/python -m tests.system.soak --minutes $(or $(MINUTES),120) --fault-seconds $(or $(FAULT_SECONDS),60) --seed $(or $(SEED),1)
 
 bench: $(VENV)/test.done ## measure throughput; benchmarks/README.md lists the other benchmarks
 	$(BIN)/python benchmarks/throughput.py
@@ -81,4 +99,4 @@ lock: ## resolve the pinned requirements again (needs uv)
 	requirements/lock
 
 clean: ## remove what the other targets created, except .env
-	rm -rf .venv .venv-* reports fuzz-findings .coverage.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* reports sbom fuzz-findings .coverage.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""What counting for Prometheus costs a worker, as a share of the CPU time in which it classifies the same batch.
+"""What counting for Prometheus and for drift costs a worker, as shares of the CPU time in which it classifies a batch.
 
 python benchmarks/metering.py
 """
@@ -9,8 +9,10 @@ from functools import partial
 
 import numpy as np
 from inputs import read_digits_or_samples
+from numpy.typing import NDArray
 
 from model.inference.classifier import Classifier
+from worker.contract.drift import DayCounts
 from worker.contract.telemetry.counts import Counts
 from worker.contract.telemetry.metrics import Stage
 from worker.contract.wire import Result
@@ -38,17 +40,24 @@ def count(meter: Meter, result: Result) -> None:
     meter.answered(result)
 
 
+def count_day(result: Result, doubted: NDArray[np.bool_], today: DayCounts) -> DayCounts:
+    """Add a batch to what a version answered today, as a worker does. It reports the sums once a second."""
+    return today + DayCounts.of(result.digits, result.confidences, doubted)
+
+
 def main() -> None:
     """Print a row for each size of a batch."""
     classifier, digits = Classifier.baseline(), read_digits_or_samples().images
-    print("images  classify µs  count µs  share  off µs  share")
+    print("images  classify µs  count µs  share  off µs  share  drift µs  share")
     for size in (1, 16, 256, 1024):
         images = np.resize(digits, (size, 28, 28))
         found = classifier.classify(images)
         result = Result("v1", "worker", found.digits, found.confidences, None, {})
         work = seconds(partial(classifier.classify, images), max(3, 4000 // size))
         on, off = (seconds(partial(count, meter, result), 500) for meter in (Meter(Counts()), Meter()))
-        print(f"{size:6} {1e6 * work:12.0f} {1e6 * on:9.1f} {on / work:6.2%} {1e6 * off:7.1f} {off / work:6.2%}")
+        drift = seconds(partial(count_day, result, np.zeros(size, np.bool_), DayCounts()), 500)
+        counting = f"{1e6 * on:9.1f} {on / work:6.2%} {1e6 * off:7.1f} {off / work:6.2%}"
+        print(f"{size:6} {1e6 * work:12.0f} {counting} {1e6 * drift:9.1f} {drift / work:6.2%}")
 
 
 if __name__ == "__main__":

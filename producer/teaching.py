@@ -232,7 +232,15 @@ def _classify(connection: Connection, images: Sequence[NDArray[np.uint8]], setti
         return None
     options = SubmitOptions(path="", labels="none")
     source = array_source(np.stack(images), "images to teach")
-    job = create_job(connection, options, source.description, settings, detached=False, timeout=TIMEOUT_SECONDS)
+    job = create_job(
+        connection,
+        options,
+        source.description,
+        settings,
+        detached=False,
+        total=source.total,
+        timeout=TIMEOUT_SECONDS,
+    )
     try:
         return gather_job(connection, job, options, source, settings, timeout=CHECK_SECONDS)
     except (NoWorkers, JobFailed):

@@ -251,7 +251,7 @@ def test_the_docs_name_every_setting_and_no_other() -> None:
     page = (ROOT / "docs" / "settings.md").read_text()
     assert set(re.findall(r"^\| `(DIGITMILL_[A-Z_]+)` \|", page, re.MULTILINE)) == known
     documents = [README, *(path.read_text() for path in (ROOT / "docs").glob("*.md"))]
-    assert set(re.findall(r"DIGITMILL_[A-Z_]*[A-Z]", "".join(documents))) == known
+    assert set(re.findall(r"\bDIGITMILL_[A-Z_]*[A-Z]", "".join(documents))) == known
 
 
 def test_the_docs_name_every_exit_code_and_no_other() -> None:

@@ -63,26 +63,30 @@ def expose(
     )
 
 
-def run_celery(app: Any, hostname: str, *, pool: str, log_level: str) -> int:
+def run_celery(app: Any, hostname: str, settings: Settings, *, pool: str) -> int:
     """Carry out the tasks of an application, one at a time, until told to stop.
 
     Args:
-        app: Celery application of `worker.contract.doorbell.make_app`.
+        app: Celery application of `worker.contract.broker.application.make_app`.
         hostname: Name of this process in Celery's messages.
+        settings: Settings of this process: the level of Celery's messages, and whether Celery's tools may look.
         pool: Celery's name for what a task runs in.
-        log_level: Level of Celery's messages.
 
     Returns:
         The exit code.
     """
+    if settings.celery_tools:
+        from worker.contract.broker.tools import serve_tools  # here, because few want it
+
+        serve_tools(app)
     worker = app.Worker(
         hostname=hostname,
         pool=pool,
         concurrency=1,
-        loglevel=log_level,
+        loglevel=settings.log_level,
         without_gossip=True,
         without_mingle=True,
-        without_heartbeat=True,
+        without_heartbeat=not settings.celery_tools,
         quiet=True,
     )
     worker.start()

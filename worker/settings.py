@@ -28,8 +28,8 @@ class Settings:
     """The settings of one process.
 
     Attributes:
-        redis_url: URL of the Redis that holds the ledger and the doorbell (`redis://`, `rediss://` or `unix://`). None
-            if it is not set; the command line then uses the local stack's own server. With `rediss://`, it names the
+        redis_url: URL of the Redis that holds the ledger and the doorbell, as `RedisAddress` reads it. None if it is
+            not set; the command line then uses the local stack's own server. With `rediss://`, it names the
             authorities of `DIGITMILL_REDIS_CA`, so that whoever has the URL verifies the server.
         data: Folder of the local stack, with the embedded server's files. Private to its user. A user without a home
             folder who has not set it has a relative path, which `model.private_files` refuses when it is needed.
@@ -52,6 +52,7 @@ class Settings:
         traces: Whether clients and workers send the spans of batches to a collector of OpenTelemetry.
         metrics_port: First of the ports on which a process may show its metrics. None: it counts and shows nothing.
         metrics_host: Address on which it shows them.
+        celery_tools: Whether workers and trainers answer Celery's own tools, and send events.
     """
 
     redis_url: str | None
@@ -75,6 +76,7 @@ class Settings:
     traces: bool
     metrics_port: int | None
     metrics_host: str
+    celery_tools: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -122,6 +124,7 @@ class Settings:
             traces=read("DIGITMILL_TRACES", _switch, False),
             metrics_port=read("DIGITMILL_METRICS_PORT", _port, None),
             metrics_host=read("DIGITMILL_METRICS_HOST", str, "127.0.0.1"),
+            celery_tools=read("DIGITMILL_CELERY_TOOLS", _switch, False),
         )
 
     @property
@@ -140,6 +143,20 @@ class Settings:
         return None if self.version_days is None else self.version_days * 86400
 
 
+def wants_colours(environment: Mapping[str, str] | None = None) -> bool | None:
+    """Return whether the user wants colours (True) or none (False), whatever the output is; None if nobody says it.
+
+    `NO_COLOR` and `FORCE_COLOR` are those of https://no-color.org and https://force-color.org. Rich obeys both itself.
+
+    Args:
+        environment: Environment variables; those of this process by default.
+    """
+    variables = os.environ if environment is None else environment
+    if variables.get("NO_COLOR") or variables.get("TERM", "").lower() in ("dumb", "unknown"):
+        return False
+    return True if variables.get("FORCE_COLOR") else None
+
+
 def without_password(url: str) -> str:
     """Return the URL with `***` in place of its password, for logs and messages."""
     # Text is searched, because messages also show invalid URLs.
@@ -147,7 +164,8 @@ def without_password(url: str) -> str:
     login, at, rest = url.rpartition("@")  # the last @, because a password may contain one
     if not at:
         # Without an @, what should be a port may be a password.
-        return re.sub(r"^(\w+://(?:\[[^\]]*\]|[^\[:/?#]*)):(?!\d*(?:[/?#]|$))[^/?#]*", r"\1:***", url)
+        others = r"(?:,(?:\[[^\]]*\]|[^\[:,/?#]*)(?::\d+)?)*" if url.startswith("sentinel") else ""
+        return re.sub(rf"^(\w+://(?:\[[^\]]*\]|[^\[:/?#]*)):(?!\d*{others}(?:[/?#]|$))[^/?#]*", r"\1:***", url)
     scheme, separator, login = login.rpartition("://") if login.count("://") == 1 else ("", "", login)
     user, colon, _ = login.partition(":")
     if not colon:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -22,10 +23,11 @@ class AsyncClient:
     Args:
         url: URL of Redis, or None for the mill that `DIGITMILL_REDIS_URL` names or that runs on this machine.
         timeout: Seconds within which an image is answered or fails.
-        model: Version that classifies the images, or `live` for the version that is live at that moment.
-        several: Whether an image of several digits is an error, or all of its digits are read as a number.
+        model: As for `Client`.
+        several: As for `Client`.
         floats: Whether arrays of floats are refused, or hold numbers from 0 to 1.
         min_confidence: Confidence, 0 to 1, below which a prediction is for review.
+        counted: As for `Client`.
 
     Raises:
         DigitmillError: On entry, as `Client` does.
@@ -63,39 +65,58 @@ class AsyncClient:
         if self._client is not None:
             await asyncio.to_thread(self._client.close, cancel=kind is not None)
 
-    async def submit(self, image: InputImage, *, timeout: float | None = None) -> "asyncio.Future[Prediction]":  # noqa: ASYNC109  it is that of the image
+    async def submit(
+        self,
+        image: InputImage,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  it is that of the image
+        model: str | None = None,
+        several: Several | None = None,
+    ) -> "asyncio.Future[Prediction]":
         """Send an image, and return the future of its prediction. See `Client.submit`.
 
         Args:
             image: The image.
             timeout: Seconds within which it is answered or fails, instead of those of the client.
+            model: Version that classifies it, instead of that of the client.
+            several: What to do if it shows several digits, instead of what the client does.
 
         Raises:
             InputError: It cannot be an image.
-            UsageError: The client is not open.
+            Unreachable: Redis does not say what the name of the model means.
+            UsageError: The model does not exist, or the client is not open.
         """
         client = self._client
         if client is None:
             raise UsageError("This client is not open. Write `async with AsyncClient() as client:`.")
-        if is_quick(image):
-            return asyncio.wrap_future(client.submit(image, timeout=timeout))
-        return asyncio.wrap_future(await asyncio.to_thread(client.submit, image, timeout=timeout))
+        submit = partial(client.submit, image, timeout=timeout, model=model, several=several)
+        is_quick_now = is_quick(image) and client.is_resolved(model)
+        return asyncio.wrap_future(submit() if is_quick_now else await asyncio.to_thread(submit))
 
-    async def classify(self, image: InputImage, *, timeout: float | None = None) -> Prediction:  # noqa: ASYNC109  as above
+    async def classify(
+        self,
+        image: InputImage,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  as above
+        model: str | None = None,
+        several: Several | None = None,
+    ) -> Prediction:
         """Return the prediction for an image. See `Client.classify` for arguments and errors."""
-        return await (await self.submit(image, timeout=timeout))
+        return await (await self.submit(image, timeout=timeout, model=model, several=several))
 
     async def classify_many(
         self,
         images: Iterable[InputImage],
         *,
         timeout: float | None = None,  # noqa: ASYNC109  as above
+        model: str | None = None,
+        several: Several | None = None,
     ) -> AsyncIterator[Prediction]:
         """Yield a prediction for each image, in their order. See `Client.classify_many` for arguments and errors."""
         ahead: deque[asyncio.Future[Prediction]] = deque()
         try:
             for image in images:
-                ahead.append(await self.submit(image, timeout=timeout))
+                ahead.append(await self.submit(image, timeout=timeout, model=model, several=several))
                 while ahead and (len(ahead) >= MAX_AHEAD or ahead[0].done()):
                     yield await ahead.popleft()
             while ahead:

@@ -47,6 +47,12 @@ LISTENING_SECONDS = 0.8 * MIN_SOCKET_TIMEOUT
 _PAUSED = "An administrator has paused the queue. `digitmill status` says who and why."
 _BYE = b"bye"  # what a client sends to itself, so that its reader ends
 
+RESOLVED_SECONDS = 1.0
+"""Time for which a client remembers which version a name means. Workers take as long to follow a new live version."""
+
+MAX_RESOLVED = 256
+"""Maximum number of names that a client remembers."""
+
 Several: TypeAlias = Literal["refuse", "read"]
 """What to do with an image of several digits: refuse it, or read all of its digits."""
 
@@ -68,8 +74,10 @@ class Client:
     Args:
         url: URL of Redis, or None for the mill that `DIGITMILL_REDIS_URL` names or that runs on this machine.
         timeout: Seconds within which an image is answered or fails.
-        model: Version that classifies the images, or `live` for the version that is live at that moment.
-        several: Whether an image of several digits is an error, or all of its digits are read as a number.
+        model: Version that classifies the images: its name, the beginning of it, or an alias; or `live` for the version
+            that is live at that moment. `submit` and the others take another for one image.
+        several: Whether an image of several digits is an error, or all of its digits are read as a number. `submit` and
+            the others take another for one image.
         floats: Whether arrays of floats are refused, or hold numbers from 0 to 1.
         min_confidence: Confidence, 0 to 1, below which a prediction is for review.
         counted: Whether the images count in the mill's rates, metrics and drift. They should not if they were
@@ -79,7 +87,7 @@ class Client:
         NotPermitted: The Redis user may not send images.
         Unreachable: No mill is running, or its Redis does not answer.
         UnsuitableServer: Redis can never do the work.
-        UsageError: The model does not exist.
+        UsageError: The model does not exist, or `several` is neither of its values.
     """
 
     def __init__(
@@ -94,13 +102,14 @@ class Client:
         counted: bool = True,
     ) -> None:
         self._timeout, self._counted = timeout, counted
-        self._several: bool = several == "read"
+        self._reads = _reads(several)
         self._floats: Floats = floats
         self._min_confidence = min_confidence
         self._reached = _reach(url, timeout)
         self._redis = self._reached.client
         self._lane = Lane(self._redis)
-        self._model = self._resolved(model)
+        self._resolved: dict[str, tuple[str, float]] = {}  # version and time, by the name that was given
+        self._model = self._version_of(model)
         self._client = secrets.token_hex(16)
         self._process = os.getpid()
         self._changed = threading.Condition()
@@ -122,7 +131,14 @@ class Client:
     ) -> None:
         self.close(cancel=kind is not None)
 
-    def submit(self, image: InputImage, *, timeout: float | None = None) -> "Future[Prediction]":
+    def submit(
+        self,
+        image: InputImage,
+        *,
+        timeout: float | None = None,
+        model: str | None = None,
+        several: Several | None = None,
+    ) -> "Future[Prediction]":
         """Send an image, and return the future of its prediction.
 
         Callbacks of the future run in a thread of the client, so they must not wait for it.
@@ -132,6 +148,9 @@ class Client:
                 (28, 28) in MNIST's convention, light ink on black, or a picture of the shape (height, width), (height,
                 width, 3) or (height, width, 4).
             timeout: Seconds within which it is answered or fails, instead of those of the client.
+            model: Version that classifies it, instead of that of the client. Redis is asked what the name means, but
+                not again within a second.
+            several: What to do if it shows several digits, instead of what the client does.
 
         Returns:
             The future. It raises NoWorkers or Unreachable if no worker answers in time, and NoLane soon if workers are
@@ -139,19 +158,30 @@ class Client:
 
         Raises:
             InputError: It cannot be an image.
-            UsageError: The client is closed, or belongs to another process.
+            Unreachable: Redis does not say what the name of the model means.
+            UsageError: The model does not exist, or the client is closed or belongs to another process.
         """
-        return self.send(content_of(image, self._floats), timeout=timeout)
+        return self.send(content_of(image, self._floats), timeout=timeout, model=model, several=several)
 
-    def send(self, content: Content | Failure, *, timeout: float | None = None) -> "Future[Prediction]":
+    def send(
+        self,
+        content: Content | Failure,
+        *,
+        timeout: float | None = None,
+        model: str | None = None,
+        several: Several | None = None,
+    ) -> "Future[Prediction]":
         """Send an image that is known to be one, such as that of a source. Everything else is as in `submit`.
 
         Args:
             content: The image as it travels, or the reason why it cannot be read.
             timeout: As in `submit`.
+            model: As in `submit`.
+            several: As in `submit`.
 
         Raises:
-            UsageError: The client is closed, or belongs to another process.
+            Unreachable: As in `submit`.
+            UsageError: As in `submit`.
         """
         if self._process != os.getpid():
             raise UsageError("This client belongs to another process. Create a client in each process, after the fork.")
@@ -159,8 +189,10 @@ class Client:
         if isinstance(content, Failure):
             future.set_result(Prediction.failed(content))
             return future
+        version = self._model if model is None else self._version_of(model)
+        read = self._reads if several is None else _reads(several)
         now = time.monotonic()
-        call = PendingCall(content, future, now, now + (self._timeout if timeout is None else timeout))
+        call = PendingCall(content, future, now, now + (self._timeout if timeout is None else timeout), version, read)
         with self._changed:
             if self._closing:
                 raise UsageError("This client is closed. Create another.")
@@ -168,39 +200,55 @@ class Client:
             self._changed.notify()
         return future
 
-    def classify(self, image: InputImage, *, timeout: float | None = None) -> Prediction:
+    def classify(
+        self,
+        image: InputImage,
+        *,
+        timeout: float | None = None,
+        model: str | None = None,
+        several: Several | None = None,
+    ) -> Prediction:
         """Return the prediction for an image. See `submit`.
 
         Raises:
             InputError: It cannot be an image.
             NoWorkers: No worker answered in time. The message says why.
             Unreachable: Redis did not answer in time, or refuses.
-            UsageError: The client is closed, or belongs to another process.
+            UsageError: The model does not exist, or the client is closed or belongs to another process.
         """
-        future = self.submit(image, timeout=timeout)
+        future = self.submit(image, timeout=timeout, model=model, several=several)
         try:
             return future.result()
         except BaseException:
             future.cancel()  # after Ctrl-C, nobody waits for it
             raise
 
-    def classify_many(self, images: Iterable[InputImage], *, timeout: float | None = None) -> Iterator[Prediction]:
+    def classify_many(
+        self,
+        images: Iterable[InputImage],
+        *,
+        timeout: float | None = None,
+        model: str | None = None,
+        several: Several | None = None,
+    ) -> Iterator[Prediction]:
         """Yield a prediction for each image, in their order, and take at most `MAX_AHEAD` images ahead.
 
         Args:
             images: The images, each as for `submit`.
             timeout: Seconds within which each image is answered or fails, from when it is taken.
+            model: As in `submit`.
+            several: As in `submit`.
 
         Raises:
             InputError: One of them cannot be an image.
             NoWorkers: No worker answered in time. The message says why.
             Unreachable: Redis did not answer in time, or refuses.
-            UsageError: The client is closed, or belongs to another process.
+            UsageError: The model does not exist, or the client is closed or belongs to another process.
         """
         ahead: deque[Future[Prediction]] = deque()
         try:
             for image in images:
-                ahead.append(self.submit(image, timeout=timeout))
+                ahead.append(self.submit(image, timeout=timeout, model=model, several=several))
                 while ahead and (len(ahead) >= MAX_AHEAD or ahead[0].done()):
                     yield ahead.popleft().result()
             while ahead:
@@ -260,9 +308,10 @@ class Client:
     def _send(self, message: Message) -> None:
         contents = [call.content for call in message.calls]
         images = np.stack(contents) if not isinstance(contents[0], bytes) else tuple(contents)
-        batch = Batch(images, probabilities=not self._several, several=self._several)  # type: ignore[arg-type]  # of one kind
+        _, model, several = message.group
+        batch = Batch(images, probabilities=not several, several=several)  # type: ignore[arg-type]  # of one kind
         deadline = max(self._clock_ahead + int(1000 * message.deadline), 0)
-        call = Call(self._client, message.number, deadline, self._model, message.deaths, batch, self._counted)
+        call = Call(self._client, message.number, deadline, model, message.deaths, batch, self._counted)
         try:
             sent = self._lane.send(message.kind, call.to_wire())
         except RedisError as fault:
@@ -380,18 +429,35 @@ class Client:
             if call.future.set_running_or_notify_cancel():
                 call.future.set_result(prediction)
 
-    # At the start -------------------------------------------------------------------------------------------------
+    # Versions -----------------------------------------------------------------------------------------------------
 
-    def _resolved(self, model: str) -> str:
-        """Return the name of a version that exists, or `live`."""
+    def is_resolved(self, model: str | None) -> bool:
+        """Return whether the client knows what the name of a model means, so that nothing asks Redis."""
+        return model is None or self._known(model) is not None
+
+    def _known(self, model: str) -> str | None:
+        """Return the version that a name means, if nobody need ask Redis."""
         if model == LIVE:
             return LIVE
+        version, since = self._resolved.get(model, (None, 0.0))
+        return version if time.monotonic() - since < RESOLVED_SECONDS else None
+
+    def _version_of(self, model: str) -> str:
+        """Return the name of a version that exists, or `live`."""
+        if known := self._known(model):
+            return known
         from worker.contract.registry import Registry
 
         try:
-            return Registry(self._redis).resolve(model)
+            version = Registry(self._redis).resolve(model)
         except RedisError as fault:
             raise as_error(fault, self._reached.where) from fault
+        if len(self._resolved) >= MAX_RESOLVED:
+            self._resolved = {}
+        self._resolved[model] = version, time.monotonic()
+        return version
+
+    # At the start -------------------------------------------------------------------------------------------------
 
     def _now_of_redis(self) -> int:
         try:
@@ -402,6 +468,17 @@ class Client:
 
     def _set_clock(self, now_of_redis: int) -> None:
         self._clock_ahead = now_of_redis - int(1000 * time.monotonic())
+
+
+def _reads(several: Several) -> bool:
+    """Return whether all digits of an image are read.
+
+    Raises:
+        UsageError: The option has another value.
+    """
+    if several not in ("read", "refuse"):
+        raise UsageError(f'several must be "read" or "refuse", not {several!r}.')
+    return several == "read"
 
 
 def _reach(url: str | None, timeout: float) -> Reached:

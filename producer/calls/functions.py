@@ -5,16 +5,23 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 
-from producer.calls.client import TIMEOUT_SECONDS, Client
+from producer.calls.client import TIMEOUT_SECONDS, Client, Several
 from producer.calls.images import Floats, InputImage
 from producer.calls.prediction import Prediction
+from worker.contract.validation.identifiers import LIVE
 
 _guards: dict[int, threading.Lock] = {}
 _shared: dict[tuple[int, str | None, Floats], Client] = {}
 
 
 def classify(
-    image: InputImage, *, url: str | None = None, timeout: float = TIMEOUT_SECONDS, floats: Floats = "refuse"
+    image: InputImage,
+    *,
+    url: str | None = None,
+    timeout: float = TIMEOUT_SECONDS,
+    model: str = LIVE,
+    several: Several = "refuse",
+    floats: Floats = "refuse",
 ) -> Prediction:
     """Return the prediction for one image. A process connects once, also if many threads call this.
 
@@ -24,6 +31,8 @@ def classify(
             width, 3) or (height, width, 4).
         url: URL of Redis, or None for the mill that `DIGITMILL_REDIS_URL` names or that runs on this machine.
         timeout: Seconds within which the image is answered or an error is raised.
+        model: Version that classifies it: its name, the beginning of it, or an alias.
+        several: Whether an image of several digits is an error, or all of its digits are read as a number.
         floats: Whether arrays of floats are refused, or hold numbers from 0 to 1.
 
     Raises:
@@ -31,8 +40,9 @@ def classify(
         NoWorkers: No worker answered in time. The message says why.
         Unreachable: No mill is running, or its Redis does not answer in time, or refuses.
         UnsuitableServer: Redis can never do the work.
+        UsageError: The model does not exist.
     """
-    return _client(url, floats).classify(image, timeout=timeout)
+    return _client(url, floats).classify(image, timeout=timeout, model=model, several=several)
 
 
 def classify_many(
@@ -40,6 +50,8 @@ def classify_many(
     *,
     url: str | None = None,
     timeout: float = TIMEOUT_SECONDS,
+    model: str = LIVE,
+    several: Several = "refuse",
     floats: Floats = "refuse",
 ) -> Iterator[Prediction]:
     """Yield a prediction for each image, in their order. Images are taken ahead, but not all at once.
@@ -48,6 +60,8 @@ def classify_many(
         images: The images, each as for `classify`.
         url: URL of Redis, as for `classify`.
         timeout: Seconds within which each image is answered or an error is raised, from when it is taken.
+        model: As for `classify`.
+        several: As for `classify`.
         floats: Whether arrays of floats are refused, or hold numbers from 0 to 1.
 
     Raises:
@@ -55,8 +69,9 @@ def classify_many(
         NoWorkers: No worker answered in time. The message says why.
         Unreachable: No mill is running, or its Redis does not answer in time, or refuses.
         UnsuitableServer: Redis can never do the work.
+        UsageError: The model does not exist.
     """
-    return _client(url, floats).classify_many(images, timeout=timeout)
+    return _client(url, floats).classify_many(images, timeout=timeout, model=model, several=several)
 
 
 def _client(url: str | None, floats: Floats) -> Client:

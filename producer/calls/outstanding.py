@@ -6,15 +6,16 @@ keeps threads apart.
 
 import heapq
 import itertools
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from model.errors import Failure, FailureCode
 from producer.calls.images import Content
 from worker.contract.lane import MAX_CALL_IMAGES, CallKind
+from worker.contract.validation.identifiers import LIVE
 
 LINGER_SECONDS = 0.001
 """Time that an image waits for others to travel with, while answers to others are outstanding."""
@@ -25,7 +26,9 @@ MAX_FILE_BYTES = 64 * 2**10
 So a message takes a worker some 50 ms, and not longer than a large file alone may."""
 
 WINDOW = 16
-"""Maximum number of messages of one kind that are outstanding, so that one client does not fill the lane."""
+"""Maximum number of messages of one group that are outstanding, so that one client does not fill the lane.
+
+Each group has its own, so that a version that cannot be loaded does not hold up the others."""
 
 MAX_DEATHS = 3
 """Number of times that an image may end its process, at the last time alone, before it is quarantined."""
@@ -49,6 +52,20 @@ QUARANTINED = Failure(
 )
 
 
+class Group(NamedTuple):
+    """What images have in common that may travel together.
+
+    Attributes:
+        kind: What they are.
+        model: Version that classifies them, or `live`.
+        several: Whether all digits of an image are read.
+    """
+
+    kind: CallKind
+    model: str = LIVE
+    several: bool = False
+
+
 @dataclass(slots=True, eq=False)
 class PendingCall:
     """One image that waits for its answer.
@@ -58,6 +75,8 @@ class PendingCall:
         future: What receives the answer.
         since: Time at which it was given.
         deadline: Time at which it is given up.
+        model: Version that classifies it, or `live`.
+        several: Whether all of its digits are read.
         done: Whether it has its answer, or was given up.
         problem: Why there was no answer the last time, or "".
     """
@@ -66,22 +85,25 @@ class PendingCall:
     future: "Future[Any]"
     since: float
     deadline: float
+    model: str = LIVE
+    several: bool = False
     done: bool = False
     problem: str = ""
 
     @property
-    def kind(self) -> CallKind:
-        """What it carries."""
-        return CallKind.FILES if isinstance(self.content, bytes) else CallKind.ARRAYS
+    def group(self) -> Group:
+        """The group with which it may travel."""
+        kind = CallKind.FILES if isinstance(self.content, bytes) else CallKind.ARRAYS
+        return Group(kind, self.model, self.several)
 
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """Images of one kind that travel together.
+    """Images of one group that travel together.
 
     Attributes:
         number: Number of the message among those of its client.
-        kind: What it carries.
+        group: What its images have in common.
         calls: Its images, in order.
         deaths: Number of times that a process died on them.
         sequence: Number under which the lane knows it, or 0 while it is not in the lane.
@@ -92,7 +114,7 @@ class Message:
     """
 
     number: int
-    kind: CallKind
+    group: Group
     calls: list[PendingCall]
     deaths: int
     sequence: int = 0
@@ -100,6 +122,11 @@ class Message:
     taken_since: float | None = None
     tries: int = 0
     done: bool = False
+
+    @property
+    def kind(self) -> CallKind:
+        """What it carries."""
+        return self.group.kind
 
     @property
     def deadline(self) -> float:
@@ -111,7 +138,7 @@ class Message:
 class Outstanding:
     """All unanswered calls of one client."""
 
-    _waiting: dict[CallKind, deque[PendingCall]] = field(default_factory=lambda: {kind: deque() for kind in CallKind})
+    _waiting: dict[Group, deque[PendingCall]] = field(default_factory=lambda: defaultdict(deque))
     _messages: dict[int, Message] = field(default_factory=dict)
     _to_send: list[Message] = field(default_factory=list)  # messages that are not in the lane
     _deadlines: list[tuple[float, int, PendingCall]] = field(default_factory=list)  # a heap
@@ -124,7 +151,7 @@ class Outstanding:
 
     def add(self, call: PendingCall) -> None:
         """Add a call."""
-        self._waiting[call.kind].append(call)
+        self._waiting[call.group].append(call)
         # A call without an answer must not keep all those that came after it.
         if len(self._deadlines) > 2 * self._open + MAX_CALL_IMAGES:
             self._deadlines = [each for each in self._deadlines if not each[2].done]
@@ -141,12 +168,16 @@ class Outstanding:
             if message.act_at <= now:
                 self._to_send.remove(message)
                 return message
-        for kind, waiting in self._waiting.items():
+        for group, waiting in list(self._waiting.items()):
             while waiting and waiting[0].done:
                 waiting.popleft()
-            if waiting and self._is_ready(kind, waiting, now):
-                return self._new_message(kind, _joined(waiting), deaths=0)
-        return None
+            if not waiting:
+                del self._waiting[group]
+        ready = [group for group, waiting in self._waiting.items() if self._is_ready(group, waiting, now)]
+        if not ready:
+            return None
+        oldest = min(ready, key=lambda group: self._waiting[group][0].since)  # so none waits behind another for ever
+        return self._new_message(oldest, _joined(self._waiting[oldest]), deaths=0)
 
     def sent(self, message: Message, sequence: int, now: float) -> None:
         """Note that a message is in the lane under this sequence number."""
@@ -181,7 +212,7 @@ class Outstanding:
             return []
         answered, rest = message.calls[:count], message.calls[count:]
         if rest:
-            self._send_again(self._new_message(message.kind, rest, deaths=message.deaths), 0.0)
+            self._send_again(self._new_message(message.group, rest, deaths=message.deaths), 0.0)
         return answered
 
     def died(self, number: int, now: float, *, blamed: bool) -> list[PendingCall]:
@@ -200,7 +231,7 @@ class Outstanding:
             return message.calls
         groups = [[call] for call in message.calls] if deaths >= ALONE_DEATHS else [message.calls]
         for calls in groups:
-            self._send_again(self._new_message(message.kind, calls, deaths=deaths), now)
+            self._send_again(self._new_message(message.group, calls, deaths=deaths), now)
         return []
 
     def refused(self, number: int, now: float, problem: str) -> None:
@@ -260,24 +291,24 @@ class Outstanding:
     def act_at(self) -> float:
         """Return the time at which something must be done next, unless something happens before."""
         times = [message.act_at for message in self._messages.values()]
-        times += [waiting[0].since + LINGER_SECONDS for kind, waiting in self._waiting.items() if self._may_send(kind)]
+        firsts = (waiting[0] for group, waiting in self._waiting.items() if waiting and self._may_send(group))
+        times += [call.since + LINGER_SECONDS for call in firsts]
         if self._deadlines:
             times.append(self._deadlines[0][0])
         return min(times, default=float("inf"))
 
-    def _may_send(self, kind: CallKind) -> bool:
-        under_way = sum(message.kind is kind for message in self._messages.values())
-        return bool(self._waiting[kind]) and under_way < WINDOW
+    def _may_send(self, group: Group) -> bool:
+        return sum(message.group == group for message in self._messages.values()) < WINDOW
 
-    def _is_ready(self, kind: CallKind, waiting: deque[PendingCall], now: float) -> bool:
-        if not self._may_send(kind):
+    def _is_ready(self, group: Group, waiting: deque[PendingCall], now: float) -> bool:
+        if not self._may_send(group):
             return False
         first = waiting[0].content
         is_full = len(waiting) >= MAX_CALL_IMAGES or (isinstance(first, bytes) and len(first) >= MAX_FILE_BYTES)
         return is_full or not self._messages or waiting[0].since + LINGER_SECONDS <= now
 
-    def _new_message(self, kind: CallKind, calls: list[PendingCall], *, deaths: int) -> Message:
-        message = Message(next(self._numbers), kind, calls, deaths, act_at=float("inf"))
+    def _new_message(self, group: Group, calls: list[PendingCall], *, deaths: int) -> Message:
+        message = Message(next(self._numbers), group, calls, deaths, act_at=float("inf"))
         self._messages[message.number] = message
         return message
 

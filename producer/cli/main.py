@@ -1,5 +1,6 @@
 """The group of all commands. Each command is imported on first use."""
 
+import gc
 import importlib
 import signal
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from producer.cli.exits import end_at_once
-from producer.cli.notices import Manner, print_error, printable, show_any_character, show_warnings
+from producer.cli.notices import MANNERS, Manner, print_error, printable, show_any_character, show_warnings
 
 COMMANDS = {
     "submit": ("submitting", "Classify a folder, an archive or a file, and write a report."),
@@ -35,6 +36,7 @@ COMMANDS = {
     "backup": ("machine.operating", "Write everything that a mill keeps into one file."),
     "restore": ("machine.operating", "Restore a backup into an empty mill."),
     "logs": ("machine.logs", "Show the logs of the mill on this machine."),
+    "clean": ("machine.cleaning", "Show what old jobs and logs take, and free it."),
     "redis-users": ("machine.redis_users", "Print a Redis user for each role."),
     "schemas": ("schemas", "Print the JSON Schema of what a command prints with `--json`."),
 }
@@ -53,6 +55,8 @@ Exit codes:
   130  interrupted by Ctrl-C
 """
 
+_ENDLESS = frozenset({"watch", "up", "serve"})
+_ALLOCATIONS = 10_000  # after which endless commands look for garbage; others end before it matters
 
 _AGAIN_SECONDS = 0.02
 """Time after which an interrupt that Python has dropped is raised again."""
@@ -69,13 +73,16 @@ class LazyGroup(click.Group):
         """Import and return one command."""
         if name not in COMMANDS:
             return None
+        if name in _ENDLESS:
+            gc.set_threshold(_ALLOCATIONS)
         module = importlib.import_module(f"producer.cli.commands.{COMMANDS[name][0]}")
         command: click.Command = getattr(module, name.replace("-", "_"))
-        return command
+        return _with_manners(command)
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments. From now on, errors are JSON if `--json` is one of them."""
-        Manner.as_json = "--json" in args
+        """Parse the arguments. Until the command ends, errors are JSON if `--json` is one of them."""
+        Manner.begin(as_json="--json" in args)
+        context.call_on_close(Manner.end)
         return super().parse_args(context, args)
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
@@ -99,6 +106,15 @@ class LazyGroup(click.Group):
             raise
 
 
+def _with_manners(command: click.Command) -> click.Command:
+    """Give a command, and those of a group, the options that every command has. A second call changes nothing."""
+    if MANNERS[0] not in command.params:
+        command.params.extend(MANNERS)
+        for each in command.commands.values() if isinstance(command, click.Group) else ():
+            _with_manners(each)
+    return command
+
+
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -114,8 +130,11 @@ def main() -> None:
       digitmill submit scans/      classify your own images
       digitmill up                 keep a mill running on this machine
     """
+    from worker.settings import wants_colours
+
     show_warnings()
     show_any_character()
+    click.get_current_context().color = wants_colours()
     # `kill` and a closed terminal end a command in order, as Ctrl-C does. A signal that `nohup` ignores stays ignored.
     interrupts = _Interrupts()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -124,6 +143,9 @@ def main() -> None:
     signal.signal(signal.SIGALRM, interrupts.handle_again)
     if not isinstance(getattr(sys.unraisablehook, "__self__", None), _Interrupts):  # a test may run several commands
         sys.unraisablehook = interrupts.look_at_ignored
+
+
+_with_manners(main)
 
 
 class _Interrupts:

@@ -4,7 +4,8 @@ import contextlib
 import functools
 import io
 import sys
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
     from producer.sources import Source
 
 __all__ = [
+    "MANNERS",
     "OUR_PACKAGES",
     "Manner",
     "print_error",
     "print_notes",
     "print_notice",
     "printable",
+    "say",
     "show_any_character",
     "show_warnings",
 ]
@@ -33,14 +36,83 @@ class Manner:
 
     Attributes:
         as_json: Whether standard error has JSON too.
+        quiet: Whether it prints only results and errors.
+        verbose: How much it says about what it does: 0 nothing, 1 each step, 2 what only developers want.
+        started: Monotonic time at which the command began.
     """
 
     as_json = False
+    quiet = False
+    verbose = 0
+    started = time.monotonic()
+
+    @classmethod
+    def begin(cls, *, as_json: bool) -> None:
+        """Begin a command. A test runs several in one process, and what an earlier one wanted ends here."""
+        if cls.verbose:
+            _set_level("NOTSET")
+        cls.as_json, cls.quiet, cls.verbose, cls.started = as_json, False, 0, time.monotonic()
+
+    @classmethod
+    def end(cls) -> None:
+        """End a command."""
+        if cls.verbose:
+            _log_step("The command took %.2f s", time.monotonic() - cls.started)
+        cls.begin(as_json=False)
+
+
+def _be_quiet(context: click.Context, _: click.Parameter, chosen: bool) -> None:
+    Manner.quiet = Manner.quiet or chosen
+    _check_manner(context)
+
+
+def _be_verbose(context: click.Context, _: click.Parameter, count: int) -> None:
+    Manner.verbose += count
+    _check_manner(context)
+    if count:
+        _set_level("INFO" if Manner.verbose == 1 else "DEBUG")
+
+
+def _check_manner(context: click.Context) -> None:
+    if Manner.quiet and Manner.verbose:
+        raise click.UsageError("--quiet and --verbose contradict each other. Leave one out.", context)
+
+
+def _set_level(level: str) -> None:
+    import logging  # here, because `digitmill --help` does without
+
+    for package in OUR_PACKAGES:
+        logging.getLogger(package).setLevel(level)
+
+
+def _log_step(words: str, *values: object) -> None:
+    import logging
+
+    logging.getLogger(__name__).info(words, *values)
+
+
+_HOW: dict[str, Any] = {"expose_value": False, "is_eager": True}
+MANNERS = (
+    click.Option(
+        ["-q", "--quiet"], is_flag=True, callback=_be_quiet, help="Print only results and errors: no progress.", **_HOW
+    ),
+    click.Option(
+        ["-v", "--verbose"], count=True, callback=_be_verbose, help="Say each step and its time; -vv says more.", **_HOW
+    ),
+)
+"""Options that every command has, and that may also stand before its name."""
+
+
+def say(text: str) -> None:
+    """Print on standard error what the command is doing, for people who watch it."""
+    if not (Manner.quiet or Manner.as_json):
+        click.echo(printable(text), err=True)
 
 
 def print_notice(sentence: str) -> None:
-    """Print on standard error what a user should know although the command goes on."""
-    _print(sentence, code="")
+    """Print on standard error what a user should know although the command goes on, unless it is quiet."""
+    if not Manner.quiet:
+        _print(sentence, code="")
 
 
 def print_error(code: str, sentence: str) -> None:
@@ -73,21 +145,29 @@ def print_notes(source: "Source") -> None:
     for sentence in (*source.notes, left_out):
         if sentence:
             print_notice(sentence)
+    _log_step("Listed %s: %s", source.description, "1 image" if source.total == 1 else f"{source.total:,} images")
 
 
 @functools.cache
 def show_warnings() -> None:
-    """Print the warnings of our packages as notices from now on. A second call changes nothing."""
+    """Print what our packages log as notices from now on: warnings, and what `--verbose` adds.
+
+    A second call changes nothing.
+    """
     import logging
 
     class Notices(logging.Handler):
         """Prints what our packages log."""
 
         def emit(self, record: logging.LogRecord) -> None:
-            """Print a line."""
-            print_notice(record.getMessage())
+            """Print a line, with the time since the start unless it is a warning. An error is printed in any case."""
+            text = record.getMessage()
+            if record.levelno < logging.WARNING:
+                text = f"{time.monotonic() - Manner.started:.3f} s  {text}"
+            if record.levelno >= logging.ERROR or not Manner.quiet:
+                _print(text, code="")
 
-    notices = Notices(logging.WARNING)
+    notices = Notices()
     for package in OUR_PACKAGES:
         logging.getLogger(package).addHandler(notices)
 

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from model.inference.review import REVIEW_BELOW
+from producer.cli.completion import complete_jobs, complete_reports
 from producer.cli.notices import print_notice
 
 _Words = TypeVar("_Words", str, tuple[str, ...])
@@ -82,7 +83,7 @@ class FiniteRange(click.FloatRange):
         return number
 
 
-JOB = click.argument("job", metavar="JOB|last", callback=not_empty)
+JOB = click.argument("job", metavar="JOB|last", callback=not_empty, shell_complete=complete_jobs)
 
 TIMEOUT = renamed_option(
     "--patience",
@@ -97,6 +98,7 @@ OUT = click.option(
     "--out",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
+    shell_complete=complete_reports,
     help="Folder of the report.  [default: reports/JOB]",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")

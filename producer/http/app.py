@@ -12,7 +12,7 @@ from producer.http.classifying import Classifying
 from producer.http.errors import DRAINING, unavailable
 from producer.http.jobs import Jobs
 from producer.http.limits import Outstanding
-from producer.http.mill import Clients, MillWatch
+from producer.http.mill import MillWatch, SharedClient
 from worker.contract.telemetry.exposition import render
 from worker.settings import Settings
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def make_router(
     settings: Settings,
     watch: MillWatch,
-    clients: Clients,
+    client: SharedClient,
     registry: "CollectorRegistry",
     *,
     needs_token: bool,
@@ -34,7 +34,7 @@ def make_router(
     Args:
         settings: Settings of this process.
         watch: What is known about the mill.
-        clients: Clients of the mill.
+        client: Client of the mill.
         registry: What is counted.
         needs_token: Whether a client must present a token.
         is_draining: Returns whether the server is stopping.
@@ -61,7 +61,7 @@ def make_router(
 
     return Router(
         [
-            Route("/v1/classify", Classifying(clients, watch, Outstanding()), methods=["POST"]),
+            Route("/v1/classify", Classifying(client, watch, Outstanding()), methods=["POST"]),
             Route("/v1/jobs", jobs.latest),
             Route("/v1/jobs/{job}", jobs.one),
             Route("/healthz", healthz),

@@ -12,11 +12,12 @@ from starlette.types import Receive, Scope, Send
 from model.errors import DigitmillError
 from model.inference.review import REVIEW_BELOW
 from producer.calls.asynchronous import AsyncClient
+from producer.calls.client import Several
 from producer.calls.prediction import Prediction
 from producer.http.bodies import NamedImage, kind_of, read_form, read_image
 from producer.http.errors import JSON, bad_parameter, refused
 from producer.http.limits import Outstanding
-from producer.http.mill import Clients, MillWatch, error_of
+from producer.http.mill import MillWatch, SharedClient, error_of
 from producer.public.answers import Answer, Answers, OneAnswer
 from producer.public.body import Document
 from worker.contract.registry import LIVE
@@ -99,13 +100,13 @@ class Classifying:
     """The endpoint, as an application of ASGI.
 
     Args:
-        clients: Clients of the mill.
+        client: Client of the mill.
         watch: What is known about the mill.
         outstanding: What counts the images without an answer.
     """
 
-    def __init__(self, clients: Clients, watch: MillWatch, outstanding: Outstanding) -> None:
-        self._clients, self._watch, self._outstanding = clients, watch, outstanding
+    def __init__(self, client: SharedClient, watch: MillWatch, outstanding: Outstanding) -> None:
+        self._client, self._watch, self._outstanding = client, watch, outstanding
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request.
@@ -147,16 +148,14 @@ class Classifying:
 
     async def _predictions(self, query: Query, images: Sequence[bytes]) -> Sequence[Prediction]:
         try:
-            async with self._clients.use(query.model, several=query.several) as client:
-                return await _classify(client, images)
+            return await _classify(await self._client.get(), images, query)
         except DigitmillError as fault:
             raise error_of(fault, self._watch) from fault
 
 
-async def _classify(client: AsyncClient, images: Sequence[bytes]) -> Sequence[Prediction]:
-    if len(images) == 1:
-        return [await client.classify(images[0])]
-    futures = [await client.submit(image) for image in images]
+async def _classify(client: AsyncClient, images: Sequence[bytes], query: Query) -> Sequence[Prediction]:
+    several: Several = "read" if query.several else "refuse"
+    futures = [await client.submit(image, model=query.model, several=several) for image in images]
     try:
         return await asyncio.gather(*futures)
     finally:

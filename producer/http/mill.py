@@ -1,13 +1,10 @@
 """The mill behind the server: whether it can answer now, and the clients that send it images."""
 
 import asyncio
-import contextlib
 import logging
 import math
 import threading
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from redis.exceptions import RedisError
@@ -21,7 +18,6 @@ from worker.contract.connection import as_error
 from worker.contract.errors import LaneFull, NotPermitted, NoWorkers, UnsuitableServer
 from worker.contract.lane import LANE_VERSION, CallKind, Lane
 from worker.contract.lane.lane import MAX_WAITING
-from worker.contract.registry import LIVE, Registry
 from worker.settings import Settings
 
 LOOK_SECONDS = 1.0
@@ -29,9 +25,6 @@ LOOK_SECONDS = 1.0
 
 PATIENCE_SECONDS = 3.0
 """Time for which requests wait for a mill that has gone away. After that they are refused at once."""
-
-MAX_CLIENTS = 8
-"""Maximum number of versions and ways to read that are asked for at the same time. Each has a client of its own."""
 
 _log = logging.getLogger(__name__)
 
@@ -159,23 +152,8 @@ class MillWatch:
         return _FULL if full else None
 
 
-@dataclass(slots=True)
-class _Opened:
-    """A client that is open.
-
-    Attributes:
-        client: The client.
-        users: Number of requests that use it.
-        used: Time at which it was used last.
-    """
-
-    client: AsyncClient
-    users: int = 0
-    used: float = 0.0
-
-
-class Clients:
-    """Opens a client for each version and way to read that is asked for. Requests for the same one share it.
+class SharedClient:
+    """The client of the mill that all requests share. It opens when the first one needs it.
 
     Args:
         watch: The mill.
@@ -185,68 +163,32 @@ class Clients:
     def __init__(self, watch: MillWatch, timeout: float) -> None:
         self._watch = watch
         self._timeout = timeout
-        self._clients: dict[tuple[str, str, bool], _Opened] = {}
+        self._clients: dict[str, AsyncClient] = {}  # by URL, because another mill may start on this machine
         self._opening = asyncio.Lock()
 
-    @contextlib.asynccontextmanager
-    async def use(self, model: str, *, several: bool) -> AsyncIterator[AsyncClient]:
-        """Lend the client for a version and a way to read.
-
-        Args:
-            model: The version: its name, the beginning of its name, or an alias.
-            several: Whether all digits of an image are read.
+    async def get(self) -> AsyncClient:
+        """Return the client.
 
         Raises:
-            HttpError: There is no such version, or too many different ones are asked for at once.
+            HttpError: No mill was reached yet.
             DigitmillError: The mill does not answer.
         """
-        version = model if model == LIVE else await asyncio.to_thread(self._version, model)
-        key = self._watch.reached().url, version, several
-        opened = self._clients.get(key) or await self._open(key)
-        opened.users += 1
-        try:
-            yield opened.client
-        finally:
-            opened.users -= 1
-            opened.used = time.monotonic()
+        url = self._watch.reached().url
+        return self._clients.get(url) or await self._open(url)
 
     async def close(self) -> None:
-        """Close all clients. What has no answer yet fails."""
+        """Close the client. What has no answer yet fails."""
         async with self._opening:
-            clients = [opened.client for opened in self._clients.values()]
+            clients = [*self._clients.values()]
             self._clients.clear()
         await asyncio.gather(*map(_close, clients))
 
-    def _version(self, model: str) -> str:
-        reached = self._watch.reached()
-        try:
-            return Registry(reached.client).resolve(model)
-        except RedisError as fault:
-            raise as_error(fault, reached.where) from fault
-        except UsageError as fault:
-            raise bad_parameter(str(fault)) from None
-
-    async def _open(self, key: tuple[str, str, bool]) -> _Opened:
+    async def _open(self, url: str) -> AsyncClient:
         async with self._opening:
-            if key in self._clients:
-                return self._clients[key]
-            if len(self._clients) >= MAX_CLIENTS:
-                idle = [each for each, opened in self._clients.items() if not opened.users]
-                if not idle:
-                    raise busy("Too many different models are asked for at the same time. Ask again a little later.")
-                oldest = min(idle, key=lambda each: self._clients[each].used)
-                await _close(self._clients.pop(oldest).client)
-            url, version, several = key
-            client = AsyncClient(
-                url,
-                timeout=self._timeout,
-                model=version,
-                several="read" if several else "refuse",
-                min_confidence=0.0,  # each request has its own
-            )
-            await client.__aenter__()
-            self._clients[key] = opened = _Opened(client, used=time.monotonic())
-            return opened
+            if url not in self._clients:
+                client = AsyncClient(url, timeout=self._timeout, min_confidence=0.0)  # each request has its own
+                self._clients[url] = await client.__aenter__()
+            return self._clients[url]
 
 
 async def _close(client: AsyncClient) -> None:

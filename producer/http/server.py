@@ -23,7 +23,7 @@ from starlette.routing import Route
 from model.errors import UsageError
 from producer.http.app import make_router
 from producer.http.guard import LOCAL_NAMES, Access, Exchange, Guard, host_name
-from producer.http.mill import Clients, MillWatch
+from producer.http.mill import MillWatch, SharedClient
 from producer.http.protocol import IDLE_SECONDS, GuardedProtocol, sweep
 from worker.contract.telemetry.counts import Counts
 from worker.contract.telemetry.exposition import Exposition, make_registry
@@ -173,9 +173,9 @@ async def _serve(
             loop.call_later(_LOG_SECONDS, write_log)
         log.append(exchange)
 
-    clients = Clients(watch, options.timeout)
+    client = SharedClient(watch, options.timeout)
     router = make_router(
-        settings, watch, clients, registry, needs_token=options.token is not None, is_draining=lambda: guard.draining
+        settings, watch, client, registry, needs_token=options.token is not None, is_draining=lambda: guard.draining
     )
     paths = {route.path for route in router.routes if isinstance(route, Route)}
     guard = Guard(router, options.access(), on_exchange)
@@ -214,7 +214,7 @@ async def _serve(
         await server.serve(sockets=[listener])
         for task in beside:
             task.cancel()
-        await clients.close()
+        await client.close()
         write_log()
 
 

@@ -4,6 +4,7 @@ Redis may forget anything that it was told. So the journal says what is answered
 has sent and not kept with what Redis has. It sends again what is missing.
 """
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -30,6 +31,8 @@ from producer.mill.connection import Connection, RetryingCaller
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.ledger import Checked, JobState, Part, Presence, Window, cover
 from worker.contract.wire import Batch, Manifest, Result
+
+_logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 0.5
 """Longest wait for a notification before the client looks at everything else."""
@@ -96,7 +99,6 @@ class Gatherer:
         self._job = client.owned.identifier
         self._journal = journal
         self._log = log
-        self._window = window
         self._on_progress = on_progress
         self._on_kept = on_kept
         self._on_next = on_next
@@ -162,6 +164,7 @@ class Gatherer:
         if any(sequence >= count for sequence in self._kept):
             raise source_changed(self._job)
         self._log.finish(count)
+        _logger.info("The last batch, number %d, is sent", count)
         self._sealed = True
         self._sweep()
         while self._outstanding:
@@ -223,7 +226,7 @@ class Gatherer:
 
     def _await_room(self) -> None:
         """Wait while the window, or the job's share of it as far as it is known, is full."""
-        while len(self._outstanding) >= self._window.batches or (
+        while len(self._outstanding) >= self._sender.window.batches or (
             len(self._outstanding) >= self._share and time.monotonic() < self._share_holds_until
         ):
             self._gather(wait=WAIT_SECONDS)
@@ -244,6 +247,7 @@ class Gatherer:
         parts = self._call(self._notifications, wait)
         if time.monotonic() - self._last_sweep > SWEEP_SECONDS:
             parts |= self._sweep()
+            self._sender.adapt_window()
         wanted = self._wanted(parts)
         if wanted:
             self._receive(wanted)

@@ -1,5 +1,6 @@
 """Sending: store each batch of a job in the ledger once, and ring the doorbell for it."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from producer.jobs.ownership import JobClient
 from producer.jobs.patience import Patience
 from producer.jobs.recovery import read_answers
 from producer.mill.connection import Connection, RetryingCaller
-from worker.contract.errors import JobFailed
+from worker.contract.errors import JobFailed, WireError
 from worker.contract.ledger import Checked, Part, Presence, Submitted, Window
 from worker.contract.ledger.ledger import ATTEMPTS, RING_AGAIN_SECONDS
 from worker.contract.telemetry.traces import SpanKind, span
@@ -23,6 +24,9 @@ MIN_WINDOW = 16
 
 WINDOW_BYTES = 64 * 1024 * 1024
 """Maximum number of bytes of the outstanding batches of a job."""
+
+COUNT_SECONDS = 10.0
+"""Interval at which a client counts the workers, whose number may follow the batches that wait for them."""
 
 FULL_WINDOW_PAUSE_SECONDS = 0.02
 """Pause of a detached client before it looks at a full window again."""
@@ -65,6 +69,9 @@ class Sender:
         window: Limit of what may be outstanding.
         detached: Whether the client leaves before the answers are there.
         call: Caller that retries transient faults of Redis.
+
+    Attributes:
+        window: Limit of what may be outstanding now.
     """
 
     def __init__(
@@ -82,9 +89,17 @@ class Sender:
         self._owned = client.owned
         self._job = client.owned.identifier
         self._log = log
-        self._window = window
+        self.window, self._counted = window, time.monotonic()
         self._detached = detached
         self._call = call
+
+    def adapt_window(self) -> None:
+        """Give more workers a larger window, or fewer a smaller one, if they were not counted a moment ago."""
+        if time.monotonic() < self._counted + COUNT_SECONDS:
+            return
+        self._counted = time.monotonic()
+        with contextlib.suppress(WireError):  # somebody else wrote over their list, which the next heartbeat repairs
+            self.window = window_for(len(self._call(self._ledger.workers)))
 
     def send(
         self,
@@ -123,7 +138,7 @@ class Sender:
                     part,
                     batch,
                     manifest,
-                    self._window,
+                    self.window,
                     detached=self._detached,
                     owner=self._owned.owner.token,
                     encoded=encoded,
@@ -261,7 +276,6 @@ class DetachedSender:
         self._job = client.owned.identifier
         self._client = client
         self._log = log
-        self._window = window
         self._on_progress = on_progress
         self._call = RetryingCaller(connection, timeout)
         self._sender = Sender(client, log, window, detached=True, call=self._call)
@@ -331,7 +345,7 @@ class DetachedSender:
         )
 
     def _await_room(self) -> None:
-        while self._call(self._ledger.job, self._job).open >= self._window.batches:
+        while self._call(self._ledger.job, self._job).open >= self._sender.window.batches:
             self._await_workers()
 
     def _await_share(self) -> None:
@@ -344,6 +358,7 @@ class DetachedSender:
 
     def _await_workers(self) -> None:
         self._connection.reconciler.tick()
+        self._sender.adapt_window()
         if self._patience.is_look_due():
             problem = self._call(self._ledger.job, self._job).problem
             self._patience.look(problem, self._call(self._client.owned.queue))

@@ -1,6 +1,7 @@
 """A job from its source to its results: the steps that `submit`, `resume`, `demo` and the benchmarks share."""
 
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -56,6 +57,8 @@ from worker.contract.telemetry.traces import start_tracing
 from worker.contract.validation.identifiers import process_name
 from worker.contract.wire import Batch, Manifest
 from worker.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 NAMES = 10
 """Number of identifiers that a client tries for a new job."""
@@ -192,6 +195,7 @@ def create_job(
             write_order(settings, order)
             with _named_when_interrupted(order):
                 if _create(connection, order, settings, call):
+                    _log.info("Job %s is created, for model %s", order.job, model)
                     return order.job
             remove_files(settings, order.job)
     raise JobFailed("All identifiers that were tried for the new job are taken. Try again.")
@@ -302,6 +306,7 @@ def gather_job(
             _packed(source, options, log, gatherer.keeps, rows), recorded=isinstance(source, GrowingFolder)
         )
         seconds, timeline = gatherer.seconds, gatherer.timeline
+        _log.info("Job %s is %s: %.2f s from its first batch to its last answer", job, state, seconds)
         results = join([columns[sequence] for sequence in sorted(columns)], **asked)
         if resumed:
             # The report counts all images, so it needs the time of the whole job and not only that of this client.

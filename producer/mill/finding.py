@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import redis
-from redis.exceptions import ReadOnlyError
 
 from producer.mill.connection import Connection
 from producer.mill.server import ServerFolder
-from worker.contract.connection import answer_seconds, connect, retry_transient
+from worker.contract.connection import answer_seconds, connect, may_be_failover, retry_transient
 from worker.contract.errors import NotPermitted, Unreachable
 from worker.contract.lane import keys as lane_keys
-from worker.contract.ledger import keys as ledger_keys
 from worker.contract.queues import CLASSIFY_QUEUE
 from worker.contract.server_check import Command, inspect_server
 from worker.cores import cores
@@ -37,12 +35,6 @@ FIRST_TIMEOUT_SECONDS = 3.0
 
 _DEFAULT_URL_TIMEOUT_SECONDS = 0.5
 
-SUBMITTING: tuple[Command, ...] = (
-    ("LPUSH", CLASSIFY_QUEUE, "-"),
-    ("EVALSHA", "0" * 40, "1", ledger_keys.OPEN),
-)
-"""Rights without which a job could not be submitted, or would be slow without a word."""
-
 CALLING: tuple[Command, ...] = (
     *(("LPUSH", calls, "-") for calls in lane_keys.CALLS.values()),
     ("BLPOP", lane_keys.replies("-"), "1"),
@@ -54,9 +46,21 @@ _log = logging.getLogger(__name__)
 _JobsProgress: TypeAlias = set[tuple[str, int, int, int]]
 
 
+def submitting() -> tuple[Command, ...]:
+    """Return the rights without which a job could not be submitted, or would be slow without a word."""
+    from worker.contract.ledger import keys as ledger_keys  # here, because single images need no ledger
+
+    return ("LPUSH", CLASSIFY_QUEUE, "-"), ("EVALSHA", "0" * 40, "1", ledger_keys.OPEN)
+
+
 def stack_folder(settings: Settings) -> Path:
     """Return the folder of this user's local stack. A stack without an embedded server has a folder of its own."""
-    return settings.data / ("workers" if settings.redis_url else "mill")
+    return stack_folders(settings)[settings.redis_url is not None]
+
+
+def stack_folders(settings: Settings) -> tuple[Path, Path]:
+    """Return the folder of a stack with an embedded server, and that of one without. Both have logs."""
+    return settings.data / "mill", settings.data / "workers"
 
 
 def find_mill_url(settings: Settings) -> str | None:
@@ -140,6 +144,7 @@ def reach_mill(
 ) -> Reached:
     """Do the first half of `open_mill`, without what only jobs need. The arguments and errors are the same."""
     client, where = connect(url, answer_seconds=answer_seconds(command_timeout)), without_password(url)
+    begun = time.monotonic()
 
     def inspect() -> tuple[str, ...]:
         return inspect_server(client, where, needs)
@@ -147,10 +152,11 @@ def reach_mill(
     try:
         warnings = retry_transient(inspect, timeout=timeout, where=where)
     except Unreachable as fault:
-        if not isinstance(fault.__cause__, ReadOnlyError) or command_timeout <= timeout:
+        if not may_be_failover(fault.__cause__) or command_timeout <= timeout:
             raise
-        _log.warning("%s is a read-only replica; waiting up to %.0f s for its promotion", where, command_timeout)
+        _log.warning("%s has no master now; waiting up to %.0f s for a failover", where, command_timeout)
         warnings = retry_transient(inspect, timeout=command_timeout - timeout, where=where)
+    _log.info("Redis at %s answers after %.0f ms", where, 1000 * (time.monotonic() - begun))
     for sentence in warnings if warn else ():
         _log.warning("%s", sentence)
     return Reached(client, url, where, warnings)
@@ -204,7 +210,7 @@ def running_or_temporary_mill(
     """
     url = find_mill_url(settings)
     if url is not None:
-        yield open_mill(url, settings, command_timeout=timeout, needs=SUBMITTING)
+        yield open_mill(url, settings, command_timeout=timeout, needs=submitting())
         return
     on_start()
     from producer.mill.stack import Stack
@@ -249,6 +255,7 @@ def await_workers(connection: Connection, stack: "Stack", *, seconds: float = WO
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if sum(worker.ready for worker in connection.ledger.workers()) >= stack.workers:
+            _log.info("All %d workers are ready", stack.workers)
             return True
         stack.check_workers()
         time.sleep(0.02)

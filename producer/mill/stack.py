@@ -1,6 +1,7 @@
 """The local stack: an embedded server, workers and other roles, started, supervised and stopped together."""
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -26,6 +27,8 @@ from worker.roles import Role
 
 if TYPE_CHECKING:
     import subprocess
+
+_log = logging.getLogger(__name__)
 
 SERVER = "server"
 """Name of the server's process."""
@@ -88,6 +91,7 @@ class Stack:
                 "Set DIGITMILL_DATA to another folder to start a second one."
             )
         try:
+            _log.info("Starting a mill in %s", self.server.folder)
             self._start()
         except BaseException:
             self.__exit__(None, None, None)

@@ -1,4 +1,4 @@
-"""What commands print that start a mill and look after it: `up`, `serve`, `logs`, `backup`, `redis-users`."""
+"""What commands print that start a mill and look after it: `up`, `serve`, `logs`, `clean`, `backup`, `redis-users`."""
 
 from producer.public.body import Body, Document, Time
 
@@ -97,3 +97,55 @@ class RedisUsers(Document, kw_only=True, frozen=True):
     """
 
     users: dict[str, str]
+
+
+class StoredItem(Body, kw_only=True, frozen=True):
+    """One thing that takes room.
+
+    Attributes:
+        name: Job or file.
+        bytes: What it takes, or null if the Redis user may not ask.
+        changed: Time of its last change.
+        kept: Why it cannot be freed, or null.
+    """
+
+    name: str
+    bytes: int | None
+    changed: Time
+    kept: str | None
+
+
+class StoredKind(Body, kw_only=True, frozen=True):
+    """One kind of what takes room.
+
+    Attributes:
+        kind: `jobs`, `logs`, `answers` or `downloads`.
+        bytes: What all of it takes, or null if that is unknown.
+        chosen: Number of items that `--yes` frees.
+        chosen_bytes: What these take, or null if that is unknown.
+        items: All items of this kind, oldest first.
+    """
+
+    kind: str
+    bytes: int | None
+    chosen: int
+    chosen_bytes: int | None
+    items: list[StoredItem]
+
+
+class Cleaned(Document, kw_only=True, frozen=True):
+    """What `clean` prints.
+
+    Attributes:
+        folder: Data folder.
+        other_bytes: What all else takes in the data folder: models, taught images, the data of the server.
+        kinds: What takes room, by kind, as it was before anything was freed.
+        freed: Number of items that were freed; 0 without `--yes`.
+        freed_bytes: What they took, or null if that is unknown.
+    """
+
+    folder: str
+    other_bytes: int
+    kinds: list[StoredKind]
+    freed: int
+    freed_bytes: int | None

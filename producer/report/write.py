@@ -30,6 +30,8 @@ from producer.report.selection import select
 from producer.report.summary import Summary, summarise
 from producer.report.wording import percent
 
+_log = logging.getLogger(__name__)
+
 MAX_PREDICTED = 40
 """Maximum number of pictures in `predictions.png`."""
 
@@ -80,6 +82,7 @@ def write_report(
     selection = select(results, min_confidence)
     summary = summarise(results, info, selection, left_out=left_out, notes=notes)
     charts = charts_of(results, info, summary, card)
+    _log.info("Writing the report into %s", folder)
     with replacing_report(folder) as drafts:
         tables.write_predictions(drafts / PREDICTIONS, results, selection, versions)
         tables.write_errors(drafts / ERRORS, results)
@@ -104,6 +107,7 @@ def write_report(
         if plots:
             said = _write_pngs(drafts, summary, charts, results, first)
             summary = replace(summary, notices=(*said, *summary.notices))
+        _log.info("Wrote tables, pages and charts")
         _write(drafts / FIGURES, json.dumps(summary.as_json(), indent=1, allow_nan=False) + "\n")
     return summary
 

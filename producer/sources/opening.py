@@ -1,4 +1,7 @@
-"""Open a path as a source: find its kind, select the wanted images, and choose their labels."""
+"""Open a path as a source: find its kind, select the wanted images, and choose their labels.
+
+What only archives, arrays and label files need is imported where they are opened, so that one image is read at once.
+"""
 
 import os
 import stat
@@ -11,18 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode, UsageError
-from producer.sources.arrays.container import Array
-from producer.sources.arrays.deciding import form_chooser
-from producer.sources.arrays.digits import ChosenLabels
-from producer.sources.arrays.opening import ArrayFile, arrays_in, open_array_file, read_label_array
 from producer.sources.container_source import ContainerSource, JoinedSource, UnopenedSource
 from producer.sources.folders.folder import Folder, SingleFile
 from producer.sources.folders.growing import GrowingFolder
 from producer.sources.form import Form
 from producer.sources.kinds import describe_left_out
-from producer.sources.labelling import corrections
 from producer.sources.labelling import labels as labelling
-from producer.sources.labelling.label_file import NAME_COLUMNS
 from producer.sources.labelling.labels import Labels
 from producer.sources.listing import Container, Listing
 from producer.sources.naming import IMAGE_SUFFIXES, Selection, is_image
@@ -30,8 +27,6 @@ from producer.sources.pages import Pages
 from producer.sources.path_list import PathList
 from producer.sources.reading import explain
 from producer.sources.source import Source
-from producer.sources.tars import TAR_SUFFIXES, Tar
-from producer.sources.zips import ZIP_SUFFIXES, Zip
 from worker.contract.wire import Label
 
 AUTO, FOLDER, NONE = "auto", "folder", "none"
@@ -80,11 +75,12 @@ def open_source(
     wanted = _wanted(listing, selection)
     if not wanted.images and not wanted.failures:
         raise UsageError(_why_empty(path, listing))
-    if isinstance(container, ArrayFile) and (known := _labels_of_arrays(labels, listing, numbers=numbers)):
+    is_array = hasattr(container, "form")
+    if is_array and (known := _labels_of_arrays(labels, listing, numbers=numbers)):
         chosen = Labels({name: known[name] for name in wanted.images})
     else:
         chosen = _choose_labels(labels, listing, wanted, root, selection, numbers=numbers)
-    decided = container.form if isinstance(container, ArrayFile) else None
+    decided = getattr(container, "form", None)
     return ContainerSource(container, wanted, chosen, description=str(path), root=root, form=decided)
 
 
@@ -211,6 +207,9 @@ def open_path_list(*paths: str | Path, as_is: bool = False) -> Source:
     Raises:
         UsageError: A file cannot be read (see `LabelFile.read`), two contradict each other, or no row has a label.
     """
+    from producer.sources.labelling import corrections
+    from producer.sources.labelling.label_file import NAME_COLUMNS
+
     files = [Path(path) for path in paths]
     description = ", ".join(map(str, paths))
     truths = corrections.merge(files, (_PATH_COLUMN, *NAME_COLUMNS))
@@ -234,6 +233,8 @@ def array_source(images: NDArray[np.uint8], description: str) -> Source:
         images: uint8 (n, 28, 28), light ink on black.
         description: Description for people.
     """
+    from producer.sources.arrays.container import Array
+
     listing = (container := Array(images)).listing
     return ContainerSource(container, listing, Labels(listing.labels), description=description, root="")
 
@@ -246,6 +247,9 @@ def mnist_source(images: NDArray[np.uint8], labels: NDArray[np.uint8], repeat: i
         labels: uint8 (n,), true digits 0 to 9.
         repeat: Number of times that the source has each image. Above 1, names end in `#1`, `#2`, ….
     """
+    from producer.sources.arrays.container import Array
+    from producer.sources.arrays.digits import ChosenLabels
+
     container = Array(images, ChosenLabels(labels), prefix="test/", repeat=repeat)
     description = "mnist test" if repeat == 1 else f"mnist test, {repeat} times"
     return ContainerSource(
@@ -285,13 +289,22 @@ def _open_container(path: Path, *, as_is: bool = False, form: Form | None = None
         return Pages(Folder(path))
     if not stat.S_ISREG(mode):
         raise UsageError(f"{str(path)!r} is neither a folder nor a file. Give a folder, an archive or an image.")
+    return Pages(SingleFile(path)) if is_image(path.name) else _open_other(path, as_is=as_is, form=form)
+
+
+def _open_other(path: Path, *, as_is: bool, form: Form | None) -> Container[Any]:
+    """Open a file that has not the name of an image."""
+    from producer.sources.arrays.deciding import form_chooser
+    from producer.sources.arrays.opening import open_array_file
+    from producer.sources.tars import TAR_SUFFIXES, Tar
+    from producer.sources.zips import ZIP_SUFFIXES, Zip
+
     name = path.name.lower()
     if name.endswith(ZIP_SUFFIXES):
         return Pages(Zip(path))
     if name.endswith(TAR_SUFFIXES):
         return Pages(Tar(path))
-    arrays = None if is_image(name) else open_array_file(path, form_chooser(as_is=as_is, form=form))
-    return arrays or Pages(SingleFile(path))
+    return open_array_file(path, form_chooser(as_is=as_is, form=form)) or Pages(SingleFile(path))
 
 
 def _wanted(listing: Listing[Any], selection: Selection) -> Listing[Any]:
@@ -319,8 +332,11 @@ def _why_empty(path: Path, listing: Listing[Any]) -> str:
     if listing.gaps:
         name, failure = next(iter(listing.gaps.items()))
         return f"No image was found in {str(path)!r}, and {name!r} may hide some. {failure.sentence}"
-    if path.is_dir() and (offer := arrays_in(path)):
-        return offer
+    if path.is_dir():
+        from producer.sources.arrays.opening import arrays_in
+
+        if offer := arrays_in(path):
+            return offer
     others = describe_left_out(listing.left_out)
     return (
         f"There are no images in {str(path)!r} ({', '.join(sorted(IMAGE_SUFFIXES))}){'; ' * bool(others)}{others}. "
@@ -333,6 +349,8 @@ def _labels_of_arrays(asked: str, listing: Listing[Any], *, numbers: bool) -> di
     path = Path(asked)
     if asked in (AUTO, FOLDER, NONE) or not path.is_file():
         return {}
+    from producer.sources.arrays.opening import read_label_array
+
     given = read_label_array(path, len(listing.images), numbers=numbers)
     return dict(zip(listing.images, given, strict=True)) if given else {}
 

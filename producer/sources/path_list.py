@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode, UsageError
-from producer.sources.arrays.container import Array
 from producer.sources.folders.folder import SingleFile
 from producer.sources.listing import Container, Listing
 from producer.sources.naming import document_of
@@ -87,6 +86,8 @@ class PathList:
         self.listing: Listing[MemberPlace] = Listing()
         places: dict[str, tuple[int, MemberPlace]] = {}
         if pictures:
+            from producer.sources.arrays.container import Array  # here, because few lists have pictures
+
             known = Array(np.stack([*pictures.values()]))
             places |= {path: (index, MemberPlace(known, index)) for index, path in enumerate(pictures)}
         for path in paths:

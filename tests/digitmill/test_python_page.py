@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import numpy as np
+
 import digitmill
 from producer.calls import functions
 
@@ -10,15 +12,17 @@ PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 
 
 def test_the_examples_run(mill, digits, png, tmp_path, monkeypatch, capsys):
-    """One after the other, in a folder with two images. They print the digits and the sentences of errors."""
+    """One after the other, in a folder with three images. They print the digits and the sentences of errors."""
     for name, digit in (("seven", 7), ("eight", 8)):
         index = digits.labels.tolist().index(digit)
         (tmp_path / f"{name}.png").write_bytes(png(digits.images[index]))
+    both = np.hstack([digits.images[0], np.zeros((28, 28), np.uint8), digits.images[1]])
+    (tmp_path / "meter.png").write_bytes(png(both))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DIGITMILL_REDIS_URL", mill.stack.url)
     monkeypatch.setattr(functions, "_shared", {})
     examples = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(examples) == 6
+    assert len(examples) == 7
     names: dict[str, object] = {}
     for example in examples:
         exec(compile(example, str(PAGE), "exec"), names)  # noqa: S102  our own page
@@ -28,7 +32,8 @@ def test_the_examples_run(mill, digits, png, tmp_path, monkeypatch, capsys):
     assert "Nothing is drawn" in lines[2]
     assert lines[3:5] == ["7", "8"]
     assert sorted(lines[5:7]) == ["7", "8"]
-    assert lines[7:] == ["7", "8"]
+    assert lines[7:9] == ["7", "72"]
+    assert lines[9:] == ["7", "8"]
     for client in functions._shared.values():
         client.close()
 

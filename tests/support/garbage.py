@@ -8,7 +8,7 @@ import pickle
 import zlib
 from typing import Any
 
-from worker.contract.celery_transport import make_app
+from worker.contract.broker.application import make_app
 from worker.contract.doorbell import DOORBELL_VERSION
 from worker.contract.queues import CLASSIFY
 from worker.settings import Settings

@@ -92,9 +92,9 @@ def request(head: str, *headers: str, body: bytes = b"", close: bool = True) -> 
 
 
 @contextmanager
-def serving(command_line: CommandLine, *arguments: object, **variables: str) -> Iterator[HttpServer]:
+def serving(command_line: CommandLine, *arguments: object, **options: Any) -> Iterator[HttpServer]:
     """Run `digitmill serve` on a free port until the end of the context."""
-    with command_line.start("serve", "--port", "0", "--json", *arguments, **variables) as process:
+    with command_line.start("serve", "--port", "0", "--json", *arguments, **options) as process:
         try:
             server = HttpServer(process)
             yield server

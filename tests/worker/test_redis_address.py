@@ -64,8 +64,24 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_form_of_url_is_understood(url: str, expected: tuple[object, ...]) -> None:
     """That includes the spellings of redis-py and of Celery."""
     found = RedisAddress.from_url(url)
-    assert tuple(getattr(found, name) for name in RedisAddress.__dataclass_fields__) == expected
+    assert tuple(getattr(found, name) for name in RedisAddress.__dataclass_fields__) == (*expected, None)
     assert connect(url), "redis-py takes the same options"
+
+
+def test_a_url_of_sentinels_names_them_and_their_master() -> None:
+    """User, password and database are those of Redis. Sentinels have their own, and the same authorities."""
+    found = RedisAddress.from_url(
+        "sentinels://us%40er:secret@a,[::1]:7000,c:26380/my.master/3?sentinel_username=s&sentinel_password=p%26"
+    )
+    assert (found.user, found.password, found.database, found.tls) == ("us@er", "secret", 3, TLS)
+    assert found.sentinels is not None
+    assert found.sentinels.hosts == [("a", 26379), ("::1", 7000), ("c", 26380)]
+    assert found.sentinels.master == "my.master"
+    assert found.sentinels.options == {"username": "s", "password": "p&", "ssl": True, **TLS}
+    assert found.connection_options()["connection_class"].__mro__.index(redis.SSLConnection)
+    plain = RedisAddress.from_url("sentinel://a/mymaster")
+    assert plain.sentinels
+    assert (plain.sentinels.hosts, plain.database, dict(plain.sentinels.options)) == ([("a", 26379)], 0, {})
 
 
 @pytest.mark.parametrize(
@@ -113,9 +129,20 @@ def test_every_form_of_url_is_understood(url: str, expected: tuple[object, ...])
         ("unix://run/redis.sock", "full path, as in unix:///run/redis.sock"),
         ("unix://", "full path, as in unix:///run/redis.sock"),
         ("unix:///", "full path, as in unix:///run/redis.sock"),
-        ("sentinel://host", "starts with redis://, rediss://, unix://"),
-        ("REDIS://host", "starts with redis://, rediss://, unix://"),
-        ("", "starts with redis://, rediss://, unix://"),
+        ("sentinel://host", "as in sentinel://host1:26379,host2:26379/mymaster"),
+        ("sentinels://host/", "as in sentinels://host1:26379,host2:26379/mymaster"),
+        ("sentinel:///mymaster", "it does not name Sentinels"),
+        ("sentinel://a,,b/mymaster", "it does not name Sentinels"),
+        ("sentinel://a,b/my%20master", "it does not name Sentinels"),
+        ("sentinel://a,b/mymaster/x", "as in sentinel://host/mymaster/0"),
+        ("sentinel://a,b:port/mymaster", "host or port is invalid"),
+        ("sentinel://a,b:0/mymaster", "port is 0"),
+        ("sentinel://a,b/mymaster?foo=1", "only db, username, password, sentinel_username, sentinel_password"),
+        ("sentinel://a,b/mymaster?ssl_cert_reqs=none", "write sentinels:// instead of sentinel://"),
+        ("redis://a?sentinel_password=x", "parameter 'sentinel_password'"),
+        ("redis://a,b/0", "a Redis is at one host"),
+        ("REDIS://host", "starts with redis://, rediss://, unix://, sentinel://, sentinels://"),
+        ("", "starts with redis://, rediss://, unix://, sentinel://, sentinels://"),
     ],
 )
 def test_what_is_wrong_with_a_url_is_said_before_anything_connects(url: str, words: str) -> None:

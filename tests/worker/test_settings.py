@@ -36,6 +36,7 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("DIGITMILL_TRACES", "1", "traces", True),
     ("DIGITMILL_METRICS_PORT", "9464", "metrics_port", 9464),
     ("DIGITMILL_METRICS_HOST", "::1", "metrics_host", "::1"),
+    ("DIGITMILL_CELERY_TOOLS", "1", "celery_tools", True),
 ]
 
 
@@ -127,6 +128,9 @@ def test_a_bad_value_is_refused_with_its_variable_and_the_remedy(variable: str, 
         "redis://user:secret@host/name",
         "redis://user:secret@host?foo=bar",
         "redis://host?password=secret&foo=bar",
+        "sentinel://:secret@a:26379,b:26379",
+        "sentinel://:secret:26379,b:26379/mymaster",
+        "sentinel://a,b/my/master?sentinel_password=secret",
         "rediss://user:secret@host?ssl_password=secret&ssl_certfile=none",
     ],
 )
@@ -151,6 +155,11 @@ def test_a_refused_url_does_not_show_its_password(url: str) -> None:
         ("redis://user:a://secret@host", "redis:***@host"),
         ("unix:///run/a@b.sock", "unix:///run/a@b.sock"),
         ("redis://user:secret@host:6379/0", "redis://user:***@host:6379/0"),
+        ("redis://host:12,secret/0", "redis://host:***/0"),
+        ("sentinel://a:26379,b,[::1]:26379/mymaster/0", "sentinel://a:26379,b,[::1]:26379/mymaster/0"),
+        ("sentinel://u:secret@a:26379,b:26379/m", "sentinel://u:***@a:26379,b:26379/m"),
+        ("sentinel://u:secret,b:26379/m", "sentinel://u:***/m"),
+        ("sentinel://a:1,b:2/m?sentinel_password=secret", "sentinel://a:1,b:2/m?sentinel_password=***"),
         ("rediss://:secret@host/1?ssl_cert_reqs=none", "rediss://:***@host/1?ssl_cert_reqs=none"),
         ("redis://:secret@[::1]:6379", "redis://:***@[::1]:6379"),
         ("redis://user:sec:ret@host", "redis://user:***@host"),

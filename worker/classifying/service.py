@@ -29,7 +29,7 @@ from worker.classifying.notes import ProcessNotes
 from worker.classifying.reloader import ModelReloader
 from worker.classifying.running import start_models
 from worker.classifying.tasks import register
-from worker.contract.celery_transport import make_app
+from worker.contract.broker.application import make_app
 from worker.contract.connection import connect
 from worker.contract.doorbell import DOORBELL_VERSION, Doorbell
 from worker.contract.errors import WireError
@@ -114,8 +114,7 @@ class WorkerService:
         HELPER.take_turns()  # both processes together may take the memory for one costly image
         logging.getLogger().addHandler(self._errors)  # before the forks, which inherit it
         self._lane.start()
-        level = self._settings.log_level
-        return run_celery(self._app, f"digitmill@{self._name}", pool="prefork", log_level=level)
+        return run_celery(self._app, f"digitmill@{self._name}", self._settings, pool="prefork")
 
     # In the classifying process -----------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from worker.contract.gate.keys import GATE
 from worker.contract.lane import keys as lane
 from worker.contract.ledger import keys as ledger
 from worker.contract.observation import keys as observation
-from worker.contract.queues import CLASSIFY_QUEUE, TRAIN_QUEUE
+from worker.contract.queues import CLASSIFY_QUEUE, COMMANDS, EVENTS, REPLIES, TRAIN_QUEUE
 from worker.contract.registry import keys as registry
 from worker.contract.teaching import keys as teaching
 from worker.contract.training import keys as training
@@ -26,7 +26,7 @@ CONNECTION = "+ping +select +time +info +multi +exec +discard +watch +unwatch +a
 READING = (
     "+exists +type +pttl +ttl +get +mget +strlen +hget +hmget +hgetall +hkeys +hvals +hlen +hstrlen +hexists +hscan "
     "+llen +lrange +lindex +smembers +sismember +scard +zrange +zrangebyscore +zrevrange +zrevrangebyscore +zscore "
-    "+zcard +zcount"
+    "+zcard +zcount +memory|usage"
 )
 """Commands that only read the keys that they name."""
 
@@ -40,6 +40,13 @@ SCRIPTS = "+eval +evalsha"
 
 _RINGING = "+llen +lpush"
 """Commands with which a role rings a doorbell that it does not hear."""
+
+_REPLYING = "+lpush +pexpire"
+_ANSWERS_TOOLS = {"+subscribe +unsubscribe": f"&/*.{COMMANDS}", "+publish": f"&/*.{EVENTS}/*"}
+"""Channels of a role that answers Celery's tools, in any database. Nothing comes from them unless a setting asks."""
+
+_DATABASES = 16
+"""Number of databases in which Celery's tools may listen. Redis grants the right to a pattern by its exact text."""
 
 _MODELS = (registry.MODELS, registry.model("*"), registry.ALIASES)
 _TEACHING = (teaching.INBOX, teaching.TAUGHT, teaching.HELD, teaching.CHANGES, teaching.KEEPER)
@@ -55,11 +62,13 @@ class Rights:
         reads: Keys that the user may read.
         only: Keys with the commands that the user may run on them. "" for keys that a script of the user names, but
             the user may at most read.
+        channels: Commands with the channels, separated by spaces, on which the user may run them.
     """
 
     writes: Sequence[str]
     reads: Sequence[str] = ()
     only: Mapping[str, str] = field(default_factory=dict)
+    channels: Mapping[str, str] = field(default_factory=dict)
 
     def rules(self) -> str:
         """Return the rules of the access control list, without name, state and passwords of the user."""
@@ -72,7 +81,7 @@ class Rights:
         selectors = [
             f"({' '.join([commands, *(f'~{pattern}' for pattern in patterns)])})"
             for commands, patterns in alternatives.items()
-        ]
+        ] + [f"({commands} {channels})" for commands, channels in self.channels.items()]
         return " ".join(["resetchannels", "-@all", CONNECTION, READING, WRITING, *keys, *selectors])
 
 
@@ -151,7 +160,9 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             registry.ALIASES: "+hdel +hset",
             registry.MOVES: "+lpush +ltrim",
             registry.model("*"): "",
+            f"*.{REPLIES}": _REPLYING,
         },
+        channels=_ANSWERS_TOOLS,
     ),
     RedisUser.TRAINER: Rights(
         writes=(
@@ -174,7 +185,9 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             # It drops old versions, except those that a job needs.
             ledger.JOBS: "+zrange",
             ledger.job("*"): "+hmget",
+            f"*.{REPLIES}": _REPLYING,
         },
+        channels=_ANSWERS_TOOLS,
     ),
     RedisUser.SCHEDULER: Rights(
         writes=(
@@ -224,6 +237,19 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             registry.ALIASES: "",
             drift.days("*"): "",
             observation.RECENT: "",
+        },
+    ),
+    RedisUser.TOOLS: Rights(
+        # kombu looks for a list of each priority, notes where replies go, and looks for what it could deliver again.
+        writes=("_kombu.binding*", f"*.{REPLIES}*", f"{EVENTS}.*", "unacked_*"),
+        only={
+            "_kombu.binding*": "+sadd +srem +smembers",
+            # They show the lengths of these queues, and of the one that Celery has by default.
+            **dict.fromkeys((f"{CLASSIFY_QUEUE}*", f"{TRAIN_QUEUE}*", "celery*"), "+llen"),
+        },
+        channels={
+            "+publish": f"&/*.{COMMANDS}",
+            "+psubscribe +punsubscribe": " ".join(f"&/{database}.{EVENTS}/*" for database in range(_DATABASES)),
         },
     ),
     RedisUser.ADMIN: Rights(writes=("digitmill:*", CLASSIFY_QUEUE, TRAIN_QUEUE)),

@@ -25,7 +25,8 @@ from redis.retry import Retry
 
 from worker.contract.errors import NotPermitted, Unreachable
 from worker.contract.users import explain_refusal, is_refused
-from worker.redis_address import RedisAddress
+from worker.redis_address import WITH_TLS, RedisAddress
+from worker.sentinel import NoMasterNow, WrongSentinels
 from worker.settings import without_password
 
 SOCKET_TIMEOUT = 5.0
@@ -95,6 +96,11 @@ def answer_seconds(timeout: float) -> float:
         timeout: Seconds without Redis after which the command gives up, or 0 if it has no timeout of its own.
     """
     return min(SOCKET_TIMEOUT, max(MIN_SOCKET_TIMEOUT, timeout / 2)) if timeout else SOCKET_TIMEOUT
+
+
+def may_be_failover(fault: BaseException | None) -> bool:
+    """Return whether a fault may end when a failover does: there is a Redis, but not yet as the master."""
+    return isinstance(fault, ReadOnlyError | NoMasterNow)
 
 
 def is_transient(fault: RedisError) -> bool:
@@ -176,6 +182,8 @@ def explain(fault: RedisError, where: str = "Redis") -> str:
 
 
 def _explain_refusal(fault: RedisError, reason: str, where: str) -> str:  # noqa: PLR0911 - one for each kind of fault
+    if isinstance(fault, WrongSentinels):
+        return f"{where} {fault}"
     if is_refused(fault):
         return explain_refusal(fault, where)
     if is_transient(fault):
@@ -206,10 +214,11 @@ def in_cluster_mode(where: str) -> str:
 
 def _tls_hint(reason: str, where: str) -> str:
     """Return a hint if a connection ends as it does where only one side speaks TLS, or an empty text."""
-    if where.startswith("redis://") and ("reset by peer" in reason or "closed by server" in reason):
-        return ", which starts with rediss:// if Redis expects TLS"
-    if where.startswith("rediss://") and ("Timeout connecting" in reason or "EOF occurred" in reason):
-        return ", which starts with redis:// if Redis does not use TLS"
+    for plain, secure in WITH_TLS.items():
+        if where.startswith(f"{plain}://") and ("reset by peer" in reason or "closed by server" in reason):
+            return f", which starts with {secure}:// if Redis expects TLS"
+        if where.startswith(f"{secure}://") and ("Timeout connecting" in reason or "EOF occurred" in reason):
+            return f", which starts with {plain}:// if Redis does not use TLS"
     return ""
 
 

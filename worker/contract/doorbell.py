@@ -87,37 +87,54 @@ def as_celery_sends_it(task: str, words: Mapping[str, Any], queue: str) -> dict[
         words: Its arguments.
         queue: Name of its queue.
     """
-    identifier = str(uuid.uuid4())  # a new one, because another message may have the identifier of this one
+    identifier = str(uuid.uuid4())
+    headers: dict[str, Any] = {
+        "lang": "py",
+        "task": task,
+        "id": identifier,
+        "shadow": None,
+        "eta": None,
+        "expires": None,
+        "group": None,
+        "group_index": None,
+        "retries": 0,
+        "timelimit": [None, None],
+        "root_id": identifier,
+        "parent_id": None,
+        "argsrepr": "()",
+        "kwargsrepr": repr(dict(words)),
+        "origin": "",
+        "ignore_result": True,
+        "replaced_task_nesting": 0,
+        "stamped_headers": None,
+        "stamps": {},
+    }
     embedded = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+    return envelope([[], words, embedded], headers, "", queue, identifier)
+
+
+def envelope(
+    body: object, headers: Mapping[str, Any], exchange: str, routing_key: str, identifier: str | None = None
+) -> dict[str, Any]:
+    """Return a message as kombu stores it.
+
+    Args:
+        body: What becomes its body.
+        headers: Its headers.
+        exchange: Exchange that it came through.
+        routing_key: Routing key with which it was sent.
+        identifier: Its identifier; a new one by default.
+    """
+    identifier = identifier or str(uuid.uuid4())
     return {
-        "body": json.dumps([[], words, embedded]),
+        "body": json.dumps(body),
         "content-encoding": "utf-8",
         "content-type": "application/json",
-        "headers": {
-            "lang": "py",
-            "task": task,
-            "id": identifier,
-            "shadow": None,
-            "eta": None,
-            "expires": None,
-            "group": None,
-            "group_index": None,
-            "retries": 0,
-            "timelimit": [None, None],
-            "root_id": identifier,
-            "parent_id": None,
-            "argsrepr": "()",
-            "kwargsrepr": repr(dict(words)),
-            "origin": "",
-            "ignore_result": True,
-            "replaced_task_nesting": 0,
-            "stamped_headers": None,
-            "stamps": {},
-        },
+        "headers": headers,
         "properties": {
             "correlation_id": identifier,
             "delivery_mode": 2,
-            "delivery_info": {"exchange": "", "routing_key": queue},
+            "delivery_info": {"exchange": exchange, "routing_key": routing_key},
             "priority": 0,
             "body_encoding": None,
             "delivery_tag": identifier,

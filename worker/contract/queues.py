@@ -1,4 +1,4 @@
-"""The names of Celery's tasks and queues, in their own module, so that a client can know them without Celery."""
+"""The names of Celery's tasks, queues and exchanges, in their own module, so a client can know them without Celery."""
 
 CLASSIFY = "digitmill.classify"
 TRAIN = "digitmill.train"
@@ -6,3 +6,12 @@ TRAIN = "digitmill.train"
 
 CLASSIFY_QUEUE = "digitmill.classify"
 TRAIN_QUEUE = "digitmill.train"
+
+COMMANDS = "celery.pidbox"
+"""Exchange of the commands of Celery's own tools, which Redis passes on through a channel."""
+
+REPLIES = f"reply.{COMMANDS}"
+"""Exchange of the replies to them. The queue of a tool has its identifier before this name."""
+
+EVENTS = "celeryev"
+"""Exchange of the events that those tools read, likewise a channel."""

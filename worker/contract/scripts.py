@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import redis
+
+_PACKAGES = Path(__file__).parents[2]  # and not importlib.resources, which imports all that archives need
 
 
 def load_scripts(client: "redis.Redis", package: str, names: Iterable[str]) -> dict[str, Any]:
@@ -23,5 +25,6 @@ def load_scripts(client: "redis.Redis", package: str, names: Iterable[str]) -> d
 @cache
 def _read(package: str, name: str) -> str:
     """Return the text of a script. A process may need it for each of its connections."""
-    common, script = files("worker.contract") / "common.lua", files(package) / "scripts" / f"{name}.lua"
+    common = Path(__file__).with_name("common.lua")
+    script = _PACKAGES.joinpath(*package.split("."), "scripts", f"{name}.lua")
     return common.read_text(encoding="utf-8") + script.read_text(encoding="utf-8")

@@ -49,7 +49,11 @@ def inspect_server(client: "redis.Redis", where: str, needs: Sequence[Command] =
             the master.
     """
     facts = read_facts(client)
-    _refuse(facts, where)
+    try:
+        _refuse(facts, where)
+    except ReadOnlyError:
+        client.connection_pool.disconnect()  # by now, name or Sentinels may lead to another server
+        raise
     _check_rights(client, where, needs)
     return tuple(_warnings(facts, where))
 
@@ -81,7 +85,8 @@ def _refuse(facts: dict[str, Any], where: str) -> None:
         )
     if facts.get("redis_mode") == "sentinel":
         raise UnsuitableServer(
-            f"{where} is a Sentinel, which keeps no data. Set DIGITMILL_REDIS_URL to the Redis that it watches."
+            f"{where} is a Sentinel, which keeps no data. Write sentinel://HOST:PORT/NAME in DIGITMILL_REDIS_URL, with "
+            "the name of the master that it watches, or name that Redis itself."
         )
     if facts.get("cluster_enabled") == 1 or facts.get("redis_mode") == "cluster":
         raise UnsuitableServer(in_cluster_mode(where))

@@ -20,6 +20,7 @@ class RedisUser(StrEnum):
     TRAINER = "digitmill-trainer"
     SCHEDULER = "digitmill-scheduler"
     EXPORTER = "digitmill-exporter"  # only looks at the mill
+    TOOLS = "digitmill-tools"  # Celery's own tools, if workers answer them
     ADMIN = "digitmill-admin"  # all that digitmill does: teaches, trains, and changes the model as well
 
     @property

@@ -11,7 +11,7 @@ from celery.beat import Service
 from redis.exceptions import RedisError
 
 from model.errors import DigitmillError
-from worker.contract.celery_transport import make_app
+from worker.contract.broker.application import make_app
 from worker.contract.connection import connect
 from worker.contract.doorbell import Doorbell
 from worker.contract.telemetry.counts import Counts

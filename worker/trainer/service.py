@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import signals
 
-from worker.contract.celery_transport import make_app, queue
+from worker.contract.broker.application import make_app, queue
 from worker.contract.connection import connect, retry_transient
 from worker.contract.doorbell import Doorbell
 from worker.contract.queues import TRAIN_QUEUE
@@ -71,8 +71,7 @@ class TrainerService:
             self._exposition.start()
         _log.info("trainer %s on %s", self._name, without_password(self._url))
         # A thread is enough, because a training runs in a process of its own. Celery goes on listening meanwhile.
-        level = self._settings.log_level
-        return run_celery(self._app, f"trainer@{self._name}", pool="threads", log_level=level)
+        return run_celery(self._app, f"trainer@{self._name}", self._settings, pool="threads")
 
     def _start_heartbeat(self, **_: Any) -> None:
         if not self._heartbeat.is_alive():  # Celery says "ready" again after each reconnection

@@ -167,7 +167,9 @@ def _as_job(source: "Source", settings: "Settings", timeout: float, *, several: 
 
     options = SubmitOptions(path="", labels="none", probabilities=several != "read", several=several)
     with running_or_temporary_mill(settings, on_start=report_start, timeout=timeout) as connection:
-        job = create_job(connection, options, source.description, settings, detached=False, timeout=timeout)
+        job = create_job(
+            connection, options, source.description, settings, detached=False, total=source.total, timeout=timeout
+        )
         with progress_of(source, quiet) as on_progress:
             finished = gather_job(connection, job, options, source, settings, timeout=timeout, on_progress=on_progress)
     return finished.results

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import click
 
+from producer.cli.completion import complete_jobs
 from producer.cli.exits import exit_on_error
 from producer.cli.notices import print_notice
 from producer.cli.options import JSON, TIMEOUT, FiniteRange, not_empty
 
 
 @click.command()
-@click.argument("a", metavar="A", callback=not_empty)
-@click.argument("b", metavar="B", callback=not_empty)
+@click.argument("a", metavar="A", callback=not_empty, shell_complete=complete_jobs)
+@click.argument("b", metavar="B", callback=not_empty, shell_complete=complete_jobs)
 @click.option(
     "--out",
     metavar="FILE.html",

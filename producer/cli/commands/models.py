@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from model.errors import ModelError, UsageError
+from producer.cli.completion import complete_versions
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 FOLLOW_SECONDS = 3.0
 """Longest wait for the workers to load the live version, in seconds. They need less than one."""
 
-VERSION = click.argument("version", metavar="VERSION", callback=not_empty)
+VERSION = click.argument("version", metavar="VERSION", callback=not_empty, shell_complete=complete_versions)
 REASON = click.option("--reason", metavar="TEXT", default="", help="Reason, for the history.")
 
 
@@ -129,8 +130,8 @@ def show(version: str, as_json: bool) -> None:
 
 
 @models.command()
-@click.argument("version", metavar="[A]", default="live", callback=not_empty)
-@click.argument("other", metavar="[B]", required=False, callback=not_empty)
+@click.argument("version", metavar="[A]", default="live", callback=not_empty, shell_complete=complete_versions)
+@click.argument("other", metavar="[B]", required=False, callback=not_empty, shell_complete=complete_versions)
 @JSON
 @exit_on_error
 def compare(version: str, other: str | None, as_json: bool) -> None:
@@ -357,7 +358,9 @@ def report(version: str, out: Path | None, as_json: bool) -> None:
 
 
 @models.command()
-@click.argument("versions", metavar="VERSION...", nargs=-1, required=True, callback=not_empty)
+@click.argument(
+    "versions", metavar="VERSION...", nargs=-1, required=True, callback=not_empty, shell_complete=complete_versions
+)
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @JSON
 @exit_on_error

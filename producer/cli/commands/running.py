@@ -14,7 +14,7 @@ from model.errors import UsageError
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
-from producer.cli.notices import print_notice, printable
+from producer.cli.notices import print_notice, printable, say
 from producer.cli.options import JSON
 from producer.public.operating import Started
 
@@ -87,8 +87,7 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
         with Stack(Path(private) / "mill", count) as stack:
             connection = open_mill(stack.url, settings)
             _warn_unless_ready(await_workers(connection, stack))
-            if not as_json:
-                click.echo(f"A mill is running: 1 server, {counted(count, 'worker')}. {source.total:,} images go in.")
+            say(f"A mill is running: 1 server, {counted(count, 'worker')}. {source.total:,} images go in.")
             job = create_job(connection, options, description, settings, detached=False)
             with JobProgressBar(source.total, quiet=as_json) as progress:
                 finished = gather_job(
@@ -136,7 +135,8 @@ def up(workers: int | None, as_json: bool) -> None:
             _print_roles(stack, connection.where, settings, others, as_json=as_json)
             _report_restarts(stack)
         except KeyboardInterrupt:
-            click.echo("\nStopping. Workers finish their current batches.", err=True)
+            say("")  # Ctrl-C shows on the line
+            say("Stopping. Workers finish their current batches.")
 
 
 def _other_roles(settings: "Settings") -> "list[Role]":

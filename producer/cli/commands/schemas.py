@@ -57,6 +57,7 @@ FORMS: "dict[str, Sequence[type[Document] | Callable[[], type[Document]]]]" = {
     "backup": (operating.Backup,),
     "restore": (operating.Backup,),
     "logs": (operating.Logs,),
+    "clean": (operating.Cleaned,),
     "redis-users": (operating.RedisUsers,),
     "schemas": (Schemas,),
     "report.json": (_report,),
@@ -67,7 +68,9 @@ FORMS: "dict[str, Sequence[type[Document] | Callable[[], type[Document]]]]" = {
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument(
+    "name", required=False, shell_complete=lambda _, __, typed: [name for name in FORMS if name.startswith(typed)]
+)
 @JSON
 @exit_on_error
 def schemas(name: str | None, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import click
 
 from model.errors import required_extra
 from producer.cli.exits import exit_on_error
-from producer.cli.notices import OUR_PACKAGES, printable
+from producer.cli.notices import OUR_PACKAGES, Manner, printable
 from producer.cli.options import JSON, FiniteRange, not_empty
 from producer.public import operating
 from producer.public.body import time_of, to_text
@@ -108,7 +108,8 @@ def serve(
 
     def on_exchanges(exchanges: "Sequence[Exchange]") -> None:
         line = _as_json if as_json else _as_text
-        _print("".join(line(exchange) for exchange in exchanges))
+        if not Manner.quiet:
+            _print("".join(line(exchange) for exchange in exchanges))
 
     run(options, settings, on_ready=on_ready, on_exchanges=on_exchanges)
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model.errors import Failure, UsageError
+from producer.cli.completion import complete_versions
 from producer.cli.display.wording import counted
 from producer.cli.exits import ExitCode, exit_on_error
 from producer.cli.json_output import print_json
-from producer.cli.notices import print_notes, print_notice, printable
+from producer.cli.notices import print_notes, print_notice, printable, say
 from producer.cli.options import (
     AS_IS,
     JOB,
@@ -70,6 +71,7 @@ FOLLOW = click.option(
 @click.option(
     "--model",
     metavar="VERSION|live",
+    shell_complete=complete_versions,
     help="Version that classifies all images. With `live`, each batch uses the version that is live at that moment.  "
     "[default: the version that is live now]",
 )
@@ -137,7 +139,7 @@ def submit(
 
     from producer.jobs.kept.order import SubmitOptions
     from producer.jobs.submission import create_job, open_list, open_submitted
-    from producer.mill.finding import SUBMITTING, open_running_mill, running_or_temporary_mill
+    from producer.mill.finding import open_running_mill, running_or_temporary_mill, submitting
     from producer.report import check_place
     from worker.contract.ledger import new_job_identifier
     from worker.settings import Settings
@@ -180,7 +182,7 @@ def submit(
             _preview(source, as_json)
         return
     if detach:
-        connection = open_running_mill(settings, timeout=timeout, needs=SUBMITTING)
+        connection = open_running_mill(settings, timeout=timeout, needs=submitting())
         job = create_job(
             connection, options, source.description, settings, detached=True, total=_total(source), timeout=timeout
         )
@@ -194,8 +196,7 @@ def submit(
         job = create_job(
             connection, options, source.description, settings, detached=False, total=_total(source), timeout=timeout
         )
-        if not as_json:
-            click.echo(f"Job {job}: {_images_of(source)}", err=True)
+        say(f"Job {job}: {_images_of(source)}")
         code = _gather_and_report(
             connection,
             job,

@@ -12,8 +12,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.status import Status
 from rich.text import Text
 
+from producer.cli.display.tables import has_cursor
 from producer.cli.display.wording import counted
-from producer.cli.notices import printable
+from producer.cli.notices import Manner, printable
 from producer.jobs.sending import JobProgress
 
 if TYPE_CHECKING:
@@ -31,8 +32,15 @@ RATE_SECONDS = 5.0
 
 def showing(what: str, *, quiet: bool) -> AbstractContextManager[object]:
     """Return a context manager that shows on a terminal what the command is doing."""
-    console = Console(stderr=True, quiet=quiet)
+    console = _console(quiet=quiet)
     return console.status(f"{what} …", spinner=_spinner(console))
+
+
+def _console(*, quiet: bool) -> Console:
+    """Return standard error. Only a terminal that can move its cursor counts as one, whatever FORCE_COLOR says."""
+    quiet = quiet or Manner.quiet
+    console = Console(stderr=True, quiet=quiet)
+    return console if has_cursor(console) else Console(stderr=True, quiet=quiet, force_terminal=False)
 
 
 def _spinner(console: Console) -> str:
@@ -64,7 +72,7 @@ class JobProgressBar:
     """
 
     def __init__(self, total: int | None, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, quiet=quiet)
+        self._console = _console(quiet=quiet)
         self.total, self.at_least = total, False
         self._bar = _Bar(
             SpinnerColumn(_spinner(self._console)),
@@ -134,7 +142,7 @@ class TrainingProgressBar:
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, quiet=quiet)
+        self._console = _console(quiet=quiet)
         self._bar = _Bar(
             SpinnerColumn(_spinner(self._console)),
             BarColumn(bar_width=30),
@@ -179,7 +187,7 @@ class WatchLine:
     """
 
     def __init__(self, folder: str, *, quiet: bool = False) -> None:
-        console = Console(stderr=True, quiet=quiet)
+        console = _console(quiet=quiet)
         self._folder = folder
         self._line = (
             Status("Waiting for files", console=console, spinner=_spinner(console)) if console.is_terminal else None

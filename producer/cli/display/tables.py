@@ -31,6 +31,11 @@ class Column(NamedTuple):
     wraps: int = 0
 
 
+def has_cursor(console: Console) -> bool:
+    """Return whether a console is a terminal on which a line can change, whatever FORCE_COLOR says."""
+    return console.file.isatty() and not console.is_dumb_terminal
+
+
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> None:
     """Print a table without cutting any cell.
 
@@ -70,8 +75,9 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, in
         table.add_row(*row)
     terminal = Console()
     whole, narrowest = (sum(sizes) + _GAP * (len(widths) - 1) for sizes in zip(*widths, strict=True))
-    width = max(narrowest, min(whole, terminal.width - indent)) if terminal.is_terminal else whole
-    console = Console(highlight=False, width=width)
+    width = max(narrowest, min(whole, terminal.width - indent)) if terminal.file.isatty() else whole
+    # With a height as well, because Rich ignores a width alone where TERM is `dumb`.
+    console = Console(highlight=False, width=width, height=terminal.height)
     with console.capture() as capture:
         console.print(table)
     return [" " * indent + line.rstrip() for line in capture.get().splitlines()]

@@ -107,6 +107,18 @@ def open_job_file(path: Path, *, new: bool = False) -> BinaryIO:
         return open_private(path, "xb" if new else "a+b")
 
 
+def is_in_use(path: Path) -> bool:
+    """Return whether a client works with a file of a job."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def _make_folder(folder: Path) -> None:
     try:
         make_private_folder(folder)

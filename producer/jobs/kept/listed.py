@@ -6,7 +6,9 @@ the folder has no more images, `{kind: count, …}` follows, with the files that
 are on the disk before it sends them: a journal that outlives a power failure needs the order.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from model.errors import DataError, Failure, FailureCode
@@ -104,6 +106,21 @@ class ListedImages(RecordFile):
 
     def _not_a_list(self) -> DataError:
         return DataError(f"{self.path} does not list the images of a job. Move it away.")
+
+
+def count_listed(path: Path) -> int | None:
+    """Return the number of images in the file of a job, or None if it is not there or not complete.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    rows = 0
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        for record, _ in read_records(file):
+            if isinstance(record, dict):
+                return rows
+            rows += len(record)
+    return None
 
 
 def _packed(image: ListedImage) -> object:

@@ -7,7 +7,6 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -245,16 +244,17 @@ def remove_files(settings: Settings, job: str) -> None:
 def prune_jobs(settings: Settings) -> None:
     """Delete the files of jobs whose records have expired in Redis."""
     oldest = time.time() - settings.result_seconds
-    files: dict[str, list[Path]] = {}
-    for path in _files(settings):
-        files.setdefault(path.stem, []).append(path)
-    for paths in files.values():
+    for paths in files_of_jobs(settings).values():
         with contextlib.suppress(FileNotFoundError):  # another client prunes as well
             if max(path.stat().st_mtime for path in paths) < oldest:
                 for path in paths:
                     path.unlink()
 
 
-def _files(settings: Settings) -> Iterator[Path]:
+def files_of_jobs(settings: Settings) -> dict[str, list[Path]]:
+    """Return the files of all jobs that were submitted with these settings, by job."""
+    files: dict[str, list[Path]] = {}
     for kind in _SUFFIXES:
-        yield from jobs_folder(settings).glob(f"*.{kind}")
+        for path in sorted(jobs_folder(settings).glob(f"*.{kind}")):
+            files.setdefault(path.stem, []).append(path)
+    return files

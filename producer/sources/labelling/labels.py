@@ -2,15 +2,17 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.errors import Failure, FailureCode, UsageError
-from producer.sources.labelling.label_file import LabelFile, Truth, not_utf8
 from producer.sources.labelling.label_text import DIGITS
-from producer.sources.labelling.matching import Matching, match
 from worker.contract.wire import Label, is_number
+
+if TYPE_CHECKING:  # what reads a label file, which few sources have
+    from producer.sources.labelling.label_file import Truth
+    from producer.sources.labelling.matching import Matching
 
 _EXAMPLES = 3  # of names, in a message
 _COMPARED = 1000  # names with which one is compared, to find the most similar one
@@ -94,6 +96,9 @@ def from_file(path: Path, names: Collection[str], root: str, *, numbers: bool = 
             several images or contradicts the only similar one, most names mean no image, or a name that the source does
             not have is not UTF-8.
     """
+    from producer.sources.labelling.label_file import LabelFile, not_utf8
+    from producer.sources.labelling.matching import match
+
     truths = LabelFile.read(path, numbers=numbers).truths
     found = match({name: truth.label for name, truth in truths.items()}, names, root)
     if found.clashes:
@@ -129,7 +134,7 @@ def from_file(path: Path, names: Collection[str], root: str, *, numbers: bool = 
     return Labels(labels, absent, note)
 
 
-def _about_absent(absent: Collection[str], names: Collection[str], found: Matching) -> str:
+def _about_absent(absent: Collection[str], names: Collection[str], found: "Matching") -> str:
     """Return what the note says about names of which no image is there."""
     others = "The other one is" if len(absent) == 1 else f"The other {len(absent):,} are"
     said = f" {others} not there: see the error `missing`."
@@ -138,7 +143,7 @@ def _about_absent(absent: Collection[str], names: Collection[str], found: Matchi
     return said
 
 
-def _clash(path: Path, truths: Mapping[str, Truth], found: Matching, names: Collection[str]) -> UsageError:
+def _clash(path: Path, truths: "Mapping[str, Truth]", found: "Matching", names: Collection[str]) -> UsageError:
     """Return the error for names that nobody should guess."""
     spellings = [
         f"on line {truths[written].line} the label file says {written!r}, and there {_are(images)}"
@@ -151,7 +156,7 @@ def _clash(path: Path, truths: Mapping[str, Truth], found: Matching, names: Coll
 
 
 def _too_few(
-    path: Path, truths: Mapping[str, Truth], found: Matching, absent: Collection[str], names: Collection[str]
+    path: Path, truths: "Mapping[str, Truth]", found: "Matching", absent: Collection[str], names: Collection[str]
 ) -> UsageError:
     """Return the error for a label file of which most names mean no image."""
     spellings = [_beside(written, names, found) for written in islice(absent, _EXAMPLES)]
@@ -161,8 +166,10 @@ def _too_few(
     )
 
 
-def _beside(written: str, names: Collection[str], found: Matching) -> str:
+def _beside(written: str, names: Collection[str], found: "Matching") -> str:
     """Return a name that means no image beside the most similar image without a label, as part of a sentence."""
+    from difflib import get_close_matches
+
     named = set(found.images.values())
     free = list(islice((name for name in names if name not in named), _COMPARED)) or list(islice(names, _COMPARED))
     like = get_close_matches(written, free, 1, 0) or free[:1]

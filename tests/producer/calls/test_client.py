@@ -17,12 +17,13 @@ from PIL import Image
 import digitmill
 from model.cards.card import BASELINE, Card
 from model.inference.classifier import Classifier
+from producer.calls import client as client_module
 from producer.calls.client import Client
 from worker.contract.connection import connect
 from worker.contract.errors import NoLane
 from worker.contract.ledger import Ledger
 from worker.contract.liveness import ALIVE_SECONDS
-from worker.contract.registry import LIVE
+from worker.contract.registry import LIVE, Registry
 
 VERSION = Card.read(BASELINE).version
 
@@ -240,6 +241,41 @@ def test_a_version_can_be_asked_for(mill, url, variant, digits):
         Client(url, model="never-published")
 
 
+def test_each_call_may_ask_for_a_version_and_a_way_of_reading(mill, url, client, variant, digits, png):
+    """Whatever the client does for the others. A name that means nothing is an error of the call alone."""
+    card, files = variant("asked-by-call")
+    mill.connection.registry.publish(card, files)
+    pair = png(np.hstack([digits.images[0], np.zeros((28, 28), np.uint8), digits.images[1]]))
+    asked = [{}, {"model": "asked-by-c"}, {"several": "read"}, {"model": card.version, "several": "read"}] * 5
+    futures = [client.submit(pair, **options) for options in asked]
+    for options, future in zip(asked, futures, strict=True):
+        found = future.result()
+        assert found.model == (card.version if "model" in options else VERSION)
+        assert found.number == ("72" if "several" in options else None)
+    assert {each.model for each in client.classify_many([pair] * 3, model=card.version)} == {card.version}
+    assert digitmill.classify(pair, url=url, model=card.version, several="read").number == "72"
+    with pytest.raises(digitmill.UsageError, match="never-published"):
+        client.submit(pair, model="never-published")
+    with pytest.raises(digitmill.UsageError, match='"read" or "refuse"'):
+        client.classify(pair, several="reed")
+
+
+def test_a_client_remembers_for_a_while_what_a_name_means(client, digits, monkeypatch):
+    """Otherwise each call would cost Redis another exchange. An alias may mean another version later."""
+    asked, resolve = [], Registry.resolve
+
+    def resolve_and_note(registry, name):
+        asked.append(name)
+        return resolve(registry, name)
+
+    monkeypatch.setattr(Registry, "resolve", resolve_and_note)
+    for seconds, times in ((1000.0, 1), (0.0, 4)):
+        monkeypatch.setattr(client_module, "RESOLVED_SECONDS", seconds)
+        for _ in range(3):
+            assert client.classify(digits.images[0], model="baseline").model == VERSION
+        assert len(asked) == times
+
+
 def test_the_functions_share_a_client(url, digits, expected):
     """Only the first call connects."""
     before = threading.active_count()
@@ -256,7 +292,7 @@ def test_coroutines_classify(url, digits, expected, png, tmp_path):
 
     async def work():
         async with digitmill.AsyncClient(url) as opened:
-            one = await opened.classify(file)
+            one = await opened.classify(file, model="baseline", several="refuse")
             together = await asyncio.gather(*(opened.classify(image) for image in digits.images[:100]))
             streamed = [each.digit async for each in opened.classify_many(digits.images[:100])]
             task = asyncio.create_task(opened.classify(digits.images[0]))

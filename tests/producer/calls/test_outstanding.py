@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from producer.calls import outstanding as module
 from producer.calls.outstanding import MAX_DEATHS, WINDOW, Message, Outstanding, PendingCall
 from worker.contract.lane import MAX_CALL_IMAGES, CallKind
+from worker.contract.validation.identifiers import LIVE
 
 ARRAY = np.zeros((28, 28), np.uint8)
 LARGE = bytes(module.MAX_FILE_BYTES)
 
 
-def call(content=ARRAY, *, since=0.0, deadline=1000.0):
+def call(content=ARRAY, *, since=0.0, deadline=1000.0, **asked):
     """Return a call."""
-    return PendingCall(content, Future(), since, deadline)
+    return PendingCall(content, Future(), since, deadline, **asked)
 
 
 def add(calls, count, content=ARRAY, **options):
@@ -72,6 +73,28 @@ def test_one_client_does_not_fill_the_lane(calls):
     assert calls.next_message(1.0).kind is CallKind.FILES
     calls.finish(calls.answered(messages[0].number, MAX_CALL_IMAGES))
     assert calls.next_message(1.0).kind is CallKind.ARRAYS
+
+
+def test_images_travel_only_with_those_that_ask_for_the_same(calls):
+    """A message has one version and one way of reading. The group that waits longest goes first."""
+    late = add(calls, 2, since=2.0, model="v2")
+    numbers = add(calls, 2, since=1.0, several=True)
+    plain = add(calls, 2, since=0.0)
+    messages = [calls.next_message(3.0) for _ in range(3)]
+    assert [message.calls for message in messages] == [plain, numbers, late]
+    assert [message.group[1:] for message in messages] == [(LIVE, False), (LIVE, True), ("v2", False)]
+    assert calls.next_message(3.0) is None
+
+
+def test_a_version_that_cannot_answer_holds_up_no_other(calls):
+    """Its messages come back again and again, and the window of the others stays open."""
+    add(calls, MAX_CALL_IMAGES * (WINDOW + 2), model="broken")
+    for _ in range(WINDOW):
+        message = calls.next_message(1.0)
+        calls.sent(message, 1, 1.0)
+        calls.refused(message.number, 1.0, "it cannot be loaded")
+    others = add(calls, 3, since=1.0)
+    assert calls.next_message(1.0 + module.LINGER_SECONDS).calls == others
 
 
 def test_a_message_that_waits_is_not_sent_again(calls):
@@ -210,10 +233,15 @@ class Anything(RuleBasedStateMachine):
         else:
             self._end(self.calls.answered(message.number, count))
 
-    @rule(count=st.integers(1, 4), content=st.sampled_from([b"f", LARGE, ARRAY]), bad=st.booleans())
-    def add(self, count: int, content: "bytes | NDArray[np.uint8]", bad: bool) -> None:
+    @rule(
+        count=st.integers(1, 4),
+        content=st.sampled_from([b"f", LARGE, ARRAY]),
+        several=st.booleans(),
+        bad=st.booleans(),
+    )
+    def add(self, count: int, content: "bytes | NDArray[np.uint8]", several: bool, bad: bool) -> None:
         """Add calls, of which the first may end processes."""
-        added = add(self.calls, count, content, since=self.now, deadline=self.now + 500)
+        added = add(self.calls, count, content, since=self.now, deadline=self.now + 500, several=several)
         self.added += added
         if bad and len(self.poison) < 2:
             self.poison.add(id(added[0]))
@@ -227,7 +255,7 @@ class Anything(RuleBasedStateMachine):
         message = self.calls.next_message(self.now)
         if message is not None:
             assert 0 < len(message.calls) <= MAX_CALL_IMAGES
-            assert len({each.kind for each in message.calls}) == 1
+            assert {each.group for each in message.calls} == {message.group}
             self.calls.sent(message, 1, self.now)
             self.taken.append(message)
         return message

@@ -601,6 +601,17 @@ def test_a_job_of_a_mill_that_was_started_for_it_is_resumed_by_another_such_mill
     assert predicted(alone.folder / "out") == undisturbed[:24]
 
 
+def test_one_image_loads_only_what_it_needs(digitmill, scans):
+    """`classify` starts fast, because it loads nothing that only jobs, archives, arrays and label files need."""
+    words = ("classify", scans(1) / "000.png", "--json")  # without JSON, a slow machine would show progress
+    with digitmill.start(*words, installed=True, PYTHONPROFILEIMPORTTIME="1") as client:
+        _, errors = client.communicate(timeout=SECONDS)
+    loaded = {line.rpartition("|")[2].strip() for line in errors.splitlines()}
+    assert {"redis", "producer.calls.client"} <= loaded
+    slow = {"celery", "zipfile", "tarfile", "csv", "producer.sources.arrays.opening", "producer.sources.zips"}
+    assert not slow & loaded
+
+
 def test_an_interrupted_classify_leaves_no_job(digitmill, mill, scans, eventually):
     """Its images were given one by one, so nobody could resume it."""
     files = sorted(scans(FEW_IMAGES + 1, mark=MARK_SLOW).iterdir())

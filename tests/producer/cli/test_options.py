@@ -1,5 +1,7 @@
 """Renamed options still work under their old names, and a notice says so."""
 
+import json
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -7,6 +9,7 @@ from click.testing import CliRunner
 from producer.cli.commands.jobs import report
 from producer.cli.commands.models import promote
 from producer.cli.commands.submitting import submit
+from producer.cli.main import main
 from producer.cli.options import TIMEOUT, renamed_option
 
 TIMEOUT_NOTICE = "--patience is now --timeout; version 0.3 removes the old name."
@@ -70,3 +73,11 @@ def test_help_hides_the_old_words(found: click.Command, old: str) -> None:
     """The commands accept the old names, but `--help` does not show them."""
     assert old not in CliRunner().invoke(found, ["--help"]).stdout
     assert old in [word for parameter in found.params for word in parameter.opts]
+
+
+def test_errors_are_json_until_the_command_ends() -> None:
+    """A command with `--json` does not change how the next one in the same process speaks."""
+    as_json = CliRunner().invoke(main, ["jobs", "--json", "--nonsense"])
+    assert json.loads(as_json.stderr)["error"]["code"] == "usage"
+    assert "Error: No such option" in CliRunner().invoke(main, ["jobs", "--nonsense"]).stderr
+    assert CliRunner().invoke(command, ["--patience", "5"]).stderr == f"digitmill: {TIMEOUT_NOTICE}\n"

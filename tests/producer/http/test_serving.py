@@ -15,7 +15,6 @@ import pytest
 from model.cards.card import BASELINE, Card
 from model.images.limits import MAX_BYTES
 from model.inference.classifier import Classifier
-from producer.http.mill import MAX_CLIENTS
 from tests.support.command import CommandLine
 from tests.support.http_server import read_all, request, serving
 from tests.support.json_schemas import check
@@ -144,14 +143,20 @@ def test_many_requests_at_the_same_time(http, pictures, expected):
     assert found == [int(expected.digits[index % 40]) for index in range(200)]
 
 
-def test_only_so_many_models_are_asked_for_at_once(http, pictures, mill, variant):
-    """Each costs two threads, so an idle one makes room for another."""
-    for number in range(MAX_CLIENTS // 2 + 1):
-        card, files = variant(f"model-{number}", temperature=1.1 + number / 10)
-        mill.connection.registry.publish(card, files)
-        for several in ("refuse", "read"):
-            answer = http.post(pictures[0], params={"model": card.version, "several": several}).json()
-            assert (answer["model"], answer["digit"]) == (card.version, 7)
+def test_requests_at_the_same_time_may_ask_for_different_versions(http, pictures, mill, variant):
+    """Each gets the version and the way of reading that it asks for."""
+    card, files = variant("beside-the-baseline", temperature=1.1)
+    mill.connection.registry.publish(card, files)
+    asked = [(model, several) for model in (card.version, "live") for several in ("read", "refuse")] * 10
+
+    def ask(model, several):
+        return http.post(pictures[0], params={"model": model, "several": several}).json()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda each: ask(*each), asked))
+    for (model, several), answer in zip(asked, answers, strict=True):
+        assert (answer["model"], answer["digit"]) == (VERSION if model == "live" else model, 7)
+        assert answer.get("number") == ("7" if several == "read" else None)
 
 
 def test_jobs_are_shown_as_the_commands_show_them(http, command_line, pictures):

@@ -8,8 +8,12 @@ import pytest
 
 from producer.jobs import gathering, sending
 from tests.producer.jobs.conftest import BATCH, Workless, numbered
+from tests.support.answering import answering
 from worker.contract.ledger import Ledger, ledger
 from worker.contract.ledger.keys import SENDING
+
+PATIENCE = 120.0
+"""Time that a client waits for answers, in seconds, because a test may be slow to give them."""
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def tried(workless: Workless, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_refused_batch_is_sent_again_when_one_is_answered(workless: Workless, tried: list[int], eventually) -> None:
     """Two may be outstanding. The third is refused once, and nothing is sent while the client waits."""
     job = workless.create()
-    future = workless.begin(job, numbered(5 * BATCH))
+    future = workless.begin(job, numbered(5 * BATCH), timeout=PATIENCE)
     for answered in range(3):
         sent = [0, 1, 2, *range(2, 2 + answered)]
         eventually(lambda sent=sent: len(tried) >= len(sent), what="the next batches")
@@ -51,10 +55,28 @@ def test_a_detached_client_waits_for_its_share_too(workless: Workless, tried: li
     """It looks at its job, which costs much less than to send a batch."""
     job = workless.create(detached=True)
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(workless.send, job, numbered(4 * BATCH))
+        future = pool.submit(workless.send, job, numbered(4 * BATCH), timeout=PATIENCE)
         for expected in ([0, 1, 2], [0, 1, 2, 2, 3]):
             eventually(lambda expected=expected: len(tried) >= len(expected), what="the next batches")
             assert tried == expected
             workless.answer(1)
         future.result(20.0)
     assert tried == [0, 1, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize("detached", [False, True])
+def test_a_job_keeps_more_batches_outstanding_when_workers_come(
+    workless: Workless, monkeypatch: pytest.MonkeyPatch, eventually, *, detached: bool
+) -> None:
+    """Otherwise one job would never let more workers be started than had work when it began."""
+    monkeypatch.setattr(sending, "COUNT_SECONDS", 0.1)
+    job = workless.create(detached=detached)
+    with ThreadPoolExecutor(1) as pool:
+        run = workless.send if detached else workless.gather
+        future = pool.submit(run, job, numbered(40 * BATCH), timeout=PATIENCE)
+        eventually(lambda: workless.status(job).open == sending.MIN_WINDOW, what="a full window")
+        for index in range(4):
+            workless.connection.ledger.announce(f"new-{index}", {"ready": 1}, ttl_seconds=60)
+        eventually(lambda: workless.status(job).open == 4 * sending.BATCHES_PER_WORKER, what="a larger window")
+        with answering(workless.client, workless.connection.ledger):
+            future.result(20.0)

@@ -2,6 +2,9 @@
 
 They need a Docker Engine, and Compose v2 or docker-compose 1.29. They name their containers, volumes and images
 `digitmill-test`, and remove all but the images at the end. The next run reuses the layers of the images.
+
+`make compose-matrix` runs some of them with other versions: DIGITMILL_TEST_COMPOSE names the program of Compose, and
+DIGITMILL_TEST_PYTHON and DIGITMILL_TEST_REDIS name base images.
 """
 
 import json
@@ -15,7 +18,7 @@ from typing import Any
 import pytest
 
 from model.data.digits import Digits
-from tests.system.compose.project import PROJECT, REPOSITORY, STRANGER, Compose, Producer, docker, run
+from tests.system.compose.project import PROJECT, REPOSITORY, STRANGER, Compose, Producer, base_image, docker, run
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +41,7 @@ def compose(clone: Path) -> Iterator[Compose]:
     if os.environ.get("DIGITMILL_TEST_BUILD_NETWORK") == "host":
         files.append("tests/system/compose/host-network.yml")
     v2 = run(["docker", "compose", "version"], check=False).returncode == 0
-    program = ("docker", "compose") if v2 else ("docker-compose",)
+    program = os.environ.get("DIGITMILL_TEST_COMPOSE", "docker compose" if v2 else "docker-compose").split()
     project = Compose(
         clone, (*program, *(word for file in files for word in ("--file", file)), "--project-name", PROJECT)
     )
@@ -47,10 +50,13 @@ def compose(clone: Path) -> Iterator[Compose]:
     with (clone / ".env").open("a") as settings:
         settings.write(f"DIGITMILL_TRAINER_CPUS={min(2, os.cpu_count() or 1)}\n")
     docker("rm", "--force", f"{PROJECT}-asks", check=False)  # a killed run leaves it
-    project("down", "--volumes", "--remove-orphans")
-    project("--profile", "producer", "--profile", "http", "--profile", "monitor", "build", seconds=900)
+    # Compose leaves the volume of a service whose profile is not named, and Prometheus would remember an earlier run.
+    profiles = [word for profile in ("producer", "http", "monitor") for word in ("--profile", profile)]
+    project(*profiles, "down", "--volumes", "--remove-orphans")
+    bases = [word for name in ("PYTHON", "REDIS") for word in ("--build-arg", f"{name}={base_image(name)}")]
+    project(*profiles, "build", *bases, seconds=900)
     yield project
-    project("down", "--volumes", "--remove-orphans", "--timeout", "5")
+    project(*profiles, "down", "--volumes", "--remove-orphans", "--timeout", "5")
 
 
 @pytest.fixture(scope="session")

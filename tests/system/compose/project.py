@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,16 @@ REPOSITORY = Path(__file__).parents[3]
 PROJECT = "digitmill-test"
 STRANGER = 12345
 """Id of the user who owns the reports when the tests run as root. No image knows this user."""
+
+
+def base_image(argument: str) -> str:
+    """Return the base image that the Dockerfile names, unless an environment variable of the tests names another.
+
+    Args:
+        argument: Name of the build argument: `PYTHON` or `REDIS`.
+    """
+    [default] = re.findall(rf"^ARG {argument}=(.+)$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
+    return os.environ.get(f"DIGITMILL_TEST_{argument}") or str(default)
 
 
 def run(

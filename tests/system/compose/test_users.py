@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.system.compose.project import PROJECT, REPOSITORY, docker, inspect, run
+from tests.system.compose.project import PROJECT, REPOSITORY, base_image, docker, inspect, run
 from worker.contract.users import RedisUser
 
 SERVICES = {
@@ -19,7 +19,7 @@ SERVICES = {
 }
 
 
-@pytest.fixture(params=["redis:7.4-bookworm", "redis:8-bookworm"])
+@pytest.fixture(params=[base_image("REDIS"), "redis:8.0.4-bookworm"])
 def server(request) -> Iterator[str]:
     """A Redis of a given version, on this machine alone. The URL is that of its owner."""
     with socket.create_server(("127.0.0.1", 0)) as free:

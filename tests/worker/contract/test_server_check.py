@@ -11,7 +11,7 @@ import pytest
 import redis
 from redis.exceptions import BusyLoadingError, ReadOnlyError
 
-from producer.mill.finding import SUBMITTING, open_mill
+from producer.mill.finding import open_mill, submitting
 from tests.support.running_server import running_server
 from worker.contract import server_check
 from worker.contract.connection import connect, retry_transient
@@ -53,7 +53,7 @@ def refusal(url: str, **options: Any) -> str:
 def test_the_embedded_server_is_sound(client: "redis.Redis") -> None:
     """So nobody is warned of anything, and each role has the rights that it needs."""
     all_needs = [command for role in Role for command in needs(role)]
-    assert inspect_server(client, "redis", [*all_needs, *SUBMITTING]) == ()
+    assert inspect_server(client, "redis", [*all_needs, *submitting()]) == ()
     assert list(client.scan_iter()) == [], "the check of the rights runs nothing"
 
 
@@ -131,13 +131,13 @@ def test_missing_rights_are_named_with_their_user(client: "redis.Redis", server:
     )
     url = f"unix://guest:x@{server.server.socket}"
     assert open_mill(url, Settings.from_environment({})).warnings == ()
-    sentence = refusal(url, needs=SUBMITTING)
+    sentence = refusal(url, needs=submitting())
     assert "does not let its user guest run LPUSH on digitmill.classify. Give" in sentence
     assert ":x@" not in sentence
     client.acl_setuser("guest", enabled=True, nopass=True, keys=["*"], categories=["+@all"], commands=["-evalsha"])
-    assert "user guest run EVALSHA on digitmill:open. Give" in refusal(url, needs=SUBMITTING)
+    assert "user guest run EVALSHA on digitmill:open. Give" in refusal(url, needs=submitting())
     client.acl_setuser("guest", enabled=True, nopass=True, keys=["*"], categories=["+@all"], commands=["-multi"])
-    assert inspect_server(connect(url), "redis", SUBMITTING) == ()
+    assert inspect_server(connect(url), "redis", submitting()) == ()
     assert list(client.scan_iter()) == []
 
 
@@ -145,10 +145,10 @@ def test_a_server_that_does_not_tell_is_warned_of(client: "redis.Redis", server:
     """Providers of Redis forbid what they like. The warning says what to make sure of."""
     client.acl_setuser("guest", enabled=True, nopass=True, keys=["*"], categories=["+@all"], commands=["-info"])
     connection = connect(f"unix://guest:x@{server.server.socket}")
-    [warning] = inspect_server(connection, "redis", SUBMITTING)
+    [warning] = inspect_server(connection, "redis", submitting())
     assert "does not let its user run INFO" in warning
     client.acl_setuser("guest", enabled=True, nopass=True, keys=["*"], categories=["+@all"], commands=["-config"])
-    assert inspect_server(connection, "redis", SUBMITTING) == ()
+    assert inspect_server(connection, "redis", submitting()) == ()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from model.training.options import TrainingOptions
 from producer.mill.stack import Stack
-from worker.contract.celery_transport import make_app
+from worker.contract.broker.application import make_app
 from worker.contract.connection import connect
 from worker.contract.doorbell import Doorbell
 from worker.contract.teaching import LabelChange, Teaching

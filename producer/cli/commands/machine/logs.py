@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from model.errors import UsageError
+from producer.cli.completion import complete_logs
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
 from producer.cli.notices import printable
@@ -23,7 +24,7 @@ _TAIL_BYTES = 256 * 1024  # of a log, among which its last lines are
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_logs)
 @click.option("--lines", metavar="N", type=click.IntRange(0), default=20, show_default=True, help="Last lines of each.")
 @click.option("--follow", is_flag=True, help="Print new lines as they come, until Ctrl-C.")
 @JSON

@@ -111,12 +111,13 @@ def _watch(settings: "Settings") -> None:
     from rich.text import Text
 
     from producer.cli.display.mill_status import clock_line
+    from producer.cli.display.tables import has_cursor
     from producer.mill.finding import find_mill_url
     from worker.contract.connection import as_error
     from worker.settings import without_password
 
     console = Console(highlight=False)
-    if not console.is_terminal or not sys.stdin.isatty():
+    if not has_cursor(console) or not sys.stdin.isatty():
         raise UsageError("--watch needs a terminal. Elsewhere, run `digitmill status` now and then.")
     where = without_password(find_mill_url(settings) or settings.server_url)
     with _KeyPresses() as keys, Live(console=console, screen=True, auto_refresh=False) as live:

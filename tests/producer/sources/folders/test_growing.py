@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from model.errors import Failure, FailureCode
-from producer.jobs.kept.listed import ListedImages
+from producer.jobs.kept.listed import ListedImages, count_listed
 from producer.sources import GrowingFolder, ListedImage, open_growing, open_source
 from producer.sources.folders import growing
 
@@ -148,8 +148,10 @@ def test_any_name_and_failure_can_be_recorded(tmp_path: Path) -> None:
         ListedImage("b", failure=failure),
     ]
     with ListedImages(tmp_path / "jobs" / "job.list") as record:
+        assert count_listed(record.path) is None
         record.add(images)
         record.finish({"text file": 3})
+    assert count_listed(record.path) == 4
     with ListedImages(tmp_path / "jobs" / "job.list") as record:
         assert list(record.piece(0)) == images
         assert (record.rows, record.left_out, record.is_complete) == (4, {"text file": 3}, True)

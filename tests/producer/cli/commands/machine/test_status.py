@@ -10,6 +10,7 @@ from tests.support.command import CommandLine
 from worker.contract.connection import connect
 from worker.contract.ledger import JobRecord, Ledger, Part, Window
 from worker.contract.ledger import keys as ledger_keys
+from worker.contract.liveness import ALIVE_SECONDS
 from worker.contract.observation import Incident, Incidents, RecentAnswers, RecentCounts
 from worker.contract.registry import Registry
 from worker.contract.wire import Batch, Manifest
@@ -131,3 +132,15 @@ def test_watching_needs_a_terminal(digitmill):
     """Elsewhere nobody could end it, and `--json` is one value."""
     assert "--watch needs a terminal" in digitmill("status", "--watch", code=2).errors
     assert "--watch is for people" in digitmill("status", "--watch", "--json", code=2).errors
+
+
+def test_a_worker_elsewhere_is_silent_after_three_seconds_and_gone_after_ten(client, eventually):
+    """Its last report expires in Redis. One that a supervisor here replaces is gone at once: see `test_stack.py`."""
+    ledger = Ledger(client, ttl_seconds=60)
+    ledger.announce("host-9", {"ready": 1}, ttl_seconds=ALIVE_SECONDS)
+    [worker] = ledger.workers(silent=True)
+    assert not problems.is_silent(worker, worker.seen + 2.9)
+    assert problems.is_silent(worker, worker.seen + 3.1)
+    assert client.pttl(ledger_keys.worker("host-9")) <= 10_000
+    client.pexpire(ledger_keys.worker("host-9"), 1)
+    eventually(lambda: ledger.workers(silent=True) == [], what="an expired report")

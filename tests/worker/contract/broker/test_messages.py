@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.garbage import PART, doorbell, harmless, refused
-from worker.contract.celery_transport import MAX_BYTES, checked_message
+from worker.contract.broker.messages import MAX_BYTES, checked_message
 from worker.contract.doorbell import Doorbell
 from worker.contract.errors import WireError
 from worker.contract.ledger import Part

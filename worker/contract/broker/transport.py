@@ -1,4 +1,4 @@
-"""The Celery application of workers, and its transport. Whoever can write to Redis can harm no process with a message.
+"""Celery's transport for doorbells and its own tools. Whoever can write to Redis can harm no process with a message.
 
 kombu's own transport for Redis believes every message, whatever its size and fields. It also believes what Redis says
 about where messages go: what was fetched and not acknowledged (`unacked`, `unacked_index`), and which queues belong to
@@ -10,11 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Empty
-from typing import Annotated, Any, Literal, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
-import msgspec
-from celery import Celery
-from kombu.entity import Exchange, Queue
 from kombu.transport import redis as kombu_redis
 from redis._parsers import _RESP2Parser
 from redis._parsers.socket import SERVER_CLOSED_CONNECTION_ERROR, SocketBuffer
@@ -25,16 +22,12 @@ from redis.exceptions import (
     ResponseError,
 )
 
+from worker.contract.broker.messages import MAX_BYTES, checked_command, checked_message
 from worker.contract.connection import explain, is_transient
-from worker.contract.doorbell import DOORBELL_VERSION, as_celery_sends_it
 from worker.contract.errors import WireError
-from worker.contract.ledger import Part
-from worker.contract.queues import CLASSIFY, CLASSIFY_QUEUE, TRAIN, TRAIN_QUEUE
+from worker.contract.queues import COMMANDS, REPLIES
 from worker.redis_address import RedisAddress
-from worker.settings import Settings, without_password
-
-MAX_BYTES = 8192
-"""Size of the largest message that is read. A doorbell has about 1100 bytes."""
+from worker.settings import without_password
 
 LOG_SECONDS = 10.0
 """Shortest time between two log lines about dropped messages."""
@@ -42,10 +35,9 @@ LOG_SECONDS = 10.0
 PAUSE_SECONDS = 1.0
 """Pause after a refusal of Redis."""
 
-ANSWER_SECONDS = 10.0
-"""Seconds without an answer after which a worker's connection counts as lost. Clients wait for less."""
+REPLIES_KEPT_MS = 60_000
+"""Time, in ms, after which Redis forgets the replies to a tool that has ended before it read them."""
 
-_TASKS = {CLASSIFY_QUEUE: CLASSIFY, TRAIN_QUEUE: TRAIN}
 _DISCARD_BYTES = 1 << 16
 
 _REMOVE_UNLESS_LIST = """
@@ -56,153 +48,6 @@ return kind
 """
 
 _log = logging.getLogger(__name__)
-
-
-def make_app(redis_url: str, settings: Settings) -> Celery:
-    """Return a Celery application for the Redis at a URL. It connects on first use.
-
-    Args:
-        redis_url: URL of Redis.
-        settings: Settings of this process, which hold the time limit of a batch.
-    """
-    app = Celery("digitmill", broker=redis_url, set_as_current=False)
-    app.conf.update(
-        broker_transport="worker.contract.celery_transport:Transport",
-        # Celery sends and reads only JSON. Results live in the ledger, never in a Celery backend.
-        task_serializer="json",
-        accept_content=["json"],
-        task_ignore_result=True,
-        result_backend=None,
-        # The ledger counts attempts. Celery keeps a doorbell until its part is answered, and drops it with its worker.
-        task_acks_late=True,
-        task_reject_on_worker_lost=False,
-        task_acks_on_failure_or_timeout=True,
-        task_publish_retry=False,
-        worker_prefetch_multiplier=2,
-        task_soft_time_limit=settings.time_limit_seconds,
-        task_time_limit=settings.time_limit_seconds + 5,
-        worker_soft_shutdown_timeout=10,
-        worker_enable_remote_control=False,
-        worker_send_task_events=False,
-        worker_cancel_long_running_tasks_on_connection_loss=False,
-        worker_hijack_root_logger=False,
-        worker_redirect_stdouts=False,
-        broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
-        broker_channel_error_retry=True,
-        broker_connection_timeout=3,
-        broker_heartbeat=0,
-        broker_transport_options={
-            "socket_timeout": ANSWER_SECONDS,
-            "socket_connect_timeout": 3,
-            "health_check_interval": 5,
-            "body_encoding": None,  # the body is JSON: base64 would only make it longer
-            "queue_order_strategy": "sorted",
-        },
-        task_default_queue=CLASSIFY_QUEUE,
-        task_queues=[queue(CLASSIFY_QUEUE)],
-        task_default_exchange="digitmill",
-        task_default_routing_key=CLASSIFY_QUEUE,
-        # A worker listens to every queue in `task_queues`, so the queue of trainers stands only here.
-        task_routes={CLASSIFY: {"queue": CLASSIFY_QUEUE}, TRAIN: {"queue": queue(TRAIN_QUEUE)}},
-    )
-    return app
-
-
-def queue(name: str) -> Queue:
-    """Return the queue of that name, as senders and receivers declare it."""
-    return Queue(name, Exchange("digitmill", type="direct"), routing_key=name)
-
-
-# Checked before Celery sees it ------------------------------------------------------------------------------------
-
-
-_Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=512)]
-_Name: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z_]{0,63}$")]
-
-
-class _Version(msgspec.Struct):
-    """What doorbells of all versions have among their words."""
-
-    version: Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
-
-
-class _Words(_Version):
-    """The words of a doorbell of this version."""
-
-    part: _Text | None = None
-
-
-class _Embedded(msgspec.Struct):
-    """What a worker would do after the task. A doorbell asks for nothing."""
-
-    callbacks: None = None
-    errbacks: None = None
-    chain: None = None
-    chord: None = None
-
-
-class _Headers(msgspec.Struct):
-    """The headers that Celery or kombu would obey."""
-
-    task: Literal["digitmill.classify", "digitmill.train"]
-    id: Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z-]{1,64}$")]
-    eta: None = None
-    expires: None = None
-    group: None = None
-    shadow: None = None
-    retries: Literal[0] = 0
-    timelimit: tuple[None, None] | None = None
-    compression: None = None
-
-
-class _Properties(msgspec.Struct):
-    """The properties that kombu would obey."""
-
-    body_encoding: None
-
-
-class _Message(msgspec.Struct):
-    """A message as kombu stores it."""
-
-    body: str
-    content_type: Literal["application/json"] = msgspec.field(name="content-type")
-    content_encoding: Literal["utf-8"] = msgspec.field(name="content-encoding")
-    headers: _Headers
-    properties: _Properties
-
-
-_messages = msgspec.json.Decoder(_Message)
-_bodies = msgspec.json.Decoder(tuple[tuple[()], dict[_Name, _Text | int | float | bool | None], _Embedded])
-
-
-def checked_message(raw: bytes, queue: str) -> dict[str, Any]:
-    """Return a doorbell as the message that Celery may see. It has what was checked, and nothing else of the original.
-
-    Args:
-        raw: Message as it was in Redis.
-        queue: Queue that it came from.
-
-    Raises:
-        WireError: It is not a doorbell of this queue.
-    """
-    if not 0 < len(raw) <= MAX_BYTES:
-        raise WireError(f"It is empty, or has more than {MAX_BYTES} bytes.")
-    try:
-        message = _messages.decode(raw)
-        _, words, _ = _bodies.decode(message.body)
-        version = msgspec.convert(words, _Version).version
-        if version == DOORBELL_VERSION:
-            words = msgspec.to_builtins(msgspec.convert(words, _Words))
-    except (ValueError, RecursionError) as fault:
-        raise WireError(f"It is not a doorbell ({str(fault)[:200]}).") from None
-    task = _TASKS[queue]
-    if message.headers.task != task:
-        raise WireError(f"It is a doorbell of another queue ({message.headers.task}).")
-    if version == DOORBELL_VERSION and task == CLASSIFY:
-        Part.from_member(str(words["part"] or ""))
-    # Another version of the program may understand the words of another version, so they are kept.
-    return as_celery_sends_it(task, {name: word for name, word in words.items() if word is not None}, queue)
 
 
 # Read without more memory than a doorbell needs -------------------------------------------------------------------
@@ -271,12 +116,61 @@ class Channel(kombu_redis.Channel):
             self._sender = self._create_client()
         yield client or self._sender
 
-    def _queue_bind(self, *_: Any) -> None:
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:  # noqa: ARG002  kombu's
         """Note nothing in Redis. A routing key is the name of its queue."""
+        if exchange == COMMANDS:
+            self._fanout_queues[queue] = exchange, ""
 
     def _lookup(self, exchange: str, routing_key: str, default: str | None = None) -> list[str]:  # noqa: ARG002  kombu's
         """Return the queue of a routing key."""
-        return [routing_key]
+        return [f"{routing_key}.{REPLIES}" if exchange == REPLIES else routing_key]
+
+    def _put(self, queue: str, message: dict[str, Any], **options: Any) -> None:
+        """Put a message into a queue."""
+        super()._put(queue, message, **options)
+        if queue.endswith(REPLIES):
+            with self.conn_or_acquire() as client:
+                client.pexpire(queue, REPLIES_KEPT_MS)
+
+    # Commands come through a channel, so they have no list in Redis.
+
+    def _size(self, queue: str) -> int:
+        return 0 if queue.endswith(COMMANDS) else int(super()._size(queue))
+
+    def _delete(self, *_: Any, **__: Any) -> None:
+        """Delete nothing in Redis."""
+
+    def _subscribe(self) -> None:
+        """Listen to commands. kombu subscribes to a pattern, which rights would have to spell for each database."""
+        topics = [topic for queue in self.active_fanout_queues for topic in self._get_subscribe_topics(queue)]
+        if topics:
+            if self.subclient.connection._sock is None:  # noqa: SLF001  as kombu's own channel does
+                self.subclient.connection.connect()
+            self._in_listen = self.subclient.connection
+            self.subclient.subscribe(topics)
+
+    def _unsubscribe_from(self, queue: str) -> None:
+        client = self.subclient
+        if client.connection and client.connection._sock:  # noqa: SLF001  as kombu's own channel does
+            client.unsubscribe(self._get_subscribe_topics(queue))
+
+    def _receive_one(self, client: Any) -> Any:
+        try:
+            return super()._receive_one(client)
+        except ResponseError as fault:
+            _log.error("Celery's tools cannot reach this process. %s", explain(fault))
+            raise Empty from None
+
+    def _handle_message(self, client: Any, reply: Any) -> dict[str, Any]:
+        """Return what came through the channel of commands, checked and made anew."""
+        received: dict[str, Any] = super()._handle_message(client, reply)
+        if received["type"] == b"message":
+            try:
+                received["data"] = checked_command(received["data"])
+            except WireError as fault:
+                self._count_dropped(COMMANDS, fault)
+                received["data"] = b""
+        return received
 
     def _brpop_read(self, **options: Any) -> bool:
         """Read the reply that has arrived, and deliver the doorbell that it holds.
@@ -310,6 +204,10 @@ class Channel(kombu_redis.Channel):
             self._drop(queue, fault)
 
     def _drop(self, queue: str, fault: WireError) -> NoReturn:
+        self._count_dropped(queue, fault)
+        raise Empty
+
+    def _count_dropped(self, queue: str, fault: WireError) -> None:
         """Log that a message was dropped, unless there was such a line a moment ago."""
         self._dropped += 1
         if time.monotonic() >= self._next_log:
@@ -320,7 +218,6 @@ class Channel(kombu_redis.Channel):
                 fault,
             )
             self._dropped, self._next_log = 0, time.monotonic() + LOG_SECONDS
-        raise Empty
 
     def _bear(self, fault: ResponseError) -> NoReturn:
         """Go on after a refusal of Redis, which Celery would answer with reconnections without a pause."""

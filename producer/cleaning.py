@@ -1,0 +1,220 @@
+"""What old jobs, logs and downloads take on this machine and in Redis, and how to free it."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.data.mnist import NPZ
+from model.errors import DigitmillError
+from producer.jobs.kept.files import is_in_use
+from producer.jobs.kept.journal import read_journal
+from producer.jobs.kept.listed import count_listed
+from producer.jobs.kept.order import files_of_jobs, job_file, journal_path, read_order, remove_files
+from producer.mill.finding import stack_folders
+from producer.mill.server import ServerFolder
+from worker.contract.ledger import JobState, JobStatus
+from worker.contract.ledger.disposal import forget_job, job_bytes
+from worker.contract.validation.identifiers import Kind as Identifier
+from worker.contract.validation.identifiers import is_valid
+from worker.settings import Settings
+
+if TYPE_CHECKING:
+    import redis
+
+
+class Kind(StrEnum):
+    """A kind of what takes room and may be freed."""
+
+    JOBS = "jobs"
+    LOGS = "logs"
+    ANSWERS = "answers"
+    DOWNLOADS = "downloads"
+
+
+USUAL = (Kind.JOBS, Kind.LOGS)
+"""What is freed if no kind is named. Someone may still want the others: answers cannot be had again without them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that takes room.
+
+    Attributes:
+        kind: Its kind.
+        name: Job or file.
+        bytes: What it takes, or None if nobody says it.
+        changed: Time of its last change: unix time, seconds.
+        kept: Why it cannot be freed, or "".
+        free: Frees it. It returns False if it turned out to be in use.
+    """
+
+    kind: Kind
+    name: str
+    bytes: int | None
+    changed: float
+    kept: str
+    free: Callable[[], bool] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RedisJobs:
+    """What Redis knows of jobs.
+
+    Attributes:
+        client: Connection to Redis.
+        known: Jobs by identifier; None for one whose record is damaged.
+    """
+
+    client: "redis.Redis"
+    known: Mapping[str, JobStatus | None]
+
+
+def find_items(settings: Settings, jobs: RedisJobs | None) -> list[Item]:
+    """Return what takes room and may be freed, the oldest of each kind first.
+
+    Models, taught images and the data of a server are not among it.
+
+    Args:
+        settings: Settings of this process.
+        jobs: What Redis knows of jobs, or None if it does not answer.
+
+    Raises:
+        redis.exceptions.RedisError: Redis stops answering.
+    """
+    found = [*_job_files(settings, jobs), *_logs(settings), *_answers(settings, jobs), *_downloads(settings)]
+    order = list(Kind)
+    return sorted(found, key=lambda item: (order.index(item.kind), item.changed))
+
+
+def other_bytes(settings: Settings, items: Iterable[Item]) -> int:
+    """Return the size of all else in the data folder: models, taught images, the data of the server.
+
+    Args:
+        settings: Settings of this process.
+        items: Everything that `find_items` has found.
+    """
+    known = sum(item.bytes or 0 for item in items if item.kind in (Kind.JOBS, Kind.LOGS))
+    size = 0
+    for path in settings.data.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # the mill goes on meanwhile
+            size += path.lstat().st_size if path.is_file() or path.is_symlink() else 0
+    return max(0, size - known)
+
+
+def _job_files(settings: Settings, jobs: RedisJobs | None) -> Iterator[Item]:
+    """Yield the order, the list of batches and the journal of each job that was submitted from this machine."""
+    for job, paths in files_of_jobs(settings).items():
+        if (stats := _measured(paths)) and is_valid(Identifier.JOB, job):
+            yield Item(Kind.JOBS, job, *stats, _why_open(settings, job, paths, jobs), partial(_free_job, settings, job))
+
+
+def _why_open(settings: Settings, job: str, paths: Iterable[Path], jobs: RedisJobs | None) -> str:
+    """Return why somebody may still need the files of a job, or ""."""
+    if any(map(is_in_use, paths)):
+        return "a client works on it"
+    if jobs and job in jobs.known:
+        return _why_unfinished(jobs.known[job]) or _why_wanted(jobs.known[job])
+    if _is_whole(settings, job):
+        return ""
+    return "it can be resumed" if jobs else "only Redis knows whether it has ended"
+
+
+def _why_unfinished(status: JobStatus | None) -> str:
+    """Return why a job may go on, or ""."""
+    if status is None:
+        return "its record is damaged"
+    if not status.state.ended:
+        return "it has not ended"
+    given_up = status.state in (JobState.CANCELLED, JobState.FAILED)
+    if status.record.folder and status.unacknowledged and not given_up:
+        return "its client has not gathered all answers"
+    return ""
+
+
+def _why_wanted(status: JobStatus | None) -> str:
+    """Return why the files of an ended job belong to answers in Redis, or ""."""
+    return "its answers are in Redis" if status and not status.record.folder and status.unacknowledged else ""
+
+
+def _is_whole(settings: Settings, job: str) -> bool:
+    """Return whether the journal of a job has all its answers."""
+    with contextlib.suppress(DigitmillError, OSError):
+        order = read_order(settings, job)
+        batches = read_journal(journal_path(settings, job))
+        total = order and (order.total or count_listed(job_file(settings, job, "list")))
+        return total == sum(len(batch.manifest.names) for batch in batches.values())
+    return False
+
+
+def _free_job(settings: Settings, job: str) -> bool:
+    if any(map(is_in_use, files_of_jobs(settings).get(job, ()))):
+        return False
+    remove_files(settings, job)
+    return True
+
+
+def _logs(settings: Settings) -> Iterator[Item]:
+    """Yield the logs of the mills on this machine. A mill that runs writes all but those that were put aside."""
+    for folder in stack_folders(settings):
+        server = ServerFolder(folder)
+        runs = folder.is_dir() and server.held()
+        for path in sorted([*folder.glob("*.log"), *folder.glob("*.log.1"), *folder.glob("*.out")]):
+            kept = "the mill runs" if runs and path.suffix != ".1" else ""
+            if stats := _measured([path]):
+                name = path.relative_to(settings.data).as_posix()
+                yield Item(Kind.LOGS, name, *stats, kept, partial(_free_log, server, path))
+
+
+def _free_log(server: ServerFolder, path: Path) -> bool:
+    if path.suffix == ".1":
+        path.unlink(missing_ok=True)
+        return True
+    if not server.acquire():  # while this process holds the folder, no mill starts in it
+        return False
+    try:
+        path.unlink(missing_ok=True)
+    finally:
+        server.release()
+    return True
+
+
+def _answers(settings: Settings, jobs: RedisJobs | None) -> Iterator[Item]:
+    """Yield what Redis keeps of each job: its record, and the answers of a detached one."""
+    if jobs is None:
+        return
+    sizes = job_bytes(jobs.client, list(jobs.known))
+    for (job, status), size in zip(jobs.known.items(), sizes, strict=True):
+        changed = (status.ended or status.created) if status else 0.0
+        free = partial(_free_answers, settings, jobs.client, job)
+        yield Item(Kind.ANSWERS, job, size, changed, _why_unfinished(status), free)
+
+
+def _free_answers(settings: Settings, client: "redis.Redis", job: str) -> bool:
+    if not forget_job(client, job):
+        return False
+    _free_job(settings, job)  # what is here of a job that Redis does not know would look like a loss of Redis
+    return True
+
+
+def _downloads(settings: Settings) -> Iterator[Item]:
+    path = settings.cache / NPZ
+    if stats := _measured([path]):
+
+        def free() -> bool:
+            path.unlink(missing_ok=True)
+            return True
+
+        yield Item(Kind.DOWNLOADS, str(path), *stats, "", free)
+
+
+def _measured(paths: Iterable[Path]) -> tuple[int, float] | None:
+    """Return the size of files in bytes and the time of the last change, or None if all are gone."""
+    stats = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            stats.append(path.stat())
+    return (sum(each.st_size for each in stats), max(each.st_mtime for each in stats)) if stats else None
