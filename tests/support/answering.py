@@ -2,7 +2,7 @@
 
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,10 +24,18 @@ def open_parts(client: Any) -> list[Part]:
     return [Part.from_member(member.decode()) for member in client.zrange(keys.OPEN, 0, -1)]
 
 
-def answer(ledger: Ledger, part: Part) -> bool:
+QUARANTINED = Failure(FailureCode.QUARANTINED, "The test says so.")
+
+
+def answer(ledger: Ledger, part: Part, quarantined: Collection[int] = ()) -> bool:
     """Answer a part, and return whether there was something to answer.
 
     The digit of an image is its first pixel, and that of a file its last byte. An empty file gets an error row.
+
+    Args:
+        ledger: The ledger.
+        part: The part.
+        quarantined: Digits whose images are quarantined.
     """
     claim = ledger.claim(part, token=secrets.token_hex(8), holder=NAME, lease_seconds=60)
     if claim.verdict is not Verdict.WORK:
@@ -36,8 +44,9 @@ def answer(ledger: Ledger, part: Part) -> bool:
     digits = np.array(
         [image[0, 0] if isinstance(image, np.ndarray) else (image or b"\0")[-1] for image in images], np.uint8
     )
-    empty = {row: EMPTY for row, image in enumerate(images) if isinstance(image, bytes) and not image}
-    result = Result("baseline-1", NAME, digits, np.ones(len(digits), np.float32), None, empty)
+    failures = {index: QUARANTINED for index, digit in enumerate(digits.tolist()) if digit in quarantined}
+    failures |= {row: EMPTY for row, image in enumerate(images) if isinstance(image, bytes) and not image}
+    result = Result("baseline-1", NAME, digits, np.ones(len(digits), np.float32), None, failures)
     return ledger.finish(claim, result)
 
 
@@ -61,8 +70,8 @@ def seal(ledger: Ledger, job: str, sent: Mapping[int, int] | None = None) -> Job
 
 
 @contextmanager
-def answering(client: Any, ledger: Ledger) -> Iterator[None]:
-    """Answer whatever waits, until the end of the context."""
+def answering(client: Any, ledger: Ledger, quarantined: Collection[int] = ()) -> Iterator[None]:
+    """Answer whatever waits, until the end of the context. See `answer` for the arguments."""
     ended = threading.Event()
 
     def work() -> None:
@@ -70,7 +79,7 @@ def answering(client: Any, ledger: Ledger) -> Iterator[None]:
             try:
                 ledger.announce(NAME, {"ready": 1}, ttl_seconds=5)
                 for part in open_parts(client):
-                    answer(ledger, part)
+                    answer(ledger, part, quarantined)
             except (RedisError, WireError):  # as a real worker, it goes on
                 continue
 
