@@ -16,7 +16,7 @@ COVERED := 78
 .PHONY: help demo up test coverage test-fast compose-test upgrade-test compose-matrix pin sbom lint fuzz chaos soak bench bench-check env lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 23
 
 demo: $(VENV)/serve.done ## send MNIST's test set through a mill on this machine, and write a report
 	@$(BIN)/digitmill demo

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -27,6 +28,7 @@ from tests.support.waiting import eventually as wait_until
 settings.register_profile("suite", deadline=None, max_examples=50)
 settings.load_profile("suite")
 
+cv2.setNumThreads(1)  # as in workers. They may be forked from here, and threads would not outlive that
 gc.disable()  # until all tests are collected, because looking for garbage would take a quarter of the imports' time
 
 TENSORFLOW = "tests/model/training/", "tests/model/evaluation/", "tests/model/network/"
@@ -62,8 +64,8 @@ def pytest_collection_finish() -> None:
 def start_mill(tmp_path: Path) -> StartMill:
     """Start a mill of this test's own."""
 
-    def start(workers: int = 2, **variables: str) -> AbstractContextManager[Mill]:
-        return start_in(tmp_path / "data", workers, **variables)
+    def start(workers: int = 2, *, installed: bool = False, **variables: str) -> AbstractContextManager[Mill]:
+        return start_in(tmp_path / "data", workers, installed=installed, **variables)
 
     return start
 
@@ -114,6 +116,15 @@ def variant() -> Callable[..., tuple[Card, dict[str, bytes]]]:
         return card, {name: read_file(BASELINE, baseline, name) for name in baseline.files}
 
     return make
+
+
+@pytest.fixture
+def without_pngs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands write reports as on a machine without Matplotlib, whose charts take most of the time of a report."""
+    from producer.report import training_page, write
+
+    for module in (write, training_page):
+        monkeypatch.setattr(module, "load_png", lambda: None)
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,9 @@ from typing import Any, Self, cast
 
 from model.errors import UsageError
 from model.inference.review import REVIEW_BELOW
-from producer.calls.client import MAX_AHEAD, TIMEOUT_SECONDS, Client, Settled, Several
+from producer.calls.client import MAX_AHEAD, TIMEOUT_SECONDS, Client, Settled
 from producer.calls.images import Floats, InputImage, is_quick
+from producer.calls.options import Several, check_many
 from producer.calls.prediction import Prediction
 from worker.contract.validation.identifiers import LIVE
 
@@ -119,6 +120,7 @@ class AsyncClient:
         several: Several | None = None,
     ) -> AsyncIterator[Prediction]:
         """Yield a prediction for each image, in their order. See `Client.classify_many` for arguments and errors."""
+        check_many(images)
         ahead: deque[asyncio.Future[Prediction]] = deque()
         try:
             for image in images:

@@ -3,6 +3,8 @@
 import contextlib
 import functools
 import io
+import re
+import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,8 @@ __all__ = [
     "say",
     "show_any_character",
     "show_warnings",
+    "tell",
+    "wrapped",
 ]
 
 OUR_PACKAGES = "model", "producer", "worker"
@@ -103,10 +107,51 @@ MANNERS = (
 """Options that every command has, and that may also stand before its name."""
 
 
+_LABEL = re.compile(r"[a-z][a-z -]{0,9} {2,}|held back ")
+"""The label at the beginning of a line, below whose text a wrapped line goes on."""
+
+_WORD = re.compile(r" *[^ ]+(?: %)?")
+
+
+def tell(line: str = "", *, err: bool = False) -> None:
+    """Print a line. On a narrow terminal, it wraps between words. A long word, such as a path, stays whole.
+
+    Args:
+        line: Line, with colours.
+        err: Whether it goes to standard error.
+    """
+    stream = sys.stderr if err else sys.stdout
+    click.echo(wrapped(line, shutil.get_terminal_size().columns) if stream.isatty() else line, err=err)
+
+
+def wrapped(line: str, width: int) -> str:
+    """Return a line that wraps between words. What follows is indented to where the text after a label begins.
+
+    Args:
+        line: Line, with colours.
+        width: Number of columns.
+    """
+    if len(click.unstyle(line)) <= width:
+        return line
+    label = _LABEL.match(click.unstyle(line))
+    indent = " " * (label.end() if label else 0)
+    lines, taken = [""], 0
+    for word in _WORD.findall(line):
+        size = len(click.unstyle(word))
+        if taken + size > width and taken > len(indent):
+            word = word.lstrip(" ")  # noqa: PLW2901
+            lines.append(indent)
+            taken = len(indent)
+            size = len(click.unstyle(word))
+        lines[-1] += word
+        taken += size
+    return "\n".join(lines)
+
+
 def say(text: str) -> None:
     """Print on standard error what the command is doing, for people who watch it."""
     if not (Manner.quiet or Manner.as_json):
-        click.echo(printable(text), err=True)
+        tell(printable(text), err=True)
 
 
 def print_notice(sentence: str) -> None:
@@ -128,7 +173,7 @@ def print_error(code: str, sentence: str) -> None:
 def _print(sentence: str, *, code: str) -> None:
     """Print an error that has a code, or a notice without one."""
     if not Manner.as_json:
-        click.echo(f"{click.style('digitmill:', fg='red', bold=True)} {printable(sentence)}", err=True)
+        tell(f"{click.style('digitmill:', fg='red', bold=True)} {printable(sentence)}", err=True)
         return
     from producer.public.answers import Failed, Noticed, Reason
     from producer.public.body import to_text

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from model.errors import DigitmillError
 from model.inference.review import REVIEW_BELOW
 from producer.calls.asynchronous import AsyncClient
-from producer.calls.client import Several
+from producer.calls.options import Several
 from producer.calls.prediction import Prediction
 from producer.http.bodies import NamedImage, kind_of, read_form, read_image
 from producer.http.errors import JSON, bad_parameter, refused

@@ -197,6 +197,6 @@ def ended_client(status: JobStatus, now: float) -> str:
         now: Time of Redis: unix time, seconds.
     """
     sent = not status.record.folder and status.state != "submitting"  # a detached job then needs no client
-    if sent or status.owner_seen is None or client_silence(status, now) <= ALIVE_SECONDS:
+    if status.state.ended or sent or status.owner_seen is None or client_silence(status, now) <= ALIVE_SECONDS:
         return ""
     return f"its client has ended on {sender_of(status)}; `digitmill resume {status.identifier}` there continues it"

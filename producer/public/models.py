@@ -301,10 +301,12 @@ class TrainingReport(Document, kw_only=True, frozen=True):
     Attributes:
         model: Name of the version.
         report: Page that was written.
+        pngs: PNG files that were written beside it; none without Matplotlib.
     """
 
     model: str
     report: str
+    pngs: list[str]
 
 
 class Deleted(Document, kw_only=True, frozen=True):

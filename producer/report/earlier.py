@@ -18,7 +18,7 @@ from model.errors import Failure, FailureCode, UsageError
 from model.images.doubts import Doubt, DoubtCode
 from model.metrics import CLASSES
 from producer.jobs.results import NONE, Numbers, Results
-from producer.report.place import FIGURES, PREDICTIONS, check_place, grows
+from producer.report.place import FIGURES, PREDICTIONS, check_place, grows, is_joined
 from producer.report.tables import FILE_COLUMNS, FileVersion, guarded, prediction_header, time_cell
 from producer.sources import Source
 from producer.sources.naming import document_of
@@ -192,6 +192,28 @@ def read_earlier(folder: Path, source: Source, *, probabilities: bool, numbers: 
     if figures["source"] != source.description:
         raise _of_others(folder, figures["source"])
     return Earlier(by_name, figures["started"])
+
+
+def check_not_joined(folder: Path) -> None:
+    """Check that the report in a folder does not have the rows of several jobs, also if the last one has not ended.
+
+    Raises:
+        UsageError: It has, and the report of one job would replace them.
+    """
+    tells_files = _header(folder)[-len(FILE_COLUMNS) :] == FILE_COLUMNS
+    if is_joined(folder) or (tells_files and grows(folder)):
+        raise UsageError(
+            f"{folder} has a report that `submit --new` has added to, and the report of one job would replace all of "
+            "its rows. Name another folder with --out."
+        )
+
+
+def _header(folder: Path) -> list[str]:
+    try:
+        with (folder / PREDICTIONS).open(encoding="utf-8", newline="") as file:
+            return next(csv.reader(file), [])
+    except (OSError, ValueError, csv.Error):
+        return []
 
 
 def _of_others(folder: Path, what: str) -> UsageError:

@@ -1,6 +1,6 @@
 """Files that readers never see half written."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
@@ -55,15 +55,34 @@ def replace_page(path: Path, html: str, command: str) -> None:
     Raises:
         UsageError: There is another file, or the file cannot be written.
     """
+
+    def write(draft: Path) -> None:
+        # The name of an image can have bytes that are not UTF-8. They are written as Python prints them.
+        draft.write_text(html, encoding="utf-8", errors="backslashreplace")
+
+    replace_own(path, write, command, generated_by(command))
+
+
+def replace_own(path: Path, write: Callable[[Path], object], command: str, mark: str) -> None:
+    """Write a file that has a mark in its beginning. Replace nothing but such a file.
+
+    Args:
+        path: File to write. Its folder is created if necessary.
+        write: Function that writes the draft at a path.
+        command: Command that writes it, such as `digitmill models report`.
+        mark: Text among the first bytes of the file.
+
+    Raises:
+        UsageError: There is another file, or the file cannot be written.
+    """
     try:
-        if path.exists() and not _has_line(path, generated_by(command)):
+        if path.exists() and not _has_line(path, mark):
             raise UsageError(
                 f"{path} was not written by `{command}`, which replaces nothing else. Choose another file with --out."
             )
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as draft:
-            # The name of an image can have bytes that are not UTF-8. They are written as Python prints them.
-            draft.write_text(html, encoding="utf-8", errors="backslashreplace")
+            write(draft)
     except OSError as fault:
         raise UsageError(f"Cannot write {path}: {fault.strerror}. Choose another file with --out.") from fault
 

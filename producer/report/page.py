@@ -130,6 +130,7 @@ def render(
     card: Card | None,
     read_pictures: ReadPictures,
     root: str = "",
+    time: str = "",
 ) -> Iterator[WrittenPage]:
     """Yield each page. The first page is the report, and others follow if there are more cards than fit on it.
 
@@ -141,6 +142,7 @@ def render(
         card: Card of the model, or None where it is unknown.
         read_pictures: Reader of the images that a page shows. It is called once for each page.
         root: Text before an image's name that makes it a path, so that `digitmill teach` can read the images; or "".
+        time: Mark that stands for the time of the whole command, followed by `-seconds` or `-rate`; "" to leave it out.
     """
     script = Markup(_SCRIPT.read_text(encoding="utf-8"))  # noqa: S704  it is ours
     cards = pages_of(selection)
@@ -155,6 +157,7 @@ def render(
         template = "cards/page.html.j2"
         if number == 1:
             template = "report.html.j2"
+            about |= {"time": time}
             about |= _report(results, summary, selection, charts, card, pictures, teachable=bool(root))
         html = environment().get_template(template).render(**about, source=summary.source)
         yield WrittenPage(name, html, sum(index not in pictures for index in indices), late)

@@ -98,18 +98,10 @@ def replacing_report(folder: Path) -> Iterator[Path]:
             (drafts / name).unlink(missing_ok=True)
 
 
-def check_not_joined(folder: Path) -> None:
-    """Check that the report in a folder does not also have the rows of earlier jobs.
-
-    Raises:
-        UsageError: It has, and the report of one job would replace them.
-    """
+def is_joined(folder: Path) -> bool:
+    """Return whether the report in a folder also has the rows of earlier jobs."""
     figures = _read_figures(folder / FIGURES)
-    if figures and figures.get("earlier"):
-        raise UsageError(
-            f"{folder} has a report that `submit --new` has added to, and the report of one job would replace all of "
-            "its rows. Name another folder with --out."
-        )
+    return bool(figures and figures.get("earlier"))
 
 
 def find_report(folder: Path, job: str) -> dict[str, Any] | None:

@@ -3,10 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import isnan
 from types import MappingProxyType
-from typing import Any, Final, cast, get_type_hints
+from typing import Any, Final, Self, cast, get_type_hints
 
 import numpy as np
 from msgspec import UNSET, UnsetType, defstruct
@@ -89,6 +89,9 @@ class Summary:
         model_versions: Number of images that each version classified, largest first.
         earlier: Number of images whose rows an earlier job wrote into this report (`submit --new`).
         images_per_second: (`images` - `earlier`) / `seconds`.
+        command_seconds: Time from the start of the command to the end of its report, in seconds: with listing the
+            images, and starting a mill if none ran. None if another command sent the images.
+        command_images_per_second: (`images` - `earlier`) / `command_seconds`.
         workers: Number of images that each worker process answered, largest first.
         digits_read: How often each digit 0 to 9 was read, and with which mean confidence.
         without_picture: Number of images to look at that have no picture in the report.
@@ -136,6 +139,8 @@ class Summary:
     left_out: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     earlier: int = 0
+    command_seconds: float | None = None
+    command_images_per_second: float | None = None
     notices: tuple[str, ...] = ()
 
     @property
@@ -152,6 +157,11 @@ class Summary:
     def doubted(self) -> int:
         """Number of images for review that the image path doubts."""
         return sum(self.doubts.values())
+
+    def with_command(self, seconds: float) -> Self:
+        """Return the figures with the time that the whole command took, in seconds."""
+        rate = (self.images - self.earlier) / seconds if seconds > 0 else None
+        return replace(self, command_seconds=seconds, command_images_per_second=rate)
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of `report.json`: JSON values without NaN."""

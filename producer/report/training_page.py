@@ -1,6 +1,7 @@
 """The report of a training, for people: one HTML file, made from a version's card and from what the gate wrote."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,8 +9,9 @@ from model.cards.card import Card
 from model.cards.changes import Changes
 from model.cards.decision import FEW, Decision
 from producer.report.charts import svg
-from producer.report.charts.training_charts import accuracy_chart, loss_chart
-from producer.report.files import generated_by, replace_page
+from producer.report.charts.drawing import WITHOUT_MATPLOTLIB, load_png
+from producer.report.charts.training_charts import accuracy_chart, digits_chart, loss_chart
+from producer.report.files import generated_by, replace_own, replace_page
 from producer.report.rendering import data_uri, environment
 
 COMMAND = "digitmill models report"
@@ -39,8 +41,10 @@ class ChangedKind(NamedTuple):
     lost: Direction
 
 
-def write_training_report(path: Path, card: Card, decision: Decision | None, changes: Changes | None) -> None:
-    """Write the report of the training of a version. Replace nothing but such a report.
+def write_training_report(
+    path: Path, card: Card, decision: Decision | None, changes: Changes | None
+) -> tuple[list[Path], str]:
+    """Write the report of the training of a version, and its charts as PNG files beside it. Replace nothing else.
 
     Args:
         path: File to write. Its folder is created if necessary.
@@ -48,10 +52,30 @@ def write_training_report(path: Path, card: Card, decision: Decision | None, cha
         decision: Decision of the gate on it, or None if the gate never judged it.
         changes: Images that it changed against the live model, or None if they are unknown.
 
+    Returns:
+        The PNG files, and why there are none, or "".
+
     Raises:
         UsageError: There is another file, or the file cannot be written.
     """
     replace_page(path, render(card, decision, changes), COMMAND)
+    png = load_png()
+    if png is None:
+        return [], WITHOUT_MATPLOTLIB
+    curves = {"training": loss_chart(card.epochs), "accuracy": accuracy_chart(card.epochs)}
+    charts = {**curves, "digits": digits_chart(card)}
+    figures = {name: png.draw(chart, 7.2, 3.8) for name, chart in charts.items() if chart}
+    shown = [
+        png.Predicted(image.picture, f"{image.label}: {image.before} → {image.after}", wrong=not image.won)
+        for image in (changes.images[: png.MAX_PICTURES] if changes else ())
+    ]
+    if sheet := png.predictions(shown, f"True digit: read before → read by {card.version}"):
+        figures["changes"] = sheet
+    written = []
+    for name, figure in figures.items():
+        written.append(path.with_name(f"{path.stem}-{name}.png"))
+        replace_own(written[-1], partial(png.save, figure, software=COMMAND), COMMAND, COMMAND)
+    return written, ""
 
 
 def render(card: Card, decision: Decision | None, changes: Changes | None) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ from model.cards.card import Card
 from producer.jobs.results import JobInfo, Results
 from producer.pictures import Picture
 from producer.report import page, tables
+from producer.report.charts.drawing import WITHOUT_MATPLOTLIB, load_png
 from producer.report.charts.job_charts import JobCharts, charts_of
 from producer.report.page import ReadPictures
 from producer.report.place import (
@@ -19,6 +22,7 @@ from producer.report.place import (
     CONFUSION,
     ERRORS,
     FIGURES,
+    PAGE,
     PREDICTED,
     PREDICTIONS,
     REVIEW,
@@ -28,17 +32,12 @@ from producer.report.place import (
 )
 from producer.report.selection import select
 from producer.report.summary import Summary, summarise
-from producer.report.wording import percent
+from producer.report.wording import duration, number, percent
 
 _log = logging.getLogger(__name__)
 
 MAX_PREDICTED = 40
 """Maximum number of pictures in `predictions.png`."""
-
-WITHOUT_MATPLOTLIB = (
-    "The PNG charts were left out because Matplotlib is not installed; report.html shows the same figures. "
-    "To get them: pip install 'digitmill[report]'."
-)
 
 
 def write_report(
@@ -54,6 +53,7 @@ def write_report(
     notes: Sequence[str] = (),
     plots: bool = True,
     versions: Mapping[str, tables.FileVersion] | None = None,
+    began: float | None = None,
 ) -> Summary:
     """Write the report of a job into `folder`. An earlier report there is replaced, and nothing else is.
 
@@ -72,6 +72,7 @@ def write_report(
         notes: Sentences about the source; see `Source.notes`.
         plots: Whether to write the PNG files as well. They take about two seconds, half of it to import Matplotlib.
         versions: As for `tables.write_predictions`.
+        began: Monotonic time at which the command began that sent the images, or None if another one sent them.
 
     Returns:
         The figures of the report. Its `notices` are for the user.
@@ -97,16 +98,26 @@ def write_report(
             )
             return read
 
-        pages = page.render(results, summary, selection, charts, card=card, read_pictures=reading, root=root)
-        late = without = 0
+        # The first page says how long the command took, so it is written last.
+        mark = "" if began is None else f"time-{secrets.token_hex(8)}"
+        pages = page.render(results, summary, selection, charts, card=card, read_pictures=reading, root=root, time=mark)
+        first_page, late, without = "", 0, 0
         for written in pages:
-            _write(drafts / written.name, written.html)
+            if written.name == PAGE:
+                first_page = written.html
+            else:
+                _write(drafts / written.name, written.html)
             late, without = late + written.late, without + written.without_picture
         notices = (*summary.notices, _not_read(late, info)) if late else summary.notices
         summary = replace(summary, without_picture=without, notices=notices)
         if plots:
             said = _write_pngs(drafts, summary, charts, results, first)
             summary = replace(summary, notices=(*said, *summary.notices))
+        if began is not None:
+            summary = summary.with_command(time.monotonic() - began)
+            first_page = first_page.replace(f"{mark}-seconds", duration(summary.command_seconds or 0.0))
+            first_page = first_page.replace(f"{mark}-rate", number(summary.command_images_per_second or 0.0))
+        _write(drafts / PAGE, first_page)
         _log.info("Wrote tables, pages and charts")
         _write(drafts / FIGURES, json.dumps(summary.as_json(), indent=1, allow_nan=False) + "\n")
     return summary
@@ -124,12 +135,8 @@ def _write_pngs(
     folder: Path, summary: Summary, charts: JobCharts, results: Results, pictures: Mapping[int, Picture]
 ) -> tuple[str, ...]:
     """Write a PNG file for each chart that exists, and for the pictures. Return notices for the user."""
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a cache that it cannot keep
-    try:
-        from producer.report.charts import png
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "matplotlib":
-            raise
+    png = load_png()
+    if png is None:
         return (WITHOUT_MATPLOTLIB,)
     predicted = [
         png.Predicted(

@@ -11,7 +11,7 @@ from model.errors import DigitmillError, UsageError
 from producer.cli.display.wording import age, counted, describe_progress
 from producer.cli.exits import ExitCode, exit_on_error
 from producer.cli.json_output import print_json
-from producer.cli.notices import print_notice, printable
+from producer.cli.notices import print_notice, printable, tell
 from producer.cli.options import JOB, JSON, OUT, TIMEOUT, FiniteRange, report_folder
 from producer.public.jobs import OneJob, job_values, list_of
 
@@ -54,19 +54,19 @@ def jobs(latest: int, with_little: bool, as_json: bool) -> None:
         return
     damage.print()
     if not found and not damage.records:
-        click.echo("There are no jobs yet. `digitmill submit PATH` creates one.")
+        tell("There are no jobs yet. `digitmill submit PATH` creates one.")
     if not found:
         return
     now = connection.ledger.now()
     print_table(
         [
             Column("JOB"),
-            Column("STATE"),
+            Column("STATE", wraps=9),
             Column("IMAGES", numbers=True),
             Column("DONE", numbers=True),
             Column("FAILED", numbers=True),
             Column("AGE", numbers=True),
-            Column("SOURCE", wraps=20),
+            Column("SOURCE", wraps=12),
         ],
         [
             [
@@ -112,23 +112,23 @@ def show(job: str, as_json: bool) -> None:
         print_json(shown_job(status, loss))
         return
     ended = f", took {status.ended - status.created:.1f} s" if status.ended else ""
-    click.echo(f"job       {printable(status.identifier)}")
-    click.echo(f"state     {click.style(status.state, fg=STATE_COLOURS.get(status.state, 'cyan'))}")
-    click.echo(f"source    {printable(status.record.source)}")
+    tell(f"job       {printable(status.identifier)}")
+    tell(f"state     {click.style(status.state, fg=STATE_COLOURS.get(status.state, 'cyan'))}")
+    tell(f"source    {printable(status.record.source)}")
     if said := how_read(status, settings):
-        click.echo(f"read as   {printable(said)}")
-    click.echo(f"model     {printable(status.record.model)}")
-    click.echo(f"client    {printable(status.record.client)}{printable(_about_client(connection, status))}")
-    click.echo(f"created   {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.created))}{ended}")
-    click.echo(f"images    {describe_progress(status, connection.ledger.now())}; {status.images:,} sent")
-    click.echo(f"batches   {status.open:,} waiting or being classified")
+        tell(f"read as   {printable(said)}")
+    tell(f"model     {printable(status.record.model)}")
+    tell(f"client    {printable(status.record.client)}{printable(_about_client(connection, status))}")
+    tell(f"created   {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.created))}{ended}")
+    tell(f"images    {describe_progress(status, connection.ledger.now())}; {status.images:,} sent")
+    tell(f"batches   {status.open:,} waiting or being classified")
     problem = not status.state.ended and (status.problem or unreached_workers(connection.ledger.workers()))
     if problem:
-        click.echo(click.style(f"problem   {printable(problem)}", fg="yellow"))
+        tell(click.style(f"problem   {printable(problem)}", fg="yellow"))
     if loss and loss.batches:
-        click.echo(click.style(f"lost      {printable(loss.describe())}: Redis does not have it any more", fg="yellow"))
+        tell(click.style(f"lost      {printable(loss.describe())}: Redis does not have it any more", fg="yellow"))
         where = "" if loss.resumable else f" on {printable(sender_of(status))}"
-        click.echo(f"next      digitmill resume {printable(status.identifier)}{where}    sends it again")
+        tell(f"next      digitmill resume {printable(status.identifier)}{where}    sends it again")
 
 
 @click.command()
@@ -157,7 +157,7 @@ def wait(job: str, timeout: float, as_json: bool) -> None:
         print_json(OneJob(**job_values(status)))
     else:
         answered = counted(status.answered, "image")
-        click.echo(f"{printable(identifier)} {status.state}: {answered} answered, {status.failed:,} of them failed")
+        tell(f"{printable(identifier)} {status.state}: {answered} answered, {status.failed:,} of them failed")
     sys.exit(_exit_code(status))
 
 
@@ -183,7 +183,7 @@ def cancel(job: str, as_json: bool) -> None:
     if as_json:
         print_json(OneJob(**job_values(connection.ledger.job(identifier))))
     else:
-        click.echo(f"{printable(identifier)} cancelled")
+        tell(f"{printable(identifier)} cancelled")
 
 
 @click.command()
@@ -211,7 +211,7 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
     from producer.jobs.finding import find_job
     from producer.mill.finding import find_mill_url, open_running_mill
     from producer.report import check_place
-    from producer.report.place import check_not_joined
+    from producer.report.earlier import check_not_joined
     from worker.settings import Settings
 
     settings = Settings.from_environment()

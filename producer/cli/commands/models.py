@@ -15,7 +15,7 @@ from producer.cli.completion import complete_versions
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
-from producer.cli.notices import print_notice, printable
+from producer.cli.notices import print_notice, printable, tell
 from producer.cli.options import JSON, not_empty, renamed_option
 from producer.public import models as public
 
@@ -128,9 +128,9 @@ def show(version: str, as_json: bool) -> None:
     else:
         print_card(card, aliases, changes, decision)
         if days:
-            click.echo(f"\nlast day    {training_display.describe_last(days)}")
+            tell(f"\nlast day    {training_display.describe_last(days)}")
         if drift:
-            click.echo(click.style(f"drift       {training_display.describe_drift(drift)}", fg="yellow"))
+            tell(click.style(f"drift       {training_display.describe_drift(drift)}", fg="yellow"))
         damage.print()
 
 
@@ -260,11 +260,11 @@ def push(folder: Path, as_json: bool) -> None:
     if as_json:
         print_json(public.Pushed(model=card.version, aliases=aliases))
     elif shipped:
-        click.echo(f"{card.version} is the baseline, which every installation has, so there is nothing to publish")
+        tell(f"{card.version} is the baseline, which every installation has, so there is nothing to publish")
     else:
         version = printable(card.version)
-        click.echo(f"{version} is published{''.join(f', {alias}' for alias in aliases)}")
-        click.echo(f"next      digitmill models compare {version} live")
+        tell(f"{version} is published{''.join(f', {alias}' for alias in aliases)}")
+        tell(f"next      digitmill models compare {version} live")
 
 
 @models.command()
@@ -306,7 +306,7 @@ def pull(version: str, out: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(public.Pulled(model=card.version, folder=str(folder), files=written))
     else:
-        click.echo(printable(f"{card.version} is in {folder}: {', '.join(written)}"))
+        tell(printable(f"{card.version} is in {folder}: {', '.join(written)}"))
 
 
 @models.command()
@@ -323,7 +323,8 @@ def report(version: str, out: Path | None, as_json: bool) -> None:
     """Write a report of the training of one version: an HTML page that needs no other file.
 
     It has the figures of the gate, pictures of the images that the version reads and the live one misread, and the
-    other way round, and the curves of the training.
+    other way round, and the curves of the training. Curves, recall and precision of each digit, and pictures of what
+    changed are also PNG files beside the page, if Matplotlib is installed.
 
     \b
     Example:
@@ -334,11 +335,15 @@ def report(version: str, out: Path | None, as_json: bool) -> None:
     registry = _connect().registry
     card = registry.card(registry.resolve(version))
     path = out or Path("reports") / f"{card.version}.html"
-    write_training_report(path, card, registry.decision(card), registry.changes(card))
+    pngs, notice = write_training_report(path, card, registry.decision(card), registry.changes(card))
+    if notice:
+        print_notice(notice)
     if as_json:
-        print_json(public.TrainingReport(model=card.version, report=str(path)))
-    else:
-        click.echo(printable(f"The report of {card.version} is {path}"))
+        print_json(public.TrainingReport(model=card.version, report=str(path), pngs=list(map(str, pngs))))
+        return
+    tell(printable(f"The report of {card.version} is {path}"))
+    if pngs:
+        tell(printable(f"Its charts are also {', '.join(each.name for each in pngs)} beside it"))
 
 
 @models.command()
@@ -356,7 +361,7 @@ def delete(versions: tuple[str, ...], yes: bool, as_json: bool) -> None:
 
     \b
     Example:
-      digitmill models delete 20261124 20261125
+      digitmill models delete 20261124 20261125 --yes
     """
     registry = _connect().registry
     names = list(dict.fromkeys(map(registry.resolve, versions)))
@@ -369,7 +374,7 @@ def delete(versions: tuple[str, ...], yes: bool, as_json: bool) -> None:
     if as_json:
         print_json(public.Deleted(deleted=names))
     else:
-        click.echo(f"{printable(', '.join(names))} {'is' if len(names) == 1 else 'are'} deleted")
+        tell(f"{printable(', '.join(names))} {'is' if len(names) == 1 else 'are'} deleted")
 
 
 def _connect() -> "Connection":
@@ -406,7 +411,7 @@ def _report_live(connection: "Connection", live: str, *, as_json: bool) -> None:
     else:
         verb = "serves" if len(workers) == 1 else "serve"
         serving = f"{len(workers) - len(behind):,} of {counted(len(workers), 'worker')}"
-        click.echo(f"{printable(live)} is live; {serving} {verb} it")
+        tell(f"{printable(live)} is live; {serving} {verb} it")
     for worker in behind:
         print_notice(
             f"{worker.name} serves {worker.model}: {worker.model_fault or 'it has not loaded the live version yet'}"

@@ -8,7 +8,7 @@ import click
 
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
-from producer.cli.notices import print_notice, printable
+from producer.cli.notices import print_notice, printable, tell
 from producer.cli.options import JOB, JSON, OUT, TIMEOUT, report_folder
 from producer.public.jobs import Reviewed
 
@@ -49,7 +49,7 @@ def review(job: str, out: Path | None, no_open: bool, timeout: float, as_json: b
     if as_json:
         print_json(Reviewed(job=identifier, report=str(page)))
     else:
-        click.echo(printable(str(page)))
+        tell(printable(str(page)))
     if not no_open and not as_json and not _open(page):
         print_notice("no browser was found here; open the page in yours")
 
@@ -81,7 +81,7 @@ def _write(identifier: str, folder: Path, settings: "Settings", timeout: float, 
     from producer.cli.display.job_results import write_job_report
     from producer.mill.finding import find_mill_url, open_running_mill
     from producer.report import check_place
-    from producer.report.place import check_not_joined
+    from producer.report.earlier import check_not_joined
     from worker.contract.errors import Unreachable
 
     try:

@@ -14,7 +14,7 @@ from model.errors import UsageError
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
-from producer.cli.notices import print_notice, printable, say
+from producer.cli.notices import print_notice, printable, say, tell
 from producer.cli.options import JSON
 from producer.public.operating import Started
 
@@ -63,11 +63,13 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
     from producer.mill.finding import await_workers, open_mill
     from producer.mill.stack import Stack
     from producer.report import check_place
+    from producer.report.earlier import check_not_joined
     from worker.cores import cores
     from worker.settings import Settings
 
     settings = Settings.from_environment()
     check_place(out)
+    check_not_joined(out)
     with tempfile.TemporaryDirectory(prefix="digitmill-demo-") as private:
         # The demo has its own mill and journal, even if another mill runs here or the environment names one.
         settings = replace(settings, redis_url=None, data=Path(private))
@@ -95,11 +97,18 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
                 )
             finished = replace(finished, info=replace(finished.info, source=description))
             summary = write_job_report(
-                finished, out, source, options.min_confidence, mill=stack.url, quiet=as_json, is_kept=False
+                finished,
+                out,
+                source,
+                options.min_confidence,
+                mill=stack.url,
+                quiet=as_json,
+                is_kept=False,
+                sent_here=True,
             )
         code = print_report(summary, finished, out, as_json=as_json)
         if not as_json:
-            click.echo(f"next      {_this_program()} submit YOUR-FOLDER")
+            tell(f"next      {_this_program()} submit YOUR-FOLDER")
     sys.exit(code)
 
 
@@ -164,15 +173,15 @@ def _print_roles(stack: "Stack", where: str, settings: "Settings", others: "Sequ
         roles = [str(role) for role in others]
         print_json(Started(redis=where, workers=stack.workers, others=roles, logs=str(stack.logs)))
         return
-    click.echo(f"The mill is running with {counted(stack.workers, 'worker')}. Ctrl-C stops it.")
-    click.echo(f"redis     {printable(where)}")
+    tell(f"The mill is running with {counted(stack.workers, 'worker')}. Ctrl-C stops it.")
+    tell(f"redis     {printable(where)}")
     if settings.redis_url is None:
         missing = "none: it needs TensorFlow and other libraries, which `pip install 'digitmill[train]'` installs"
-        click.echo(f"trainer   {'1, for `digitmill train`' if 'trainer' in others else missing}")
+        tell(f"trainer   {'1, for `digitmill train`' if 'trainer' in others else missing}")
     if settings.retrain_cron:
-        click.echo(f"schedule  {settings.retrain_cron} (UTC)")
-    click.echo(f"logs      {printable(str(stack.logs))}")
-    click.echo("In another terminal: digitmill submit PATH, digitmill status")
+        tell(f"schedule  {settings.retrain_cron} (UTC)")
+    tell(f"logs      {printable(str(stack.logs))}")
+    tell("In another terminal: digitmill submit PATH, digitmill status")
 
 
 def _report_restarts(stack: "Stack") -> NoReturn:

@@ -13,7 +13,7 @@ from producer.cli.completion import complete_versions
 from producer.cli.display.wording import counted
 from producer.cli.exits import ExitCode, exit_on_error
 from producer.cli.json_output import print_json
-from producer.cli.notices import print_notes, print_notice, printable, say
+from producer.cli.notices import print_notes, print_notice, printable, say, tell
 from producer.cli.options import (
     AS_IS,
     JOB,
@@ -141,6 +141,7 @@ def submit(
     from producer.jobs.submission import create_job, open_list, open_submitted
     from producer.mill.finding import open_running_mill, running_or_temporary_mill, submitting
     from producer.report import check_place
+    from producer.report.earlier import check_not_joined
     from worker.contract.ledger import new_job_identifier
     from worker.settings import Settings
 
@@ -191,6 +192,8 @@ def submit(
         adding.print_unchanged(as_json=as_json)
         return
     check_place(out or report_folder(new_job_identifier()))
+    if out and not adding:
+        check_not_joined(out)
     with running_or_temporary_mill(settings, on_start=report_start, timeout=timeout) as connection:
         job = create_job(
             connection, options, source.description, settings, detached=False, total=source.total, timeout=timeout
@@ -261,6 +264,7 @@ def resume(job: str, follow: bool, out: Path | None, take_over: bool, timeout: f
     from producer.jobs.submission import reopen_submitted
     from producer.mill.finding import running_or_temporary_mill
     from producer.report import check_place
+    from producer.report.earlier import check_not_joined
     from worker.settings import Settings
 
     settings = Settings.from_environment()
@@ -271,7 +275,8 @@ def resume(job: str, follow: bool, out: Path | None, take_over: bool, timeout: f
         if order.detached:
             _send_detached(connection, order.job, order.options, source, settings, timeout=timeout, as_json=as_json)
             return
-        check_place(out or report_folder(order.job))
+        check_place(folder := out or report_folder(order.job))
+        check_not_joined(folder)
         code = gather_and_report(
             connection,
             order.job,
@@ -283,6 +288,7 @@ def resume(job: str, follow: bool, out: Path | None, take_over: bool, timeout: f
             timeout=timeout,
             as_json=as_json,
             take_over=take_over,
+            sent_here=False,
         )
     sys.exit(code)
 
@@ -306,9 +312,9 @@ def _send_detached(
         print_json(Sent(job=job))
         return
     job = printable(job)
-    click.echo(f"Job {job} is sent: {counted(source.total, 'image')} of {printable(source.description)}")
-    click.echo(f"digitmill show {job}    shows its state")
-    click.echo(f"digitmill report {job}  gathers its answers, from any machine")
+    tell(f"Job {job} is sent: {counted(source.total, 'image')} of {printable(source.description)}")
+    tell(f"digitmill show {job}    shows its state")
+    tell(f"digitmill report {job}  gathers its answers, from any machine")
 
 
 def gather_and_report(
@@ -324,6 +330,7 @@ def gather_and_report(
     as_json: bool,
     take_over: bool = False,
     adding: "Adding | None" = None,
+    sent_here: bool = True,
 ) -> ExitCode:
     """Run the job to its end, write its report and return the exit code."""
     from producer.cli.display.job_results import print_report, write_job_report
@@ -359,6 +366,7 @@ def gather_and_report(
             options.min_confidence,
             mill=find_mill_url(settings),
             quiet=as_json,
+            sent_here=sent_here,
             **added,
         )
         return print_report(summary, finished, folder, as_json=as_json)
@@ -412,9 +420,9 @@ def _preview(source: "Source", as_json: bool) -> None:
         )
         print_json(body)
         return
-    click.echo(f"source    {printable(source.description)}")
-    click.echo(f"images    {total:,} would be submitted; {unreadable:,} cannot be read")
-    click.echo("labels    " + _counted_labels(labels))
+    tell(f"source    {printable(source.description)}")
+    tell(f"images    {total:,} would be submitted; {unreadable:,} cannot be read")
+    tell("labels    " + _counted_labels(labels))
 
 
 def _counted_labels(labels: "Mapping[str, int]") -> str:

@@ -12,7 +12,7 @@ from model.errors import UsageError
 from producer.cli.display.training import describe
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
-from producer.cli.notices import print_notice, printable
+from producer.cli.notices import print_notice, printable, tell
 from producer.cli.options import JSON
 from producer.public.training import OneTraining, training
 from worker.contract.errors import JobFailed, Unreachable, WireError
@@ -186,9 +186,9 @@ def _request(
     elif as_json:
         print_json(OneTraining(training=training(_status(connection, trainings, identifier)), joined=joined))
     else:
-        click.echo(f"Training {printable(identifier)} is requested")
-        click.echo("digitmill train --follow  shows its progress, and so does digitmill status")
-        click.echo("digitmill train --cancel  cancels it")
+        tell(f"Training {printable(identifier)} is requested")
+        tell("digitmill train --follow  shows its progress, and so does digitmill status")
+        tell("digitmill train --cancel  cancels it")
 
 
 def _show(latest: "TrainingStatus | None", *, as_json: bool) -> None:
@@ -196,9 +196,9 @@ def _show(latest: "TrainingStatus | None", *, as_json: bool) -> None:
     if as_json:
         print_json(OneTraining(training=training(latest) if latest else None, joined=False))
     elif latest is None:
-        click.echo("No training was requested yet")
+        tell("No training was requested yet")
     else:
-        click.echo(printable(f"Training {latest.identifier}: {describe(latest)}"))
+        tell(printable(f"Training {latest.identifier}: {describe(latest)}"))
 
 
 def _follow(connection: "Connection", trainings: "Trainings", identifier: str, *, as_json: bool) -> None:
@@ -234,9 +234,9 @@ def _cancel(connection: "Connection", trainings: "Trainings", *, as_json: bool) 
     if as_json:
         print_json(OneTraining(training=training(status), joined=False))
     elif status.state.ended:
-        click.echo(printable(f"Training {status.identifier} is {status.state}"))
+        tell(printable(f"Training {status.identifier} is {status.state}"))
     else:
-        click.echo(f"Training {printable(status.identifier)} ends as soon as its trainer learns that it is cancelled")
+        tell(f"Training {printable(status.identifier)} ends as soon as its trainer learns that it is cancelled")
 
 
 def _await_end(connection: "Connection", trainings: "Trainings", identifier: str, *, quiet: bool) -> "TrainingStatus":
@@ -285,17 +285,17 @@ def _show_end(status: "TrainingStatus", *, as_json: bool) -> None:
         raise JobFailed(f"Training {status.identifier} is {describe(status)}")
     if as_json:
         return
-    click.echo(printable(f"Training {status.identifier} is {describe(status)}"))
+    tell(printable(f"Training {status.identifier} is {describe(status)}"))
     if status.state == "done":
-        click.echo(f"{printable(status.version)} is live; `digitmill models compare` shows it beside the previous one")
+        tell(f"{printable(status.version)} is live; `digitmill models compare` shows it beside the previous one")
     elif status.version:
-        click.echo(
+        tell(
             f"{printable(status.version)} stays the candidate; `digitmill models compare candidate` shows it beside "
             "the live one"
         )
     if status.version:
         report = f"digitmill models report {status.version}"
-        click.echo(printable(f"`{report}` writes a page with its curves and with pictures of what changed"))
+        tell(printable(f"`{report}` writes a page with its curves and with pictures of what changed"))
 
 
 def _status(

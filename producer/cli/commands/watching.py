@@ -10,14 +10,14 @@ import click
 
 from model.errors import UsageError
 from producer.cli.exits import end_at_once, exit_on_error
-from producer.cli.notices import print_notice, printable
+from producer.cli.notices import print_notice, printable, tell
 from producer.cli.options import JSON, MIN_CONFIDENCE, SEVERAL, FiniteRange, not_empty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from producer.calls.client import Several
+    from producer.calls.options import Several
     from producer.watching.arrivals import Arrivals, Waker
     from producer.watching.rows import RowFormat
     from producer.watching.tree import Tree
@@ -132,9 +132,9 @@ def watch(
     if as_json:
         print_json(Watched(**counts._asdict()))
         return
-    click.echo(f"{describe_watch(counts)}; {printable(str(named))} has the rows")
+    tell(f"{describe_watch(counts)}; {printable(str(named))} has the rows")
     if counts.under_way:
-        click.echo("What is under way is classified after the next start.")
+        tell("What is under way is classified after the next start.")
 
 
 def _arrivals(tree: "Tree", waker: "Waker", poll: float | None) -> "Arrivals":

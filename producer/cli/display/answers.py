@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from producer.cli.json_output import print_json
-from producer.cli.notices import printable
+from producer.cli.notices import printable, tell
 from producer.public.answers import LOW_CONFIDENCE, Answer, Answers
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def print_answers(answered: Answered, *, as_json: bool) -> None:
     names = [printable(name) for name in answered.names]
     width = min(max(map(len, names), default=0), 60)
     for row, name in zip(rows, names, strict=True):
-        click.echo(f"{name:{width}}  {answer_text(row)}")
+        tell(f"{name:{width}}  {answer_text(row)}")
 
 
 def answer_text(answer: Answer, *, styled: bool = True) -> str:

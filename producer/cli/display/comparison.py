@@ -10,7 +10,7 @@ from producer.calls.prediction import DECIMALS
 from producer.cli.display.progress import showing
 from producer.cli.display.tables import Column, print_table
 from producer.cli.display.wording import counted
-from producer.cli.notices import printable
+from producer.cli.notices import print_notice, printable, tell
 from producer.pictures import PictureReader
 from producer.public import comparison as public
 from producer.public.answers import Reason
@@ -39,35 +39,50 @@ def read_pictures(compared: Compared, source: Source | None, *, quiet: bool) -> 
     return {rows[row]: np.asarray(picture.seen, np.uint8) for row, picture in found.items() if picture}
 
 
+def print_doubts(compared: Compared, *, same_content: bool) -> None:
+    """Print what may make a user doubt that the images are the same.
+
+    Args:
+        compared: Both jobs.
+        same_content: Whether nothing proves that images of one name differ.
+    """
+    sources = [side.finished.info.source for side in (compared.a, compared.b)]
+    if compared.moved:
+        before, now = compared.moved
+        print_notice(f"images are matched by the ends of their names: {before or '…'!r} in A is {now or '…'!r} in B")
+    elif sources[0] != sources[1]:
+        print_notice(f"A is of {sources[0]}, and B of {sources[1]}: images are matched by their names")
+    if not same_content:
+        print_notice("some images of A and B have the same names and labels, but not the same content")
+
+
 def print_comparison(compared: Compared, path: Path) -> None:
     """Print which job reads more, how certain that is, where both differ, and the path of the page."""
     labelled, (a, b) = int(compared.labelled.sum()), compared.correct
-    click.echo(f"images    {len(compared):,} in both{_alone(compared.a, 'A')}{_alone(compared.b, 'B')}")
+    tell(f"images    {len(compared):,} in both{_alone(compared.a, 'A')}{_alone(compared.b, 'B')}")
     if labelled:
         low, high = compared.interval
         points = click.style(f"{100 * (b - a) / labelled:+.2f} points", bold=True)
-        click.echo(f"A         {a:,} of {labelled:,} labelled images right ({100 * a / labelled:.2f} %)")
-        click.echo(f"B         {b:,} of {labelled:,} ({100 * b / labelled:.2f} %)")
+        tell(f"A         {a:,} of {labelled:,} labelled images right ({100 * a / labelled:.2f} %)")
+        tell(f"B         {b:,} of {labelled:,} ({100 * b / labelled:.2f} %)")
         chance = "rare if both are equally good" if compared.p_value < 0.05 else "it may be chance"
-        click.echo(
-            f"B - A     {points}, 95 %: {100 * low:+.2f} to {100 * high:+.2f}; p {compared.p_value:.2g}: {chance}"
-        )
-        click.echo(f"changed   {counted(len(compared.won), 'image')} won, {len(compared.lost):,} lost")
+        tell(f"B - A     {points}, 95 %: {100 * low:+.2f} to {100 * high:+.2f}; p {compared.p_value:.2g}: {chance}")
+        tell(f"changed   {counted(len(compared.won), 'image')} won, {len(compared.lost):,} lost")
     agreed = int(compared.same.sum())
-    click.echo(f"the same  {agreed:,} of {len(compared):,} answers ({100 * agreed / len(compared):.2f} %)")
+    tell(f"the same  {agreed:,} of {len(compared):,} answers ({100 * agreed / len(compared):.2f} %)")
     before, now = int(compared.a.review.sum()), int(compared.b.review.sum())
     if before or now:
-        click.echo(f"review    {before:,} → {now:,}")
+        tell(f"review    {before:,} → {now:,}")
     if compared.contradictory:
-        click.echo(f"labels    {counted(compared.contradictory, 'image')} with another label in B")
+        tell(f"labels    {counted(compared.contradictory, 'image')} with another label in B")
     if pairs := compared.pairs()[:MAX_PAIRS]:
-        click.echo()
+        tell()
         print_table(
             [Column("A"), Column("B"), Column("IMAGES", numbers=True)],
             [[_text(one), _text(other), f"{count:,}"] for one, other, count in pairs],
         )
-        click.echo()
-    click.echo(f"report    {printable(str(path))}")
+        tell()
+    tell(f"report    {printable(str(path))}")
 
 
 def public_comparison(compared: Compared, path: Path) -> public.JobComparison:
@@ -78,8 +93,8 @@ def public_comparison(compared: Compared, path: Path) -> public.JobComparison:
         changes[images] = name
     changed = np.flatnonzero((changes != "none") | (compared.a.review != compared.b.review))
     return public.JobComparison(
-        a=_public_job(compared.a, counts[0], labelled),
-        b=_public_job(compared.b, counts[1], labelled),
+        a=_public_job(compared.a, counts[0], labelled, compared.moved and compared.moved[0]),
+        b=_public_job(compared.b, counts[1], labelled, compared.moved and compared.moved[1]),
         images=len(compared),
         agreed=int(compared.same.sum()),
         labelled=labelled,
@@ -105,7 +120,7 @@ def public_comparison(compared: Compared, path: Path) -> public.JobComparison:
     )
 
 
-def _public_job(side: Side, correct: int, labelled: int) -> public.ComparedJob:
+def _public_job(side: Side, correct: int, labelled: int, before: str | None) -> public.ComparedJob:
     return public.ComparedJob(
         job=side.finished.info.job,
         source=side.finished.info.source,
@@ -115,6 +130,7 @@ def _public_job(side: Side, correct: int, labelled: int) -> public.ComparedJob:
         review=int(side.review.sum()),
         failed=int(side.failed.sum()),
         alone=side.alone,
+        before=before,
     )
 
 

@@ -13,7 +13,7 @@ from model.images.doubts import DoubtCode
 from producer.cli.display.progress import showing
 from producer.cli.display.tables import Column, print_table
 from producer.cli.exits import ExitCode
-from producer.cli.notices import print_notice, printable
+from producer.cli.notices import Manner, print_notice, printable, tell
 from producer.jobs.results import FinishedJob, Results
 from producer.pictures import PictureReader
 from producer.public.body import to_text
@@ -46,6 +46,7 @@ def write_job_report(
     all_pictures: bool = False,
     earlier: Results | None = None,
     versions: Mapping[str, FileVersion] | None = None,
+    sent_here: bool = False,
 ) -> Summary:
     """Write a job's report and return its figures.
 
@@ -60,6 +61,7 @@ def write_job_report(
         all_pictures: Whether to read the pictures of all images to look at, whatever time it takes.
         earlier: Rows that the report has besides, before those of the job.
         versions: As for `write_predictions`.
+        sent_here: Whether this command has sent all images, so that its own time is that of the whole.
 
     Raises:
         UsageError: The report cannot be written.
@@ -82,6 +84,7 @@ def write_job_report(
                 left_out=source.left_out if source else {},
                 notes=source.notes if source else (),
                 versions=versions,
+                began=Manner.started if sent_here else None,
             )
     except UsageError as fault:
         if not is_kept:
@@ -112,31 +115,34 @@ def print_headline(summary: Summary, folder: Path) -> None:
     """Print the main figures of a report: counts, accuracy with its denominator, speed, model, and its path."""
     rate = f" ({summary.images_per_second:,.0f} images/s)" if summary.images_per_second else ""
     new = f", {summary.images - summary.earlier:,} of them new," if summary.earlier else ""
-    click.echo(f"images    {summary.images:,}{new} in {summary.seconds:.1f} s{rate}")
+    tell(f"images    {summary.images:,}{new} in {summary.seconds:.1f} s{rate}")
+    if summary.command_seconds is not None:
+        rate = f" ({summary.command_images_per_second:,.0f} images/s)" if summary.command_images_per_second else ""
+        tell(f"command   {summary.command_seconds:.1f} s{rate}, with listing the images and writing the report")
     if summary.accuracy is not None:
         accuracy = click.style(f"{100 * summary.accuracy:.2f} %", bold=True)
         counts = f"{summary.correct:,} of {summary.accuracy_denominator:,} labelled images right"
-        click.echo(f"accuracy  {accuracy}  ({counts})")
+        tell(f"accuracy  {accuracy}  ({counts})")
     elif summary.classified:
         _print_digits_read(summary)
     if (digits := summary.digits) is not None:
         others = "".join(
             f", {count:,} {what}" for what, count in (("missing", digits.missing), ("extra", digits.extra)) if count
         )
-        click.echo(f"digits    {100 * digits.accuracy:.2f} %  ({digits.right:,} of {digits.total:,} right{others})")
+        tell(f"digits    {100 * digits.accuracy:.2f} %  ({digits.right:,} of {digits.total:,} right{others})")
     if summary.failed:
         codes = ", ".join(f"{count:,} {code}" for code, count in summary.failures.items())
-        click.echo(click.style(f"failed    {summary.failed:,}  ({codes}); errors.csv has the reasons", fg="yellow"))
+        tell(click.style(f"failed    {summary.failed:,}  ({codes}); errors.csv has the reasons", fg="yellow"))
     if summary.review:
         reasons = [f"confidence below {summary.min_confidence:g}"] if summary.unsure else []
         reasons += [f"{count:,} {DOUBTS[DoubtCode(code)]}" for code, count in summary.doubts.items()]
         if summary.several_digits:
             reasons.append(f"{summary.several_digits:,} of several digits")
         doubt = f"review    {summary.review:,}  ({', '.join(reasons)}); review.csv lists them"
-        click.echo(click.style(doubt, fg="yellow"))
+        tell(click.style(doubt, fg="yellow"))
     versions = printable(", ".join(summary.model_versions))
-    click.echo(f"model     {versions or 'none, because no image reached one'}")
-    click.echo(f"report    {printable(str(folder / PAGE))}")
+    tell(f"model     {versions or 'none, because no image reached one'}")
+    tell(f"report    {printable(str(folder / PAGE))}")
 
 
 def _print_digits_read(summary: Summary) -> None:

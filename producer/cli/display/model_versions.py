@@ -12,7 +12,7 @@ from model.cards.card import Card, Score
 from model.cards.decision import Decision, ModelAssessment, scored
 from producer.cli.display.tables import Cell, Column, print_table
 from producer.cli.display.wording import age, counted
-from producer.cli.notices import printable
+from producer.cli.notices import printable, tell
 from producer.public.body import time_of
 from producer.public.models import Figure, ListedModel, PastAccuracy
 from worker.contract.errors import WireError
@@ -131,11 +131,11 @@ def print_list(rows: Sequence[ListedModel], history: Sequence[LiveChange]) -> No
     )
     for row in rows:
         if row.out_of_service:
-            click.echo(click.style(f"{row.model} is out of service, because {printable(row.out_of_service)}", fg="red"))
+            tell(click.style(f"{row.model} is out of service, because {printable(row.out_of_service)}", fg="red"))
     if len(course := [each.validation_accuracy for each in over_time(rows)]) > 1:
-        click.echo(f"\n{_described_course(course)}")
+        tell(f"\n{_described_course(course)}")
     if history:
-        click.echo(f"\n{_described(history[0])}")
+        tell(f"\n{_described(history[0])}")
 
 
 def _described_course(course: Sequence[float]) -> str:
@@ -179,25 +179,25 @@ def print_card(card: Card, aliases: Sequence[str], changes: Sequence[LiveChange]
         decision: Decision of the gate about the version, or None.
     """
     created = age(datetime.fromisoformat(card.created).timestamp())
-    click.echo(f"version     {click.style(printable(card.version), bold=True)}  {', '.join(aliases)}".rstrip())
+    tell(f"version     {click.style(printable(card.version), bold=True)}  {', '.join(aliases)}".rstrip())
     after = "refined from" if card.refined else "parent"
     parent = printable(card.parent or "none")
-    click.echo(f"created     {printable(card.created)} ({created} ago), {after} {parent}")
-    click.echo(
+    tell(f"created     {printable(card.created)} ({created} ago), {after} {parent}")
+    tell(
         f"data        {printable(card.data.name)}: {card.data.train:,} to train, {card.data.validation:,} to validate, "
         f"{card.data.test:,} to test (sha256 {printable(card.data.sha256[:8])}…)"
     )
-    click.echo(f"training    {counted(len(card.epochs), 'epoch')}, seed {card.seed}")
+    tell(f"training    {counted(len(card.epochs), 'epoch')}, seed {card.seed}")
     for name, scores in (("test", card.test), ("validation", card.validation)):
-        click.echo(f"{name:<11} {_score(scores.int8)} int8; {_percent(scores.float.accuracy)} float")
-    click.echo(f"agreement   {_score(card.agreement)} of int8 with float")
-    click.echo(f"confidence  temperature {card.temperature:.3f}, calibration error {_percent(card.calibration_error)}")
-    click.echo("files       " + printable(", ".join(f"{name} {sha256[:8]}…" for name, sha256 in card.files.items())))
+        tell(f"{name:<11} {_score(scores.int8)} int8; {_percent(scores.float.accuracy)} float")
+    tell(f"agreement   {_score(card.agreement)} of int8 with float")
+    tell(f"confidence  temperature {card.temperature:.3f}, calibration error {_percent(card.calibration_error)}")
+    tell("files       " + printable(", ".join(f"{name} {sha256[:8]}…" for name, sha256 in card.files.items())))
     if decision:
-        click.echo(f"gate        {printable(decision.reason)}")
+        tell(f"gate        {printable(decision.reason)}")
     for change in changes:
-        click.echo(f"history     {_described(change)}")
-    click.echo()
+        tell(f"history     {_described(change)}")
+    tell()
     print_table(
         [Column("DIGIT"), Column("PRECISION", numbers=True), Column("RECALL", numbers=True)],
         [[str(digit), _percent(score.precision), _percent(score.recall)] for digit, score in enumerate(card.per_class)],
@@ -253,9 +253,9 @@ def print_comparison(
     versions = [Column(card.version, numbers=True) for card in cards]
     print_table([Column(""), *versions, Column("A - B", numbers=True)], table)
     if decision:
-        click.echo(printable(decision.reason))
+        tell(printable(decision.reason))
     elif cards[0].data.sha256 != cards[1].data.sha256:
-        click.echo("These versions were trained and judged on different data: small differences mean nothing.")
+        tell("These versions were trained and judged on different data: small differences mean nothing.")
 
 
 def _difference(row: Figure) -> Text:

@@ -39,7 +39,8 @@ def has_cursor(console: Console) -> bool:
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> None:
     """Print a table without cutting any cell.
 
-    In a pipe, each row is one line of any length. On a narrow terminal, the columns with `wraps` wrap long cells.
+    In a pipe, each row is one line of any length. On a narrow terminal, the columns with `wraps` wrap long cells. On
+    one that is still too narrow, each column becomes a line.
 
     Args:
         columns: Columns of the table. If all headings are empty, there is no line of headings.
@@ -53,6 +54,43 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, in
 def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> list[str]:
     """Return the lines of a table, with the colours of the terminal. See `print_table`."""
     cells = [[_safe(cell) for cell in row] for row in rows]
+    terminal = Console()
+    room = terminal.width - indent if terminal.file.isatty() else None
+    if room is not None and _widths(columns, cells)[1] > room and any(column.heading for column in columns):
+        return [" " * indent + line for line in _turned(columns, cells, room)]
+    return [" " * indent + line for line in _lines(columns, cells, room)]
+
+
+def _turned(columns: Sequence[Column], cells: Sequence[Sequence[Text]], room: int) -> list[str]:
+    """Return a table for a terminal that is too narrow: a line for each column, and the rows side by side or below."""
+    names = [Text(printable(column.heading)) for column in columns]
+
+    def lines(rows: Sequence[Sequence[Text]], *, wraps: int) -> list[str]:
+        turned = [[name, *(row[number] for row in rows)] for number, name in enumerate(names)]
+        return _lines([Column(""), *([Column("", wraps=wraps)] * len(rows))], turned, room)
+
+    beside = [[name, *(row[number] for row in cells)] for number, name in enumerate(names)]
+    if _widths([Column("")] * (len(cells) + 1), beside)[1] <= room:
+        return lines(cells, wraps=0)
+    blocks = [lines([row], wraps=8) for row in cells]
+    return [line for number, block in enumerate(blocks) for line in ([""] if number else []) + block]
+
+
+def _widths(columns: Sequence[Column], cells: Sequence[Sequence[Text]]) -> tuple[int, int]:
+    """Return the number of characters that a table needs, and the least that it needs if columns wrap."""
+    whole = least = _GAP * (len(columns) - 1)
+    for number, column in enumerate(columns):
+        width = _width(number, column, cells)
+        whole, least = whole + width, least + min(width, column.wraps or width)
+    return whole, least
+
+
+def _width(number: int, column: Column, cells: Sequence[Sequence[Text]]) -> int:
+    return max([cell_len(column.heading), *(row[number].cell_len for row in cells)])
+
+
+def _lines(columns: Sequence[Column], cells: Sequence[Sequence[Text]], room: int | None) -> list[str]:
+    """Return the lines of a table within a number of characters, or of any width."""
     table = Table(
         box=None,
         pad_edge=False,
@@ -60,27 +98,23 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, in
         show_header=any(column.heading for column in columns),
         header_style="",
     )
-    widths = []
     for number, column in enumerate(columns):
-        width = max([cell_len(column.heading), *(row[number].cell_len for row in cells)])
-        widths.append((width, min(width, column.wraps or width)))
+        width = _width(number, column, cells)
         table.add_column(
             Text(printable(column.heading)),
             justify="right" if column.numbers else "left",
             no_wrap=not column.wraps,
             overflow="fold",
-            min_width=widths[-1][1],
+            min_width=min(width, column.wraps or width),
         )
     for row in cells:
         table.add_row(*row)
-    terminal = Console()
-    whole, narrowest = (sum(sizes) + _GAP * (len(widths) - 1) for sizes in zip(*widths, strict=True))
-    width = max(narrowest, min(whole, terminal.width - indent)) if terminal.file.isatty() else whole
+    whole, least = _widths(columns, cells)
     # With a height as well, because Rich ignores a width alone where TERM is `dumb`.
-    console = Console(highlight=False, width=width, height=terminal.height)
+    console = Console(highlight=False, width=whole if room is None else max(least, min(whole, room)), height=25)
     with console.capture() as capture:
         console.print(table)
-    return [" " * indent + line.rstrip() for line in capture.get().splitlines()]
+    return [line.rstrip() for line in capture.get().splitlines()]
 
 
 def _safe(cell: Cell) -> Text:

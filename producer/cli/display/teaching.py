@@ -16,7 +16,7 @@ from producer.cli.display.pictures import per_row, print_pictures
 from producer.cli.display.tables import Column, print_table
 from producer.cli.display.wording import age, counted
 from producer.cli.json_output import print_json
-from producer.cli.notices import print_notice
+from producer.cli.notices import print_notice, tell
 from producer.public import teaching as public
 from producer.public.answers import Reason
 from producer.teaching import TeachingCounts, await_kept
@@ -73,13 +73,13 @@ def print_list(connection: "Connection", *, as_json: bool) -> None:
         )
         print_json(body)
         return
-    click.echo(f"taught    {describe(summary)}\n")
+    tell(f"taught    {describe(summary)}\n")
     print_table(
         [Column("DIGIT"), *(Column(str(digit), numbers=True) for digit in range(10))],
         [["images", *(f"{count:,}" for count in digits)]],
     )
     if latest := sorted(changes.values(), key=lambda change: change.when, reverse=True)[:MAX_LISTED]:
-        click.echo()
+        tell()
         print_table(
             [Column("SHA-256"), Column("LABEL"), Column("AGE", numbers=True), Column("LATEST IMAGES", wraps=20)],
             [
@@ -93,7 +93,7 @@ def print_list(connection: "Connection", *, as_json: bool) -> None:
             ],
         )
     if suspicious:
-        click.echo()
+        tell()
         print_held(suspicious)
     damage.print()
     _warn_without_trainer(connection, summary.waiting)
@@ -105,7 +105,7 @@ def print_held(held: Sequence[LabelChange]) -> None:
     Args:
         held: Images that are held back; not empty.
     """
-    click.echo(f"held back {counted(len(held), 'image')}, whose labels the model contradicts; no training uses them")
+    tell(f"held back {counted(len(held), 'image')}, whose labels the model contradicts; no training uses them")
     groups: dict[tuple[int | None, int | None], list[LabelChange]] = {}
     for change in held:
         groups.setdefault((change.label, change.looks_like), []).append(change)
@@ -121,8 +121,8 @@ def print_held(held: Sequence[LabelChange]) -> None:
     for _, group in ordered[:MAX_PICTURED]:
         pictures = [(change.sha256[:SHA256_SHOWN], change.image) for change in group[: per_row(console)]]
         print_pictures(console, [(caption, image) for caption, image in pictures if image is not None])
-    click.echo("right     digitmill teach --confirm SHA256|PATH    teaches them as they are labelled")
-    click.echo("wrong     digitmill teach --remove SHA256|PATH     takes them back")
+    tell("right     digitmill teach --confirm SHA256|PATH    teaches them as they are labelled")
+    tell("wrong     digitmill teach --remove SHA256|PATH     takes them back")
 
 
 def print_failures(counts: TeachingCounts, tables: Sequence[str]) -> None:
@@ -151,29 +151,29 @@ def print_counts(connection: "Connection | None", counts: TeachingCounts) -> Non
     usable = sum(counts.digits)
     if connection is None:
         by_digit = ", ".join(f"{digit}: {count:,}" for digit, count in enumerate(counts.digits) if count)
-        click.echo(f"would be  {counted(usable, 'image')} taught{f' ({by_digit})' if by_digit else ''}")
+        tell(f"would be  {counted(usable, 'image')} taught{f' ({by_digit})' if by_digit else ''}")
     elif counts.removed:
-        click.echo(f"removed   {counted(counts.removed, 'image')}")
+        tell(f"removed   {counted(counts.removed, 'image')}")
     elif usable:
         _print_taught(counts)
     elif counts.confirmed:
-        click.echo(f"confirmed {counted(counts.confirmed, 'image')}")
+        tell(f"confirmed {counted(counts.confirmed, 'image')}")
     if counts.unlabelled:
-        click.echo(f"skipped   {counted(counts.unlabelled, 'image')} without a label")
+        tell(f"skipped   {counted(counts.unlabelled, 'image')} without a label")
     if counts.failures:
-        click.echo(click.style(f"failed    {counted(len(counts.failures), 'image')}", fg="yellow"))
+        tell(click.style(f"failed    {counted(len(counts.failures), 'image')}", fg="yellow"))
     if connection and counts.sent:
         if waiting := await_kept(connection):
-            click.echo(f"waiting   {counted(waiting, 'change')} for the trainer")
+            tell(f"waiting   {counted(waiting, 'change')} for the trainer")
         _warn_without_trainer(connection, waiting)
-        click.echo("next      digitmill train --quick")
+        tell("next      digitmill train --quick")
 
 
 def _print_taught(counts: TeachingCounts) -> None:
     corrected = f", {counts.corrected:,} with another label before" if counts.corrected else ""
-    click.echo(f"taught    {counts.new:,} new, {counts.known:,} known{corrected}")
+    tell(f"taught    {counts.new:,} new, {counts.known:,} known{corrected}")
     if counts.unchecked:
-        click.echo("unchecked no worker answers, so the trainer checks the labels before it trains")
+        tell("unchecked no worker answers, so the trainer checks the labels before it trains")
     if counts.held:
         print_held(counts.held)
 

@@ -154,6 +154,27 @@ def read_manifests(path: Path, batches: Mapping[int, SentBatch]) -> dict[int, Ma
     return found
 
 
+def content_differs(path: Path, other: Path) -> bool:
+    """Return whether the files of two jobs prove that images of the same names and labels differ.
+
+    Args:
+        path: File of a job, which may be missing.
+        other: File of the other job.
+
+    Raises:
+        DataError: One of the files is not such a log.
+        WireError: A manifest is damaged.
+    """
+    sent, others = read_sent(path), read_sent(other)
+    for sequence in sent.keys() & others.keys():
+        if sent[sequence].digest != others[sequence].digest:
+            one = read_manifests(path, {sequence: sent[sequence]})[sequence]
+            two = read_manifests(other, {sequence: others[sequence]})[sequence]
+            if one.to_wire() == two.to_wire():
+                return True
+    return False
+
+
 def _read(file: BinaryIO, path: Path) -> tuple[dict[int, SentBatch], int | None, int]:
     """Return the batches of a log, their total number if it is known, and the size of its whole records in bytes."""
     batches: dict[int, SentBatch] = {}

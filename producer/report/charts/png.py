@@ -22,15 +22,22 @@ _BLUE, _RED, _GREY = "#2563eb", "#ba1c20", "#6b7280"
 _COLOURS: Final = {"plain": _BLUE, "right": _BLUE, "wrong": _RED, "validation": _BLUE}
 """Colour of each kind. All other kinds are grey."""
 
-_HATCHES: Final = {"wrong": "////", "unlabelled": ".."}
+_HATCHES: Final = {"wrong": "////", "unlabelled": "..", "precision": "////"}
 """Pattern of the bars of each kind, so that they differ also in grey."""
 
 _STROKES: Final = {"mean": "--", "training": ":"}
 """Stroke of the lines of each kind, for the same reason. All others are solid."""
 
+MAX_PICTURES = 40
+"""Maximum number of pictures in a sheet."""
+
 _COLUMNS_WIDTH = 8 * SIDE  # of the pictures of predictions in a row, in pixels
 _CAPTION = 10  # space below a picture, in pixels of the picture
 _PIXELS_PER_INCH = 30  # of these pictures
+
+
+PREDICTIONS = "True digit → predicted digit, with its confidence"
+"""Title of the pictures of a job."""
 
 
 class Predicted(NamedTuple):
@@ -65,7 +72,7 @@ def confusion(summary: Summary) -> Figure | None:
     return figure
 
 
-def predictions(images: Sequence[Predicted]) -> Figure | None:
+def predictions(images: Sequence[Predicted], title: str = PREDICTIONS) -> Figure | None:
     """Draw pictures with true and predicted digits below them, mistakes in bold. Return None without pictures."""
     if not images:
         return None
@@ -82,7 +89,7 @@ def predictions(images: Sequence[Predicted]) -> Figure | None:
         axes.text(left, top + SIDE + 1, image.caption, va="top", size=7, weight=weight, color="black")
     axes.imshow(sheet, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_axis_off()
-    axes.set_title("True digit → predicted digit, with its confidence", size=9)
+    axes.set_title(title, size=9)
     return figure
 
 
@@ -129,9 +136,9 @@ def draw(chart: Chart, width: float, height: float) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as a PNG file."""
-    figure.savefig(path, format="png", dpi=120)
+def save(figure: Figure, path: Path, software: str = "digitmill") -> None:
+    """Write a figure as a PNG file that names the software which made it."""
+    figure.savefig(path, format="png", dpi=120, metadata={"Software": software})
 
 
 def _set_axes(axes: Axes, chart: Chart) -> None:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from model.cards.card import Epoch
-from producer.report.charts.chart import Axis, Chart, Line, Tick, round_values
+from model.cards.card import Card, Epoch
+from model.metrics import CLASSES
+from producer.report.charts.chart import Axis, Bar, Chart, Line, Tick, round_values
 
 _LEGEND = [("training", "training, on distorted images"), ("validation", "validation")]
 
@@ -61,6 +62,28 @@ def accuracy_chart(epochs: Sequence[Epoch]) -> Chart | None:
         y=Axis("accuracy", low, 1.0, [Tick(share, f"{100 * share:.5g} %") for share in round_values(low, 1.0)]),
         lines=_lines(epochs, lambda epoch: epoch.accuracy, lambda epoch: epoch.validation_accuracy),
         legend=_LEGEND,
+    )
+
+
+def digits_chart(card: Card) -> Chart:
+    """Return the chart of recall and precision of each digit, on MNIST's test images."""
+    shares = [share for score in card.per_class for share in (score.recall, score.precision)]
+    low = max(0.0, min(shares) - 0.25 * (1.0 - min(shares)) - 0.001)
+    least = min(range(len(card.per_class)), key=lambda digit: card.per_class[digit].recall)
+    told = f"recall is lowest for {least}, {100 * card.per_class[least].recall:.2f} %"
+    bars = []
+    for digit, score in enumerate(card.per_class):
+        for begin, kind, share in ((digit - 0.4, "right", score.recall), (digit, "precision", score.precision)):
+            bars.append(Bar(begin, begin + 0.4, share, kind, f"{kind} of {digit}: {100 * share:.2f} %"))
+    return Chart(
+        name="digits",
+        title="Recall and precision of each digit",
+        description=f"On the test images, {told}.",
+        headline=f"{card.version}: {told}",
+        x=Axis("digit", -0.5, len(card.per_class) - 0.5, [Tick(digit, str(digit)) for digit in range(CLASSES)]),
+        y=Axis("share", low, 1.0, [Tick(share, f"{100 * share:.5g} %") for share in round_values(low, 1.0)]),
+        bars=bars,
+        legend=[("right", "recall"), ("precision", "precision")],
     )
 
 

@@ -1,7 +1,7 @@
 """Which images of two jobs are the same, and how the answers to them differ."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,9 @@ from model.metrics import Interval, p_value, paired_difference
 from producer.jobs.results import FinishedJob, Results
 from producer.report.selection import doubted
 from worker.contract.wire import Label
+
+_SAMPLED = 200
+"""Number of images whose names say which folders differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Compared:
         labelled: bool (n,), whether the label is known.
         contradictory: Number of matched images with different labels in both jobs. Neither accuracy counts them.
         same: bool (n,), whether both jobs answer the same, or both fail.
+        moved: What stands before the common part of the names in A and in B, or None if the names are the same.
     """
 
     a: Side
@@ -69,6 +73,7 @@ class Compared:
     labelled: NDArray[np.bool_]
     contradictory: int
     same: NDArray[np.bool_]
+    moved: tuple[str, str] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -125,6 +130,9 @@ class Compared:
 def compare(a: FinishedJob, b: FinishedJob, below_a: float | None, below_b: float | None) -> Compared:
     """Match the images of two jobs by their names, and compare the answers.
 
+    If no name is the same, because a folder was moved or submitted from another place, the ends of the names count.
+    What stands before them must be the same for all images of a job.
+
     Args:
         a: First job.
         b: Second job.
@@ -132,14 +140,19 @@ def compare(a: FinishedJob, b: FinishedJob, below_a: float | None, below_b: floa
         below_b: The same in B.
 
     Raises:
-        UsageError: No image of one has the name of an image of the other.
+        UsageError: No image of one has the name of an image of the other, or several may be meant.
     """
-    places = {key: row for row, key in enumerate(_keys(b.results.names))}
-    matched = [(row, places[key]) for row, key in enumerate(_keys(a.results.names)) if key in places]
+    names, others = list(a.results.names), b.results.names
+    moved = None
+    matched = _matched(names, others)
+    if not matched and (moved := _find_moved(names, others)):
+        before, now = moved
+        names = [now + name.removeprefix(before) if name.startswith(before) else f"\0{name}" for name in names]
+        matched = _matched(names, others)
     if not matched:
         raise UsageError(
-            f"No image of job {a.info.job} has the name of an image of job {b.info.job}. Compare two jobs on the same "
-            "images."
+            f"No image of job {a.info.job} ({_some(a.results.names)}) has the name of an image of job {b.info.job} "
+            f"({_some(others)}), and the ends of the names do not tell either. Compare two jobs on the same images."
         )
     rows = np.array(matched, np.intp)
     labels = [_common_label(a.results.label(row), b.results.label(other)) for row, other in matched]
@@ -147,7 +160,47 @@ def compare(a: FinishedJob, b: FinishedJob, below_a: float | None, below_b: floa
     contradictory = int((a.results.labelled[rows[:, 0]] & b.results.labelled[rows[:, 1]] & ~known).sum())
     same = [_same(a.results.answer(row), b.results.answer(other)) for row, other in matched]
     one, other = _side(a, rows[:, 0], labels, below_a), _side(b, rows[:, 1], labels, below_b)
-    return Compared(one, other, labels, known, contradictory, np.array(same, np.bool_))
+    return Compared(one, other, labels, known, contradictory, np.array(same, np.bool_), moved)
+
+
+def _matched(names: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the rows of the images that have the same name in both jobs."""
+    places = {key: row for row, key in enumerate(_keys(others))}
+    return [(row, places[key]) for row, key in enumerate(_keys(names)) if key in places]
+
+
+def _find_moved(names: Sequence[str], others: Sequence[str]) -> tuple[str, str] | None:
+    """Return what stands before the common ends of the names in both jobs, or None if that is not clear.
+
+    Args:
+        names: Names of one job.
+        others: Names of the other job.
+    """
+    ending: defaultdict[str, list[str]] = defaultdict(list)
+    for other in others:
+        ending[other.rpartition("/")[2]].append(other)
+    found: Counter[tuple[str, str]] = Counter()
+    for name in names[:: max(1, len(names) // _SAMPLED)]:
+        ends = sorted(((_common_end(name, other), other) for other in ending[name.rpartition("/")[2]]), reverse=True)
+        if ends and (len(ends) == 1 or ends[0][0] > ends[1][0]):
+            size, other = ends[0]
+            found[name[: len(name) - size], other[: len(other) - size]] += 1
+    best = found.most_common(2)
+    return best[0][0] if best and (len(best) == 1 or best[0][1] > best[1][1]) else None
+
+
+def _common_end(name: str, other: str) -> int:
+    """Return the number of characters of the folders and the file that both names end with."""
+    size = 0
+    for one, two in zip(reversed(name.split("/")), reversed(other.split("/")), strict=False):
+        if one != two:
+            break
+        size += len(one) + (size > 0)
+    return size
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{names[0]!r}, …" if names else "none"
 
 
 def _keys(names: Iterable[str]) -> Iterator[tuple[str, int]]:

@@ -26,21 +26,28 @@ def merge(paths: Sequence[Path], names: Sequence[str]) -> dict[str, Truth]:
         names: Titles of name columns; see `LabelFile.read`.
 
     Raises:
-        UsageError: A file cannot be read, or two files have different labels for one name.
+        UsageError: A file cannot be read, or two files contradict each other about one name: by different labels, or
+            because one of them says that it is not a digit.
     """
     merged: dict[str, Truth] = {}
     of: dict[str, Path] = {}
     for path in paths:
         for name, truth in LabelFile.read(path, names).truths.items():
-            earlier = merged.get(name)
-            if earlier and None not in (earlier.label, truth.label) and earlier.label != truth.label:
+            said, before = _said(truth), _said(merged[name]) if name in merged else ""
+            if said and before and said != before:
                 raise UsageError(
-                    f"{name!r} has the label {earlier.label} in {str(of[name])!r}, and {truth.label} in {str(path)!r}. "
-                    "Remove one of these rows."
+                    f"{name!r} {before} in {str(of[name])!r}, and {said} in {str(path)!r}. Remove one of these rows."
                 )
-            if earlier is None or earlier.label is None:
+            if not before:
                 merged[name], of[name] = truth, path
     return merged
+
+
+def _said(truth: Truth) -> str:
+    """Return what a row says about its image, in words, or "" if it says nothing."""
+    if truth.label is not None:
+        return f"has the label {truth.label}"
+    return "is not a digit" if truth.verdict == NOT_A_DIGIT else ""
 
 
 def describe_skipped(truths: Mapping[str, Truth]) -> str | None:

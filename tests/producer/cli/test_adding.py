@@ -7,10 +7,12 @@ import zipfile
 import pytest
 
 from producer.jobs.kept.order import SubmitOptions
+from producer.jobs.submission import create_job
 from producer.report.earlier import versions_of
 from producer.report.tables import growing_table
 from producer.sources import open_source
 from tests.support.command import CommandLine
+from worker.settings import Settings
 
 
 @pytest.fixture
@@ -44,7 +46,10 @@ def test_only_new_and_rewritten_files_are_classified(digitmill, scan, tmp_path, 
     for index in range(3):
         scan(f"scans/{index}.png", index)
     (tmp_path / "scans/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    add = ("submit", "scans", "--new", "--out", "out", "--json")
+    add, settings = (
+        ("submit", "scans", "--new", "--out", "out", "--json"),
+        Settings.from_environment(digitmill.environment),
+    )
     first = digitmill(*add, code=1).json
     assert (first["images"], first["earlier"]) == (4, 0)
     before = rows(tmp_path / "out")
@@ -71,6 +76,10 @@ def test_only_new_and_rewritten_files_are_classified(digitmill, scan, tmp_path, 
     all_rows = rows(tmp_path / "out")
     assert digitmill("review", "last", "--no-open", "--out", "out").output == f"{tmp_path / 'out' / 'report.html'}\n"
     digitmill("review", first["job"], "--no-open", "--out", "out", code=2)
+    for command in (("submit", "scans"), ("resume", "last")):
+        create_job(mill.connection, SubmitOptions(path=str(tmp_path / "scans")), "scans", settings, detached=False)
+        assert "would replace all of its rows" in digitmill(*command, "--out", "out", code=2).errors
+        digitmill("cancel", "last")
     assert rows(tmp_path / "out") == all_rows, "which the report of one job would lack"
 
 
@@ -83,6 +92,7 @@ def test_a_killed_client_keeps_the_rows_that_it_has_written(digitmill, scan, tmp
     source = open_source(tmp_path / "scans")
     with growing_table(folder, None, None, versions_of(source)):
         (folder / "predictions.csv").write_bytes(whole[: len(whole) * 5 // 8])
+    assert "would replace all of its rows" in digitmill("submit", "scans", "--out", "out", code=2).errors
     printed = digitmill("submit", "scans", "--probabilities", "--new", "--out", "out")
     assert "has rows of 2 of 4 images" in printed.errors
     assert (folder / "predictions.csv").read_bytes() == whole

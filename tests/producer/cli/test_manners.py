@@ -6,8 +6,9 @@ import re
 import click
 import pytest
 
+from producer.cli.display.tables import Column, table_lines
 from producer.cli.main import COMMANDS, main
-from producer.cli.notices import Manner
+from producer.cli.notices import Manner, wrapped
 from tests.support.command import CommandLine, run_here
 from worker.contract.connection import connect
 from worker.contract.ledger import JobRecord, JobState, Ledger
@@ -53,6 +54,7 @@ def test_every_command_may_be_quiet_or_verbose():
     assert (Manner.quiet, Manner.verbose, logging.getLogger("producer").level) == (False, 0, logging.NOTSET)
 
 
+@pytest.mark.usefixtures("without_pngs")
 def test_a_quiet_command_prints_only_results_and_errors(digitmill, scan):
     """Neither progress nor notices, as text and as JSON. An error is printed in any case."""
     (scan.parent / "notes.txt").write_text("mine")
@@ -64,6 +66,7 @@ def test_a_quiet_command_prints_only_results_and_errors(digitmill, scan):
     assert digitmill("show", "nothing", "-q", code=2).errors != ""
 
 
+@pytest.mark.usefixtures("without_pngs")
 def test_a_verbose_command_says_each_step_and_its_time(digitmill, scan):
     """On standard error, where JSON stays JSON."""
     said = digitmill("submit", scan, "--out", "report", "-v").errors
@@ -105,3 +108,30 @@ def test_a_user_without_wishes_leaves_colours_to_the_terminal():
     """None means: colours on a terminal, and none elsewhere."""
     assert wants_colours({}) is None
     assert wants_colours({"TERM": "xterm"}) is None
+
+
+@pytest.mark.parametrize("width", [20, 40, 60])
+def test_a_long_line_wraps_between_words(width):
+    """Below the text after its label. No word, no number with its unit and no colour is torn, and nothing is lost."""
+    text = click.style("accuracy  99.60 %", bold=True) + "  (9,960 of 10,000 labelled images right) in /a/long/path"
+    lines = wrapped(text, width).split("\n")
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert all(len(click.unstyle(line)) <= width for line in lines if "/path" not in line)
+    assert all(line.startswith(" " * 10) for line in lines[1:])
+    assert any("99.60 %" in line for line in lines)
+    assert wrapped(text, 200) == text
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_a_table_folds_on_a_narrow_terminal(width, monkeypatch):
+    """No line is longer than the terminal is wide, no number is torn, and a wide terminal has one line for each row."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    columns = [Column("JOB"), *(Column(f"NUMBER {each}", numbers=True) for each in range(5)), Column("WHAT", wraps=10)]
+    rows = [[f"261126-133026-yw733jq{row}", *(["10,000"] * 5), "a folder with a long name"] for row in range(3)]
+    lines = [click.unstyle(line) for line in table_lines(columns, rows)]
+    assert max(map(len, lines)) <= width
+    assert sum(line.count("10,000") for line in lines) == 15
+    assert len(lines) == 4 if width > 100 else len(lines) > 4
+    few = table_lines([Column("read as"), *[Column("0")] * 10], [["images", *["10,000"] * 10]])
+    assert len(few) == (11 if width < 100 else 2)

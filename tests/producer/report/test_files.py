@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,21 @@ def run_python(code: str, folder: Path) -> str:
     """Run a Python program with a folder as its argument. Return what it prints."""
     command = [sys.executable, "-c", code, str(folder)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_time_of_the_whole_command_is_named_where_it_is_known(tmp_path, results):
+    """With its rate, as figures and on the page. Without it, both say nothing."""
+    began = time.monotonic() - 100
+    write_report(tmp_path, results, info_of(results), card=None, read_pictures=lambda _: {}, plots=False, began=began)
+    figures, page = strict(tmp_path / "report.json"), Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert 100 <= figures["command_seconds"] < 200
+    assert figures["command_images_per_second"] == len(results) / figures["command_seconds"]
+    assert "The whole command took 1" in page.words
+    assert "images per second, whole command" in page.words
+    assert "time-" not in page.text
+    write_report(tmp_path, results, info_of(results), card=None, read_pictures=lambda _: {}, plots=False)
+    assert strict(tmp_path / "report.json")["command_seconds"] is None
+    assert "whole command" not in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_plots_are_drawn_where_there_is_something_to_draw(tmp_path, results, images, card):

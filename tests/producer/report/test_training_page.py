@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from model.cards.card import Score
 from model.cards.changes import MAX_KEPT, ChangedImage, Changes
@@ -52,6 +53,28 @@ CHANGES = Changes(
     + [changed("taught", 4, 4, 9)]
     + [changed("validation", 7, 1, 7)] * MAX_KEPT,
 )
+
+
+def test_charts_and_changes_are_png_files_beside_the_page(card, tmp_path):
+    """A second report replaces them, but not a picture of the user. Each says more than one grey."""
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "new.html"
+    for _ in range(2):
+        pngs, notice = write_training_report(path, card, DECISION, CHANGES)
+        assert notice == ""
+    assert [each.name for each in pngs] == [
+        "new-training.png",
+        "new-accuracy.png",
+        "new-digits.png",
+        "new-changes.png",
+    ]
+    for each in pngs:
+        with Image.open(each) as picture:
+            assert min(picture.size) > 200
+            assert len(np.unique(np.asarray(picture.convert("L")))) > 3
+    Image.new("L", (9, 9)).save(pngs[0])
+    with pytest.raises(UsageError, match=r"new-training.png was not written by `digitmill models report`"):
+        write_training_report(path, card, DECISION, CHANGES)
 
 
 @pytest.fixture
@@ -141,7 +164,11 @@ def test_a_report_replaces_only_such_a_report(tmp_path, card):
     with pytest.raises(UsageError, match=r"Cannot write .*Choose another file with --out"):
         write_training_report(other / "below.html", card, None, None)
     assert other.read_text() == "mine"
-    assert sorted(each.name for each in tmp_path.rglob("*")) == ["new", "other.html", "report.html"]
+    assert sorted(each.name for each in tmp_path.rglob("*") if each.suffix != ".png") == [
+        "new",
+        "other.html",
+        "report.html",
+    ]
 
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])

@@ -9,7 +9,7 @@ from producer.cli.completion import complete_versions
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
-from producer.cli.notices import print_notice, printable
+from producer.cli.notices import print_notice, printable, tell
 from producer.cli.options import JSON
 from producer.public import models as public
 
@@ -45,7 +45,7 @@ def export(file: Path, versions: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         print_json(public.Exported(file=str(file), models=names))
     else:
-        click.echo(printable(f"{file} has {counted(len(names), 'version')}: {', '.join(names) or 'none'}"))
+        tell(printable(f"{file} has {counted(len(names), 'version')}: {', '.join(names) or 'none'}"))
 
 
 @click.command("import")
@@ -69,9 +69,9 @@ def import_(file: Path, as_json: bool) -> None:
         print_json(public.ImportedModels(models=done.new, known=done.known, aliases=dict(done.aliases)))
         return
     known = f"; {counted(len(done.known), 'version')} were here already" if done.known else ""
-    click.echo(printable(f"Published {counted(len(done.new), 'version')}: {', '.join(done.new) or 'none'}{known}"))
+    tell(printable(f"Published {counted(len(done.new), 'version')}: {', '.join(done.new) or 'none'}{known}"))
     if live := done.aliases.get("live"):
-        click.echo(printable(f"next      digitmill models promote {live}    (it was live where the file was made)"))
+        tell(printable(f"next      digitmill models promote {live}    (it was live where the file was made)"))
 
 
 def try_here(card: "Card", content: bytes) -> None:

@@ -11,7 +11,7 @@ import click
 from producer.cli.display.wording import counted, in_bytes
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
-from producer.cli.notices import print_notice, printable
+from producer.cli.notices import print_notice, printable, tell
 from producer.cli.options import JSON, FiniteRange
 from producer.public.body import time_of
 from producer.public.operating import Cleaned, StoredItem, StoredKind
@@ -92,7 +92,7 @@ def clean(kinds: tuple[str, ...], days: float, yes: bool, as_json: bool) -> None
             )
         )
     elif yes:
-        click.echo(f"freed     {_described(freed)}")
+        tell(f"freed     {_described(freed)}")
     else:
         _print_next(chosen, may, kinds, days)
     for item in chosen if yes else ():
@@ -133,21 +133,21 @@ def _print_table(items: "Sequence[Item]", may: "Sequence[Item]", shown: "Sequenc
     print_table(columns + [Column(each, numbers=True) for each in ("NUMBER", "SIZE", "TO FREE", "SIZE")], rows)
     reasons = Counter((item.kind, item.kept) for item in items if item.kept and item.kind in shown)
     if reasons:
-        click.echo()
+        tell()
     for (kind, reason), count in reasons.items():
-        click.echo(f"kept      {counted(count, *KINDS[kind][1:])}: {printable(reason)}")
+        tell(f"kept      {counted(count, *KINDS[kind][1:])}: {printable(reason)}")
 
 
 def _print_next(chosen: "Sequence[Item]", may: "Sequence[Item]", kinds: Sequence[str], days: float) -> None:
     """Print the commands that free something, and what."""
     others = [item for item in may if item.kind not in {each.kind for each in chosen}] if not kinds else []
-    click.echo()
+    tell()
     if not chosen and not others:
-        click.echo("Nothing is to be freed.")
+        tell("Nothing is to be freed.")
     for named, some in ((kinds, chosen), (dict.fromkeys(item.kind for item in others), others)):
         if some:
             words = ["digitmill clean", *named, *([f"--older-than {days:g}"] if days else []), "--yes"]
-            click.echo(f"{' '.join(words)}  frees {_described(some)}")
+            tell(f"{' '.join(words)}  frees {_described(some)}")
 
 
 def _described(items: "Sequence[Item]") -> str:

@@ -61,18 +61,28 @@ def logs(name: str | None, lines: int, follow: bool, as_json: bool) -> None:
     if not found:
         named = f" whose names begin with {name!r}" if name else ""
         raise UsageError(f"No logs{named} are in {folder}. `digitmill up` writes its logs there.")
-    ends = {path: _print_tail(path, lines) for path in found}
+    ends = {path: _print_tail(path, lines, whole=follow) for path in found}
     while follow:
         time.sleep(POLL_SECONDS)
         ends = {path: _print_from(path, end) for path, end in ends.items()}
 
 
-def _print_tail(path: Path, lines: int) -> int:
-    """Print the last lines of a log. Return its size."""
+def _print_tail(path: Path, lines: int, *, whole: bool) -> int:
+    """Print the last lines of a log. Return how much of it is done.
+
+    Args:
+        path: The log.
+        lines: Number of lines.
+        whole: Whether to leave out a last line that is not finished yet, because it is printed when it is.
+    """
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - _TAIL_BYTES))
-        _print(path, file.read(size - file.tell()).splitlines()[-lines:] if lines else ())
+        tail = file.read(size - file.tell())
+    if whole:
+        begun = len(tail) - (tail.rfind(b"\n") + 1)
+        tail, size = tail[: len(tail) - begun], size - begun
+    _print(path, tail.splitlines()[-lines:] if lines else ())
     return size
 
 

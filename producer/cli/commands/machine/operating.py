@@ -9,7 +9,7 @@ import click
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
-from producer.cli.notices import print_notice, printable
+from producer.cli.notices import print_notice, printable, tell
 from producer.cli.options import JSON, TIMEOUT
 from producer.public import mill
 from producer.public.operating import Backup
@@ -161,7 +161,7 @@ def _show_counts(counts: "BackupCounts", verb: str, *, as_json: bool) -> None:
     if as_json:
         print_json(Backup(keys=counts.keys, files=counts.files))
     else:
-        click.echo(printable(f"{verb} {counted(counts.keys, 'key')} of Redis and {counted(counts.files, 'file')}"))
+        tell(printable(f"{verb} {counted(counts.keys, 'key')} of Redis and {counted(counts.files, 'file')}"))
 
 
 def _connect() -> "Connection":
@@ -184,7 +184,7 @@ def _show(connection: "Connection", sentence: str, *, as_json: bool) -> None:
     if as_json:
         print_json(mill.TurnedGate(gate=mill.gate(QueueGate(connection.client).read())))
     else:
-        click.echo(sentence)
+        tell(sentence)
 
 
 def _await_empty(connection: "Connection", timeout: float) -> None:

@@ -48,6 +48,43 @@ def compared():
     return compare(one, other, 0.8, 0.8)
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "moved"),
+    [
+        (["1/a.png", "2/a.png"], ["2/a.png", "1/a.png"], None),
+        (["1/a.png", "2/a.png"], ["test/2/a.png", "test/1/a.png"], ("", "test/")),
+        (["old/1/a.png", "old/2/b.png", "c.png"], ["new/2/b.png", "new/1/a.png"], ("old/", "new/")),
+        (["scans.zip/a.png", "more.zip/b.png"], ["a.png"], ("scans.zip/", "")),
+    ],
+)
+def test_images_of_a_moved_folder_are_matched_by_the_ends_of_their_names(a, b, moved):
+    """What stands before the ends is named, so that nobody need guess what was compared."""
+    one, other = ([int(name.rpartition(".")[0][-1] == "b") for name in names] for names in (a, b))
+    compared = compare(finished(one, one, names=a), finished(other, other, names=b), None, None)
+    assert compared.moved == moved
+    assert len(compared) == min(len(a), len(b))
+    for image in range(len(compared)):
+        pair = [side.results.names[int(side.rows[image])] for side in (compared.a, compared.b)]
+        assert pair[0].removeprefix((moved or ("", ""))[0]) == pair[1].removeprefix((moved or ("", ""))[1])
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (["1/a.png", "2/a.png"], ["x/a.png", "y/a.png"]),
+        (["a.png"], ["b.png"]),
+        (["x/a.png", "y/b.png"], ["v/a.png", "w/b.png"]),
+    ],
+)
+def test_names_that_may_mean_several_images_are_refused(a, b):
+    """The message has the spellings of both jobs."""
+    one, other = (finished([1] * len(names), [1] * len(names), names=names) for names in (a, b))
+    with pytest.raises(UsageError) as refused:
+        compare(one, other, None, None)
+    assert repr(a[0]) in str(refused.value)
+    assert repr(b[0]) in str(refused.value)
+
+
 def test_images_are_matched_by_name_and_counted(compared):
     """Those that only one job has are left out of every figure. McNemar's test sees 6 against 1."""
     assert (len(compared), compared.a.alone, compared.b.alone) == (99, 0, 2)

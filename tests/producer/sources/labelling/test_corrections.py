@@ -68,6 +68,15 @@ def test_several_tables_are_one_and_must_not_contradict_each_other(save):
         open_path_list(first, other)
 
 
+def test_a_digit_in_one_table_must_not_be_none_in_another(save):
+    """In either order. Neither person silently wins."""
+    digit, other = save((0, 1, "a.png")), save((0, "", "a.png"), name="other.csv")
+    with pytest.raises(UsageError, match=r"'a.png' has the label 1 in .*, and is not a digit in .*other.csv"):
+        open_path_list(digit, other)
+    with pytest.raises(UsageError, match=r"'a.png' is not a digit in .*, and has the label 1 in"):
+        open_path_list(other, digit)
+
+
 @pytest.mark.parametrize(
     "picture",
     [

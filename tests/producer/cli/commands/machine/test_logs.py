@@ -36,13 +36,15 @@ def test_without_logs_it_says_where_they_would_be(digitmill):
 
 
 def test_new_lines_are_followed_until_an_interrupt(digitmill):
-    """Only whole lines come, and a log that begins anew is shown from its beginning."""
+    """Only whole lines come, also if one had begun before, and a log that begins anew is shown from its beginning."""
     log = digitmill.folder / "data" / "mill" / "worker-1.log"
+    with log.open("a") as file:
+        file.write("beg")
     with digitmill.start("logs", "worker", "--lines", "1", "--follow") as following:
         assert following.stdout.readline() == "worker-1  line 49\n"
         with log.open("a") as file:
-            file.write("whole\npart")
-        assert following.stdout.readline() == "worker-1  whole\n"
+            file.write("un\npart")
+        assert following.stdout.readline() == "worker-1  begun\n"
         log.write_text("anew\n")
         assert following.stdout.readline() == "worker-1  anew\n"
         os.kill(following.pid, 2)
