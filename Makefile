@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 COVERED := 78
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test coverage test-fast compose-test compose-matrix pin sbom lint fuzz chaos soak bench bench-check env lock clean
+.PHONY: help demo up test coverage test-fast compose-test upgrade-test compose-matrix pin sbom lint fuzz chaos soak bench bench-check env lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 23
@@ -62,6 +62,9 @@ sbom: .venv-sbom/done ## list what locks and images contain (CycloneDX), in sbom
 	@test -x .venv-sbom/bin/python || $(PYTHON) -m venv .venv-sbom
 	@.venv-sbom/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/sbom.txt
 	@touch $@
+
+upgrade-test: $(VENV)/test.done ## upgrade from version 0.1.0 under load, and go back (installs that version at first, takes two minutes)
+	$(BIN)/python -m pytest -ra --timeout 600 tests/system/upgrade
 
 lint: $(VENV)/test.done ## run ruff, mypy and import-linter
 	$(BIN)/ruff check .

@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from worker.contract.telemetry.exposition import Collect, Exposition
 
 
-def process_name() -> str:
-    """Return the name of this process, as Redis and the logs know it: its host and its process id."""
-    return identifiers.process_name(socket.gethostname(), os.getpid())
-
-
 def installed_version() -> str:
     """Return the version of digitmill that is installed, or "" if it runs from a folder without being installed."""
     try:
@@ -127,7 +122,7 @@ def run_process(role: str, work: Callable[[Settings], int]) -> int:
     try:
         settings = Settings.from_environment()
         os.umask(PRIVATE_UMASK)  # it writes logs, models and taught images, which are nobody else's business
-        handler = make_handler(sys.stderr, settings.log_format, role=role, name=process_name())
+        handler = make_handler(sys.stderr, settings.log_format, role=role, name=identifiers.this_process())
         logging.basicConfig(level=settings.log_level, handlers=[handler])
         return work(settings)
     except DigitmillError as fault:

@@ -136,7 +136,7 @@ def serve(
     # What they log is either logged here as well, or means nothing to a user.
     for library in ("uvicorn", "python_multipart"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
-    counts, name = Counts(), identifiers.process_name(socket.gethostname(), os.getpid())
+    counts, name = Counts(), identifiers.this_process()
     registry = make_registry([counts], role="serve", name=name, version=metadata.version("digitmill"))
     with contextlib.closing(_listen(options.host, options.port)) as listener:
         if settings.metrics_port:

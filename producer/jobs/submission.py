@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -28,7 +27,6 @@ from producer.jobs.kept.order import (
     order_of,
     prune_jobs,
     remove_files,
-    this_host,
     write_order,
 )
 from producer.jobs.kept.sent import SentLog, read_manifests
@@ -54,7 +52,7 @@ from worker.contract.gate import GateState, QueueGate
 from worker.contract.ledger import JobState, new_job_identifier
 from worker.contract.registry import LIVE
 from worker.contract.telemetry.traces import start_tracing
-from worker.contract.validation.identifiers import process_name
+from worker.contract.validation.identifiers import this_process
 from worker.contract.wire import Batch, Manifest
 from worker.settings import Settings
 
@@ -429,7 +427,7 @@ def send_job(
 
 def _trace(settings: Settings) -> None:
     if settings.traces:
-        start_tracing(role="client", name=process_name(this_host(), os.getpid()))
+        start_tracing(role="client", name=this_process())
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from producer.mill.doorbell_formats import unreached_workers
 from worker.contract.gate import GateState
-from worker.contract.ledger import WorkerStatus
 from worker.contract.liveness import SILENT_SECONDS
 from worker.contract.observation import Observation, Recent
 from worker.contract.training import TrainingState
@@ -96,18 +95,8 @@ def find_problems(seen: Observation, warnings: Sequence[str], disk: Disk | None)
     return sorted(found, key=lambda problem: not problem.urgent)
 
 
-def is_silent(worker: WorkerStatus, now: float) -> bool:
-    """Return whether a worker has not been heard of for a while.
-
-    Args:
-        worker: Worker.
-        now: Time of Redis: unix time, seconds.
-    """
-    return now - worker.seen > SILENT_SECONDS
-
-
 def _of_workers(seen: Observation) -> Iterator[Problem]:
-    silent = [worker.name for worker in seen.workers if is_silent(worker, seen.now)]
+    silent = [worker.name for worker in seen.workers if worker.is_silent(seen.now)]
     alive = [worker for worker in seen.workers if seen.now <= worker.alive_until]
     if not any(worker.ready for worker in alive):
         yield Problem("No worker is ready. `digitmill up` starts workers, in containers `docker compose up -d`.")

@@ -41,9 +41,10 @@ from worker.contract.reconciler import Reconciler
 from worker.contract.registry import Registry
 from worker.contract.telemetry.counts import Counts
 from worker.contract.telemetry.traces import start_tracing
+from worker.contract.validation.identifiers import this_process
 from worker.job_log import JobLog
 from worker.meter import Meter
-from worker.process import expose, installed_version, process_name, run_celery
+from worker.process import expose, installed_version, run_celery
 from worker.roles import Role
 from worker.settings import Settings, without_password
 
@@ -75,7 +76,7 @@ class WorkerService:
         self._settings = settings
         self._started = started
         self._url = settings.server_url
-        self._name = process_name()
+        self._name = this_process()
         self._app = make_app(self._url, settings)
         self._doorbell = Doorbell(connect(self._url))
         read_model(BASELINE)  # nothing can serve without it, so fail now, not in each classifying process in turn

@@ -6,8 +6,9 @@ import threading
 
 from model.errors import UsageError
 from worker.contract.connection import connect
+from worker.contract.validation.identifiers import this_process
 from worker.exporter.values import MillValues
-from worker.process import expose, process_name
+from worker.process import expose
 from worker.settings import Settings, without_password
 
 ANSWER_SECONDS = 1.5
@@ -28,13 +29,13 @@ def run(settings: Settings) -> int:
     """
     url = settings.server_url
     values = MillValues(connect(url, answer_seconds=ANSWER_SECONDS))
-    exposition = expose(settings, role="exporter", name=process_name(), collect=values.collect)
+    exposition = expose(settings, role="exporter", name=this_process(), collect=values.collect)
     if exposition is None:
         raise UsageError("The exporter needs a port. Set DIGITMILL_METRICS_PORT, for example to 9464.")
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    _log.info("exporter %s on %s", process_name(), without_password(url))
+    _log.info("exporter %s on %s", this_process(), without_password(url))
     exposition.start()
     stopping.wait()
     exposition.stop()

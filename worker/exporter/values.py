@@ -79,7 +79,7 @@ def _processes(seen: Observation) -> Iterator[tuple[Key, float]]:
     states = dict.fromkeys((READY, STARTING, SILENT), 0)
     behind = 0
     for worker in seen.workers:
-        silent = seen.now > worker.alive_until
+        silent = worker.is_silent(seen.now)
         states[SILENT if silent else READY if worker.ready else STARTING] += 1
         if not silent and worker.ready and seen.aliases and worker.model != seen.aliases.live:
             behind += 1

@@ -16,7 +16,8 @@ from worker.contract.connection import connect
 from worker.contract.doorbell import Doorbell
 from worker.contract.telemetry.counts import Counts
 from worker.contract.training import Schedule
-from worker.process import expose, process_name
+from worker.contract.validation.identifiers import this_process
+from worker.process import expose
 from worker.roles import Role
 from worker.scheduler.beat import INTERVAL_SECONDS, Beat
 from worker.scheduler.drift_check import DriftCheck
@@ -39,7 +40,7 @@ class SchedulerService:
     def __init__(self, settings: Settings) -> None:
         self._cron, self._on_drift = settings.retrain_cron, settings.retrain_on_drift
         self._url = settings.server_url
-        self._name = process_name()
+        self._name = this_process()
         client = connect(self._url)
         doorbell = Doorbell(client)
         self._schedule = Schedule(client)

@@ -15,8 +15,9 @@ from worker.contract.registry import Registry
 from worker.contract.teaching import Teaching
 from worker.contract.telemetry.counts import Counts
 from worker.contract.training import Trainings
+from worker.contract.validation.identifiers import this_process
 from worker.cores import cores, granted_cores
-from worker.process import expose, process_name, run_celery
+from worker.process import expose, run_celery
 from worker.roles import Role
 from worker.settings import Settings, without_password
 from worker.trainer.heartbeat import TrainerHeartbeat
@@ -43,7 +44,7 @@ class TrainerService:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._url = settings.server_url
-        self._name = process_name()
+        self._name = this_process()
         self._stopping = threading.Event()
         self._training = threading.Lock()
         self._app = make_app(self._url, settings)

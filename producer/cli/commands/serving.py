@@ -117,8 +117,6 @@ def serve(
 def _log_as_json() -> None:
     """Write warnings as JSON from now on, and not as notices."""
     import logging
-    import os
-    import socket
 
     from worker.contract.telemetry.logs import JSON as JSON_LINES
     from worker.contract.telemetry.logs import make_handler
@@ -126,7 +124,7 @@ def _log_as_json() -> None:
 
     for package in OUR_PACKAGES:
         logging.getLogger(package).handlers.clear()
-    name = identifiers.process_name(socket.gethostname(), os.getpid())
+    name = identifiers.this_process()
     logging.basicConfig(level=logging.WARNING, handlers=[make_handler(sys.stderr, JSON_LINES, role="serve", name=name)])
 
 

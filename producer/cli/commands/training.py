@@ -1,8 +1,6 @@
 """`train`: requests a training, shows it, follows it to its end, or cancels it."""
 
 import contextlib
-import os
-import socket
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -213,7 +211,7 @@ def _ask(connection: "Connection", trainings: "Trainings", options: "TrainingOpt
     from worker.contract.validation import identifiers
 
     identifier = identifiers.new_job_identifier()
-    who = identifiers.process_name(socket.gethostname(), os.getpid())
+    who = identifiers.this_process()
     open_training = connection.retry_transient(
         lambda: trainings.ask(identifier, options, who=who), timeout=TIMEOUT_SECONDS
     )

@@ -13,7 +13,7 @@ from producer.cli.display.damage import Damage
 from producer.cli.display.tables import Cell, Column, table_lines
 from producer.cli.display.wording import counted, describe_progress, duration, in_bytes
 from producer.jobs.waiting import ended_client
-from producer.mill.problems import Disk, Problem, is_silent
+from producer.mill.problems import Disk, Problem
 from producer.public import mill as public
 from producer.public.body import time_of
 from producer.public.jobs import job as job_of
@@ -76,7 +76,7 @@ class MillView:
             queue=public.Queue(**asdict(seen.queue)) if seen.queue else None,
             minute=_recent(seen.minute),
             hour=_recent(seen.hour),
-            workers=[public.worker(worker, silent=is_silent(worker, seen.now)) for worker in seen.workers],
+            workers=[public.worker(worker, silent=worker.is_silent(seen.now)) for worker in seen.workers],
             incidents=[
                 public.Incident(at=time_of(each.at), process=each.process, problem=each.what, ended=each.ended)
                 for each in seen.incidents
@@ -161,8 +161,8 @@ class MillView:
         return f"{server.role or 'role unknown'}, {counted(server.replicas, 'replica')}{lag}"
 
     def _count_workers(self) -> str:
-        silent = sum(is_silent(worker, self.seen.now) for worker in self.seen.workers)
-        ready = sum(worker.ready and not is_silent(worker, self.seen.now) for worker in self.seen.workers)
+        silent = sum(worker.is_silent(self.seen.now) for worker in self.seen.workers)
+        ready = sum(worker.ready and not worker.is_silent(self.seen.now) for worker in self.seen.workers)
         alive = len(self.seen.workers) - silent
         return f"{ready} ready, {alive} alive{f', {silent} silent' if silent else ''}"
 
@@ -184,7 +184,7 @@ class MillView:
 
     def _worker(self, worker: WorkerStatus) -> list[Cell]:
         now = self.seen.now
-        silent = is_silent(worker, now)
+        silent = worker.is_silent(now)
         state = f"silent {duration(now - worker.seen)}" if silent else "ready" if worker.ready else "starting"
         return [
             worker.name,

@@ -17,7 +17,7 @@ from model.records import Damaged, from_json, to_json
 from producer.jobs.kept.files import open_job_file
 from producer.sources import Form
 from worker.contract.ledger import JobRecord
-from worker.contract.validation.identifiers import Kind, host_name, is_valid, process_name
+from worker.contract.validation.identifiers import Kind, host_name, is_valid, this_process
 from worker.settings import Settings
 
 FORMAT = 1
@@ -138,7 +138,7 @@ def new_order(
 ) -> Order:
     """Return the order of a job that this process submits. See `Order` for the arguments."""
     host = this_host()
-    client, folder = process_name(host, os.getpid()), str(jobs_folder(settings))
+    client, folder = this_process(), str(jobs_folder(settings))
     return Order(job, options, detached, description, model, client, host, folder, created, total)
 
 

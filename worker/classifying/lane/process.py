@@ -69,6 +69,7 @@ class LaneKeeper(threading.Thread):
         self._stopping = threading.Event()
         self.process = 0
         self.restarts = 0
+        self._replaces = False  # whether a process that is forked from now on replaces one that died
         self._oom_kills = count_oom_kills()
 
     @property
@@ -83,6 +84,7 @@ class LaneKeeper(threading.Thread):
 
     def run(self) -> None:
         """Replace each process that dies, until told to stop."""
+        self._replaces = True
         pause = FIRST_BACKOFF_SECONDS
         while True:
             status, too_slow = self._await_end()
@@ -181,7 +183,7 @@ class LaneKeeper(threading.Thread):
     def _answer_calls(self, main: int) -> NoReturn:
         _leave_main_process()
         loading = self._notes.begin()
-        self._meter.begin("lane", replaces=self.ready)
+        self._meter.begin("lane", replaces=self._replaces)
         url = self._settings.server_url
         try:
             models, canary = start_models(url, self._notes, self._meter, loading, name=self._worker)

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from model.records import Damaged, as_plain, from_json, to_json
 from worker.contract.errors import WireError
+from worker.contract.liveness import SILENT_SECONDS
 from worker.contract.validation import identifiers
 from worker.contract.validation.bounds import MAX_RECORD_BYTES, MAX_TEXT
 from worker.contract.validation.identifiers import Kind
@@ -204,6 +205,14 @@ class WorkerStatus:
     memory: int = 0
     restarts: int = 0
     alive_until: float = LAST_MOMENT
+
+    def is_silent(self, now: float) -> bool:
+        """Return whether the worker has not been heard of for a while.
+
+        Args:
+            now: Time of Redis: unix time, seconds.
+        """
+        return now - self.seen > SILENT_SECONDS
 
     @classmethod
     def from_hash(cls, name: str, body: Mapping[bytes, bytes] | WireError) -> Self:

