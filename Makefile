@@ -13,10 +13,10 @@ unexport PYTHONDONTWRITEBYTECODE
 COVERED := 78
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast compose-test compose-matrix pin sbom lint fuzz chaos soak bench bench-check env lock clean
+.PHONY: help demo up test coverage test-fast compose-test compose-matrix pin sbom lint fuzz chaos soak bench bench-check env lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 23
 
 demo: $(VENV)/serve.done ## send MNIST's test set through a mill on this machine, and write a report
 	@$(BIN)/digitmill demo
@@ -24,8 +24,14 @@ demo: $(VENV)/serve.done ## send MNIST's test set through a mill on this machine
 up: $(VENV)/serve.done ## run a mill on this machine until Ctrl-C
 	@$(BIN)/digitmill up
 
+# Four processes, because the tests often wait.
+PYTEST := pytest -n 4 --dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/test.done lint ## install everything, lint, run every test
-	$(BIN)/python -m slipcover --json --out .coverage.json -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m $(PYTEST)
+
+coverage: $(VENV)/test.done lint ## do the same, and fail if the tests cover too little of the code
+	$(BIN)/python -m slipcover --json --out .coverage.json -m $(PYTEST)
 	@# A command of its own, because slipcover forgets the processes of pytest-xdist when it compares and prints at once.
 	@$(BIN)/python -m slipcover --merge .coverage.json --out .coverage.json --fail-under $(COVERED) || \
 	  { echo "The tests cover less than $(COVERED) % of the code."; exit 1; }
@@ -55,7 +61,8 @@ sbom: .venv-sbom/done ## list what locks and images contain (CycloneDX), in sbom
 lint: $(VENV)/test.done ## run ruff, mypy and import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -n auto
+	@# Several processes are faster. But on a very busy machine they do not find each other in three seconds.
+	$(BIN)/mypy -n auto || $(BIN)/mypy
 	$(BIN)/lint-imports
 
 fuzz: $(VENV)/test.done ## read damaged images of all formats within their budget: FILES=100000 SEED=1 (takes some minutes)

@@ -42,10 +42,12 @@ class BackupCounts:
     Attributes:
         keys: Number of keys of Redis.
         files: Number of files of the data folder.
+        kept: Keys that a restoration left as they were, because Redis had them already.
     """
 
     keys: int
     files: int
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ def back_up(client: "redis.Redis", data: Path, path: Path) -> BackupCounts:
                     _add(archive, f"{_KEYS}{keys:06d}", stored.to_bytes(), digests)
                     keys += 1
                 for found in _files_below(data):
+                    if found.samefile(unfinished):
+                        continue
                     with contextlib.suppress(FileNotFoundError):  # its job was forgotten meanwhile
                         name = _FILES + found.relative_to(data).as_posix()
                         _add(archive, name, found.read_bytes(), digests)
@@ -99,7 +103,9 @@ def back_up(client: "redis.Redis", data: Path, path: Path) -> BackupCounts:
 def restore(client: "redis.Redis", data: Path, path: Path) -> BackupCounts:
     """Restore a backup into a Redis without data of digitmill, and a data folder without the files that it has.
 
-    Everything is verified before anything is written. If the restoration is interrupted, empty both and try again.
+    What running processes and operators leave in an empty Redis stays as it is, such as the schedule and whether the
+    queue is paused. Everything is verified before anything is written. If the restoration is interrupted, empty both
+    and try again.
 
     Args:
         client: Connection of `connection.connect`.
@@ -119,13 +125,15 @@ def restore(client: "redis.Redis", data: Path, path: Path) -> BackupCounts:
     targets = {name: data / name.removeprefix(_FILES) for name in names if name.startswith(_FILES)}
     if exists := next((target for target in targets.values() if target.exists()), None):
         raise UsageError(f"{exists} exists already. Restore into an empty data folder (DIGITMILL_DATA).")
-    before = os.umask(PRIVATE_UMASK)
+    before, kept = os.umask(PRIVATE_UMASK), []
     try:
         with tarfile.open(path) as archive:
             for member in archive:
                 content = _read(archive, member)
                 if member.name.startswith(_KEYS):
-                    store(client, StoredKey.from_bytes(content))
+                    stored = StoredKey.from_bytes(content)
+                    if not store(client, stored):
+                        kept.append(stored.key)
                 elif member.name in targets:
                     target = targets[member.name]
                     target.parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +143,7 @@ def restore(client: "redis.Redis", data: Path, path: Path) -> BackupCounts:
         raise UsageError(f"The data folder {data} cannot be written ({fault.strerror}). Correct this.") from fault
     finally:
         os.umask(before)
-    return BackupCounts(len(names) - len(targets), len(targets))
+    return BackupCounts(len(names) - len(targets), len(targets), tuple(kept))
 
 
 def _verify(path: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """Fixtures for all tests: real servers, real workers and real images, without mocks."""
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -26,6 +28,8 @@ from tests.support.waiting import eventually as wait_until
 settings.register_profile("suite", deadline=None, max_examples=50)
 settings.load_profile("suite")
 
+cv2.setNumThreads(1)  # as in workers. They may be forked from here, and threads would not outlive that
+gc.disable()  # until all tests are collected, because looking for garbage would take a quarter of the imports' time
 
 TENSORFLOW = "tests/model/training/", "tests/model/evaluation/", "tests/model/network/"
 """Folders of the tests that need TensorFlow, which a process imports in eight seconds."""
@@ -50,12 +54,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (not item.nodeid.startswith(TENSORFLOW), -slow[item.path]))
 
 
+def pytest_collection_finish() -> None:
+    """Collect garbage from now on, but never look through what imports have made."""
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture
 def start_mill(tmp_path: Path) -> StartMill:
     """Start a mill of this test's own."""
 
-    def start(workers: int = 2, **variables: str) -> AbstractContextManager[Mill]:
-        return start_in(tmp_path / "data", workers, **variables)
+    def start(workers: int = 2, *, installed: bool = False, **variables: str) -> AbstractContextManager[Mill]:
+        return start_in(tmp_path / "data", workers, installed=installed, **variables)
 
     return start
 

@@ -1,22 +1,26 @@
 """The client for programs that use asyncio."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
 from model.errors import UsageError
 from model.inference.review import REVIEW_BELOW
-from producer.calls.client import MAX_AHEAD, TIMEOUT_SECONDS, Client, Several
+from producer.calls.client import MAX_AHEAD, TIMEOUT_SECONDS, Client, Settled
 from producer.calls.images import Floats, InputImage, is_quick
+from producer.calls.options import Several, check_many
 from producer.calls.prediction import Prediction
 from worker.contract.validation.identifiers import LIVE
 
 
 class AsyncClient:
-    """Does the same as `Client`, for coroutines. Use it as an asynchronous context manager, which connects.
+    """Does the same as `Client`, for the coroutines of one event loop.
+
+    Use it as an asynchronous context manager, which connects.
 
     Cancelling a coroutine gives its image up.
 
@@ -44,7 +48,8 @@ class AsyncClient:
         min_confidence: float = REVIEW_BELOW,
         counted: bool = True,
     ) -> None:
-        self._make = lambda: Client(
+        self._make = partial(
+            _LoopClient,
             url,
             timeout=timeout,
             model=model,
@@ -53,10 +58,10 @@ class AsyncClient:
             min_confidence=min_confidence,
             counted=counted,
         )
-        self._client: Client | None = None
+        self._client: _LoopClient | None = None
 
     async def __aenter__(self) -> Self:
-        self._client = await asyncio.to_thread(self._make)
+        self._client = await asyncio.to_thread(self._make, loop=asyncio.get_running_loop())
         return self
 
     async def __aexit__(
@@ -89,9 +94,11 @@ class AsyncClient:
         client = self._client
         if client is None:
             raise UsageError("This client is not open. Write `async with AsyncClient() as client:`.")
-        submit = partial(client.submit, image, timeout=timeout, model=model, several=several)
-        is_quick_now = is_quick(image) and client.is_resolved(model)
-        return asyncio.wrap_future(submit() if is_quick_now else await asyncio.to_thread(submit))
+        if is_quick(image) and client.is_resolved(model):
+            future = client.submit(image, timeout=timeout, model=model, several=several)
+        else:
+            future = await asyncio.to_thread(client.submit, image, timeout=timeout, model=model, several=several)
+        return cast("asyncio.Future[Prediction]", future)
 
     async def classify(
         self,
@@ -113,6 +120,7 @@ class AsyncClient:
         several: Several | None = None,
     ) -> AsyncIterator[Prediction]:
         """Yield a prediction for each image, in their order. See `Client.classify_many` for arguments and errors."""
+        check_many(images)
         ahead: deque[asyncio.Future[Prediction]] = deque()
         try:
             for image in images:
@@ -124,3 +132,30 @@ class AsyncClient:
         finally:
             for future in ahead:
                 future.cancel()
+
+
+class _LoopClient(Client):
+    """A client whose futures belong to an event loop. It wakes the loop once for all images of an answer."""
+
+    def __init__(self, *arguments: Any, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+        self._loop = loop
+        super().__init__(*arguments, **options)
+
+    def _new_future(self) -> Any:
+        return self._loop.create_future()
+
+    def _settle(self, settled: list[Settled]) -> None:
+        if settled:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, so nobody waits
+                self._loop.call_soon_threadsafe(_settle, settled)
+
+
+def _settle(settled: list[Settled]) -> None:
+    for future, outcome in settled:
+        if outcome is None:
+            future.cancel()
+        elif not future.done():
+            if isinstance(outcome, Prediction):
+                future.set_result(outcome)
+            else:
+                future.set_exception(outcome)

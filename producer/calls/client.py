@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from redis.exceptions import RedisError
@@ -19,6 +19,7 @@ from model.errors import DigitmillError, Failure, UsageError
 from model.inference.review import REVIEW_BELOW
 from producer.calls.causes import FULL, check_lane, no_answer, workers_of
 from producer.calls.images import Content, Floats, InputImage, content_of
+from producer.calls.options import Several, check_confidence, check_floats, check_many, reads, seconds_of
 from producer.calls.outstanding import (
     MAX_PAUSE_SECONDS,
     QUARANTINED,
@@ -27,10 +28,12 @@ from producer.calls.outstanding import (
     PendingCall,
 )
 from producer.calls.prediction import Prediction, predictions_of
+from producer.calls.versions import Versions
 from producer.mill.finding import CALLING, FIRST_TIMEOUT_SECONDS, Reached, reach_mill, reach_running_mill
 from worker.contract.connection import MIN_SOCKET_TIMEOUT, as_error, explain, is_transient
 from worker.contract.errors import NoLane, WireError
 from worker.contract.lane import PAUSED, Answer, Call, Lane
+from worker.contract.validation.bounds import MAX_COUNT
 from worker.contract.validation.identifiers import LIVE
 from worker.contract.wire import Batch
 from worker.settings import Settings
@@ -47,14 +50,8 @@ LISTENING_SECONDS = 0.8 * MIN_SOCKET_TIMEOUT
 _PAUSED = "An administrator has paused the queue. `digitmill status` says who and why."
 _BYE = b"bye"  # what a client sends to itself, so that its reader ends
 
-RESOLVED_SECONDS = 1.0
-"""Time for which a client remembers which version a name means. Workers take as long to follow a new live version."""
-
-MAX_RESOLVED = 256
-"""Maximum number of names that a client remembers."""
-
-Several: TypeAlias = Literal["refuse", "read"]
-"""What to do with an image of several digits: refuse it, or read all of its digits."""
+Settled: TypeAlias = tuple[Any, Prediction | DigitmillError | None]
+"""A future and its outcome: an answer, an error, or None if it is cancelled."""
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +84,7 @@ class Client:
         NotPermitted: The Redis user may not send images.
         Unreachable: No mill is running, or its Redis does not answer.
         UnsuitableServer: Redis can never do the work.
-        UsageError: The model does not exist, or `several` is neither of its values.
+        UsageError: The model does not exist, or an option has a value that it cannot have.
     """
 
     def __init__(
@@ -101,15 +98,15 @@ class Client:
         min_confidence: float = REVIEW_BELOW,
         counted: bool = True,
     ) -> None:
-        self._timeout, self._counted = timeout, counted
-        self._reads = _reads(several)
-        self._floats: Floats = floats
-        self._min_confidence = min_confidence
-        self._reached = _reach(url, timeout)
+        self._timeout, self._counted = seconds_of(timeout), counted
+        self._reads = reads(several)
+        self._floats = check_floats(floats)
+        self._min_confidence = check_confidence(min_confidence)
+        self._reached = _reach(url, self._timeout)
         self._redis = self._reached.client
         self._lane = Lane(self._redis)
-        self._resolved: dict[str, tuple[str, float]] = {}  # version and time, by the name that was given
-        self._model = self._version_of(model)
+        self._versions = Versions(self._redis, self._reached.where)
+        self._model = self._versions.find(model)
         self._client = secrets.token_hex(16)
         self._process = os.getpid()
         self._changed = threading.Condition()
@@ -159,7 +156,8 @@ class Client:
         Raises:
             InputError: It cannot be an image.
             Unreachable: Redis does not say what the name of the model means.
-            UsageError: The model does not exist, or the client is closed or belongs to another process.
+            UsageError: The model does not exist, an option has a value that it cannot have, or the client is closed or
+                belongs to another process.
         """
         return self.send(content_of(image, self._floats), timeout=timeout, model=model, several=several)
 
@@ -185,20 +183,25 @@ class Client:
         """
         if self._process != os.getpid():
             raise UsageError("This client belongs to another process. Create a client in each process, after the fork.")
-        future: Future[Prediction] = Future()
+        future = self._new_future()
         if isinstance(content, Failure):
             future.set_result(Prediction.failed(content))
             return future
-        version = self._model if model is None else self._version_of(model)
-        read = self._reads if several is None else _reads(several)
+        version = self._model if model is None else self._versions.find(model)
+        read = self._reads if several is None else reads(several)
+        seconds = self._timeout if timeout is None else seconds_of(timeout)
         now = time.monotonic()
-        call = PendingCall(content, future, now, now + (self._timeout if timeout is None else timeout), version, read)
+        call = PendingCall(content, future, now, now + seconds, version, read)
         with self._changed:
             if self._closing:
                 raise UsageError("This client is closed. Create another.")
             self._outstanding.add(call)
             self._changed.notify()
         return future
+
+    def is_resolved(self, model: str | None) -> bool:
+        """Return whether the client knows what the name of a model means, so that `submit` does not ask Redis."""
+        return model is None or self._versions.known(model) is not None
 
     def classify(
         self,
@@ -214,7 +217,8 @@ class Client:
             InputError: It cannot be an image.
             NoWorkers: No worker answered in time. The message says why.
             Unreachable: Redis did not answer in time, or refuses.
-            UsageError: The model does not exist, or the client is closed or belongs to another process.
+            UsageError: The model does not exist, an option has a value that it cannot have, or the client is closed or
+                belongs to another process.
         """
         future = self.submit(image, timeout=timeout, model=model, several=several)
         try:
@@ -240,11 +244,18 @@ class Client:
             several: As in `submit`.
 
         Raises:
-            InputError: One of them cannot be an image.
+            InputError: They are one image and not several, or one of them cannot be an image.
             NoWorkers: No worker answered in time. The message says why.
             Unreachable: Redis did not answer in time, or refuses.
-            UsageError: The model does not exist, or the client is closed or belongs to another process.
+            UsageError: The model does not exist, an option has a value that it cannot have, or the client is closed or
+                belongs to another process.
         """
+        check_many(images)
+        return self._many(images, timeout, model, several)
+
+    def _many(
+        self, images: Iterable[InputImage], timeout: float | None, model: str | None, several: Several | None
+    ) -> Iterator[Prediction]:
         ahead: deque[Future[Prediction]] = deque()
         try:
             for image in images:
@@ -269,8 +280,7 @@ class Client:
             self._closing = True
             given_up = self._outstanding.take_all() if cancel else []
             self._changed.notify()
-        for call in given_up:
-            call.future.cancel()
+        self._settle([(call.future, None) for call in given_up])
         self._sender.join()
         if not self._closed:
             self._closed = True
@@ -310,7 +320,7 @@ class Client:
         images = np.stack(contents) if not isinstance(contents[0], bytes) else tuple(contents)
         _, model, several = message.group
         batch = Batch(images, probabilities=not several, several=several)  # type: ignore[arg-type]  # of one kind
-        deadline = max(self._clock_ahead + int(1000 * message.deadline), 0)
+        deadline = min(max(self._clock_ahead + int(1000 * message.deadline), 0), MAX_COUNT)
         call = Call(self._client, message.number, deadline, model, message.deaths, batch, self._counted)
         try:
             sent = self._lane.send(message.kind, call.to_wire())
@@ -378,10 +388,8 @@ class Client:
         self._fail(calls, fault)
 
     def _fail(self, calls: list[PendingCall], fault: DigitmillError) -> None:
-        for call in calls:
-            if call.future.set_running_or_notify_cancel():
-                # Each future has an error of its own, because raising one changes its traceback.
-                call.future.set_exception(type(fault)(*fault.args))
+        # Each future has an error of its own, because raising one changes its traceback.
+        self._settle([(call.future, type(fault)(*fault.args)) for call in calls])
 
     # In the reader ------------------------------------------------------------------------------------------------
 
@@ -420,42 +428,28 @@ class Client:
             else:
                 self._outstanding.refused(answer.number, now, answer.problem)
                 calls = []
-            resolved = [
-                (call, prediction) for call, prediction in zip(calls, predictions, strict=False) if not call.done
+            resolved: list[Settled] = [
+                (call.future, prediction) for call, prediction in zip(calls, predictions, strict=False) if not call.done
             ]
             self._outstanding.finish(calls)
             self._changed.notify()
-        for call, prediction in resolved:
-            if call.future.set_running_or_notify_cancel():
-                call.future.set_result(prediction)
+        self._settle(resolved)
 
-    # Versions -----------------------------------------------------------------------------------------------------
+    # Futures ------------------------------------------------------------------------------------------------------
 
-    def is_resolved(self, model: str | None) -> bool:
-        """Return whether the client knows what the name of a model means, so that nothing asks Redis."""
-        return model is None or self._known(model) is not None
+    def _new_future(self) -> "Future[Prediction]":
+        return Future()
 
-    def _known(self, model: str) -> str | None:
-        """Return the version that a name means, if nobody need ask Redis."""
-        if model == LIVE:
-            return LIVE
-        version, since = self._resolved.get(model, (None, 0.0))
-        return version if time.monotonic() - since < RESOLVED_SECONDS else None
-
-    def _version_of(self, model: str) -> str:
-        """Return the name of a version that exists, or `live`."""
-        if known := self._known(model):
-            return known
-        from worker.contract.registry import Registry
-
-        try:
-            version = Registry(self._redis).resolve(model)
-        except RedisError as fault:
-            raise as_error(fault, self._reached.where) from fault
-        if len(self._resolved) >= MAX_RESOLVED:
-            self._resolved = {}
-        self._resolved[model] = version, time.monotonic()
-        return version
+    def _settle(self, settled: list[Settled]) -> None:
+        """Give futures their outcomes. Nothing waits for the threads that wait for them."""
+        for future, outcome in settled:
+            if outcome is None:
+                future.cancel()
+            elif future.set_running_or_notify_cancel():
+                if isinstance(outcome, Prediction):
+                    future.set_result(outcome)
+                else:
+                    future.set_exception(outcome)
 
     # At the start -------------------------------------------------------------------------------------------------
 
@@ -468,17 +462,6 @@ class Client:
 
     def _set_clock(self, now_of_redis: int) -> None:
         self._clock_ahead = now_of_redis - int(1000 * time.monotonic())
-
-
-def _reads(several: Several) -> bool:
-    """Return whether all digits of an image are read.
-
-    Raises:
-        UsageError: The option has another value.
-    """
-    if several not in ("read", "refuse"):
-        raise UsageError(f'several must be "read" or "refuse", not {several!r}.')
-    return several == "read"
 
 
 def _reach(url: str | None, timeout: float) -> Reached:

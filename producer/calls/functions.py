@@ -5,8 +5,9 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 
-from producer.calls.client import TIMEOUT_SECONDS, Client, Several
+from producer.calls.client import TIMEOUT_SECONDS, Client
 from producer.calls.images import Floats, InputImage
+from producer.calls.options import Several
 from producer.calls.prediction import Prediction
 from worker.contract.validation.identifiers import LIVE
 
@@ -40,7 +41,7 @@ def classify(
         NoWorkers: No worker answered in time. The message says why.
         Unreachable: No mill is running, or its Redis does not answer in time, or refuses.
         UnsuitableServer: Redis can never do the work.
-        UsageError: The model does not exist.
+        UsageError: The model does not exist, or an option has a value that it cannot have.
     """
     return _client(url, floats).classify(image, timeout=timeout, model=model, several=several)
 
@@ -65,11 +66,11 @@ def classify_many(
         floats: Whether arrays of floats are refused, or hold numbers from 0 to 1.
 
     Raises:
-        InputError: One of them cannot be an image.
+        InputError: They are one image and not several, or one of them cannot be an image.
         NoWorkers: No worker answered in time. The message says why.
         Unreachable: No mill is running, or its Redis does not answer in time, or refuses.
         UnsuitableServer: Redis can never do the work.
-        UsageError: The model does not exist.
+        UsageError: The model does not exist, or an option has a value that it cannot have.
     """
     return _client(url, floats).classify_many(images, timeout=timeout, model=model, several=several)
 

@@ -52,9 +52,10 @@ def content_of(image: InputImage, floats: Floats = "refuse") -> Content | Failur
     pillow = sys.modules.get("PIL.Image")  # who has such a picture has imported it
     if pillow is not None and isinstance(image, pillow.Image):
         return _of_picture(image)
+    more = " Give several images to `classify_many`." if isinstance(image, list | tuple) else ""
     raise InputError(
         f"{type(image).__name__} is not an image. Give a path, the bytes of an image file, a picture of Pillow, or an "
-        f"array of uint8 with the shape {_SHAPES}."
+        f"array of uint8 with the shape {_SHAPES}.{more}"
     )
 
 

@@ -8,7 +8,6 @@ import heapq
 import itertools
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,6 +18,11 @@ from worker.contract.validation.identifiers import LIVE
 
 LINGER_SECONDS = 0.001
 """Time that an image waits for others to travel with, while answers to others are outstanding."""
+
+BUSY_MESSAGES, BUSY_LINGER_SECONDS = 4, 0.008
+"""Number of outstanding messages from which on an image waits for an answer instead, and for how long at most.
+
+Workers that have so much to do do not wait for it. A message costs all of them more than an image that it carries."""
 
 MAX_FILE_BYTES = 64 * 2**10
 """Maximum size of the files of one message together, in bytes. A larger file travels alone.
@@ -72,7 +76,7 @@ class PendingCall:
 
     Attributes:
         content: The image.
-        future: What receives the answer.
+        future: What receives the answer: a future of threads, or of an event loop.
         since: Time at which it was given.
         deadline: Time at which it is given up.
         model: Version that classifies it, or `live`.
@@ -82,7 +86,7 @@ class PendingCall:
     """
 
     content: Content
-    future: "Future[Any]"
+    future: Any
     since: float
     deadline: float
     model: str = LIVE
@@ -292,10 +296,15 @@ class Outstanding:
         """Return the time at which something must be done next, unless something happens before."""
         times = [message.act_at for message in self._messages.values()]
         firsts = (waiting[0] for group, waiting in self._waiting.items() if waiting and self._may_send(group))
-        times += [call.since + LINGER_SECONDS for call in firsts]
+        times += [call.since + self._linger() for call in firsts]
         if self._deadlines:
             times.append(self._deadlines[0][0])
         return min(times, default=float("inf"))
+
+    def _linger(self) -> float:
+        """Return the time that an image waits for others to travel with."""
+        in_lane = len(self._messages) - len(self._to_send)
+        return LINGER_SECONDS if in_lane < BUSY_MESSAGES else BUSY_LINGER_SECONDS
 
     def _may_send(self, group: Group) -> bool:
         return sum(message.group == group for message in self._messages.values()) < WINDOW
@@ -305,7 +314,7 @@ class Outstanding:
             return False
         first = waiting[0].content
         is_full = len(waiting) >= MAX_CALL_IMAGES or (isinstance(first, bytes) and len(first) >= MAX_FILE_BYTES)
-        return is_full or not self._messages or waiting[0].since + LINGER_SECONDS <= now
+        return is_full or not self._messages or waiting[0].since + self._linger() <= now
 
     def _new_message(self, group: Group, calls: list[PendingCall], *, deaths: int) -> Message:
         message = Message(next(self._numbers), group, calls, deaths, act_at=float("inf"))

@@ -1,7 +1,7 @@
-"""What `submit --new` adds to a report that is there already."""
+"""What `submit --new` and `resubmit` add to a report that is there already."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,7 +13,7 @@ from producer.cli.notices import print_notice, printable
 from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.results import Results
 from producer.public.body import to_text
-from producer.report.earlier import read_earlier, versions_of
+from producer.report.earlier import Earlier, read_earlier, versions_of
 from producer.report.place import FIGURES, PAGE
 from producer.report.tables import FileVersion
 from producer.sources import Source
@@ -21,12 +21,13 @@ from producer.sources import Source
 
 @dataclass(frozen=True, slots=True)
 class Adding:
-    """What `--new` adds, and what the report has.
+    """What a job adds to a report, and what the report has.
 
     Attributes:
         folder: Folder of the report.
         whole: All images that the user named.
-        names: Names of those that the report lacks, or whose files have changed.
+        names: Names of those that the job has: the report lacks them, their files have changed, or they are
+            quarantined.
         earlier: Rows of the others.
         versions: Versions of the files of all rows, old and new, by name.
     """
@@ -44,9 +45,28 @@ class Adding:
         Raises:
             UsageError: The folder has something else than a report, or a report of other images or columns.
         """
+        return cls._to(folder, source, options, lambda found, now: found.lacks(now))
+
+    @classmethod
+    def again(cls, folder: Path, source: Source, options: SubmitOptions) -> Self:
+        """Find the quarantined images of a report.
+
+        Raises:
+            UsageError: As for `to`.
+        """
+        return cls._to(folder, source, options, lambda found, _: found.quarantined(source.names))
+
+    @classmethod
+    def _to(
+        cls,
+        folder: Path,
+        source: Source,
+        options: SubmitOptions,
+        choose: Callable[[Earlier, Mapping[str, FileVersion]], list[str]],
+    ) -> Self:
         form = {"probabilities": options.probabilities, "numbers": options.reads_numbers}
         found, now = read_earlier(folder, source, **form), versions_of(source)
-        names = found.lacks(now)
+        names = choose(found, now)
         rest = found.without(names)
         return cls(folder, source, names, rest.results(**form), {**rest.versions(now), **now})
 
@@ -57,11 +77,11 @@ class Adding:
                 f"{self.folder} has rows of {known:,} of {counted(self.whole.total, 'image')}, which are left out"
             )
 
-    def print_unchanged(self, *, as_json: bool) -> None:
-        """Say that nothing is new."""
+    def print_unchanged(self, *, as_json: bool, sentence: str = "Nothing is new.") -> None:
+        """Say why no job is made, and where the report is."""
         page = self.folder / PAGE
         if not as_json:
-            click.echo(f"Nothing is new. The report is {printable(str(page))}")
+            click.echo(f"{sentence} The report is {printable(str(page))}")
             return
         figures = json.loads((self.folder / FIGURES).read_bytes())
         click.echo(to_text({**figures, "earlier": figures["images"], "report": str(page)}))

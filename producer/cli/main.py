@@ -18,6 +18,7 @@ COMMANDS = {
     "watch": ("watching", "Classify the files of a folder as they arrive, until Ctrl-C."),
     "inspect": ("inspecting", "Draw each stage from an image to the network's input."),
     "resume": ("submitting", "Continue a job that was interrupted or partly lost."),
+    "resubmit": ("machine.resubmitting", "Send the quarantined images of a job again, from their source."),
     "demo": ("running", "Classify MNIST's test set with a mill on this machine."),
     "up": ("running", "Run the whole mill on this machine until Ctrl-C."),
     "serve": ("serving", "Serve HTTP: programs send images and get predictions."),

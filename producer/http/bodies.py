@@ -1,6 +1,6 @@
 """Read the body of a request: one image, or a form with several. Nothing beyond the limits is ever in memory."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, NamedTuple, TypeAlias
 
 from python_multipart.exceptions import FormParserError
@@ -94,9 +94,14 @@ async def read_image(receive: Receive, length: int | None, share: Share) -> byte
         Disconnected: The client has ended the connection.
         HttpError: The image is too large, or too many images wait.
     """
+    _check_size(length or 0, MAX_BYTES)
     share.add(images=1)
-    content = bytearray()  # and not a list, because each of many small pieces would take more memory than it holds
-    async for piece in _pieces(receive, length, MAX_BYTES, share):
+    piece, more = await _next_piece(receive, 0, MAX_BYTES, share)
+    if not more:
+        return piece
+    content = bytearray(piece)  # and not a list, because each of many small pieces would take more memory than it holds
+    while more:
+        piece, more = await _next_piece(receive, len(content), MAX_BYTES, share)
         content += piece
     return bytes(content)
 
@@ -113,9 +118,12 @@ async def read_form(receive: Receive, kind: BodyKind, share: Share) -> list[Name
         Disconnected: The client has ended the connection.
         HttpError: The body is not a form, it or the number of its parts is too large, or too many images wait.
     """
+    _check_size(kind.length or 0, MAX_BODY_BYTES)
     try:
-        form = _Form(kind.boundary or b"", share)
-        async for piece in _pieces(receive, kind.length, MAX_BODY_BYTES, share):
+        form, size, more = _Form(kind.boundary or b"", share), 0, True
+        while more:
+            piece, more = await _next_piece(receive, size, MAX_BODY_BYTES, share)
+            size += len(piece)
             form.parser.write(piece)
     except FormParserError as fault:
         raise _bad_form(str(fault)) from None
@@ -126,22 +134,27 @@ async def read_form(receive: Receive, kind: BodyKind, share: Share) -> list[Name
     return form.images
 
 
-async def _pieces(receive: Receive, length: int | None, limit: int, share: Share) -> AsyncIterator[bytes]:
-    if length is not None and length > limit:
+async def _next_piece(receive: Receive, size: int, limit: int, share: Share) -> tuple[bytes, bool]:
+    """Return the next piece of a body, and whether more may follow.
+
+    Args:
+        receive: Function of ASGI that returns it.
+        size: Size of what came before, in bytes.
+        limit: Maximum size of the body, in bytes.
+        share: What the request holds of the limits.
+    """
+    message = await receive()
+    if message["type"] != "http.request":
+        raise Disconnected
+    piece: bytes = message.get("body", b"")
+    _check_size(size + len(piece), limit)
+    share.add(size=len(piece))
+    return piece, message.get("more_body", False)
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
         raise too_large(limit)
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise Disconnected
-        if piece := message.get("body"):
-            size += len(piece)
-            if size > limit:
-                raise too_large(limit)
-            share.add(size=len(piece))
-            yield piece
-        if not message.get("more_body"):
-            return
 
 
 class _Form:

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from model.errors import DigitmillError
 from model.inference.review import REVIEW_BELOW
 from producer.calls.asynchronous import AsyncClient
-from producer.calls.client import Several
+from producer.calls.options import Several
 from producer.calls.prediction import Prediction
 from producer.http.bodies import NamedImage, kind_of, read_form, read_image
 from producer.http.errors import JSON, bad_parameter, refused
@@ -156,6 +156,8 @@ class Classifying:
 async def _classify(client: AsyncClient, images: Sequence[bytes], query: Query) -> Sequence[Prediction]:
     several: Several = "read" if query.several else "refuse"
     futures = [await client.submit(image, model=query.model, several=several) for image in images]
+    if len(futures) == 1:
+        return [await futures[0]]
     try:
         return await asyncio.gather(*futures)
     finally:

@@ -6,6 +6,7 @@ import hmac
 import logging
 import time
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ DOCUMENTS = frozenset({"/docs", "/docs/seven.png", "/openapi.json"})
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 """Names of this machine in the header Host."""
 
+_READ_HEADERS = frozenset({b"host", b"origin", b"authorization", b"access-control-request-method"})
 _CLOSED_BY_CLIENT = 499  # as in nginx; it is only logged
 _PREFLIGHT_SECONDS = b"600"
 
@@ -140,7 +142,8 @@ class Guard:
             return False
         given: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
-            given.setdefault(name, []).append(value)
+            if name in _READ_HEADERS:
+                given.setdefault(name, []).append(value)
         hosts = given.get(b"host", [])
         self._check_host(hosts, scope["http_version"])
         if origins := given.get(b"origin"):
@@ -239,6 +242,7 @@ class _Response:
         await self.send({"type": "http.response.body"})
 
 
+@lru_cache(maxsize=64)
 def host_name(host: str) -> str:
     """Return a host in lower case, without its port and the brackets of an IPv6 address; "" if it is not a host."""
     try:

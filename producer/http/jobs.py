@@ -39,6 +39,9 @@ class Jobs:
 
     async def latest(self, request: Request) -> Response:
         """Return the latest jobs, newest first."""
+        for name in request.query_params:
+            if name != "latest":
+                raise bad_parameter(f"{name[:40]!r} is not a parameter. The only one is latest.")
         text = request.query_params.get("latest", str(LATEST))
         if not (text.isascii() and text.isdecimal() and len(text) <= 4 and 1 <= int(text) <= MAX_LATEST):
             raise bad_parameter(f"latest must be a number from 1 to {MAX_LATEST:,}.")

@@ -269,6 +269,32 @@ class Pulled(Document, kw_only=True, frozen=True):
     files: list[str]
 
 
+class Exported(Document, kw_only=True, frozen=True):
+    """What `models export` prints.
+
+    Attributes:
+        file: The file.
+        models: Names of the versions in it, the oldest first.
+    """
+
+    file: str
+    models: list[str]
+
+
+class ImportedModels(Document, kw_only=True, frozen=True):
+    """What `models import` prints.
+
+    Attributes:
+        models: Names of the versions that it has published.
+        known: Names of the versions of the file that were here already.
+        aliases: What the aliases meant where the file was made.
+    """
+
+    models: list[str]
+    known: list[str]
+    aliases: dict[str, str]
+
+
 class TrainingReport(Document, kw_only=True, frozen=True):
     """What `models report` prints.
 

@@ -1,4 +1,4 @@
-"""The rows that an output has already, when a job adds to them (`submit --new`).
+"""The rows that an output has already, when a job adds to them (`submit --new`, `resubmit`).
 
 Then `predictions.csv` also says which version of which file each row is about, as the output of `watch` does. So the
 table alone tells what is done, and a killed client loses no row that it has written.
@@ -88,6 +88,11 @@ class Earlier:
             return version.modified is None or version.modified[:_SECONDS] < self.started[:_SECONDS]
         size = "" if version.size is None else str(version.size)
         return (row["size"], row["modified"]) == (size, version.modified or "")
+
+    def quarantined(self, names: Iterable[str]) -> list[str]:
+        """Return those of the images that are quarantined."""
+        rows = {name: self.rows.get(_as_written(name)) for name in names}
+        return [name for name, row in rows.items() if row and row["error"] == FailureCode.QUARANTINED]
 
     def without(self, names: Iterable[str]) -> "Earlier":
         """Return the same output without the rows of some images."""

@@ -14,11 +14,13 @@ from tests.support.command import CommandLine
 from worker.contract.backup import StoredKey
 from worker.contract.connection import connect
 from worker.contract.errors import WireError
+from worker.contract.gate import GateState, QueueGate
 from worker.contract.ledger import JobRecord, Ledger, Part, Window
 from worker.contract.ledger import keys as ledger_keys
 from worker.contract.registry import Registry
 from worker.contract.registry import keys as registry_keys
 from worker.contract.training import Schedule, Trainings
+from worker.contract.training import keys as training_keys
 from worker.contract.wire import Batch, Manifest
 
 
@@ -109,6 +111,29 @@ def test_nothing_is_written_over(client, digitmill):
     client.flushall()
     assert "Restore into an empty data folder" in digitmill("restore", "mill.tar", code=2).errors
     assert dump(client) == {}
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_restoration_keeps_what_running_processes_leave_and_says_it(client, digitmill):
+    """A schedule that is there stays. A drained queue comes back drained, and the command says so."""
+    digitmill("queue", "drain", "--reason", "backup")
+    digitmill("backup", "mill.tar")
+    client.flushall()
+    Schedule(client).begin("30 4 * * *")
+    before = client.hgetall(training_keys.SCHEDULE)
+    said = digitmill("restore", "mill.tar", DIGITMILL_DATA=str(digitmill.folder / "elsewhere")).errors
+    assert "digitmill:schedule" in said
+    assert "The queue is drained by" in said
+    assert client.hgetall(training_keys.SCHEDULE) == before
+    assert QueueGate(client).read().state is GateState.DRAINED
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_backup_in_the_data_folder_does_not_have_itself(client, digitmill):
+    """A container may have no other place for it."""
+    data = digitmill.folder / "data"
+    counts = back_up(client, data, digitmill.folder / "outside.tar")
+    assert back_up(client, data, data / "inside.tar") == counts
 
 
 @pytest.mark.usefixtures("filled")

@@ -2,13 +2,14 @@
 
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from redis.exceptions import RedisError
 
+from model.errors import Failure, FailureCode
 from worker.contract.errors import WireError
 from worker.contract.ledger import JobState, Ledger, Owner, Part, Verdict, keys
 from worker.contract.wire import Batch, Result
@@ -21,14 +22,24 @@ def open_parts(client: Any) -> list[Part]:
     return [Part.from_member(member.decode()) for member in client.zrange(keys.OPEN, 0, -1)]
 
 
-def answer(ledger: Ledger, part: Part) -> bool:
-    """Answer a part: the digit of an image is its first pixel. Return whether there was something to answer."""
+QUARANTINED = Failure(FailureCode.QUARANTINED, "The test says so.")
+
+
+def answer(ledger: Ledger, part: Part, quarantined: Collection[int] = ()) -> bool:
+    """Answer a part: the digit of an image is its first pixel. Return whether there was something to answer.
+
+    Args:
+        ledger: The ledger.
+        part: The part.
+        quarantined: Digits whose images are quarantined.
+    """
     claim = ledger.claim(part, token=secrets.token_hex(8), holder=NAME, lease_seconds=60)
     if claim.verdict is not Verdict.WORK:
         return False
     images = Batch.from_wire(claim.payload).images
     digits = np.array([image[0, 0] for image in images if isinstance(image, np.ndarray)], np.uint8)
-    result = Result("baseline-1", NAME, digits, np.ones(len(digits), np.float32), None, {})
+    failures = {index: QUARANTINED for index, digit in enumerate(digits.tolist()) if digit in quarantined}
+    result = Result("baseline-1", NAME, digits, np.ones(len(digits), np.float32), None, failures)
     return ledger.finish(claim, result)
 
 
@@ -52,8 +63,8 @@ def seal(ledger: Ledger, job: str, sent: Mapping[int, int] | None = None) -> Job
 
 
 @contextmanager
-def answering(client: Any, ledger: Ledger) -> Iterator[None]:
-    """Answer whatever waits, until the end of the context."""
+def answering(client: Any, ledger: Ledger, quarantined: Collection[int] = ()) -> Iterator[None]:
+    """Answer whatever waits, until the end of the context. See `answer` for the arguments."""
     ended = threading.Event()
 
     def work() -> None:
@@ -61,7 +72,7 @@ def answering(client: Any, ledger: Ledger) -> Iterator[None]:
             try:
                 ledger.announce(NAME, {"ready": 1}, ttl_seconds=5)
                 for part in open_parts(client):
-                    answer(ledger, part)
+                    answer(ledger, part, quarantined)
             except (RedisError, WireError):  # as a real worker, it goes on
                 continue
 

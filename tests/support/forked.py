@@ -1,9 +1,10 @@
-"""The command `digitmill` in a process that is forked from this one, which has its imports already.
+"""The command `digitmill`, or a worker, in a process that is forked from this one, which has its imports already.
 
 It is a process like that of a user, with its own input, output, signals, folder, variables and exit code. But it starts
-in a tenth of the time.
+in a small part of the time.
 """
 
+import ctypes
 import faulthandler
 import functools
 import gc
@@ -11,6 +12,7 @@ import importlib
 import logging
 import os
 import pkgutil
+import runpy
 import signal
 import subprocess
 import sys
@@ -19,11 +21,33 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import producer
 from digitmill.__main__ import main
+from model.private_files import PRIVATE_UMASK, open_private
+from producer.mill import die_with_parent
+from producer.mill.supervisor import Program
 from tests.support.signals import interrupts_heard
+
+OWN = {"digitmill", "model", "worker", "producer"}
+"""The packages that a forked worker imports anew."""
+
+WORKING = (
+    "worker.classifying.service",
+    "worker.contract.celery_transport",
+    "celery.apps.worker",
+    "celery.concurrency.prefork",
+    "celery.events.dispatcher",
+    "celery.fixups.django",
+    "celery.loaders.app",
+    "celery.worker.autoscale",
+    "celery.worker.consumer",
+    "celery.worker.control",
+    "psutil",
+)
+"""Modules that import the libraries of a worker."""
 
 
 def start_forked(
@@ -46,11 +70,54 @@ def start_forked(
     def run() -> NoReturn:
         _become_the_command(["digitmill", *map(str, arguments)], environment)
         prepare()
-        _end(_run())
+        _end(_run(lambda: main("digitmill")))
 
     with interrupts_heard():
         # Popen calls the function when the files of the new process are in place, in place of a program to execute.
         return subprocess.Popen(["digitmill"], preexec_fn=run, **options)  # noqa: PLW1509  its threads hold no locks
+
+
+def start_forked_worker(program: Program, injected: Path) -> "subprocess.Popen[bytes]":
+    """Start a worker, as a supervisor does.
+
+    It has the libraries of this process, which take most of its start, but imports our own code anew. So it has nothing
+    that tests have changed there, and the injected code is the first to import it.
+
+    Args:
+        program: What the supervisor keeps running.
+        injected: Folder of a `sitecustomize.py` that makes workers misbehave.
+    """
+
+    def run() -> NoReturn:
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(die_with_parent.PR_SET_PDEATHSIG, int(program.parent_death_signal))
+        _become_the_command(program.command, program.environment)
+        sys.orig_argv[:] = program.command
+        sys.path[:] = [str(Path(producer.__file__).parents[1]), *sys.path, str(injected)]
+        for name in [name for name in sys.modules if name.partition(".")[0] in OWN]:
+            del sys.modules[name]
+        _end(_run(work))
+
+    def work() -> None:
+        runpy.run_path(str(injected / "sitecustomize.py"))
+        runpy.run_module("worker", run_name="__main__", alter_sys=True)
+
+    with open_private(program.log, "ab") as log:
+        return subprocess.Popen(
+            program.command,
+            preexec_fn=run,  # noqa: PLW1509  as above
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            umask=PRIVATE_UMASK,
+        )
+
+
+def import_working() -> None:
+    """Import here what workers import, so that it stays imported."""
+    for name in WORKING:
+        importlib.import_module(name)
 
 
 @functools.cache
@@ -84,10 +151,10 @@ def _become_the_command(arguments: Sequence[str], environment: Mapping[str, str]
     tempfile.tempdir = None
 
 
-def _run() -> int:
-    """Run the command and return its exit code, as Python does."""
+def _run(program: Callable[[], None]) -> int:
+    """Run a program and return its exit code, as Python does."""
     try:
-        main("digitmill")
+        program()
     except SystemExit as ended:
         if isinstance(ended.code, str):
             print(ended.code, file=sys.stderr)  # noqa: T201

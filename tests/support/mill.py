@@ -2,19 +2,28 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
+from unittest.mock import patch
 
+from producer.mill import supervisor
 from producer.mill.connection import Connection
 from producer.mill.finding import await_workers, open_mill
 from producer.mill.stack import Stack
+from producer.mill.supervisor import Program
+from tests.support.forked import import_working, start_forked_worker
+from worker.roles import Role
 from worker.settings import Settings
 
 INJECTED = Path(__file__).parents[1] / "system" / "faults" / "injected"
 """Folder for PYTHONPATH. Its code makes workers obey the marks at the end of test images."""
+
+FORKED = "FORKED"
+"""Variable of the workers that are forked from the process of the tests."""
 
 
 @dataclass(frozen=True)
@@ -39,24 +48,40 @@ class Mill:
 class StartMill(Protocol):
     """Start a mill for the length of a context."""
 
-    def __call__(self, workers: int = 2, **variables: str) -> AbstractContextManager[Mill]:
-        """Start a mill with a number of workers. The variables are added to their environment."""
+    def __call__(self, workers: int = 2, *, installed: bool = False, **variables: str) -> AbstractContextManager[Mill]:
+        """Start a mill with a number of workers, as `start_mill_in` does."""
 
 
 @contextmanager
-def start_mill_in(folder: Path, workers: int, **variables: str) -> Iterator[Mill]:
+def _forked_workers() -> Iterator[None]:
+    """Let supervisors fork workers that have the variable `FORKED`."""
+    import_working()
+    start = supervisor._start
+
+    def start_or_fork(program: Program) -> "subprocess.Popen[bytes]":
+        forked = FORKED in program.environment and program.name.startswith(Role.WORKER)
+        return start_forked_worker(program, INJECTED) if forked else start(program)
+
+    with patch.object(supervisor, "_start", start_or_fork):
+        yield
+
+
+@contextmanager
+def start_mill_in(folder: Path, workers: int, *, installed: bool = False, **variables: str) -> Iterator[Mill]:
     """Run a mill in a folder until the end of the context.
 
     Args:
         folder: Data folder of the mill.
         workers: Number of workers.
+        installed: Whether to start the workers as programs, which takes most of a second for each, and not to fork them
+            from this process. Their memory is then their own.
         variables: Variables for the workers and the settings, in addition to those of this process.
     """
     # Workers import the code that these tests import.
     path = os.pathsep.join(filter(None, (str(INJECTED), os.environ.get("PYTHONPATH"))))
-    environment = {"PYTHONPATH": path, **variables}
+    environment = {"PYTHONPATH": path, **variables, **({} if installed else {FORKED: "1"})}
     settings = replace(Settings.from_environment(variables), data=folder, redis_url=None)
-    with Stack(folder / "mill", workers, environment=environment) as stack:
+    with _forked_workers(), Stack(folder / "mill", workers, environment=environment) as stack:
         connection = open_mill(stack.url, settings)
         assert await_workers(connection, stack), "the workers are not ready"
         yield Mill(stack, connection, settings)

@@ -15,8 +15,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from model.cards.card import BASELINE, MODEL, WEIGHTS, Card, read_file
-from model.data import sample_digits
+from model.cards.card import BASELINE, MODEL, Card, read_file
 
 _MARK = 99
 """Value of the last pixel of an image that makes a model of `harmful(..., marked=True)` do harm."""
@@ -61,16 +60,10 @@ def harmful(harm: Harm, *, name: str = "", only_marked: bool = False) -> tuple[C
 
 
 def spoiled(*, name: str = "spoiled") -> tuple[Card, dict[str, bytes]]:
-    """Return a version that knows each digit under the next label: its card, with the baseline's figures, and files."""
-    from model.network.export import CALIBRATION_IMAGES, to_int8
-    from model.network.network import load_weights
-
-    network = load_weights(BASELINE / WEIGHTS)
-    for variable in network.get_layer("logits").trainable_variables:
-        variable.assign(np.roll(np.asarray(variable), 1, axis=-1))
-    model = to_int8(network, sample_digits.load().train.images[:CALIBRATION_IMAGES])
-    files = {MODEL: model}
-    return replace(Card.read(BASELINE), version=name, files={MODEL: hashlib.sha256(model).hexdigest()}), files
+    """Return a version that gives each digit the next label: its card, with the baseline's figures, and its files."""
+    baseline = Card.read(BASELINE)
+    files = {MODEL: _Graph(read_file(BASELINE, baseline, MODEL)).relabelled()}
+    return replace(baseline, version=name, files={MODEL: hashlib.sha256(files[MODEL]).hexdigest()}), files
 
 
 def write_model(folder: Path, card: Card, files: dict[str, bytes]) -> Path:
@@ -97,10 +90,7 @@ class _Graph:
         match harm:
             case Harm.TILE:
                 large = self._op(_OP.TILE, [logits, self._constant([1, _HUGE])], kind=_FLOAT, shape=[1, 10 * _HUGE])
-                indices = self._constant([*range(10)])
-                options = schema.GatherOptionsT()
-                options.axis = 1
-                out = self._op(_OP.GATHER, [large, indices], kind=_FLOAT, shape=[1, 10], options=options)
+                out = self._chosen(large, [*range(10)])
             case Harm.CRASH:
                 minus = self._op(_OP.SUB, [one, self._op(_OP.ADD, [trigger, trigger])])  # 1 or -1
                 quotient = self._op(_OP.FLOOR_MOD, [self._constant([-(2**31)]), minus])
@@ -115,6 +105,14 @@ class _Graph:
             case Harm.NAN:
                 minus = self._op(_OP.SUB, [one, self._op(_OP.ADD, [trigger, trigger])])  # 1 or -1
                 out = self._plus(logits, self._op(_OP.LOG, [self._as_float(minus)], kind=_FLOAT))
+        return self._packed(out)
+
+    def relabelled(self) -> bytes:
+        """Return the model with the logit of each digit at the place of the next digit."""
+        return self._packed(self._chosen(self._graph.outputs[0], [9, *range(9)]))
+
+    def _packed(self, out: int) -> bytes:
+        """Return the model with another output."""
         self._graph.outputs = [out]
         for signature in self._model.signatureDefs or []:
             signature.outputs[0].tensorIndex = out
@@ -153,6 +151,12 @@ class _Graph:
             self._graph.outputs = [result]
         self._graph = outer
         return self._op(_OP.WHILE, [start], options=loop)
+
+    def _chosen(self, numbers: int, columns: list[int]) -> int:
+        """Add an operation that takes ten columns of a tensor of numbers."""
+        options = schema.GatherOptionsT()
+        options.axis = 1
+        return self._op(_OP.GATHER, [numbers, self._constant(columns)], kind=_FLOAT, shape=[1, 10], options=options)
 
     def _as_float(self, number: int) -> int:
         return self._op(_OP.CAST, [number], kind=_FLOAT)

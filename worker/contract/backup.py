@@ -99,19 +99,21 @@ def stored_keys(client: "redis.Redis") -> Iterator[StoredKey]:
             yield StoredKey(key, name, content, expires)
 
 
-def store(client: "redis.Redis", stored: StoredKey) -> None:
-    """Write a key again, in place of what is there.
+def store(client: "redis.Redis", stored: StoredKey) -> bool:
+    """Write a key again, unless there is one. Return whether it was written.
 
     Args:
         client: Connection of `connection.connect`.
         stored: The key.
     """
+    if client.exists(stored.key):
+        return False
     pipeline: Any = client.pipeline(transaction=True)
-    pipeline.delete(stored.key)
     _TYPES[stored.kind].write(pipeline, stored.key, stored.content)
     if stored.expires_ms > 0:
         pipeline.pexpire(stored.key, stored.expires_ms)
     pipeline.execute()
+    return True
 
 
 def _named(client: Any, baseline: str) -> Iterator[str]:

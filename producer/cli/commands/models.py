@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from model.errors import ModelError, UsageError
+from producer.cli.commands.machine.carrying import export, import_, try_here
 from producer.cli.completion import complete_versions
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
@@ -46,6 +47,10 @@ def models() -> None:
       digitmill models promote candidate --reason "better at sevens"
       digitmill models rollback
     """
+
+
+models.add_command(export)
+models.add_command(import_)
 
 
 @models.command("list")
@@ -200,7 +205,7 @@ def promote(version: str, reason: str, no_canary: bool, as_json: bool) -> None:
     connection = _connect()
     target = connection.registry.resolve(version)
     if target not in (connection.registry.live(), connection.registry.baseline.version):
-        _try(*connection.registry.fetch_model(target))
+        try_here(*connection.registry.fetch_model(target))
     if not connection.registry.promote(target, reason=reason or "by hand", canary=not no_canary):
         raise UsageError(f"{target} is live already.")
     _report_live(connection, target, as_json=as_json)
@@ -249,7 +254,7 @@ def push(folder: Path, as_json: bool) -> None:
     registry = _connect().registry
     shipped = card == registry.baseline
     if not shipped:
-        _try(card, files.get(MODEL, b""))
+        try_here(card, files.get(MODEL, b""))
         registry.publish(card, files, retention=Retention(settings.versions_kept, settings.version_seconds))
     aliases = named(card.version, registry.aliases(), registry.baseline)
     if as_json:
@@ -260,27 +265,6 @@ def push(folder: Path, as_json: bool) -> None:
         version = printable(card.version)
         tell(f"{version} is published{''.join(f', {alias}' for alias in aliases)}")
         tell(f"next      digitmill models compare {version} live")
-
-
-def _try(card: "Card", content: bytes) -> None:
-    """Try a model in a process with limits, if LiteRT is installed here. Otherwise only the workers try it.
-
-    Args:
-        card: Card of the model.
-        content: Content of its model.tflite.
-
-    Raises:
-        ModelError: The model did not pass, or could not be tried.
-    """
-    from model.inference.limited_process import can_start
-    from model.inference.trial import try_model
-
-    if not can_start():
-        print_notice(
-            f"{card.version} is not tried here, because LiteRT is not installed; workers try it before it serves"
-        )
-        return
-    try_model(card.version, content, card.temperature)
 
 
 @models.command()

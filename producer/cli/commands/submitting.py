@@ -199,7 +199,7 @@ def submit(
             connection, options, source.description, settings, detached=False, total=source.total, timeout=timeout
         )
         say(f"Job {job}: {counted(source.total, 'image')} of {source.description}")
-        code = _gather_and_report(
+        code = gather_and_report(
             connection,
             job,
             options,
@@ -277,7 +277,7 @@ def resume(job: str, follow: bool, out: Path | None, take_over: bool, timeout: f
             return
         check_place(folder := out or report_folder(order.job))
         check_not_joined(folder)
-        code = _gather_and_report(
+        code = gather_and_report(
             connection,
             order.job,
             order.options,
@@ -317,7 +317,7 @@ def _send_detached(
     tell(f"digitmill report {job}  gathers its answers, from any machine")
 
 
-def _gather_and_report(
+def gather_and_report(
     connection: "Connection",
     job: str,
     options: "SubmitOptions",

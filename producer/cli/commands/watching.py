@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from producer.calls.client import Several
+    from producer.calls.options import Several
     from producer.watching.arrivals import Arrivals, Waker
     from producer.watching.rows import RowFormat
     from producer.watching.tree import Tree

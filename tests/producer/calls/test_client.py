@@ -3,12 +3,14 @@
 import asyncio
 import inspect
 import io
+import math
 import multiprocessing
 import os
 import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from PIL import Image
 import digitmill
 from model.cards.card import BASELINE, Card
 from model.inference.classifier import Classifier
-from producer.calls import client as client_module
+from producer.calls import versions
 from producer.calls.client import Client
 from worker.contract.connection import connect
 from worker.contract.errors import NoLane
@@ -256,8 +258,45 @@ def test_each_call_may_ask_for_a_version_and_a_way_of_reading(mill, url, client,
     assert digitmill.classify(pair, url=url, model=card.version, several="read").number == "72"
     with pytest.raises(digitmill.UsageError, match="never-published"):
         client.submit(pair, model="never-published")
-    with pytest.raises(digitmill.UsageError, match='"read" or "refuse"'):
-        client.classify(pair, several="reed")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"timeout": math.nan}, "timeout must be a number of seconds"),
+        ({"timeout": math.inf}, "timeout must be a number of seconds"),
+        ({"timeout": -1}, "timeout must be a number of seconds"),
+        ({"timeout": "soon"}, "timeout must be a number of seconds"),
+        ({"several": "reed"}, '"read" or "refuse"'),
+        ({"several": True}, '"read" or "refuse"'),
+        ({"model": ["v1"]}, "model must be the name of a version"),
+    ],
+)
+def test_a_wrong_option_is_the_error_of_its_call_alone(client, digits, options, words):
+    """The others that the client has outstanding are answered."""
+    other = client.submit(digits.images[0])
+    with pytest.raises(digitmill.UsageError, match=words):
+        client.classify(digits.images[0], **options)
+    assert other.result().digit == 7
+
+
+@pytest.mark.parametrize("options", [{"floats": "yes"}, {"min_confidence": 80}, {"min_confidence": math.nan}])
+def test_a_client_has_no_option_that_means_nothing(url, options):
+    """It says which values there are."""
+    with pytest.raises(digitmill.UsageError, match=f"{next(iter(options))} must be"):
+        Client(url, **options)
+
+
+def test_the_longest_timeout_is_no_error(client, digits):
+    """A worker gets a deadline that it can read."""
+    assert client.classify(digits.images[0], timeout=1e300).digit == 7
+
+
+@pytest.mark.parametrize("images", ["seven.png", b"bytes", Path("seven.png"), None, 7])
+def test_one_image_is_not_several(client, images):
+    """A text would be read as the names of files of one letter. The error comes before anything is iterated over."""
+    with pytest.raises(digitmill.InputError, match="is not several images"):
+        client.classify_many(images)
 
 
 def test_a_client_remembers_for_a_while_what_a_name_means(client, digits, monkeypatch):
@@ -270,7 +309,7 @@ def test_a_client_remembers_for_a_while_what_a_name_means(client, digits, monkey
 
     monkeypatch.setattr(Registry, "resolve", resolve_and_note)
     for seconds, times in ((1000.0, 1), (0.0, 4)):
-        monkeypatch.setattr(client_module, "RESOLVED_SECONDS", seconds)
+        monkeypatch.setattr(versions, "REMEMBERED_SECONDS", seconds)
         for _ in range(3):
             assert client.classify(digits.images[0], model="baseline").model == VERSION
         assert len(asked) == times

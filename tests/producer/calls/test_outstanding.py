@@ -53,6 +53,22 @@ def test_a_call_waits_for_others_only_while_others_are_outstanding(calls):
     assert calls.next_message(6.0).calls == third, "nothing is outstanding any more"
 
 
+def test_images_wait_longer_while_many_messages_are_outstanding(calls):
+    """They travel together as soon as an answer comes, because workers have enough to do until then."""
+    messages = []
+    for number in range(module.BUSY_MESSAGES):
+        add(calls, 1, since=float(number))
+        messages.append(calls.next_message(number + module.LINGER_SECONDS))
+        calls.sent(messages[-1], 1, number)
+    waiting = add(calls, 3, since=10.0)
+    assert calls.next_message(10.0 + module.LINGER_SECONDS) is None
+    assert calls.next_message(10.0 + module.BUSY_LINGER_SECONDS).calls == waiting
+    waiting = add(calls, 3, since=20.0)
+    for message in messages[:2]:
+        calls.finish(calls.answered(message.number, 1))
+    assert calls.next_message(20.0 + module.LINGER_SECONDS).calls == waiting
+
+
 def test_a_message_is_bounded(calls):
     """It has as many images as it may, or as many bytes of files. A large file travels alone, and at once."""
     many = add(calls, MAX_CALL_IMAGES + 1)

@@ -170,7 +170,12 @@ def test_jobs_are_shown_as_the_commands_show_them(http, command_line, pictures):
     assert http.client.get(f"/v1/jobs/{shown['job'][:-1]}").json() == shown
     listed = command_line("jobs", "--latest", "5", "--json").json
     assert http.client.get("/v1/jobs", params={"latest": 5}).json() == listed
-    for path, status in (("/v1/jobs/none", 404), ("/v1/jobs?latest=0", 400), ("/v1/jobs?latest=x", 400)):
+    for path, status in (
+        ("/v1/jobs/none", 404),
+        ("/v1/jobs?latest=0", 400),
+        ("/v1/jobs?latest=x", 400),
+        ("/v1/jobs?last=5", 400),
+    ):
         assert http.client.get(path).status_code == status
     response = http.client.post("/v1/jobs/last")
     assert (response.status_code, code_of(response), response.headers["allow"]) == (405, "bad_method", "GET, HEAD")

@@ -34,6 +34,9 @@ HTTP_SECONDS = 6.0
 SLACK_SECONDS = 5.0
 """Time by which a call may end later than its timeout on a busy machine."""
 
+OTHERS = [{"WITHOUT_LANE": "1"}, {"OTHER_DOORBELL_VERSION": "7"}, {}]
+"""Variables of workers of other versions: one before single images, one with other doorbells, and one like this one."""
+
 SLOW_EACH = 10
 """One in so many files is slow to decode, so that kills meet work."""
 
@@ -217,8 +220,7 @@ def _kill_workers(trial: StreamTrial) -> None:
 def _upgrade(trial: StreamTrial) -> None:
     """Stop the whole mill, start it again with another version, and later with this one."""
     trial.begin()
-    others = [{"WITHOUT_LANE": "1"}, {"OTHER_DOORBELL_VERSION": "7"}, {}]
-    for variables in (trial.random.choice(others), {}):
+    for variables in (trial.random.choice(OTHERS), {}):
         trial.pause(0.5, 1.5)
         trial.rig.stop_workers()
         trial.rig.server.stop()
@@ -231,7 +233,7 @@ def _upgrade(trial: StreamTrial) -> None:
 def _upgrade_one_by_one(trial: StreamTrial) -> None:
     """Replace the workers one after the other, while the others go on."""
     trial.begin()
-    for variables in ({"OTHER_DOORBELL_VERSION": "7"}, {}):
+    for variables in (trial.random.choice(OTHERS), {}):
         for worker in trial.rig.workers():
             trial.pause(0.3, 1.0)
             trial.rig.upgrade(worker, **variables)

@@ -88,7 +88,7 @@ def test_scaling_under_load_loses_nothing_and_leaves_nobody_idle(
 ):
     """A job has one worker, then four, then one. One second after all four are ready, they are nearly always busy."""
     mill.scale(1)
-    job = submit(folder_of(640, slow=4), "scaled", "--batch-size", "8")
+    job = submit(folder_of(640, slow=2), "scaled", "--batch-size", "8")  # longer than starting workers ever takes
     under_way(16)
     mill.scale(4)
     eventually(lambda: len(producer.ready_workers()) == 4, seconds=30, what="four ready workers")

@@ -27,7 +27,7 @@ def test_twenty_costly_files_harm_neither_their_neighbours_nor_their_worker(
     files = [COSTLY["BMP, RLE of 1.1 kB"]()] * SLOW + files * len(costly)
     for index, data in zip(costly, files, strict=False):
         (tmp_path / "images" / f"{index:05d}.png").write_bytes(data)
-    with start_mill(1) as mill:
+    with start_mill(1, installed=True) as mill:
         worker = psutil.Process(mill.stack.supervisor.processes()["worker-1"])
         children = worker.children()  # the classifying process and that of the lane
         results = begin_job(mill, open_source(tmp_path / "images", labels="none"), batch_size=count).result(timeout=170)

@@ -88,7 +88,7 @@ def test_garbage_in_the_queue_costs_no_image_and_no_process(
     start_mill, digits, begin_job, undisturbed, check, eventually
 ):
     """Hundreds of kinds of it, and what kombu would believe. Nothing of it is sent on, executed or kept in memory."""
-    with start_mill(1) as mill:
+    with start_mill(1, installed=True) as mill:
         client, [before] = mill.connection.client, mill.connection.ledger.workers()
         planted = {"1": "garbage", "2": json.dumps([doorbell(), "elsewhere", "elsewhere"])}
         client.hset("unacked", mapping=planted)

@@ -35,7 +35,8 @@ def worked(start_mill_in, tmp_path_factory, digits):
     """A worker that has classified a thousand images and nothing else: it has loaded all that it needs for that."""
     source = mnist_source(digits.images[:1000], digits.labels[:1000])
     order = SubmitOptions(path="test", batch_size=100)
-    with start_mill_in(tmp_path_factory.mktemp("worked"), 1, DIGITMILL_METRICS_PORT=str(free_port())) as mill:
+    folder, port = tmp_path_factory.mktemp("worked"), str(free_port())
+    with start_mill_in(folder, 1, installed=True, DIGITMILL_METRICS_PORT=port) as mill:
         job = create_job(mill.connection, order, source.description, mill.settings, detached=False)
         results = gather_job(mill.connection, job, order, source, mill.settings).results
         assert not results.failures
@@ -80,7 +81,7 @@ def test_a_worker_is_ready_soon_after_its_libraries(start_mill_in, tmp_path):
         began = time.monotonic()
         subprocess.run([sys.executable, "-c", LIBRARIES], check=True)
         imported = time.monotonic() - began
-        with start_mill_in(tmp_path / str(attempt), 1) as mill:
+        with start_mill_in(tmp_path / str(attempt), 1, installed=True) as mill:
             ratios.append(mill.connection.ledger.workers()[0].startup_seconds / imported)
         if ratios[-1] < 2.5:
             return

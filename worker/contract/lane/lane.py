@@ -1,17 +1,20 @@
 """The lane in Redis: clients put calls in and take answers out, and workers do the reverse."""
 
 import logging
+import math
+import threading
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import redis
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from worker.contract.gate.keys import GATE
 from worker.contract.lane import keys
 from worker.contract.lane.keys import CallKind
 from worker.contract.scripts import load_scripts
-from worker.contract.validation.reading import CheckedRedis, count
+from worker.contract.validation.reading import CheckedRedis, count, naming
 
 MAX_WAITING = 1024
 """Maximum number of calls of one kind that wait."""
@@ -20,7 +23,13 @@ MAX_WAITING_BYTES = 64 * 2**20
 """Maximum of the size of a call, in bytes, times the number of calls that wait with it."""
 
 MAX_REPLIES = 1024
-"""Maximum number of answers that wait for one client. It takes them out at once, unless it has died."""
+"""Maximum number of answers that wait for one client, beside those of the last exchange of each worker.
+
+It takes them out at once, unless it has died.
+"""
+
+CLOCK_SECONDS = 1.0
+"""Time after which a worker asks again for the time of Redis, whose clock may be set."""
 
 REPLY_SECONDS = 60.0
 """Time after which Redis forgets the answers to a client that does not take them."""
@@ -53,6 +62,8 @@ class Standing(NamedTuple):
 class Lane:
     """The lane, as its clients use it, and whoever answers a call for a process that has died.
 
+    Threads may share it. One that sends and one that waits for answers do not hinder each other.
+
     No method waits longer than it says, or retries. Every method raises redis-py's errors.
 
     Args:
@@ -62,6 +73,7 @@ class Lane:
     def __init__(self, client: "redis.Redis") -> None:
         self._redis: Any = CheckedRedis(client)
         self._send = load_scripts(client, "worker.contract.lane", ("send",))["send"]
+        self._sending, self._waiting = _Line(client), _Line(client)
 
     def send(self, kind: CallKind, call: bytes) -> Sent:
         """Put a call into the lane, unless that is full or the queue is paused.
@@ -70,10 +82,11 @@ class Lane:
             kind: What the call carries.
             call: The encoded call.
         """
-        sequence, now = self._send(
-            keys=[keys.CALLS[kind], keys.SENT, GATE], args=[kind.value, call, MAX_WAITING, MAX_WAITING_BYTES]
-        )
-        return Sent(sequence, now)
+        names, values = (keys.CALLS[kind], keys.SENT, GATE), (kind.value, call, MAX_WAITING, MAX_WAITING_BYTES)
+        [reply] = self._sending.exchange([("EVALSHA", self._send.sha, len(names), *names, *values)])
+        if isinstance(reply, NoScriptError):
+            reply = self._send(keys=names, args=values)
+        return Sent(*_value(reply))
 
     def standing(self, kind: CallKind) -> Standing:
         """Return where the calls of one kind stand.
@@ -97,13 +110,16 @@ class Lane:
             client: Identifier of the client.
             seconds: Maximum time to wait.
         """
-        found = self._redis.blpop([keys.replies(client)], timeout=seconds)
+        key = keys.replies(client)
+        [reply] = self._waiting.exchange([("BLPOP", key, seconds)])
+        with naming(key):
+            found = _value(reply)
         return found[1] if found else None
 
     def answer(self, client: str, answer: bytes) -> None:
         """Send an encoded answer to a client."""
         pipeline = self._redis.pipeline(transaction=False)
-        for command in _answering(client, answer):
+        for command in (*_answering(client, answer), ("LTRIM", keys.replies(client), -MAX_REPLIES, -1)):
             pipeline.execute_command(*command)
         pipeline.execute()
 
@@ -117,9 +133,10 @@ class Receiver:
     """
 
     def __init__(self, client: "redis.Redis", kind: CallKind) -> None:
-        self._client = client  # its end would end the connection
-        self._connection: Any = None  # lent once, because the pool takes a while to lend it for each call
+        self._line = _Line(client)
         self._key = keys.CALLS[kind]
+        self._behind: set[str] = set()  # clients for which too many answers wait
+        self._clock_ahead, self._ask_at = 0, -math.inf  # what the clock of Redis (ms) is ahead of the monotonic clock
 
     def exchange(self, answers: Sequence[tuple[str, bytes]], seconds: float) -> tuple[bytes | None, int]:
         """Send answers, and wait for the next call.
@@ -136,35 +153,58 @@ class Receiver:
         Raises:
             redis.exceptions.RedisError: Redis does not answer, or refuses.
         """
-        commands = [command for client, answer in answers for command in _answering(client, answer)]
-        commands += [("BRPOP", self._key, seconds), ("TIME",)]
-        connection = self._connection = self._connection or self._client.connection_pool.get_connection()
-        try:
-            connection.send_packed_command(connection.pack_commands(commands))
-            replies = [_reply(connection) for _ in commands]
-        except BaseException:
-            connection.disconnect()  # replies that were not read must not be taken for those of the next command
-            raise
-        for reply in replies[
-            :-2
-        ]:  # without an answer, a client asks again; but the call that was taken must not be lost
+        # A command costs this process as much as a part of its work, so each exchange has only those that it needs.
+        trimmed = [("LTRIM", keys.replies(client), -MAX_REPLIES, -1) for client in self._behind]
+        pushed = [command for client, answer in answers for command in _answering(client, answer)]
+        asked = [] if time.monotonic() < self._ask_at else [("TIME",)]
+        began = time.monotonic()
+        replies = self._line.exchange([*trimmed, *pushed, *asked, ("BRPOP", self._key, seconds)])
+        answered = replies[len(trimmed) : len(trimmed) + len(pushed)]
+        for reply in answered:  # without an answer, a client asks again; but the call that was taken must not be lost
             if isinstance(reply, ResponseError):
                 _log.warning("Redis refused an answer: %s", reply)
-        found, time = replies[-2:]
-        for reply in (found, time):
-            if isinstance(reply, ResponseError):
-                raise reply
-        return found[1] if found else None, int(time[0]) * 1000 + int(time[1]) // 1000
+        waiting = zip(answers, answered[::2], strict=True)
+        self._behind = {client for (client, _), count in waiting if isinstance(count, int) and count > MAX_REPLIES}
+        if asked:
+            whole, millionths = _value(replies[-2])
+            self._clock_ahead = int(whole) * 1000 + int(millionths) // 1000 - int(1000 * began)
+            self._ask_at = began + CLOCK_SECONDS
+        found = _value(replies[-1])
+        return found[1] if found else None, self._clock_ahead + int(1000 * time.monotonic())
 
 
 def _answering(client: str, answer: bytes) -> tuple[tuple[Any, ...], ...]:
-    """Return the commands that send an answer. Two of them keep answers that nobody takes few, and for a short time."""
+    """Return the commands that send an answer. Redis keeps one that nobody takes for a short time."""
     key = keys.replies(client)
-    return (
-        ("RPUSH", key, answer),
-        ("LTRIM", key, -MAX_REPLIES, -1),
-        ("PEXPIRE", key, int(REPLY_SECONDS * 1000)),
-    )
+    return ("RPUSH", key, answer), ("PEXPIRE", key, int(REPLY_SECONDS * 1000))
+
+
+class _Line:
+    """A connection that is lent once, because the pool takes longer to lend it for each exchange than this lasts.
+
+    Args:
+        client: Connection of `connection.connect`.
+    """
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client = client  # its end would end the connection
+        self._connection: Any = None
+        self._lock = threading.Lock()
+
+    def exchange(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Send commands together, and return their replies, with an error in place of each that Redis refuses.
+
+        Raises:
+            redis.exceptions.RedisError: Redis does not answer.
+        """
+        with self._lock:
+            connection = self._connection = self._connection or self._client.connection_pool.get_connection()
+            try:
+                connection.send_packed_command(connection.pack_commands(commands))
+                return [_reply(connection) for _ in commands]
+            except BaseException:
+                connection.disconnect()  # replies that were not read must not be taken for those of the next command
+                raise
 
 
 def _reply(connection: Any) -> Any:
@@ -172,3 +212,14 @@ def _reply(connection: Any) -> Any:
         return connection.read_response()
     except ResponseError as fault:
         return fault
+
+
+def _value(reply: Any) -> Any:
+    """Return the reply to a command.
+
+    Raises:
+        ResponseError: Redis has refused it.
+    """
+    if isinstance(reply, ResponseError):
+        raise reply
+    return reply

@@ -108,7 +108,7 @@ class Registry:
         files: Mapping[str, bytes],
         *,
         fence: Fence | None = None,
-        retention: Retention = Retention(),  # noqa: B008  it is immutable
+        retention: Retention | None = Retention(),  # noqa: B008  it is immutable
     ) -> None:
         """Store a whole version or nothing, and make it the candidate. Publishing it again only repairs damage.
 
@@ -119,7 +119,7 @@ class Registry:
             card: Card of the version, which names all the files.
             files: Contents of the files, by name.
             fence: Fence that must still hold, or nothing is stored.
-            retention: Which versions are surplus.
+            retention: Which versions are surplus. None: none of them, and this version does not become the candidate.
 
         Raises:
             ModelError: Card and files do not belong together, another model has this name, or the fence is lost.
@@ -136,8 +136,8 @@ class Registry:
                 card.version,
                 hashlib.sha256(text).hexdigest(),
                 fence.token if fence else "",
-                retention.versions,
-                "" if retention.seconds is None else int(retention.seconds * 1000),
+                "" if retention is None else retention.versions,
+                "" if retention is None or retention.seconds is None else int(retention.seconds * 1000),
                 keys.MODEL_PREFIX,
                 Alias.BASELINE if best == self.baseline.version else best,
                 keys.CARD,

@@ -9,7 +9,7 @@ import click
 from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
-from producer.cli.notices import printable, tell
+from producer.cli.notices import print_notice, printable, tell
 from producer.cli.options import JSON, TIMEOUT
 from producer.public import mill
 from producer.public.operating import Backup
@@ -137,17 +137,24 @@ def restore(file: Path, as_json: bool) -> None:
     """Restore a backup into an empty mill.
 
     The command verifies the SHA-256 of each part of FILE before it writes anything. It refuses a Redis or a data folder
-    that holds something already.
+    that holds something already. What running processes and `queue pause` leave in Redis stays as it is, and the
+    command names it.
 
     \b
     Example:
       digitmill restore mill-20261126.tar
     """
     from producer.backup import restore as restore_file
+    from worker.contract.gate import GateState, QueueGate
     from worker.settings import Settings
 
-    settings = Settings.from_environment()
-    _show_counts(restore_file(_connect().client, settings.data, file), "Restored", as_json=as_json)
+    settings, connection = Settings.from_environment(), _connect()
+    counts = restore_file(connection.client, settings.data, file)
+    if counts.kept:
+        print_notice(f"this Redis had these keys already, and they stay as they were: {', '.join(counts.kept)}")
+    if (gate := QueueGate(connection.client).current()).state is not GateState.OPEN:
+        print_notice(str(gate))
+    _show_counts(counts, "Restored", as_json=as_json)
 
 
 def _show_counts(counts: "BackupCounts", verb: str, *, as_json: bool) -> None:

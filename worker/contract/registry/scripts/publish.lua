@@ -1,5 +1,5 @@
 -- KEYS: model, models, aliases, fence
--- ARGV: version, SHA-256 of the card, fence token or '', versions kept, ms that a version is kept or '' for ever, prefix of
+-- ARGV: version, SHA-256 of the card, fence token or '', versions kept or '' to drop none and move no alias, ms that a version is kept or '' for ever, prefix of
 --       models, best version that ever was live, then field, value, …
 -- Returns 1 published, 0 it was there already, -1 another model has this name, -2 the fence is lost.
 -- A version that was there already is stored again, which repairs a damaged one.
@@ -12,6 +12,7 @@ redis.call('HSET', KEYS[1], 'sha256', ARGV[2], unpack(ARGV, 8))
 redis.call('HSETNX', KEYS[1], 'published', now)
 redis.call('ZADD', KEYS[2], 'NX', now, ARGV[1])
 if known then return 0 end
+if ARGV[4] == '' then return 1 end
 redis.call('HSET', KEYS[3], 'candidate', ARGV[1])
 redis.call('HSETNX', KEYS[3], 'best', ARGV[7])  -- so that the following never deletes it
 
