@@ -32,12 +32,13 @@ class Folder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.listing = _list_folder(os.fspath(path))
+        self._base = os.fspath(path).rstrip(os.sep) + "/"
+        self.listing = _list_folder(os.fspath(path), self._base)
 
     @contextmanager
     def opened(self) -> Iterator["PathReader"]:
-        """Yield a reader of the file at a path."""
-        yield PathReader()
+        """Yield a reader of the file of a name."""
+        yield PathReader(self._base)
 
 
 class SingleFile:
@@ -53,19 +54,26 @@ class SingleFile:
 
 
 class PathReader:
-    """Reads files by their paths; see `listing.FileReader`."""
+    """Reads files by their paths; see `listing.FileReader`.
+
+    Args:
+        base: Text before each of these paths.
+    """
+
+    def __init__(self, base: str = "") -> None:
+        self._base = base
 
     def __call__(self, place: str, /) -> bytes | Failure:
         """Return the content of a file, or the failure to read it."""
-        return read_file(place)
+        return read_file(self._base + place)
 
     def document(self, place: str, /) -> BinaryIO | Failure:
         """Open a file, or return the failure to read it."""
-        return open_file(place)
+        return open_file(self._base + place)
 
 
-def _list_folder(root: str) -> Listing[str]:
-    base = root.rstrip(os.sep) + "/"
+def _list_folder(root: str, base: str) -> Listing[str]:
+    """List a folder. The place of an image is its name, the same object, because a path of its own would double it."""
     listing: Listing[str] = Listing()
     seen: set[tuple[int, int]] = set()
     folders = [""]
@@ -86,8 +94,8 @@ def _list_folder(root: str) -> Listing[str]:
                 continue
             for entry in members:
                 if not _is_folder(entry):
-                    place = base + folder + entry.name
-                    listing.add(folder + entry.name, place, kind_by_name(entry.name) or _kind(entry.name, place))
+                    name = folder + entry.name
+                    listing.add(name, name, kind_by_name(entry.name) or _kind(entry.name, base + name))
                 elif is_clutter(entry.name):
                     listing.left_out[clutter_kind(entry.name, folder=True)] += 1
                 else:
@@ -102,7 +110,7 @@ def _list_folder(root: str) -> Listing[str]:
                     f"The folder {root!r} cannot be read: {explain(fault)}. Check its permissions."
                 ) from None
             listing.gaps[folder] = unreadable(f"{explain(fault)}; the job does not have the images in this folder")
-    listing.images = dict(sorted(listing.images.items()))
+    listing.images = {name: name for name in sorted(listing.images)}
     listing.failures = dict(sorted(listing.failures.items()))
     return listing
 
