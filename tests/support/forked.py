@@ -36,7 +36,7 @@ OWN = {"digitmill", "model", "worker", "producer"}
 
 WORKING = (
     "worker.classifying.service",
-    "worker.contract.celery_transport",
+    "worker.contract.broker.transport",
     "celery.apps.worker",
     "celery.concurrency.prefork",
     "celery.events.dispatcher",

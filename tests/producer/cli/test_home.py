@@ -14,6 +14,9 @@ DIGITMILL = str(Path(sys.executable).with_name("digitmill"))
 STRANGER = 54321
 """User and group that no list of users has."""
 
+FONTS = {"MPLCONFIGDIR": mpl.get_cachedir()}
+"""Where Matplotlib knows the fonts, because looking for those of a new home takes seconds."""
+
 
 def run(*arguments, folder, umask=0o022, user=None, **variables):
     """Run a command without the settings of this process. Return exit code, standard output and standard error."""
@@ -46,7 +49,8 @@ def folder(tmp_path, digits, png):
 @pytest.mark.slow
 def test_all_that_a_mill_and_a_job_keep_is_private(folder):
     """Journal, logs, socket and the server's files are for their user alone. The report has the umask of the user."""
-    code, _, said = run("submit", "seven.png", "--out", "report", folder=folder, umask=0, HOME=str(folder / "home"))
+    variables = {"HOME": str(folder / "home"), **FONTS}
+    code, _, said = run("submit", "seven.png", "--out", "report", folder=folder, umask=0, **variables)
     assert code == 0, said
     data = folder / "home" / ".local" / "share" / "digitmill"
     kept = [data, *data.rglob("*")]
@@ -122,8 +126,7 @@ def test_a_legacy_locale_works(folder, mill, legacy_locale):
         (Path(os.fsdecode(bytes(scans) + b"/" + raw))).write_bytes(image)
     truth = folder / "truth.csv"
     truth.write_text("name,label\n七.png,7\né…▀.png,7\n", encoding="utf-8")
-    variables = {**legacy_locale, "HOME": str(folder / "home"), "DIGITMILL_REDIS_URL": mill.stack.url}
-    variables["MPLCONFIGDIR"] = mpl.get_cachedir()  # looking for the fonts of a new home takes seconds
+    variables = {**legacy_locale, **FONTS, "HOME": str(folder / "home"), "DIGITMILL_REDIS_URL": mill.stack.url}
     given = ("submit", "scans", "--labels", "truth.csv")
     code, printed, said = run(*given, "--dry-run", folder=folder, **variables)
     assert (code, printed.splitlines()[1:]) == (

@@ -125,6 +125,15 @@ def test_calls_pass_in_order_and_answers_reach_their_client(client):
     assert receiver.exchange([], 0.01)[0] is None
 
 
+def test_a_connection_that_redis_closed_meanwhile_costs_no_call(client, monkeypatch):
+    """Redis may close what is idle, and a program may send an image only now and then."""
+    lane = Lane(client)
+    lane.send(CallKind.ARRAYS, call())
+    client.client_kill_filter(_type="normal", skipme=True)
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.0)
+    assert lane.send(CallKind.ARRAYS, call()).sequence == 2
+
+
 def test_files_wait_apart_from_arrays(client):
     """A thread of a worker takes only one kind."""
     Lane(client).send(CallKind.FILES, call(Batch((b"file",))))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import redis
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from worker.contract.gate.keys import GATE
 from worker.contract.lane import keys
@@ -33,6 +33,9 @@ CLOCK_SECONDS = 1.0
 
 REPLY_SECONDS = 60.0
 """Time after which Redis forgets the answers to a client that does not take them."""
+
+IDLE_SECONDS = 1.0
+"""Time after which a connection may have been closed by the other side, so that it is looked at before it is used."""
 
 _log = logging.getLogger(__name__)
 
@@ -189,6 +192,7 @@ class _Line:
     def __init__(self, client: "redis.Redis") -> None:
         self._client = client  # its end would end the connection
         self._connection: Any = None
+        self._used = 0.0  # time of the last exchange
         self._lock = threading.Lock()
 
     def exchange(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -199,12 +203,25 @@ class _Line:
         """
         with self._lock:
             connection = self._connection = self._connection or self._client.connection_pool.get_connection()
+            if time.monotonic() - self._used > IDLE_SECONDS:
+                _disconnect_if_closed(connection)
+            self._used = time.monotonic()
             try:
                 connection.send_packed_command(connection.pack_commands(commands))
                 return [_reply(connection) for _ in commands]
             except BaseException:
                 connection.disconnect()  # replies that were not read must not be taken for those of the next command
                 raise
+
+
+def _disconnect_if_closed(connection: Any) -> None:
+    """Let a connection connect again if Redis has closed it: it was restarted, or closes idle connections."""
+    try:
+        closed = connection.can_read()  # nothing else is due
+    except (RedisError, OSError):
+        closed = True
+    if closed:
+        connection.disconnect()
 
 
 def _reply(connection: Any) -> Any:

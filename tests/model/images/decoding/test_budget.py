@@ -154,11 +154,11 @@ def test_a_file_that_takes_too_much_memory_is_too_costly(helper):
     assert helper.decode(SOUND).shape == GREY.shape
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
-def test_the_helper_reads_what_this_process_reads(kind, helper):
-    """Both give the same pixels."""
-    data = encoded(GREY, kind)
-    assert np.array_equal(helper.decode(data), decode_with_pillow(data, kind))
+def test_the_helper_reads_what_this_process_reads(helper):
+    """Both give the same pixels, whatever the format."""
+    for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"):
+        data = encoded(GREY, kind)
+        assert np.array_equal(helper.decode(data), decode_with_pillow(data, kind)), kind
 
 
 @pytest.mark.parametrize(("megapixels", "options"), [(50, {}), (12, {"progressive": True})])
