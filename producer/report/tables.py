@@ -11,8 +11,9 @@ The files are UTF-8, comma-separated, with every text in quotes and `\n` at the 
 """
 
 import csv
+import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import repeat
@@ -36,6 +37,10 @@ _ROWS_AT_ONCE = 8192
 _NUMBER_DECIMALS = 3  # of the confidences of a number's digits, which people read side by side
 # Some spreadsheets skip leading blanks and control characters. East Asian ones also accept the wide forms of the signs.
 _FORMULA = re.compile(r"[\s\x00-\x1f]*[=+\-@＝＋－＠]|[\t\r\n]")  # noqa: RUF001 - see above
+
+
+_NEEDS_CARE = re.compile(r"[=+\-@＝＋－＠\"\x00-\x1f]")  # noqa: RUF001 - see above
+_DIGITS = {NONE: '""', **{digit: str(digit) for digit in range(CLASSES)}}
 
 
 class FileVersion(NamedTuple):
@@ -78,7 +83,13 @@ def write_predictions(
         selection: Images for review, or None for no review.
         versions: Version of each image's file, by name, for the columns `FILE_COLUMNS`; or None to leave these out.
     """
-    _write(path, _header_of(results, versions), _all_rows(results, selection, versions))
+    header = _header_of(results, versions)
+    if versions is None and results.numbers is None and results.probabilities is None:
+        with _replaced(path) as file:
+            csv_writer(file).writerow(header)
+            file.writelines(_plain_texts(results, selection))
+        return
+    _write(path, header, _all_rows(results, selection, versions))
 
 
 @contextmanager
@@ -241,6 +252,47 @@ def _all_rows(
     return ((*row, *versions[name]) for row, name in zip(rows, results.names, strict=True))
 
 
+def _plain_texts(results: Results, selection: Selection | None) -> Iterator[str]:
+    """Yield what `csv_writer` writes of many rows of a job that reads digits, in a third of the time.
+
+    Rows of images that failed, or that a picture gives a reason to doubt, are written by it.
+    """
+    doubted = (selection or select(results)).doubted
+    special = np.array([*results.failures, *results.doubts], np.intp)
+    models = {model: _quoted(guarded(model)) for model in set(results.models)}
+    for start in range(0, len(results), _ROWS_AT_ONCE):
+        some = np.arange(start, min(start + _ROWS_AT_ONCE, len(results)))
+        lines = [
+            f'{name},{_DIGITS[label]},{_DIGITS[digit]},{confidence!r},{review},"",{models[model]},"",""\n'
+            for name, label, digit, confidence, review, model in zip(
+                _quoted_names([results.names[index] for index in some.tolist()]),
+                results.labels[some].tolist(),
+                results.digits[some].tolist(),
+                _rounded(results.confidences[some]),
+                ['"yes"' if review else '""' for review in doubted[some].tolist()],
+                results.models[start : start + len(some)],
+                strict=True,
+            )
+        ]
+        others = np.flatnonzero(np.isin(some, special))
+        for place, row in zip(others.tolist(), _rows(results, some[others], doubted), strict=True):
+            text = io.StringIO()
+            csv_writer(text).writerow(row)
+            lines[place] = text.getvalue()
+        yield "".join(lines)
+
+
+def _quoted_names(names: Sequence[str]) -> list[str]:
+    """Return names as cells. Most have nothing that needs care, which is found out for all at once."""
+    if _NEEDS_CARE.search("".join(names)):
+        return [_quoted(guarded(name)) for name in names]
+    return [f'"{name}"' for name in names]
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
 def _predictions(
     results: Results, indices: NDArray[np.intp], selection: Selection | None
 ) -> Iterator[tuple[object, ...]]:
@@ -311,13 +363,20 @@ def guarded(text: str) -> str:
 
 
 def _write(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    with _replaced(path) as file:
+        writer = csv_writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[TextIO]:
+    """Yield the file of a table, which replaces an earlier one in one piece."""
     with (
         replacing(path) as draft,
         draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
-        writer = csv_writer(file)
-        writer.writerow(header)
-        writer.writerows(rows)
+        yield file
 
 
 def csv_writer(file: TextIO) -> Any:

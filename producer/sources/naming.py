@@ -82,9 +82,14 @@ class Selection:
         self._include = [_compile(glob) for glob in include]
         self._exclude = [_compile(glob) for glob in exclude]
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether the user wants all images."""
+        return not self._include and not self._exclude
+
     def takes(self, name: str) -> bool:
         """Return whether the user wants the image of this name."""
-        if not self._include and not self._exclude:
+        if self.takes_all:
             return True
         names = [each.split("/") for each in {name, document_of(name)}]
         return any(map(self._included, names)) and not any(map(self._excluded, names))

@@ -308,8 +308,11 @@ def _open_other(path: Path, *, as_is: bool, form: Form | None) -> Container[Any]
 
 
 def _wanted(listing: Listing[Any], selection: Selection) -> Listing[Any]:
+    images = listing.images  # which nobody changes any more; a million names need not be in memory twice
+    if not selection.takes_all:
+        images = {name: place for name, place in images.items() if selection.takes(name)}
     return Listing(
-        images={name: place for name, place in listing.images.items() if selection.takes(name)},
+        images=images,
         failures={name: failure for name, failure in listing.failures.items() if selection.takes(name)},
         gaps={name: failure for name, failure in listing.gaps.items() if not selection.excludes(name)},
         left_out=listing.left_out,

@@ -66,15 +66,14 @@ def reading_pages(read: FileReader[Place]) -> Iterator[Callable[[PagePlace[Place
 
 def _with_pages(container: FileContainer[Place]) -> Listing[PagePlace[Place]]:
     files = container.listing
-    images: dict[str, PagePlace[Place]] = {}
     failures: dict[str, Failure] = {}
     if not files.tiffs:
-        images.update(files.images)
-    else:
-        with container.opened() as read:
-            for name, place in files.images.items():
-                if name not in files.tiffs or not _adds_pages(name, place, read, files, images, failures):
-                    images[name] = place
+        return cast("Listing[PagePlace[Place]]", files)
+    images: dict[str, PagePlace[Place]] = {}
+    with container.opened() as read:
+        for name, place in files.images.items():
+            if name not in files.tiffs or not _adds_pages(name, place, read, files, images, failures):
+                images[name] = place
     return Listing(images=images, failures={**files.failures, **failures}, gaps=files.gaps, left_out=files.left_out)
 
 

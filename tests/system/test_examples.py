@@ -30,12 +30,15 @@ from tests.support.waiting import eventually
 from worker.contract.gate import GateState, QueueGate
 from worker.contract.ledger import JobState
 from worker.contract.registry import keys as registry_keys
+from worker.contract.users import RedisUser
 
 ROOT = Path(__file__).parents[2]
 
 NOT_RUN = {
     r"make |source |python3 -m venv|pip install|export |mkdir -p tls|openssl |sudo |echo |sed ": "sets up a machine",
     r"docker |\. \./\.env": "needs Docker; `make compose-test` runs the stack",
+    r"kubectl |for role in |done$": "needs a cluster; tests/test_kubernetes.py checks what it gets",
+    r"celery(-exporter)? ": "needs tools that watch Celery, and a Redis elsewhere",
     r"redis-(server|cli) ": "needs programs of Redis, and sets up a machine",
     r"curl |tail ": "goes on with another example; tests/producer/http sends the same requests",
     r"(DIGITMILL_METRICS_PORT=9464 )?digitmill (up|serve)\b": "listens or starts a mill until Ctrl-C; tests of both do",
@@ -115,8 +118,7 @@ def workshop(tmp_path_factory, digits, png, variant):
     (folder / "readings.csv").write_text("name,label\none.png,42\n")
     for name in ("corrections.csv", "corrections-2.csv"):
         (folder / name).write_text(f"name,label,path\none.png,3,{folder}/scans/one.png\n")
-    names = ("REDIS", "SUBMITTER", "WORKER", "TRAINER", "SCHEDULER", "EXPORTER", "ADMIN")
-    (folder / ".env").write_text("".join(f"DIGITMILL_{name}_PASSWORD=secret\n" for name in names))
+    (folder / ".env").write_text("".join(f"{user.password_variable}=secret\n" for user in RedisUser))
     write_model(folder / "my-model", *variant("soft"))
     (folder / "cache").mkdir()
     (folder / "cache" / NPZ).write_bytes(b"x")

@@ -48,6 +48,7 @@ class Predicted(NamedTuple):
     wrong: bool
 
 
+_FITTING = 7  # characters of a count that fit into a cell
 _MARGIN = 0.03  # share of the length of an axis; without it a circle at the end of the axis would be cut off
 
 
@@ -59,12 +60,13 @@ def confusion(summary: Summary) -> Figure | None:
     figure, axes = _figure(6.4, 6.0)
     # The scale is logarithmic, because the mistakes of a good model are a thousandth of the counts on the diagonal.
     norm = LogNorm(vmin=0.5, vmax=max(1, counts.max()))
+    size = 8 * min(1.0, _FITTING / len(f"{counts.max():,}"))
     axes.imshow(np.ma.masked_equal(counts, 0), cmap="Blues", norm=norm)
     for true, predicted in zip(*np.nonzero(counts), strict=True):
         count = counts[true, predicted]
         dark = norm(count) > 0.55
         axes.text(
-            predicted, true, f"{count:,}", ha="center", va="center", size=8, color="white" if dark else "black"
+            predicted, true, f"{count:,}", ha="center", va="center", size=size, color="white" if dark else "black"
         )  # fmt: skip
     axes.set(xlabel="predicted", ylabel="true", xticks=range(metrics.CLASSES), yticks=range(metrics.CLASSES))
     failed = f", {summary.failed:,} of {summary.images:,} images failed" if summary.failed else ""

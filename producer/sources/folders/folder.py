@@ -32,12 +32,13 @@ class Folder:
     """
 
     def __init__(self, path: Path) -> None:
+        self._base = os.fspath(path).rstrip(os.sep) + "/"
         [self.listing] = list_runs(os.fspath(path))
 
     @contextmanager
     def opened(self) -> Iterator["PathReader"]:
-        """Yield a reader of the file at a path."""
-        yield PathReader()
+        """Yield a reader of the file of a name."""
+        yield PathReader(self._base)
 
 
 class SingleFile:
@@ -53,21 +54,29 @@ class SingleFile:
 
 
 class PathReader:
-    """Reads files by their paths; see `listing.FileReader`."""
+    """Reads files by their paths; see `listing.FileReader`.
+
+    Args:
+        base: Text before each of these paths.
+    """
+
+    def __init__(self, base: str = "") -> None:
+        self._base = base
 
     def __call__(self, place: str, /) -> bytes | Failure:
         """Return the content of a file, or the failure to read it."""
-        return read_file(place)
+        return read_file(self._base + place)
 
     def document(self, place: str, /) -> BinaryIO | Failure:
         """Open a file, or return the failure to read it."""
-        return open_file(place)
+        return open_file(self._base + place)
 
 
 def list_runs(root: str, at_most: int | None = None) -> Iterator[Listing[str]]:
     """Yield the image files below a folder, in listings whose images and failures are sorted by name.
 
-    See `Folder`. The folder is read while the listings are taken.
+    See `Folder`. The folder is read while the listings are taken. The place of an image is its name, the same object,
+    because a path of its own would double it.
 
     Args:
         root: Path of the folder.
@@ -96,8 +105,8 @@ def list_runs(root: str, at_most: int | None = None) -> Iterator[Listing[str]]:
             with os.scandir(path) as entries:
                 for entry in entries:
                     if not _is_folder(entry):
-                        place = path + entry.name
-                        listing.add(folder + entry.name, place, kind_by_name(entry.name) or _kind(entry.name, place))
+                        name = folder + entry.name
+                        listing.add(name, name, kind_by_name(entry.name) or _kind(entry.name, path + entry.name))
                         if at_most and len(listing.images) + len(listing.failures) >= at_most:
                             yield _sorted(listing)
                             listing = Listing()
@@ -125,7 +134,7 @@ def _add_folder(
 
 
 def _sorted(listing: Listing[str]) -> Listing[str]:
-    listing.images = dict(sorted(listing.images.items()))
+    listing.images = {name: name for name in sorted(listing.images)}
     listing.failures = dict(sorted(listing.failures.items()))
     return listing
 

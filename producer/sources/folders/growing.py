@@ -111,12 +111,12 @@ class GrowingFolder:
             yield images
 
     def _images_of(self, listing: Listing[str]) -> Iterator[ListedImage]:
-        pages, takes = Pages(_Run(listing)).listing, self._selection.takes
+        pages, takes = Pages(_Run(listing, self.root)).listing, self._selection.takes
         for name, place in pages.images.items():
             if takes(name):
                 if self._by_folder:
                     self._note_folder(name)
-                yield _listed(name, place, self.root)
+                yield _listed(name, place)
         for name, failure in pages.failures.items():
             if takes(name):
                 yield ListedImage(name, failure=failure)
@@ -213,9 +213,9 @@ class GrowingFolder:
 
     def load(self, images: Iterable[ListedImage]) -> Iterator[SourceImage]:
         """Yield images with their contents, or with the failures to read them."""
-        with reading_pages(PathReader()) as read:
+        with reading_pages(PathReader(self.root)) as read:
             for image in images:
-                yield SourceImage(image.name, None, image.failure or read(_place(image, self.root)))
+                yield SourceImage(image.name, None, image.failure or read(_place(image)))
 
     def __iter__(self) -> Iterator[SourceImage]:
         return self.load(self.listed())
@@ -249,9 +249,9 @@ class GrowingFolder:
         document = document_of(name)
         if document == name or not os.path.isfile(self.root + document):  # noqa: PTH113
             return None
-        run = Listing(images={document: self.root + document}, tiffs={document})
-        place = Pages(_Run(run)).listing.images.get(name)
-        return _listed(name, place, self.root) if place else None
+        run = Listing(images={document: document}, tiffs={document})
+        place = Pages(_Run(run, self.root)).listing.images.get(name)
+        return _listed(name, place) if place else None
 
 
 class _Opener(Protocol):
@@ -262,22 +262,21 @@ class _Opener(Protocol):
 class _Run:
     """Some files of a folder; see `listing.FileContainer`."""
 
-    def __init__(self, listing: Listing[str]) -> None:
+    def __init__(self, listing: Listing[str], root: str) -> None:
         self.listing = listing
+        self._root = root
 
     @contextmanager
     def opened(self) -> Iterator[PathReader]:
-        """Yield a reader of the file at a path."""
-        yield PathReader()
+        """Yield a reader of the file of a name."""
+        yield PathReader(self._root)
 
 
-def _listed(name: str, place: PagePlace[str], root: str) -> ListedImage:
+def _listed(name: str, place: PagePlace[str]) -> ListedImage:
     if isinstance(place, Page):
-        return ListedImage(name, place.document.removeprefix(root), place.directory)
+        return ListedImage(name, place.document, place.directory)
     return ListedImage(name)
 
 
-def _place(image: ListedImage, root: str) -> PagePlace[str]:
-    if image.document:
-        return Page(root + image.document, image.directory)
-    return root + image.name
+def _place(image: ListedImage) -> PagePlace[str]:
+    return Page(image.document, image.directory) if image.document else image.name

@@ -2,14 +2,18 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from model.errors import Failure, FailureCode
+from producer.jobs.results import FinishedJob
 from producer.pictures import Picture
 from producer.report import write_report
+from producer.report.comparison.matching import compare
+from producer.report.comparison.page import pictured, write_comparison
 from tests.producer.report.invented import info_of, invented, with_failures
 from tests.support.browser import CHROMIUM, open_browser
 from tests.support.command import run_here
@@ -130,15 +134,33 @@ def test_axe_finds_nothing_serious_in_light_and_dark_on_a_desk_and_a_phone(opene
     opened.click("#cards article")
     opened.press("3")
     opened.click("td[data-filter] button")
-    opened.run(AXE.read_text(encoding="utf-8"))
+    check_with_axe(opened, dark=dark)
+
+
+def check_with_axe(browser, *, dark):
+    """Check that axe-core finds nothing serious on the page, on a desk and on a phone, and that it fits the phone."""
+    browser.run(AXE.read_text(encoding="utf-8"))
     for width in (1280, 360):
-        opened.look(width, dark=dark)
-        found = opened.run(
+        browser.look(width, dark=dark)
+        found = browser.run(
             "axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations.map("
             "({id, impact, nodes}) => [id, impact, nodes[0].failureSummary]))"
         )
         assert [each for each in found if each[1] in ("serious", "critical")] == []
-        assert opened.run("document.documentElement.scrollWidth") <= width
+        assert browser.run("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (npm ci --prefix tests/support/axe)")
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_serious_in_a_comparison(browser, tmp_path, results, images, dark):
+    """With pictures of what changed, of two jobs whose folders have other names."""
+    other = np.where(results.digits == 4, 9, results.digits).astype(np.int8)
+    moved = replace(results, digits=other, names=[f"a/long/folder/{name}" for name in results.names])
+    one, two = (FinishedJob(each, info_of(each), None) for each in (results, moved))
+    compared = compare(one, two, 0.9, 0.8)
+    write_comparison(tmp_path / "page.html", compared, {row: images.images[row] for row in pictured(compared)})
+    browser.open(tmp_path / "page.html")
+    check_with_axe(browser, dark=dark)
 
 
 def test_printed_it_has_two_pages_and_pictures_only_if_asked_for(opened):

@@ -15,7 +15,7 @@ from model.images.doubts import Doubt, DoubtCode
 from producer.jobs.results import NONE, Results
 from producer.report import tables
 from producer.report.selection import select
-from producer.report.tables import write_errors, write_predictions, write_review
+from producer.report.tables import growing_table, write_errors, write_predictions, write_review
 
 NAMES = st.text(st.characters(exclude_categories=()), max_size=20).filter(lambda name: not name.startswith("./"))
 
@@ -52,6 +52,19 @@ def test_any_names_come_back_as_they_were_in_order_each_once(folder, names):
     """Names with commas, quotes, line breaks, control characters, foreign bytes or formulas survive the file."""
     write_predictions(folder / "predictions.csv", results(names))
     assert [restored(row["name"]) for row in rows(folder / "predictions.csv")] == names
+
+
+@given(names=st.lists(st.one_of(NAMES, st.sampled_from(["7", "scans/7.png"])), max_size=8), data=st.data())
+def test_a_table_written_at_once_is_that_which_grew(folder, names, data):
+    """Byte for byte, whatever the names are and whichever images failed or are doubted."""
+    chosen = data.draw(st.sets(st.sampled_from(range(len(names))))) if names else set()
+    job = results(names, failures={index: Failure(FailureCode.BROKEN, '"=1"') for index in chosen})
+    job.labels[::2] = NONE
+    with growing_table(folder / "growing", 0.5) as add:
+        add(job)
+        grown = (folder / "growing" / "predictions.csv").read_bytes()
+    write_predictions(folder / "predictions.csv", job, select(job, 0.5))
+    assert (folder / "predictions.csv").read_bytes() == grown
 
 
 @given(name=NAMES)

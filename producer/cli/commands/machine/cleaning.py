@@ -77,10 +77,11 @@ def clean(kinds: tuple[str, ...], days: float, yes: bool, as_json: bool) -> None
     chosen = [item for item in may if item.kind in (shown if kinds else USUAL)]
     others = other_bytes(settings, items)
     freed: list[Item] = []
+    left: list[Item] = []
     if not as_json:
         _print_table(items, may, shown, None if kinds else others)
-    if yes:
-        freed = [item for item in chosen if item.free()]
+    for item in chosen if yes else ():
+        (freed if item.free() else left).append(item)
     if as_json:
         print_json(
             Cleaned(
@@ -95,9 +96,8 @@ def clean(kinds: tuple[str, ...], days: float, yes: bool, as_json: bool) -> None
         tell(f"freed     {_described(freed)}")
     else:
         _print_next(chosen, may, kinds, days)
-    for item in chosen if yes else ():
-        if item not in freed:
-            print_notice(f"{item.name} is in use meanwhile, and stays")
+    for item in left:
+        print_notice(f"{item.name} is in use meanwhile, and stays")
 
 
 def _jobs_in_redis(settings: "Settings") -> "RedisJobs | None":
