@@ -27,10 +27,15 @@ up: $(VENV)/serve.done ## run a mill on this machine until Ctrl-C
 # Four processes, because the tests often wait.
 PYTEST := pytest -n 4 --dist loadfile --no-loadscope-reorder
 
-test: $(VENV)/test.done lint ## install everything, lint, run every test
+# In a new checkout, each of the four would compile all tests. What is wrong with them, pytest says later.
+COMPILED := tests/__pycache__
+$(COMPILED): | $(VENV)/test.done
+	@$(BIN)/python -m pytest --collect-only -qq >/dev/null || true
+
+test: $(VENV)/test.done lint $(COMPILED) ## install everything, lint, run every test
 	$(BIN)/python -m $(PYTEST)
 
-coverage: $(VENV)/test.done lint ## do the same, and fail if the tests cover too little of the code
+coverage: $(VENV)/test.done lint $(COMPILED) ## do the same, and fail if the tests cover too little of the code
 	$(BIN)/python -m slipcover --json --out .coverage.json -m $(PYTEST)
 	@# A command of its own, because slipcover forgets the processes of pytest-xdist when it compares and prints at once.
 	@$(BIN)/python -m slipcover --merge .coverage.json --out .coverage.json --fail-under $(COVERED) || \

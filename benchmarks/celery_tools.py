@@ -24,9 +24,9 @@ from redis.exceptions import RedisError
 
 from model.inference.classifier import Classifier
 from producer.mill.stack import Stack
+from worker.contract.broker.application import make_app
 from worker.contract.broker.tools import serve_tools
 from worker.contract.connection import connect
-from worker.contract.doorbell import make_app
 from worker.contract.queues import CLASSIFY
 from worker.settings import Settings
 

@@ -23,7 +23,8 @@ import numpy as np
 from machine import commit, processor
 
 from model.errors import Failure, FailureCode
-from producer.jobs.kept.journal import Journal, ReceivedBatch, merge, read_journal
+from producer.jobs.kept.columns import merge
+from producer.jobs.kept.journal import Journal, ReceivedBatch, read_journal
 from producer.jobs.results import JobInfo
 from producer.report import write_report
 from worker.contract.wire import Manifest, Result

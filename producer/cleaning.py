@@ -12,7 +12,8 @@ from model.data.mnist import NPZ
 from model.errors import DigitmillError
 from producer.jobs.kept.files import is_in_use
 from producer.jobs.kept.journal import read_journal
-from producer.jobs.kept.order import files_of_jobs, journal_path, read_order, remove_files
+from producer.jobs.kept.listed import count_listed
+from producer.jobs.kept.order import files_of_jobs, job_file, journal_path, read_order, remove_files
 from producer.mill.finding import stack_folders
 from producer.mill.server import ServerFolder
 from worker.contract.ledger import JobState, JobStatus
@@ -144,7 +145,8 @@ def _is_whole(settings: Settings, job: str) -> bool:
     with contextlib.suppress(DigitmillError, OSError):
         order = read_order(settings, job)
         batches = read_journal(journal_path(settings, job))
-        return bool(order and order.total == sum(len(batch.manifest.names) for batch in batches))
+        total = order and (order.total or count_listed(job_file(settings, job, "list")))
+        return total == sum(len(batch.manifest.names) for batch in batches.values())
     return False
 
 

@@ -67,7 +67,7 @@ def run_celery(app: Any, hostname: str, settings: Settings, *, pool: str) -> int
     """Carry out the tasks of an application, one at a time, until told to stop.
 
     Args:
-        app: Celery application of `worker.contract.doorbell.make_app`.
+        app: Celery application of `worker.contract.broker.application.make_app`.
         hostname: Name of this process in Celery's messages.
         settings: Settings of this process: the level of Celery's messages, and whether Celery's tools may look.
         pool: Celery's name for what a task runs in.

@@ -186,7 +186,8 @@ def print_notes(source: "Source") -> None:
     """Print what a user should know about a source, and which of its files are left out, on standard error."""
     from producer.sources.kinds import describe_left_out
 
-    for sentence in (*source.notes, describe_left_out(source.left_out)):
+    left_out = describe_left_out(source.left_out) if source.is_listed else ""  # else it is not complete
+    for sentence in (*source.notes, left_out):
         if sentence:
             print_notice(sentence)
     _log_step("Listed %s: %s", source.description, "1 image" if source.total == 1 else f"{source.total:,} images")

@@ -1,12 +1,14 @@
 """The results of a job that has ended, from its journal on this machine and from Redis."""
 
 import contextlib
-from collections import Counter, defaultdict
+from collections import ChainMap, Counter, defaultdict
 from collections.abc import Mapping
+from typing import Any, cast
 
 from model.cards.card import Card
 from model.errors import DataError, ModelError
-from producer.jobs.kept.journal import AnsweredBatch, ReceivedBatch, merge, read_journal
+from producer.jobs.kept.columns import merge
+from producer.jobs.kept.journal import AnsweredBatch, ReceivedBatch, read_journal
 from producer.jobs.kept.order import journal_path, read_order
 from producer.jobs.patience import TIMEOUT_SECONDS
 from producer.jobs.recovery import find_loss, sender_of
@@ -38,11 +40,10 @@ def collect_job(
     job, call = status.identifier, RetryingCaller(connection, timeout)
     if not status.state.ended:
         raise JobFailed(f"Job {job} is {status.state}. Run `digitmill wait {job}` first.")
-    batches = {batch.sequence: batch for batch in _answers_in_redis(connection, job, timeout=timeout)}
-    path = journal_path(settings, job)
-    if path.exists():
-        batches |= {batch.sequence: batch for batch in read_journal(path)}
-    results = merge(list(batches.values()), several=status.record.options.get("several") == "read")
+    in_redis = {batch.sequence: batch for batch in _answers_in_redis(connection, job, timeout=timeout)}
+    kept = read_journal(journal_path(settings, job))
+    batches: Mapping[int, AnsweredBatch] = ChainMap(cast("Any", kept), in_redis)  # which only reads
+    results = merge(batches, several=status.record.options.get("several") == "read")
     if len(results) != status.images and status.state is not JobState.CANCELLED:
         raise _answers_missing(connection, status, batches, settings, call)
     workers: Counter[str] = Counter()

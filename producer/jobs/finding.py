@@ -72,6 +72,5 @@ def _is_whole(connection: Connection, order: Order, status: JobStatus, settings:
     if order.detached:
         answered = connection.ledger.answered_parts(order.job)
         return not find_loss(connection, status, settings).batches and not damaged_parts(connection, answered)
-    path = journal_path(settings, order.job)
-    kept = read_journal(path) if path.exists() else []
-    return sum(len(batch.manifest.names) for batch in kept) == status.images
+    kept = read_journal(journal_path(settings, order.job))
+    return sum(len(batch.manifest.names) for batch in kept.values()) == status.images

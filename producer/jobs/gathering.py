@@ -18,6 +18,7 @@ from producer.jobs.patience import Patience
 from producer.jobs.results import TimelinePoint
 from producer.jobs.sending import (
     CHECKS,
+    TRY_AGAIN_SECONDS,
     JobProgress,
     ProgressCallback,
     Sender,
@@ -71,7 +72,8 @@ class Gatherer:
         window: Limit of what may be outstanding.
         timeout: Seconds without progress, or without Redis, after which to give up.
         on_progress: Progress callback, called several times a second.
-        on_batch: Function that is called with each batch, in order, as soon as it and all batches before are answered.
+        on_kept: Function that is called with each batch that is answered, also with those that the journal has.
+        on_next: Function that is called with the number of each batch, in order, as soon as it and all before are kept.
 
     Attributes:
         timeline: Progress over time, at most `TIMELINE_POINTS` points.
@@ -88,7 +90,8 @@ class Gatherer:
         *,
         timeout: float,
         on_progress: ProgressCallback = ignore_progress,
-        on_batch: Callable[[AnsweredBatch], None] | None = None,
+        on_kept: Callable[[AnsweredBatch], None] = lambda _: None,
+        on_next: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._connection = connection
         self._ledger = connection.ledger
@@ -96,33 +99,39 @@ class Gatherer:
         self._job = client.owned.identifier
         self._journal = journal
         self._log = log
-        self._window = window
         self._on_progress = on_progress
-        self._on_batch = on_batch
-        self._followed = 0  # batches with which `on_batch` was called
+        self._on_kept = on_kept
+        self._on_next = on_next
+        self._followed = 0  # batches for which `on_next` was called
         self._call = RetryingCaller(connection, timeout, self._report_fault)
         self._patience = Patience(self._call)
         self._sender = Sender(client, log, window, detached=False, call=self._call)
         self._outstanding: dict[int, _OutstandingBatch] = {}
         self._started = self._last_sweep = time.monotonic()
         self._sent = self._answered = self._failed = 0
+        self._share, self._share_holds_until = window.batches, 0.0
         self._damaged = 0
         self._sealed = False
         self._fault = ""
         self.timeline: list[TimelinePoint] = []
         self.workers: dict[str, int] = defaultdict(int)
-        self._kept: dict[int, AnsweredBatch] = {}
-        for batch in journal.batches:
+        self._kept: dict[int, bytes] = {}  # digests
+        for batch in journal.batches.values():
             self._count(batch)
 
-    def run(self, batches: Iterable[tuple[Batch, Manifest]]) -> JobState:
+    def keeps(self, sequence: int) -> bool:
+        """Return whether the answers to a batch are kept, so that nobody needs its images again."""
+        return sequence in self._kept
+
+    def run(self, batches: Iterable[tuple[Batch, Manifest] | None], *, recorded: bool = False) -> JobState:
         """Send all batches and gather all answers; return the state in which the job ended.
 
         The gatherer skips batches that the journal has. Running an interrupted job again over the same source therefore
         resumes it.
 
         Args:
-            batches: All batches of the job, in order.
+            batches: All batches of the job, in order. One that `keeps` may be None.
+            recorded: Whether the order of the images is recorded, so that files may have changed.
 
         Raises:
             JobFailed: The job failed or was cancelled, another client has taken it over, or its source has changed
@@ -136,13 +145,17 @@ class Gatherer:
             self._salvage()
         self._follow()
         count = 0
-        for sequence, (batch, manifest) in enumerate(batches):
+        for sequence, packed in enumerate(batches):
             count += 1
+            if packed is None:
+                continue
+            batch, manifest = packed
             encoded = manifest.to_wire()
             digest = digest_of(batch, encoded)
-            self._sender.check_unchanged(sequence, digest)
+            if not recorded:
+                self._sender.check_unchanged(sequence, digest)
             if sequence in self._kept:
-                if self._kept[sequence].digest != digest:
+                if self._kept[sequence] != digest:
                     raise source_changed(self._job)
                 continue
             self._send(sequence, batch, manifest, encoded, digest)
@@ -196,21 +209,34 @@ class Gatherer:
 
     def _send(self, sequence: int, batch: Batch, manifest: Manifest, encoded: bytes, digest: bytes) -> None:
         # The ledger refuses what does not fit. Waiting here first saves sending a batch only to have it refused.
-        while len(self._outstanding) >= self._window.batches:
-            self._gather(wait=WAIT_SECONDS)
+        self._await_room()
         self._sender.send(
             sequence,
             batch,
             manifest,
             encoded,
             digest,
-            make_room=lambda: self._gather(wait=WAIT_SECONDS),
+            make_room=self._make_room,
             find_job=self._sweep,
         )
         whole = Part(self._job, sequence, 0, len(batch))
         self._outstanding[sequence] = _OutstandingBatch(whole, batch, manifest, encoded, digest)
         self._sent += len(manifest.names)
         self._patience.renew()
+
+    def _await_room(self) -> None:
+        """Wait while the window, or the job's share of it as far as it is known, is full."""
+        while len(self._outstanding) >= self._sender.window.batches or (
+            len(self._outstanding) >= self._share and time.monotonic() < self._share_holds_until
+        ):
+            self._gather(wait=WAIT_SECONDS)
+
+    def _make_room(self) -> None:
+        """Learn the job's share from a refusal, and wait until there is room in it."""
+        self._share = max(len(self._outstanding), 1)
+        self._share_holds_until = time.monotonic() + TRY_AGAIN_SECONDS
+        self._gather(wait=WAIT_SECONDS)
+        self._await_room()
 
     def _gather(self, *, wait: float) -> None:
         """Take in the answers that have arrived.
@@ -221,6 +247,7 @@ class Gatherer:
         parts = self._call(self._notifications, wait)
         if time.monotonic() - self._last_sweep > SWEEP_SECONDS:
             parts |= self._sweep()
+            self._sender.adapt_window()
         wanted = self._wanted(parts)
         if wanted:
             self._receive(wanted)
@@ -298,8 +325,8 @@ class Gatherer:
 
     def _follow(self) -> None:
         """Hand on each batch that is answered, and whose predecessors are."""
-        while self._on_batch and self._followed in self._kept:
-            self._on_batch(self._kept[self._followed])
+        while self._followed in self._kept:
+            self._on_next(self._followed)
             self._followed += 1
 
     def _results(self, parts: list[Part]) -> dict[Part, bytes]:
@@ -334,7 +361,8 @@ class Gatherer:
         return None
 
     def _count(self, batch: AnsweredBatch) -> None:
-        self._kept[batch.sequence] = batch
+        self._kept[batch.sequence] = batch.digest
+        self._on_kept(batch)
         self._sent += len(batch.manifest.names)
         self._answered += len(batch.manifest.names)
         self._failed += len(batch.manifest.failures) + sum(len(result.failures) for result in batch.results)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import Failure
+from model.errors import Failure, FailureCode
 from producer.sources import ImageContent, SourceBlock, SourceImage
 from worker.contract.validation.bounds import MAX_IMAGES, MAX_NAMES_BYTES
 from worker.contract.wire import Batch, Label, Manifest
@@ -31,6 +31,12 @@ HEAVY_BYTES = 8 * 1024
 HEAVY_FILES = 32
 """Maximum number of heavy files in a batch. Lighter ones count in proportion to their size."""
 
+GROWN = Failure(
+    FailureCode.UNREADABLE,
+    "It cannot be read: it has grown since its job was interrupted, and its batch has no room for it. Submit it again.",
+)
+"""Failure of a file that makes a batch larger than batches may be, when the batch is packed again."""
+
 GROWING = 6
 """Number of batches at the beginning of a job that are smaller than others: two of each size, which doubles.
 
@@ -43,6 +49,7 @@ def pack(
     batch_size: int | None = None,
     probabilities: bool = False,
     several: bool = False,
+    number: int = 0,
 ) -> Iterator[tuple[Batch, Manifest]]:
     """Yield batches with their manifests, in the order of the images. Every image is in exactly one manifest.
 
@@ -53,8 +60,8 @@ def pack(
         batch_size: Maximum number of images in one batch, or None for what the constants of this module say.
         probabilities: Whether to ask for the ten probabilities of each image.
         several: Whether to ask for all digits of each image. Raw arrays always have one.
+        number: Number of the first batch within its job.
     """
-    number = 0
 
     def begin() -> _OpenBatch:
         return _OpenBatch(number, batch_size, probabilities=probabilities, several=several)
@@ -70,6 +77,39 @@ def pack(
             start += taken
     if open_batch.names:
         yield open_batch.close()
+
+
+def pack_again(
+    images: Iterable[SourceImage],
+    *,
+    batch_size: int | None = None,
+    probabilities: bool = False,
+    several: bool = False,
+    number: int = 0,
+    sent: Manifest | None = None,
+) -> tuple[Batch, Manifest]:
+    """Return a batch of the same images as one that was packed before, although their files may have changed.
+
+    Args:
+        images: Files, in the order of the batch.
+        batch_size: As for `pack`.
+        probabilities: As for `pack`.
+        several: As for `pack`.
+        number: Number of the batch within its job.
+        sent: Manifest with which the batch was sent, if it must keep that, or None. Then an image that cannot be read
+            any more travels as an empty file, for which a worker makes the error row, because parts of the batch may
+            have answers already, and parts are counted by the images that travel.
+    """
+    batch = _OpenBatch(number, batch_size, probabilities=probabilities, several=several)
+    for row, image in enumerate(images):
+        failure = sent.failures.get(row) if sent else None
+        readable = isinstance(image.content, bytes) and batch.takes(image.content)
+        if failure or not (readable or sent):
+            unread = image.content if isinstance(image.content, Failure) else GROWN
+            batch.add(SourceImage(image.name, image.label, failure or unread))
+        else:
+            batch.add(image if readable else SourceImage(image.name, image.label, b""))
+    return batch.close()
 
 
 class _OpenBatch:
@@ -97,19 +137,19 @@ class _OpenBatch:
         """
         if isinstance(images, SourceBlock):
             return self._take_block(images, start)
-        if not self._takes(images.content):
+        if not self.takes(images.content):
             return 0
-        self._add(images)
+        self.add(images)
         return 1
 
     def _take_block(self, block: SourceBlock, start: int) -> int:
-        if not self._takes(block.images[start]):
+        if not self.takes(block.images[start]):
             return 0
         room = max(self._max_raw - len(self.names), 1)
         part = block.part(start, start + room)
         length = sum(map(len, part.names))
         if self._names_length + length > MAX_NAMES_BYTES:  # so each name counts
-            self._add(SourceImage(part.names[0], part.labels[0], part.images[0]))
+            self.add(SourceImage(part.names[0], part.labels[0], part.images[0]))
             return 1
         self._raw.append(part.images)
         self.names += part.names
@@ -117,7 +157,8 @@ class _OpenBatch:
         self._names_length += length
         return len(part)
 
-    def _takes(self, content: ImageContent | Failure) -> bool:
+    def takes(self, content: ImageContent | Failure) -> bool:
+        """Return whether the batch has room for an image."""
         if not self.names:
             return True
         if self._names_length > MAX_NAMES_BYTES:
@@ -132,7 +173,8 @@ class _OpenBatch:
         max_images = self._max_files if self._files else self._max_raw
         return len(self.names) < max_images and not (self._files and isinstance(content, np.ndarray))
 
-    def _add(self, image: SourceImage) -> None:
+    def add(self, image: SourceImage) -> None:
+        """Add an image, whatever room there is."""
         content = image.content
         if isinstance(content, Failure):
             self._failures[len(self.names)] = content

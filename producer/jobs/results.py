@@ -1,7 +1,10 @@
 """The results of a job, as columns: one row for each submitted image, in the order of submission."""
 
+import operator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,59 @@ class TimelinePoint(NamedTuple):
 
     seconds: float  # seconds since the job started
     images: int  # images answered by then, including failed ones
+
+
+class Names(Sequence[str]):
+    """Many names in little memory: as UTF-8, one after the other, and not as an object for each.
+
+    Args:
+        names: The first names.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._text = bytearray()
+        self._stops = array("Q")  # where each ends
+        self.extend(names)
+
+    def extend(self, names: Iterable[str]) -> None:
+        """Add names at the end."""
+        for name in names:
+            self._text += name.encode("utf-8", "surrogatepass")  # a name from a folder may have bytes of any kind
+            self._stops.append(len(self._text))
+
+    def __iadd__(self, other: "Names") -> Self:
+        before = len(self._text)
+        self._text += other._text
+        self._stops.extend(before + stop for stop in other._stops)
+        return self
+
+    def __len__(self) -> int:
+        return len(self._stops)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        stop = self._stops[index]
+        start = self._stops[index - 1] if index not in (0, -len(self)) else 0
+        return self._text[start:stop].decode("utf-8", "surrogatepass")
+
+    def __iter__(self) -> Iterator[str]:
+        start = 0
+        for stop in self._stops:
+            yield self._text[start:stop].decode("utf-8", "surrogatepass")
+            start = stop
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({list(self)!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +124,7 @@ class Results:
         doubts: Doubt of the image path about each doubted image, by index. Each of them has an answer.
     """
 
-    names: list[str]
+    names: Sequence[str]
     labels: NDArray[np.int8]
     digits: NDArray[np.int8]
     confidences: NDArray[np.float32]

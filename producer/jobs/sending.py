@@ -1,5 +1,6 @@
 """Sending: store each batch of a job in the ledger once, and ring the doorbell for it."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from producer.jobs.ownership import JobClient
 from producer.jobs.patience import Patience
 from producer.jobs.recovery import read_answers
 from producer.mill.connection import Connection, RetryingCaller
-from worker.contract.errors import JobFailed
+from worker.contract.errors import JobFailed, WireError
 from worker.contract.ledger import Checked, Part, Presence, Submitted, Window
 from worker.contract.ledger.ledger import ATTEMPTS, RING_AGAIN_SECONDS
 from worker.contract.telemetry.traces import SpanKind, span
@@ -24,8 +25,18 @@ MIN_WINDOW = 16
 WINDOW_BYTES = 64 * 1024 * 1024
 """Maximum number of bytes of the outstanding batches of a job."""
 
+COUNT_SECONDS = 10.0
+"""Interval at which a client counts the workers, whose number may follow the batches that wait for them."""
+
 FULL_WINDOW_PAUSE_SECONDS = 0.02
-"""Pause of a detached client before it tries a full window again."""
+"""Pause of a detached client before it looks at a full window again."""
+
+TRY_AGAIN_SECONDS = 0.5
+"""Seconds after which a client tries a full window again although none of its batches was answered.
+
+The share of a job in the window may have grown. Each try sends a whole batch, so a client must not try all the time. If
+it tried more rarely than `ledger.SENDING_MS` says, its job would lose its share.
+"""
 
 
 class JobProgress(NamedTuple):
@@ -58,6 +69,9 @@ class Sender:
         window: Limit of what may be outstanding.
         detached: Whether the client leaves before the answers are there.
         call: Caller that retries transient faults of Redis.
+
+    Attributes:
+        window: Limit of what may be outstanding now.
     """
 
     def __init__(
@@ -75,9 +89,17 @@ class Sender:
         self._owned = client.owned
         self._job = client.owned.identifier
         self._log = log
-        self._window = window
+        self.window, self._counted = window, time.monotonic()
         self._detached = detached
         self._call = call
+
+    def adapt_window(self) -> None:
+        """Give more workers a larger window, or fewer a smaller one, if they were not counted a moment ago."""
+        if time.monotonic() < self._counted + COUNT_SECONDS:
+            return
+        self._counted = time.monotonic()
+        with contextlib.suppress(WireError):  # somebody else wrote over their list, which the next heartbeat repairs
+            self.window = window_for(len(self._call(self._ledger.workers)))
 
     def send(
         self,
@@ -116,7 +138,7 @@ class Sender:
                     part,
                     batch,
                     manifest,
-                    self._window,
+                    self.window,
                     detached=self._detached,
                     owner=self._owned.owner.token,
                     encoded=encoded,
@@ -254,7 +276,6 @@ class DetachedSender:
         self._job = client.owned.identifier
         self._client = client
         self._log = log
-        self._window = window
         self._on_progress = on_progress
         self._call = RetryingCaller(connection, timeout)
         self._sender = Sender(client, log, window, detached=True, call=self._call)
@@ -262,14 +283,20 @@ class DetachedSender:
         self._started = time.monotonic()
         self._rejected = sum(batch.rows - batch.images for batch in log.batches.values())
         self._resumed = False
+        self._to_restore: dict[int, list[Part]] = {}
 
-    def run(self, batches: Iterable[tuple[Batch, Manifest]]) -> bool:
+    def keeps(self, sequence: int) -> bool:
+        """Return whether Redis had a batch when `run` began, so that nobody needs its images again."""
+        return sequence in self._log.batches and sequence not in self._to_restore
+
+    def run(self, batches: Iterable[tuple[Batch, Manifest] | None], *, recorded: bool = False) -> bool:
         """Send all batches that Redis does not have. Return whether it has all of them then.
 
         Redis may lose a batch that was sent, while others are sent. In that case, call this again.
 
         Args:
-            batches: All batches of the job, in order.
+            batches: All batches of the job, in order. One that `keeps` may be None.
+            recorded: Whether the order of the images is recorded, so that files may have changed.
 
         Raises:
             JobFailed: The job was cancelled, or its source has changed since it was interrupted.
@@ -279,26 +306,32 @@ class DetachedSender:
             WireError: An answer is damaged.
         """
         self._resumed = bool(self._log.batches)
-        lost = self._lost(sealed=False) if self._resumed else {}
+        self._to_restore = self._lost(sealed=False) if self._resumed else {}
         sent = rejected = count = 0
-        for sequence, (batch, manifest) in enumerate(batches):
-            encoded = manifest.to_wire()
-            digest = digest_of(batch, encoded)
-            self._sender.check_unchanged(sequence, digest)
-            if sequence not in self._log.batches:
-                self._rejected += len(manifest.failures)
-                self._send(sequence, batch, manifest, encoded, digest)
-            elif sequence in lost:
-                for part in lost[sequence]:
-                    self._await_room()
-                    self._sender.restore(part, batch, encoded)
-                self._sender.restore_manifest(Part(self._job, sequence, 0, len(batch)), encoded)
-            count, sent, rejected = sequence + 1, sent + len(manifest.names), rejected + len(manifest.failures)
+        for sequence, packed in enumerate(batches):
+            if packed:
+                self._send_or_restore(sequence, *packed, recorded=recorded)
+            batch = self._log.batches[sequence]
+            count, sent, rejected = sequence + 1, sent + batch.rows, rejected + batch.rows - batch.images
             self._patience.renew()
             self._on_progress(JobProgress(sent, rejected, rejected, 0, time.monotonic() - self._started, ""))
         self._sender.check_complete(count)
         self._log.finish(count)
         return not self._lost(sealed=True)
+
+    def _send_or_restore(self, sequence: int, batch: Batch, manifest: Manifest, *, recorded: bool) -> None:
+        encoded = manifest.to_wire()
+        digest = digest_of(batch, encoded)
+        if not recorded:
+            self._sender.check_unchanged(sequence, digest)
+        if sequence not in self._log.batches:
+            self._rejected += len(manifest.failures)
+            self._send(sequence, batch, manifest, encoded, digest)
+        elif sequence in self._to_restore:
+            for part in self._to_restore[sequence]:
+                self._await_room()
+                self._sender.restore(part, batch, encoded)
+            self._sender.restore_manifest(Part(self._job, sequence, 0, len(batch)), encoded)
 
     def _send(self, sequence: int, batch: Batch, manifest: Manifest, encoded: bytes, digest: bytes) -> None:
         self._sender.send(
@@ -307,16 +340,25 @@ class DetachedSender:
             manifest,
             encoded,
             digest,
-            make_room=self._await_workers,
+            make_room=self._await_share,
             find_job=lambda: self._check(sealed=False, failed=self._rejected),
         )
 
     def _await_room(self) -> None:
-        while self._call(self._ledger.job, self._job).open >= self._window.batches:
+        while self._call(self._ledger.job, self._job).open >= self._sender.window.batches:
             self._await_workers()
+
+    def _await_share(self) -> None:
+        """Wait until one of the job's batches is answered, or until its share may have grown."""
+        before, deadline = self._call(self._ledger.job, self._job).open, time.monotonic() + TRY_AGAIN_SECONDS
+        while True:
+            self._await_workers()
+            if time.monotonic() > deadline or self._call(self._ledger.job, self._job).open < max(before, 1):
+                return
 
     def _await_workers(self) -> None:
         self._connection.reconciler.tick()
+        self._sender.adapt_window()
         if self._patience.is_look_due():
             problem = self._call(self._ledger.job, self._job).problem
             self._patience.look(problem, self._call(self._client.owned.queue))

@@ -4,16 +4,20 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from model.data.mnist import load_test
 from model.errors import DataError, UsageError
 from producer.jobs.collecting import card_of
 from producer.jobs.gathering import Gatherer
-from producer.jobs.kept.journal import AnsweredBatch, Journal, create_journal, merge
+from producer.jobs.kept.columns import Columns, join
+from producer.jobs.kept.journal import AnsweredBatch, Journal, create_journal
+from producer.jobs.kept.listed import ListedImages
 from producer.jobs.kept.order import (
     Order,
     SubmitOptions,
@@ -27,14 +31,24 @@ from producer.jobs.kept.order import (
     this_host,
     write_order,
 )
-from producer.jobs.kept.sent import SentLog
+from producer.jobs.kept.sent import SentLog, read_manifests
 from producer.jobs.ownership import JobClient, creator_of
-from producer.jobs.packing import pack
+from producer.jobs.packing import pack, pack_again
 from producer.jobs.patience import TIMEOUT_SECONDS
 from producer.jobs.results import FinishedJob, JobInfo, Results
-from producer.jobs.sending import CHECKS, DetachedSender, ProgressCallback, ignore_progress, window_for
+from producer.jobs.sending import CHECKS, DetachedSender, ProgressCallback, ignore_progress, source_changed, window_for
 from producer.mill.connection import Connection, RetryingCaller
-from producer.sources import UNCHANGED, Source, mnist_source, open_listed, open_several, open_source, read_paths
+from producer.sources import (
+    UNCHANGED,
+    GrowingFolder,
+    Source,
+    mnist_source,
+    open_growing,
+    open_listed,
+    open_several,
+    open_source,
+    read_paths,
+)
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable
 from worker.contract.gate import GateState, QueueGate
 from worker.contract.ledger import JobState, new_job_identifier
@@ -53,8 +67,13 @@ MNIST = "mnist"
 """Path that stands for MNIST's test set."""
 
 
-def open_submitted(options: SubmitOptions, settings: Settings) -> Source:
+def open_submitted(options: SubmitOptions, settings: Settings, *, ordered: bool = False) -> Source:
     """Open the source that submit options name, and return it.
+
+    Args:
+        options: What to submit, and how.
+        settings: Settings of this process.
+        ordered: As for `open_growing`.
 
     Raises:
         DataError: The options name MNIST, which can be neither found nor downloaded.
@@ -79,6 +98,10 @@ def open_submitted(options: SubmitOptions, settings: Settings) -> Source:
     chosen = _chosen(options)
     if options.more:
         return open_several((options.path, *options.more), **chosen)
+    if not options.new:  # what is new, only the whole list tells
+        asked = {name: value for name, value in chosen.items() if name != "as_is"}
+        if growing := open_growing(options.path, **asked, ordered=ordered):
+            return growing
     return open_source(options.path, form=options.form, **chosen)
 
 
@@ -107,8 +130,13 @@ def _chosen(options: SubmitOptions) -> dict[str, Any]:
     }
 
 
-def reopen_submitted(options: SubmitOptions, settings: Settings) -> Source:
+def reopen_submitted(options: SubmitOptions, settings: Settings, job: str = "") -> Source:
     """Open the source of a job again, and return it. An array file is read in the form that the job was made with.
+
+    Args:
+        options: What was submitted, and how.
+        settings: Settings of this process.
+        job: Identifier of the job, or "" if it was not made with this data folder.
 
     Raises:
         DataError: As for `open_submitted`.
@@ -117,7 +145,12 @@ def reopen_submitted(options: SubmitOptions, settings: Settings) -> Source:
     if options.new:
         raise UsageError("A job of `submit --new` is not resumed. Run the same command again: it continues.")
     # A job of an earlier version has no form, because only images in MNIST's form were read.
-    return open_submitted(replace(options, form=options.form or UNCHANGED), settings)
+    ordered = bool(job) and job_file(settings, job, "list").exists()
+    source = open_submitted(replace(options, form=options.form or UNCHANGED), settings, ordered=ordered)
+    if ordered:
+        with _order_recorded(source, job, settings):  # so that it knows what was left out
+            pass
+    return source
 
 
 def create_job(
@@ -240,14 +273,22 @@ def gather_job(
     with (
         Journal(journal_path(settings, job)) as journal,
         SentLog(job_file(settings, job, "sent")) as log,
+        _order_recorded(source, job, settings),
         _kept_when_interrupted(connection, order, keep=keep),
         JobClient(connection, order, folder, lock=journal.lock, call=call, take_over=take_over) as client,
     ):
         resumed = bool(journal.batches or log.batches)
         window = window_for(len(call(connection.ledger.workers)))
 
-        def merged(batches: Sequence[AnsweredBatch]) -> Results:
-            return merge(batches, several=options.reads_numbers, probabilities=_wants_probabilities(options))
+        asked = {"several": options.reads_numbers, "probabilities": _wants_probabilities(options)}
+        columns: dict[int, Columns] = {}
+
+        def add(batch: AnsweredBatch) -> None:
+            columns[batch.sequence] = Columns(batch, **asked)
+
+        def follow(sequence: int) -> None:
+            if on_results:
+                on_results(join([columns[sequence]], **asked))
 
         gatherer = Gatherer(
             connection,
@@ -257,12 +298,16 @@ def gather_job(
             window,
             timeout=timeout,
             on_progress=on_progress,
-            on_batch=(lambda batch: on_results(merged([batch]))) if on_results else None,
+            on_kept=add,
+            on_next=follow,
         )
-        state = gatherer.run(_packed(source, options))
+        rows = {sequence: len(batch.manifest.names) for sequence, batch in _unlogged(journal, log)}
+        state = gatherer.run(
+            _packed(source, options, log, gatherer.keeps, rows), recorded=isinstance(source, GrowingFolder)
+        )
         seconds, timeline = gatherer.seconds, gatherer.timeline
         _log.info("Job %s is %s: %.2f s from its first batch to its last answer", job, state, seconds)
-        results = merged(journal.batches)
+        results = join([columns[sequence] for sequence in sorted(columns)], **asked)
         if resumed:
             # The report counts all images, so it needs the time of the whole job and not only that of this client.
             status = call(connection.ledger.job, job)
@@ -272,13 +317,64 @@ def gather_job(
     return FinishedJob(results, info, card_of(connection, results, call))
 
 
-def _packed(source: Source, options: SubmitOptions) -> Iterator[tuple[Batch, Manifest]]:
-    return pack(
-        source.runs(),
-        batch_size=options.batch_size,
-        probabilities=_wants_probabilities(options),
-        several=options.reads_numbers,
-    )
+@contextlib.contextmanager
+def _order_recorded(source: Source, job: str, settings: Settings) -> Iterator[None]:
+    """Keep the order of a folder that is listed while it is read, or find the order that was kept."""
+    if not isinstance(source, GrowingFolder):
+        yield
+        return
+    with ListedImages(job_file(settings, job, "list")) as record:
+        source.record_in(record)
+        yield
+
+
+def _packed(
+    source: Source,
+    options: SubmitOptions,
+    log: SentLog,
+    keeps: Callable[[int], bool],
+    unlogged: Mapping[int, int] = MappingProxyType({}),
+    *,
+    keeps_manifests: bool = False,
+) -> Iterator[tuple[Batch, Manifest] | None]:
+    """Yield the batches of a job, and None for those whose images nobody needs again.
+
+    Args:
+        source: Images of the job.
+        options: What was submitted, and how.
+        log: What was sent before.
+        keeps: Function that returns whether nobody needs the images of a batch again.
+        unlogged: Number of images of each batch that was sent and that the log has lost, by sequence number.
+        keeps_manifests: Whether what was sent before keeps its manifest, because parts of it may have answers.
+
+    Raises:
+        JobFailed: The order of the images is recorded, and does not tell which images were sent.
+    """
+    how: dict[str, Any] = {
+        "batch_size": options.batch_size,
+        "probabilities": _wants_probabilities(options),
+        "several": options.reads_numbers,
+    }
+    if not isinstance(source, GrowingFolder):
+        yield from pack(source.runs(), **how)
+        return
+    rows = {**unlogged, **{sequence: batch.rows for sequence, batch in log.batches.items()}}
+    if set(rows) != set(range(len(rows))):
+        raise source_changed(log.path.stem)
+    listed = source.listed()
+    for sequence in range(len(rows)):
+        images = list(islice(listed, rows[sequence]))
+        if keeps(sequence):
+            yield None
+        else:
+            sent = read_manifests(log.path, {sequence: log.batches[sequence]})[sequence] if keeps_manifests else None
+            yield pack_again(source.load(images), **how, number=sequence, sent=sent)
+    yield from pack(source.load(listed), **how, number=len(rows))
+
+
+def _unlogged(journal: Journal, log: SentLog) -> Iterator[tuple[int, AnsweredBatch]]:
+    """Yield the batches of the journal that the log of what was sent has lost, which is not kept as safely."""
+    yield from ((sequence, journal.batches[sequence]) for sequence in journal.batches if sequence not in log.batches)
 
 
 def _wants_probabilities(options: SubmitOptions) -> bool:
@@ -318,13 +414,15 @@ def send_job(
     order, call = order_of(settings, job), RetryingCaller(connection, timeout)
     with (
         SentLog(job_file(settings, job, "sent")) as log,
+        _order_recorded(source, job, settings),
         _kept_when_interrupted(connection, order, keep=True),
         JobClient(connection, order, str(jobs_folder(settings)), lock="", call=call) as client,
     ):
         window = window_for(len(call(connection.ledger.workers)))
         sender = DetachedSender(connection, client, log, window, timeout=timeout, on_progress=on_progress)
         for _ in range(CHECKS):
-            if sender.run(_packed(source, options)):
+            packed = _packed(source, options, log, sender.keeps, keeps_manifests=True)
+            if sender.run(packed, recorded=isinstance(source, GrowingFolder)):
                 return call(connection.ledger.job, job).state
     raise JobFailed(f"Redis loses batches of job {job} again and again. Look at its memory and its disk.")
 

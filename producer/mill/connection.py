@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from worker.contract.connection import retry_transient
 
-if TYPE_CHECKING:  # Celery and the rest, which single images do not need
+if TYPE_CHECKING:  # what single images do not need
     import redis
 
     from worker.contract.doorbell import Doorbell

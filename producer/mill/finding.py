@@ -96,7 +96,7 @@ def open_mill(
         UnsuitableServer: Redis can never do the work.
     """
     reached = reach_mill(url, timeout=timeout, command_timeout=command_timeout, needs=needs, warn=warn)
-    return _connection(reached, settings, command_timeout)
+    return _connection(reached, settings)
 
 
 def open_running_mill(
@@ -115,7 +115,7 @@ def open_running_mill(
         UnsuitableServer: Redis can never do the work.
     """
     reached = reach_running_mill(settings, timeout=timeout, needs=needs, warn=warn)
-    return _connection(reached, settings, timeout)
+    return _connection(reached, settings)
 
 
 class Reached(NamedTuple):
@@ -142,7 +142,7 @@ def reach_mill(
     needs: Sequence[Command] = (),
     warn: bool = True,
 ) -> Reached:
-    """Do the first half of `open_mill`, which needs no Celery. The arguments and errors are the same."""
+    """Do the first half of `open_mill`, without what only jobs need. The arguments and errors are the same."""
     client, where = connect(url, answer_seconds=answer_seconds(command_timeout)), without_password(url)
     begun = time.monotonic()
 
@@ -165,7 +165,7 @@ def reach_mill(
 def reach_running_mill(
     settings: Settings, *, timeout: float = 0.0, needs: Sequence[Command] = (), warn: bool = True
 ) -> Reached:
-    """Do the first half of `open_running_mill`, which needs no Celery. The arguments and errors are the same."""
+    """Do the first half of `open_running_mill`, without what only jobs need. The arguments and errors are the same."""
     url = find_mill_url(settings)
     if url is None:
         try:
@@ -179,15 +179,15 @@ def reach_running_mill(
     return reach_mill(url, command_timeout=timeout, needs=needs, warn=warn)
 
 
-def _connection(reached: Reached, settings: Settings, command_timeout: float) -> Connection:
-    from worker.contract.doorbell import Doorbell, make_app
+def _connection(reached: Reached, settings: Settings) -> Connection:
+    from worker.contract.doorbell import Doorbell
     from worker.contract.ledger import Ledger
     from worker.contract.reconciler import Reconciler
     from worker.contract.registry import Registry
 
-    client, url, where, warnings = reached
+    client, where, warnings = reached.client, reached.where, reached.warnings
     ledger = Ledger(client, ttl_seconds=settings.result_seconds)
-    doorbell = Doorbell(make_app(url, settings, answer_seconds=answer_seconds(command_timeout)))
+    doorbell = Doorbell(client)
     return Connection(client, ledger, doorbell, Reconciler(client, ledger, doorbell), Registry(client), where, warnings)
 
 

@@ -5,12 +5,14 @@ and has one file, or one block of an array, in memory at a time. A file that can
 place, and the others are read. Only a fault of the whole source raises a `UsageError`.
 """
 
+from producer.sources.folders.growing import GrowingFolder, ImageList, ListedImage
 from producer.sources.form import UNCHANGED, Form
 from producer.sources.opening import (
     array_source,
     join_sources,
     mnist_source,
     open_each,
+    open_growing,
     open_listed,
     open_path_list,
     open_several,
@@ -22,7 +24,10 @@ from producer.sources.source import ImageContent, Source, SourceBlock, SourceIma
 __all__ = [
     "UNCHANGED",
     "Form",
+    "GrowingFolder",
     "ImageContent",
+    "ImageList",
+    "ListedImage",
     "Source",
     "SourceBlock",
     "SourceImage",
@@ -30,6 +35,7 @@ __all__ = [
     "join_sources",
     "mnist_source",
     "open_each",
+    "open_growing",
     "open_listed",
     "open_path_list",
     "open_several",

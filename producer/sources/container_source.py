@@ -59,6 +59,8 @@ class ContainerSource(Generic[Place]):
         """See `Source.names`."""
         return [*self._images, *self._failures]
 
+    is_listed = True
+
     @property
     def total(self) -> int:
         """See `Source.total`."""
@@ -120,6 +122,7 @@ class UnopenedSource:
     notes: tuple[str, ...] = ()
     root = ""
     total = 1
+    is_listed = True
 
     def __init__(self, path: str, failure: Failure) -> None:
         self.description = path
@@ -197,6 +200,8 @@ class JoinedSource:
     def names(self) -> Collection[str]:
         """See `Source.names`."""
         return [*self._owners, *self._absent]
+
+    is_listed = True
 
     @property
     def total(self) -> int:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode, UsageError
 from producer.sources.container_source import ContainerSource, JoinedSource, UnopenedSource
-from producer.sources.folder import Folder, SingleFile
+from producer.sources.folders.folder import Folder, SingleFile
+from producer.sources.folders.growing import GrowingFolder
 from producer.sources.form import Form
 from producer.sources.kinds import describe_left_out
 from producer.sources.labelling import labels as labelling
@@ -81,6 +82,40 @@ def open_source(
         chosen = _choose_labels(labels, listing, wanted, root, selection, numbers=numbers)
     decided = getattr(container, "form", None)
     return ContainerSource(container, wanted, chosen, description=str(path), root=root, form=decided)
+
+
+def open_growing(
+    path: str | Path,
+    *,
+    labels: str = AUTO,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    numbers: bool = False,
+    ordered: bool = False,
+) -> Source | None:
+    """Open a folder without labels, and list its images while they are read.
+
+    Args:
+        path: As for `open_source`.
+        labels: As for `open_source`.
+        include: As for `open_source`.
+        exclude: As for `open_source`.
+        numbers: As for `open_source`.
+        ordered: Whether a list with the order of its images exists, so that they have no labels whatever is there now.
+
+    Returns:
+        The source, or None if the path is not a folder, or its images must be listed first: for their labels, or to
+        say why there are none.
+
+    Raises:
+        UsageError: The folder cannot be read.
+    """
+    path = Path(path)
+    if labels not in (AUTO, NONE) or not path.is_dir():
+        return None
+    whole = partial(open_source, path, labels=labels, include=include, exclude=exclude, numbers=numbers)
+    folder = GrowingFolder(path, Selection(include, exclude), whole, by_folder=labels == AUTO, numbers=numbers)
+    return folder if ordered or (folder.first and not folder.may_be_labelled) else None
 
 
 def open_several(

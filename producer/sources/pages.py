@@ -48,12 +48,20 @@ class Pages(Generic[Place]):
     @contextmanager
     def opened(self) -> Iterator[Callable[[PagePlace[Place]], bytes | Failure]]:
         """Open the container, and yield a reader of files and pages."""
-        with self.files.opened() as read, ExitStack() as stack:
+        with self.files.opened() as read:
             if not self.files.listing.tiffs:
                 yield cast("Callable[[PagePlace[Place]], bytes | Failure]", read)  # there are no pages
                 return
-            documents = _LastDocument(read, stack)
-            yield lambda place: documents.page(place) if isinstance(place, Page) else read(place)
+            with reading_pages(read) as read_any:
+                yield read_any
+
+
+@contextmanager
+def reading_pages(read: FileReader[Place]) -> Iterator[Callable[[PagePlace[Place]], bytes | Failure]]:
+    """Yield a reader of files and of pages in them. It keeps the document of the last page open."""
+    with ExitStack() as stack:
+        documents = _LastDocument(read, stack)
+        yield lambda place: documents.page(place) if isinstance(place, Page) else read(place)
 
 
 def _with_pages(container: FileContainer[Place]) -> Listing[PagePlace[Place]]:
@@ -120,7 +128,7 @@ class _LastDocument(Generic[Place]):
 
     def page(self, page: Page[Place]) -> bytes | Failure:
         """Return a page as a file of its own, or the failure to read it."""
-        if page.document is not self._place:
+        if page.document != self._place:
             self._stack.close()
             self._place, self._file = page.document, self._read.document(page.document)
             if not isinstance(self._file, Failure):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode, UsageError
-from producer.sources.folder import SingleFile
+from producer.sources.folders.folder import SingleFile
 from producer.sources.listing import Container, Listing
 from producer.sources.naming import document_of
 from producer.sources.reading import unreadable

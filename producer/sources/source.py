@@ -89,6 +89,10 @@ class Source(Protocol):
         """Number of images, including those that cannot be read."""
 
     @property
+    def is_listed(self) -> bool:
+        """Whether all images are known. If not, `total` and `left_out` grow while the images are read."""
+
+    @property
     def left_out(self) -> Mapping[str, int]:
         """Number of files and folders that are not read, by kind; see `kinds.describe_left_out`."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model.errors import Failure
-from producer.sources.folder import SingleFile
+from producer.sources.folders.folder import SingleFile
 from producer.sources.kinds import IMAGE, TIFF, kind_by_content, kind_by_name
 from producer.sources.naming import suffix_of
 from producer.sources.pages import Pages

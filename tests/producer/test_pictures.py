@@ -1,5 +1,7 @@
 """The pictures of a report do without the probabilities that no worker says."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from producer import pictures
@@ -13,7 +15,8 @@ def test_a_mill_whose_workers_do_not_answer_is_asked_once(server, digits, monkey
     monkeypatch.setattr(pictures, "ASKING_SECONDS", 0.5)
     job = invented([-1] * 3, [0] * 3, [0.5] * 3)
     job.models[:] = ["gone", "live", "live"]
-    job.names[:] = (source := array_source(digits.images[:3], "digits")).names
+    source = array_source(digits.images[:3], "digits")
+    job = replace(job, names=list(source.names))
     reader = PictureReader(source, job, server.url)
     for index, mill in enumerate((server.url, None, None)):
         picture = reader([index])[index]

@@ -16,6 +16,8 @@ from worker.contract.wire import Batch, Result
 
 NAME = "answering"
 
+EMPTY = Failure(FailureCode.EMPTY, "The file is empty.")
+
 
 def open_parts(client: Any) -> list[Part]:
     """Return all parts that wait or are in work."""
@@ -26,7 +28,9 @@ QUARANTINED = Failure(FailureCode.QUARANTINED, "The test says so.")
 
 
 def answer(ledger: Ledger, part: Part, quarantined: Collection[int] = ()) -> bool:
-    """Answer a part: the digit of an image is its first pixel. Return whether there was something to answer.
+    """Answer a part, and return whether there was something to answer.
+
+    The digit of an image is its first pixel, and that of a file its last byte. An empty file gets an error row.
 
     Args:
         ledger: The ledger.
@@ -37,8 +41,11 @@ def answer(ledger: Ledger, part: Part, quarantined: Collection[int] = ()) -> boo
     if claim.verdict is not Verdict.WORK:
         return False
     images = Batch.from_wire(claim.payload).images
-    digits = np.array([image[0, 0] for image in images if isinstance(image, np.ndarray)], np.uint8)
+    digits = np.array(
+        [image[0, 0] if isinstance(image, np.ndarray) else (image or b"\0")[-1] for image in images], np.uint8
+    )
     failures = {index: QUARANTINED for index, digit in enumerate(digits.tolist()) if digit in quarantined}
+    failures |= {row: EMPTY for row, image in enumerate(images) if isinstance(image, bytes) and not image}
     result = Result("baseline-1", NAME, digits, np.ones(len(digits), np.float32), None, failures)
     return ledger.finish(claim, result)
 

@@ -8,8 +8,8 @@ import pickle
 import zlib
 from typing import Any
 
-from worker.contract.doorbell import Doorbell, make_app
-from worker.contract.ledger import Part
+from worker.contract.broker.application import make_app
+from worker.contract.doorbell import DOORBELL_VERSION
 from worker.contract.queues import CLASSIFY
 from worker.settings import Settings
 
@@ -49,11 +49,11 @@ def doorbell(task: str = CLASSIFY, words: Any = None) -> dict[str, Any]:
 
 @functools.cache
 def _sent(task: str) -> str:
-    """Let Celery really send a doorbell, to a queue in this process. Return what it would have put into Redis."""
+    """Let Celery itself send a doorbell, to a queue in this process. Return what it would have put into Redis."""
     app = make_app("memory://", Settings.from_environment({}))
     app.conf.broker_transport = "memory"
-    bell = Doorbell(app)
-    assert bell.ring(Part.from_member(PART)) if task == CLASSIFY else bell.ring_trainer()
+    words = {"version": DOORBELL_VERSION} | ({"part": PART} if task == CLASSIFY else {})
+    app.send_task(task, kwargs=words, ignore_result=True, time_limit=None, soft_time_limit=None)
     with app.connection_for_read() as connection:
         return json.dumps(connection.default_channel._get(task))  # its queue has the name of the task
 

@@ -15,7 +15,7 @@ from tests.support.models import write_model
 from tests.support.users import add_users, refusals, url_for
 from tests.system.faults.injected.marks import MARK_KILL
 from worker.contract.connection import connect
-from worker.contract.doorbell import Doorbell, make_app
+from worker.contract.doorbell import Doorbell
 from worker.contract.registry import Registry
 from worker.contract.teaching import Teaching
 from worker.contract.training import Trainings, TrainingState
@@ -212,7 +212,7 @@ def test_admin_trainer_and_scheduler_teach_and_train(owner, url, digitmill, star
 
     # The test goes on in the trainer's place, because TensorFlow would take too long.
     settings, at = Settings.from_environment({"DIGITMILL_RETRAIN_ALWAYS": "1"}), url_for(url, RedisUser.SCHEDULER)
-    assert "is asked for" in Firing(connect(at), Doorbell(make_app(at, settings)), settings, "test")(datetime.now(UTC))
+    assert "is asked for" in Firing(connect(at), Doorbell(connect(at)), settings, "test")(datetime.now(UTC))
     as_trainer = connect(url_for(url, RedisUser.TRAINER))
     trainings, registry = Trainings(as_trainer), Registry(as_trainer)
     claim = trainings.claim(holder="test", lease_seconds=60)

@@ -29,8 +29,9 @@ from worker.classifying.notes import ProcessNotes
 from worker.classifying.reloader import ModelReloader
 from worker.classifying.running import start_models
 from worker.classifying.tasks import register
+from worker.contract.broker.application import make_app
 from worker.contract.connection import connect
-from worker.contract.doorbell import DOORBELL_VERSION, Doorbell, make_app
+from worker.contract.doorbell import DOORBELL_VERSION, Doorbell
 from worker.contract.errors import WireError
 from worker.contract.lane import LANE_VERSION
 from worker.contract.ledger import Ledger, Part
@@ -76,7 +77,7 @@ class WorkerService:
         self._url = settings.server_url
         self._name = process_name()
         self._app = make_app(self._url, settings)
-        self._doorbell = Doorbell(self._app)
+        self._doorbell = Doorbell(connect(self._url))
         read_model(BASELINE)  # nothing can serve without it, so fail now, not in each classifying process in turn
         self._processor: BatchProcessor | None = None
         self._recent = RecentAnswers()
@@ -94,7 +95,7 @@ class WorkerService:
         self._lane = LaneKeeper(settings, self._errors, lane, name=self._name)
         self._oom_kills = count_oom_kills()
         self._heartbeat: Heartbeat | None = None
-        register(self._app, self._get_processor)
+        register(self._app, self._doorbell, self._get_processor)
 
     def run(self) -> int:
         """Work until told to stop. Then finish the batch in hand, or hand it back if that takes too long.
@@ -167,9 +168,7 @@ class WorkerService:
         ledger = self._make_ledger()
         self._heartbeat = Heartbeat(
             ledger,
-            Reconciler(client, ledger, Doorbell(make_app(self._url, self._settings)))
-            if self._settings.reconcile
-            else None,
+            Reconciler(client, ledger, Doorbell(client)) if self._settings.reconcile else None,
             name=self._name,
             facts=self._facts,
             in_work=_parts_in_work,

@@ -34,15 +34,16 @@ _KEY_LENGTH = 200
 _log = logging.getLogger(__name__)
 
 
-def register(app: Celery, get_processor: Callable[[], BatchProcessor]) -> None:
+def register(app: Celery, doorbell: Doorbell, get_processor: Callable[[], BatchProcessor]) -> None:
     """Add the task to the application.
 
     Args:
         app: Celery application.
+        doorbell: What puts doorbells of other formats back.
         get_processor: Function that returns this process's batch processor. It is called in the classifying process,
             after its start.
     """
-    others = OtherDoorbells(Doorbell(app))
+    others = OtherDoorbells(doorbell)
 
     @app.task(name=CLASSIFY, ignore_result=True)
     def classify(version: object = None, part: object = None, **_: object) -> None:

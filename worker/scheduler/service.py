@@ -11,8 +11,9 @@ from celery.beat import Service
 from redis.exceptions import RedisError
 
 from model.errors import DigitmillError
+from worker.contract.broker.application import make_app
 from worker.contract.connection import connect
-from worker.contract.doorbell import Doorbell, make_app
+from worker.contract.doorbell import Doorbell
 from worker.contract.telemetry.counts import Counts
 from worker.contract.training import Schedule
 from worker.process import expose, process_name
@@ -40,13 +41,12 @@ class SchedulerService:
         self._url = settings.server_url
         self._name = process_name()
         client = connect(self._url)
-        app = make_app(self._url, settings)
-        doorbell = Doorbell(app)
+        doorbell = Doorbell(client)
         self._schedule = Schedule(client)
         counts = Counts() if settings.metrics_port else None
         self._exposition = expose(settings, filter(None, [counts]), role=Role.SCHEDULER, name=self._name)
         self._beat = Service(
-            app,
+            make_app(self._url, settings),
             max_interval=INTERVAL_SECONDS,
             scheduler_cls=partial(
                 Beat,

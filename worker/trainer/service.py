@@ -7,8 +7,9 @@ from typing import Any
 
 from celery import signals
 
+from worker.contract.broker.application import make_app, queue
 from worker.contract.connection import connect, retry_transient
-from worker.contract.doorbell import Doorbell, make_app, queue
+from worker.contract.doorbell import Doorbell
 from worker.contract.queues import TRAIN_QUEUE
 from worker.contract.registry import Registry
 from worker.contract.teaching import Teaching
@@ -52,8 +53,7 @@ class TrainerService:
             task_time_limit=None,
             task_soft_time_limit=None,
         )
-        doorbell = Doorbell(make_app(self._url, settings))  # an application that only the heartbeat's thread uses
-        self._heartbeat = TrainerHeartbeat(self._url, doorbell, self._name, settings.data)
+        self._heartbeat = TrainerHeartbeat(self._url, Doorbell(connect(self._url)), self._name, settings.data)
         self._counts = Counts() if settings.metrics_port else None
         self._exposition = expose(settings, filter(None, [self._counts]), role=Role.TRAINER, name=self._name)
         register(self._app, self._train)

@@ -115,7 +115,7 @@ def classified(
         predictions = _past_jobs(url, images, timeout, min_confidence=min_confidence, several=several, quiet=quiet)
     if predictions is None:
         results = _as_job(source, settings, timeout, several=several, quiet=quiet)
-        names, predictions = results.names, _predictions(results, min_confidence)
+        names, predictions = list(results.names), _predictions(results, min_confidence)
     return Answered(names, predictions, several == "read", min_confidence is not None)
 
 
@@ -170,10 +170,8 @@ def _as_job(source: "Source", settings: "Settings", timeout: float, *, several: 
         job = create_job(
             connection, options, source.description, settings, detached=False, total=source.total, timeout=timeout
         )
-        with progress_of(source, quiet) as progress:
-            finished = gather_job(
-                connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress
-            )
+        with progress_of(source, quiet) as on_progress:
+            finished = gather_job(connection, job, options, source, settings, timeout=timeout, on_progress=on_progress)
     return finished.results
 
 

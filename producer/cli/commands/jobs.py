@@ -253,7 +253,7 @@ def gather(connection: "Connection", identifier: str, settings: "Settings", *, t
     try:
         if order is None:
             raise UsageError(f"The order of job {identifier} is not in {jobs_folder(settings)}.")
-        source = reopen_submitted(order.options, settings)
+        source = reopen_submitted(order.options, settings, order.job)
     except DigitmillError as found:
         fault = found
     finished = collect_job(connection, status, settings, timeout=timeout)

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from producer.cli.adding import Adding
-    from producer.cli.display.progress import JobProgressBar
     from producer.jobs.kept.order import Several, SubmitOptions
     from producer.jobs.results import Results
+    from producer.jobs.sending import JobProgress, ProgressCallback
     from producer.mill.connection import Connection
     from producer.sources import Source
     from worker.settings import Settings
@@ -179,12 +179,13 @@ def submit(
         source = source.only(adding.names)
         adding.print_left_out()
     if dry_run:
-        _preview(source, as_json)
+        with _notes_at_the_end(source):
+            _preview(source, as_json)
         return
     if detach:
         connection = open_running_mill(settings, timeout=timeout, needs=submitting())
         job = create_job(
-            connection, options, source.description, settings, detached=True, total=source.total, timeout=timeout
+            connection, options, source.description, settings, detached=True, total=_total(source), timeout=timeout
         )
         _send_detached(connection, job, options, source, settings, timeout=timeout, as_json=as_json)
         return
@@ -196,9 +197,9 @@ def submit(
         check_not_joined(out)
     with running_or_temporary_mill(settings, on_start=report_start, timeout=timeout) as connection:
         job = create_job(
-            connection, options, source.description, settings, detached=False, total=source.total, timeout=timeout
+            connection, options, source.description, settings, detached=False, total=_total(source), timeout=timeout
         )
-        say(f"Job {job}: {counted(source.total, 'image')} of {source.description}")
+        say(f"Job {job}: {_images_of(source)}")
         code = gather_and_report(
             connection,
             job,
@@ -270,7 +271,7 @@ def resume(job: str, follow: bool, out: Path | None, take_over: bool, timeout: f
     settings = Settings.from_environment()
     with running_or_temporary_mill(settings, on_start=report_start, timeout=timeout) as connection:
         order = find_resumable(connection, job, settings)
-        source = reopen_submitted(order.options, settings)
+        source = reopen_submitted(order.options, settings, order.job)
         print_notes(source)
         if order.detached:
             _send_detached(connection, order.job, order.options, source, settings, timeout=timeout, as_json=as_json)
@@ -306,13 +307,14 @@ def _send_detached(
     """Send the images of a job, and print how to gather its answers."""
     from producer.jobs.submission import send_job
 
-    with _named_when_interrupted(connection, job), progress_of(source, as_json) as progress:
-        send_job(connection, job, options, source, settings, timeout=timeout, on_progress=progress.on_progress)
+    named = _named_when_interrupted(connection, job)
+    with named, _notes_at_the_end(source), progress_of(source, as_json) as on_progress:
+        send_job(connection, job, options, source, settings, timeout=timeout, on_progress=on_progress)
     if as_json:
         print_json(Sent(job=job))
         return
     job = printable(job)
-    tell(f"Job {job} is sent: {counted(source.total, 'image')} of {printable(source.description)}")
+    tell(f"Job {job} is sent: {_images_of(source)}")
     tell(f"digitmill show {job}    shows its state")
     tell(f"digitmill report {job}  gathers its answers, from any machine")
 
@@ -347,7 +349,7 @@ def gather_and_report(
     elif follow:
         table = growing_table(folder, options.min_confidence)
     with _named_when_interrupted(connection, job):
-        with progress_of(source, as_json) as progress, table as add:
+        with _notes_at_the_end(source), progress_of(source, as_json) as on_progress, table as add:
             finished = gather_job(
                 connection,
                 job,
@@ -355,7 +357,7 @@ def gather_and_report(
                 source,
                 settings,
                 timeout=timeout,
-                on_progress=progress.on_progress,
+                on_progress=on_progress,
                 on_results=add,
                 take_over=take_over,
             )
@@ -389,11 +391,38 @@ def _named_when_interrupted(connection: "Connection", job: str) -> "Iterator[Non
         ) from None
 
 
-def progress_of(source: "Source", as_json: bool) -> "JobProgressBar":
-    """Return what shows the progress of a job."""
+@contextlib.contextmanager
+def progress_of(source: "Source", as_json: bool) -> "Iterator[ProgressCallback]":
+    """Show the progress of a job. Yield its progress callback."""
     from producer.cli.display.progress import JobProgressBar
 
-    return JobProgressBar(source.total, quiet=as_json)
+    with JobProgressBar(source.total, quiet=as_json) as bar:
+
+        def on_progress(progress: "JobProgress") -> None:
+            bar.total, bar.at_least = source.total, not source.is_listed
+            bar.on_progress(progress)
+
+        yield on_progress
+
+
+@contextlib.contextmanager
+def _notes_at_the_end(source: "Source") -> "Iterator[None]":
+    """Print the notes of a source that is listed only when its job has been sent."""
+    was_listed = source.is_listed
+    yield
+    if not was_listed:
+        print_notes(source)
+
+
+def _total(source: "Source") -> int | None:
+    """Return the number of images of a source, or None if it is not known yet."""
+    return source.total if source.is_listed else None
+
+
+def _images_of(source: "Source") -> str:
+    """Return how many images of which source there are, in words."""
+    images = counted(source.total, "image")
+    return f"{'' if source.is_listed else 'at least '}{images} of {printable(source.description)}"
 
 
 def report_start() -> None:

@@ -68,11 +68,12 @@ class JobProgressBar:
 
     Attributes:
         total: Number of images, or None. Callers set it when they learn it.
+        at_least: Whether there may be more.
     """
 
     def __init__(self, total: int | None, *, quiet: bool = False) -> None:
         self._console = _console(quiet=quiet)
-        self.total = total
+        self.total, self.at_least = total, False
         self._bar = _Bar(
             SpinnerColumn(_spinner(self._console)),
             BarColumn(bar_width=30),
@@ -104,15 +105,17 @@ class JobProgressBar:
             return
         self._shown = now
         self._first = self._first or progress
-        counts, self._bar.problem = describe(progress, self._first, self.total), printable(progress.problem)
-        self._bar.update(self._task, completed=progress.answered, total=self.total, counts=counts)
+        counts = describe(progress, self._first, self.total, at_least=self.at_least)
+        self._bar.problem = printable(progress.problem)
+        known = None if self.at_least else self.total
+        self._bar.update(self._task, completed=progress.answered, total=known, counts=counts)
         if not self._console.is_terminal and now - self._said > LINE_SECONDS:
             self._said = now
             line = "; ".join(filter(None, (counts, self._bar.problem)))
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def describe(progress: JobProgress, first: JobProgress, total: int | None) -> str:
+def describe(progress: JobProgress, first: JobProgress, total: int | None, *, at_least: bool = False) -> str:
     """Return a job's progress in words.
 
     Args:
@@ -120,10 +123,11 @@ def describe(progress: JobProgress, first: JobProgress, total: int | None) -> st
         first: First progress that this client saw. The rate starts there, because another client may have gathered the
             earlier answers.
         total: Number of images, or None if it is unknown.
+        at_least: Whether there may be more.
     """
-    images = (
-        counted(progress.answered, "image") if total is None else f"{progress.answered:,} of {counted(total, 'image')}"
-    )
+    images = counted(progress.answered, "image")
+    if total is not None:
+        images = f"{progress.answered:,} of {'at least ' * at_least}{counted(total, 'image')}"
     failed = f", {progress.failed:,} failed" if progress.failed else ""
     seconds = progress.seconds - first.seconds
     rate = (progress.answered - first.answered) / seconds if seconds else 0.0

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 import msgpack
 
@@ -18,6 +18,13 @@ MAX_RECORD_BYTES = 256 * 1024 * 1024
 """Far above the names and answers of the largest batch."""
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Extent(NamedTuple):
+    """The place of a record in its file: the positions where it begins and ends."""
+
+    start: int
+    stop: int
 
 
 class RecordFile(ABC):
@@ -61,8 +68,8 @@ class RecordFile(ABC):
     def _load(self, file: BinaryIO) -> int:
         """Take in the records of the file, and return the number of bytes that the whole ones take."""
 
-    def _append(self, records: Iterable[object], *, durable: bool = False) -> int:
-        """Write records, and return the position of the first.
+    def _append(self, records: Iterable[object], *, durable: bool = False) -> list[Extent]:
+        """Write records, and return the place of each.
 
         Args:
             records: Records to write.
@@ -72,13 +79,15 @@ class RecordFile(ABC):
             UsageError: The file cannot be written, for instance because the disk is full.
         """
         with _explain_fault(self.path, f"Free some space there, then run `digitmill resume {self.path.stem}`."):
-            position = self._file.tell()
+            places = []
+            end = self._file.tell()
             for record in records:
-                self._file.write(msgpack.packb(record))
+                start, end = end, end + self._file.write(msgpack.packb(record))
+                places.append(Extent(start, end))
             self._file.flush()
             if durable:
                 os.fsync(self._file.fileno())
-        return position
+        return places
 
 
 def open_job_file(path: Path, *, new: bool = False) -> BinaryIO:
@@ -153,8 +162,8 @@ def lock_name(file: BinaryIO) -> str:
     return f"{boot}:{about.st_dev}:{about.st_ino}"
 
 
-def read_records(file: BinaryIO) -> Iterator[tuple[Any, int, int]]:
-    """Yield the msgpack records of a file from its beginning, with the positions where each begins and ends.
+def read_records(file: BinaryIO) -> Iterator[tuple[Any, Extent]]:
+    """Yield the msgpack records of a file from its beginning, with the place of each.
 
     A record that was being written when its writer died ends the file.
     """
@@ -167,5 +176,14 @@ def read_records(file: BinaryIO) -> Iterator[tuple[Any, int, int]]:
         except (msgpack.OutOfData, ValueError, msgpack.UnpackException):
             return
         stop = unpacker.tell()
-        yield record, start, stop
+        yield record, Extent(start, stop)
         start = stop
+
+
+def read_record(file: BinaryIO, place: Extent) -> Any:
+    """Return the record at a place of a file, or None if none is there."""
+    file.seek(place.start)
+    try:
+        return msgpack.unpackb(file.read(place.stop - place.start))
+    except (ValueError, msgpack.UnpackException):
+        return None

@@ -4,20 +4,19 @@ The file has one msgpack record `[sequence, manifest, [result, …], digest]` fo
 Manifest and results are the bytes of the wire format. Versions up to 0.2 wrote no digest; their journals are only read
 for reports. A client that dies while it writes leaves a torn last record. Opening the journal again cuts that record
 off; Redis still has the batch.
+
+A process that has a journal open keeps only the places of the batches in memory, because the names and answers of a
+large job would fill it.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import numpy as np
-
-from model.errors import DataError, Failure
-from model.images.doubts import Doubt
-from producer.jobs.kept.files import RecordFile, open_job_file, read_records
-from producer.jobs.results import NONE, Numbers, Results
+from model.errors import DataError
+from producer.jobs.kept.files import Extent, RecordFile, open_job_file, read_record, read_records
 from worker.contract.wire import Manifest, Result
 
 
@@ -72,18 +71,20 @@ class Journal(RecordFile):
     Attributes:
         path: The file.
         lock: Name of the lock on the file (`files.lock_name`).
-        batches: Batches in the journal, in the order of arrival: first those that the file had when it was opened.
+        batches: Batches in the journal.
 
     Raises:
         DataError: The file is not a journal.
         UsageError: The file cannot be written, or another process has it open.
-        WireError: An answer in the file is damaged, or has a format that this program does not read.
     """
 
-    batches: list[AnsweredBatch]
+    batches: "KeptBatches"
 
     def _load(self, file: BinaryIO) -> int:
-        self.batches, intact = _read(file, self.path)
+        self.batches, intact = KeptBatches(self.path), 0
+        for record, place in read_records(file):
+            self.batches.add(_sequence_of(record, self.path), place)
+            intact = place.stop
         return intact
 
     def keep(self, received: Sequence[ReceivedBatch]) -> list[AnsweredBatch]:
@@ -96,15 +97,46 @@ class Journal(RecordFile):
         if not received:
             return []
         batches = [batch.decode() for batch in received]
-        self._append(
+        places = self._append(
             (
                 [sequence, encoded or manifest.to_wire(), results, digest]
                 for sequence, manifest, results, digest, encoded, _ in received
             ),
             durable=True,
         )
-        self.batches += batches
+        for batch, place in zip(batches, places, strict=True):
+            self.batches.add(batch.sequence, place)
         return batches
+
+
+class KeptBatches(Mapping[int, AnsweredBatch]):
+    """The batches of a journal by sequence number, in the order of arrival, each read from the file when asked for.
+
+    Looking one up raises DataError if the file has changed, and WireError if an answer in it is damaged or has a format
+    that this program does not read.
+
+    Args:
+        path: File of the journal.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._places: dict[int, Extent] = {}
+
+    def add(self, sequence: int, place: Extent) -> None:
+        """Add a batch whose record is at a place of the file."""
+        self._places[sequence] = place
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._places)
+
+    def __getitem__(self, sequence: int) -> AnsweredBatch:
+        place = self._places[sequence]
+        with self._path.open("rb") as file:
+            return _answered(read_record(file, place), self._path)
 
 
 def create_journal(path: Path) -> None:
@@ -116,117 +148,43 @@ def create_journal(path: Path) -> None:
     open_job_file(path).close()
 
 
-def read_journal(path: Path) -> list[AnsweredBatch]:
-    """Return the whole batches of a journal, in the order of arrival. Its client may be writing it meanwhile.
+def _sequence_of(record: object, path: Path) -> int:
+    """Return the sequence number in a record of a journal.
+
+    Raises:
+        DataError: It is not one.
+    """
+    match record:
+        case [int(sequence), bytes(), list()] | [int(sequence), bytes(), list(), bytes()]:
+            return sequence
+    raise DataError(f"{path} is not the journal of a job. Move it away.")
+
+
+def _answered(record: object, path: Path) -> AnsweredBatch:
+    """Return the batch in a record of a journal.
+
+    Raises:
+        DataError: It is not one.
+        WireError: An answer is damaged, or has a format that this program does not read.
+    """
+    match record:
+        case [int(sequence), bytes(manifest), list(results)]:
+            digest = b""
+        case [int(sequence), bytes(manifest), list(results), bytes(digest)]:
+            pass
+        case _:
+            raise DataError(f"{path} is not the journal of a job. Move it away.")
+    return ReceivedBatch(sequence, Manifest.from_wire(manifest), results, digest).decode()
+
+
+def read_journal(path: Path) -> KeptBatches:
+    """Return the whole batches of a journal, or none if there is no file. Its client may be writing it meanwhile.
 
     Raises:
         DataError: The file is not a journal.
-        WireError: An answer in the file is damaged, or has a format that this program does not read.
     """
-    with path.open("rb") as file:
-        return _read(file, path)[0]
-
-
-def _read(file: BinaryIO, path: Path) -> tuple[list[AnsweredBatch], int]:
-    """Return the batches of a journal, and the number of bytes that its whole records take."""
-    batches: list[AnsweredBatch] = []
-    intact = 0
-    for record, _, stop in read_records(file):
-        match record:
-            case [int(sequence), bytes(manifest), list(results)]:
-                digest = b""
-            case [int(sequence), bytes(manifest), list(results), bytes(digest)]:
-                pass
-            case _:
-                raise DataError(f"{path} is not the journal of a job. Move it away.")
-        batches.append(ReceivedBatch(sequence, Manifest.from_wire(manifest), results, digest).decode())
-        intact = stop
-    return batches, intact
-
-
-def merge(batches: Sequence[AnsweredBatch], *, several: bool = False, probabilities: bool = False) -> Results:
-    """Return the answers of batches as columns, in the order of submission.
-
-    Args:
-        batches: Completely answered batches of one job, in any order.
-        several: Whether the job asked for all digits of each image.
-        probabilities: Whether it asked for the ten probabilities. Without it, they are there if an answer has them.
-    """
-    ordered = sorted(batches, key=lambda batch: batch.sequence)
-    names = [name for batch in ordered for name in batch.manifest.names]
-    labels = [label for batch in ordered for label in batch.manifest.labels]
-    # Whoever has no order of the job still gets what the answers hold.
-    several = several or any(result.counts is not None for batch in ordered for result in batch.results)
-    several = several or str in set(map(type, labels))
-    read: dict[int, tuple[str, list[float]]] = {}
-    digits = np.full(len(names), NONE, np.int8)
-    confidences = np.full(len(names), np.nan, np.float32)
-    probabilities = probabilities or any(
-        result.probabilities is not None for batch in ordered for result in batch.results
-    )
-    ten = np.full((len(names), 10), np.nan, np.float32) if probabilities else None
-    models = np.full(len(names), "", np.object_)
-    failures: dict[int, Failure] = {}
-    doubts: dict[int, Doubt] = {}
-
-    start = 0
-    for batch in ordered:
-        failed_at_source = batch.manifest.failures
-        failures.update({start + row: failure for row, failure in failed_at_source.items()})
-        stop = start + len(batch.manifest.names)
-        rows = np.arange(start, stop)
-        if failed_at_source:
-            rows = np.delete(rows, list(failed_at_source))  # no worker saw these
-        start = stop
-        for result in batch.results:
-            part, rows = rows[: len(result)], rows[len(result) :]
-            if several:
-                read.update(zip(part.tolist(), _numbers_of(result), strict=True))
-            if result.counts is None:
-                digits[part] = result.digits
-                confidences[part] = result.confidences
-                if ten is not None and result.probabilities is not None:
-                    ten[part] = result.probabilities
-            models[part] = result.model
-            failures.update({int(part[index]): failure for index, failure in result.failures.items()})
-            doubts.update({int(part[index]): doubt for index, doubt in result.doubts.items()})
-    failed = sorted(failures)
-    digits[failed] = NONE
-    confidences[failed] = np.nan
-    if ten is not None:
-        ten[failed] = np.nan
-    numbers = None
-    if several:
-        read.update(dict.fromkeys(failed, ("", [])))
-        answers = [read[row] for row in range(len(names))]
-        numbers = Numbers.of(labels, [number for number, _ in answers], [shares for _, shares in answers])
-        labels = [_digit(label) for label in numbers.labels.tolist()]
-        digits[:] = [_digit(number) for number in numbers.read.tolist()]
-        confidences[:] = [min(shares, default=np.nan) for shares in numbers.confidences]
-    return Results(
-        names=names,
-        labels=np.array([NONE if label is None else label for label in labels], np.int8),
-        digits=digits,
-        confidences=confidences,
-        probabilities=ten,
-        models=models.tolist(),
-        failures={row: failures[row] for row in failed},
-        numbers=numbers,
-        doubts={row: doubts[row] for row in sorted(doubts.keys() - failures.keys())},
-    )
-
-
-def _numbers_of(result: Result) -> list[tuple[str, list[float]]]:
-    """Return the number that was read in each image, and the confidences of its digits."""
-    digits, confidences = "".join(map(str, result.digits.tolist())), result.confidences.tolist()
-    counts = [1] * len(result) if result.counts is None else result.counts.tolist()
-    stops = list(accumulate(counts))
-    return [
-        (digits[stop - count : stop], confidences[stop - count : stop])
-        for count, stop in zip(counts, stops, strict=True)
-    ]
-
-
-def _digit(number: str) -> int:
-    """Return the digit of a number that has one digit, or `NONE`."""
-    return int(number) if len(number) == 1 else NONE
+    kept = KeptBatches(path)
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        for record, place in read_records(file):
+            kept.add(_sequence_of(record, path), place)
+    return kept

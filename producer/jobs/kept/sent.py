@@ -1,8 +1,8 @@
 """What a client has sent: a file with the digest and the names of each batch, so that both can be checked later.
 
 The file has one msgpack record `[sequence, images, rows, digest, manifest]` for each batch, in the order of sending. A
-client writes it before it sends the batch. When the source has no more, `[batches]` follows. A client does not wait for
-the disk: if the power fails, the job is sent again.
+client writes it before it sends the batch. If a batch is there twice, the later record counts. When the source has no
+more, `[batches]` follows. A client does not wait for the disk: if the power fails, the job is sent again.
 """
 
 import hashlib
@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import DataError
-from producer.jobs.kept.files import MAX_RECORD_BYTES, RecordFile, read_records
+from producer.jobs.kept.files import Extent, RecordFile, read_record, read_records
 from worker.contract.wire import SIDE, Batch, Manifest
 
 _WEIGHTS = np.frombuffer(hashlib.shake_128(b"digitmill").digest(SIDE * SIDE), "<u8") | np.uint64(1)
@@ -30,13 +29,13 @@ class SentBatch:
         images: Number of images that travel.
         rows: Number of images with those that could not be read.
         digest: Digest of its images, names, labels and failures.
-        position: Position of its record in the file.
+        place: Place of its record in the file.
     """
 
     images: int
     rows: int
     digest: bytes
-    position: int
+    place: Extent
 
 
 def digest_of(batch: Batch, manifest: bytes) -> bytes:
@@ -97,15 +96,15 @@ class SentLog(RecordFile):
         return intact
 
     def add(self, sequence: int, batch: Batch, rows: int, digest: bytes, manifest: bytes) -> None:
-        """Record a batch that is about to be sent. Do nothing if it is recorded already.
+        """Record a batch that is about to be sent. Do nothing if the same batch is recorded already.
 
         Raises:
             UsageError: The file cannot be written, for instance because the disk is full.
         """
-        if sequence in self.batches:
+        if (before := self.batches.get(sequence)) and before.digest == digest:
             return
-        position = self._append([[sequence, len(batch), rows, digest, manifest]])
-        self.batches[sequence] = SentBatch(len(batch), rows, digest, position)
+        [place] = self._append([[sequence, len(batch), rows, digest, manifest]])
+        self.batches[sequence] = SentBatch(len(batch), rows, digest, place)
 
     def finish(self, batches: int) -> None:
         """Record that the source has no more batches. Do nothing if that is recorded already.
@@ -145,8 +144,7 @@ def read_manifests(path: Path, batches: Mapping[int, SentBatch]) -> dict[int, Ma
     found = {}
     with path.open("rb") as file:
         for sequence, batch in batches.items():
-            file.seek(batch.position)
-            match msgpack.Unpacker(file, max_buffer_size=MAX_RECORD_BYTES).unpack():
+            match read_record(file, batch.place):
                 case [_, _, _, _, bytes(manifest)]:
                     found[sequence] = Manifest.from_wire(manifest)
                 case _:
@@ -180,15 +178,15 @@ def _read(file: BinaryIO, path: Path) -> tuple[dict[int, SentBatch], int | None,
     batches: dict[int, SentBatch] = {}
     total: int | None = None
     intact = 0
-    for record, start, stop in read_records(file):
+    for record, place in read_records(file):
         match record:
             case [int(sequence), int(images), int(rows), bytes(digest), bytes()]:
-                batches[sequence] = SentBatch(images, rows, digest, start)
+                batches[sequence] = SentBatch(images, rows, digest, place)
             case [int(count)]:
                 total = count
             case _:
                 raise _not_a_log(path)
-        intact = stop
+        intact = place.stop
     return batches, total, intact
 
 

@@ -47,7 +47,7 @@ def from_folders(names: Collection[str], *, required: bool, numbers: bool = Fals
     Raises:
         UsageError: Labels are required, and an image lies in another folder. The message names the first one.
     """
-    known = {name: label for name in names if (label := _folder_label(name, numbers=numbers)) is not None}
+    known = {name: label for name in names if (label := folder_label(name, numbers=numbers)) is not None}
     wanted = "by a number" if numbers else "0 to 9"
     if len(known) == len(names):
         return Labels(known)
@@ -59,10 +59,20 @@ def from_folders(names: Collection[str], *, required: bool, numbers: bool = Fals
         )
     if not known:
         return Labels()
-    return Labels(
-        note=f"No labels: {len(known):,} of {len(names):,} images lie in folders named {wanted}, but {stray!r} does "
-        "not."
-    )
+    return Labels(note=some_in_folders(len(known), len(names), stray, numbers=numbers))
+
+
+def some_in_folders(known: int, count: int, stray: str, *, numbers: bool) -> str:
+    """Return the note about images of which some, but not all, lie in folders that look like labels.
+
+    Args:
+        known: Number of those that do.
+        count: Number of all.
+        stray: Name of one that does not.
+        numbers: Whether labels are numbers.
+    """
+    wanted = "by a number" if numbers else "0 to 9"
+    return f"No labels: {known:,} of {count:,} images lie in folders named {wanted}, but {stray!r} does not."
 
 
 def from_file(path: Path, names: Collection[str], root: str, *, numbers: bool = False) -> Labels:
@@ -173,7 +183,8 @@ def _are(images: Sequence[str]) -> str:
     return f"{'is' if len(images) == 1 else 'are'} {shown or 'no image'}"
 
 
-def _folder_label(name: str, *, numbers: bool) -> Label | None:
+def folder_label(name: str, *, numbers: bool) -> Label | None:
+    """Return the label of an image that the name of its folder is, or None if it is not one."""
     folder = name.rpartition("/")[0].rpartition("/")[2]
     if numbers:
         return folder if is_number(folder) else None

@@ -74,10 +74,10 @@ class Workless:
         pool.shutdown(wait=False)
         return future
 
-    def send(self, job: str, source: Source) -> None:
+    def send(self, job: str, source: Source, *, timeout: float = 5.0) -> None:
         """Send a detached job."""
         options = SubmitOptions(path="test", batch_size=BATCH)
-        send_job(self.connection, job, options, source, self.settings, timeout=5.0)
+        send_job(self.connection, job, options, source, self.settings, timeout=timeout)
 
     def status(self, job: str) -> JobStatus:
         """Return a job as it stands."""

@@ -17,7 +17,8 @@ from model.errors import Failure, FailureCode, UsageError
 from model.inference.classifier import Classifier, Predictions
 from producer.jobs.collecting import collect_job
 from producer.jobs.gathering import Gatherer
-from producer.jobs.kept.journal import Journal, merge
+from producer.jobs.kept.columns import merge
+from producer.jobs.kept.journal import Journal
 from producer.jobs.kept.order import SubmitOptions, job_file, jobs_folder, journal_path, order_of
 from producer.jobs.kept.sent import SentLog
 from producer.jobs.ownership import JobClient
@@ -58,6 +59,7 @@ class Images:
         self._images = images
         self.names: Collection[str] = tuple(image.name for image in images)
         self.total = len(images)
+        self.is_listed = True
 
     def only(self, names: Collection[str]) -> "Images":
         """See `Source.only`."""

@@ -17,7 +17,7 @@ from model.training.options import TrainingOptions
 from tests.support.processes import children, frozen
 from tests.system.monitoring.conftest import REPOSITORY, SHIPPED, Watched, program
 from tests.system.monitoring.test_dashboard import PANELS
-from worker.contract.doorbell import Doorbell, make_app
+from worker.contract.doorbell import Doorbell
 from worker.contract.ledger import JobRecord, Ledger, Part, Window
 from worker.contract.registry import LIVE, Registry
 from worker.contract.training import Trainings
@@ -47,8 +47,7 @@ def test_the_runbook_has_a_section_for_each_alert_and_no_other() -> None:
 @pytest.fixture
 def submit(watched):
     """Submit images as one batch, and ring for it."""
-    stack, settings = watched.mill.stack, watched.mill.settings
-    ledger, doorbell = Ledger(watched.redis), Doorbell(make_app(stack.url, settings))
+    ledger, doorbell = Ledger(watched.redis), Doorbell(watched.redis)
 
     def run(job: str, images) -> None:
         count = len(images)

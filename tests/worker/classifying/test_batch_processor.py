@@ -18,7 +18,8 @@ from worker.classifying.canary import CanaryMonitor
 from worker.classifying.faults import STRIKES
 from worker.classifying.models import LoadedModel, Models
 from worker.contract import wire
-from worker.contract.doorbell import Doorbell, make_app
+from worker.contract.connection import connect
+from worker.contract.doorbell import Doorbell
 from worker.contract.drift import AnswerDays
 from worker.contract.ledger import JobRecord, Part, Verdict, Window
 from worker.contract.ledger import keys as ledger_keys
@@ -28,7 +29,6 @@ from worker.contract.registry import LIVE, Registry, ServiceCounts
 from worker.contract.registry import keys as registry_keys
 from worker.contract.validation import bounds
 from worker.contract.wire import SIDE, Batch, Manifest, Result
-from worker.settings import Settings
 
 BASELINE_VERSION = Card.read(BASELINE).version
 
@@ -48,7 +48,7 @@ def canary(registry, client):
 @pytest.fixture
 def processor(server, ledger, registry, canary):
     """The batch processor of the process."""
-    doorbell = Doorbell(make_app(server.url, Settings.from_environment({})))
+    doorbell = Doorbell(connect(server.url))
     return BatchProcessor(
         ledger,
         doorbell,
@@ -307,7 +307,7 @@ def test_many_costly_images_are_answered_in_several_parts_without_an_attempt_too
     server, submit, ledger, registry, canary, digits, png
 ):
     """When half of its time has passed, a worker answers what it has, and hands the rest on. No image is to blame."""
-    doorbell = Doorbell(make_app(server.url, Settings.from_environment({})))
+    doorbell = Doorbell(connect(server.url))
     processor = BatchProcessor(
         ledger,
         doorbell,
@@ -339,7 +339,7 @@ def test_a_part_that_another_worker_took_meanwhile_is_not_cut(
     server, submit, ledger, registry, canary, digits, png, monkeypatch
 ):
     """The answers of the slow worker come too late, and change nothing."""
-    doorbell = Doorbell(make_app(server.url, Settings.from_environment({})))
+    doorbell = Doorbell(connect(server.url))
     processor = BatchProcessor(
         ledger,
         doorbell,

@@ -7,9 +7,9 @@ import redis
 
 from producer.mill.stack import Stack
 from worker.classifying.tasks import PUT_BACKS, PUT_BACKS_A_MINUTE, OtherDoorbells
-from worker.contract.doorbell import Doorbell, make_app
+from worker.contract.connection import connect
+from worker.contract.doorbell import Doorbell
 from worker.contract.queues import CLASSIFY_QUEUE
-from worker.settings import Settings
 
 
 class Time:
@@ -32,9 +32,7 @@ def time() -> Time:
 @pytest.fixture
 def others(server: Stack, time: Time) -> OtherDoorbells:
     """What puts doorbells back into the queue of the server."""
-    return OtherDoorbells(
-        Doorbell(make_app(server.url, Settings.from_environment({}))), clock=lambda: time.now, pause=time.pause
-    )
+    return OtherDoorbells(Doorbell(connect(server.url)), clock=lambda: time.now, pause=time.pause)
 
 
 def put_back(others: OtherDoorbells, parts: Iterable[object]) -> int:

@@ -4,12 +4,12 @@ import time
 
 import pytest
 
-from worker.contract.doorbell import Doorbell, make_app
+from worker.contract.connection import connect
+from worker.contract.doorbell import Doorbell
 from worker.contract.ledger import JobRecord, Part, Window, keys
 from worker.contract.queues import CLASSIFY_QUEUE
 from worker.contract.reconciler import INTERVAL_SECONDS, LONG_OVERDUE_SECONDS, Reconciler
 from worker.contract.wire import Batch, Manifest
-from worker.settings import Settings
 
 JOB = "261123-142501-k7q"
 
@@ -28,7 +28,7 @@ def reconciler(server, client, ledger, now):
         manifest = Manifest((str(sequence),), (None,), {})
         part = Part(JOB, sequence, 0, 1)
         ledger.submit(part, Batch((b"file",)), manifest, Window(10, 10**6), detached=False)
-    doorbell = Doorbell(make_app(server.url, Settings.from_environment({})))
+    doorbell = Doorbell(connect(server.url))
     return Reconciler(client, ledger, doorbell, clock=lambda: now[0])
 
 

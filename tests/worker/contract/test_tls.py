@@ -17,7 +17,7 @@ from producer.mill.stack import Stack
 from producer.sources import mnist_source
 from tests.support.tls import Authority, TlsProxy, tls_proxy
 from worker.contract.connection import connect, is_transient
-from worker.contract.doorbell import Doorbell, make_app
+from worker.contract.doorbell import Doorbell
 from worker.contract.errors import Unreachable
 from worker.contract.ledger import Part
 from worker.roles import Role
@@ -64,7 +64,7 @@ def assert_refused(given: Settings, reason: str) -> None:
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
-    assert not Doorbell(make_app(given.server_url, given)).ring(PART)
+    assert not Doorbell(connect(given.server_url)).ring(PART)
 
 
 def worker_ends(given: Settings, tmp_path: Path) -> str:
@@ -141,7 +141,7 @@ def test_whoever_asks_for_it_goes_without_verification(proxy: TlsProxy, paramete
     """It works the same for clients and in Celery, and in the spelling of either."""
     given = settings(proxy.port, None, parameters)
     assert open_mill(given.server_url, given).client.ping()
-    assert Doorbell(make_app(given.server_url, given)).ring(PART)
+    assert Doorbell(connect(given.server_url)).ring(PART)
 
 
 def test_the_host_name_alone_can_go_unverified(server: Stack, client: "redis.Redis", authority: Authority) -> None:
@@ -150,7 +150,7 @@ def test_the_host_name_alone_can_go_unverified(server: Stack, client: "redis.Red
     with tls_proxy(server.server.socket, authority.context("elsewhere.example")) as elsewhere:
         given = settings(elsewhere.port, authority, "?ssl_check_hostname=false")
         assert connect(given.server_url).ping()
-        assert Doorbell(make_app(given.server_url, given)).ring(PART)
+        assert Doorbell(connect(given.server_url)).ring(PART)
 
 
 def test_a_redis_without_tls_is_named_as_such() -> None:

@@ -8,7 +8,7 @@ import pytest
 from model.cards.card import BASELINE, Card
 from tests.support.drift import answers, write_days
 from worker.contract.connection import connect
-from worker.contract.doorbell import Doorbell, make_app
+from worker.contract.doorbell import Doorbell
 from worker.contract.drift import keys
 from worker.contract.queues import TRAIN_QUEUE
 from worker.contract.teaching import LabelChange, Teaching
@@ -33,7 +33,7 @@ def make_check(server, clock):
 
     def make(name="one", **settings):
         given = replace(Settings.from_environment({}), **settings)
-        doorbell = Doorbell(make_app(server.url, given))
+        doorbell = Doorbell(connect(server.url))
         return DriftCheck(connect(server.url), doorbell, given, name, clock=lambda: clock[0])
 
     return make

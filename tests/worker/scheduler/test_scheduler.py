@@ -13,8 +13,9 @@ import pytest
 
 from model.training.options import TrainingOptions
 from producer.mill.stack import Stack
+from worker.contract.broker.application import make_app
 from worker.contract.connection import connect
-from worker.contract.doorbell import Doorbell, make_app
+from worker.contract.doorbell import Doorbell
 from worker.contract.teaching import LabelChange, Teaching
 from worker.contract.telemetry.counts import Counts
 from worker.contract.telemetry.metrics import FIRINGS
@@ -54,7 +55,7 @@ def make_firing(server):
 
     def make(name="one", counts=None, **settings):
         given = replace(Settings.from_environment({}), **settings)
-        return Firing(connect(server.url), Doorbell(make_app(server.url, given)), given, name, counts)
+        return Firing(connect(server.url), Doorbell(connect(server.url)), given, name, counts)
 
     return make
 
@@ -194,7 +195,7 @@ def test_a_firing_that_is_due_while_redis_is_away_waits(tmp_path, caplog):
     with Stack(folder, 0) as stack:
         client, app = connect(stack.url), make_app(stack.url, settings)
         let_a_firing_be_missed(client)
-        fire = Firing(client, Doorbell(app), settings, "one")
+        fire = Firing(client, Doorbell(client), settings, "one")
         beat = Beat(app=app, schedule_in_redis=Schedule(client), fire=fire, cron=DAILY, name="one")
         beat._resume()
     for _ in range(3):

@@ -6,13 +6,11 @@ is made anew from what was checked, and has nothing else of the original.
 
 import base64
 import binascii
-import uuid
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-from worker.contract.doorbell import DOORBELL_VERSION
+from worker.contract.doorbell import DOORBELL_VERSION, as_celery_sends_it, envelope
 from worker.contract.errors import WireError
 from worker.contract.ledger import Part
 from worker.contract.queues import CLASSIFY, CLASSIFY_QUEUE, COMMANDS, TRAIN, TRAIN_QUEUE
@@ -109,63 +107,7 @@ def checked_message(raw: bytes, queue: str) -> dict[str, Any]:
     if version == DOORBELL_VERSION and task == CLASSIFY:
         Part.from_member(str(words["part"] or ""))
     # Another version of the program may understand the words of another version, so they are kept.
-    return _as_celery_sends_it(task, {name: word for name, word in words.items() if word is not None}, queue)
-
-
-def _as_celery_sends_it(task: str, words: Mapping[str, Any], queue: str) -> dict[str, Any]:
-    identifier = str(uuid.uuid4())  # a new one, because another message may have the identifier of this one
-    headers: dict[str, Any] = {
-        "lang": "py",
-        "task": task,
-        "id": identifier,
-        "shadow": None,
-        "eta": None,
-        "expires": None,
-        "group": None,
-        "group_index": None,
-        "retries": 0,
-        "timelimit": [None, None],
-        "root_id": identifier,
-        "parent_id": None,
-        "argsrepr": "()",
-        "kwargsrepr": repr(dict(words)),
-        "origin": "",
-        "ignore_result": True,
-        "replaced_task_nesting": 0,
-        "stamped_headers": None,
-        "stamps": {},
-    }
-    embedded = dict.fromkeys(_Embedded.__struct_fields__)
-    return _envelope([[], words, embedded], headers, "", queue, identifier)
-
-
-def _envelope(
-    body: object, headers: Mapping[str, Any], exchange: str, routing_key: str, identifier: str | None = None
-) -> dict[str, Any]:
-    """Return a message as kombu stores it.
-
-    Args:
-        body: What becomes its body.
-        headers: Its headers.
-        exchange: Exchange that it came through.
-        routing_key: Routing key with which it was sent.
-        identifier: Its identifier; a new one by default.
-    """
-    identifier = identifier or str(uuid.uuid4())
-    return {
-        "body": msgspec.json.encode(body).decode(),
-        "content-encoding": "utf-8",
-        "content-type": "application/json",
-        "headers": headers,
-        "properties": {
-            "correlation_id": identifier,
-            "delivery_mode": 2,
-            "delivery_info": {"exchange": exchange, "routing_key": routing_key},
-            "priority": 0,
-            "body_encoding": None,
-            "delivery_tag": identifier,
-        },
-    }
+    return as_celery_sends_it(task, {name: word for name, word in words.items() if word is not None}, queue)
 
 
 # Commands ---------------------------------------------------------------------------------------------------------
@@ -228,4 +170,4 @@ def checked_command(raw: bytes) -> bytes:
         command = _commands.decode(body)
     except (ValueError, RecursionError, binascii.Error) as fault:
         raise WireError(f"It is not a command ({str(fault)[:200]}).") from None
-    return msgspec.json.encode(_envelope(msgspec.to_builtins(command), {}, COMMANDS, ""))
+    return msgspec.json.encode(envelope(msgspec.to_builtins(command), {}, COMMANDS, ""))

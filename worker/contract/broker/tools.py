@@ -36,7 +36,7 @@ def serve_tools(app: Celery) -> None:
     """Let a process that is about to start answer Celery's tools, and send events. Call this before it connects.
 
     Args:
-        app: Application of `worker.contract.doorbell.make_app`.
+        app: Application of `worker.contract.broker.application.make_app`.
     """
     app.control_cls, app.events_cls = _Control, _Events
     app.conf.update(

@@ -32,13 +32,12 @@ class Folder:
     """
 
     def __init__(self, path: Path) -> None:
-        self._base = os.fspath(path).rstrip(os.sep) + "/"
-        self.listing = _list_folder(os.fspath(path), self._base)
+        [self.listing] = list_runs(os.fspath(path))
 
     @contextmanager
     def opened(self) -> Iterator["PathReader"]:
-        """Yield a reader of the file of a name."""
-        yield PathReader(self._base)
+        """Yield a reader of the file at a path."""
+        yield PathReader()
 
 
 class SingleFile:
@@ -54,26 +53,30 @@ class SingleFile:
 
 
 class PathReader:
-    """Reads files by their paths; see `listing.FileReader`.
-
-    Args:
-        base: Text before each of these paths.
-    """
-
-    def __init__(self, base: str = "") -> None:
-        self._base = base
+    """Reads files by their paths; see `listing.FileReader`."""
 
     def __call__(self, place: str, /) -> bytes | Failure:
         """Return the content of a file, or the failure to read it."""
-        return read_file(self._base + place)
+        return read_file(place)
 
     def document(self, place: str, /) -> BinaryIO | Failure:
         """Open a file, or return the failure to read it."""
-        return open_file(self._base + place)
+        return open_file(place)
 
 
-def _list_folder(root: str, base: str) -> Listing[str]:
-    """List a folder. The place of an image is its name, the same object, because a path of its own would double it."""
+def list_runs(root: str, at_most: int | None = None) -> Iterator[Listing[str]]:
+    """Yield the image files below a folder, in listings whose images and failures are sorted by name.
+
+    See `Folder`. The folder is read while the listings are taken.
+
+    Args:
+        root: Path of the folder.
+        at_most: Number of images and failures that a listing has unless it is the last, or None for one listing of all.
+
+    Raises:
+        UsageError: The folder itself cannot be listed.
+    """
+    base = root.rstrip(os.sep) + "/"
     listing: Listing[str] = Listing()
     seen: set[tuple[int, int]] = set()
     folders = [""]
@@ -87,30 +90,42 @@ def _list_folder(root: str, base: str) -> Listing[str]:
             if identity in seen:
                 continue
             seen.add(identity)
-            with os.scandir(path) as entries:
-                members = list(entries)
-            if folder and {entry.name for entry in members} >= REPORT:
+            if folder and all(os.path.lexists(path + name) for name in REPORT):
                 listing.left_out["report of digitmill"] += 1
                 continue
-            for entry in members:
-                if not _is_folder(entry):
-                    name = folder + entry.name
-                    listing.add(name, name, kind_by_name(entry.name) or _kind(entry.name, base + name))
-                elif is_clutter(entry.name):
-                    listing.left_out[clutter_kind(entry.name, folder=True)] += 1
-                else:
-                    name = f"{folder}{entry.name}/"
-                    if entry.is_symlink():
-                        heapq.heappush(links, name)
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if not _is_folder(entry):
+                        place = path + entry.name
+                        listing.add(folder + entry.name, place, kind_by_name(entry.name) or _kind(entry.name, place))
+                        if at_most and len(listing.images) + len(listing.failures) >= at_most:
+                            yield _sorted(listing)
+                            listing = Listing()
                     else:
-                        folders.append(name)
+                        _add_folder(entry, folder, folders, links, listing)
         except OSError as fault:
             if not folder:
                 raise UsageError(
                     f"The folder {root!r} cannot be read: {explain(fault)}. Check its permissions."
                 ) from None
             listing.gaps[folder] = unreadable(f"{explain(fault)}; the job does not have the images in this folder")
-    listing.images = {name: name for name in sorted(listing.images)}
+    yield _sorted(listing)
+
+
+def _add_folder(
+    entry: os.DirEntry[str], parent: str, folders: list[str], links: list[str], listing: Listing[str]
+) -> None:
+    """Add a folder to those that are read later, or count it if it is left out."""
+    if is_clutter(entry.name):
+        listing.left_out[clutter_kind(entry.name, folder=True)] += 1
+    elif entry.is_symlink():
+        heapq.heappush(links, f"{parent}{entry.name}/")
+    else:
+        folders.append(f"{parent}{entry.name}/")
+
+
+def _sorted(listing: Listing[str]) -> Listing[str]:
+    listing.images = dict(sorted(listing.images.items()))
     listing.failures = dict(sorted(listing.failures.items()))
     return listing
 
