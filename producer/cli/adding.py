@@ -49,7 +49,7 @@ class Adding:
 
     @classmethod
     def again(cls, folder: Path, source: Source, options: SubmitOptions) -> Self:
-        """Find the quarantined images of a report.
+        """Find the quarantined images of a report, also those that a killed client was sending again.
 
         Raises:
             UsageError: As for `to`.

@@ -8,7 +8,7 @@ import csv
 import json
 import os
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,10 +65,12 @@ class Earlier:
         rows: Its rows, by the name of the image as the table has it. Each is a dictionary of cells by column.
         started: Time at which their job began, ISO 8601, if the rows do not tell versions. Then files that have not
             changed since count as done. "" if they do.
+        is_torn: Whether a client ended while it wrote them. Then images that it sent may have no row.
     """
 
     rows: dict[str, dict[str, str]]
     started: str = ""
+    is_torn: bool = False
 
     def lacks(self, versions: Mapping[str, FileVersion]) -> list[str]:
         """Return the names of the images that have no row, or a row about another version of their file.
@@ -90,14 +92,16 @@ class Earlier:
         return (row["size"], row["modified"]) == (size, version.modified or "")
 
     def quarantined(self, names: Iterable[str]) -> list[str]:
-        """Return those of the images that are quarantined."""
+        """Return those of the images that are quarantined, and those of which a torn table has lost the row."""
         rows = {name: self.rows.get(_as_written(name)) for name in names}
-        return [name for name, row in rows.items() if row and row["error"] == FailureCode.QUARANTINED]
+        return [
+            name for name, row in rows.items() if (row["error"] == FailureCode.QUARANTINED if row else self.is_torn)
+        ]
 
     def without(self, names: Iterable[str]) -> "Earlier":
         """Return the same output without the rows of some images."""
         left_out = set(map(_as_written, names))
-        return Earlier({name: row for name, row in self.rows.items() if name not in left_out}, self.started)
+        return replace(self, rows={name: row for name, row in self.rows.items() if name not in left_out})
 
     def versions(self, now: Mapping[str, FileVersion]) -> dict[str, FileVersion]:
         """Return which version of which file each row is about.
@@ -168,7 +172,7 @@ def read_earlier(folder: Path, source: Source, *, probabilities: bool, numbers: 
     if growing := grows(folder):
         rows = rows[:-1]  # a client that was killed while it wrote the last row may have torn it
     if not rows:
-        return Earlier({})
+        return Earlier({}, is_torn=growing)
     columns = prediction_header(probabilities=probabilities, numbers=numbers)
     described = header == [*columns, *FILE_COLUMNS]
     if not described and header != columns:
@@ -187,7 +191,7 @@ def read_earlier(folder: Path, source: Source, *, probabilities: bool, numbers: 
         begins = _as_written(source.root)
         if first["path"] not in {begins + first["name"], begins + first["name"].removeprefix("./")}:
             raise _of_others(folder, first["path"])
-        return Earlier(by_name)
+        return Earlier(by_name, is_torn=growing)
     figures = json.loads((folder / FIGURES).read_bytes())
     if figures["source"] != source.description:
         raise _of_others(folder, figures["source"])

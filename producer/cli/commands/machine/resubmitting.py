@@ -26,7 +26,8 @@ def resubmit(job: str, follow: bool, out: Path | None, timeout: float, as_json: 
     An image is quarantined when worker processes died on it again and again. Once you have removed the cause, such as
     too little memory or a bad model, this command lets workers try it again in a new job, with the model that the first
     job asked for. The new rows replace those of the job's report in --out, so each image has one row; if there is no
-    report yet, it is written first. Images that the report shows as quarantined are sent, and no others.
+    report yet, it is written first. Images that the report shows as quarantined are sent, and no others. If the command
+    is interrupted, the same command sends what is left.
 
     \b
     Example:
@@ -52,9 +53,11 @@ def resubmit(job: str, follow: bool, out: Path | None, timeout: float, as_json: 
                 f"The order of job {identifier}, which names the images, is not in {jobs_folder(settings)}. "
                 "Run this where the job was submitted."
             )
-        source = reopen_submitted(order.options, settings)
-        print_notes(source)
         folder = out or report_folder(identifier)
+        if order.options.new and not (folder / FIGURES).exists():
+            raise UsageError(f"Job {identifier} has added to a report. Name the folder of that report with --out.")
+        source = reopen_submitted(replace(order.options, new=False), settings)
+        print_notes(source)
         check_place(folder)
         if not (folder / FIGURES).exists():
             gathered = gather(connection, identifier, settings, timeout=timeout, quiet=as_json)

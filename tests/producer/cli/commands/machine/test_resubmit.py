@@ -58,11 +58,25 @@ def test_quarantined_images_get_another_try_and_one_row_each(digitmill, client, 
     assert ledger.job(again["job"]).images == 2
     assert rows(digitmill, "out") == before | {"00003": ("3", "")}
     with answering(client, ledger):
-        digitmill("resubmit", first["job"], "--out", "out")
+        assert "Name the folder" in digitmill("resubmit", "last", code=2).errors
+        digitmill("resubmit", "last", "--out", "out")
         jobs = len(ledger.jobs())
         assert "No image is quarantined." in digitmill("resubmit", first["job"], "--out", "out").output
     assert rows(digitmill, "out") == before | {"00003": ("3", ""), "00007": ("7", "")}
     assert len(ledger.jobs()) == jobs
+
+
+def test_a_killed_command_loses_no_row(digitmill, client, ledger, eventually):
+    """The same command sends what is left, although the table that grew does not have its row."""
+    with answering(client, ledger, quarantined=(3, 7)):
+        first = digitmill(*SUBMIT, "--out", "out", code=1).json
+    before = rows(digitmill, "out")
+    with digitmill.start("resubmit", first["job"], "--out", "out") as killed:
+        eventually(lambda: len(rows(digitmill, "out")) == 8, what="a table without the rows of what is sent")
+        killed.kill()
+    with answering(client, ledger):
+        digitmill("resubmit", first["job"], "--out", "out")
+    assert rows(digitmill, "out") == before | {"00003": ("3", ""), "00007": ("7", "")}
 
 
 def test_a_job_without_a_report_gets_it_first(digitmill, client, ledger):
