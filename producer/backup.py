@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 from model.errors import UsageError
 from model.printable import printable
 from model.private_files import PRIVATE_UMASK, open_private
-from model.records import Damaged, OtherFormat, from_json
+from model.records import Damaged, from_json
 from worker.contract.backup import MADE_BY_USE, StoredKey, store, stored_keys
 from worker.contract.errors import WireError
 
@@ -170,7 +170,8 @@ def _verify(path: Path) -> list[str]:
         raise UsageError(
             f"{path} cannot be read ({fault.strerror or fault}). Name a file of `digitmill backup`."
         ) from None
-    except (tarfile.TarError, Damaged, OtherFormat, WireError, EOFError) as fault:
+    # Headers may be nested without end, or say that they are larger than the memory.
+    except (tarfile.TarError, WireError, ValueError, EOFError, RecursionError, MemoryError, OverflowError) as fault:
         raise UsageError(f"{path} is not a whole backup ({printable(str(fault))}). Take another one.") from None
     if said is None:
         raise UsageError(f"{path} is not a whole backup: its end is missing. Take another one.")

@@ -17,7 +17,7 @@ from typing import IO, NamedTuple
 from model.cards.card import CARD, MODEL, Card
 from model.errors import ModelError, UsageError
 from model.printable import printable
-from model.records import Damaged, OtherFormat, from_json
+from model.records import Damaged, from_json
 from worker.contract.registry import Registry
 from worker.contract.registry.checks import MAX_VERSION_BYTES, check_complete
 from worker.contract.validation import identifiers
@@ -133,11 +133,13 @@ def _verify(path: Path) -> _Contents:
         contents = from_json(_Contents, said, format=FORMAT)
     except OSError as fault:
         raise UsageError(f"{path} cannot be read ({fault.strerror or fault}). Name another file.") from None
-    except (tarfile.TarError, Damaged, OtherFormat, ValueError, EOFError) as fault:
+    # Headers may be nested without end, or say that they are larger than the memory.
+    except (tarfile.TarError, ValueError, EOFError, RecursionError, MemoryError, OverflowError) as fault:
         raise UsageError(
             f"{path} is not a whole file of `digitmill models export` ({printable(str(fault))}). Export it again."
         ) from None
-    if contents.entries != digests:
+    versions = {entry.partition("/")[0] for entry in digests}
+    if contents.entries != digests or not versions.issuperset(contents.aliases.values()):
         raise UsageError(f"{path} was altered or damaged: its list names other files or contents. Export it again.")
     return contents
 
@@ -195,7 +197,7 @@ def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
         Damaged: It is not.
     """
     file: IO[bytes] | None = archive.extractfile(member) if member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) else None
-    if file is None or member.size > MAX_VERSION_BYTES:
+    if file is None or member.size > MAX_VERSION_BYTES or member.issparse():
         raise Damaged(f"{member.name[:100]} is not a file, or is too large")
     return file.read()
 

@@ -10,6 +10,7 @@ import pytest
 from model.data.digits import Digits
 from model.errors import UsageError
 from producer.backup import LIST, back_up, restore
+from tests.support import tars
 from tests.support.command import CommandLine
 from worker.contract.backup import StoredKey
 from worker.contract.connection import connect
@@ -149,7 +150,7 @@ def test_a_damaged_backup_restores_nothing(client, digitmill, tmp_path):
     flipped = bytearray(content)
     flipped[entries[0][0].offset_data + 3] ^= 1
     damaged = {"cut": content[: last.offset], "short": content[:700], "flipped": bytes(flipped), "none": b"no tar"}
-    for name, text in damaged.items():
+    for name, text in (damaged | tars.HOSTILE).items():
         (tmp_path / name).write_bytes(text)
         printed = digitmill("restore", tmp_path / name, code=2, DIGITMILL_DATA=str(tmp_path / "new"))
         assert "backup" in printed.errors, name

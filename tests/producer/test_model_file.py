@@ -10,6 +10,7 @@ import pytest
 from model.cards.card import CARD, MODEL
 from model.errors import DigitmillError, ModelError, UsageError
 from producer.model_file import LIST, export_versions, import_versions
+from tests.support import tars
 from tests.support.command import CommandLine
 from tests.support.models import Harm, harmful
 from worker.contract.connection import connect
@@ -97,8 +98,8 @@ def entries(path):
         return [(entry, archive.extractfile(entry).read()) for entry in archive]  # type: ignore[union-attr]
 
 
-def write(path, found, *, listed=True):
-    """Write entries as a file, with a list that vouches for them."""
+def write(path, found, *, listed=True, **said):
+    """Write entries as a file, with a list that vouches for them, or says something else."""
     with tarfile.open(path, "w") as archive:
         for entry, content in found:
             if entry.name != LIST:
@@ -106,7 +107,7 @@ def write(path, found, *, listed=True):
                 archive.addfile(entry, io.BytesIO(content))
         if listed:
             sums = {entry.name: sha256(content).hexdigest() for entry, content in found if entry.name != LIST}
-            content = json.dumps({"format": 1, "entries": sums}).encode()
+            content = json.dumps({"format": 1, "entries": sums} | said).encode()
             archive.addfile(named(LIST, len(content)), io.BytesIO(content))
 
 
@@ -141,6 +142,28 @@ def test_a_hostile_entry_is_refused(registry, exported, name, tmp_path):
     assert len(registry.versions()) == 1
 
 
+def test_a_small_file_cannot_be_many_large_ones(registry, exported, tmp_path):
+    """A sparse entry has holes, which would be read as zeros."""
+    path, _ = exported
+    real, sums = b"x" + bytes(8), {entry.name: sha256(body).hexdigest() for entry, body in entries(path)[:-1]}
+    sparse = named("first/x")
+    sparse.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(len(real))}
+    body = b"1\n0\n1\n".ljust(512, b"\0") + b"x"
+    said = {**sums, sparse.name: sha256(real).hexdigest()}
+    write(tmp_path / "sparse.tar", [*entries(path), (sparse, body)], entries=said)
+    assert {entry.name: content for entry, content in entries(tmp_path / "sparse.tar")}[sparse.name] == real
+    with pytest.raises(UsageError, match="is not a file, or is too large"):
+        import_versions(registry, tmp_path / "sparse.tar", accept)
+
+
+def test_aliases_mean_versions_of_the_file(registry, exported, tmp_path):
+    """A command to promote one is printed for the user to copy."""
+    path, _ = exported
+    write(tmp_path / "hostile.tar", entries(path), aliases={"live": "first; reboot"})
+    with pytest.raises(UsageError, match="was altered or damaged"):
+        import_versions(registry, tmp_path / "hostile.tar", accept)
+
+
 def test_what_is_damaged_scattered_or_lacking_is_refused(registry, exported, tmp_path):
     """Nothing is published then, whatever the list says."""
     path, held = exported
@@ -157,6 +180,7 @@ def test_what_is_damaged_scattered_or_lacking_is_refused(registry, exported, tmp
         "none": b"x",
         "empty": b"",
         "flipped": content.replace(b"TFL3", b"TFL4"),
+        **tars.HOSTILE,
     }
     for name, body in files.items():
         (tmp_path / name).write_bytes(body)
