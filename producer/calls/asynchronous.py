@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
@@ -61,7 +62,14 @@ class AsyncClient:
         self._client: _LoopClient | None = None
 
     async def __aenter__(self) -> Self:
-        self._client = await asyncio.to_thread(self._make, loop=asyncio.get_running_loop())
+        connecting = ThreadPoolExecutor(1)
+        made = connecting.submit(self._make, loop=asyncio.get_running_loop())
+        connecting.shutdown(wait=False)
+        try:
+            self._client = await asyncio.wrap_future(made)
+        except asyncio.CancelledError:
+            made.add_done_callback(_close)  # its thread goes on
+            raise
         return self
 
     async def __aexit__(
@@ -148,6 +156,12 @@ class _LoopClient(Client):
         if settled:
             with contextlib.suppress(RuntimeError):  # the loop has ended, so nobody waits
                 self._loop.call_soon_threadsafe(_settle, settled)
+
+
+def _close(made: Future[_LoopClient]) -> None:
+    """End a client that nobody waits for any more."""
+    if not made.cancelled() and made.exception() is None:
+        made.result().close(cancel=True)
 
 
 def _settle(settled: list[Settled]) -> None:

@@ -349,6 +349,25 @@ def test_coroutines_classify(url, digits, expected, png, tmp_path):
         asyncio.run(digitmill.AsyncClient(url).classify(digits.images[0]))
 
 
+def test_a_cancelled_start_leaves_no_threads_behind(url, eventually):
+    """Connecting takes long where Redis is slow, so programs limit the time of it."""
+
+    def clients():
+        return [thread for thread in threading.enumerate() if thread.name.startswith("digitmill-")]
+
+    before = len(clients())
+
+    async def work():
+        starting = asyncio.create_task(digitmill.AsyncClient(url).__aenter__())
+        await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+
+    asyncio.run(work())
+    eventually(lambda: len(clients()) == before, what="no client that nobody has")
+
+
 def _in_child(client, url, image, results):
     try:
         client.submit(image)
