@@ -15,6 +15,7 @@ from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
     ConnectionError,  # noqa: A004  redis-py's own name for it
+    InvalidResponse,
     ReadOnlyError,
     RedisError,
     ResponseError,
@@ -37,6 +38,12 @@ class WrongSentinels(RedisError):
 
     Its text completes a sentence that begins with the address of Redis, and has the remedy.
     """
+
+
+def is_read_only(fault: BaseException | None) -> bool:
+    """Return whether a server refuses to write because it is a replica."""
+    # Before 7.0, Redis packs what a script meets into an error of the script.
+    return isinstance(fault, ReadOnlyError) or (isinstance(fault, ResponseError) and "-READONLY " in str(fault))
 
 
 @dataclass
@@ -65,7 +72,7 @@ class Sentinels:
         for host in list(self.hosts):
             try:
                 state = self._ask(host)
-            except (AuthenticationError, AuthorizationError, ResponseError) as fault:
+            except (AuthenticationError, AuthorizationError, ResponseError, InvalidResponse) as fault:
                 strange.append(self._explain(host, fault))
                 continue
             except (ConnectionError, TimeoutError) as fault:
@@ -92,12 +99,15 @@ class Sentinels:
             protocol=2,
             **self.options,
         ) as client:
-            state: dict[str, Any] = client.sentinel_master(self.master)
-        return state
+            try:
+                state: dict[str, Any] = client.sentinel_master(self.master)
+                return {name: state[name] for name in ("ip", "port", "is_master", "is_sdown", "is_odown")}
+            except (LookupError, TypeError, ValueError, AttributeError):  # redis-py expects what a Sentinel says
+                raise InvalidResponse("it does not say what a Sentinel says") from None
 
     def _explain(self, host: tuple[str, int], fault: RedisError) -> str:
         address, reason = f"{host[0]}:{host[1]}", str(fault).rstrip(".")
-        if "unknown command" in reason:
+        if "unknown command" in reason or isinstance(fault, InvalidResponse):
             return (
                 f"names {address}, which is not a Sentinel. Name the Sentinels, which usually listen to port "
                 f"{DEFAULT_PORT}, or write redis:// to use this Redis itself."
@@ -139,7 +149,9 @@ class MasterConnection(redis.Connection):
         """Read an answer. A server that has become a replica is left, so that the next command finds its master."""
         try:
             return super().read_response(*arguments, **options)
-        except ReadOnlyError:
+        except ResponseError as fault:
+            if not is_read_only(fault):
+                raise
             self.disconnect()  # type: ignore[no-untyped-call]
             # Whoever reads several answers must not go on.
             raise NoMasterNow(f"{self.host}:{self.port} is not the master any more") from None

@@ -16,7 +16,6 @@ from redis.exceptions import (
     ConnectionError,  # noqa: A004  redis-py's own name for it
     InvalidResponse,
     OutOfMemoryError,
-    ReadOnlyError,
     RedisError,
     ResponseError,
     TimeoutError,  # noqa: A004  as above
@@ -26,7 +25,7 @@ from redis.retry import Retry
 from worker.contract.errors import NotPermitted, Unreachable
 from worker.contract.users import explain_refusal, is_refused
 from worker.redis_address import WITH_TLS, RedisAddress
-from worker.sentinel import NoMasterNow, WrongSentinels
+from worker.sentinel import NoMasterNow, WrongSentinels, is_read_only
 from worker.settings import without_password
 
 SOCKET_TIMEOUT = 5.0
@@ -100,14 +99,14 @@ def answer_seconds(timeout: float) -> float:
 
 def may_be_failover(fault: BaseException | None) -> bool:
     """Return whether a fault may end when a failover does: there is a Redis, but not yet as the master."""
-    return isinstance(fault, ReadOnlyError | NoMasterNow)
+    return isinstance(fault, NoMasterNow) or is_read_only(fault)
 
 
 def is_transient(fault: RedisError) -> bool:
     """Return whether a retry may help, because Redis is away, starting, read-only, or out of memory or disk space."""
     if isinstance(fault, AuthenticationError | AuthorizationError) or _tls_fault(fault):
         return False
-    if isinstance(fault, ConnectionError | TimeoutError | BusyLoadingError | OutOfMemoryError | ReadOnlyError):
+    if isinstance(fault, ConnectionError | TimeoutError | BusyLoadingError | OutOfMemoryError) or is_read_only(fault):
         return True
     return isinstance(fault, ResponseError) and str(fault).startswith(_TRANSIENT_RESPONSES)
 
@@ -166,7 +165,7 @@ def explain(fault: RedisError, where: str = "Redis") -> str:
         return f"{where} refuses the user or password ({reason}). Correct them in DIGITMILL_REDIS_URL."
     if isinstance(fault, OutOfMemoryError):
         return f"{where} is out of memory. Raise its maxmemory, or wait until running jobs are done."
-    if isinstance(fault, ReadOnlyError):
+    if is_read_only(fault):
         return (
             f"{where} is a read-only replica ({reason}). Set DIGITMILL_REDIS_URL to the master, or wait until this one "
             "is promoted."
