@@ -160,7 +160,7 @@ def wants_colours(environment: Mapping[str, str] | None = None) -> bool | None:
 def without_password(url: str) -> str:
     """Return the URL with `***` in place of its password, for logs and messages."""
     # Text is searched, because messages also show invalid URLs.
-    url = re.sub(r"([?&]\w*password=)[^&#]*", r"\1***", url)
+    url = re.sub(r"([?&]\w*password=)[^&]*", r"\1***", url)
     login, at, rest = url.rpartition("@")  # the last @, because a password may contain one
     if not at:
         # Without an @, what should be a port may be a password.

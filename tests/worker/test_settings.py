@@ -170,6 +170,7 @@ def test_a_refused_url_does_not_show_its_password(url: str) -> None:
         ("unix://:secret@/run/redis.sock", "unix://:***@/run/redis.sock"),
         ("unix://user:secret@/run/redis.sock?db=1", "unix://user:***@/run/redis.sock?db=1"),
         ("redis://host:6379?password=secret&db=1", "redis://host:6379?password=***&db=1"),
+        ("redis://host:6379?password=sec#ret&db=1", "redis://host:6379?password=***&db=1"),
         ("unix:///run/redis.sock?db=1&password=secret", "unix:///run/redis.sock?db=1&password=***"),
     ],
 )
