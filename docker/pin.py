@@ -6,6 +6,7 @@ neither Docker nor anything else that is installed. A file changes only if all d
 """
 
 import argparse
+import http.client
 import json
 import re
 import sys
@@ -65,7 +66,7 @@ def digest_of(image: str) -> str:
             if fault.code != 401:
                 raise
             digest = _head(url, _token(fault.headers.get("WWW-Authenticate", "")))
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError, http.client.HTTPException) as fault:
         raise NoDigest(f"{host} did not tell the digest of {image} ({fault})") from None
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
         raise NoDigest(f"{host} answered without a digest for {image}")
@@ -87,7 +88,8 @@ def _token(challenge: str) -> str:
         raise ValueError("it asks for a password")
     with urllib.request.urlopen(f"{realm}?{urllib.parse.urlencode(words)}", timeout=SECONDS) as answer:
         body = json.load(answer)
-    return str(body.get("token") or body.get("access_token") or "")
+    given = body if isinstance(body, dict) else {}
+    return str(given.get("token") or given.get("access_token") or "")
 
 
 def pinned(text: str, digests: dict[str, str]) -> str:

@@ -32,7 +32,9 @@ class Registry(BaseHTTPRequestHandler):
 
     def do_HEAD(self):
         """Tell the digest of a tag, if the token is for its repository."""
-        if "python" not in self.path:
+        if "garbage" in self.path:
+            self.wfile.write(b"garbage\r\n")
+        elif "python" not in self.path:
             self._answer(404, {})
         elif "library%2Fpython" in self.headers.get("Authorization", ""):
             self._answer(200, {"Docker-Content-Digest": DIGEST})
@@ -91,7 +93,14 @@ def test_digests_are_written_behind_tags_and_replaced_later(registry, tmp_path):
     assert (tmp_path / "Dockerfile").read_text() == written
 
 
-@pytest.mark.parametrize("image", ["{registry}/library/redis:7.4.6", "127.0.0.1:1/library/python:3.11.14"])
+@pytest.mark.parametrize(
+    "image",
+    [
+        "{registry}/library/redis:7.4.6",
+        "{registry}/library/garbage:7.4.6",
+        "127.0.0.1:1/library/python:3.11.14",
+    ],
+)
 def test_nothing_is_pinned_where_no_registry_tells_a_digest(registry, tmp_path, image):
     """Not even the other images, and the message names what is missing."""
     other = f"ARG PYTHON={registry}/library/python:3.11.14-slim\n"

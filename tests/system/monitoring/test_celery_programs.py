@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -80,6 +81,21 @@ def submit(broker: str, folder: Path, digits: Any, png: Callable[..., bytes]) ->
         (folder / "images" / f"{index}.png").write_bytes(png(image))
     at = f"redis://{broker.rpartition('@')[2]}"
     CommandLine(folder, url_for(at, RedisUser.SUBMITTER))("submit", folder / "images", "--batch-size", "5")
+
+
+def test_an_environment_that_cannot_be_installed_is_removed(tmp_path):
+    """With a part of one, the tests below would fail instead of being skipped."""
+    script = (REPOSITORY / ".ci" / "run").read_text()
+    [install] = re.findall(r"(?ms)^for tool in .*?^done$", script)
+    python = tmp_path / "bin" / "python3"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\nmkdir -p "$4/bin" && ln -s /bin/false "$4/bin/python"\n')
+    python.chmod(0o755)
+    variables = os.environ | {"PATH": f"{python.parent}:{os.environ['PATH']}"}
+    command = ["bash", "-euo", "pipefail", "-c", install]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=variables)
+    assert [line.split()[3] for line in said.stdout.splitlines()] == ["flower,", "exporter,"]
+    assert [path.name for path in tmp_path.iterdir()] == ["bin"]
 
 
 @pytest.mark.slow
