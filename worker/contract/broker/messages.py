@@ -23,7 +23,7 @@ _TASKS = {CLASSIFY_QUEUE: CLASSIFY, TRAIN_QUEUE: TRAIN}
 # Doorbells --------------------------------------------------------------------------------------------------------
 
 _Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=512)]
-_Name: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z_]{0,63}$")]
+_Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z_]{0,63}\Z")]
 
 
 class _Version(msgspec.Struct):
@@ -51,7 +51,7 @@ class _Headers(msgspec.Struct):
     """The headers that Celery or kombu would obey."""
 
     task: Literal["digitmill.classify", "digitmill.train"]
-    id: Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z-]{1,64}$")]
+    id: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z-]{1,64}\Z")]
     eta: None = None
     expires: None = None
     group: None = None
@@ -113,7 +113,7 @@ def checked_message(raw: bytes, queue: str) -> dict[str, Any]:
 # Commands ---------------------------------------------------------------------------------------------------------
 
 
-_Identifier: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9a-f-]{36}$")]
+_Identifier: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f-]{36}\Z")]
 
 
 class _ReplyTo(msgspec.Struct):

@@ -57,6 +57,10 @@ REFUSED = {
     "no base64": command(message={"body": "%"}),
     "a body that is nested deeply": command(message={"body": base64.b64encode(b"[" * 4000).decode()}),
     "a name with other characters": command(method="ping; shutdown"),
+    "a name with another line": command(method="ping\n"),
+    "a reply to a key with another line": command(
+        reply_to={"exchange": "reply.celery.pidbox", "routing_key": f"{TOOL}\n"}
+    ),
     "a regular expression": command(pattern="(a+)+$", matcher="pcre"),
     "a reply elsewhere": command(reply_to={"exchange": "", "routing_key": "digitmill:aliases"}),
     "a reply to another key": command(reply_to={"exchange": "reply.celery.pidbox", "routing_key": "digitmill:jobs"}),
