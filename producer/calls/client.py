@@ -59,8 +59,8 @@ _log = logging.getLogger(__name__)
 class Client:
     """Sends images to a running mill and returns predictions. Threads may share one client.
 
-    Use it as a context manager. At the end of the block it waits for the answers that are outstanding; after an error,
-    it cancels their futures instead.
+    Use it as a context manager. At the end of the block it waits for the answers that are outstanding, unless their
+    futures are cancelled; after an error, it cancels their futures instead.
 
     Images travel together: an image waits for others for a millisecond, but only while other images are outstanding.
     Each image is answered, or its future fails, within the timeout. An image that cannot be read is not an error: its
@@ -278,6 +278,7 @@ class Client:
             return
         with self._changed:
             self._closing = True
+            self._outstanding.give_up_cancelled()
             given_up = self._outstanding.take_all() if cancel else []
             self._changed.notify()
         self._settle([(call.future, None) for call in given_up])

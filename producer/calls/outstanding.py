@@ -272,6 +272,10 @@ class Outstanding:
         self.finish(found)
         return found
 
+    def give_up_cancelled(self) -> None:
+        """Give up the calls whose futures are cancelled."""
+        self.finish([call for _, _, call in self._deadlines if call.future.cancelled()])
+
     def take_all(self) -> list[PendingCall]:
         """Return all calls, and give them up."""
         found = [call for _, _, call in sorted(self._deadlines) if not call.done]

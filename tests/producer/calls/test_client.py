@@ -421,6 +421,16 @@ def test_without_workers_a_call_ends_within_its_timeout(server, digits):
             future.result()
 
 
+def test_a_client_does_not_wait_for_what_was_cancelled(server, digits):
+    """It waits for the others, until they have an answer or an error."""
+    began = time.monotonic()
+    with Client(server.url, timeout=120) as opened:
+        opened.submit(digits.images[0]).cancel()
+        other = opened.submit(digits.images[1], timeout=0.1)
+    assert isinstance(other.exception(0), digitmill.NoWorkers)
+    assert time.monotonic() - began < 60
+
+
 def test_workers_without_a_lane_are_named_soon(server, silent, digits):
     """They run an older version. Nobody waits for the timeout."""
     announce(silent)
