@@ -3,6 +3,7 @@
 Nobody waits for it: Redis has `WAIT_SECONDS` to answer, and without an answer the shell offers what is on this machine.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -35,7 +36,9 @@ def _completer(find: Callable[[], Offer]) -> "Callable[[click.Context, click.Par
     def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
         from click.shell_completion import CompletionItem
 
-        found = [(word, printable(about)[:_HELP]) for word, about in find() if word.startswith(incomplete)]
+        found: list[tuple[str, str]] = []
+        with contextlib.suppress(Exception):  # such as a wrong setting, which the command itself explains
+            found = [(word, printable(about)[:_HELP]) for word, about in find() if word.startswith(incomplete)]
         return [CompletionItem(word, help=about or None) for word, about in found]
 
     return complete

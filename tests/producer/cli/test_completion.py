@@ -85,6 +85,8 @@ def test_nobody_waits_for_a_redis_that_does_not_answer(here, monkeypatch):
         assert offered("models", "show", "").keys() == {"baseline"}
     monkeypatch.setenv("DIGITMILL_REDIS_URL", "nonsense")
     assert offered("models", "show", "").keys() == {"baseline"}
+    monkeypatch.setenv("DIGITMILL_OFFLINE", "perhaps")
+    assert offered("show", "") == offered("logs", "") == {}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
