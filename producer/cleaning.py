@@ -12,7 +12,7 @@ from model.data.mnist import NPZ
 from model.errors import DigitmillError
 from producer.jobs.kept.files import is_in_use
 from producer.jobs.kept.journal import read_journal
-from producer.jobs.kept.listed import count_listed
+from producer.jobs.kept.listed import read_end
 from producer.jobs.kept.order import files_of_jobs, job_file, journal_path, read_order, remove_files
 from producer.mill.finding import stack_folders
 from producer.mill.server import ServerFolder
@@ -145,7 +145,9 @@ def _is_whole(settings: Settings, job: str) -> bool:
     with contextlib.suppress(DigitmillError, OSError):
         order = read_order(settings, job)
         batches = read_journal(journal_path(settings, job))
-        total = order and (order.total or count_listed(job_file(settings, job, "list")))
+        total, listed = order and order.total, job_file(settings, job, "list")
+        if listed.exists():
+            total = (end := read_end(listed)) and end.rows
         return total == sum(len(batch.manifest.names) for batch in batches.values())
     return False
 

@@ -111,7 +111,7 @@ def open_growing(
         UsageError: The folder cannot be read.
     """
     path = Path(path)
-    if labels not in (AUTO, NONE) or not path.is_dir():
+    if labels not in (AUTO, NONE) or not os.path.isdir(path):  # noqa: PTH112  isdir takes any text
         return None
     whole = partial(open_source, path, labels=labels, include=include, exclude=exclude, numbers=numbers)
     folder = GrowingFolder(path, Selection(include, exclude), whole, by_folder=labels == AUTO, numbers=numbers)

@@ -8,8 +8,10 @@ import msgpack
 import pytest
 
 from model.errors import Failure, FailureCode
+from producer.jobs.kept.listed import ListedImages
 from producer.jobs.kept.order import Order, SubmitOptions, job_file, write_order
 from producer.mill.server import ServerFolder
+from producer.sources import ListedImage
 from tests.support.answering import answer, seal
 from tests.support.command import CommandLine
 from tests.support.users import add_users, url_for
@@ -111,6 +113,15 @@ def test_answers_are_freed_only_by_their_name(client, digitmill, job):
     assert not any(path.exists() for path in files)
     assert not forget_job(client, "open")
     assert client.exists(ledger_keys.job("open"))
+
+
+def test_a_job_stays_if_its_list_has_more_images(digitmill, job):
+    """Its folder may have had more when it was resumed than when it was submitted."""
+    files = job("grown", lost=True)
+    with ListedImages(files[0].with_suffix(".list")) as record:
+        record.add([ListedImage("a"), ListedImage("b")])
+        record.finish({})
+    assert kept(digitmill("clean", "jobs", "--json")) == {"grown": "it can be resumed"}
 
 
 def test_an_age_limits_what_is_freed(digitmill, job):
