@@ -92,9 +92,9 @@ def test_files_of_one_name_do_not_take_much_longer_to_match():
 
     def seconds(form):
         names = [form.format(row) for row in range(5000)]
-        jobs = [finished([1] * 5000, [1] * 5000, names=[place + name for name in names]) for place in ("old/", "new/")]
+        a, b = (finished([1] * 5000, [1] * 5000, names=[place + name for name in names]) for place in ("old/", "new/"))
         began = time.process_time()
-        assert compare(*jobs, None, None).moved == ("old/", "new/")
+        assert compare(a, b, None, None).moved == ("old/", "new/")
         return time.process_time() - began
 
     assert seconds("{0:05d}/page.png") < 10 * seconds("{0:05d}/{0:05d}.png")
