@@ -203,13 +203,18 @@ class GrowingFolder:
         run = self.first if self._ahead else next(self._walk, None)
         self._ahead = False
         if run is None:
-            record.finish(self._left_out)
-            self._recorded.clear()
+            self._finish(record)
             return False
         if self._recorded:
             run = [image for image in run if image.name not in self._recorded]
         record.add(run)
+        if self._ended:  # so whoever resumes a job of a small folder need not list it again
+            self._finish(record)
         return True
+
+    def _finish(self, record: ImageList) -> None:
+        record.finish(self._left_out)
+        self._recorded.clear()
 
     def load(self, images: Iterable[ListedImage]) -> Iterator[SourceImage]:
         """Yield images with their contents, or with the failures to read them."""
