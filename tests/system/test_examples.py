@@ -136,7 +136,7 @@ def digitmill(workshop, mill):
 
 
 def test_each_reason_is_needed():
-    """A pattern of `NOT_RUN` that fits no example any more hides the next one."""
+    """If a pattern of `NOT_RUN` does not fit any example, it could hide the next one."""
     for pattern in NOT_RUN:
         assert any(re.match(pattern, example) for example in examples()), pattern
 

@@ -112,7 +112,7 @@ def test_an_image_is_found_by_its_name_without_a_list(folder: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("stop", [0, 1, 12, 43])
 def test_the_recorded_order_counts(folder: Path, tmp_path: Path, few_at_once, stop: int) -> None:  # noqa: ARG001
-    """After an interruption at any image, the first images are the same. What came since follows. Nothing is twice."""
+    """After an interruption anywhere, the first images are the same. What came since follows. No image comes twice."""
     with ListedImages(tmp_path / "jobs" / "job.list") as record:
         source = open_it(folder)
         source.record_in(record)
