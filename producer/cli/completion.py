@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 WAIT_SECONDS = 0.5
-"""Longest wait for Redis, in seconds, with the time to load what speaks with it."""
+"""Longest wait for Redis, in seconds, including the time to load what speaks with it."""
 
 MAX_OFFERED = 50
 """Maximum number of jobs that are offered, the newest ones."""
@@ -86,11 +86,11 @@ def _find_logs() -> Offer:
 
 
 def _ask(find: "Callable[[redis.Redis], Offer]") -> "Offer | None":
-    """Return what a function reads from Redis, or None without an answer in time.
+    """Return what a function reads from Redis, or None if there is no answer in time.
 
     Whatever goes wrong, the shell shows the line that the user types, and nothing else.
     """
-    # What must be loaded first takes as long on this machine as it takes.
+    # This is loaded before the wait begins, because loading may take long on a slow machine.
     import worker.contract.registry  # noqa: F401
 
     answers: list[Offer] = []
@@ -106,7 +106,7 @@ def _ask(find: "Callable[[redis.Redis], Offer]") -> "Offer | None":
         except Exception:  # noqa: S110
             pass
 
-    # Loading our modules and finding the address of a host take as long as they take, so it happens beside.
+    # Nothing limits how long it takes to load our modules and to find the address of a host, so a thread does it.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(WAIT_SECONDS)

@@ -97,7 +97,7 @@ def open_submitted(options: SubmitOptions, settings: Settings, *, ordered: bool 
     chosen = _chosen(options)
     if options.more:
         return open_several((options.path, *options.more), **chosen)
-    if not (whole or options.new):  # what is new, only the whole list tells
+    if not (whole or options.new):  # only the whole list tells what is new
         asked = {name: value for name, value in chosen.items() if name != "as_is"}
         if growing := open_growing(options.path, **asked, ordered=ordered):
             return growing
@@ -353,7 +353,7 @@ def _packed(
         source: Images of the job.
         options: What was submitted, and how.
         log: What was sent before.
-        keeps: Function that returns whether nobody needs the images of a batch again.
+        keeps: Function that returns whether the images of a batch are not needed any more.
         unlogged: Number of images of each batch that was sent and that the log has lost, by sequence number.
         keeps_manifests: Whether what was sent before keeps its manifest, because parts of it may have answers.
 
@@ -383,7 +383,7 @@ def _packed(
 
 
 def _unlogged(journal: Journal, log: SentLog) -> Iterator[tuple[int, AnsweredBatch]]:
-    """Yield the batches of the journal that the log of what was sent has lost, which is not kept as safely."""
+    """Yield the batches of the journal that the log of what was sent has lost, which is kept less safely."""
     yield from ((sequence, journal.batches[sequence]) for sequence in journal.batches if sequence not in log.batches)
 
 

@@ -16,7 +16,7 @@ from producer.sources import ListedImage
 from worker.contract.wire import known_code
 
 PIECE = 1000
-"""Maximum number of images in a record. So many are in memory while a client reads the list."""
+"""Maximum number of images in a record. A client that reads the list has this many in memory."""
 
 
 class ListedImages(RecordFile):
@@ -71,7 +71,7 @@ class ListedImages(RecordFile):
             self._note(len(piece), place)
 
     def finish(self, left_out: Mapping[str, int]) -> None:
-        """Record that there are no more images.
+        """Record that all images are in the list.
 
         Raises:
             UsageError: The file cannot be written, for instance because the disk is full.

@@ -153,7 +153,7 @@ def compare(a: FinishedJob, b: FinishedJob, below_a: float | None, below_b: floa
     if not matched:
         raise UsageError(
             f"No image of job {a.info.job} ({_some(a.results.names)}) has the name of an image of job {b.info.job} "
-            f"({_some(others)}), and the ends of the names do not tell either. Compare two jobs on the same images."
+            f"({_some(others)}), and the ends of the names do not match either. Compare two jobs on the same images."
         )
     rows = np.array(matched, np.intp)
     labels = [_common_label(a.results.label(row), b.results.label(other)) for row, other in matched]

@@ -18,8 +18,8 @@ from producer.sources.source import ImageContent, Source, SourceBlock, SourceIma
 RUN = 10_000
 """Number of images after which a listing is handed on. They take a core 0.1 s to list, to sort and to record.
 
-So a folder with fewer images is sorted by name. The images of a larger one are sorted within each of its runs, in which
-the file system lists them.
+So a folder with fewer images is sorted by name. A larger one comes in runs, in the order in which the
+file system lists them, and each run is sorted by name.
 """
 
 
@@ -56,7 +56,7 @@ class ImageList(Protocol):
         """Add images at the end."""
 
     def finish(self, left_out: Mapping[str, int]) -> None:
-        """Record that there are no more."""
+        """Record that all images are in the list."""
 
     def pieces(self) -> int:
         """Return in how many pieces the list can be read so far."""
@@ -70,7 +70,7 @@ class GrowingFolder:
 
     Args:
         path: Path of the folder.
-        selection: What the user wants of it.
+        selection: Which images the user wants.
         whole: Function that opens the same folder as a source that is listed already.
         by_folder: Whether to note that some images lie in folders that look like labels.
         numbers: Whether labels are numbers.
@@ -165,11 +165,11 @@ class GrowingFolder:
 
     @property
     def names(self) -> Collection[str]:
-        """See `Source.names`. The folder is listed for them."""
+        """See `Source.names`. It lists the whole folder."""
         return self._whole().names
 
     def only(self, names: Collection[str]) -> Source:
-        """See `Source.only`. The folder is listed for it."""
+        """See `Source.only`. It lists the whole folder."""
         return self._whole().only(names)
 
     def know(self, total: int, left_out: Mapping[str, int]) -> None:
@@ -185,7 +185,7 @@ class GrowingFolder:
             self._recorded.update(image.name for image in record.piece(index))
 
     def listed(self) -> Iterator[ListedImage]:
-        """Yield all images in their order, and list the folder meanwhile."""
+        """Yield all images in their order, and list the folder at the same time."""
         if self._record is None:
             for run in self._runs():
                 yield from run
@@ -216,7 +216,7 @@ class GrowingFolder:
         if self._recorded:
             run = [image for image in run if image.name not in self._recorded]
         record.add(run)
-        if self._ended:
+        if self._ended:  # so whoever resumes a job of a small folder need not list it again
             record.finish(self._left_out)
             self._recorded.clear()
         return True
@@ -264,7 +264,7 @@ class GrowingFolder:
 
 class _Opener(Protocol):
     def __call__(self) -> Source:
-        """Open the folder, listed."""
+        """Open the folder, and list it as a whole."""
 
 
 class _Run:

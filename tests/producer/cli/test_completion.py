@@ -18,7 +18,7 @@ from worker.contract.ledger import JobRecord, Ledger
 
 @pytest.fixture
 def here(tmp_path, monkeypatch, server):
-    """Be in a folder of its own, beside a mill with one job."""
+    """Work in a folder of the test, beside a mill with one job."""
     client = connect(server.url)
     client.flushall()
     Ledger(client).create("261126-a", JobRecord("scans/\x1b[2J", "live", "host-1", {}, ""))

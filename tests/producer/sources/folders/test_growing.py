@@ -136,7 +136,7 @@ def test_the_list_of_few_images_is_complete_at_once(folder: Path, tmp_path: Path
 
 @pytest.mark.parametrize("stop", [0, 1, 12, 43])
 def test_the_recorded_order_counts(folder: Path, tmp_path: Path, few_at_once, stop: int) -> None:  # noqa: ARG001
-    """After an interruption at any image, the first images are the same. What came since follows. Nothing is twice."""
+    """After an interruption anywhere, the first images are the same. What came since follows. No image comes twice."""
     with ListedImages(tmp_path / "jobs" / "job.list") as record:
         source = open_it(folder)
         source.record_in(record)
