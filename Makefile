@@ -27,7 +27,7 @@ up: $(VENV)/serve.done ## run a mill on this machine until Ctrl-C
 # Four processes, because the tests often wait.
 PYTEST := pytest -n 4 --dist loadfile --no-loadscope-reorder
 
-# In a new checkout, each of the four would compile all tests. What is wrong with them, pytest says later.
+# In a new checkout, each of the four would compile all tests. If something is wrong with them, pytest says so later.
 COMPILED := tests/__pycache__
 $(COMPILED): | $(VENV)/test.done
 	@$(BIN)/python -m pytest --collect-only -qq >/dev/null || true
@@ -48,14 +48,14 @@ compose-test: $(VENV)/test.done ## build, scale, kill and retrain a mill in cont
 	@docker info >/dev/null 2>&1 || { echo "No Docker Engine answers here: start one, or name it in DOCKER_HOST."; exit 1; }
 	$(BIN)/python -m pytest -x --timeout 900 tests/system/compose
 
-compose-matrix: $(VENV)/test.done ## the faults of compose-test with both versions of Compose, and on Redis 7.0, Redis 8 and Valkey (takes half an hour)
+compose-matrix: $(VENV)/test.done ## repeat the faults of compose-test with both versions of Compose, and on Redis 7.0, Redis 8 and Valkey (takes half an hour)
 	@docker info >/dev/null 2>&1 || { echo "No Docker Engine answers here: start one, or name it in DOCKER_HOST."; exit 1; }
 	tests/system/compose/matrix $(BIN)/python
 
 pin: ## write the digests of the base images, if their registries answer
 	@$(PYTHON) docker/pin.py
 
-sbom: .venv-sbom/done ## list what locks and images contain (CycloneDX), in sbom/
+sbom: .venv-sbom/done ## list in sbom/ what locks and images contain (CycloneDX)
 	@.venv-sbom/bin/python docker/sbom.py $(if $(IMAGES),--images $(IMAGES))
 
 .venv-sbom/done: requirements/sbom.txt
@@ -63,7 +63,7 @@ sbom: .venv-sbom/done ## list what locks and images contain (CycloneDX), in sbom
 	@.venv-sbom/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/sbom.txt
 	@touch $@
 
-upgrade-test: $(VENV)/test.done ## upgrade from version 0.1.0 under load, and go back (installs that version at first, takes two minutes)
+upgrade-test: $(VENV)/test.done ## upgrade from version 0.1.0 under load, and go back (the first run installs that version; takes two minutes)
 	$(BIN)/python -m pytest -ra --timeout 600 tests/system/upgrade
 
 lint: $(VENV)/test.done ## run ruff, mypy and import-linter
@@ -79,7 +79,7 @@ fuzz: $(VENV)/test.done ## read damaged images of all formats within their budge
 chaos: $(VENV)/test.done ## harm running mills in all ways that we know: SEED=1 TRIES=2 ONLY=redis (takes ten minutes)
 	$(BIN)/python -m tests.system.chaos --seed $(or $(SEED),1) --tries $(or $(TRIES),2) --only "$(ONLY)"
 
-soak: $(VENV)/test.done ## run a mill at half load with a fault a minute, and measure what grows: MINUTES=120 FAULT_SECONDS=60 SEED=1
+soak: $(VENV)/test.done ## run a mill for two hours at half load with a fault a minute, and measure what grows: MINUTES=120 FAULT_SECONDS=60 SEED=1
 	$(BIN)/python -m tests.system.soak --minutes $(or $(MINUTES),120) --fault-seconds $(or $(FAULT_SECONDS),60) --seed $(or $(SEED),1)
 
 bench: $(VENV)/test.done ## measure throughput; benchmarks/README.md lists the other benchmarks

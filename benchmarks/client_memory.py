@@ -1,4 +1,4 @@
-"""Measure the memory of `digitmill submit` while it lists, sends and reports, and the share of its time of the report.
+"""Measure the memory of `digitmill submit` while it lists, sends and reports, and what share the report takes.
 
     python benchmarks/client_memory.py [--images 500000] [--kind array|files] [--workers 2]
 

@@ -1,9 +1,9 @@
-"""Measure what workers and clients without number would cost Redis, with workers whose computing is simulated.
+"""Measure what many workers and clients would cost Redis, with workers whose computing is simulated.
 
     python benchmarks/scaling.py [--workers 1 2 4 8 16 32 64] [--clients 1 2 4 8] [--kind raw|files] [--batch-size N]
 
 Real clients send real jobs through a real server to simulated workers (`simulated.py`), which sleep as long as decoding
-and classifying would take. So a machine of two cores has 64 workers, and what is measured is the way of the images.
+and classifying would take. So a machine of two cores can run 64 workers, and the figures are of the transport.
 
 Of each number of workers and clients, the table shows images/s, and their share of what the workers could do; the
 commands of Redis for each batch; the bytes that Redis receives and sends for each image; and the CPU time of an image
@@ -50,7 +50,7 @@ THREADS = 8
 """Number of simulated workers in a process."""
 
 BUSY = 0.8
-"""Share of the time for which something works that hinders the rest."""
+"""Share of the time for which something must work to count as busy."""
 
 IDLE_SECONDS = 10.0
 
@@ -240,7 +240,7 @@ def _client(url: str, data: Path, count: int, kind: str, batch_size: int | None)
 
 
 def _link(files: Path, folder: Path, count: int) -> None:
-    """Make a folder of so many files, of which many are the same."""
+    """Make a folder with a number of files, many of which are the same."""
     folder.mkdir(exist_ok=True)
     given = sorted(files.iterdir())
     for index in range(count):

@@ -57,7 +57,7 @@ class SimulatedWorker:
         self._next = 0.0
 
     def run(self) -> None:
-        """Work for ever."""
+        """Work until the process ends."""
         while True:
             self._beat(None)
             reply: Any = self._client.brpop([CLASSIFY_QUEUE], timeout=1)

@@ -35,7 +35,7 @@ def main(prog_name: str | None = None) -> None:
 
 
 def _load_on_use(name: str) -> None:
-    """Import a submodule in such a way that its code runs when somebody first uses one of its names."""
+    """Import a submodule so that its code runs only when somebody first uses one of its names."""
     spec = find_spec(name)
     if name in sys.modules or spec is None or spec.loader is None:
         return

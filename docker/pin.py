@@ -36,7 +36,7 @@ _KINDS = (
 
 
 class NoDigest(Exception):
-    """A registry did not tell the digest of an image."""
+    """A registry did not give the digest of an image."""
 
 
 def base_images(text: str) -> list[str]:
@@ -67,7 +67,7 @@ def digest_of(image: str) -> str:
                 raise
             digest = _head(url, _token(fault.headers.get("WWW-Authenticate", "")))
     except (OSError, ValueError, http.client.HTTPException) as fault:
-        raise NoDigest(f"{host} did not tell the digest of {image} ({fault})") from None
+        raise NoDigest(f"{host} did not give the digest of {image} ({fault})") from None
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
         raise NoDigest(f"{host} answered without a digest for {image}")
     return digest
@@ -105,7 +105,7 @@ def pinned(text: str, digests: dict[str, str]) -> str:
 
 
 def main() -> int:
-    """Pin the base images of the files. Return 1, and change nothing, if a digest is not to be had."""
+    """Pin the base images of the files. Return 1, and change nothing, if a digest cannot be found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path(__file__).parents[1], help="folder of the files")
     folder = parser.parse_args().folder

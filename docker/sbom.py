@@ -94,7 +94,7 @@ def _validate(path: Path) -> None:
 
     fault = JsonStrictValidator(SchemaVersion.V1_6).validate_str(path.read_text(encoding="utf-8"))
     if fault:
-        sys.exit(f"{path} is not a valid list of CycloneDX: {fault}")
+        sys.exit(f"{path} does not fit the schema of CycloneDX, so correct docker/sbom.py: {fault}")
 
 
 def _write_locks(folder: Path) -> Iterable[Path]:
@@ -117,7 +117,10 @@ def _write_images(folder: Path, images: Iterable[str]) -> Iterable[Path]:
             "run", "--rm", "--network", "none", "--user", "65534", "--entrypoint", "sh", image, "-c", _INSIDE
         )
         if said is None:
-            sys.exit(f"{image} did not say what is in it.")
+            sys.exit(
+                f"A container of {image} did not list its packages. See why with "
+                f"`docker run --rm --network none --user 65534 --entrypoint sh {image} -c true`."
+            )
         path = folder / f"{image.partition(':')[0].replace('/', '-')}.cdx.json"
         path.write_text(json.dumps(bill(image, seen.strip(), said), indent=1) + "\n", encoding="utf-8")
         yield path

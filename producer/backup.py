@@ -42,7 +42,7 @@ class BackupCounts:
     Attributes:
         keys: Number of keys of Redis.
         files: Number of files of the data folder.
-        kept: Keys that a restoration left as they were, because Redis had them already.
+        kept: Keys that a restoration left as they were, because Redis already had them.
     """
 
     keys: int
@@ -103,9 +103,9 @@ def back_up(client: "redis.Redis", data: Path, path: Path) -> BackupCounts:
 def restore(client: "redis.Redis", data: Path, path: Path) -> BackupCounts:
     """Restore a backup into a Redis without data of digitmill, and a data folder without the files that it has.
 
-    What running processes and operators leave in an empty Redis stays as it is, such as the schedule and whether the
-    queue is paused. Everything is verified before anything is written. If the restoration is interrupted, empty both
-    and try again.
+    What running processes and operators have put into an otherwise empty Redis stays as it is, such as the schedule and
+    whether the queue is paused. Everything is verified before anything is written. If the restoration is interrupted,
+    empty both and try again.
 
     Args:
         client: Connection of `connection.connect`.

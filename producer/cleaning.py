@@ -1,4 +1,4 @@
-"""What old jobs, logs and downloads take on this machine and in Redis, and how to free it."""
+"""How much space old jobs, logs and downloads take up on this machine and in Redis, and how to free it."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ from model.data.mnist import NPZ
 from model.errors import DigitmillError
 from producer.jobs.kept.files import is_in_use
 from producer.jobs.kept.journal import read_journal
-from producer.jobs.kept.listed import count_listed
+from producer.jobs.kept.listed import read_end
 from producer.jobs.kept.order import files_of_jobs, job_file, journal_path, read_order, remove_files
 from producer.mill.finding import stack_folders
 from producer.mill.server import ServerFolder
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """A kind of what takes room and may be freed."""
+    """A kind of thing that takes up space and may be freed."""
 
     JOBS = "jobs"
     LOGS = "logs"
@@ -36,17 +36,17 @@ class Kind(StrEnum):
 
 
 USUAL = (Kind.JOBS, Kind.LOGS)
-"""What is freed if no kind is named. Someone may still want the others: answers cannot be had again without them."""
+"""What is freed if no kind is named. Somebody may still want the others: answers are lost when they are freed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that takes room.
+    """One thing that takes up space.
 
     Attributes:
         kind: Its kind.
         name: Job or file.
-        bytes: What it takes, or None if nobody says it.
+        bytes: Its size, or None if that is unknown.
         changed: Time of its last change: unix time, seconds.
         kept: Why it cannot be freed, or "".
         free: Frees it. It returns False if it turned out to be in use.
@@ -74,9 +74,9 @@ class RedisJobs:
 
 
 def find_items(settings: Settings, jobs: RedisJobs | None) -> list[Item]:
-    """Return what takes room and may be freed, the oldest of each kind first.
+    """Return what takes up space and may be freed, the oldest of each kind first.
 
-    Models, taught images and the data of a server are not among it.
+    Models, taught images and the data of a server are not included.
 
     Args:
         settings: Settings of this process.
@@ -100,7 +100,7 @@ def other_bytes(settings: Settings, items: Iterable[Item]) -> int:
     known = sum(item.bytes or 0 for item in items if item.kind in (Kind.JOBS, Kind.LOGS))
     size = 0
     for path in settings.data.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # the mill goes on meanwhile
+        with contextlib.suppress(FileNotFoundError):  # the mill is running
             size += path.lstat().st_size if path.is_file() or path.is_symlink() else 0
     return max(0, size - known)
 
@@ -115,29 +115,29 @@ def _job_files(settings: Settings, jobs: RedisJobs | None) -> Iterator[Item]:
 def _why_open(settings: Settings, job: str, paths: Iterable[Path], jobs: RedisJobs | None) -> str:
     """Return why somebody may still need the files of a job, or ""."""
     if any(map(is_in_use, paths)):
-        return "a client works on it"
+        return "in use by a client"
     if jobs and job in jobs.known:
         return _why_unfinished(jobs.known[job]) or _why_wanted(jobs.known[job])
     if _is_whole(settings, job):
         return ""
-    return "it can be resumed" if jobs else "only Redis knows whether it has ended"
+    return "not finished, but can be resumed" if jobs else "not known to have ended, because Redis does not answer"
 
 
 def _why_unfinished(status: JobStatus | None) -> str:
     """Return why a job may go on, or ""."""
     if status is None:
-        return "its record is damaged"
+        return "damaged record in Redis, so not known to have ended"
     if not status.state.ended:
-        return "it has not ended"
+        return "not ended"
     given_up = status.state in (JobState.CANCELLED, JobState.FAILED)
     if status.record.folder and status.unacknowledged and not given_up:
-        return "its client has not gathered all answers"
+        return "answers not yet gathered by the client"
     return ""
 
 
 def _why_wanted(status: JobStatus | None) -> str:
     """Return why the files of an ended job belong to answers in Redis, or ""."""
-    return "its answers are in Redis" if status and not status.record.folder and status.unacknowledged else ""
+    return "answers still in Redis" if status and not status.record.folder and status.unacknowledged else ""
 
 
 def _is_whole(settings: Settings, job: str) -> bool:
@@ -145,7 +145,9 @@ def _is_whole(settings: Settings, job: str) -> bool:
     with contextlib.suppress(DigitmillError, OSError):
         order = read_order(settings, job)
         batches = read_journal(journal_path(settings, job))
-        total = order and (order.total or count_listed(job_file(settings, job, "list")))
+        total, listed = order and order.total, job_file(settings, job, "list")
+        if listed.exists():
+            total = (end := read_end(listed)) and end.rows
         return total == sum(len(batch.manifest.names) for batch in batches.values())
     return False
 
@@ -158,12 +160,12 @@ def _free_job(settings: Settings, job: str) -> bool:
 
 
 def _logs(settings: Settings) -> Iterator[Item]:
-    """Yield the logs of the mills on this machine. A mill that runs writes all but those that were put aside."""
+    """Yield the logs of the mills on this machine. A running mill writes to all except those that were put aside."""
     for folder in stack_folders(settings):
         server = ServerFolder(folder)
         runs = folder.is_dir() and server.held()
         for path in sorted([*folder.glob("*.log"), *folder.glob("*.log.1"), *folder.glob("*.out")]):
-            kept = "the mill runs" if runs and path.suffix != ".1" else ""
+            kept = "in use, because the mill is running" if runs and path.suffix != ".1" else ""
             if stats := _measured([path]):
                 name = path.relative_to(settings.data).as_posix()
                 yield Item(Kind.LOGS, name, *stats, kept, partial(_free_log, server, path))
@@ -196,7 +198,7 @@ def _answers(settings: Settings, jobs: RedisJobs | None) -> Iterator[Item]:
 def _free_answers(settings: Settings, client: "redis.Redis", job: str) -> bool:
     if not forget_job(client, job):
         return False
-    _free_job(settings, job)  # what is here of a job that Redis does not know would look like a loss of Redis
+    _free_job(settings, job)  # files of a job that Redis does not know would look as if Redis had lost it
     return True
 
 

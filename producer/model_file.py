@@ -59,7 +59,7 @@ def export_versions(registry: Registry, versions: Sequence[str], path: Path) -> 
     Args:
         registry: The registry.
         versions: Names of the versions, the oldest first.
-        path: New file. It is there when it is whole.
+        path: New file. It appears only when it is whole.
 
     Raises:
         ModelError: A version is missing, incomplete or altered.
@@ -113,7 +113,7 @@ def import_versions(registry: Registry, path: Path, check: Callable[[Card, bytes
             new.append(card.version)
         elif published[card.version] != card:
             raise ModelError(
-                f"There is another model {card.version} already, so nothing is imported. Export the others alone."
+                f"There is another model {card.version} here already, so nothing is imported. Export the others alone."
             )
     for card, files in _versions(path, names):
         if card.version in new:
@@ -122,10 +122,10 @@ def import_versions(registry: Registry, path: Path, check: Callable[[Card, bytes
 
 
 def _verify(path: Path) -> _Contents:
-    """Return the list of a file, if the file has just what the list says.
+    """Return the list of a file, if the file has exactly what the list says.
 
     Raises:
-        UsageError: It has not.
+        UsageError: It does not.
     """
     try:
         with tarfile.open(path, "r:") as archive:
@@ -186,7 +186,7 @@ def _versions(path: Path, names: Sequence[str]) -> Iterator[tuple[Card, dict[str
                 raise UsageError(f"The files of {name} in {path} are scattered, or too large. Export it again.")
             card = Card.loads(files.pop(CARD, b""))
             if card.version != name:
-                raise ModelError(f"What is called {name} in {path} is {card.version}. Export it again.")
+                raise ModelError(f"The version {name} in {path} has the card of {card.version}. Export it again.")
             yield card, files
 
 

@@ -22,7 +22,7 @@ DIGEST = f"sha256:{'ab' * 32}"
 
 
 class Registry(BaseHTTPRequestHandler):
-    """A registry as Docker Hub is one: it sends whoever asks for an image to fetch a token first."""
+    """A registry that works as Docker Hub does: it sends whoever asks for an image to fetch a token first."""
 
     server: HTTPServer
 
@@ -107,7 +107,7 @@ def test_nothing_is_pinned_where_no_registry_tells_a_digest(registry, tmp_path, 
     image = image.format(registry=registry)
     ended = pin(tmp_path, f"{other}ARG REDIS={image}\n")
     assert ended.returncode == 1
-    assert f"did not tell the digest of {image}" in ended.stdout
+    assert f"did not give the digest of {image}" in ended.stdout
     assert "Nothing was pinned" in ended.stdout
     assert (tmp_path / "Dockerfile").read_text() == f"{other}ARG REDIS={image}\n"
 

@@ -71,7 +71,7 @@ def run_celery(app: Any, hostname: str, settings: Settings, *, pool: str) -> int
         The exit code.
     """
     if settings.celery_tools:
-        from worker.contract.broker.tools import serve_tools  # here, because few want it
+        from worker.contract.broker.tools import serve_tools  # here, because few operators want it
 
         serve_tools(app)
     worker = app.Worker(

@@ -73,7 +73,7 @@ class RedisAddress:
             master, _, database = parts.path.removeprefix("/").partition("/")
             if not all(host.hostname for host in hosts) or not _MASTER.fullmatch(master):
                 raise ValueError(
-                    "it does not name Sentinels and the master that they watch, as in "
+                    "it must name Sentinels and the master that they watch, as in "
                     f"{parts.scheme}://host1:{sentinel.DEFAULT_PORT},host2:{sentinel.DEFAULT_PORT}/mymaster"
                 )
             parts = parts._replace(path=f"/{database}")
@@ -153,7 +153,7 @@ def _split(url: str) -> SplitResult:
     except ValueError:
         raise ValueError(f"its host or port is invalid ({_SPECIAL})") from None
     if "," in (parts.hostname or ""):
-        raise ValueError("it names several hosts, but a Redis is at one host: only Sentinels have a list of them")
+        raise ValueError("it names several hosts; write sentinel:// for a list of Sentinels, or name one host of Redis")
     # Then the password, or the user, had one of the characters that end a part of a URL.
     if parts.fragment or url.endswith("#") or "@" in parts.query or ("@" in parts.path and parts.scheme != "unix"):
         raise ValueError(f"it has a /, ? or # before its @, or a # ({_SPECIAL})")
@@ -173,8 +173,7 @@ def _parameters(parts: SplitResult) -> dict[str, str]:
             raise ValueError(f"a Unix socket does not use TLS, so remove {name!r}")
         if name in _TLS and parts.scheme in WITH_TLS:
             raise ValueError(
-                f"{name!r} is only of use with TLS, so write {WITH_TLS[parts.scheme]}:// instead of "
-                f"{parts.scheme}://, or remove it"
+                f"{name!r} needs TLS, so write {WITH_TLS[parts.scheme]}:// instead of {parts.scheme}://, or remove it"
             )
         found[name] = value
     return found
@@ -250,7 +249,7 @@ def _check_files(options: Mapping[str, Any]) -> None:
         except ValueError as fault:
             raise ValueError(f"of 'ssl_ca_certs', {fault}") from None
     if "ssl_keyfile" in options and "ssl_certfile" not in options:
-        raise ValueError("'ssl_keyfile' is only of use beside 'ssl_certfile'")
+        raise ValueError("'ssl_keyfile' needs 'ssl_certfile', so add it")
     if "ssl_certfile" in options:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         key, password = options.get("ssl_keyfile"), options.get("ssl_password", "")

@@ -1,4 +1,4 @@
-"""Finds the master of a highly available Redis: Sentinels watch it, and name another after a failover.
+"""Finds the master of a highly available Redis: Sentinels watch it, and name another one after a failover.
 
 redis-py looks for a master in a pool of connections, and Celery makes its own pools. So here each connection looks for
 the master when it connects, and any pool can hold it.
@@ -51,7 +51,7 @@ class Sentinels:
     """Sentinels that watch one master.
 
     Attributes:
-        hosts: Host and port of each. One that has answered is asked first the next time.
+        hosts: Host and port of each. The one that answered last is asked first.
         master: Name that they give to the master.
         options: Arguments of `redis.Redis` for connections to them: user, password, and how to use TLS.
     """
@@ -142,18 +142,18 @@ class MasterConnection(redis.Connection):
         except ssl.SSLError:
             raise
         except OSError as fault:
-            # The Sentinels will notice it, too.
+            # The Sentinels will notice this, too.
             raise NoMasterNow(f"the master {self.host}:{self.port} does not answer: {fault}") from fault
 
     def read_response(self, *arguments: Any, **options: Any) -> Any:
-        """Read an answer. A server that has become a replica is left, so that the next command finds its master."""
+        """Read an answer. If the server has become a replica, disconnect, so that the next command finds the master."""
         try:
             return super().read_response(*arguments, **options)
         except ResponseError as fault:
             if not is_read_only(fault):
                 raise
             self.disconnect()  # type: ignore[no-untyped-call]
-            # Whoever reads several answers must not go on.
+            # Whoever reads several answers must stop here.
             raise NoMasterNow(f"{self.host}:{self.port} is not the master any more") from None
 
 

@@ -144,7 +144,7 @@ class Settings:
 
 
 def wants_colours(environment: Mapping[str, str] | None = None) -> bool | None:
-    """Return whether the user wants colours (True) or none (False), whatever the output is; None if nobody says it.
+    """Return whether the user wants colours (True) or none (False), whatever the output is; None if nothing says so.
 
     `NO_COLOR` and `FORCE_COLOR` are those of https://no-color.org and https://force-color.org. Rich obeys both itself.
 

@@ -442,7 +442,7 @@ class Client:
         return Future()
 
     def _settle(self, settled: list[Settled]) -> None:
-        """Give futures their outcomes. Nothing waits for the threads that wait for them."""
+        """Give futures their outcomes, without waiting for the threads that wait for these futures."""
         for future, outcome in settled:
             if outcome is None:
                 future.cancel()

@@ -1,4 +1,4 @@
-"""Checks what a program says about its images. A wrong value must be an error of the caller, and of no other call."""
+"""Checks what a program says about its images. A wrong value must be an error of this call alone."""
 
 import math
 from collections.abc import Iterable
@@ -27,14 +27,14 @@ def seconds_of(timeout: float) -> float:
     """Return a timeout in seconds.
 
     Raises:
-        UsageError: It is not a number of seconds, or has no end.
+        UsageError: It is not a number of seconds, or it is infinite or negative.
     """
     try:
         seconds = float(timeout)
     except (TypeError, ValueError):
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise UsageError(f"timeout must be a number of seconds from 0 on, not {timeout!r}.")
+        raise UsageError(f"timeout must be a number of seconds that is finite and 0 or more, not {timeout!r}.")
     return seconds
 
 
@@ -64,7 +64,7 @@ def check_many(images: Iterable[object]) -> None:
     """Check that these may be several images.
 
     Raises:
-        InputError: They are one, or nothing that can be iterated over.
+        InputError: They are one image, or nothing that can be iterated over.
     """
     if isinstance(images, str | bytes | bytearray | memoryview | PathLike) or not isinstance(images, Iterable):
         raise InputError(

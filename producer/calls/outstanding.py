@@ -20,9 +20,9 @@ LINGER_SECONDS = 0.001
 """Time that an image waits for others to travel with, while answers to others are outstanding."""
 
 BUSY_MESSAGES, BUSY_LINGER_SECONDS = 4, 0.008
-"""Number of outstanding messages from which on an image waits for an answer instead, and for how long at most.
+"""From this number of outstanding messages on, an image waits for an answer, but not longer than these seconds.
 
-Workers that have so much to do do not wait for it. A message costs all of them more than an image that it carries."""
+Workers with so much work do not need it at once, and a message costs more than an image in it."""
 
 MAX_FILE_BYTES = 64 * 2**10
 """Maximum size of the files of one message together, in bytes. A larger file travels alone.
@@ -57,7 +57,7 @@ QUARANTINED = Failure(
 
 
 class Group(NamedTuple):
-    """What images have in common that may travel together.
+    """What images that may travel together have in common.
 
     Attributes:
         kind: What they are.
@@ -76,7 +76,7 @@ class PendingCall:
 
     Attributes:
         content: The image.
-        future: What receives the answer: a future of threads, or of an event loop.
+        future: Future of threads or of an event loop, which receives the answer.
         since: Time at which it was given.
         deadline: Time at which it is given up.
         model: Version that classifies it, or `live`.

@@ -32,7 +32,7 @@ class Versions:
         self._found: dict[str, tuple[str, float]] = {}  # version, and time at which it was found, by name
 
     def known(self, name: str) -> str | None:
-        """Return the version that a name means, or `live`, if nobody need ask Redis for it.
+        """Return the version that a name means, or `live`; None if only Redis can tell.
 
         Raises:
             UsageError: The name is not a text.

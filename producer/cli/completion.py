@@ -3,6 +3,7 @@
 Nobody waits for it: Redis has `WAIT_SECONDS` to answer, and without an answer the shell offers what is on this machine.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 WAIT_SECONDS = 0.5
-"""Longest wait for Redis, in seconds, with the time to load what speaks with it."""
+"""Longest wait for Redis, in seconds, including the time to load what speaks with it."""
 
 MAX_OFFERED = 50
 """Maximum number of jobs that are offered, the newest ones."""
@@ -35,7 +36,9 @@ def _completer(find: Callable[[], Offer]) -> "Callable[[click.Context, click.Par
     def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
         from click.shell_completion import CompletionItem
 
-        found = [(word, printable(about)[:_HELP]) for word, about in find() if word.startswith(incomplete)]
+        found: list[tuple[str, str]] = []
+        with contextlib.suppress(Exception):  # such as a wrong setting, which the command itself explains
+            found = [(word, printable(about)[:_HELP]) for word, about in find() if word.startswith(incomplete)]
         return [CompletionItem(word, help=about or None) for word, about in found]
 
     return complete
@@ -83,11 +86,11 @@ def _find_logs() -> Offer:
 
 
 def _ask(find: "Callable[[redis.Redis], Offer]") -> "Offer | None":
-    """Return what a function reads from Redis, or None without an answer in time.
+    """Return what a function reads from Redis, or None if there is no answer in time.
 
     Whatever goes wrong, the shell shows the line that the user types, and nothing else.
     """
-    # What must be loaded first takes as long on this machine as it takes.
+    # This is loaded before the wait begins, because loading may take long on a slow machine.
     import worker.contract.registry  # noqa: F401
 
     answers: list[Offer] = []
@@ -103,7 +106,7 @@ def _ask(find: "Callable[[redis.Redis], Offer]") -> "Offer | None":
         except Exception:  # noqa: S110
             pass
 
-    # Loading our modules and finding the address of a host take as long as they take, so it happens beside.
+    # Nothing limits how long it takes to load our modules and to find the address of a host, so a thread does it.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(WAIT_SECONDS)

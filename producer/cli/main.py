@@ -37,7 +37,7 @@ COMMANDS = {
     "backup": ("machine.operating", "Write everything that a mill keeps into one file."),
     "restore": ("machine.operating", "Restore a backup into an empty mill."),
     "logs": ("machine.logs", "Show the logs of the mill on this machine."),
-    "clean": ("machine.cleaning", "Show what old jobs and logs take, and free it."),
+    "clean": ("machine.cleaning", "Show how much space old jobs and logs take up, and free it."),
     "redis-users": ("machine.redis_users", "Print a Redis user for each role."),
     "schemas": ("schemas", "Print the JSON Schema of what a command prints with `--json`."),
 }

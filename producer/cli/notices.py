@@ -41,7 +41,7 @@ class Manner:
     Attributes:
         as_json: Whether standard error has JSON too.
         quiet: Whether it prints only results and errors.
-        verbose: How much it says about what it does: 0 nothing, 1 each step, 2 what only developers want.
+        verbose: How much it says about what it does: 0 is nothing, 1 is each step, 2 is also what developers want.
         started: Monotonic time at which the command began.
     """
 
@@ -52,7 +52,7 @@ class Manner:
 
     @classmethod
     def begin(cls, *, as_json: bool) -> None:
-        """Begin a command. A test runs several in one process, and what an earlier one wanted ends here."""
+        """Begin a command. A test runs several in one process, and the options of an earlier one end here."""
         if cls.verbose:
             _set_level("NOTSET")
         cls.as_json, cls.quiet, cls.verbose, cls.started = as_json, False, 0, time.monotonic()
@@ -108,7 +108,7 @@ MANNERS = (
 
 
 _LABEL = re.compile(r"[a-z][a-z -]{0,9} {2,}|held back ")
-"""The label at the beginning of a line, below whose text a wrapped line goes on."""
+"""The label at the beginning of a line. A wrapped line continues below the text after it."""
 
 _WORD = re.compile(r" *[^ ]+(?: %)?")
 
@@ -155,7 +155,7 @@ def say(text: str) -> None:
 
 
 def print_notice(sentence: str) -> None:
-    """Print on standard error what a user should know although the command goes on, unless it is quiet."""
+    """Print on standard error what a user should know although the command continues, unless it is quiet."""
     if not Manner.quiet:
         _print(sentence, code="")
 

@@ -72,8 +72,8 @@ class Gatherer:
         window: Limit of what may be outstanding.
         timeout: Seconds without progress, or without Redis, after which to give up.
         on_progress: Progress callback, called several times a second.
-        on_kept: Function that is called with each batch that is answered, also with those that the journal has.
-        on_next: Function that is called with the number of each batch, in order, as soon as it and all before are kept.
+        on_kept: Function that is called with each batch that is answered, including those that the journal has.
+        on_next: Function that is called with the number of each batch, in order, once it and all before it are kept.
 
     Attributes:
         timeline: Progress over time, at most `TIMELINE_POINTS` points.

@@ -32,7 +32,7 @@ FULL_WINDOW_PAUSE_SECONDS = 0.02
 """Pause of a detached client before it looks at a full window again."""
 
 TRY_AGAIN_SECONDS = 0.5
-"""Seconds after which a client tries a full window again although none of its batches was answered.
+"""Seconds after which a client tries a full window again, even if none of its batches was answered.
 
 The share of a job in the window may have grown. Each try sends a whole batch, so a client must not try all the time. If
 it tried more rarely than `ledger.SENDING_MS` says, its job would lose its share.
@@ -98,7 +98,7 @@ class Sender:
         if time.monotonic() < self._counted + COUNT_SECONDS:
             return
         self._counted = time.monotonic()
-        with contextlib.suppress(WireError):  # somebody else wrote over their list, which the next heartbeat repairs
+        with contextlib.suppress(WireError):  # somebody overwrote the list of workers, which the next heartbeat repairs
             self.window = window_for(len(self._call(self._ledger.workers)))
 
     def send(

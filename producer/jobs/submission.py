@@ -16,7 +16,7 @@ from producer.jobs.collecting import card_of
 from producer.jobs.gathering import Gatherer
 from producer.jobs.kept.columns import Columns, join
 from producer.jobs.kept.journal import AnsweredBatch, Journal, create_journal
-from producer.jobs.kept.listed import ListedImages
+from producer.jobs.kept.listed import ListedImages, read_end
 from producer.jobs.kept.order import (
     Order,
     SubmitOptions,
@@ -65,13 +65,14 @@ MNIST = "mnist"
 """Path that stands for MNIST's test set."""
 
 
-def open_submitted(options: SubmitOptions, settings: Settings, *, ordered: bool = False) -> Source:
+def open_submitted(options: SubmitOptions, settings: Settings, *, ordered: bool = False, whole: bool = False) -> Source:
     """Open the source that submit options name, and return it.
 
     Args:
         options: What to submit, and how.
         settings: Settings of this process.
         ordered: As for `open_growing`.
+        whole: Whether to list a folder before its images are read, in any case.
 
     Raises:
         DataError: The options name MNIST, which can be neither found nor downloaded.
@@ -96,7 +97,7 @@ def open_submitted(options: SubmitOptions, settings: Settings, *, ordered: bool 
     chosen = _chosen(options)
     if options.more:
         return open_several((options.path, *options.more), **chosen)
-    if not options.new:  # what is new, only the whole list tells
+    if not (whole or options.new):  # only the whole list tells what is new
         asked = {name: value for name, value in chosen.items() if name != "as_is"}
         if growing := open_growing(options.path, **asked, ordered=ordered):
             return growing
@@ -137,18 +138,29 @@ def reopen_submitted(options: SubmitOptions, settings: Settings, job: str = "") 
         job: Identifier of the job, or "" if it was not made with this data folder.
 
     Raises:
-        DataError: As for `open_submitted`.
+        DataError: As for `open_submitted`; or what lists the images of the job is damaged.
         UsageError: As for `open_submitted`.
     """
     if options.new:
         raise UsageError("A job of `submit --new` is not resumed. Run the same command again: it continues.")
     # A job of an earlier version has no form, because only images in MNIST's form were read.
-    ordered = bool(job) and job_file(settings, job, "list").exists()
-    source = open_submitted(replace(options, form=options.form or UNCHANGED), settings, ordered=ordered)
-    if ordered:
-        with _order_recorded(source, job, settings):  # so that it knows what was left out
-            pass
+    options = replace(options, form=options.form or UNCHANGED)
+    if not job:
+        return open_submitted(options, settings)
+    listed = job_file(settings, job, "list")
+    if not listed.exists():
+        # A job that has sent images without such a list had its folder listed first, and must find the same order.
+        return open_submitted(options, settings, whole=_has_begun(job, settings))
+    source = open_submitted(options, settings, ordered=True)
+    if isinstance(source, GrowingFolder) and (end := read_end(listed)):
+        source.know(end.rows, end.left_out)
     return source
+
+
+def _has_begun(job: str, settings: Settings) -> bool:
+    """Return whether a client has sent images of a job."""
+    files = (job_file(settings, job, kind) for kind in ("sent", "journal"))
+    return any(path.exists() and path.stat().st_size for path in files)
 
 
 def create_job(
@@ -341,7 +353,7 @@ def _packed(
         source: Images of the job.
         options: What was submitted, and how.
         log: What was sent before.
-        keeps: Function that returns whether nobody needs the images of a batch again.
+        keeps: Function that returns whether the images of a batch are not needed any more.
         unlogged: Number of images of each batch that was sent and that the log has lost, by sequence number.
         keeps_manifests: Whether what was sent before keeps its manifest, because parts of it may have answers.
 
@@ -357,7 +369,7 @@ def _packed(
         yield from pack(source.runs(), **how)
         return
     rows = {**unlogged, **{sequence: batch.rows for sequence, batch in log.batches.items()}}
-    if set(rows) != set(range(len(rows))):
+    if set(rows) != set(range(len(rows))) or sum(rows.values()) > source.total:
         raise source_changed(log.path.stem)
     listed = source.listed()
     for sequence in range(len(rows)):
@@ -371,7 +383,7 @@ def _packed(
 
 
 def _unlogged(journal: Journal, log: SentLog) -> Iterator[tuple[int, AnsweredBatch]]:
-    """Yield the batches of the journal that the log of what was sent has lost, which is not kept as safely."""
+    """Yield the batches of the journal that the log of what was sent has lost, which is kept less safely."""
     yield from ((sequence, journal.batches[sequence]) for sequence in journal.batches if sequence not in log.batches)
 
 

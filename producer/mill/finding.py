@@ -47,7 +47,7 @@ _JobsProgress: TypeAlias = set[tuple[str, int, int, int]]
 
 
 def submitting() -> tuple[Command, ...]:
-    """Return the rights without which a job could not be submitted, or would be slow without a word."""
+    """Return the rights without which a job could not be submitted, or would be slow without saying why."""
     from worker.contract.ledger import keys as ledger_keys  # here, because single images need no ledger
 
     return ("LPUSH", CLASSIFY_QUEUE, "-"), ("EVALSHA", "0" * 40, "1", ledger_keys.OPEN)

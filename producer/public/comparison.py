@@ -16,7 +16,7 @@ class ComparedJob(Body, kw_only=True, frozen=True):
         review: Number of images for review.
         failed: Number of images without an answer.
         alone: Number of images that the other job does not have.
-        before: What stands before the end of each name that both jobs have, or null if the names are the same.
+        before: What comes before the end of each name that both jobs share, or null if the names are the same.
     """
 
     job: str

@@ -1,4 +1,4 @@
-"""What commands print that start a mill and look after it: `up`, `serve`, `logs`, `clean`, `backup`, `redis-users`."""
+"""What the commands for running a mill print: `up`, `serve`, `logs`, `clean`, `backup`, `redis-users`."""
 
 from producer.public.body import Body, Document, Time
 
@@ -100,11 +100,11 @@ class RedisUsers(Document, kw_only=True, frozen=True):
 
 
 class StoredItem(Body, kw_only=True, frozen=True):
-    """One thing that takes room.
+    """One thing that takes up space.
 
     Attributes:
         name: Job or file.
-        bytes: What it takes, or null if the Redis user may not ask.
+        bytes: Its size, or null if the Redis user does not have the right to ask.
         changed: Time of its last change.
         kept: Why it cannot be freed, or null.
     """
@@ -116,13 +116,13 @@ class StoredItem(Body, kw_only=True, frozen=True):
 
 
 class StoredKind(Body, kw_only=True, frozen=True):
-    """One kind of what takes room.
+    """One kind of thing that takes up space.
 
     Attributes:
         kind: `jobs`, `logs`, `answers` or `downloads`.
-        bytes: What all of it takes, or null if that is unknown.
+        bytes: Size of all items, or null if that is unknown.
         chosen: Number of items that `--yes` frees.
-        chosen_bytes: What these take, or null if that is unknown.
+        chosen_bytes: Size of these, or null if that is unknown.
         items: All items of this kind, oldest first.
     """
 
@@ -138,10 +138,10 @@ class Cleaned(Document, kw_only=True, frozen=True):
 
     Attributes:
         folder: Data folder.
-        other_bytes: What all else takes in the data folder: models, taught images, the data of the server.
-        kinds: What takes room, by kind, as it was before anything was freed.
+        other_bytes: Size of all else in the data folder: models, taught images, the data of the server.
+        kinds: What takes up space, by kind, before anything was freed.
         freed: Number of items that were freed; 0 without `--yes`.
-        freed_bytes: What they took, or null if that is unknown.
+        freed_bytes: Size that they had, or null if that is unknown.
     """
 
     folder: str

@@ -199,10 +199,10 @@ def read_earlier(folder: Path, source: Source, *, probabilities: bool, numbers: 
 
 
 def check_not_joined(folder: Path) -> None:
-    """Check that the report in a folder does not have the rows of several jobs, also if the last one has not ended.
+    """Check that the report in a folder does not have the rows of several jobs, even if the last one has not ended.
 
     Raises:
-        UsageError: It has, and the report of one job would replace them.
+        UsageError: It does, and the report of one job would replace them.
     """
     tells_files = _header(folder)[-len(FILE_COLUMNS) :] == FILE_COLUMNS
     if is_joined(folder) or (tells_files and grows(folder)):

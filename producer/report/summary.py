@@ -89,7 +89,7 @@ class Summary:
         model_versions: Number of images that each version classified, largest first.
         earlier: Number of images whose rows an earlier job wrote into this report (`submit --new`).
         images_per_second: (`images` - `earlier`) / `seconds`.
-        command_seconds: Time from the start of the command to the end of its report, in seconds: with listing the
+        command_seconds: Time from the start of the command to the end of its report, in seconds: including listing the
             images, and starting a mill if none ran. None if another command sent the images.
         command_images_per_second: (`images` - `earlier`) / `command_seconds`.
         workers: Number of images that each worker process answered, largest first.

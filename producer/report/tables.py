@@ -283,7 +283,7 @@ def _plain_texts(results: Results, selection: Selection | None) -> Iterator[str]
 
 
 def _quoted_names(names: Sequence[str]) -> list[str]:
-    """Return names as cells. Most have nothing that needs care, which is found out for all at once."""
+    """Return names as cells. Most do not need care, so one search looks at all of them at once."""
     if _NEEDS_CARE.search("".join(names)):
         return [_quoted(guarded(name)) for name in names]
     return [f'"{name}"' for name in names]

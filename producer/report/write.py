@@ -72,7 +72,7 @@ def write_report(
         notes: Sentences about the source; see `Source.notes`.
         plots: Whether to write the PNG files as well. They take about two seconds, half of it to import Matplotlib.
         versions: As for `tables.write_predictions`.
-        began: Monotonic time at which the command began that sent the images, or None if another one sent them.
+        began: Monotonic time at which the command that sent the images began, or None if it is not this command.
 
     Returns:
         The figures of the report. Its `notices` are for the user.

@@ -1,6 +1,6 @@
 """Open a path as a source: find its kind, select the wanted images, and choose their labels.
 
-What only archives, arrays and label files need is imported where they are opened, so that one image is read at once.
+What only archives, arrays and label files need is imported where they are opened, so that a single image opens fast.
 """
 
 import os
@@ -101,7 +101,7 @@ def open_growing(
         include: As for `open_source`.
         exclude: As for `open_source`.
         numbers: As for `open_source`.
-        ordered: Whether a list with the order of its images exists, so that they have no labels whatever is there now.
+        ordered: Whether a list with the order of its images exists. Then they have no labels, whatever is there now.
 
     Returns:
         The source, or None if the path is not a folder, or its images must be listed first: for their labels, or to
@@ -111,7 +111,7 @@ def open_growing(
         UsageError: The folder cannot be read.
     """
     path = Path(path)
-    if labels not in (AUTO, NONE) or not path.is_dir():
+    if labels not in (AUTO, NONE) or not os.path.isdir(path):  # noqa: PTH112  isdir takes any text
         return None
     whole = partial(open_source, path, labels=labels, include=include, exclude=exclude, numbers=numbers)
     folder = GrowingFolder(path, Selection(include, exclude), whole, by_folder=labels == AUTO, numbers=numbers)
@@ -293,7 +293,7 @@ def _open_container(path: Path, *, as_is: bool = False, form: Form | None = None
 
 
 def _open_other(path: Path, *, as_is: bool, form: Form | None) -> Container[Any]:
-    """Open a file that has not the name of an image."""
+    """Open a file whose name is not that of an image."""
     from producer.sources.arrays.deciding import form_chooser
     from producer.sources.arrays.opening import open_array_file
     from producer.sources.tars import TAR_SUFFIXES, Tar
@@ -308,7 +308,7 @@ def _open_other(path: Path, *, as_is: bool, form: Form | None) -> Container[Any]
 
 
 def _wanted(listing: Listing[Any], selection: Selection) -> Listing[Any]:
-    images = listing.images  # which nobody changes any more; a million names need not be in memory twice
+    images = listing.images  # nobody changes it any more, so a million names need not be in memory twice
     if not selection.takes_all:
         images = {name: place for name, place in images.items() if selection.takes(name)}
     return Listing(

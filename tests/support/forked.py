@@ -96,6 +96,8 @@ def start_forked_worker(program: Program, injected: Path) -> "subprocess.Popen[b
         sys.path[:] = [str(Path(producer.__file__).parents[1]), *sys.path, str(injected)]
         for name in [name for name in sys.modules if name.partition(".")[0] in OWN]:
             del sys.modules[name]
+        for package in OWN:  # a command that ran in the process of the tests shows what they log
+            logging.getLogger(package).handlers.clear()
         _end(_run(work))
 
     def work() -> None:

@@ -27,6 +27,7 @@ from tests.support.command import CommandLine
 from tests.support.images import number_picture
 from tests.support.models import write_model
 from tests.support.waiting import eventually
+from worker.contract.connection import connect
 from worker.contract.gate import GateState, QueueGate
 from worker.contract.ledger import JobState
 from worker.contract.registry import keys as registry_keys
@@ -135,7 +136,7 @@ def digitmill(workshop, mill):
 
 
 def test_each_reason_is_needed():
-    """A pattern of `NOT_RUN` that fits no example any more hides the next one."""
+    """If a pattern of `NOT_RUN` does not fit any example, it could hide the next one."""
     for pattern in NOT_RUN:
         assert any(re.match(pattern, example) for example in examples()), pattern
 
@@ -206,6 +207,7 @@ def prepare(example, digitmill, mill, server, variant):
     elif " restore " in example:
         (digitmill.folder / "mill-20261126.tar").unlink(missing_ok=True)
         digitmill("backup", "mill-20261126.tar")
+        connect(server.url).flushall()
         mine = {"DIGITMILL_REDIS_URL": server.url, "DIGITMILL_DATA": str(digitmill.folder / "empty")}
         digitmill.environment |= mine
     if " backup " in example:

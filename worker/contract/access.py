@@ -43,10 +43,10 @@ _RINGING = "+llen +lpush"
 
 _REPLYING = "+lpush +pexpire"
 _ANSWERS_TOOLS = {"+subscribe +unsubscribe": f"&/*.{COMMANDS}", "+publish": f"&/*.{EVENTS}/*"}
-"""Channels of a role that answers Celery's tools, in any database. Nothing comes from them unless a setting asks."""
+"""Channels of a role that answers Celery's tools, in any database. It uses them only if a setting tells it to."""
 
 _DATABASES = 16
-"""Number of databases in which Celery's tools may listen. Redis grants the right to a pattern by its exact text."""
+"""Number of databases in which Celery's tools may listen. Redis allows a pattern only if a right has the same text."""
 
 _MODELS = (registry.MODELS, registry.model("*"), registry.ALIASES)
 _TEACHING = (teaching.INBOX, teaching.TAUGHT, teaching.HELD, teaching.CHANGES, teaching.KEEPER)

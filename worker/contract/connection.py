@@ -98,7 +98,7 @@ def answer_seconds(timeout: float) -> float:
 
 
 def may_be_failover(fault: BaseException | None) -> bool:
-    """Return whether a fault may end when a failover does: there is a Redis, but not yet as the master."""
+    """Return whether a fault may end when a failover ends: a Redis answers, but is not the master yet."""
     return isinstance(fault, NoMasterNow) or is_read_only(fault)
 
 

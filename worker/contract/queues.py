@@ -14,4 +14,4 @@ REPLIES = f"reply.{COMMANDS}"
 """Exchange of the replies to them. The queue of a tool has its identifier before this name."""
 
 EVENTS = "celeryev"
-"""Exchange of the events that those tools read, likewise a channel."""
+"""Exchange of the events that those tools read, also a channel."""

@@ -52,7 +52,7 @@ def inspect_server(client: "redis.Redis", where: str, needs: Sequence[Command] =
     try:
         _refuse(facts, where)
     except ReadOnlyError:
-        client.connection_pool.disconnect()  # by now, name or Sentinels may lead to another server
+        client.connection_pool.disconnect()  # by now, the name or the Sentinels may lead to another server
         raise
     _check_rights(client, where, needs)
     return tuple(_warnings(facts, where))

@@ -31,10 +31,10 @@ from producer.cli.options import JSON, TIMEOUT, FiniteRange, not_empty
 def compare(a: str, b: str, out: Path | None, min_confidence: float | None, timeout: float, as_json: bool) -> None:
     """Compare two jobs on the same images: two models, or two days.
 
-    A and B are jobs, as for `show`. An image of A and one of B are the same if their names are, or, if a folder was
-    moved, the ends of their names. If there are labels, the command says which job reads more, and whether that may be
-    chance. Without labels, it says how often both agree. The page shows what changed, as pictures, if the images are
-    still where they were submitted. `models compare` compares two versions by their cards.
+    A and B are jobs, as for `show`. An image of A and one of B are the same if their names are the same, or, if a
+    folder was moved, the ends of their names. If there are labels, the command says which job reads more, and whether
+    that may be chance. Without labels, it says how often both agree. The page shows what changed, as pictures, if the
+    images are still where they were submitted. `models compare` compares two versions by their cards.
 
     \b
     Examples:

@@ -40,7 +40,7 @@ def read_pictures(compared: Compared, source: Source | None, *, quiet: bool) -> 
 
 
 def print_doubts(compared: Compared, *, same_content: bool) -> None:
-    """Print what may make a user doubt that the images are the same.
+    """Print what may make a user doubt that the jobs have the same images.
 
     Args:
         compared: Both jobs.
@@ -51,7 +51,7 @@ def print_doubts(compared: Compared, *, same_content: bool) -> None:
         before, now = compared.moved
         print_notice(f"images are matched by the ends of their names: {before or '…'!r} in A is {now or '…'!r} in B")
     elif sources[0] != sources[1]:
-        print_notice(f"A is of {sources[0]}, and B of {sources[1]}: images are matched by their names")
+        print_notice(f"A has images of {sources[0]}, and B of {sources[1]}; they are matched by their names")
     if not same_content:
         print_notice("some images of A and B have the same names and labels, but not the same content")
 

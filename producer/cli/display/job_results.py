@@ -61,7 +61,7 @@ def write_job_report(
         all_pictures: Whether to read the pictures of all images to look at, whatever time it takes.
         earlier: Rows that the report has besides, before those of the job.
         versions: As for `write_predictions`.
-        sent_here: Whether this command has sent all images, so that its own time is that of the whole.
+        sent_here: Whether this command has sent all images, so that its time is the time of the whole job.
 
     Raises:
         UsageError: The report cannot be written.
@@ -118,7 +118,7 @@ def print_headline(summary: Summary, folder: Path) -> None:
     tell(f"images    {summary.images:,}{new} in {summary.seconds:.1f} s{rate}")
     if summary.command_seconds is not None:
         rate = f" ({summary.command_images_per_second:,.0f} images/s)" if summary.command_images_per_second else ""
-        tell(f"command   {summary.command_seconds:.1f} s{rate}, with listing the images and writing the report")
+        tell(f"command   {summary.command_seconds:.1f} s{rate}, including listing the images and writing the report")
     if summary.accuracy is not None:
         accuracy = click.style(f"{100 * summary.accuracy:.2f} %", bold=True)
         counts = f"{summary.correct:,} of {summary.accuracy_denominator:,} labelled images right"

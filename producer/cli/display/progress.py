@@ -37,7 +37,7 @@ def showing(what: str, *, quiet: bool) -> AbstractContextManager[object]:
 
 
 def _console(*, quiet: bool) -> Console:
-    """Return standard error. Only a terminal that can move its cursor counts as one, whatever FORCE_COLOR says."""
+    """Return standard error. Only what can move a cursor counts as a terminal, whatever FORCE_COLOR says."""
     quiet = quiet or Manner.quiet
     console = Console(stderr=True, quiet=quiet)
     return console if has_cursor(console) else Console(stderr=True, quiet=quiet, force_terminal=False)

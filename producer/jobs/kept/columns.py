@@ -42,7 +42,7 @@ def merge(
 
 
 class Columns:
-    """The answers of one batch as columns, in much less memory than the batch itself takes.
+    """The answers of one batch as columns, in much less memory than the batch itself needs.
 
     Args:
         batch: The batch, with all its answers.

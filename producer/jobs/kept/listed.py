@@ -6,10 +6,9 @@ the folder has no more images, `{kind: count, …}` follows, with the files that
 are on the disk before it sends them: a journal that outlives a power failure needs the order.
 """
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from model.errors import DataError, Failure, FailureCode
 from producer.jobs.kept.files import Extent, RecordFile, read_record, read_records
@@ -17,7 +16,7 @@ from producer.sources import ListedImage
 from worker.contract.wire import known_code
 
 PIECE = 1000
-"""Maximum number of images in a record. So many are in memory while a client reads the list."""
+"""Maximum number of images in a record. A client that reads the list has this many in memory."""
 
 
 class ListedImages(RecordFile):
@@ -53,7 +52,7 @@ class ListedImages(RecordFile):
                 case dict():
                     self.left_out, self.is_complete = record, True
                 case _:
-                    raise self._not_a_list()
+                    raise _not_a_list(self.path)
             intact = place.stop
         return intact
 
@@ -72,7 +71,7 @@ class ListedImages(RecordFile):
             self._note(len(piece), place)
 
     def finish(self, left_out: Mapping[str, int]) -> None:
-        """Record that there are no more images.
+        """Record that all images are in the list.
 
         Raises:
             UsageError: The file cannot be written, for instance because the disk is full.
@@ -102,24 +101,38 @@ class ListedImages(RecordFile):
                 return ListedImage(_text(name), _text(document), directory)
             case [bytes(name), str(code), str(sentence)]:
                 return ListedImage(_text(name), failure=Failure(known_code(code, FailureCode.INTERNAL), sentence))
-        raise self._not_a_list()
-
-    def _not_a_list(self) -> DataError:
-        return DataError(f"{self.path} does not list the images of a job. Move it away.")
+        raise _not_a_list(self.path)
 
 
-def count_listed(path: Path) -> int | None:
-    """Return the number of images in the file of a job, or None if it is not there or not complete.
+class ListEnd(NamedTuple):
+    """What a complete list says about its folder.
+
+    Attributes:
+        rows: Number of images.
+        left_out: Number of files that are left out, by kind.
+    """
+
+    rows: int
+    left_out: Mapping[str, int]
+
+
+def read_end(path: Path) -> ListEnd | None:
+    """Return what the list of a job says, or None if it is not complete. A client may have it open.
 
     Raises:
+        DataError: The file is not such a list.
         OSError: The file cannot be read.
     """
     rows = 0
-    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+    with path.open("rb") as file:
         for record, _ in read_records(file):
-            if isinstance(record, dict):
-                return rows
-            rows += len(record)
+            match record:
+                case list():
+                    rows += len(record)
+                case dict():
+                    return ListEnd(rows, record)
+                case _:
+                    raise _not_a_list(path)
     return None
 
 
@@ -134,3 +147,7 @@ def _packed(image: ListedImage) -> object:
 
 def _text(name: bytes) -> str:
     return name.decode("utf-8", "surrogatepass")
+
+
+def _not_a_list(path: Path) -> DataError:
+    return DataError(f"{path} does not list the images of a job. Move it away.")

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,7 +153,7 @@ def compare(a: FinishedJob, b: FinishedJob, below_a: float | None, below_b: floa
     if not matched:
         raise UsageError(
             f"No image of job {a.info.job} ({_some(a.results.names)}) has the name of an image of job {b.info.job} "
-            f"({_some(others)}), and the ends of the names do not tell either. Compare two jobs on the same images."
+            f"({_some(others)}), and the ends of the names do not match either. Compare two jobs on the same images."
         )
     rows = np.array(matched, np.intp)
     labels = [_common_label(a.results.label(row), b.results.label(other)) for row, other in matched]
@@ -176,27 +177,27 @@ def _find_moved(names: Sequence[str], others: Sequence[str]) -> tuple[str, str] 
         names: Names of one job.
         others: Names of the other job.
     """
-    ending: defaultdict[str, list[str]] = defaultdict(list)
+    sampled = names[:: max(1, len(names) // _SAMPLED)]
+    count = {end: 0 for name in sampled for end in _ends(name)}  # of the other names with each end
+    one = dict.fromkeys(count, "")  # of these names
     for other in others:
-        ending[other.rpartition("/")[2]].append(other)
+        for end in takewhile(count.__contains__, _ends(other)):
+            count[end], one[end] = count[end] + 1, other
     found: Counter[tuple[str, str]] = Counter()
-    for name in names[:: max(1, len(names) // _SAMPLED)]:
-        ends = sorted(((_common_end(name, other), other) for other in ending[name.rpartition("/")[2]]), reverse=True)
-        if ends and (len(ends) == 1 or ends[0][0] > ends[1][0]):
-            size, other = ends[0]
-            found[name[: len(name) - size], other[: len(other) - size]] += 1
+    for name in sampled:
+        *_, end = [each for each in _ends(name) if count[each]] or [""]
+        if end and count[end] == 1:
+            found[name.removesuffix(end), one[end].removesuffix(end)] += 1
     best = found.most_common(2)
     return best[0][0] if best and (len(best) == 1 or best[0][1] > best[1][1]) else None
 
 
-def _common_end(name: str, other: str) -> int:
-    """Return the number of characters of the folders and the file that both names end with."""
-    size = 0
-    for one, two in zip(reversed(name.split("/")), reversed(other.split("/")), strict=False):
-        if one != two:
-            break
-        size += len(one) + (size > 0)
-    return size
+def _ends(name: str) -> Iterator[str]:
+    """Yield the ends of a name: its file, the file with its folder, and so on to the whole name."""
+    begins = len(name)
+    while begins >= 0:
+        begins = name.rfind("/", 0, begins)
+        yield name[begins + 1 :]
 
 
 def _some(names: Sequence[str]) -> str:

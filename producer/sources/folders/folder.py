@@ -76,7 +76,7 @@ def list_runs(root: str, at_most: int | None = None) -> Iterator[Listing[str]]:
     """Yield the image files below a folder, in listings whose images and failures are sorted by name.
 
     See `Folder`. The folder is read while the listings are taken. The place of an image is its name, the same object,
-    because a path of its own would double it.
+    because a path of its own would double the memory.
 
     Args:
         root: Path of the folder.

@@ -18,8 +18,8 @@ from producer.sources.source import ImageContent, Source, SourceBlock, SourceIma
 RUN = 10_000
 """Number of images after which a listing is handed on. They take a core 0.1 s to list, to sort and to record.
 
-So a folder with fewer images is sorted by name. The images of a larger one are sorted within each of its runs, in which
-the file system lists them.
+So a folder with fewer images is sorted by name. A larger one comes in runs, in the order in which the
+file system lists them, and each run is sorted by name.
 """
 
 
@@ -56,7 +56,7 @@ class ImageList(Protocol):
         """Add images at the end."""
 
     def finish(self, left_out: Mapping[str, int]) -> None:
-        """Record that there are no more."""
+        """Record that all images are in the list."""
 
     def pieces(self) -> int:
         """Return in how many pieces the list can be read so far."""
@@ -70,7 +70,7 @@ class GrowingFolder:
 
     Args:
         path: Path of the folder.
-        selection: What the user wants of it.
+        selection: Which images the user wants.
         whole: Function that opens the same folder as a source that is listed already.
         by_folder: Whether to note that some images lie in folders that look like labels.
         numbers: Whether labels are numbers.
@@ -90,6 +90,7 @@ class GrowingFolder:
         self._selection, self._whole, self._by_folder, self._numbers = selection, whole, by_folder, numbers
         self._record: ImageList | None = None
         self._recorded: set[str] = set()
+        self._known: tuple[int, Mapping[str, int]] | None = None
         self._begin()
         self.first = tuple(next(self._walk, ()))
         self._ahead = True  # whether the first run was taken from the walk, and not yet handed on
@@ -139,17 +140,21 @@ class GrowingFolder:
     @property
     def is_listed(self) -> bool:
         """See `Source.is_listed`."""
-        return self._record.is_complete if self._record else self._ended
+        return self._record.is_complete if self._record else self._ended or self._known is not None
 
     @property
     def total(self) -> int:
         """Number of images so far; see `Source.total`."""
-        return self._record.rows if self._record else self._total
+        if self._record:
+            return self._record.rows
+        return self._known[0] if self._known else self._total
 
     @property
     def left_out(self) -> Mapping[str, int]:
         """See `Source.left_out`. It is complete when the folder is listed."""
-        return self._record.left_out if self._record and self._record.is_complete else self._left_out
+        if self._record and self._record.is_complete:
+            return self._record.left_out
+        return self._known[1] if self._known else self._left_out
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -160,21 +165,27 @@ class GrowingFolder:
 
     @property
     def names(self) -> Collection[str]:
-        """See `Source.names`. The folder is listed for them."""
+        """See `Source.names`. It lists the whole folder."""
         return self._whole().names
 
     def only(self, names: Collection[str]) -> Source:
-        """See `Source.only`. The folder is listed for it."""
+        """See `Source.only`. It lists the whole folder."""
         return self._whole().only(names)
+
+    def know(self, total: int, left_out: Mapping[str, int]) -> None:
+        """Take note of what a complete list of the images says. A report needs no more of it."""
+        self._known = total, left_out
 
     def record_in(self, record: ImageList) -> None:
         """Keep the order in a list. If that has images already, their order counts, whatever the folder has now."""
         self._record, self._recorded = record, set()
+        if not (self._ahead or record.is_complete):
+            self._begin()  # somebody has read it without the list
         for index in range(0 if record.is_complete else record.pieces()):
             self._recorded.update(image.name for image in record.piece(index))
 
     def listed(self) -> Iterator[ListedImage]:
-        """Yield all images in their order, and list the folder meanwhile."""
+        """Yield all images in their order, and list the folder at the same time."""
         if self._record is None:
             for run in self._runs():
                 yield from run
@@ -200,15 +211,14 @@ class GrowingFolder:
         """Add the next run to the record. Return False if there is none."""
         if record.is_complete:
             return False
-        run = self.first if self._ahead else next(self._walk, None)
+        run = self.first if self._ahead else next(self._walk)
         self._ahead = False
-        if run is None:
-            record.finish(self._left_out)
-            self._recorded.clear()
-            return False
         if self._recorded:
             run = [image for image in run if image.name not in self._recorded]
         record.add(run)
+        if self._ended:  # so whoever resumes a job of a small folder need not list it again
+            record.finish(self._left_out)
+            self._recorded.clear()
         return True
 
     def load(self, images: Iterable[ListedImage]) -> Iterator[SourceImage]:
@@ -244,19 +254,17 @@ class GrowingFolder:
         parts = name.split("/")
         if any(part in ("", "..") or is_clutter(part) for part in parts) or not self._selection.takes(name):
             return None
-        if os.path.isfile(self.root + name):  # noqa: PTH113  isfile takes any text
-            return ListedImage(name)
-        document = document_of(name)
-        if document == name or not os.path.isfile(self.root + document):  # noqa: PTH113
-            return None
-        run = Listing(images={document: document}, tiffs={document})
-        place = Pages(_Run(run, self.root)).listing.images.get(name)
-        return _listed(name, place) if place else None
+        for document in (name, document_of(name)):
+            if os.path.isfile(self.root + document):  # noqa: PTH113  isfile takes any text
+                run = Listing(images={document: document}, tiffs={document})
+                place = Pages(_Run(run, self.root)).listing.images.get(name)
+                return _listed(name, place) if place else None
+        return None
 
 
 class _Opener(Protocol):
     def __call__(self) -> Source:
-        """Open the folder, listed."""
+        """Open the folder, and list it as a whole."""
 
 
 class _Run:

@@ -10,7 +10,7 @@ from model.errors import Failure, FailureCode, UsageError
 from producer.sources.labelling.label_text import DIGITS
 from worker.contract.wire import Label, is_number
 
-if TYPE_CHECKING:  # what reads a label file, which few sources have
+if TYPE_CHECKING:  # only label files need it, which few sources have
     from producer.sources.labelling.label_file import Truth
     from producer.sources.labelling.matching import Matching
 

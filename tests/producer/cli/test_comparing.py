@@ -47,7 +47,7 @@ def test_images_that_moved_are_the_same_and_others_of_the_same_names_are_doubted
     one, folder = submit("first"), digitmill.folder
     shutil.copytree(folder / "first", folder / "second")
     moved = digitmill("compare", one, submit("second"))
-    assert "images are matched by their names" in " ".join(moved.errors.split())
+    assert "they are matched by their names" in " ".join(moved.errors.split())
     assert "not the same content" not in moved.errors
     shutil.copytree(folder / "first", folder / "deep" / "inside")
     deep = digitmill("submit", "deep", "--labels", "none", "--json", "-q").json["job"]

@@ -18,7 +18,7 @@ from worker.contract.ledger import JobRecord, Ledger
 
 @pytest.fixture
 def here(tmp_path, monkeypatch, server):
-    """Be in a folder of its own, beside a mill with one job."""
+    """Work in a folder of the test, beside a mill with one job."""
     client = connect(server.url)
     client.flushall()
     Ledger(client).create("261126-a", JobRecord("scans/\x1b[2J", "live", "host-1", {}, ""))
@@ -85,6 +85,8 @@ def test_nobody_waits_for_a_redis_that_does_not_answer(here, monkeypatch):
         assert offered("models", "show", "").keys() == {"baseline"}
     monkeypatch.setenv("DIGITMILL_REDIS_URL", "nonsense")
     assert offered("models", "show", "").keys() == {"baseline"}
+    monkeypatch.setenv("DIGITMILL_OFFLINE", "perhaps")
+    assert offered("show", "") == offered("logs", "") == {}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

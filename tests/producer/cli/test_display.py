@@ -226,6 +226,7 @@ def running(answered, *, state=JobState.RUNNING, images=1000, total=None, ended=
             running(500, state=JobState.SUBMITTING, total=6500),
             "500 of 6,500 images answered (8 %); 50/s, 2 m left",
         ),
+        (running(25, state=JobState.SUBMITTING, total=20), "25 of 1,000 images answered (2 %); 2/s, 6 m left"),
         (running(1, state=JobState.SUBMITTING), "1 image answered; 0/s"),
         (running(1000, state=JobState.DONE, ended=105.0), "1,000 images answered; 200/s"),
         (running(400, state=JobState.CANCELLED, ended=104.0), "400 of 1,000 images answered; 100/s"),

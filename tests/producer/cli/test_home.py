@@ -15,7 +15,7 @@ STRANGER = 54321
 """User and group that no list of users has."""
 
 FONTS = {"MPLCONFIGDIR": mpl.get_cachedir()}
-"""Where Matplotlib knows the fonts, because looking for those of a new home takes seconds."""
+"""Where Matplotlib keeps its list of fonts, because making one for a new home takes seconds."""
 
 
 def run(*arguments, folder, umask=0o022, user=None, **variables):

@@ -9,7 +9,8 @@ PROGRAM = """
 import signal, time
 from producer.cli.main import main
 
-main.callback()
+with main.make_context("digitmill", ["demo"]):
+    main.callback()
 
 class Dropping:
     def __del__(self):

@@ -33,14 +33,14 @@ def scan(tmp_path, digits, png):
 
 
 def every_command():
-    """Yield the words that name each command, also those of groups."""
+    """Yield the words that name each command, including those of groups."""
     for name in COMMANDS:
         command = main.get_command(click.Context(main), name)
         yield name, *(f"{name} {each}" for each in (command.commands if isinstance(command, click.Group) else ()))
 
 
 def test_every_command_may_be_quiet_or_verbose():
-    """The options stand behind or before its name, and `--help` names them once."""
+    """The options stand after or before its name, and `--help` names them once."""
     for words in every_command():
         for name in words:
             said = run_here(*name.split(), "--help").stdout

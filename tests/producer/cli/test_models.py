@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import signal
 
 import numpy as np
@@ -140,11 +141,14 @@ def test_show_compare_and_report_have_the_decision_of_the_gate(digitmill, folder
     assert json.loads(digitmill("compare", "candidate", "live", "--json"))["gate"]["reason"] == "Passed: better."
 
     page = tmp_path / "reports" / f"{card.version}.html"
-    assert digitmill("report", "candidate") == f"The report of {card.version} is {page.relative_to(tmp_path)}\n"
+    said, charts = digitmill("report", "candidate").splitlines()
+    assert said == f"The report of {card.version} is {page.relative_to(tmp_path)}"
+    assert all((page.parent / name).exists() for name in re.findall(r"[\w.-]+\.png", charts))
     assert "Passed: better." in page.read_text()
     assert "A 7. Before it was read as 1, now it is read as 7." in page.read_text()
     said = json.loads(digitmill("report", "baseline", "--out", tmp_path / "baseline.html", "--json"))
-    assert said == {"format": 1, "model": BASELINE_VERSION, "report": str(tmp_path / "baseline.html")}
+    pngs = [str(tmp_path / f"baseline-{chart}.png") for chart in ("training", "accuracy", "digits")]
+    assert said == {"format": 1, "model": BASELINE_VERSION, "report": str(tmp_path / "baseline.html"), "pngs": pngs}
     assert "Not judged by the gate" in (tmp_path / "baseline.html").read_text()
 
 

@@ -79,7 +79,10 @@ def test_a_page_with_pictures_stays_when_the_images_are_gone(digitmill, scans, t
 def test_without_labels_what_was_read_comes_first(digitmill):
     """The terminal shows how often each digit was read, and with which confidence, and report.json has it."""
     printed = digitmill("submit", "scans", "--labels", "none")
-    counts, confidences = (re.split(r"\s{2,}", line) for line in printed.output.splitlines()[2:4])
+    lines = [re.split(r"\s{2,}", line) for line in printed.output.splitlines()]
+    header = next(number for number, line in enumerate(lines) if line[0] == "read as")
+    assert header < next(number for number, line in enumerate(lines) if line[0] == "review")
+    counts, confidences = lines[header + 1 : header + 3]
     assert (counts[0], sum(map(int, counts[1:]))) == ("images", 30)
     assert confidences[0] == "confidence"
     last = digitmill("report", "last", "--out", "unlabelled", "--json").json

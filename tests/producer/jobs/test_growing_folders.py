@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 
 from producer.jobs.collecting import collect_job
+from producer.jobs.kept.listed import ListedImages
 from producer.jobs.kept.order import SubmitOptions, job_file
 from producer.jobs.results import Results
 from producer.jobs.sending import JobProgress
 from producer.jobs.submission import create_job, gather_job, open_submitted, reopen_submitted, send_job
-from producer.sources import GrowingFolder
+from producer.sources import GrowingFolder, open_source
 from producer.sources.folders import growing
 from tests.producer.jobs.conftest import BATCH, Workless
 from tests.support.answering import answering
+from worker.contract.errors import JobFailed
 from worker.contract.ledger import keys
 
 COUNT = 30
@@ -152,6 +154,54 @@ def wait_for_end(mill: Workless, job: str) -> None:
     done: Callable[[], bool] = lambda: mill.status(job).state.ended  # noqa: E731
     while not done():
         mill.connection.reconciler.tick()
+
+
+def test_a_job_without_a_list_goes_on_in_the_order_of_names(workless: Workless, folder: Path) -> None:
+    """An earlier version began it, or its folder had labels then. It notices a new file, which changes the order."""
+    job, options = create(workless, folder), options_of(folder)
+
+    def note(progress: JobProgress) -> None:
+        if progress.answered >= 2 * BATCH:
+            raise Interrupted
+
+    with answering(workless.client, workless.connection.ledger), pytest.raises(Interrupted):
+        gather_job(workless.connection, job, options, open_source(folder), workless.settings, on_progress=note)
+
+    def go_on() -> Results:
+        source = reopen_submitted(options, workless.settings, job)
+        with answering(workless.client, workless.connection.ledger):
+            return gather_job(
+                workless.connection, job, options, source, workless.settings, timeout=20.0, take_over=True
+            ).results
+
+    first = folder / "00 new.png"
+    first.write_bytes(b"\1\1")
+    with pytest.raises(JobFailed, match="source has changed"):
+        go_on()
+    first.unlink()
+    results = go_on()
+    check(results, set(), at_least=COUNT)
+    assert len(results) == COUNT
+
+
+def test_a_list_that_is_too_short_is_refused(workless: Workless, folder: Path) -> None:
+    """It does not tell which images have answers."""
+    job = create(workless, folder)
+    with pytest.raises(Interrupted):
+        run(workless, folder, job, after=3 * BATCH)
+    job_file(workless.settings, job, "list").write_bytes(b"")
+    with pytest.raises(JobFailed, match="source has changed"):
+        run(workless, folder, job)
+
+
+def test_a_report_reads_the_list_while_a_client_has_it_open(workless: Workless, folder: Path) -> None:
+    """A job has ended for others a moment before its client has."""
+    (folder / "notes.txt").write_text("x")
+    job = create(workless, folder)
+    run(workless, folder, job)
+    with ListedImages(job_file(workless.settings, job, "list")):
+        source = reopen_submitted(options_of(folder), workless.settings, job)
+    assert (source.total, source.is_listed, sum(source.left_out.values())) == (COUNT, True, 1)
 
 
 def test_nothing_is_read_again_of_what_is_answered(

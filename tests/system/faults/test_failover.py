@@ -1,4 +1,4 @@
-"""Sentinels name another master in mid-job. Each image still has exactly one answer, also if the replica lagged."""
+"""Sentinels name another master in the middle of a job. Each image has exactly one answer, even if a replica lagged."""
 
 import os
 import signal

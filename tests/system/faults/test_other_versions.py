@@ -45,7 +45,7 @@ def test_a_doorbell_that_nobody_reads_does_not_go_round_for_ever(start_mill, eve
     with start_mill(2) as mill:
         connection = mill.connection
         doorbell = connection.doorbell
-        doorbell._app.send_task("digitmill.classify", kwargs={"version": 99, "some": "thing"}, ignore_result=True)
+        assert doorbell.put_back(99, {"some": "thing"})
         eventually(lambda: "of format 99" in mill.worker_logs(), what="a worker that has seen it")
         empty = [False]
 

@@ -94,7 +94,7 @@ def test_an_environment_that_cannot_be_installed_is_removed(tmp_path):
     variables = os.environ | {"PATH": f"{python.parent}:{os.environ['PATH']}"}
     command = ["bash", "-euo", "pipefail", "-c", install]
     said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=variables)
-    assert [line.split()[3] for line in said.stdout.splitlines()] == ["flower,", "exporter,"]
+    assert re.findall(r"NOT TESTED: .*'(\w+)'", said.stdout) == ["flower", "exporter"]
     assert [path.name for path in tmp_path.iterdir()] == ["bin"]
 
 

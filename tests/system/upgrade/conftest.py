@@ -46,7 +46,7 @@ def old_python() -> Path:
             _run(python, "-m", "pip", "install", "-qq", "--require-hashes", *pins)
         except (OSError, subprocess.SubprocessError) as fault:
             said = getattr(fault, "stderr", b"") or str(fault).encode()
-            pytest.skip(f"version 0.1.0 cannot be had here, so no upgrade was tried: {said[-300:].decode()}")
+            pytest.skip(f"version 0.1.0 cannot be installed here, so no upgrade was tried: {said[-300:].decode()}")
         done.touch()
     return python
 

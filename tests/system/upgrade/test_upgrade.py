@@ -46,7 +46,7 @@ def test_an_upgrade_under_load_loses_nothing_and_can_be_undone(
 ):
     """What the old version began ends with the new one; its model, its taught images and its journals carry over.
 
-    After draining, the old version goes on with the model and the jobs that are there.
+    After draining, the old version works with the model and the jobs that are there.
     """
     new, old, ledger = versions.new, versions.old, versions.ledger
     versions.start_workers(1, old=True)

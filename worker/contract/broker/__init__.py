@@ -1,1 +1,1 @@
-"""What passes between Celery and Redis: doorbells, and if an operator wants it, what Celery's own tools ask and see."""
+"""What passes between Celery and Redis: doorbells, and, for Celery's own tools, commands, replies and events."""

@@ -1,4 +1,4 @@
-"""The Celery application of workers, trainers and schedulers. Who only rings a doorbell does without it."""
+"""The Celery application of workers, trainers and schedulers. A process that only rings a doorbell does not need it."""
 
 from celery import Celery
 from kombu.entity import Exchange, Queue

@@ -1,7 +1,7 @@
 """Checks of the raw messages in Redis: doorbells, and the commands of Celery's own tools.
 
-Celery obeys what a message asks for, and ends the process if the message does not have Celery's form. So each message
-is made anew from what was checked, and has nothing else of the original.
+Celery obeys what a message asks for, and ends the process if the message does not have Celery's form. So each
+message is built again from its checked parts, and has nothing else of the original.
 """
 
 import base64
@@ -106,7 +106,7 @@ def checked_message(raw: bytes, queue: str) -> dict[str, Any]:
         raise WireError(f"It is a doorbell of another queue ({message.headers.task}).")
     if version == DOORBELL_VERSION and task == CLASSIFY:
         Part.from_member(str(words["part"] or ""))
-    # Another version of the program may understand the words of another version, so they are kept.
+    # A program of that other version may understand its words, so they are kept.
     return as_celery_sends_it(task, {name: word for name, word in words.items() if word is not None}, queue)
 
 
@@ -124,11 +124,11 @@ class _ReplyTo(msgspec.Struct):
 
 
 class _Command(msgspec.Struct):
-    """A command, without its arguments: those of the commands that workers obey only say how much to show."""
+    """A command, without its arguments: in the commands that workers obey, these only say how much to show."""
 
     method: _Name
     destination: list[_Text] | None = None
-    pattern: None = None  # it would be a regular expression of the sender
+    pattern: None = None  # otherwise the sender could choose a regular expression
     ticket: _Identifier | None = None
     reply_to: _ReplyTo | None = None
 

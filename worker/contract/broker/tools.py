@@ -1,7 +1,7 @@
 """What Celery's own tools (`celery inspect`, Flower, exporters) may ask of a worker or a trainer, and what they see.
 
 Off by default, because whoever can write to the broker could stop workers: Celery's commands shut a worker down, revoke
-tasks, or make a worker listen to other queues. So a worker that serves these tools obeys the commands that only look.
+tasks, or make a worker listen to other queues. So a worker that serves these tools obeys only commands that look.
 """
 
 import logging
@@ -24,7 +24,7 @@ OBEYED = frozenset(
 """The commands that change nothing. `enable_events` is one of them, because events are on."""
 
 EVENTS_TOGETHER = 500
-"""Most events of tasks that travel in one message."""
+"""Maximum number of events of tasks that travel in one message."""
 
 EVENT_SECONDS = 1.0
 """Time for which a worker gathers the events of its tasks, unless there are `EVENTS_TOGETHER`."""
@@ -74,7 +74,7 @@ def _refuse(command: str, _: Any) -> dict[str, str]:
 
 
 def _stats(celery_stats: Callable[..., dict[str, Any]], state: Any) -> dict[str, Any]:
-    """Return Celery's statistics without the password of Redis, which our URL in the place of its host has."""
+    """Return Celery's statistics without the password of Redis: Celery shows our whole URL as the name of its host."""
     stats = celery_stats(state)
     return stats | {"broker": {"hostname": without_password(str(state.app.conf.broker_url))}}
 
@@ -91,8 +91,8 @@ class _Events(Events):
 class _Dispatcher(EventDispatcher):
     """Sends events, many together. If Redis does not take them, they are dropped, and nobody waits.
 
-    Celery's own sends the events of each turn of its loop, which are two or three, and keeps without a limit those that
-    it could not send.
+    Celery's own dispatcher sends the two or three events of each turn of its loop, and keeps events that it could not
+    send, without a limit.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -107,7 +107,7 @@ class _Dispatcher(EventDispatcher):
             self.flush()
 
     def send(self, type: str, *arguments: Any, **fields: Any) -> Any:  # noqa: A002  Celery's name
-        """Send an event. A heartbeat takes along what was gathered."""
+        """Send an event. A heartbeat also sends what was gathered."""
         sent = super().send(type, *arguments, **fields)
         if type == "worker-heartbeat":
             self.flush()

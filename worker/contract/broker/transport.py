@@ -141,7 +141,7 @@ class Channel(kombu_redis.Channel):
         """Delete nothing in Redis."""
 
     def _subscribe(self) -> None:
-        """Listen to commands. kombu subscribes to a pattern, which rights would have to spell for each database."""
+        """Listen to commands. kombu subscribes to a pattern, for which each database would need a right."""
         topics = [topic for queue in self.active_fanout_queues for topic in self._get_subscribe_topics(queue)]
         if topics:
             if self.subclient.connection._sock is None:  # noqa: SLF001  as kombu's own channel does
@@ -162,7 +162,7 @@ class Channel(kombu_redis.Channel):
             raise Empty from None
 
     def _handle_message(self, client: Any, reply: Any) -> dict[str, Any]:
-        """Return what came through the channel of commands, checked and made anew."""
+        """Return what came through the channel of commands, checked and built again."""
         received: dict[str, Any] = super()._handle_message(client, reply)
         if received["type"] == b"message":
             try:

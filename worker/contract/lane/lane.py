@@ -23,19 +23,19 @@ MAX_WAITING_BYTES = 64 * 2**20
 """Maximum of the size of a call, in bytes, times the number of calls that wait with it."""
 
 MAX_REPLIES = 1024
-"""Maximum number of answers that wait for one client, beside those of the last exchange of each worker.
+"""Maximum number of answers that wait for one client, not counting those of the last exchange of each worker.
 
-It takes them out at once, unless it has died.
+A client takes them out at once, unless it has died.
 """
 
 CLOCK_SECONDS = 1.0
-"""Time after which a worker asks again for the time of Redis, whose clock may be set."""
+"""Seconds after which a worker asks Redis for its time again, because somebody may set the clock of Redis."""
 
 REPLY_SECONDS = 60.0
 """Time after which Redis forgets the answers to a client that does not take them."""
 
 IDLE_SECONDS = 1.0
-"""Time after which a connection may have been closed by the other side, so that it is looked at before it is used."""
+"""Seconds after which the other side may have closed a connection, so that it is checked before it is used."""
 
 _log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class Receiver:
         self._line = _Line(client)
         self._key = keys.CALLS[kind]
         self._behind: set[str] = set()  # clients for which too many answers wait
-        self._clock_ahead, self._ask_at = 0, -math.inf  # what the clock of Redis (ms) is ahead of the monotonic clock
+        self._clock_ahead, self._ask_at = 0, -math.inf  # how far the clock of Redis is ahead of the monotonic one, ms
 
     def exchange(self, answers: Sequence[tuple[str, bytes]], seconds: float) -> tuple[bytes | None, int]:
         """Send answers, and wait for the next call.
@@ -183,14 +183,14 @@ def _answering(client: str, answer: bytes) -> tuple[tuple[Any, ...], ...]:
 
 
 class _Line:
-    """A connection that is lent once, because the pool takes longer to lend it for each exchange than this lasts.
+    """A connection that is borrowed once, because the pool would take longer to lend it than an exchange lasts.
 
     Args:
         client: Connection of `connection.connect`.
     """
 
     def __init__(self, client: "redis.Redis") -> None:
-        self._client = client  # its end would end the connection
+        self._client = client  # kept, because the connection ends with it
         self._connection: Any = None
         self._used = 0.0  # time of the last exchange
         self._lock = threading.Lock()

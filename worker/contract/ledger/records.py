@@ -125,7 +125,10 @@ class JobStatus:
     @property
     def total(self) -> int | None:
         """Number of all its images, or None while that is unknown."""
-        return self.record.total if self.state is JobState.SUBMITTING else self.images
+        if self.state is not JobState.SUBMITTING:
+            return self.images
+        known = self.record.total  # a folder may have got more images before the first one was sent
+        return known and max(known, self.images)
 
     @property
     def seconds(self) -> float:

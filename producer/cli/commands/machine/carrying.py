@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def export(file: Path, versions: tuple[str, ...], as_json: bool) -> None:
     """Write versions into one file, for another mill.
 
-    FILE gets these versions with their cards and reports, or all versions but the baseline, which each installation
-    has. `import` publishes them.
+    FILE gets these versions with their cards and reports. Without VERSION, it gets all except the baseline, which every
+    installation has. `import` publishes them.
 
     \b
     Example:
@@ -53,7 +53,7 @@ def export(file: Path, versions: tuple[str, ...], as_json: bool) -> None:
 @JSON
 @exit_on_error
 def import_(file: Path, as_json: bool) -> None:
-    """Publish the versions of a file of `export`.
+    """Publish the versions in a file that `export` has written.
 
     The command verifies the SHA-256 of each part of FILE, and tries each model in a process with limits, before it
     publishes anything. Versions that are here already stay as they are. No alias moves: what is live stays live.
@@ -68,7 +68,8 @@ def import_(file: Path, as_json: bool) -> None:
     if as_json:
         print_json(public.ImportedModels(models=done.new, known=done.known, aliases=dict(done.aliases)))
         return
-    known = f"; {counted(len(done.known), 'version')} were here already" if done.known else ""
+    verb = "was" if len(done.known) == 1 else "were"
+    known = f"; {counted(len(done.known), 'version')} {verb} here already" if done.known else ""
     tell(printable(f"Published {counted(len(done.new), 'version')}: {', '.join(done.new) or 'none'}{known}"))
     if live := done.aliases.get("live"):
         tell(printable(f"next      digitmill models promote {live}    (it was live where the file was made)"))

@@ -1,4 +1,4 @@
-"""`clean`: shows what old jobs, logs and downloads take, and frees it."""
+"""`clean`: shows how much space old jobs, logs and downloads take up, and frees it."""
 
 import sys
 import time
@@ -26,7 +26,7 @@ KINDS = {
     "answers": ("records and answers of jobs in Redis", "job in Redis", "jobs in Redis"),
     "downloads": ("MNIST, which is downloaded again when it is needed", "file", "files"),
 }
-"""Of each kind, what it is, and the noun for one and for several of it."""
+"""What each kind is, and its noun for one and for several."""
 
 _DAY = 86400
 
@@ -39,15 +39,16 @@ _DAY = 86400
     metavar="DAYS",
     type=FiniteRange(min=0),
     default=0.0,
-    help="Only what has not changed for so many days.",
+    help="Free only what has not changed for this many days.",
 )
-@click.option("--yes", is_flag=True, help="Free it. Without this option, the command only shows what it would free.")
+@click.option("--yes", is_flag=True, help="Free it. Without --yes, the command only shows what it would free.")
 @JSON
 @exit_on_error
 def clean(kinds: tuple[str, ...], days: float, yes: bool, as_json: bool) -> None:
-    """Show what old jobs and logs take, and free it.
+    """Show how much space old jobs and logs take up, and free it.
 
-    Without --yes, the command only shows what it would free. KIND is one of these; without it, jobs and logs are freed:
+    Without --yes, the command only shows what it would free. KIND is one of these; without it, --yes frees jobs and
+    logs:
 
     \b
       jobs       orders and journals of ended jobs on this machine
@@ -97,7 +98,7 @@ def clean(kinds: tuple[str, ...], days: float, yes: bool, as_json: bool) -> None
     else:
         _print_next(chosen, may, kinds, days)
     for item in left:
-        print_notice(f"{item.name} is in use meanwhile, and stays")
+        print_notice(f"{item.name} is in use by now, so it stays")
 
 
 def _jobs_in_redis(settings: "Settings") -> "RedisJobs | None":
@@ -143,7 +144,7 @@ def _print_next(chosen: "Sequence[Item]", may: "Sequence[Item]", kinds: Sequence
     others = [item for item in may if item.kind not in {each.kind for each in chosen}] if not kinds else []
     tell()
     if not chosen and not others:
-        tell("Nothing is to be freed.")
+        tell("There is nothing to free.")
     for named, some in ((kinds, chosen), (dict.fromkeys(item.kind for item in others), others)):
         if some:
             words = ["digitmill clean", *named, *([f"--older-than {days:g}"] if days else []), "--yes"]
@@ -151,7 +152,7 @@ def _print_next(chosen: "Sequence[Item]", may: "Sequence[Item]", kinds: Sequence
 
 
 def _described(items: "Sequence[Item]") -> str:
-    """Return in words what items take: `38 MB: 12 jobs, 3 logs`."""
+    """Return the size of items in words: `38 MB: 12 jobs, 3 logs`."""
     if not items:
         return "nothing"
     counts = Counter(item.kind for item in items)
@@ -164,7 +165,7 @@ def _bytes(items: "Sequence[Item]") -> str:
 
 
 def _size(items: "Sequence[Item]") -> int | None:
-    """Return the bytes of items together, or None if nobody says that of one."""
+    """Return the bytes of items together, or None if that of one is unknown."""
     sizes = [item.bytes for item in items]
     return sum(size for size in sizes if size is not None) if None not in sizes else None
 

@@ -68,12 +68,12 @@ def logs(name: str | None, lines: int, follow: bool, as_json: bool) -> None:
 
 
 def _print_tail(path: Path, lines: int, *, whole: bool) -> int:
-    """Print the last lines of a log. Return how much of it is done.
+    """Print the last lines of a log. Return how many bytes of it are done.
 
     Args:
         path: The log.
         lines: Number of lines.
-        whole: Whether to leave out a last line that is not finished yet, because it is printed when it is.
+        whole: Whether to leave out a last line that is not finished yet, because it is printed later, as a whole.
     """
     with path.open("rb") as file:
         size = file.seek(0, 2)

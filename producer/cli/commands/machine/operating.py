@@ -137,8 +137,8 @@ def restore(file: Path, as_json: bool) -> None:
     """Restore a backup into an empty mill.
 
     The command verifies the SHA-256 of each part of FILE before it writes anything. It refuses a Redis or a data folder
-    that holds something already. What running processes and `queue pause` leave in Redis stays as it is, and the
-    command names it.
+    that holds something already. What running processes and `queue pause` have put into Redis stays as it is, and
+    the command names it.
 
     \b
     Example:
@@ -151,7 +151,7 @@ def restore(file: Path, as_json: bool) -> None:
     settings, connection = Settings.from_environment(), _connect()
     counts = restore_file(connection.client, settings.data, file)
     if counts.kept:
-        print_notice(f"this Redis had these keys already, and they stay as they were: {', '.join(counts.kept)}")
+        print_notice(f"Redis already had these keys, which stay as they were: {', '.join(counts.kept)}")
     if (gate := QueueGate(connection.client).current()).state is not GateState.OPEN:
         print_notice(str(gate))
     _show_counts(counts, "Restored", as_json=as_json)

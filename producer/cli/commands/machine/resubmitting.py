@@ -25,9 +25,9 @@ def resubmit(job: str, follow: bool, out: Path | None, timeout: float, as_json: 
 
     An image is quarantined when worker processes died on it again and again. Once you have removed the cause, such as
     too little memory or a bad model, this command lets workers try it again in a new job, with the model that the first
-    job asked for. The new rows replace those of the job's report in --out, so each image has one row; if there is no
-    report yet, it is written first. Images that the report shows as quarantined are sent, and no others. If the command
-    is interrupted, the same command sends what is left.
+    job asked for. It sends only the images that the report in --out shows as quarantined, and replaces their rows, so
+    each image has one row. If there is no report yet, the command first writes it. If the command is interrupted,
+    the same command sends what is left.
 
     \b
     Example:
@@ -68,7 +68,7 @@ def resubmit(job: str, follow: bool, out: Path | None, timeout: float, as_json: 
         if not adding.names:
             adding.print_unchanged(as_json=as_json, sentence="No image is quarantined.")
             return
-        # The new job alone cannot write this report, so it is not resumed: this command again sends what is left.
+        # The new job alone cannot write this report, so nobody resumes it: the same command sends what is left.
         options = replace(order.options, new=True)
         again = source.only(adding.names)
         new = create_job(

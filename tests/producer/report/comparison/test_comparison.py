@@ -1,6 +1,7 @@
 """Two jobs on the same images: which images are the same, which job reads more, and what the page shows."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def compared():
         (["1/a.png", "2/a.png"], ["test/2/a.png", "test/1/a.png"], ("", "test/")),
         (["old/1/a.png", "old/2/b.png", "c.png"], ["new/2/b.png", "new/1/a.png"], ("old/", "new/")),
         (["scans.zip/a.png", "more.zip/b.png"], ["a.png"], ("scans.zip/", "")),
+        (["old/1a/x.png", "old/2b/x.png"], ["2b/x.png", "1a/x.png", "9a/x.png"], ("old/", "")),
     ],
 )
 def test_images_of_a_moved_folder_are_matched_by_the_ends_of_their_names(a, b, moved):
@@ -83,6 +85,19 @@ def test_names_that_may_mean_several_images_are_refused(a, b):
         compare(one, other, None, None)
     assert repr(a[0]) in str(refused.value)
     assert repr(b[0]) in str(refused.value)
+
+
+def test_files_of_one_name_do_not_take_much_longer_to_match():
+    """A folder for each scan, and `page.png` in each: no name may be compared with all others."""
+
+    def seconds(form):
+        names = [form.format(row) for row in range(5000)]
+        a, b = (finished([1] * 5000, [1] * 5000, names=[place + name for name in names]) for place in ("old/", "new/"))
+        began = time.process_time()
+        assert compare(a, b, None, None).moved == ("old/", "new/")
+        return time.process_time() - began
+
+    assert seconds("{0:05d}/page.png") < 10 * seconds("{0:05d}/{0:05d}.png")
 
 
 def test_images_are_matched_by_name_and_counted(compared):

@@ -1,12 +1,13 @@
 """Facts about a folder whose images are read while it is listed: the same images, once each, in a kept order."""
 
+import struct
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from model.errors import Failure, FailureCode
-from producer.jobs.kept.listed import ListedImages, count_listed
+from producer.jobs.kept.listed import ListedImages, read_end
 from producer.sources import GrowingFolder, ListedImage, open_growing, open_source
 from producer.sources.folders import growing
 
@@ -89,6 +90,7 @@ def test_what_is_not_a_folder_of_images_is_opened_as_before(tmp_path: Path) -> N
     write(tmp_path, "notes.txt", "one.png")
     assert open_growing(tmp_path / "one.png") is None
     assert open_growing(tmp_path / "missing") is None
+    assert open_growing(tmp_path / ("long" * 100)) is None
     assert open_growing(tmp_path, exclude=["*.png"]) is None
 
 
@@ -110,9 +112,31 @@ def test_an_image_is_found_by_its_name_without_a_list(folder: Path, tmp_path: Pa
         assert source.read(name) is None
 
 
+def test_the_page_after_a_thumbnail_is_found_by_its_name(tmp_path: Path) -> None:
+    """What people are shown is what was classified."""
+    path, page = tmp_path / "scan.tif", Image.new("L", (28, 28), 200)
+    thumbnail = {254: 1}
+    Image.new("L", (7, 7)).save(path, tiffinfo=thumbnail, save_all=True, append_images=[page])
+    before, tag, after = path.read_bytes().rpartition(struct.pack("<HHII", 254, 4, 1, 1))
+    path.write_bytes(before + tag[:-4] + bytes(4) + after)
+    [image] = open_it(tmp_path)
+    assert image.content != path.read_bytes()
+    assert open_it(tmp_path).read("scan.tif") == image.content
+
+
+def test_the_list_of_few_images_is_complete_at_once(folder: Path, tmp_path: Path) -> None:
+    """The folder then has the number of images that the job was made with, whatever comes later."""
+    with ListedImages(tmp_path / "jobs" / "job.list") as record:
+        source = open_it(folder)
+        total = source.total
+        source.record_in(record)
+        next(iter(source))
+        assert (record.is_complete, record.rows) == (True, total)
+
+
 @pytest.mark.parametrize("stop", [0, 1, 12, 43])
 def test_the_recorded_order_counts(folder: Path, tmp_path: Path, few_at_once, stop: int) -> None:  # noqa: ARG001
-    """After an interruption at any image, the first images are the same. What came since follows. Nothing is twice."""
+    """After an interruption anywhere, the first images are the same. What came since follows. No image comes twice."""
     with ListedImages(tmp_path / "jobs" / "job.list") as record:
         source = open_it(folder)
         source.record_in(record)
@@ -148,10 +172,10 @@ def test_any_name_and_failure_can_be_recorded(tmp_path: Path) -> None:
         ListedImage("b", failure=failure),
     ]
     with ListedImages(tmp_path / "jobs" / "job.list") as record:
-        assert count_listed(record.path) is None
         record.add(images)
+        assert read_end(record.path) is None
         record.finish({"text file": 3})
-    assert count_listed(record.path) == 4
+        assert read_end(record.path) == (4, {"text file": 3}), "also while a client has it open"
     with ListedImages(tmp_path / "jobs" / "job.list") as record:
         assert list(record.piece(0)) == images
         assert (record.rows, record.left_out, record.is_complete) == (4, {"text file": 3}, True)

@@ -8,8 +8,10 @@ import msgpack
 import pytest
 
 from model.errors import Failure, FailureCode
+from producer.jobs.kept.listed import ListedImages
 from producer.jobs.kept.order import Order, SubmitOptions, job_file, write_order
 from producer.mill.server import ServerFolder
+from producer.sources import ListedImage
 from tests.support.answering import answer, seal
 from tests.support.command import CommandLine
 from tests.support.users import add_users, url_for
@@ -70,9 +72,9 @@ def test_jobs_that_may_go_on_stay(client, digitmill, job):
     """Without --yes nothing is freed, and with it only what has ended, as the table said."""
     gone, lost_whole = job("ended"), job("whole", lost=True)
     staying = {
-        "open": (job("open", state=JobState.RUNNING), "it has not ended"),
-        "torn": (job("torn", lost=True, answered=False), "it can be resumed"),
-        "detached": (job("detached", detached=True), "its answers are in Redis"),
+        "open": (job("open", state=JobState.RUNNING), "not ended"),
+        "torn": (job("torn", lost=True, answered=False), "not finished, but can be resumed"),
+        "detached": (job("detached", detached=True), "answers still in Redis"),
     }
     with job("used")[1].open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -81,14 +83,14 @@ def test_jobs_that_may_go_on_stay(client, digitmill, job):
         assert kept(said) == {
             "ended": None,
             "whole": None,
-            "used": "a client works on it",
+            "used": "in use by a client",
             **{name: why for name, (_, why) in staying.items()},
         }
         assert (said.json["kinds"][0]["chosen"], said.json["freed"]) == (2, 0)
         assert "digitmill clean --yes  frees" in shown.output
         assert "2 jobs" in shown.output
         assert "digitmill clean answers --yes  frees" in shown.output
-        assert "kept      1 job: it has not ended" in shown.output
+        assert "kept      1 job: not ended" in shown.output
         assert all(path.exists() for path in (*gone, *lost_whole))
         freed = digitmill("clean", "--yes").output
         assert freed.rstrip().splitlines()[-1].startswith("freed     ")
@@ -113,6 +115,15 @@ def test_answers_are_freed_only_by_their_name(client, digitmill, job):
     assert client.exists(ledger_keys.job("open"))
 
 
+def test_a_job_stays_if_its_list_has_more_images(digitmill, job):
+    """Its folder may have had more when it was resumed than when it was submitted."""
+    files = job("grown", lost=True)
+    with ListedImages(files[0].with_suffix(".list")) as record:
+        record.add([ListedImage("a"), ListedImage("b")])
+        record.finish({})
+    assert kept(digitmill("clean", "jobs", "--json")) == {"grown": "not finished, but can be resumed"}
+
+
 def test_an_age_limits_what_is_freed(digitmill, job):
     """What has changed since then stays."""
     for path in job("old", lost=True):
@@ -121,7 +132,7 @@ def test_an_age_limits_what_is_freed(digitmill, job):
     said = digitmill("clean", "--older-than", "1", "--yes").output
     assert said.splitlines()[-1].endswith(": 1 job")
     assert young[0].exists()
-    assert "Nothing is to be freed." in digitmill("clean", "--older-than", "1").output
+    assert "There is nothing to free." in digitmill("clean", "--older-than", "1").output
 
 
 def test_a_running_mill_keeps_its_logs(digitmill, tmp_path):
@@ -132,7 +143,7 @@ def test_a_running_mill_keeps_its_logs(digitmill, tmp_path):
     for name in ("worker-1.log", "worker-1.log.1", "server.rdb"):
         (folder / name).write_bytes(b"x" * 2048)
     said = digitmill("clean", "logs", "--yes", "--json", DIGITMILL_REDIS_URL="")
-    assert kept(said) == {"mill/worker-1.log": "the mill runs", "mill/worker-1.log.1": None}
+    assert kept(said) == {"mill/worker-1.log": "in use, because the mill is running", "mill/worker-1.log.1": None}
     held.release()
     digitmill("clean", "logs", "--yes")
     assert [path.name for path in folder.iterdir() if path.name != "lock"] == ["server.rdb"]
@@ -153,7 +164,7 @@ def test_without_redis_only_whole_jobs_may_go(digitmill, job):
     job("whole", lost=True)
     job("torn", lost=True, answered=False)
     said = digitmill("clean", "jobs", "--json", DIGITMILL_REDIS_URL="redis://127.0.0.1:1/0")
-    assert kept(said) == {"whole": None, "torn": "only Redis knows whether it has ended"}
+    assert kept(said) == {"whole": None, "torn": "not known to have ended, because Redis does not answer"}
     assert "is not shown" in said.errors
 
 
@@ -166,6 +177,6 @@ def test_a_submitter_sees_sizes_and_may_forget_jobs(client, server, digitmill, j
     said = digitmill(
         "clean", "answers", "--yes", "--json", DIGITMILL_REDIS_URL=url_for(server.url, RedisUser.SUBMITTER)
     )
-    assert kept(said) == {"bad": "its record is damaged", "ended": None}
+    assert kept(said) == {"bad": "damaged record in Redis, so not known to have ended", "ended": None}
     assert all(item["bytes"] for item in said.json["kinds"][0]["items"])
     assert said.json["freed"] == 1

@@ -36,7 +36,7 @@ def test_without_logs_it_says_where_they_would_be(digitmill):
 
 
 def test_new_lines_are_followed_until_an_interrupt(digitmill):
-    """Only whole lines come, also if one had begun before, and a log that begins anew is shown from its beginning."""
+    """Only whole lines come, even if one had begun before, and a log that begins again is shown from its beginning."""
     log = digitmill.folder / "data" / "mill" / "worker-1.log"
     with log.open("a") as file:
         file.write("beg")

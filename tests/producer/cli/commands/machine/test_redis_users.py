@@ -35,6 +35,7 @@ def passwords(tmp_path):
         '{}="secret3"',
         "{}=secret4 # the owner's",
         "{}='secret5'",
+        "{}=secret6",
     ]
     lines = [form.format(user.password_variable) for form, user in zip(spellings, RedisUser, strict=True)]
     file.write_text("\n".join(["# passwords", "DIGITMILL_UID=1000", *lines]))
