@@ -49,7 +49,7 @@ class Versions:
 
         Raises:
             Unreachable: Redis does not answer.
-            UsageError: There is no such version, there are several, or the name is not a text.
+            UsageError: No version has this name, several have it, or it is not a text.
         """
         if known := self.known(name):
             return known

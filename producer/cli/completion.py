@@ -86,7 +86,7 @@ def _find_logs() -> Offer:
 
 
 def _ask(find: "Callable[[redis.Redis], Offer]") -> "Offer | None":
-    """Return what a function reads from Redis, or None if there is no answer in time.
+    """Return what a function reads from Redis, or None if it does not answer in time.
 
     Whatever goes wrong, the shell shows the line that the user types, and nothing else.
     """
@@ -96,15 +96,13 @@ def _ask(find: "Callable[[redis.Redis], Offer]") -> "Offer | None":
     answers: list[Offer] = []
 
     def ask() -> None:
-        try:
+        with contextlib.suppress(Exception):  # a traceback would destroy the line that the user types
             from producer.mill.finding import find_mill_url
             from worker.contract.connection import connect
 
             settings = _settings()
             url = find_mill_url(settings) or settings.server_url
             answers.append(find(connect(url, answer_seconds=WAIT_SECONDS)))
-        except Exception:  # noqa: S110
-            pass
 
     # Nothing limits how long it takes to load our modules and to find the address of a host, so a thread does it.
     asking = threading.Thread(target=ask, daemon=True)

@@ -174,7 +174,7 @@ class _OpenBatch:
         return len(self.names) < max_images and not (self._files and isinstance(content, np.ndarray))
 
     def add(self, image: SourceImage) -> None:
-        """Add an image, even if there is no room for it."""
+        """Add an image, even if the batch is full."""
         content = image.content
         if isinstance(content, Failure):
             self._failures[len(self.names)] = content

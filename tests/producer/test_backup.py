@@ -11,9 +11,7 @@ from model.data.digits import Digits
 from model.errors import UsageError
 from producer.backup import LIST, back_up, restore
 from tests.support import tars
-from tests.support.command import CommandLine
 from worker.contract.backup import StoredKey
-from worker.contract.connection import connect
 from worker.contract.errors import WireError
 from worker.contract.gate import GateState, QueueGate
 from worker.contract.ledger import JobRecord, Ledger, Part, Window
@@ -23,21 +21,6 @@ from worker.contract.registry import keys as registry_keys
 from worker.contract.training import Schedule, Trainings
 from worker.contract.training import keys as training_keys
 from worker.contract.wire import Batch, Manifest
-
-
-@pytest.fixture
-def client(server):
-    """A connection to the server, which holds nothing."""
-    connection = connect(server.url)
-    connection.flushall()
-    yield connection
-    connection.close()
-
-
-@pytest.fixture
-def digitmill(server, tmp_path):
-    """Run `digitmill …` beside that server."""
-    return CommandLine(tmp_path, server.url)
 
 
 def dump(client):

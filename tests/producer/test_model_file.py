@@ -13,17 +13,7 @@ from producer.model_file import LIST, export_versions, import_versions
 from tests.support import tars
 from tests.support.command import CommandLine
 from tests.support.models import Harm, harmful
-from worker.contract.connection import connect
 from worker.contract.registry import Registry, Retention
-
-
-@pytest.fixture
-def client(server):
-    """A connection to the server, which holds nothing."""
-    connection = connect(server.url)
-    connection.flushall()
-    yield connection
-    connection.close()
 
 
 @pytest.fixture

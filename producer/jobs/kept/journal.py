@@ -178,7 +178,7 @@ def _answered(record: object, path: Path) -> AnsweredBatch:
 
 
 def read_journal(path: Path) -> KeptBatches:
-    """Return the whole batches of a journal, or none if there is no file. Its client may still be writing it.
+    """Return the whole batches of a journal, or none if the file does not exist. Its client may still be writing it.
 
     Raises:
         DataError: The file is not a journal.

@@ -13,30 +13,13 @@ from producer.jobs.kept.order import Order, SubmitOptions, job_file, write_order
 from producer.mill.server import ServerFolder
 from producer.sources import ListedImage
 from tests.support.answering import answer, seal
-from tests.support.command import CommandLine
 from tests.support.users import add_users, url_for
-from worker.contract.connection import connect
 from worker.contract.ledger import JobState, Ledger, Part, Window
 from worker.contract.ledger import keys as ledger_keys
 from worker.contract.ledger.disposal import forget_job
 from worker.contract.users import RedisUser
 from worker.contract.wire import Batch, Manifest
 from worker.settings import Settings
-
-
-@pytest.fixture
-def client(server):
-    """A connection to the server, which holds nothing."""
-    connection = connect(server.url)
-    connection.flushall()
-    yield connection
-    connection.close()
-
-
-@pytest.fixture
-def digitmill(server, tmp_path):
-    """Run `digitmill …` beside that server."""
-    return CommandLine(tmp_path, server.url)
 
 
 @pytest.fixture

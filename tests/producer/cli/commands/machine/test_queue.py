@@ -6,7 +6,6 @@ from producer.jobs.sending import JobProgress
 from producer.jobs.waiting import JobWatch
 from producer.mill.finding import open_running_mill
 from tests.support.answering import answer
-from tests.support.command import CommandLine
 from tests.support.users import add_users, url_for
 from worker.contract.connection import connect
 from worker.contract.gate import GateState, QueueGate
@@ -29,12 +28,6 @@ def client(server):
     Ledger(connection).announce("host-1", {"ready": 1}, ttl_seconds=600)
     yield connection
     connection.close()
-
-
-@pytest.fixture
-def digitmill(server, tmp_path):
-    """Run `digitmill …` beside that server."""
-    return CommandLine(tmp_path, server.url)
 
 
 @pytest.fixture

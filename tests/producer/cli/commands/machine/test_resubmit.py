@@ -7,17 +7,7 @@ import pytest
 
 from tests.support.answering import answering
 from tests.support.command import CommandLine
-from worker.contract.connection import connect
 from worker.contract.ledger import Ledger
-
-
-@pytest.fixture
-def client(server):
-    """A connection to the server, which holds nothing."""
-    connection = connect(server.url)
-    connection.flushall()
-    yield connection
-    connection.close()
 
 
 @pytest.fixture
