@@ -26,8 +26,8 @@ def resubmit(job: str, follow: bool, out: Path | None, timeout: float, as_json: 
     An image is quarantined when worker processes died on it again and again. Once you have removed the cause, such as
     too little memory or a bad model, this command lets workers try it again in a new job, with the model that the first
     job asked for. It sends only the images that the report in --out shows as quarantined, and replaces their rows, so
-    each image has one row. If the report does not exist yet, the command first writes it. If it is interrupted, the same
-    command sends what is left.
+    each image has one row. If the report does not exist yet, the command first writes it. If the command ends early,
+    the same command sends what is left.
 
     \b
     Example:
