@@ -54,7 +54,7 @@ def jobs(latest: int, with_little: bool, as_json: bool) -> None:
         return
     damage.print()
     if not found and not damage.records:
-        tell("Nobody has submitted a job yet. `digitmill submit PATH` creates one.")
+        tell("This mill has no jobs. `digitmill submit PATH` creates one.")
     if not found:
         return
     now = connection.ledger.now()

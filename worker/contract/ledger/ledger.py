@@ -596,7 +596,7 @@ class Ledger:
                         return name
                 except WireError:
                     return name
-        raise UsageError("Nobody has submitted a job yet. `digitmill submit PATH` makes one.")
+        raise UsageError("This mill has no jobs. `digitmill submit PATH` creates one.")
 
     def _identifiers(self) -> list[str]:
         """Return the ids of all jobs with a record that has not expired, newest first."""

@@ -545,7 +545,7 @@ def test_notifications_wake_the_client(client: "redis.Redis", ledger: Ledger, jo
 
 def test_jobs_are_found_by_the_beginning_of_their_name(ledger: Ledger) -> None:
     """A whole name means that job, even if other names begin with it. An ambiguous beginning is refused."""
-    with pytest.raises(UsageError, match="Nobody has submitted a job yet"):
+    with pytest.raises(UsageError, match="This mill has no jobs"):
         ledger.find_job("last")
     for identifier in ("261123-1", "261123-2", "261123-22"):
         open_job(ledger, identifier)
