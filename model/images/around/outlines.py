@@ -5,6 +5,7 @@ eight and a six have inside only what runs from side to side. So an outline is l
 a digit of its own.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -87,7 +88,11 @@ class OutlineLimits:
     """Distance from the line, as a share of the radius, up to which what is left inside belongs to the line."""
 
     slash_lean: float = 22
-    """Angle from upright, in degrees, from which a bar inside is the slash of a zero, unless the outline is round."""
+    """Angle from upright, in degrees, from which a bar in an outline that is not round may be the slash of a zero."""
+
+    slash_length: float = 0.86
+    """Minimum length of such a slash, as a share of the room that the outline leaves along it. Ones in ellipses have up
+    to 0.84, and slashes that do not touch the outline 0.88 and more."""
 
     round: float = 0.93
     """Minimum of the shorter over the longer side of an outline that is round, which few zeros are."""
@@ -319,12 +324,27 @@ def _touching_is_digit(part: Mask, hole: Mask, rim: Rim, width: float, length: f
     return not bar or contacts <= _ONE_CONTACT or lean <= LIMITS.upright
 
 
-def _apart_is_digit(part: Mask, _hole: Mask, rim: Rim, width: float, length: float) -> bool:
+def _apart_is_digit(part: Mask, hole: Mask, rim: Rim, width: float, length: float) -> bool:
     """Return whether what is inside an outline without touching it is a digit, and not the mark in a zero."""
     if width > LIMITS.pen_width * rim.radius.mean() and rim.asymmetry() > LIMITS.asymmetry:
         return False
     bar, lean = is_bar(part, LIMITS.bar)
-    return not bar or (length >= LIMITS.touching_content and not (_is_narrow(rim) and lean > LIMITS.slash_lean))
+    if not bar:
+        return True
+    is_slash = lean > LIMITS.slash_lean and _is_narrow(rim) and _runs_across(part, hole)
+    return length >= LIMITS.touching_content and not is_slash
+
+
+def _runs_across(bar: Mask, hole: Mask) -> bool:
+    """Return whether a bar leaves hardly any room at its ends in the hole that it is in."""
+    points = cv2.findNonZero(bar)
+    across, down, x, y = cv2.fitLine(points, cv2.DIST_L2, 0, 0.01, 0.01).ravel().tolist()
+    far = 2 * max(hole.shape)
+    start, end = ((round(x + way * across), round(y + way * down)) for way in (-far, far))
+    line = cv2.line(np.zeros_like(hole), start, end, 255)
+    _, _, columns, rows = cv2.boundingRect(cv2.bitwise_and(line, hole))
+    _, (width, height), _ = cv2.minAreaRect(points)
+    return max(width, height) + 1 >= LIMITS.slash_length * math.hypot(columns, rows)
 
 
 def _is_narrow(rim: Rim) -> bool:

@@ -188,6 +188,22 @@ def test_a_zero_stays_a_zero(across, down, width, turn, mark):
     assert strokes_kept(image)
 
 
+@pytest.mark.parametrize("lean", [25, 35, 45])
+@pytest.mark.parametrize("share", [0.55, 0.65, 0.75, 0.95])
+def test_a_slanted_one_in_an_ellipse_is_not_a_slash(share, lean):
+    """A bar that leaves room at its ends is a one, and one that runs from side to side is the slash of a zero."""
+    across, down, angle = 68, 100, np.radians(lean)
+    way = np.array([np.sin(angle), -np.cos(angle)])
+    reach = way * share / np.hypot(way[0] / across, way[1] / down)
+    start, end = ((120 + sign * reach).round().astype(int).tolist() for sign in (-1, 1))
+    bar = cv2.line(page(), start, end, 20, 6, cv2.LINE_AA)
+    image = cv2.ellipse(bar.copy(), MIDDLE, (across + 5, down + 5), 0, 0, 360, 20, 6, cv2.LINE_AA)
+    if share > 0.9:
+        assert strokes_kept(image)
+    else:
+        assert shares_ink(normalise(image), normalise(bar)) > 0.9
+
+
 @pytest.mark.parametrize("width", [6, 14, 24])
 def test_loops_stay(width):
     """A six, an eight and a nine keep their loops."""
