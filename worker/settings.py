@@ -49,7 +49,7 @@ class Settings:
         versions_kept: Number of newest versions of the model that whoever publishes another one keeps.
         version_days: Age, in days, beyond which versions are not kept. None: keep them.
         log_format: How the processes of all roles and of `digitmill serve` log: `text` or `json`.
-        traces: Whether clients and workers send the spans of batches to a collector of OpenTelemetry.
+        traces: Whether clients and workers send the spans of jobs and batches to a collector of OpenTelemetry.
         metrics_port: First of the ports on which a process may show its metrics. None: it counts and shows nothing.
         metrics_host: Address on which it shows them.
         celery_tools: Whether workers and trainers answer Celery's own tools, and send events.

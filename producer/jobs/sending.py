@@ -176,15 +176,25 @@ class Sender:
             encoded: Manifest of the whole batch in the wire format.
         """
         images = batch.part(part.start, part.stop)
-        if self._restore(part, images, encoded):
-            self._doorbell.ring(part)
+        sending = span("send again", kind=SpanKind.PRODUCER, job=self._job, batch=part.field, images=len(part))
+        with sending as trace:
+            if self._restore(part, images, encoded, trace):
+                self._doorbell.ring(part)
 
     def restore_manifest(self, part: Part, encoded: bytes) -> None:
         """Store the manifest of a batch again that Redis has lost."""
         self._restore(part, None, encoded)
 
-    def _restore(self, part: Part, images: Batch | None, encoded: bytes) -> bool:
-        return self._call(self._owned.restore, part, images, encoded, due_seconds=RING_AGAIN_SECONDS, attempts=ATTEMPTS)
+    def _restore(self, part: Part, images: Batch | None, encoded: bytes, trace: str = "") -> bool:
+        return self._call(
+            self._owned.restore,
+            part,
+            images,
+            encoded,
+            due_seconds=RING_AGAIN_SECONDS,
+            attempts=ATTEMPTS,
+            trace=trace,
+        )
 
     def check(self, sent: Mapping[int, int], *, sealed: bool, rows: int, answered: int, failed: int) -> Checked:
         """Compare what was sent with what Redis has, and make the job again if Redis has lost it.

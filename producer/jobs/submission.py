@@ -35,6 +35,7 @@ from producer.jobs.packing import pack, pack_again
 from producer.jobs.patience import TIMEOUT_SECONDS
 from producer.jobs.results import FinishedJob, JobInfo, Results
 from producer.jobs.sending import CHECKS, DetachedSender, ProgressCallback, ignore_progress, source_changed, window_for
+from producer.jobs.tracing import job_span
 from producer.mill.connection import Connection, RetryingCaller
 from producer.sources import (
     UNCHANGED,
@@ -51,8 +52,6 @@ from worker.contract.errors import JobFailed, NoWorkers, Unreachable
 from worker.contract.gate import GateState, QueueGate
 from worker.contract.ledger import JobState, new_job_identifier
 from worker.contract.registry import LIVE
-from worker.contract.telemetry.traces import start_tracing
-from worker.contract.validation.identifiers import this_process
 from worker.contract.wire import Batch, Manifest
 from worker.settings import Settings
 
@@ -277,12 +276,12 @@ def gather_job(
         WireError: An answer is damaged.
     """
     started = time.time()
-    _trace(settings)
     order, call = order_of(settings, job), RetryingCaller(connection, timeout)
     folder = str(jobs_folder(settings))
     with (
         Journal(journal_path(settings, job)) as journal,
         SentLog(job_file(settings, job, "sent")) as log,
+        job_span(order, settings),
         _order_recorded(source, job, settings),
         _kept_when_interrupted(connection, order, keep=keep),
         JobClient(connection, order, folder, lock=journal.lock, call=call, take_over=take_over) as client,
@@ -420,10 +419,10 @@ def send_job(
         Unreachable: Redis did not answer for `timeout` seconds.
         UsageError: The log of what was sent cannot be written, or another process has it open.
     """
-    _trace(settings)
     order, call = order_of(settings, job), RetryingCaller(connection, timeout)
     with (
         SentLog(job_file(settings, job, "sent")) as log,
+        job_span(order, settings),
         _order_recorded(source, job, settings),
         _kept_when_interrupted(connection, order, keep=True),
         JobClient(connection, order, str(jobs_folder(settings)), lock="", call=call) as client,
@@ -435,11 +434,6 @@ def send_job(
             if sender.run(packed, recorded=isinstance(source, GrowingFolder)):
                 return call(connection.ledger.job, job).state
     raise JobFailed(f"Redis loses batches of job {job} again and again. Look at its memory and its disk.")
-
-
-def _trace(settings: Settings) -> None:
-    if settings.traces:
-        start_tracing(role="client", name=this_process())
 
 
 @contextlib.contextmanager

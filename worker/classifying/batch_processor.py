@@ -89,6 +89,8 @@ class BatchProcessor:
         """
         with about(job=part.job, batch=part.field):
             claim = self._claim(part)
+            if claim.verdict in (Verdict.GONE, Verdict.BUSY, Verdict.PAUSED):
+                return
             self._meter.claimed(claim)
             if self._jobs:
                 self._jobs.claimed(claim)
@@ -121,8 +123,6 @@ class BatchProcessor:
                     self._finish(claim, self._fail(claim, _QUARANTINED if len(part) == 1 else _QUARANTINED_TOGETHER))
                 case Verdict.OVERSIZED:
                     self._finish(claim, self._fail(claim, _OVERSIZED))
-                case Verdict.GONE | Verdict.BUSY | Verdict.PAUSED:
-                    pass
         except _DamagedBatch as fault:
             _log.error("batch %s: %s", part.member, fault)
             self._finish(claim, self._fail(claim, _DAMAGED))

@@ -40,7 +40,7 @@ from worker.contract.queues import CLASSIFY
 from worker.contract.reconciler import Reconciler
 from worker.contract.registry import Registry
 from worker.contract.telemetry.counts import Counts
-from worker.contract.telemetry.traces import start_tracing
+from worker.contract.telemetry.traces import STOP_SECONDS, start_tracing, stop_tracing
 from worker.contract.validation.identifiers import this_process
 from worker.job_log import JobLog
 from worker.meter import Meter
@@ -123,6 +123,7 @@ class WorkerService:
         loading = self._notes.begin()
         if self._settings.traces:
             start_tracing(role=Role.WORKER, name=self._name)
+            signals.worker_process_shutdown.connect(_send_traces, weak=False)
         first = not self._ready[0]
         self._meter.begin("classifying", replaces=not first)
         try:
@@ -216,11 +217,24 @@ class WorkerService:
         self._stop_heartbeat()
         if self._ready[0]:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
-                os.kill(int(self._ready[0]), signal.SIGKILL)
-                os.waitpid(int(self._ready[0]), 0)
+                self._end(int(self._ready[0]))
         shutil.rmtree(get_temp_dir(), ignore_errors=True)  # a normal exit would remove it
         # Doorbells that Celery has fetched but not begun are lost here. A reconciler rings for their batches again.
         os._exit(0)
+
+    def _end(self, process: int) -> None:
+        """End the classifying process. If it traces, let it end when Celery tells it to, because it sends spans then.
+
+        Raises:
+            ProcessLookupError, ChildProcessError: It has ended by itself.
+        """
+        deadline = time.monotonic() + (STOP_SECONDS if self._settings.traces else 0.0)
+        while time.monotonic() < deadline:
+            if os.waitpid(process, os.WNOHANG)[0]:
+                return
+            time.sleep(CHECK_IDLE_SECONDS)
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
 
     def _facts(self) -> dict[str, str | int | float]:
         process, startup_seconds, starts = self._ready
@@ -277,6 +291,10 @@ def _how_it_ended(exception: BaseException, *, out_of_memory: bool) -> str:
     if not found and not too_slow:
         return str(exception)
     return how_it_ended(-int(found[1]) if found else 0, too_slow=too_slow, out_of_memory=out_of_memory)
+
+
+def _send_traces(**_: Any) -> None:
+    stop_tracing()
 
 
 def _quieten_celery(log_level: str) -> None:

@@ -36,6 +36,12 @@ local function add(key, field, by)
   return tonumber(by)
 end
 
+-- Returns a short text of a record. Nobody fetches a longer one, which somebody else has written.
+local function short(key, field)
+  if redis.call('HSTRLEN', key, field) > 100 then return '' end
+  return redis.call('HGET', key, field) or ''
+end
+
 -- Returns whether a lease holds. It does not if it was granted in the future: then the clock was set back, and the lease
 -- would hold much longer than it was meant to. Versions up to 0.2 did not record when they granted a lease.
 local function holds(ends, granted)

@@ -29,7 +29,7 @@ Several: TypeAlias = Literal["refuse", "read"]
 Listed: TypeAlias = Literal["", "lines", "null"]
 """Whether a path is that of a list of paths, and what separates them."""
 
-_SUFFIXES = ("order", "list", "sent", "journal")
+_SUFFIXES = ("order", "list", "sent", "journal", "trace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ def job_file(settings: Settings, job: str, kind: str) -> Path:
     Args:
         settings: Settings of this process.
         job: Identifier of the job, which may come from Redis.
-        kind: `order`, `list`, `sent` or `journal`.
+        kind: `order`, `list`, `sent`, `journal` or `trace`.
 
     Raises:
         UsageError: The identifier is not one, and might lead out of the folder.

@@ -200,7 +200,16 @@ class OwnedJob:
             frozenset(Part.from_field(job, field.decode()) for field in fields),
         )
 
-    def restore(self, part: Part, images: Batch | None, manifest: bytes, *, due_seconds: float, attempts: int) -> bool:
+    def restore(
+        self,
+        part: Part,
+        images: Batch | None,
+        manifest: bytes,
+        *,
+        due_seconds: float,
+        attempts: int,
+        trace: str = "",
+    ) -> bool:
         """Store a part again that Redis has lost. Return whether it was stored.
 
         Args:
@@ -209,6 +218,7 @@ class OwnedJob:
             manifest: Manifest of the whole batch, in the wire format.
             due_seconds: Time after which a reconciler rings for it.
             attempts: Number of times that workers may begin it.
+            trace: Context of the span in which it is sent, or "" if the client does not trace.
         """
         job = part.job
         answer = self._run(
@@ -232,6 +242,7 @@ class OwnedJob:
                 int(due_seconds * 1000),
                 attempts,
                 self._ttl,
+                trace,
             ],
         )
         return bool(answer == 1)

@@ -1,10 +1,12 @@
-"""Spans of OpenTelemetry: from the client that sends a batch, through Redis, to the worker that answers it.
+"""Spans of OpenTelemetry: from a job and its batches in the client, through Redis, to the workers that answer them.
 
 Only this module imports `opentelemetry`, and only if `DIGITMILL_TRACES` is on.
 """
 
+import atexit
 import contextlib
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from enum import StrEnum
@@ -13,11 +15,19 @@ from typing import Any
 from model.errors import required_extra
 
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+TRACEPARENT_BYTES = 55
+"""Length of a context that goes to another process."""
 
 _NO_SPAN = contextlib.nullcontext("")
 
+STOP_SECONDS = 2.0
+"""Longest time that a process which ends waits for the collector."""
+
 _tracers: list[Any] = []
 """The tracer of this process, if there is one."""
+
+_stoppers: list["_Stopper"] = []
+"""What ends it."""
 
 
 class SpanKind(StrEnum):
@@ -54,18 +64,49 @@ def start_tracing(*, role: str, name: str, exporter: Any = None) -> None:
 
             exporter = OTLPSpanExporter()
     provider = TracerProvider(
-        resource=Resource.create({"service.name": f"digitmill-{role}", "service.instance.id": name})
+        resource=Resource.create({"service.name": f"digitmill-{role}", "service.instance.id": name}),
+        shutdown_on_exit=False,  # it would wait half a minute for a collector that does not answer
     )
     # A queue of limited length, which a thread empties. If it is full, spans are dropped, and nobody waits.
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000))
     _tracers.append(provider.get_tracer("digitmill"))
+    _stoppers.append(_Stopper(provider))
+    _stoppers[0].start()
+    atexit.register(stop_tracing)
+
+
+class _Stopper(threading.Thread):
+    """Sends what is left when the process ends. It starts early, because a process that ends may start no thread.
+
+    Args:
+        provider: What makes the spans of this process.
+    """
+
+    def __init__(self, provider: Any) -> None:
+        super().__init__(name="traces", daemon=True)
+        self._provider = provider
+        self._told = threading.Event()
+
+    def run(self) -> None:
+        """Wait until the process ends."""
+        self._told.wait()
+        self._provider.shutdown()
+
+    def stop(self, seconds: float) -> None:
+        """Send what is left.
+
+        Args:
+            seconds: Time after which to leave it.
+        """
+        self._told.set()
+        self.join(seconds)
 
 
 def stop_tracing() -> None:
-    """Send what is left, and trace no more."""
-    for tracer in _tracers:
-        tracer.span_processor.shutdown()
+    """Send what is left, but for `STOP_SECONDS` at most, and trace no more."""
     _tracers.clear()
+    while _stoppers:
+        _stoppers.pop().stop(STOP_SECONDS)
 
 
 def span(

@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from model.errors import UsageError
-from worker.contract.ledger import JobRecord, Part, Window
+from tests.support.collector import TRACES
+from worker.contract.ledger import JobRecord, Owner, Part, Window
 from worker.contract.telemetry import traces
 from worker.contract.telemetry.traces import SpanKind, read_traceparent, span, start_tracing, stop_tracing
 from worker.contract.wire import Batch, Manifest
@@ -20,7 +20,7 @@ TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
 def spans(monkeypatch):
     """Trace in this process. Return what was sent, by name, when tracing has stopped."""
     # Not in the environment itself, because redis-py would import it in each process of the tests.
-    monkeypatch.setattr(sys, "path", [*sys.path, str(Path(sys.prefix) / "traces")])
+    monkeypatch.setattr(sys, "path", [*sys.path, str(TRACES)])
     reason = "OpenTelemetry is not installed here (`make .venv/test.done` does it)"
     memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter", reason=reason)
     exporter = memory.InMemorySpanExporter()
@@ -34,20 +34,28 @@ def spans(monkeypatch):
     stop_tracing()
 
 
-def submit(ledger, trace):
-    """Submit a batch of an image, and claim it."""
-    ledger.create("job", JobRecord("scans/", "live", "host-1", {}, ""))
-    part = Part("job", 0, 0, 1)
-    images = np.zeros((1, 28, 28), np.uint8)
-    ledger.submit(part, Batch(images), Manifest(("a",), (None,), {}), Window(9, 10**6), detached=True, trace=trace)
+IMAGES = Batch(np.zeros((2, 28, 28), np.uint8))
+MANIFEST = Manifest(("a", "b"), (None, None), {})
+
+
+def claim(ledger, part):
+    """Claim a part."""
     return ledger.claim(part, token="token", holder="w", lease_seconds=60)  # noqa: S106  not a password
+
+
+def submit(ledger, trace):
+    """Submit a batch of two images, and claim it."""
+    ledger.create("job", JobRecord("scans/", "live", "host-1", {}, ""))
+    part = Part("job", 0, 0, len(IMAGES))
+    ledger.submit(part, IMAGES, MANIFEST, Window(9, 10**6), detached=True, trace=trace)
+    return claim(ledger, part)
 
 
 def test_the_span_of_a_worker_is_below_that_of_the_client(spans, ledger):
     """The context travels in the batch's record."""
     with span("send", kind=SpanKind.PRODUCER, job="job") as trace:
-        claim = submit(ledger, trace)
-    with span("answer", parent=claim.trace, kind=SpanKind.CONSUMER), span("classify"):
+        claimed = submit(ledger, trace)
+    with span("answer", parent=claimed.trace, kind=SpanKind.CONSUMER), span("classify"):
         pass
     found = spans()
     assert {each.context.trace_id for each in found.values()} == {found["send"].context.trace_id}
@@ -56,6 +64,28 @@ def test_the_span_of_a_worker_is_below_that_of_the_client(spans, ledger):
     assert found["classify"].parent.span_id == found["answer"].context.span_id
     assert dict(found["send"].attributes) == {"digitmill.job": "job"}
     assert found["send"].resource.attributes["service.name"] == "digitmill-test"
+
+
+def test_the_halves_of_a_batch_belong_to_its_trace(ledger):
+    """A worker that splits a batch hands its context on, whether or not it traces itself."""
+    claimed = submit(ledger, TRACE)
+    assert [claim(ledger, half).trace for half in ledger.split(claimed, IMAGES)] == [TRACE, TRACE]
+
+
+def test_the_halves_of_a_batch_without_a_trace_have_none(ledger):
+    """As before."""
+    claimed = submit(ledger, "")
+    assert [claim(ledger, half).trace for half in ledger.split(claimed, IMAGES)] == ["", ""]
+
+
+@pytest.mark.parametrize("trace", [TRACE, ""])
+def test_a_batch_that_is_sent_again_has_the_trace_of_that_sending(ledger, client, trace):
+    """Redis has lost the first one."""
+    part = submit(ledger, "00-" + "c" * 32 + "-" + "d" * 16 + "-01").part
+    client.delete(part.key)
+    owned = ledger.owned("job", Owner("", "host", "folder"))
+    assert owned.restore(part, IMAGES, MANIFEST.to_wire(), due_seconds=1, attempts=3, trace=trace)
+    assert claim(ledger, part).trace == trace
 
 
 def test_without_a_parent_a_worker_begins_a_trace_of_its_own(spans):
@@ -73,8 +103,7 @@ def test_what_is_not_a_context_is_ignored(ledger, client, stored):
     claimed = submit(ledger, TRACE)
     assert claimed.trace == TRACE
     client.hset(claimed.part.key, "trace", stored)
-    again = ledger.claim(claimed.part, token="token", holder="w", lease_seconds=60)  # noqa: S106  as above
-    assert again.trace == read_traceparent(stored) == ""
+    assert claim(ledger, claimed.part).trace == read_traceparent(stored) == ""
 
 
 def test_without_tracing_a_span_is_nothing():

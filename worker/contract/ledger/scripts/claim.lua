@@ -33,11 +33,6 @@ redis.call('ZADD', KEYS[2], now + ARGV[4], ARGV[1])
 -- Whoever answers a batch without looking at its images does not fetch them, because fetching may be what killed it.
 local payload = ''
 if verdict == 'work' or verdict == 'split' then payload = redis.call('HGET', KEYS[1], 'payload') or '' end
--- Nor does anybody fetch what is too long for the name of a model.
-local model = ''
-if redis.call('HSTRLEN', KEYS[3], 'model') <= 100 then model = redis.call('HGET', KEYS[3], 'model') or '' end
 local waited = -1
 if record[8] then waited = math.max(now - whole(record[8]), 0) end
-local trace = ''
-if redis.call('HSTRLEN', KEYS[1], 'trace') <= 100 then trace = redis.call('HGET', KEYS[1], 'trace') or '' end
-return {verdict, payload, attempts, model, waited, trace}
+return {verdict, payload, attempts, short(KEYS[3], 'model'), waited, short(KEYS[1], 'trace')}
