@@ -6,7 +6,9 @@ Journals have the names of images, the server's files have their pixels, and a s
 import contextlib
 import os
 import re
+import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
@@ -74,6 +76,38 @@ def open_private(path: Path, mode: Literal["ab", "a+b", "wb", "xb"]) -> BinaryIO
         with contextlib.suppress(PermissionError):  # some file systems have no modes
             os.fchmod(file.fileno(), _FILE)
     return file
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, *, private: bool) -> Iterator[BinaryIO]:
+    """Open a new file, which gets its name at the end of the context, when it is whole and on the disk.
+
+    Several processes may write files of one name. The first that ends gives its file the name, and the others fail.
+
+    Args:
+        path: Path of the file.
+        private: Whether only this user may read it.
+
+    Raises:
+        FileExistsError: There is something of that name.
+        OSError: The file cannot be written.
+    """
+    if os.path.lexists(path):
+        raise FileExistsError(f"{path} exists")
+    draft = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with open_private(draft, "xb") if private else draft.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            raise
+        except OSError:  # some file systems have no links
+            draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _open_private(path: str, flags: int) -> int:

@@ -4,7 +4,6 @@ The file is a tar archive. It has an entry for each key of Redis, then the files
 list with the SHA-256 of each entry. Without that list it is not whole.
 """
 
-import contextlib
 import hashlib
 import io
 import json
@@ -17,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 from model.errors import UsageError
 from model.printable import printable
-from model.private_files import PRIVATE_UMASK, open_private
+from model.private_files import PRIVATE_UMASK, open_private, whole_file
 from model.records import Damaged, from_json
 from worker.contract.backup import MADE_BY_USE, StoredKey, store, stored_keys
 from worker.contract.errors import WireError
@@ -29,8 +28,11 @@ FORMAT = 1
 LIST = "digitmill-backup.json"
 """Name of the last entry, which has the SHA-256 of all others."""
 
-LEFT_OUT = {"mill", "workers"}
-"""Folders of the data folder that a backup leaves out: logs, and the files of the server, whose keys it has."""
+KEPT = ("jobs", "taught", "training")
+"""Folders of the data folder that a backup has. The others hold logs and the files of the server, whose keys it has.
+
+What users have put beside them, such as earlier backups, is not a part of the mill.
+"""
 
 _KEYS, _FILES = "redis/", "data/"
 
@@ -70,34 +72,40 @@ def back_up(client: "redis.Redis", data: Path, path: Path) -> BackupCounts:
         WireError: A key holds another type than digitmill stores there.
         redis.exceptions.RedisError: Redis does not answer, or refuses.
     """
-    if path.exists():
-        raise UsageError(f"{path} exists. Name a new file.")
-    unfinished = path.with_name(f"{path.name}.part")
     digests: dict[str, str] = {}
     keys = files = 0
     try:
-        with open_private(unfinished, "wb") as file:
-            with tarfile.TarFile(fileobj=file, mode="w") as archive:
-                for stored in stored_keys(client):
-                    _add(archive, f"{_KEYS}{keys:06d}", stored.to_bytes(), digests)
-                    keys += 1
-                for found in _files_below(data):
-                    if found.samefile(unfinished):
-                        continue
-                    with contextlib.suppress(FileNotFoundError):  # its job was forgotten meanwhile
-                        name = _FILES + found.relative_to(data).as_posix()
-                        _add(archive, name, found.read_bytes(), digests)
-                        files += 1
-                contents = {"format": FORMAT, **asdict(_Contents(digests))}
-                _add(archive, LIST, json.dumps(contents).encode(), {})
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.rename(path)
+        with whole_file(path, private=True) as file, tarfile.TarFile(fileobj=file, mode="w") as archive:
+            for stored in stored_keys(client):
+                _add(archive, f"{_KEYS}{keys:06d}", stored.to_bytes(), digests)
+                keys += 1
+            for found in _files_below(data):
+                if (content := _content(found)) is not None:
+                    _add(archive, _FILES + found.relative_to(data).as_posix(), content, digests)
+                    files += 1
+            contents = {"format": FORMAT, **asdict(_Contents(digests))}
+            _add(archive, LIST, json.dumps(contents).encode(), {})
+    except FileExistsError:
+        raise UsageError(f"{path} exists. Name a new file.") from None
     except OSError as fault:
         raise UsageError(f"The backup cannot be written to {path} ({fault.strerror}). Name another file.") from fault
-    finally:
-        unfinished.unlink(missing_ok=True)
     return BackupCounts(keys, files)
+
+
+def _content(path: Path) -> bytes | None:
+    """Return what a file of the data folder has, or None if it is not there any more.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:  # its job was forgotten meanwhile
+        return None
+    except OSError as fault:
+        raise UsageError(
+            f"{path} cannot be read ({fault.strerror}), so the backup would not be whole. Correct this."
+        ) from fault
 
 
 def restore(client: "redis.Redis", data: Path, path: Path) -> BackupCounts:
@@ -208,11 +216,6 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes, digests: dict[str,
 
 def _files_below(data: Path) -> Iterator[Path]:
     """Yield the regular files of the data folder that a backup has, sorted."""
-    if not data.is_dir():
-        return
-    for top in sorted(data.iterdir()):
-        if top.name in LEFT_OUT or top.is_symlink():
-            continue
-        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
-            if path.is_file() and not path.is_symlink():
-                yield path
+    for top in (data / name for name in KEPT):
+        if not top.is_symlink():
+            yield from (path for path in sorted(top.rglob("*")) if path.is_file() and not path.is_symlink())

@@ -17,6 +17,7 @@ from typing import IO, NamedTuple
 from model.cards.card import CARD, MODEL, Card
 from model.errors import ModelError, UsageError
 from model.printable import printable
+from model.private_files import whole_file
 from model.records import Damaged, from_json
 from worker.contract.registry import Registry
 from worker.contract.registry.checks import MAX_VERSION_BYTES, check_complete
@@ -65,11 +66,9 @@ def export_versions(registry: Registry, versions: Sequence[str], path: Path) -> 
         ModelError: A version is missing, incomplete or altered.
         UsageError: The file exists, or cannot be written.
     """
-    if path.exists():
-        raise UsageError(f"{path} exists. Name a new file.")
-    unfinished, digests = path.with_name(f"{path.name}.part"), dict[str, str]()
+    digests = dict[str, str]()
     try:
-        with tarfile.TarFile(unfinished, mode="x") as archive:
+        with whole_file(path, private=False) as file, tarfile.TarFile(fileobj=file, mode="w") as archive:
             for version in versions:
                 card, files = registry.fetch(version)
                 for name, content in {**files, CARD: card.dumps().encode()}.items():
@@ -81,11 +80,10 @@ def export_versions(registry: Registry, versions: Sequence[str], path: Path) -> 
                 if version is not None and version in versions
             }
             _add(archive, LIST, json.dumps({"format": FORMAT, "entries": digests, "aliases": aliases}).encode())
-        unfinished.rename(path)
+    except FileExistsError:
+        raise UsageError(f"{path} exists. Name a new file.") from None
     except OSError as fault:
         raise UsageError(f"The versions cannot be written to {path} ({fault.strerror}). Name another file.") from fault
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def import_versions(registry: Registry, path: Path, check: Callable[[Card, bytes], None]) -> Imported:

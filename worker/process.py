@@ -4,21 +4,25 @@ import logging
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from model.errors import DigitmillError
 from model.printable import printable
 from model.private_files import PRIVATE_UMASK
 from worker.contract.telemetry.counts import Counts
-from worker.contract.telemetry.logs import make_handler
+from worker.contract.telemetry.logs import JSON, make_handler
 from worker.contract.validation import identifiers
 from worker.roles import Role
-from worker.settings import Settings
+from worker.settings import Settings, log_format
 
 if TYPE_CHECKING:
     from worker.contract.telemetry.exposition import Collect, Exposition
+
+_log = logging.getLogger(__name__)
 
 
 def installed_version() -> str:
@@ -74,6 +78,7 @@ def run_celery(app: Any, hostname: str, settings: Settings, *, pool: str) -> int
         from worker.contract.broker.tools import serve_tools  # here, because few operators want it
 
         serve_tools(app)
+    _leave_log_to_us()
     worker = app.Worker(
         hostname=hostname,
         pool=pool,
@@ -86,6 +91,21 @@ def run_celery(app: Any, hostname: str, settings: Settings, *, pool: str) -> int
     )
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def _leave_log_to_us() -> None:
+    """Let what Celery and billiard have to say go through the log of this process, and past it nothing."""
+    from celery import signals  # here, because health checks need no Celery
+    from celery.apps import worker
+    from celery.utils.log import get_multiprocessing_logger
+
+    def keep(**_: Any) -> None:
+        logger = get_multiprocessing_logger()  # which has neither a handler nor a parent by default
+        logger.propagate = True
+        logger.setLevel(logging.ERROR)
+
+    signals.setup_logging.connect(keep, weak=False)  # whoever listens to it sets up the log
+    worker.safe_say = lambda *_: None  # it prints what a signal makes the worker do
 
 
 def run_role(role: Role, work: Callable[[Settings], int]) -> int:
@@ -119,14 +139,29 @@ def run_process(role: str, work: Callable[[Settings], int]) -> int:
     Returns:
         The exit code. It is 2 if the process cannot start; one line on standard error then says why.
     """
+    form = log_format()
+    # What libraries warn of, and what ends a thread or the process, is a part of the log like all else.
+    logging.basicConfig(handlers=[make_handler(sys.stderr, form, role=role, name=identifiers.this_process())])
+    logging.captureWarnings(True)
+    sys.excepthook = _log_end
+    threading.excepthook = lambda ended: _log_end(ended.exc_type, ended.exc_value, ended.exc_traceback)
     try:
         settings = Settings.from_environment()
+        logging.getLogger().setLevel(settings.log_level)
         os.umask(PRIVATE_UMASK)  # it writes logs, models and taught images, which are nobody else's business
-        handler = make_handler(sys.stderr, settings.log_format, role=role, name=identifiers.this_process())
-        logging.basicConfig(level=settings.log_level, handlers=[handler])
         return work(settings)
     except DigitmillError as fault:
-        print(printable(str(fault)), file=sys.stderr)  # noqa: T201  logging may not be set up yet
+        if form == JSON:
+            _log.critical("%s", fault)
+        else:
+            print(printable(str(fault)), file=sys.stderr)  # noqa: T201  whoever has started it reads this
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _log_end(kind: type[BaseException], fault: BaseException | None, trace: TracebackType | None) -> None:
+    """Log an error that ends a thread, or the process."""
+    if fault is not None and not isinstance(fault, SystemExit):
+        name = threading.current_thread().name
+        _log.critical("digitmill itself failed in %s", name, exc_info=(kind, fault, trace))

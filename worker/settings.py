@@ -143,6 +143,19 @@ class Settings:
         return None if self.version_days is None else self.version_days * 86400
 
 
+def log_format(environment: Mapping[str, str] | None = None) -> str:
+    """Return the format of the log, also if the settings cannot be read: `json`, or `text` if nothing valid is set.
+
+    Args:
+        environment: Environment variables; those of this process by default.
+    """
+    variables = os.environ if environment is None else environment
+    try:
+        return _log_format(variables.get("DIGITMILL_LOG_FORMAT", "").strip())
+    except ValueError:
+        return "text"
+
+
 def wants_colours(environment: Mapping[str, str] | None = None) -> bool | None:
     """Return whether the user wants colours (True) or none (False), whatever the output is; None if nothing says so.
 

@@ -1,5 +1,6 @@
 """What digitmill keeps is private, whatever the umask is, and folders of other people keep their modes."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 
 from model.data.taught import TaughtFolder
 from model.errors import UsageError
-from model.private_files import make_private_folder, open_private
+from model.private_files import make_private_folder, open_private, whole_file
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o277])
@@ -98,3 +99,50 @@ def test_taught_images_are_private(tmp_path):
         os.umask(before)
     made = [tmp_path / "taught", *sorted((tmp_path / "taught").rglob("*"))]
     assert [mode(path) for path in made] == [0o700, 0o700, 0o600]
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_a_whole_file_appears_when_it_is_whole(tmp_path, private):
+    """Until then, and if writing it fails, nothing of it has the name; and nothing else stays."""
+    path = tmp_path / "file"
+    with whole_file(path, private=private) as file:
+        file.write(b"all")
+        assert not path.exists()
+    assert path.read_bytes() == b"all"
+    assert not private or not path.stat().st_mode & 0o077
+    with pytest.raises(KeyboardInterrupt), whole_file(tmp_path / "other", private=private) as file:
+        raise KeyboardInterrupt
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def write(path, content):
+    """Write a whole file."""
+    with whole_file(path, private=True) as file:
+        file.write(content)
+
+
+def test_of_two_that_write_a_whole_file_at_once_one_fails(tmp_path):
+    """Neither tears the other's, and what a killed one has left is in nobody's way."""
+    path = tmp_path / "file"
+    (tmp_path / "file.part").write_bytes(b"of an earlier version that was killed")
+    slow = contextlib.ExitStack()
+    slow.enter_context(whole_file(path, private=True)).write(b"slow")
+    write(path, b"fast")
+    with pytest.raises(FileExistsError):
+        slow.close()
+    assert path.read_bytes() == b"fast"
+    path.unlink()
+    path.symlink_to("nowhere")
+    with pytest.raises(FileExistsError):
+        write(path, b"through a link")
+
+
+def test_a_file_system_without_links_is_good_enough(tmp_path, monkeypatch):
+    """Such as that of many USB sticks, where backups go."""
+
+    def fail(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", fail)
+    write(tmp_path / "file", b"all")
+    assert (tmp_path / "file").read_bytes() == b"all"

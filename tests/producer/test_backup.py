@@ -3,7 +3,9 @@
 import hashlib
 import io
 import json
+import os
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -113,11 +115,45 @@ def test_a_restoration_keeps_what_running_processes_leave_and_says_it(client, di
 
 
 @pytest.mark.usefixtures("filled")
-def test_a_backup_in_the_data_folder_does_not_have_itself(client, digitmill):
-    """A container may have no other place for it."""
+def test_backups_in_the_data_folder_do_not_have_each_other(client, digitmill):
+    """A container may have no other place for them, and each would be twice as large as the one before."""
     data = digitmill.folder / "data"
     counts = back_up(client, data, digitmill.folder / "outside.tar")
-    assert back_up(client, data, data / "inside.tar") == counts
+    for name in ("first.tar", "second.tar"):
+        assert back_up(client, data, data / name) == counts
+
+
+def test_a_file_of_any_name_comes_back(client, digitmill, tmp_path):
+    """People put files into the folder of taught images, and a name need not be UTF-8."""
+    names = ["ü.png", "\udcff.png", f"{'long' * 60}.png", "line\nbreak"]
+    folder = digitmill.folder / "data" / "taught" / "7"
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).write_bytes(os.fsencode(name))
+    back_up(client, digitmill.folder / "data", tmp_path / "mill.tar")
+    restore(client, tmp_path / "new", tmp_path / "mill.tar")
+    found = {path.name: path.read_bytes() for path in (tmp_path / "new" / "taught" / "7").iterdir()}
+    assert found == {name: os.fsencode(name) for name in names}
+
+
+def test_a_file_that_cannot_be_read_is_named(client, digitmill, tmp_path, monkeypatch):
+    """A backup without it would not be whole, so there is none."""
+    folder = digitmill.folder / "data" / "jobs"
+    folder.mkdir(parents=True)
+    (folder / "job.journal").write_bytes(b"rows")
+
+    read = Path.read_bytes
+
+    def fail(path):
+        if path.suffix == ".journal":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", fail)  # the tests may run as root, who can read everything
+    with pytest.raises(UsageError, match=r"job\.journal cannot be read \(Permission denied\)"):
+        back_up(client, digitmill.folder / "data", tmp_path / "mill.tar")
+    assert not list(tmp_path.glob("*.tar"))
+    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.usefixtures("filled")
@@ -152,6 +188,11 @@ def test_a_backup_has_no_key_that_is_not_of_digitmill():
         StoredKey("digitmill:x", "stream", b"x", -1),
         StoredKey("digitmill:x", "hash", b"x", -1),
         StoredKey("digitmill:x", "hash", {}, -1),
+        StoredKey("digitmill:x", "hash", {b"a": 1}, -1),
+        StoredKey("digitmill:x", "list", [b"a", [b"b"]], -1),
+        StoredKey("digitmill:x", "zset", [b"a", b"b"], -1),
+        StoredKey("digitmill:x", "zset", [[b"a", float("nan")]], -1),
+        StoredKey("digitmill:x", "zset", [[b"a", 1.0, 2.0]], -1),
     ):
         with pytest.raises(WireError, match="not one of digitmill"):
             StoredKey.from_bytes(key.to_bytes())

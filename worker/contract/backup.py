@@ -1,6 +1,7 @@
 """The keys that a backup of Redis has, and how each is read and written again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgpack
@@ -70,7 +71,7 @@ class StoredKey(NamedTuple):
             key, kind = bytes(found.key).decode(), bytes(found.kind).decode()  # type: ignore[arg-type]  # raw
         except (ValueError, TypeError, msgpack.UnpackException) as fault:
             raise WireError(f"The backup has something that is not a key ({type(fault).__name__}).") from None
-        known = kind in _TYPES and isinstance(found.content, _TYPES[kind].form) and found.content
+        known = kind in _TYPES and _TYPES[kind].holds(found.content)
         if not key.startswith(_OWN) or not known or type(found.expires_ms) is not int:
             raise WireError(f"The backup has a key that is not one of digitmill: {identifiers.shown(key)}.")
         return cls(key, kind, found.content, found.expires_ms)
@@ -135,32 +136,62 @@ def _names(client: Any, key: str, kind: Kind) -> list[str]:
     return [name.decode() for name in client.zrange(key, 0, -1) if identifiers.is_valid(kind, name)]
 
 
-class _Type(NamedTuple):
-    """How keys of a type are read and written, and what reading one returns."""
+def _are_bytes(content: Iterable[object]) -> bool:
+    return all(type(each) is bytes for each in content)
 
-    form: type
+
+def _is_hash(content: object) -> bool:
+    return isinstance(content, dict) and bool(content) and _are_bytes([*content, *content.values()])
+
+
+def _is_list(content: object) -> bool:
+    return isinstance(content, list) and bool(content) and _are_bytes(content)
+
+
+def _is_zset(content: object) -> bool:
+    """Return whether something is what redis-py returns of a sorted set: members with their scores."""
+    if not isinstance(content, list) or not content:
+        return False
+    return all(
+        isinstance(pair, list)
+        and len(pair) == 2
+        and type(pair[0]) is bytes
+        and type(pair[1]) is float
+        and not isnan(pair[1])
+        for pair in content
+    )
+
+
+def _is_string(content: object) -> bool:
+    return isinstance(content, bytes) and bool(content)
+
+
+class _Type(NamedTuple):
+    """How keys of a type are read and written, and what one may hold."""
+
+    holds: Callable[[object], bool]
     read: Callable[[Any, str], Any]
     write: Callable[[Any, str, Any], object]
 
 
 _TYPES = {
     "hash": _Type(
-        dict,
+        _is_hash,
         lambda client, key: client.hgetall(key),
         lambda client, key, content: client.hset(key, mapping=content),
     ),
     "zset": _Type(
-        list,
+        _is_zset,
         lambda client, key: client.zrange(key, 0, -1, withscores=True),
         lambda client, key, content: client.zadd(key, dict(map(tuple, content))),
     ),
     "list": _Type(
-        list,
+        _is_list,
         lambda client, key: client.lrange(key, 0, -1),
         lambda client, key, content: client.rpush(key, *content),
     ),
     "string": _Type(
-        bytes,
+        _is_string,
         lambda client, key: client.get(key),
         lambda client, key, content: client.set(key, content),
     ),

@@ -1,5 +1,6 @@
 """The process in which a training runs: this module starts it, reads its reports and ends it."""
 
+import contextlib
 import json
 import logging
 import subprocess
@@ -8,6 +9,9 @@ import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+ERRORS_SECONDS = 2.0
+"""Longest wait for the last errors of a process that has ended. One that it has started may still write some."""
 
 _log = logging.getLogger(__name__)
 
@@ -26,12 +30,15 @@ class TrainingProcess:
             [sys.executable, "-P", "-m", "model.training.retrain", str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C in the terminal reaches only the trainer
         )
         self._lock = threading.Lock()
         self._reports: dict[str, Any] = {}
         self._listener = threading.Thread(target=self._listen, name="listener", daemon=True)
         self._listener.start()
+        self._errors = threading.Thread(target=self._log_errors, name="errors", daemon=True)
+        self._errors.start()
 
     def __enter__(self) -> Self:
         return self
@@ -42,7 +49,7 @@ class TrainingProcess:
         # SIGKILL does no harm, because its checkpoints are always complete.
         self._process.kill()
         self._process.wait()
-        self._listener.join()
+        self._join()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 pipe.close()
@@ -60,7 +67,7 @@ class TrainingProcess:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
-        self._listener.join()
+        self._join()
         return code
 
     def take_reports(self) -> dict[str, Any]:
@@ -68,6 +75,18 @@ class TrainingProcess:
         with self._lock:
             reports, self._reports = self._reports, {}
         return reports
+
+    def _join(self) -> None:
+        """Wait until all that the process has said is read."""
+        self._listener.join()
+        self._errors.join(ERRORS_SECONDS)
+
+    def _log_errors(self) -> None:
+        """Put what the process and its libraries write to standard error into this log, which may be JSON."""
+        with self._process.stderr or contextlib.nullcontext(()) as lines:
+            for line in lines:
+                if text := line.decode("utf-8", "replace").rstrip():
+                    _log.warning("%s", text)
 
     def _listen(self) -> None:
         for line in self._process.stdout or ():

@@ -1,5 +1,6 @@
 """Facts about a running worker, read from its processes."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -130,3 +131,17 @@ def test_a_worker_logs_when_a_job_begins_and_when_it_has_ended(worked, eventuall
     eventually(lambda: ": 1000 images, 0 of them with errors, in 10 batches and " in worked.worker_logs())
     [begun] = [line for line in worked.worker_logs().splitlines() if "has begun" in line]
     assert " INFO ForkPoolWorker-1 worker.job_log: job " in begun
+
+
+def test_a_log_in_json_has_nothing_else(start_mill, eventually):
+    """Neither when a process dies, nor when a signal stops the worker. Celery writes past the log of others."""
+    with start_mill(1, installed=True, DIGITMILL_LOG_FORMAT="json") as mill:
+        main, *_ = processes(mill)
+        [worker] = mill.connection.ledger.workers()
+        psutil.Process(worker.process).send_signal(signal.SIGSEGV)
+        eventually(lambda: "ready again" in mill.worker_logs(), what="another process classifies")
+        main.terminate()
+        eventually(lambda: ended(main), what="the worker has ended")
+        log = mill.worker_logs()
+    said = [json.loads(line)["message"] for line in log.splitlines()]
+    assert any("exited with 'signal 11 (SIGSEGV)'" in message for message in said)

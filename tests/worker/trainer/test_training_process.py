@@ -14,3 +14,15 @@ def test_the_process_ignores_the_files_of_the_current_folder_and_reports_why_it_
         [reason] = process.take_reports().values()
         assert str(folder) in reason
         assert process.take_reports() == {}
+
+
+def test_what_the_process_writes_to_standard_error_is_in_the_log(tmp_path, monkeypatch, caplog):
+    """Each line is a message of its own, so that a log of JSON objects has nothing else."""
+    folder = tmp_path / "training"
+    folder.mkdir()  # without an assignment
+    code = "import os; os.write(2, b'of a library\\n\\nin C++\\n')"
+    (tmp_path / "sitecustomize.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    with TrainingProcess(folder) as process:
+        assert process.wait(60) == 1
+    assert caplog.messages == ["of a library", "in C++"]
