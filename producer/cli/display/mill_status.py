@@ -1,9 +1,9 @@
 """How a mill stands, for somebody who is woken at night: what is wrong comes first, and all fits on one screen."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from rich.text import Text
 
@@ -27,6 +27,9 @@ from worker.contract.observation import Observation, Recent
 
 _LABEL = 8  # the longest one, `schedule`
 _CAUSES = 4  # kinds of failures that are named
+_JOBS_SHARE = 3  # jobs get a third of the room that is left, or what workers do not need
+
+_Item = TypeVar("_Item")
 
 
 class _Row(NamedTuple):
@@ -96,16 +99,20 @@ class MillView:
             damaged=self.damage.as_json(),
         )
 
-    def lines(self) -> list[str]:
-        """Return the lines to print, with the colours of the terminal, and no longer than it is wide."""
-        return [
-            *_rows(self._problems()),
-            *_rows(self._queue()),
-            *_rows([_Row("workers", self._count_workers())]),
-            *self._workers(),
-            *_rows(self._rest()),
-            *_jobs(self.running, self.seen.now),
-        ]
+    def lines(self, height: int | None = None) -> list[str]:
+        """Return the lines to print, with the colours of the terminal, and no longer than it is wide.
+
+        Args:
+            height: Number of lines that the screen has, or None to show all workers and jobs. If they do not fit, those
+                workers stay that are the most likely to need help, and the latest jobs.
+        """
+        above = _rows([*self._problems(), *self._queue(), _Row("workers", self._count_workers())])
+        below = _rows(self._rest())
+        room = None if height is None else max(height - len(above) - len(below), 0)
+        of_jobs = None if room is None else max(room // _JOBS_SHARE, room - len(self._workers(None)))
+        jobs = _fitting(self.running, lambda some: _jobs(some, self.seen.now), of_jobs, "digitmill jobs")
+        of_workers = None if room is None else max(room - len(jobs), 0)
+        return [*above, *self._workers(of_workers), *below, *jobs]
 
     def _problems(self) -> Iterator[_Row]:
         for problem in self.problems:
@@ -166,9 +173,16 @@ class MillView:
         alive = len(self.seen.workers) - silent
         return f"{ready} ready, {alive} alive{f', {silent} silent' if silent else ''}"
 
-    def _workers(self) -> list[str]:
-        """Return a table of the workers, or nothing without any."""
-        if not self.seen.workers:
+    def _workers(self, room: int | None) -> list[str]:
+        """Return a table of the workers in at most so many lines, or nothing without any."""
+        now = self.seen.now
+        table, workers = self._table, self.seen.workers
+        if room is not None and len(table(workers)) > room:  # those that may need help first
+            workers = sorted(workers, key=lambda each: (not each.is_silent(now), each.ready, -each.restarts))
+        return _fitting(workers, table, room, "digitmill status | less")
+
+    def _table(self, workers: Sequence[WorkerStatus]) -> list[str]:
+        if not workers:
             return []
         columns = [
             Column("WORKER"),
@@ -180,7 +194,7 @@ class MillView:
             Column("MODEL", wraps=12),
             Column("VERSION"),
         ]
-        return table_lines(columns, [self._worker(worker) for worker in self.seen.workers], indent=2)
+        return table_lines(columns, [self._worker(worker) for worker in workers], indent=2)
 
     def _worker(self, worker: WorkerStatus) -> list[Cell]:
         now = self.seen.now
@@ -231,6 +245,27 @@ class MillView:
 def clock_line(where: str) -> str:
     """Return the first line of `status --watch`."""
     return f"digitmill  {time.strftime('%H:%M:%S')}  q ends  {where}"
+
+
+def _fitting(
+    items: Sequence[_Item], table: Callable[[Sequence[_Item]], list[str]], room: int | None, command: str
+) -> list[str]:
+    """Return a table of as many items as have room, the first ones, and a line that says how many are left out.
+
+    Args:
+        items: What the table is of.
+        table: Function that returns the lines of the table.
+        room: Number of lines, or None for any. One line is always there if there are items.
+        command: Command that shows all.
+    """
+    lines = table(items)
+    if room is None or len(lines) <= room:
+        return lines
+    for shown in range(min(room, len(items) - 1), -1, -1):
+        more = f"  and {len(items) - shown:,} more: {command}"
+        if len(lines := [*table(items[:shown]), more]) <= room:
+            break
+    return lines
 
 
 def _rows(rows: Iterable[_Row]) -> list[str]:

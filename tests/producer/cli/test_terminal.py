@@ -33,16 +33,20 @@ def scan(tmp_path, digits, png):
     return path
 
 
+SIZE = 80, 24
+"""Columns and lines of the terminal."""
+
+
 def environment(folder, url):
-    """Return the environment of a command on a terminal of 80 columns."""
+    """Return the environment of a command on a terminal of that size."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DIGITMILL_")}
     return {
         **kept,
         "DIGITMILL_DATA": str(folder / "data"),
         "DIGITMILL_REDIS_URL": url,
         "TERM": "xterm",
-        "COLUMNS": "80",
-        "LINES": "24",
+        "COLUMNS": str(SIZE[0]),
+        "LINES": str(SIZE[1]),
     }
 
 

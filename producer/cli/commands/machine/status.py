@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import sys
 import termios
 import tty
@@ -57,7 +58,9 @@ def status(watch: bool, check: bool, as_json: bool) -> None:
     if as_json:
         print_json(view.as_document())
     else:
-        for line in view.lines():
+        # The line above is the command, and the one below the next prompt.
+        height = shutil.get_terminal_size().lines - 2 if sys.stdout.isatty() else None
+        for line in view.lines(height):
             click.echo(line)
         view.damage.print()
     if not view.has_worker:
@@ -124,7 +127,7 @@ def _watch(settings: "Settings") -> None:
         pressed = ""
         while pressed.lower() != "q":
             try:
-                lines = _look(settings).lines()
+                lines = _look(settings).lines(console.height - 1)
             except (DigitmillError, RedisError) as fault:
                 error = as_error(fault, where) if isinstance(fault, RedisError) else fault
                 lines = [click.style(str(error), fg="red", bold=True)]

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from model.errors import Failure, FailureCode
+from tests.producer.cli.test_terminal import on_a_terminal
 from tests.support.command import CommandLine
 from worker.contract.connection import connect
 from worker.contract.ledger import JobRecord, Ledger, Part, Window
@@ -116,6 +117,30 @@ def test_what_is_wrong_comes_first_with_its_remedy(client, digitmill, worker):
     body = digitmill("status", "--json").json
     assert [worker["silent"] for worker in body["workers"]] == [False, True]
     assert all(problem["urgent"] for problem in body["problems"][:5])
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (132, 50)])
+def test_a_large_mill_fits_on_the_screen_too(client, digitmill, server, worker, tmp_path, monkeypatch, columns, rows):
+    """Of many workers, those stay that may need help, and what is below the table is there. A pipe gets all."""
+    monkeypatch.setattr("tests.producer.cli.test_terminal.SIZE", (columns, rows))
+    for number in range(2, 61):
+        worker(f"digitmill-worker-{number:02d}-17", restarts=int(number == 33))
+    worker("starting-1", ready=0)
+    ledger = Ledger(client)
+    for number in range(40):
+        ledger.create(f"job-{number}", JobRecord("scans/", "live", "host-1", {}, ""))
+    code, written = on_a_terminal(["status"], folder=tmp_path, url=server.url)
+    assert code == 0
+    lines = written.splitlines()
+    assert len(lines) <= rows - 2
+    assert lines[0].startswith("\x1b[32mwell") or "well" in lines[0]
+    for text in ("starting-1", "model", "trainers", "disk", "running   40 jobs", "more: digitmill status | less"):
+        assert text in written, (text, written)
+    assert "more: digitmill jobs" in written
+    assert ("digitmill-worker-33-17" in written) == (rows == 50)
+    piped = digitmill("status").output
+    assert all(f"digitmill-worker-{number:02d}-17" in piped for number in range(2, 61))
+    assert all(f"job-{number}" in piped for number in range(20))
 
 
 @pytest.mark.usefixtures("client")
