@@ -21,6 +21,7 @@ from producer.jobs.submission import create_job, gather_job
 from producer.mill.connection import Connection
 from producer.sources import ImageContent, Source, array_source, open_source
 from worker.contract.errors import JobFailed, NoWorkers
+from worker.contract.gate import GateState, QueueGate
 from worker.contract.teaching import BATCH, MAX_WAITING, LabelChange, Teaching
 from worker.contract.training import Trainings
 from worker.settings import Settings
@@ -229,6 +230,10 @@ def check_labels(
 def _classify(connection: Connection, images: Sequence[NDArray[np.uint8]], settings: Settings) -> FinishedJob | None:
     """Let the workers classify images. Return None if none does."""
     if not connection.retry_transient(connection.ledger.workers, timeout=TIMEOUT_SECONDS):
+        return None
+    # A drained queue refuses the job, and a paused one would let it wait for as long as somebody pleases.
+    gate = connection.retry_transient(QueueGate(connection.client).current, timeout=TIMEOUT_SECONDS)
+    if gate.state is not GateState.OPEN:
         return None
     options = SubmitOptions(path="", labels="none")
     source = array_source(np.stack(images), "images to teach")

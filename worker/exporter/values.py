@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from worker.contract.connection import explain
+from worker.contract.gate import GateState
 from worker.contract.observation import Observation, ServerState, observe
 from worker.contract.telemetry import metrics as m
 from worker.contract.telemetry.counts import Key
@@ -61,6 +62,8 @@ def _server(server: ServerState) -> Iterator[tuple[Key, float]]:
 
 
 def _queue(seen: Observation) -> Iterator[tuple[Key, float]]:
+    for state in GateState:
+        yield (m.GATE.name, state), int(seen.gate.state is state)
     queue = seen.queue
     if queue is None:
         return

@@ -173,7 +173,7 @@ def _print_taught(counts: TeachingCounts) -> None:
     corrected = f", {counts.corrected:,} with another label before" if counts.corrected else ""
     tell(f"taught    {counts.new:,} new, {counts.known:,} known{corrected}")
     if counts.unchecked:
-        tell("unchecked no worker answers, so the trainer checks the labels before it trains")
+        tell("unchecked no worker answers now, so the trainer checks the labels before it trains")
     if counts.held:
         print_held(counts.held)
 

@@ -16,6 +16,8 @@ from model.data.taught import TaughtFolder
 from producer.report.rendering import data_uri
 from tests.support.command import SECONDS, run_here
 from worker.contract.connection import connect
+from worker.contract.gate import GateState, QueueGate
+from worker.contract.ledger import Ledger
 from worker.contract.teaching import MAX_WAITING, LabelChange, Teaching, keys
 from worker.trainer.taught_keeper import TaughtKeeper
 
@@ -270,6 +272,17 @@ def test_without_a_worker_labels_are_unchecked(teach, teaching, corrections):
     """The command says that the trainer checks them."""
     corrections(range(6))
     assert "unchecked" in teach("corrections")[1]
+    assert json.loads(teach("corrections", "--json")[1])["unchecked"] == teaching.waiting() == 6
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("state", [GateState.PAUSED, GateState.DRAINED])
+def test_a_queue_that_is_not_open_hinders_nobody_who_teaches(server, teach, teaching, corrections, state):
+    """A paused queue would let the check of the labels wait until somebody opens it, and a drained one refuses it."""
+    client = connect(server.url)
+    Ledger(client).announce("host-1", {"ready": 1}, ttl_seconds=600)
+    QueueGate(client).turn(state, who="me", reason="test")
+    corrections(range(6))
     assert json.loads(teach("corrections", "--json")[1])["unchecked"] == teaching.waiting() == 6
 
 

@@ -18,6 +18,7 @@ from tests.support.processes import children, frozen
 from tests.system.monitoring.conftest import REPOSITORY, SHIPPED, Watched, program
 from tests.system.monitoring.test_dashboard import PANELS
 from worker.contract.doorbell import Doorbell
+from worker.contract.gate import GateState, QueueGate
 from worker.contract.ledger import JobRecord, Ledger, Part, Window
 from worker.contract.registry import LIVE, Registry
 from worker.contract.training import Trainings
@@ -111,6 +112,29 @@ def test_a_redis_that_is_nearly_full_is_noticed(watched, fires):
     watched.redis.config_set("maxmemory", int(used * 1.1))
     fires("DigitmillRedisMemory")
     watched.redis.config_set("maxmemory", "1gb")
+
+
+def test_a_queue_that_stays_paused_is_noticed(watched, submit, fires, digits, eventually):
+    """And nobody is woken because its batches become old meanwhile."""
+    gate = QueueGate(watched.redis)
+    gate.turn(GateState.PAUSED, who="somebody", reason="a test")
+    submit("paused", digits.images[:10])
+    fires("DigitmillQueueClosed")
+    eventually(lambda: watched.ask("query", query="digitmill_oldest_batch_seconds > 4")["result"], what="an old batch")
+    assert "DigitmillOldestBatch" not in watched.firing()
+    gate.turn(GateState.OPEN, who="somebody", reason="")
+    eventually(lambda: "DigitmillQueueClosed" not in watched.firing(), what="it is open")
+
+
+def test_a_redis_that_cannot_write_is_noticed(watched, fires, eventually):
+    """A folder has the name of its file."""
+    file = watched.mill.stack.server.folder / "dump.rdb"
+    file.mkdir()
+    watched.redis.bgsave()
+    fires("DigitmillRedisWrites")
+    file.rmdir()
+    watched.redis.bgsave()
+    eventually(lambda: "DigitmillRedisWrites" not in watched.firing(), what="it can write again")
 
 
 def test_a_training_that_fails_is_noticed(watched, fires):

@@ -9,6 +9,7 @@ from tests.support.metrics import parse
 from tests.support.running_server import running_server
 from tests.support.users import add_users, url_for
 from worker.contract.connection import connect
+from worker.contract.gate import GateState, QueueGate
 from worker.contract.lane import CallKind, Lane
 from worker.contract.ledger import JobRecord, Part, Window
 from worker.contract.ledger import keys as ledger_keys
@@ -110,3 +111,10 @@ def test_without_redis_that_alone_is_shown_and_logged_once(tmp_path, caplog):
     for _ in range(2):
         assert dict(values.collect()) == {("digitmill_redis_up",): 0}
     assert caplog.text.count("Cannot reach") == 1
+
+
+def test_a_queue_that_is_paused_is_shown(exporter, client):
+    """So that somebody is told if nobody opens it again."""
+    QueueGate(client).turn(GateState.PAUSED, who="me", reason="test")
+    found = look(exporter)
+    assert [found.value("digitmill_queue_gate", state=state) for state in ("open", "paused", "drained")] == [0, 1, 0]

@@ -209,7 +209,7 @@ REDIS_WRITES = Metric(
     "exporter",
     "1",
     "1 if Redis could write its files the last time, or else 0.",
-    "At 0, make room on its disk: Redis refuses changes until it can write. Its log says more.",
+    "See the alert `DigitmillRedisWrites`.",
 )
 REDIS_FORK = Metric(
     "digitmill_redis_fork_seconds",
@@ -253,6 +253,15 @@ RUNNING_JOBS = Metric(
     "jobs",
     "Jobs that have not ended.",
     "If it never falls, `digitmill jobs` shows which jobs hang, and why.",
+)
+GATE = Metric(
+    "digitmill_queue_gate",
+    Kind.GAUGE,
+    "exporter",
+    "1",
+    "1 for the state of the queue as a whole: `open`, `paused` or `drained`. 0 for the others.",
+    "See the alert `DigitmillQueueClosed`. `digitmill status` says who did it, and why.",
+    ("state",),
 )
 WORKERS = Metric(
     "digitmill_workers",
@@ -362,6 +371,7 @@ METRICS = (
     QUEUE_IMAGES,
     OLDEST,
     RUNNING_JOBS,
+    GATE,
     WORKERS,
     BEHIND,
     TRAINERS,
