@@ -54,7 +54,7 @@ def compose(clone: Path) -> Iterator[Compose]:
     profiles = [word for profile in ("producer", "http", "monitor") for word in ("--profile", profile)]
     project(*profiles, "down", "--volumes", "--remove-orphans")
     bases = [word for name in ("PYTHON", "REDIS") for word in ("--build-arg", f"{name}={base_image(name)}")]
-    project(*profiles, "build", *bases, seconds=1700)
+    project(*profiles, "build", *bases, seconds=3500)
     yield project
     project(*profiles, "down", "--volumes", "--remove-orphans", "--timeout", "5")
 
