@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from model.data.mnist import NPZ
 from model.errors import DigitmillError
-from producer.jobs.kept.files import is_in_use
+from producer.jobs.kept.files import is_in_use, unused
 from producer.jobs.kept.journal import read_journal
 from producer.jobs.kept.listed import read_end
 from producer.jobs.kept.order import files_of_jobs, job_file, journal_path, read_order, remove_files
@@ -73,7 +73,7 @@ class RedisJobs:
     known: Mapping[str, JobStatus | None]
 
 
-def find_items(settings: Settings, jobs: RedisJobs | None) -> list[Item]:
+def find_items(settings: Settings, jobs: RedisJobs | None, *, elsewhere: bool = False) -> list[Item]:
     """Return what takes up space and may be freed, the oldest of each kind first.
 
     Models, taught images and the data of a server are not included.
@@ -81,11 +81,13 @@ def find_items(settings: Settings, jobs: RedisJobs | None) -> list[Item]:
     Args:
         settings: Settings of this process.
         jobs: What Redis knows of jobs, or None if it does not answer.
+        elsewhere: Whether the answers of detached jobs may be freed that were not submitted with this data folder.
 
     Raises:
         redis.exceptions.RedisError: Redis stops answering.
     """
-    found = [*_job_files(settings, jobs), *_logs(settings), *_answers(settings, jobs), *_downloads(settings)]
+    answers = _answers(settings, jobs, elsewhere=elsewhere)
+    found = [*_job_files(settings, jobs), *_logs(settings), *answers, *_downloads(settings)]
     order = list(Kind)
     return sorted(found, key=lambda item: (order.index(item.kind), item.changed))
 
@@ -153,10 +155,10 @@ def _is_whole(settings: Settings, job: str) -> bool:
 
 
 def _free_job(settings: Settings, job: str) -> bool:
-    if any(map(is_in_use, files_of_jobs(settings).get(job, ()))):
-        return False
-    remove_files(settings, job)
-    return True
+    with unused(files_of_jobs(settings).get(job, ())) as free:
+        if free:
+            remove_files(settings, job)
+    return free
 
 
 def _logs(settings: Settings) -> Iterator[Item]:
@@ -184,15 +186,18 @@ def _free_log(server: ServerFolder, path: Path) -> bool:
     return True
 
 
-def _answers(settings: Settings, jobs: RedisJobs | None) -> Iterator[Item]:
+def _answers(settings: Settings, jobs: RedisJobs | None, *, elsewhere: bool) -> Iterator[Item]:
     """Yield what Redis keeps of each job: its record, and the answers of a detached one."""
     if jobs is None:
         return
     sizes = job_bytes(jobs.client, list(jobs.known))
+    ours = files_of_jobs(settings)
     for (job, status), size in zip(jobs.known.items(), sizes, strict=True):
         changed = (status.ended or status.created) if status else 0.0
-        free = partial(_free_answers, settings, jobs.client, job)
-        yield Item(Kind.ANSWERS, job, size, changed, _why_unfinished(status), free)
+        kept = _why_unfinished(status)
+        if not (kept or elsewhere or job in ours) and _why_wanted(status):
+            kept = "detached elsewhere, and somebody may still want the answers (--elsewhere frees them)"
+        yield Item(Kind.ANSWERS, job, size, changed, kept, partial(_free_answers, settings, jobs.client, job))
 
 
 def _free_answers(settings: Settings, client: "redis.Redis", job: str) -> bool:

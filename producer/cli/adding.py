@@ -14,7 +14,7 @@ from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.results import Results
 from producer.public.body import to_text
 from producer.report.earlier import Earlier, read_earlier, versions_of
-from producer.report.place import FIGURES, PAGE
+from producer.report.place import FIGURES, PAGE, adding_to
 from producer.report.tables import FileVersion
 from producer.sources import Source
 
@@ -40,10 +40,11 @@ class Adding:
 
     @classmethod
     def to(cls, folder: Path, source: Source, options: SubmitOptions) -> Self:
-        """Compare what the user named with the report in a folder.
+        """Compare what the user named with the report in a folder. Nobody else adds to it until the command ends.
 
         Raises:
-            UsageError: The folder has something else than a report, or a report of other images or columns.
+            UsageError: The folder has something else than a report, or a report of other images or columns, or another
+                process is adding to it.
         """
         return cls._to(folder, source, options, lambda found, now: found.lacks(now))
 
@@ -64,6 +65,7 @@ class Adding:
         options: SubmitOptions,
         choose: Callable[[Earlier, Mapping[str, FileVersion]], list[str]],
     ) -> Self:
+        click.get_current_context().with_resource(adding_to(folder))  # until the command ends
         form = {"probabilities": options.probabilities, "numbers": options.reads_numbers}
         found, now = read_earlier(folder, source, **form), versions_of(source)
         names = choose(found, now)

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -63,9 +63,7 @@ def check_place(folder: Path) -> None:
             _check_contents(folder, drafts)
             (drafts / _LONGEST_NAME).touch()
     finally:
-        for made in missing:
-            with contextlib.suppress(OSError):  # it was not made, or another program has used it meanwhile
-                made.rmdir()
+        _remove_empty(missing)
 
 
 @contextlib.contextmanager
@@ -96,6 +94,37 @@ def replacing_report(folder: Path) -> Iterator[Path]:
                 (folder / name).unlink(missing_ok=True)
         for name in _KEPT:
             (drafts / name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def adding_to(folder: Path) -> Iterator[None]:
+    """Let no other process add to a report while this one looks what it lacks, sends that, and writes the rows.
+
+    Otherwise both would send the same images.
+
+    Args:
+        folder: Folder of the report. It is created if necessary, and removed again if nothing was written into it.
+
+    Raises:
+        UsageError: Another process is adding to the report, or the folder cannot be written.
+    """
+    missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
+    with _explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # some file systems have no locks
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(
+                    f"Another process is adding to the report in {folder}. Wait until it ends, and run the command "
+                    "again, or choose another folder with --out."
+                ) from None
+        yield
+    finally:
+        os.close(descriptor)
+        _remove_empty(missing)
 
 
 def is_joined(folder: Path) -> bool:
@@ -139,6 +168,12 @@ def grows(folder: Path) -> bool:
     """Return whether the `predictions.csv` in a folder grew, and no report has replaced it since."""
     status = (folder / PREDICTIONS).stat()
     return _read_growing(folder / _DRAFTS) == [status.st_dev, status.st_ino]
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for each in folders:
+        with contextlib.suppress(OSError):  # it was not made, or it was used meanwhile
+            each.rmdir()
 
 
 @contextlib.contextmanager

@@ -365,6 +365,7 @@ def delete(versions: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """
     registry = _connect().registry
     names = list(dict.fromkeys(map(registry.resolve, versions)))
+    registry.check_deletable(names)  # before anybody is asked
     if not yes:
         if as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise UsageError(f"This deletes {', '.join(names)} for ever, and nobody can be asked. Add --yes.")

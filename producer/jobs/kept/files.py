@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from model.private_files import make_private_folder, open_private
 MAX_RECORD_BYTES = 256 * 1024 * 1024
 """Far above the names and answers of the largest batch."""
 
+_LOOKS_SECONDS = 0.5  # far more than `is_in_use` and `unused` hold a lock
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -107,6 +109,25 @@ def open_job_file(path: Path, *, new: bool = False) -> BinaryIO:
         return open_private(path, "xb" if new else "a+b")
 
 
+@contextlib.contextmanager
+def unused(paths: Iterable[Path]) -> Iterator[bool]:
+    """Keep clients away from files of a job. Yield whether none works with them.
+
+    Args:
+        paths: The files. One that is missing is passed over.
+    """
+    with contextlib.ExitStack() as held:
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):
+                file = held.enter_context(path.open("rb"))
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    yield False
+                    return
+        yield True
+
+
 def is_in_use(path: Path) -> bool:
     """Return whether a client works with a file of a job."""
     try:
@@ -141,15 +162,23 @@ def _lock(file: BinaryIO, job: str) -> None:
     """Lock a file for this process until it is closed.
 
     Raises:
-        UsageError: Another process has locked it.
+        UsageError: Another process has locked it, or has removed it meanwhile.
     """
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UsageError(
-            f"Another process on this machine is working on job {job}. Wait until it ends, or stop it first: Ctrl-C "
-            "keeps the job."
-        ) from None
+    deadline = time.monotonic() + _LOOKS_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < deadline:
+                time.sleep(0.02)
+                continue
+            raise UsageError(
+                f"Another process on this machine is working on job {job}. Wait until it ends, or stop it first: "
+                "Ctrl-C keeps the job."
+            ) from None
+        break
+    if not os.fstat(file.fileno()).st_nlink:
+        raise UsageError(f"The files of job {job} were removed just now. Submit its images again.")
 
 
 def lock_name(file: BinaryIO) -> str:

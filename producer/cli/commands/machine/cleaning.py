@@ -41,10 +41,13 @@ _DAY = 86400
     default=0.0,
     help="Free only what has not changed for this many days.",
 )
+@click.option(
+    "--elsewhere", is_flag=True, help="Free also the answers of detached jobs that other users or machines submitted."
+)
 @click.option("--yes", is_flag=True, help="Free it. Without --yes, the command only shows what it would free.")
 @JSON
 @exit_on_error
-def clean(kinds: tuple[str, ...], days: float, yes: bool, as_json: bool) -> None:
+def clean(kinds: tuple[str, ...], days: float, elsewhere: bool, yes: bool, as_json: bool) -> None:
     """Show how much space old jobs and logs take up, and free it.
 
     Without --yes, the command only shows what it would free. KIND is one of these; without it, --yes frees jobs and
@@ -71,7 +74,7 @@ def clean(kinds: tuple[str, ...], days: float, yes: bool, as_json: bool) -> None
     from worker.settings import Settings
 
     settings = Settings.from_environment()
-    items = find_items(settings, _jobs_in_redis(settings))
+    items = find_items(settings, _jobs_in_redis(settings), elsewhere=elsewhere)
     shown = [Kind(kind) for kind in dict.fromkeys(kinds)] or list(Kind)
     before = time.time() - days * _DAY
     may = [item for item in items if not item.kept and item.changed <= before]
@@ -96,7 +99,8 @@ def clean(kinds: tuple[str, ...], days: float, yes: bool, as_json: bool) -> None
     elif yes:
         tell(f"freed     {_described(freed)}")
     else:
-        _print_next(chosen, may, kinds, days)
+        limits = [f"--older-than {days:g}"] * bool(days) + ["--elsewhere"] * elsewhere
+        _print_next(chosen, may, kinds, limits)
     for item in left:
         print_notice(f"{item.name} is in use by now, so it stays")
 
@@ -139,15 +143,15 @@ def _print_table(items: "Sequence[Item]", may: "Sequence[Item]", shown: "Sequenc
         tell(f"kept      {counted(count, *KINDS[kind][1:])}: {printable(reason)}")
 
 
-def _print_next(chosen: "Sequence[Item]", may: "Sequence[Item]", kinds: Sequence[str], days: float) -> None:
-    """Print the commands that free something, and what."""
+def _print_next(chosen: "Sequence[Item]", may: "Sequence[Item]", kinds: Sequence[str], limits: Sequence[str]) -> None:
+    """Print the commands that free something, and what. `limits` are the options that were given."""
     others = [item for item in may if item.kind not in {each.kind for each in chosen}] if not kinds else []
     tell()
     if not chosen and not others:
-        tell("There is nothing to free.")
+        tell("Nothing can be freed.")
     for named, some in ((kinds, chosen), (dict.fromkeys(item.kind for item in others), others)):
         if some:
-            words = ["digitmill clean", *named, *([f"--older-than {days:g}"] if days else []), "--yes"]
+            words = ["digitmill clean", *named, *limits, "--yes"]
             tell(f"{' '.join(words)}  frees {_described(some)}")
 
 

@@ -1,9 +1,12 @@
 """A journal keeps whole batches and survives its client; merging gives one row for each image, in submission order."""
 
+import contextlib
+import fcntl
 import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import msgpack
@@ -232,6 +235,25 @@ def test_a_journal_has_one_writer(tmp_path: Path) -> None:
         assert wire([*read_journal(path).values()]) == wire([batch])
     with Journal(path) as again:
         assert wire([*again.batches.values()]) == wire([batch])
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_short_look_at_a_journal_does_not_keep_its_client_away(tmp_path: Path, removed: bool) -> None:
+    """If the journal is removed meanwhile, its client does not write where nobody would find the answers."""
+    path = tmp_path / "job.journal"
+    Journal(path).__exit__(None, None, None)
+    file = path.open("rb")
+    fcntl.flock(file, fcntl.LOCK_SH)
+
+    def end_look() -> None:
+        if removed:
+            path.unlink()
+        file.close()
+
+    Timer(0.1, end_look).start()
+    expected = pytest.raises(UsageError, match="were removed just now") if removed else contextlib.nullcontext()
+    with expected, Journal(path):
+        assert path.exists()
 
 
 def test_reading_a_journal_leaves_a_record_that_is_being_written(tmp_path: Path) -> None:

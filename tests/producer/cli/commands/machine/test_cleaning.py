@@ -8,6 +8,8 @@ import msgpack
 import pytest
 
 from model.errors import Failure, FailureCode
+from producer.cleaning import find_items
+from producer.jobs.kept.journal import Journal
 from producer.jobs.kept.listed import ListedImages
 from producer.jobs.kept.order import Order, SubmitOptions, job_file, write_order
 from producer.mill.server import ServerFolder
@@ -98,6 +100,32 @@ def test_answers_are_freed_only_by_their_name(client, digitmill, job):
     assert client.exists(ledger_keys.job("open"))
 
 
+def test_answers_to_detached_jobs_of_others_are_freed_only_if_that_is_asked_for(client, digitmill, job, tmp_path):
+    """Somebody may still want them. What another client has gathered may go."""
+    job("theirs", detached=True)
+    job("gathered")
+    there = {"DIGITMILL_DATA": str(tmp_path / "elsewhere")}
+    said = digitmill("clean", "answers", "--yes", "--json", **there)
+    assert (said.json["freed"], kept(said)["gathered"]) == (1, None)
+    assert "--elsewhere frees them" in kept(said)["theirs"]
+    assert client.exists(ledger_keys.results("theirs"))
+    command = ("clean", "answers", "--elsewhere")
+    assert f"digitmill {' '.join(command)} --yes  frees" in digitmill(*command, **there).output
+    assert digitmill(*command, "--yes", "--json", **there).json["freed"] == 1
+    assert not client.exists(ledger_keys.results("theirs"))
+
+
+def test_a_client_that_has_begun_meanwhile_keeps_its_files(digitmill, job):
+    """The files are looked at again, under the lock of the client, when they are freed."""
+    files = job("ended", lost=True)
+    [item] = find_items(Settings.from_environment(digitmill.environment), None)
+    with Journal(files[1]):
+        assert not item.free()
+    assert all(path.exists() for path in files)
+    assert item.free()
+    assert not any(path.exists() for path in files)
+
+
 def test_a_job_stays_if_its_list_has_more_images(digitmill, job):
     """Its folder may have had more when it was resumed than when it was submitted."""
     files = job("grown", lost=True)
@@ -115,7 +143,7 @@ def test_an_age_limits_what_is_freed(digitmill, job):
     said = digitmill("clean", "--older-than", "1", "--yes").output
     assert said.splitlines()[-1].endswith(": 1 job")
     assert young[0].exists()
-    assert "There is nothing to free." in digitmill("clean", "--older-than", "1").output
+    assert "Nothing can be freed." in digitmill("clean", "--older-than", "1").output
 
 
 def test_a_running_mill_keeps_its_logs(digitmill, tmp_path):

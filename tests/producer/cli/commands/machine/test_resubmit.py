@@ -69,6 +69,21 @@ def test_a_killed_command_loses_no_row(digitmill, client, ledger, eventually):
     assert rows(digitmill, "out") == before | {"00003": ("3", ""), "00007": ("7", "")}
 
 
+def test_two_commands_at_once_send_nothing_twice(digitmill, client, ledger, eventually):
+    """The second one says that another works there, and afterwards that nothing is left to do."""
+    with answering(client, ledger, quarantined=(3, 7)):
+        first = digitmill(*SUBMIT, "--out", "out", code=1).json
+    with digitmill.start("resubmit", first["job"], "--out", "out") as other:
+        eventually(lambda: len(ledger.jobs()) == 2, what="the job of the first command")
+        for command in (("resubmit", first["job"]), ("submit", "images.npy", "--as-is", "--new")):
+            said = digitmill(*command, "--out", "out", code=2).errors
+            assert "Another process is adding to the report" in " ".join(said.split())
+        with answering(client, ledger):
+            assert other.wait(60) == 0
+    assert len(ledger.jobs()) == 2
+    assert "No image is quarantined." in digitmill("resubmit", first["job"], "--out", "out").output
+
+
 def test_a_job_without_a_report_gets_it_first(digitmill, client, ledger):
     """Also a detached one, whose answers are in Redis."""
     with answering(client, ledger, quarantined=(5,)):
