@@ -17,7 +17,7 @@ _ERRORS = {
     "400": "The request is malformed: a parameter, the form, or the header Host.",
     "401": "The token is missing or wrong.",
     "403": "A page from elsewhere sends the request.",
-    "404": "There is no such job.",
+    "404": "The mill does not have this job.",
     "408": "The header or the body did not arrive in time.",
     "413": "The body, the image or the number of images is too large.",
     "415": "The body is not an image or a form, or it is compressed.",

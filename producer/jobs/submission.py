@@ -86,7 +86,14 @@ def open_submitted(options: SubmitOptions, settings: Settings, *, ordered: bool 
             test = load_test(settings.mnist, cache=settings.cache, download=not settings.offline)
         except DataError as fault:
             raise DataError(f"{fault} The variable DIGITMILL_MNIST names the folder.") from None
-        return mnist_source(test.images, test.labels)
+        return mnist_source(
+            test.images,
+            test.labels,
+            labelled_by=options.labels,
+            include=options.include,
+            exclude=options.exclude,
+            numbers=options.reads_numbers,
+        )
     if options.listed:
         try:
             with Path(options.path).open("rb") as file:

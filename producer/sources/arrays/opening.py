@@ -133,7 +133,7 @@ def arrays_in(folder: Path) -> str:
     more = f" and {len(found) - _MAX_SHOWN} more" if len(found) > _MAX_SHOWN else ""
     which = "MNIST's files" if any(_IDX in path.name.replace(".", "-") for path in found) else "files of arrays"
     return (
-        f"There are no image files in {str(folder)!r}, but {which}: {names}{more}. Submit one of them: "
+        f"No image files were found in {str(folder)!r}, but {which}: {names}{more}. Submit one of them: "
         f"`digitmill submit {found[0]}`."
     )
 

@@ -212,7 +212,8 @@ def _open(path: Path) -> TextIO:
     """
     if not path.is_file():
         raise UsageError(
-            f"There is no label file {str(path)!r}. Labels are `auto`, `folder`, `none`, or the path of a CSV file."
+            f"The label file {str(path)!r} does not exist. Labels are `auto`, `folder`, `none`, or the path of a CSV "
+            "file."
         )
     try:
         if path.stat().st_size > MAX_LABEL_BYTES:

@@ -54,8 +54,8 @@ def from_folders(names: Collection[str], *, required: bool, numbers: bool = Fals
     stray = next(name for name in names if name not in known)
     if required:
         raise UsageError(
-            f"{stray!r} lies in no folder named {wanted}, so it has no label. Move it into one, exclude it, or give "
-            "labels by a CSV file."
+            f"{stray!r} does not lie in a folder named {wanted}, so it has no label. Move it into one, exclude it, or "
+            "give labels by a CSV file."
         )
     if not known:
         return Labels()

@@ -214,7 +214,7 @@ def test_versions_are_deleted_unless_something_holds_one(start_mill, tmp_path, v
             assert "Add --yes" in digitmill(*words, code=2)
         assert "third-" in (error := digitmill("delete", "first", "live", "--yes", code=2))
         assert "cannot be deleted: it is live. First promote another version" in error
-        assert "There is no model fourth" in digitmill("delete", "fourth", "--yes", code=2)
+        assert "does not have model fourth" in digitmill("delete", "fourth", "--yes", code=2)
         assert len(registry.versions()) == 4
         first, second = registry.resolve("first"), registry.resolve("second")
         assert digitmill("delete", "first", first, "--yes") == f"{first} is deleted\n"

@@ -147,7 +147,7 @@ def test_a_dry_run_needs_no_redis_and_teaches_nothing(teach, teaching, correctio
         ((), "one of PATH"),
         (("images", "--list"), "one of PATH"),
         (("images",), "has no label"),
-        (("images", "--labels", "folder"), "lies in no folder named 0 to 9"),
+        (("images", "--labels", "folder"), "does not lie in a folder named 0 to 9"),
         (("images", "--label", "10"), "10"),
         (("images", "--label", "3", "--labels", "folder"), "either --label or --labels"),
         (("absent",), "absent"),

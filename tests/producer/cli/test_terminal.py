@@ -182,6 +182,15 @@ def test_at_a_terminal_the_user_is_asked_before_a_version_is_deleted(server, tmp
     assert len(registry.versions()) == remain
 
 
+@pytest.mark.parametrize("version", ["baseline", "live", "best"])
+def test_nobody_is_asked_about_what_is_refused(server, tmp_path, version):
+    """A version that must stay is named at once, with the reason."""
+    connect(server.url).flushall()
+    code, screen = on_a_terminal(["models", "delete", version], folder=tmp_path, url=server.url, typed="y\n")
+    assert (code, "for ever?" in screen) == (2, False), screen
+    assert "is the baseline" in screen
+
+
 def test_watching_the_status_ends_with_q_and_leaves_the_terminal_as_it_was(tmp_path, server):
     """It shows the mill on a screen of its own, and the cursor again at the end."""
     connect(server.url).flushall()

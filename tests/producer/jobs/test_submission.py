@@ -98,6 +98,15 @@ def test_a_test_set_gets_the_same_digits_through_the_queue_as_in_this_process(mi
     assert (results.digits == results.labels).mean() > 0.95
 
 
+def test_the_word_mnist_obeys_the_options_of_every_source(mnist_folder: Path) -> None:
+    """Also when its job is opened again."""
+    here = replace(Settings.from_environment({}), mnist=mnist_folder)
+    options = SubmitOptions(path=MNIST, labels="none", include=("0000?",), exclude=("00003",))
+    for source in (open_submitted(options, here), reopen_submitted(options, here)):
+        assert {image.label for image in source} == {None}
+        assert source.total == 9
+
+
 def test_a_folder_of_files_gets_the_same_digits_through_the_queue_as_in_this_process(
     mill: Mill, tmp_path: Path
 ) -> None:

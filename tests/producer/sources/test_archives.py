@@ -134,7 +134,7 @@ def test_folders_are_not_images(path):
 
 def test_an_archive_without_images_is_one_clear_error(path):
     """The message has the number of files of each other kind."""
-    with pytest.raises(UsageError, match=r"There are no images in .*left out: 1 text file"):
+    with pytest.raises(UsageError, match=r"No images were found in .*left out: 1 text file"):
         open_source(pack(path, {"a.txt": b"text"}))
 
 

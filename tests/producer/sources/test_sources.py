@@ -310,7 +310,7 @@ def test_missing_and_meaningless_paths_are_one_clear_error(tmp_path):
         "link": "a link that leads nowhere",
         "circle": "Too many levels of symbolic links",
         "pipe": "neither a folder nor a file",
-        "empty": "There are no images in",
+        "empty": "No images were found in",
         "others": "left out: 2 text files",
     }.items():
         with pytest.raises(UsageError, match=reason) as caught:

@@ -296,7 +296,7 @@ def test_a_pinned_version_that_is_lost_is_named_and_counts_against_no_image(
     pin(part, card.version)
     client.delete(registry_keys.model(card.version))
     processor.process(part)
-    assert f"no model {card.version} in the registry" in ledger.job(part.job).problem
+    assert f"registry does not have model {card.version}" in ledger.job(part.job).problem
     assert attempts(client, part) == 0
     registry.publish(card, files)
     processor.process(part)

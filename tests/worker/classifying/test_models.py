@@ -132,7 +132,7 @@ def _forge(client, card, harm):
 
 def test_a_version_that_does_not_exist_is_refused(models):
     """The message names it, and says what to do."""
-    with pytest.raises(ModelError, match="no model cnn-0 in the registry"):
+    with pytest.raises(ModelError, match="registry does not have model cnn-0"):
         models("cnn-0")
 
 

@@ -641,4 +641,4 @@ _DAMAGED_ANSWER = Failure(
 
 
 def _no_such_job(name: str) -> str:
-    return f"There is no job {name}. `digitmill jobs` lists them."
+    return f"This mill does not have job {name}. `digitmill jobs` lists those that it has."

@@ -87,7 +87,7 @@ def verified(card: Card, name: str, content: bytes | None) -> bytes:
 
 def missing(version: str) -> str:
     """Return the message for a version that is not in the registry."""
-    return f"There is no model {version} in the registry. {_REMEDY}"
+    return f"The registry does not have model {version}. {_REMEDY}"
 
 
 def too_large(version: str) -> ModelError:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from redis.exceptions import ResponseError
 
@@ -169,9 +169,16 @@ class Registry:
             UsageError: One of them is the baseline, is live, was live before, is the best, or is what a job that has
                 not ended is classified with.
         """
+        self._delete(versions, "delete")
+
+    def check_deletable(self, versions: Sequence[str]) -> None:
+        """Check that all of these versions may be deleted now. The arguments and the errors are those of `delete`."""
+        self._delete(versions, "check")
+
+    def _delete(self, versions: Sequence[str], what: Literal["delete", "check"]) -> None:
         if self.baseline.version in versions:
             raise UsageError(f"{self.baseline.version} is the baseline, which each installation has. Leave it out.")
-        held = self._scripts["delete"](keys=[keys.MODELS, keys.ALIASES], args=[keys.MODEL_PREFIX, *versions])
+        held = self._scripts["delete"](keys=[keys.MODELS, keys.ALIASES], args=[keys.MODEL_PREFIX, what, *versions])
         if held:
             version, holder, *job = map(_text, held)
             why = _HELD.get(holder, f"it has the alias {holder}. Give that to another version first.")
@@ -337,7 +344,9 @@ class Registry:
         if query in named:
             version = named[Alias(query)]
             if version is None:
-                raise UsageError(f"There is no {query} version. `digitmill models list` shows what there is.")
+                raise UsageError(
+                    f"This mill does not have a {query} version. `digitmill models list` shows those that it has."
+                )
             return version
         stored = self._redis.zrange(keys.MODELS, 0, -1)
         names = {name.decode() for name in stored if identifiers.is_valid(Kind.VERSION, name)} | {self.baseline.version}
@@ -346,7 +355,7 @@ class Registry:
             return meant[0]
         if meant:
             raise UsageError(f"{query} may mean {', '.join(meant[:5])}. Type more of it.")
-        raise UsageError(f"There is no model {query}. `digitmill models list` shows what there is.")
+        raise UsageError(f"This mill does not have model {query}. `digitmill models list` shows those that it has.")
 
     # What is live -------------------------------------------------------------------------------------------------
 

@@ -166,6 +166,24 @@ def test_mnist_in_memory_can_be_repeated():
     assert thrice.total == 36
 
 
+def test_mnist_obeys_the_same_options_as_a_file(tmp_path):
+    """Its own labels are only those that nobody has chosen otherwise."""
+    assert [row.label for row in mnist_source(IMAGES, DIGITS, labelled_by="none")] == [None] * 12
+    some = mnist_source(IMAGES, DIGITS, include=["0000[0-3]"], exclude=["00002"])
+    assert [(row.name, row.label) for row in some] == [(f"test/{i:05}", DIGITS[i]) for i in (0, 1, 3)]
+    (tmp_path / "truth.csv").write_text("name,label\ntest/00000,4\ntest/00001,7\n")
+    from_file = mnist_source(IMAGES[:3], DIGITS[:3], labelled_by=str(tmp_path / "truth.csv"))
+    assert [row.label for row in from_file] == [4, 7, None]
+    np.save(tmp_path / "truth.npy", DIGITS[::-1])
+    assert [row.label for row in mnist_source(IMAGES, DIGITS, labelled_by=str(tmp_path / "truth.npy"))] == [
+        *DIGITS[::-1]
+    ]
+    with pytest.raises(UsageError, match="leave none of the images in 'mnist test'"):
+        mnist_source(IMAGES, DIGITS, include=["nothing"])
+    with pytest.raises(UsageError, match="does not lie in a folder named 0 to 9"):
+        mnist_source(IMAGES, DIGITS, labelled_by="folder")
+
+
 @pytest.mark.parametrize(
     "array",
     [

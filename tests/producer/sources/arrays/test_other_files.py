@@ -108,7 +108,7 @@ def test_a_folder_of_idx_files_is_offered_file_by_file(tmp_path, some, folder, s
         for name, content in (("images-idx3", some.images), ("labels-idx1", some.labels)):
             data = idx.dump(content)
             (place / f"{part}-{name}-ubyte{suffix}").write_bytes(gzip.compress(data) if suffix else data)
-    with pytest.raises(UsageError, match=r"There are no image files .* but MNIST's files") as refused:
+    with pytest.raises(UsageError, match=r"No image files were found .* but MNIST's files") as refused:
         open_source(tmp_path)
     test = place / f"t10k-images-idx3-ubyte{suffix}"
     assert f"`digitmill submit {test}`" in str(refused.value)
@@ -119,7 +119,7 @@ def test_a_folder_of_idx_files_is_offered_file_by_file(tmp_path, some, folder, s
 def test_a_folder_of_other_array_files_is_offered_too(tmp_path, some):
     """A folder without any array file gets the message that it has no images."""
     (tmp_path / "notes.txt").write_text("nothing")
-    with pytest.raises(UsageError, match="There are no images in"):
+    with pytest.raises(UsageError, match="No images were found in"):
         open_source(tmp_path)
     np.save(tmp_path / "b.npy", some.images)
     (tmp_path / "a.csv").write_text("1,2\n")

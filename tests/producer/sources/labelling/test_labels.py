@@ -91,7 +91,7 @@ def test_the_submitted_folder_is_not_a_label(tmp_path):
 def test_labels_from_folders_can_be_required(tmp_path):
     """The message names the first image that lies in another folder."""
     write(tmp_path, "3/a.png", "b/c.png", "d.png")
-    with pytest.raises(UsageError, match=r"'b/c.png' lies in no folder named 0 to 9"):
+    with pytest.raises(UsageError, match=r"'b/c.png' does not lie in a folder named 0 to 9"):
         open_source(tmp_path, labels="folder")
     assert labels(open_source(tmp_path, labels="folder", include=["3"])) == {"3/a.png": 3}
 
@@ -245,7 +245,7 @@ def test_faulty_label_files_are_one_clear_error_with_the_line(scans, truth, text
 def test_a_missing_label_file_is_one_clear_error(scans, tmp_path):
     """The message lists the other values of the option. A folder is not a label file either."""
     for path in (tmp_path / "no.csv", scans, Path("Folder")):
-        with pytest.raises(UsageError, match=r"There is no label file .*`auto`, `folder`, `none`"):
+        with pytest.raises(UsageError, match=r"The label file .* does not exist.*`auto`, `folder`, `none`"):
             open_source(scans, labels=str(path))
 
 
@@ -288,7 +288,7 @@ def test_folders_named_by_numbers_are_labels_if_numbers_are_asked_for(tmp_path):
     source = open_source(folder, numbers=True)
     assert set(labels(source).values()) == {None}
     assert "3 of 4 images lie in folders named by a number" in source.notes[0]
-    with pytest.raises(UsageError, match=r"'4a/d.png' lies in no folder named by a number"):
+    with pytest.raises(UsageError, match=r"'4a/d.png' does not lie in a folder named by a number"):
         open_source(folder, labels="folder", numbers=True)
 
 

@@ -497,7 +497,7 @@ def test_a_cancelled_job_is_forgotten_by_workers(client: "redis.Redis", ledger: 
     assert submit(ledger, job, 2) is Submitted.NO_SUCH_JOB
     assert counters(client, job)["open"] == counters(client, job)["open_bytes"] == 0
     assert sorted(client.zrange(keys.OPEN, 0, -1)) == [f"{other}/{n}.0.4".encode() for n in range(2)]
-    with pytest.raises(UsageError, match="There is no job nothing"):
+    with pytest.raises(UsageError, match="does not have job nothing"):
         ledger.cancel("nothing")
 
 
@@ -510,7 +510,7 @@ def test_an_unknown_job_or_part_is_not_created_by_asking(client: "redis.Redis", 
     assert not ledger.release(part, holder="w1", refund=True)
     ledger.record_problem("nothing", "x")
     ledger.acknowledge([part])
-    with pytest.raises(UsageError, match="`digitmill jobs` lists them"):
+    with pytest.raises(UsageError, match="`digitmill jobs` lists those"):
         ledger.job("nothing")
     assert client.dbsize() == 0
 
@@ -549,14 +549,14 @@ def test_jobs_are_found_by_the_beginning_of_their_name(ledger: Ledger) -> None:
         ledger.find_job("last")
     for identifier in ("261123-1", "261123-2", "261123-22"):
         open_job(ledger, identifier)
-        with pytest.raises(UsageError, match="There is no job"):
+        with pytest.raises(UsageError, match="does not have job"):
             ledger.find_job("")
     assert ledger.find_job("last") == "261123-22"
     assert ledger.find_job("261123-1") == "261123-1"
     assert ledger.find_job("261123-2") == "261123-2"
     with pytest.raises(UsageError, match="may mean 261123-22, 261123-2, 261123-1"):
         ledger.find_job("2611")
-    with pytest.raises(UsageError, match="There is no job 27"):
+    with pytest.raises(UsageError, match="does not have job 27"):
         ledger.find_job("27")
     assert [job.identifier for job in ledger.jobs(latest=2)] == ["261123-22", "261123-2"]
 

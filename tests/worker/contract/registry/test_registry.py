@@ -119,7 +119,7 @@ def test_a_damaged_version_is_listed_with_its_problem_and_mended_by_publishing_i
     client.hdel(registry_keys.model(card.version), registry_keys.file(WEIGHTS))
     damaged, baseline = registry.versions()
     assert (damaged.version, damaged.card) == (card.version, None)
-    assert "no model" in damaged.problem
+    assert "does not have model" in damaged.problem
     assert baseline.card is not None
     registry.publish(card, files)
     assert registry.fetch(card.version) == (card, files)
@@ -323,7 +323,7 @@ def test_old_versions_go_unless_they_have_an_alias(registry, client, variant):
     assert {first, second} < kept
     assert client.dbsize() == len(kept) + 3  # the list, the aliases and the history
     registry.fetch(first)
-    with pytest.raises(ModelError, match="no model later00"):
+    with pytest.raises(ModelError, match="not have model later00"):
         registry.fetch(variant("later00")[0].version)
 
 
@@ -436,7 +436,12 @@ def test_a_version_is_named_by_alias_name_or_beginning(registry, variant):
     assert registry.resolve("alpha") == registry.resolve(alpha) == alpha
     assert registry.resolve("candidate") == alps
     assert registry.resolve("live") == registry.resolve("baseline") == BASELINE_VERSION
-    for words, fault in (("alp", "may mean"), ("beta", "no model beta"), ("", "no model"), ("previous", "no previous")):
+    for words, fault in (
+        ("alp", "may mean"),
+        ("beta", "not have model beta"),
+        ("", "not have model"),
+        ("previous", "not have a previous"),
+    ):
         with pytest.raises(UsageError, match=fault):
             registry.resolve(words)
 
