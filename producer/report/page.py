@@ -5,8 +5,7 @@ If there are more images to look at than fit on it, pages that have only images 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import log
-from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from markupsafe import Markup
 
@@ -17,6 +16,7 @@ from producer.pictures import Picture
 from producer.report import wording
 from producer.report.cards.cards import card_data, pages_of
 from producer.report.cards.naming import page_name
+from producer.report.cards.script import page_script
 from producer.report.charts import svg
 from producer.report.charts.job_charts import JobCharts
 from producer.report.place import PAGE
@@ -31,8 +31,6 @@ MAX_FAILURES = 200
 
 EXAMPLES = 3
 """Number of failed images of each cause that the page shows at once. Others are behind a click."""
-
-_SCRIPT: Final = Path(__file__).parent / "cards" / "review.js"
 
 ReadPictures: TypeAlias = Callable[[Sequence[int]], Mapping[int, Picture | None]]
 """Function that reads the images with some indices, without those that cannot be read; see `PictureReader`."""
@@ -144,7 +142,7 @@ def render(
         root: Text before an image's name that makes it a path, so that `digitmill teach` can read the images; or "".
         time: Mark that stands for the time of the whole command, followed by `-seconds` or `-rate`; "" to leave it out.
     """
-    script = Markup(_SCRIPT.read_text(encoding="utf-8"))  # noqa: S704  it is ours
+    script = Markup(page_script())  # noqa: S704  it is ours
     cards = pages_of(selection)
     names = [page_name(number, PAGE) for number in range(1, len(cards) + 1)]
     for number, (name, indices) in enumerate(zip(names, cards, strict=True), 1):

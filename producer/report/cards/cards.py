@@ -1,4 +1,4 @@
-"""The cards as data. `review.js` draws them, filters them, and writes the corrections of a person as a table.
+"""The cards as data. The scripts of the page draw them, filter them, and write the corrections of a person as a table.
 
 Each column of a page has one value for each of its cards, so that a page of 2,000 cards stays small.
 """

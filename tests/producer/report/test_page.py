@@ -4,24 +4,22 @@ import re
 from base64 import b64decode
 from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import producer.report
 from model.cards.card import Robustness, Score, Scores, Seeded, Size, ThresholdEffect
 from model.errors import Failure, FailureCode
 from model.images.doubts import Doubt, DoubtCode
 from producer.jobs.results import NONE, JobInfo
 from producer.pictures import Picture
+from producer.report.cards.script import page_script
 from producer.report.page import MAX_FAILURES
 from producer.report.rendering import source_hash
 from producer.report.selection import MAX_LEAST_CERTAIN, MAX_MISTAKES
 from tests.producer.report.invented import first, info_of, invented, unlabelled, with_failures
 
-ROOT = Path(producer.report.__file__).parent
 BLANK = Failure(FailureCode.BLANK, "Nothing is drawn on it.")
 
 
@@ -67,7 +65,7 @@ def test_the_page_needs_nothing_but_itself(write, results):
     assert "color-scheme" in page.style
     for fetching in ("@import", "url(", "http"):
         assert fetching not in page.style
-    script = (ROOT / "cards" / "review.js").read_text(encoding="utf-8")
+    script = page_script()
     assert script in page.script
     for sending in ("fetch(", "XMLHttpRequest", "WebSocket", "sendBeacon", "import(", "eval(", "innerHTML"):
         assert sending not in script
