@@ -4,13 +4,15 @@
 
 A mill of its own answers a job of so many images. The command runs in a process of its own, with --verbose. This
 program reads the memory of that process that no file backs (RssAnon in `/proc/PID/status`) every 50 ms, and the lines
-of the command say in which step it is.
+of the command say in which step it is. On a busy machine, look at the share by processor time: the mill keeps all cores
+busy while the client sends, and the report is the work of one process.
 
 - array: a .npy file of digits.
 - files: PNG files in folders of 1,000, which are hard links to a few.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -18,10 +20,12 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, cast
 
 import numpy as np
+import psutil
 from machine import commit, processor
 
 from model.data import sample_digits
@@ -81,15 +85,20 @@ def _measure(source: Path, folder: Path, url: str) -> None:
     environment = {**os.environ, "DIGITMILL_REDIS_URL": url, "DIGITMILL_DATA": str(folder / "data")}
     peaks: dict[str, int] = {}
     begins: dict[str, float] = {"listing": time.monotonic()}
+    mill = psutil.Process().children(recursive=True)
+    worked: dict[str, float] = {}  # processor time of the client up to the end of each step
+    before = _processor_seconds(mill)
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=-1, stderr=-1, text=True, encoding="utf-8"
     ) as process:
         lines, printed = cast("IO[str]", process.stderr), cast("IO[str]", process.stdout)
+        client = psutil.Process(process.pid)
 
         def sample() -> None:
             while process.poll() is None:
                 step = list(begins)[-1]
                 peaks[step] = max(peaks.get(step, 0), _anonymous(process.pid))
+                worked[step] = _processor_seconds([client]) or worked.get(step, 0.0)
                 time.sleep(SAMPLE_SECONDS)
 
         threading.Thread(target=sample, daemon=True).start()
@@ -107,6 +116,24 @@ def _measure(source: Path, folder: Path, url: str) -> None:
         f"{whole:.0f} s, of which {100 * share:.1f} % for the report; {figures['images_per_second']:,.0f} images/s in"
     )
     print(f"the mill, {figures['command_images_per_second']:,.0f} images/s with listing and report")
+    report = worked["reporting"] - worked["sending"]
+    others = worked["sending"] + _processor_seconds(mill) - before
+    cores = len(os.sched_getaffinity(0))
+    share = report / (report + others / cores)
+    print(
+        f"processor time: {report:.1f} s for the report, and {others:.1f} s on {cores} cores for all before it, which"
+    )
+    print(f"makes {100 * share:.1f} % for the report, whatever else the machine does")
+
+
+def _processor_seconds(processes: Iterable[psutil.Process]) -> float:
+    """Return the processor time that processes have taken, without those that have ended, in seconds."""
+    seconds = 0.0
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            seconds += times.user + times.system
+    return seconds
 
 
 def _anonymous(pid: int) -> int:

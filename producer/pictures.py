@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from math import inf
 from typing import NamedTuple, cast
@@ -51,7 +51,7 @@ class PictureReader:
         source: Source of the images, or None if it is gone.
         results: All images of the job.
         mill: URL of a mill whose workers can say the ten probabilities, or None without one or after none answered.
-        seconds: Time after which to read no more, in seconds.
+        seconds: Time that may be spent on reading, in seconds. What it was not enough for is not read.
         at_once: Number of images that are read whatever time it takes.
     """
 
@@ -60,16 +60,17 @@ class PictureReader:
     mill: str | None = None
     seconds: float = inf
     at_once: int = 0
-    _started: float = field(default_factory=time.monotonic)
+    _spent: float = 0.0
 
     def __call__(self, indices: Sequence[int]) -> dict[int, Picture | None]:
         """Return the pictures of some images by index, without those that cannot be read. None was not read in time."""
         if self.source is None:
             return {}
         pictures: dict[int, Picture | None] = {}
+        began = time.monotonic()
         for some, deadline in (
             (indices[: self.at_once], inf),
-            (indices[self.at_once :], self._started + self.seconds),
+            (indices[self.at_once :], began + self.seconds - self._spent),
         ):
             # One pass reads all of them: a packed archive would otherwise be unpacked again for each image.
             of_name = {self.results.names[index]: index for index in some}
@@ -81,7 +82,9 @@ class PictureReader:
                 if picture := _picture(content, several=_shows_several(self.results, index)):
                     pictures[index] = picture
         self.at_once = max(0, self.at_once - len(indices))
-        return {**pictures, **self._with_probabilities({index: each for index, each in pictures.items() if each})}
+        found = self._with_probabilities({index: each for index, each in pictures.items() if each})
+        self._spent += time.monotonic() - began
+        return {**pictures, **found}
 
     def _with_probabilities(self, pictures: dict[int, Picture]) -> dict[int, Picture]:
         results = self.results

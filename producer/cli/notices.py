@@ -107,7 +107,7 @@ MANNERS = (
 """Options that every command has, and that may also stand before its name."""
 
 
-_LABEL = re.compile(r"[a-z][a-z -]{0,9} {2,}|held back ")
+_LABEL = re.compile(r"[A-Za-z][A-Za-z -]{0,9} {2,}|held back ")
 """The label at the beginning of a line. A wrapped line continues below the text after it."""
 
 _WORD = re.compile(r" *[^ ]+(?: %)?")

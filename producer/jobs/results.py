@@ -16,6 +16,8 @@ from model.images.doubts import Doubt
 from model.metrics import AlignedDigits, align
 from worker.contract.wire import Label
 
+_AT_ONCE = 4096  # names that are objects of Python at a time
+
 NONE = metrics.NONE
 """In the columns `labels` and `digits`: the image is without a label, or failed, or has a number of several digits."""
 
@@ -60,16 +62,29 @@ class Names(Sequence[str]):
     def __getitem__(self, index: slice) -> list[str]: ...
     def __getitem__(self, index: int | slice) -> str | list[str]:
         if isinstance(index, slice):
-            return [self[each] for each in range(*index.indices(len(self)))]
+            return self._some(range(*index.indices(len(self))))
         stop = self._stops[index]
         start = self._stops[index - 1] if index not in (0, -len(self)) else 0
         return self._text[start:stop].decode("utf-8", "surrogatepass")
 
+    def _some(self, indices: range) -> list[str]:
+        """Return some names. If they follow each other, and are ASCII as most are, one text is cut into pieces."""
+        if indices.step == 1 and indices:
+            begin = self._stops[indices.start - 1] if indices.start else 0
+            stops = self._stops[indices.start : indices.stop]
+            text = self._text[begin : stops[-1]]
+            if text.isascii():
+                whole, start, names = text.decode("ascii"), 0, []
+                for stop in stops:
+                    stop -= begin  # noqa: PLW2901
+                    names.append(whole[start:stop])
+                    start = stop
+                return names
+        return [self[each] for each in indices]
+
     def __iter__(self) -> Iterator[str]:
-        start = 0
-        for stop in self._stops:
-            yield self._text[start:stop].decode("utf-8", "surrogatepass")
-            start = stop
+        for start in range(0, len(self), _AT_ONCE):
+            yield from self[start : start + _AT_ONCE]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))

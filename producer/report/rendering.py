@@ -4,12 +4,11 @@ import hashlib
 import json
 from base64 import b64encode
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 
+import cv2
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from PIL import Image
 
 from model.images.raster import Grey
 from producer.report import wording
@@ -21,9 +20,9 @@ def data_uri(pixels: Grey) -> str:
     Args:
         pixels: 0 for black to 255 for white.
     """
-    file = BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return "data:image/png;base64," + b64encode(file.getvalue()).decode("ascii")
+    # A quarter of the time that a few bytes less would take.
+    _, file = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return "data:image/png;base64," + b64encode(file.tobytes()).decode("ascii")
 
 
 @cache

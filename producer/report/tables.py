@@ -41,6 +41,12 @@ _FORMULA = re.compile(r"[\s\x00-\x1f]*[=+\-@＝＋－＠]|[\t\r\n]")  # noqa: RU
 
 _NEEDS_CARE = re.compile(r"[=+\-@＝＋－＠\"\x00-\x1f]")  # noqa: RUF001 - see above
 _DIGITS = {NONE: '""', **{digit: str(digit) for digit in range(CLASSES)}}
+_PAIRS = [f'",{label},{digit},' for label in _DIGITS.values() for digit in _DIGITS.values()]
+"""What follows the name in a row: the end of its quotes, label and digit, first those without a label."""
+_PLAIN = 100  # millionths; Python prints smaller shares with an exponent
+_FIRST = [*(f"0.{share:03}" for share in range(1000)), *(repr(share / 1000) for share in range(1001))]
+_LAST = [f"{share:03}".rstrip("0") for share in range(1000)]
+"""The texts of shares: thousandths before other decimals, the same at the end, and these decimals."""
 
 
 class FileVersion(NamedTuple):
@@ -259,18 +265,20 @@ def _plain_texts(results: Results, selection: Selection | None) -> Iterator[str]
     """
     doubted = (selection or select(results)).doubted
     special = np.array([*results.failures, *results.doubts], np.intp)
-    models = {model: _quoted(guarded(model)) for model in set(results.models)}
+    models = {model: _doubled(guarded(model)) for model in set(results.models)}
+    ends = [{model: f',{review},"","{text}","",""\n' for model, text in models.items()} for review in ('""', '"yes"')]
     for start in range(0, len(results), _ROWS_AT_ONCE):
-        some = np.arange(start, min(start + _ROWS_AT_ONCE, len(results)))
+        stop = min(start + _ROWS_AT_ONCE, len(results))
+        some = np.arange(start, stop)
+        pairs = (results.labels[some].astype(np.intp) - NONE) * len(_DIGITS) + (results.digits[some] - NONE)
         lines = [
-            f'{name},{_DIGITS[label]},{_DIGITS[digit]},{confidence!r},{review},"",{models[model]},"",""\n'
-            for name, label, digit, confidence, review, model in zip(
-                _quoted_names([results.names[index] for index in some.tolist()]),
-                results.labels[some].tolist(),
-                results.digits[some].tolist(),
-                _rounded(results.confidences[some]),
-                ['"yes"' if review else '""' for review in doubted[some].tolist()],
-                results.models[start : start + len(some)],
+            f'"{name}{_PAIRS[pair]}{share}{ends[review][model]}'
+            for name, pair, share, review, model in zip(
+                _between_quotes(results.names[start:stop]),
+                pairs.tolist(),
+                _share_texts(results.confidences[start:stop]),
+                doubted[start:stop].tolist(),
+                results.models[start:stop],
                 strict=True,
             )
         ]
@@ -282,15 +290,25 @@ def _plain_texts(results: Results, selection: Selection | None) -> Iterator[str]
         yield "".join(lines)
 
 
-def _quoted_names(names: Sequence[str]) -> list[str]:
-    """Return names as cells. Most do not need care, so one search looks at all of them at once."""
+def _share_texts(shares: NDArray[np.float32]) -> list[str]:
+    """Return `_rounded` shares as Python prints them, in a quarter of the time. A NaN may give any text."""
+    millionths = np.rint(np.nan_to_num(shares.astype(np.float64), nan=1.0) * 10**_DECIMALS).astype(np.intp)
+    if (millionths < _PLAIN).any():
+        return list(map(repr, _rounded(shares)))
+    thousandths, rest = np.divmod(millionths, 1000)
+    thousandths[rest == 0] += 1000  # the second half of the table
+    return [_FIRST[one] + _LAST[other] for one, other in zip(thousandths.tolist(), rest.tolist(), strict=True)]
+
+
+def _between_quotes(names: Sequence[str]) -> Sequence[str]:
+    """Return names as cells have them. Most do not need care, so one search looks at all of them at once."""
     if _NEEDS_CARE.search("".join(names)):
-        return [_quoted(guarded(name)) for name in names]
-    return [f'"{name}"' for name in names]
+        return [_doubled(guarded(name)) for name in names]
+    return names
 
 
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
+def _doubled(text: str) -> str:
+    return text.replace('"', '""')
 
 
 def _predictions(

@@ -111,7 +111,7 @@ def show(job: str, as_json: bool) -> None:
     if as_json:
         print_json(shown_job(status, loss))
         return
-    ended = f", took {status.ended - status.created:.1f} s" if status.ended else ""
+    ended = f", took {status.ended - status.created:,.1f} s" if status.ended else ""
     tell(f"job       {printable(status.identifier)}")
     tell(f"state     {click.style(status.state, fg=STATE_COLOURS.get(status.state, 'cyan'))}")
     tell(f"source    {printable(status.record.source)}")

@@ -24,11 +24,14 @@ from producer.report.tables import FileVersion
 from producer.report.wording import DOUBTS
 from producer.sources import Source
 
-PICTURE_SECONDS = 5.0
-"""Time that a report may always take to read pictures, in seconds."""
-
 PICTURE_SHARE = 0.05
 """Time that a report may take to read pictures, as a share of the job's time."""
+
+PICTURE_SECONDS = 5.0
+"""Time that the report of a job of up to `MANY_IMAGES` may always take to read pictures, in seconds."""
+
+MANY_IMAGES = 100_000
+"""Number of images above which a report takes a small share of the time in any case."""
 
 PICTURES_AT_ONCE = 240
 """Number of pictures, those of the most important images, that a report reads whatever time it takes."""
@@ -70,7 +73,11 @@ def write_job_report(
     if earlier is not None:
         results, info = joined(earlier, results), replace(info, earlier=len(earlier))
         card = card if card and Counter(results.models).most_common(1)[0][0] == card.version else None
-    seconds = inf if all_pictures else max(PICTURE_SECONDS, PICTURE_SHARE * finished.info.seconds)
+    seconds = PICTURE_SHARE * finished.info.seconds
+    if len(results) <= MANY_IMAGES:
+        seconds = max(seconds, PICTURE_SECONDS)
+    if all_pictures:
+        seconds = inf
     try:
         with showing("Writing the report", quiet=quiet):
             return write_report(
@@ -115,10 +122,10 @@ def print_headline(summary: Summary, folder: Path) -> None:
     """Print the main figures of a report: counts, accuracy with its denominator, speed, model, and its path."""
     rate = f" ({summary.images_per_second:,.0f} images/s)" if summary.images_per_second else ""
     new = f", {summary.images - summary.earlier:,} of them new," if summary.earlier else ""
-    tell(f"images    {summary.images:,}{new} in {summary.seconds:.1f} s{rate}")
+    tell(f"images    {summary.images:,}{new} in {summary.seconds:,.1f} s{rate}")
     if summary.command_seconds is not None:
         rate = f" ({summary.command_images_per_second:,.0f} images/s)" if summary.command_images_per_second else ""
-        tell(f"command   {summary.command_seconds:.1f} s{rate}, including listing the images and writing the report")
+        tell(f"command   {summary.command_seconds:,.1f} s{rate}, including listing the images and writing the report")
     if summary.accuracy is not None:
         accuracy = click.style(f"{100 * summary.accuracy:.2f} %", bold=True)
         counts = f"{summary.correct:,} of {summary.accuracy_denominator:,} labelled images right"

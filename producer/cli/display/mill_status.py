@@ -124,7 +124,7 @@ class MillView:
     def _queue(self) -> Iterator[_Row]:
         seen, server = self.seen, self.seen.server
         yield _Row("redis", self.where)
-        limit = f" of {in_bytes(server.memory_limit_bytes)} ({server.memory_share:.0%})"
+        limit = f" of {in_bytes(server.memory_limit_bytes)} ({100 * server.memory_share:.0f} %)"
         yield _Row(
             "",
             f"{server.software} {server.version}, up {duration(server.uptime_seconds)}, {in_bytes(server.memory_bytes)}"

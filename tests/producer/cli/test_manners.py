@@ -120,6 +120,8 @@ def test_a_long_line_wraps_between_words(width):
     assert all(line.startswith(" " * 10) for line in lines[1:])
     assert any("99.60 %" in line for line in lines)
     assert wrapped(text, 200) == text
+    compared = wrapped("B - A     +0.00 points, 95 %: -5.19 to +5.19; p 1: it may be chance", width)
+    assert all(line.startswith(" " * 10) for line in compared.split("\n")[1:])
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])

@@ -163,6 +163,23 @@ def test_axe_finds_nothing_serious_in_a_comparison(browser, tmp_path, results, i
     check_with_axe(browser, dark=dark)
 
 
+def test_a_confusion_matrix_of_large_counts_fits_a_desk_and_paper(browser, tmp_path, card):
+    """Counts of five digits and failed images need the whole width."""
+    digits = np.repeat(np.arange(10), 12_000)
+    job = with_failures(invented(digits, digits, np.full(len(digits), 0.99)), {0: Failure(FailureCode.BLANK, "It is.")})
+    write_report(tmp_path, job, info_of(job), card=card, read_pictures=lambda _: {}, plots=False)
+    browser.open(tmp_path / "report.html")
+    for media, width in (("screen", 1280), ("print", 700)):
+        browser.look(width)
+        browser.ask("Emulation.setEmulatedMedia", media=media)
+        sides = browser.run(
+            "(({scrollWidth, clientWidth}) => [scrollWidth, clientWidth])"
+            "(document.querySelector('.scroll:has(> .confusion)'))"
+        )
+        assert sides[0] <= sides[1]
+    browser.ask("Emulation.setEmulatedMedia", media="")
+
+
 def test_printed_it_has_two_pages_and_pictures_only_if_asked_for(opened):
     """All sections are open in print. The pictures need more pages."""
     pages = [len(re.findall(rb"/Type /Page\b", opened.print()))]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from model.errors import Failure, FailureCode
 from model.images.doubts import Doubt, DoubtCode
-from producer.jobs.results import NONE, Results
+from producer.jobs.results import NONE, Names, Results
 from producer.report import tables
 from producer.report.selection import select
 from producer.report.tables import growing_table, write_errors, write_predictions, write_review
@@ -56,10 +56,14 @@ def test_any_names_come_back_as_they_were_in_order_each_once(folder, names):
 
 @given(names=st.lists(st.one_of(NAMES, st.sampled_from(["7", "scans/7.png"])), max_size=8), data=st.data())
 def test_a_table_written_at_once_is_that_which_grew(folder, names, data):
-    """Byte for byte, whatever the names are and whichever images failed or are doubted."""
+    """Byte for byte, whatever the names and confidences are and whichever images failed or are doubted."""
     chosen = data.draw(st.sets(st.sampled_from(range(len(names))))) if names else set()
-    job = results(names, failures={index: Failure(FailureCode.BROKEN, '"=1"') for index in chosen})
+    job = results(Names(names), failures={index: Failure(FailureCode.BROKEN, '"=1"') for index in chosen})
     job.labels[::2] = NONE
+    for index in set(range(len(names))) - chosen:
+        job.confidences[index] = data.draw(
+            st.one_of(st.floats(0, 1, width=32), st.sampled_from([0.1, 0.25, 0.9999996]))
+        )
     with growing_table(folder / "growing", 0.5) as add:
         add(job)
         grown = (folder / "growing" / "predictions.csv").read_bytes()

@@ -46,7 +46,7 @@ function makeBars(card) {
   const told = ranked.filter(([share], place) => place < 2 || share >= 0.01);
   const words = told.map(([share, digit]) => `${digit}: ${percent(share, 1)}`).join(", ");
   const svg = makeSvg("svg", {
-    viewBox: "0 0 110 34",
+    viewBox: "0 0 110 30",
     class: "bars",
     role: "img",
     "aria-label": `Probabilities. ${words}`,
@@ -58,7 +58,7 @@ function makeBars(card) {
     svg.append(
       makeSvg("rect", { ...place, y: 0, height: 22, class: "ground" }),
       makeSvg("rect", { ...place, y: 22 - height, height, class: kind }),
-      makeSvg("text", { x: 11 * digit + 5.5, y: 32 }, String(digit))
+      makeSvg("text", { x: 11 * digit + 5.5, y: 29 }, String(digit))
     );
   });
   const title = makeSvg("title", {}, words);
