@@ -5,12 +5,15 @@ It uses Matplotlib's object interface, because pyplot keeps global state and wou
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from model import metrics
 from model.images.raster import Grey
@@ -49,6 +52,8 @@ class Predicted(NamedTuple):
 
 
 _FITTING = 7  # characters of a count that fit into a cell
+_DPI = 120
+_INSIDE: Final[Any] = {"in_layout": False}  # a text within the axes needs no room, and measuring it takes long
 _MARGIN = 0.03  # share of the length of an axis; without it a circle at the end of the axis would be cut off
 
 
@@ -65,9 +70,8 @@ def confusion(summary: Summary) -> Figure | None:
     for true, predicted in zip(*np.nonzero(counts), strict=True):
         count = counts[true, predicted]
         dark = norm(count) > 0.55
-        axes.text(
-            predicted, true, f"{count:,}", ha="center", va="center", size=size, color="white" if dark else "black"
-        )  # fmt: skip
+        colour = "white" if dark else "black"
+        axes.text(predicted, true, f"{count:,}", ha="center", va="center", size=size, color=colour, **_INSIDE)
     axes.set(xlabel="predicted", ylabel="true", xticks=range(metrics.CLASSES), yticks=range(metrics.CLASSES))
     failed = f", {summary.failed:,} of {summary.images:,} images failed" if summary.failed else ""
     axes.set_title(f"Confusion: {summary.correct:,} of {summary.accuracy_denominator:,} right{failed}")
@@ -88,7 +92,7 @@ def predictions(images: Sequence[Predicted], title: str = PREDICTIONS) -> Figure
         top, left = place // per_row * cell_height, place % per_row * cell_width + 2
         sheet[top : top + SIDE, left : left + image.picture.shape[1]] = image.picture
         weight = "bold" if image.wrong else "normal"
-        axes.text(left, top + SIDE + 1, image.caption, va="top", size=7, weight=weight, color="black")
+        axes.text(left, top + SIDE + 1, image.caption, va="top", size=7, weight=weight, color="black", **_INSIDE)
     axes.imshow(sheet, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_axis_off()
     axes.set_title(title, size=9)
@@ -140,7 +144,12 @@ def draw(chart: Chart, width: float, height: float) -> Figure:
 
 def save(figure: Figure, path: Path, software: str = "digitmill") -> None:
     """Write a figure as a PNG file that names the software which made it."""
-    figure.savefig(path, format="png", dpi=120, metadata={"Software": software})
+    # `savefig` would draw the figure twice, the first time only to find the place of everything.
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    about = PngInfo()
+    about.add_text("Software", software)
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).save(path, "PNG", pnginfo=about, dpi=(_DPI, _DPI))
 
 
 def _set_axes(axes: Axes, chart: Chart) -> None:
@@ -155,5 +164,5 @@ def _set_axes(axes: Axes, chart: Chart) -> None:
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
     return figure, figure.subplots()
