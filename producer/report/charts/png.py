@@ -145,7 +145,7 @@ def draw(chart: Chart, width: float, height: float) -> Figure:
 def save(figure: Figure, path: Path, software: str = "digitmill") -> None:
     """Write a figure as a PNG file that names the software which made it."""
     # `savefig` would draw the figure twice, the first time only to find the place of everything.
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)  # some of its methods have no types
     canvas.draw()
     about = PngInfo()
     about.add_text("Software", software)
