@@ -1,6 +1,6 @@
 """Measure single images through a running mill: one at a time, a thousand outstanding, and beside jobs.
 
-    python benchmarks/single.py [--cores 2] [--calls 2000] [--seconds 20] [--without-jobs] [--peer mosec]
+    python benchmarks/single.py [--cores 2] [--calls 2000] [--seconds 20] [--without-jobs] [--costs] [--peer mosec]
 
 All lines are of one run on the same cores. The ceilings are of the same model without a queue, in this process.
 
@@ -8,6 +8,9 @@ All lines are of one run on the same cores. The ceilings are of the same model w
 - outstanding: Answers per second of one client process, while 1,000 images are outstanding.
 - peers: With `--peer`, arrays through a server of another kind that has the same model, over HTTP: one at a time over
   one connection, and over 64 connections. Peer and client are measured in turn. A peer does not have a queue.
+- a call takes: Processor time of client, workers and Redis for each of 200 images a second, beyond what they take
+  without any; alone, and as it is while workers classify jobs, because images then share messages. And what an idle
+  worker takes.
 - beside jobs: 200 images a second, at times that do not depend on the answers, beside three jobs. The time of each runs
   from when it was due. What the jobs lose is measured in turn: their images/s for some seconds with these images, and
   for as long without. The jobs are raw (MNIST's test images again and again), or scans (A4, 150 dots per inch).
@@ -16,6 +19,7 @@ All lines are of one run on the same cores. The ceilings are of the same model w
 import argparse
 import asyncio
 import contextlib
+import math
 import os
 import statistics
 import subprocess
@@ -29,8 +33,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psutil
 from http_load import http, load
 from inputs import options, read_digits_or_samples
 from machine import commit, processor
@@ -60,6 +66,9 @@ RATE = 200
 ROUND_SECONDS = 4.0
 """Time for which the images are sent beside jobs, before it is measured for as long how fast the jobs are without."""
 
+COST_SECONDS = 6.0
+"""Time for which the processor time of calls is measured."""
+
 RAW_REPEAT = 50
 SCANS = 400
 SCAN = (1754, 1240)
@@ -73,6 +82,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=2000, help="images that are sent one at a time (default 2000)")
     parser.add_argument("--seconds", type=float, default=20.0, help="time beside the jobs of each kind (default 20)")
     parser.add_argument("--without-jobs", action="store_true", help="skip the lines beside jobs")
+    parser.add_argument("--costs", action="store_true", help="print only what a call and an idle worker take")
     parser.add_argument("--peer", choices=BATCHING, action="append", default=[], help="peer to measure beside")
     parser.add_argument("--job", choices=["raw", "scans"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -95,6 +105,9 @@ def main() -> None:
             if not await_workers(connection, stack):
                 sys.exit("the workers are not ready, so the figures would mean nothing")
             with Client(stack.url) as client:
+                if arguments.costs:
+                    _print_costs(connection, client, images, len(cores))
+                    return
                 rate, one = _ceilings(images)
                 print(f"ceiling, one at a time     {_shown(one)}")
                 files = [_png(image) for image in images[: arguments.calls]]
@@ -105,7 +118,8 @@ def main() -> None:
                     _beside_peers(arguments.peer, client, images, len(cores), folder)
                 answers = statistics.median(_outstanding(client, images) for _ in range(ROUNDS))
                 print(f"{OUTSTANDING:,} outstanding          {answers:,.0f} answers/s")
-                print(f"ceiling, {len(cores)} cores           {rate * len(cores):,.0f} images/s\n")
+                print(f"ceiling, {len(cores)} cores           {rate * len(cores):,.0f} images/s")
+                _print_costs(connection, client, images, len(cores))
                 if not arguments.without_jobs:
                     _write_scans(folder / "scans")
                     for kind in ("raw", "scans"):
@@ -175,6 +189,42 @@ def _beside_peers(peers: list[str], client: Client, images: NDArray[np.uint8], c
         print(f"   {OUTSTANDING:,} outstanding are {statistics.median(ratios):.2f} times that")
 
 
+def _print_costs(connection: Connection, client: Client, images: NDArray[np.uint8], workers: int) -> None:
+    """Print what a call takes of the processor, and what an idle worker takes."""
+    idle, seconds, commands = _processor_time(connection, lambda: time.sleep(COST_SECONDS))
+    print(f"an idle worker sends       {commands / seconds / workers:,.0f} commands/s")
+    for name, beside in (("alone", False), ("beside jobs", True)):
+        if beside:
+            client._outstanding.note_jobs(math.inf)  # noqa: SLF001  no program says this, but the answers of workers
+        waits: list[float] = []
+        taken, seconds, _ = _processor_time(connection, lambda: _send_at_times(client, images, waits, COST_SECONDS))  # noqa: B023
+        each = {part: 1000 * (taken[part] - idle[part] * seconds / COST_SECONDS) / len(waits) for part in taken}
+        print(f"a call takes, {name:<13}{sum(each.values()):.2f} ms of processor time: {_listed(each)}")
+    client._outstanding.note_jobs(-math.inf)  # noqa: SLF001
+    print()
+
+
+def _listed(each: dict[str, float]) -> str:
+    return ", ".join(f"{part} {milliseconds:.2f}" for part, milliseconds in each.items())
+
+
+def _processor_time(connection: Connection, work: Callable[[], None]) -> tuple[dict[str, float], float, int]:
+    """Return the processor time in seconds of each part of the mill while a function works, its time, and commands."""
+
+    def look() -> tuple[dict[str, float], float, int]:
+        used = {"client": time.process_time(), "Redis": 0.0, "workers": 0.0}
+        for process in psutil.Process().children(recursive=True):
+            part = "Redis" if "server" in process.name() else "workers"
+            used[part] += sum(process.cpu_times()[:2])
+        stats: Any = connection.client.info("stats")
+        return used, time.perf_counter(), stats["total_commands_processed"]
+
+    before, began, commands = look()
+    work()
+    after, ended, commands_after = look()
+    return {part: after[part] - before[part] for part in after}, ended - began, commands_after - commands
+
+
 def _beside_jobs(kind: str, connection: Connection, client: Client, images: NDArray[np.uint8], seconds: float) -> None:
     """Print the times of single images beside jobs, and what these cost the jobs."""
     _await(lambda: _answered(connection) > 0, "the jobs begin")
@@ -188,9 +238,11 @@ def _beside_jobs(kind: str, connection: Connection, client: Client, images: NDAr
     print(f"   the jobs keep {100 * statistics.median(shares):.0f} % of {without:,.0f} images/s")
 
 
-def _send_at_times(client: Client, images: NDArray[np.uint8], waits: list[float]) -> None:
-    """Send `RATE` images a second for `ROUND_SECONDS`, and add the time of each from when it was due."""
-    count = int(RATE * ROUND_SECONDS)
+def _send_at_times(
+    client: Client, images: NDArray[np.uint8], waits: list[float], seconds: float = ROUND_SECONDS
+) -> None:
+    """Send `RATE` images a second for some seconds, and add the time of each from when it was due."""
+    count = int(RATE * seconds)
     done = threading.Semaphore(0)
     started = time.perf_counter()
     for number in range(count):

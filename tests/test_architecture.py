@@ -223,13 +223,16 @@ COMMON = "worker/contract"
 
 
 def test_only_its_keeper_spells_a_key() -> None:
-    """In Python, each key is named in only one `keys.py`. Scripts lie only in the folders of these."""
+    """In Python, each key is named in only one `keys.py`, and each channel in `channels.py`.
+
+    Scripts lie only in the folders of these.
+    """
     spelling: dict[str, set[str]] = {}
     for path, tree in trees(*PACKAGES):
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.match(r"digitmill:\w", node.value):
                 spelling.setdefault(path, set()).add(node.value)
-    assert set(spelling) == {f"{keeper}/keys.py" for keeper in KEEPERS}
+    assert set(spelling) == {"worker/contract/lane/channels.py", *(f"{keeper}/keys.py" for keeper in KEEPERS)}
     assert sum(map(len, spelling.values())) == len(set().union(*spelling.values())), "two spell the same key"
     scripts = {path.parent.relative_to(ROOT).as_posix() for each in PACKAGES for path in (ROOT / each).rglob("*.lua")}
     assert scripts == {COMMON, *(f"{keeper}/scripts" for keeper in KEEPERS)}

@@ -8,7 +8,8 @@ from redis.exceptions import ReadOnlyError, RedisError
 
 from worker.contract.connection import connect, explain, retry_transient
 from worker.contract.errors import UnsuitableServer
-from worker.contract.lane.keys import CALLS, replies
+from worker.contract.lane.channels import answers
+from worker.contract.lane.keys import CALLS
 from worker.contract.ledger import keys as ledger
 from worker.contract.queues import CLASSIFY_QUEUE, TRAIN_QUEUE
 from worker.contract.server_check import Command, inspect_server
@@ -32,7 +33,7 @@ def needs(role: Role) -> tuple[Command, ...]:
             ("EVALSHA", _NO_SCRIPT, "1", ledger.OPEN),
             ("ZADD", ledger.WORKERS, "0", "-"),
             *(("BRPOP", calls, "1") for calls in CALLS.values()),
-            ("RPUSH", replies("-"), "-"),
+            ("PUBLISH", answers("-"), "-"),
         )
     from worker.contract.training import keys as training  # here, because workers know nothing of trainings
 

@@ -156,7 +156,9 @@ class _Run:
             raise ModelError(
                 f"LiteRT cannot load this model ({_reason(error)}). Export it again with this version of digitmill."
             ) from error
-        self._source, self._target = source["index"], target["index"]
+        # Functions that return views into LiteRT's own memory, which avoid two copies.
+        self._source = self._interpreter.tensor(source["index"])
+        self._target = self._interpreter.tensor(target["index"])
         found = (source["dtype"], source["quantization"][1], target["dtype"], tuple(target["shape"]))
         if found != (np.int8, -128, np.float32, (size, 10)):
             raise ModelError(
@@ -170,12 +172,11 @@ class _Run:
         Raises:
             ModelError: LiteRT cannot run the network.
         """
-        # Views into LiteRT's own memory avoid two copies. They must not outlive their statement, because `invoke`
-        # refuses to run while one exists.
-        np.bitwise_xor(images[..., np.newaxis], _TO_SIGNED, out=self._interpreter.tensor(self._source)().view(np.uint8))
+        # A view must not outlive its statement, because `invoke` refuses to run while one exists.
+        np.bitwise_xor(images[..., np.newaxis], _TO_SIGNED, out=self._source().view(np.uint8))
         try:
             self._interpreter.invoke()
-            logits[...] = self._interpreter.tensor(self._target)()
+            logits[...] = self._target()
         except (RuntimeError, ValueError) as error:  # ValueError: the shape of its output changed
             raise ModelError(
                 f"LiteRT cannot run this model ({_reason(error)}). Export it again with this version of digitmill."

@@ -1,7 +1,7 @@
 """The client of the lane: it sends images to the workers of a mill, and resolves a future for each."""
 
-import contextlib
 import logging
+import math
 import os
 import secrets
 import threading
@@ -30,9 +30,9 @@ from producer.calls.outstanding import (
 from producer.calls.prediction import Prediction, predictions_of
 from producer.calls.versions import Versions
 from producer.mill.finding import CALLING, FIRST_TIMEOUT_SECONDS, Reached, reach_mill, reach_running_mill
-from worker.contract.connection import MIN_SOCKET_TIMEOUT, as_error, explain, is_transient
+from worker.contract.connection import as_error, explain, is_transient
 from worker.contract.errors import NoLane, WireError
-from worker.contract.lane import PAUSED, Answer, Call, Lane
+from worker.contract.lane import PAUSED, Answer, Answers, Call, Lane, Sent
 from worker.contract.validation.bounds import MAX_COUNT
 from worker.contract.validation.identifiers import LIVE
 from worker.contract.wire import Batch
@@ -44,11 +44,15 @@ TIMEOUT_SECONDS = 30.0
 MAX_AHEAD = 2048
 """Number of images that `classify_many` sends before it waits for the first of their answers."""
 
-LISTENING_SECONDS = 0.8 * MIN_SOCKET_TIMEOUT
-"""Time that the reader waits for an answer before it asks again: less than any connection waits for Redis."""
+LISTENING_SECONDS = 0.8
+"""Time that the reader waits for an answer before it looks whether the connection still exists."""
+
+REPLY_SECONDS = 0.05
+"""Time after which the reply to a message is read, if there was no other message to send before.
+
+An answer usually comes before that, and waking up for the reply would cost as much as sending the message."""
 
 _PAUSED = "An administrator has paused the queue. `digitmill status` says who and why."
-_BYE = b"bye"  # what a client sends to itself, so that its reader ends
 
 Settled: TypeAlias = tuple[Any, Prediction | DigitmillError | None]
 """A future and its outcome: an answer, an error, or None if it is cancelled."""
@@ -62,7 +66,8 @@ class Client:
     Use it as a context manager. At the end of the block it waits for the answers that are outstanding, unless their
     futures are cancelled; after an error, it cancels their futures instead.
 
-    Images travel together: an image waits for others for a millisecond, but only while other images are outstanding.
+    Images travel together: an image waits for others for a millisecond, but only while other images are outstanding;
+    and up to 15 ms while the workers classify jobs as well.
     Each image is answered, or its future fails, within the timeout. An image that cannot be read is not an error: its
     prediction says why. Images are not kept anywhere, so nothing can be resumed after this process has ended.
 
@@ -111,12 +116,14 @@ class Client:
         self._process = os.getpid()
         self._changed = threading.Condition()
         self._outstanding = Outstanding()
+        self._wakes_at = -math.inf  # time until which the sender sleeps, unless somebody wakes it
         self._fault: RedisError | None = None
         self._clock_ahead = 0  # what the clock of Redis (unix time, ms) is ahead of the monotonic clock
         self._closing = self._closed = False
         self._sender = threading.Thread(target=self._send_all, name="digitmill-sender", daemon=True)
         self._reader = threading.Thread(target=self._read_all, name="digitmill-reader", daemon=True)
-        self._set_clock(self._now_of_redis())
+        self._posted: deque[tuple[Message, float]] = deque()  # messages whose replies were not read, and when they went
+        self._answers = self._listen()
         self._sender.start()
         self._reader.start()
 
@@ -195,8 +202,8 @@ class Client:
         with self._changed:
             if self._closing:
                 raise UsageError("This client is closed. Create another.")
-            self._outstanding.add(call)
-            self._changed.notify()
+            if self._outstanding.add(call) < self._wakes_at:
+                self._changed.notify()
         return future
 
     def is_resolved(self, model: str | None) -> bool:
@@ -285,8 +292,7 @@ class Client:
         self._sender.join()
         if not self._closed:
             self._closed = True
-            with contextlib.suppress(RedisError, WireError):
-                self._lane.answer(self._client, _BYE)
+            self._answers.close()
             self._reader.join(LISTENING_SECONDS)
             self._redis.close()
 
@@ -299,13 +305,17 @@ class Client:
                 now = time.monotonic()
                 expired, due = self._outstanding.expired(now), self._outstanding.due(now)
                 message = self._outstanding.next_message(now)
-                if not expired and not due and message is None:
+                read_at = self._posted[0][1] + REPLY_SECONDS if self._posted else math.inf
+                if not expired and not due and message is None and now < read_at:
                     if self._closing and not len(self._outstanding):
                         return
-                    seconds = self._outstanding.act_at() - now
-                    self._changed.wait(min(max(seconds, 0.0), threading.TIMEOUT_MAX))
+                    self._wakes_at = min(self._outstanding.act_at(now), read_at)
+                    self._changed.wait(min(max(self._wakes_at - now, 0.0), threading.TIMEOUT_MAX))
+                    self._wakes_at = -math.inf
                     continue
             try:
+                if self._posted:
+                    self._read_replies()
                 if message is not None:
                     self._send(message)
                 if due:
@@ -324,21 +334,39 @@ class Client:
         deadline = min(max(self._clock_ahead + int(1000 * message.deadline), 0), MAX_COUNT)
         call = Call(self._client, message.number, deadline, model, message.deaths, batch, self._counted)
         try:
-            sent = self._lane.send(message.kind, call.to_wire())
+            self._lane.post(message.kind, call.to_wire())
         except RedisError as fault:
-            self._note_fault(fault)
-            with self._changed:
-                message.tries += 1
-                self._outstanding.not_sent(message, time.monotonic(), explain(fault, self._reached.where))
+            self._not_sent(message, fault)
             return
-        self._fault = None
-        self._set_clock(sent.now)
+        self._posted.append((message, time.monotonic()))
+
+    def _read_replies(self) -> None:
+        """Read what Redis replied to the messages that were sent."""
+        while self._posted:
+            message, at = self._posted.popleft()
+            try:
+                sent = self._lane.posted()
+            except RedisError as fault:
+                self._not_sent(message, fault)
+                return
+            self._fault = None
+            self._set_clock(sent, at)
+            with self._changed:
+                if sent.sequence > 0:
+                    self._outstanding.sent(message, sent.sequence, time.monotonic())
+                else:
+                    message.tries += 1
+                    problem = _PAUSED if sent.sequence == PAUSED else FULL
+                    self._outstanding.not_sent(message, time.monotonic(), problem)
+
+    def _not_sent(self, message: Message, fault: RedisError) -> None:
+        """Note that a message could not be sent, and neither could those whose replies were not read before."""
+        self._note_fault(fault)
         with self._changed:
-            if sent.sequence > 0:
-                self._outstanding.sent(message, sent.sequence, time.monotonic())
-            else:
-                message.tries += 1
-                self._outstanding.not_sent(message, time.monotonic(), _PAUSED if sent.sequence == PAUSED else FULL)
+            for each in (message, *(posted for posted, _ in self._posted)):
+                each.tries += 1
+                self._outstanding.not_sent(each, time.monotonic(), explain(fault, self._reached.where))
+        self._posted.clear()
 
     def _look(self, due: list[Message]) -> None:
         """Look which messages still wait, so that only those are sent again that were lost."""
@@ -399,14 +427,16 @@ class Client:
         pause = 0.0
         while not self._closed:
             try:
-                data = self._lane.next_answer(self._client, LISTENING_SECONDS)
+                data = self._answers.next(LISTENING_SECONDS, expecting=len(self._outstanding) > 0)
                 pause = 0.0
-            except (RedisError, WireError) as fault:
+            except RedisError as fault:
+                if self._closed:
+                    return
                 _log.debug("Redis gives no answers: %s", fault)
                 pause = min(2 * pause + 0.05, MAX_PAUSE_SECONDS)
                 time.sleep(pause)
                 continue
-            if data is None or data == _BYE:
+            if data is None:
                 continue
             try:
                 self._resolve(Answer.from_wire(data))
@@ -421,6 +451,8 @@ class Client:
             predictions = predictions_of(answer.result, self._min_confidence)
         with self._changed:
             now = time.monotonic()
+            if answer.beside_jobs:
+                self._outstanding.note_jobs(now)
             if answer.result is not None:
                 calls = self._outstanding.answered(answer.number, len(predictions))
             elif answer.died:
@@ -433,7 +465,8 @@ class Client:
                 (call.future, prediction) for call, prediction in zip(calls, predictions, strict=False) if not call.done
             ]
             self._outstanding.finish(calls)
-            self._changed.notify()
+            if self._closing or (self._outstanding.has_unsent() and self._outstanding.act_at(now) < self._wakes_at):
+                self._changed.notify()  # but not for nothing, because that would cost as much as an answer
         self._settle(resolved)
 
     # Futures ------------------------------------------------------------------------------------------------------
@@ -454,15 +487,18 @@ class Client:
 
     # At the start -------------------------------------------------------------------------------------------------
 
-    def _now_of_redis(self) -> int:
+    def _listen(self) -> Answers:
+        """Return what brings the answers. From now on they come."""
         try:
             seconds, microseconds = self._redis.time()
+            self._set_clock(Sent(0, int(seconds) * 1000 + int(microseconds) // 1000), time.monotonic())
+            return Answers(self._redis, self._client)
         except RedisError as fault:
             raise as_error(fault, self._reached.where) from fault
-        return int(seconds) * 1000 + int(microseconds) // 1000
 
-    def _set_clock(self, now_of_redis: int) -> None:
-        self._clock_ahead = now_of_redis - int(1000 * time.monotonic())
+    def _set_clock(self, sent: Sent, at: float) -> None:
+        """Note what the clock of Redis showed at a monotonic time."""
+        self._clock_ahead = sent.now - int(1000 * at)
 
 
 def _reach(url: str | None, timeout: float) -> Reached:

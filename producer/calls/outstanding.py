@@ -24,6 +24,18 @@ BUSY_MESSAGES, BUSY_LINGER_SECONDS = 4, 0.008
 
 Workers with so much work do not need it at once, and a message costs more than an image in it."""
 
+BESIDE_JOBS_SECONDS = 0.015
+"""Shortest time between two messages while workers classify jobs as well, unless many images wait.
+
+A message with one image costs a worker, Redis and the client as much as a job gives for 25 images. Images that come one
+after the other therefore share messages, and wait some milliseconds more than they wait for a busy core anyway."""
+
+BESIDE_JOBS_IMAGES = 16
+"""Number of images that wait no longer beside jobs, because the cost of a message is small for so many."""
+
+JOBS_SECONDS = 0.5
+"""Time for which an answer that was given beside jobs says that workers classify jobs."""
+
 MAX_FILE_BYTES = 64 * 2**10
 """Maximum size of the files of one message together, in bytes. A larger file travels alone.
 
@@ -113,7 +125,8 @@ class Message:
         sequence: Number under which the lane knows it, or 0 while it is not in the lane.
         act_at: Time at which something must be done about it: send it if it is not in the lane, or else look for it.
         taken_since: Time since which it is known to be with a worker, or None.
-        tries: Number of times that it was sent in vain.
+        tries: Number of times that it could not be sent, or was refused.
+        losses: Number of times that a worker took it and no answer came.
         done: Whether nothing more must be done.
     """
 
@@ -125,6 +138,7 @@ class Message:
     act_at: float = 0.0
     taken_since: float | None = None
     tries: int = 0
+    losses: int = 0
     done: bool = False
 
     @property
@@ -148,20 +162,32 @@ class Outstanding:
     _deadlines: list[tuple[float, int, PendingCall]] = field(default_factory=list)  # a heap
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
     _open: int = 0
+    _new_at: float = float("-inf")  # time of the last message that was not sent before
+    _jobs_until: float = float("-inf")  # time until which workers are known to classify jobs
 
     def __len__(self) -> int:
         """Return the number of calls that are not done."""
         return self._open
 
-    def add(self, call: PendingCall) -> None:
-        """Add a call."""
-        self._waiting[call.group].append(call)
+    def add(self, call: PendingCall) -> float:
+        """Add a call. Return the time at which something must be done about it or those with which it waits."""
+        waiting = self._waiting[call.group]
+        waiting.append(call)
         # A call without an answer must not keep all those that came after it.
         if len(self._deadlines) > 2 * self._open + MAX_CALL_IMAGES:
             self._deadlines = [each for each in self._deadlines if not each[2].done]
             heapq.heapify(self._deadlines)
         heapq.heappush(self._deadlines, (call.deadline, next(self._numbers), call))
         self._open += 1
+        return min(self._ready_at(call.group, waiting), call.deadline)
+
+    def note_jobs(self, now: float) -> None:
+        """Note that workers classify jobs as well."""
+        self._jobs_until = now + JOBS_SECONDS
+
+    def has_unsent(self) -> bool:
+        """Return whether calls wait to be sent."""
+        return bool(self._to_send) or any(self._waiting.values())
 
     def next_message(self, now: float) -> Message | None:
         """Return a message to send now, or None if none is ready.
@@ -177,10 +203,11 @@ class Outstanding:
                 waiting.popleft()
             if not waiting:
                 del self._waiting[group]
-        ready = [group for group, waiting in self._waiting.items() if self._is_ready(group, waiting, now)]
+        ready = [group for group, waiting in self._waiting.items() if self._ready_at(group, waiting) <= now]
         if not ready:
             return None
         oldest = min(ready, key=lambda group: self._waiting[group][0].since)  # so none waits behind another for ever
+        self._new_at = now
         return self._new_message(oldest, _joined(self._waiting[oldest]), deaths=0)
 
     def sent(self, message: Message, sequence: int, now: float) -> None:
@@ -253,13 +280,13 @@ class Outstanding:
         """Note whether a message still waits in the lane. If a worker seems to have lost it, it is sent again."""
         if message.done or not message.sequence:
             return
-        grace = GRACE_SECONDS[message.kind] * 2**message.tries
+        grace = GRACE_SECONDS[message.kind] * 2**message.losses
         if waits:
             message.act_at, message.taken_since = now + LOOK_SECONDS, None
         elif message.taken_since is None:
             message.act_at, message.taken_since = now + grace, now
         else:
-            message.tries += 1
+            message.losses += 1
             self._send_again(message, now)
 
     def expired(self, now: float) -> list[PendingCall]:
@@ -296,13 +323,14 @@ class Outstanding:
                 self._forget(message.number)
         return finished
 
-    def act_at(self) -> float:
+    def act_at(self, now: float) -> float:
         """Return the time at which something must be done next, unless something happens before."""
         times = [message.act_at for message in self._messages.values()]
-        firsts = (waiting[0] for group, waiting in self._waiting.items() if waiting and self._may_send(group))
-        times += [call.since + self._linger() for call in firsts]
+        times += [self._ready_at(group, waiting) for group, waiting in self._waiting.items() if waiting]
         if self._deadlines:
             times.append(self._deadlines[0][0])
+        if now < self._new_at + BESIDE_JOBS_SECONDS and self._new_at < self._jobs_until:
+            times.append(self._new_at + BESIDE_JOBS_SECONDS)  # an image will probably wait by then
         return min(times, default=float("inf"))
 
     def _linger(self) -> float:
@@ -313,12 +341,18 @@ class Outstanding:
     def _may_send(self, group: Group) -> bool:
         return sum(message.group == group for message in self._messages.values()) < WINDOW
 
-    def _is_ready(self, group: Group, waiting: deque[PendingCall], now: float) -> bool:
+    def _ready_at(self, group: Group, waiting: deque[PendingCall]) -> float:
+        """Return the time at which the next message of a group may be sent, if nothing happens before."""
         if not self._may_send(group):
-            return False
-        first = waiting[0].content
-        is_full = len(waiting) >= MAX_CALL_IMAGES or (isinstance(first, bytes) and len(first) >= MAX_FILE_BYTES)
-        return is_full or not self._messages or waiting[0].since + self._linger() <= now
+            return float("inf")
+        first = waiting[0]
+        content = first.content
+        if len(waiting) >= MAX_CALL_IMAGES or (isinstance(content, bytes) and len(content) >= MAX_FILE_BYTES):
+            return first.since
+        at = first.since + self._linger() if self._messages else first.since
+        if first.since < self._jobs_until and len(waiting) < BESIDE_JOBS_IMAGES:
+            at = max(at, self._new_at + BESIDE_JOBS_SECONDS)
+        return at
 
     def _new_message(self, group: Group, calls: list[PendingCall], *, deaths: int) -> Message:
         message = Message(next(self._numbers), group, calls, deaths, act_at=float("inf"))

@@ -15,6 +15,7 @@ from producer.mill.connection import Connection
 from producer.mill.server import ServerFolder
 from worker.contract.connection import answer_seconds, connect, may_be_failover, retry_transient
 from worker.contract.errors import NotPermitted, Unreachable
+from worker.contract.lane import channels
 from worker.contract.lane import keys as lane_keys
 from worker.contract.queues import CLASSIFY_QUEUE
 from worker.contract.server_check import Command, inspect_server
@@ -37,7 +38,7 @@ _DEFAULT_URL_TIMEOUT_SECONDS = 0.5
 
 CALLING: tuple[Command, ...] = (
     *(("LPUSH", calls, "-") for calls in lane_keys.CALLS.values()),
-    ("BLPOP", lane_keys.replies("-"), "1"),
+    ("SUBSCRIBE", channels.answers("-")),
 )
 """Rights without which no single image could be classified."""
 

@@ -84,10 +84,12 @@ class CanaryMonitor:
             compare: Whether the previous version may classify some of them too. It never may if these images have
                 ended a process before.
         """
-        kept = np.ones(len(images), bool)
-        kept[list(failed)] = False
+        kept: slice | NDArray[np.intp] = slice(None)
         doubts = np.zeros(len(images), bool)
-        doubts[list(doubted)] = True
+        if doubted := [*doubted]:
+            doubts[doubted] = True
+        if failed := [*failed]:
+            kept = np.delete(np.arange(len(images)), failed)
         with self._guard:
             seen = self._seen.setdefault(version, [])
             seen.append((predictions.digits[kept], predictions.confidences[kept], doubts[kept]))
@@ -95,7 +97,12 @@ class CanaryMonitor:
                 self._count_seen()
         shadow = self._shadow
         if compare and shadow and shadow.before and shadow.version == version:
-            self._compare(version, shadow.before, images, predictions, np.flatnonzero(kept)[::SHADOW_EVERY])
+            self._compare(version, shadow.before, images, predictions, np.arange(len(images))[kept][::SHADOW_EVERY])
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether a version is compared with the one before."""
+        return self._shadow is not None
 
     def observe_error(self, version: str, images: int) -> None:
         """Count images on which a version failed.

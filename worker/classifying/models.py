@@ -70,7 +70,7 @@ class Models:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._registry = registry
+        self.registry = registry
         self.notes, self.meter = notes or ProcessNotes(), meter or Meter()
         self._clock = clock
         self._loaded: dict[str, LoadedModel] = {}  # in order of last use
@@ -138,7 +138,7 @@ class Models:
         Raises:
             redis.exceptions.RedisError: The registry does not answer.
         """
-        version = self._registry.live()
+        version = self.registry.live()
         if version == self._live.version:
             self._fault = self._refused = self._unloadable = ""
         elif version != self._refused or self._clock() >= self._retry_at:
@@ -173,13 +173,13 @@ class Models:
             return loaded or self._load_new(version)
 
     def _load_new(self, version: str) -> LoadedModel:
-        trusted = version == self._registry.baseline.version
-        if not trusted and (fault := self._registry.fault(version)):
+        trusted = version == self.registry.baseline.version
+        if not trusted and (fault := self.registry.fault(version)):
             raise ModelError(
                 f"Model {version} is out of service, because {fault}. Submit the images again with another model, or "
                 "promote this one to try it again."
             )
-        card, content = self._registry.fetch_model(version)
+        card, content = self.registry.fetch_model(version)
         if not trusted:
             self._try(version, content, card.temperature)
         with self.notes.loading(version):

@@ -87,7 +87,11 @@ class ProcessNotes:
         digests = self._memory[self._digests_at : self._pages_at]
         return any(digests[start : start + _DIGEST_BYTES] == digest for start in range(0, len(digests), _DIGEST_BYTES))
 
-    # In the main process ------------------------------------------------------------------------------------------
+    # In other processes -------------------------------------------------------------------------------------------
+
+    def is_working(self) -> bool:
+        """Return whether the classifying process works on a part now."""
+        return bool(self._memory[self._place(self._memory[0], _PART)])
 
     def died_on(self, part: Part) -> Death:
         """Return what the process that ended while it worked on a part was doing. Ask once."""

@@ -100,7 +100,7 @@ def read(batch: Batch, seconds: float, preprocess: Preprocess = preprocess_all) 
     """
     if isinstance(batch.images, np.ndarray):
         drawn = batch.images.reshape(len(batch), -1).any(axis=1)
-        blank = dict.fromkeys(np.flatnonzero(~drawn).tolist(), _BLANK)
+        blank = {} if drawn.all() else dict.fromkeys(np.flatnonzero(~drawn).tolist(), _BLANK)
         return ReadImages(batch.images, blank, {}, {}, batch.several)
     return _decode(batch.images, seconds, preprocess, several=batch.several)
 

@@ -15,8 +15,11 @@ from worker.contract.observation import ProcessReports
 INTERVAL_SECONDS = 0.25
 """Interval between two checks of the live version. A promotion arrives within 0.3 s.
 
-A check costs two small reads: the live version, and whether it is a canary. While it is one, its counts are a third.
+A check is one small read, unless its reply has changed.
 """
+
+WHOLE_SECONDS = 2.0
+"""Interval between two checks of everything, if the small read has the same reply each time."""
 
 REPORT_SECONDS = 1.0
 """Interval after which an unchanged report is sent again, because the record of the worker may have expired."""
@@ -58,6 +61,8 @@ class ModelReloader(threading.Thread):
         self._worker = name
         self._checked = threading.Event()
         self._fault = ""
+        self._seen: object = None  # the reply to the small read
+        self._whole_at = 0.0  # time of the next check of everything
         self._reported, self._reported_at = ("", ""), 0.0
 
     def start(self) -> None:
@@ -72,12 +77,14 @@ class ModelReloader(threading.Thread):
         """Check and report forever. Wait while Redis is away."""
         while True:
             try:
-                self._models.follow()
+                if self._has_changed():
+                    self._models.follow()
+                    self._withdraw_unloadable()
+                    self._canary.report()
                 self._report()
-                self._withdraw_unloadable()
-                self._canary.report()
                 self._reports.send()
             except RedisError as fault:
+                self._whole_at = 0.0
                 _log.debug("cannot follow the live version: %s", fault)
             except DigitmillError as fault:  # a record is damaged; the version in service goes on serving
                 if str(fault) != self._fault:  # log it once, not four times a second
@@ -87,6 +94,14 @@ class ModelReloader(threading.Thread):
                 _log.exception("digitmill itself failed to follow the live version")
             self._checked.set()
             time.sleep(INTERVAL_SECONDS)
+
+    def _has_changed(self) -> bool:
+        """Return whether it is time for a check of everything."""
+        seen, now = self._models.registry.glance(), time.monotonic()
+        if seen == self._seen and now < self._whole_at and not self._models.fault and not self._canary.is_watching:
+            return False
+        self._seen, self._whole_at = seen, now + WHOLE_SECONDS
+        return True
 
     def _withdraw_unloadable(self) -> None:
         """Roll the live version back if it cannot be loaded. Otherwise each new job would wait for it."""

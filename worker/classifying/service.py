@@ -93,7 +93,7 @@ class WorkerService:
         counts = [Counts(), Counts()] if settings.metrics_port else [None, None]
         self._meter, lane = map(Meter, counts)
         self._exposition = expose(settings, filter(None, counts), role=Role.WORKER, name=self._name)
-        self._lane = LaneKeeper(settings, self._errors, lane, name=self._name)
+        self._lane = LaneKeeper(settings, self._errors, lane, self._notes, name=self._name)
         self._oom_kills = count_oom_kills()
         self._heartbeat: Heartbeat | None = None
         register(self._app, self._doorbell, self._get_processor)

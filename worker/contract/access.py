@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from worker.contract.drift import keys as drift
 from worker.contract.gate.keys import GATE
+from worker.contract.lane import channels
 from worker.contract.lane import keys as lane
 from worker.contract.ledger import keys as ledger
 from worker.contract.observation import keys as observation
@@ -20,7 +21,10 @@ from worker.contract.teaching import keys as teaching
 from worker.contract.training import keys as training
 from worker.contract.users import RedisUser
 
-CONNECTION = "+ping +select +time +info +multi +exec +discard +watch +unwatch +acl|whoami +script|load +script|exists"
+CONNECTION = (
+    "+ping +select +time +info +multi +exec +discard +watch +unwatch +acl|whoami +script|load +script|exists "
+    "+client|reply"
+)
 """Commands without keys. Everybody may run them."""
 
 READING = (
@@ -44,6 +48,9 @@ _RINGING = "+llen +lpush"
 _REPLYING = "+lpush +pexpire"
 _ANSWERS_TOOLS = {"+subscribe +unsubscribe": f"&/*.{COMMANDS}", "+publish": f"&/*.{EVENTS}/*"}
 """Channels of a role that answers Celery's tools, in any database. It uses them only if a setting tells it to."""
+
+_LISTENS = {"+subscribe +unsubscribe": f"&{channels.answers('*')}"}
+"""The channels through which answers come. Their names are random, so nobody guesses that of another client."""
 
 _DATABASES = 16
 """Number of databases in which Celery's tools may listen. Redis allows a pattern only if a right has the same text."""
@@ -96,7 +103,6 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             ledger.OPEN,
             ledger.SENDING,
             ledger.NOTHING,
-            lane.replies("*"),
         ),
         reads=(
             ledger.results("*"),
@@ -132,6 +138,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             observation.RECENT: "",
             GATE: "",
         },
+        channels=_LISTENS,
     ),
     RedisUser.WORKER: Rights(
         writes=(
@@ -152,7 +159,6 @@ RIGHTS: Mapping[RedisUser, Rights] = {
         only={
             GATE: "",
             ledger.JOBS: "+zscore",  # its log says how a job has ended
-            lane.replies("*"): "+rpush +ltrim +pexpire",
             ledger.results("*"): "+exists +hset +hsetnx +pexpire",
             ledger.notifications("*"): "+exists +pexpire +rpush",
             ledger.manifest("*"): "+exists +pexpire",
@@ -162,7 +168,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             registry.model("*"): "",
             f"*.{REPLIES}": _REPLYING,
         },
-        channels=_ANSWERS_TOOLS,
+        channels={**_ANSWERS_TOOLS, "+publish": f"{_ANSWERS_TOOLS['+publish']} &{channels.answers('*')}"},
     ),
     RedisUser.TRAINER: Rights(
         writes=(
@@ -252,7 +258,7 @@ RIGHTS: Mapping[RedisUser, Rights] = {
             "+psubscribe +punsubscribe": " ".join(f"&/{database}.{EVENTS}/*" for database in range(_DATABASES)),
         },
     ),
-    RedisUser.ADMIN: Rights(writes=("digitmill:*", CLASSIFY_QUEUE, TRAIN_QUEUE)),
+    RedisUser.ADMIN: Rights(writes=("digitmill:*", CLASSIFY_QUEUE, TRAIN_QUEUE), channels=_LISTENS),
 }
 
 

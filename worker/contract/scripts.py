@@ -1,5 +1,6 @@
 """Loads the Lua scripts with which Redis makes several changes at once."""
 
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,8 @@ def load_scripts(client: "redis.Redis", package: str, names: Iterable[str]) -> d
     Args:
         client: Connection that runs them.
         package: Package with a folder `scripts`.
-        names: Names of the files there, without `.lua`. `common.lua` is put before each.
+        names: Names of the files there, without `.lua`. What it uses of `common.lua` is put before
+            each, because Redis would run the rest of it, too.
     """
     return {name: client.register_script(_read(package, name)) for name in names}
 
@@ -25,6 +27,10 @@ def load_scripts(client: "redis.Redis", package: str, names: Iterable[str]) -> d
 @cache
 def _read(package: str, name: str) -> str:
     """Return the text of a script. A process may need it for each of its connections."""
-    common = Path(__file__).with_name("common.lua")
-    script = _PACKAGES.joinpath(*package.split("."), "scripts", f"{name}.lua")
-    return common.read_text(encoding="utf-8") + script.read_text(encoding="utf-8")
+    script = _PACKAGES.joinpath(*package.split("."), "scripts", f"{name}.lua").read_text(encoding="utf-8")
+    always, *others = Path(__file__).with_name("common.lua").read_text(encoding="utf-8").split("\n\n-- ")[1:]
+    for part in reversed(others):  # each uses at most those before it
+        names = re.findall(r"^local (?:function )?(\w+)", part, re.MULTILINE)
+        if any(re.search(rf"\b{name}\b", script) for name in names):
+            script = f"-- {part}\n\n{script}"
+    return f"-- {always}\n\n{script}"

@@ -44,7 +44,7 @@ def test_a_call_waits_for_others_only_while_others_are_outstanding(calls):
     calls.sent(first, 1, 0.0)
     second = add(calls, 2, since=5.0)
     assert calls.next_message(5.0) is None
-    assert calls.act_at() == min(5.0 + module.LINGER_SECONDS, first.act_at)
+    assert calls.act_at(0.0) == min(5.0 + module.LINGER_SECONDS, first.act_at)
     assert calls.next_message(5.0 + module.LINGER_SECONDS).calls == second
     third = add(calls, 1, since=6.0)
     assert calls.next_message(6.0) is None
@@ -67,6 +67,56 @@ def test_images_wait_longer_while_many_messages_are_outstanding(calls):
     for message in messages[:2]:
         calls.finish(calls.answered(message.number, 1))
     assert calls.next_message(20.0 + module.LINGER_SECONDS).calls == waiting
+
+
+def test_images_share_messages_while_workers_classify_jobs(calls):
+    """One message goes at once, the next ones only some milliseconds after the one before. Many images do not wait."""
+    calls.note_jobs(10.0)
+    add(calls, 1, since=10.0)
+    first = calls.next_message(10.0)
+    calls.finish(calls.answered(first.number, 1))
+    ready = 10.0 + module.BESIDE_JOBS_SECONDS
+    assert calls.act_at(10.0) == ready
+    due = [calls.add(call(since=10.0 + module.BESIDE_JOBS_SECONDS * part / 4)) for part in (1, 2, 3)]
+    assert due == [ready] * 3
+    assert calls.next_message(ready - 0.001) is None
+    assert len(calls.next_message(ready).calls) == 3
+    many = add(calls, module.BESIDE_JOBS_IMAGES, since=ready)
+    assert calls.next_message(ready + module.LINGER_SECONDS).calls == many
+
+
+def test_images_are_not_held_up_after_the_jobs(calls):
+    """If no answer says for a while that there are jobs, there are none."""
+    calls.note_jobs(10.0)
+    later = 10.0 + module.JOBS_SECONDS
+    for since in (later, later + 0.001):
+        add(calls, 1, since=since)
+        calls.finish(calls.answered(calls.next_message(since).number, 1))
+    assert calls.act_at(later) == 1000.0, "the deadline of the first"
+
+
+def test_failed_attempts_to_send_do_not_delay_the_search_for_a_lost_message(calls):
+    """Redis was away for long. Then a worker takes the message, and its answer is lost."""
+    add(calls, 1)
+    message = calls.next_message(0.0)
+    for _ in range(10):
+        message.tries += 1
+        calls.not_sent(message, 0.0, "away")
+        assert calls.next_message(10.0) is message
+    calls.sent(message, 1, 10.0)
+    calls.looked(message, 11.0, waits=False)
+    assert message.act_at == 11.0 + module.GRACE_SECONDS[CallKind.ARRAYS]
+    calls.looked(message, message.act_at, waits=False)
+    assert calls.next_message(message.act_at) is message
+
+
+def test_adding_a_call_tells_when_it_is_due(calls):
+    """So a thread that sleeps until then need not be woken."""
+    assert calls.add(call(since=5.0)) == 5.0
+    calls.next_message(5.0)
+    assert calls.add(call(since=6.0)) == 6.0 + module.LINGER_SECONDS
+    assert calls.add(call(since=6.0005)) == 6.0 + module.LINGER_SECONDS
+    assert calls.add(call(since=6.0, deadline=6.0001)) == 6.0001
 
 
 def test_a_message_is_bounded(calls):

@@ -34,7 +34,6 @@ KEPT = (
     "digitmill:recent",
     "digitmill:incidents",
     "digitmill:lane1:sent",
-    "digitmill:lane1:replies:",  # they expire
     "digitmill:moves",
 )
 """What a mill keeps in Redis without any job, beside the lists of jobs and workers."""

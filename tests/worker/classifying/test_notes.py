@@ -44,6 +44,15 @@ def test_a_death_is_told_by_its_part_once(notes):
     assert notes.died_on(OTHER) == ("", "")
 
 
+def test_another_process_sees_whether_this_one_works(notes):
+    """The lane's process tells its clients that jobs are classified as well."""
+    notes.begin()
+    assert not notes.is_working()
+    with notes.working(PART):
+        assert notes.is_working()
+    assert not notes.is_working()
+
+
 def test_a_process_that_dies_while_another_version_compares_tells_that_version(notes):
     """The canary is not to blame if the previous version ends the process."""
 

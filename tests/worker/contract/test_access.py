@@ -110,7 +110,7 @@ def test_no_user_reaches_what_is_not_of_digitmill(as_user, user: RedisUser) -> N
         (RedisUser.SUBMITTER, ("LPUSH", "digitmill.train", "x")),
         (RedisUser.SUBMITTER, ("BRPOP", "digitmill:lane1:files", "1")),
         (RedisUser.SUBMITTER, ("LRANGE", "digitmill:lane1:arrays", "0", "-1")),
-        (RedisUser.WORKER, ("LRANGE", "digitmill:lane1:replies:x", "0", "-1")),
+        (RedisUser.WORKER, ("SUBSCRIBE", "digitmill:lane1:answers:x")),
         (RedisUser.WORKER, ("HSET", "digitmill:model:x", "card", "forged")),
         (RedisUser.WORKER, ("DEL", "digitmill:aliases")),
         (RedisUser.WORKER, ("HGETALL", "digitmill:results:x")),

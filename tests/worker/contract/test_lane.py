@@ -1,16 +1,20 @@
 """Facts about the lane: its messages, its bounds, and how calls and answers pass through Redis."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from redis.exceptions import RedisError
 
 from model.errors import Failure, FailureCode
 from model.images.limits import MAX_BYTES
 from model.records import to_msgpack
+from tests.support.lane import Caller
 from tests.support.users import add_users, url_for
+from worker.contract import line
 from worker.contract.connection import connect
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.lane import LANE_VERSION, MAX_CALL_IMAGES, Answer, Call, CallKind, Lane, Receiver
@@ -54,7 +58,8 @@ def test_a_call_arrives_as_it_was_sent(number, deadline, deaths, files, arrays, 
 def test_an_answer_arrives_as_it_was_sent(count, problem, died, blamed):
     """A long sentence is cut."""
     result = Result.failed(count, Failure(FailureCode.BLANK, "x"), worker="w")
-    came = Answer.from_wire(Answer(7, result).to_wire())
+    came = Answer.from_wire(Answer(7, result, beside_jobs=died).to_wire())
+    assert came.beside_jobs is died
     assert came.result is not None
     assert (came.number, len(came.result), came.result.failures) == (7, count, result.failures)
     came = Answer.from_wire(Answer(8, None, problem, died, blamed).to_wire())
@@ -110,7 +115,7 @@ def test_a_message_of_another_format_is_named():
 
 def test_calls_pass_in_order_and_answers_reach_their_client(client):
     """One exchange sends an answer and takes the next call. A client waits no longer than it says."""
-    lane, receiver = Lane(client), Receiver(client, CallKind.ARRAYS)
+    lane, receiver = Caller(client, CLIENT), Receiver(client, CallKind.ARRAYS)
     first, second = lane.send(CallKind.ARRAYS, call(number=1)), lane.send(CallKind.ARRAYS, call(number=2))
     assert (first.sequence, second.sequence) == (1, 2)
     taken, now = receiver.exchange([], 1)
@@ -120,18 +125,96 @@ def test_calls_pass_in_order_and_answers_reach_their_client(client):
     taken, _ = receiver.exchange([(CLIENT, b"answer")], 1)
     assert taken is not None
     assert Call.from_wire(taken).number == 2
-    assert lane.next_answer(CLIENT, 1) == b"answer"
-    assert lane.next_answer(CLIENT, 0.01) is None
+    assert lane.next_answer(1) == b"answer"
+    assert lane.next_answer(0.01) is None
     assert receiver.exchange([], 0.01)[0] is None
+
+
+def test_several_calls_may_travel_before_the_first_reply_is_read(client):
+    """The replies come in order, also after Redis has lost the script."""
+    lane, receiver = Lane(client), Receiver(client, CallKind.ARRAYS)
+    client.script_flush()
+    for number in range(3):
+        lane.post(CallKind.ARRAYS, call(number=number))
+    assert [lane.posted().sequence for _ in range(3)] == [1, 2, 3]
+    lane.post(CallKind.ARRAYS, call(number=3))
+    assert lane.posted().sequence == 4
+    taken = [receiver.exchange([], 1)[0] for _ in range(4)]
+    assert [Call.from_wire(each).number for each in taken if each] == [0, 1, 2, 3]
 
 
 def test_a_connection_that_redis_closed_meanwhile_costs_no_call(client, monkeypatch):
     """Redis may close what is idle, and a program may send an image only now and then."""
     lane = Lane(client)
-    lane.send(CallKind.ARRAYS, call())
+    lane.post(CallKind.ARRAYS, call())
+    assert lane.posted().sequence == 1
     client.client_kill_filter(_type="normal", skipme=True)
-    monkeypatch.setattr(module, "IDLE_SECONDS", 0.0)
-    assert lane.send(CallKind.ARRAYS, call()).sequence == 2
+    monkeypatch.setattr(line, "IDLE_SECONDS", 0.0)
+    lane.post(CallKind.ARRAYS, call())
+    assert lane.posted().sequence == 2
+
+
+def test_a_lost_connection_costs_all_replies_that_were_not_read(client):
+    """Whoever sends knows then that nothing is known about these calls."""
+    lane = Lane(client)
+    lane.post(CallKind.ARRAYS, call())
+    client.client_kill_filter(_type="normal", skipme=True)
+
+    def posted():
+        for _ in range(2):  # the first reply may have come before the end
+            lane.post(CallKind.ARRAYS, call())
+            lane.posted()
+
+    with pytest.raises(RedisError):
+        posted()
+    lane.post(CallKind.ARRAYS, call())
+    assert lane.posted().sequence > 0
+
+
+def test_a_client_listens_again_after_its_connection_was_lost(client):
+    """What came in the meantime is lost, and what comes afterwards is not."""
+    lane = Caller(client, CLIENT)
+    client.client_kill_filter(_type="pubsub")
+    with pytest.raises(RedisError):
+        lane.next_answer(5)
+    lane.answer(CLIENT, b"lost")
+    assert lane.next_answer(0.01) is None
+    lane.answer(CLIENT, b"answer")
+    assert lane.next_answer(5) == b"answer"
+
+
+def test_an_answer_waits_for_a_client_that_is_busy(client, monkeypatch):
+    """A callback of its future may take long."""
+    monkeypatch.setattr(line, "IDLE_SECONDS", 0.0)
+    lane = Caller(client, CLIENT)
+    lane.answer(CLIENT, b"first")
+    lane.answer(CLIENT, b"second")
+    time.sleep(0.1)
+    assert [lane.next_answer(5), lane.next_answer(5)] == [b"first", b"second"]
+
+
+def test_a_client_notices_a_connection_on_which_redis_is_silent(client, monkeypatch):
+    """It asks after a while, and connects again if there is no reply."""
+    monkeypatch.setattr(module, "SILENT_SECONDS", 0.05)
+    lane = Caller(client, CLIENT)
+    assert lane.next_answer(0.5) is None  # each question was answered
+    client.client_pause(1500)  # Redis executes nothing for this long
+    with pytest.raises(RedisError, match="listening"):
+        lane.next_answer(1)
+
+
+def test_a_worker_without_the_right_to_no_reply_reads_the_replies(server, client):
+    """Rights may be those of another version."""
+    add_users(client)
+    client.execute_command("ACL", "SETUSER", RedisUser.WORKER, "-client")
+    worker = connect(url_for(server.url, RedisUser.WORKER))
+    lane, receiver = Caller(client, CLIENT), Receiver(worker, CallKind.ARRAYS)
+    for number in range(3):
+        lane.send(CallKind.ARRAYS, call(number=number))
+        taken, _ = receiver.exchange([(CLIENT, b"answer")] * number, 1)
+        assert taken is not None
+        assert Call.from_wire(taken).number == number
+    assert [lane.next_answer(1) for _ in range(4)] == [b"answer"] * 3 + [None]
 
 
 def test_files_wait_apart_from_arrays(client):
@@ -173,16 +256,11 @@ def test_the_lane_has_bounds(client, monkeypatch):
     assert lane.send(CallKind.ARRAYS, b"small").sequence == 0
 
 
-def test_answers_that_nobody_takes_are_bounded(client):
-    """Their number is, and Redis forgets them after a while."""
-    receiver = Receiver(client, CallKind.ARRAYS)
-    for start in range(0, module.MAX_REPLIES + 10, 206):
-        receiver.exchange([(CLIENT, b"%d" % (start + index)) for index in range(206)], 0.001)
-    key = lane_keys.replies(CLIENT)
-    assert client.llen(key) < module.MAX_REPLIES + 250
-    receiver.exchange([], 0.001)
-    assert client.llen(key) == module.MAX_REPLIES
-    assert 0 < client.pttl(key) <= 1000 * module.REPLY_SECONDS
+def test_redis_keeps_no_answers(client):
+    """Nobody may listen, because a client may have died."""
+    Receiver(client, CallKind.ARRAYS).exchange([(CLIENT, b"answer")], 0.001)
+    Lane(client).answer(CLIENT, b"answer")
+    assert client.keys("*") == []
 
 
 @pytest.mark.parametrize("garbage", ["set", "text in the counter"])
@@ -211,11 +289,11 @@ def test_the_users_of_redis_may_use_the_lane(server, client):
     """A submitter sends and takes its answers, and a worker does the reverse, with the rights of their roles."""
     add_users(client)
     submitter, worker = (connect(url_for(server.url, user)) for user in (RedisUser.SUBMITTER, RedisUser.WORKER))
-    lane = Lane(submitter)
+    lane = Caller(submitter, CLIENT)
     with ThreadPoolExecutor(1) as pool:
         taken = pool.submit(Receiver(worker, CallKind.ARRAYS).exchange, [], 10)
         sequence = lane.send(CallKind.ARRAYS, call()).sequence
         assert taken.result()[0] == call()
     assert lane.standing(CallKind.ARRAYS).waits(sequence) is False
     Lane(worker).answer(CLIENT, b"answer")
-    assert lane.next_answer(CLIENT, 5) == b"answer"
+    assert lane.next_answer(5) == b"answer"

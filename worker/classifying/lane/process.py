@@ -50,6 +50,7 @@ class LaneKeeper(threading.Thread):
         settings: Settings of this process.
         errors: What remembers the errors that this process and its children log.
         meter: What counts in the process of the lane.
+        jobs: Notes of the process that classifies jobs.
         name: Name of this worker.
 
     Attributes:
@@ -57,11 +58,11 @@ class LaneKeeper(threading.Thread):
         restarts: Number of processes that were replaced.
     """
 
-    def __init__(self, settings: Settings, errors: ErrorLog, meter: Meter, *, name: str) -> None:
+    def __init__(self, settings: Settings, errors: ErrorLog, meter: Meter, jobs: ProcessNotes, *, name: str) -> None:
         super().__init__(name="lane-keeper", daemon=True)
         self._settings = settings
         self._errors, self._meter = errors, meter
-        self._worker = name
+        self._jobs, self._worker = jobs, name
         self._in_hand = InHand(PLACES)
         self._notes = ProcessNotes()
         limit = settings.time_limit_seconds
@@ -191,7 +192,15 @@ class LaneKeeper(threading.Thread):
             _log.critical("%s", fault)
             os._exit(1)
         recent = RecentAnswers()
-        server = LaneServer(url, models, ModelRunner(models, canary), self._in_hand, recent, name=self._worker)
+        server = LaneServer(
+            url,
+            models,
+            ModelRunner(models, canary),
+            self._in_hand,
+            recent,
+            name=self._worker,
+            is_beside_jobs=self._jobs.is_working,
+        )
         signal.signal(signal.SIGTERM, lambda *_: server.stop())
         reports = ProcessReports(connect(url), recent, self._errors, name=self._worker)
         ModelReloader(models, canary, reports, None, name=self._worker).start()

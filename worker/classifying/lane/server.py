@@ -24,7 +24,7 @@ from worker.contract.observation import RecentAnswers
 from worker.contract.telemetry.metrics import Stage
 from worker.contract.wire import Result
 
-WAIT_SECONDS = 0.5
+WAIT_SECONDS = 2.0
 """Time that a thread waits for a call before it looks whether it should stop."""
 
 READING_SECONDS = 0.5
@@ -67,10 +67,19 @@ class LaneServer:
         in_hand: Notes of what the process has in hand.
         recent: What counts the images that this process answers.
         name: Name of this worker.
+        is_beside_jobs: Function that returns whether the worker classifies a job now.
     """
 
     def __init__(
-        self, url: str, models: Models, runner: ModelRunner, in_hand: InHand, recent: RecentAnswers, *, name: str
+        self,
+        url: str,
+        models: Models,
+        runner: ModelRunner,
+        in_hand: InHand,
+        recent: RecentAnswers,
+        *,
+        name: str,
+        is_beside_jobs: Callable[[], bool] = lambda: False,
     ) -> None:
         self._url = url
         self._models, self._meter = models, models.meter
@@ -78,6 +87,7 @@ class LaneServer:
         self._in_hand = in_hand
         self._recent = recent
         self._name = name
+        self._is_beside_jobs = is_beside_jobs
         self._lane = Lane(connect(url))
         self._gate = Gate()
         self._classifying = threading.Lock()
@@ -199,4 +209,4 @@ class LaneServer:
         if call.counted:
             self._recent.add(len(result), result.failures.values())
             self._meter.answered(result, call.kind)
-        return Answer(call.number, result)
+        return Answer(call.number, result, beside_jobs=self._is_beside_jobs())

@@ -5,7 +5,7 @@ worker or Redis has lost it.
 """
 
 from worker.contract.lane.keys import LANE_VERSION, CallKind
-from worker.contract.lane.lane import PAUSED, Lane, Receiver, Sent, Standing
+from worker.contract.lane.lane import PAUSED, Answers, Lane, Receiver, Sent, Standing
 from worker.contract.lane.messages import MAX_CALL_IMAGES, Answer, Call
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "MAX_CALL_IMAGES",
     "PAUSED",
     "Answer",
+    "Answers",
     "Call",
     "CallKind",
     "Lane",

@@ -3,7 +3,6 @@
     digitmill:lane1:arrays             list   calls with arrays that wait for a worker
     digitmill:lane1:files              list   calls with files that wait for a worker
     digitmill:lane1:sent               hash   kind of a call → number of calls of this kind that were ever sent
-    digitmill:lane1:replies:<client>   list   answers on their way to a client; expires after the last one
 
 The number in each name is the format of the messages. So no worker pops a call that it cannot read.
 """
@@ -25,8 +24,3 @@ class CallKind(StrEnum):
 
 CALLS = {CallKind.ARRAYS: "digitmill:lane1:arrays", CallKind.FILES: "digitmill:lane1:files"}
 """The list in which the calls of each kind wait."""
-
-
-def replies(client: str) -> str:
-    """Return the key of the answers to a client."""
-    return f"digitmill:lane1:replies:{client}"

@@ -1,20 +1,24 @@
 """The lane in Redis: clients put calls in and take answers out, and workers do the reverse."""
 
-import logging
 import math
-import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import redis
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import (
+    NoScriptError,
+    ResponseError,
+    TimeoutError,  # noqa: A004  redis-py's own name for it
+)
 
 from worker.contract.gate.keys import GATE
-from worker.contract.lane import keys
+from worker.contract.lane import channels, keys
 from worker.contract.lane.keys import CallKind
+from worker.contract.line import Line, packed, word
 from worker.contract.scripts import load_scripts
-from worker.contract.validation.reading import CheckedRedis, count, naming
+from worker.contract.validation.reading import CheckedRedis, count
 
 MAX_WAITING = 1024
 """Maximum number of calls of one kind that wait."""
@@ -22,23 +26,17 @@ MAX_WAITING = 1024
 MAX_WAITING_BYTES = 64 * 2**20
 """Maximum of the size of a call, in bytes, times the number of calls that wait with it."""
 
-MAX_REPLIES = 1024
-"""Maximum number of answers that wait for one client, not counting those of the last exchange of each worker.
-
-A client takes them out at once, unless it has died.
-"""
-
 CLOCK_SECONDS = 1.0
 """Seconds after which a worker asks Redis for its time again, because somebody may set the clock of Redis."""
 
-REPLY_SECONDS = 60.0
-"""Time after which Redis forgets the answers to a client that does not take them."""
+SILENT_SECONDS = 1.0
+"""Seconds without an answer after which a client asks Redis whether their connection still exists."""
 
-IDLE_SECONDS = 1.0
-"""Seconds after which the other side may have closed a connection, so that it is checked before it is used."""
+CONFIRM_SECONDS = 5.0
+"""Seconds within which Redis confirms that a client listens."""
 
-_log = logging.getLogger(__name__)
-
+_NO_REPLY = packed("CLIENT", "REPLY", "SKIP")
+_PING, _TIME = packed("PING"), packed("TIME")
 
 PAUSED = -1
 """Number of a call that was not sent, because the queue is paused."""
@@ -63,11 +61,11 @@ class Standing(NamedTuple):
 
 
 class Lane:
-    """The lane, as its clients use it, and whoever answers a call for a process that has died.
+    """The lane, as its clients put calls in, and as whoever answers a call for a process that has died.
 
-    Threads may share it. One that sends and one that waits for answers do not hinder each other.
+    Threads may share it, but `post` and `posted` are for one thread.
 
-    No method waits longer than it says, or retries. Every method raises redis-py's errors.
+    No method waits longer than Redis takes, or retries. Every method raises redis-py's errors.
 
     Args:
         client: Connection of `connection.connect`.
@@ -76,7 +74,9 @@ class Lane:
     def __init__(self, client: "redis.Redis") -> None:
         self._redis: Any = CheckedRedis(client)
         self._send = load_scripts(client, "worker.contract.lane", ("send",))["send"]
-        self._sending, self._waiting = _Line(client), _Line(client)
+        self._line = Line(client)
+        self._posts: deque[tuple[CallKind, bytes]] = deque()  # calls whose replies were not read yet
+        self._heads: dict[CallKind, bytes] = {}
 
     def send(self, kind: CallKind, call: bytes) -> Sent:
         """Put a call into the lane, unless that is full or the queue is paused.
@@ -85,11 +85,36 @@ class Lane:
             kind: What the call carries.
             call: The encoded call.
         """
-        names, values = (keys.CALLS[kind], keys.SENT, GATE), (kind.value, call, MAX_WAITING, MAX_WAITING_BYTES)
-        [reply] = self._sending.exchange([("EVALSHA", self._send.sha, len(names), *names, *values)])
-        if isinstance(reply, NoScriptError):
-            reply = self._send(keys=names, args=values)
-        return Sent(*_value(reply))
+        return Sent(*self._send(keys=_keys(kind), args=(*_values(kind), call)))
+
+    def post(self, kind: CallKind, call: bytes) -> None:
+        """Put a call into the lane as `send` does, but leave the reply to `posted`.
+
+        After an error, nobody knows which of the calls that wait for their replies have arrived.
+        """
+        if (head := self._heads.get(kind)) is None:
+            words = ("EVALSHA", self._send.sha, len(_keys(kind)), *_keys(kind), *_values(kind))
+            head = self._heads[kind] = packed(*words, more=1)
+        try:
+            self._line.send(head + word(call), replies=1)
+        except BaseException:
+            self._posts.clear()
+            raise
+        self._posts.append((kind, call))
+
+    def posted(self) -> Sent:
+        """Return the reply to the first call of `post` that has none yet. Wait for it if need be.
+
+        After an error, nobody knows which of the calls that wait for their replies have arrived.
+        """
+        kind, call = self._posts.popleft()
+        try:
+            reply = self._line.receive()
+            return self.send(kind, call) if isinstance(reply, NoScriptError) else Sent(*_value(reply))
+        except BaseException:
+            self._posts.clear()
+            self._line.disconnect()
+            raise
 
     def standing(self, kind: CallKind) -> Standing:
         """Return where the calls of one kind stand.
@@ -106,25 +131,66 @@ class Lane:
         except ValueError:
             return Standing(0, waiting)  # the next call replaces what is not a number
 
-    def next_answer(self, client: str, seconds: float) -> bytes | None:
-        """Return the next answer to a client, encoded, or None if there is none in time.
+    def answer(self, client: str, answer: bytes) -> None:
+        """Send an encoded answer to a client, if it listens."""
+        self._redis.publish(channels.answers(client), answer)
+
+
+class Answers:
+    """The answers to one client. They are not kept: one that comes while the connection is lost is lost, too.
+
+    One thread takes them. Any thread may close them.
+
+    Args:
+        client: Connection of `connection.connect`.
+        name: Identifier of the client.
+
+    Raises:
+        redis.exceptions.RedisError: Redis does not answer, or refuses.
+    """
+
+    def __init__(self, client: "redis.Redis", name: str) -> None:
+        self._subscribe = packed("SUBSCRIBE", channels.answers(name))
+        self._line = Line(client, self._listen)
+        self._heard = 0.0  # time at which Redis has last sent something
+        self._asked = False  # whether Redis was asked since then whether it is still there
+        self._line.connect()
+
+    def next(self, seconds: float, *, expecting: bool = True) -> bytes | None:
+        """Return the next answer, encoded, or None if there is none in time.
 
         Args:
-            client: Identifier of the client.
             seconds: Maximum time to wait.
-        """
-        key = keys.replies(client)
-        [reply] = self._waiting.exchange([("BLPOP", key, seconds)])
-        with naming(key):
-            found = _value(reply)
-        return found[1] if found else None
+            expecting: Whether an answer is outstanding. If not, it does not matter yet whether the connection is lost.
 
-    def answer(self, client: str, answer: bytes) -> None:
-        """Send an encoded answer to a client."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for command in (*_answering(client, answer), ("LTRIM", keys.replies(client), -MAX_REPLIES, -1)):
-            pipeline.execute_command(*command)
-        pipeline.execute()
+        Raises:
+            redis.exceptions.RedisError: The connection is lost. The next call connects again.
+        """
+        found = self._line.receive_push(seconds)
+        if found is not None:
+            self._heard, self._asked = time.monotonic(), False
+            return found[2] if isinstance(found, list) and len(found) == 3 and found[0] == b"message" else None
+        silent = time.monotonic() - self._heard
+        if self._asked and silent > 2 * SILENT_SECONDS:
+            self._line.disconnect()
+            raise TimeoutError("Timeout while listening to Redis")
+        if expecting and not self._asked and silent > SILENT_SECONDS:
+            self._line.send(_PING, replies=1)
+            self._heard, self._asked = time.monotonic(), True
+        return None
+
+    def close(self) -> None:
+        """Close the connection. The thread that waits for an answer gets an error."""
+        self._line.disconnect()
+
+    def _listen(self, line: Line) -> None:
+        line.send(self._subscribe, replies=0)
+        confirmed = line.receive_push(CONFIRM_SECONDS)
+        if isinstance(confirmed, ResponseError):
+            raise confirmed
+        if confirmed is None:
+            raise TimeoutError("Timeout while Redis confirms that this process listens")
+        self._heard, self._asked = time.monotonic(), False
 
 
 class Receiver:
@@ -136,10 +202,11 @@ class Receiver:
     """
 
     def __init__(self, client: "redis.Redis", kind: CallKind) -> None:
-        self._line = _Line(client)
+        self._line = Line(client, self._prepare)
         self._key = keys.CALLS[kind]
-        self._behind: set[str] = set()  # clients for which too many answers wait
+        self._pop, self._seconds = b"", -1.0  # the command that waits for a call, and how long it does
         self._clock_ahead, self._ask_at = 0, -math.inf  # how far the clock of Redis is ahead of the monotonic one, ms
+        self._quietly = False  # whether Redis need not reply to answers
 
     def exchange(self, answers: Sequence[tuple[str, bytes]], seconds: float) -> tuple[bytes | None, int]:
         """Send answers, and wait for the next call.
@@ -156,79 +223,41 @@ class Receiver:
         Raises:
             redis.exceptions.RedisError: Redis does not answer, or refuses.
         """
-        # A command costs this process as much as a part of its work, so each exchange has only those that it needs.
-        trimmed = [("LTRIM", keys.replies(client), -MAX_REPLIES, -1) for client in self._behind]
-        pushed = [command for client, answer in answers for command in _answering(client, answer)]
-        asked = [] if time.monotonic() < self._ask_at else [("TIME",)]
+        self._line.connect()
+        if seconds != self._seconds:
+            self._pop, self._seconds = packed("BRPOP", self._key, seconds), seconds
+        # A reply to an answer would wake this thread once more.
+        quiet, replies = (_NO_REPLY, 0) if self._quietly else (b"", len(answers))
+        commands = [quiet + packed("PUBLISH", channels.answers(client), answer) for client, answer in answers]
         began = time.monotonic()
-        replies = self._line.exchange([*trimmed, *pushed, *asked, ("BRPOP", self._key, seconds)])
-        answered = replies[len(trimmed) : len(trimmed) + len(pushed)]
-        for reply in answered:  # without an answer, a client asks again; but the call that was taken must not be lost
-            if isinstance(reply, ResponseError):
-                _log.warning("Redis refused an answer: %s", reply)
-        waiting = zip(answers, answered[::2], strict=True)
-        self._behind = {client for (client, _), count in waiting if isinstance(count, int) and count > MAX_REPLIES}
-        if asked:
-            whole, millionths = _value(replies[-2])
+        asks = began >= self._ask_at
+        if asks:
+            commands.append(_TIME)
+        self._line.send(b"".join([*commands, self._pop]), replies=replies + asks + 1)
+        for _ in range(replies):  # without an answer, a client asks again; but the call that was taken must not be lost
+            self._line.receive()
+        if asks:
+            whole, millionths = _value(self._line.receive())
             self._clock_ahead = int(whole) * 1000 + int(millionths) // 1000 - int(1000 * began)
             self._ask_at = began + CLOCK_SECONDS
-        found = _value(replies[-1])
+        found = _value(self._line.receive())
         return found[1] if found else None, self._clock_ahead + int(1000 * time.monotonic())
 
-
-def _answering(client: str, answer: bytes) -> tuple[tuple[Any, ...], ...]:
-    """Return the commands that send an answer. Redis keeps one that nobody takes for a short time."""
-    key = keys.replies(client)
-    return ("RPUSH", key, answer), ("PEXPIRE", key, int(REPLY_SECONDS * 1000))
-
-
-class _Line:
-    """A connection that is borrowed once, because the pool would take longer to lend it than an exchange lasts.
-
-    Args:
-        client: Connection of `connection.connect`.
-    """
-
-    def __init__(self, client: "redis.Redis") -> None:
-        self._client = client  # kept, because the connection ends with it
-        self._connection: Any = None
-        self._used = 0.0  # time of the last exchange
-        self._lock = threading.Lock()
-
-    def exchange(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Send commands together, and return their replies, with an error in place of each that Redis refuses.
-
-        Raises:
-            redis.exceptions.RedisError: Redis does not answer.
-        """
-        with self._lock:
-            connection = self._connection = self._connection or self._client.connection_pool.get_connection()
-            if time.monotonic() - self._used > IDLE_SECONDS:
-                _disconnect_if_closed(connection)
-            self._used = time.monotonic()
-            try:
-                connection.send_packed_command(connection.pack_commands(commands))
-                return [_reply(connection) for _ in commands]
-            except BaseException:
-                connection.disconnect()  # replies that were not read must not be taken for those of the next command
-                raise
+    def _prepare(self, line: Line) -> None:
+        """Find out whether Redis lets this user do without replies."""
+        line.send(_NO_REPLY + _PING + _PING, replies=1)
+        self._quietly = not isinstance(line.receive(), ResponseError)
+        if not self._quietly:
+            line.receive()  # those to both PINGs
+            line.receive()
 
 
-def _disconnect_if_closed(connection: Any) -> None:
-    """Let a connection connect again if Redis has closed it: it was restarted, or closes idle connections."""
-    try:
-        closed = connection.can_read()  # nothing else is due
-    except (RedisError, OSError):
-        closed = True
-    if closed:
-        connection.disconnect()
+def _keys(kind: CallKind) -> tuple[str, ...]:
+    return keys.CALLS[kind], keys.SENT, GATE
 
 
-def _reply(connection: Any) -> Any:
-    try:
-        return connection.read_response()
-    except ResponseError as fault:
-        return fault
+def _values(kind: CallKind) -> tuple[str | int, ...]:
+    return kind.value, MAX_WAITING, MAX_WAITING_BYTES
 
 
 def _value(reply: Any) -> Any:

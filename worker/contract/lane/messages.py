@@ -43,6 +43,7 @@ class _AnswerBody(Struct, frozen=True):
     problem: str = ""
     died: bool = False
     blamed: bool = False
+    beside_jobs: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,6 +117,7 @@ class Answer:
         problem: Why no worker can answer now, such as a model that cannot be loaded; or "".
         died: Whether the process that worked on the call died.
         blamed: Whether the images of the call may be the reason for that.
+        beside_jobs: Whether the worker classifies a job as well.
     """
 
     number: int
@@ -123,6 +125,7 @@ class Answer:
     problem: str = ""
     died: bool = False
     blamed: bool = False
+    beside_jobs: bool = False
 
     def to_wire(self) -> bytes:
         """Encode the answer."""
@@ -133,6 +136,8 @@ class Answer:
             body["problem"] = self.problem[:MAX_TEXT]
         if self.died:
             body |= {"died": True, "blamed": self.blamed}
+        if self.beside_jobs:
+            body["beside_jobs"] = True
         return to_msgpack(body, version=LANE_VERSION)
 
     @classmethod
@@ -148,7 +153,7 @@ class Answer:
             _check(0 <= body.number <= MAX_COUNT, "a number is out of range")
             _check(len(body.problem) <= MAX_TEXT, "its problem is too long")
             result = Result.from_wire(body.result) if body.result else None
-            return cls(body.number, result, body.problem, body.died, body.blamed)
+            return cls(body.number, result, body.problem, body.died, body.blamed, body.beside_jobs)
 
 
 def _check(right: bool, what: str) -> None:

@@ -15,6 +15,7 @@ from model.cards.changes import CHANGES, Changes
 from model.cards.decision import DECISION, Decision
 from model.errors import ModelError, UsageError
 from worker.contract.errors import WireError
+from worker.contract.line import Line, packed
 from worker.contract.registry import keys
 from worker.contract.registry.checks import MAX_VERSION_BYTES, check_complete, missing, read_card, too_large, verified
 from worker.contract.registry.records import (
@@ -66,6 +67,7 @@ _HELD = {
 }
 """Why a version cannot be deleted, and what to do, by what holds it."""
 
+_GLANCE = packed("HMGET", keys.ALIASES, Alias.LIVE, keys.CANARY)
 _LEASE_LOST = "The lease on training was lost to another trainer, so nothing was changed. Train again."
 
 
@@ -87,6 +89,7 @@ class Registry:
     def __init__(self, client: "redis.Redis") -> None:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
         self._redis: Any = CheckedRedis(client)
+        self._line = Line(client, at_most=bounds.MAX_RECORD_BYTES)
         self._scripts = load_scripts(
             client, "worker.contract.registry", ("publish", "delete", "move", "strike", "fields")
         )
@@ -360,8 +363,17 @@ class Registry:
     # What is live -------------------------------------------------------------------------------------------------
 
     def live(self) -> str:
-        """Return the live version. Workers ask four times a second, so this is a single cheap read."""
+        """Return the live version."""
         return self._version(self._aliases(Alias.LIVE)[0]) or self.baseline.version
+
+    def glance(self) -> object:
+        """Return something that differs if another version is live, or is or was a canary.
+
+        Workers ask four times a second, so this is the cheapest read that there is.
+        """
+        self._line.send(_GLANCE, replies=1)
+        reply = self._line.receive()
+        return str(reply) if isinstance(reply, ResponseError) else reply
 
     def aliases(self) -> Aliases:
         """Return which version each alias means."""

@@ -109,6 +109,11 @@ def stop_tracing() -> None:
         _stoppers.pop().stop(STOP_SECONDS)
 
 
+def is_tracing() -> bool:
+    """Return whether this process makes spans."""
+    return bool(_tracers)
+
+
 def span(
     name: str, parent: str = "", kind: SpanKind = SpanKind.INTERNAL, **attributes: str | float
 ) -> AbstractContextManager[str]:

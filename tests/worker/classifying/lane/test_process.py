@@ -7,8 +7,9 @@ import time
 import psutil
 import pytest
 
+from tests.support.lane import Caller
 from tests.system.faults.injected.marks import MARK_HANG, MARK_KILL, MARK_SLOW
-from worker.contract.lane import Answer, Call, CallKind, Lane
+from worker.contract.lane import Answer, Call, CallKind
 from worker.contract.registry import LIVE
 from worker.contract.wire import Batch
 
@@ -39,14 +40,14 @@ def ask(lane, batch, *, number=1, deaths=0):
 
 def answer(lane, seconds=30.0):
     """Return the next answer."""
-    found = lane.next_answer(CLIENT, 4) or lane.next_answer(CLIENT, 4) or lane.next_answer(CLIENT, seconds / 8)
+    found = lane.next_answer(seconds / 2)
     assert found is not None, "no answer in time"
     return Answer.from_wire(found)
 
 
 def test_a_killed_process_is_replaced_and_its_client_told_at_once(worker, digits, png, eventually):
     """The client learns that the process died on its call, and the next process answers the call."""
-    lane, process = Lane(worker.connection.client), lane_process(worker)
+    lane, process = Caller(worker.connection.client, CLIENT), lane_process(worker)
     slow = Batch(tuple(png(image) + MARK_SLOW for image in digits.images[:2]))
     sequence = ask(lane, slow).sequence
     eventually(lambda: not lane.standing(CallKind.FILES).waits(sequence), what="a call in hand")
@@ -61,7 +62,7 @@ def test_a_killed_process_is_replaced_and_its_client_told_at_once(worker, digits
 
 def test_an_image_that_kills_its_process_is_blamed(worker, digits, png):
     """Each attempt ends one process, and the client is told each time."""
-    lane = Lane(worker.connection.client)
+    lane = Caller(worker.connection.client, CLIENT)
     poison = Batch((png(digits.images[0]) + MARK_KILL,))
     for deaths in range(2):
         ask(lane, poison, number=10 + deaths, deaths=deaths)
@@ -74,7 +75,7 @@ def test_an_image_that_kills_its_process_is_blamed(worker, digits, png):
 def test_a_hanging_process_is_replaced(start_mill, digits, png):
     """The time limit of a batch holds for a call, too."""
     with start_mill(1, DIGITMILL_TIME_LIMIT_SECONDS="0.5") as mill:
-        lane = Lane(mill.connection.client)
+        lane = Caller(mill.connection.client, CLIENT)
         ask(lane, Batch((png(digits.images[0]) + MARK_HANG,)))
         assert answer(lane).died
         ask(lane, Batch(digits.images[:1]), number=2)
@@ -83,7 +84,7 @@ def test_a_hanging_process_is_replaced(start_mill, digits, png):
 
 def test_the_lane_follows_promotions_and_counts_for_the_canary(worker, variant, digits, eventually):
     """Its answers name the new version, and the registry counts them."""
-    lane, registry = Lane(worker.connection.client), worker.connection.registry
+    lane, registry = Caller(worker.connection.client, CLIENT), worker.connection.registry
     card, files = variant("promoted")
     registry.publish(card, files)
     registry.promote(card.version, reason="test")
@@ -99,7 +100,8 @@ def test_the_lane_follows_promotions_and_counts_for_the_canary(worker, variant, 
 
 def test_the_lane_ends_with_its_worker(worker, digits, png, eventually):
     """A worker that is told to stop answers what the lane has in hand. One that is killed takes the lane with it."""
-    lane, process, [before] = Lane(worker.connection.client), lane_process(worker), worker.connection.ledger.workers()
+    lane, process = Caller(worker.connection.client, CLIENT), lane_process(worker)
+    [before] = worker.connection.ledger.workers()
     sequence = ask(lane, Batch(tuple(png(image) + MARK_SLOW for image in digits.images[:1]))).sequence
     eventually(lambda: not lane.standing(CallKind.FILES).waits(sequence), what="a call in hand")
     os.kill(worker.stack.supervisor.processes()["worker-1"], signal.SIGTERM)

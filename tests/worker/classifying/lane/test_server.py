@@ -10,6 +10,7 @@ from PIL import Image
 from model.cards.card import BASELINE, Card
 from model.errors import FailureCode
 from model.images.preprocess import preprocess_all
+from tests.support.lane import Caller
 from tests.support.models import Harm, harmful, marked
 from worker.classifying.canary import CanaryMonitor
 from worker.classifying.lane import server as module
@@ -20,7 +21,7 @@ from worker.classifying.models import Models
 from worker.classifying.running import ModelRunner
 from worker.contract.connection import connect
 from worker.contract.drift import AnswerDays
-from worker.contract.lane import Answer, Call, CallKind, Lane
+from worker.contract.lane import Answer, Call, CallKind
 from worker.contract.ledger import Ledger
 from worker.contract.observation import RecentAnswers, RecentCounts
 from worker.contract.registry import LIVE, Registry
@@ -68,7 +69,7 @@ def lane(server, client, models, canary, in_hand, recent):
     answering = LaneServer(server.url, models, ModelRunner(models, canary), in_hand, recent, name="worker")
     thread = threading.Thread(target=answering.run)
     thread.start()
-    yield Lane(client)
+    yield Caller(client, CLIENT)
     answering.stop()
     thread.join()
 
@@ -82,7 +83,7 @@ def ask(lane, images, *, number=1, model=LIVE, deaths=0, deadline=10**14, severa
 
 def answer(lane, seconds=20.0):
     """Return the next answer."""
-    found = lane.next_answer(CLIENT, seconds)
+    found = lane.next_answer(seconds)
     assert found is not None, "no answer in time"
     return Answer.from_wire(found)
 
@@ -131,7 +132,7 @@ def test_a_call_after_its_deadline_and_a_damaged_one_are_dropped(lane, digits):
     lane.send(CallKind.ARRAYS, b"damaged")
     ask(lane, digits.images[:1], number=2)
     assert answer(lane).number == 2
-    assert lane.next_answer(CLIENT, 0.1) is None
+    assert lane.next_answer(0.1) is None
 
 
 def test_a_file_that_may_be_costly_does_not_hold_up_the_others(lane, digits, png, monkeypatch):
@@ -234,7 +235,7 @@ def test_a_server_that_is_told_to_stop_answers_what_it_has_in_hand(server, clien
     answering._runner = Slow(models, canary)
     thread = threading.Thread(target=answering.run)
     thread.start()
-    lane = Lane(client)
+    lane = Caller(client, CLIENT)
     ask(lane, digits.images[:1], number=1)
     assert begun.wait(20)
     assert [(held.place, held.number) for held in in_hand.held()] == [(0, 1)]
