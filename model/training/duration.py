@@ -29,7 +29,7 @@ class Duration:
         shown = recipe.share * images
         self._recipe, self._clock = recipe, clock
         self._teacher_epoch = TEACHER * shown
-        self._network_epoch = (1 + DISTILLING * (recipe.teachers + recipe.refines)) * shown
+        self._network_epoch = (1 + DISTILLING * (recipe.teachers + recipe.refines)) * (1 + recipe.replayed) * shown
         self._teachers = recipe.teachers * recipe.teacher_epochs * self._teacher_epoch
         self.cost = self._teachers + recipe.epochs * self._network_epoch + JUDGING * judged
         self._began: tuple[float, float] | None = None
