@@ -20,6 +20,7 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from model.cards.card import BASELINE, CARD, WEIGHTS, Card, read_file, read_model
@@ -37,6 +38,7 @@ from model.network.saving import writing
 from model.network.tensorflow_import import import_tensorflow
 from model.training.assignment import BEST, CANDIDATE, LIVE, START, TrainingAssignment
 from model.training.countdown import Countdown
+from model.training.duration import Duration
 from model.training.train import train
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ def retrain(folder: Path, on_time_left: Callable[[float], None] = lambda _: None
         NotTried: A model could not be run. That says nothing about it.
     """
     require_litert()
+    began = perf_counter()
     assignment = TrainingAssignment.read(folder)
     data, recipe = assignment.dataset(), assignment.recipe()
     taught, held = TaughtFolder(Path(assignment.taught)).load()
@@ -83,6 +86,8 @@ def retrain(folder: Path, on_time_left: Callable[[float], None] = lambda _: None
         _limit_threads(assignment.threads)
         name = data.name if not len(taught) else f"{data.name} and {len(taught):,} taught"
         dataset = Dataset(name, mixed(data.train, taught, recipe.share), data.test)
+        duration = Duration(recipe, len(dataset.train), len(dataset.test))
+        on_time_left(duration.seconds_left_when_loaded(perf_counter() - began))
         train(
             dataset,
             recipe,
