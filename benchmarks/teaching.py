@@ -177,13 +177,13 @@ def _run(folder: Path) -> None:
     """Run the process of a training, and write each of its reports into the folder, after the seconds until then."""
     started = time.perf_counter()
     with (
-        (folder / REPORTS).open("w") as reports,
+        (folder / REPORTS).open("w", encoding="utf-8") as reports,
         subprocess.Popen(
             [sys.executable, "-m", "model.training.retrain", str(folder)],
             stdin=subprocess.PIPE,  # it must stay open, or the process believes that its trainer is dead
             stdout=subprocess.PIPE,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-            text=True,
+            encoding="utf-8",
         ) as process,
     ):
         for line in process.stdout or ():
@@ -194,7 +194,7 @@ def _run(folder: Path) -> None:
 
 def _times(folder: Path) -> tuple[float, str]:
     """Return the seconds that a training took, and its estimates of that, as shares of it."""
-    lines = (line.split(maxsplit=1) for line in (folder / REPORTS).read_text().splitlines())
+    lines = (line.split(maxsplit=1) for line in (folder / REPORTS).read_text(encoding="utf-8").splitlines())
     reports = [(float(at), json.loads(report)) for at, report in lines]
     took = reports[-1][0]
     estimates = []
