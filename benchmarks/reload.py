@@ -11,6 +11,9 @@ answer against the version that the answer names. Meanwhile:
   client hears of its answer.
 - Then changes go on until the workers have loaded `reloads` versions. Memory is that of the classifying processes' own
   pages, after the first five loads and at the end.
+
+The mill's server is the first `redis-server` on PATH or, without one, the first `valkey-server`. The second
+line says which one it was, so `PATH=FOLDER:$PATH` compares servers.
 """
 
 import argparse
@@ -39,6 +42,7 @@ from producer.mill.finding import await_workers, open_mill
 from producer.mill.stack import Stack
 from worker.classifying.models import MAX_LOADED
 from worker.contract.ledger import JobRecord, Part, Window, new_job_identifier
+from worker.contract.observation.server import ServerState
 from worker.contract.registry import LIVE
 from worker.contract.wire import Batch, Manifest, Result
 from worker.settings import Settings
@@ -88,6 +92,7 @@ def main() -> None:
         settings = replace(Settings.from_environment(), data=Path(private), redis_url=None)
         with Stack(Path(private) / "mill", len(cores)) as stack:
             connection = open_mill(stack.url, settings)
+            server = ServerState.from_info(connection.client.info(), now=time.time())
             await_workers(connection, stack)
             mover = Mover(connection, _publish(connection))
             context = multiprocessing.get_context("spawn")
@@ -106,6 +111,7 @@ def main() -> None:
             load.join()
 
     print(f"{datetime.now(UTC):%Y-%m-%d}  commit {commit()}  {processor()}, {len(cores)} cores")
+    print(f"{server.software} {server.version}")
     print(f"{' '.join(sys.argv)}\n")
     _print(answered, turns)
     for name in few:

@@ -5,22 +5,25 @@
     python benchmarks/teaching.py --mnist FOLDER --again 8 [--out FOLDER]
 
 The first command refines the model once per style, each time from the same model. The second refines it once, on all
-styles. The third refines it eight times in a row, on one style more each time, as a mill does: each time from the
-model that the gate let pass last, and compared with the best one so far. It ends with 1 if the last one reads 0.10 %
-fewer of MNIST's test images than the first. It takes a quarter of an hour or more; `--out` keeps what it has done, and
-the same command goes on from there. The benchmark runs the process that a trainer starts for `digitmill train --quick`,
-without a queue. Training itself does not draw these styles (`model.augmentation.drawn_digits`). All figures are for
-drawings that were not taught; "sure" is their share with a confidence of at least 0.8.
+styles. The third trains eight times in a row, on one style more each time, as a mill does: each training starts with
+the first model, and is compared with the one that the gate let pass last and with the best one so far. It ends with 1
+if the last one reads 0.10 % fewer of MNIST's test images than the first. It takes a quarter of an hour or more; `--out`
+keeps what it has done, and the same command goes on from there. The benchmark runs the process that a trainer starts
+for `digitmill train --quick`, without a queue. Training itself does not draw these styles
+(`model.augmentation.drawn_digits`). All figures are for drawings that were not taught; "sure" is their share with a
+confidence of at least 0.8. "Estimate" is what the process said after a tenth, a quarter and a half of its time that it
+would take in all, in comparison with what it took.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -35,12 +38,18 @@ from model.data.mnist import load_test
 from model.data.taught import TaughtFolder
 from model.inference.classifier import Classifier
 from model.inference.review import REVIEW_BELOW
-from model.training.assignment import BEST, CANDIDATE, LIVE, TrainingAssignment, read_candidate
+from model.training.assignment import BEST, CANDIDATE, LIVE, START, TrainingAssignment, read_candidate
 from model.training.options import TrainingOptions
 from worker.cores import cores
 
 MAX_LOSS = 0.001
 """Largest share of MNIST's test images that `--again` may lose."""
+
+REPORTS = "reports.txt"
+"""File, in the folder of a training, of what its process reported and when."""
+
+MOMENTS = (0.1, 0.25, 0.5)
+"""Shares of the time of a training at which its estimates are looked at."""
 
 UNSEEN = 400
 """Number of drawings of each style that are read and were not taught."""
@@ -90,12 +99,13 @@ def main() -> None:
         trainings = [arguments.styles[: number + 1] for number in range(arguments.again)]
     elif arguments.together:
         trainings = [arguments.styles]
-    print(f"{'':4}{'style':28}{'before':>8}{'after':>8}{'sure':>8}{'MNIST, test':>20}  seconds  gate")
+    print(f"{'':4}{'style':28}{'before':>8}{'after':>8}{'sure':>8}{'MNIST, test':>20}  seconds  estimate       gate")
     with contextlib.nullcontext(arguments.out) if arguments.out else tempfile.TemporaryDirectory() as folder:
         live = best = arguments.model
         for number, names in enumerate(trainings):
             place, seed = Path(folder) / str(number), arguments.seed + number
-            decision = _refine(live, best, arguments.mnist, place, names, arguments.count, seed)
+            models = {LIVE: live, BEST: best, START: arguments.model}
+            decision = _refine(models, arguments.mnist, place, names, arguments.count, seed)
             if arguments.again and decision.passed:
                 if decision.leader != (decision.best or decision.live).version:
                     best = place / CANDIDATE if decision.leader == decision.candidate.version else live
@@ -112,12 +122,14 @@ def _compare(first: Path, last: Path, test: Digits) -> None:
         raise SystemExit(1)
 
 
-def _refine(live: Path, best: Path, mnist: Path, folder: Path, names: Sequence[str], count: int, seed: int) -> Decision:
+def _refine(
+    models: Mapping[str, Path], mnist: Path, folder: Path, names: Sequence[str], count: int, seed: int
+) -> Decision:
     """Teach these styles to a model, unless the folder has the result already, and print what it has learnt.
 
     Args:
-        live: Folder of the model.
-        best: Folder of the best model until now, for the gate.
+        models: Folders of the live model, the best one until now, and the one to start with, by the names of their
+            places in `folder`.
         mnist: Folder of MNIST.
         folder: Folder for the training.
         names: Names of the styles.
@@ -127,10 +139,10 @@ def _refine(live: Path, best: Path, mnist: Path, folder: Path, names: Sequence[s
     Returns:
         The decision of the gate.
     """
-    for model, place in ((live, folder / LIVE), (best, folder / BEST)):
-        place.mkdir(parents=True, exist_ok=True)
+    for place, model in models.items():
+        (folder / place).mkdir(parents=True, exist_ok=True)
         for name in (CARD, MODEL, WEIGHTS):
-            shutil.copy(model / name, place)
+            shutil.copy(model / name, folder / place)
     taught = TaughtFolder(folder / "taught")
     for name in names:
         for image in draw_style(KINDS[name].style, count, np.random.default_rng([seed, *name.encode()])):
@@ -143,19 +155,11 @@ def _refine(live: Path, best: Path, mnist: Path, folder: Path, names: Sequence[s
         taught=str(taught.folder),
         threads=cores(),
     ).write(folder)
-    started = time.perf_counter()
-    # Standard input must stay open. Otherwise the process believes that its trainer is dead.
     if not (folder / CANDIDATE / DECISION).exists():
-        with subprocess.Popen(
-            [sys.executable, "-m", "model.training.retrain", str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        ) as process:
-            process.wait()
-    seconds = time.perf_counter() - started
+        _run(folder)
+    seconds, estimate = _times(folder)
     _, _, decision = read_candidate(folder)
-    before, after = (read_classifier(model)[1] for model in (live, folder / CANDIDATE))
+    before, after = (read_classifier(model)[1] for model in (models[LIVE], folder / CANDIDATE))
     test = load_test(mnist)
     on_mnist = f"{_share(before, test):.2%} → {_share(after, test):.2%}"
     for name in names:
@@ -164,8 +168,42 @@ def _refine(live: Path, best: Path, mnist: Path, folder: Path, names: Sequence[s
         unseen = Digits(images, np.full(UNSEEN, kind.digit, np.uint8))
         print(f"{kind.digit:<4}{name:28}{_share(before, unseen):>8.1%}{_share(after, unseen):>8.1%}", end="")
         print(f"{np.mean(after.classify(images).confidences >= REVIEW_BELOW):>8.1%}", end="")
-        print(f"{on_mnist:>20}{seconds:>9.0f}  {decision.reason}" if name == names[0] else "", flush=True)
+        last = f"{on_mnist:>20}{seconds:>9.0f}  {estimate:15}{decision.reason}" if name == names[0] else ""
+        print(last, flush=True)
     return decision
+
+
+def _run(folder: Path) -> None:
+    """Run the process of a training, and write each of its reports into the folder, after the seconds until then."""
+    started = time.perf_counter()
+    with (
+        (folder / REPORTS).open("w", encoding="utf-8") as reports,
+        subprocess.Popen(
+            [sys.executable, "-m", "model.training.retrain", str(folder)],
+            stdin=subprocess.PIPE,  # it must stay open, or the process believes that its trainer is dead
+            stdout=subprocess.PIPE,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            encoding="utf-8",
+        ) as process,
+    ):
+        for line in process.stdout or ():
+            print(f"{time.perf_counter() - started:.2f} {line}", end="", file=reports, flush=True)
+        process.wait()
+        print(f"{time.perf_counter() - started:.2f} {{}}", file=reports)
+
+
+def _times(folder: Path) -> tuple[float, str]:
+    """Return the seconds that a training took, and its estimates of that, as shares of it."""
+    lines = (line.split(maxsplit=1) for line in (folder / REPORTS).read_text(encoding="utf-8").splitlines())
+    reports = [(float(at), json.loads(report)) for at, report in lines]
+    took = reports[-1][0]
+    estimates = []
+    for share in MOMENTS:
+        known = [
+            at + report["seconds_left"] for at, report in reports if "seconds_left" in report and at <= share * took
+        ]
+        estimates.append(f"{known[-1] / took:.0%}" if known else "-")
+    return took, " ".join(estimates)
 
 
 def _share(classifier: Classifier, digits: Digits) -> float:

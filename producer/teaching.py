@@ -267,6 +267,7 @@ def send(connection: Connection, changes: Iterable[LabelChange], counts: Teachin
     """
     teaching = Teaching(connection.client)
     remaining = iter(changes)
+    held = connection.retry_transient(lambda: teaching.labels(held=True), timeout=TIMEOUT_SECONDS)
     while batch := list(islice(remaining, BATCH)):
         for change, before in zip(batch, _put(connection, teaching, batch), strict=True):
             if change.label is None:
@@ -275,7 +276,7 @@ def send(connection: Connection, changes: Iterable[LabelChange], counts: Teachin
                     counts.failures[change.name] = NOT_TAUGHT
             elif change.image is None:
                 counts.confirmed += 1
-            elif change.looks_like is not None and before != change.label:
+            elif change.looks_like is not None and (before != change.label or change.sha256 in held):
                 counts.held.append(change)
             elif before is None:
                 counts.new += 1

@@ -163,6 +163,7 @@ class Card:
         training_seconds: Duration of all epochs, those of teacher networks included; None if the training was resumed.
         seeds: Test accuracies of this training and of others that differ only in the seed, by seed.
         graph: Order in which model.tflite computes what the network computes; "" in the order of its layers.
+        start: Version with whose weights the training started, if it refined one; "" on older cards, too.
         intended_use: Purpose of the model.
         not_for: Uses that the model is not suitable for.
     """
@@ -191,13 +192,22 @@ class Card:
     training_seconds: float | None = None
     seeds: list[Seeded] = field(default_factory=list)
     graph: str = ""
+    start: str = ""
     intended_use: str | None = None
     not_for: list[str] = field(default_factory=list)
 
     @property
     def refined(self) -> bool:
-        """Whether the training started with the weights of the parent."""
+        """Whether the training started with the weights of another model."""
         return bool(self.recipe.get("refines"))
+
+    @property
+    def origin(self) -> str:
+        """Version that a refinement of this model starts with: the one that it was refined from, or this one.
+
+        If refinements started with each other, what each loses would add up.
+        """
+        return self.start if self.refined and self.start else self.version
 
     def sha256(self, name: str) -> str:
         """Return the SHA-256, hexadecimal, that the card gives for one of the model's files.
@@ -219,7 +229,7 @@ class Card:
             ModelError: A figure is not finite, which JSON cannot express.
         """
         plain = as_plain(self)
-        for name in ("families", "mean_confidences", "graph"):
+        for name in ("families", "mean_confidences", "graph", "start"):
             if not plain[name]:  # so the card of an earlier version, written again, is the same bytes
                 del plain[name]
         try:

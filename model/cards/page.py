@@ -175,7 +175,8 @@ def _training(card: Card) -> str:
     data = card.data
     facts: list[tuple[str, object]] = [
         ("created", card.created),
-        ("refined from" if card.refined else "parent", f"`{card.parent}`" if card.parent else "none"),
+        ("parent", f"`{card.parent}`" if card.parent else "none"),
+        *([("refined from", f"`{_line(card.start or card.parent)}`")] if card.refined else []),
         ("data", f"{data.name}: {data.train:,} to train, {data.validation:,} to validate, {data.test:,} to test"),
         ("SHA-256 of the data", f"`{data.sha256}`"),
         ("seed", card.seed),

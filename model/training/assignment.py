@@ -1,4 +1,4 @@
-"""The folder of a mill's training: assignment, live model, best model, and the candidate with the gate's decision.
+"""The folder of a mill's training: assignment, models to compare with, and the candidate with the gate's decision.
 
 The trainer and the process that it starts, `model.training.retrain`, share this module. So it never imports TensorFlow.
 """
@@ -19,6 +19,7 @@ from model.training.recipe import Recipe
 ASSIGNMENT: Final = "order.json"
 LIVE: Final = "live"
 BEST: Final = "best"
+START: Final = "start"
 CANDIDATE: Final = "candidate"
 
 

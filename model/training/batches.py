@@ -32,6 +32,10 @@ EPOCHS_DRAWN = 4
 Each batch chooses from all of them at random, and distorts its choice anew."""
 
 
+DOUBTFUL = 0.1
+"""Share of the training images that count as those of which a model is the least sure."""
+
+
 class Batch(NamedTuple):
     """The images of one step, with their labels."""
 
@@ -50,6 +54,8 @@ class Batches:
         recipe: Recipe that says how images are mixed and distorted.
         seed: Seed of all random numbers.
         taught: Number of images at the end of `train` that users taught.
+        doubts: How much the model that is refined doubts each of the images before these, floats (m,). Without them,
+            none is replayed.
 
     Attributes:
         steps: Number of batches per epoch.
@@ -59,7 +65,14 @@ class Batches:
         UsageError: Drawn digits and outliers would fill the whole batch.
     """
 
-    def __init__(self, train: Digits, recipe: Recipe, seed: int, taught: int = 0) -> None:
+    def __init__(
+        self,
+        train: Digits,
+        recipe: Recipe,
+        seed: int,
+        taught: int = 0,
+        doubts: NDArray[np.float32] | None = None,
+    ) -> None:
         self._train, self._recipe, self._seed = train, recipe, seed
         self._first_taught = len(train) - taught
         size = min(recipe.batch_size, len(train))
@@ -70,6 +83,9 @@ class Batches:
                 f"A batch of {size} would hold {self._drawn} drawn digits and {self._outliers} outliers, and none of "
                 "the training images. Give a smaller share of either, or a larger batch size."
             )
+        self._replayed = 0 if doubts is None else round(recipe.replayed * size)
+        doubted = np.argsort(np.empty(0) if doubts is None else -doubts, kind="stable")
+        self._doubted = doubted[: round(DOUBTFUL * len(doubted))]
         self.steps = max(1, round(recipe.share * len(train)) // self._collected)
         random = np.random.default_rng((seed, 0))
         self.seconds = -thread_time()
@@ -106,7 +122,9 @@ class Batches:
         images = degrade(distort(images, self._recipe.augmentation, random), self._recipe.degradation, random)
         worn = np.flatnonzero(random.random(len(images)) < self._recipe.normalised)
         images[worn] = normalised(images[worn], random)
-        labels = np.concatenate([collected.labels, drawn.labels, np.full(len(without_digit), NO_DIGIT)])
+        again = self._train[self._doubted[random.integers(max(1, len(self._doubted)), size=self._replayed)]]
+        images = np.concatenate([images, again.images])
+        labels = np.concatenate([collected.labels, drawn.labels, np.full(len(without_digit), NO_DIGIT), again.labels])
         taught = np.zeros(len(labels), np.bool_)
         taught[: len(rows)] = rows >= self._first_taught
         return Batch(images[..., np.newaxis], labels, taught)

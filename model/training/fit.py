@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from time import perf_counter
 from typing import NamedTuple
 
 import keras
@@ -17,7 +16,8 @@ import tensorflow as tf
 from model.cards.card import Epoch
 from model.data.digits import Digits, sha256
 from model.errors import UsageError
-from model.network.network import build, build_teacher, dump_weights, interpolate
+from model.inference.calibration import softmax
+from model.network.network import build, build_teacher, dump_weights, interpolate, logits
 from model.training.batches import Batches
 from model.training.checkpoint import Checkpoint
 from model.training.duration import Duration
@@ -26,9 +26,6 @@ from model.training.recipe import Recipe
 
 NETWORK = "network"
 """Name, in reports, of the network that a training is for."""
-
-REPORT_SECONDS = 1.0
-"""Shortest time between two estimates of the time left."""
 
 
 class EpochReport(NamedTuple):
@@ -55,7 +52,6 @@ def fit(
     on_time_left: Callable[[float], None] = lambda _: None,
     judged: int = 0,
     start: keras.Model | None = None,
-    best: keras.Model | None = None,
     taught: int = 0,
     checkpoints: Path | None = None,
 ) -> tuple[keras.Model, list[Epoch]]:
@@ -72,10 +68,9 @@ def fit(
         seed: Seed of all random numbers.
         on_epoch: Progress callback, called after each epoch of each network. An exception that it raises ends the
             training.
-        on_time_left: Progress callback, called about once a second with the estimated seconds left.
+        on_time_left: Progress callback, called after each step with the estimated seconds left.
         judged: Number of test images on which the caller will judge the network, for that estimate.
-        start: Network to start from, if the recipe refines.
-        best: Network to copy, if the recipe refines; by default `start`.
+        start: Network to start from and to copy, if the recipe refines.
         taught: Number of images at the end of `train` that users taught.
         checkpoints: Folder for the state after each epoch. If a training with the same arguments left its state there,
             this call resumes it.
@@ -93,12 +88,9 @@ def fit(
             "A recipe that refines needs a network to start from, and other recipes cannot take one. Change either."
         )
     tf.config.experimental.enable_op_determinism()
-    copied = start if best is None else best
-    training = _Training(
-        train, validation, recipe, seed, on_epoch, on_time_left, judged, checkpoints, (start, copied), taught
-    )
-    if copied is not None:
-        teachers = [copied]
+    training = _Training(train, validation, recipe, seed, on_epoch, on_time_left, judged, checkpoints, start, taught)
+    if start is not None:
+        teachers = [start]
     else:
         teachers = [training.train_network(build_teacher, number)[0] for number in range(1, recipe.teachers + 1)]
     network, epochs = training.train_network(lambda dropout=0.0: build(dropout, start), teachers=teachers)
@@ -120,16 +112,19 @@ class _Training:
         on_time_left: Callable[[float], None],
         judged: int,
         checkpoints: Path | None,
-        given: Sequence[keras.Model | None],
+        start: keras.Model | None,
         taught: int,
     ) -> None:
         self._train, self._validation, self._recipe, self._seed = train, validation, recipe, seed
         self._on_epoch, self._on_time_left, self._checkpoints = on_epoch, on_time_left, checkpoints
         self._taught = taught
-        weights = [hashlib.sha256(dump_weights(each)).hexdigest() for each in given if each is not None]
+        # Where the model is unsure, it takes the least to make it wrong.
+        own = train.images[: len(train) - taught]
+        self._doubts = -softmax(logits(start, own)).max(axis=1) if start is not None and recipe.replayed else None
+        weights = hashlib.sha256(dump_weights(start)).hexdigest() if start is not None else ""
         inputs = json.dumps([sha256(train, validation), asdict(recipe), seed, weights, taught, tf.__version__])
         self._identity = hashlib.sha256(inputs.encode()).hexdigest()
-        self._duration, self._reported = Duration(recipe, len(train), judged), 0.0
+        self._duration = Duration(recipe, len(train), judged)
 
     def train_network(
         self, make: Callable[..., keras.Model], number: int = 0, teachers: Sequence[keras.Model] = ()
@@ -148,7 +143,7 @@ class _Training:
         trainer = NetworkTrainer(
             make(self._recipe.dropout),
             make(),
-            Batches(self._train, self._recipe, seed, self._taught),
+            Batches(self._train, self._recipe, seed, self._taught, self._doubts),
             self._recipe,
             epochs=epochs,
             teachers=teachers,
@@ -158,9 +153,8 @@ class _Training:
         )
 
         def on_step(done: float) -> None:
-            left, now = self._duration.seconds_left(number, done), perf_counter()
-            if left is not None and now - self._reported >= REPORT_SECONDS:
-                self._reported = now
+            left = self._duration.seconds_left(number, done)
+            if left is not None:
                 self._on_time_left(left)
 
         def report(epoch: Epoch) -> None:

@@ -30,9 +30,11 @@ class Recipe:
         teachers: Number of larger networks that are trained first. The network distils from them.
         teacher_epochs: Number of each teacher's passes over the training images.
         distillation: Weight of the teachers' opinion, from 0 to less than 1. The label has the remaining weight.
-        refines: Whether the network starts with the weights of the model that it should replace, not with random ones.
-            It then copies the best model's opinion, except of taught images, of which only the label counts.
-        fidelity: Weight, in a refinement, of the mean squared difference between its logits and the best model's.
+        refines: Whether the network starts with the weights of an earlier model, not with random ones.
+            It then copies that model's opinion, except of taught images, of which only the label counts.
+        fidelity: Weight, in a refinement, of the mean squared difference between its logits and those that it copies.
+        replayed: Number of training images, as a share of the batch, that a refinement adds to each batch as they are.
+            They are among those of which the model that it refines is the least sure.
         blend: Position of a refined network's final weights: 0 gives the old weights, 1 the learnt ones.
 
     Raises:
@@ -56,6 +58,7 @@ class Recipe:
     distillation: float = 0.7
     refines: bool = False
     fidelity: float = 0.0
+    replayed: float = 0.0
     blend: float = 1.0
 
     def __post_init__(self) -> None:
@@ -67,6 +70,8 @@ class Recipe:
             raise UsageError(f"The learning rate cannot be {self.learning_rate}. Give a small one, such as 0.003.")
         if not 0 <= self.fidelity < math.inf:
             raise UsageError(f"The fidelity cannot be {self.fidelity}. Give a small number, such as 0.05.")
+        if not 0 <= self.replayed < math.inf:
+            raise UsageError(f"A batch cannot have {self.replayed} of its size added. Give a small number, such as 1.")
         if not 0 < self.share <= 1:
             raise UsageError(f"An epoch cannot use a share of {self.share}. Give more than 0, and 1 at most.")
         if not 0 <= self.blend <= 1:
@@ -108,8 +113,9 @@ class Recipe:
             averaging=0.99,
             teachers=0,
             refines=True,
-            fidelity=0.05,
-            blend=0.8,
+            fidelity=0.1,
+            replayed=0.5,
+            blend=0.9,
         )
 
     @classmethod

@@ -1,9 +1,9 @@
 """Train for a mill: `python -m model.training.retrain FOLDER`. It can be killed at any time and started again.
 
-The folder holds the assignment (`order.json`), the live model (`live/`) and the best model that ever was live
-(`best/`). The process writes the candidate (`candidate/`) with the gate's decision. It reports its progress on standard
-output, one JSON object a line. It uses no queue: the trainer (`worker.trainer`) starts and watches it, so the trainer
-itself never loads TensorFlow.
+The folder holds the assignment (`order.json`), the live model (`live/`), the best model that ever was live (`best/`)
+and the model that a refinement starts with (`start/`). The process writes the candidate (`candidate/`) with the gate's
+decision. It reports its progress on standard output, one JSON object a line. It uses no queue: the trainer
+(`worker.trainer`) starts and watches it, so the trainer itself never loads TensorFlow.
 """
 # ruff: noqa: T201 - the trainer reads what this process prints
 
@@ -18,8 +18,9 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from model.cards.card import BASELINE, CARD, WEIGHTS, Card, read_file, read_model
@@ -35,7 +36,9 @@ from model.evaluation.judge import MIN_AGREEMENT
 from model.inference.classifier import require_litert
 from model.network.saving import writing
 from model.network.tensorflow_import import import_tensorflow
-from model.training.assignment import BEST, CANDIDATE, LIVE, TrainingAssignment
+from model.training.assignment import BEST, CANDIDATE, LIVE, START, TrainingAssignment
+from model.training.countdown import Countdown
+from model.training.duration import Duration
 from model.training.train import train
 
 if TYPE_CHECKING:
@@ -52,24 +55,26 @@ _MAX_ERROR = 300
 """Maximum number of characters of an unexpected error that are reported."""
 
 
-def retrain(folder: Path) -> Decision:
+def retrain(folder: Path, on_time_left: Callable[[float], None] = lambda _: None) -> Decision:
     """Train a candidate, unless the folder already holds one, and let the gate decide on it.
 
     Args:
         folder: Folder of the training, as the trainer prepares it.
+        on_time_left: Progress callback, called after each step with the estimated seconds until the gate has decided.
 
     Returns:
         The gate's decision. It is also written into the candidate's folder.
 
     Raises:
-        UsageError: The assignment cannot be read, a package is missing, the live model cannot be refined, or the
-            candidate cannot be written.
+        UsageError: The assignment cannot be read, a package is missing, the model to refine has no weights, or
+            the candidate cannot be written.
         DataError: The data set is missing, altered or too small.
         ModelError: The live model is altered, the training diverged, the candidate's export does not agree with its
             network, or the candidate or the live model fails on the images of the gate.
         NotTried: A model could not be run. That says nothing about it.
     """
     require_litert()
+    began = perf_counter()
     assignment = TrainingAssignment.read(folder)
     data, recipe = assignment.dataset(), assignment.recipe()
     taught, held = TaughtFolder(Path(assignment.taught)).load()
@@ -81,21 +86,22 @@ def retrain(folder: Path) -> Decision:
         _limit_threads(assignment.threads)
         name = data.name if not len(taught) else f"{data.name} and {len(taught):,} taught"
         dataset = Dataset(name, mixed(data.train, taught, recipe.share), data.test)
-        start = _live_network(live, folder / LIVE) if recipe.refines else None
-        seed = assignment.options.seed
+        duration = Duration(recipe, len(dataset.train), len(dataset.test))
+        on_time_left(duration.seconds_left_when_loaded(perf_counter() - began))
         train(
             dataset,
             recipe,
             candidate,
-            seed=seed,
+            seed=assignment.options.seed,
             parent=live.version,
-            start=start,
-            best=_best_network(folder / BEST) if recipe.refines else None,
+            start=_start(folder / START) if recipe.refines else None,
             taught=len(dataset.train) - len(data.train),
             on_epoch=_report_epoch,
-            on_time_left=lambda seconds: _report(seconds_left=round(seconds, 1)),
+            on_time_left=on_time_left,
         )
-    _report(stage="judging", epoch=0, epochs=0, seconds_left=0)
+    else:
+        on_time_left(0)
+    _report(stage="judging", epoch=0, epochs=0)
     card, model = read_model(candidate)
     found, known = (ask(*each, validation, held) for each in ((card, model), (live, live_model)))
     best = _ask_best(folder, known, validation, held)
@@ -105,31 +111,21 @@ def retrain(folder: Path) -> Decision:
     return decision
 
 
-def _live_network(live: Card, folder: Path) -> "keras.Model":
-    """Load the live network, to refine it.
+def _start(folder: Path) -> "tuple[str, keras.Model]":
+    """Load the model that a refinement starts with. Return its version and its network.
 
     Raises:
+        ModelError: The folder holds no model.
         UsageError: The model has no weights of this network, for example because it was pushed without them.
     """
     from model.network.network import load_weights
 
+    card = Card.read(folder)
     try:
-        read_file(folder, live, WEIGHTS)  # the folder may still hold the weights of an earlier attempt's live model
-        return load_weights(folder / WEIGHTS)
+        read_file(folder, card, WEIGHTS)  # the folder may still hold the weights of an earlier attempt's model
+        return card.version, load_weights(folder / WEIGHTS)
     except ModelError as fault:
-        raise UsageError(f"{live.version} cannot be refined. {fault} Or train a new one instead.") from fault
-
-
-def _best_network(folder: Path) -> "keras.Model | None":
-    """Load the best network, or return None without its weights. Then the live one stands in for it."""
-    from model.network.network import load_weights
-
-    try:
-        read_file(folder, Card.read(folder), WEIGHTS)
-        return load_weights(folder / WEIGHTS)
-    except ModelError as fault:
-        print(f"The training copies the live model instead of the best one. {fault}", file=sys.stderr)
-        return None
+        raise UsageError(f"{card.version} cannot be refined. {fault} Or train a new one instead.") from fault
 
 
 def _ask_best(folder: Path, live: Answers, validation: Digits, held: Digits) -> Answers:
@@ -190,15 +186,17 @@ def _limit_threads(threads: int) -> None:
 
 def _report_epoch(progress: "EpochReport") -> None:
     epoch = progress.epoch
-    figures = {"accuracy": round(epoch.validation_accuracy, 6), "seconds_left": round(progress.seconds_left or 0, 1)}
+    accuracy = round(epoch.validation_accuracy, 6)
     if progress.ends_training:
-        _report(stage="judging", epoch=0, epochs=0, **figures)
+        _report(stage="judging", epoch=0, epochs=0, accuracy=accuracy)
     else:
-        _report(stage=progress.network, epoch=epoch.number, epochs=progress.epochs, **figures)
+        _report(stage=progress.network, epoch=epoch.number, epochs=progress.epochs, accuracy=accuracy)
 
 
 def _report(**values: Any) -> None:
-    print(json.dumps(values), flush=True)
+    """Print a report. Two threads do, so each line is written at once."""
+    sys.stdout.write(f"{json.dumps(values)}\n")
+    sys.stdout.flush()
 
 
 def _end_with_parent() -> None:
@@ -227,7 +225,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # the process of a trainer that seemed dead may still be training here
             _keep_temporary_files_in(folder / _TEMPORARY)
-            retrain(folder)
+            with Countdown(lambda seconds: _report(seconds_left=round(seconds, 1))) as countdown:
+                retrain(folder, countdown.set)
     except NotTried as fault:
         _report(failed=str(fault))
     except ModelError as fault:

@@ -47,8 +47,7 @@ def train(
     seed: int = 1,
     name: str | None = None,
     parent: str | None = None,
-    start: "keras.Model | None" = None,
-    best: "keras.Model | None" = None,
+    start: "tuple[str, keras.Model] | None" = None,
     taught: int = 0,
     on_epoch: "Callable[[EpochReport], None]" = lambda _: None,
     on_time_left: "Callable[[float], None]" = lambda _: None,
@@ -66,12 +65,11 @@ def train(
         seed: Seed of all random numbers.
         name: First part of the version. By default the time, UTC.
         parent: Version of the live model that the new model should replace.
-        start: Network of that model, if the recipe refines.
-        best: Network of the best model, which a refinement copies; by default `start`.
+        start: Version and network that the recipe refines, if it does.
         taught: Number of images at the end of the training images that users taught. None of them may be held out.
         on_epoch: Progress callback, called after each epoch of each network. An exception that it raises ends the
             training.
-        on_time_left: Progress callback, called about once a second with the estimated seconds until the card is there.
+        on_time_left: Progress callback, called after each step with the estimated seconds until the card is there.
 
     Returns:
         The model's card.
@@ -112,8 +110,7 @@ def train(
         on_epoch=report,
         on_time_left=on_time_left,
         judged=len(data.test),
-        start=start,
-        best=best,
+        start=start[1] if start else None,
         taught=taught,
         checkpoints=checkpoints,
     )
@@ -131,6 +128,7 @@ def train(
         epochs=epochs,
         files=hashes,
         graph=GRAPH,
+        start=start[0] if start else "",
         training_seconds=sum(seconds) if is_complete else None,
         **judge(network, model, validation, data.test),
     )

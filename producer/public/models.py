@@ -192,7 +192,7 @@ class InService(Body, kw_only=True, frozen=True):
         review: Number of images for review.
         mean_confidence: Mean confidence, or null without images.
         compared: Number of images that the previous version classified as well.
-        disagreed: Number of those with another digit.
+        disagreed: Number of those with another digit, of which the previous version was sure.
         compared_review: Number of those for review by this version.
         compared_review_previous: Number of those for review by the previous version.
     """

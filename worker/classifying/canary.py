@@ -172,13 +172,15 @@ class CanaryMonitor:
             _log.exception("the version before %s failed on a sample of its images; the comparison ends", version)
             self._shadow = _Shadow(version, None)
             return
+        # A style that was just taught is read differently from now on. But the version before was not sure of it.
+        sure = before.confidences >= REVIEW_BELOW
         self._count(
             version,
             ServiceCounts(
                 shadowed=len(rows),
-                disagreed=int((before.digits != predictions.digits[rows]).sum()),
+                disagreed=int((sure & (before.digits != predictions.digits[rows])).sum()),
                 review_here=int((predictions.confidences[rows] < REVIEW_BELOW).sum()),
-                review_before=int((before.confidences < REVIEW_BELOW).sum()),
+                review_before=int((~sure).sum()),
             ),
         )
 

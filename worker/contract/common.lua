@@ -78,6 +78,12 @@ local function pinned_versions()
   return pinned
 end
 
+-- Returns the version that a version was refined from, by the key of the latter, or nil if it was not, or is not there.
+local function origin_of(model)
+  local origin = server.pcall('HGET', model, 'origin')
+  return type(origin) == 'string' and origin or nil
+end
+
 -- Deletes the open batches of a job, except those whose sequence number is a key of `kept`.
 local function drop_open(open, job, kept)
   local prefix = job .. '/'

@@ -1,6 +1,5 @@
 """Carries out one training, from its claim to its end: process, lease, decision of the gate, registry."""
 
-import contextlib
 import logging
 import signal
 import threading
@@ -22,7 +21,7 @@ from model.cards.decision import DECISION
 from model.errors import DigitmillError, ModelError, NotTried
 from model.inference.trial import try_model
 from model.network.saving import writing
-from model.training.assignment import BEST, CANDIDATE, LIVE, TrainingAssignment, read_candidate
+from model.training.assignment import BEST, CANDIDATE, LIVE, START, TrainingAssignment, read_candidate
 from worker.contract.connection import Clock, is_transient, retry_transient
 from worker.contract.errors import Unreachable
 from worker.contract.registry import BestChange, Registry, Retention
@@ -215,16 +214,16 @@ class TrainingRunner:
                 raise
 
     def _prepare(self, claim: Claim, folder: Path) -> "_Before":
-        """Write the assignment, the live model and the best model into the folder. Return the versions of both."""
+        """Write the assignment and the models that the training needs into the folder. Return two versions' names."""
         settings = self._settings
         if not (folder / CANDIDATE / CARD).exists():  # an existing candidate knows only what was collected before it
             self._collect_taught(claim)
         aliases = self._retry(self._registry.aliases)
         live, files = self._retry(lambda: self._registry.fetch(aliases.live))
         best, model = self._retry(self._registry.fetch_best)
-        files_of_best = {MODEL: model}
-        with contextlib.suppress(ModelError):  # only a refinement needs the weights, and it can do without
-            files_of_best = self._retry(lambda: self._registry.fetch(best.version))[1]
+        start, weights = self._retry(lambda: self._registry.fetch_origin(live))
+        if start.version != live.origin:
+            _log.warning("the version that %s was refined from cannot be read; it stands in for that", live.version)
         if aliases.best not in (None, best.version):
             _log.warning("%s, the best version, cannot be read; the gate compares with %s", aliases.best, best.version)
         assignment = TrainingAssignment(
@@ -237,7 +236,8 @@ class TrainingRunner:
         )
         with writing(folder):
             _write_model(folder / LIVE, live, files)
-            _write_model(folder / BEST, best, files_of_best)
+            _write_model(folder / BEST, best, {MODEL: model})
+            _write_model(folder / START, start, weights)
             assignment.write(folder)
         return _Before(live.version, aliases.best or best.version)
 

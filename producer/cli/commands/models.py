@@ -356,8 +356,8 @@ def report(version: str, out: Path | None, as_json: bool) -> None:
 def delete(versions: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """Delete versions from Redis.
 
-    The command refuses the live, the previous and the best version, the baseline, and a version that a running job
-    needs. Then it deletes none. `pull` saves a version first.
+    The command refuses the live, the previous and the best version, what these were refined from, the baseline, and a
+    version that a running job needs. Then it deletes none. `pull` saves a version first.
 
     \b
     Example:

@@ -178,6 +178,11 @@ def _request(
     connection.doorbell.ring_trainer()
     if joined:
         print_notice(f"training {identifier} was requested before and has not ended; this command joins it")
+        if (other := _status(connection, trainings, identifier).options) != options:
+            print_notice(
+                f"that training is another than this one: {_words(other)}. `digitmill train --cancel` cancels it; then "
+                "repeat this command"
+            )
     if not trainings.trainers():
         print_notice(NO_TRAINER)
     if wait:
@@ -189,6 +194,14 @@ def _request(
         tell(f"Training {printable(identifier)} is requested")
         tell("digitmill train --follow  shows its progress, and so does digitmill status")
         tell("digitmill train --cancel  cancels it")
+
+
+def _words(options: "TrainingOptions") -> str:
+    """Return the options of `train` that choose such a training."""
+    words = [f"--data {options.data}"]
+    words += ["--quick"] if options.quick else []
+    words += [] if options.epochs is None else [f"--epochs {options.epochs}"]
+    return " ".join(["digitmill train", *words, f"--seed {options.seed}"])
 
 
 def _show(latest: "TrainingStatus | None", *, as_json: bool) -> None:

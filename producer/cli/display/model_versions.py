@@ -180,9 +180,9 @@ def print_card(card: Card, aliases: Sequence[str], changes: Sequence[LiveChange]
     """
     created = age(datetime.fromisoformat(card.created).timestamp())
     tell(f"version     {click.style(printable(card.version), bold=True)}  {', '.join(aliases)}".rstrip())
-    after = "refined from" if card.refined else "parent"
+    refined = f", refined from {printable(card.start or card.parent or 'none')}" if card.refined else ""
     parent = printable(card.parent or "none")
-    tell(f"created     {printable(card.created)} ({created} ago), {after} {parent}")
+    tell(f"created     {printable(card.created)} ({created} ago), parent {parent}{refined}")
     tell(
         f"data        {printable(card.data.name)}: {card.data.train:,} to train, {card.data.validation:,} to validate, "
         f"{card.data.test:,} to test (sha256 {printable(card.data.sha256[:8])}…)"
@@ -254,7 +254,10 @@ def print_comparison(
     print_table([Column(""), *versions, Column("A - B", numbers=True)], table)
     if decision:
         tell(printable(decision.reason))
-    elif cards[0].data.sha256 != cards[1].data.sha256:
+    a, b = (card.data for card in cards)
+    if (a.test, a.validation) != (b.test, b.validation):
+        tell("These versions were tested and validated on different images: differences in that mean nothing.")
+    elif not decision and a.sha256 != b.sha256:
         tell("These versions were trained and judged on different data: small differences mean nothing.")
 
 

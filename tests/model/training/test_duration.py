@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from model.training.duration import JUDGING, TEACHER, Duration
+from model.training.duration import DOUBTING, JUDGING, LOADING, PREPARING, TEACHER, Duration
 from model.training.recipe import Recipe
 from tests.support.clock import Clock
 
@@ -67,3 +67,15 @@ def test_each_teacher_makes_the_network_dearer():
     alone = [Duration(dataclasses.replace(EVENLY, epochs=epochs), IMAGES, JUDGED).cost for epochs in (1, 2, 3)]
     steps = [{round(later - earlier) for earlier, later in pairwise(each)} for each in (costs, refining, alone)]
     assert steps[0] == steps[1] != steps[2] == {IMAGES}
+
+
+def test_the_first_guess_comes_from_the_time_that_loading_took():
+    """It covers what comes before the first step, too, which a refinement makes longer, and replayed images."""
+    whole, refined = Recipe(), Recipe.refinement()
+    plain = dataclasses.replace(refined, replayed=0.0)
+    durations = [Duration(recipe, IMAGES, JUDGED) for recipe in (whole, refined, plain)]
+    guesses = [each.seconds_left_when_loaded(LOADING / 1000) for each in durations]
+    assert guesses[0] == pytest.approx((PREPARING + durations[0].cost) / 1000)
+    assert guesses[1] == pytest.approx((PREPARING + DOUBTING * IMAGES + durations[1].cost) / 1000)
+    assert guesses[0] > 10 * guesses[1] > 10 * guesses[2]
+    assert durations[1].seconds_left_when_loaded(2 * LOADING / 1000) == pytest.approx(2 * guesses[1])

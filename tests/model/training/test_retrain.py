@@ -27,7 +27,7 @@ from model.data.taught import TaughtFolder
 from model.errors import UsageError
 from model.inference.classifier import Classifier
 from model.training import retrain as module
-from model.training.assignment import BEST, CANDIDATE, LIVE, TrainingAssignment, read_candidate
+from model.training.assignment import BEST, CANDIDATE, LIVE, START, TrainingAssignment, read_candidate
 from model.training.options import TrainingOptions
 from tests.support.images import slashed_zeros
 from tests.support.models import Harm, harmful, write_model
@@ -36,15 +36,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 class Training:
-    """A mill's training in a folder, with the baseline as the live model."""
+    """A mill's training in a folder, with the baseline as the live model and as what a refinement starts with."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "training"
         self.taught = TaughtFolder(folder / "taught")
         self._cache = folder / "cache"
-        (self.folder / LIVE).mkdir(parents=True)
-        for name in (CARD, MODEL, WEIGHTS):
-            shutil.copy(BASELINE / name, self.folder / LIVE)
+        for place in (LIVE, START):
+            (self.folder / place).mkdir(parents=True)
+            for name in (CARD, MODEL, WEIGHTS):
+                shutil.copy(BASELINE / name, self.folder / place)
 
     def assign(self, **options: Any) -> None:
         """Write the assignment of a training on the sample digits."""
@@ -77,6 +78,7 @@ def test_a_taught_style_is_learnt_and_nothing_is_forgotten(training, mnist_folde
     The training has the sample digits, because MNIST takes two minutes; `benchmarks/teaching.py` measures that.
     """
     monkeypatch.setattr(module, "_limit_threads", lambda _: None)  # TensorFlow allows that only in a new process
+    replace(Card.read(BASELINE), version="renamed").write(training.folder / LIVE)
     for image in slashed_zeros(200, seed=1):
         training.taught.store(image, 0)
     training.assign(quick=True)
@@ -99,9 +101,9 @@ def test_a_taught_style_is_learnt_and_nothing_is_forgotten(training, mnist_folde
     digits = [np.mean(each.classify(test.images).digits == test.labels) for each in (before, after)]
     assert zeros[1] >= zeros[0] + 0.1
     assert digits[1] >= digits[0] - 0.004
-    parent = Card.read(BASELINE).version
-    assert (card.parent, card.refined) == (parent, True)
-    assert f"| refined from | `{parent}` |" in (training.folder / CANDIDATE / PAGE).read_text()
+    baseline = Card.read(BASELINE).version
+    assert (card.parent, card.refined, card.start, card.origin) == ("renamed", True, baseline, baseline)
+    assert f"| refined from | `{baseline}` |" in (training.folder / CANDIDATE / PAGE).read_text()
 
 
 def test_a_decision_that_cannot_be_written_is_reported(training):
@@ -153,23 +155,23 @@ def test_if_the_best_model_fails_the_baseline_stands_in_for_it(training, harm):
     assert [model.version for model in decision.models] == [baseline.version, "renamed", baseline.version]
 
 
-def test_a_live_model_without_its_weights_is_not_refined(training):
-    """If the live model was pushed without its weights, the message names a remedy, though its file is still there."""
-    live = training.folder / LIVE
-    card = Card.read(live)
-    card = replace(card, files={name: sha256 for name, sha256 in card.files.items() if name != WEIGHTS})
+def test_a_model_without_its_weights_is_not_refined(training):
+    """If it was pushed without them, the message names a remedy, though its file is still there."""
+    start = training.folder / START
+    card = Card.read(start)
+    replace(card, files={name: sha256 for name, sha256 in card.files.items() if name != WEIGHTS}).write(start)
     with pytest.raises(
         UsageError, match=rf"{card.version} cannot be refined\..*has no weights\.safetensors.*train a new one"
     ):
-        module._live_network(card, live)
+        module._start(start)
 
 
-def test_a_live_model_with_the_weights_of_another_network_is_not_refined(training):
+def test_a_model_with_the_weights_of_another_network_is_not_refined(training):
     """The message names a remedy, as above."""
-    live = training.folder / LIVE
+    start = training.folder / START
     weights = save({"conv": np.zeros(3, np.float32)})
-    (live / WEIGHTS).write_bytes(weights)
-    card = Card.read(live)
-    card = replace(card, files={**card.files, WEIGHTS: hashlib.sha256(weights).hexdigest()})
+    (start / WEIGHTS).write_bytes(weights)
+    card = Card.read(start)
+    replace(card, files={**card.files, WEIGHTS: hashlib.sha256(weights).hexdigest()}).write(start)
     with pytest.raises(UsageError, match=r"cannot be refined\..*does not fit the network.*train a new one"):
-        module._live_network(card, live)
+        module._start(start)

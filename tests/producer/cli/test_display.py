@@ -13,13 +13,15 @@ from click.testing import CliRunner
 from PIL import Image
 from rich.text import Text
 
+from model.cards.card import BASELINE, Card, Score
+from model.cards.decision import Decision, ModelAssessment
 from model.errors import UsageError
 from model.images.doubts import Doubt, DoubtCode
 from producer.calls.prediction import Prediction
 from producer.cli.display.answers import Answered, answer_text
 from producer.cli.display.inspection import Inspected, check_sheet, save_sheet
 from producer.cli.display.job_results import print_headline, write_job_report
-from producer.cli.display.model_versions import over_time, print_list
+from producer.cli.display.model_versions import over_time, print_comparison, print_list
 from producer.cli.display.tables import Column, print_table
 from producer.cli.display.wording import counted, describe_progress
 from producer.cli.main import main
@@ -30,6 +32,7 @@ from producer.public.models import ListedModel, PastAccuracy
 from producer.report.selection import select
 from producer.report.summary import summarise
 from worker.contract.ledger import JobRecord, JobState, JobStatus
+from worker.contract.registry import ServiceCounts
 
 ONES = np.ones(3, np.int8)
 FINISHED = FinishedJob(
@@ -235,3 +238,26 @@ def running(answered, *, state=JobState.RUNNING, images=1000, total=None, ended=
 def test_the_progress_of_a_job_has_total_share_rate_and_rest(status, words):
     """A client may not know the total before it has sent all. Until then, the share and the rest are left out."""
     assert describe_progress(status, 110.0) == words
+
+
+@pytest.mark.parametrize("judged", [False, True])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, ""),
+        ({"sha256": "0" * 64}, "trained and judged on different data"),
+        ({"sha256": "0" * 64, "test": 360}, "tested and validated on different images"),
+    ],
+)
+def test_versions_that_were_judged_on_other_images_are_compared_with_a_warning(capsys, judged, change, words):
+    """The gate lets both classify the same images, but says nothing about the figures of their cards."""
+    baseline = Card.read(BASELINE)
+    other = replace(baseline, version="other", data=replace(baseline.data, **change))
+    score = Score.of(9, 10)
+    a, b = (ModelAssessment(card.version, score, None, [0.9] * 10, 1, 1.0) for card in (baseline, other))
+    decision = Decision(True, "Passed.", a, b, score) if judged else None
+    print_comparison([baseline, other], [], [ServiceCounts()] * 2, decision)
+    lines = capsys.readouterr().out.splitlines()
+    assert ("Passed." in lines) == judged
+    assert ("mean nothing" in lines[-1]) == bool(words and (not judged or "test" in change))
+    assert words in lines[-1] or judged

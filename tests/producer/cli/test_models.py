@@ -213,6 +213,7 @@ def test_versions_are_deleted_unless_something_holds_one(start_mill, tmp_path, v
         for words in (["delete", "first"], ["delete", "first", "--json"]):
             assert "Add --yes" in digitmill(*words, code=2)
         assert "third-" in (error := digitmill("delete", "first", "live", "--yes", code=2))
+        assert error == digitmill("delete", "first", "live", code=2), "nobody is asked about what cannot be"
         assert "cannot be deleted: it is live. First promote another version" in error
         assert "does not have model fourth" in digitmill("delete", "fourth", "--yes", code=2)
         assert len(registry.versions()) == 4

@@ -250,6 +250,11 @@ def test_suspicious_labels_are_held_back_until_they_are_confirmed(mill, digits, 
         pass
     held = teaching.summary().held
     assert held > 20
+    again = json.loads(digitmill("teach", "ones.npz", "--label", "7", "--as-is", "--json")[1])
+    assert len(again["held_back_images"]) == held, "they are not said to be known, as those that trainings use are"
+    while keeper.keep():
+        pass
+    assert teaching.summary().held == held
     code, out, _ = digitmill("teach", "--list")
     assert (f"{held} held back" in out, "LOOKS LIKE" in out, "@" in out) == (True, True, True)
     assert f"{held} held back" in digitmill("status")[1]

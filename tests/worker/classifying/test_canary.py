@@ -1,10 +1,13 @@
 """Facts about the canary: what is counted for a version in service, and when it is rolled back."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from model.cards.card import BASELINE, Card
 from model.inference.review import REVIEW_BELOW
+from tests.support.models import spoiled
 from worker.classifying.canary import SHADOW_EVERY, CanaryMonitor
 from worker.classifying.models import Models
 from worker.contract.drift import AnswerDays
@@ -118,6 +121,22 @@ def test_a_canary_is_compared_until_it_has_passed(canary, classify, registry, va
     classify(card.version, digits.images[:800])
     canary.report()
     assert registry.service_counts(card.version).shadowed == 800 // SHADOW_EVERY + CANARY_IMAGES
+
+
+@pytest.mark.parametrize(("sure", "disagreed"), [(True, 100), (False, 0)])
+def test_only_what_the_version_before_is_sure_of_counts(canary, classify, registry, digits, sure, disagreed):
+    """A style that was just taught is read differently, and a job may show nothing else."""
+    card, files = spoiled()
+    card = dataclasses.replace(card, temperature=0.05 if sure else 20.0)
+    registry.publish(card, files)
+    registry.promote(card.version, reason="test")
+    registry.promote(BASELINE_VERSION, reason="test")
+    canary.report()
+    classify(BASELINE_VERSION, digits.images[:800])
+    canary.report()
+    counts = registry.service_counts(BASELINE_VERSION)
+    assert counts.shadowed == 100
+    assert counts.disagreed == pytest.approx(disagreed, abs=40)
 
 
 def test_only_a_promotion_makes_a_canary_and_begins_new_counts(canary, registry, variant):

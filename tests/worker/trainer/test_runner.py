@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from model.cards.card import Score
+from model.cards.card import WEIGHTS, Card, Score
 from model.cards.decision import DECISION
-from model.training.assignment import ASSIGNMENT, CANDIDATE
+from model.training.assignment import ASSIGNMENT, CANDIDATE, START
 from model.training.options import TrainingOptions
 from tests.support.clock import Clock
 from tests.support.models import Harm, harmful, spoiled, write_model
@@ -143,6 +143,26 @@ def test_the_gate_measures_which_version_is_the_best(registry, carry_out, varian
     ended = carry_out(sound, files, data="mnist", mnist=mnist_folder)
     assert ended.state is TrainingState.DONE, ended.reason
     assert registry.aliases() == (sound.version, card.version, None, sound.version)
+
+
+@pytest.mark.parametrize("harm", ["", "is gone"])
+def test_a_refinement_starts_with_what_the_live_model_was_refined_from(
+    client, registry, carry_out, variant, tmp_path, caplog, harm
+):
+    """If that is gone, it starts with the live model itself."""
+    whole, files = variant("whole")
+    registry.publish(whole, files)
+    live, files = variant("live")
+    live = replace(live, recipe={**live.recipe, "refines": True}, start=whole.version)
+    registry.publish(live, files)
+    registry.promote(live.version, reason="test")
+    if harm:
+        client.delete(registry_keys.model(whole.version))
+    carry_out(*variant("candidate"))
+    start = tmp_path / "training" / "test" / START
+    assert Card.read(start) == (live if harm else whole)
+    assert (start / WEIGHTS).read_bytes() == files[WEIGHTS]
+    assert (f"{live.version} was refined from cannot be read" in caplog.text) == bool(harm)
 
 
 def test_a_training_outlasts_a_redis_that_is_away_for_ten_minutes(

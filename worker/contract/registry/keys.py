@@ -1,7 +1,8 @@
 """The names of everything that the registry keeps in Redis. No other module spells them.
 
 digitmill:models            zset   version → unix ms of its publication
-digitmill:model:<version>   hash   card, SHA-256 of the card, time of publication, and file:<name> → content
+digitmill:model:<version>   hash   card, SHA-256 of the card, time of publication, file:<name> → content, and `origin`,
+                                   the version that it was refined from, if it was
 digitmill:aliases           hash   live, previous, candidate, best, and watched (the live version, while it is a canary)
                                    → version, or the word `baseline`
 digitmill:tally:<version>   hash   counts of its answers since it was promoted (`ServiceCounts`), `strikes` since
@@ -20,6 +21,7 @@ MOVES = "digitmill:moves"
 CARD = "card"
 SHA256 = "sha256"
 PUBLISHED = "published"
+ORIGIN = "origin"
 CANARY = "watched"
 FAULT = "fault"
 WITHDRAWN = "withdrawn"

@@ -55,7 +55,8 @@ class BestChange(NamedTuple):
 class Retention(NamedTuple):
     """Which versions are dropped when another one is published: those beyond this number, and those that are older.
 
-    Versions with an alias, and versions that a job which has not ended is classified with, are never dropped.
+    Versions with an alias, those that these were refined from, and versions that a job which has not ended is
+    classified with, are never dropped.
     """
 
     versions: int = 20  # the newest ones; at 1.4 MB each, about 30 MB

@@ -63,6 +63,7 @@ _HELD = {
     Alias.PREVIOUS: "it is the previous version, to which workers roll back. It is free after the next promotion.",
     Alias.BEST: "it is the best version that ever was live, and the gate compares each candidate with it. It is free "
     "when a better one is live.",
+    keys.ORIGIN: "{0} was refined from it, and the next refinement starts with it. It is free when {0} has no alias.",
     "job": "job {0} is classified with it. Wait until that job ends, or cancel it (`digitmill cancel {0}`).",
 }
 """Why a version cannot be deleted, and what to do, by what holds it."""
@@ -132,6 +133,7 @@ class Registry:
         if card.version == self.baseline.version and text != self.baseline.dumps().encode():
             raise ModelError(f"{card.version} is the name of the baseline. Give this model another name.")
         contents = [item for name, content in files.items() for item in (keys.file(name), content)]
+        origin = [] if card.origin == card.version else [keys.ORIGIN, card.origin]
         best = self.aliases().best or self.fetch_best()[0].version
         answer = self._scripts["publish"](
             keys=[keys.model(card.version), keys.MODELS, keys.ALIASES, *_fence_key(fence)],
@@ -145,6 +147,7 @@ class Registry:
                 Alias.BASELINE if best == self.baseline.version else best,
                 keys.CARD,
                 text,
+                *origin,
                 *contents,
             ],
         )
@@ -169,8 +172,8 @@ class Registry:
             versions: Names of versions. One that does not exist counts as deleted.
 
         Raises:
-            UsageError: One of them is the baseline, is live, was live before, is the best, or is what a job that has
-                not ended is classified with.
+            UsageError: One of them is the baseline, is live, was live before, is the best, is what one of these was
+                refined from, or is what a job that has not ended is classified with.
         """
         self._delete(versions, "delete")
 
@@ -208,6 +211,21 @@ class Registry:
             return self.baseline, read_file(BASELINE, self.baseline, MODEL)
         card = self.card(version)
         return card, self._files(card, [MODEL])[MODEL]
+
+    def fetch_origin(self, card: Card) -> tuple[Card, dict[str, bytes]]:
+        """Return the card and all files of the version that a refinement of another one starts with, verified.
+
+        If that is gone or damaged, the version itself stands in for it.
+
+        Args:
+            card: Card of the version to refine.
+
+        Raises:
+            ModelError: The version is gone, incomplete or altered, too.
+        """
+        with contextlib.suppress(ModelError):
+            return self.fetch(card.origin)
+        return self.fetch(card.version)
 
     def fetch_best(self) -> tuple[Card, bytes]:
         """Return the card and the model.tflite of the best version that ever was live, verified.

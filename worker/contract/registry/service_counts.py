@@ -20,7 +20,10 @@ MAX_REVIEW_INCREASE = 0.10
 """Maximum increase of the share of images for review over that of the previous version, on the same images."""
 
 MAX_DISAGREEMENT = 0.25
-"""Maximum share of images on which both may disagree. Two good models differ on 1 % of MNIST and 10 % of bad scans."""
+"""Maximum share of images of which the previous version is sure and to which the new one gives another digit.
+
+Two good models differ on 1 % of MNIST and 10 % of bad scans, and on a third or more of a style that one of them was
+just taught. But the other one is seldom sure of such images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class ServiceCounts:
         review: Classified images with a confidence below `model.inference.review.REVIEW_BELOW`.
         confidence: Sum of the confidences of the classified images, in thousandths.
         shadowed: Classified images that the previous version has also classified.
-        disagreed: Shadowed images to which the previous version gave another digit.
+        disagreed: Shadowed images of which the previous version is sure, and to which it gave another digit. Workers
+            before 0.3 also count those of which it is not sure.
         review_here: Shadowed images that this version leaves for review.
         review_before: Shadowed images that the previous version leaves for review.
     """
@@ -81,5 +85,8 @@ class ServiceCounts:
                 f"and the previous version leaves {self.review_before:,}"
             )
         if self.disagreed > MAX_DISAGREEMENT * self.shadowed:
-            return f"on {self.disagreed:,} of {self.shadowed:,} images it disagrees with the previous version"
+            return (
+                f"on {self.disagreed:,} of {self.shadowed:,} images it disagrees with the previous version, which is "
+                "sure of these"
+            )
         return ""

@@ -358,6 +358,29 @@ def test_old_versions_go_by_number_and_by_age_unless_something_holds_them(regist
     assert client.exists(*map(registry_keys.model, (free, young, newest))) == 0
 
 
+def test_what_a_version_was_refined_from_stays_as_long_as_that_has_an_alias(registry, client, publish, variant):
+    """The next refinement starts with it. Where it is gone all the same, the version itself stands in for it."""
+    whole = publish("whole", RIGHT)
+    card, files = variant("refined")
+    card = replace(card, recipe={**card.recipe, "refines": True}, start=whole)
+    registry.publish(card, files)
+    assert registry.fetch_origin(card)[0].version == registry.fetch_origin(registry.card(whole))[0].version == whole
+    for version in (whole, card.version, BASELINE_VERSION):
+        registry.promote(version, reason="test")
+    last = publish("last", RIGHT, retention=Retention(1))
+    assert [each.version for each in registry.versions()] == [last, card.version, whole, BASELINE_VERSION]
+    with pytest.raises(UsageError, match=rf"{whole} cannot be deleted: {card.version} was refined from it, and the"):
+        registry.delete([whole])
+    client.delete(registry_keys.model(whole))
+    assert registry.fetch_origin(card) == (card, files)
+    registry.promote(last, reason="test")
+    client.hset(registry_keys.ALIASES, "best", "baseline")
+    registry.delete([whole, card.version])
+    client.set(registry_keys.model(last), "text")
+    newest = publish("newest", RIGHT, retention=Retention(1))
+    assert next(each.version for each in registry.versions()) == newest
+
+
 def test_what_lies_where_jobs_should_be_keeps_no_version_and_is_not_touched(registry, client, publish):
     """Somebody else wrote it. A trainer, which may not change jobs, still publishes."""
     client.set("digitmill:jobs", "text")

@@ -23,7 +23,11 @@ if ARGV[5] ~= '' then
     surplus[version] = true
   end
 end
-for _, version in ipairs(redis.call('HVALS', KEYS[3])) do surplus[version] = nil end
+for _, version in ipairs(redis.call('HVALS', KEYS[3])) do
+  surplus[version] = nil
+  local origin = origin_of(ARGV[6] .. version)
+  if origin then surplus[origin] = nil end
+end
 if next(surplus) then
   for version in pairs(pinned_versions()) do surplus[version] = nil end
 end
