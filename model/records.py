@@ -95,15 +95,22 @@ def from_json(
     return from_plain(kind, body)
 
 
-def to_msgpack(body: dict[str, Any], *, version: int) -> bytes:
+def to_msgpack(body: dict[str, Any], *, version: int, last: tuple[str, memoryview] | None = None) -> bytes:
     """Return the fields of a record as a msgpack map.
 
     Args:
-        body: Fields by name.
+        body: Up to 13 fields by name.
         version: Version of the record. It comes first in the map, under the key `v`.
+        last: A field of many bytes that comes last, which is copied once here, and three times by msgpack.
     """
     packed: bytes = msgpack.packb({"v": version, **body}, unicode_errors="surrogateescape")
-    return packed
+    if last is None:
+        return packed
+    name, value = last
+    size = value.nbytes
+    width, kind = (1, b"\xc4") if size < 2**8 else (2, b"\xc5") if size < 2**16 else (4, b"\xc6")
+    # The first byte of a map with few fields is their number.
+    return b"".join((bytes([packed[0] + 1]), packed[1:], msgpack.packb(name), kind, size.to_bytes(width, "big"), value))
 
 
 def from_msgpack(kind: type[_Record], data: bytes, *, version: int | tuple[int, ...]) -> _Record:

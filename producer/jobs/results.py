@@ -4,6 +4,7 @@ import operator
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, NamedTuple, Self, overload
 
 import numpy as np
@@ -43,14 +44,20 @@ class Names(Sequence[str]):
 
     def extend(self, names: Iterable[str]) -> None:
         """Add names at the end."""
-        for name in names:
-            self._text += name.encode("utf-8", "surrogatepass")  # a name from a folder may have bytes of any kind
-            self._stops.append(len(self._text))
+        names = tuple(names)
+        try:
+            encoded = list(map(str.encode, names))
+        except UnicodeEncodeError:  # a name from a folder may have bytes of any kind
+            encoded = [name.encode("utf-8", "surrogatepass") for name in names]
+        stops = accumulate(map(len, encoded), initial=len(self._text))
+        next(stops)
+        self._stops.extend(stops)
+        self._text += b"".join(encoded)
 
     def __iadd__(self, other: "Names") -> Self:
-        before = len(self._text)
+        stops = np.array(other._stops, np.uint64) + np.uint64(len(self._text))
         self._text += other._text
-        self._stops.extend(before + stop for stop in other._stops)
+        self._stops.frombytes(stops.tobytes())
         return self
 
     def __len__(self) -> int:

@@ -34,8 +34,8 @@ FULL_WINDOW_PAUSE_SECONDS = 0.02
 TRY_AGAIN_SECONDS = 0.5
 """Seconds after which a client tries a full window again, even if none of its batches was answered.
 
-The share of a job in the window may have grown. Each try sends a whole batch, so a client must not try all the time. If
-it tried more rarely than `ledger.SENDING_MS` says, its job would lose its share.
+The share of a job in the window may have grown. If a client tried more rarely than `ledger.SENDING_MS` says, its job
+would lose its share.
 """
 
 
@@ -91,6 +91,7 @@ class Sender:
         self._log = log
         self.window, self._counted = window, time.monotonic()
         self._detached = detached
+        self._asks = False  # whether to ask for room before a batch is sent, because one was sent in vain
         self._call = call
 
     def adapt_window(self) -> None:
@@ -143,6 +144,7 @@ class Sender:
                     owner=self._owned.owner.token,
                     encoded=encoded,
                     trace=trace,
+                    ask=self._asks,
                 )
                 match outcome:
                     case Submitted.STORED:
@@ -153,6 +155,7 @@ class Sender:
                             self._check_names(sequence, manifest)
                         return
                     case Submitted.WINDOW_FULL:
+                        self._asks = True
                         make_room()
                     case Submitted.NO_SUCH_JOB | Submitted.FENCED:
                         find_job()

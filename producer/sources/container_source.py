@@ -81,9 +81,10 @@ class ContainerSource(Generic[Place]):
         label = self._labels.get
         with self._container.opened() as read:
             images = iter(self._images.items())
-            while isinstance(read, BlockReader) and (some := list(islice(images, BLOCK))):
+            blocks = read if isinstance(read, BlockReader) else None  # asking takes as long as hundreds of images
+            while blocks and (some := list(islice(images, BLOCK))):
                 names, places = zip(*some, strict=True)
-                block = read.block(places)
+                block = blocks.block(places)
                 if block is None:
                     yield from (SourceImage(name, label(name), read(place)) for name, place in some)
                 else:

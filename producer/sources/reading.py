@@ -45,6 +45,11 @@ def read_file(path: str) -> bytes | Failure:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 return _NOT_REGULAR
+            if 0 < status.st_size <= MAX_BYTES:
+                content = os.read(descriptor, status.st_size + 1)
+                if len(content) == status.st_size:  # less than was asked for, so this is all of it
+                    return content
+                os.lseek(descriptor, 0, os.SEEK_SET)
             return read_bounded(lambda size: os.read(descriptor, size), status.st_size)
         finally:
             os.close(descriptor)

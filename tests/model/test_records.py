@@ -118,6 +118,15 @@ def unread(values: object) -> Raw:
     return from_msgpack(Unread, to_msgpack({"values": values}, version=FORMAT), version=FORMAT).values
 
 
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 65_535, 65_536, 70_000])
+@pytest.mark.parametrize("fields", [0, 3, 13])
+def test_a_large_field_at_the_end_is_one_like_any_other(size: int, fields: int) -> None:
+    """It only takes less time to write."""
+    body, value = {f"field {index}": index for index in range(fields)}, bytes(size)
+    encoded = to_msgpack(body, version=1, last=("raw", memoryview(value)))
+    assert encoded == to_msgpack({**body, "raw": value}, version=1)
+
+
 @given(texts)
 def test_a_text_that_is_not_utf8_comes_back_from_msgpack(text: str) -> None:
     """A text whose bytes are not UTF-8 travels as it is, and is refused if it is longer than the reader allows."""

@@ -14,6 +14,7 @@ from redis.exceptions import (
     AuthorizationError,
     BusyLoadingError,
     ConnectionError,  # noqa: A004  redis-py's own name for it
+    ExecAbortError,
     InvalidResponse,
     OutOfMemoryError,
     RedisError,
@@ -23,6 +24,7 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from worker.contract.errors import NotPermitted, Unreachable
+from worker.contract.replies import ReplyParser
 from worker.contract.users import explain_refusal, is_refused
 from worker.redis_address import WITH_TLS, RedisAddress
 from worker.sentinel import NoMasterNow, WrongSentinels, is_read_only
@@ -33,13 +35,6 @@ SOCKET_TIMEOUT = 5.0
 
 MIN_SOCKET_TIMEOUT = 1.0
 """Minimum of these seconds, however short the timeout of a command is. A busy Redis needs some time."""
-
-READ_BYTES = 256 * 1024
-"""Number of bytes that one call to the operating system reads at most.
-
-redis-py's own 64 KiB make it put a batch together from many pieces, which takes more than twice as long (CPU time of
-`GET` of 800 kB; redis-py 8.1, EPYC). 1 MiB is no faster, and costs each worker 3.5 MiB of memory.
-"""
 
 # UNBLOCKED ends a blocking read when a failover begins.
 _TRANSIENT_RESPONSES = ("MISCONF", "LOADING", "NOREPLICAS", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "UNBLOCKED")
@@ -78,7 +73,7 @@ def connect(url: str, *, answer_seconds: float = SOCKET_TIMEOUT) -> "redis.Redis
             **options,
             socket_timeout=answer_seconds,
             socket_connect_timeout=min(3.0, answer_seconds),
-            socket_read_size=READ_BYTES,
+            parser_class=ReplyParser,
             health_check_interval=15,
             # Only `retry_transient` retries.
             retry=Retry(NoBackoff(), 0),
@@ -107,6 +102,8 @@ def is_transient(fault: RedisError) -> bool:
     if isinstance(fault, AuthenticationError | AuthorizationError) or _tls_fault(fault):
         return False
     if isinstance(fault, ConnectionError | TimeoutError | BusyLoadingError | OutOfMemoryError) or is_read_only(fault):
+        return True
+    if isinstance(fault, ExecAbortError):  # Redis has accepted each command, but could not run the transaction now
         return True
     return isinstance(fault, ResponseError) and str(fault).startswith(_TRANSIENT_RESPONSES)
 
@@ -163,7 +160,7 @@ def explain(fault: RedisError, where: str = "Redis") -> str:
     reason = str(fault).rstrip(".")
     if isinstance(fault, AuthenticationError | AuthorizationError):
         return f"{where} refuses the user or password ({reason}). Correct them in DIGITMILL_REDIS_URL."
-    if isinstance(fault, OutOfMemoryError):
+    if isinstance(fault, OutOfMemoryError) or (isinstance(fault, ExecAbortError) and "maxmemory" in reason):
         return f"{where} is out of memory. Raise its maxmemory, or wait until running jobs are done."
     if is_read_only(fault):
         return (

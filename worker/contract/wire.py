@@ -110,13 +110,11 @@ class Batch:
     def to_wire(self) -> bytes:
         """Encode the batch."""
         body: dict[str, Any] = {"probabilities": self.probabilities}
+        several, version = ({"several": True}, NUMBERS_VERSION) if self.several else ({}, VERSION)
         if isinstance(self.images, np.ndarray):
-            body["raw"] = np.ascontiguousarray(self.images).reshape(-1).data
-        else:
-            body["files"] = self.images
-        if self.several:
-            return to_msgpack({**body, "several": True}, version=NUMBERS_VERSION)
-        return to_msgpack(body, version=VERSION)
+            pixels = np.ascontiguousarray(self.images).reshape(-1).data
+            return to_msgpack({**body, **several}, version=version, last=("raw", pixels))
+        return to_msgpack({**body, "files": self.images, **several}, version=version)
 
     @classmethod
     def from_wire(cls, data: bytes) -> Self:

@@ -25,7 +25,7 @@ from producer.sources import (
     open_source,
     read_paths,
 )
-from producer.sources.reading import read_bounded
+from producer.sources.reading import read_bounded, read_file
 
 NOBODY = 65534
 
@@ -448,3 +448,13 @@ def test_any_names_and_labels_come_out_exactly_once_in_order(files):
         assert list(source) == [SourceImage(name, int(name[0]), name.encode()) for name in sorted(expected)]
         assert source.read_many(expected) == {name: name.encode() for name in expected}
         assert source.total == len(files)
+
+
+@pytest.mark.parametrize("path", ["/sys/kernel/mm/transparent_hugepage/enabled", "/proc/self/cmdline", os.devnull])
+def test_a_file_of_another_size_than_the_system_says_is_read_to_its_end(path: str) -> None:
+    """Some file systems give every file a page or nothing as its size. What is not a file is refused."""
+    if not Path(path).exists():
+        pytest.skip("this system does not have such a file")
+    content = read_file(path)
+    assert content == (Path(path).read_bytes() if Path(path).is_file() else content)
+    assert isinstance(content, bytes) == Path(path).is_file()

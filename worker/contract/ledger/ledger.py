@@ -8,6 +8,8 @@ from enum import IntEnum, StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import NoScriptError, ResponseError
+
 from model.errors import Failure, FailureCode, UsageError
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.gate.keys import GATE
@@ -41,6 +43,9 @@ SENDING_MS = 1000
 LEAST_SHARE = 2
 """Number of batches of each job that may be outstanding, however many jobs send. One would leave workers idle."""
 
+LARGE_BYTES = 16 * 1024
+"""Size from which a payload passes scripts by, in a command of its own: Lua would copy it several times."""
+
 WORKERS_FORGOTTEN_MS = 3_600_000
 """Time, in ms, after which a dead worker leaves the list. Its report expires long before that."""
 
@@ -53,6 +58,8 @@ class Submitted(IntEnum):
     WINDOW_FULL = 0
     STORED = 1
     ALREADY_THERE = 2
+    ROOM = 3  # only to those who ask, so that they send the batch now
+    OTHER = 4  # a record of this batch is there, although the job does not know of it, and is written over
 
 
 class Verdict(StrEnum):
@@ -189,6 +196,7 @@ class Ledger:
         owner: str = "",
         encoded: bytes = b"",
         trace: str = "",
+        ask: bool = False,
     ) -> Submitted:
         """Store a batch if the job's window has room for it. All jobs that send at the same time share one window.
 
@@ -201,6 +209,7 @@ class Ledger:
             owner: Token of the job's owner, or "" if it has none.
             encoded: The manifest in the wire format, or b"" to encode it here.
             trace: Context of the span in which the batch is sent, or "" if the client does not trace.
+            ask: Whether to ask for room first, so that a batch which is likely to be refused is not sent in vain.
 
         Returns:
             Whether the batch was stored, or why not.
@@ -219,18 +228,18 @@ class Ledger:
                 f"{len(payload):,} bytes, and {len(rows):,} bytes of names and errors. Submit the images with a "
                 "smaller --batch-size, and with shorter names."
             )
-        answer = self._run(
-            "submit",
-            [
-                keys.job(part.job),
-                keys.manifest(part.job),
-                keys.notifications(part.job),
-                keys.results(part.job),
-                part.key,
-                keys.OPEN,
-                keys.SENDING,
-            ],
-            [
+        script_keys = [
+            keys.job(part.job),
+            keys.manifest(part.job),
+            keys.notifications(part.job),
+            keys.results(part.job),
+            part.key,
+            keys.OPEN,
+            keys.SENDING,
+        ]
+
+        def arguments(payload: bytes, rows: bytes, how: str) -> list[Any]:
+            return [
                 part.sequence,
                 part.member,
                 payload,
@@ -249,9 +258,41 @@ class Ledger:
                 SENDING_MS,
                 LEAST_SHARE,
                 trace,
-            ],
-        )
-        return Submitted(answer)
+                size,
+                how,
+            ]
+
+        size = len(payload)
+        if ask:
+            outcome = Submitted(self._run("submit", script_keys, arguments(b"", b"", "later")))
+            if outcome is not Submitted.ROOM:
+                return outcome
+        if size >= LARGE_BYTES:
+            outcome = Submitted(self._run_beside(part, payload, "submit", script_keys, arguments(b"", rows, "beside")))
+            if outcome is not Submitted.OTHER:
+                return outcome
+        return Submitted(self._run("submit", script_keys, arguments(payload, rows, "here")))
+
+    def _run_beside(
+        self, part: Part, payload: bytes, name: str, script_keys: Sequence[str], arguments: Sequence[Any]
+    ) -> Any:
+        """Put a payload into the record of a part, unless there is one, and run a script, in one transaction."""
+        script = self._scripts[name]
+        while True:
+            try:
+                with self._redis.pipeline(transaction=True) as pipeline:
+                    pipeline.hsetnx(part.key, "payload", payload)
+                    pipeline.pexpire(part.key, self._ttl)  # Redis may not know the script, and then keeps the payload
+                    pipeline.evalsha(script.sha, len(script_keys), *script_keys, *arguments)
+                    *_, answer = pipeline.execute(raise_on_error=False)
+            except ResponseError as fault:  # redis-py puts the command before what Redis says
+                raise type(fault)(str(fault).rpartition(" of pipeline caused error: ")[2]) from None
+            if not isinstance(answer, NoScriptError):
+                break
+            self._redis.script_load(script.script)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def wait_for_notifications(self, identifier: str, seconds: float) -> set[Part]:
         """Return the parts that were answered since the last call. If there are none, wait for the first.
@@ -362,11 +403,14 @@ class Ledger:
                 bounds.MAX_BATCH_BYTES,
                 ATTEMPTS,
                 SPLIT_ATTEMPTS,
+                LARGE_BYTES,
             ],
         )
         if not rest:
             return Claim(part, Verdict(verdict.decode()), token)
         payload, attempts, model, waited, trace = rest
+        if payload is None and (payload := self._redis.hget(part.key, "payload")) is None:
+            return Claim(part, Verdict.GONE, token)  # since a moment
         version = model.decode() if model and identifiers.is_valid(Kind.VERSION, model) else ""
         seconds, trace = int(waited) / 1000, read_traceparent(trace)
         return Claim(part, Verdict(verdict.decode()), token, payload, int(attempts), version, trace, seconds)

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from model.errors import Failure, FailureCode
 from tests.support.answering import seal
 from worker.contract.ledger import Claim, JobRecord, JobState, Ledger, Part, Submitted, Verdict, Window, keys
+from worker.contract.ledger.ledger import LARGE_BYTES
 from worker.contract.wire import Batch, Manifest, Result
 
 JOB = "261123-142501-k7q"
@@ -40,11 +41,11 @@ class Interleavings(RuleBasedStateMachine):
         self.failed = 0
         self.rejected = 0
 
-    @rule(images=st.integers(0, 7), rejected=st.integers(0, 2))
-    def submit(self, images: int, rejected: int) -> None:
+    @rule(images=st.integers(0, 7), rejected=st.integers(0, 2), size=st.sampled_from([1, LARGE_BYTES]))
+    def submit(self, images: int, rejected: int, size: int) -> None:
         """A client submits a new batch of `images` images, and `rejected` images that could not be read."""
         sequence = len(self.submitted)
-        batch = Batch(tuple(bytes([sequence % 256, index]) for index in range(images)))
+        batch = Batch(tuple(bytes([sequence % 256, index]) * size for index in range(images)))
         rows = images + rejected
         failures = {images + index: Failure(FailureCode.UNREADABLE, "Gone.") for index in range(rejected)}
         manifest = Manifest(("name",) * rows, (None,) * rows, failures)

@@ -1,8 +1,9 @@
 -- KEYS: batch, open, job, gate
 -- ARGV: member, token, holder, lease ms, images, maximum size of a payload, maximum number of attempts, and of attempts to
---       split
+--       split, size from which the caller fetches a payload itself
 -- Returns {'gone'}, {'busy'}, {'paused'}, or {'work' | 'split' | 'quarantine' | 'oversized', payload, attempts, model,
--- ms since it was submitted or -1, context of the client's trace or ''}.
+-- ms since it was submitted or -1, context of the client's trace or ''}. Instead of a large payload there is nothing,
+-- because Lua would copy it several times.
 local record = redis.call('HMGET', KEYS[1], 'lease', 'token', 'attempts', 'limit', 'granted', 'verdict', 'splits',
   'submitted')
 if not record[1] then
@@ -32,7 +33,9 @@ redis.call('HSET', KEYS[1], 'attempts', attempts, 'splits', splits, 'lease', now
 redis.call('ZADD', KEYS[2], now + ARGV[4], ARGV[1])
 -- Whoever answers a batch without looking at its images does not fetch them, because fetching may be what killed it.
 local payload = ''
-if verdict == 'work' or verdict == 'split' then payload = redis.call('HGET', KEYS[1], 'payload') or '' end
+if verdict == 'work' or verdict == 'split' then
+  payload = redis.call('HSTRLEN', KEYS[1], 'payload') < tonumber(ARGV[9]) and (redis.call('HGET', KEYS[1], 'payload') or '')
+end
 local waited = -1
 if record[8] then waited = math.max(now - whole(record[8]), 0) end
 return {verdict, payload, attempts, short(KEYS[3], 'model'), waited, short(KEYS[1], 'trace')}
