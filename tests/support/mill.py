@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,6 +64,18 @@ def forked_workers() -> Iterator[None]:
 
     with patch.object(supervisor, "_start", start_or_fork):
         yield
+
+
+def start_role(role: Role, environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    """Start a process of a role, which is forked from this process.
+
+    Args:
+        role: Its role.
+        environment: All its variables.
+        log: File to append its output to.
+    """
+    import_working()
+    return start_forked_worker(Program(role, role.command(), environment, log, grace_seconds=0.0), INJECTED)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 from producer.mill.stack import Stack
 from tests.support.command import CommandLine, run_here
 from tests.support.http_server import serving
-from tests.support.mill import INJECTED
+from tests.support.mill import start_role
 from tests.support.models import write_model
 from tests.support.users import add_users, refusals, url_for
 from tests.system.faults.injected.marks import MARK_KILL
@@ -77,8 +77,7 @@ def start(url, tmp_path):
     def begin(role, **variables):
         user = USERS[role]
         environment = {"DIGITMILL_REDIS_URL": url_for(url, user), "DIGITMILL_DATA": str(tmp_path / user), **variables}
-        with (tmp_path / f"{role}.log").open("ab") as log:
-            process = subprocess.Popen(role.command(), env={**os.environ, **environment}, stdout=log, stderr=log)
+        process = start_role(role, {**os.environ, **environment}, tmp_path / f"{role}.log")
         started.append(process)
         return process
 
@@ -114,7 +113,6 @@ def refuses_nothing(owner):
 @pytest.fixture
 def workers(url, start, eventually):
     """Start a worker that dies of the images with a mark. Return a function that stops it, or starts another."""
-    path = os.pathsep.join(filter(None, (str(INJECTED), os.environ.get("PYTHONPATH"))))
     running: list[subprocess.Popen[bytes]] = []
 
     def scale(number):
@@ -122,7 +120,7 @@ def workers(url, start, eventually):
             running[-1].terminate()
             assert running.pop().wait(30) == 0
         if len(running) < number:
-            running.append(start(Role.WORKER, PYTHONPATH=path))
+            running.append(start(Role.WORKER))
         at = url_for(url, RedisUser.WORKER)
         eventually(lambda: len(live_processes(Role.WORKER, at)) == number, seconds=60, what=f"{number} workers")
 

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +14,10 @@ import pytest
 from model.data.taught import TaughtFolder
 from producer.report.rendering import data_uri
 from tests.support.command import SECONDS, run_here
+from tests.support.mill import start_role
 from worker.contract.connection import connect
 from worker.contract.teaching import MAX_WAITING, LabelChange, Teaching, keys
+from worker.roles import Role
 from worker.trainer.taught_keeper import TaughtKeeper
 
 
@@ -54,12 +55,12 @@ def teach(digitmill):
 
 
 @pytest.fixture
-def start_trainer(environment):
+def start_trainer(environment, tmp_path):
     """Start a trainer. It is killed at the end of the test."""
     started = []
 
     def start():
-        process = subprocess.Popen([sys.executable, "-m", "worker.trainer"], env=environment, stderr=subprocess.DEVNULL)
+        process = start_role(Role.TRAINER, environment, tmp_path / "trainer.log")
         started.append(process)
         return process
 
