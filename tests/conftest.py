@@ -19,6 +19,7 @@ from xdist.scheduler import LoadFileScheduling
 from model.cards.card import BASELINE, MODEL, Card, read_file
 from model.data.digits import Digits
 from producer.mill.stack import Stack
+from producer.report.write import write_report
 from tests.support.images import as_png, real_digits
 from tests.support.mill import Mill, StartMill
 from tests.support.mill import start_mill_in as start_in
@@ -120,11 +121,10 @@ def variant() -> Callable[..., tuple[Card, dict[str, bytes]]]:
 
 @pytest.fixture
 def without_pngs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let commands write reports as on a machine without Matplotlib, whose charts take most of the time of a report."""
-    from producer.report import training_page, write
-
-    for module in (write, training_page):
-        monkeypatch.setattr(module, "load_png", lambda: None)
+    """Let commands write reports without PNG files, which take most of a second each."""
+    defaults = write_report.__kwdefaults__
+    assert defaults
+    monkeypatch.setitem(defaults, "plots", False)
 
 
 @pytest.fixture(scope="session")

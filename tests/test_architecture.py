@@ -17,6 +17,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
 
 from model.errors import FailureCode
@@ -84,6 +85,7 @@ def import_all(names: list[str], home: Path, *, without: str = "") -> tuple[dict
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MPL", "KERAS"))}
     environment = {**kept, "HOME": str(home), "TMPDIR": str(home), "PYTHONDONTWRITEBYTECODE": "1", "WITHOUT": without}
     environment |= {"PYTHONPATH": str(ROOT), "DIGITMILL_LEASE_SECONDS": "nonsense", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment["MPLCONFIGDIR"] = mpl.get_cachedir()  # making a new list of fonts takes seconds
     output = subprocess.run(
         [sys.executable, "-c", IMPORT_ALL, json.dumps(names)], env=environment, cwd=home, stdout=-1, check=True
     ).stdout

@@ -68,7 +68,8 @@ class NetworkTrainer:
             UsageError: The checkpoint cannot be written.
         """
         epochs = self._resumed()
-        step = tf.function(self._step)
+        # Its ifs and loops are those of Python. Looking for others takes longer than all else before the first step.
+        step = tf.function(self._step, autograph=False)
         for number in range(len(epochs) + 1, self._epochs + 1):
             started, augmenting = perf_counter(), self._batches.seconds
             counts = []

@@ -1,6 +1,7 @@
 """Fixtures of the tests of `model/`: real data, and one network that is really trained on the sample digits."""
 
-import dataclasses
+import contextlib
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,12 +14,9 @@ from model.data import sample_digits as samples_source
 from model.data.digits import Dataset
 from model.evaluation import judge
 from model.inference.classifier import Classifier
-from model.training.recipe import Recipe
 
 FILES, DRAWN = 12, 300
 """Number of images that a model is judged on as files, and of images without a digit. More take most of a judgement."""
-
-SHORT = dataclasses.replace(Recipe.small(), epochs=6)
 
 
 @pytest.fixture(scope="session")
@@ -64,9 +62,19 @@ def few_files() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def trained(samples: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Card]:
-    """Train a model on the sample digits. Return its folder and its card."""
-    from model.training.train import train
+def training_command(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """Train a model on the sample digits with the command. Return its folder, and the lines that it prints."""
+    from model.training.train import main
 
     folder = tmp_path_factory.mktemp("trained")
-    return folder, train(samples, SHORT, folder, name="short")
+    arguments = ["--data", "samples", "--epochs", "4", "--out", str(folder), "--name", "short", "--seed", "4"]
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert main([*arguments, "--set", "augmentation.elastic=0.5", "--set", "batch_size=30"]) == 0
+    return folder, printed.getvalue().splitlines()
+
+
+@pytest.fixture(scope="session")
+def trained(training_command: tuple[Path, list[str]]) -> tuple[Path, Card]:
+    """Return that folder, and the card in it."""
+    folder, _ = training_command
+    return folder, Card.read(folder)

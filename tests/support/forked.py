@@ -1,4 +1,4 @@
-"""The command `digitmill`, or a worker, in a process that is forked from this one, which has its imports already.
+"""The command `digitmill`, or a role, in a process that is forked from this one, which has its imports already.
 
 It is a process like that of a user, with its own input, output, signals, folder, variables and exit code. But it starts
 in a small part of the time.
@@ -78,7 +78,7 @@ def start_forked(
 
 
 def start_forked_worker(program: Program, injected: Path) -> "subprocess.Popen[bytes]":
-    """Start a worker, as a supervisor does.
+    """Start a worker, or a process of another role, as a supervisor does.
 
     It has the libraries of this process, which take most of its start, but imports our own code anew. So it has nothing
     that tests have changed there, and the injected code is the first to import it.
@@ -102,7 +102,7 @@ def start_forked_worker(program: Program, injected: Path) -> "subprocess.Popen[b
 
     def work() -> None:
         runpy.run_path(str(injected / "sitecustomize.py"))
-        runpy.run_module("worker", run_name="__main__", alter_sys=True)
+        runpy.run_module(program.command[-1], run_name="__main__", alter_sys=True)
 
     with open_private(program.log, "ab") as log:
         return subprocess.Popen(

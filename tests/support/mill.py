@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,7 +53,7 @@ class StartMill(Protocol):
 
 
 @contextmanager
-def _forked_workers() -> Iterator[None]:
+def forked_workers() -> Iterator[None]:
     """Let supervisors fork workers that have the variable `FORKED`."""
     import_working()
     start = supervisor._start
@@ -66,8 +66,22 @@ def _forked_workers() -> Iterator[None]:
         yield
 
 
+def start_role(role: Role, environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    """Start a process of a role, which is forked from this process.
+
+    Args:
+        role: Its role.
+        environment: All its variables.
+        log: File to append its output to.
+    """
+    import_working()
+    return start_forked_worker(Program(role, role.command(), environment, log, grace_seconds=0.0), INJECTED)
+
+
 @contextmanager
-def start_mill_in(folder: Path, workers: int, *, installed: bool = False, **variables: str) -> Iterator[Mill]:
+def start_mill_in(
+    folder: Path, workers: int, *, installed: bool = False, redis_url: str | None = None, **variables: str
+) -> Iterator[Mill]:
     """Run a mill in a folder until the end of the context.
 
     Args:
@@ -75,13 +89,14 @@ def start_mill_in(folder: Path, workers: int, *, installed: bool = False, **vari
         workers: Number of workers.
         installed: Whether to start the workers as programs, which takes most of a second for each, and not to fork them
             from this process. Their memory is then their own.
+        redis_url: URL of a server that the test harms itself. By default the mill has its own.
         variables: Variables for the workers and the settings, in addition to those of this process.
     """
     # Workers import the code that these tests import.
     path = os.pathsep.join(filter(None, (str(INJECTED), os.environ.get("PYTHONPATH"))))
     environment = {"PYTHONPATH": path, **variables, **({} if installed else {FORKED: "1"})}
     settings = replace(Settings.from_environment(variables), data=folder, redis_url=None)
-    with _forked_workers(), Stack(folder / "mill", workers, environment=environment) as stack:
+    with forked_workers(), Stack(folder / "mill", workers, redis_url=redis_url, environment=environment) as stack:
         connection = open_mill(stack.url, settings)
         assert await_workers(connection, stack), "the workers are not ready"
         yield Mill(stack, connection, settings)

@@ -144,7 +144,6 @@ def test_each_reason_is_needed():
 RUN = [example for example in examples() if not any(re.match(pattern, example) for pattern in NOT_RUN)]
 
 
-@pytest.mark.usefixtures("without_pngs")
 @pytest.mark.parametrize("example", RUN)
 def test_an_example_runs(example, digitmill, mill, server, variant):
     """It ends with 0, or goes on until Ctrl-C."""

@@ -13,7 +13,6 @@ from safetensors.numpy import save
 
 from model.augmentation.distortion import Augmentation
 from model.cards.card import BASELINE, CARD, CURVES, MODEL, Card, Epoch, read_file, read_model
-from model.data import sample_digits
 from model.data.digits import Digits, sha256
 from model.errors import UsageError
 from model.inference.calibration import softmax
@@ -37,7 +36,7 @@ REFINING = dataclasses.replace(Recipe.refinement(), epochs=2, share=1.0, batch_s
 
 @pytest.fixture
 def eagerly():
-    """Let TensorFlow run functions as they are. Compiling a training takes seconds, and these have only a few steps."""
+    """Let TensorFlow run functions as they are. Compiling a training takes as long as about six steps of it."""
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)
@@ -54,7 +53,7 @@ def fit():
 
 
 def test_a_short_training_on_few_images(trained, samples):
-    """After six epochs on 1,300 images, float and int8 models read at least 95 % of the test images."""
+    """After four epochs on 1,300 images, float and int8 models read at least 95 % of the test images."""
     folder, card = trained
     assert card.test.float.accuracy >= 0.95
     assert card.test.int8.accuracy >= 0.95
@@ -65,11 +64,10 @@ def test_a_short_training_on_few_images(trained, samples):
 def test_the_card_describes_the_training(trained, samples):
     """The written card has the training's data, numbers of images, recipe, epochs, time and version."""
     folder, card = trained
-    assert Card.read(folder) == card
     assert card.data.sha256 == sha256(samples.train, samples.test)
     assert card.data.train + card.data.validation == len(samples.train)
     assert card.validation.int8.total == card.data.validation
-    assert card.recipe["epochs"] == len(card.epochs) == 6
+    assert card.recipe["epochs"] == len(card.epochs) == 4
     assert card.epochs[-1].validation_loss < card.epochs[0].validation_loss
     assert card.training_seconds == pytest.approx(sum(epoch.seconds for epoch in card.epochs))
     assert card.version.startswith("short-")
@@ -88,7 +86,7 @@ def test_progress_by_epoch(fit, samples):
     """The callback gets each epoch of each network once, in order, with the time left until the model is judged."""
     reports: list[EpochReport] = []
     recipe = dataclasses.replace(ONE_EPOCH, epochs=3, teachers=2, teacher_epochs=1)
-    _, epochs = fit(samples.train[:64], samples.test[:64], recipe, seed=1, on_epoch=reports.append, judged=8)
+    _, epochs = fit(samples.train[:32], samples.test[:16], recipe, seed=1, on_epoch=reports.append, judged=8)
     assert [each.epoch for each in reports[2:]] == epochs
     order = [(each.network, each.epoch.number, each.epochs) for each in reports]
     assert order == [("teacher 1", 1, 1), ("teacher 2", 1, 1), ("network", 1, 3), ("network", 2, 3), ("network", 3, 3)]
@@ -100,7 +98,7 @@ def test_progress_by_epoch(fit, samples):
 @pytest.mark.usefixtures("eagerly")
 def test_a_stopped_training_is_resumed(fit, network, samples, tmp_path):
     """A training that is stopped after each epoch of each network, and resumed, ends with the same weights."""
-    few, validation = samples.train[:64], samples.test[:64]
+    few, validation = samples.train[:32], samples.test[:16]
     recipe = dataclasses.replace(ONE_EPOCH, epochs=2, teachers=1, teacher_epochs=1)
     whole, curve = fit(few, validation, recipe, seed=3)
     reached = []
@@ -121,7 +119,7 @@ def test_a_stopped_training_is_resumed(fit, network, samples, tmp_path):
 @pytest.mark.usefixtures("eagerly")
 def test_refining_starts_with_the_given_network(fit, network, samples, tmp_path):
     """With a learning rate of 0 the network stays the same. A checkpoint is resumed only with the same start."""
-    few, validation = samples.train[:128], samples.test[:64]
+    few, validation = samples.train[:64], samples.test[:16]
     before, other = network.build(), network.build()
     nothing = dataclasses.replace(REFINING, learning_rate=0.0)
     assert network.dump_weights(fit(few, validation, nothing, seed=1, start=before)[0]) == network.dump_weights(before)
@@ -141,7 +139,6 @@ def test_refining_starts_with_the_given_network(fit, network, samples, tmp_path)
     assert [each.epoch.number for each in reports] == [2, 1, 2]
 
 
-@pytest.mark.usefixtures("eagerly")
 def test_a_refinement_copies_the_model_that_it_refines_on_all_but_what_was_taught(samples):
     """That model says 3, whatever it sees, and the refined one says so of zeros. But ones were taught as sevens."""
     import keras
@@ -221,7 +218,7 @@ def test_batches_without_training_images_are_refused(samples, size, drawn, outli
 @pytest.mark.usefixtures("eagerly")
 def test_other_checkpoints_are_ignored(fit, samples, tmp_path):
     """The checkpoint of a training with another seed, or a damaged one, is not resumed."""
-    few, validation = samples.train[:64], samples.test[:64]
+    few, validation = samples.train[:32], samples.test[:16]
     fit(few, validation, ONE_EPOCH, seed=1, checkpoints=tmp_path)
     reports: list[EpochReport] = []
     fit(few, validation, ONE_EPOCH, seed=2, on_epoch=reports.append, checkpoints=tmp_path)
@@ -329,13 +326,12 @@ def test_a_network_learns_from_its_teacher_by_its_share(network, samples):
 @pytest.mark.usefixtures("eagerly")
 def test_a_recipe_with_teachers_distils_from_them(fit, network, samples):
     """With the same seed, a network with a teacher gets other weights than a network without one."""
-    few, validation = samples.train[:64], samples.test[:64]
+    few, validation = samples.train[:32], samples.test[:16]
     recipes = [dataclasses.replace(ONE_EPOCH, teachers=teachers, teacher_epochs=1) for teachers in (0, 1)]
     alone, distilled = (network.dump_weights(fit(few, validation, recipe, seed=1)[0]) for recipe in recipes)
     assert alone != distilled
 
 
-@pytest.mark.usefixtures("eagerly")
 def test_the_callback_can_end_a_training(samples, tmp_path):
     """An exception in the callback ends the training, and leaves only its checkpoints. The same call resumes it."""
 
@@ -347,6 +343,7 @@ def test_the_callback_can_end_a_training(samples, tmp_path):
         train(few, ONE_EPOCH, tmp_path / "model", on_epoch=lost)
     assert [path.name for path in (tmp_path / "model").iterdir()] == [CHECKPOINTS]
     card = train(few, ONE_EPOCH, tmp_path / "model", on_epoch=lambda _: pytest.fail("it trained again"))
+    assert Card.read(tmp_path / "model") == card
     assert card.training_seconds is None, "the time before the stop is unknown"
     assert not (tmp_path / "model" / CHECKPOINTS).exists()
 
@@ -379,22 +376,17 @@ def test_a_missing_package_is_explained(tmp_path, module, name, extra):
     assert "epoch" not in process.stdout
 
 
-@pytest.mark.slow
-def test_the_command(tmp_path, capsys, monkeypatch, few):
+def test_the_command(training_command):
     """The command trains, prints a line per epoch with the time left, and writes the model.
 
     Each number of the recipe can be set by its name; a number of a part has a dotted name.
     """
-    monkeypatch.setattr(sample_digits, "load", lambda: few)
-    arguments = ["--data", "samples", "--epochs", "2", "--out", str(tmp_path), "--name", "tried", "--seed", "4"]
-    assert main([*arguments, "--set", "augmentation.elastic=1.5", "--set", "batch_size=64"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len([line for line in lines if line.startswith("network  epoch ") and line.endswith(" left")]) == 2
-    card, _ = read_model(tmp_path)
-    assert f"{card.version} in {tmp_path}" in lines
-    assert (tmp_path / MODEL).exists()
+    folder, lines = training_command
+    assert len([line for line in lines if line.startswith("network  epoch ") and line.endswith(" left")]) == 4
+    card, _ = read_model(folder)
+    assert f"{card.version} in {folder}" in lines
     recipe = card.recipe
-    assert (recipe["epochs"], recipe["batch_size"], recipe["augmentation"]["elastic"], card.seed) == (2, 64, 1.5, 4)
+    assert (recipe["epochs"], recipe["batch_size"], recipe["augmentation"]["elastic"], card.seed) == (4, 30, 0.5, 4)
 
 
 def test_the_command_explains_itself(tmp_path, capsys):

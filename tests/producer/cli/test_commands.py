@@ -126,11 +126,13 @@ def test_with_json_every_command_prints_strict_json_and_nothing_else(digitmill, 
     assert digitmill("submit", folder, "--dry-run", "--json").json["images"] == 9
 
 
+@pytest.mark.usefixtures("pngs")
 def test_a_folder_of_good_images_ends_with_0_and_its_report(digitmill, scans, undisturbed):
-    """The command ends with 0, and the report with the right digits is in the folder that `--out` names."""
+    """The command ends with 0, and the report with the right digits and its charts is in the folder of `--out`."""
     printed = digitmill.run("submit", scans(), "--out", "out")
     assert predicted(digitmill.folder / "out") == undisturbed[:8]
     assert "report.html" in printed.output
+    assert {path.stem for path in (digitmill.folder / "out").glob("*.png")} >= {"confidence", "predictions"}
 
 
 @pytest.mark.parametrize(
@@ -582,6 +584,7 @@ def test_a_second_ctrl_c_ends_a_command_at_once(workless, scans, eventually):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_core")
 def test_a_job_of_a_mill_that_was_started_for_it_is_resumed_by_another_such_mill(alone, scans, undisturbed, eventually):
     """Ctrl-C stops the mill with the command. `resume` starts a mill in the same folder, which has the job."""
     folder = scans(24, mark=MARK_SLOW)

@@ -6,8 +6,6 @@ import pytest
 
 from tests.support.command import CommandLine
 
-pytestmark = pytest.mark.usefixtures("without_pngs")
-
 
 @pytest.fixture(scope="module")
 def digitmill(mill, tmp_path_factory):

@@ -47,6 +47,7 @@ def folder(tmp_path, digits, png):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_core")
 def test_all_that_a_mill_and_a_job_keep_is_private(folder):
     """Journal, logs, socket and the server's files are for their user alone. The report has the umask of the user."""
     variables = {"HOME": str(folder / "home"), **FONTS}
@@ -67,6 +68,7 @@ def test_all_that_a_mill_and_a_job_keep_is_private(folder):
 class TestWithoutHome:
     """A user whom `docker run --user` made up has neither HOME nor an entry in the list of users."""
 
+    @pytest.mark.usefixtures("one_core")
     def test_commands_work_if_the_data_folder_is_set(self, folder):
         """A mill starts, classifies and keeps its journal."""
         data = folder / "data"

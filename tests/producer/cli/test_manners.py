@@ -54,7 +54,6 @@ def test_every_command_may_be_quiet_or_verbose():
     assert (Manner.quiet, Manner.verbose, logging.getLogger("producer").level) == (False, 0, logging.NOTSET)
 
 
-@pytest.mark.usefixtures("without_pngs")
 def test_a_quiet_command_prints_only_results_and_errors(digitmill, scan):
     """Neither progress nor notices, as text and as JSON. An error is printed in any case."""
     (scan.parent / "notes.txt").write_text("mine")
@@ -66,7 +65,6 @@ def test_a_quiet_command_prints_only_results_and_errors(digitmill, scan):
     assert digitmill("show", "nothing", "-q", code=2).errors != ""
 
 
-@pytest.mark.usefixtures("without_pngs")
 def test_a_verbose_command_says_each_step_and_its_time(digitmill, scan):
     """On standard error, where JSON stays JSON."""
     said = digitmill("submit", scan, "--out", "report", "-v").errors

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -15,10 +14,12 @@ import pytest
 from model.data.taught import TaughtFolder
 from producer.report.rendering import data_uri
 from tests.support.command import SECONDS, run_here
+from tests.support.mill import start_role
 from worker.contract.connection import connect
 from worker.contract.gate import GateState, QueueGate
 from worker.contract.ledger import Ledger
 from worker.contract.teaching import MAX_WAITING, LabelChange, Teaching, keys
+from worker.roles import Role
 from worker.trainer.taught_keeper import TaughtKeeper
 
 
@@ -56,12 +57,12 @@ def teach(digitmill):
 
 
 @pytest.fixture
-def start_trainer(environment):
+def start_trainer(environment, tmp_path):
     """Start a trainer. It is killed at the end of the test."""
     started = []
 
     def start():
-        process = subprocess.Popen([sys.executable, "-m", "worker.trainer"], env=environment, stderr=subprocess.DEVNULL)
+        process = start_role(Role.TRAINER, environment, tmp_path / "trainer.log")
         started.append(process)
         return process
 
@@ -362,15 +363,15 @@ def test_a_trainer_keeps_taught_images_and_deletes_removed_ones(
 
 @pytest.mark.slow
 def test_trainers_that_are_killed_lose_and_double_nothing(teaching, start_trainer, folder, eventually, digits):
-    """Four trainers are killed, each as soon as it has kept an image. Each image is then kept and counted once."""
+    """Three trainers are killed, each as soon as it has kept an image. Each image is then kept and counted once."""
     changes = [
         LabelChange.of(image, int(label), "", 1.0)
-        for image, label in zip(digits.images[:800], digits.labels, strict=False)
+        for image, label in zip(digits.images[:450], digits.labels, strict=False)
     ]
     killed_at_work = 0
-    for start in range(0, 800, 200):
+    for start in range(0, 450, 150):
         before = len(folder.list())
-        teaching.send(changes[start : start + 200])
+        teaching.send(changes[start : start + 150])
         trainer = start_trainer()
         eventually(lambda: len(folder.list()) > before, seconds=SECONDS, what="a new image")  # noqa: B023  called now
         trainer.kill()

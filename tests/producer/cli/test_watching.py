@@ -18,7 +18,6 @@ from PIL import Image
 
 from model.cards.card import BASELINE, Card
 from producer.calls.client import Client
-from producer.mill.stack import Stack
 from producer.watching import output
 from producer.watching.moving import Mover
 from producer.watching.output import Output
@@ -257,7 +256,7 @@ def test_what_cannot_be_is_refused_at_once(inbox, mill, tmp_path):
 
 
 @pytest.mark.slow
-def test_without_a_mill_it_waits_and_says_so_once(watch, drop, out, tmp_path, eventually):
+def test_without_a_mill_it_waits_and_says_so_once(watch, drop, out, tmp_path, start_mill_in, eventually):
     """It goes on when the mill is there, and Ctrl-C ends it meanwhile."""
     drop("a.png")
     with watch("--out", out, url=f"unix://{tmp_path}/mill/mill/redis.sock") as running:
@@ -267,7 +266,7 @@ def test_without_a_mill_it_waits_and_says_so_once(watch, drop, out, tmp_path, ev
     with watch("--out", out, url=f"unix://{tmp_path}/mill/mill/redis.sock") as running:
         drop("b.png", digit=1)
         eventually(lambda: running.said.read_text().count("Files wait until then") == 2, what="the notice")
-        with Stack(tmp_path / "mill" / "mill", 1):
+        with start_mill_in(tmp_path / "mill", 1):
             eventually(lambda: len(rows(out)) == 2, what="the rows")
             assert "The mill is there again" in running.said.read_text()
             assert running.stop() == 0

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -185,7 +186,7 @@ def watch(mill: Mill, job: str, *, timeout: float = 30.0, settings: Settings | N
 
 
 def test_a_client_that_loses_redis_names_the_command_that_resumes_its_job(
-    mill: Mill, tmp_path: Path, twenty: Source
+    mill: Mill, start_mill_in: Callable[..., AbstractContextManager[Mill]], tmp_path: Path, twenty: Source
 ) -> None:
     """When Redis is back and has a worker, the job is resumed to all its rows."""
     settings = replace(mill.settings, data=tmp_path)
@@ -203,9 +204,8 @@ def test_a_client_that_loses_redis_names_the_command_that_resumes_its_job(
         with pytest.raises(Unreachable):
             create_job(connection, options, "test", settings, detached=False, timeout=0.1)
         assert time.monotonic() - began < TIMEOUT_SECONDS / 2
-    with Stack(tmp_path / "mill", 1) as stack:
-        connection = open_mill(stack.url, settings, timeout=10)
-        assert len(gather_job(connection, job, options, twenty, settings).results) == 20
+    with start_mill_in(tmp_path, 1) as again:
+        assert len(gather_job(again.connection, job, options, twenty, settings).results) == 20
 
 
 def test_a_job_of_images_given_one_by_one_cannot_be_resumed(tmp_path: Path, mill: Mill, twenty: Source) -> None:

@@ -65,6 +65,7 @@ def up(folder: Path, environment: dict[str, str]) -> Iterator[str]:
         psutil.wait_procs(mill, timeout=10)
 
 
+@pytest.mark.usefixtures("one_core")
 def test_a_temporary_mill_ignores_them(digitmill: Callable[..., "subprocess.CompletedProcess[str]"]) -> None:
     """`classify` and `submit` start a server and workers, and classify the digit in a folder of such modules."""
     classified = digitmill("classify", "digit.png", "--json")

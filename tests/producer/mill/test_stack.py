@@ -27,7 +27,7 @@ from producer.mill.server import ServerFolder
 from producer.mill.server_binary import find_server_binary
 from producer.mill.stack import Stack
 from producer.mill.supervisor import MAX_LOG_BYTES
-from tests.support.mill import INJECTED
+from tests.support.mill import FORKED, INJECTED, forked_workers
 from tests.support.signals import interrupts_heard
 from worker.contract.connection import connect
 from worker.contract.errors import NoWorkers
@@ -68,7 +68,7 @@ def digitmill_up(data: Path, *options: str, **variables: str) -> Iterator[tuple[
 
 def test_a_killed_server_and_a_killed_worker_are_restarted(tmp_path: Path, eventually: Callable[..., Any]) -> None:
     """The new worker becomes ready. When the stack ends, none of its processes is left."""
-    with Stack(tmp_path, 1) as stack:
+    with forked_workers(), Stack(tmp_path, 1, environment={FORKED: "1"}) as stack:
         eventually(lambda: ready_workers(stack.url) == 1, what="a ready worker")
         before = stack.supervisor.processes()
         server, worker = before["server"], before["worker-1"]
@@ -165,7 +165,8 @@ def test_a_stack_runs_in_a_folder_of_any_name(tmp_path: Path, eventually: Callab
     A worker that is killed there leaves the list of workers at once. Without its supervisor, Redis would know the name
     for an hour.
     """
-    with Stack(tmp_path / "a b#c?d%41@é:" / "mill", 1) as stack:
+    folder = tmp_path / "a b#c?d%41@é:" / "mill"
+    with forked_workers(), Stack(folder, 1, environment={FORKED: "1"}) as stack:
         eventually(lambda: ready_workers(stack.url) == 1, what="a ready worker")
         client = connect(stack.url)
         [worker] = Ledger(client).workers()

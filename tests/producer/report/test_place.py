@@ -1,56 +1,28 @@
 """A report replaces nothing but a report, and whether it can be written is known before the work starts."""
 
 import csv
+import itertools
 import json
 import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
+import numpy as np
 import pytest
 
 from model.errors import UsageError
+from producer.jobs.results import Results
 from producer.report import check_place, growing_table, write_report
-from producer.report.place import FILES, PNGS
+from producer.report.place import FILES, PNGS, open_growing_table, replacing_report
 from tests.producer.report.invented import info_of
 
-REPORTS = """
-import os, sys
-from pathlib import Path
-import numpy as np
-from producer.jobs.results import JobInfo, Results
-from producer.report import write_report
-
-folder, last, confidence = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-moves = 0
-move = Path.replace
-
-def move_some(self, target):
-    # The process dies like one that is killed, after some files of the report were moved.
-    global moves
-    if Path(target).parent == folder:
-        if moves == last:
-            os._exit(9)
-        moves += 1
-    return move(self, target)
-
-Path.replace = move_some
-ones = np.ones(9, np.int8)
-job = Results(list("abcdefghi"), ones, ones, np.full(9, confidence, np.float32), None, ["v"] * 9, {})
-info = JobInfo("j", "s", "done", 0.0, 1.0, [], {"w": 9})
-write_report(folder, job, info, card=None, read_pictures=lambda _: {}, min_confidence=0.5, plots=False)
-"""
-
-GROWING = """
-import os, sys
-from pathlib import Path
-from producer.report.place import open_growing_table
-
-open_growing_table(Path(sys.argv[1])).write("half")
-os._exit(9)
-"""
+FORKED = multiprocessing.get_context("fork")
+"""Other programs are processes that are forked from this one, because they then have their libraries already."""
 
 
 @pytest.fixture
@@ -152,10 +124,32 @@ def test_a_copied_report_is_still_a_report(tmp_path, write):
     write(tmp_path / "copy")
 
 
-def run_reports(folder: Path, last: int, confidence: float) -> int:
+def run_elsewhere(program: Callable[..., None], *arguments: object) -> int | None:
+    """Run a program in another process to its end. Return its exit code."""
+    process = FORKED.Process(target=program, args=arguments)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def write_some(folder: Path, last: int, confidence: float) -> None:
+    """Write a report, but die as if killed before file number `last` is moved."""
+    move, moves = Path.replace, itertools.count()
+
+    def move_some(path: Path, target: Path) -> Path:
+        if Path(target).parent == folder and next(moves) == last:
+            os._exit(9)
+        return move(path, target)
+
+    ones = np.ones(9, np.int8)
+    job = Results(list("abcdefghi"), ones, ones, np.full(9, confidence, np.float32), None, ["v"] * 9, {})
+    with patch.object(Path, "replace", move_some):
+        write_report(folder, job, info_of(job), card=None, read_pictures=lambda _: {}, min_confidence=0.5, plots=False)
+
+
+def run_reports(folder: Path, last: int, confidence: float) -> int | None:
     """Write a report in another process, which dies before it moves file number `last`; return its exit code."""
-    command = [sys.executable, "-c", REPORTS, str(folder), str(last), str(confidence)]
-    return subprocess.run(command, check=False).returncode
+    return run_elsewhere(write_some, folder, last, confidence)
 
 
 def test_a_report_whose_program_was_killed_is_written_again(tmp_path):
@@ -174,8 +168,6 @@ def test_a_report_whose_program_was_killed_is_written_again(tmp_path):
 
 def hold(folder: Path, ready: "multiprocessing.synchronize.Event", done: "multiprocessing.synchronize.Event") -> None:
     """Be in the middle of a report until told to end."""
-    from producer.report.place import replacing_report
-
     with replacing_report(folder):
         ready.set()
         done.wait(30)
@@ -183,9 +175,8 @@ def hold(folder: Path, ready: "multiprocessing.synchronize.Event", done: "multip
 
 def test_two_programs_do_not_write_one_report_at_a_time(tmp_path, write):
     """The second one is refused, and says why."""
-    context = multiprocessing.get_context("spawn")
-    ready, done = context.Event(), context.Event()
-    process = context.Process(target=hold, args=(tmp_path, ready, done), daemon=True)
+    ready, done = FORKED.Event(), FORKED.Event()
+    process = FORKED.Process(target=hold, args=(tmp_path, ready, done), daemon=True)
     process.start()
     try:
         assert ready.wait(30)
@@ -262,10 +253,16 @@ def test_a_table_grows_row_by_row_until_the_report_replaces_it(tmp_path, write, 
     assert not (folder / ".digitmill-report").exists()
 
 
+def grow(folder: Path) -> None:
+    """Begin a table, and die as if killed."""
+    open_growing_table(folder).write("half")
+    os._exit(9)
+
+
 def test_the_table_of_a_killed_program_is_replaced_and_that_of_a_user_is_not(tmp_path, write, perfect):
     """The folder of drafts says which file grew. An editor writes another file in its place."""
     for name in ("killed", "edited"):
-        subprocess.run([sys.executable, "-c", GROWING, tmp_path / name], check=False)
+        assert run_elsewhere(grow, tmp_path / name) == 9
         assert (tmp_path / name / "predictions.csv").exists()
     (tmp_path / "edited" / "mine.csv").write_text("edited")
     (tmp_path / "edited" / "mine.csv").replace(tmp_path / "edited" / "predictions.csv")

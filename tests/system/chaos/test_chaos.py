@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.mill import FORKED, forked_workers
 from tests.system.chaos.suite import FAULTS, is_right, try_fault
 from tests.system.chaos.work import Works
 
@@ -16,6 +17,14 @@ FILES = 64
 def works(tmp_path_factory):
     """The images of all tries, with the answers that this process gives without a queue."""
     return Works(tmp_path_factory.mktemp("work"), FILES)
+
+
+@pytest.fixture(autouse=True)
+def quick_workers(monkeypatch):
+    """Fork the workers from this process, as in other tests."""
+    monkeypatch.setenv(FORKED, "1")
+    with forked_workers():
+        yield
 
 
 @pytest.mark.slow

@@ -1,41 +1,29 @@
 """Sentinels name another master in the middle of a job. Each image has exactly one answer, even if a replica lagged."""
 
-import os
-import signal
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from digitmill import Client
-from producer.mill.finding import await_workers, open_mill
-from producer.mill.stack import Stack
+from producer.mill.finding import open_mill
 from producer.sources import mnist_source
 from tests.support.command import run_here
-from tests.support.mill import Mill
 from tests.support.sentinels import highly_available
 from worker.contract.ledger import JobState, keys
 from worker.roles import Role
 from worker.server_wait import await_server
-from worker.settings import Settings
 
 REPEAT = 6
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory):
+def watched(tmp_path_factory, start_mill_in):
     """A highly available Redis, with a mill of two workers that know only the Sentinels."""
     folder = tmp_path_factory.mktemp("watched")
-    settings = replace(Settings.from_environment({}), data=folder / "data")
     with (
         highly_available(folder) as servers,
-        Stack(folder / "workers", 2, redis_url=servers.url, environment={"DIGITMILL_LEASE_SECONDS": "2"}) as stack,
+        start_mill_in(folder, 2, redis_url=servers.url, DIGITMILL_LEASE_SECONDS="2") as mill,
     ):
-        connection = open_mill(servers.url, settings)
-        assert await_workers(connection, stack)
-        yield servers, Mill(stack, connection, settings)
-        for process in stack.supervisor.processes().values():
-            os.kill(process, signal.SIGKILL)
+        yield servers, mill
 
 
 @pytest.fixture

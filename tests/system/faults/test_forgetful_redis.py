@@ -1,39 +1,27 @@
 """Redis loses what it was told: the end of its log, or everything. Each image still has exactly one answer."""
 
 import csv
-import os
-import signal
-from dataclasses import replace
 
 import numpy as np
 import psutil
 import pytest
 
-from producer.mill.finding import await_workers, open_mill
-from producer.mill.stack import Stack
 from producer.sources import mnist_source
 from tests.support.command import CommandLine
-from tests.support.mill import Mill
 from tests.support.processes import frozen
 from tests.support.server import Server
 from tests.system.faults.injected.marks import MARK_SLOW
 from worker.contract.ledger import JobState, keys
-from worker.settings import Settings
 
 REPEAT = 6
 
 
 @pytest.fixture
-def forgetful(tmp_path):
+def forgetful(tmp_path, start_mill):
     """A server that a test stops and harms, with a mill of two workers."""
     (tmp_path / "server").mkdir()
-    settings = replace(Settings.from_environment({}), data=tmp_path / "data", redis_url=None)
-    with Server(tmp_path / "server") as server, Stack(tmp_path / "workers", 2, redis_url=server.url) as stack:
-        connection = open_mill(server.url, settings)
-        assert await_workers(connection, stack)
-        yield server, Mill(stack, connection, settings)
-        for process in stack.supervisor.processes().values():
-            os.kill(process, signal.SIGKILL)
+    with Server(tmp_path / "server") as server, start_mill(2, redis_url=server.url) as mill:
+        yield server, mill
 
 
 @pytest.mark.slow

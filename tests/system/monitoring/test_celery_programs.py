@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.command import CommandLine
 from tests.support.metrics import free_port, scrape
+from tests.support.mill import start_role
 from tests.support.users import add_users, refusals, url_for
 from worker.contract.connection import connect
 from worker.contract.users import RedisUser
@@ -47,8 +48,7 @@ def broker(server, tmp_path_factory, eventually) -> Iterator[str]:
     client.config_set("port", str(port))
     at = f"redis://127.0.0.1:{port}/0"
     variables = {"DIGITMILL_CELERY_TOOLS": "1", "DIGITMILL_REDIS_URL": url_for(at, RedisUser.WORKER)}
-    with (folder / "worker.log").open("wb") as log:
-        worker = subprocess.Popen(Role.WORKER.command(), env={**os.environ, **variables}, stderr=log)
+    worker = start_role(Role.WORKER, {**os.environ, **variables}, folder / "worker.log")
     try:
         eventually(lambda: live_processes(Role.WORKER, server.url), what="a worker")
         yield url_for(at, RedisUser.TOOLS)

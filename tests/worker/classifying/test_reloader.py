@@ -199,7 +199,7 @@ def test_a_good_version_passes_and_all_that_it_answers_is_counted(changing, regi
     """Part of it is compared with the previous version. It is not rolled back."""
     registry.promote(soft.version, reason="test")
     serving(changing, soft.version)
-    results = submit(changing, digits, model="live", repeat=2)
+    results = submit(changing, digits, model="live")
     counts = eventually(
         lambda: (found := registry.service_counts(soft.version)).images == len(results) and found,
         what="the counts of all images",

@@ -14,7 +14,7 @@ from model.training.options import TrainingOptions
 from producer.cli.display.training import describe
 from tests.support.command import CommandLine
 from tests.support.garbage import refused
-from tests.support.mill import INJECTED
+from tests.support.mill import INJECTED, start_role
 from worker.contract.queues import TRAIN_QUEUE
 from worker.contract.registry import Registry
 from worker.contract.teaching import LabelChange, Teaching
@@ -35,23 +35,28 @@ def trainings(client):
 
 @pytest.fixture
 def start_trainer(server, tmp_path):
-    """Start a trainer. All trainers share one data folder, and end with the test."""
+    """Start a trainer. All trainers share one data folder, and end with the test.
+
+    It is forked from this process, unless its memory should be its own or its files should have a limit.
+    """
     started = []
 
-    def start(*, url=server.url, largest_file=None, **more):
+    def start(*, installed=False, largest_file=None, **more):
         variables = {
-            "DIGITMILL_REDIS_URL": url,
+            "DIGITMILL_REDIS_URL": server.url,
             "DIGITMILL_DATA": str(tmp_path),
             "DIGITMILL_LEASE_SECONDS": "3",
             **more,
         }
         path = os.pathsep.join(filter(None, (str(INJECTED), os.environ.get("PYTHONPATH"))))
         variables |= {"PYTHONPATH": path, "JUDGED_FILES": "12"}  # on more, judging takes longer than training
-        with (tmp_path / "trainer.log").open("ab") as log:
-            command = Role.TRAINER.command()
-            process = subprocess.Popen(
-                limited(command, largest_file), env={**os.environ, **variables}, stdout=log, stderr=log
-            )
+        environment, log = {**os.environ, **variables}, tmp_path / "trainer.log"
+        if installed or largest_file:
+            with log.open("ab") as written:
+                command = limited(Role.TRAINER.command(), largest_file)
+                process = subprocess.Popen(command, env=environment, stdout=written, stderr=written)
+        else:
+            process = start_role(Role.TRAINER, environment, log)
         started.append(process)
         return process
 
@@ -72,7 +77,7 @@ def limited(command, largest_file):
 @pytest.fixture
 def training(trainings, start_trainer, eventually):
     """A running training: its trainer, and the process that trains."""
-    trainer = start_trainer()
+    trainer = start_trainer(installed=True)
     trainings.ask("long", TrainingOptions(data="samples", epochs=500), who="test")
 
     def child():
