@@ -3,8 +3,8 @@
 import pytest
 from redis.exceptions import RedisError, ResponseError
 
-from worker.contract.connection import READ_BYTES, connect
-from worker.contract.line import Line, packed
+from worker.contract.connection import connect
+from worker.contract.line import READ_BYTES, Line, packed
 
 
 def ask(line, *words):
