@@ -24,7 +24,7 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from worker.contract.errors import NotPermitted, Unreachable
-from worker.contract.replies import ReplyParser
+from worker.contract.protocol.replies import ReplyParser
 from worker.contract.users import explain_refusal, is_refused
 from worker.redis_address import WITH_TLS, RedisAddress
 from worker.sentinel import NoMasterNow, WrongSentinels, is_read_only

@@ -14,12 +14,12 @@ from model.images.limits import MAX_BYTES
 from model.records import to_msgpack
 from tests.support.lane import Caller
 from tests.support.users import add_users, url_for
-from worker.contract import line
 from worker.contract.connection import connect
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.lane import LANE_VERSION, MAX_CALL_IMAGES, Answer, Call, CallKind, Lane, Receiver
 from worker.contract.lane import keys as lane_keys
 from worker.contract.lane import lane as module
+from worker.contract.protocol import line
 from worker.contract.registry import LIVE
 from worker.contract.users import RedisUser
 from worker.contract.wire import Batch, Result

@@ -16,7 +16,7 @@ from redis.exceptions import (
 from worker.contract.gate.keys import GATE
 from worker.contract.lane import channels, keys
 from worker.contract.lane.keys import CallKind
-from worker.contract.line import Line, packed, word
+from worker.contract.protocol.line import Line, packed, word
 from worker.contract.scripts import load_scripts
 from worker.contract.validation.reading import CheckedRedis, count
 

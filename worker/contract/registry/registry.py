@@ -15,7 +15,7 @@ from model.cards.changes import CHANGES, Changes
 from model.cards.decision import DECISION, Decision
 from model.errors import ModelError, UsageError
 from worker.contract.errors import WireError
-from worker.contract.line import Line, packed
+from worker.contract.protocol.line import Line, packed
 from worker.contract.registry import keys
 from worker.contract.registry.checks import MAX_VERSION_BYTES, check_complete, missing, read_card, too_large, verified
 from worker.contract.registry.records import (

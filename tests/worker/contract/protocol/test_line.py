@@ -4,7 +4,7 @@ import pytest
 from redis.exceptions import RedisError, ResponseError
 
 from worker.contract.connection import connect
-from worker.contract.line import READ_BYTES, Line, packed
+from worker.contract.protocol.line import READ_BYTES, Line, packed
 
 
 def ask(line, *words):

@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import TimeoutError as Late
 
 from worker.contract.connection import connect
-from worker.contract.replies import LARGE_BYTES, ReplyParser
+from worker.contract.protocol.replies import LARGE_BYTES, ReplyParser
 
 REPLIES = {
     b"HELLO": b"%1\r\n$5\r\nproto\r\n:3\r\n",
