@@ -29,7 +29,7 @@ from producer.jobs.submission import create_job, gather_job, send_job
 from producer.mill.connection import Connection, RetryingCaller
 from producer.mill.finding import open_mill
 from producer.mill.stack import Stack
-from producer.sources import ImageContent, Source, SourceImage, mnist_source
+from producer.sources import ImageContent, Source, SourceImage, array_source, mnist_source
 from tests.support.mill import Mill
 from worker.contract.errors import JobFailed, NoWorkers, Unreachable
 from worker.contract.ledger import JobState, Ledger, Submitted, Window
@@ -304,7 +304,7 @@ def changed(digits: Digits, how: str) -> Source:
         case "fewer images":
             images, labels = images[:10], labels[:10]
         case "none":
-            images, labels = images[:0], labels[:0]
+            return array_source(images[:0], "nothing")
     return mnist_source(images, labels)
 
 
@@ -347,7 +347,7 @@ def test_a_cancelled_job_takes_no_more_images(mill: Mill, digits: Digits) -> Non
 def test_a_job_for_an_unknown_model_is_not_created(mill: Mill) -> None:
     """The message names the command that lists the models."""
     before = len(mill.connection.ledger.jobs())
-    with pytest.raises(UsageError, match=r"no model cnn-0.*models list"):
+    with pytest.raises(UsageError, match=r"not have model cnn-0.*models list"):
         create_job(mill.connection, SubmitOptions(path="test", model="cnn-0"), "test", mill.settings, detached=False)
     assert len(mill.connection.ledger.jobs()) == before
 

@@ -17,6 +17,7 @@ from producer.jobs.kept.order import SubmitOptions, find_order, job_file, jobs_f
 from producer.jobs.ownership import JobClient
 from producer.jobs.submission import create_job, open_submitted
 from producer.mill.connection import RetryingCaller
+from producer.sources import array_source
 from tests.producer.jobs.conftest import BATCH, Workless, numbered
 from tests.support.answering import answering
 from worker.contract.errors import JobFailed, Unreachable
@@ -52,7 +53,7 @@ def forget(workless: Workless, job: str) -> None:
 def test_the_files_of_a_job_are_private(workless: Workless) -> None:
     """They hold names of files and answers."""
     job = workless.create()
-    workless.gather(job, numbered(0))
+    workless.gather(job, array_source(np.zeros((0, 28, 28), np.uint8), "nothing"))
     files = list(jobs_folder(workless.settings).glob(f"{job}.*"))
     assert {path.suffix for path in files} == {".order", ".journal", ".sent"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
@@ -193,7 +194,7 @@ def test_a_job_that_redis_has_lost_is_found_by_its_order(workless: Workless, els
         assert find_order(workless.settings, query) is not None
         with pytest.raises(UsageError, match=f"digitmill resume {job}"):
             find_job(workless.connection, query, workless.settings)
-        with pytest.raises(UsageError, match="no job"):
+        with pytest.raises(UsageError, match="not have job"):
             find_job(workless.connection, query, elsewhere)
     assert find_resumable(workless.connection, job, workless.settings).job == job
     with answering(workless.client, workless.connection.ledger):
