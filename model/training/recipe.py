@@ -106,7 +106,7 @@ class Recipe:
         fine-tuning of zero-shot models", https://arxiv.org/abs/2109.01903.
         """
         return cls(
-            epochs=2,
+            epochs=4,
             share=0.5,
             learning_rate=1e-3,
             dropout=0.0,
