@@ -70,7 +70,7 @@ lint: $(VENV)/test.done ## run ruff, mypy and import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@# Several processes are faster. But on a very busy machine they do not find each other in three seconds. mypy then
-	@# ends with 2; it ends with 1 if it has found type errors, which once is enough to print.
+	@# ends with 2. If it has found type errors, it ends with 1, and need not print them twice.
 	$(BIN)/mypy -n auto || { [ $$? != 1 ] && $(BIN)/mypy; }
 	$(BIN)/lint-imports
 

@@ -89,7 +89,7 @@ def whole_file(path: Path, *, private: bool) -> Iterator[BinaryIO]:
         private: Whether only this user may read it.
 
     Raises:
-        FileExistsError: There is something of that name.
+        FileExistsError: Something has that name already.
         OSError: The file cannot be written.
     """
     if os.path.lexists(path):

@@ -93,7 +93,7 @@ def back_up(client: "redis.Redis", data: Path, path: Path) -> BackupCounts:
 
 
 def _content(path: Path) -> bytes | None:
-    """Return what a file of the data folder has, or None if it is not there any more.
+    """Return the content of a file of the data folder, or None if the file has gone.
 
     Raises:
         UsageError: It cannot be read.
@@ -104,7 +104,8 @@ def _content(path: Path) -> bytes | None:
         return None
     except OSError as fault:
         raise UsageError(
-            f"{path} cannot be read ({fault.strerror}), so the backup would not be whole. Correct this."
+            f"{path} cannot be read ({fault.strerror}), so the backup would not be whole. Let this user read it, and "
+            "run the command again."
         ) from fault
 
 

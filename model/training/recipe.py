@@ -100,10 +100,10 @@ class Recipe:
     def refinement(cls) -> "Recipe":
         """Return a recipe that adds a little to a good model in a few minutes, and lets it forget little.
 
-        EXPERIMENTS.md has the measurements. What it must not forget, it copies from the best model, with its logits: P.
-        Buzzega et al., "Dark Experience for General Continual Learning", https://arxiv.org/abs/2004.07211. Going back
-        part of the way to the old weights forgets less than training for a shorter time: M. Wortsman et al., "Robust
-        fine-tuning of zero-shot models", https://arxiv.org/abs/2109.01903.
+        EXPERIMENTS.md has the measurements. What it must not forget, it copies from the model that it refines, with its
+        logits: P. Buzzega et al., "Dark Experience for General Continual Learning", https://arxiv.org/abs/2004.07211.
+        Going back part of the way to the old weights forgets less than training for a shorter time: M. Wortsman et al.,
+        "Robust fine-tuning of zero-shot models", https://arxiv.org/abs/2109.01903.
         """
         return cls(
             epochs=4,

@@ -78,7 +78,7 @@ local function pinned_versions()
   return pinned
 end
 
--- Returns the version that a version was refined from, by the key of the latter, or nil if it was not, or is not there.
+-- Takes the key of a version. Returns the version that it was refined from, or nil if it was not refined or has gone.
 local function origin_of(model)
   local origin = server.pcall('HGET', model, 'origin')
   return type(origin) == 'string' and origin or nil

@@ -18,8 +18,8 @@ def load_scripts(client: "redis.Redis", package: str, names: Iterable[str]) -> d
     Args:
         client: Connection that runs them.
         package: Package with a folder `scripts`.
-        names: Names of the files there, without `.lua`. What it uses of `common.lua` is put before
-            each, because Redis would run the rest of it, too.
+        names: Names of the files there, without `.lua`. The parts of `common.lua` that a file uses are put
+            before it, and no others, because Redis would run those, too.
     """
     return {name: client.register_script(_read(package, name)) for name in names}
 

@@ -223,7 +223,11 @@ class TrainingRunner:
         best, model = self._retry(self._registry.fetch_best)
         start, weights = self._retry(lambda: self._registry.fetch_origin(live))
         if start.version != live.origin:
-            _log.warning("the version that %s was refined from cannot be read; it stands in for that", live.version)
+            _log.warning(
+                "the version that %s was refined from cannot be read, so a refinement starts with %s",
+                live.version,
+                start.version,
+            )
         if aliases.best not in (None, best.version):
             _log.warning("%s, the best version, cannot be read; the gate compares with %s", aliases.best, best.version)
         assignment = TrainingAssignment(

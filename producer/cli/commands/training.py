@@ -47,9 +47,7 @@ _REQUESTING_NOTHING = ("status", "follow", "cancel")
     "--follow", is_flag=True, help="Show the progress of the last training until it ends. Ctrl-C leaves it running."
 )
 @click.option("--cancel", is_flag=True, help="Cancel the open training.")
-@click.option(
-    "--quick", is_flag=True, help="Refine the live model, which takes a few minutes, instead of training a new one."
-)
+@click.option("--quick", is_flag=True, help="Refine a model, which takes a few minutes, instead of training a new one.")
 @click.option("--epochs", metavar="N", type=click.IntRange(1, 1000), help="Number of epochs, instead of the recipe's.")
 @click.option(
     "--seed",
@@ -180,8 +178,8 @@ def _request(
         print_notice(f"training {identifier} was requested before and has not ended; this command joins it")
         if (other := _status(connection, trainings, identifier).options) != options:
             print_notice(
-                f"that training is another than this one: {_words(other)}. `digitmill train --cancel` cancels it; then "
-                "repeat this command"
+                f"that training is not the one that you asked for: it is `{_words(other)}`. To get yours, run "
+                "`digitmill train --cancel`, and then this command again"
             )
     if not trainings.trainers():
         print_notice(NO_TRAINER)
@@ -197,7 +195,7 @@ def _request(
 
 
 def _words(options: "TrainingOptions") -> str:
-    """Return the options of `train` that choose such a training."""
+    """Return the command that requests a training with these options."""
     words = [f"--data {options.data}"]
     words += ["--quick"] if options.quick else []
     words += [] if options.epochs is None else [f"--epochs {options.epochs}"]

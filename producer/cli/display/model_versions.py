@@ -256,7 +256,7 @@ def print_comparison(
         tell(printable(decision.reason))
     a, b = (card.data for card in cards)
     if (a.test, a.validation) != (b.test, b.validation):
-        tell("These versions were tested and validated on different images: differences in that mean nothing.")
+        tell("These versions were tested and validated on different images: differences of these figures mean nothing.")
     elif not decision and a.sha256 != b.sha256:
         tell("These versions were trained and judged on different data: small differences mean nothing.")
 

@@ -25,7 +25,7 @@ def test_it_counts_down_from_the_latest_estimate_and_stays_at_zero():
 
 
 def test_a_thread_reports_until_the_end(monkeypatch, eventually):
-    """Whatever its caller does meanwhile."""
+    """It does so whatever its caller does meanwhile, and says nothing afterwards."""
     monkeypatch.setattr(module, "REPORT_SECONDS", 0.01)
     reports: list[float] = []
     with Countdown(reports.append) as countdown:

@@ -1,4 +1,4 @@
-"""A mill's training refines the live model on taught images, and the gate judges it.
+"""A mill's training refines a model on taught images, and the gate judges the result.
 
 A mill runs it in a process of its own, as the tests of `worker.trainer` do.
 """

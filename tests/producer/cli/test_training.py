@@ -63,11 +63,10 @@ def test_a_training_is_requested_once_shown_and_cancelled(digitmill, trainings):
     code, out, err = digitmill("train", "--json")
     assert (json.loads(out)["training"]["training"], json.loads(out)["joined"]) == (status.identifier, True)
     assert "was requested before" in err
-    assert (
-        "another than this one: digitmill train --data samples --epochs 3 --seed 9. `digitmill train --cancel`" in err
-    )
+    assert "not the one that you asked for: it is `digitmill train --data samples --epochs 3 --seed 9`." in err
+    assert "`digitmill train --cancel`" in err
     err = digitmill("train", "--data", "samples", "--epochs", "3", "--seed", "9")[2]
-    assert ("was requested before" in err, "another" in err) == (True, False)
+    assert ("was requested before" in err, "not the one" in err) == (True, False)
     assert "waits for a trainer" in digitmill("status")[1]
 
     assert digitmill("train", "--cancel")[:2] == (0, f"Training {status.identifier} is cancelled\n")

@@ -194,7 +194,7 @@ def test_a_job_that_redis_has_lost_is_found_by_its_order(workless: Workless, els
         assert find_order(workless.settings, query) is not None
         with pytest.raises(UsageError, match=f"digitmill resume {job}"):
             find_job(workless.connection, query, workless.settings)
-        with pytest.raises(UsageError, match="not have job|has no jobs"):
+        with pytest.raises(UsageError, match=r"not have job|has no jobs"):
             find_job(workless.connection, query, elsewhere)
     assert find_resumable(workless.connection, job, workless.settings).job == job
     with answering(workless.client, workless.connection.ledger):

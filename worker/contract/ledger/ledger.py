@@ -44,7 +44,7 @@ LEAST_SHARE = 2
 """Number of batches of each job that may be outstanding, however many jobs send. One would leave workers idle."""
 
 LARGE_BYTES = 16 * 1024
-"""Size from which a payload passes scripts by, in a command of its own: Lua would copy it several times."""
+"""Size from which a payload does not pass through scripts, because Lua would copy it several times."""
 
 WORKERS_FORGOTTEN_MS = 3_600_000
 """Time, in ms, after which a dead worker leaves the list. Its report expires long before that."""
@@ -209,7 +209,7 @@ class Ledger:
             owner: Token of the job's owner, or "" if it has none.
             encoded: The manifest in the wire format, or b"" to encode it here.
             trace: Context of the span in which the batch is sent, or "" if the client does not trace.
-            ask: Whether to ask for room first, so that a batch which is likely to be refused is not sent in vain.
+            ask: Whether to ask for room first, so that a batch that is likely to be refused is not sent in vain.
 
         Returns:
             Whether the batch was stored, or why not.
@@ -410,7 +410,7 @@ class Ledger:
             return Claim(part, Verdict(verdict.decode()), token)
         payload, attempts, model, waited, trace = rest
         if payload is None and (payload := self._redis.hget(part.key, "payload")) is None:
-            return Claim(part, Verdict.GONE, token)  # since a moment
+            return Claim(part, Verdict.GONE, token)  # it went just now
         version = model.decode() if model and identifiers.is_valid(Kind.VERSION, model) else ""
         seconds, trace = int(waited) / 1000, read_traceparent(trace)
         return Claim(part, Verdict(verdict.decode()), token, payload, int(attempts), version, trace, seconds)

@@ -63,7 +63,8 @@ _HELD = {
     Alias.PREVIOUS: "it is the previous version, to which workers roll back. It is free after the next promotion.",
     Alias.BEST: "it is the best version that ever was live, and the gate compares each candidate with it. It is free "
     "when a better one is live.",
-    keys.ORIGIN: "{0} was refined from it, and the next refinement starts with it. It is free when {0} has no alias.",
+    keys.ORIGIN: "{0} was refined from it, and the next refinement starts with it. It is free when {0} does not have "
+    "an alias.",
     "job": "job {0} is classified with it. Wait until that job ends, or cancel it (`digitmill cancel {0}`).",
 }
 """Why a version cannot be deleted, and what to do, by what holds it."""

@@ -16,7 +16,7 @@ from model.errors import required_extra
 
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 TRACEPARENT_BYTES = 55
-"""Length of a context that goes to another process."""
+"""Length of a context, as it goes to another process."""
 
 _NO_SPAN = contextlib.nullcontext("")
 
@@ -27,7 +27,7 @@ _tracers: list[Any] = []
 """The tracer of this process, if there is one."""
 
 _stoppers: list["_Stopper"] = []
-"""What ends it."""
+"""What ends that tracer."""
 
 
 class SpanKind(StrEnum):

@@ -1,4 +1,4 @@
-"""Facts about payloads that pass the scripts by: whatever is refused, repeated or in the way, none stays or is lost."""
+"""Facts about payloads that do not pass through scripts: whatever is refused or repeated, none stays or is lost."""
 
 import pytest
 import redis

@@ -73,7 +73,7 @@ def test_the_halves_of_a_batch_belong_to_its_trace(ledger):
 
 
 def test_the_halves_of_a_batch_without_a_trace_have_none(ledger):
-    """As before."""
+    """Their client does not trace."""
     claimed = submit(ledger, "")
     assert [claim(ledger, half).trace for half in ledger.split(claimed, IMAGES)] == ["", ""]
 
