@@ -197,6 +197,7 @@ class Outstanding:
         for message in self._to_send:
             if message.act_at <= now:
                 self._to_send.remove(message)
+                message.act_at = float("inf")  # until `sent` or `not_sent`
                 return message
         for group, waiting in list(self._waiting.items()):
             while waiting and waiting[0].done:

@@ -163,6 +163,17 @@ def test_a_version_that_cannot_answer_holds_up_no_other(calls):
     assert calls.next_message(1.0 + module.LINGER_SECONDS).calls == others
 
 
+def test_nothing_is_to_be_done_for_a_message_whose_reply_is_not_read_yet(calls):
+    """Otherwise the sender would not sleep until then. That is so for one that is sent again, too."""
+    add(calls, 1)
+    now = 0.0
+    for _ in range(3):
+        message = calls.next_message(now)
+        assert calls.act_at(now) == 1000.0, "the deadline of the image"
+        calls.not_sent(message, now, "The lane is full.")
+        now = message.act_at
+
+
 def test_a_message_that_waits_is_not_sent_again(calls):
     """Otherwise a busy lane would get busier. One that was taken and not answered is, later and later."""
     add(calls, 1)
