@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from redis.exceptions import ResponseError
+from redis.exceptions import InvalidResponse, ResponseError
 
 from model.cards.card import BASELINE, MODEL, Card, read_file
 from model.cards.changes import CHANGES, Changes
@@ -91,7 +91,7 @@ class Registry:
     def __init__(self, client: "redis.Redis") -> None:
         # redis-py's types allow for replies decoded to str; `connection.connect` never asks for that.
         self._redis: Any = CheckedRedis(client)
-        self._line = Line(client, at_most=bounds.MAX_RECORD_BYTES)
+        self._line = Line(client, at_most=bounds.MAX_TEXT)
         self._scripts = load_scripts(
             client, "worker.contract.registry", ("publish", "delete", "move", "strike", "fields")
         )
@@ -391,7 +391,10 @@ class Registry:
         Workers ask four times a second, so this is the cheapest read that there is.
         """
         self._line.send(_GLANCE, replies=1)
-        reply = self._line.receive()
+        try:
+            reply = self._line.receive()
+        except InvalidResponse as fault:  # somebody has written a value that is too large
+            return str(fault)
         return str(reply) if isinstance(reply, ResponseError) else reply
 
     def aliases(self) -> Aliases:

@@ -482,6 +482,17 @@ def test_a_name_that_is_too_long_is_not_fetched(registry, client, field):
     assert client.info("stats")["total_net_output_bytes"] < 2**17
 
 
+@pytest.mark.parametrize("field", ["live", registry_keys.CANARY])
+def test_a_glance_at_what_is_too_long_is_not_an_error(registry, client, field):
+    """Otherwise a worker would neither report nor say what is wrong. It sees that something has changed."""
+    before = registry.glance()
+    client.hset(registry_keys.ALIASES, field, b"v" * 2**21)
+    found = registry.glance()
+    assert found == registry.glance() != before
+    client.hdel(registry_keys.ALIASES, field)
+    assert registry.glance() == before
+
+
 def test_a_version_that_is_too_large_is_not_fetched(registry, client, published):
     """Its card and its files are measured first, and the list names it."""
     version = published[0].version
