@@ -1,5 +1,6 @@
 """Facts about the lane: its messages, its bounds, and how calls and answers pass through Redis."""
 
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from model.errors import Failure, FailureCode
 from model.images.limits import MAX_BYTES
@@ -16,9 +17,10 @@ from tests.support.lane import Caller
 from tests.support.users import add_users, url_for
 from worker.contract.connection import connect
 from worker.contract.errors import UnknownFormat, WireError
-from worker.contract.lane import LANE_VERSION, MAX_CALL_IMAGES, Answer, Call, CallKind, Lane, Receiver
+from worker.contract.lane import LANE_VERSION, MAX_CALL_IMAGES, Answer, Call, CallKind, Lane, Receiver, channels
 from worker.contract.lane import keys as lane_keys
 from worker.contract.lane import lane as module
+from worker.contract.lane.messages import MAX_ANSWER_BYTES, MAX_CALL_BYTES
 from worker.contract.protocol import line
 from worker.contract.registry import LIVE
 from worker.contract.users import RedisUser
@@ -276,13 +278,45 @@ def test_what_others_wrote_over_the_lane_does_not_stop_it(client, garbage):
     assert Receiver(client, CallKind.ARRAYS).exchange([], 1)[0] == call()
 
 
-def test_a_failed_exchange_leaves_no_reply_to_the_next_command(client):
-    """The connection is given up, because its next reply would belong to another command."""
-    receiver = Receiver(client, CallKind.ARRAYS)
-    client.sadd(lane_keys.CALLS[CallKind.ARRAYS], "x")
-    with pytest.raises(Exception, match="WRONGTYPE"):
+def test_a_failed_exchange_leaves_no_reply_to_the_next_one(server, client, monkeypatch):
+    """A Redis that is busy refuses to tell the time and to give a call. Afterwards each call comes at once."""
+    monkeypatch.setattr(module, "CLOCK_SECONDS", 0.0)  # each exchange asks for the time
+    lane, receiver = Lane(client), Receiver(client, CallKind.ARRAYS)
+    receiver.exchange([], 0.01)
+    client.config_set("lua-time-limit", 1)
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(connect(server.url).eval, "while true do end", 0)
+        with contextlib.suppress(ResponseError):
+            while not busy.done():
+                client.ping()
+        with pytest.raises(ResponseError, match="BUSY"):
+            receiver.exchange([(CLIENT, b"answer")], 0.01)
+        client.script_kill()
+        assert isinstance(busy.exception(), ResponseError)
+    client.config_set("lua-time-limit", 5000)
+    for number in range(3):
+        lane.send(CallKind.ARRAYS, call(number=number))
+        taken, _ = receiver.exchange([], 1)
+        assert taken is not None
+        assert Call.from_wire(taken).number == number
+
+
+def test_what_is_larger_than_any_message_is_not_read(client):
+    """Neither as a call nor as an answer. The next one is."""
+    caller, receiver = Caller(client, CLIENT), Receiver(client, CallKind.FILES)
+    client.lpush(lane_keys.CALLS[CallKind.FILES], bytes(MAX_CALL_BYTES + 1))
+    with pytest.raises(RedisError, match="at most"):
         receiver.exchange([], 1)
-    assert client.ping() is True
+    client.lpush(lane_keys.CALLS[CallKind.FILES], b"small")
+    assert receiver.exchange([], 1)[0] == b"small"
+    client.config_set("client-output-buffer-limit", "pubsub 0 0 0")
+    client.publish(channels.answers(CLIENT), bytes(MAX_ANSWER_BYTES + 1))
+    client.config_set("client-output-buffer-limit", "pubsub 32mb 8mb 60")
+    with pytest.raises(RedisError, match="at most"):
+        caller.next_answer(5)
+    assert caller.next_answer(0.1) is None  # it connects again
+    client.publish(channels.answers(CLIENT), b"small")
+    assert caller.next_answer(5) == b"small"
 
 
 def test_the_users_of_redis_may_use_the_lane(server, client):

@@ -16,6 +16,7 @@ from redis.exceptions import (
 from worker.contract.gate.keys import GATE
 from worker.contract.lane import channels, keys
 from worker.contract.lane.keys import CallKind
+from worker.contract.lane.messages import MAX_ANSWER_BYTES, MAX_CALL_BYTES
 from worker.contract.protocol.line import Line, packed, word
 from worker.contract.scripts import load_scripts
 from worker.contract.validation.reading import CheckedRedis, count
@@ -151,7 +152,7 @@ class Answers:
 
     def __init__(self, client: "redis.Redis", name: str) -> None:
         self._subscribe = packed("SUBSCRIBE", channels.answers(name))
-        self._line = Line(client, self._listen)
+        self._line = Line(client, self._listen, at_most=MAX_ANSWER_BYTES)
         self._heard = 0.0  # time at which Redis has last sent something
         self._asked = False  # whether Redis was asked since then whether it is still there
         self._line.connect()
@@ -202,7 +203,7 @@ class Receiver:
     """
 
     def __init__(self, client: "redis.Redis", kind: CallKind) -> None:
-        self._line = Line(client, self._prepare)
+        self._line = Line(client, self._prepare, at_most=MAX_CALL_BYTES)
         self._key = keys.CALLS[kind]
         self._pop, self._seconds = b"", -1.0  # the command that waits for a call, and how long it does
         self._clock_ahead, self._ask_at = 0, -math.inf  # how far the clock of Redis is ahead of the monotonic one, ms
@@ -234,13 +235,18 @@ class Receiver:
         if asks:
             commands.append(_TIME)
         self._line.send(b"".join([*commands, self._pop]), replies=replies + asks + 1)
-        for _ in range(replies):  # without an answer, a client asks again; but the call that was taken must not be lost
-            self._line.receive()
-        if asks:
-            whole, millionths = _value(self._line.receive())
-            self._clock_ahead = int(whole) * 1000 + int(millionths) // 1000 - int(1000 * began)
-            self._ask_at = began + CLOCK_SECONDS
-        found = _value(self._line.receive())
+        try:
+            # Without an answer, a client asks again. But the call that was taken must not be lost.
+            for _ in range(replies):
+                self._line.receive()
+            if asks:
+                whole, millionths = _value(self._line.receive())
+                self._clock_ahead = int(whole) * 1000 + int(millionths) // 1000 - int(1000 * began)
+                self._ask_at = began + CLOCK_SECONDS
+            found = _value(self._line.receive())
+        except BaseException:
+            self._line.disconnect()  # replies may follow, which would be taken for those to the next commands
+            raise
         return found[1] if found else None, self._clock_ahead + int(1000 * time.monotonic())
 
     def _prepare(self, line: Line) -> None:

@@ -20,6 +20,13 @@ MAX_CALL_IMAGES = 256
 """Maximum number of images in a call. They take a core about 7 ms, so the next call does not wait for long."""
 
 _OVERHEAD = 1024  # bytes of everything else in a message
+
+MAX_CALL_BYTES = MAX_BATCH_BYTES + _OVERHEAD
+"""Maximum size of an encoded call."""
+
+MAX_ANSWER_BYTES = MAX_RESULT_BYTES + _OVERHEAD + 4 * MAX_TEXT
+"""Maximum size of an encoded answer."""
+
 _REMEDY = "Its client sends it again."
 
 
@@ -96,7 +103,7 @@ class Call:
             WireError: The data is not a call, or has a version that this program does not read.
         """
         with reading("This call", remedy=_REMEDY):
-            _check(len(data) <= MAX_BATCH_BYTES + _OVERHEAD, "it is too large")
+            _check(len(data) <= MAX_CALL_BYTES, "it is too large")
             body = from_msgpack(_CallBody, data, version=LANE_VERSION)
             identifiers.read(Kind.CALLER, body.client)
             identifiers.read(Kind.VERSION, body.model)
@@ -148,7 +155,7 @@ class Answer:
             WireError: The data is not an answer, or has a version that this program does not read.
         """
         with reading("This answer", remedy=_REMEDY):
-            _check(len(data) <= MAX_RESULT_BYTES + _OVERHEAD + 4 * MAX_TEXT, "it is too large")
+            _check(len(data) <= MAX_ANSWER_BYTES, "it is too large")
             body = from_msgpack(_AnswerBody, data, version=LANE_VERSION)
             _check(0 <= body.number <= MAX_COUNT, "a number is out of range")
             _check(len(body.problem) <= MAX_TEXT, "its problem is too long")
