@@ -170,10 +170,11 @@ class Line:
 
     def _lost(self, fault: BaseException) -> BaseException:
         """Close the connection, and return what to raise for a fault."""
+        was_closed = self._socket is None  # by another thread, so anything may have failed
         self.disconnect()
         if isinstance(fault, TimeoutError):
             return exceptions.TimeoutError("Timeout while talking to Redis")
-        if isinstance(fault, OSError):
+        if isinstance(fault, OSError) or (was_closed and isinstance(fault, AttributeError | ValueError)):
             return exceptions.ConnectionError(f"Error while talking to Redis: {fault}.")
         return fault
 

@@ -62,3 +62,20 @@ def test_a_value_that_is_too_large_is_not_read(client):
     with pytest.raises(RedisError, match=r"1,001 bytes"):
         ask(line, "GET", "large")
     assert ask(line, "PING") == b"PONG"
+
+
+def test_another_thread_may_close_a_line_at_any_moment(client):
+    """Whoever uses it gets the same kind of error as if Redis had closed it."""
+    line = Line(client)
+
+    class Meanwhile(float):
+        """A time in whose use the other thread gets its turn."""
+
+        def __ne__(self, other):
+            line.disconnect()
+            return True
+
+    for _ in range(2):
+        with pytest.raises(RedisError, match="talking to Redis"):
+            line.receive_push(Meanwhile(1.0))
+    assert ask(line, "PING") == b"PONG"
