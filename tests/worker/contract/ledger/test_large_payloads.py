@@ -8,6 +8,7 @@ from worker.contract.connection import is_transient
 from worker.contract.errors import Unreachable
 from worker.contract.ledger import JobRecord, Ledger, Part, Submitted, Verdict, Window, keys
 from worker.contract.ledger.ledger import LARGE_BYTES
+from worker.contract.ledger.owned import Owner
 from worker.contract.wire import Batch, Manifest
 
 JOB = "261123-142501-k7q"
@@ -120,6 +121,17 @@ def test_redis_need_not_know_the_script(client: "redis.Redis", ledger: Ledger) -
     """It has forgotten all scripts after a restart."""
     client.script_flush()
     assert submit(ledger) is Submitted.STORED
+    assert claimed(ledger) == FILES
+
+
+def test_what_a_client_that_ended_in_the_middle_has_left_is_lost(client: "redis.Redis", ledger: Ledger) -> None:
+    """Redis did not know the script, so it has the payload alone. A resumed job stores the batch again."""
+    client.hset(PART.key, "payload", Batch(FILES).to_wire())
+    owned = ledger.owned(JOB, Owner("", "host-1", "folder"))
+    checked = owned.check({0: 2}, sealed=False, rows=2, answered=0, failed=0)
+    assert checked.lost == (PART,)
+    manifest = Manifest(("a", "b"), (None, None), {}).to_wire()
+    assert owned.restore(PART, Batch(FILES), manifest, due_seconds=0, attempts=3)
     assert claimed(ledger) == FILES
 
 

@@ -30,7 +30,8 @@ local function is_lost(sequence, start, stop)
   end
   local member = ARGV[1] .. '/' .. field
   local key = 'digitmill:batch:' .. member
-  if redis.call('HEXISTS', key, 'payload') == 1 then
+  -- A payload without a lease is what a client left that ended in the middle of `submit`. No worker takes it.
+  if redis.call('HEXISTS', key, 'payload') == 1 and redis.call('HEXISTS', key, 'lease') == 1 then
     open = open + 1
     bytes = bytes + number(key, 'bytes')
     if not redis.call('ZSCORE', KEYS[4], member) then redis.call('ZADD', KEYS[4], now, member) end

@@ -9,7 +9,8 @@ if (redis.call('HGET', KEYS[1], 'owner') or '') ~= ARGV[1] then return -1 end
 if state == 'cancelled' or state == 'failed' then return 0 end
 local stored = 0
 if ARGV[5] ~= '' and redis.call('HEXISTS', KEYS[3], ARGV[4]) == 0 then
-  if redis.call('HEXISTS', KEYS[5], 'payload') == 0 then
+  -- As in `check`.
+  if redis.call('HEXISTS', KEYS[5], 'payload') == 0 or redis.call('HEXISTS', KEYS[5], 'lease') == 0 then
     redis.call('DEL', KEYS[5])
     -- The largest allocation comes first, as in `submit`.
     redis.call('HSET', KEYS[5], 'payload', ARGV[5], 'bytes', #ARGV[5], 'images', ARGV[6], 'attempts', 0, 'lease', 0,
