@@ -35,7 +35,7 @@ def job_span(order: Order, settings: Settings) -> Iterator[None]:
     name = "continue job" if first else "job"
     with span(name, first, job=order.job, model=order.model, detached=order.detached) as trace:
         if not first:
-            # Without it, a job that is continued has a second trace. That is no reason not to answer it.
+            # Without it, a job that is continued gets a second trace. It is answered all the same.
             with contextlib.suppress(UsageError, OSError), open_job_file(path) as file:
                 file.write(trace.encode("ascii"))
         yield

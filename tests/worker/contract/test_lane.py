@@ -196,7 +196,7 @@ def test_an_answer_waits_for_a_client_that_is_busy(client, monkeypatch):
 
 
 def test_a_client_notices_a_connection_on_which_redis_is_silent(client, monkeypatch):
-    """It asks after a while, and connects again if there is no reply."""
+    """After a while it asks Redis, and connects again if Redis does not reply."""
     monkeypatch.setattr(module, "SILENT_SECONDS", 0.05)
     lane = Caller(client, CLIENT)
     assert lane.next_answer(0.5) is None  # each question was answered

@@ -26,7 +26,7 @@ _FIRST_BYTES = 16 * 1024
 """Number of bytes to ask for while it is not known how many there are. More would be reserved in vain each time."""
 
 READ_BYTES = 256 * 1024
-"""Maximum number of bytes to ask for at once. 1 MiB is no faster, and takes more memory."""
+"""Maximum number of bytes to ask for at once. 1 MiB at once is not faster, and takes more memory."""
 
 _END = b"\r\n"
 
