@@ -261,6 +261,8 @@ def test_without_a_mill_it_waits_and_says_so_once(watch, drop, out, tmp_path, st
     drop("a.png")
     with watch("--out", out, url=f"unix://{tmp_path}/mill/mill/redis.sock") as running:
         eventually(lambda: "Files wait until then" in running.said.read_text(), what="the notice")
+        log = out.with_name(f"{out.name}.index-wal")  # of the record, which the watcher has locked
+        eventually(lambda: b"a.png" in log.read_bytes(), what="the file in the record")
         assert running.stop(signal.SIGINT) == 0
         assert "under way is classified after the next start" in running.said.read_text()
     with watch("--out", out, url=f"unix://{tmp_path}/mill/mill/redis.sock") as running:
