@@ -36,8 +36,18 @@ SOCKET_TIMEOUT = 5.0
 MIN_SOCKET_TIMEOUT = 1.0
 """Minimum of these seconds, however short the timeout of a command is. A busy Redis needs some time."""
 
-# UNBLOCKED ends a blocking read when a failover begins.
-_TRANSIENT_RESPONSES = ("MISCONF", "LOADING", "NOREPLICAS", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "UNBLOCKED")
+# UNBLOCKED ends a blocking read when a failover begins. BUSY means that a script has run for five seconds; BUSYGROUP
+# and BUSYKEY are other errors.
+_TRANSIENT_RESPONSES = (
+    "MISCONF",
+    "LOADING",
+    "NOREPLICAS",
+    "MASTERDOWN",
+    "TRYAGAIN",
+    "CLUSTERDOWN",
+    "UNBLOCKED",
+    "BUSY ",
+)
 
 _Value = TypeVar("_Value")
 
@@ -98,7 +108,7 @@ def may_be_failover(fault: BaseException | None) -> bool:
 
 
 def is_transient(fault: RedisError) -> bool:
-    """Return whether a retry may help, because Redis is away, starting, read-only, or out of memory or disk space."""
+    """Return whether a retry may help: Redis is away, starting, busy, read-only, or out of memory or disk space."""
     if isinstance(fault, AuthenticationError | AuthorizationError) or _tls_fault(fault):
         return False
     if isinstance(fault, ConnectionError | TimeoutError | BusyLoadingError | OutOfMemoryError) or is_read_only(fault):

@@ -3,12 +3,13 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from producer.mill.stack import Stack
 from tests.support.clock import Clock
@@ -93,6 +94,40 @@ def test_a_blocking_read_that_a_failover_ends_is_made_again(server: Stack, clien
 
     assert retry_transient(read, timeout=30, on_wait=wait) == (b"list", b"value")
     assert [str(fault).split()[0] for fault in waits] == ["UNBLOCKED"]
+
+
+def test_a_server_that_runs_a_long_script_is_waited_for(server: Stack, client: "redis.Redis") -> None:
+    """Redis refuses all commands while it does, of whoever the script is. They succeed once it has ended."""
+    client.set("kept", "yes")
+    client.config_set("lua-time-limit", 10)  # milliseconds; by default 5,000
+    script = threading.Thread(target=_run_until_killed, args=[server.url])
+    script.start()
+    while not _is_busy(client):
+        time.sleep(0.01)
+    waits: list[RedisError] = []
+
+    def wait(fault: RedisError) -> None:
+        if not waits:
+            client.script_kill()
+        waits.append(fault)
+
+    assert retry_transient(lambda: client.get("kept"), timeout=30, on_wait=wait) == b"yes"
+    script.join()
+    assert str(waits[0]).startswith("BUSY ")
+    client.config_set("lua-time-limit", 5000)
+
+
+def _run_until_killed(url: str) -> None:
+    with pytest.raises(ResponseError):
+        connect(url, answer_seconds=60).eval("while true do end", 0)
+
+
+def _is_busy(client: "redis.Redis") -> bool:
+    try:
+        client.ping()
+    except RedisError:
+        return True
+    return False
 
 
 def test_a_full_server_is_waited_for(client: "redis.Redis") -> None:
