@@ -107,12 +107,16 @@ class Trial:
     @property
     def job(self) -> str:
         """The identifier of the job, from its order."""
-
-        def orders() -> list[Path]:
-            return sorted((self.folder / "data" / "jobs").glob("*.order"))
-
-        found: list[Path] = eventually(orders, seconds=30, what="the order of the job")
+        found: list[Path] = eventually(self._orders, seconds=30, what="the order of the job")
         return found[0].stem
+
+    @property
+    def has_order(self) -> bool:
+        """Whether the client has written the order of the job. A client that is killed before that leaves no job."""
+        return bool(self._orders())
+
+    def _orders(self) -> list[Path]:
+        return sorted((self.folder / "data" / "jobs").glob("*.order"))
 
     def submit(self, work: Work | None = None, *options: str) -> None:
         """Start a client that submits images, by default the files."""

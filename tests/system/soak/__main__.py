@@ -156,7 +156,7 @@ def _run_job(
         try:
             job.submit(work)
             while job.runs and time.monotonic() - began < JOB_SECONDS:
-                if soak.seconds >= due:
+                if soak.seconds >= due and job.has_order:
                     harm = random.choice(mix.EVENTS)
                     soak.faults[harm.__name__.strip("_")] += 1
                     harm(job)
