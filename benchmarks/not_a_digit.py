@@ -283,6 +283,7 @@ def _crossed_out(digits: Grey, random: Random) -> bytes:
     left, top, right, bottom = page.getbbox() or (0, 0, *page.size)
     x0, y0, x1, y1 = left - 12, top - 12, right + 12, bottom + 12
     way, pen = random.integers(3), ImageDraw.Draw(page)
+    strokes: list[list[tuple[float, float]]]
     if way == 0:
         strokes = [[(x0, y0), (x1, y1)], [(x0, y1), (x1, y0)]]
     elif way == 1:

@@ -56,7 +56,7 @@ def each(images: Images, change: Callable[[MatLike], MatLike | None]) -> Images:
     return changed
 
 
-def clipped(values: NDArray[np.floating] | NDArray[np.signedinteger]) -> Images:
+def clipped(values: NDArray[np.integer | np.floating]) -> Images:
     """Round levels, (n, 28, 28), to whole ones from 0 to 255."""
     whole: Images = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     return whole

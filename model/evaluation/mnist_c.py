@@ -292,7 +292,7 @@ MNIST_C: Final[Family] = family(
 
 
 def _signs(random: np.random.Generator, *shape: int) -> Floats:
-    return random.choice([-1.0, 1.0], shape)
+    return random.choice(np.array([-1.0, 1.0]), shape)
 
 
 def _gaussian(image: MatLike, deviation: float, border: int = cv2.BORDER_REPLICATE) -> MatLike:

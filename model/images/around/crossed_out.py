@@ -310,7 +310,8 @@ def _is_scribble(ink: Mask) -> bool:
     if turns >= LIMITS.many_turns:
         return True
     near = max(2, round(LIMITS.side * columns))
-    return turns >= LIMITS.turns and min(strokes[:near].max(), strokes[-near:].max()) >= LIMITS.teeth
+    teeth = min(int(strokes[:near].max()), int(strokes[-near:].max()))
+    return turns >= LIMITS.turns and teeth >= LIMITS.teeth
 
 
 _TWO_BY_TWO = np.ones((2, 2), np.uint8)

@@ -191,7 +191,7 @@ def _units(boxes: Boxes, area: NDArray[np.integer], stroke_width: float) -> _Uni
         area: Area of each piece in pixels, (n,).
         stroke_width: Width of strokes in pixels.
     """
-    tallest = _height(boxes).max()
+    tallest = int(_height(boxes).max())
     is_bent = _is_bent(boxes, area, stroke_width)
     is_flat = _height(boxes) < LIMITS.min_straight_aspect * _width(boxes)
     is_digit = _is_like_a_digit(boxes, tallest, stroke_width) & (is_bent | ~is_flat)

@@ -74,7 +74,7 @@ def test_stripes_invert_the_outer_quarters():
 def test_translation_moves_three_pixels_along_both_axes():
     """A block in the middle lies at one of four places."""
     moved = corrupted(MNIST_C, "translate", block())
-    places = {(rows.min() - 10, columns.min() - 10) for rows, columns in map(np.nonzero, moved)}
+    places = {(int(rows.min()) - 10, int(columns.min()) - 10) for rows, columns in map(np.nonzero, moved)}
     assert places == {(-3, -3), (-3, 3), (3, -3), (3, 3)}
 
 
