@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -65,7 +66,8 @@ def _derived(body: type[Body]) -> Iterator[type[Body]]:
 
 def _read(docstring: str) -> tuple[str, dict[str, str]]:
     """Return what a docstring says about a class, and about each of its attributes."""
-    head, _, attributes = docstring.partition("\n\n    Attributes:\n")
-    entries = (" ".join(entry.split()) for entry in re.split(r"\n {8}(?=\w)", f"\n{attributes.rstrip()}"))
+    # Python 3.13 has taken the indent away already.
+    head, _, attributes = cleandoc(docstring).partition("\n\nAttributes:\n")
+    entries = (" ".join(entry.split()) for entry in re.split(r"\n {4}(?=\w)", f"\n{attributes.rstrip()}"))
     found = (entry.partition(": ") for entry in entries if entry)
     return " ".join(head.split()), {name: about for name, _, about in found}

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from inspect import cleandoc
 from math import isnan
 from types import MappingProxyType
 from typing import Any, Final, Self, cast, get_type_hints
@@ -26,8 +27,9 @@ FORMAT: Final = 2
 _KEYS: Final = {"doubts": "review_reasons", "ece": "calibration_error", "model_versions": "models"}
 """Keys of report.json that differ from the names of the attributes."""
 
-_ADDED: Final = """    files: SHA-256 of each file of the report, by name. Only in the file itself.
-        report: Path of `report.html`. Only if a command prints this.
+_ADDED: Final = """
+    files: SHA-256 of each file of the report, by name. Only in the file itself.
+    report: Path of `report.html`. Only if a command prints this.
 """
 """Keys that the file and the commands add to those of `Summary`, as its docstring would describe them."""
 
@@ -185,9 +187,9 @@ def report_form() -> type[Document]:
     """Return the form of `report.json`, whose keys are those of `Summary.as_json`."""
     hints = get_type_hints(Summary, include_extras=True)
     hints |= {"started": Time, "per_class": list[ScoredDigit] | None}
-    documented = f"{(Summary.__doc__ or '').rstrip()}\n    {_ADDED}"
+    documented = cleandoc(Summary.__doc__ or "") + _ADDED
     for name, key in _KEYS.items():
-        documented = re.sub(rf"^( {{8}}){name}:", rf"\g<1>{key}:", documented, flags=re.MULTILINE)
+        documented = re.sub(rf"^    {name}:", f"    {key}:", documented, flags=re.MULTILINE)
     form = defstruct(
         "Report",
         [

@@ -114,7 +114,7 @@ def _raw() -> dict[str, bytes]:
         "deep lists": b"[" * 4000 + b"]" * 4000,
         "deep lists, not closed": b"[" * 8000,
         "deep objects": b'{"a":' * 1500 + b"1" + b"}" * 1500,
-        "a deep header": message.replace(b'"stamps": {}', b'"stamps": ' + b"[" * 3000 + b"]" * 3000),
+        "a deep header, not closed": message.replace(b'"stamps": {}', b'"stamps": ' + b"[" * 6000),
         "a deep body": message.replace(b'"[[], ', b'"' + b"[" * 3000 + b"], "),
         "too large": b" " * 10_000 + message,
         "a megabyte": b"x" * 1_000_000,

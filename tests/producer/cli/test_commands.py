@@ -813,7 +813,7 @@ def test_an_interrupted_demo_leaves_nothing(demo, eventually, moment):
     """Ctrl-C ends it with 130 and leaves no process and no temporary file, at the start and later."""
     with demo.start("demo", "--workers", "1", "--out", "out", installed=True) as client:
         if moment == "running":
-            assert "images go in" in client.stderr.readline()
+            assert any("images go in" in line for line in client.stderr)
         else:
             temporary = demo.environment["TMPDIR"]
             eventually(lambda: len(started_under(temporary)) > 1, what="a process of the demo")

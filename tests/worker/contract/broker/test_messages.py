@@ -1,5 +1,6 @@
 """Facts about what travels through Celery: what is passed on was checked, and nothing else of a message is believed."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -48,6 +49,17 @@ def test_nothing_that_is_not_checked_reaches_celery(name: str) -> None:
     """The message is made anew from its words, so what else it says is lost."""
     passed = checked_message(harmless()[name], CLASSIFY_QUEUE)
     assert stable(passed) == stable(checked_message(json.dumps(doorbell()).encode(), CLASSIFY_QUEUE))
+
+
+def test_a_deep_header_does_no_harm() -> None:
+    """It is refused where it is too deep for Python, which newer versions read deeper, and otherwise lost."""
+    sent = doorbell()
+    deep = json.dumps(sent).encode().replace(b'"stamps": {}', b'"stamps": ' + b"[" * 3000 + b"]" * 3000)
+    assert len(deep) > 6000
+    with contextlib.suppress(WireError):
+        assert stable(checked_message(deep, CLASSIFY_QUEUE)) == stable(
+            checked_message(json.dumps(sent).encode(), CLASSIFY_QUEUE)
+        )
 
 
 @pytest.mark.parametrize("queue", [CLASSIFY_QUEUE, TRAIN_QUEUE])
