@@ -36,7 +36,8 @@ from worker.contract.users import RedisUser
 ROOT = Path(__file__).parents[2]
 
 NOT_RUN = {
-    r"make |source |python3 -m venv|pip install|export |mkdir -p tls|openssl |sudo |echo |sed ": "sets up a machine",
+    r"make |source |python3 -m venv|pip install|export |mkdir -p tls|openssl |sudo ": "sets up a machine",
+    r"echo |printf |sed ": "writes files of such a machine",
     r"docker |\. \./\.env": "needs Docker; `make compose-test` runs the stack",
     r"kubectl |for role in |done$": "needs a cluster; tests/test_kubernetes.py checks what it gets",
     r"celery(-exporter)? ": "needs tools that watch Celery, and a Redis elsewhere",
