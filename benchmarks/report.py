@@ -26,7 +26,7 @@ from model.errors import Failure, FailureCode
 from producer.jobs.kept.columns import merge
 from producer.jobs.kept.journal import Journal, ReceivedBatch, read_journal
 from producer.jobs.results import JobInfo
-from producer.report import write_report
+from producer.report.write import write_report
 from worker.contract.wire import Manifest, Result
 
 BATCH = 512

@@ -10,10 +10,3 @@
 | `confusion.png`, `predictions.png`, `confidence.png`, | for slides and papers, where Matplotlib is installed |
 | `calibration.png`, `training.png`, `throughput.png` | as above |
 """
-
-from producer.report.place import check_place
-from producer.report.summary import Summary
-from producer.report.tables import growing_table
-from producer.report.write import write_report
-
-__all__ = ["Summary", "check_place", "growing_table", "write_report"]

@@ -9,7 +9,8 @@ from model.cards.card import Card
 from model.cards.changes import Changes
 from model.cards.decision import FEW, Decision
 from producer.report.charts import svg
-from producer.report.charts.drawing import WITHOUT_MATPLOTLIB, load_png
+from producer.report.charts.drawing import drawing
+from producer.report.charts.plots import MAX_PICTURES, CaptionedPicture, ChartPlot, Plot, SheetPlot
 from producer.report.charts.training_charts import accuracy_chart, digits_chart, loss_chart
 from producer.report.files import generated_by, replace_own, replace_page
 from producer.report.rendering import data_uri, environment
@@ -58,24 +59,38 @@ def write_training_report(
     Raises:
         UsageError: There is another file, or the file cannot be written.
     """
-    replace_page(path, render(card, decision, changes), COMMAND)
-    png = load_png()
-    if png is None:
-        return [], WITHOUT_MATPLOTLIB
+    with drawing(COMMAND) as drawn:
+        drawn.begin(_plots(card, changes))
+        replace_page(path, render(card, decision, changes), COMMAND)
+        files, fault = drawn.finish()
+    written = []
+    for name, content in files.items():
+        written.append(path.with_name(f"{path.stem}-{name}.png"))
+        replace_own(written[-1], partial(_write, content), COMMAND, COMMAND)
+    return written, fault
+
+
+def _plots(card: Card, changes: Changes | None) -> dict[str, Plot]:
+    """Return what each PNG file shows, by the end of its name."""
     curves = {"training": loss_chart(card.epochs), "accuracy": accuracy_chart(card.epochs)}
     charts = {**curves, "digits": digits_chart(card)}
-    figures = {name: png.draw(chart, 7.2, 3.8) for name, chart in charts.items() if chart}
+    plots: dict[str, Plot] = {name: ChartPlot(chart, 7.2, 3.8) for name, chart in charts.items() if chart}
     shown = [
-        png.Predicted(image.picture, f"{image.label}: {image.before} → {image.after}", wrong=not image.won)
-        for image in (changes.images[: png.MAX_PICTURES] if changes else ())
+        CaptionedPicture(
+            image.picture.tobytes(),
+            image.picture.shape[1],
+            f"{image.label}: {image.before} → {image.after}",
+            wrong=not image.won,
+        )
+        for image in (changes.images[:MAX_PICTURES] if changes else ())
     ]
-    if sheet := png.predictions(shown, f"True digit: read before → read by {card.version}"):
-        figures["changes"] = sheet
-    written = []
-    for name, figure in figures.items():
-        written.append(path.with_name(f"{path.stem}-{name}.png"))
-        replace_own(written[-1], partial(png.save, figure, software=COMMAND), COMMAND, COMMAND)
-    return written, ""
+    if shown:
+        plots["changes"] = SheetPlot(shown, f"True digit: read before → read by {card.version}")
+    return plots
+
+
+def _write(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
 
 
 def render(card: Card, decision: Decision | None, changes: Changes | None) -> str:

@@ -5,6 +5,7 @@ import logging
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -13,31 +14,24 @@ from model.cards.card import Card
 from producer.jobs.results import JobInfo, Results
 from producer.pictures import Picture
 from producer.report import page, tables
-from producer.report.charts.drawing import WITHOUT_MATPLOTLIB, load_png
-from producer.report.charts.job_charts import JobCharts, charts_of
+from producer.report.charts.drawing import Drawing, drawing
+from producer.report.charts.job_charts import charts_of
+from producer.report.charts.job_plots import plots_of
+from producer.report.charts.plots import MAX_PICTURES
 from producer.report.page import ReadPictures
 from producer.report.place import (
-    CALIBRATION,
-    CONFIDENCE,
-    CONFUSION,
     ERRORS,
     FIGURES,
     PAGE,
-    PREDICTED,
     PREDICTIONS,
     REVIEW,
-    THROUGHPUT,
-    TRAINING,
     replacing_report,
 )
 from producer.report.selection import select
 from producer.report.summary import Summary, summarise
-from producer.report.wording import duration, number, percent
+from producer.report.wording import duration, number
 
 _log = logging.getLogger(__name__)
-
-MAX_PREDICTED = 40
-"""Maximum number of pictures in `predictions.png`."""
 
 
 def write_report(
@@ -70,7 +64,7 @@ def write_report(
         root: Text before an image's name that makes it a path, for `review.csv`. With "", that file has no paths.
         left_out: Number of files of the source that were not read, by kind; see `Source.left_out`.
         notes: Sentences about the source; see `Source.notes`.
-        plots: Whether to write the PNG files as well. They take about two seconds, half of it to import Matplotlib.
+        plots: Whether to write the PNG files as well. Another process draws them, which takes about a second.
         versions: As for `tables.write_predictions`.
         began: Monotonic time at which the command that sent the images began, or None if it is not this command.
 
@@ -84,18 +78,12 @@ def write_report(
     summary = summarise(results, info, selection, left_out=left_out, notes=notes)
     charts = charts_of(results, info, summary, card)
     _log.info("Writing the report into %s", folder)
-    with replacing_report(folder) as drafts:
-        tables.write_predictions(drafts / PREDICTIONS, results, selection, versions)
-        tables.write_errors(drafts / ERRORS, results)
-        if min_confidence is not None:
-            tables.write_review(drafts / REVIEW, results, selection, root)
+    with replacing_report(folder) as drafts, drawing() if plots else nullcontext() as drawn:
         first: dict[int, Picture] = {}
 
         def reading(indices: Sequence[int]) -> Mapping[int, Picture | None]:
             read = read_pictures(indices)
-            first.update(
-                (index, found) for index in selection.shown_first[:MAX_PREDICTED] if (found := read.get(index))
-            )
+            first.update((index, found) for index in selection.shown_first[:MAX_PICTURES] if (found := read.get(index)))
             return read
 
         # The first page says how long the command took, so it is written last.
@@ -105,14 +93,19 @@ def write_report(
         for written in pages:
             if written.name == PAGE:
                 first_page = written.html
+                if drawn:  # the other process draws while this one writes the other files
+                    drawn.begin(plots_of(summary, charts, results, first))
             else:
                 _write(drafts / written.name, written.html)
             late, without = late + written.late, without + written.without_picture
         notices = (*summary.notices, _not_read(late, info)) if late else summary.notices
         summary = replace(summary, without_picture=without, notices=notices)
-        if plots:
-            said = _write_pngs(drafts, summary, charts, results, first)
-            summary = replace(summary, notices=(*said, *summary.notices))
+        tables.write_predictions(drafts / PREDICTIONS, results, selection, versions)
+        tables.write_errors(drafts / ERRORS, results)
+        if min_confidence is not None:
+            tables.write_review(drafts / REVIEW, results, selection, root)
+        if drawn:
+            summary = replace(summary, notices=(*_write_pngs(drafts, drawn), *summary.notices))
         if began is not None:
             summary = summary.with_command(time.monotonic() - began)
             first_page = first_page.replace(f"{mark}-seconds", duration(summary.command_seconds or 0.0))
@@ -131,40 +124,12 @@ def _not_read(late: int, info: JobInfo) -> str:
     return said if info.earlier else f"{said} `digitmill review {info.job}` reads them."
 
 
-def _write_pngs(
-    folder: Path, summary: Summary, charts: JobCharts, results: Results, pictures: Mapping[int, Picture]
-) -> tuple[str, ...]:
-    """Write a PNG file for each chart that exists, and for the pictures. Return notices for the user."""
-    png = load_png()
-    if png is None:
-        return (WITHOUT_MATPLOTLIB,)
-    predicted = [
-        png.Predicted(
-            picture.seen,
-            _caption(results, index),
-            wrong=results.label(index) not in (None, results.answer(index)),
-        )
-        for index, picture in pictures.items()
-        if results.answer(index) is not None
-    ]
-    figures = {
-        CONFUSION: png.confusion(summary),
-        PREDICTED: png.predictions(predicted),
-        CONFIDENCE: png.draw(charts.confidence, 7.2, 3.8) if charts.confidence else None,
-        TRAINING: png.draw(charts.training, 7.2, 3.8) if charts.training else None,
-        CALIBRATION: png.draw(charts.calibration, 5.6, 5.2) if charts.calibration else None,
-        THROUGHPUT: png.draw(charts.throughput, 7.2, 3.8) if charts.throughput else None,
-    }
-    for name, figure in figures.items():
-        if figure is not None:
-            png.save(figure, folder / name)
-    return ()
-
-
-def _caption(results: Results, index: int) -> str:
-    label, read, confidence = results.label(index), results.answer(index), float(results.confidences[index])
-    sides = f"{read}" if label is None else f"{label} → {read}"
-    return f"{sides}  {percent(confidence, 0)}"
+def _write_pngs(folder: Path, drawn: Drawing) -> tuple[str, ...]:
+    """Write the files that another process has drawn. Return notices for the user."""
+    files, fault = drawn.finish()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return (fault,) if fault else ()
 
 
 def _write(path: Path, text: str) -> None:

@@ -210,8 +210,8 @@ def report(job: str, out: Path | None, min_confidence: float | None, timeout: fl
     from producer.cli.display.job_results import print_report, write_job_report
     from producer.jobs.finding import find_job
     from producer.mill.finding import find_mill_url, open_running_mill
-    from producer.report import check_place
     from producer.report.earlier import check_not_joined
+    from producer.report.place import check_place
     from worker.settings import Settings
 
     settings = Settings.from_environment()

@@ -80,8 +80,8 @@ def _write(identifier: str, folder: Path, settings: "Settings", timeout: float, 
     from producer.cli.commands.jobs import gather
     from producer.cli.display.job_results import write_job_report
     from producer.mill.finding import find_mill_url, open_running_mill
-    from producer.report import check_place
     from producer.report.earlier import check_not_joined
+    from producer.report.place import check_place
     from worker.contract.errors import Unreachable
 
     try:

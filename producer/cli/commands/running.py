@@ -62,8 +62,8 @@ def demo(workers: int | None, out: Path, as_json: bool) -> None:
     from producer.jobs.submission import MNIST, create_job, gather_job, open_submitted
     from producer.mill.finding import await_workers, open_mill
     from producer.mill.stack import Stack
-    from producer.report import check_place
     from producer.report.earlier import check_not_joined
+    from producer.report.place import check_place
     from worker.cores import cores
     from worker.settings import Settings
 

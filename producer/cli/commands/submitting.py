@@ -140,8 +140,8 @@ def submit(
     from producer.jobs.kept.order import SubmitOptions
     from producer.jobs.submission import create_job, open_list, open_submitted
     from producer.mill.finding import open_running_mill, running_or_temporary_mill, submitting
-    from producer.report import check_place
     from producer.report.earlier import check_not_joined
+    from producer.report.place import check_place
     from worker.contract.ledger import new_job_identifier
     from worker.settings import Settings
 
@@ -264,8 +264,8 @@ def resume(job: str, follow: bool, out: Path | None, take_over: bool, timeout: f
     from producer.jobs.finding import find_resumable
     from producer.jobs.submission import reopen_submitted
     from producer.mill.finding import running_or_temporary_mill
-    from producer.report import check_place
     from producer.report.earlier import check_not_joined
+    from producer.report.place import check_place
     from worker.settings import Settings
 
     settings = Settings.from_environment()
@@ -338,7 +338,7 @@ def gather_and_report(
     from producer.cli.display.job_results import print_report, write_job_report
     from producer.jobs.submission import gather_job
     from producer.mill.finding import find_mill_url
-    from producer.report import growing_table
+    from producer.report.tables import growing_table
 
     folder = out or report_folder(job)
     added: dict[str, Any] = {}

@@ -17,11 +17,12 @@ from producer.cli.notices import Manner, print_notice, printable, tell
 from producer.jobs.results import FinishedJob, Results
 from producer.pictures import PictureReader
 from producer.public.body import to_text
-from producer.report import Summary, write_report
 from producer.report.earlier import joined
 from producer.report.place import PAGE
+from producer.report.summary import Summary
 from producer.report.tables import FileVersion
 from producer.report.wording import DOUBTS
+from producer.report.write import write_report
 from producer.sources import Source
 
 PICTURE_SHARE = 0.05

@@ -1,7 +1,20 @@
-"""Whether charts can be drawn as PNG files here."""
+"""Has a process of its own draw PNG files, while this process goes on with the report.
 
-import logging
-from types import ModuleType
+Matplotlib takes about half a second to import, as long to draw, and memory that this process then would not give back.
+"""
+
+import contextlib
+import subprocess
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+
+import msgspec
+
+from model.child_process import command, named_end
+from producer.report.charts.plots import Order, Plot
+
+DRAWING_SECONDS = 60.0
+"""Longest wait for the files, in seconds. The first process on a machine lists its fonts, which takes a few."""
 
 WITHOUT_MATPLOTLIB = (
     "The PNG charts were left out because Matplotlib is not installed; the page shows the same figures. "
@@ -9,13 +22,75 @@ WITHOUT_MATPLOTLIB = (
 )
 
 
-def load_png() -> ModuleType | None:
-    """Import and return the module that draws PNG files, or return None if Matplotlib is not installed."""
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a cache that it cannot keep
+class Drawing:
+    """A process that draws the files of one order.
+
+    Args:
+        software: What the files say has made them.
+    """
+
+    def __init__(self, software: str) -> None:
+        self._software = software
+        self._process: subprocess.Popen[bytes] | None = None
+        self._fault = WITHOUT_MATPLOTLIB
+        if find_spec("matplotlib") is None:
+            return
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  our own command line
+                command("producer.report.charts.png"),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C in the terminal reaches only the parent
+            )
+        except OSError as fault:
+            self._fault = _left_out(f"no process could be started ({fault.strerror})")
+
+    def begin(self, plots: Mapping[str, Plot]) -> None:
+        """Let the process draw these files, which are named, while this process does other things."""
+        if self._process is None or self._process.stdin is None:
+            return
+        with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:  # `finish` says how it ended
+            pipe.write(msgspec.msgpack.encode(Order(plots, self._software)))
+        self._process.stdin = None
+
+    def finish(self) -> tuple[dict[str, bytes], str]:
+        """Return the files by name; and if there are none, why, in a sentence for the user, else ""."""
+        if self._process is None:
+            return {}, self._fault
+        try:
+            files, said = self._process.communicate(timeout=DRAWING_SECONDS)
+        except subprocess.TimeoutExpired:
+            return {}, _left_out(f"the process that draws them did not end within {DRAWING_SECONDS:.0f} s")
+        if (code := self._process.returncode) == 0:
+            return msgspec.msgpack.decode(files, type=dict[str, bytes]), ""
+        last = said.decode("utf-8", "replace").strip().rpartition("\n")[2][-200:]
+        end = f"{named_end(code)}: {last}" if last else named_end(code)
+        return {}, _left_out(f"the process that draws them ended with {end}")
+
+    def end(self) -> None:
+        """End the process if it still runs."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.communicate()
+
+
+@contextlib.contextmanager
+def drawing(software: str = "digitmill") -> Iterator[Drawing]:
+    """Start a process that draws files, and end it with the block at the latest.
+
+    It imports Matplotlib meanwhile, so start it before the plots are known.
+
+    Args:
+        software: What the files say has made them.
+    """
+    begun = Drawing(software)
     try:
-        from producer.report.charts import png
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "matplotlib":
-            raise
-        return None
-    return png
+        yield begun
+    finally:
+        begun.end()
+
+
+def _left_out(reason: str) -> str:
+    return f"The PNG charts were left out because {reason}; the page shows the same figures."

@@ -1,12 +1,15 @@
-"""Charts as PNG files, for slides and papers. No other module of the report needs Matplotlib.
+"""Charts as PNG files, for slides and papers: what the process that draws them does. Only it needs Matplotlib.
 
-It uses Matplotlib's object interface, because pyplot keeps global state and would look for a screen.
+`drawing` starts the process, which takes one order and answers with the files. The module uses Matplotlib's object
+interface, because pyplot keeps global state and would look for a screen.
 """
 
+import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from io import BytesIO
+from typing import Any, Final
 
+import msgspec
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,11 +18,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from model import metrics
-from model.images.raster import Grey
 from producer.report.charts.chart import Chart
-from producer.report.summary import Summary
-from worker.contract.wire import SIDE
+from producer.report.charts.plots import CaptionedPicture, ChartPlot, CountsPlot, Order, Plot
 
 _BLUE, _RED, _GREY = "#2563eb", "#ba1c20", "#6b7280"
 _COLOURS: Final = {"plain": _BLUE, "right": _BLUE, "wrong": _RED, "validation": _BLUE}
@@ -31,25 +31,9 @@ _HATCHES: Final = {"wrong": "////", "unlabelled": "..", "precision": "////"}
 _STROKES: Final = {"mean": "--", "training": ":"}
 """Stroke of the lines of each kind, for the same reason. All others are solid."""
 
-MAX_PICTURES = 40
-"""Maximum number of pictures in a sheet."""
-
-_COLUMNS_WIDTH = 8 * SIDE  # of the pictures of predictions in a row, in pixels
+_PER_ROW = 8  # pictures of one digit
 _CAPTION = 10  # space below a picture, in pixels of the picture
 _PIXELS_PER_INCH = 30  # of these pictures
-
-
-PREDICTIONS = "True digit → predicted digit, with its confidence"
-"""Title of the pictures of a job."""
-
-
-class Predicted(NamedTuple):
-    """The picture of an image with what it shows and what was read."""
-
-    picture: Grey
-    caption: str
-    wrong: bool
-
 
 _FITTING = 7  # characters of a count that fit into a cell
 _DPI = 120
@@ -57,11 +41,24 @@ _INSIDE: Final[Any] = {"in_layout": False}  # a text within the axes needs no ro
 _MARGIN = 0.03  # share of the length of an axis; without it a circle at the end of the axis would be cut off
 
 
-def confusion(summary: Summary) -> Figure | None:
-    """Draw the confusion matrix with its counts. Return None without labels."""
-    if summary.confusion is None:
-        return None
-    counts = np.array(summary.confusion)
+def main() -> None:
+    """Take an order from the standard input, and write the files to the standard output, by name."""
+    order = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Order)
+    files = {name: encode(draw(plot), order.software) for name, plot in order.plots.items()}
+    sys.stdout.buffer.write(msgspec.msgpack.encode(files))
+
+
+def draw(plot: Plot) -> Figure:
+    """Draw what a file shows."""
+    if isinstance(plot, ChartPlot):
+        return _chart(plot.chart, plot.width, plot.height)
+    if isinstance(plot, CountsPlot):
+        return _confusion(plot)
+    return _sheet(plot.pictures, plot.title)
+
+
+def _confusion(plot: CountsPlot) -> Figure:
+    counts = np.array(plot.counts)
     figure, axes = _figure(6.4, 6.0)
     # The scale is logarithmic, because the mistakes of a good model are a thousandth of the counts on the diagonal.
     norm = LogNorm(vmin=0.5, vmax=max(1, counts.max()))
@@ -72,35 +69,31 @@ def confusion(summary: Summary) -> Figure | None:
         dark = norm(count) > 0.55
         colour = "white" if dark else "black"
         axes.text(predicted, true, f"{count:,}", ha="center", va="center", size=size, color=colour, **_INSIDE)
-    axes.set(xlabel="predicted", ylabel="true", xticks=range(metrics.CLASSES), yticks=range(metrics.CLASSES))
-    failed = f", {summary.failed:,} of {summary.images:,} images failed" if summary.failed else ""
-    axes.set_title(f"Confusion: {summary.correct:,} of {summary.accuracy_denominator:,} right{failed}")
+    axes.set(xlabel="predicted", ylabel="true", xticks=range(len(counts)), yticks=range(len(counts)))
+    axes.set_title(plot.title)
     return figure
 
 
-def predictions(images: Sequence[Predicted], title: str = PREDICTIONS) -> Figure | None:
-    """Draw pictures with true and predicted digits below them, mistakes in bold. Return None without pictures."""
-    if not images:
-        return None
-    width = max(image.picture.shape[1] for image in images)
-    per_row = max(1, min(len(images), _COLUMNS_WIDTH // width))
-    cell_height, cell_width = SIDE + _CAPTION, width + 4
-    rows = -(-len(images) // per_row)
+def _sheet(pictures: Sequence[CaptionedPicture], title: str) -> Figure:
+    width, side = max(picture.width for picture in pictures), len(pictures[0].pixels) // pictures[0].width
+    per_row = max(1, min(len(pictures), _PER_ROW * side // width))
+    cell_height, cell_width = side + _CAPTION, width + 4
+    rows = -(-len(pictures) // per_row)
     sheet = np.full((rows * cell_height, per_row * cell_width), 255, np.uint8)
     figure, axes = _figure(sheet.shape[1] / _PIXELS_PER_INCH, sheet.shape[0] / _PIXELS_PER_INCH + 0.4)
-    for place, image in enumerate(images):
+    for place, picture in enumerate(pictures):
         top, left = place // per_row * cell_height, place % per_row * cell_width + 2
-        sheet[top : top + SIDE, left : left + image.picture.shape[1]] = image.picture
-        weight = "bold" if image.wrong else "normal"
-        axes.text(left, top + SIDE + 1, image.caption, va="top", size=7, weight=weight, color="black", **_INSIDE)
+        pixels = np.frombuffer(picture.pixels, np.uint8).reshape(side, picture.width)
+        sheet[top : top + side, left : left + picture.width] = pixels
+        weight = "bold" if picture.wrong else "normal"
+        axes.text(left, top + side + 1, picture.caption, va="top", size=7, weight=weight, color="black", **_INSIDE)
     axes.imshow(sheet, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_axis_off()
     axes.set_title(title, size=9)
     return figure
 
 
-def draw(chart: Chart, width: float, height: float) -> Figure:
-    """Draw a chart that is `width` by `height` inches."""
+def _chart(chart: Chart, width: float, height: float) -> Figure:
     figure, axes = _figure(width, height)
     meanings = dict(chart.legend)
     for kind in dict.fromkeys(bar.kind for bar in chart.bars):
@@ -142,14 +135,16 @@ def draw(chart: Chart, width: float, height: float) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Path, software: str = "digitmill") -> None:
-    """Write a figure as a PNG file that names the software which made it."""
+def encode(figure: Figure, software: str) -> bytes:
+    """Return a figure as a PNG file that names the software which made it."""
     # `savefig` would draw the figure twice, the first time only to find the place of everything.
     canvas: Any = FigureCanvasAgg(figure)  # some of its methods have no types
     canvas.draw()
     about = PngInfo()
     about.add_text("Software", software)
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).save(path, "PNG", pnginfo=about, dpi=(_DPI, _DPI))
+    file = BytesIO()
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).save(file, "PNG", pnginfo=about, dpi=(_DPI, _DPI))
+    return file.getvalue()
 
 
 def _set_axes(axes: Axes, chart: Chart) -> None:

@@ -11,7 +11,7 @@ from model.errors import Failure, FailureCode
 from model.inference.classifier import Classifier
 from producer.jobs.results import Results
 from producer.pictures import Picture
-from producer.report import write_report
+from producer.report.write import write_report
 from tests.producer.report.invented import Page, info_of, strict, with_failures
 from tests.support.json_schemas import check
 

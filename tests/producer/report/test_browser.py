@@ -11,9 +11,9 @@ import pytest
 from model.errors import Failure, FailureCode
 from producer.jobs.results import FinishedJob
 from producer.pictures import Picture
-from producer.report import write_report
 from producer.report.comparison.matching import compare
 from producer.report.comparison.page import pictured, write_comparison
+from producer.report.write import write_report
 from tests.producer.report.invented import info_of, invented, with_failures
 from tests.support.browser import CHROMIUM, open_browser
 from tests.support.command import run_here

@@ -11,9 +11,9 @@ from PIL import Image
 
 from model.errors import UsageError
 from producer.pictures import Picture
-from producer.report import write_report
 from producer.report.files import replacing
 from producer.report.place import PNGS
+from producer.report.write import write_report
 from producer.sources import open_source
 from tests.producer.report.invented import Page, info_of, strict, unlabelled
 
@@ -23,7 +23,7 @@ REPORT_OF_NINE = """
 import sys
 from pathlib import Path
 import numpy as np
-from producer.report import write_report
+from producer.report.write import write_report
 from producer.jobs.results import JobInfo, Results, TimelinePoint
 ones = np.ones(9, np.int8)
 job = Results(list("abcdefghi"), ones, ones, np.full(9, 0.5, np.float32), None, ["v"] * 9, {})

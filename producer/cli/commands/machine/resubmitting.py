@@ -40,8 +40,7 @@ def resubmit(job: str, follow: bool, out: Path | None, timeout: float, as_json: 
     from producer.jobs.kept.order import jobs_folder, read_order
     from producer.jobs.submission import create_job, reopen_submitted
     from producer.mill.finding import find_mill_url, running_or_temporary_mill
-    from producer.report import check_place
-    from producer.report.place import FIGURES
+    from producer.report.place import FIGURES, check_place
     from worker.settings import Settings
 
     settings = Settings.from_environment()

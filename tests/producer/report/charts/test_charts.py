@@ -6,6 +6,7 @@ import pytest
 from producer.report.charts import svg
 from producer.report.charts.chart import Chart, round_values
 from producer.report.charts.job_charts import JobCharts, charts_of
+from producer.report.charts.plots import ChartPlot
 from producer.report.selection import select
 from producer.report.summary import summarise
 from tests.producer.report.invented import info_of, unlabelled
@@ -54,7 +55,7 @@ def test_matplotlib_draws_the_values_of_the_chart(charts, name) -> None:
     """Bars, lines, dots, ticks and labels of the figure are those of the chart."""
     png = pytest.importorskip("producer.report.charts.png")
     chart: Chart = getattr(charts, name)
-    [axes] = png.draw(chart, 6, 4).axes
+    [axes] = png.draw(ChartPlot(chart, 6, 4)).axes
     bars = [(bar.get_x(), bar.get_x() + bar.get_width(), bar.get_height()) for bar in axes.patches]
     expected = [(bar.start, bar.end, bar.height) for bar in chart.bars]
     assert len(bars) == len(expected)
