@@ -72,6 +72,9 @@ class PictureReader:
             (indices[: self.at_once], inf),
             (indices[self.at_once :], began + self.seconds - self._spent),
         ):
+            if some and time.monotonic() > deadline:
+                pictures |= dict.fromkeys(some)
+                continue
             # One pass reads all of them: a packed archive would otherwise be unpacked again for each image.
             of_name = {self.results.names[index]: index for index in some}
             for name, content in self.source.read_each(of_name) if of_name else ():

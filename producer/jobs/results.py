@@ -93,6 +93,31 @@ class Names(Sequence[str]):
         for start in range(0, len(self), _AT_ONCE):
             yield from self[start : start + _AT_ONCE]
 
+    def matrix(self, rows: NDArray[np.intp], width: int) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+        r"""Return the beginnings of some names as UTF-8.
+
+        Args:
+            rows: Rows of the n names that are wanted.
+            width: Greatest number of bytes of each name that is wanted.
+
+        Returns:
+            Bytes (n, w), where w is at most `width`, each row filled up with `\0`; and the number of bytes of each
+            whole name (n,).
+        """
+        all_stops = np.frombuffer(self._stops, np.uint64)
+        stops = all_stops[rows].astype(np.intp)
+        starts = np.where(rows > 0, all_stops[rows - 1].astype(np.intp), 0)
+        sizes = stops - starts
+        columns = np.arange(min(width, int(sizes.max(initial=0))))
+        matrix = np.zeros((len(rows), len(columns)), np.uint8)
+        if matrix.size:
+            text = np.frombuffer(self._text, np.uint8)
+            if (sizes == len(columns)).all() and (starts[1:] == stops[:-1]).all():  # as in most arrays and folders
+                return text[starts[0] : stops[-1]].reshape(matrix.shape).copy(), sizes
+            held = columns < sizes[:, None]
+            matrix[held] = text[(starts[:, None] + columns)[held]]
+        return matrix, sizes
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
 
@@ -190,6 +215,23 @@ class Results:
             [self.numbers.labels[row] for row in rows],
             [self.numbers.read[row] for row in rows],
             [self.numbers.confidences[row] for row in rows],
+        )
+
+    def some(self, rows: Sequence[int]) -> "Results":
+        """Return the images with some indices, in their order."""
+        numbers = self.numbers and Numbers(
+            self.numbers.labels[rows], self.numbers.read[rows], [self.numbers.confidences[row] for row in rows]
+        )
+        return Results(
+            names=[self.names[row] for row in rows],
+            labels=self.labels[rows],
+            digits=self.digits[rows],
+            confidences=self.confidences[rows],
+            probabilities=None if self.probabilities is None else self.probabilities[rows],
+            models=[self.models[row] for row in rows],
+            failures={place: self.failures[row] for place, row in enumerate(rows) if row in self.failures},
+            numbers=numbers,
+            doubts={place: self.doubts[row] for place, row in enumerate(rows) if row in self.doubts},
         )
 
     def label(self, row: int) -> Label | None:

@@ -77,9 +77,7 @@ def select(results: Results, min_confidence: float | None = None) -> Selection:
     classified, confidences = results.classified, results.confidences
     below = doubted(results, min_confidence)
     wrong = np.flatnonzero(results.labelled & classified & ~results.right)
-    by_confidence = np.flatnonzero(classified)
-    by_confidence = by_confidence[np.argsort(confidences[by_confidence], kind="stable")]
-    unsure = by_confidence[below[by_confidence]]
+    unsure = _by_confidence(classified & below, confidences)
     has_reason = np.isin(unsure, list(results.doubts))
     unsure = np.concatenate([unsure[has_reason], unsure[~has_reason]])
     several = _of_several_digits(results)
@@ -88,9 +86,15 @@ def select(results: Results, min_confidence: float | None = None) -> Selection:
         below,
         np.concatenate([unsure, several[below[several]]]),
         mistakes=wrong[np.argsort(-confidences[wrong], kind="stable")],
-        least_certain=(unsure if len(unsure) else by_confidence)[:MAX_LEAST_CERTAIN],
+        least_certain=(unsure if len(unsure) else _by_confidence(classified, confidences))[:MAX_LEAST_CERTAIN],
         several=several,
     )
+
+
+def _by_confidence(chosen: NDArray[np.bool_], confidences: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return the indices of the chosen images, the least confident first."""
+    indices = np.flatnonzero(chosen)
+    return indices[np.argsort(confidences[indices], kind="stable")]
 
 
 def doubted(results: Results, min_confidence: float | None) -> NDArray[np.bool_]:

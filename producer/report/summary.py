@@ -240,7 +240,8 @@ def summarise(
     review = selection.doubted
     certain = is_labelled & classified & ~review
     aligned = results.aligned
-    versions = Counter(version for version, answered in zip(results.models, classified, strict=True) if answered)
+    versions = Counter(results.models)
+    versions.subtract(results.models[index] for index in results.failures)
     return Summary(
         job=info.job,
         source=info.source,
@@ -267,7 +268,7 @@ def summarise(
         review=None if selection.min_confidence is None else int(review.sum()),
         accuracy_of_certain=_share(int(right[certain].sum()), int(certain.sum())),
         accuracy_of_certain_denominator=int(certain.sum()) if labelled else None,
-        model_versions=_largest_first(versions),
+        model_versions=_largest_first({version: count for version, count in versions.items() if count}),
         images_per_second=(len(results) - info.earlier) / info.seconds if info.seconds > 0 else None,
         workers=_largest_first(info.workers),
         reads_numbers=results.numbers is not None,

@@ -27,6 +27,7 @@ from producer.report.place import (
     REVIEW,
     replacing_report,
 )
+from producer.report.rows import FileVersion
 from producer.report.selection import select
 from producer.report.summary import Summary, summarise
 from producer.report.wording import duration, number
@@ -46,7 +47,7 @@ def write_report(
     left_out: Mapping[str, int] = MappingProxyType({}),
     notes: Sequence[str] = (),
     plots: bool = True,
-    versions: Mapping[str, tables.FileVersion] | None = None,
+    versions: Mapping[str, FileVersion] | None = None,
     began: float | None = None,
 ) -> Summary:
     """Write the report of a job into `folder`. An earlier report there is replaced, and nothing else is.

@@ -110,8 +110,8 @@ class ContainerSource(Generic[Place]):
         """See `Source.read_each`."""
         asked = set(names)
         with self._container.opened() as read:
-            for name, place in self._images.items():
-                if name in asked and not isinstance(content := read(place), Failure):
+            for name in filter(asked.__contains__, self._images):
+                if not isinstance(content := read(self._images[name]), Failure):
                     yield name, content
 
 

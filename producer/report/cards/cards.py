@@ -6,9 +6,13 @@ Each column of a page has one value for each of its cards, so that a page of 2,0
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
-from model.metrics import align
+import numpy as np
+from numpy.typing import NDArray
+
+from model.metrics import CLASSES, align
 from model.printable import printable
 from producer.jobs.results import Results
 from producer.pictures import Picture
@@ -23,6 +27,9 @@ MISTAKE, UNSURE = "mistake", "confidence"
 """Causes for a card, beside the codes of doubts and `several_digits`."""
 
 _SHARES = 4  # decimals of the probabilities
+_CONFIDENCE_DECIMALS = 6
+_DIGITS: Final = [*map(str, range(CLASSES)), None]
+"""The texts of digits. `NONE` is the last."""
 
 
 def pages_of(selection: Selection) -> list[list[int]]:
@@ -55,8 +62,11 @@ def card_data(
         late: Number of pictures that were not read in time.
     """
     shown = [pictures.get(index) for index in indices]
-    causes = [_causes(results, selection, index) for index in indices]
-    counts = Counter(cause for each in causes for cause in each)
+    part = results.some(indices)
+    names = [_written(name) for name in part.names]
+    labels, read = _texts(part)
+    causes = _causes(part, selection.doubted[indices], selection.min_confidence)
+    counts = Counter(chain.from_iterable(causes))
     return {
         "job": job,
         "images": len(results),
@@ -67,20 +77,20 @@ def card_data(
         "late": late,
         "visible": {
             position: visible
-            for position, index in enumerate(indices)
-            if (visible := printable(results.names[index])) != _written(results.names[index])
+            for position, (name, written) in enumerate(zip(part.names, names, strict=True))
+            if (visible := printable(name)) != written
         },
         "causes": {cause: words for cause, words in CAUSES.items() if cause in counts},
         "counts": counts,
         "cards": {
             "index": list(indices),
-            "name": [_written(results.names[index]) for index in indices],
-            "label": [_text(results.label(index)) for index in indices],
-            "read": [_text(results.answer(index)) for index in indices],
-            "confidence": [_confidence(results, index) for index in indices],
-            "pairs": [_pairs(results, index) for index in indices],
+            "name": names,
+            "label": labels,
+            "read": read,
+            "confidence": _confidences(part),
+            "pairs": _pairs(part, labels, read),
             "causes": causes,
-            "reason": [_reason(results, index) for index in indices],
+            "reason": _reasons(part),
             "probabilities": [
                 [round(share, _SHARES) for share in picture.probabilities]
                 if picture and picture.probabilities
@@ -98,44 +108,70 @@ def card_data(
     }
 
 
-def _causes(results: Results, selection: Selection, index: int) -> list[str]:
-    """Return why there is a card for an image, as codes."""
-    failure, doubt = results.failures.get(index), results.doubts.get(index)
-    if failure:
-        return [str(failure.code)]
-    found = [MISTAKE] if results.label(index) not in (None, results.answer(index)) else []
-    if doubt and selection.doubted[index]:
-        found.append(str(doubt.code))
-    if selection.min_confidence is not None and results.confidences[index] < selection.min_confidence:
-        found.append(UNSURE)
-    return found
+# One image at a time, these would take most of the time of the report of a large job.
 
 
-def _reason(results: Results, index: int) -> str:
-    """Return what the image path says about one image, or ""."""
-    if index in results.failures:
-        return _written(results.failures[index].sentence)
-    return _written(results.doubts[index].reason) if index in results.doubts else ""
+def _texts(part: Results) -> tuple[list[str | None], list[str | None]]:
+    """Return what each image shows, and what was read; None stands for nothing."""
+    if part.numbers is None:
+        return [_DIGITS[digit] for digit in part.labels.tolist()], [_DIGITS[digit] for digit in part.digits.tolist()]
+    return [label or None for label in part.numbers.labels.tolist()], [
+        read or None for read in part.numbers.read.tolist()
+    ]
 
 
-def _pairs(results: Results, index: int) -> list[str]:
-    """Return each true digit beside the digit that was read in its place, such as "72"; "" stands for none."""
-    if results.numbers is None:
-        return [f"{_text(results.label(index)) or ''}:{_text(results.answer(index)) or ''}"]
-    label, read = results.numbers.labels[index], results.numbers.read[index]
+def _causes(part: Results, doubted: NDArray[np.bool_], min_confidence: float | None) -> list[list[str]]:
+    """Return why there is a card for each image, as codes.
+
+    Args:
+        part: The images.
+        doubted: Whether each is for review, bool (n,).
+        min_confidence: Confidence below which an image is listed for review, or None.
+    """
+    wrong = part.labelled & ~part.right
+    unsure = np.zeros(len(part), np.bool_) if min_confidence is None else part.confidences < min_confidence
+    kinds: list[list[str]] = [[], [UNSURE], [MISTAKE], [MISTAKE, UNSURE]]
+    causes = [kinds[kind] for kind in (2 * wrong + unsure).tolist()]
+    for row, doubt in part.doubts.items():
+        if doubted[row]:
+            causes[row] = [*([MISTAKE] if wrong[row] else []), str(doubt.code), *([UNSURE] if unsure[row] else [])]
+    return [[str(part.failures[row].code)] if row in part.failures else each for row, each in enumerate(causes)]
+
+
+def _confidences(part: Results) -> list[float | None]:
+    shares = part.confidences.astype(np.float64).round(_CONFIDENCE_DECIMALS).tolist()
+    return [None if row in part.failures else share for row, share in enumerate(shares)]
+
+
+def _pairs(part: Results, labels: Sequence[str | None], read: Sequence[str | None]) -> list[list[str]]:
+    """Return each true digit beside the digit that was read in its place, such as "7:2"; "" stands for none."""
+    pairs = [[f"{label or ''}:{digit or ''}"] for label, digit in zip(labels, read, strict=True)]
+    if part.numbers is None:
+        return pairs
+    return [
+        _aligned(label, number, shares)
+        for label, number, shares in zip(
+            part.numbers.labels.tolist(), part.numbers.read.tolist(), part.numbers.confidences, strict=True
+        )
+    ]
+
+
+def _aligned(label: str, read: str, confidences: list[float]) -> list[str]:
     if not label:
         return [f":{digit}" for digit in read]
-    aligned = align([label], [read], [results.numbers.confidences[index]])
+    aligned = align([label], [read], [confidences])
     pairs = zip(aligned.labels.tolist(), aligned.digits.tolist(), strict=True)
     return [":".join("" if digit < 0 else str(digit) for digit in pair) for pair in pairs]
 
 
-def _confidence(results: Results, index: int) -> float | None:
-    return None if index in results.failures else round(float(results.confidences[index]), 6)
-
-
-def _text(label: object) -> str | None:
-    return None if label is None else str(label)
+def _reasons(part: Results) -> list[str]:
+    """Return what the image path says about each image, or ""."""
+    reasons = [""] * len(part)
+    for row, doubt in part.doubts.items():
+        reasons[row] = _written(doubt.reason)
+    for row, failure in part.failures.items():
+        reasons[row] = _written(failure.sentence)
+    return reasons
 
 
 def _written(text: str) -> str:

@@ -225,7 +225,7 @@ def test_the_check_leaves_nothing_behind(tmp_path):
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="only root can mount a file system")
 def test_a_read_only_file_system_is_refused(tmp_path):
     """Permissions do not show that a file system is mounted read-only."""
-    check = "import sys, pathlib, producer.report; producer.report.check_place(pathlib.Path(sys.argv[1]))"
+    check = "import sys, pathlib, producer.report.place as place; place.check_place(pathlib.Path(sys.argv[1]))"
     script = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$2" -c "$3" "$1/report"'
     command = ["unshare", "--mount", "sh", "-ec", script, "sh", str(tmp_path), sys.executable, check]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)

@@ -2,7 +2,6 @@
 
 import csv
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from model.errors import Failure, FailureCode
 from model.images.doubts import Doubt, DoubtCode
 from producer.jobs.results import NONE, Names, Results
-from producer.report import tables
 from producer.report.selection import select
 from producer.report.tables import growing_table, write_errors, write_predictions, write_review
 
@@ -185,14 +183,3 @@ def test_images_of_several_digits_are_for_review_after_the_unsure_ones(tmp_path)
     write_predictions(tmp_path / "predictions.csv", job, select(job, 0.9))
     assert [row["review"] for row in rows(tmp_path / "predictions.csv")] == ["yes", "", "yes", "yes"]
     assert not len(select(job, None).for_review)
-
-
-@pytest.mark.parametrize("at_once", [1, 7, 1000])
-def test_the_rows_of_a_large_job_are_those_of_a_small_one(results, monkeypatch, at_once):
-    """Most rows are made by columns, some at a time. Failed and doubted images are among them, in any order."""
-    results = replace(results, doubts={5: Doubt(DoubtCode.CROSSED_OUT, "looks crossed out")})
-    selection = select(results, 0.9)
-    order = np.random.default_rng(1).permutation(len(results))
-    monkeypatch.setattr(tables, "_ROWS_AT_ONCE", at_once)
-    assert results.failures
-    assert [*tables._predictions(results, order, selection)] == [*tables._rows(results, order, selection.doubted)]
