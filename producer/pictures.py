@@ -51,27 +51,22 @@ class PictureReader:
         source: Source of the images, or None if it is gone.
         results: All images of the job.
         mill: URL of a mill whose workers can say the ten probabilities, or None without one or after none answered.
-        seconds: Time that may be spent on reading, in seconds. What it was not enough for is not read.
-        at_once: Number of images that are read whatever time it takes.
+        until: Monotonic time after which no more images are read.
+        at_once: Number of images that are read all the same.
     """
 
     source: Source | None
     results: Results
     mill: str | None = None
-    seconds: float = inf
+    until: float = inf
     at_once: int = 0
-    _spent: float = 0.0
 
     def __call__(self, indices: Sequence[int]) -> dict[int, Picture | None]:
         """Return the pictures of some images by index, without those that cannot be read. None was not read in time."""
         if self.source is None:
             return {}
         pictures: dict[int, Picture | None] = {}
-        began = time.monotonic()
-        for some, deadline in (
-            (indices[: self.at_once], inf),
-            (indices[self.at_once :], began + self.seconds - self._spent),
-        ):
+        for some, deadline in ((indices[: self.at_once], inf), (indices[self.at_once :], self.until)):
             if some and time.monotonic() > deadline:
                 pictures |= dict.fromkeys(some)
                 continue
@@ -86,7 +81,6 @@ class PictureReader:
                     pictures[index] = picture
         self.at_once = max(0, self.at_once - len(indices))
         found = self._with_probabilities({index: each for index, each in pictures.items() if each})
-        self._spent += time.monotonic() - began
         return {**pictures, **found}
 
     def _with_probabilities(self, pictures: dict[int, Picture]) -> dict[int, Picture]:

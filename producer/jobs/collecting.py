@@ -134,7 +134,7 @@ def _answers_missing(
 
 def card_of(connection: Connection, results: Results, call: RetryingCaller) -> Card | None:
     """Return the card of the version that classified most images, or None where there is none."""
-    versions = Counter(results.models)
+    versions = results.versions.counts()
     del versions[""]
     if not versions:
         return None

@@ -1,11 +1,8 @@
 """The results of a job, as columns: one row for each submitted image, in the order of submission."""
 
-import operator
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
-from typing import Any, NamedTuple, Self, overload
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +12,8 @@ from model.cards.card import Card
 from model.errors import Failure
 from model.images.doubts import Doubt
 from model.metrics import AlignedDigits, align
+from producer.jobs.texts import Versions
 from worker.contract.wire import Label
-
-_AT_ONCE = 4096  # names that are objects of Python at a time
 
 NONE = metrics.NONE
 """In the columns `labels` and `digits`: the image is without a label, or failed, or has a number of several digits."""
@@ -28,103 +24,6 @@ class TimelinePoint(NamedTuple):
 
     seconds: float  # seconds since the job started
     images: int  # images answered by then, including failed ones
-
-
-class Names(Sequence[str]):
-    """Many names in little memory: as UTF-8, one after the other, and not as an object for each.
-
-    Args:
-        names: The first names.
-    """
-
-    def __init__(self, names: Iterable[str] = ()) -> None:
-        self._text = bytearray()
-        self._stops = array("Q")  # where each ends
-        self.extend(names)
-
-    def extend(self, names: Iterable[str]) -> None:
-        """Add names at the end."""
-        names = tuple(names)
-        try:
-            encoded = list(map(str.encode, names))
-        except UnicodeEncodeError:  # a name from a folder may have bytes of any kind
-            encoded = [name.encode("utf-8", "surrogatepass") for name in names]
-        stops = accumulate(map(len, encoded), initial=len(self._text))
-        next(stops)
-        self._stops.extend(stops)
-        self._text += b"".join(encoded)
-
-    def __iadd__(self, other: "Names") -> Self:
-        stops = np.array(other._stops, np.uint64) + np.uint64(len(self._text))
-        self._text += other._text
-        self._stops.frombytes(stops.tobytes())
-        return self
-
-    def __len__(self) -> int:
-        return len(self._stops)
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return self._some(range(*index.indices(len(self))))
-        stop = self._stops[index]
-        start = self._stops[index - 1] if index not in (0, -len(self)) else 0
-        return self._text[start:stop].decode("utf-8", "surrogatepass")
-
-    def _some(self, indices: range) -> list[str]:
-        """Return some names. If they follow each other, and are ASCII as most are, one text is cut into pieces."""
-        if indices.step == 1 and indices:
-            begin = self._stops[indices.start - 1] if indices.start else 0
-            stops = self._stops[indices.start : indices.stop]
-            text = self._text[begin : stops[-1]]
-            if text.isascii():
-                whole, start, names = text.decode("ascii"), 0, []
-                for stop in stops:
-                    stop -= begin  # noqa: PLW2901
-                    names.append(whole[start:stop])
-                    start = stop
-                return names
-        return [self[each] for each in indices]
-
-    def __iter__(self) -> Iterator[str]:
-        for start in range(0, len(self), _AT_ONCE):
-            yield from self[start : start + _AT_ONCE]
-
-    def matrix(self, rows: NDArray[np.intp], width: int) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
-        r"""Return the beginnings of some names as UTF-8.
-
-        Args:
-            rows: Rows of the n names that are wanted.
-            width: Greatest number of bytes of each name that is wanted.
-
-        Returns:
-            Bytes (n, w), where w is at most `width`, each row filled up with `\0`; and the number of bytes of each
-            whole name (n,).
-        """
-        all_stops = np.frombuffer(self._stops, np.uint64)
-        stops = all_stops[rows].astype(np.intp)
-        starts = np.where(rows > 0, all_stops[rows - 1].astype(np.intp), 0)
-        sizes = stops - starts
-        columns = np.arange(min(width, int(sizes.max(initial=0))))
-        matrix = np.zeros((len(rows), len(columns)), np.uint8)
-        if matrix.size:
-            text = np.frombuffer(self._text, np.uint8)
-            if (sizes == len(columns)).all() and (starts[1:] == stops[:-1]).all():  # as in most arrays and folders
-                return text[starts[0] : stops[-1]].reshape(matrix.shape).copy(), sizes
-            held = columns < sizes[:, None]
-            matrix[held] = text[(starts[:, None] + columns)[held]]
-        return matrix, sizes
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
-
-    __hash__ = None  # type: ignore[assignment]  # it changes
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({list(self)!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +64,8 @@ class Results:
         confidences: float32 (n,), probability of the predicted digit, or of the least certain digit of a number, 0 to
             1; NaN where the image failed.
         probabilities: float32 (n, 10), with NaN rows where the image failed; None unless the job asked for them.
-        models: Version of the model that classified each image; "" where the image failed before it reached one.
+        models: Version of the model that classified each image; "" where the image failed before it reached one. Of a
+            large job, `Versions`.
         failures: Failure of each failed image, by index. An image has an answer exactly if it is not here.
         numbers: Numbers of the images, or None if the job reads one digit in each.
         doubts: Doubt of the image path about each doubted image, by index. Each of them has an answer.
@@ -176,13 +76,18 @@ class Results:
     digits: NDArray[np.int8]
     confidences: NDArray[np.float32]
     probabilities: NDArray[np.float32] | None
-    models: list[str]
+    models: Sequence[str]
     failures: dict[int, Failure]
     numbers: Numbers | None = None
     doubts: dict[int, Doubt] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def versions(self) -> Versions:
+        """The column `models` in a form whose texts can be counted quickly."""
+        return self.models if isinstance(self.models, Versions) else Versions.of(self.models)
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
@@ -228,7 +133,7 @@ class Results:
             digits=self.digits[rows],
             confidences=self.confidences[rows],
             probabilities=None if self.probabilities is None else self.probabilities[rows],
-            models=[self.models[row] for row in rows],
+            models=self.versions.some(rows),
             failures={place: self.failures[row] for place, row in enumerate(rows) if row in self.failures},
             numbers=numbers,
             doubts={place: self.doubts[row] for place, row in enumerate(rows) if row in self.doubts},

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.metrics import CLASSES
-from producer.jobs.results import NONE, Names, Results
+from producer.jobs.results import NONE, Results
+from producer.jobs.texts import Names
 from producer.report.rows import DECIMALS, FileVersion, csv_writer, guarded, rows_of
 
 _ROWS_AT_ONCE = 4096
@@ -89,10 +90,9 @@ def plain_texts(
     special[[*results.failures, *results.doubts]] = True
     if last.root and not _is_plain(f"{last.root}="):  # a path may be a formula, whatever its name is
         special[:] = True
-    models = sorted(set(results.models))
-    place_of = {model: place for place, model in enumerate(models)}
+    models = results.versions
     ends = _matrix(
-        f',{review},"",{_quoted(guarded(model))},"",""'.encode() for review in ('""', '"yes"') for model in models
+        f',{review},"",{_quoted(guarded(model))},"",""'.encode() for review in ('""', '"yes"') for model in models.texts
     )
     for start in range(0, len(indices), _ROWS_AT_ONCE):
         some = indices[start : start + _ROWS_AT_ONCE]
@@ -100,14 +100,13 @@ def plain_texts(
         names, odd_names = _names(results.names, some)
         thousandths, decimals, odd_shares = _shares(results.confidences[some])
         pairs = (results.labels[some].astype(np.intp) - NONE) * len(_DIGITS) + (results.digits[some] - NONE)
-        versions = np.array([place_of[results.models[index]] for index in order])
         columns = [
             _same(b'"', order),
             names,
             _PAIRS[pairs],
             thousandths,
             decimals,
-            ends[doubted[some] * len(models) + versions],
+            ends[doubted[some] * len(models.texts) + models.numbers[some]],
             *_last_columns(results, order, names, last),
             _same(b"\n", order),
         ]

@@ -240,7 +240,7 @@ def summarise(
     review = selection.doubted
     certain = is_labelled & classified & ~review
     aligned = results.aligned
-    versions = Counter(results.models)
+    versions = results.versions.counts()
     versions.subtract(results.models[index] for index in results.failures)
     return Summary(
         job=info.job,

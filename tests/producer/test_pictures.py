@@ -14,9 +14,8 @@ def test_a_mill_whose_workers_do_not_answer_is_asked_once(server, digits, monkey
     """Each question takes the whole time limit. A version that does not exist says nothing about the others."""
     monkeypatch.setattr(pictures, "ASKING_SECONDS", 0.5)
     job = invented([-1] * 3, [0] * 3, [0.5] * 3)
-    job.models[:] = ["gone", "live", "live"]
     source = array_source(digits.images[:3], "digits")
-    job = replace(job, names=list(source.names))
+    job = replace(job, names=list(source.names), models=["gone", "live", "live"])
     reader = PictureReader(source, job, server.url)
     for index, mill in enumerate((server.url, None, None)):
         picture = reader([index])[index]

@@ -10,7 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 from model.errors import Failure
 from model.images.doubts import Doubt
 from producer.jobs.kept.journal import AnsweredBatch
-from producer.jobs.results import NONE, Names, Numbers, Results
+from producer.jobs.results import NONE, Numbers, Results
+from producer.jobs.texts import Names, Versions
 from worker.contract.wire import Label, Result
 
 
@@ -123,12 +124,13 @@ def join(columns: Sequence[Columns], *, several: bool, probabilities: bool) -> R
     """
     names, failures, doubts = Names(), {}, {}
     count = sum(len(each.names) for each in columns)
-    models = np.full(count, "", np.object_)
+    versions: dict[str, int] = {"": 0}
+    models = np.zeros(count, np.int32)
     for each in columns:
         start = len(names)
         names += each.names
         for version, rows in each.models:
-            models[start + rows] = version
+            models[start + rows] = versions.setdefault(version, len(versions))
         failures.update({start + row: each.failures[row] for row in sorted(each.failures)})
         doubts.update({start + row: doubt for row, doubt in sorted(each.doubts.items()) if row not in each.failures})
     labels = _joined((each.labels for each in columns), np.int8)
@@ -149,7 +151,7 @@ def join(columns: Sequence[Columns], *, several: bool, probabilities: bool) -> R
         digits=digits,
         confidences=confidences,
         probabilities=_joined((each.ten for each in columns), np.float32, 10) if probabilities else None,
-        models=models.tolist(),
+        models=Versions(models, list(versions)),
         failures=failures,
         numbers=numbers,
         doubts=doubts,

@@ -46,7 +46,8 @@ class Side:
     @property
     def models(self) -> list[str]:
         """Versions that classified its images, the most frequent one first."""
-        counts = Counter(model for model in self.results.models if model)
+        counts = self.results.versions.counts()
+        del counts[""]
         return [model for model, _ in counts.most_common()]
 
     def answer(self, image: int) -> Label | None:

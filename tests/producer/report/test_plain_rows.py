@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from model.errors import Failure, FailureCode
 from model.images.doubts import Doubt, DoubtCode
-from producer.jobs.results import Names, Results
+from producer.jobs.results import Results
+from producer.jobs.texts import Names
 from producer.report import plain_rows
 from producer.report.plain_rows import LastCells, plain_texts
 from producer.report.rows import FileVersion, csv_writer, rows_of

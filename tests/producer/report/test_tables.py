@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from model.errors import Failure, FailureCode
 from model.images.doubts import Doubt, DoubtCode
-from producer.jobs.results import NONE, Names, Results
+from producer.jobs.results import NONE, Results
+from producer.jobs.texts import Names
 from producer.report.selection import select
 from producer.report.tables import growing_table, write_errors, write_predictions, write_review
 

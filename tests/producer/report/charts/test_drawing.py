@@ -19,14 +19,15 @@ import psutil
 import producer.report.charts.drawing
 from producer.jobs.results import JobInfo, Results
 from producer.report.write import write_report
-producer.report.charts.drawing.DRAWING_SECONDS = 2
+producer.report.charts.drawing.DRAWING_SECONDS = float(sys.argv[2])
 ones = np.ones(9, np.int8)
 job = Results(list("abcdefghi"), ones, ones, np.full(9, 0.5, np.float32), None, ["v"] * 9, {})
 info = JobInfo("j", "s", "done", 0.0, 1.0, [], {"w": 9})
 summary = write_report(Path(sys.argv[1]), job, info, card=None, read_pictures=lambda _: {})
 print(*summary.notices, psutil.Process().children(), "matplotlib" in sys.modules)
 """
-"""A program that writes a report into a folder, and prints its notices, its child processes and what it imported."""
+"""A program that writes a report into a folder, waits so many seconds for the charts, and prints its notices, its child
+processes, and whether it imported Matplotlib."""
 
 PAGES_AND_TABLES = {"report.html", "report.json", "predictions.csv", "errors.csv"}
 
@@ -37,7 +38,7 @@ def written(folder: Path, matplotlib: str) -> tuple[set[str], str]:
     (folder / "library" / "matplotlib.py").write_text(matplotlib, encoding="utf-8")
     path = os.pathsep.join([str(folder / "library"), os.environ.get("PYTHONPATH", str(Path.cwd()))])
     ended = subprocess.run(
-        [sys.executable, "-c", REPORT, str(folder / "report")],
+        [sys.executable, "-c", REPORT, str(folder / "report"), "2" if "sleep" in matplotlib else "60"],
         env={**os.environ, "PYTHONPATH": path},
         stdout=-1,
         text=True,
@@ -72,7 +73,7 @@ def test_a_process_that_does_not_draw_costs_only_the_png_files(tmp_path: Path, m
 
 def test_a_report_with_png_files_does_not_import_matplotlib(tmp_path: Path) -> None:
     """It would take memory that a client does not give back. No process is left."""
-    said = subprocess.run([sys.executable, "-c", REPORT, str(tmp_path)], stdout=-1, check=True).stdout
+    said = subprocess.run([sys.executable, "-c", REPORT, str(tmp_path), "60"], stdout=-1, check=True).stdout
     assert said == b"[] False\n"
     assert (tmp_path / "confusion.png").read_bytes().startswith(b"\x89PNG")
 
