@@ -4,8 +4,8 @@
 
 The job is invented: a journal with answers to so many images, of which 1 % are wrong, 2 % are for review and 0.1 %
 failed, as a client keeps it. A process of its own reads the journal and writes the report, as `digitmill report` does.
-It prints the processor time of each step, and the peak of the memory that no file backs (RssAnon in
-`/proc/self/status`).
+It prints the processor time of each step, without that of the process that draws the charts, and the peak of the memory
+that no file backs (RssAnon in `/proc/self/status`).
 
 - files: names are paths of 40 characters, as those of a folder.
 - array: names are the numbers 0, 1, 2 …, as those of a .npy file.
@@ -47,13 +47,19 @@ def main() -> None:
     print(f"digitmill {commit()}, {processor()}: {arguments.images:,} images, {arguments.kind}")
     with tempfile.TemporaryDirectory() as folder:
         journal = Path(folder) / "job.journal"
-        _invent(journal, arguments.images, is_array=arguments.kind == "array")
+        invent(journal, arguments.images, is_array=arguments.kind == "array")
         for _ in range(arguments.repeat):
             subprocess.run([sys.executable, __file__, "--journal", journal], check=True)
 
 
-def _invent(path: Path, images: int, *, is_array: bool) -> None:
-    """Write the journal of a job of so many images."""
+def invent(path: Path, images: int, *, is_array: bool) -> None:
+    """Write the journal of a job of so many images.
+
+    Args:
+        path: File of the journal.
+        images: Number of images.
+        is_array: Whether their names are numbers. Otherwise they are paths.
+    """
     random = np.random.default_rng(1)
     with Journal(path) as journal:
         for sequence, start in enumerate(range(0, images, BATCH)):

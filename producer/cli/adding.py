@@ -15,7 +15,7 @@ from producer.jobs.results import Results
 from producer.public.body import to_text
 from producer.report.earlier import Earlier, read_earlier, versions_of
 from producer.report.place import FIGURES, PAGE, adding_to
-from producer.report.rows import FileVersion
+from producer.report.tables.rows import FileVersion
 from producer.sources import Source
 
 

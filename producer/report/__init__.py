@@ -4,7 +4,7 @@
 |---|---|
 | `report.html`, `review-2.html`, … | the page for people: one file that loads nothing; more cards, if they do not fit |
 | `report.json` | the same figures for programs; see `producer.report.summary` |
-| `predictions.csv` | all images, in the order of submission; see `producer.report.tables` |
+| `predictions.csv` | all images, in the order of submission; see `producer.report.tables.tables` |
 | `errors.csv` | the images that failed, with the reasons |
 | `review.csv` | the images below `--min-confidence`, least certain first, for `digitmill teach --csv` |
 | `confusion.png`, `predictions.png`, `confidence.png`, | for slides and papers, where Matplotlib is installed |

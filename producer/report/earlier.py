@@ -19,7 +19,7 @@ from model.images.doubts import Doubt, DoubtCode
 from model.metrics import CLASSES
 from producer.jobs.results import NONE, Numbers, Results
 from producer.report.place import FIGURES, PREDICTIONS, check_place, grows, is_joined
-from producer.report.rows import FILE_COLUMNS, FileVersion, guarded, prediction_header, time_cell
+from producer.report.tables.rows import FILE_COLUMNS, FileVersion, guarded, prediction_header, time_cell
 from producer.sources import Source
 from producer.sources.naming import document_of
 from worker.contract.wire import known_code

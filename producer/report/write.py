@@ -13,7 +13,7 @@ from types import MappingProxyType
 from model.cards.card import Card
 from producer.jobs.results import JobInfo, Results
 from producer.pictures import Picture
-from producer.report import page, tables
+from producer.report import page
 from producer.report.charts.drawing import Drawing, drawing
 from producer.report.charts.job_charts import charts_of
 from producer.report.charts.job_plots import plots_of
@@ -27,9 +27,10 @@ from producer.report.place import (
     REVIEW,
     replacing_report,
 )
-from producer.report.rows import FileVersion
 from producer.report.selection import select
 from producer.report.summary import Summary, summarise
+from producer.report.tables import tables
+from producer.report.tables.rows import FileVersion
 from producer.report.wording import duration, number
 
 _log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from model.metrics import CLASSES
 from producer.calls.prediction import DECIMALS, Prediction
 from producer.public import answers
 from producer.public.body import to_text
-from producer.report.rows import csv_writer, number_cells, prediction_header, prediction_row, time_cell
+from producer.report.tables.rows import csv_writer, number_cells, prediction_header, prediction_row, time_cell
 from producer.sources.naming import page_name
 from producer.watching.tree import Version
 

@@ -338,7 +338,7 @@ def gather_and_report(
     from producer.cli.display.job_results import print_report, write_job_report
     from producer.jobs.submission import gather_job
     from producer.mill.finding import find_mill_url
-    from producer.report.tables import growing_table
+    from producer.report.tables.tables import growing_table
 
     folder = out or report_folder(job)
     added: dict[str, Any] = {}

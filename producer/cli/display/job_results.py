@@ -19,8 +19,8 @@ from producer.pictures import PictureReader
 from producer.public.body import to_text
 from producer.report.earlier import joined
 from producer.report.place import PAGE
-from producer.report.rows import FileVersion
 from producer.report.summary import Summary
+from producer.report.tables.rows import FileVersion
 from producer.report.wording import DOUBTS
 from producer.report.write import write_report
 from producer.sources import Source

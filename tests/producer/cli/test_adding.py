@@ -9,7 +9,7 @@ import pytest
 from producer.jobs.kept.order import SubmitOptions
 from producer.jobs.submission import create_job
 from producer.report.earlier import versions_of
-from producer.report.tables import growing_table
+from producer.report.tables.tables import growing_table
 from producer.sources import open_source
 from tests.support.command import CommandLine
 from worker.settings import Settings

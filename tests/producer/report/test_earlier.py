@@ -9,8 +9,8 @@ from model.errors import FailureCode, UsageError
 from model.images.doubts import Doubt, DoubtCode
 from producer.jobs.results import NONE, Numbers
 from producer.report.earlier import Earlier, joined, read_earlier
-from producer.report.rows import FileVersion
-from producer.report.tables import growing_table
+from producer.report.tables.rows import FileVersion
+from producer.report.tables.tables import growing_table
 from producer.sources import array_source
 
 SOURCE = array_source(np.zeros((1, 28, 28), np.uint8), "scans")

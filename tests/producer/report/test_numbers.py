@@ -10,7 +10,7 @@ from model.errors import Failure, FailureCode
 from producer.jobs.results import NONE, Numbers, Results
 from producer.pictures import Picture
 from producer.report.selection import select
-from producer.report.tables import write_errors, write_predictions, write_review
+from producer.report.tables.tables import write_errors, write_predictions, write_review
 
 BLANK = Failure(FailureCode.BLANK, "Nothing is drawn on it.")
 ROWS = [

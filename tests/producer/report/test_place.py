@@ -18,7 +18,7 @@ import pytest
 from model.errors import UsageError
 from producer.jobs.results import Results
 from producer.report.place import FILES, PNGS, check_place, open_growing_table, replacing_report
-from producer.report.tables import growing_table
+from producer.report.tables.tables import growing_table
 from producer.report.write import write_report
 from tests.producer.report.invented import info_of
 

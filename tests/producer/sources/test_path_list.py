@@ -10,7 +10,7 @@ import pytest
 from model.errors import Failure, FailureCode, UsageError
 from producer.jobs.results import Results
 from producer.report.selection import select
-from producer.report.tables import write_review
+from producer.report.tables.tables import write_review
 from producer.sources import open_path_list, open_source
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from model.errors import Failure, FailureCode, UsageError
 from producer.jobs.results import Results
-from producer.report.tables import write_predictions
+from producer.report.tables.tables import write_predictions
 from producer.sources import Source, open_source
 from worker.contract.validation.bounds import MAX_DIGITS
 from worker.contract.wire import Label

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from model.metrics import CLASSES
 from producer.jobs.results import NONE, Results
 from producer.jobs.texts import Names
-from producer.report.rows import DECIMALS, FileVersion, csv_writer, guarded, rows_of
+from producer.report.tables.rows import DECIMALS, FileVersion, csv_writer, guarded, rows_of
 
 _ROWS_AT_ONCE = 4096
 _MAX_BYTES = 256  # of a name; one that is longer would make the matrix of all names wide

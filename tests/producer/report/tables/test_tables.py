@@ -14,7 +14,7 @@ from model.images.doubts import Doubt, DoubtCode
 from producer.jobs.results import NONE, Results
 from producer.jobs.texts import Names
 from producer.report.selection import select
-from producer.report.tables import growing_table, write_errors, write_predictions, write_review
+from producer.report.tables.tables import growing_table, write_errors, write_predictions, write_review
 
 NAMES = st.text(st.characters(exclude_categories=()), max_size=20).filter(lambda name: not name.startswith("./"))
 

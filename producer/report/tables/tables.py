@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from producer.jobs.results import Results
 from producer.report.files import replacing
 from producer.report.place import open_growing_table
-from producer.report.plain_rows import LastCells, plain_texts
-from producer.report.rows import FILE_COLUMNS, FileVersion, csv_writer, guarded, prediction_header, rows_of
 from producer.report.selection import Selection, select
+from producer.report.tables.plain_rows import LastCells, plain_texts
+from producer.report.tables.rows import FILE_COLUMNS, FileVersion, csv_writer, guarded, prediction_header, rows_of
 
 _ROWS_AT_ONCE = 8192
 

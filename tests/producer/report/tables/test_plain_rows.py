@@ -13,10 +13,10 @@ from model.errors import Failure, FailureCode
 from model.images.doubts import Doubt, DoubtCode
 from producer.jobs.results import Results
 from producer.jobs.texts import Names
-from producer.report import plain_rows
-from producer.report.plain_rows import LastCells, plain_texts
-from producer.report.rows import FileVersion, csv_writer, rows_of
 from producer.report.selection import select
+from producer.report.tables import plain_rows
+from producer.report.tables.plain_rows import LastCells, plain_texts
+from producer.report.tables.rows import FileVersion, csv_writer, rows_of
 
 ODD_NAMES = [
     *("=a", "-a", "+a", "@a", " =a", "\t=a", "＝a", "＠a", "\u00a0=a", "\u2003-a", "\x85=a", "\x1f=a", "\ufeff=a"),  # noqa: RUF001 - formulas
