@@ -5,8 +5,10 @@ Matplotlib takes about half a second to import, as long to draw, and memory that
 
 import contextlib
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
+from typing import IO
 
 import msgspec
 
@@ -50,8 +52,9 @@ class Drawing:
         """Let the process draw these files, which are named, while this process does other things."""
         if self._process is None or self._process.stdin is None:
             return
-        with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:  # `finish` says how it ended
-            pipe.write(msgspec.msgpack.encode(Order(plots, self._software)))
+        # In a thread, because the pipe may be smaller than the order, and the process may hang before it reads that.
+        order = msgspec.msgpack.encode(Order(plots, self._software))
+        threading.Thread(target=_send, args=(self._process.stdin, order), daemon=True).start()
         self._process.stdin = None
 
     def finish(self) -> tuple[dict[str, bytes], str]:
@@ -90,6 +93,11 @@ def drawing(software: str = "digitmill") -> Iterator[Drawing]:
         yield begun
     finally:
         begun.end()
+
+
+def _send(pipe: IO[bytes], order: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), pipe:  # `finish` says how the process ended
+        pipe.write(order)
 
 
 def _left_out(reason: str) -> str:

@@ -9,7 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from producer.report.charts import drawing as drawing_module
 from producer.report.charts.drawing import drawing
+from producer.report.charts.plots import CaptionedPicture, SheetPlot
 
 REPORT = """
 import sys
@@ -76,6 +78,17 @@ def test_a_report_with_png_files_does_not_import_matplotlib(tmp_path: Path) -> N
     said = subprocess.run([sys.executable, "-c", REPORT, str(tmp_path), "60"], stdout=-1, check=True).stdout
     assert said == b"[] False\n"
     assert (tmp_path / "confusion.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_order_that_nobody_reads_does_not_stop_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe holds 64 KiB at most systems, and the process may hang before it reads them."""
+    monkeypatch.setattr(drawing_module, "DRAWING_SECONDS", 0.5)
+    monkeypatch.setattr(drawing_module, "command", lambda _: ["sleep", "600"])
+    with drawing() as drawn:
+        drawn.begin({"large.png": SheetPlot([CaptionedPicture(bytes(2**22), 2**11, "", wrong=False)], "")})
+        files, why = drawn.finish()
+    assert not files
+    assert "did not end within" in why
 
 
 def test_whoever_interrupts_a_report_ends_the_process_that_draws() -> None:
