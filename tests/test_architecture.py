@@ -148,6 +148,17 @@ def rooms() -> set[str]:
     return {f"{folder}/" for folder in folders - {"model", "worker", "producer"}}
 
 
+def test_percentages_have_a_space_everywhere() -> None:
+    """Python's format `%` writes none, so `model.wording.percent` writes shares."""
+    without = [
+        f"{path}:{node.lineno}"
+        for path, tree in trees(*PACKAGES)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FormattedValue) and ast.unparse(node.format_spec or ast.Constant("")).endswith("%'")
+    ]
+    assert without == []
+
+
 def test_the_code_map_is_that_of_the_tree() -> None:
     """ARCHITECTURE.md has one line for each room, and none for a room that does not exist."""
     table = ARCHITECTURE.partition("## Code map")[2].partition("## ")[0]

@@ -10,6 +10,7 @@ from typing import Final
 from model.cards.card import Score
 from model.errors import ModelError
 from model.records import Damaged, as_plain, from_json, to_json
+from model.wording import percent
 
 DECISION: Final = "gate.json"
 """Name of the file. The candidate's card vouches for it."""
@@ -83,7 +84,7 @@ class Decision:
 
 
 def scored(score: Score, what: str = "") -> str:
-    """Return a score in words, such as "33 of 34 images right (97.1%)".
+    """Return a score in words, such as "33 of 34 images right (97.1 %)".
 
     Args:
         score: Score of a model.
@@ -93,5 +94,5 @@ def scored(score: Score, what: str = "") -> str:
 
 
 def share(score: Score) -> str:
-    """Return the share to write behind a number: " (97.1%)", or nothing if so few images prove nothing."""
-    return "" if score.total < FEW else f" ({score.accuracy:.{2 if score.total >= 1000 else 1}%})"
+    """Return the share to write behind a number: " (97.1 %)", or nothing if so few images prove nothing."""
+    return "" if score.total < FEW else f" ({percent(score.accuracy, 2 if score.total >= 1000 else 1)})"

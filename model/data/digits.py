@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import DataError
+from model.wording import percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,5 +97,5 @@ def hold_out(digits: Digits, share: float) -> tuple[Digits, Digits]:
     """
     held = held_out(digits.images, share)
     if held.all() or not held.any():
-        raise DataError(f"{len(digits)} images are too few to hold {share:.1%} of them out. Give more images.")
+        raise DataError(f"{len(digits)} images are too few to hold {percent(share, 1)} of them out. Give more images.")
     return digits[np.flatnonzero(~held)], digits[np.flatnonzero(held)]

@@ -30,6 +30,7 @@ from model.cards.decision import FEW, Comparison, Decision, ModelAssessment, sco
 from model.data.digits import Digits
 from model.inference.apart import time_apart
 from model.metrics import p_value
+from model.wording import percent
 
 LOSS_LEVEL = 0.1
 """A candidate is worse than another model if equally good models differ so much with a lower probability than this.
@@ -126,7 +127,7 @@ def decide(
     if agreement.high < min_agreement:
         faults.append(
             f"its int8 export agrees with its network on only {scored(agreement, 'validation images')}; "
-            f"{min_agreement:.1%} would have passed"
+            f"{percent(min_agreement, 1)} would have passed"
         )
     if not faults and not any(match.is_better for match in with_live):
         none = "" if len(labels.taught) else "no taught image is held out to be judged on, and "

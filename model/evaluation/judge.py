@@ -51,6 +51,7 @@ from model.inference.classifier import Classifier, Predictions, require_litert
 from model.network.saving import writing
 from model.network.tensorflow_import import import_tensorflow
 from model.printable import printable
+from model.wording import percent
 
 MIN_AGREEMENT = 0.995
 """Minimum share of the validation images on which the export and its network must name the same digit."""
@@ -97,8 +98,8 @@ def judge(network: Any, model: bytes, validation: Digits, test: Digits) -> dict[
     agreement = Score.between(reference, exported)
     if agreement.high < MIN_AGREEMENT:
         raise ModelError(
-            f"The int8 export agrees with its network on only {agreement.accuracy:.2%} of the validation images; "
-            f"{MIN_AGREEMENT:.2%} are required. Train for more epochs, or on more images."
+            f"The int8 export agrees with its network on only {percent(agreement.accuracy, 2)} of the validation "
+            f"images; {percent(MIN_AGREEMENT, 2)} are required. Train for more epochs, or on more images."
         )
     temperature = fit_temperature(outputs, validation.labels)
     classifier = Classifier(model, temperature=temperature)
@@ -319,8 +320,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for kind in ("float", "int8"):
         old, new = getattr(before.test, kind), getattr(card.test, kind)
         print(
-            f"{printable(card.version)} {kind}: {new.accuracy:.2%} of {new.total:,} test images; "
-            f"its card said {old.accuracy:.2%}"
+            f"{printable(card.version)} {kind}: {percent(new.accuracy, 2)} of {new.total:,} test images; "
+            f"its card said {percent(old.accuracy, 2)}"
         )
     print(f"Wrote {target / CARD} and {target / PAGE}")
     return 0

@@ -25,6 +25,7 @@ from model.network.saving import writing
 from model.network.tensorflow_import import import_tensorflow
 from model.printable import printable
 from model.training.recipe import Recipe
+from model.wording import percent
 
 if TYPE_CHECKING:
     import keras
@@ -161,8 +162,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{card.version} in {options.out}")
     for part, scores in (("validation", card.validation), ("test", card.test)):
         for kind, score in (("float", scores.float), ("int8", scores.int8)):
-            print(f"{part} {kind}: {score.accuracy:.2%} of {score.total:,} ({score.low:.2%} to {score.high:.2%})")
-    print(f"float and int8 agree on {card.agreement.accuracy:.2%} of validation; temperature {card.temperature:.3f}")
+            interval = f"{percent(score.low, 2)} to {percent(score.high, 2)}"
+            print(f"{part} {kind}: {percent(score.accuracy, 2)} of {score.total:,} ({interval})")
+    agreement = percent(card.agreement.accuracy, 2)
+    print(f"float and int8 agree on {agreement} of validation; temperature {card.temperature:.3f}")
     return 0
 
 
@@ -293,7 +296,7 @@ def _show(progress: "EpochReport") -> None:
     minutes, seconds = divmod(round(progress.seconds_left or 0), 60)
     print(
         f"{progress.network}  epoch {epoch.number:>{len(str(epochs))}}/{epochs}  loss {epoch.loss:.4f}  "
-        f"validation loss {epoch.validation_loss:.4f}  accuracy {epoch.validation_accuracy:.2%}  "
+        f"validation loss {epoch.validation_loss:.4f}  accuracy {percent(epoch.validation_accuracy, 2)}  "
         f"{epoch.seconds:.1f} s  {minutes}:{seconds:02} left",
         flush=True,
     )

@@ -83,6 +83,33 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+def _page(_: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Return the path of a page, whose name says that it is HTML: otherwise no browser would show it.
+
+    Raises:
+        click.BadParameter: It does not.
+    """
+    if path is None or path.suffix.lower() in {".html", ".htm"}:
+        return path
+    better = path.with_name(f"{path.name}.html")
+    raise click.BadParameter(f"the page is one HTML file. Name it {str(better)!r}.", param=parameter)
+
+
+def page_option(default: str) -> Callable[[_Command], _Command]:
+    """Return the option of a command that writes one page.
+
+    Args:
+        default: Path that it writes otherwise, for the help.
+    """
+    return click.option(
+        "--out",
+        metavar="FILE.html",
+        type=click.Path(dir_okay=False, path_type=Path),
+        callback=_page,
+        help=f"File to write.  [default: {default}]",
+    )
+
+
 JOB = click.argument("job", metavar="JOB|last", callback=not_empty, shell_complete=complete_jobs)
 
 TIMEOUT = renamed_option(

@@ -1,10 +1,13 @@
 """The connection of a client to one mill, and the retries of its calls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from worker.contract.connection import retry_transient
+from worker.contract.errors import NotPermitted
+from worker.contract.server_check import find_refusal
+from worker.contract.users import explain_refusal
 
 if TYPE_CHECKING:  # what single images do not need
     import redis
@@ -13,6 +16,7 @@ if TYPE_CHECKING:  # what single images do not need
     from worker.contract.ledger import Ledger
     from worker.contract.reconciler import Reconciler
     from worker.contract.registry import Registry
+    from worker.contract.server_check import Command
 
 _Parameters = ParamSpec("_Parameters")
 _Value = TypeVar("_Value")
@@ -53,6 +57,20 @@ class Connection:
             Unreachable: Redis did not answer in time, or refused the call.
         """
         return retry_transient(call, timeout=timeout, on_wait=on_wait, where=self.where)
+
+    def check_rights(self, needs: Sequence["Command"], *, timeout: float) -> None:
+        """Check that the Redis user may run some commands, before somebody is asked whether to run them.
+
+        Args:
+            needs: The commands.
+            timeout: Seconds without Redis after which to give up.
+
+        Raises:
+            NotPermitted: It may not run one of them.
+            Unreachable: Redis did not answer in time.
+        """
+        if refusal := self.retry_transient(lambda: find_refusal(self.client, needs), timeout=timeout):
+            raise NotPermitted(explain_refusal(refusal[1], self.where))
 
 
 @dataclass(frozen=True, slots=True)

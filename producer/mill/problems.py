@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from model.wording import percent
 from producer.mill.doorbell_formats import unreached_workers
 from worker.contract.gate import GateState
 from worker.contract.liveness import SILENT_SECONDS
@@ -147,8 +148,8 @@ def _of_redis(seen: Observation, warnings: Sequence[str]) -> Iterator[Problem]:
     server = seen.server
     if server.memory_share > MEMORY_SHARE:
         yield Problem(
-            f"Redis uses {server.memory_share:.0%} of the memory that it may use, and refuses new batches beyond that. "
-            "Gather detached jobs with `digitmill report JOB`, cancel others, or raise its maxmemory."
+            f"Redis uses {percent(server.memory_share)} of the memory that it may use, and refuses new batches beyond "
+            "that. Gather detached jobs with `digitmill report JOB`, cancel others, or raise its maxmemory."
         )
     failing = not (server.append_only_ok and server.snapshot_ok)
     for sentence in warnings:

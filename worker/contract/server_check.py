@@ -130,31 +130,11 @@ def _warnings(facts: dict[str, Any], where: str) -> list[str]:
 def _check_rights(client: "redis.Redis", where: str, needs: Sequence[Command]) -> None:
     """Check the rights of the user.
 
-    Redis checks the rights of a command when a transaction takes it up. So the transaction is given up at its end, and
-    nothing has happened. `ACL DRYRUN` does the same, but only administrators may run it.
-
     Raises:
         NotPermitted: A right is missing.
     """
-    if not needs:
-        return
-    connection: Any = client.connection_pool.get_connection()
-    try:
-        connection.send_command("MULTI")
-        connection.read_response()
-        connection.send_packed_command(connection.pack_commands(needs))
-        refused = [command for command in needs if not _is_allowed(connection)]
-        connection.send_command("DISCARD")
-        connection.read_response()
-    except NoPermissionError:
-        return  # without transactions, only the commands themselves can tell
-    except BaseException:
-        connection.disconnect()
-        raise
-    finally:
-        client.connection_pool.release(connection)
-    if refused:
-        [name, *arguments] = refused[0]
+    if refusal := find_refusal(client, needs):
+        [name, *arguments], _ = refusal
         user = client.connection_pool.connection_kwargs.get("username") or "default"
         raise NotPermitted(
             f"{where} does not let its user {user} run {name} on {arguments[2 if name == 'EVALSHA' else 0]}. "
@@ -162,11 +142,41 @@ def _check_rights(client: "redis.Redis", where: str, needs: Sequence[Command]) -
         )
 
 
-def _is_allowed(connection: Any) -> bool:
+def find_refusal(client: "redis.Redis", needs: Sequence[Command]) -> tuple[Command, NoPermissionError] | None:
+    """Return the first of some commands that the user of a connection may not run, or None. Nothing is run.
+
+    Redis checks the rights of a command when a transaction takes it up. So the transaction is given up at its end, and
+    nothing has happened. `ACL DRYRUN` does the same, but only administrators may run it.
+
+    Args:
+        client: Connection to Redis.
+        needs: The commands.
+    """
+    if not needs:
+        return None
+    connection: Any = client.connection_pool.get_connection()
     try:
+        connection.send_command("MULTI")
+        connection.read_response()
+        connection.send_packed_command(connection.pack_commands(needs))
+        refusals = [(command, _refusal(connection)) for command in needs]
+        connection.send_command("DISCARD")
         connection.read_response()
     except NoPermissionError:
-        return False
+        return None  # without transactions, only the commands themselves can tell
+    except BaseException:
+        connection.disconnect()
+        raise
+    finally:
+        client.connection_pool.release(connection)
+    return next(((command, fault) for command, fault in refusals if fault), None)
+
+
+def _refusal(connection: Any) -> NoPermissionError | None:
+    try:
+        connection.read_response()
+    except NoPermissionError as fault:
+        return fault
     except ResponseError:
         pass  # such as a full memory, which ends by itself
-    return True
+    return None

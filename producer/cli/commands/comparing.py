@@ -7,18 +7,13 @@ import click
 from producer.cli.completion import complete_jobs
 from producer.cli.exits import exit_on_error
 from producer.cli.notices import print_notice
-from producer.cli.options import JSON, TIMEOUT, FiniteRange, not_empty
+from producer.cli.options import JSON, TIMEOUT, FiniteRange, not_empty, page_option
 
 
 @click.command()
 @click.argument("a", metavar="A", callback=not_empty, shell_complete=complete_jobs)
 @click.argument("b", metavar="B", callback=not_empty, shell_complete=complete_jobs)
-@click.option(
-    "--out",
-    metavar="FILE.html",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write.  [default: reports/A-B.html]",
-)
+@page_option("reports/A-B.html")
 @click.option(
     "--min-confidence",
     metavar="P",

@@ -16,7 +16,7 @@ from producer.cli.display.wording import counted
 from producer.cli.exits import exit_on_error
 from producer.cli.json_output import print_json
 from producer.cli.notices import print_notice, printable, tell
-from producer.cli.options import JSON, not_empty, renamed_option
+from producer.cli.options import JSON, not_empty, page_option, renamed_option
 from producer.public import models as public
 
 if TYPE_CHECKING:
@@ -311,12 +311,7 @@ def pull(version: str, out: Path | None, as_json: bool) -> None:
 
 @models.command()
 @VERSION
-@click.option(
-    "--out",
-    metavar="FILE.html",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write.  [default: reports/VERSION.html]",
-)
+@page_option("reports/VERSION.html")
 @JSON
 @exit_on_error
 def report(version: str, out: Path | None, as_json: bool) -> None:

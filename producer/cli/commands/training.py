@@ -148,10 +148,15 @@ def _is_worthwhile(connection: "Connection", trainings: "Trainings", *, may_ask:
         may_ask: Whether this command may ask a user at a terminal.
 
     Raises:
+        NotPermitted: The Redis user may not request a training.
         UsageError: Nothing was taught since the last training, and nobody can be asked.
     """
+    from worker.contract.queues import TRAIN_QUEUE
     from worker.contract.teaching import Teaching
+    from worker.contract.training.keys import CURRENT
 
+    requesting = ("EVALSHA", "0" * 40, "1", CURRENT), ("LPUSH", TRAIN_QUEUE, "-")
+    connection.check_rights(requesting, timeout=TIMEOUT_SECONDS)  # before anybody is asked
     teaching = Teaching(connection.client)
     if connection.retry_transient(teaching.new_since_last_training, timeout=TIMEOUT_SECONDS):
         return True

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
+from model.wording import percent
 from producer.cli.display.wording import counted
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def describe(status: "TrainingStatus") -> str:
         return f"starting again{_after(status)}, attempt {status.attempts}"
     if not status.epoch:
         return f"{status.stage or 'starting'}{left}"
-    return f"{status.stage}, epoch {status.epoch} of {status.epochs}, {status.accuracy:.2%} so far{left}"
+    return f"{status.stage}, epoch {status.epoch} of {status.epochs}, {percent(status.accuracy, 2)} so far{left}"
 
 
 def describe_drift(drift: "Drift") -> str:
@@ -48,8 +49,8 @@ def describe_last(days: Mapping[date, "DayCounts"]) -> str:
     last = max(days)
     counts = days[last]
     return (
-        f"{last}: {counted(counts.images, 'image')}, {counts.review / counts.images:.1%} for review, "
-        f"mean confidence {counts.confidence / 1000 / counts.images:.1%}"
+        f"{last}: {counted(counts.images, 'image')}, {percent(counts.review / counts.images, 1)} for review, "
+        f"mean confidence {percent(counts.confidence / 1000 / counts.images, 1)}"
     )
 
 

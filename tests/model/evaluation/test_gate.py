@@ -127,8 +127,8 @@ def test_of_a_few_taught_images_one_fewer_than_the_best_model_reads_is_not_a_los
     )
     assert judged(candidate, live, best).reason == (
         "Passed: 1 of 2 held-out taught images right (too few to prove anything), 0 with the live version l and "
-        "2 with the best version b; 50 of 50 validation images right (100.0%), 50 (100.0%) with the live version l "
-        "and 50 (100.0%) with the best version b."
+        "2 with the best version b; 50 of 50 validation images right (100.0 %), 50 (100.0 %) with the live version l "
+        "and 50 (100.0 %) with the best version b."
     )
 
 
@@ -177,7 +177,7 @@ def test_a_loss_against_the_best_does_not_pass_although_it_is_small_against_the_
         Comparison("b", "validation", 0, 4),
     ]
     assert decision.reason == (
-        "Refused: 4,976 of 5,000 validation images right (99.52%), but 4,980 (99.60%) with the best version b; "
+        "Refused: 4,976 of 5,000 validation images right (99.52 %), but 4,980 (99.60 %) with the best version b; "
         "4,977 would have passed."
     )
     assert Decision.loads(decision.dumps()) == decision
@@ -196,7 +196,7 @@ def test_a_refusal_for_a_loss_says_what_would_have_passed(won, lost):
 
     refused = reason(lost)
     assert refused.startswith(f"Refused: {300 + won} of 500 validation images right")
-    assert f"but {300 + lost} ({(300 + lost) / 500:.1%}) with the live and best version l; " in refused
+    assert f"but {300 + lost} ({100 * (300 + lost) / 500:.1f} %) with the live and best version l; " in refused
     needed = int(refused.split("; ")[1].split(" ")[0])
     enough = lost - (needed - 300 - won)
     for fewer in (enough, enough + 1):  # each image that is not lost is read by both
@@ -214,7 +214,7 @@ def test_a_refusal_because_nothing_is_gained_says_what_would_have_passed(won, lo
         return judged(answered("c", ours), answered("l", theirs))
 
     refused = decision(won).reason
-    words = f"{300 + won} of 500 validation images right ({(300 + won) / 500:.1%}), "
+    words = f"{300 + won} of 500 validation images right ({100 * (300 + won) / 500:.1f} %), "
     assert refused.startswith(
         f"Refused: nothing is gained: no taught image is held out to be judged on, and {words}{300 + lost} "
     )
@@ -227,9 +227,9 @@ def test_if_too_few_images_are_left_to_show_a_gain_the_refusal_says_so():
     """The live model reads 38 of 40 already, so no candidate can gain there."""
     decision = judged(answered("c", [True] * 50, [True] * 40), answered("l", [True] * 50, [True] * 38 + [False] * 2))
     assert decision.reason == (
-        "Refused: nothing is gained: 40 of 40 held-out taught images right (100.0%), 38 (95.0%) with the live and best "
-        "version l; too few are left to show a gain, and 50 of 50 validation images right (100.0%), 50 (100.0%) with "
-        "the live and best version l; too few are left to show a gain."
+        "Refused: nothing is gained: 40 of 40 held-out taught images right (100.0 %), 38 (95.0 %) with the live and "
+        "best version l; too few are left to show a gain, and 50 of 50 validation images right (100.0 %), 50 (100.0 %) "
+        "with the live and best version l; too few are left to show a gain."
     )
 
 
@@ -240,10 +240,10 @@ def test_a_pass_counts_what_each_model_reads():
         for version, wrong, unread in (("c", 21, 1), ("l", 22, 15), ("b", 20, 34))
     )
     assert judged(candidate, live, best).reason == (
-        "Passed: 33 of 34 held-out taught images right (97.1%), 19 (55.9%) with the live version l and "
-        "0 (0.0%) with the best version b; "
-        "4,979 of 5,000 validation images right (99.58%), 4,978 (99.56%) with the live version l and "
-        "4,980 (99.60%) with the best version b."
+        "Passed: 33 of 34 held-out taught images right (97.1 %), 19 (55.9 %) with the live version l and "
+        "0 (0.0 %) with the best version b; "
+        "4,979 of 5,000 validation images right (99.58 %), 4,978 (99.56 %) with the live version l and "
+        "4,980 (99.60 %) with the best version b."
     )
 
 
@@ -253,8 +253,8 @@ def test_an_export_that_disagrees_with_its_network_is_refused():
     labels = Labels(np.zeros(50, np.uint8), np.zeros(0, np.uint8))
     decision = decide(good, bad, bad, labels, Score.of(4900, 5000), MIN_AGREEMENT)
     assert decision.reason == (
-        "Refused: its int8 export agrees with its network on only 4,900 of 5,000 validation images (98.00%); "
-        "99.5% would have passed."
+        "Refused: its int8 export agrees with its network on only 4,900 of 5,000 validation images (98.00 %); "
+        "99.5 % would have passed."
     )
 
 

@@ -186,7 +186,7 @@ def test_the_command(copy: Path, slight, few: Dataset, monkeypatch, capsys):
     """The command prints old and new accuracy. Without a model it returns 1 and prints one line."""
     monkeypatch.setattr(sample_digits, "load", lambda: few)
     assert main([str(copy)]) == 0
-    accuracy = f"{slight[1].test.int8.accuracy:.2%}"
+    accuracy = f"{100 * slight[1].test.int8.accuracy:.2f} %"
     assert f"int8: {accuracy} of 40 test images; its card said {accuracy}" in capsys.readouterr().out
     assert main([str(copy / "none")]) == 1
     assert capsys.readouterr().err.startswith("Error: Cannot read")

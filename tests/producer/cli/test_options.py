@@ -1,4 +1,4 @@
-"""Renamed options still work under their old names, and a notice says so."""
+"""Options that several commands share. Renamed ones still work under their old names, and a notice says so."""
 
 import json
 
@@ -81,3 +81,12 @@ def test_errors_are_json_until_the_command_ends() -> None:
     assert json.loads(as_json.stderr)["error"]["code"] == "usage"
     assert "Error: No such option" in CliRunner().invoke(main, ["jobs", "--nonsense"]).stderr
     assert CliRunner().invoke(command, ["--patience", "5"]).stderr == f"digitmill: {TIMEOUT_NOTICE}\n"
+
+
+@pytest.mark.parametrize("command", [["compare", "a", "b"], ["models", "report", "live"]])
+@pytest.mark.parametrize("name", ["pages/changes", "changes.pdf", ".html"])
+def test_a_page_has_a_name_that_a_browser_knows(command, name):
+    """Otherwise it would be shown as text. The message has the name to use, and nothing is written."""
+    result = CliRunner().invoke(main, [*command, "--out", name])
+    assert result.exit_code == 2
+    assert f"the page is one HTML file. Name it '{name}.html'." in result.output

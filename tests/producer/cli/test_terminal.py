@@ -169,6 +169,20 @@ def test_at_a_terminal_the_user_decides_on_a_training_without_news(server, tmp_p
     assert (Trainings(client).latest() is not None) is requested
 
 
+def test_nobody_is_asked_about_a_training_that_redis_would_refuse(server, tmp_path):
+    """A user who may only submit learns at once who may request a training."""
+    client = connect(server.url)
+    client.flushall()
+    add_users(client)
+    url = url_for(server.url, RedisUser.SUBMITTER)
+    code, screen = on_a_terminal(["train"], folder=tmp_path, url=url, typed="")
+    said = " ".join(screen.split())
+    assert code != 0
+    assert "Train all the same?" not in said
+    assert "does not let its user digitmill-submitter do this" in said
+    assert "The user digitmill-admin may do it" in said
+
+
 @pytest.mark.parametrize(("typed", "remain"), [("y\n", 1), ("n\n", 2)])
 def test_at_a_terminal_the_user_is_asked_before_a_version_is_deleted(server, tmp_path, variant, typed, remain):
     """The question names the version in full. Without consent, it stays, and that is not an error."""

@@ -178,7 +178,7 @@ def test_following_shows_the_progress_and_the_end(digitmill, start, trainings, e
     process = start("train", "--follow")
     claim = eventually(lambda: trainings.claim(holder="test", lease_seconds=60), seconds=SECONDS)
     trainings.renew(claim, lease_seconds=60, stage="network", epoch=2, epochs=5, accuracy=0.975, seconds_left=75)
-    assert any("network, epoch 2 of 5, 97.50% so far, 1:15 min left" in line for line in process.stderr)
+    assert any("network, epoch 2 of 5, 97.50 % so far, 1:15 min left" in line for line in process.stderr)
     trainings.finish(claim, TrainingState.REFUSED, version="v-1", reason="Refused: worse.")
     out, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 0

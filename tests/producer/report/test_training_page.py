@@ -28,7 +28,7 @@ def assessed(version, right, taught=None, total=5000):
 
 DECISION = Decision(
     passed=True,
-    reason="Passed: 30 of 34 held-out taught images right (88.2%), 20 (58.8%) with the live version live-1.",
+    reason="Passed: 30 of 34 held-out taught images right (88.2 %), 20 (58.8 %) with the live version live-1.",
     candidate=assessed("new-1", 4975, Score.of(30, 34)),
     live=assessed("live-1", 4970, Score.of(20, 34)),
     agreement=Score.of(5000, 5000),
