@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import shutil
 import signal
 import sys
 from types import FrameType
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from producer.cli.exits import end_at_once
-from producer.cli.notices import MANNERS, Manner, print_error, printable, show_any_character, show_warnings
+from producer.cli.notices import MANNERS, Manner, print_error, printable, show_any_character, show_warnings, wrapped
 
 COMMANDS = {
     "submit": ("submitting", "Classify a folder, an archive or a file, and write a report."),
@@ -59,6 +60,8 @@ Exit codes:
 _ENDLESS = frozenset({"watch", "up", "serve"})
 _ALLOCATIONS = 10_000  # after which endless commands look for garbage; others end before it matters
 
+_CLICK_SAYS = "Error: "  # before the message of an error about arguments
+
 _AGAIN_SECONDS = 0.02
 """Time after which an interrupt that Python has dropped is raised again."""
 
@@ -102,8 +105,11 @@ class LazyGroup(click.Group):
             if Manner.as_json:
                 print_error("usage", fault.format_message())
                 sys.exit(fault.exit_code)
-            # By its name in the dictionary, because Click's types say that nobody changes it.
+            # By their names in the dictionary, because Click's types say that nobody changes them.
             vars(fault)["message"] = "\n".join(map(printable, fault.message.split("\n")))
+            if sys.stderr.isatty():
+                said = wrapped(f"{_CLICK_SAYS}{fault.format_message()}", shutil.get_terminal_size().columns)
+                vars(fault)["format_message"] = lambda: said.removeprefix(_CLICK_SAYS)
             raise
 
 

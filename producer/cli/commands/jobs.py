@@ -61,12 +61,12 @@ def jobs(latest: int, with_little: bool, as_json: bool) -> None:
     print_table(
         [
             Column("JOB"),
-            Column("STATE", wraps=9),
+            Column("STATE", wraps=11),
             Column("IMAGES", numbers=True),
             Column("DONE", numbers=True),
             Column("FAILED", numbers=True),
             Column("AGE", numbers=True),
-            Column("SOURCE", wraps=12),
+            Column("SOURCE", wraps=12, shortens=True),
         ],
         [
             [
@@ -100,6 +100,7 @@ def show(job: str, as_json: bool) -> None:
     from producer.jobs.collecting import how_read
     from producer.jobs.finding import find_job
     from producer.jobs.recovery import current_loss, sender_of, shown_job
+    from producer.jobs.waiting import ended_client
     from producer.mill.doorbell_formats import unreached_workers
     from producer.mill.finding import open_running_mill
     from worker.settings import Settings
@@ -120,8 +121,12 @@ def show(job: str, as_json: bool) -> None:
     tell(f"model     {printable(status.record.model)}")
     tell(f"client    {printable(status.record.client)}{printable(_about_client(connection, status))}")
     tell(f"created   {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.created))}{ended}")
-    tell(f"images    {describe_progress(status, connection.ledger.now())}; {status.images:,} sent")
-    tell(f"batches   {status.open:,} waiting or being classified")
+    now = connection.ledger.now()
+    stands = bool(ended_client(status, now))
+    sent = "" if status.images == status.answered else f"; {status.images:,} sent"
+    tell(f"progress  {describe_progress(status, now, stands=stands)}{sent}")
+    if status.open or not status.state.ended:
+        tell(f"batches   {status.open:,} waiting or being classified")
     problem = not status.state.ended and (status.problem or unreached_workers(connection.ledger.workers()))
     if problem:
         tell(click.style(f"problem   {printable(problem)}", fg="yellow"))

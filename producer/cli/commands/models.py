@@ -128,7 +128,8 @@ def show(version: str, as_json: bool) -> None:
     else:
         print_card(card, aliases, changes, decision)
         if days:
-            tell(f"\nlast day    {training_display.describe_last(days)}")
+            tell()
+            tell(f"last day    {training_display.describe_last(days)}")
         if drift:
             tell(click.style(f"drift       {training_display.describe_drift(drift)}", fg="yellow"))
         damage.print()

@@ -287,7 +287,7 @@ def _jobs(jobs: Sequence[JobStatus], now: float) -> list[str]:
         [
             [
                 job.identifier,
-                describe_progress(job, now),
+                describe_progress(job, now, stands=bool(ended_client(job, now))),
                 "; ".join(filter(None, (job.problem, ended_client(job, now)))),
             ]
             for job in jobs
@@ -301,7 +301,7 @@ def _rate(recent: Recent) -> str:
 
 
 def _causes(recent: Recent) -> str:
-    causes = [f"{code} {number:,}" for code, number in recent.failures.items()]
+    causes = [f"{number:,} {code}" for code, number in recent.failures.items()]
     more = ", …" if len(causes) > _CAUSES else ""
     return f" ({', '.join(causes[:_CAUSES])}{more})" if causes else ""
 

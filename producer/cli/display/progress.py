@@ -29,6 +29,8 @@ SHOWN_SECONDS = 0.25
 RATE_SECONDS = 5.0
 """Time over which the rate is measured."""
 
+_BESIDE = 24  # columns of the spinner, a short bar, the percentage and the time that is left
+
 
 def showing(what: str, *, quiet: bool) -> AbstractContextManager[object]:
     """Return a context manager that shows on a terminal what the command is doing."""
@@ -106,6 +108,9 @@ class JobProgressBar:
         self._shown = now
         self._first = self._first or progress
         counts = describe(progress, self._first, self.total, at_least=self.at_least)
+        in_flight = f", {counted(progress.in_flight, 'batch', 'batches')} in flight"
+        fits = not self._console.is_terminal or len(counts + in_flight) + _BESIDE <= self._console.width
+        counts += in_flight if fits else ""
         self._bar.problem = printable(progress.problem)
         known = None if self.at_least else self.total
         self._bar.update(self._task, completed=progress.answered, total=known, counts=counts)
@@ -116,7 +121,7 @@ class JobProgressBar:
 
 
 def describe(progress: JobProgress, first: JobProgress, total: int | None, *, at_least: bool = False) -> str:
-    """Return a job's progress in words.
+    """Return a job's progress in words, without the batches that are in flight.
 
     Args:
         progress: Progress now.
@@ -131,7 +136,7 @@ def describe(progress: JobProgress, first: JobProgress, total: int | None, *, at
     failed = f", {progress.failed:,} failed" if progress.failed else ""
     seconds = progress.seconds - first.seconds
     rate = (progress.answered - first.answered) / seconds if seconds else 0.0
-    return f"{images}{failed}, {rate:,.0f}/s, {counted(progress.in_flight, 'batch', 'batches')} in flight"
+    return f"{images}{failed}, {rate:,.0f}/s"
 
 
 class TrainingProgressBar:

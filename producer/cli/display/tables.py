@@ -24,11 +24,13 @@ class Column(NamedTuple):
         numbers: Whether the cells are numbers, which are right-aligned.
         wraps: Minimum width, in characters, of a column that may wrap long cells on a narrow terminal. With 0, each
             cell stays on one line.
+        shortens: Whether a narrow terminal shows only the ends of long cells, after `…`, in one line. It needs `wraps`.
     """
 
     heading: str
     numbers: bool = False
     wraps: int = 0
+    shortens: bool = False
 
 
 def has_cursor(console: Console) -> bool:
@@ -37,10 +39,10 @@ def has_cursor(console: Console) -> bool:
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> None:
-    """Print a table without cutting any cell.
+    """Print a table. In a pipe, each row is one line of any length.
 
-    In a pipe, each row is one line of any length. On a narrow terminal, the columns with `wraps` wrap long cells. On
-    one that is still too narrow, each column becomes a line.
+    On a narrow terminal, the columns with `wraps` wrap or shorten long cells. On one that is still too narrow, each
+    column becomes a line, and every cell is whole.
 
     Args:
         columns: Columns of the table. If all headings are empty, there is no line of headings.
@@ -58,7 +60,34 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, in
     room = terminal.width - indent if terminal.file.isatty() else None
     if room is not None and _widths(columns, cells)[1] > room and any(column.heading for column in columns):
         return [" " * indent + line for line in _turned(columns, cells, room)]
+    if room is not None:
+        cells = _shortened(columns, cells, room)
     return [" " * indent + line for line in _lines(columns, cells, room)]
+
+
+def _shortened(columns: Sequence[Column], cells: Sequence[Sequence[Text]], room: int) -> list[list[Text]]:
+    """Return the cells with the ends of those that are to be shortened, where the table does not fit otherwise."""
+    whole, least = _widths(columns, cells)
+    shown = [list(row) for row in cells]
+    for number, column in enumerate(columns):
+        if not column.shortens or whole <= room:
+            continue
+        width = _width(number, column, cells)
+        beside = room - (whole - width)
+        if beside < 2 * column.wraps:  # then the others wrap
+            beside = room - (least - min(width, column.wraps))
+        for row in shown:
+            if row[number].cell_len > beside:
+                row[number] = Text(f"…{_end(row[number].plain, beside - 1)}", row[number].style)
+    return shown
+
+
+def _end(text: str, width: int) -> str:
+    """Return the end of a text that takes up at most so many columns."""
+    end = text[-width:]
+    while cell_len(end) > width:
+        end = end[1:]
+    return end
 
 
 def _turned(columns: Sequence[Column], cells: Sequence[Sequence[Text]], room: int) -> list[str]:
@@ -103,7 +132,7 @@ def _lines(columns: Sequence[Column], cells: Sequence[Sequence[Text]], room: int
         table.add_column(
             Text(printable(column.heading)),
             justify="right" if column.numbers else "left",
-            no_wrap=not column.wraps,
+            no_wrap=column.shortens or not column.wraps,
             overflow="fold",
             min_width=min(width, column.wraps or width),
         )

@@ -44,7 +44,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
-def describe_progress(status: "JobStatus", now: float) -> str:
+def describe_progress(status: "JobStatus", now: float, *, stands: bool = False) -> str:
     """Return how far a job is: `3,000 of 10,000 images answered (30 %), 5 failed; 1,200/s, 6 s left`.
 
     The rate is the mean since its creation. The rest is left out where the total is unknown, or the job has ended.
@@ -52,6 +52,7 @@ def describe_progress(status: "JobStatus", now: float) -> str:
     Args:
         status: Status of the job.
         now: Time of Redis: unix time, seconds.
+        stands: Whether nobody continues the job, so that a rate and a rest would be false.
     """
     total, answered = status.total, status.answered
     share = f" ({100 * answered / total:.0f} %)" if total and not status.state.ended else ""
@@ -60,7 +61,7 @@ def describe_progress(status: "JobStatus", now: float) -> str:
     words = f"{images} answered{share}"
     words += f", {status.failed:,} failed" if status.failed else ""
     seconds = (status.ended or now) - status.created
-    if seconds <= 0 or not answered:
+    if seconds <= 0 or not answered or stands:
         return words
     words += f"; {answered / seconds:,.0f}/s"
     if total is None or status.state.ended:

@@ -76,6 +76,44 @@ def test_on_a_terminal_only_the_column_that_may_wrap_wraps(columns: int) -> None
     assert "".join([first, *others]).replace(" ", "") == WIDE.replace(" ", "")
 
 
+@pytest.mark.parametrize(
+    ("columns", "lines"),
+    [
+        (
+            70,
+            [
+                "JOB                STATE             IMAGES  SOURCE",
+                "261125-154401-eew  done with errors   1,234  …r 17/folder 18/folder 19",
+                "b                  done                   7  short",
+            ],
+        ),
+        (
+            54,
+            [
+                "JOB                STATE      IMAGES  SOURCE",
+                "261125-154401-eew  done with   1,234  …er 18/folder 19",
+                "                   errors",
+                "b                  done            7  short",
+            ],
+        ),
+    ],
+)
+def test_a_long_path_in_a_list_is_shortened_at_its_beginning(columns: int, lines: list[str]) -> None:
+    """Its end says more, and one line for each job can be read. In a pipe it is whole."""
+    program = PRINT.replace("wraps=20", "wraps=8, shortens=True")
+    program = program.replace('Column("IMAGES"', 'Column("STATE", wraps=9), Column("IMAGES"')
+    program = program.replace('"1,234"', '"done with errors", "1,234"').replace('"7"', '"done", "7"')
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "LINES": "40", "TERM": "xterm"}
+    subprocess.run([sys.executable, "-c", program], stdout=theirs, check=True, env=environment, timeout=60)
+    os.close(theirs)
+    written = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert written.splitlines() == lines
+    piped = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60).stdout
+    assert WIDE.encode() in piped
+
+
 def test_a_cell_cannot_write_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Control characters are escaped, and brackets are not markup."""
     print_table([Column("NAME")], [["a\x1b[2Jb"], ["[red]"], [Text("styled", style="red")]])
@@ -238,6 +276,7 @@ def running(answered, *, state=JobState.RUNNING, images=1000, total=None, ended=
 def test_the_progress_of_a_job_has_total_share_rate_and_rest(status, words):
     """A client may not know the total before it has sent all. Until then, the share and the rest are left out."""
     assert describe_progress(status, 110.0) == words
+    assert describe_progress(status, 110.0, stands=True) == words.partition(";")[0], "nobody continues it"
 
 
 @pytest.mark.parametrize("judged", [False, True])

@@ -65,6 +65,15 @@ def test_a_quiet_command_prints_only_results_and_errors(digitmill, scan):
     assert digitmill("show", "nothing", "-q", code=2).errors != ""
 
 
+def test_what_show_says_of_a_job_that_is_done(digitmill, scan):
+    """How many images are answered, and nothing that is true of every job that is done."""
+    digitmill("submit", scan, "--out", "report")
+    shown = digitmill("show", "last").output
+    assert re.search(r"^progress  1 image answered; \d+/s$", shown, re.MULTILINE)
+    assert "batches" not in shown
+    assert "sent" not in shown
+
+
 def test_a_verbose_command_says_each_step_and_its_time(digitmill, scan):
     """On standard error, where JSON stays JSON."""
     said = digitmill("submit", scan, "--out", "report", "-v").errors

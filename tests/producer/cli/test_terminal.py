@@ -154,8 +154,8 @@ def test_the_rate_is_that_of_this_client():
     """The rate does not count answers from before this client started."""
     first = JobProgress(sent=100, answered=50, failed=0, in_flight=8, seconds=10.0, problem="")
     later = first._replace(answered=90, failed=2, seconds=12.0)
-    assert describe(first, first, None) == "50 images, 0/s, 8 batches in flight"
-    assert describe(later, first, 1000) == "90 of 1,000 images, 2 failed, 20/s, 8 batches in flight"
+    assert describe(first, first, None) == "50 images, 0/s"
+    assert describe(later, first, 1000) == "90 of 1,000 images, 2 failed, 20/s"
 
 
 @pytest.mark.parametrize(("typed", "requested"), [("y\n", True), ("n\n", False)])
@@ -167,6 +167,17 @@ def test_at_a_terminal_the_user_decides_on_a_training_without_news(server, tmp_p
     assert code == 0, screen
     assert "nothing new to learn. Train all the same?" in screen.replace("\r\n", "")
     assert (Trainings(client).latest() is not None) is requested
+
+
+def test_what_is_wrong_with_an_argument_wraps_between_words(tmp_path, server):
+    """The terminal has 80 columns, and would tear a word."""
+    words = ["submit", "scans", "--several", "never-and-always-and-a-value-that-takes-much-room"]
+    code, screen = on_a_terminal(words, folder=tmp_path, url=server.url)
+    lines = screen.replace("\r", "").split("\n")
+    said = next(number for number, line in enumerate(lines) if line.startswith("Error: Invalid value"))
+    assert code == 2
+    assert all(len(line) <= 80 for line in lines)
+    assert " ".join(lines[said:]).split()[-4:] == ["one", "of", "'refuse',", "'read'."]
 
 
 def test_nobody_is_asked_about_a_training_that_redis_would_refuse(server, tmp_path):

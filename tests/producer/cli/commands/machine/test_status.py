@@ -70,7 +70,7 @@ def test_a_sound_mill_fits_on_a_small_screen(client, digitmill):
         "noeviction append-only file ok, last fork",
         "master, 0 replicas",
         "queue 0 batches waiting (0 images); 0 in work; 0 answered",
-        "failed 3 of 1,200 images in the last minute; 3 of 1,200 in the last hour (blank 3)",
+        "failed 3 of 1,200 images in the last minute; 3 of 1,200 in the last hour (3 blank)",
         "1 ready, 1 alive",
         "host-1 ready 2 m 0 0 90 MB",
         "1.2.3",
