@@ -129,8 +129,9 @@ def _write_rows(
     writer = csv_writer(file)
     for start in range(0, len(indices), _ROWS_AT_ONCE):  # so that few values at a time are objects of Python
         some = indices[start : start + _ROWS_AT_ONCE]
-        for index, row in zip(some.tolist(), rows_of(results, some, doubted), strict=True):
-            writer.writerow((*row, *last.of(results.names[index])))
+        names = (results.names[index] for index in some.tolist())
+        rows = zip(names, rows_of(results, some, doubted), strict=True)
+        writer.writerows((*row, *last.of(name)) for name, row in rows)
 
 
 @contextmanager
