@@ -66,7 +66,10 @@ class Drawing:
         except subprocess.TimeoutExpired:
             return {}, _left_out(f"the process that draws them did not end within {DRAWING_SECONDS:.0f} s")
         if (code := self._process.returncode) == 0:
-            return msgspec.msgpack.decode(files, type=dict[str, bytes]), ""
+            try:
+                return msgspec.msgpack.decode(files, type=dict[str, bytes]), ""
+            except msgspec.DecodeError:  # such as a library that prints
+                return {}, _left_out("the process that draws them gave another answer")
         last = said.decode("utf-8", "replace").strip().rpartition("\n")[2][-200:]
         end = f"{named_end(code)}: {last}" if last else named_end(code)
         return {}, _left_out(f"the process that draws them ended with {end}")
@@ -101,4 +104,7 @@ def _send(pipe: IO[bytes], order: bytes) -> None:
 
 
 def _left_out(reason: str) -> str:
-    return f"The PNG charts were left out because {reason}; the page shows the same figures."
+    return (
+        f"The PNG charts were left out because {reason}; the page shows the same figures. "
+        "To get them, write the report again."
+    )

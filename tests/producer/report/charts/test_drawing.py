@@ -63,6 +63,7 @@ def interrupted(children: list[psutil.Process]) -> None:
     [
         pytest.param("import os\nos.kill(os.getpid(), 9)", "ended with SIGKILL;", id="killed"),
         pytest.param("raise MemoryError('no more')", "ended with exit code 1: MemoryError: no more;", id="an error"),
+        pytest.param("print('hello')\nraise SystemExit(0)", "gave another answer;", id="a word of its own"),
         pytest.param("import time\ntime.sleep(600)", "did not end within 2 s;", id="without an end"),
     ],
 )
@@ -71,7 +72,7 @@ def test_a_process_that_does_not_draw_costs_only_the_png_files(tmp_path: Path, m
     names, said = written(tmp_path, matplotlib)
     assert names == PAGES_AND_TABLES
     notice = f"The PNG charts were left out because the process that draws them {why} the page shows the same figures."
-    assert said == f"{notice} [] False\n"
+    assert said == f"{notice} To get them, write the report again. [] False\n"
 
 
 def test_a_report_with_png_files_does_not_import_matplotlib(tmp_path: Path) -> None:
