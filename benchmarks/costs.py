@@ -1,4 +1,4 @@
-"""What an image costs: the CPU time of each kind of process of a mill, and the memory of workers and server."""
+"""What an image costs: the CPU time of each kind of process, and the memory of workers and server."""
 
 import os
 from typing import NamedTuple
@@ -6,8 +6,11 @@ from typing import NamedTuple
 import psutil
 
 KINDS = ("client", "server", "worker main", "classifying")
-"""Kinds of processes. `classifying` is all that a worker forks: also what answers single images, which costs nothing
-while only jobs run."""
+"""Kinds of processes of a mill. `classifying` is all that a worker forks: also what answers single images, which costs
+nothing while only jobs run."""
+
+SERVING = ("http", "peer")
+"""Kinds of processes that answer over HTTP: `digitmill serve`, and all of a peer."""
 
 
 class Memory(NamedTuple):
@@ -18,8 +21,8 @@ class Memory(NamedTuple):
 
 
 def cpu_seconds() -> dict[str, float]:
-    """Return the CPU time so far of this process and of those of the mill that it started, by kind."""
-    seconds = dict.fromkeys(KINDS, 0.0)
+    """Return the CPU time so far of this process and of those that it started, by kind."""
+    seconds = dict.fromkeys((*KINDS, *SERVING), 0.0)
     for kind, process in _processes():
         times = process.cpu_times()
         seconds[kind] += times.user + times.system
@@ -37,7 +40,7 @@ def memory() -> Memory:
 
 
 def _processes() -> list[tuple[str, psutil.Process]]:
-    """Return this process and those of its mill, each with its kind."""
+    """Return this process and those that it started, each with its kind."""
     me = psutil.Process(os.getpid())
     found = [("client", me)]
     for process in me.children():
@@ -47,4 +50,8 @@ def _processes() -> list[tuple[str, psutil.Process]]:
             found += [("classifying", child) for child in process.children(recursive=True)]
         elif words and "server" in words[0]:
             found.append(("server", process))
+        elif "serve" in words:
+            found.append(("http", process))
+        else:
+            found += [("peer", each) for each in (process, *process.children(recursive=True))]
     return found

@@ -3,7 +3,8 @@
     python benchmarks/serving.py [--cores 2] [--connections 64] [--seconds 5] [--rounds 3] [--peer mosec] [--url URL]
 
 Each round measures each line once, one after the other, so that a slow moment of the machine affects all. The table
-shows medians, and ratios that are computed within a round.
+shows medians, and ratios that are computed within a round. A second table shows the CPU time of a request over many
+connections by kind of process, which other programs disturb less.
 
 - http: A real server beside a real mill with a worker per core. This process sends MNIST's test images as PNG files,
   one to a request, over connections that stay open: over one for the times, over `connections` for the images/s.
@@ -27,9 +28,11 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import uvloop
+from costs import KINDS, SERVING, cpu_seconds
 from http_load import Ask, Open, http, load
 from inputs import options, read_digits_or_samples
 from machine import commit, processor
@@ -43,6 +46,15 @@ from producer.mill.stack import Stack
 from worker.settings import Settings
 
 IMAGES = 1000
+
+
+class Measured(NamedTuple):
+    """One line in one round."""
+
+    p50: float  # with one connection, ms
+    p99: float
+    rate: float  # images/s with many connections
+    costs: dict[str, float]  # CPU time of a request over many connections, s, by kind of process
 
 
 def main() -> None:
@@ -81,22 +93,29 @@ def main() -> None:
     columns = "".join(f"{f'of {name}':>13}" for name in others)
     print(f"{'':<9}{'p50':>9}{'p99':>9}{'images/s':>10}{columns}")
     for name, rounds in measured.items():
-        p50, p99, rate = (statistics.median(column) for column in zip(*rounds, strict=True))
+        p50, p99, rate = (statistics.median(column) for column in zip(*(one[:3] for one in rounds), strict=True))
         ratios = "".join(f"{_ratio(rounds, measured[base]):>13.2f}" for base in others)
         print(f"{name:<9}{p50:>6.2f} ms{p99:>6.2f} ms{rate:>10,.0f}{ratios}")
+    kinds = (*KINDS, *SERVING)
+    print(f"\n{'µs':<9}" + "".join(f"{kind:>13}" for kind in (*kinds, "all")))
+    for name, rounds in measured.items():
+        medians = [1e6 * statistics.median(one.costs[kind] for one in rounds) for kind in kinds]
+        print(f"{name:<9}" + "".join(f"{median:>13.1f}" for median in (*medians, sum(medians))))
 
 
 async def _measure(
     lines: dict[str, Open], images: list[bytes], arguments: argparse.Namespace
-) -> dict[str, list[tuple[float, float, float]]]:
-    """Return p50 and p99 in ms with one connection, and images/s with many, of each round."""
-    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in lines}
+) -> dict[str, list[Measured]]:
+    """Return what each round finds, by line."""
+    found: dict[str, list[Measured]] = {name: [] for name in lines}
     for _ in range(arguments.rounds):
         for name, opened in lines.items():
             times = sorted(await load(opened, images, 1, arguments.seconds))
+            before = cpu_seconds()
             many = await load(opened, images, arguments.connections, arguments.seconds)
+            costs = {kind: (after - before[kind]) / len(many) for kind, after in cpu_seconds().items()}
             p50, p99 = (1000 * times[int(share * len(times))] for share in (0.5, 0.99))
-            found[name].append((p50, p99, len(many) / arguments.seconds))
+            found[name].append(Measured(p50, p99, len(many) / arguments.seconds, costs))
     return found
 
 
@@ -138,9 +157,9 @@ def _png(image: NDArray[np.uint8]) -> bytes:
     return file.getvalue()
 
 
-def _ratio(rounds: list[tuple[float, float, float]], base: list[tuple[float, float, float]]) -> float:
+def _ratio(rounds: list[Measured], base: list[Measured]) -> float:
     """Return how many images/s a line has for each of another."""
-    return statistics.median(one[2] / other[2] for one, other in zip(rounds, base, strict=True))
+    return statistics.median(one.rate / other.rate for one, other in zip(rounds, base, strict=True))
 
 
 if __name__ == "__main__":
