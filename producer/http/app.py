@@ -11,19 +11,21 @@ from producer.http import openapi, page
 from producer.http.classifying import Classifying
 from producer.http.errors import DRAINING, unavailable
 from producer.http.jobs import Jobs
-from producer.http.limits import Outstanding
-from producer.http.mill import MillWatch, SharedClient
+from producer.http.mill import MillWatch
 from worker.contract.telemetry.exposition import render
 from worker.settings import Settings
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+CLASSIFY = "/v1/classify"
+"""Path of the images."""
+
 
 def make_router(
     settings: Settings,
     watch: MillWatch,
-    client: SharedClient,
+    classifying: Classifying,
     registry: "CollectorRegistry",
     *,
     needs_token: bool,
@@ -34,7 +36,7 @@ def make_router(
     Args:
         settings: Settings of this process.
         watch: What is known about the mill.
-        client: Client of the mill.
+        classifying: What answers to images.
         registry: What is counted.
         needs_token: Whether a client must present a token.
         is_draining: Returns whether the server is stopping.
@@ -61,7 +63,7 @@ def make_router(
 
     return Router(
         [
-            Route("/v1/classify", Classifying(client, watch, Outstanding()), methods=["POST"]),
+            Route(CLASSIFY, classifying, methods=["POST"]),
             Route("/v1/jobs", jobs.latest),
             Route("/v1/jobs/{job}", jobs.one),
             Route("/healthz", healthz),

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -14,15 +15,16 @@ from model.inference.review import REVIEW_BELOW
 from producer.calls.asynchronous import AsyncClient
 from producer.calls.options import Several
 from producer.calls.prediction import Prediction
-from producer.http.bodies import NamedImage, kind_of, read_form, read_image
+from producer.http.bodies import BodyKind, NamedImage, kind_of, read_form, read_image
 from producer.http.errors import JSON, bad_parameter, refused
-from producer.http.limits import Outstanding
+from producer.http.guard import Pending
+from producer.http.limits import Outstanding, Share
 from producer.http.mill import MillWatch, SharedClient, error_of
 from producer.public.answers import Answer, Answers, OneAnswer
-from producer.public.body import Document
 from worker.contract.registry import LIVE
 
 _MAX_PARAMETERS = 16
+_SEVERAL: dict[bool, Several] = {True: "read", False: "refuse"}
 
 
 class Query(NamedTuple):
@@ -115,21 +117,56 @@ class Classifying:
             Disconnected: The client has ended the connection.
             HttpError: The request is refused, or ends without an answer.
         """
-        query, kind = Query.parse(scope["query_string"]), kind_of(scope["headers"])
-        if problem := self._watch.lasting_problem:
-            raise problem.error()
+        query, kind = self._read_header(scope)
         with self._outstanding.share(scope["digitmill.client"]) as share:
             if kind.boundary is None:
                 [prediction] = await self._predictions(query, [await read_image(receive, kind.length, share)])
-                if prediction.error:
-                    raise refused(prediction.error)
-                answer: Document = OneAnswer(**_values(prediction, query))
+                body = _one(prediction, query)
             else:
-                answer = await self._answers(query, await read_form(receive, kind, share))
-        body = msgspec.json.encode(answer)
+                body = msgspec.json.encode(await self._answers(query, await read_form(receive, kind, share)))
         headers = [JSON, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def begin(self, scope: Scope, image: bytes) -> Pending | None:
+        """Begin to answer a request whose body has arrived, if it is one image that can be sent without waiting.
+
+        Raises:
+            DigitmillError: The image cannot be sent.
+            HttpError: The request is refused.
+        """
+        query, kind = self._read_header(scope)
+        client = self._client.at_hand()
+        if client is None or kind.boundary is not None:
+            return None
+        share = self._outstanding.share(scope["digitmill.client"])
+        future = None
+        try:
+            share.add(images=1, size=len(image))
+            future = client.submit_at_once(image, model=query.model, several=_SEVERAL[query.several])
+        finally:
+            if future is None:
+                share.give_back()
+        return None if future is None else Pending(future, partial(self._finish, future, query, share))
+
+    def _read_header(self, scope: Scope) -> tuple[Query, BodyKind]:
+        """Return what a request asks for, and what its body holds.
+
+        Raises:
+            HttpError: The request is refused.
+        """
+        query, kind = Query.parse(scope["query_string"]), kind_of(scope["headers"])
+        if problem := self._watch.lasting_problem:
+            raise problem.error()
+        return query, kind
+
+    def _finish(self, future: "asyncio.Future[Prediction]", query: Query, share: Share) -> bytes:
+        """Return the answer to a request that has taken the shorter way."""
+        share.give_back()
+        try:
+            return _one(future.result(), query)
+        except DigitmillError as fault:
+            raise error_of(fault, self._watch) from fault
 
     async def _answers(self, query: Query, images: Sequence[NamedImage]) -> Answers:
         """Return the answers to a form, in its order."""
@@ -154,7 +191,7 @@ class Classifying:
 
 
 async def _classify(client: AsyncClient, images: Sequence[bytes], query: Query) -> Sequence[Prediction]:
-    several: Several = "read" if query.several else "refuse"
+    several = _SEVERAL[query.several]
     futures = [await client.submit(image, model=query.model, several=several) for image in images]
     if len(futures) == 1:
         return [await futures[0]]
@@ -163,6 +200,17 @@ async def _classify(client: AsyncClient, images: Sequence[bytes], query: Query) 
     finally:
         for future in futures:
             future.cancel()
+
+
+def _one(prediction: Prediction, query: Query) -> bytes:
+    """Return the answer to one image as JSON.
+
+    Raises:
+        HttpError: The image cannot be classified.
+    """
+    if prediction.error:
+        raise refused(prediction.error)
+    return msgspec.json.encode(OneAnswer(**_values(prediction, query)))
 
 
 def _values(prediction: Prediction, query: Query) -> dict[str, Any]:

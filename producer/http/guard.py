@@ -5,10 +5,10 @@ import contextlib
 import hmac
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
@@ -26,7 +26,13 @@ DOCUMENTS = frozenset({"/docs", "/docs/seven.png", "/openapi.json"})
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 """Names of this machine in the header Host."""
 
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+Respond: TypeAlias = Callable[[int, Headers, bytes], None]
+"""Sends a response: its status, its headers and its body."""
+
 _READ_HEADERS = frozenset({b"host", b"origin", b"authorization", b"access-control-request-method"})
+_COMMON_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 _CLOSED_BY_CLIENT = 499  # as in nginx; it is only logged
 _PREFLIGHT_SECONDS = b"600"
 
@@ -67,20 +73,43 @@ class Access(NamedTuple):
     behind_proxy: bool = False
 
 
+class Pending(NamedTuple):
+    """An answer that is under way.
+
+    Attributes:
+        future: Done when the answer is known.
+        body: Returns the answer as JSON. It must be called once, when the future is done. It raises what a request may
+            end with.
+    """
+
+    future: "asyncio.Future[Any]"
+    body: Callable[[], bytes]
+
+
+Swift: TypeAlias = Callable[[Scope, bytes], Pending | None]
+"""Begins to answer a request whose body has arrived. It returns None if something must be waited for before that."""
+
+
 class Guard:
     """Checks each request and hands it on to another application of ASGI.
+
+    A request that has arrived as a whole may take a shorter way, without a task of its own: `begin`.
 
     Args:
         app: The application.
         access: Who may ask.
         log: Receives each exchange.
+        swift: What takes the shorter way, by path.
 
     Attributes:
         draining: Whether the server is stopping, so that it refuses new images.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, log: Callable[[Exchange], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, access: Access, log: Callable[[Exchange], None], swift: Mapping[str, Swift] | None = None
+    ) -> None:
         self._app, self._access, self._log = app, access, log
+        self._swift = swift or {}
         self._open = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -93,19 +122,69 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         began, response = time.perf_counter(), _Response(send)
-        address = _address(scope, self._access)
-        scope["digitmill.client"] = client_of(address)
+        address = self._note_client(scope)
         scope["app"] = self  # makes Starlette raise what it would otherwise answer as plain text
-        self._open += 1
-        self._idle.clear()
+        self._enter()
         try:
             await self._answer(scope, receive, response)
         finally:
-            self._open -= 1
-            if not self._open:
-                self._idle.set()
-            seconds = time.perf_counter() - began
-            self._log(Exchange(address, scope["method"], scope["path"], response.status, seconds))
+            self._leave(address, scope, response.status, began)
+
+    def begin(self, scope: Scope, body: bytes, respond: Respond) -> bool:
+        """Begin to answer a POST request that has arrived as a whole, if it can take the shorter way.
+
+        Args:
+            scope: The request.
+            body: Its body.
+            respond: Sends the response, but not before this method has returned.
+
+        Returns:
+            Whether the request is answered. If not, the application must answer it, which also says why it is refused.
+        """
+        if (swift := self._swift.get(scope["path"])) is None:
+            return False
+        began, headers = time.perf_counter(), [*_COMMON_HEADERS]
+        address = self._note_client(scope)
+        try:
+            self._admit(scope, headers)
+            pending = swift(scope, body)
+        except Exception:
+            return False
+        if pending is None:
+            return False
+
+        def finish(_: "asyncio.Future[Any]") -> None:
+            try:
+                status, content = 200, pending.body()
+            except BaseException as fault:  # also that of a future that is cancelled
+                error = _error_of(fault, scope["path"])
+                status, content = error.status, error.body
+                headers.extend(error.headers)
+            headers.append(JSON)
+            try:
+                respond(status, headers, content)
+            finally:
+                self._leave(address, scope, status, began)
+
+        self._enter()
+        pending.future.add_done_callback(finish)
+        return True
+
+    def _note_client(self, scope: Scope) -> str:
+        """Note for whom a request counts. Return the address from which it comes."""
+        address = _address(scope, self._access)
+        scope["digitmill.client"] = client_of(address)
+        return address
+
+    def _enter(self) -> None:
+        self._open += 1
+        self._idle.clear()
+
+    def _leave(self, address: str, scope: Scope, status: int, began: float) -> None:
+        self._open -= 1
+        if not self._open:
+            self._idle.set()
+        self._log(Exchange(address, scope["method"], scope["path"], status, time.perf_counter() - began))
 
     async def _answer(self, scope: Scope, receive: Receive, response: "_Response") -> None:
         try:
@@ -113,21 +192,12 @@ class Guard:
                 await response.send_empty(204)
             else:
                 await self._app(scope, receive, response.send)
-        except HttpError as fault:
-            await response.send_error(fault)
-        except HTTPException as fault:
-            await response.send_error(_of_starlette(fault, scope["path"]))
         except Disconnected:
             await response.send_empty(_CLOSED_BY_CLIENT)  # uvicorn throws it away
-        except asyncio.CancelledError:  # the time for stopping is over
-            await response.send_error(unavailable("draining", DRAINING))
-        except Exception:
-            _log.exception("digitmill itself failed to answer a request")
-            await response.send_error(
-                HttpError(500, "internal", "digitmill itself failed. Its log says more. Please report it.")
-            )
+        except (Exception, asyncio.CancelledError) as fault:
+            await response.send_error(_error_of(fault, scope["path"]))
 
-    def _admit(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> bool:
+    def _admit(self, scope: Scope, headers: Headers) -> bool:
         """Check that a request is allowed. Return whether a browser only asks if a page may send one (a preflight).
 
         Args:
@@ -215,7 +285,7 @@ class _Response:
     """
 
     def __init__(self, send: Send) -> None:
-        self.headers = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+        self.headers = [*_COMMON_HEADERS]
         self.status = 500
         self._send = send
         self._started = False
@@ -262,6 +332,18 @@ def _address(scope: Scope, access: Access) -> str:
         with contextlib.suppress(ValueError):
             return str(ip_address(last))
     return address
+
+
+def _error_of(fault: BaseException, path: str) -> HttpError:
+    """Return what a request ends with after a fault."""
+    if isinstance(fault, HttpError):
+        return fault
+    if isinstance(fault, HTTPException):
+        return _of_starlette(fault, path)
+    if isinstance(fault, asyncio.CancelledError):  # the time for stopping is over
+        return unavailable("draining", DRAINING)
+    _log.error("digitmill itself failed to answer a request", exc_info=fault)
+    return HttpError(500, "internal", "digitmill itself failed. Its log says more. Please report it.")
 
 
 def _of_starlette(fault: HTTPException, path: str) -> HttpError:

@@ -78,13 +78,18 @@ class Share:
         self._outstanding.add(self._address, images, size)
         self._outstanding.check(self._address)
 
+    def give_back(self) -> None:
+        """Hold nothing any more."""
+        self._outstanding.add(self._address, -self._images, -self._bytes)
+        self._images = self._bytes = 0
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._outstanding.add(self._address, -self._images, -self._bytes)
+        self.give_back()
 
 
 @lru_cache(maxsize=1024)

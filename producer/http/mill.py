@@ -173,8 +173,15 @@ class SharedClient:
             HttpError: No mill was reached yet.
             DigitmillError: The mill does not answer.
         """
-        url = self._watch.reached().url
-        return self._clients.get(url) or await self._open(url)
+        return self.at_hand() or await self._open(self._watch.reached().url)
+
+    def at_hand(self) -> AsyncClient | None:
+        """Return the client if it is open.
+
+        Raises:
+            HttpError: No mill was reached yet.
+        """
+        return self._clients.get(self._watch.reached().url)
 
     async def close(self) -> None:
         """Close the client. What has no answer yet fails."""

@@ -1,20 +1,25 @@
 """HTTP/1.1 on one connection: uvicorn's protocol, with limits for slow and hostile clients.
 
 uvicorn itself waits for ever for the end of a header or a body, and takes any number of headers and pipelined requests.
+It also gives each request a task and several messages, which takes longer than everything else about a small image. So
+a small request that has arrived as a whole is first offered to what can answer it without them.
 """
 
 import asyncio
 import math
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
+import httptools
+from starlette.types import Scope
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from producer.http.errors import HttpError, unavailable
-from producer.http.guard import Exchange
+from producer.http.errors import JSON, HttpError, unavailable
+from producer.http.guard import Exchange, Headers, Respond
 
 MAX_CONNECTIONS, MAX_CONNECTIONS_EACH = 512, 384
 """Maximum number of connections: in all, and from one address if no proxy is in front."""
@@ -27,6 +32,9 @@ MAX_HEADER_BYTES, MAX_HEADERS = 16 * 2**10, 64
 
 MAX_PIPELINED = 16
 """Maximum number of requests that wait on one connection for the answer to another."""
+
+MAX_WHOLE_BYTES = 64 * 2**10
+"""Maximum size of the body of a request that may be answered without a task, in bytes."""
 
 HEADER_SECONDS = 10.0
 """Time within which a header must arrive."""
@@ -46,6 +54,7 @@ IDLE_SECONDS = 30
 SWEEP_SECONDS = 0.5
 """Time between two looks at all connections."""
 
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _NEVER = math.inf
 _LATE_HEADER = HttpError(408, "timeout", "The header did not arrive in time. Send it at once.")
 _LATE_BODY = HttpError(408, "timeout", "The body did not arrive in time. Use a faster connection, or send less.")
@@ -60,10 +69,12 @@ class GuardedProtocol(HttpToolsProtocol):
     Attributes:
         by_address: Number of connections by address, of all protocols. None if a proxy is in front.
         log: Receives what is refused before it is a request.
+        begin: Begins to answer a POST request that has arrived as a whole, and returns whether it does (`Guard.begin`).
     """
 
     by_address: Counter[str] | None = None
     log: Callable[[Exchange], None]
+    begin: Callable[[Scope, bytes, Respond], bool]
 
     def __init__(
         self,
@@ -75,7 +86,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._deadline = self._write_deadline = _NEVER
         self._refusal: HttpError | None = None
-        self._running: RequestResponseCycle | None = None
+        self._running: RequestResponseCycle | _Answering | None = None
+        self._whole: bytes | None = None  # the body so far of a request that may be answered without a cycle
         self._deaf = False  # whether everything that still arrives is dropped
         self._in_header = True
         self._header_bytes = 0
@@ -131,6 +143,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._deadline = self.loop.time() + HEADER_SECONDS
         began_in_header, before = self._in_header, self._complete
         super().data_received(data)
+        if self._whole is not None and not self._deaf:
+            self._start_cycle()  # which waits for the rest
         if began_in_header and self._in_header and self._complete == before and not self._deaf:
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:  # a header without an end is not reported by the parser
@@ -144,7 +158,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the first line."""
-        super().on_url(url)
+        self.url += url
         self._count_header(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -156,39 +170,72 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._stop(_LARGE_HEADER)
 
     def on_headers_complete(self) -> None:
-        """Begin to answer a request."""
-        lengths = [value for name, value in self.headers if name == b"content-length"]
-        codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+        """Begin to answer a request, or wait for the end of its body if that may have arrived as well."""
+        parser = self.parser
+        framing = [header for header in self.headers if header[0] in _FRAMING]
+        lengths = [value for name, value in framing if name == b"content-length"]
+        codings = [value.strip().lower() for name, value in framing if name == b"transfer-encoding"]
         if codings not in ([], [b"chunked"]) or len(lengths) > 1:
             self._stop(HttpError(400, "bad_request", "The length of the body is ambiguous."))
-        if self.parser.get_http_version() not in {"1.0", "1.1"}:
+        version, upgrades = parser.get_http_version(), parser.should_upgrade()
+        if version not in {"1.0", "1.1"}:
             self._stop(HttpError(505, "bad_version", "Send HTTP/1.1."))
-        if self.parser.should_upgrade() and (codings or lengths not in ([], [b"0"])):  # the parser drops such a body
+        if upgrades and (codings or lengths not in ([], [b"0"])):  # the parser drops such a body
             self._stop(HttpError(400, "bad_request", "Send HTTP/1.1 without the header Upgrade."))
         if len(self.pipeline) >= MAX_PIPELINED:
             self._stop(HttpError(400, "bad_request", "Too many requests are sent ahead. Wait for answers."))
         self._in_header, self._header_bytes = False, 0
-        super().on_headers_complete()
-        cycle = self.cycle
-        self._keep_alive = cycle.keep_alive
-        cycle.transport = _Transport(self, cycle)  # type: ignore[assignment]
-        # Until its body is complete, an answer ends the connection, because what follows is not a request.
-        cycle.keep_alive = False
         self._body_bytes, self._body_began = 0, self.loop.time()
         self._deadline = self._body_began + BODY_SECONDS
+        self._keep_alive = version != "1.0" and parser.should_keep_alive()
+        is_busy = self.flow.write_paused or (self.cycle is not None and not self.cycle.response_complete)
+        is_small = bool(lengths) and not codings and int(lengths[0]) <= MAX_WHOLE_BYTES
+        if is_small and parser.get_method() == b"POST" and not (is_busy or upgrades or self.expect_100_continue):
+            self._whole = b""
+        else:
+            self._start_cycle()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body. Each earns more time for the rest."""
-        super().on_body(body)
         self._body_bytes += len(body)
         self._deadline = self._body_began + BODY_SECONDS + self._body_bytes / BODY_BYTES_PER_SECOND
+        if self._whole is None:
+            super().on_body(body)
+        else:
+            self._whole += body
 
     def on_message_complete(self) -> None:
         """End a request. The next header follows."""
-        super().on_message_complete()
+        if not self._begin_whole():
+            super().on_message_complete()
         self._complete += 1
         self.cycle.keep_alive = self._keep_alive and not self._deaf
         self._deadline, self._in_header, self._header_bytes = _NEVER, True, 0
+
+    def _begin_whole(self) -> bool:
+        """Begin to answer a request without a cycle. Return False if it has one."""
+        if self._whole is None:
+            return False
+        path, query = _path_and_query(self.url)
+        request = {**self.scope, "method": "POST", "path": path, "query_string": query}
+        cycle = _Answering(self)
+        if not self.begin(request, self._whole, cycle.respond):
+            self._start_cycle()
+            return False
+        self._whole = None
+        self.cycle = self._running = cycle  # type: ignore[assignment]
+        return True
+
+    def _start_cycle(self) -> None:
+        """Answer a request by a cycle of uvicorn. It has the body so far, and gets the rest."""
+        super().on_headers_complete()
+        cycle = self.cycle
+        cycle.transport = _Transport(self, cycle)  # type: ignore[assignment]
+        # Until its body is complete, an answer ends the connection, because what follows is not a request.
+        cycle.keep_alive = False
+        if body := self._whole:
+            super().on_body(body)
+        self._whole = None
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
@@ -215,6 +262,19 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._running is not None and isinstance(self._running.transport, _Transport):
             self._running.transport.flush()
         super().on_response_complete()
+
+    def write_response(self, status: int, headers: Headers, body: bytes, *, keep_alive: bool) -> None:
+        """Write a whole response.
+
+        Args:
+            status: Its status.
+            headers: Its headers, without those that every response has, and those of its body's size.
+            body: Its body.
+            keep_alive: Whether the client may send another request.
+        """
+        lines = [b"%s: %s\r\n" % header for header in (*self.server_state.default_headers, *headers)]
+        end = b"content-length: %d\r\n%s\r\n" % (len(body), b"" if keep_alive else b"connection: close\r\n")
+        self.transport.write(b"".join((STATUS_LINE[status], *lines, end, body)))
 
     def close(self) -> None:
         """End the connection after an answer. If its client still sends, let it read the answer first."""
@@ -248,15 +308,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._deaf, self._deadline = True, _NEVER
             return
         if cycle is None or not cycle.more_body or not cycle.response_started:
-            body = fault.body
-            lines = [
-                STATUS_LINE[fault.status],
-                *(b"%s: %s\r\n" % header for header in self.server_state.default_headers),
-                *(b"%s: %s\r\n" % header for header in fault.headers),
-                b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body),
-                body,
-            ]
-            self.transport.write(b"".join(lines))
+            self.write_response(fault.status, [JSON, *fault.headers], fault.body, keep_alive=False)
             self.log(Exchange(self._address(), "-", "-", fault.status, 0.0))
         if cycle is not None and not cycle.response_complete:  # the application waits for the rest of the body
             cycle.disconnected = True
@@ -282,6 +334,36 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _address(self) -> str:
         return self.client[0] if self.client else "-"
+
+
+class _Answering:
+    """Stands for the cycle of a request that is answered without one. It has what the protocol asks of a cycle.
+
+    Args:
+        protocol: Connection of the request.
+    """
+
+    __slots__ = ("_protocol", "disconnected", "keep_alive", "response_complete")
+
+    message_event = asyncio.Event()  # nobody waits for it
+    more_body = response_started = False
+    transport = None
+
+    def __init__(self, protocol: GuardedProtocol) -> None:
+        self._protocol = protocol
+        self.keep_alive = True
+        self.disconnected = self.response_complete = False
+
+    def respond(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send the response, and go on with the next request."""
+        protocol = self._protocol
+        self.response_complete = True
+        if self.disconnected or protocol.transport.is_closing():
+            return
+        protocol.write_response(status, headers, body, keep_alive=self.keep_alive)
+        if not self.keep_alive:
+            protocol.close()
+        protocol.on_response_complete()
 
 
 class _Transport:
@@ -323,3 +405,10 @@ async def sweep(state: ServerState) -> None:
         for connection in list(state.connections):
             if isinstance(connection, GuardedProtocol):
                 connection.sweep(now)
+
+
+@lru_cache(maxsize=64)
+def _path_and_query(url: bytes) -> tuple[str, bytes]:
+    """Return the path and the query of a URL. A path with an escaped character stays as it is."""
+    parsed = httptools.parse_url(url)
+    return parsed.path.decode("ascii"), parsed.query or b""

@@ -21,8 +21,10 @@ import uvloop
 from starlette.routing import Route
 
 from model.errors import UsageError
-from producer.http.app import make_router
+from producer.http.app import CLASSIFY, make_router
+from producer.http.classifying import Classifying
 from producer.http.guard import LOCAL_NAMES, Access, Exchange, Guard, host_name
+from producer.http.limits import Outstanding
 from producer.http.mill import MillWatch, SharedClient
 from producer.http.protocol import IDLE_SECONDS, GuardedProtocol, sweep
 from worker.contract.telemetry.counts import Counts
@@ -174,15 +176,18 @@ async def _serve(
         log.append(exchange)
 
     client = SharedClient(watch, options.timeout)
+    classifying = Classifying(client, watch, Outstanding())
+    needs_token = options.token is not None
     router = make_router(
-        settings, watch, client, registry, needs_token=options.token is not None, is_draining=lambda: guard.draining
+        settings, watch, classifying, registry, needs_token=needs_token, is_draining=lambda: guard.draining
     )
     paths = {route.path for route in router.routes if isinstance(route, Route)}
-    guard = Guard(router, options.access(), on_exchange)
+    guard = Guard(router, options.access(), on_exchange, swift={CLASSIFY: classifying.begin})
 
     class Protocol(GuardedProtocol):
         by_address = None if options.behind_proxy else Counter()
         log = staticmethod(on_exchange)
+        begin = staticmethod(guard.begin)
 
     server = _Server(
         uvicorn.Config(

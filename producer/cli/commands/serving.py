@@ -107,9 +107,9 @@ def serve(
             _print(f"Serving on {url} (its page {url}/docs describes it). Ctrl-C stops it.\n")
 
     def on_exchanges(exchanges: "Sequence[Exchange]") -> None:
-        line = _as_json if as_json else _as_text
         if not Manner.quiet:
-            _print("".join(line(exchange) for exchange in exchanges))
+            now, line = time.time(), _as_json if as_json else _as_text
+            _print("".join(line(exchange, now) for exchange in exchanges))
 
     run(options, settings, on_ready=on_ready, on_exchanges=on_exchanges)
 
@@ -128,15 +128,15 @@ def _log_as_json() -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[make_handler(sys.stderr, JSON_LINES, role="serve", name=name)])
 
 
-def _as_json(exchange: "Exchange") -> str:
+def _as_json(exchange: "Exchange", now: float) -> str:
     values = {**exchange._asdict(), "path": _path(exchange), "seconds": round(exchange.seconds, 6)}
-    return to_text(operating.Exchange(time=time_of(time.time()), **values)) + "\n"
+    return to_text(operating.Exchange(time=time_of(now), **values)) + "\n"
 
 
-def _as_text(exchange: "Exchange") -> str:
-    now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+def _as_text(exchange: "Exchange", now: float) -> str:
+    when = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(now))
     method, status, milliseconds = exchange.method, exchange.status, 1000 * exchange.seconds
-    return f"{now} {exchange.client} {method} {_path(exchange)} {status} {milliseconds:.1f} ms\n"
+    return f"{when} {exchange.client} {method} {_path(exchange)} {status} {milliseconds:.1f} ms\n"
 
 
 def _path(exchange: "Exchange") -> str:

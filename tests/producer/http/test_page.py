@@ -11,7 +11,8 @@ from starlette.routing import Route
 
 from producer.http import openapi, page
 from producer.http.app import make_router
-from producer.http.classifying import _PARSERS
+from producer.http.classifying import _PARSERS, Classifying
+from producer.http.limits import Outstanding
 from producer.http.mill import MillWatch, SharedClient
 from worker.contract.telemetry.exposition import make_registry
 from worker.settings import Settings
@@ -62,8 +63,8 @@ def test_the_document_and_the_page_name_every_path_and_parameter(document):
     settings = Settings.from_environment({})
     watch = MillWatch(settings)
     registry = make_registry([], role="serve", name="test", version="1")
-    client = SharedClient(watch, 1.0)
-    router = make_router(settings, watch, client, registry, needs_token=False, is_draining=lambda: False)
+    classifying = Classifying(SharedClient(watch, 1.0), watch, Outstanding())
+    router = make_router(settings, watch, classifying, registry, needs_token=False, is_draining=lambda: False)
     routes = cast("list[Route]", router.routes)
     served = {(route.path, method.lower()) for route in routes for method in (route.methods or set()) - {"HEAD"}}
     assert {(path, method) for path, methods in document["paths"].items() for method in methods} == served

@@ -11,7 +11,8 @@ import pytest
 import uvicorn
 
 from producer.http import protocol
-from producer.http.guard import Access, Guard
+from producer.http.errors import HttpError, unavailable
+from producer.http.guard import Access, Guard, Pending
 from producer.http.protocol import GuardedProtocol, sweep
 from producer.http.server import _Server
 from tests.support.http_server import read_all, request
@@ -36,17 +37,19 @@ async def read_and_answer(_, receive, send):
 
 
 @contextmanager
-def running(app=read_and_answer, *, alone=True):
+def running(app=read_and_answer, *, alone=True, swift=None):
     """Run a server in a thread. Yield a function that connects to it, and the server."""
     server = []
+    guard = Guard(app, Access(), lambda _: None, swift)
 
     class Protocol(GuardedProtocol):
         by_address = Counter() if alone else None
         log = staticmethod(lambda _: None)
+        begin = staticmethod(guard.begin)
 
     async def serve():
         config = uvicorn.Config(
-            Guard(app, Access(), Protocol.log),
+            guard,
             http=Protocol,
             ws="none",
             lifespan="off",
@@ -245,6 +248,84 @@ def test_a_few_requests_may_be_sent_ahead_but_not_thousands(connect):
         answers = read_all(connection)
     assert answers.startswith(b"HTTP/1.1 200 OK")
     assert answers.endswith(b"3")
+
+
+def later(*outcomes):
+    """Return what answers whole requests at `/`: each a moment later, with the next outcome, or raises it."""
+    remaining = iter(outcomes)
+
+    def begin(_, __):
+        outcome, future = next(remaining), asyncio.get_running_loop().create_future()
+        if outcome is None or isinstance(outcome, HttpError):
+            if outcome:
+                raise outcome
+            return None
+
+        def end():
+            if isinstance(outcome, asyncio.CancelledError):
+                future.cancel()
+            elif isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+        asyncio.get_running_loop().call_later(0.02, end)
+        return Pending(future, future.result)
+
+    return {"/": begin}
+
+
+WHOLE = request("POST /", "Content-Length: 3", body=b"abc", close=False)
+
+
+def test_whole_requests_are_answered_in_order_without_a_cycle():
+    """Beside others, on a connection that stays open, also if they are sent ahead. The last one ends it."""
+    with running(swift=later(b"[1]", b"[2]", b"[3]", b"[4]")) as (connect, _), connect() as connection:
+        for body in (b"[1]", b"[2]"):
+            connection.sendall(WHOLE)
+            assert connection.recv(1000).endswith(b"\r\n\r\n" + body)
+        connection.sendall(WHOLE + request("GET /", close=False) + WHOLE.replace(b"abc", b"abcde")[:-2] + WHOLE)
+        connection.sendall(request("GET /"))
+        answers = read_all(connection).split(b"HTTP/1.1 ")[1:]
+    assert [answer.partition(b"\r\n\r\n")[2] for answer in answers] == [b"[3]", b"0", b"3", b"3", b"0"]
+    assert [b"connection: close" in answer for answer in answers] == [False] * 4 + [True]
+    for end in (request("POST /", "Content-Length: 0"), WHOLE.replace(b"HTTP/1.1", b"HTTP/1.0")):
+        with running(swift=later(b"[1]")) as (connect, _), connect(end) as connection:
+            answer = read_all(connection)
+        assert answer.endswith(b"connection: close\r\n\r\n[1]")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "body"),
+    [
+        (None, 200, b"3"),
+        (unavailable("away", "It is away."), 200, b"3"),
+        (ValueError(), 500, b'{"format":1,"error":{"code":"internal",'),
+        (asyncio.CancelledError(), 503, b'{"format":1,"error":{"code":"draining",'),
+    ],
+)
+def test_what_is_not_answered_at_once_takes_the_long_way_and_a_failure_is_an_error(outcome, status, body):
+    """The connection stays open for the next request."""
+    with running(swift=later(outcome, b"[2]")) as (connect, _), connect(WHOLE) as connection:
+        answer = connection.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+        assert answer.partition(b"\r\n\r\n")[2].startswith(body)
+        connection.sendall(WHOLE)
+        assert connection.recv(1000).endswith(b"[2]")
+
+
+def test_a_client_that_does_not_wait_for_its_answer_harms_nobody(caplog):
+    """It leaves, or what it sends next is not a request. Then it still gets the answer, and the connection ends."""
+    with running(swift=later(b"[1]", b"[2]", b"[3]")) as (connect, server):
+        connect(WHOLE).close()
+        with connect(WHOLE + b"nonsense\r\n\r\n") as connection:
+            answers = read_all(connection)
+        assert answers.count(b"HTTP/1.1 ") == 1
+        assert answers.endswith(b"connection: close\r\n\r\n[2]")
+        eventually(lambda: not server.server_state.connections, what="both are gone")
+        with connect(WHOLE) as connection:
+            assert connection.recv(1000).endswith(b"[3]")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_connections_have_a_limit(monkeypatch):

@@ -97,6 +97,47 @@ def test_a_single_bad_image_is_an_error(http, png):
         assert (response.status_code, code_of(response)) == (422, code)
 
 
+def test_a_request_is_answered_alike_whether_it_arrives_as_a_whole_or_in_pieces(guarded, pictures):
+    """A whole one takes a shorter way. All checks, errors and answers are the same, and none is counted for ever."""
+    right, image = f"Authorization: Bearer {TOKEN}", "Content-Type: image/png"
+    form = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + pictures[0] + b"\r\n--x--\r\n"
+    for status, query, headers, body in (
+        (200, "", (right, image), pictures[0]),
+        (200, "?probabilities=1&min_confidence=1", (right, image), pictures[1]),
+        (200, "?several=read", (right, image), pictures[2]),
+        (200, f"?model={VERSION}", (right, image), pictures[3]),
+        (200, "", (right, image, "Host: mill.example", "Origin: https://page.example"), pictures[4]),
+        (200, "", (right, "Content-Type: multipart/form-data; boundary=x"), form),
+        (400, "?several=perhaps", (right, image), pictures[0]),
+        (400, "?model=nothing", (right, image), pictures[0]),
+        (400, "", (right, image, "Host: evil.example"), pictures[0]),
+        (401, "", (image,), pictures[0]),
+        (403, "", (right, image, "Origin: https://evil.example"), pictures[0]),
+        (415, "", (right,), pictures[0]),
+        (415, "", (right, image, "Content-Encoding: gzip"), pictures[0]),
+        (422, "", (right, image), b"no image"),
+        (422, "", (right, image), b""),
+    ):
+        host = [] if any(header.startswith("Host") for header in headers) else ["Host: localhost"]
+        lines = [f"POST /v1/classify{query} HTTP/1.1", *host, *headers, f"Content-Length: {len(body)}"]
+        head = "\r\n".join([*lines, "Connection: close", "", ""]).encode()
+        answers = [_without_date(guarded.raw(head + body))]
+        for cut in (len(head), len(head) + len(body) // 2):
+            with guarded.connect() as connection:
+                connection.sendall((head + body)[:cut])
+                assert guarded.client.get("/healthz").status_code == 200, "it has read the first piece"
+                connection.sendall((head + body)[cut:])
+                answers.append(_without_date(read_all(connection)))
+        assert f"HTTP/1.1 {status} ".encode() in answers[0], answers[0]
+        assert answers == answers[:1] * 3
+
+
+def _without_date(answer):
+    """Return the lines of a header without the date, in alphabetical order, and the body."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return b"\n".join(sorted(line for line in head.split(b"\r\n") if not line.startswith(b"date:"))) + body
+
+
 def test_what_can_be_asked_for(http, digits, png, pictures, mill, variant):
     """Numbers, probabilities, a limit for review, and a version."""
     pair = png(np.hstack([digits.images[0], np.zeros((28, 28), np.uint8), digits.images[1]]))
