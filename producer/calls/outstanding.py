@@ -19,8 +19,9 @@ from worker.contract.validation.identifiers import LIVE
 LINGER_SECONDS = 0.001
 """Time that an image waits for others to travel with, while answers to others are outstanding."""
 
-BUSY_MESSAGES, BUSY_LINGER_SECONDS = 4, 0.008
-"""From this number of outstanding messages on, an image waits for an answer, but not longer than these seconds.
+BUSY_MESSAGES, BUSY_IMAGES, BUSY_LINGER_SECONDS = 4, 32, 0.008
+"""From either number of outstanding messages or images on, an image waits for an answer, but not longer than these
+seconds.
 
 Workers with so much work do not need it at once, and a message costs more than an image in it."""
 
@@ -171,7 +172,8 @@ class Outstanding:
 
     def add(self, call: PendingCall) -> float:
         """Add a call. Return the time at which something must be done about it or those with which it waits."""
-        waiting = self._waiting[call.group]
+        group = call.group
+        waiting = self._waiting[group]
         waiting.append(call)
         # A call without an answer must not keep all those that came after it.
         if len(self._deadlines) > 2 * self._open + MAX_CALL_IMAGES:
@@ -179,7 +181,7 @@ class Outstanding:
             heapq.heapify(self._deadlines)
         heapq.heappush(self._deadlines, (call.deadline, next(self._numbers), call))
         self._open += 1
-        return min(self._ready_at(call.group, waiting), call.deadline)
+        return min(self._ready_at(group, waiting), call.deadline)
 
     def note_jobs(self, now: float) -> None:
         """Note that workers classify jobs as well."""
@@ -337,10 +339,12 @@ class Outstanding:
     def _linger(self) -> float:
         """Return the time that an image waits for others to travel with."""
         in_lane = len(self._messages) - len(self._to_send)
-        return LINGER_SECONDS if in_lane < BUSY_MESSAGES else BUSY_LINGER_SECONDS
+        is_busy = in_lane >= BUSY_MESSAGES or _images(self._messages.values()) - _images(self._to_send) >= BUSY_IMAGES
+        return BUSY_LINGER_SECONDS if is_busy else LINGER_SECONDS
 
     def _may_send(self, group: Group) -> bool:
-        return sum(message.group == group for message in self._messages.values()) < WINDOW
+        messages = self._messages
+        return len(messages) < WINDOW or sum(message.group == group for message in messages.values()) < WINDOW
 
     def _ready_at(self, group: Group, waiting: deque[PendingCall]) -> float:
         """Return the time at which the next message of a group may be sent, if nothing happens before."""
@@ -372,6 +376,11 @@ class Outstanding:
             if message in self._to_send:
                 self._to_send.remove(message)
         return message
+
+
+def _images(messages: Iterable[Message]) -> int:
+    """Return the number of images in messages."""
+    return sum(len(message.calls) for message in messages)
 
 
 def _joined(waiting: deque[PendingCall]) -> list[PendingCall]:

@@ -69,6 +69,20 @@ def test_images_wait_longer_while_many_messages_are_outstanding(calls):
     assert calls.next_message(20.0 + module.LINGER_SECONDS).calls == waiting
 
 
+def test_images_wait_longer_while_many_images_are_outstanding(calls):
+    """Also if they are in one message, unless that is not in the lane."""
+    add(calls, module.BUSY_IMAGES)
+    message = calls.next_message(0.0)
+    calls.sent(message, 1, 0.0)
+    waiting = add(calls, 3, since=10.0)
+    assert calls.next_message(10.0 + module.LINGER_SECONDS) is None
+    assert calls.act_at(10.0) == message.act_at
+    assert calls.next_message(10.0 + module.BUSY_LINGER_SECONDS).calls == waiting
+    add(calls, 1, since=20.0)
+    calls.refused(message.number, 20.0, "no model")
+    assert len(calls.next_message(20.0 + module.LINGER_SECONDS).calls) == 1
+
+
 def test_images_share_messages_while_workers_classify_jobs(calls):
     """One message goes at once, the next ones only some milliseconds after the one before. Many images do not wait."""
     calls.note_jobs(10.0)
