@@ -44,11 +44,11 @@ def content_of(image: InputImage, floats: Floats = "refuse") -> Content | Failur
     """
     if isinstance(image, np.ndarray):
         return _of_array(image, floats)
-    if isinstance(image, str | PathLike):
-        return read_file(fspath(image))
     if isinstance(image, bytes | bytearray | memoryview):
         data = bytes(image)
         return TOO_LARGE if len(data) > MAX_BYTES else data
+    if isinstance(image, str | PathLike):
+        return read_file(fspath(image))
     pillow = sys.modules.get("PIL.Image")  # who has such a picture has imported it
     if pillow is not None and isinstance(image, pillow.Image):
         return _of_picture(image)

@@ -152,7 +152,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False
         self._in_header, self._header_bytes = True, 0
         self._deadline = self.loop.time() + HEADER_SECONDS
 
@@ -165,7 +165,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Take a header. Those behind a body (trailers) are ignored."""
         self._count_header(len(name) + len(value))
         if self._in_header:
-            super().on_header(name, value)
+            self.headers.append((name.lower(), value))
             if len(self.headers) > MAX_HEADERS:
                 self._stop(_LARGE_HEADER)
 
@@ -190,7 +190,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._keep_alive = version != "1.0" and parser.should_keep_alive()
         is_busy = self.flow.write_paused or (self.cycle is not None and not self.cycle.response_complete)
         is_small = bool(lengths) and not codings and int(lengths[0]) <= MAX_WHOLE_BYTES
-        if is_small and parser.get_method() == b"POST" and not (is_busy or upgrades or self.expect_100_continue):
+        if is_small and parser.get_method() == b"POST" and not (is_busy or upgrades):
             self._whole = b""
         else:
             self._start_cycle()
@@ -217,7 +217,14 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._whole is None:
             return False
         path, query = _path_and_query(self.url)
-        request = {**self.scope, "method": "POST", "path": path, "query_string": query}
+        request = {
+            "method": "POST",
+            "path": path,
+            "query_string": query,
+            "http_version": self.parser.get_http_version(),
+            "headers": self.headers,
+            "client": self.client,
+        }
         cycle = _Answering(self)
         if not self.begin(request, self._whole, cycle.respond):
             self._start_cycle()
@@ -227,7 +234,12 @@ class GuardedProtocol(HttpToolsProtocol):
         return True
 
     def _start_cycle(self) -> None:
-        """Answer a request by a cycle of uvicorn. It has the body so far, and gets the rest."""
+        """Answer a request by a cycle of uvicorn, which hears of the request only now. It gets the rest of the body."""
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        super().on_url(url)
+        for header in headers:
+            super().on_header(*header)
         super().on_headers_complete()
         cycle = self.cycle
         cycle.transport = _Transport(self, cycle)  # type: ignore[assignment]
@@ -272,9 +284,9 @@ class GuardedProtocol(HttpToolsProtocol):
             body: Its body.
             keep_alive: Whether the client may send another request.
         """
-        lines = [b"%s: %s\r\n" % header for header in (*self.server_state.default_headers, *headers)]
+        begin = _header_begin(status, (*self.server_state.default_headers, *headers))
         end = b"content-length: %d\r\n%s\r\n" % (len(body), b"" if keep_alive else b"connection: close\r\n")
-        self.transport.write(b"".join((STATUS_LINE[status], *lines, end, body)))
+        self.transport.write(begin + end + body)
 
     def close(self) -> None:
         """End the connection after an answer. If its client still sends, let it read the answer first."""
@@ -412,3 +424,9 @@ def _path_and_query(url: bytes) -> tuple[str, bytes]:
     """Return the path and the query of a URL. A path with an escaped character stays as it is."""
     parsed = httptools.parse_url(url)
     return parsed.path.decode("ascii"), parsed.query or b""
+
+
+@lru_cache(maxsize=64)
+def _header_begin(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Return the beginning of a response: its status and headers, which have few values."""
+    return STATUS_LINE[status] + b"".join([b"%s: %s\r\n" % header for header in headers])

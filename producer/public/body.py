@@ -18,6 +18,8 @@ Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 """A share or a probability, 0 to 1."""
 
+_to_json = json.JSONEncoder(allow_nan=False).encode  # `json.dumps` would make an encoder each time
+
 Digit = Annotated[int, msgspec.Meta(ge=0, le=9)]
 """A digit."""
 
@@ -66,4 +68,4 @@ def to_text(body: Body | dict[str, Any]) -> str:
     Raises:
         ValueError: A number is not finite, which JSON cannot express.
     """
-    return json.dumps(as_plain(body), allow_nan=False)
+    return _to_json(as_plain(body))

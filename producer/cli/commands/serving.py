@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from producer.http.guard import Exchange
+    from producer.public.body import Time
 
 _MAX_PATH = 200  # characters of a path in the log
 
@@ -107,9 +108,14 @@ def serve(
             _print(f"Serving on {url} (its page {url}/docs describes it). Ctrl-C stops it.\n")
 
     def on_exchanges(exchanges: "Sequence[Exchange]") -> None:
-        if not Manner.quiet:
-            now, line = time.time(), _as_json if as_json else _as_text
-            _print("".join(line(exchange, now) for exchange in exchanges))
+        if Manner.quiet:
+            return
+        if as_json:
+            now = time_of(time.time())
+            _print("".join([_as_json(exchange, now) for exchange in exchanges]))
+        else:
+            now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+            _print("".join([_as_text(exchange, now) for exchange in exchanges]))
 
     run(options, settings, on_ready=on_ready, on_exchanges=on_exchanges)
 
@@ -128,15 +134,16 @@ def _log_as_json() -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[make_handler(sys.stderr, JSON_LINES, role="serve", name=name)])
 
 
-def _as_json(exchange: "Exchange", now: float) -> str:
-    values = {**exchange._asdict(), "path": _path(exchange), "seconds": round(exchange.seconds, 6)}
-    return to_text(operating.Exchange(time=time_of(now), **values)) + "\n"
+def _as_json(exchange: "Exchange", now: "Time") -> str:
+    client, method, _, status, seconds = exchange
+    path, seconds = _path(exchange), round(seconds, 6)
+    line = operating.Exchange(time=now, client=client, method=method, path=path, status=status, seconds=seconds)
+    return to_text(line) + "\n"
 
 
-def _as_text(exchange: "Exchange", now: float) -> str:
-    when = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(now))
+def _as_text(exchange: "Exchange", now: str) -> str:
     method, status, milliseconds = exchange.method, exchange.status, 1000 * exchange.seconds
-    return f"{when} {exchange.client} {method} {_path(exchange)} {status} {milliseconds:.1f} ms\n"
+    return f"{now} {exchange.client} {method} {_path(exchange)} {status} {milliseconds:.1f} ms\n"
 
 
 def _path(exchange: "Exchange") -> str:
