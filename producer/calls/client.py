@@ -114,7 +114,8 @@ class Client:
         self._model = self._versions.find(model)
         self._client = secrets.token_hex(16)
         self._process = os.getpid()
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._outstanding = Outstanding()
         self._wakes_at = -math.inf  # time until which the sender sleeps, unless somebody wakes it
         self._fault: RedisError | None = None
@@ -199,7 +200,7 @@ class Client:
         seconds = self._timeout if timeout is None else seconds_of(timeout)
         now = time.monotonic()
         call = PendingCall(content, future, now, now + seconds, version, read)
-        with self._changed:
+        with self._lock:
             if self._closing:
                 raise UsageError("This client is closed. Create another.")
             if self._outstanding.add(call) < self._wakes_at:

@@ -48,7 +48,7 @@ WRITE_SECONDS = 20.0
 LINGER_SECONDS = 2.0
 """Time for which a refused body is read and dropped, so that its client can read why."""
 
-IDLE_SECONDS = 30
+IDLE_SECONDS = 30.0
 """Time after which a connection without a request is closed."""
 
 SWEEP_SECONDS = 0.5
@@ -84,7 +84,7 @@ class GuardedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._deadline = self._write_deadline = _NEVER
+        self._deadline = self._write_deadline = self._idle_until = _NEVER
         self._refusal: HttpError | None = None
         self._running: RequestResponseCycle | _Answering | None = None
         self._whole: bytes | None = None  # the body so far of a request that may be answered without a cycle
@@ -95,6 +95,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._keep_alive = True  # whether the client of the last request wants to send more
 
     # Connections ------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the connection has answered a request and waits for another."""
+        return self._idle_until != _NEVER
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or refuse it if there are too many."""
@@ -118,7 +123,6 @@ class GuardedProtocol(HttpToolsProtocol):
             if not counts[address]:
                 del counts[address]
         super().connection_lost(exc)
-        self._unset_keepalive_if_required()
 
     def sweep(self, now: float) -> None:
         """End what has taken too long.
@@ -130,6 +134,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.abort()
         elif now > self._deadline:
             self._refuse(_LATE_HEADER if self._in_header else _LATE_BODY)
+        elif now > self._idle_until:
+            self._idle_until = _NEVER
+            self.transport.close()
         elif self.transport.is_closing() and self._deadline == _NEVER:  # what was sent is not read
             self._deadline = now + LINGER_SECONDS
 
@@ -139,6 +146,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Handle data, unless the connection is ending."""
         if self._deaf:
             return
+        self._idle_until = _NEVER
         if self._in_header and self._deadline == _NEVER:
             self._deadline = self.loop.time() + HEADER_SECONDS
         began_in_header, before = self._in_header, self._complete
@@ -217,7 +225,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._whole is None:
             return False
         path, query = _path_and_query(self.url)
-        request = {
+        request = {  # what the guard, and what it hands requests to, read of a scope
             "method": "POST",
             "path": path,
             "query_string": query,
@@ -273,7 +281,13 @@ class GuardedProtocol(HttpToolsProtocol):
         """Go on with the next request."""
         if self._running is not None and isinstance(self._running.transport, _Transport):
             self._running.transport.flush()
-        super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle_until = self.loop.time() + IDLE_SECONDS  # and not a timer for each request, as in uvicorn
 
     def write_response(self, status: int, headers: Headers, body: bytes, *, keep_alive: bool) -> None:
         """Write a whole response.
@@ -338,8 +352,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _close_an_idle_one(self) -> bool:
         """Close a connection that waits for a request, to make room for another. Return whether there is one."""
         for other in self.connections:
-            idle = isinstance(other, GuardedProtocol) and other.timeout_keep_alive_task is not None
-            if idle and not other.transport.is_closing():
+            if isinstance(other, GuardedProtocol) and other.is_idle and not other.transport.is_closing():
                 other.transport.close()
                 return True
         return False

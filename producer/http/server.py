@@ -26,7 +26,7 @@ from producer.http.classifying import Classifying
 from producer.http.guard import LOCAL_NAMES, Access, Exchange, Guard, host_name
 from producer.http.limits import Outstanding
 from producer.http.mill import MillWatch, SharedClient
-from producer.http.protocol import IDLE_SECONDS, GuardedProtocol, sweep
+from producer.http.protocol import GuardedProtocol, sweep
 from worker.contract.telemetry.counts import Counts
 from worker.contract.telemetry.exposition import Exposition, make_registry
 from worker.contract.telemetry.metrics import REQUESTS
@@ -199,7 +199,6 @@ async def _serve(
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=1,
             backlog=_BACKLOG,
         )

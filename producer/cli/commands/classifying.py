@@ -177,7 +177,7 @@ def _as_job(source: "Source", settings: "Settings", timeout: float, *, several: 
 
 def _predictions(results: "Results", min_confidence: float | None) -> "list[Prediction]":
     """Return the results of a job as predictions."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from producer.calls.prediction import Prediction
     from producer.jobs.results import NONE

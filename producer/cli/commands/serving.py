@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from model.errors import required_extra
 from producer.cli.exits import exit_on_error
@@ -138,7 +139,8 @@ def _as_json(exchange: "Exchange", now: "Time") -> str:
     client, method, _, status, seconds = exchange
     path, seconds = _path(exchange), round(seconds, 6)
     line = operating.Exchange(time=now, client=client, method=method, path=path, status=status, seconds=seconds)
-    return to_text(line) + "\n"
+    text = msgspec.json.encode(line)  # takes a tenth of the time, but escapes nothing
+    return f"{text.decode() if text.isascii() else to_text(line)}\n"
 
 
 def _as_text(exchange: "Exchange", now: str) -> str:

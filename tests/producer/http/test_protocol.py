@@ -146,6 +146,18 @@ def test_a_slow_body_has_time_as_long_as_it_comes(connect, monkeypatch):
 
 
 @pytest.mark.usefixtures("short")
+def test_an_idle_connection_is_closed_without_an_error(connect, monkeypatch):
+    """But not while its client goes on to ask."""
+    monkeypatch.setattr(protocol, "IDLE_SECONDS", 1.0)
+    with connect() as connection:
+        for _ in range(4):
+            connection.sendall(request("GET /", close=False))
+            assert connection.recv(1000).endswith(b"0")
+            time.sleep(0.5)
+        assert read_all(connection) == b""
+
+
+@pytest.mark.usefixtures("short")
 def test_a_client_that_does_not_read_is_disconnected():
     """Its answer does not stay in memory, and the server is free for others."""
     with running() as (connect, server), connect(request("GET /large")):
