@@ -99,38 +99,29 @@ class AsyncClient:
             Unreachable: Redis does not say what the name of the model means.
             UsageError: The model does not exist, or the client is not open.
         """
-        future = self.submit_at_once(image, timeout=timeout, model=model, several=several)
-        if future is not None:
-            return future
-        submit = self._open_client().submit
-        submitted = await asyncio.to_thread(submit, image, timeout=timeout, model=model, several=several)
-        return cast("asyncio.Future[Prediction]", submitted)
+        client = self._open_client()
+        if is_quick(image) and client.is_resolved(model):
+            future = client.submit(image, timeout=timeout, model=model, several=several)
+        else:
+            future = await asyncio.to_thread(client.submit, image, timeout=timeout, model=model, several=several)
+        return cast("asyncio.Future[Prediction]", future)
 
-    def submit_at_once(
-        self,
-        image: InputImage,
-        *,
-        timeout: float | None = None,
-        model: str | None = None,
-        several: Several | None = None,
+    def send_at_once(
+        self, content: bytes, *, model: str | None = None, several: Several | None = None
     ) -> "asyncio.Future[Prediction] | None":
-        """Do what `submit` does, or return None if that would take time: to read a file, to encode it, to ask Redis.
+        """Send an image file, or return None if Redis must be asked before what the name of the model means.
 
         Args:
-            image: As for `submit`.
-            timeout: As for `submit`.
+            content: The file. It is not larger than an image may be.
             model: As for `submit`.
             several: As for `submit`.
 
         Raises:
-            InputError: As `submit`.
             UsageError: As `submit`.
         """
         client = self._open_client()
-        if not (is_quick(image) and client.is_resolved(model)):
-            return None
-        future = client.submit(image, timeout=timeout, model=model, several=several)
-        return cast("asyncio.Future[Prediction]", future)
+        future = client.send(content, model=model, several=several) if client.is_resolved(model) else None
+        return cast("asyncio.Future[Prediction] | None", future)
 
     def _open_client(self) -> "_LoopClient":
         if self._client is None:

@@ -143,7 +143,7 @@ class Classifying:
         future = None
         try:
             share.add(images=1, size=len(image))
-            future = client.submit_at_once(image, model=query.model, several=_SEVERAL[query.several])
+            future = client.send_at_once(image, model=query.model, several=_SEVERAL[query.several])
         finally:
             if future is None:
                 share.give_back()
