@@ -28,6 +28,10 @@ _MAX_SAMPLES = 48  # per side: enough to find a colour axis
 _LAG = 2  # distance of a pair, in samples: it spans the edge of a stroke, but hardly a change of light
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as cv2 and Pillow convert
 _LUMINANCE_SQUARED = float(_LUMINANCE @ _LUMINANCE)
+_MAX_CHROMA_GAIN = 1.83  # greatest length, in RGB, of a unit step of JPEG's two differences of colour: T.871, section 7
+
+# Contrast of all of JPEG's channels over that of lightness, squared, up to which no colour axis can have enough.
+_MAX_PALE = 1 + ((MIN_COLOUR_ADVANTAGE / math.sqrt(_LUMINANCE_SQUARED) - math.sqrt(3)) / _MAX_CHROMA_GAIN) ** 2
 
 
 def to_eight_bits(values: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -84,6 +88,24 @@ def colour_to_grey(pixels: Pixels) -> Grey:
     lightness = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     axis = _better_axis(_sampled(pixels), _sampled(lightness))
     return lightness if axis is None else _projected(pixels, axis)
+
+
+def ycc_to_grey(pixels: Pixels) -> Grey:
+    """Reduce a picture as JPEG stores it to grey, as `colour_to_grey` does for RGB, but without its conversion.
+
+    Hardly any photograph of ink on paper has as much contrast in its colour as makes a conversion to RGB worthwhile.
+
+    Args:
+        pixels: Pixels, uint8 (height, width, 3): lightness, and the two differences of colour (JFIF, ITU-T T.871).
+
+    Returns:
+        Grey levels, uint8 (height, width).
+    """
+    lightness = cv2.extractChannel(pixels, 0)
+    if _squared_differences(_sampled(pixels)) <= _MAX_PALE * _squared_differences(_sampled(lightness)):
+        return lightness
+    lightness, blue, red = cv2.split(pixels)
+    return colour_to_grey(cv2.cvtColor(cv2.merge([lightness, red, blue]), cv2.COLOR_YCrCb2RGB))
 
 
 def _projected(pixels: Pixels, axis: NDArray[np.float32]) -> Grey:

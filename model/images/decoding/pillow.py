@@ -33,7 +33,7 @@ from model.errors import FailureCode, ImageError
 from model.images.decoding.cost import loads_cheaply, tile_bytes, webp_size
 from model.images.decoding.formats import too_costly, too_large
 from model.images.decoding.tiff import NEW_SUBFILE_TYPE, NOT_A_PAGE
-from model.images.grey import colour_to_grey, to_eight_bits, transparent_to_grey
+from model.images.grey import colour_to_grey, to_eight_bits, transparent_to_grey, ycc_to_grey
 from model.images.limits import MAX_PIXELS, MEMORY_BYTES
 from model.images.raster import Grey
 
@@ -151,7 +151,8 @@ def decode_with_pillow(data: bytes, kind: str, *, only_if_cheap: bool = False) -
             _check_frames(image)
             pixels = image.width * image.height
             if kind == "JPEG":
-                image.draft(None, (SHORT_SIDE, SHORT_SIDE))  # decoded at 1/2, 1/4 or 1/8: less memory, less time
+                # Decoded at 1/2, 1/4 or 1/8, and without a conversion to RGB: less memory, less time.
+                image.draft("YCbCr" if _is_ycc(image) else None, (SHORT_SIDE, SHORT_SIDE))
             _check_memory(image, pixels)
             if only_if_cheap and not loads_cheaply(image, data, pixels):
                 raise MayBeCostly
@@ -196,6 +197,18 @@ def _no_decoder(what: str, fault: str, command: str) -> ImageError:
         FailureCode.NOT_AN_IMAGE,
         f"This is {what}, and {fault}. Convert it to JPEG, or run `{command}` where the workers run, and restart them.",
     )
+
+
+def _is_ycc(image: Image.Image) -> bool:
+    """Return whether libjpeg takes the three channels of a JPEG for lightness and differences of colour, and not RGB.
+
+    It does so if the file says JFIF; or else Adobe's transform 1; or else if the channels are numbered as in JFIF.
+    """
+    if image.mode != "RGB" or not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return False
+    if "jfif" in image.info:
+        return True
+    return image.info.get("adobe_transform", 1) == 1 and [channel[0] for channel in image.layer] == [1, 2, 3]
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -296,6 +309,8 @@ def _reduced_grey(image: Image.Image, across: int, down: int) -> Grey:
         return _reduced(image, "L", across, down)
     if image.mode == "LAB":
         return _reduced(image.getchannel("L"), "L", across, down)
+    if image.mode == "YCbCr":
+        return ycc_to_grey(_reduced(image, "YCbCr", across, down))
     return colour_to_grey(_reduced(image, "RGB", across, down))
 
 

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from model.errors import FailureCode, ImageError
-from model.images.grey import colour_to_grey, to_eight_bits, to_grey, transparent_to_grey
+from model.images.grey import colour_to_grey, to_eight_bits, to_grey, transparent_to_grey, ycc_to_grey
 from tests.model.images.drawings import FIVE, drawing, shares_ink
 
 QUICK = settings(max_examples=50, deadline=None)
@@ -72,6 +72,23 @@ def test_lightness_is_kept_where_it_serves():
     picture = drawn((40, 50, 120), (235, 225, 200))
     lightness = np.asarray(Image.fromarray(picture).convert("L"))
     assert np.abs(colour_to_grey(picture).astype(int) - lightness).max() <= 1
+
+
+@QUICK
+@given(ink=COLOURS, paper=COLOURS)
+def test_a_picture_as_jpeg_stores_it_becomes_the_grey_of_its_colours(ink, paper):
+    """Lightness and differences of colour give the grey that RGB gives, whether or not lightness serves.
+
+    Only where both serve about equally well may rounding decide between them. Then either shows the figure.
+    """
+    picture = drawn(ink, paper)
+    expected = colour_to_grey(picture).astype(int)
+    grey = ycc_to_grey(np.asarray(Image.fromarray(picture).convert("YCbCr")))
+    assert grey.shape == FIGURE.shape
+    assert grey.dtype == np.uint8
+    if np.abs(grey - expected).max() > 4:
+        assume(np.linalg.norm(np.subtract(ink, paper)) > 40)
+        assert abs(shares_ink(grey, FIGURE)) > 0.95
 
 
 @QUICK

@@ -228,6 +228,23 @@ def test_colour_carries_the_drawing_where_lightness_does_not(ink, paper):
     assert np.ptp(grey) > 60
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"keep_rgb": True}, {"subsampling": "4:4:4"}, {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"}]
+)
+@pytest.mark.parametrize("paper", [(60, 128, 60), (230, 220, 200)])
+@pytest.mark.parametrize("app", [True, False], ids=["with JFIF", "without"])
+def test_colour_of_a_jpeg_is_understood_however_it_is_stored(options, paper, app):
+    """A JPEG shows the same whether it stores RGB or lightness and colour, and whether or not it says so by JFIF."""
+    share = (255 - GREY[..., np.newaxis]) / 255
+    picture = np.rint(share * (200, 60, 60) + (1 - share) * paper).astype(np.uint8)
+    data = encoded(picture, "JPEG", quality=95, **options)
+    if not app:
+        at = data.find(b"\xff\xe0")
+        length = int.from_bytes(data[at + 2 : at + 4], "big") + 2 if at >= 0 else 0
+        data = data[:at] + data[at + length :] if length else data
+    assert abs(shares_ink(decode(data), GREY)) > 0.97
+
+
 def test_large_images_are_reduced():
     """A large image is reduced to a bounded size, and shows the same drawing."""
     large = drawing(3000, 2250)
