@@ -10,6 +10,7 @@ import zlib
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from model.images.raster import Pixels
 
@@ -17,7 +18,9 @@ MAX_SIDE = 256
 """Maximum length of the longer side, in pixels. Larger images may have to be reduced, as only Pillow's module does."""
 
 MAX_ROWS_BYTES = 2**16 - 1
-"""Maximum size of all rows, in bytes: as many as one block of deflate stores. With more of them, Pillow is as fast."""
+"""Maximum size of all rows that OpenCV decodes, in bytes: as many as one block of deflate stores.
+
+With more of them, Pillow's decoder alone is faster, without the rest of Pillow, because it unpacks them only once."""
 
 _HEADER_AT = 8  # bytes: the signature comes first
 _HEADER = struct.Struct(">I4sIIBB3s")  # length and name of the chunk; width, height, bits, colour type, methods
@@ -30,6 +33,9 @@ _STORED = struct.Struct("<6sBHH")  # name; header of zlib; last block, not compr
 
 # Bits per pixel by bits per channel and colour type. 16 bits per channel are left to Pillow.
 _BITS = {(bits, colour): bits for bits in (1, 2, 4, 8) for colour in (0, 3)} | {(8, 2): 24, (8, 4): 16, (8, 6): 32}
+
+# Pillow's modes by bits per channel and colour type, where its decoder takes pixels as they are.
+_MODES = {(8, 0): "L", (8, 2): "RGB", (8, 6): "RGBA"}
 
 # Colour types other than grey: RGB, and colours of a palette; grey with opacity, and RGBA.
 _WITHOUT_OPACITY, _WITH_OPACITY = (2, 3), (4, 6)
@@ -54,12 +60,13 @@ def decode_plain_png(data: bytes) -> Pixels | None:
         if name != b"IHDR" or methods != _METHODS or max(width, height) > MAX_SIDE:
             return None
         row = 1 + (width * _BITS[bits, colour] + 7) // 8  # the first byte names the row's filter
-        if row * height > MAX_ROWS_BYTES:
-            return None
         start, packed = _packed_pixels(data)
+        if row * height > MAX_ROWS_BYTES:
+            mode = _MODES[bits, colour]
+            return np.asarray(Image.frombytes(mode, (width, height), packed, "zip", mode, False))
         unpacking = zlib.decompressobj()
         rows = unpacking.decompress(packed, row * height + 1)
-    except (struct.error, zlib.error, LookupError):
+    except (struct.error, zlib.error, LookupError, ValueError):
         return None
     if not rows or len(rows) != row * height or not unpacking.eof or rows[::row].strip(_FILTERS):
         return None

@@ -37,6 +37,20 @@ def test_plain_files_are_read_as_pillow_reads_them(name, size):
     assert np.array_equal(pixels, np.asarray(image.convert(mode)))
 
 
+@pytest.mark.parametrize("name", ["grey", "colour", "colour and alpha"])
+def test_plain_files_with_many_pixels_are_read_as_pillow_reads_them(name):
+    """A plain file whose rows are too many for OpenCV gives Pillow's pixels, and a damaged one is left to Pillow."""
+    image = PLAIN[name].resize((MAX_SIDE, MAX_SIDE))
+    data = encoded(image)
+    pixels = decode_plain_png(data)
+    assert pixels is not None
+    assert np.array_equal(pixels, np.asarray(image))
+    assert MAX_SIDE * (1 + MAX_SIDE) > MAX_ROWS_BYTES
+    for at in range(8, len(data), len(data) // 50):
+        assert decode_plain_png(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]) is None
+        assert decode_plain_png(data[:at]) is None
+
+
 def test_descriptions_that_change_no_pixel_are_plain():
     """A file with gamma and resolution, which paint programs write, is plain, because they change no pixel."""
     extra = PngImagePlugin.PngInfo()
@@ -63,7 +77,7 @@ NOT_PLAIN = {
     "text": _with_chunk(b"tEXt", b"Raw profile type exif\0"),
     "frames": encoded(GREY, save_all=True, append_images=[GREY.rotate(10)]),
     "long": encoded(drawing(MAX_SIDE + 1, 20)),
-    "many": encoded(COLOUR.resize((100, MAX_ROWS_BYTES // 301 + 1))),
+    "many, and not of a mode of Pillow's": encoded(GREY.convert("LA").resize((200, MAX_ROWS_BYTES // 401 + 1))),
 }
 
 
