@@ -1,5 +1,6 @@
 """Tell noise from drawing, and smooth it away."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -64,9 +65,19 @@ def is_noise(image: Grey, rough: Grey) -> bool:
     """
     if max(image.shape) < DETAILED_SIDE:
         return False
-    deviation = cv2.mean(rough)[0] / _ROUGHNESS
+    enough = LIMITS.max_range * cv2.mean(rough)[0] / _ROUGHNESS
+    _, _, darkest, lightest = cv2.minMaxLoc(image)
+    if _mean_around(image, lightest) - _mean_around(image, darkest) >= enough:
+        return False  # most drawings are done here
     low, high, _, _ = cv2.minMaxLoc(cv2.boxFilter(image, cv2.CV_32F, (5, 5)))
-    return high - low < LIMITS.max_range * deviation
+    return high - low < enough
+
+
+def _mean_around(image: Grey, place: Sequence[int]) -> float:
+    """Return the mean of the 5 x 5 pixels around a column and a row, or of the nearest 5 x 5 that the image holds."""
+    rows, columns = image.shape
+    left, top = max(0, min(place[0] - 2, columns - 5)), max(0, min(place[1] - 2, rows - 5))
+    return cv2.mean(image[top : top + 5, left : left + 5])[0]
 
 
 def smooth(ink: Grey, rough: Grey, contrast: int) -> Grey:
@@ -80,8 +91,9 @@ def smooth(ink: Grey, rough: Grey, contrast: int) -> Grey:
     Returns:
         Ink, uint8 (height, width); the same array where there is little noise.
     """
-    paper = 255 - cv2.dilate(mask_above(ink, LIMITS.max_paper_ink * 255), SQUARE)
-    noise = cv2.mean(rough, paper)[0] / _ROUGHNESS / contrast
+    inked = cv2.dilate(mask_above(ink, LIMITS.max_paper_ink * 255), SQUARE)
+    on_paper = cv2.norm(rough, cv2.NORM_L1) - cv2.norm(cv2.bitwise_and(rough, inked), cv2.NORM_L1)
+    noise = on_paper / max(1, inked.size - cv2.countNonZero(inked)) / _ROUGHNESS / contrast
     if noise <= LIMITS.min_noise:
         return ink
     blurred = cv2.GaussianBlur(ink, (0, 0), min(1 + 15 * noise, 3, LIMITS.max_smoothing * max(ink.shape)))
