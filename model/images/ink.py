@@ -73,23 +73,23 @@ def find_ink_on_flat_paper(image: Grey) -> Ink | None:
     darkest, lightest, _, _ = cv2.minMaxLoc(image)
     if darkest == lightest:
         return None
-    for distance in (image - int(darkest), int(lightest) - image):
+    for distance in (int(lightest) - image, image - int(darkest)):  # most paper is light
         bare = image.size - cv2.countNonZero(distance)
         if bare >= LIMITS.min_flat * image.size:
             break
     else:
         return None
     contrast = int(lightest - darkest)
-    ink = cv2.convertScaleAbs(distance, alpha=255 / contrast)
-    if Region.of(ink).touches_border:
-        border = border_pixels(ink)
+    ink = Region.of(distance if contrast == 255 else cv2.convertScaleAbs(distance, alpha=255 / contrast))
+    if ink.touches_border:
+        border = border_pixels(ink.mask)
         if border.size - cv2.countNonZero(border) < LIMITS.min_flat * border.size:
             return None
-    level, strong = otsu(ink)
+    level, strong = otsu(ink.mask)
     if bare < LIMITS.min_flat_paper * (image.size - cv2.countNonZero(strong)):
         return None
-    typical, strongest = quantiles_above(ink, level, 0.5, 0.995)
-    return None if is_third_level(strongest - typical, typical, strong) else Ink(ink, contrast)
+    typical, strongest = quantiles_above(ink.within_bounds, level, 0.5, 0.995)
+    return None if is_third_level(strongest - typical, typical, strong) else Ink(ink.mask, contrast)
 
 
 def find_ink_on_any_paper(image: Grey) -> Ink:

@@ -34,7 +34,7 @@ from model.images.layout.left_out import share_read
 from model.images.layout.lines import without_lines
 from model.images.layout.sheet import sheet_alone
 from model.images.layout.view import View, closer, fine_view_of, view_of
-from model.images.raster import DETAILED_SIDE, Components, Grey, Region, connected_components
+from model.images.raster import DETAILED_SIDE, Components, Grey, Region
 from model.images.stages import Stage, StageObserver, ignore_stage
 from model.images.strokes import find_strokes
 
@@ -249,7 +249,7 @@ def _part(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
         nearer_ink = find_ink(nearer.reduced)
         if nearer_ink.contrast:
             ink = nearer_ink
-            drawn = without_lines(connected_components(find_strokes(ink.levels)))
+            drawn = without_lines(Components.of(find_strokes(ink.levels)))
             digit = choose_digit(where_seen(drawn, nearer.near))
     return centre(fit_into_box(with_usual_width(cut_out(ink.levels, digit))))
 
@@ -271,8 +271,8 @@ def _innermost(view: View, observe: StageObserver) -> tuple[View, Ink, Component
             darkest, lightest, _, _ = cv2.minMaxLoc(view.full)
             raise _blank("every pixel has the same colour" if darkest == lightest else "nothing is drawn on it")
         observe(Stage.INK, ink.levels)
-        strokes = connected_components(find_strokes(ink.levels))
-        inner = look_inside(view, ink, strokes.mask, strokes)
+        strokes = Components.of(find_strokes(ink.levels))
+        inner = look_inside(view, ink, strokes)
         if inner is None:
             return view, ink, strokes, without_lines(without_underlines(strokes))
         view = inner

@@ -239,15 +239,16 @@ def _is_solid(ink: Mask) -> bool:
 
 @lru_cache(maxsize=32)
 def _quadratics(height: int, width: int) -> NDArray[np.float32]:
-    """Return the six polynomials of degree ≤ 2 over a grid, float32 (height, width, 6)."""
-    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).astype(np.float32)
+    """Return the six polynomials of degree ≤ 2 over a grid, float32 (6, height * width)."""
+    y, x = (axis.ravel() for axis in np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij"))
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y]).astype(np.float32)
 
 
 @lru_cache(maxsize=32)
 def _sampled_quadratics(height: int, width: int, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the polynomials at every `step`-th pixel, float32 (n, 6), and the products of all pairs, (n, 36)."""
-    terms = np.ascontiguousarray(_quadratics(height, width)[::step, ::step].reshape(-1, 6))
+    sampled = _quadratics(height, width).reshape(6, height, width)[:, ::step, ::step]
+    terms = np.ascontiguousarray(sampled.reshape(6, -1).T)
     return terms, (terms[:, :, np.newaxis] * terms[:, np.newaxis, :]).reshape(-1, 36)
 
 
@@ -283,7 +284,7 @@ def _fit_surface(coarse: Grey, start: Mask | None) -> NDArray[np.float32]:
         np.reciprocal(weights, out=weights)
         sums = weights @ equations
         coefficients = _solved(sums)
-    surface: NDArray[np.float32] = _quadratics(*coarse.shape) @ coefficients
+    surface: NDArray[np.float32] = (coefficients @ _quadratics(*coarse.shape)).reshape(coarse.shape)
     return surface
 
 

@@ -4,7 +4,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import cv2
 import numpy as np
@@ -39,8 +39,9 @@ In smaller images strokes are as narrow as noise and lines, and as wide as shado
 def shrink(image: Grey, longest: int) -> tuple[Grey, int]:
     """Reduce an image by area averaging.
 
-    The factor is a whole number, because OpenCV averages by whole factors thirty times faster than by others.
-    Therefore up to `factor - 1` pixels are cut off at the right and at the bottom.
+    The factor is a whole number, because OpenCV averages by whole factors thirty times faster than by others. An even
+    one is halved step by step, because OpenCV halves several times faster still. Up to `factor - 1` pixels are cut off
+    at the right and at the bottom.
 
     Args:
         image: Grey levels, uint8 (height, width).
@@ -52,9 +53,14 @@ def shrink(image: Grey, longest: int) -> tuple[Grey, int]:
     factor = math.ceil(max(image.shape) / longest)
     if factor == 1:
         return image, 1
-    height, width = (max(1, side // factor) for side in image.shape)
-    whole = image[: height * factor, : width * factor]
-    return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), factor
+    rows, columns = image.shape
+    height, width = max(1, rows // factor), max(1, columns // factor)
+    reduced, left = image[: height * factor, : width * factor], factor
+    while left > 1:
+        step = 1 if left % 2 else left // 2
+        reduced = cv2.resize(reduced, (width * step, height * step), interpolation=cv2.INTER_AREA)
+        left = step
+    return reduced, factor
 
 
 def mask_above(image: Grey, level: float) -> Mask:
@@ -123,23 +129,44 @@ def border_pixels(image: MatLike) -> MatLike:
     return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
 
 
-class Components(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Components:
     """The connected components of a mask.
 
     Attributes:
-        numbers: Number of the component of each pixel, (height, width), from 1; 0 for the background.
         stats: Left, top, width, height and area of each component, in pixels, int32 (n, 5).
         whole: The mask itself, with its bounds.
     """
 
-    numbers: NDArray[np.uint16]
     stats: MatLike
     whole: Region
+    _within: NDArray[np.uint16]  # number of the component of each pixel within the bounds; of all if the mask is empty
+
+    @classmethod
+    def of(cls, whole: Region) -> "Components":
+        """Find the connected components of a region. Pixels that touch at a corner are connected.
+
+        Args:
+            whole: Region of at most 250,000 pixels, because the numbers have 16 bits. With 32 bits OpenCV takes twice
+                as long.
+        """
+        left, top, width, _ = whole.bounds
+        inside = whole.within_bounds if width else whole.mask  # OpenCV takes no empty array
+        _, numbers, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8, ltype=cv2.CV_16U)
+        stats = stats[1:]
+        stats[:, :2] += (left, top)
+        # The numbers have 16 bits because `ltype` asks for it. OpenCV's types do not say so.
+        return cls(stats, whole, cast("NDArray[np.uint16]", numbers))
 
     @property
     def mask(self) -> Mask:
         """The mask itself, (height, width)."""
         return self.whole.mask
+
+    @property
+    def numbers(self) -> NDArray[np.uint16]:
+        """Number of the component of each pixel, (height, width), from 1; 0 for the background."""
+        return self._in_place(self._within)
 
     def mask_of(self, chosen: NDArray[np.bool_]) -> Mask:
         """Return the mask of the chosen components.
@@ -150,8 +177,7 @@ class Components(NamedTuple):
         if all(chosen.tolist()):  # quicker than NumPy, because most images have few components
             return self.whole.mask
         values = np.concatenate([[np.uint8(0)], np.where(chosen, np.uint8(255), np.uint8(0))])
-        mask: Mask = values.take(self.numbers)
-        return mask
+        return self._in_place(values.take(self._within))
 
     def region_of(self, chosen: NDArray[np.bool_]) -> Region:
         """Return the chosen components together, with their bounds.
@@ -164,20 +190,23 @@ class Components(NamedTuple):
 
     def mask_of_one(self, index: int) -> Mask:
         """Return the mask of one component, which is at `index` in `stats`."""
-        mask: Mask = cv2.inRange(self.numbers, index + 1, index + 1)
-        return mask
+        if len(self.stats) == 1:
+            return self.whole.mask
+        return self._in_place(cv2.inRange(self._within, index + 1, index + 1))
+
+    def _in_place(self, within: NDArray[Any]) -> NDArray[Any]:
+        """Return values within the bounds, with zeros around them, (height, width)."""
+        if within.shape == self.mask.shape:
+            return within
+        left, top, width, height = self.whole.bounds
+        values = np.zeros(self.mask.shape, within.dtype)
+        values[top : top + height, left : left + width] = within
+        return values
 
 
 def connected_components(mask: Mask) -> Components:
-    """Find the connected components of a mask. Pixels that touch at a corner are connected.
-
-    Args:
-        mask: Mask of at most 250,000 pixels, because the numbers have 16 bits. With 32 bits OpenCV takes twice as long.
-    """
-    _, numbers, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
-    bounds = stats[1, :4].tolist() if len(stats) == 2 else cv2.boundingRect(mask)
-    # The numbers have 16 bits because `ltype` asks for it. OpenCV's types do not say so.
-    return Components(cast("NDArray[np.uint16]", numbers), stats[1:], Region(mask, bounds))
+    """Find the connected components of a mask, as `Components.of` does."""
+    return Components.of(Region.of(mask))
 
 
 def cumulative(image: Grey, mask: Mask | None = None) -> list[float]:
@@ -190,7 +219,7 @@ def cumulative(image: Grey, mask: Mask | None = None) -> list[float]:
     Returns:
         Number of the pixels that are at most as light as each of the 256 levels. All are whole numbers.
     """
-    counts: list[float] = cv2.calcHist([image], [0], mask, [256], [0, 256]).ravel().cumsum().tolist()
+    counts: list[float] = cv2.calcHist([image], [0], mask, [256], [0, 256]).cumsum().tolist()
     return counts
 
 

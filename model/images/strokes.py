@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from model.images.raster import DETAILED_SIDE, SQUARE, Grey, Mask, Region, mask_above, otsu
 
@@ -50,20 +51,41 @@ _NEARBY = np.ones((5, 5), np.uint8)
 _TWO_BY_TWO = np.ones((2, 2), np.uint8)
 
 
-def find_strokes(ink: Grey) -> Mask:
+def _edge_levels() -> NDArray[np.uint8]:
+    """Return, by level of the strongest ink nearby, the level up to which ink is the edge of a stroke, uint8 (256,)."""
+    nearby = np.arange(256)
+    levels = np.where(nearby > LIMITS.min_nearby_ink, np.rint(LIMITS.min_ink * nearby), 255)
+    return levels.astype(np.uint8)
+
+
+_EDGE = _edge_levels()
+
+
+def find_strokes(ink: Grey) -> Region:
     """Find the pixels that strokes cover.
 
     Args:
         ink: Ink, uint8 (height, width), 0 on paper.
 
     Returns:
-        Mask of the strokes, (height, width), without faint lines and shadows that run out of the image.
+        The strokes, without faint lines and shadows that run out of the image.
     """
     nearby = cv2.dilate(ink, _NEARBY)
-    inside_edge = cv2.compare(ink, cv2.convertScaleAbs(nearby, alpha=LIMITS.min_ink), cv2.CMP_GT)
-    strokes = cv2.bitwise_and(inside_edge, mask_above(nearby, LIMITS.min_nearby_ink))
-    if max(ink.shape) < DETAILED_SIDE or not Region.of(strokes).touches_border:
-        return strokes  # lines and shadows run out of the image
+    strokes = cv2.compare(ink, cv2.LUT(nearby, _EDGE), cv2.CMP_GT)
+    found = Region.of(strokes)
+    if max(ink.shape) < DETAILED_SIDE or not found.touches_border:
+        return found  # lines and shadows run out of the image
+    return Region.of(_within_the_image(ink, nearby, strokes))
+
+
+def _within_the_image(ink: Grey, nearby: Grey, strokes: Mask) -> Mask:
+    """Return strokes without faint lines and shadows that run out of the image.
+
+    Args:
+        ink: Ink, uint8 (height, width).
+        nearby: Strongest ink near each pixel, uint8 (height, width).
+        strokes: Mask of the strokes, some of which touch the border.
+    """
     if thin := is_thin(strokes):
         closed = cv2.morphologyEx(strokes, cv2.MORPH_CLOSE, SQUARE)
         strokes = cv2.bitwise_and(closed, mask_above(ink, 0))

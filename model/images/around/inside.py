@@ -22,8 +22,13 @@ class InsideLimits:
     min_size: float = 0.2
     """Minimum of the shorter side of a shape, as a share of the shorter side of the image."""
 
+    min_pixels: int = 12
+    """The same in pixels. On a smaller surface no digit can be read."""
+
     min_inner_size: float = 0.3
-    """The same of a shape inside another. With 0.5, three of ten rings within rings pass as a zero."""
+    """Minimum of the shorter side of a shape inside another, as a share of the shorter side of the image inside it.
+
+    With 0.5, three of ten rings within rings pass as a zero."""
 
     min_digit: float = 0.25
     """Minimum size of a digit inside a shape, as a share of the shorter side of the inside."""
@@ -52,29 +57,32 @@ class InsideLimits:
 LIMITS = InsideLimits()
 
 
-def look_inside(view: View, ink: Ink, strokes: Mask, components: Components) -> View | None:
+def look_inside(view: View, ink: Ink, components: Components) -> View | None:
     """Return the view of what is inside a shape, or None where the strokes are not a shape with a digit inside.
 
     Args:
         view: The view.
         ink: Ink of the view.
-        strokes: Mask of the strokes of the view, not empty.
-        components: Components of the strokes.
+        components: Components of the strokes of the view, at least one.
 
     Raises:
         ImageError: The view shows a shape with nothing in it (BLANK).
     """
     if view.near is not None or view.shapes == LIMITS.max_shapes:
         return None
+    strokes = components.mask
     min_size = LIMITS.min_inner_size if view.shapes else LIMITS.min_size
-    face = find_surface(view.reduced, strokes, components, min_size)
+    least = max(LIMITS.min_pixels, min_size * min(strokes.shape))
+    if min(components.whole.bounds[2:]) < least:
+        return None
+    face = find_surface(view.reduced, components, least)
     if face is not None:
         if _has_much_beside(strokes, face):
             return None
         nothing = np.zeros_like(face)
         inner = _alone(view, face, nothing, nothing)
     else:
-        outline = find_outline(strokes, components, ink.levels, min_size, shapes=view.shapes)
+        outline = find_outline(components, ink.levels, least, shapes=view.shapes)
         if outline is None or _has_much_beside(strokes, outline.hole, outline.width):
             return None
         line = cv2.dilate(cv2.subtract(strokes, outline.inside), SQUARE)

@@ -6,10 +6,9 @@ a digit of its own.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from operator import itemgetter
 
 import cv2
 import numpy as np
@@ -150,23 +149,22 @@ _CELLS = 16  # a side of the coarse image in which a digit is told from an outli
 _ONE_CONTACT = 2  # components: the background and the place of contact
 
 
-def find_outline(strokes: Mask, components: Components, ink: Grey, min_size: float, *, shapes: int) -> "Outline | None":
+def find_outline(components: Components, ink: Grey, least: float, *, shapes: int) -> "Outline | None":
     """Find an outline with something inside that could be a digit.
 
     Args:
-        strokes: Mask of all strokes, not empty.
-        components: Components of the strokes.
+        components: Components of all strokes, at least one.
         ink: Ink, uint8 (height, width), in which the strokes were found.
-        min_size: Minimum of the shorter side of an outline, as a share of the shorter side of the image.
+        least: Minimum of the shorter side of an outline, in pixels.
         shapes: Number of shapes that have been left out around these strokes.
 
     Raises:
         ImageError: The strokes are an outline of two lines, or a box, with nothing inside (BLANK).
     """
-    outline = _outline(strokes, components, min_size)
+    outline = _outline(components, least)
     if outline is None or outline.content is Content.DIGIT:
         return outline
-    if outline.content is Content.NOTHING and _is_empty_shape(outline, strokes, ink, shapes):
+    if outline.content is Content.NOTHING and _is_empty_shape(outline, components.mask, ink, shapes):
         raise empty_shape()
     return None
 
@@ -206,34 +204,31 @@ class Outline:
     content: Content
 
 
-def _outline(strokes: Mask, components: Components, min_size: float) -> Outline | None:
+def _outline(components: Components, least: float) -> Outline | None:
     """Return the outline with a digit inside; or else any outline; or None where no component is one."""
     found = None
-    for ink in _candidates(strokes, components, min_size):
-        outline = _followed(strokes, ink)
+    for ink in _candidates(components, max(LIMITS.min_pixels, least)):
+        outline = _followed(components.mask, ink)
         if outline is not None and outline.content is Content.DIGIT:
             return outline
         found = found or outline
     return found
 
 
-def _candidates(strokes: Mask, components: Components, min_size: float) -> Iterator[Mask]:
+def _candidates(components: Components, least: float) -> Iterator[Mask]:
     """Yield the masks of the components that may be an outline, the largest first, and at last of all together."""
-    stats = components.stats
-    least = max(LIMITS.min_pixels, min_size * min(strokes.shape))
-    sides = enumerate(stats[:_MAX_COMPONENTS, 2:4].tolist())
+    sides = enumerate(components.stats[:_MAX_COMPONENTS, 2:4].tolist())
     boxes = [(columns * rows, index) for index, (columns, rows) in sides if min(columns, rows) >= least]
     if not boxes:
         return
-    for _, index in sorted(boxes, reverse=True)[:2]:
-        x, y, columns, rows, _ = stats[index].tolist()
-        ink = strokes if len(stats) == 1 else components.mask_of_one(index)
-        if _surrounds(ink[y : y + rows, x : x + columns]):
-            yield ink
-    if len(stats) > 1:
-        x, y, columns, rows = cv2.boundingRect(strokes)
-        if _surrounds(strokes[y : y + rows, x : x + columns]):
-            yield strokes
+    if len(components.stats) > 1:
+        for _, index in sorted(boxes, reverse=True)[:2]:
+            x, y, columns, rows, _ = components.stats[index].tolist()
+            ink = components.mask_of_one(index)
+            if _surrounds(ink[y : y + rows, x : x + columns]):
+                yield ink
+    if _surrounds(components.whole.within_bounds):
+        yield components.mask
 
 
 def _surrounds(ink: Mask) -> bool:
@@ -241,17 +236,28 @@ def _surrounds(ink: Mask) -> bool:
 
     This costs a tenth of following the rim, and most digits fail it.
     """
-    coarse = cv2.resize(ink, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA).tobytes()
-    return sum(any(cells(coarse)) for cells in _SECTORS) >= LIMITS.surrounded * len(_SECTORS)
+    coarse = cv2.resize(ink, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
+    cells = int.from_bytes(coarse.tobytes(), "little")
+    bare = len(_SECTORS) * (1 - LIMITS.surrounded)  # directions that may have no ink
+    for sector in _SECTORS:
+        if not cells & sector:
+            bare -= 1
+            if bare < 0:
+                return False
+    return True
 
 
-def _sectors(count: int = 24) -> list[Callable[[bytes], tuple[int, ...]]]:
-    """Return functions that take, from the bytes of a coarse image, the cells near its edge in each direction."""
+def _sectors(count: int = 24) -> list[int]:
+    """Return, for each direction, the bits that the cells near the edge of a coarse image have in all its bytes.
+
+    Python compares all bits of a number at once.
+    """
     at = (np.arange(_CELLS) + 0.5) * 2 / _CELLS - 1
     across, down = np.meshgrid(at, at)
     sector = np.floor(np.arctan2(down, across) / (2 * np.pi) * count).astype(int) % count
     near = np.hypot(across, down) >= LIMITS.near_bounds
-    return [itemgetter(*np.flatnonzero(near & (sector == number)).tolist()) for number in range(count)]
+    masks = (np.where(near & (sector == number), np.uint8(255), np.uint8(0)) for number in range(count))
+    return [int.from_bytes(mask.tobytes(), "little") for mask in masks]
 
 
 def _followed(strokes: Mask, ink: Mask) -> Outline | None:

@@ -31,9 +31,6 @@ class SurfaceLimits:
     Each was chosen on MNIST's training digits with `benchmarks/surroundings.py --training`.
     """
 
-    min_pixels: int = 12
-    """Minimum of the shorter side of a surface in pixels. On a smaller one no digit can be read."""
-
     min_long_pixels: int = 22
     """Minimum of the longer side of a surface in pixels. MNIST's digits have 20 at most, and a zero of that size with
     thick strokes or a slash is as solid as a surface."""
@@ -120,20 +117,18 @@ class SurfaceLimits:
 LIMITS = SurfaceLimits()
 
 
-def find_surface(image: Grey, strokes: Mask, components: Components, min_size: float) -> Mask | None:
+def find_surface(image: Grey, components: Components, least: float) -> Mask | None:
     """Find a surface that may carry a digit.
 
     Args:
         image: Grey levels, uint8 (height, width).
-        strokes: Mask of all strokes, (height, width), not empty.
-        components: Components of the strokes.
-        min_size: Minimum of the shorter side of a surface, as a share of the shorter side of the image.
+        components: Components of all strokes, at least one.
+        least: Minimum of the shorter side of a surface, in pixels.
 
     Returns:
         Mask of the surface without its edge, (height, width), or None where nothing is a surface.
     """
-    numbers, stats = components.numbers, components.stats
-    least = max(LIMITS.min_pixels, min_size * min(numbers.shape))
+    stats, strokes = components.stats, components.mask
     index = int(stats[:, 4].argmax())
     _, _, width, height, area = stats[index].tolist()
     if min(width, height) < least or max(width, height) < LIMITS.min_long_pixels or area < LIMITS.gate * width * height:

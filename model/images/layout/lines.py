@@ -8,7 +8,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.images.layout.drawn import SPECK, Drawn
-from model.images.raster import DETAILED_SIDE, Components, Mask, Region, connected_components
+from model.images.raster import DETAILED_SIDE, Components, Mask, Region
 from model.images.strokes import is_thin
 
 
@@ -108,7 +108,7 @@ def without_lines(strokes: Components) -> Drawn:
     alone, leans = _without_line(strokes.whole)
     rest = _without_box(alone)
     if rest is not strokes.whole:
-        strokes = connected_components(rest.mask)
+        strokes = Components.of(rest)
     return Drawn(strokes, ~_belongs_to_frame(strokes), leans)
 
 
@@ -197,8 +197,8 @@ def _belongs_to_frame(components: Components) -> NDArray[np.bool_]:
     Returns:
         Whether each component belongs to the frame, bool (n,).
     """
-    numbers, stats = components.numbers, components.stats
-    rows, columns = numbers.shape
+    stats = components.stats
+    rows, columns = components.mask.shape
     if len(stats) == 1 or max(rows, columns) < DETAILED_SIDE:
         return np.zeros(len(stats), np.bool_)
     left, top, width, height, area = stats.T
@@ -215,6 +215,7 @@ def _belongs_to_frame(components: Components) -> NDArray[np.bool_]:
         return np.zeros(len(stats), np.bool_)
     cut_off = np.array([left == 0, right == columns, top == 0, bottom == rows])
     band_y, band_x = int(FRAME.band * rows), int(FRAME.band * columns)
+    numbers = components.numbers
     centre = numbers[band_y : rows - band_y, band_x : columns - band_x]
     in_band = np.bincount(centre.ravel(), minlength=len(stats) + 1)[1:] <= FRAME.max_centre * area
     whole = ~cut_off.any(axis=0) & (np.maximum(width, height) >= FRAME.min_companion * min(rows, columns))

@@ -52,6 +52,16 @@ def test_shrink_averages_areas():
     assert small.tolist() == [[15]]
 
 
+@pytest.mark.parametrize("factor", [2, 3, 4, 6, 8, 12])
+def test_shrink_averages_by_any_factor(factor):
+    """By whatever steps the image is reduced, each pixel is within one level or two of the mean of its square."""
+    image = np.random.default_rng(factor).integers(0, 256, (10 * factor, 20 * factor), np.uint8)
+    small, found = shrink(image, 20)
+    means = image.reshape(10, factor, 20, factor).mean(axis=(1, 3))
+    assert found == factor
+    assert np.abs(small - means).max() <= 2
+
+
 @QUICK
 @given(image=IMAGES, level=st.integers(0, 255))
 def test_a_mask_holds_exactly_above_its_level(image, level):

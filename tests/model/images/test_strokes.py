@@ -18,7 +18,7 @@ IMAGES = arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, min
 @given(ink=IMAGES)
 def test_strokes_are_a_mask_of_pixels_with_ink(ink):
     """Strokes are a mask of the ink's shape, and no pixel without ink belongs to them."""
-    strokes = find_strokes(ink)
+    strokes = find_strokes(ink).mask
     assert strokes.shape == ink.shape
     assert strokes.dtype == np.uint8
     assert set(np.unique(strokes)) <= {0, 255}
@@ -36,7 +36,7 @@ def test_strokes_of_a_clean_digit_are_its_ink(line, stroke, strength, mirrored):
     """A clean digit keeps every pixel of half its strength or more and no pixel of a third or less."""
     ink = ink_of(line=line, stroke=stroke, strength=strength)
     ink = ink[:, ::-1].copy() if mirrored else ink
-    strokes = find_strokes(ink)
+    strokes = find_strokes(ink).mask
     assert (strokes[ink >= 0.5 * strength] == 255).all()
     assert (strokes[ink <= strength / 3] == 0).all()
 
@@ -51,8 +51,8 @@ def test_faint_lines_across_the_image_are_left_out(turn, faint, row, size):
     ruled = np.rot90(digit, turn).copy()
     line = ruled[round(row * size) :][: size // 40]
     line[:] = np.maximum(line, faint)
-    strokes = find_strokes(np.rot90(ruled, -turn).copy())
-    assert (strokes >= find_strokes(digit)).all()
+    strokes = find_strokes(np.rot90(ruled, -turn).copy()).mask
+    assert (strokes >= find_strokes(digit).mask).all()
     assert not strokes[cv2.dilate(digit, np.ones((15, 15), np.uint8)) == 0].any()
 
 
@@ -60,7 +60,7 @@ def test_a_strong_line_across_the_image_is_kept():
     """A line that is as strong as the digit stays, because only the layout can tell them apart."""
     ink = ink_of(120, 120, stroke=0.05)
     ink[104:110] = 255
-    assert (find_strokes(ink)[106] == 255).all()
+    assert (find_strokes(ink).mask[106] == 255).all()
 
 
 def test_a_faint_piece_that_the_border_cuts_off_is_left_out():
@@ -69,14 +69,14 @@ def test_a_faint_piece_that_the_border_cuts_off_is_left_out():
     shadowed = digit.copy()
     shadowed[:30, :12] = 150
     assert max(digit.shape) >= LIMITS.photograph_side
-    assert np.array_equal(find_strokes(shadowed), find_strokes(digit))
+    assert np.array_equal(find_strokes(shadowed).mask, find_strokes(digit).mask)
 
 
 def test_a_faint_stroke_inside_the_image_is_kept():
     """A faint stroke that touches no border belongs to the digit, as where a pen runs dry."""
     ink = ink_of(120, 120, stroke=0.08)
     ink[100:106, 40:80] = 110
-    assert (find_strokes(ink)[101:105, 41:79] == 255).all()
+    assert (find_strokes(ink).mask[101:105, 41:79] == 255).all()
 
 
 @pytest.mark.parametrize("turn", range(4))
@@ -87,4 +87,4 @@ def test_thin_strokes_that_reach_the_edge_are_not_ruled_lines(turn):
     for row in range(1, 140):
         ink[row, 99 - row // 3] = 255 if row % 6 < 2 else 110
     ink = np.rot90(ink, turn).copy()
-    assert (find_strokes(ink)[ink > 0] == 255).all()
+    assert (find_strokes(ink).mask[ink > 0] == 255).all()
