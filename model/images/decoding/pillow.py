@@ -315,9 +315,11 @@ def _reduced_grey(image: Image.Image, across: int, down: int) -> Grey:
 
 
 def _reduced(image: Image.Image, mode: str, across: int, down: int) -> NDArray[Any]:
-    """Convert pixels to a mode, and divide each side by a factor, in bands, so that intermediate copies stay small."""
+    """Divide each side by a factor, and convert pixels to a mode, in bands, so that intermediate copies stay small."""
     if across == down == 1:
         return np.asarray(image if image.mode == mode else image.convert(mode))
+    if image.mode == mode != "RGBA":  # Pillow copies RGBA to reduce it
+        return np.asarray(image.reduce((across, down)))
     height = max(1, _BAND_PIXELS // (image.width * down)) * down
     bands = [
         np.asarray(
