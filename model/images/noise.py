@@ -91,8 +91,12 @@ def smooth(ink: Grey, rough: Grey, contrast: int) -> Grey:
     Returns:
         Ink, uint8 (height, width); the same array where there is little noise.
     """
-    inked = cv2.dilate(mask_above(ink, LIMITS.max_paper_ink * 255), SQUARE)
-    on_paper = cv2.norm(rough, cv2.NORM_L1) - cv2.norm(cv2.bitwise_and(rough, inked), cv2.NORM_L1)
+    inked = mask_above(ink, LIMITS.max_paper_ink * 255)
+    total, least_paper = cv2.norm(rough, cv2.NORM_L1), inked.size - SQUARE.size * cv2.countNonZero(inked)
+    if total <= LIMITS.min_noise * _ROUGHNESS * contrast * least_paper:
+        return ink  # most photographs: so little even if all of it is on the paper that is certainly there
+    inked = cv2.dilate(inked, SQUARE)
+    on_paper = total - cv2.norm(cv2.bitwise_and(rough, inked), cv2.NORM_L1)
     noise = on_paper / max(1, inked.size - cv2.countNonZero(inked)) / _ROUGHNESS / contrast
     if noise <= LIMITS.min_noise:
         return ink
