@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.images.raster import SQUARE, Grey, Mask, Region, lightest_of, mask_above, quantiles_above
+from model.images.raster import SQUARE, Grey, Mask, Region, lightest_of, mask_above, quantile_above, scaled
 
 SIDE = 28
 """Length of each side of an MNIST image, in pixels."""
@@ -113,8 +113,8 @@ def with_usual_width(ink: Grey) -> Grey:
     step = max(1, max(ink.shape) // LIMITS.sampled_side)
     half = lightest_of(ink) // 2 - 1
     # Thin strokes may lie between all pixels of the sample.
-    full = quantiles_above(ink[::step, ::step], half, 0.5)[0] or quantiles_above(ink, half, 0.5)[0]
-    ink = cv2.copyMakeBorder(cv2.convertScaleAbs(ink, alpha=255 / full), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    full = quantile_above(ink[::step, ::step], half, 0.5) or quantile_above(ink, half, 0.5)
+    ink = cv2.copyMakeBorder(scaled(ink, full), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     longest = max(ink.shape)
     width = stroke_width(ink) * BOX / longest
     missing = round(LIMITS.supersampling * (LIMITS.min_stroke_width - width))
@@ -158,8 +158,7 @@ def fit_into_box(fine: Grey) -> Grey:
     """Crop the ink, and scale its longer side to `BOX` pixels by area averaging."""
     left, top, width, height = cv2.boundingRect(mask_above(fine, LIMITS.min_edge * lightest_of(fine)))
     small = _resize(fine[top : top + height, left : left + width], BOX)
-    (full,) = quantiles_above(small, int(0.2 * lightest_of(small)), 0.8)
-    return cv2.convertScaleAbs(small, alpha=255 / full)
+    return scaled(small, quantile_above(small, int(0.2 * lightest_of(small)), 0.8))
 
 
 def centre(small: Grey) -> NDArray[np.uint8]:

@@ -222,6 +222,6 @@ def _colour_range(colours: Pixels, trimmed: float) -> int:
     """
     if not len(colours):
         return 0
-    ordered = np.sort(colours, axis=0, kind="stable")  # as in `raster.quantiles_above`
+    ordered = np.sort(colours, axis=0, kind="stable")  # as in `raster.quantile_above`
     outliers = int(len(colours) * trimmed)
     return int(np.subtract(ordered[-1 - outliers], ordered[outliers], dtype=np.int64).max())

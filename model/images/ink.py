@@ -6,8 +6,8 @@ from typing import NamedTuple
 import cv2
 
 from model.images.noise import is_noise, roughness, smooth
-from model.images.paper import Polarity, find_paper, is_third_level
-from model.images.raster import Grey, Region, border_pixels, lightest_of, otsu, quantiles_above
+from model.images.paper import Polarity, find_paper, is_third_level, may_be_third_level
+from model.images.raster import FULL, Grey, Region, border_pixels, lightest_of, otsu, quantile_above, scaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def find_ink_on_flat_paper(image: Grey) -> Ink | None:
     else:
         return None
     contrast = int(lightest - darkest)
-    ink = Region.of(distance if contrast == 255 else cv2.convertScaleAbs(distance, alpha=255 / contrast))
+    ink = Region.of(scaled(distance, contrast))
     if ink.touches_border:
         border = border_pixels(ink.mask)
         if border.size - cv2.countNonZero(border) < LIMITS.min_flat * border.size:
@@ -88,8 +88,12 @@ def find_ink_on_flat_paper(image: Grey) -> Ink | None:
     level, strong = otsu(ink.mask)
     if bare < LIMITS.min_flat_paper * (image.size - cv2.countNonZero(strong)):
         return None
-    typical, strongest = quantiles_above(ink.within_bounds, level, 0.5, 0.995)
-    return None if is_third_level(strongest - typical, typical, strong) else Ink(ink.mask, contrast)
+    typical = quantile_above(ink.within_bounds, level, 0.5)
+    if may_be_third_level(FULL - typical, typical):
+        strongest = quantile_above(ink.within_bounds, level, 0.995)
+        if is_third_level(strongest - typical, typical, strong):
+            return None
+    return Ink(ink.mask, contrast)
 
 
 def find_ink_on_any_paper(image: Grey) -> Ink:
@@ -106,4 +110,4 @@ def find_ink_on_any_paper(image: Grey) -> Ink:
     else:
         ink = cv2.subtract(paper.grey, image)
     strongest = lightest_of(ink)
-    return Ink(cv2.convertScaleAbs(ink, alpha=255 / strongest) if strongest else ink, strongest)
+    return Ink(scaled(ink, strongest) if strongest else ink, strongest)

@@ -212,21 +212,12 @@ def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
         view, ink, strokes, drawn = _innermost(view, observe)
         if view.near is not None:
             drawn = where_seen(drawn, view.near)
-        division, whole = divide(drawn), drawn
-        if division is None or not division.certain:
-            whole = joined(drawn)
-            if whole is not drawn:
-                division = None  # the pieces are dots and dashes
+        whole, digit, division, share = _arranged(drawn)
         if division is None:
-            chosen = digit_components(whole)
-            outline = whole.components.region_of(chosen)
-            digit = filled(outline)
+            outline, digit = digit, filled(digit)
             if whole is not drawn or digit is not outline:  # what was added becomes ink
                 ink = Ink(cv2.max(ink.levels, cv2.subtract(digit.mask, strokes.mask)), ink.contrast)
-        else:
-            chosen = division.together
-            digit = drawn.components.region_of(chosen)
-        read = min(read, share_read(whole, chosen))
+        read = min(read, share)
         observe(Stage.DIGIT, digit.mask)
         _refuse_blank(sheet, view, ink, digit)
         nearer = closer(view, with_neighbours(whole, digit) if division is None and view.factor > 1 else digit)
@@ -234,6 +225,24 @@ def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
             break
         view = nearer
     return _Seen(view, ink, whole, digit, division, read)
+
+
+def _arranged(drawn: Drawn) -> tuple[Drawn, Region, Division | None, float]:
+    """Tell which of what is drawn is the digit, or the digits.
+
+    Returns:
+        What is drawn, with dots and dashes joined; the digit, or all digits together; the digits, if there may be
+        several; and the share of the ink that the digit or the digits have.
+    """
+    if len(drawn.components.stats) == 1:  # most images: nothing can be divided, joined or left out
+        return drawn, drawn.components.whole, None, 1.0
+    division, whole = divide(drawn), drawn
+    if division is None or not division.certain:
+        whole = joined(drawn)
+        if whole is not drawn:
+            division = None  # the pieces are dots and dashes
+    chosen = digit_components(whole) if division is None else division.together
+    return whole, whole.components.region_of(chosen), division, share_read(whole, chosen)
 
 
 def _part(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:

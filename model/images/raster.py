@@ -22,6 +22,9 @@ Grey: TypeAlias = MatLike
 Mask: TypeAlias = MatLike
 """uint8 (height, width): 255 where the mask holds, 0 elsewhere. OpenCV makes and takes masks in this form."""
 
+FULL = 255
+"""Greatest grey level, and the level of the strongest ink."""
+
 SQUARE = np.ones((3, 3), np.uint8)
 """Structuring element of a pixel and its eight neighbours."""
 
@@ -255,27 +258,32 @@ def quantiles(image: Grey, mask: Mask, *shares: float) -> list[int]:
     return [quantile(counts, share) for share in shares]
 
 
-def quantiles_above(image: Grey, level: float, *shares: float) -> list[int]:
-    """Return the grey levels at which these shares of the pixels lighter than a level are reached, in a small image.
+def quantile_above(image: Grey, level: float, share: float) -> int:
+    """Return the grey level at which a share of the pixels lighter than a level is reached, in a small image.
 
     Args:
         image: Grey levels, uint8 (height, width), of a few thousand pixels. Sorting them is quicker than counting then.
         level: Level above which pixels count.
-        *shares: Shares of the pixels, 0 to 1; 0.5 gives the median.
+        share: Share of the pixels, 0 to 1; 0.5 gives the median.
 
     Returns:
-        One level per share, 0 to 255; all 0 where no pixel counts.
+        A level, 0 to 255; 0 where no pixel counts.
     """
     levels = image[image > level]
     if not len(levels):
-        return [0] * len(shares)
+        return 0
     levels.sort(kind="stable")  # NumPy sorts bytes by radix then, ten times faster than by comparison
-    return [int(levels[max(0, math.ceil(share * len(levels)) - 1)]) for share in shares]
+    return int(levels[max(0, math.ceil(share * len(levels)) - 1)])
 
 
 def lightest_of(image: Grey) -> int:
     """Return the level of the lightest pixel, 0 to 255."""
     return int(cv2.norm(image, cv2.NORM_INF))  # twice as fast as minMaxLoc, which looks for the place as well
+
+
+def scaled(ink: Grey, full: int) -> Grey:
+    """Return ink with its levels scaled so that `full`, 1 to 255, becomes 255; the same array if it is 255."""
+    return ink if full == FULL else cv2.convertScaleAbs(ink, alpha=FULL / full)
 
 
 def otsu(image: Grey) -> tuple[int, Mask]:
