@@ -2,7 +2,8 @@
 
 Most images that users submit by the thousand are of this kind. At such sizes Pillow spends most of its time on other
 things than pixels; OpenCV does not. But OpenCV decodes a damaged file as far as it can, so this module first verifies
-every byte. It leaves whatever is not both plain and sound to Pillow, and only Pillow's verdict reaches the user.
+every byte. Where that takes longer than it saves, Pillow's decoder gets the pixels, without the rest of Pillow. What is
+not both plain and sound is left to Pillow, and only Pillow's verdict reaches the user.
 """
 
 import struct
