@@ -295,11 +295,11 @@ def _fit_surface(coarse: Grey, start: Mask | None) -> NDArray[np.float32]:
     terms, products = _sampled_quadratics(*coarse.shape, step)
     values = coarse[::step, ::step].astype(np.float32).ravel()
     weights = np.ones_like(values) if start is None else (start[::step, ::step] > 0).astype(np.float32).ravel()
-    if not weights.any():  # the sampled rows and columns miss all of it, for instance in a picture of stripes
+    sums = weights @ products
+    if not sums[0]:  # the sampled rows and columns miss all of it, for instance in a picture of stripes
         weights.fill(1)
-    equations = np.concatenate([products, terms * values[:, np.newaxis]], axis=1)
-    sums = weights @ equations
-    coefficients = _solved(sums)
+        sums = weights @ products
+    coefficients = _solved(sums, (weights * values) @ terms)
     for _ in range(LIMITS.fit_iterations - 1):
         total = float(sums[0])  # of the weights, because the first term is 1
         distances = np.abs(values - terms @ coefficients)
@@ -309,19 +309,20 @@ def _fit_surface(coarse: Grey, start: Mask | None) -> NDArray[np.float32]:
         np.add(weights, 1, out=weights)
         np.square(weights, out=weights)
         np.reciprocal(weights, out=weights)
-        sums = weights @ equations
-        coefficients = _solved(sums)
+        sums = weights @ products
+        coefficients = _solved(sums, (weights * values) @ terms)
     surface: NDArray[np.float32] = (coefficients @ _quadratics(*coarse.shape)).reshape(coarse.shape)
     return surface
 
 
-def _solved(sums: MatLike) -> MatLike:
+def _solved(products: MatLike, values: MatLike) -> MatLike:
     """Return the six coefficients that solve the normal equations.
 
     Args:
-        sums: Weighted sums of the products of all pairs of terms, (36,), and then of the terms times values, (6,).
+        products: Weighted sums of the products of all pairs of terms, (36,).
+        values: Weighted sums of the terms times values, (6,).
     """
-    _, solution = cv2.solve(sums[:36].reshape(6, 6) + _RIDGE, sums[36:].reshape(6, 1))
+    _, solution = cv2.solve(products.reshape(6, 6) + _RIDGE, values.reshape(6, 1))
     return solution.ravel()
 
 
