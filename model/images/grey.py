@@ -22,9 +22,11 @@ MAX_ONE_COLOUR_RANGE = 48
 
 This is a range and not a deviation, because a thin stroke on a patch of paper hardly changes the deviation."""
 
+MAX_SAMPLES = 48
+"""Maximum number of pixels a side in which colours are looked for: enough to find a colour axis."""
+
 _OPAQUE = 128  # opacity, of 255, from which a pixel counts as opaque
 _MIN_OPACITY_RANGE = 8  # smaller differences of opacity, of 255, cannot be seen
-_MAX_SAMPLES = 48  # per side: enough to find a colour axis
 _LAG = 2  # distance of a pair, in samples: it spans the edge of a stroke, but hardly a change of light
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as cv2 and Pillow convert
 _LUMINANCE_SQUARED = float(_LUMINANCE @ _LUMINANCE)
@@ -90,22 +92,16 @@ def colour_to_grey(pixels: Pixels) -> Grey:
     return lightness if axis is None else _projected(pixels, axis)
 
 
-def ycc_to_grey(pixels: Pixels) -> Grey:
-    """Reduce a picture as JPEG stores it to grey, as `colour_to_grey` does for RGB, but without its conversion.
+def is_pale(samples: Pixels) -> bool:
+    """Return whether lightness certainly serves for a picture as JPEG stores it, because its colours hardly differ.
 
     Hardly any photograph of ink on paper has as much contrast in its colour as makes a conversion to RGB worthwhile.
 
     Args:
-        pixels: Pixels, uint8 (height, width, 3): lightness, and the two differences of colour (JFIF, ITU-T T.871).
-
-    Returns:
-        Grey levels, uint8 (height, width).
+        samples: Pixels, uint8 (height, width, 3), evenly spaced, `MAX_SAMPLES` a side or fewer: lightness, and the two
+            differences of colour (JFIF, ITU-T T.871).
     """
-    lightness = cv2.extractChannel(pixels, 0)
-    if _squared_differences(_sampled(pixels)) <= _MAX_PALE * _squared_differences(_sampled(lightness)):
-        return lightness
-    lightness, blue, red = cv2.split(pixels)
-    return colour_to_grey(cv2.cvtColor(cv2.merge([lightness, red, blue]), cv2.COLOR_YCrCb2RGB))
+    return _squared_differences(samples) <= _MAX_PALE * _squared_differences(cv2.extractChannel(samples, 0))
 
 
 def _projected(pixels: Pixels, axis: NDArray[np.float32]) -> Grey:
@@ -148,9 +144,9 @@ def _nearby_pairs(samples: MatLike) -> tuple[tuple[MatLike, MatLike], tuple[MatL
 
 
 def _sampled(pixels: Pixels) -> Pixels:
-    """Return at most `_MAX_SAMPLES` evenly spaced pixels a side."""
+    """Return at most `MAX_SAMPLES` evenly spaced pixels a side."""
     height, width = pixels.shape[:2]
-    step = math.ceil(max(height, width) / _MAX_SAMPLES)
+    step = math.ceil(max(height, width) / MAX_SAMPLES)
     if step == 1:
         return pixels
     return cv2.resize(pixels, (max(1, width // step), max(1, height // step)), interpolation=cv2.INTER_NEAREST)
@@ -179,10 +175,10 @@ def transparent_to_grey(pixels: Pixels) -> Grey:
         raise ImageError(
             FailureCode.BLANK, "The image is fully transparent. Leave it out, or save it with the digit visible."
         )
+    if is_drawn_in_opacity(opacity, _sampled(pixels)):
+        return opacity
     if most - least < _MIN_OPACITY_RANGE:
         return colour_to_grey(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB))
-    if _has_one_colour(_sampled(pixels), min(most, _OPAQUE)):
-        return opacity
     grey = colour_to_grey(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB))
     opaque = mask_above(opacity, _OPAQUE - 1)
     edge = cv2.bitwise_and(opaque, cv2.dilate(255 - opaque, SQUARE))
@@ -193,6 +189,17 @@ def transparent_to_grey(pixels: Pixels) -> Grey:
     share = opacity / np.float32(255)
     shown: Grey = np.rint(grey * share + background * (1 - share)).astype(np.uint8)
     return shown
+
+
+def is_drawn_in_opacity(opacity: Grey, samples: Pixels) -> bool:
+    """Return whether all that is visible of a partly transparent image has one colour, so that opacity is the drawing.
+
+    Args:
+        opacity: Opacity, uint8 (height, width).
+        samples: Pixels, uint8 (height, width, 4), RGBA, evenly spaced, `MAX_SAMPLES` a side or fewer.
+    """
+    least, most, _, _ = cv2.minMaxLoc(opacity)
+    return most - least >= _MIN_OPACITY_RANGE and _has_one_colour(samples, min(most, _OPAQUE))
 
 
 def _has_one_colour(samples: Pixels, visible: float) -> bool:

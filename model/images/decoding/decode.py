@@ -6,10 +6,12 @@ certainly cheap is decoded in this process. Every other file is decoded in a hel
 
 import contextlib
 
+from PIL import Image
+
 from model.images.decoding.cost import SMALL_BYTES, opens_cheaply
 from model.images.decoding.formats import identify
 from model.images.decoding.helper import HELPER
-from model.images.decoding.pillow import MayBeCostly, decode_with_pillow
+from model.images.decoding.pillow import MayBeCostly, decode_with_pillow, grey_of
 from model.images.decoding.plain_png import decode_plain_png
 from model.images.grey import to_grey
 from model.images.raster import Grey
@@ -35,9 +37,9 @@ def decode(data: bytes, *, only_if_cheap: bool = False) -> Grey:
         MayBeCostly: It is not certainly cheap to decode, and `only_if_cheap` is set.
     """
     kind = identify(data)
-    pixels = decode_plain_png(data) if kind == "PNG" and len(data) <= SMALL_BYTES else None
-    if pixels is not None:
-        return to_grey(pixels)
+    plain = decode_plain_png(data) if kind == "PNG" and len(data) <= SMALL_BYTES else None
+    if plain is not None:
+        return grey_of(plain) if isinstance(plain, Image.Image) else to_grey(plain)
     if opens_cheaply(data, kind):
         with contextlib.suppress(MayBeCostly):
             return decode_with_pillow(data, kind, only_if_cheap=True)

@@ -33,7 +33,14 @@ from model.errors import FailureCode, ImageError
 from model.images.decoding.cost import loads_cheaply, tile_bytes, webp_size
 from model.images.decoding.formats import too_costly, too_large
 from model.images.decoding.tiff import NEW_SUBFILE_TYPE, NOT_A_PAGE
-from model.images.grey import colour_to_grey, to_eight_bits, transparent_to_grey, ycc_to_grey
+from model.images.grey import (
+    MAX_SAMPLES,
+    colour_to_grey,
+    is_drawn_in_opacity,
+    is_pale,
+    to_eight_bits,
+    transparent_to_grey,
+)
 from model.images.limits import MAX_PIXELS, MEMORY_BYTES
 from model.images.raster import Grey
 
@@ -158,7 +165,7 @@ def decode_with_pillow(data: bytes, kind: str, *, only_if_cheap: bool = False) -
                 raise MayBeCostly
             aspect = _pixel_aspect(image)
             image.load()
-            return _upright(_grey(image, aspect), _orientation(image))
+            return _upright(grey_of(image, aspect), _orientation(image))
     except Image.DecompressionBombError as error:
         raise too_large(f"The image has far more pixels than the limit of {MAX_PIXELS / 1e6:.0f} million") from error
     except DECODER_ERRORS as error:
@@ -281,7 +288,7 @@ def _check_held(held: int) -> None:
         )
 
 
-def _grey(image: Image.Image, aspect: float) -> Grey:
+def grey_of(image: Image.Image, aspect: float = 1.0) -> Grey:
     """Reduce a loaded image to grey levels with square pixels, and to the size that the limits of this module allow.
 
     Args:
@@ -304,14 +311,48 @@ def _reduced_grey(image: Image.Image, across: int, down: int) -> Grey:
     if image.mode.startswith(("I", "F")):
         return to_eight_bits(_reduced(image, "F", across, down))
     if image.has_transparency_data:
-        return transparent_to_grey(_reduced(image, "RGBA", across, down))
+        return _transparent_grey(image, across, down)
     if image.mode in {"1", "L"}:
         return _reduced(image, "L", across, down)
     if image.mode == "LAB":
         return _reduced(image.getchannel("L"), "L", across, down)
     if image.mode == "YCbCr":
-        return ycc_to_grey(_reduced(image, "YCbCr", across, down))
+        return _ycc_grey(image if across == down == 1 else image.reduce((across, down)))
     return colour_to_grey(_reduced(image, "RGB", across, down))
+
+
+def _ycc_grey(image: Image.Image) -> Grey:
+    """Return the grey levels of a picture as JPEG stores it, uint8 (height, width).
+
+    Only its lightness leaves Pillow, if that serves. The memory for all channels would go back to the system after each
+    picture, and the system takes longer to give it again than Pillow takes to copy the lightness.
+    """
+    if is_pale(_samples(image)):
+        return np.asarray(image.getchannel("Y"))
+    lightness, blue, red = cv2.split(np.asarray(image))  # OpenCV converts as libjpeg does, and Pillow less exactly
+    return colour_to_grey(cv2.cvtColor(cv2.merge([lightness, red, blue]), cv2.COLOR_YCrCb2RGB))
+
+
+def _transparent_grey(image: Image.Image, across: int, down: int) -> Grey:
+    """Return the grey levels of a partly transparent image with its sides divided by a factor each.
+
+    Only the opacity of a small image leaves Pillow, if that serves.
+
+    Raises:
+        ImageError: Nothing is visible (BLANK).
+    """
+    if image.mode == "RGBA" and across == down == 1:
+        opacity = np.asarray(image.getchannel("A"))
+        if is_drawn_in_opacity(opacity, _samples(image)):
+            return opacity
+    return transparent_to_grey(_reduced(image, "RGBA", across, down))
+
+
+def _samples(image: Image.Image) -> NDArray[np.uint8]:
+    """Return at most `MAX_SAMPLES` evenly spaced pixels a side, uint8 (height, width, channels)."""
+    step = math.ceil(max(image.size) / MAX_SAMPLES)
+    size = max(1, image.width // step), max(1, image.height // step)
+    return np.asarray(image if step == 1 else image.resize(size, Image.Resampling.NEAREST))
 
 
 def _reduced(image: Image.Image, mode: str, across: int, down: int) -> NDArray[Any]:

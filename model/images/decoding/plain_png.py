@@ -45,7 +45,7 @@ _WITHOUT_OPACITY, _WITH_OPACITY = (2, 3), (4, 6)
 _IGNORED = frozenset({b"PLTE", b"IEND", b"pHYs", b"sBIT", b"tIME", b"sRGB", b"gAMA", b"cHRM", b"bKGD", b"hIST"})
 
 
-def decode_plain_png(data: bytes) -> Pixels | None:
+def decode_plain_png(data: bytes) -> Pixels | Image.Image | None:
     """Decode a small PNG with up to 8 bits a channel and no metadata that matters.
 
     Portable Network Graphics (PNG) Specification, W3C (2003): sections 5 (chunks), 9 (filters) and 11 (IHDR).
@@ -54,7 +54,8 @@ def decode_plain_png(data: bytes) -> Pixels | None:
         data: Bytes of the file, which begin with PNG's signature.
 
     Returns:
-        Pixels, uint8 (height, width), or (height, width, 3 or 4), RGB or RGBA. None if Pillow must decode the file.
+        Pixels, uint8 (height, width), or (height, width, 3 or 4), RGB or RGBA; or an image of Pillow's, L, RGB or RGBA,
+        if it has many. None if the rest of Pillow must look at the file.
     """
     try:
         _, name, width, height, bits, colour, methods = _HEADER.unpack_from(data, _HEADER_AT)
@@ -64,7 +65,7 @@ def decode_plain_png(data: bytes) -> Pixels | None:
         start, packed = _packed_pixels(data)
         if row * height > MAX_ROWS_BYTES:
             mode = _MODES[bits, colour]
-            return np.asarray(Image.frombytes(mode, (width, height), packed, "zip", mode, False))
+            return Image.frombytes(mode, (width, height), packed, "zip", mode, False)
         unpacking = zlib.decompressobj()
         rows = unpacking.decompress(packed, row * height + 1)
     except (struct.error, zlib.error, LookupError, ValueError):

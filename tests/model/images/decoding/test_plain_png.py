@@ -34,7 +34,7 @@ def test_plain_files_are_read_as_pillow_reads_them(name, size):
     mode = {"1": "L", "LA": "RGBA", "P": "RGB"}.get(image.mode, image.mode)
     pixels = decode_plain_png(encoded(image))
     assert pixels is not None
-    assert np.array_equal(pixels, np.asarray(image.convert(mode)))
+    assert np.array_equal(np.asarray(pixels), np.asarray(image.convert(mode)))
 
 
 @pytest.mark.parametrize("name", ["grey", "colour", "colour and alpha"])
@@ -44,7 +44,7 @@ def test_plain_files_with_many_pixels_are_read_as_pillow_reads_them(name):
     data = encoded(image)
     pixels = decode_plain_png(data)
     assert pixels is not None
-    assert np.array_equal(pixels, np.asarray(image))
+    assert np.array_equal(np.asarray(pixels), np.asarray(image))
     assert MAX_SIDE * (1 + MAX_SIDE) > MAX_ROWS_BYTES
     for at in range(8, len(data), len(data) // 50):
         assert decode_plain_png(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]) is None
@@ -60,7 +60,7 @@ def test_descriptions_that_change_no_pixel_are_plain():
     assert all(name in data for name in (b"gAMA", b"sRGB", b"pHYs"))
     pixels = decode_plain_png(data)
     assert pixels is not None
-    assert np.array_equal(pixels, np.asarray(GREY))
+    assert np.array_equal(np.asarray(pixels), np.asarray(GREY))
 
 
 def _with_chunk(name: bytes, content: bytes) -> bytes:
@@ -133,7 +133,7 @@ def test_pixels_in_several_chunks_are_plain_unless_another_chunk_is_between_them
     first, second = (b"IDAT", packed[:99]), (b"IDAT", packed[99:])
     decoded = decode_plain_png(_file(_header(20, 20), first, second))
     assert decoded is not None
-    assert np.array_equal(decoded, pixels)
+    assert np.array_equal(np.asarray(decoded), pixels)
     assert decode_plain_png(_file(_header(20, 20), first, (b"tIME", bytes(7)), second)) is None
 
 
