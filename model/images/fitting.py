@@ -150,7 +150,7 @@ def _disc(width: int) -> Mask:
 def _resize(ink: Grey, longest: int) -> Grey:
     rows, columns = ink.shape
     scale = longest / max(rows, columns)
-    size = max(1, round(columns * scale)), max(1, round(rows * scale))
+    size = (longest, max(1, round(rows * scale))) if columns >= rows else (max(1, round(columns * scale)), longest)
     return cv2.resize(ink, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
 
 
