@@ -1,6 +1,7 @@
 """`python -m worker`: run one worker."""
 
 import gc
+import os
 import sys
 import time
 
@@ -18,8 +19,9 @@ def main() -> int:
     def work(settings: Settings) -> int:
         from worker.classifying.service import WorkerService
 
-        # The classifying process is forked. Frozen objects stay in pages that both processes share.
-        gc.freeze()
+        # The collector writes to each object that it looks at. Objects that are frozen at a fork stay in pages that the
+        # processes share.
+        os.register_at_fork(before=gc.freeze)
         gc.enable()
         return WorkerService(settings, started).run()
 

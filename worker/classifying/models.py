@@ -56,6 +56,7 @@ class Models:
         registry: Registry that holds the versions.
         notes: Notes of this process; by default new ones.
         meter: What counts the changes of the live version; by default nothing.
+        baseline: The loaded baseline, which a process shares with the one that forked it; by default loaded here.
         clock: Function that returns the time in seconds; it must never go back.
 
     Raises:
@@ -68,6 +69,7 @@ class Models:
         notes: ProcessNotes | None = None,
         meter: Meter | None = None,
         *,
+        baseline: Classifier | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.registry = registry
@@ -78,7 +80,10 @@ class Models:
         self._loading = threading.Lock()
         self._failed: dict[bytes, tuple[str, float]] = {}  # digest → fault found in its trial, and until when it counts
         self._unloadable = ""
-        self._live = self._load(registry.baseline.version)
+        version = registry.baseline.version
+        if baseline:
+            self._loaded[version] = LoadedModel(version, baseline, temperature=registry.baseline.temperature)
+        self._live = self._load(version)
         self.meter.serves(self.live)
         self._followed = False
         self._fault = ""

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from model.errors import DigitmillError, ModelError, NotTried
 from model.inference.apart import classify_apart
-from model.inference.classifier import Predictions
+from model.inference.classifier import Classifier, Predictions
 from model.inference.several import with_parts
 from worker.classifying.answers import Answers
 from worker.classifying.canary import CanaryMonitor
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 def start_models(
-    url: str, notes: ProcessNotes, meter: Meter, loading: str, *, name: str
+    url: str, notes: ProcessNotes, meter: Meter, loading: str, baseline: Classifier, *, name: str
 ) -> tuple[Models, CanaryMonitor]:
     """Return the models of a process that begins to classify, and what observes them.
 
@@ -38,6 +38,7 @@ def start_models(
         notes: Notes of this process.
         meter: What counts in this process.
         loading: Version that the process before was loading when it ended, or "".
+        baseline: The loaded baseline, which the worker's processes share.
         name: Name of this worker.
 
     Raises:
@@ -46,7 +47,7 @@ def start_models(
     cv2.setNumThreads(1)  # each core has its own process, so threads would only compete
     client = connect(url)
     registry = Registry(client)
-    models = Models(registry, notes, meter)
+    models = Models(registry, notes, meter, baseline=baseline)
     canary = CanaryMonitor(models, registry, AnswerDays(client), name=name)
     if loading:
         with contextlib.suppress(RedisError, DigitmillError):

@@ -17,9 +17,9 @@ from celery import signals
 from celery.worker import state as celery_state
 from redis.exceptions import RedisError
 
-from model.cards.card import BASELINE, read_model
 from model.errors import DigitmillError
 from model.images.decoding.helper import HELPER
+from model.inference.classifier import Classifier
 from worker.classifying.batch_processor import BatchProcessor
 from worker.classifying.faults import VersionFaults, count_oom_kills, how_it_ended
 from worker.classifying.heartbeat import Heartbeat
@@ -79,7 +79,8 @@ class WorkerService:
         self._name = this_process()
         self._app = make_app(self._url, settings)
         self._doorbell = Doorbell(connect(self._url))
-        read_model(BASELINE)  # nothing can serve without it, so fail now, not in each classifying process in turn
+        # Nothing can serve without it, so fail now, not in each process in turn. They share the memory that it takes.
+        self._baseline = Classifier.baseline()
         self._processor: BatchProcessor | None = None
         self._recent = RecentAnswers()
         self._errors = ErrorLog()
@@ -93,7 +94,7 @@ class WorkerService:
         counts = [Counts(), Counts()] if settings.metrics_port else [None, None]
         self._meter, lane = map(Meter, counts)
         self._exposition = expose(settings, filter(None, counts), role=Role.WORKER, name=self._name)
-        self._lane = LaneKeeper(settings, self._errors, lane, self._notes, name=self._name)
+        self._lane = LaneKeeper(settings, self._errors, lane, self._notes, self._baseline, name=self._name)
         self._oom_kills = count_oom_kills()
         self._heartbeat: Heartbeat | None = None
         register(self._app, self._doorbell, self._get_processor)
@@ -106,6 +107,7 @@ class WorkerService:
         """
         _quieten_celery(self._settings.log_level)
         signals.worker_process_init.connect(self._start_classifying, weak=False)
+        signals.worker_before_create_process.connect(self._start_lane, weak=False)
         signals.worker_ready.connect(_check_children_often, weak=False)
         signals.worker_ready.connect(self._start_heartbeat, weak=False)
         signals.worker_shutting_down.connect(self._stop_in_time, weak=False)
@@ -114,7 +116,6 @@ class WorkerService:
         _log.info("worker %s on %s", self._name, without_password(self._url))
         HELPER.take_turns()  # both processes together may take the memory for one costly image
         logging.getLogger().addHandler(self._errors)  # before the forks, which inherit it
-        self._lane.start()
         return run_celery(self._app, f"digitmill@{self._name}", self._settings, pool="prefork")
 
     # In the classifying process -----------------------------------------------------------------------------------
@@ -127,7 +128,7 @@ class WorkerService:
         first = not self._ready[0]
         self._meter.begin("classifying", replaces=not first)
         try:
-            models, canary = start_models(self._url, self._notes, self._meter, loading, name=self._name)
+            models, canary = start_models(self._url, self._notes, self._meter, loading, self._baseline, name=self._name)
         except DigitmillError as fault:
             _log.critical("%s", fault)
             os._exit(1)
@@ -160,6 +161,11 @@ class WorkerService:
         return self._processor
 
     # In the main process ------------------------------------------------------------------------------------------
+
+    def _start_lane(self, **_: Any) -> None:
+        """Fork the lane's process with the first classifying one, because later they would share less memory."""
+        if not self._lane.process and not self._lane.is_alive():
+            self._lane.start()
 
     def _start_heartbeat(self, **_: Any) -> None:
         if self._heartbeat:  # Celery says "ready" again after each reconnection

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from model.child_process import named_end
 from model.errors import DigitmillError
+from model.inference.classifier import Classifier
 from worker.classifying.faults import VersionFaults, count_oom_kills, how_it_ended
 from worker.classifying.lane.in_hand import HeldCall, InHand
 from worker.classifying.lane.server import PLACES, SLOW, THREADS, LaneServer
@@ -51,6 +52,7 @@ class LaneKeeper(threading.Thread):
         errors: What remembers the errors that this process and its children log.
         meter: What counts in the process of the lane.
         jobs: Notes of the process that classifies jobs.
+        baseline: The loaded baseline, which the process shares.
         name: Name of this worker.
 
     Attributes:
@@ -58,11 +60,20 @@ class LaneKeeper(threading.Thread):
         restarts: Number of processes that were replaced.
     """
 
-    def __init__(self, settings: Settings, errors: ErrorLog, meter: Meter, jobs: ProcessNotes, *, name: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        errors: ErrorLog,
+        meter: Meter,
+        jobs: ProcessNotes,
+        baseline: Classifier,
+        *,
+        name: str,
+    ) -> None:
         super().__init__(name="lane-keeper", daemon=True)
         self._settings = settings
         self._errors, self._meter = errors, meter
-        self._jobs, self._worker = jobs, name
+        self._jobs, self._baseline, self._worker = jobs, baseline, name
         self._in_hand = InHand(PLACES)
         self._notes = ProcessNotes()
         limit = settings.time_limit_seconds
@@ -187,7 +198,7 @@ class LaneKeeper(threading.Thread):
         self._meter.begin("lane", replaces=self._replaces)
         url = self._settings.server_url
         try:
-            models, canary = start_models(url, self._notes, self._meter, loading, name=self._worker)
+            models, canary = start_models(url, self._notes, self._meter, loading, self._baseline, name=self._worker)
         except DigitmillError as fault:
             _log.critical("%s", fault)
             os._exit(1)
