@@ -16,7 +16,7 @@ import redis
 
 from model.child_process import named_end
 from model.errors import DigitmillError, UsageError
-from producer.mill.server import ServerFolder
+from producer.mill.server import ENVIRONMENT, ServerFolder
 from producer.mill.supervisor import Program, Supervisor
 from worker.contract.connection import connect
 from worker.contract.errors import NoWorkers
@@ -160,7 +160,7 @@ class Stack:
                 Program(
                     SERVER,
                     self.server.command(),
-                    os.environ,
+                    {**ENVIRONMENT, **os.environ},
                     self.logs / "server.out",
                     grace_seconds=SERVER_GRACE_SECONDS,
                     stops_last=True,
