@@ -85,23 +85,23 @@ def main() -> None:
         return
     picture = photograph(*PHOTOGRAPH)
     for name, options in JPEGS.items():
-        memory = _in_fresh_process(_encoded(picture, "JPEG", quality=85, **options))
+        memory = _in_fresh_process(encoded(picture, "JPEG", quality=85, **options))
         print(f"peak memory for 12 megapixels, {name}: {memory:.1f} MiB beyond the interpreter's")
 
 
 def _print_times(repeat: int, against: Path | None, words: list[str]) -> None:
     kinds: dict[str, Callable[[], bytes]] = {
-        "28x28 PNG, as MNIST": lambda: _encoded(normalise(drawing(280, 280)), "PNG"),
-        "28x28 PNG, drawn elsewhere": lambda: _encoded(_small(drawing(280, 280)), "PNG"),
-        "28x28 PNG, colour on white": lambda: _encoded(_coloured(_small(drawing(280, 280))), "PNG"),
-        "28x28 PNG, transparent": lambda: _encoded(_transparent(_small(drawing(280, 280))), "PNG"),
-        "28x28 PNG, bilevel palette": lambda: _encoded(_bilevel(_small(drawing(280, 280))), "PNG"),
-        "28x28 PNG, of a photograph": lambda: _encoded(_small(photograph(280, 280)), "PNG"),
-        "184x136 PNG, scan": lambda: _encoded(cv2.extractChannel(photograph(136, 184), 1), "PNG"),
-        "200x200 PNG, transparent": lambda: _encoded(_transparent(drawing(200, 200)), "PNG"),
-        "1000x1000 JPEG, photograph": lambda: _encoded(photograph(1000, 1000), "JPEG", quality=85),
-        "1000x1000 PNG, photograph": lambda: _encoded(photograph(1000, 1000), "PNG"),
-        "12 megapixels JPEG, photograph": lambda: _encoded(photograph(*PHOTOGRAPH), "JPEG", quality=85),
+        "28x28 PNG, as MNIST": lambda: encoded(normalise(drawing(280, 280)), "PNG"),
+        "28x28 PNG, drawn elsewhere": lambda: encoded(_small(drawing(280, 280)), "PNG"),
+        "28x28 PNG, colour on white": lambda: encoded(_coloured(_small(drawing(280, 280))), "PNG"),
+        "28x28 PNG, transparent": lambda: encoded(_transparent(_small(drawing(280, 280))), "PNG"),
+        "28x28 PNG, bilevel palette": lambda: encoded(_bilevel(_small(drawing(280, 280))), "PNG"),
+        "28x28 PNG, of a photograph": lambda: encoded(_small(photograph(280, 280)), "PNG"),
+        "184x136 PNG, scan": lambda: encoded(cv2.extractChannel(photograph(136, 184), 1), "PNG"),
+        "200x200 PNG, transparent": lambda: encoded(_transparent(drawing(200, 200)), "PNG"),
+        "1000x1000 JPEG, photograph": lambda: encoded(photograph(1000, 1000), "JPEG", quality=85),
+        "1000x1000 PNG, photograph": lambda: encoded(photograph(1000, 1000), "PNG"),
+        "12 megapixels JPEG, photograph": lambda: encoded(photograph(*PHOTOGRAPH), "JPEG", quality=85),
     }
     folders = [Path(__file__).parent.parent, *([against] if against else [])]
     timers = [_Timer(folder) for folder in folders]
@@ -187,7 +187,8 @@ def _transparent(image: MatLike) -> MatLike:
     return np.dstack([np.zeros((*image.shape, 3), np.uint8), 255 - image])
 
 
-def _encoded(image: MatLike | Image.Image, kind: str, **options: Any) -> bytes:
+def encoded(image: MatLike | Image.Image, kind: str, **options: Any) -> bytes:
+    """Return an image as a file."""
     file = BytesIO()
     (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, kind, **options)
     return file.getvalue()
@@ -208,7 +209,7 @@ def _medians(timers: list[_Timer], data: bytes, repeat: int) -> list[float]:
 def _peak_memory(data: bytes) -> float:
     """Return by how many MiB preprocessing raises the peak memory of this process, which must be a new one."""
     cv2.setNumThreads(1)
-    preprocess(_encoded(drawing(40, 40), "PNG"))
+    preprocess(encoded(drawing(40, 40), "PNG"))
     before = _high_water_mark()
     preprocess(data)
     return _high_water_mark() - before

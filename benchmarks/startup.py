@@ -9,23 +9,21 @@ medians of the time by the clock and of the CPU time, and their ratios to `pytho
 
 import argparse
 import contextlib
-import os
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from checkouts import checkouts, running_mill
 from inputs import options, read_digits_or_samples
 from machine import commit, processor
 from PIL import Image
 
-ROOT = Path(__file__).parent.parent
 NOTHING = "python -c pass"
 
 
@@ -34,19 +32,6 @@ class Seconds(NamedTuple):
 
     clock: float
     cpu: float
-
-
-class Checkout(NamedTuple):
-    """A checkout whose commands are measured."""
-
-    name: str
-    python: Path
-    environment: dict[str, str]
-    cwd: Path  # without modules, because an older version may import those of the current folder
-
-    def command(self, *words: str) -> list[str]:
-        """Return the command line of a command of digitmill."""
-        return [str(self.python.with_name("digitmill")), *words]
 
 
 def main() -> None:
@@ -58,15 +43,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="digitmill-bench-") as private, contextlib.ExitStack() as stack:
         image = Path(private) / "one.png"
         Image.fromarray(read_digits_or_samples().images[0]).save(image)
-        checkouts = [_checkout("here", ROOT, Path(sys.executable), Path(private))]
-        if arguments.against:
-            python = arguments.against / ".venv" / "bin" / "python"
-            checkouts.append(_checkout("against", arguments.against, python, Path(private)))
-        for checkout in checkouts:
-            stack.enter_context(_mill(checkout))
-        lines = {NOTHING: ([sys.executable, "-c", "pass"], checkouts[0].environment)}
+        measured = checkouts(Path(private), arguments.against)
+        for checkout in measured:
+            stack.enter_context(running_mill(checkout))
+        lines = {NOTHING: ([sys.executable, "-c", "pass"], measured[0].environment)}
         for words in (("--help",), ("classify", str(image))):
-            for checkout in checkouts:
+            for checkout in measured:
                 lines[f"{words[0]}, {checkout.name}"] = (checkout.command(*words), checkout.environment)
         rounds = [{name: _run(*line) for name, line in lines.items()} for _ in range(arguments.rounds)]
 
@@ -77,44 +59,6 @@ def main() -> None:
         clock, cpu = (statistics.median(each[name][index] for each in rounds) for index in (0, 1))
         ratios = [statistics.median(each[name][index] / each[NOTHING][index] for each in rounds) for index in (0, 1)]
         print(f"{name:<20}{1000 * clock:>7,.0f} ms{1000 * cpu:>7,.0f} ms{ratios[0]:>15.1f}{ratios[1]:>13.1f}")
-
-
-def _checkout(name: str, folder: Path, python: Path, private: Path) -> Checkout:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("DIGITMILL_", "PYTHON"))}
-    # Measured as installed: from the folder of the checkout on the module path, without that of the benchmarks.
-    environment = {**kept, "PYTHONPATH": str(folder), "DIGITMILL_DATA": str(private / name)}
-    return Checkout(name, python, environment, private)
-
-
-@contextlib.contextmanager
-def _mill(checkout: Checkout) -> Iterator[None]:
-    """Keep a mill of a checkout running."""
-    with subprocess.Popen(
-        checkout.command("up", "--workers", "2"),
-        env=checkout.environment,
-        cwd=checkout.cwd,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as mill:
-        try:
-            deadline = time.monotonic() + 180
-            while not _is_ready(checkout):
-                if time.monotonic() > deadline:
-                    sys.exit(f"the mill of {checkout.name} does not start")
-            yield
-        finally:
-            mill.terminate()
-
-
-def _is_ready(checkout: Checkout) -> bool:
-    status = subprocess.run(
-        checkout.command("status", "--json"),
-        env=checkout.environment,
-        cwd=checkout.cwd,
-        capture_output=True,
-        check=False,
-    )
-    return b'"ready": true' in status.stdout
 
 
 def _run(command: list[str], environment: dict[str, str]) -> Seconds:
