@@ -22,8 +22,10 @@ RAW_IMAGES = 2048
 FILES = 512
 """Maximum number of files in a batch. Larger batches cost a little less, and let small jobs of others wait longer."""
 
-BYTES = 1024 * 1024
-"""Maximum number of bytes of the files in a batch. A larger file is a batch of its own."""
+BYTES = 4 * 1024 * 1024
+"""Maximum number of bytes of the files in a batch. A larger file is a batch of its own.
+
+A photograph of 12 megapixels has 0.8 MB and takes a core 12 ms. Alone in a batch, it would cost a sixth more."""
 
 HEAVY_BYTES = 8 * 1024
 """Size from which a file counts as heavy. A scan of 184×136 pixels takes ten times as long as 28×28 pixels."""
@@ -119,6 +121,7 @@ class _OpenBatch:
         halvings = max(GROWING - number + 1, 0) // 2
         self._max_raw = min(batch_size, MAX_IMAGES) if batch_size else RAW_IMAGES >> halvings
         self._max_files = min(batch_size, MAX_IMAGES) if batch_size else FILES >> halvings
+        self._max_bytes = BYTES if batch_size else BYTES >> halvings
         self._max_weight = math.inf if batch_size else HEAVY_BYTES * HEAVY_FILES
         self._probabilities = probabilities
         self._several = several
@@ -181,7 +184,7 @@ class _OpenBatch:
             self._names_length <= MAX_NAMES_BYTES
             and not self._raw
             and len(self.names) < self._max_files
-            and self._bytes + size <= BYTES
+            and self._bytes + size <= self._max_bytes
             and self._weight + min(size, HEAVY_BYTES) <= self._max_weight
         )
 
