@@ -2,9 +2,12 @@
 
 import contextlib
 import ctypes
+import mmap
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+_FILE_WORDS = 5  # after the address of a mapping: rights, offset, device, inode and path
 
 MEASURE_SECONDS = 10.0
 """Interval between two measurements. The kernel walks through all pages of a process, which takes a millisecond."""
@@ -19,6 +22,31 @@ def give_back_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:
         trim(0)
+
+
+def give_back_files() -> None:
+    """Return the pages of libraries to the system (Linux), which reads those that are needed again from its cache.
+
+    The start of a library touches most of its pages, and the work touches few of them again: a worker's main process
+    keeps 15 of 50 MB. Only mappings that this process cannot write to, and has not written to, are given back.
+    """
+    with contextlib.suppress(OSError):
+        for start, stop in list(_unchanged_files()):
+            ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(stop - start), mmap.MADV_DONTNEED)
+
+
+def _unchanged_files() -> Iterator[tuple[int, int]]:
+    """Yield where files are mapped for reading alone, and none of their pages is a copy (proc_pid_smaps(5))."""
+    place = ""
+    with Path("/proc/self/smaps").open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            first, *words = line.split()
+            if not first.endswith(":"):  # the address of the next mapping; then come its rights, and last its file
+                is_file = len(words) == _FILE_WORDS and words[-1].startswith("/")
+                place = first if is_file and words[0].startswith("r-") else ""
+            elif first == "Anonymous:" and place and words[0] == "0":
+                start, stop = place.split("-")
+                yield int(start, 16), int(stop, 16)
 
 
 class ProcessMemory:

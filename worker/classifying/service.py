@@ -24,7 +24,7 @@ from worker.classifying.batch_processor import BatchProcessor
 from worker.classifying.faults import VersionFaults, count_oom_kills, how_it_ended
 from worker.classifying.heartbeat import Heartbeat
 from worker.classifying.lane.process import LaneKeeper
-from worker.classifying.memory import ProcessMemory
+from worker.classifying.memory import ProcessMemory, give_back_files
 from worker.classifying.notes import ProcessNotes
 from worker.classifying.reloader import ModelReloader
 from worker.classifying.running import start_models
@@ -165,6 +165,7 @@ class WorkerService:
     def _start_lane(self, **_: Any) -> None:
         """Fork the lane's process with the first classifying one, because later they would share less memory."""
         if not self._lane.process and not self._lane.is_alive():
+            give_back_files()
             self._lane.start()
 
     def _start_heartbeat(self, **_: Any) -> None:
