@@ -133,8 +133,8 @@ def test_batches_grow_to_the_size_for_their_kind(kind: str, most: int) -> None:
     """The first batches of a job are small, so that a small job occupies several workers."""
     images = images_of([(kind, 4 * most)])
     sizes = [len(batch) for batch, _ in pack(images)]
-    growing = [most // 16, most // 8, most // 4, most // 2]
-    assert sizes[:10] == [*sorted(growing * 2), most, most]
+    growing = [most // 32, most // 16, most // 8, most // 4, most // 2]
+    assert sizes[:12] == [*sorted(growing * 2), most, most]
     assert [len(batch) for batch, _ in pack(images)] == sizes, "a resumed job packs other batches"
 
 
