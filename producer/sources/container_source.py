@@ -80,16 +80,18 @@ class ContainerSource(Generic[Place]):
         """See `Source.runs`."""
         label = self._labels.get
         with self._container.opened() as read:
-            images = iter(self._images.items())
+            names, places = iter(self._images), iter(self._images.values())
             blocks = read if isinstance(read, BlockReader) else None  # asking takes as long as hundreds of images
-            while blocks and (some := list(islice(images, BLOCK))):
-                names, places = zip(*some, strict=True)
-                block = blocks.block(places)
+            while blocks and (some := tuple(islice(names, BLOCK))):
+                theirs = tuple(islice(places, BLOCK))
+                block = blocks.block(theirs)
                 if block is None:
-                    yield from (SourceImage(name, label(name), read(place)) for name, place in some)
+                    yield from (
+                        SourceImage(name, label(name), read(place)) for name, place in zip(some, theirs, strict=True)
+                    )
                 else:
-                    yield SourceBlock(names, tuple(map(label, names)), block)
-            for name, place in images:
+                    yield SourceBlock(some, tuple(map(label, some)), block)
+            for name, place in zip(names, places, strict=True):
                 yield SourceImage(name, label(name), read(place))
         for name, failure in self._failures.items():
             yield SourceImage(name, label(name), failure)
