@@ -26,7 +26,7 @@ AVX2. Larger batches cost a little less, and let small jobs of others wait longe
 BYTES = 4 * 1024 * 1024
 """Maximum number of bytes of the files in a batch. A larger file is a batch of its own.
 
-A photograph of 12 megapixels has 0.8 MB and takes a core 12 ms. Alone in a batch, it would cost a sixth more."""
+A photograph of 12 megapixels has 0.8 MB and takes a core 12 ms. Alone in a batch, it would cost a quarter more."""
 
 HEAVY_BYTES = 8 * 1024
 """Size from which a file counts as heavy. A scan of 184×136 pixels takes ten times as long as 28×28 pixels."""
