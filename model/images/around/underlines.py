@@ -1,4 +1,7 @@
-"""Leave out lines drawn under a digit: straight or wavy, one or several, apart from the digit or touching it."""
+"""Leave out lines drawn under a digit: straight or wavy, one or several, apart from the digit or touching it.
+
+A line above the digit is left out as well if one under it is like it.
+"""
 
 from dataclasses import dataclass
 
@@ -66,6 +69,11 @@ class UnderlineLimits:
     inside: float = 0.7
     """Minimum share of the digit's width that a line lies under."""
 
+    alike: float = 0.1
+    """Maximum distance between the ends of a line above the digit and those of one under it, as a share of its length.
+
+    Two such lines are ruled. The bar of a five is as long as the five, and does not begin to the left of it."""
+
 
 LIMITS = UnderlineLimits()
 
@@ -85,7 +93,7 @@ def without_underlines(strokes: Components) -> Components:
 
 
 def _are_lines(components: Components) -> NDArray[np.bool_]:
-    """Return which components are lines under the tallest one, bool (n,)."""
+    """Return which components are lines under the tallest one, or mirror such a line above it, bool (n,)."""
     left, top, width, height, area = components.stats.T
     digit = int(height.argmax())
     tall, wide = height[digit], width[digit]
@@ -96,7 +104,16 @@ def _are_lines(components: Components) -> NDArray[np.bool_]:
     starts_below = below >= -LIMITS.overlap * tall
     near = (below <= LIMITS.reach * tall) & (below + (tall >= LIMITS.large) >= LIMITS.gap * area / width)
     lines: NDArray[np.bool_] = starts_below & flat & long & (inside >= LIMITS.inside * wide)
-    return lines if (lines & near).any() else np.zeros(len(height), np.bool_)  # one is near, the others under it
+    if not (lines & near).any():  # one is near, the others under it
+        return np.zeros(len(height), np.bool_)
+    starts = np.abs(left[:, np.newaxis] - left[lines])
+    ends = np.abs((left + width)[:, np.newaxis] - (left + width)[lines])
+    mirrors = (np.maximum(starts, ends) <= LIMITS.alike * width[lines]).any(axis=1)
+    above = top[digit] - (top + height)
+    is_above = (above >= -LIMITS.overlap * tall) & (above <= LIMITS.reach * tall)
+    extends = (left < left[digit]) & (left + width > left[digit] + wide)
+    lines |= flat & extends & mirrors & is_above
+    return lines
 
 
 def _without_touching(whole: Region) -> Mask:

@@ -226,6 +226,19 @@ def test_an_underline_is_left_out(lines, shift):
     assert shares_ink(normalise(image), alone(FIVE)) > 0.95
 
 
+@pytest.mark.parametrize("digit", [FIVE, SEVEN, [(0.5, 0.0), (0.5, 1.0)]])
+def test_a_line_above_is_left_out_if_one_below_is_like_it(digit):
+    """As on ruled paper whose lines end before the border. The loose bar of an underlined five stays."""
+    image = write(page(), line=digit)
+    for row in (36, 200):
+        cv2.line(image, (50, row), (190, row), 20, 4, cv2.LINE_AA)
+    assert shares_ink(normalise(image), alone(digit)) > 0.95
+    body = np.array([(80, 70), (80, 110), (140, 120), (140, 160), (80, 170)])
+    loose = cv2.line(cv2.polylines(page(), [body], False, 20, 9, cv2.LINE_AA), (80, 50), (150, 50), 20, 9, cv2.LINE_AA)
+    underlined = cv2.line(loose.copy(), (75, 200), (155, 200), 20, 5, cv2.LINE_AA)
+    assert shares_ink(normalise(underlined), normalise(loose)) > 0.95
+
+
 def test_a_wavy_underline_is_left_out():
     """A wavy line under a digit is left out."""
     across = np.arange(60, 181)
