@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import psutil
@@ -91,6 +92,37 @@ def test_an_order_that_nobody_reads_does_not_stop_the_report(monkeypatch: pytest
         files, why = drawn.finish()
     assert not files
     assert "did not end within" in why
+
+
+def test_a_process_that_says_much_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the end is kept, which has the reason."""
+    program = "head -c 64M /dev/zero | tr '\\0' x >&2; echo >&2; echo no more >&2; exit 3"
+    monkeypatch.setattr(drawing_module, "command", lambda _: ["sh", "-c", program])
+    tracemalloc.start()
+    try:
+        with drawing() as drawn:
+            drawn.begin({})
+            files, why = drawn.finish()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not files
+    assert "the process that draws them ended with exit code 3: no more;" in why
+    assert peak < 2**20
+
+
+@pytest.mark.parametrize("left", ["wait", "exit 1"])
+def test_a_report_does_not_wait_for_what_the_process_has_started(left: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matplotlib starts a program that lists the fonts, which may hang and holds the same pipes."""
+    monkeypatch.setattr(drawing_module, "DRAWING_SECONDS", 0.5)
+    monkeypatch.setattr(drawing_module, "command", lambda _: ["sh", "-c", f"sleep 20 & {left}"])
+    began = time.monotonic()
+    with drawing() as drawn:
+        drawn.begin({})
+        files, why = drawn.finish()
+    assert not files
+    assert "did not end within" in why
+    assert time.monotonic() - began < 15
 
 
 def test_whoever_interrupts_a_report_ends_the_process_that_draws() -> None:
