@@ -84,7 +84,7 @@ class FiniteRange(click.FloatRange):
 
 
 def _page(_: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Return the path of a page, whose name says that it is HTML: otherwise no browser would show it.
+    """Return the path of a page, if its name says that it is HTML. Otherwise no browser would show it as a page.
 
     Raises:
         click.BadParameter: It does not, or it is empty.

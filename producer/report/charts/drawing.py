@@ -1,6 +1,6 @@
 """Has a process of its own draw PNG files, while this process goes on with the report.
 
-Matplotlib takes about half a second to import, as long to draw, and memory that this process then would not give back.
+Matplotlib takes about half a second to import and as long to draw, and this process would not give its memory back.
 """
 
 import contextlib
@@ -58,7 +58,7 @@ class Drawing:
         self._process.stderr = None
 
     def begin(self, plots: Mapping[str, Plot]) -> None:
-        """Let the process draw these files, which are named, while this process does other things."""
+        """Let the process draw files, given by name, while this process does other things."""
         if self._process is None or self._process.stdin is None:
             return
         # In a thread, because the pipe may be smaller than the order, and the process may hang before it reads that.
@@ -78,7 +78,7 @@ class Drawing:
             try:
                 return msgspec.msgpack.decode(files, type=dict[str, bytes]), ""
             except msgspec.DecodeError:  # such as a library that prints
-                return {}, _left_out("the process that draws them gave another answer")
+                return {}, _left_out("the process that draws them answered something else")
         self._listener.join(1.0)  # it may wait longer for a process that the other one has left behind
         last = self._said.decode("utf-8", "replace").strip().rpartition("\n")[2][-200:]
         end = f"{named_end(code)}: {last}" if last else named_end(code)

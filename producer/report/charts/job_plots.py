@@ -15,7 +15,7 @@ TITLE = "True digit → predicted digit, with its confidence"
 
 
 def plots_of(summary: Summary, charts: JobCharts, results: Results, pictures: Mapping[int, Picture]) -> dict[str, Plot]:
-    """Return what each PNG file shows, by its name. There is none where there is nothing to show.
+    """Return what each PNG file shows, by its name, without those that would show nothing.
 
     Args:
         summary: Figures of the job.

@@ -1,6 +1,6 @@
 """Charts as PNG files, for slides and papers: what the process that draws them does. Only it needs Matplotlib.
 
-`drawing` starts the process, which takes one order and answers with the files. The module uses Matplotlib's object
+`drawing` starts the process, which takes one order and answers with the files. This module uses Matplotlib's object
 interface, because pyplot keeps global state and would look for a screen.
 """
 

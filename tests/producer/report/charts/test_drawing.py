@@ -1,4 +1,4 @@
-"""PNG files are drawn by a process of their own, which may end as it likes: the report is there all the same."""
+"""PNG files are drawn by a process of their own. However it ends, the report is there."""
 
 import os
 import subprocess
@@ -64,7 +64,7 @@ def interrupted(children: list[psutil.Process]) -> None:
     [
         pytest.param("import os\nos.kill(os.getpid(), 9)", "ended with SIGKILL;", id="killed"),
         pytest.param("raise MemoryError('no more')", "ended with exit code 1: MemoryError: no more;", id="an error"),
-        pytest.param("print('hello')\nraise SystemExit(0)", "gave another answer;", id="a word of its own"),
+        pytest.param("print('hello')\nraise SystemExit(0)", "answered something else;", id="a word of its own"),
         pytest.param("import time\ntime.sleep(600)", "did not end within 2 s;", id="without an end"),
     ],
 )
@@ -84,7 +84,7 @@ def test_a_report_with_png_files_does_not_import_matplotlib(tmp_path: Path) -> N
 
 
 def test_an_order_that_nobody_reads_does_not_stop_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pipe holds 64 KiB at most systems, and the process may hang before it reads them."""
+    """A pipe holds 64 KiB on most systems, and the process may hang before it reads them."""
     monkeypatch.setattr(drawing_module, "DRAWING_SECONDS", 0.5)
     monkeypatch.setattr(drawing_module, "command", lambda _: ["sleep", "600"])
     with drawing() as drawn:
