@@ -49,4 +49,9 @@ def named_end(code: int) -> str:
     Args:
         code: Exit code, or minus the number of the signal that ended it.
     """
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:  # most real-time signals have no names
+        return f"signal {-code}"

@@ -84,13 +84,15 @@ class FiniteRange(click.FloatRange):
 
 
 def _page(_: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Return the path of a page, whose name says that it is HTML: otherwise no browser would show it.
+    """Return the path of a page, if its name says that it is HTML. Otherwise no browser would show it as a page.
 
     Raises:
-        click.BadParameter: It does not.
+        click.BadParameter: It does not, or it is empty.
     """
     if path is None or path.suffix.lower() in {".html", ".htm"}:
         return path
+    if not path.name:
+        raise click.BadParameter("it is empty.", param=parameter)
     better = path.with_name(f"{path.name}.html")
     raise click.BadParameter(f"the page is one HTML file. Name it {str(better)!r}.", param=parameter)
 

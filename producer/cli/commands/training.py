@@ -153,9 +153,13 @@ def _is_worthwhile(connection: "Connection", trainings: "Trainings", *, may_ask:
     """
     from worker.contract.queues import TRAIN_QUEUE
     from worker.contract.teaching import Teaching
-    from worker.contract.training.keys import CURRENT
+    from worker.contract.training import keys
 
-    requesting = ("EVALSHA", "0" * 40, "1", CURRENT), ("LPUSH", TRAIN_QUEUE, "-")
+    requesting = (
+        ("EVALSHA", "0" * 40, "3", keys.CURRENT, keys.TRAININGS, keys.training("-")),
+        ("LPUSH", TRAIN_QUEUE, "-"),
+        ("ZRANGEBYSCORE", keys.TRAINERS, "0", "0"),  # to say whether a trainer is running
+    )
     connection.check_rights(requesting, timeout=TIMEOUT_SECONDS)  # before anybody is asked
     teaching = Teaching(connection.client)
     if connection.retry_transient(teaching.new_since_last_training, timeout=TIMEOUT_SECONDS):

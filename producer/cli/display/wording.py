@@ -52,7 +52,7 @@ def describe_progress(status: "JobStatus", now: float, *, stands: bool = False) 
     Args:
         status: Status of the job.
         now: Time of Redis: unix time, seconds.
-        stands: Whether nobody continues the job, so that a rate and a rest would be false.
+        stands: Whether nobody continues the job, so that a rate and a time that is left would be wrong.
     """
     total, answered = status.total, status.answered
     share = f" ({100 * answered / total:.0f} %)" if total and not status.state.ended else ""

@@ -1,9 +1,11 @@
 """Has a process of its own draw PNG files, while this process goes on with the report.
 
-Matplotlib takes about half a second to import, as long to draw, and memory that this process then would not give back.
+Matplotlib takes about half a second to import and as long to draw, and this process would not give its memory back.
 """
 
 import contextlib
+import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -17,6 +19,8 @@ from producer.report.charts.plots import Order, Plot
 
 DRAWING_SECONDS = 60.0
 """Longest wait for the files, in seconds. The first process on a machine lists its fonts, which takes a few."""
+
+_SAID_BYTES = 4096  # of the end of what the process says, where the reason is why it failed
 
 WITHOUT_MATPLOTLIB = (
     "The PNG charts were left out because Matplotlib is not installed; the page shows the same figures. "
@@ -35,6 +39,7 @@ class Drawing:
         self._software = software
         self._process: subprocess.Popen[bytes] | None = None
         self._fault = WITHOUT_MATPLOTLIB
+        self._said = b""
         if find_spec("matplotlib") is None:
             return
         try:
@@ -47,9 +52,13 @@ class Drawing:
             )
         except OSError as fault:
             self._fault = _left_out(f"no process could be started ({fault.strerror})")
+            return
+        self._listener = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
+        self._listener.start()
+        self._process.stderr = None
 
     def begin(self, plots: Mapping[str, Plot]) -> None:
-        """Let the process draw these files, which are named, while this process does other things."""
+        """Let the process draw files, given by name, while this process does other things."""
         if self._process is None or self._process.stdin is None:
             return
         # In a thread, because the pipe may be smaller than the order, and the process may hang before it reads that.
@@ -62,24 +71,32 @@ class Drawing:
         if self._process is None:
             return {}, self._fault
         try:
-            files, said = self._process.communicate(timeout=DRAWING_SECONDS)
+            files, _ = self._process.communicate(timeout=DRAWING_SECONDS)
         except subprocess.TimeoutExpired:
             return {}, _left_out(f"the process that draws them did not end within {DRAWING_SECONDS:.0f} s")
         if (code := self._process.returncode) == 0:
             try:
                 return msgspec.msgpack.decode(files, type=dict[str, bytes]), ""
             except msgspec.DecodeError:  # such as a library that prints
-                return {}, _left_out("the process that draws them gave another answer")
-        last = said.decode("utf-8", "replace").strip().rpartition("\n")[2][-200:]
+                return {}, _left_out("the process that draws them answered something else")
+        self._listener.join(1.0)  # it may wait longer for a process that the other one has left behind
+        last = self._said.decode("utf-8", "replace").strip().rpartition("\n")[2][-200:]
         end = f"{named_end(code)}: {last}" if last else named_end(code)
         return {}, _left_out(f"the process that draws them ended with {end}")
 
     def end(self) -> None:
-        """End the process if it still runs."""
+        """End the process if it still runs, and the processes that it has started, such as one that lists fonts."""
         if self._process is None:
             return
-        self._process.kill()
-        self._process.communicate()
+        with self._process:  # which closes the pipes, so that nobody waits for whoever else has them
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _listen(self, pipe: IO[bytes]) -> None:
+        """Keep the end of what the process says, which may be more than fits into memory."""
+        with pipe:
+            while part := os.read(pipe.fileno(), _SAID_BYTES):
+                self._said = (self._said + part)[-_SAID_BYTES:]
 
 
 @contextlib.contextmanager

@@ -10,11 +10,12 @@ from producer.report.place import CALIBRATION, CONFIDENCE, CONFUSION, PREDICTED,
 from producer.report.summary import Summary
 from producer.report.wording import percent
 
-_TITLE = "True digit → predicted digit, with its confidence"
+TITLE = "True digit → predicted digit, with its confidence"
+"""Title of the pictures."""
 
 
 def plots_of(summary: Summary, charts: JobCharts, results: Results, pictures: Mapping[int, Picture]) -> dict[str, Plot]:
-    """Return what each PNG file shows, by its name. There is none where there is nothing to show.
+    """Return what each PNG file shows, by its name, without those that would show nothing.
 
     Args:
         summary: Figures of the job.
@@ -38,7 +39,7 @@ def plots_of(summary: Summary, charts: JobCharts, results: Results, pictures: Ma
         if results.answer(index) is not None
     ]
     if shown:
-        plots[PREDICTED] = SheetPlot(shown, _TITLE)
+        plots[PREDICTED] = SheetPlot(shown, TITLE)
     wide = {CONFIDENCE: charts.confidence, TRAINING: charts.training, THROUGHPUT: charts.throughput}
     plots |= {name: ChartPlot(chart, 7.2, 3.8) for name, chart in wide.items() if chart}
     if charts.calibration:

@@ -1,6 +1,6 @@
 """What Matplotlib draws, as data: charts, tables of counts, and sheets of pictures.
 
-It passes to the process that draws, which imports little else than Matplotlib. So this module imports little, too.
+It goes to the process that draws, which imports little besides Matplotlib. So this module imports little, too.
 """
 
 from collections.abc import Mapping

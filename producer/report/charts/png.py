@@ -1,6 +1,6 @@
 """Charts as PNG files, for slides and papers: what the process that draws them does. Only it needs Matplotlib.
 
-`drawing` starts the process, which takes one order and answers with the files. The module uses Matplotlib's object
+`drawing` starts the process, which takes one order and answers with the files. This module uses Matplotlib's object
 interface, because pyplot keeps global state and would look for a screen.
 """
 
@@ -34,6 +34,8 @@ _STROKES: Final = {"mean": "--", "training": ":"}
 _PER_ROW = 8  # pictures of one digit
 _CAPTION = 10  # space below a picture, in pixels of the picture
 _PIXELS_PER_INCH = 30  # of these pictures
+_TITLE_SIZE = 9  # points, of the title above them
+_TITLE_INCHES = 0.6 * _TITLE_SIZE / 72  # for each character, so that few pictures do not cut it off
 
 _FITTING = 7  # characters of a count that fit into a cell
 _DPI = 120
@@ -80,7 +82,8 @@ def _sheet(pictures: Sequence[CaptionedPicture], title: str) -> Figure:
     cell_height, cell_width = side + _CAPTION, width + 4
     rows = -(-len(pictures) // per_row)
     sheet = np.full((rows * cell_height, per_row * cell_width), 255, np.uint8)
-    figure, axes = _figure(sheet.shape[1] / _PIXELS_PER_INCH, sheet.shape[0] / _PIXELS_PER_INCH + 0.4)
+    inches = max(sheet.shape[1] / _PIXELS_PER_INCH, _TITLE_INCHES * len(title))
+    figure, axes = _figure(inches, sheet.shape[0] / _PIXELS_PER_INCH + 0.4)
     for place, picture in enumerate(pictures):
         top, left = place // per_row * cell_height, place % per_row * cell_width + 2
         pixels = np.frombuffer(picture.pixels, np.uint8).reshape(side, picture.width)
@@ -89,7 +92,7 @@ def _sheet(pictures: Sequence[CaptionedPicture], title: str) -> Figure:
         axes.text(left, top + side + 1, picture.caption, va="top", size=7, weight=weight, color="black", **_INSIDE)
     axes.imshow(sheet, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_axis_off()
-    axes.set_title(title, size=9)
+    axes.set_title(title, size=_TITLE_SIZE)
     return figure
 
 

@@ -1,9 +1,9 @@
 r"""The rows of many images as texts, made column by column in much less time than `csv` takes.
 
 The rows of a job that reads digits have few different texts, except for names and confidences. So each column is a
-matrix of bytes, with a text in each row, which a table of all texts gives. The matrices stand side by side, `\0` fills
-each text up to the width of its column, and is then removed from all rows at once. A row that needs care is written by
-`csv`: that of an image which failed or which a picture gives a reason to doubt, or one of an unusual name.
+matrix of bytes with a text in each row, taken from a table of all its texts. The matrices stand side by side. `\0`
+fills each text up to the width of its column, and is then removed from all rows at once. A row that needs care is
+written by `csv`: that of an image which failed, which the image path doubts, or which has an unusual name.
 """
 
 import io
@@ -39,7 +39,8 @@ _PAIRS = _matrix(f'",{label},{digit},'.encode() for label in _DIGITS for digit i
 
 _FIRST = _matrix([*(b"0.%03d" % share for share in range(1000)), *(b"%r" % (share / 1000) for share in range(1001))])
 _LAST = _matrix((b"%03d" % share).rstrip(b"0") for share in range(1000))
-"""The texts of shares: thousandths before other decimals, the same at the end, and these decimals."""
+"""The texts of shares. `_FIRST` has the thousandths, first those that more decimals follow, then those that nothing
+follows. `_LAST` has these decimals."""
 
 _SUSPECT = np.zeros(256, np.bool_)
 _SUSPECT[[*range(0x20), ord('"'), 0xED]] = True
@@ -70,7 +71,7 @@ class LastCells(NamedTuple):
 
 
 NO_MORE: Final = LastCells()
-"""Nothing comes after the cells of the predictions."""
+"""For rows that end with the cells of the predictions."""
 
 
 def plain_texts(

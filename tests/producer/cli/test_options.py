@@ -90,3 +90,11 @@ def test_a_page_has_a_name_that_a_browser_knows(command, name):
     result = CliRunner().invoke(main, [*command, "--out", name])
     assert result.exit_code == 2
     assert f"the page is one HTML file. Name it '{name}.html'." in result.output
+
+
+@pytest.mark.parametrize("command", [["compare", "a", "b"], ["models", "report", "live"]])
+def test_a_page_with_an_empty_name_is_refused(command):
+    """It comes from an unset variable of the shell, and does not name a file."""
+    result = CliRunner().invoke(main, [*command, "--out", ""])
+    assert result.exit_code == 2
+    assert "Invalid value for '--out': it is empty." in result.output

@@ -13,10 +13,12 @@ from producer.cli.commands import training
 from producer.mill.stack import Stack
 from tests.support.command import SECONDS, CommandLine, run_here
 from tests.support.drift import answers, write_days
+from tests.support.users import add_users, url_for
 from tests.system.chaos.proxy import Proxy
 from worker.contract.connection import connect
 from worker.contract.drift import keys as drift_keys
 from worker.contract.training import Schedule, Trainings, TrainingState
+from worker.contract.users import RedisUser
 
 
 @pytest.fixture
@@ -102,6 +104,18 @@ def test_a_training_that_would_learn_nothing_is_refused_where_nobody_can_be_aske
     out = digitmill("train", "--status")[1]
     assert out == f"Training {trainings.latest().identifier}: waits for a trainer\n"
     assert json.loads(digitmill("train", "--status", "--json")[1])["training"]["state"] == "asked"
+
+
+@pytest.mark.parametrize("user", RedisUser)
+def test_who_may_not_train_is_not_asked_whether_to_train(server, tmp_path, trainings, user):
+    """The error names the user instead of `--anyway`, and nothing has happened. Whoever is asked may train."""
+    add_users(connect(server.url))
+    variables = CommandLine(tmp_path, url_for(server.url, user)).environment
+    refused = run_here("train", **variables)
+    assert (refused.exit_code, refused.stdout, trainings.latest()) == (2, "", None)
+    may_train = user is RedisUser.ADMIN
+    assert ("--anyway" in refused.stderr, f"its user {user}" in refused.stderr) == (may_train, not may_train)
+    assert (run_here("train", "--anyway", **variables).exit_code == 0) == may_train
 
 
 def test_an_image_that_waits_for_a_trainer_is_something_new(digitmill, trainings, tmp_path, png, digits):

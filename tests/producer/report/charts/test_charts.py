@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from producer.report.charts import svg
+from producer.report.charts import job_plots, svg
 from producer.report.charts.chart import Chart, round_values
 from producer.report.charts.job_charts import JobCharts, charts_of
-from producer.report.charts.plots import ChartPlot
+from producer.report.charts.plots import CaptionedPicture, ChartPlot, SheetPlot
 from producer.report.selection import select
 from producer.report.summary import summarise
 from tests.producer.report.invented import info_of, unlabelled
@@ -69,6 +69,18 @@ def test_matplotlib_draws_the_values_of_the_chart(charts, name) -> None:
         assert drawn.get_label_text() == axis.label
         assert [label.get_text() for label in drawn.get_ticklabels()] == [tick.label for tick in axis.ticks]
     assert axes.get_title() == chart.headline
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+@pytest.mark.parametrize("title", ["True digit: read before → read by 20261126-092647-d11fa222", job_plots.TITLE])
+def test_the_title_of_few_pictures_is_whole(count, title) -> None:
+    """The file is at least as wide as its title."""
+    png = pytest.importorskip("producer.report.charts.png")
+    figure = png.draw(SheetPlot([CaptionedPicture(bytes(784), 28, "7 → 2  51 %", wrong=True)] * count, title))
+    png.encode(figure, "digitmill")
+    shown = figure.axes[0].title.get_window_extent()
+    assert shown.x0 >= 0
+    assert shown.x1 <= figure.bbox.width
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
-"""PNG files are drawn by a process of their own, which may end as it likes: the report is there all the same."""
+"""PNG files are drawn by a process of their own. However it ends, the report is there."""
 
 import os
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import psutil
@@ -63,7 +64,7 @@ def interrupted(children: list[psutil.Process]) -> None:
     [
         pytest.param("import os\nos.kill(os.getpid(), 9)", "ended with SIGKILL;", id="killed"),
         pytest.param("raise MemoryError('no more')", "ended with exit code 1: MemoryError: no more;", id="an error"),
-        pytest.param("print('hello')\nraise SystemExit(0)", "gave another answer;", id="a word of its own"),
+        pytest.param("print('hello')\nraise SystemExit(0)", "answered something else;", id="a word of its own"),
         pytest.param("import time\ntime.sleep(600)", "did not end within 2 s;", id="without an end"),
     ],
 )
@@ -83,7 +84,7 @@ def test_a_report_with_png_files_does_not_import_matplotlib(tmp_path: Path) -> N
 
 
 def test_an_order_that_nobody_reads_does_not_stop_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pipe holds 64 KiB at most systems, and the process may hang before it reads them."""
+    """A pipe holds 64 KiB on most systems, and the process may hang before it reads them."""
     monkeypatch.setattr(drawing_module, "DRAWING_SECONDS", 0.5)
     monkeypatch.setattr(drawing_module, "command", lambda _: ["sleep", "600"])
     with drawing() as drawn:
@@ -91,6 +92,37 @@ def test_an_order_that_nobody_reads_does_not_stop_the_report(monkeypatch: pytest
         files, why = drawn.finish()
     assert not files
     assert "did not end within" in why
+
+
+def test_a_process_that_says_much_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the end is kept, which has the reason."""
+    program = "head -c 64M /dev/zero | tr '\\0' x >&2; echo >&2; echo no more >&2; exit 3"
+    monkeypatch.setattr(drawing_module, "command", lambda _: ["sh", "-c", program])
+    tracemalloc.start()
+    try:
+        with drawing() as drawn:
+            drawn.begin({})
+            files, why = drawn.finish()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not files
+    assert "the process that draws them ended with exit code 3: no more;" in why
+    assert peak < 2**20
+
+
+@pytest.mark.parametrize("left", ["wait", "exit 1"])
+def test_a_report_does_not_wait_for_what_the_process_has_started(left: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matplotlib starts a program that lists the fonts, which may hang and holds the same pipes."""
+    monkeypatch.setattr(drawing_module, "DRAWING_SECONDS", 0.5)
+    monkeypatch.setattr(drawing_module, "command", lambda _: ["sh", "-c", f"sleep 20 & {left}"])
+    began = time.monotonic()
+    with drawing() as drawn:
+        drawn.begin({})
+        files, why = drawn.finish()
+    assert not files
+    assert "did not end within" in why
+    assert time.monotonic() - began < 15
 
 
 def test_whoever_interrupts_a_report_ends_the_process_that_draws() -> None:
