@@ -88,6 +88,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refusal: HttpError | None = None
         self._running: RequestResponseCycle | _Answering | None = None
         self._whole: bytes | None = None  # the body so far of a request that may be answered without a cycle
+        self._target = ("", b"")  # the path and the query of that request
         self._deaf = False  # whether everything that still arrives is dropped
         self._in_header = True
         self._header_bytes = 0
@@ -199,6 +200,7 @@ class GuardedProtocol(HttpToolsProtocol):
         is_busy = self.flow.write_paused or (self.cycle is not None and not self.cycle.response_complete)
         is_small = bool(lengths) and not codings and int(lengths[0]) <= MAX_WHOLE_BYTES
         if is_small and parser.get_method() == b"POST" and not (is_busy or upgrades):
+            self._target = _path_and_query(self.url)  # here, because only here the parser reports what it raises
             self._whole = b""
         else:
             self._start_cycle()
@@ -224,7 +226,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Begin to answer a request without a cycle. Return False if it has one."""
         if self._whole is None:
             return False
-        path, query = _path_and_query(self.url)
+        path, query = self._target
         request = {  # what the guard, and what it hands requests to, read of a scope
             "method": "POST",
             "path": path,
@@ -434,7 +436,13 @@ async def sweep(state: ServerState) -> None:
 
 @lru_cache(maxsize=64)
 def _path_and_query(url: bytes) -> tuple[str, bytes]:
-    """Return the path and the query of a URL. A path with an escaped character stays as it is."""
+    """Return the path and the query of a URL. A path with an escaped character stays as it is.
+
+    Raises:
+        AttributeError: It has no path.
+        HttpParserInvalidURLError: It is not a URL.
+        UnicodeDecodeError: Its path has other characters than ASCII.
+    """
     parsed = httptools.parse_url(url)
     return parsed.path.decode("ascii"), parsed.query or b""
 

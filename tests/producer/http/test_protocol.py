@@ -206,6 +206,8 @@ def send_for_ever(connection):
         (request("GET /", " folded"), 400),
         (request("POST /", "Connection: Upgrade", "Upgrade: h2c", "Content-Length: 2", body=b"ab"), 400),
         (request("POST /", "Content-Length: -1"), 400),
+        (request("POST http://[::1/", "Content-Length: 2", body=b"a"), 400),
+        (request("POST http://localhost", "Content-Length: 2"), 400),
         (request("POST /", "Content-Length: 1", "Content-Length: 2"), 400),
         (request("POST /", "Content-Length: 1", CHUNKED, body=b"0\r\n\r\n"), 400),
         (request("POST /", "Transfer-Encoding: gzip, chunked", body=b"0\r\n\r\n"), 400),
