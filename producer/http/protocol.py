@@ -123,6 +123,8 @@ class GuardedProtocol(HttpToolsProtocol):
             counts[address] -= 1
             if not counts[address]:
                 del counts[address]
+        if self._running is not None:  # uvicorn tells only the last request, which may be one that was sent ahead
+            self._disconnect(self._running)
         super().connection_lost(exc)
 
     def sweep(self, now: float) -> None:
@@ -338,10 +340,16 @@ class GuardedProtocol(HttpToolsProtocol):
         if cycle is None or not cycle.more_body or not cycle.response_started:
             self.write_response(fault.status, [JSON, *fault.headers], fault.body, keep_alive=False)
             self.log(Exchange(self._address(), "-", "-", fault.status, 0.0))
-        if cycle is not None and not cycle.response_complete:  # the application waits for the rest of the body
+        if cycle is not None:  # the application waits for the rest of the body
+            self._disconnect(cycle)
+        self._linger()
+
+    @staticmethod
+    def _disconnect(cycle: "RequestResponseCycle | _Answering") -> None:
+        """Tell a request without an answer that its client has gone."""
+        if not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
-        self._linger()
 
     def _linger(self) -> None:
         """End our side. What still arrives is dropped, because a reset would reach the client before the answer."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 import uvicorn
+import uvloop
 
 from producer.http import protocol
 from producer.http.errors import HttpError, unavailable
@@ -64,7 +65,7 @@ def running(app=read_and_answer, *, alone=True, swift=None):
 
     listener = socket.create_server(("127.0.0.1", 0))
     address = listener.getsockname()
-    thread = threading.Thread(target=asyncio.run, args=[serve()])
+    thread = threading.Thread(target=uvloop.run, args=[serve()])
     thread.start()
 
     def connect(data=b""):
@@ -339,6 +340,27 @@ def test_a_client_that_does_not_wait_for_its_answer_harms_nobody(caplog):
         eventually(lambda: not server.server_state.connections, what="both are gone")
         with connect(WHOLE) as connection:
             assert connection.recv(1000).endswith(b"[3]")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_a_client_that_leaves_before_the_first_of_several_answers_harms_nobody(caplog):
+    """Nobody writes to a connection that has ended, and what was sent ahead is not begun."""
+    begun = []
+
+    async def wait_and_answer(scope, receive, send):
+        begun.append(scope["path"])
+        await receive()
+        await asyncio.to_thread(eventually, lambda: not server.server_state.connections, what="the client has left")
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body"})
+        finally:
+            begun.append("ended")
+
+    with running(wait_and_answer) as (connect, server):
+        connect(request("GET /1", close=False) + request("GET /2")).close()
+        eventually(lambda: "ended" in begun, what="the request has ended")
+    assert begun == ["/1", "ended"]
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
