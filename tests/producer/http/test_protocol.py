@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 import uvicorn
@@ -15,7 +15,7 @@ from producer.http import protocol
 from producer.http.errors import HttpError, unavailable
 from producer.http.guard import Access, Guard, Pending
 from producer.http.protocol import GuardedProtocol, sweep
-from producer.http.server import _Server
+from producer.http.server import _listen, _Server
 from tests.support.http_server import read_all, request
 from tests.support.waiting import eventually
 
@@ -362,6 +362,12 @@ def test_a_client_that_leaves_before_the_first_of_several_answers_harms_nobody(c
         eventually(lambda: "ended" in begun, what="the request has ended")
     assert begun == ["/1", "ended"]
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_a_client_may_connect_as_soon_as_the_url_is_known():
+    """The server prints its URL when it listens, which is before it accepts."""
+    with closing(_listen("127.0.0.1", 0)) as listener:
+        socket.create_connection(listener.getsockname(), timeout=60).close()
 
 
 def test_connections_have_a_limit(monkeypatch):
