@@ -1,8 +1,8 @@
 """HTTP/1.1 on one connection: uvicorn's protocol, with limits for slow and hostile clients.
 
 uvicorn itself waits for ever for the end of a header or a body, and takes any number of headers and pipelined requests.
-It also gives each request a task and several messages, which takes longer than everything else about a small image. So
-a small request that has arrived as a whole is first offered to what can answer it without them.
+It also gives each request a task and several messages, which take more time than all other work on a small image. So a
+small request that has arrived as a whole is first offered to `begin`, which can answer it without them.
 """
 
 import asyncio

@@ -330,7 +330,7 @@ def test_what_is_not_answered_at_once_takes_the_long_way_and_a_failure_is_an_err
 
 
 def test_a_client_that_does_not_wait_for_its_answer_harms_nobody(caplog):
-    """It leaves, or what it sends next is not a request. Then it still gets the answer, and the connection ends."""
+    """It leaves, or what it sends next is not a request: then it still gets the answer, and the connection ends."""
     with running(swift=later(b"[1]", b"[2]", b"[3]")) as (connect, server):
         connect(WHOLE).close()
         with connect(WHOLE + b"nonsense\r\n\r\n") as connection:
