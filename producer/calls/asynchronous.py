@@ -109,7 +109,7 @@ class AsyncClient:
     def send_at_once(
         self, content: bytes, *, model: str | None = None, several: Several | None = None
     ) -> "asyncio.Future[Prediction] | None":
-        """Send an image file, or return None if Redis must be asked before what the name of the model means.
+        """Send an image file, or return None if Redis must first be asked what the name of the model means.
 
         Args:
             content: The file. It is not larger than an image may be.

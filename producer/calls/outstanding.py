@@ -20,8 +20,8 @@ LINGER_SECONDS = 0.001
 """Time that an image waits for others to travel with, while answers to others are outstanding."""
 
 BUSY_MESSAGES, BUSY_IMAGES, BUSY_LINGER_SECONDS = 4, 32, 0.008
-"""From either number of outstanding messages or images on, an image waits for an answer, but not longer than these
-seconds.
+"""With this many outstanding messages, or this many outstanding images, an image waits for an answer, but not longer
+than these seconds.
 
 Workers with so much work do not need it at once, and a message costs more than an image in it."""
 

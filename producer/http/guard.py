@@ -87,7 +87,7 @@ class Pending(NamedTuple):
 
 
 Swift: TypeAlias = Callable[[Scope, bytes], Pending | None]
-"""Begins to answer a request whose body has arrived. It returns None if something must be waited for before that."""
+"""Begins to answer a request whose body has arrived. It returns None if it must wait for something first."""
 
 
 class Guard:
@@ -99,7 +99,7 @@ class Guard:
         app: The application.
         access: Who may ask.
         log: Receives each exchange.
-        swift: What takes the shorter way, by path.
+        swift: What begins to answer on the shorter way, by path.
 
     Attributes:
         draining: Whether the server is stopping, so that it refuses new images.
@@ -136,10 +136,10 @@ class Guard:
         Args:
             scope: The request.
             body: Its body.
-            respond: Sends the response, but not before this method has returned.
+            respond: Sends the response. It is not called before this method has returned.
 
         Returns:
-            Whether the request is answered. If not, the application must answer it, which also says why it is refused.
+            Whether the request will be answered. If not, the application must answer it, or say why it is refused.
         """
         if (swift := self._swift.get(scope["path"])) is None:
             return False

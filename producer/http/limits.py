@@ -79,7 +79,7 @@ class Share:
         self._outstanding.check(self._address)
 
     def give_back(self) -> None:
-        """Hold nothing any more."""
+        """Give back everything that the request holds."""
         self._outstanding.add(self._address, -self._images, -self._bytes)
         self._images = self._bytes = 0
 

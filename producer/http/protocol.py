@@ -1,8 +1,8 @@
 """HTTP/1.1 on one connection: uvicorn's protocol, with limits for slow and hostile clients.
 
 uvicorn itself waits for ever for the end of a header or a body, and takes any number of headers and pipelined requests.
-It also gives each request a task and several messages, which takes longer than everything else about a small image. So
-a small request that has arrived as a whole is first offered to what can answer it without them.
+It also gives each request a task and several messages, which take more time than all other work on a small image. So a
+small request that has arrived as a whole is first offered to `begin`, which can answer it without them.
 """
 
 import asyncio
@@ -88,6 +88,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refusal: HttpError | None = None
         self._running: RequestResponseCycle | _Answering | None = None
         self._whole: bytes | None = None  # the body so far of a request that may be answered without a cycle
+        self._target = ("", b"")  # the path and the query of that request
         self._deaf = False  # whether everything that still arrives is dropped
         self._in_header = True
         self._header_bytes = 0
@@ -122,6 +123,8 @@ class GuardedProtocol(HttpToolsProtocol):
             counts[address] -= 1
             if not counts[address]:
                 del counts[address]
+        if self._running is not None:  # uvicorn tells only the last request, which may be one that was sent ahead
+            self._disconnect(self._running)
         super().connection_lost(exc)
 
     def sweep(self, now: float) -> None:
@@ -199,6 +202,7 @@ class GuardedProtocol(HttpToolsProtocol):
         is_busy = self.flow.write_paused or (self.cycle is not None and not self.cycle.response_complete)
         is_small = bool(lengths) and not codings and int(lengths[0]) <= MAX_WHOLE_BYTES
         if is_small and parser.get_method() == b"POST" and not (is_busy or upgrades):
+            self._target = _path_and_query(self.url)  # here, because only here the parser reports what it raises
             self._whole = b""
         else:
             self._start_cycle()
@@ -224,7 +228,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Begin to answer a request without a cycle. Return False if it has one."""
         if self._whole is None:
             return False
-        path, query = _path_and_query(self.url)
+        path, query = self._target
         request = {  # what the guard, and what it hands requests to, read of a scope
             "method": "POST",
             "path": path,
@@ -336,10 +340,16 @@ class GuardedProtocol(HttpToolsProtocol):
         if cycle is None or not cycle.more_body or not cycle.response_started:
             self.write_response(fault.status, [JSON, *fault.headers], fault.body, keep_alive=False)
             self.log(Exchange(self._address(), "-", "-", fault.status, 0.0))
-        if cycle is not None and not cycle.response_complete:  # the application waits for the rest of the body
+        if cycle is not None:  # the application waits for the rest of the body
+            self._disconnect(cycle)
+        self._linger()
+
+    @staticmethod
+    def _disconnect(cycle: "RequestResponseCycle | _Answering") -> None:
+        """Tell a request without an answer that its client has gone."""
+        if not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
-        self._linger()
 
     def _linger(self) -> None:
         """End our side. What still arrives is dropped, because a reset would reach the client before the answer."""
@@ -434,7 +444,13 @@ async def sweep(state: ServerState) -> None:
 
 @lru_cache(maxsize=64)
 def _path_and_query(url: bytes) -> tuple[str, bytes]:
-    """Return the path and the query of a URL. A path with an escaped character stays as it is."""
+    """Return the path and the query of a URL. A path with an escaped character stays as it is.
+
+    Raises:
+        AttributeError: It has no path.
+        HttpParserInvalidURLError: It is not a URL.
+        UnicodeDecodeError: Its path has other characters than ASCII.
+    """
     parsed = httptools.parse_url(url)
     return parsed.path.decode("ascii"), parsed.query or b""
 

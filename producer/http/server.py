@@ -270,6 +270,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen(_BACKLOG)  # a client that reads the URL may connect before uvicorn accepts
     except OSError as fault:
         listener.close()
         raise UsageError(

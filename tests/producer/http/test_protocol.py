@@ -5,16 +5,17 @@ import socket
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 import uvicorn
+import uvloop
 
 from producer.http import protocol
 from producer.http.errors import HttpError, unavailable
 from producer.http.guard import Access, Guard, Pending
 from producer.http.protocol import GuardedProtocol, sweep
-from producer.http.server import _Server
+from producer.http.server import _listen, _Server
 from tests.support.http_server import read_all, request
 from tests.support.waiting import eventually
 
@@ -64,7 +65,7 @@ def running(app=read_and_answer, *, alone=True, swift=None):
 
     listener = socket.create_server(("127.0.0.1", 0))
     address = listener.getsockname()
-    thread = threading.Thread(target=asyncio.run, args=[serve()])
+    thread = threading.Thread(target=uvloop.run, args=[serve()])
     thread.start()
 
     def connect(data=b""):
@@ -206,6 +207,8 @@ def send_for_ever(connection):
         (request("GET /", " folded"), 400),
         (request("POST /", "Connection: Upgrade", "Upgrade: h2c", "Content-Length: 2", body=b"ab"), 400),
         (request("POST /", "Content-Length: -1"), 400),
+        (request("POST http://[::1/", "Content-Length: 2", body=b"a"), 400),
+        (request("POST http://localhost", "Content-Length: 2"), 400),
         (request("POST /", "Content-Length: 1", "Content-Length: 2"), 400),
         (request("POST /", "Content-Length: 1", CHUNKED, body=b"0\r\n\r\n"), 400),
         (request("POST /", "Transfer-Encoding: gzip, chunked", body=b"0\r\n\r\n"), 400),
@@ -327,7 +330,7 @@ def test_what_is_not_answered_at_once_takes_the_long_way_and_a_failure_is_an_err
 
 
 def test_a_client_that_does_not_wait_for_its_answer_harms_nobody(caplog):
-    """It leaves, or what it sends next is not a request. Then it still gets the answer, and the connection ends."""
+    """It leaves, or what it sends next is not a request: then it still gets the answer, and the connection ends."""
     with running(swift=later(b"[1]", b"[2]", b"[3]")) as (connect, server):
         connect(WHOLE).close()
         with connect(WHOLE + b"nonsense\r\n\r\n") as connection:
@@ -338,6 +341,33 @@ def test_a_client_that_does_not_wait_for_its_answer_harms_nobody(caplog):
         with connect(WHOLE) as connection:
             assert connection.recv(1000).endswith(b"[3]")
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_a_client_that_leaves_before_the_first_of_several_answers_harms_nobody(caplog):
+    """Nobody writes to a connection that has ended, and what was sent ahead is not begun."""
+    begun = []
+
+    async def wait_and_answer(scope, receive, send):
+        begun.append(scope["path"])
+        await receive()
+        await asyncio.to_thread(eventually, lambda: not server.server_state.connections, what="the client has left")
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body"})
+        finally:
+            begun.append("ended")
+
+    with running(wait_and_answer) as (connect, server):
+        connect(request("GET /1", close=False) + request("GET /2")).close()
+        eventually(lambda: "ended" in begun, what="the request has ended")
+    assert begun == ["/1", "ended"]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_a_client_may_connect_as_soon_as_the_url_is_known():
+    """The server prints its URL when it listens, which is before it accepts."""
+    with closing(_listen("127.0.0.1", 0)) as listener:
+        socket.create_connection(listener.getsockname(), timeout=60).close()
 
 
 def test_connections_have_a_limit(monkeypatch):
