@@ -664,7 +664,7 @@ def test_a_full_server_refuses_batches_and_still_takes_answers(full: "redis.Redi
     """Only answers free memory, so everything that leads to answers must still work."""
     before = counters(full, job)
     with pytest.raises(OutOfMemoryError):
-        submit(ledger, job, 6, size=20_000)
+        submit(ledger, job, 6, size=1_000_000)
     assert counters(full, job) == before
     assert set(ledger.manifests(job)) == set(range(6)), "a refused batch leaves nothing behind"
     part = Part(job, 0, 0, 4)
