@@ -24,7 +24,7 @@ RAW_IMAGES = 4096
 (benchmarks/throughput.py). With half as many, an image costs all processes a tenth more."""
 
 FILES = 1024
-"""Maximum number of files in a batch. As many PNG files of 28×28 take a core 45 ms with AVX-512 VNNI, and 200 ms with
+"""Maximum number of files in a batch. With PNG files of 28×28, it takes a core 45 ms with AVX-512 VNNI, and 200 ms with
 AVX2. Larger batches cost a little less, and let small jobs of others wait longer."""
 
 BYTES = 4 * 1024 * 1024
@@ -38,7 +38,7 @@ HEAVY_BYTES = 8 * 1024
 HEAVY_FILES = 64
 """Maximum number of heavy files in a batch. Lighter ones count in proportion to their size.
 
-As many scans take a core 55 ms. With half as many, a scan costs all processes a tenth more."""
+A batch of 64 scans takes a core 55 ms. With half as many, a scan costs all processes a tenth more."""
 
 GROWN = Failure(
     FailureCode.UNREADABLE,
