@@ -1,16 +1,20 @@
 """Pack images into batches. A worker takes 10 to 100 ms for a batch, which is much more than its message costs.
 
 The size of a batch follows from the images alone, and not from how long others took, because a job that is resumed
-packs its images again and must get the same batches.
+packs its images again and must get the same batches. Those that were sent keep their sizes, also if another version of
+this program sent them.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode
+from model.images.limits import MAX_BYTES
 from producer.sources import ImageContent, SourceBlock, SourceImage
 from worker.contract.validation.bounds import MAX_IMAGES, MAX_NAMES_BYTES
 from worker.contract.wire import Batch, Label, Manifest
@@ -20,7 +24,7 @@ RAW_IMAGES = 4096
 (benchmarks/throughput.py). With half as many, an image costs all processes a tenth more."""
 
 FILES = 1024
-"""Maximum number of files in a batch. As many PNG files of 28×28 take a core 45 ms with AVX-512 VNNI, and 200 ms with
+"""Maximum number of files in a batch. With PNG files of 28×28, it takes a core 45 ms with AVX-512 VNNI, and 200 ms with
 AVX2. Larger batches cost a little less, and let small jobs of others wait longer."""
 
 BYTES = 4 * 1024 * 1024
@@ -34,7 +38,7 @@ HEAVY_BYTES = 8 * 1024
 HEAVY_FILES = 64
 """Maximum number of heavy files in a batch. Lighter ones count in proportion to their size.
 
-As many scans take a core 55 ms. With half as many, a scan costs all processes a tenth more."""
+A batch of 64 scans takes a core 55 ms. With half as many, a scan costs all processes a tenth more."""
 
 GROWN = Failure(
     FailureCode.UNREADABLE,
@@ -55,6 +59,7 @@ def pack(
     probabilities: bool = False,
     several: bool = False,
     number: int = 0,
+    sent: Mapping[int, int] = MappingProxyType({}),
 ) -> Iterator[tuple[Batch, Manifest]]:
     """Yield batches with their manifests, in the order of the images. Every image is in exactly one manifest.
 
@@ -66,10 +71,12 @@ def pack(
         probabilities: Whether to ask for the ten probabilities of each image.
         several: Whether to ask for all digits of each image. Raw arrays always have one.
         number: Number of the first batch within its job.
+        sent: Number of images of each batch that was sent before, by its number within the job.
     """
 
     def begin() -> _OpenBatch:
-        return _OpenBatch(number, batch_size, probabilities=probabilities, several=several)
+        limits = _limits(number, batch_size) if number not in sent else _limits_again(sent[number])
+        return _OpenBatch(limits, probabilities=probabilities, several=several)
 
     open_batch = begin()
     for image in images:
@@ -87,25 +94,21 @@ def pack(
 def pack_again(
     images: Iterable[SourceImage],
     *,
-    batch_size: int | None = None,
     probabilities: bool = False,
     several: bool = False,
-    number: int = 0,
     sent: Manifest | None = None,
 ) -> tuple[Batch, Manifest]:
     """Return a batch of the same images as one that was packed before, although their files may have changed.
 
     Args:
         images: Files, in the order of the batch.
-        batch_size: As for `pack`.
         probabilities: As for `pack`.
         several: As for `pack`.
-        number: Number of the batch within its job.
         sent: Manifest with which the batch was sent, if it must keep that, or None. Then an image that cannot be read
             any more travels as an empty file, for which a worker makes the error row, because parts of the batch may
             have answers already, and parts are counted by the images that travel.
     """
-    batch = _OpenBatch(number, batch_size, probabilities=probabilities, several=several)
+    batch = _OpenBatch(_limits_again(MAX_IMAGES), probabilities=probabilities, several=several)
     for row, image in enumerate(images):
         failure = sent.failures.get(row) if sent else None
         readable = isinstance(image.content, bytes) and batch.takes(image.content)
@@ -117,15 +120,37 @@ def pack_again(
     return batch.close()
 
 
-class _OpenBatch:
-    """A batch that is being filled. It stays within `worker.contract.validation.bounds`."""
+class _Limits(NamedTuple):
+    """What a batch has room for. The first image always has room."""
 
-    def __init__(self, number: int, batch_size: int | None, *, probabilities: bool, several: bool) -> None:
-        halvings = max(GROWING - number + 1, 0) // 2
-        self._max_raw = min(batch_size, MAX_IMAGES) if batch_size else RAW_IMAGES >> halvings
-        self._max_files = min(batch_size, MAX_IMAGES) if batch_size else FILES >> halvings
-        self._max_bytes = BYTES if batch_size else BYTES >> halvings
-        self._max_weight = math.inf if batch_size else HEAVY_BYTES * HEAVY_FILES
+    raw: int
+    files: int
+    bytes: int
+    weight: float
+    names: float
+
+
+def _limits(number: int, batch_size: int | None) -> _Limits:
+    """Return the limits of the batch of a number, within `worker.contract.validation.bounds`."""
+    if batch_size:
+        most = min(batch_size, MAX_IMAGES)
+        return _Limits(most, most, BYTES, math.inf, MAX_NAMES_BYTES)
+    halvings = max(GROWING - number + 1, 0) // 2
+    heaviest = HEAVY_BYTES * HEAVY_FILES
+    return _Limits(RAW_IMAGES >> halvings, FILES >> halvings, BYTES >> halvings, heaviest, MAX_NAMES_BYTES)
+
+
+def _limits_again(images: int) -> _Limits:
+    """Return the limits of a batch that had so many images when it was sent: what a worker accepts."""
+    most = min(images, MAX_IMAGES)
+    return _Limits(most, most, MAX_BYTES, math.inf, math.inf)
+
+
+class _OpenBatch:
+    """A batch that is being filled."""
+
+    def __init__(self, limits: _Limits, *, probabilities: bool, several: bool) -> None:
+        self._limits = limits
         self._probabilities = probabilities
         self._several = several
         self._raw: list[NDArray[np.uint8]] = []  # (n, 28, 28)
@@ -158,10 +183,10 @@ class _OpenBatch:
     def _take_block(self, block: SourceBlock, start: int) -> int:
         if not self.takes(block.images[start]):
             return 0
-        room = max(self._max_raw - len(self.names), 1)
+        room = max(self._limits.raw - len(self.names), 1)
         part = block.part(start, start + room)
         length = sum(map(len, part.names))
-        if self._names_length + length > MAX_NAMES_BYTES:  # so each name counts
+        if self._names_length + length > self._limits.names:  # so each name counts
             self.add(SourceImage(part.names[0], part.labels[0], part.images[0]))
             return 1
         self._raw.append(part.images)
@@ -176,19 +201,19 @@ class _OpenBatch:
             return self._takes_file(content)
         if not self.names:
             return True
-        if self._names_length > MAX_NAMES_BYTES:
+        if self._names_length > self._limits.names:
             return False
-        max_images = self._max_files if self._files else self._max_raw
+        max_images = self._limits.files if self._files else self._limits.raw
         return len(self.names) < max_images and not (self._files and isinstance(content, np.ndarray))
 
     def _takes_file(self, file: bytes) -> bool:
         size = len(file)
         return not self.names or (
-            self._names_length <= MAX_NAMES_BYTES
+            self._names_length <= self._limits.names
             and not self._raw
-            and len(self.names) < self._max_files
-            and self._bytes + size <= self._max_bytes
-            and self._weight + min(size, HEAVY_BYTES) <= self._max_weight
+            and len(self.names) < self._limits.files
+            and self._bytes + size <= self._limits.bytes
+            and self._weight + min(size, HEAVY_BYTES) <= self._limits.weight
         )
 
     def add(self, image: SourceImage) -> None:

@@ -366,15 +366,11 @@ def _packed(
     Raises:
         JobFailed: The order of the images is recorded, and does not tell which images were sent.
     """
-    how: dict[str, Any] = {
-        "batch_size": options.batch_size,
-        "probabilities": _wants_probabilities(options),
-        "several": options.reads_numbers,
-    }
-    if not isinstance(source, GrowingFolder):
-        yield from pack(source.runs(), **how)
-        return
+    how: dict[str, Any] = {"probabilities": _wants_probabilities(options), "several": options.reads_numbers}
     rows = {**unlogged, **{sequence: batch.rows for sequence, batch in log.batches.items()}}
+    if not isinstance(source, GrowingFolder):
+        yield from pack(source.runs(), batch_size=options.batch_size, **how, sent=rows)
+        return
     if set(rows) != set(range(len(rows))) or sum(rows.values()) > source.total:
         raise source_changed(log.path.stem)
     listed = source.listed()
@@ -384,8 +380,8 @@ def _packed(
             yield None
         else:
             sent = read_manifests(log.path, {sequence: log.batches[sequence]})[sequence] if keeps_manifests else None
-            yield pack_again(source.load(images), **how, number=sequence, sent=sent)
-    yield from pack(source.load(listed), **how, number=len(rows))
+            yield pack_again(source.load(images), **how, sent=sent)
+    yield from pack(source.load(listed), batch_size=options.batch_size, **how, number=len(rows))
 
 
 def _unlogged(journal: Journal, log: SentLog) -> Iterator[tuple[int, AnsweredBatch]]:

@@ -28,9 +28,9 @@ At the limit, clients wait and the server evicts nothing.
 """
 
 KEPT_BYTES = 32 * 2**20
-"""Free memory that the C library of the server keeps, the most that glibc allows, where it would give back less.
+"""Free memory that the C library of the server keeps instead of giving it back: the most that glibc allows.
 
-Payloads come and go, and the kernel clears each page that is taken again, which was a third of the server's work.
+Payloads come and go, and the kernel clears each page that is taken again. That was a third of the server's work.
 """
 
 ENVIRONMENT = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(KEPT_BYTES))

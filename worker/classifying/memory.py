@@ -31,22 +31,27 @@ def give_back_files() -> None:
     keeps 15 of 50 MB. Only mappings that this process cannot write to, and has not written to, are given back.
     """
     with contextlib.suppress(OSError):
-        for start, stop in list(_unchanged_files()):
+        lines = Path("/proc/self/smaps").read_text(encoding="utf-8", errors="replace").splitlines()
+        for start, stop in _unchanged_files(lines):
             ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(stop - start), mmap.MADV_DONTNEED)
 
 
-def _unchanged_files() -> Iterator[tuple[int, int]]:
-    """Yield where files are mapped for reading alone, and none of their pages is a copy (proc_pid_smaps(5))."""
+def _unchanged_files(lines: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """Yield where files are mapped for reading alone, and none of their pages is a copy (proc_pid_smaps(5)).
+
+    A copy that the system has swapped out counts as `Swap` and not as `Anonymous`. It too would be lost.
+    """
     place = ""
-    with Path("/proc/self/smaps").open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            first, *words = line.split()
-            if not first.endswith(":"):  # the address of the next mapping; then come its rights, and last its file
-                is_file = len(words) == _FILE_WORDS and words[-1].startswith("/")
-                place = first if is_file and words[0].startswith("r-") else ""
-            elif first == "Anonymous:" and place and words[0] == "0":
-                start, stop = place.split("-")
-                yield int(start, 16), int(stop, 16)
+    for line in lines:
+        first, *words = line.split()
+        if not first.endswith(":"):  # the address of the next mapping; then come its rights, and last its file
+            is_file = len(words) == _FILE_WORDS and words[-1].startswith("/")
+            place = first if is_file and words[0].startswith("r-") else ""
+        elif first == "Anonymous:" and words[0] != "0":
+            place = ""
+        elif first == "Swap:" and place and words[0] == "0":  # which comes after `Anonymous`
+            start, stop = place.split("-")
+            yield int(start, 16), int(stop, 16)
 
 
 class ProcessMemory:

@@ -164,9 +164,17 @@ class WorkerService:
 
     def _start_lane(self, **_: Any) -> None:
         """Fork the lane's process with the first classifying one, because later they would share less memory."""
-        if not self._lane.process and not self._lane.is_alive():
+        if self._lane.ident:  # Celery replaces a classifying process
+            return
+        try:
             give_back_files()
             self._lane.start()
+        except Exception as fault:  # Celery would only log it, and the worker would never be ready
+            _log.critical(
+                "the process of the lane cannot be started (%s). End other processes, and start this worker again.",
+                fault,
+            )
+            os._exit(1)
 
     def _start_heartbeat(self, **_: Any) -> None:
         if self._heartbeat:  # Celery says "ready" again after each reconnection

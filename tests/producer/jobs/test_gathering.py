@@ -293,6 +293,26 @@ def test_an_interrupted_job_continues_where_it_stopped(
     assert mill.connection.ledger.job(job).images == 60
 
 
+@pytest.mark.parametrize("kept", [0, 3])
+def test_a_job_continues_with_the_batches_of_the_version_that_began_it(
+    mill: Mill, digits: Digits, undisturbed: Predictions, kept: int
+) -> None:
+    """Its batches may have other sizes than those that this version would make of the same images."""
+    source = mnist_source(digits.images[:60], digits.labels[:60])
+    job = create_job(mill.connection, SubmitOptions(path="test"), "test", mill.settings, detached=False)
+
+    def begin_as_another_version() -> Batches:
+        yield from list(pack(source, batch_size=7))[: kept + 1]
+        raise Stopped
+
+    with gatherer_of(mill, job, window_for(2)) as (gatherer, _), pytest.raises(Stopped):
+        gatherer.run(begin_as_another_version())
+    finished = gather(mill, source, job=job)
+    assert finished.results.names == list(source.names)
+    np.testing.assert_array_equal(finished.results.digits, undisturbed.digits[:60])
+    assert mill.connection.ledger.job(job).images == 60
+
+
 def changed(digits: Digits, how: str) -> Source:
     """Return a source of thirty digits, changed in a way that `how` names, or unchanged."""
     images, labels = digits.images[:30], digits.labels[:30].copy()

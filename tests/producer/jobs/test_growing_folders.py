@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from producer.jobs import packing
 from producer.jobs.collecting import collect_job
 from producer.jobs.kept.listed import ListedImages
 from producer.jobs.kept.order import SubmitOptions, job_file
@@ -113,8 +114,11 @@ def test_a_job_is_interrupted_again_and_again(workless: Workless, folder: Path) 
     assert not results.failures
 
 
-def test_a_file_may_grow_while_its_job_is_interrupted(workless: Workless, folder: Path) -> None:
+def test_a_file_may_grow_while_its_job_is_interrupted(
+    workless: Workless, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If its batch has no more room for it, it gets an error row, and the others of the batch their answers."""
+    monkeypatch.setattr(packing, "MAX_BYTES", 2**20 + 100)
     job = create(workless, folder)
     with pytest.raises(Interrupted):
         run(workless, folder, job, after=BATCH)
@@ -124,7 +128,23 @@ def test_a_file_may_grow_while_its_job_is_interrupted(workless: Workless, folder
     assert results is not None
     check(results, {path.name for path in folder.iterdir()}, at_least=COUNT)
     assert len(results) == COUNT
+    assert results.failures
     assert set(results.failures) < set(range(BATCH * 3)), "what was not sent before is packed by its new size"
+
+
+@pytest.mark.parametrize("after", [1, 2 * BATCH])
+def test_files_that_stay_the_same_find_room_in_the_batches_of_another_version(
+    workless: Workless, folder: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """A version whose batches have more bytes began the job. None of its files is said to have grown."""
+    job = create(workless, folder)
+    with pytest.raises(Interrupted):
+        run(workless, folder, job, after=after)
+    monkeypatch.setattr(packing, "BYTES", 3)
+    results = run(workless, folder, job)
+    assert results is not None
+    check(results, set(), at_least=COUNT)
+    assert not results.failures
 
 
 @pytest.mark.parametrize("loses", ["all batches", "everything"])

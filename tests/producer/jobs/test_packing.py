@@ -138,6 +138,18 @@ def test_batches_grow_to_the_size_for_their_kind(kind: str, most: int) -> None:
     assert [len(batch) for batch, _ in pack(images)] == sizes, "a resumed job packs other batches"
 
 
+@no_deadline
+@given(mixes, batch_sizes, batch_sizes, st.integers(0, 10))
+def test_batches_that_were_sent_keep_their_sizes(mix: Mix, before: int | None, now: int | None, sent: int) -> None:
+    """A job is resumed with the same batches, although another version of the program may have begun it."""
+    begun = list(pack(images_of(mix), batch_size=before))[:sent]
+    sizes = {number: len(manifest.names) for number, (_, manifest) in enumerate(begun)}
+    again = list(pack(images_of(mix), batch_size=now, sent=sizes))
+    for (batch, manifest), (one, its_manifest) in zip(begun, again, strict=False):
+        assert (batch.to_wire(), manifest) == (one.to_wire(), its_manifest)
+    assert sum(len(manifest.names) for _, manifest in again) == len(images_of(mix))
+
+
 def test_heavy_files_fill_a_batch_sooner() -> None:
     """A batch has fewer files the larger they are, unless the user says how many."""
     images = [SourceImage(str(index), None, bytes(packing.HEAVY_BYTES * 2)) for index in range(400)]

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from worker.classifying.memory import _unchanged_files
+
 PROGRAM = """
 import numpy as np
 from model.inference.classifier import Classifier
@@ -30,3 +32,34 @@ def test_the_pages_of_libraries_are_given_back_and_come_again():
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, encoding="utf-8", check=True)
     held, kept = map(int, done.stdout.split())
     assert kept < held / 2
+
+
+SMAPS = """\
+7f00{place}000-7f00{place}800 {rights} 00001000 fe:01 1234                       {file}
+Size:                  8 kB
+Anonymous:             {anonymous} kB
+Swap:                  {swap} kB
+VmFlags: rd mr mw me
+"""
+
+
+@pytest.mark.parametrize(
+    ("different", "given_back"),
+    [
+        ({}, True),
+        ({"rights": "r-xp"}, True),
+        ({"rights": "rw-p"}, False),
+        ({"anonymous": "4"}, False),
+        ({"swap": "4"}, False),
+        ({"file": "[vdso]"}, False),
+    ],
+)
+def test_only_pages_that_can_be_read_again_are_given_back(different, given_back):
+    """What a process has changed in a mapping is in no file, also where the rights no longer allow changes.
+
+    The system may have swapped it out, and does not count it as anonymous memory then.
+    """
+    plain = {"place": "1", "rights": "r--p", "file": "/lib/libc.so", "anonymous": "0", "swap": "0"}
+    text = SMAPS.format_map(plain | different) + SMAPS.format_map(plain | {"place": "2"})
+    found = list(_unchanged_files(text.splitlines()))
+    assert found == [(0x7F001000, 0x7F001800)] * given_back + [(0x7F002000, 0x7F002800)]

@@ -1,6 +1,7 @@
 """Facts about a running worker, read from its processes."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -17,6 +18,17 @@ from tests.support.metrics import free_port, scrape
 
 ZOMBIE = psutil.STATUS_ZOMBIE
 LIBRARIES = "import ai_edge_litert.interpreter, celery.worker, cv2, numpy, redis"
+NO_LANE = """
+import sys
+from worker.__main__ import main
+from worker.classifying.lane.process import LaneKeeper
+
+def fail(self):
+    raise OSError("no process")
+
+LaneKeeper._fork = fail
+sys.exit(main())
+"""
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
 
 
@@ -87,6 +99,15 @@ def test_a_worker_is_ready_soon_after_its_libraries(start_mill_in, tmp_path):
         if ratios[-1] < 2.5:
             return
     assert min(ratios) < 2.5
+
+
+def test_a_worker_that_cannot_start_its_lane_ends(server):
+    """It would never be ready. Whatever keeps it running starts it again."""
+    environment = {**os.environ, "DIGITMILL_REDIS_URL": server.url}
+    program = [sys.executable, "-c", NO_LANE]
+    done = subprocess.run(program, env=environment, capture_output=True, encoding="utf-8", timeout=60, check=False)
+    assert done.returncode == 1
+    assert "the process of the lane cannot be started (no process). End other processes" in done.stderr
 
 
 def test_an_idle_worker_stops_sooner_than_celery_would(start_mill, eventually):
