@@ -92,7 +92,7 @@ def _server_seconds(server: Any) -> float:
 
 
 def _read(subscriber: Any) -> None:
-    with contextlib.suppress(RedisError):  # the server ends first
+    with contextlib.suppress(RedisError, ValueError):  # the server ends first, and redis-py may then read on
         for _ in subscriber.listen():
             pass
 
