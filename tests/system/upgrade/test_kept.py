@@ -158,7 +158,7 @@ def check_training(mills, eventually, training, *, cancelled=False, before=""):
     assert ended.state in ({TrainingState.CANCELLED} if cancelled else ENDED_WELL), ended
     if before and not cancelled:
         mills.new("models", "show", ended.version)
-        mills.new("models", "report", ended.version, "--out", "candidate")
+        mills.new("models", "report", ended.version, "--out", "candidate.html")
     return ended.state
 
 
