@@ -13,7 +13,19 @@ from numpy.typing import ArrayLike, NDArray
 _AT_ONCE = 4096  # names that are objects of Python at a time
 
 
-class Names(Sequence[str]):
+class _Texts(Sequence[str]):
+    """Texts that are equal to any other sequence of the same ones, such as a list."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]  # equal to a list, which has none
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({list(self)!r})"
+
+
+class Names(_Texts):
     """Many names in little memory: as UTF-8, one after the other, and not as an object for each.
 
     Args:
@@ -101,16 +113,8 @@ class Names(Sequence[str]):
             matrix[held] = text[(starts[:, None] + columns)[held]]
         return matrix, sizes
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
 
-    __hash__ = None  # type: ignore[assignment]  # it changes
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({list(self)!r})"
-
-
-class Versions(Sequence[str]):
+class Versions(_Texts):
     """Many texts, few of which differ: as a number for each.
 
     Args:
@@ -149,11 +153,3 @@ class Versions(Sequence[str]):
         if isinstance(index, slice):
             return [self.texts[number] for number in self.numbers[index].tolist()]
         return self.texts[int(self.numbers[index])]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
-
-    __hash__ = None  # type: ignore[assignment]  # equal to a list, which has none
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({list(self)!r})"
