@@ -28,25 +28,27 @@ def forgetful(tmp_path, start_mill):
 def test_a_lost_end_of_the_log_costs_no_answer_and_no_command(forgetful, digits, begin_job, undisturbed, eventually):
     """The client goes on by itself, while it sends and after it has sent everything, however much is lost.
 
-    The workers stand still during the loss, so that the job cannot end before it.
+    The workers stand still until the client has sent everything, or all that it may, and again during the loss. So the
+    job cannot end before it.
     """
     server, mill = forgetful
     images, labels = digits.images[:2000], digits.labels[:2000]
     ledger = mill.connection.ledger
-    for size, state, batch_size in ((3000, JobState.RUNNING, 500), (1_000_000, JobState.SUBMITTING, 50)):
-        running = begin_job(mill, mnist_source(images, labels, repeat=REPEAT), batch_size=batch_size)
-        job = ledger.jobs(latest=1)[0].identifier
-
-        def arrived(job=job, state=state):
-            status = ledger.job(job)
-            return status.answered > 500 and status.state is state
-
-        eventually(arrived, what=f"answers of a job that is {state}")
-        with frozen(*(psutil.Process(worker.process) for worker in ledger.workers())):
+    for size, state, batch_size, repeat in (
+        (3000, JobState.RUNNING, 4000, 30),
+        (1_000_000, JobState.SUBMITTING, 50, 6),
+    ):
+        workers = [psutil.Process(worker.process) for worker in ledger.workers()]
+        with frozen(*workers):
+            running = begin_job(mill, mnist_source(images, labels, repeat=repeat), batch_size=batch_size)
+            job = ledger.jobs(latest=1)[0].identifier
+            eventually(lambda job=job, state=state: ledger.job(job).state is state, what=f"a job that is {state}")
+        eventually(lambda job=job: ledger.job(job).answered > 500, what="answers")
+        with frozen(*workers):
             assert not ledger.job(job).state.ended
             assert server.lose_tail(size) == size
         results = running.result(timeout=90)
-        np.testing.assert_array_equal(results.digits, np.tile(undisturbed[:2000], REPEAT))
+        np.testing.assert_array_equal(results.digits, np.tile(undisturbed[:2000], repeat))
         status = ledger.job(job)
         assert (status.state, status.images, status.answered) == (JobState.DONE, len(results), len(results))
         assert {key.decode() for key in mill.connection.client.scan_iter(f"*{job}*")} == {keys.job(job)}
