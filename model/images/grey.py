@@ -93,10 +93,10 @@ def colour_to_grey(pixels: Pixels) -> Grey:
 
 
 def is_pale(samples: Pixels) -> bool:
-    """Return whether lightness certainly serves for a picture as JPEG stores it, because its colours hardly differ.
+    """Return whether lightness serves for a picture as JPEG stores it, because its colours hardly differ.
 
-    The stored channels are rounded, so of drawings whose ink differs from the paper by 12 levels of 255 or fewer, about
-    one in 100,000 is taken for pale wrongly.
+    That is certain but for rounding: of pairs of colours that differ by 12 levels of 255 or fewer, one in 800 is taken
+    for pale wrongly, and of 3.9 million pairs that differ by 16 to 60, none.
 
     Hardly any photograph of ink on paper has as much contrast in its colour as makes a conversion to RGB worthwhile.
 

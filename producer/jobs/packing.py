@@ -59,7 +59,7 @@ def pack(
     probabilities: bool = False,
     several: bool = False,
     number: int = 0,
-    sent: Mapping[int, int] = MappingProxyType({}),
+    sizes: Mapping[int, int] = MappingProxyType({}),
 ) -> Iterator[tuple[Batch, Manifest]]:
     """Yield batches with their manifests, in the order of the images. Every image is in exactly one manifest.
 
@@ -71,11 +71,11 @@ def pack(
         probabilities: Whether to ask for the ten probabilities of each image.
         several: Whether to ask for all digits of each image. Raw arrays always have one.
         number: Number of the first batch within its job.
-        sent: Number of images of each batch that was sent before, by its number within the job.
+        sizes: Number of images of each batch that was sent before, by its number within the job. It keeps that.
     """
 
     def begin() -> _OpenBatch:
-        limits = _limits(number, batch_size) if number not in sent else _limits_again(sent[number])
+        limits = _limits_again(sizes[number]) if number in sizes else _limits(number, batch_size)
         return _OpenBatch(limits, probabilities=probabilities, several=several)
 
     open_batch = begin()

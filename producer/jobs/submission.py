@@ -369,7 +369,7 @@ def _packed(
     how: dict[str, Any] = {"probabilities": _wants_probabilities(options), "several": options.reads_numbers}
     rows = {**unlogged, **{sequence: batch.rows for sequence, batch in log.batches.items()}}
     if not isinstance(source, GrowingFolder):
-        yield from pack(source.runs(), batch_size=options.batch_size, **how, sent=rows)
+        yield from pack(source.runs(), batch_size=options.batch_size, **how, sizes=rows)
         return
     if set(rows) != set(range(len(rows))) or sum(rows.values()) > source.total:
         raise source_changed(log.path.stem)

@@ -144,7 +144,7 @@ def test_batches_that_were_sent_keep_their_sizes(mix: Mix, before: int | None, n
     """A job is resumed with the same batches, although another version of the program may have begun it."""
     begun = list(pack(images_of(mix), batch_size=before))[:sent]
     sizes = {number: len(manifest.names) for number, (_, manifest) in enumerate(begun)}
-    again = list(pack(images_of(mix), batch_size=now, sent=sizes))
+    again = list(pack(images_of(mix), batch_size=now, sizes=sizes))
     for (batch, manifest), (one, its_manifest) in zip(begun, again, strict=False):
         assert (batch.to_wire(), manifest) == (one.to_wire(), its_manifest)
     assert sum(len(manifest.names) for _, manifest in again) == len(images_of(mix))
