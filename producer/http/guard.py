@@ -148,7 +148,7 @@ class Guard:
         try:
             self._admit(scope, headers)
             pending = swift(scope, body)
-        except Exception:
+        except Exception:  # the application meets the same fault, and answers it
             return False
         if pending is None:
             return False
