@@ -15,7 +15,7 @@ shows medians. Ratios are computed within a round.
 
 A second table shows what an image costs: CPU time by kind of process, which other programs disturb less than images/s,
 and for all of them the core-seconds of a million images. Below it are the memory of a worker (its proportional set
-size) and of the server, after jobs that filled the window.
+size) and of the server, right after jobs that filled the window, and when the workers have been idle for two seconds.
 """
 
 import argparse
@@ -54,6 +54,9 @@ from worker.settings import Settings
 
 CEILING_SECONDS = 3.0
 PEER_SECONDS = 5.0
+IDLE_SECONDS = 2.0
+"""Seconds without a job after which the memory is measured again."""
+
 BODY = 512
 """Number of images in a body for a peer."""
 
@@ -88,8 +91,11 @@ def main() -> None:
     for name, each in measured.costs.items():
         medians = [statistics.median(cost[kind] for cost in each) * 1e6 for kind in KINDS]
         print(f"{name:<16}" + "".join(f"{median:>13.1f}" for median in medians) + f"{sum(medians):>10.0f}")
-    worker, server = (each / 2**20 for each in measured.memory)
-    print(f"\nmemory: {worker:.0f} MiB for each worker, {server:.0f} MiB for the server")
+    busy, idle = measured.memory, measured.idle_memory
+    print(
+        f"\nmemory: {busy.worker / 2**20:.0f} MiB for each worker, {busy.server / 2**20:.0f} MiB for the server; "
+        f"idle {idle.worker / 2**20:.0f} and {idle.server / 2**20:.0f} MiB"
+    )
 
 
 class Measured(NamedTuple):
@@ -97,7 +103,8 @@ class Measured(NamedTuple):
 
     rates: dict[str, list[float]]  # images per second
     costs: dict[str, list[dict[str, float]]]  # CPU time of an image, s, by kind of process
-    memory: Memory
+    memory: Memory  # right after the last job
+    idle_memory: Memory
 
 
 def measure(core_count: int, rounds: int, *, repeat: int, with_keras: bool, peers: Sequence[str] = ()) -> Measured:
@@ -134,7 +141,9 @@ def measure(core_count: int, rounds: int, *, repeat: int, with_keras: bool, peer
                     rates["Keras"].append(_keras(private, images))
                 for peer, images_per_second in others.items():
                     rates[peer].append(images_per_second())
-            return Measured(rates, costs, memory())
+            busy = memory()
+            time.sleep(IDLE_SECONDS)
+            return Measured(rates, costs, busy, memory())
 
 
 def _write_folder(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:

@@ -12,6 +12,7 @@ def main() -> int:
     """Run a worker until it is told to stop. Return the exit code."""
     started = time.time()  # before the imports, because they take most of the start-up
     gc.disable()  # imports make no garbage; looking for it would take a tenth of their time
+    sys.modules["yaml"] = None  # type: ignore[assignment]  # kombu would load it, for messages that nobody accepts
     from worker.process import run_role
     from worker.roles import Role
     from worker.settings import Settings

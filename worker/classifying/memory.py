@@ -3,11 +3,15 @@
 import contextlib
 import ctypes
 import mmap
+import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 _FILE_WORDS = 5  # after the address of a mapping: rights, offset, device, inode and path
+
+IDLE_SECONDS = 1.0
+"""Seconds without work after which a process gives back what it keeps for its next work."""
 
 MEASURE_SECONDS = 10.0
 """Interval between two measurements. The kernel walks through all pages of a process, which takes a millisecond."""
@@ -28,16 +32,18 @@ def give_back_files() -> None:
     """Return the pages of libraries to the system (Linux), which reads those that are needed again from its cache.
 
     The start of a library touches most of its pages, and the work touches few of them again: a worker's main process
-    keeps 15 of 50 MB. Only mappings that this process cannot write to, and has not written to, are given back.
+    keeps 15 of 50 MB. Only mappings that this process cannot write to, and has not written to, are given back. They
+    belong to programs and libraries, which stay where they are. In the place of any other file, another thread might
+    meanwhile have put data.
     """
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/self/smaps").read_text(encoding="utf-8", errors="replace").splitlines()
-        for start, stop in _unchanged_files(lines):
+    # Line by line, because all lines together would take 2.5 MB.
+    with contextlib.suppress(OSError), Path("/proc/self/smaps").open(encoding="utf-8", errors="replace") as lines:
+        for start, stop in _unchanged_files(lines, program=str(Path("/proc/self/exe").readlink())):
             ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(stop - start), mmap.MADV_DONTNEED)
 
 
-def _unchanged_files(lines: Iterable[str]) -> Iterator[tuple[int, int]]:
-    """Yield where files are mapped for reading alone, and none of their pages is a copy (proc_pid_smaps(5)).
+def _unchanged_files(lines: Iterable[str], program: str = "") -> Iterator[tuple[int, int]]:
+    """Yield where libraries or a program are mapped for reading alone, without copied pages (proc_pid_smaps(5)).
 
     A copy that the system has swapped out counts as `Swap` and not as `Anonymous`. It too would be lost.
     """
@@ -45,13 +51,44 @@ def _unchanged_files(lines: Iterable[str]) -> Iterator[tuple[int, int]]:
     for line in lines:
         first, *words = line.split()
         if not first.endswith(":"):  # the address of the next mapping; then come its rights, and last its file
-            is_file = len(words) == _FILE_WORDS and words[-1].startswith("/")
-            place = first if is_file and words[0].startswith("r-") else ""
+            file = words[-1] if len(words) == _FILE_WORDS else ""
+            stays = ".so" in os.path.basename(file) or file == program != ""  # noqa: PTH119  for hundreds of lines
+            place = first if stays and words[0].startswith("r-") else ""
         elif first == "Anonymous:" and words[0] != "0":
             place = ""
         elif first == "Swap:" and place and words[0] == "0":  # which comes after `Anonymous`
             start, stop = place.split("-")
             yield int(start, 16), int(stop, 16)
+
+
+class IdleMemory:
+    """Gives memory back when a process has been idle for a while. Its next work takes it again, in a millisecond.
+
+    After batches of 4,096 raw images and of PNG files, a classifying process gives back 9 of 40 MB. Giving back after
+    each batch would cost 0.3 µs an image.
+
+    Args:
+        worked: Function that returns how often the process has begun to work.
+        is_working: Function that returns whether it works now.
+        clock: Function that returns a time in seconds, which is never set back.
+    """
+
+    def __init__(
+        self, worked: Callable[[], int], is_working: Callable[[], bool], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._worked, self._is_working, self._clock = worked, is_working, clock
+        self._seen, self._idle_since = -1, clock()
+        self._kept = True  # whether there may be something to give back
+
+    def tick(self) -> None:
+        """Give memory back if the process has been idle for `IDLE_SECONDS`, and has not done so since it worked."""
+        worked, now = self._worked(), self._clock()
+        if worked != self._seen or self._is_working():
+            self._seen, self._idle_since, self._kept = worked, now, True
+        elif self._kept and now >= self._idle_since + IDLE_SECONDS:
+            give_back_memory()
+            give_back_files()
+            self._kept = False
 
 
 class ProcessMemory:

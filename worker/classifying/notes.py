@@ -32,9 +32,14 @@ class Death(NamedTuple):
 
 
 class ProcessNotes:
-    """Notes of one classifying process after another. Create them before the first is forked."""
+    """Notes of one classifying process after another. Create them before the first is forked.
+
+    Attributes:
+        parts: Number of parts that this process has begun to work on.
+    """
 
     def __init__(self) -> None:
+        self.parts = 0
         # The current page, the next place for a digest, the digests, and the pages.
         self._digests_at = 2
         self._pages_at = self._digests_at + _DIGESTS * _DIGEST_BYTES
@@ -56,6 +61,7 @@ class ProcessNotes:
 
     def working(self, part: Part) -> AbstractContextManager[None]:
         """Return a context in which this process works on a part."""
+        self.parts += 1
         return self._noting(_PART, part.member)
 
     def classifying(self, version: str) -> AbstractContextManager[None]:

@@ -1,4 +1,7 @@
-"""The thread in each classifying process that loads the live version, reports which one serves, and runs the canary."""
+"""The thread in each classifying process that loads the live version, reports which one serves, and runs the canary.
+
+In the process that classifies jobs, it also gives memory back while there is no work.
+"""
 
 import logging
 import threading
@@ -8,6 +11,7 @@ from redis.exceptions import RedisError
 
 from model.errors import DigitmillError
 from worker.classifying.canary import CanaryMonitor
+from worker.classifying.memory import IdleMemory
 from worker.classifying.models import Models
 from worker.contract.ledger import Ledger
 from worker.contract.observation import ProcessReports
@@ -64,6 +68,7 @@ class ModelReloader(threading.Thread):
         self._seen: object = None  # the reply to the small read
         self._whole_at = 0.0  # time of the next check of everything
         self._reported, self._reported_at = ("", ""), 0.0
+        self._memory = IdleMemory(lambda: models.notes.parts, models.notes.is_working)
 
     def start(self) -> None:
         """Start the thread, and wait for the first check.
@@ -93,6 +98,8 @@ class ModelReloader(threading.Thread):
             except Exception:
                 _log.exception("digitmill itself failed to follow the live version")
             self._checked.set()
+            if self._ledger:  # single calls keep so little that giving it back would cost them more
+                self._memory.tick()
             time.sleep(INTERVAL_SECONDS)
 
     def _has_changed(self) -> bool:

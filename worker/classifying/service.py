@@ -24,7 +24,7 @@ from worker.classifying.batch_processor import BatchProcessor
 from worker.classifying.faults import VersionFaults, count_oom_kills, how_it_ended
 from worker.classifying.heartbeat import Heartbeat
 from worker.classifying.lane.process import LaneKeeper
-from worker.classifying.memory import ProcessMemory, give_back_files
+from worker.classifying.memory import ProcessMemory, give_back_files, give_back_memory
 from worker.classifying.notes import ProcessNotes
 from worker.classifying.reloader import ModelReloader
 from worker.classifying.running import start_models
@@ -167,6 +167,7 @@ class WorkerService:
         if self._lane.ident:  # Celery replaces a classifying process
             return
         try:
+            give_back_memory()
             give_back_files()
             self._lane.start()
         except Exception as fault:  # Celery would only log it, and the worker would never be ready

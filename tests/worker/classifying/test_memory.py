@@ -34,6 +34,47 @@ def test_the_pages_of_libraries_are_given_back_and_come_again():
     assert kept < held / 2
 
 
+IDLE = """
+import numpy as np
+from worker.classifying.memory import IDLE_SECONDS, IdleMemory
+
+def resident():
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
+def work():
+    blocks = [np.ones(64 * 1024, np.uint8) for _ in range(400)]
+    return blocks[-1]  # so the C library cannot give back what is before it
+
+now, worked, working = 0.0, 0, False
+memory = IdleMemory(lambda: worked, lambda: working, clock=lambda: now)
+found = []
+for step in ("begins", "works", "has worked", "waits", "is idle", "is idle again"):
+    if step == "works":
+        worked, working, last = 1, True, work()
+    elif step == "has worked":
+        working = False
+    elif step == "is idle":
+        now += IDLE_SECONDS
+    elif step == "is idle again":
+        now, last = now + IDLE_SECONDS, work()
+    memory.tick()
+    now += 0.25
+    found.append(resident() // 1024)
+print(*found)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much memory is in use")
+def test_memory_is_given_back_once_after_work():
+    """A process keeps it while it works and for a second after that, and looks again only when it has worked again."""
+    done = subprocess.run([sys.executable, "-c", IDLE], capture_output=True, encoding="utf-8", check=True)
+    before, working, worked, waiting, idle, again = map(int, done.stdout.split())
+    assert min(working, worked, waiting) > before + 20
+    assert idle < before + 5
+    assert again > before + 20
+
+
 SMAPS = """\
 7f00{place}000-7f00{place}800 {rights} 00001000 fe:01 1234                       {file}
 Size:                  8 kB
@@ -52,14 +93,19 @@ VmFlags: rd mr mw me
         ({"anonymous": "4"}, False),
         ({"swap": "4"}, False),
         ({"file": "[vdso]"}, False),
+        ({"file": "/usr/lib/locale/locale-archive"}, False),
+        ({"file": "/usr/bin/python"}, True),
+        ({"file": "/lib/libc.so.6"}, True),
     ],
 )
 def test_only_pages_that_can_be_read_again_are_given_back(different, given_back):
     """What a process has changed in a mapping is in no file, also where the rights no longer allow changes.
 
+    Other files than libraries and the program may be replaced by something else at any moment.
+
     The system may have swapped it out, and does not count it as anonymous memory then.
     """
     plain = {"place": "1", "rights": "r--p", "file": "/lib/libc.so", "anonymous": "0", "swap": "0"}
     text = SMAPS.format_map(plain | different) + SMAPS.format_map(plain | {"place": "2"})
-    found = list(_unchanged_files(text.splitlines()))
+    found = list(_unchanged_files(text.splitlines(), program="/usr/bin/python"))
     assert found == [(0x7F001000, 0x7F001800)] * given_back + [(0x7F002000, 0x7F002800)]
