@@ -12,6 +12,7 @@ and a record in msgpack holds such a text as `Raw`.
 import json
 import math
 import reprlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -95,22 +96,24 @@ def from_json(
     return from_plain(kind, body)
 
 
-def to_msgpack(body: dict[str, Any], *, version: int, last: tuple[str, memoryview] | None = None) -> bytes:
+def to_msgpack(body: dict[str, Any], *, version: int, last: tuple[str, Sequence[memoryview]] | None = None) -> bytes:
     """Return the fields of a record as a msgpack map.
 
     Args:
         body: Up to 13 fields by name.
         version: Version of the record. It comes first in the map, under the key `v`.
-        last: A field of many bytes that comes last, which is copied once here, and three times by msgpack.
+        last: A field of many bytes that comes last, in pieces. They are copied once here, and three times by msgpack.
     """
     packed: bytes = msgpack.packb({"v": version, **body}, unicode_errors="surrogateescape")
     if last is None:
         return packed
-    name, value = last
-    size = value.nbytes
+    name, pieces = last
+    size = sum(piece.nbytes for piece in pieces)
     width, kind = (1, b"\xc4") if size < 2**8 else (2, b"\xc5") if size < 2**16 else (4, b"\xc6")
     # The first byte of a map with few fields is their number.
-    return b"".join((bytes([packed[0] + 1]), packed[1:], msgpack.packb(name), kind, size.to_bytes(width, "big"), value))
+    return b"".join(
+        (bytes([packed[0] + 1]), packed[1:], msgpack.packb(name), kind, size.to_bytes(width, "big"), *pieces)
+    )
 
 
 def from_msgpack(kind: type[_Record], data: bytes, *, version: int | tuple[int, ...]) -> _Record:

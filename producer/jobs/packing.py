@@ -238,7 +238,8 @@ class _OpenBatch:
         self._labels.append(image.label)
 
     def close(self) -> tuple[Batch, Manifest]:
-        # A copy, because the source may change before all answers are there, and what Redis loses is sent again.
-        images = np.concatenate(self._raw) if self._raw else tuple(self._files)
         manifest = Manifest(tuple(self.names), tuple(self._labels), self._failures)
-        return Batch(images, self._probabilities, self._several and bool(self._files)), manifest
+        if self._raw:
+            # A copy, because the source may change before all answers are there, and what Redis loses is sent again.
+            return Batch.of_arrays(self._raw, probabilities=self._probabilities), manifest
+        return Batch(tuple(self._files), self._probabilities, self._several and bool(self._files)), manifest

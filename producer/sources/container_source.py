@@ -78,7 +78,7 @@ class ContainerSource(Generic[Place]):
 
     def runs(self) -> Iterator[SourceImage | SourceBlock]:
         """See `Source.runs`."""
-        label = self._labels.get
+        label, labels = self._labels.get, _LabelsInOrder(self._labels)
         with self._container.opened() as read:
             names, places = iter(self._images), iter(self._images.values())
             blocks = read if isinstance(read, BlockReader) else None  # asking takes as long as hundreds of images
@@ -90,7 +90,7 @@ class ContainerSource(Generic[Place]):
                         SourceImage(name, label(name), read(place)) for name, place in zip(some, theirs, strict=True)
                     )
                 else:
-                    yield SourceBlock(some, tuple(map(label, some)), block)
+                    yield SourceBlock(some, labels.of(some), block)
             for name, place in zip(names, places, strict=True):
                 yield SourceImage(name, label(name), read(place))
         for name, failure in self._failures.items():
@@ -115,6 +115,27 @@ class ContainerSource(Generic[Place]):
             for name in filter(asked.__contains__, self._images):
                 if not isinstance(content := read(self._images[name]), Failure):
                     yield name, content
+
+
+class _LabelsInOrder:
+    """Gives the labels of all images, block after block.
+
+    Most arrays have a label for each image, in the order of the images. Then no label is looked up, which for a large
+    array would take longer than to copy an image, because the memory of one look-up is far from that of the next.
+
+    Args:
+        labels: Labels by name.
+    """
+
+    def __init__(self, labels: Mapping[str, Label | None]) -> None:
+        self._labels = labels
+        self._names, self._values = iter(labels), iter(labels.values())
+        self._same_order = True  # so far
+
+    def of(self, names: tuple[str, ...]) -> tuple[Label | None, ...]:
+        """Return the labels of the next images."""
+        self._same_order = self._same_order and tuple(islice(self._names, len(names))) == names
+        return tuple(islice(self._values, len(names)) if self._same_order else map(self._labels.get, names))
 
 
 class UnopenedSource:

@@ -5,7 +5,7 @@ express anything executable, and nothing is compressed. Sizes and lengths (`work
 checked before anything is built from them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias, TypeVar, cast
 
@@ -99,6 +99,20 @@ class Batch:
     images: NDArray[np.uint8] | tuple[bytes, ...]
     probabilities: bool = False
     several: bool = False
+    _encoded: bytes = field(default=b"", repr=False)  # the same in the wire format, or b"" if nobody has encoded it
+
+    @classmethod
+    def of_arrays(cls, arrays: Sequence[NDArray[np.uint8]], *, probabilities: bool = False) -> Self:
+        """Return a batch of raw images that is encoded already, so that a client copies them once and not twice.
+
+        Args:
+            arrays: The images in pieces, uint8 (m, 28, 28) each. They may change afterwards.
+            probabilities: Whether the sender wants the ten probabilities of each image.
+        """
+        encoded = _encoded_raw(arrays, probabilities=probabilities, several=False)
+        size = sum(array.nbytes for array in arrays)
+        images = np.frombuffer(encoded, np.uint8, offset=len(encoded) - size).reshape(-1, SIDE, SIDE)
+        return cls(images, probabilities, _encoded=encoded)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -109,12 +123,13 @@ class Batch:
 
     def to_wire(self) -> bytes:
         """Encode the batch."""
-        body: dict[str, Any] = {"probabilities": self.probabilities}
-        several, version = ({"several": True}, NUMBERS_VERSION) if self.several else ({}, VERSION)
+        if self._encoded:
+            return self._encoded
         if isinstance(self.images, np.ndarray):
-            pixels = np.ascontiguousarray(self.images).reshape(-1).data
-            return to_msgpack({**body, **several}, version=version, last=("raw", pixels))
-        return to_msgpack({**body, "files": self.images, **several}, version=version)
+            return _encoded_raw([self.images], probabilities=self.probabilities, several=self.several)
+        several, version = _marks(several=self.several)
+        body = {"probabilities": self.probabilities, "files": self.images, **several}
+        return to_msgpack(body, version=version)
 
     @classmethod
     def from_wire(cls, data: bytes) -> Self:
@@ -268,6 +283,18 @@ class Result:
                 None if body.counts is None else _counts(body.counts, digits, failures),
                 _known_doubts(body.doubts, count),
             )
+
+
+def _encoded_raw(arrays: Iterable[NDArray[np.uint8]], *, probabilities: bool, several: bool) -> bytes:
+    """Return a batch of raw images in the wire format. The images are at its end."""
+    marks, version = _marks(several=several)
+    pieces = [np.ascontiguousarray(array).reshape(-1).data for array in arrays]
+    return to_msgpack({"probabilities": probabilities, **marks}, version=version, last=("raw", pieces))
+
+
+def _marks(*, several: bool) -> tuple[dict[str, Any], int]:
+    """Return what else a batch says if all digits of each image are wanted, and its version."""
+    return ({"several": True}, NUMBERS_VERSION) if several else ({}, VERSION)
 
 
 def _check(right: bool, name: str) -> None:

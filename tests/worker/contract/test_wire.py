@@ -100,6 +100,19 @@ def read_all(data: bytes) -> None:
             reader(data)
 
 
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=4), st.booleans(), st.randoms())
+def test_a_batch_that_is_encoded_at_once_is_one_like_any_other(counts: list[int], ten: bool, seed: Any) -> None:
+    """It has a copy of the images, which may come in pieces that are not contiguous, and has parts."""
+    whole = np.frombuffer(seed.randbytes(sum(counts) * 2 * SIDE * SIDE), np.uint8).reshape(-1, 2, SIDE, SIDE).copy()
+    pieces = np.split(whole[:, 1], np.cumsum(counts)[:-1])
+    batch, other = Batch.of_arrays(pieces, probabilities=ten), Batch(whole[:, 1].copy(), ten)
+    whole[:] = 0
+    assert (len(batch), batch.probabilities, batch.several) == (sum(counts), ten, False)
+    np.testing.assert_array_equal(batch.images, other.images)
+    assert batch.to_wire() == other.to_wire()
+    assert batch.part(1, 2).to_wire() == other.part(1, 2).to_wire()
+
+
 @given(batches())
 def test_a_batch_comes_back_as_it_was_sent(batch: Batch) -> None:
     """Every pixel of raw images and every byte of files is the same, also in an empty batch."""

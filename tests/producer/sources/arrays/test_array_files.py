@@ -154,6 +154,19 @@ def test_blocks_of_an_array_have_each_image_with_its_name_and_label(tmp_path, nu
     assert max(len(run) for run in runs if isinstance(run, SourceBlock)) == 1024
 
 
+@pytest.mark.parametrize("order", ["the same", "turned round", "with gaps"])
+def test_labels_of_blocks_may_come_in_any_order(tmp_path, order):
+    """A label file names the images as it likes, and need not name all."""
+    images, labels = np.zeros((2500, 28, 28), np.uint8), np.arange(2500) % 10
+    rows = [f"test/{index:05d},{label}\n" for index, label in enumerate(labels) if order != "with gaps" or index % 1500]
+    (tmp_path / "truth.csv").write_text("name,label\n" + "".join(rows[::-1] if order == "turned round" else rows))
+    source = mnist_source(images, np.zeros(2500, np.uint8), labelled_by=str(tmp_path / "truth.csv"))
+    known = {image.name: image.label for image in source}
+    expected = {row[:10]: int(row[11]) for row in rows}
+    assert known == dict.fromkeys(known) | expected
+    assert len(known) == 2500
+
+
 def test_mnist_in_memory_can_be_repeated():
     """Every image has another name in each repetition, and keeps its label."""
     once = mnist_source(IMAGES, DIGITS)
