@@ -4,7 +4,6 @@ import operator
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
 from typing import Self, overload
 
 import numpy as np
@@ -40,14 +39,14 @@ class Names(_Texts):
     def extend(self, names: Iterable[str]) -> None:
         """Add names at the end."""
         names = tuple(names)
-        try:
-            encoded = list(map(str.encode, names))
-        except UnicodeEncodeError:  # a name from a folder may have bytes of any kind
-            encoded = [name.encode("utf-8", "surrogatepass") for name in names]
-        stops = accumulate(map(len, encoded), initial=len(self._text))
-        next(stops)
-        self._stops.extend(stops)
-        self._text += b"".join(encoded)
+        if (together := "".join(names)).isascii():  # as most are; then each has as many bytes as characters
+            sizes, text = map(len, names), together.encode()
+        else:
+            encoded = [name.encode("utf-8", "surrogatepass") for name in names]  # a folder's may have bytes of any kind
+            sizes, text = map(len, encoded), b"".join(encoded)
+        stops = np.cumsum(np.fromiter(sizes, np.uint64, len(names))) + np.uint64(len(self._text))
+        self._stops.frombytes(stops.tobytes())
+        self._text += text
 
     def __iadd__(self, other: "Names") -> Self:
         stops = np.array(other._stops, np.uint64) + np.uint64(len(self._text))

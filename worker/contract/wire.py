@@ -175,10 +175,13 @@ class Manifest:
         except UnicodeEncodeError:
             names = [name.encode("utf-8", "surrogateescape") for name in self.names]
         failures = _cut(self.failures)
-        if not _DIGITS.issuperset(self.labels):
+        different = set(self.labels)
+        if not different <= _DIGITS:
             return to_msgpack({"names": names, "numbers": self.labels, "failures": failures}, version=NUMBERS_VERSION)
-        digits = cast("tuple[int | None, ...]", self.labels)
-        labels = bytes([_NO_LABEL if label is None else label for label in digits])
+        digits = cast("tuple[int, ...]", self.labels)
+        if None in different:
+            digits = tuple([_NO_LABEL if label is None else label for label in digits])
+        labels = bytes(digits)
         return to_msgpack({"names": names, "labels": labels, "failures": failures}, version=VERSION)
 
     @classmethod

@@ -73,10 +73,14 @@ class Columns:
     def __init__(self, batch: AnsweredBatch, *, several: bool, probabilities: bool) -> None:
         manifest, count = batch.manifest, len(batch.manifest.names)
         self.names = Names(manifest.names)
-        texts = str in set(map(type, manifest.labels))
+        kinds = set(map(type, manifest.labels))
+        texts = str in kinds
         self.found_several = several or texts or any(each.counts is not None for each in batch.results)
         self.found_probabilities = probabilities or any(each.probabilities is not None for each in batch.results)
-        self.labels = np.array([NONE if texts or each is None else each for each in manifest.labels], np.int8)
+        given: Sequence[Any] = manifest.labels
+        if kinds != {int}:
+            given = [NONE if texts or each is None else each for each in given]
+        self.labels = np.array(given, np.int8)
         self.digits = np.full(count, NONE, np.int8)
         self.confidences = np.full(count, np.nan, np.float32)
         self.ten = np.full((count if probabilities else 0, 10), np.nan, np.float32)
