@@ -145,10 +145,13 @@ class Sender:
                     encoded=encoded,
                     trace=trace,
                     ask=self._asks,
+                    doorbell=self._doorbell.message(part),
                 )
                 match outcome:
                     case Submitted.STORED:
-                        self._doorbell.ring(part)
+                        return
+                    case Submitted.SILENT:
+                        self._doorbell.ring(part)  # which says why not, if it is refused again
                         return
                     case Submitted.ALREADY_THERE:
                         if not known:  # its log was lost, so only the names can be compared

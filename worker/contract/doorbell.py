@@ -51,10 +51,14 @@ class Doorbell:
         """Send a doorbell of another format again, as it came. Return False if the message could not be sent."""
         return self._send(CLASSIFY, CLASSIFY_QUEUE, **{**words, "version": version})
 
+    @staticmethod
+    def message(part: Part) -> tuple[str, str]:
+        """Return the list of doorbells, and what `ring` puts there. `Ledger.submit` does it in the same step."""
+        return CLASSIFY_QUEUE, _encoded(CLASSIFY, CLASSIFY_QUEUE, part=part.member)
+
     def _send(self, task: str, queue: str, /, **words: object) -> bool:
-        message = as_celery_sends_it(task, {"version": DOORBELL_VERSION, **words}, queue)
         try:
-            self._redis.lpush(queue, json.dumps(message))
+            self._redis.lpush(queue, _encoded(task, queue, **words))
         except (RedisError, OSError) as fault:
             refused = isinstance(fault, NoPermissionError)
             level = logging.WARNING if refused and not self._refused else logging.DEBUG
@@ -62,6 +66,10 @@ class Doorbell:
             self._refused = self._refused or refused
             return False
         return True
+
+
+def _encoded(task: str, queue: str, /, **words: object) -> str:
+    return json.dumps(as_celery_sends_it(task, {"version": DOORBELL_VERSION, **words}, queue))
 
 
 def is_understood(version: object) -> bool:

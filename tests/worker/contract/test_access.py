@@ -13,11 +13,14 @@ from producer.mill.stack import Stack
 from tests.support.users import add_users, url_for
 from worker.contract.access import READING, RIGHTS, WRITING, config_lines
 from worker.contract.connection import connect, retry_transient
+from worker.contract.doorbell import Doorbell
 from worker.contract.errors import NotPermitted
-from worker.contract.ledger import JobRecord, Ledger
+from worker.contract.ledger import JobRecord, Ledger, Part, Window
+from worker.contract.queues import CLASSIFY_QUEUE
 from worker.contract.registry import Registry, Retention
 from worker.contract.training import Trainings
 from worker.contract.users import RedisUser
+from worker.contract.wire import Batch, Manifest
 
 CONTRACT = Path(__file__).parents[3] / "worker" / "contract"
 ROOMS = ("gate", "lane", "ledger", "observation", "registry", "teaching", "training")
@@ -159,6 +162,16 @@ def test_a_trainer_drops_old_versions_but_none_that_a_job_needs(as_user, variant
         retry_transient(lambda: Registry(submitter).delete([new]), timeout=0)
     Registry(admin).delete([new])
     assert [each.version for each in registry.versions()] == [needed, registry.baseline.version]
+
+
+def test_a_submitter_rings_in_the_step_that_stores_a_batch(as_user, client) -> None:
+    """It may do nothing else with the doorbells, so the script does not name their list as one of its keys."""
+    ledger, part = Ledger(as_user(RedisUser.SUBMITTER)), Part("job-1", 0, 0, 1)
+    ledger.create("job-1", JobRecord("scans/", "live", "host-1", {}, ""))
+    names = Manifest(("a",), (None,), {})
+    doorbell = Doorbell.message(part)
+    assert ledger.submit(part, Batch((b"x",)), names, Window(9, 99), detached=False, doorbell=doorbell) == 1
+    assert client.lrange(CLASSIFY_QUEUE, 0, -1) == [doorbell[1].encode()]
 
 
 def test_everybody_who_sees_trainers_sees_what_hinders_them(as_user) -> None:

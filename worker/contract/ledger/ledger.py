@@ -60,6 +60,7 @@ class Submitted(IntEnum):
     ALREADY_THERE = 2
     ROOM = 3  # only to those who ask, so that they send the batch now
     OTHER = 4  # a record of this batch is there, although the job does not know of it, and is written over
+    SILENT = 5  # stored, but the doorbell could not be rung
 
 
 class Verdict(StrEnum):
@@ -197,6 +198,7 @@ class Ledger:
         encoded: bytes = b"",
         trace: str = "",
         ask: bool = False,
+        doorbell: tuple[str, str] = ("", ""),
     ) -> Submitted:
         """Store a batch if the job's window has room for it. All jobs that send at the same time share one window.
 
@@ -210,6 +212,8 @@ class Ledger:
             encoded: The manifest in the wire format, or b"" to encode it here.
             trace: Context of the span in which the batch is sent, or "" if the client does not trace.
             ask: Whether to ask for room first, so that a batch that is likely to be refused is not sent in vain.
+            doorbell: List of doorbells and the one to put there in the same step (`Doorbell.message`), or two empty
+                texts.
 
         Returns:
             Whether the batch was stored, or why not.
@@ -260,6 +264,7 @@ class Ledger:
                 trace,
                 size,
                 how,
+                *doorbell,
             ]
 
         size = len(payload)

@@ -5,10 +5,12 @@ import redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from worker.contract.connection import is_transient
+from worker.contract.doorbell import Doorbell
 from worker.contract.errors import Unreachable
 from worker.contract.ledger import JobRecord, Ledger, Part, Submitted, Verdict, Window, keys
 from worker.contract.ledger.ledger import LARGE_BYTES
 from worker.contract.ledger.owned import Owner
+from worker.contract.queues import CLASSIFY_QUEUE
 from worker.contract.wire import Batch, Manifest
 
 JOB = "261123-142501-k7q"
@@ -34,10 +36,11 @@ def submit(
     *,
     owner: str = "",
     ask: bool = False,
+    doorbell: tuple[str, str] = ("", ""),
 ) -> Submitted:
     """Submit a batch with a large payload."""
     manifest = Manifest(("a", "b"), (None, None), {})
-    return ledger.submit(part, Batch(files), manifest, window, detached=False, owner=owner, ask=ask)
+    return ledger.submit(part, Batch(files), manifest, window, detached=False, owner=owner, ask=ask, doorbell=doorbell)
 
 
 def claimed(ledger: Ledger, part: Part = PART) -> tuple[bytes, ...]:
@@ -56,6 +59,30 @@ def test_a_large_payload_arrives_and_expires_with_its_batch(client: "redis.Redis
     assert record[b"payload"] == Batch(FILES).to_wire()
     assert int(record[b"bytes"]) == len(record[b"payload"]) == int(client.hget(keys.job(JOB), "open_bytes") or 0)
     assert 0 < client.pttl(PART.key) <= 3_600_000
+    assert claimed(ledger) == FILES
+
+
+@pytest.mark.parametrize("files", [FILES, (b"a", b"b")], ids=["large", "small"])
+def test_the_doorbell_rings_once_for_what_is_stored(
+    client: "redis.Redis", ledger: Ledger, files: tuple[bytes, ...]
+) -> None:
+    """It does not ring for what is refused, is there already, or was only asked about."""
+    doorbell = Doorbell.message(PART)
+    assert submit(ledger, files=files, owner="b", doorbell=doorbell) is Submitted.FENCED
+    assert submit(ledger, files=files, window=Window(0, 10**9), ask=True, doorbell=doorbell) is Submitted.WINDOW_FULL
+    assert client.llen(CLASSIFY_QUEUE) == 0
+    assert submit(ledger, files=files, doorbell=doorbell) is Submitted.STORED
+    assert submit(ledger, files=files, doorbell=doorbell) is Submitted.ALREADY_THERE
+    assert client.lrange(CLASSIFY_QUEUE, 0, -1) == [doorbell[1].encode()]
+    assert claimed(ledger) == files
+
+
+def test_a_batch_is_stored_also_where_the_doorbell_cannot_ring(client: "redis.Redis", ledger: Ledger) -> None:
+    """Somebody has put something else in the place of its list, which a worker removes."""
+    client.set(CLASSIFY_QUEUE, "x")
+    assert submit(ledger, doorbell=Doorbell.message(PART)) is Submitted.SILENT
+    assert submit(ledger) is Submitted.ALREADY_THERE
+    assert client.get(CLASSIFY_QUEUE) == b"x"
     assert claimed(ledger) == FILES
 
 

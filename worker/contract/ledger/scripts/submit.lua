@@ -2,11 +2,13 @@
 -- ARGV: sequence, member, payload or '', images, manifest, rows, rejected, window batches, window bytes, detached,
 --       ms until due, attempts, ttl ms, token of the job's owner ('' for a detached job), job, ms for which a job
 --       that does not send counts as sending, smallest share in batches, context of the client's trace or '', size of
---       the payload, how it comes: 'here', 'beside' or 'later'
+--       the payload, how it comes: 'here', 'beside' or 'later', list of doorbells, doorbell or ''
 -- A large payload comes beside the script, in the command before it in one transaction, which stores it in the record
 -- unless one is there: Lua would copy it several times. With 'later', the caller only asks whether there is room.
 -- Returns 1 stored, 2 already there, 0 the window is full, -1 there is no such job, or it takes no more batches,
---         -2 another client owns the job, 3 there is room, 4 there is another record of this batch: send it here.
+--         -2 another client owns the job, 3 there is room, 4 there is another record of this batch: send it here,
+--         5 stored, but the doorbell could not be rung. The list of doorbells is not a key of this script, because a user may
+--         do nothing with it but ring.
 local size, beside = tonumber(ARGV[19]), ARGV[20] == 'beside'
 
 -- Returns a code, and drops what came beside. A record with a lease was there before, and is left as it is.
@@ -54,4 +56,5 @@ add(KEYS[1], 'answered', ARGV[7])
 add(KEYS[1], 'failed', ARGV[7])
 redis.call('PEXPIRE', KEYS[5], ARGV[13])
 for _, key in ipairs({KEYS[1], KEYS[2], KEYS[3], KEYS[4]}) do redis.call('PEXPIRE', key, ARGV[13]) end
+if ARGV[22] ~= '' and type(server.pcall('LPUSH', ARGV[21], ARGV[22])) ~= 'number' then return 5 end
 return 1
