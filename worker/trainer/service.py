@@ -21,12 +21,10 @@ from worker.process import expose, run_celery
 from worker.roles import Role
 from worker.settings import Settings, without_password
 from worker.trainer.heartbeat import TrainerHeartbeat
+from worker.trainer.priority import NICENESS
 from worker.trainer.runner import TIMEOUT_SECONDS, TrainingRunner
 from worker.trainer.tasks import register
 from worker.trainer.taught_keeper import TaughtKeeper
-
-NICENESS = 15
-"""Classification comes first. A process of niceness 15 gets a thirtieth of a core that one of niceness 0 wants too."""
 
 _log = logging.getLogger(__name__)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from worker.trainer.priority import lower_session
+
 ERRORS_SECONDS = 2.0
 """Longest wait for the last errors of a process that has ended. One that it has started may still write some."""
 
@@ -33,6 +35,7 @@ class TrainingProcess:
             stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C in the terminal reaches only the trainer
         )
+        lower_session(self._process.pid)
         self._lock = threading.Lock()
         self._reports: dict[str, Any] = {}
         self._listener = threading.Thread(target=self._listen, name="listener", daemon=True)

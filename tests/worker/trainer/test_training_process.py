@@ -1,5 +1,10 @@
 """Facts about the process that trains, as its trainer sees it."""
 
+from pathlib import Path
+
+import pytest
+
+from worker.trainer.priority import NICENESS
 from worker.trainer.training_process import TrainingProcess
 
 
@@ -26,3 +31,11 @@ def test_what_the_process_writes_to_standard_error_is_in_the_log(tmp_path, monke
     with TrainingProcess(folder) as process:
         assert process.wait(60) == 1
     assert caplog.messages == ["of a library", "in C++"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this system does not group by session")
+def test_a_training_gives_way_to_other_sessions(tmp_path):
+    """Its session has the trainer's niceness, because that of a process counts only within its session."""
+    with TrainingProcess(tmp_path) as process:
+        group = Path(f"/proc/{process._process.pid}/autogroup").read_text(encoding="utf-8")
+    assert group.split()[-2:] == ["nice", str(NICENESS)]
