@@ -1,5 +1,6 @@
 """Find ink: how far each pixel of a grey image differs from the paper around it."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ import cv2
 
 from model.images.noise import is_noise, roughness, smooth
 from model.images.paper import Polarity, find_paper, is_third_level, may_be_third_level
-from model.images.raster import FULL, Grey, Region, border_pixels, lightest_of, otsu, quantile_above, scaled
+from model.images.raster import FULL, Coarse, Grey, Region, border_pixels, level_at, lightest_of, ordered, otsu, scaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,12 @@ class Ink(NamedTuple):
     contrast: int
 
 
-def find_ink(image: Grey) -> Ink:
+def find_ink(image: Grey, coarse: Coarse | None = None) -> Ink:
     """Find ink on paper of any kind, without noise.
 
     Args:
         image: Grey levels, uint8 (height, width).
+        coarse: The same image, reduced, if another stage has reduced it.
 
     Returns:
         Ink, with a contrast of 0 where the image shows only noise or has one level.
@@ -53,9 +55,9 @@ def find_ink(image: Grey) -> Ink:
     ink = find_ink_on_flat_paper(image)
     if ink is not None:
         return ink
-    ink = find_ink_on_any_paper(image)
+    ink = find_ink_on_any_paper(image, coarse or Coarse.of(image))
     rough = roughness(image)
-    if not ink.contrast or is_noise(image, rough):
+    if not ink.contrast or is_noise(image, rough, ink.contrast):
         return Ink(ink.levels, 0)
     return Ink(smooth(ink.levels, rough, ink.contrast), ink.contrast)
 
@@ -73,12 +75,13 @@ def find_ink_on_flat_paper(image: Grey) -> Ink | None:
     darkest, lightest, _, _ = cv2.minMaxLoc(image)
     if darkest == lightest:
         return None
-    for distance in (int(lightest) - image, image - int(darkest)):  # most paper is light
+    distance = int(lightest) - image  # most paper is light
+    bare = image.size - cv2.countNonZero(distance)
+    if bare < LIMITS.min_flat * image.size:
+        distance = image - int(darkest)
         bare = image.size - cv2.countNonZero(distance)
-        if bare >= LIMITS.min_flat * image.size:
-            break
-    else:
-        return None
+        if bare < LIMITS.min_flat * image.size:
+            return None
     contrast = int(lightest - darkest)
     ink = Region.of(scaled(distance, contrast))
     if ink.touches_border:
@@ -88,21 +91,24 @@ def find_ink_on_flat_paper(image: Grey) -> Ink | None:
     level, strong = otsu(ink.mask)
     if bare < LIMITS.min_flat_paper * (image.size - cv2.countNonZero(strong)):
         return None
-    typical = quantile_above(ink.within_bounds, level, 0.5)
+    levels = ordered(ink.within_bounds)
+    first = bisect_right(levels, level)
+    typical = level_at(levels, 0.5, first)
     if may_be_third_level(FULL - typical, typical):
-        strongest = quantile_above(ink.within_bounds, level, 0.995)
+        strongest = level_at(levels, 0.995, first)
         if is_third_level(strongest - typical, typical, strong):
             return None
     return Ink(ink.mask, contrast)
 
 
-def find_ink_on_any_paper(image: Grey) -> Ink:
+def find_ink_on_any_paper(image: Grey, coarse: Coarse) -> Ink:
     """Find ink on paper of any kind, with the noise of the image.
 
     Args:
         image: Grey levels, uint8 (height, width).
+        coarse: The same image, reduced.
     """
-    paper = find_paper(image)
+    paper = find_paper(image, coarse)
     if paper.polarity is Polarity.LIGHTER:
         ink = cv2.subtract(image, paper.grey)
     elif cv2.minMaxLoc(paper.grey)[0] >= LIMITS.min_bright_paper:

@@ -28,6 +28,11 @@ class NoiseLimits:
     White noise of any strength and size has 0.9 to 2.1. Drawings have 3.3 and more, measured on 20,000 images of at
     least `DETAILED_SIDE` pixels."""
 
+    max_calm: float = 0.04
+    """Range of the means of 5 x 5 pixels, as a share of the contrast of ink, that any ink causes: that of one pixel.
+
+    Where noise needs no more, the image is not noise, whatever is on it."""
+
     max_paper_ink: float = 0.3
     """Ink, as a share of the strongest, up to which a pixel is paper, whose noise is measured."""
 
@@ -49,23 +54,28 @@ def roughness(image: Grey) -> Grey:
     """
     width = image.shape[1]
     # OpenCV takes medians ten times faster where rows are longer than the processor's vectors.
-    wide = cv2.copyMakeBorder(image, 0, 0, 0, max(0, _LONG_ROW - width), cv2.BORDER_REPLICATE)
+    if width >= _LONG_ROW:
+        return cv2.absdiff(image, cv2.medianBlur(image, 3))
+    wide = cv2.copyMakeBorder(image, 0, 0, 0, _LONG_ROW - width, cv2.BORDER_REPLICATE)
     return cv2.absdiff(image, cv2.medianBlur(wide, 3)[:, :width])
 
 
-def is_noise(image: Grey, rough: Grey) -> bool:
+def is_noise(image: Grey, rough: Grey, contrast: int) -> bool:
     """Return whether neighbouring pixels have so little in common that the image cannot show a drawing.
 
     Args:
         image: Grey levels, uint8 (height, width).
         rough: The image's `roughness`.
+        contrast: Contrast of its ink in levels, 0 to 255.
 
     Returns:
         False for an image below `DETAILED_SIDE`, in which noise cannot be told from strokes.
     """
     if max(image.shape) < DETAILED_SIDE:
         return False
-    enough = LIMITS.max_range * cv2.mean(rough)[0] / _ROUGHNESS
+    enough = LIMITS.max_range * cv2.norm(rough, cv2.NORM_L1) / rough.size / _ROUGHNESS
+    if enough <= LIMITS.max_calm * contrast:
+        return False  # most scans are done here
     _, _, darkest, lightest = cv2.minMaxLoc(image)
     if _mean_around(image, lightest) - _mean_around(image, darkest) >= enough:
         return False  # most drawings are done here

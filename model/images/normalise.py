@@ -32,9 +32,9 @@ from model.images.layout.hollow import filled
 from model.images.layout.joining import joined
 from model.images.layout.left_out import share_read
 from model.images.layout.lines import without_lines
-from model.images.layout.sheet import sheet_alone
+from model.images.layout.sheet import may_show_sheet, sheet_alone
 from model.images.layout.view import View, closer, fine_view_of, view_of
-from model.images.raster import DETAILED_SIDE, Components, Grey, Region
+from model.images.raster import COARSE_SIDE, DETAILED_SIDE, Coarse, Components, Grey, Region
 from model.images.stages import Stage, StageObserver, ignore_stage
 from model.images.strokes import find_strokes
 
@@ -142,10 +142,7 @@ def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normali
             shown = conventional(even)
     if shown is not None:
         return Normalised(shown, _NO_PARTS)
-    sheet = sheet_alone(even)
-    if sheet is not even:
-        observe(Stage.SHEET, sheet)
-    seen = _see(sheet, observe)
+    seen = _see(_first_view(even, observe), observe)
     strokes = with_usual_width(cut_out(seen.ink.levels, seen.digit))
     observe(Stage.STROKES, strokes)
     shown = centre(fit_into_box(strokes))
@@ -179,13 +176,27 @@ def _doubt(seen: _Seen) -> Doubt | None:
     return None
 
 
-def _see(sheet: Grey, observe: StageObserver) -> _Seen:
-    """Find ink and digits on a sheet, or on the part of the sheet that shows the digits.
+def _first_view(image: Grey, observe: StageObserver) -> View:
+    """Return the view of an image, or of the sheet alone that carries the digit."""
+    view = view_of(image)
+    if max(image.shape) < COARSE_SIDE:
+        return view  # too small for a sheet on a table
+    coarse = Coarse.of(view.reduced)
+    if may_show_sheet(coarse):
+        sheet = sheet_alone(image)
+        if sheet is not image:
+            observe(Stage.SHEET, sheet)
+            return view_of(sheet)
+    return View(view.full, view.reduced, view.factor, None, coarse=coarse)
+
+
+def _see(view: View, observe: StageObserver) -> _Seen:
+    """Find ink and digits in a view of a sheet, or in the part of it that shows the digits.
 
     Raises:
         ImageError: The sheet shows no drawing (BLANK).
     """
-    view = view_of(sheet)
+    sheet = view.full
     try:
         return _look(sheet, view, observe)
     except _OnlySpecks:
@@ -273,7 +284,7 @@ def _innermost(view: View, observe: StageObserver) -> tuple[View, Ink, Component
         ImageError: The view shows no drawing (BLANK).
     """
     while True:
-        ink = find_ink(view.reduced)
+        ink = find_ink(view.reduced, view.coarse)
         if ink.contrast < view.min_contrast:
             raise empty_shape()
         if not ink.contrast:

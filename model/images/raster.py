@@ -1,10 +1,10 @@
 """Small tools for grey images and masks, shared by the stages of normalisation."""
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import cv2
 import numpy as np
@@ -93,9 +93,7 @@ class Region:
     @property
     def touches_border(self) -> bool:
         """Whether the region holds any of the outermost pixels."""
-        left, top, width, height = self.bounds
-        rows, columns = self.mask.shape
-        return width > 0 and (left == 0 or top == 0 or left + width == columns or top + height == rows)
+        return touches_border(self.bounds, self.mask.shape)
 
     @property
     def within_bounds(self) -> Mask:
@@ -115,15 +113,22 @@ class Region:
         return self._outlines
 
 
-def strokes_width(mask: Mask) -> float:
+def touches_border(bounds: Sequence[int], shape: tuple[int, ...]) -> bool:
+    """Return whether what has these bounds, left, top, width and height, holds any of the outermost pixels."""
+    left, top, width, height = bounds
+    rows, columns = shape
+    return width > 0 and (left == 0 or top == 0 or left + width == columns or top + height == rows)
+
+
+def strokes_width(mask: Mask, area: int) -> float:
     """Return the mean width of strokes in pixels: twice their area over the number of pixels along their edges.
 
     `fitting.stroke_width` measures grey ink, at its soft edges.
 
     Args:
         mask: Mask, not empty.
+        area: Number of its pixels.
     """
-    area = cv2.countNonZero(mask)
     return 2 * area / (area - cv2.countNonZero(cv2.erode(mask, SQUARE, borderValue=0)))
 
 
@@ -157,7 +162,11 @@ class Components:
         inside = whole.within_bounds if width else whole.mask  # OpenCV takes no empty array
         _, numbers, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8, ltype=cv2.CV_16U)
         stats = stats[1:]
-        stats[:, :2] += (left, top)
+        if len(stats) == 1:  # as in most images
+            stats[0, 0] += left
+            stats[0, 1] += top
+        else:
+            stats[:, :2] += (left, top)
         # The numbers have 16 bits because `ltype` asks for it. OpenCV's types do not say so.
         return cls(stats, whole, cast("NDArray[np.uint16]", numbers))
 
@@ -269,11 +278,33 @@ def quantile_above(image: Grey, level: float, share: float) -> int:
     Returns:
         A level, 0 to 255; 0 where no pixel counts.
     """
-    levels = image[image > level]
-    if not len(levels):
-        return 0
-    levels.sort(kind="stable")  # NumPy sorts bytes by radix then, ten times faster than by comparison
-    return int(levels[max(0, math.ceil(share * len(levels)) - 1)])
+    levels = ordered(image)
+    return level_at(levels, share, bisect_right(levels, level))
+
+
+def ordered(image: Grey) -> bytes:
+    """Return the levels of a small image, from the darkest to the lightest, for `level_at`.
+
+    Args:
+        image: Grey levels, uint8, of any shape, of a few thousand pixels. Sorting them is quicker than counting then.
+    """
+    return np.sort(image, axis=None, kind="stable").tobytes()  # by radix; Python reads bytes sooner than NumPy's
+
+
+def level_at(levels: bytes, share: float, first: int = 0, last: int | None = None) -> int:
+    """Return the grey level at which a share of the pixels in a part of an order is reached.
+
+    Args:
+        levels: Levels as `ordered` returns them.
+        share: Share of the pixels, 0 to 1; 0.5 gives the median.
+        first: Place of the first pixel that counts.
+        last: Place after the last one; None for the end.
+
+    Returns:
+        A level, 0 to 255; 0 where no pixel counts.
+    """
+    count = (len(levels) if last is None else last) - first
+    return levels[first + max(1, math.ceil(share * count)) - 1] if count > 0 else 0
 
 
 def lightest_of(image: Grey) -> int:
@@ -296,3 +327,27 @@ def otsu(image: Grey) -> tuple[int, Mask]:
     """
     level, lighter = cv2.threshold(image, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     return int(level), lighter
+
+
+class Coarse(NamedTuple):
+    """An image reduced to `COARSE_SIDE`, and split into a darker and a lighter class: what shows paper and sheets.
+
+    Attributes:
+        image: Grey levels, uint8 (height, width).
+        light: Mask of the lighter class, (height, width).
+        light_area: Share of the pixels that are in that class.
+        light_border: Share of the outermost pixels that are.
+    """
+
+    image: Grey
+    light: Mask
+    light_area: float
+    light_border: float
+
+    @classmethod
+    def of(cls, image: Grey) -> "Coarse":
+        """Reduce and split an image of any size."""
+        reduced, _ = shrink(image, COARSE_SIDE)
+        light = otsu(reduced)[1]
+        border = border_pixels(light)
+        return cls(reduced, light, cv2.countNonZero(light) / light.size, cv2.countNonZero(border) / border.size)

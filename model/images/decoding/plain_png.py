@@ -29,6 +29,7 @@ _METHODS = b"\0\0\0"  # of compression and filtering, which have one method each
 _CHUNK = struct.Struct(">I4s")  # length of the data, name; then come the data, and a checksum of name and data
 _LAST_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
 _FEW_BYTES = 2**11  # of rows: unpacking them twice costs less than storing them again
+_CHECKSUM_BYTES = 4  # at the end of a stream of zlib: Adler-32 of what it holds, which unpacking compares
 _FILTERS = b"\0\1\2\3\4"
 _STORED = struct.Struct("<6sBHH")  # name; header of zlib; last block, not compressed; its size, and its complement
 
@@ -73,7 +74,10 @@ def decode_plain_png(data: bytes) -> Pixels | Image.Image | None:
     if not rows or len(rows) != row * height or not unpacking.eof or rows[::row].strip(_FILTERS):
         return None
     way = cv2.IMREAD_COLOR_RGB if colour in _WITHOUT_OPACITY else cv2.IMREAD_UNCHANGED
-    sound = data if len(rows) <= _FEW_BYTES else start + _stored(rows) + _LAST_CHUNK
+    sound = data
+    if len(rows) > _FEW_BYTES:
+        end = len(packed) - len(unpacking.unused_data)
+        sound = start + _stored(rows, packed[end - _CHECKSUM_BYTES : end]) + _LAST_CHUNK
     pixels = cv2.imdecode(np.frombuffer(sound, np.uint8), way)
     return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA) if colour in _WITH_OPACITY and pixels is not None else pixels
 
@@ -108,13 +112,17 @@ def _packed_pixels(data: bytes) -> tuple[bytes, bytes]:
     return (data[:first], b"".join(parts)) if at == last else (b"", b"")
 
 
-def _stored(rows: bytes) -> bytes:
+def _stored(rows: bytes, checksum: bytes) -> bytes:
     """Return the chunk of pixels that holds these rows without compression, so that they are not unpacked twice.
+
+    Args:
+        rows: The rows, with their filters.
+        checksum: Their Adler-32, as it was at the end of the compressed pixels.
 
     P. Deutsch, RFC 1950 (zlib), section 2.2, and RFC 1951 (deflate), section 3.2.4.
     """
     size = len(rows)
-    content = _STORED.pack(b"IDAT\x78\x01", 1, size, size ^ 0xFFFF) + rows + zlib.adler32(rows).to_bytes(4, "big")
+    content = _STORED.pack(b"IDAT\x78\x01", 1, size, size ^ 0xFFFF) + rows + checksum
     return (len(content) - 4).to_bytes(4, "big") + content + zlib.crc32(content).to_bytes(4, "big")
 
 

@@ -130,7 +130,8 @@ def divide(drawn: Drawn) -> Division | None:
     heights = stats[pieces, 3]
     if np.count_nonzero(heights >= LIMITS.min_height * heights.max()) + len(pieces) < 4:
         return None  # a digit, alone or with one piece that is too low for another; most images end here
-    units = _units(_boxes(stats[pieces]), stats[pieces, 4], strokes_width(drawn.components.mask_of(is_piece)))
+    areas = stats[pieces, 4]
+    units = _units(_boxes(stats[pieces]), areas, strokes_width(drawn.components.mask_of(is_piece), int(areas.sum())))
     certain = _is_certain(units)
     if len(units.members) < 2 or (not certain and len(units.members) > LIMITS.max_doubtful):
         return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from model.images.raster import COARSE_SIDE, SQUARE, Grey, Mask, border_pixels, otsu, quantiles, shrink
+from model.images.raster import COARSE_SIDE, SQUARE, Coarse, Grey, Mask, border_pixels, otsu, quantiles, shrink
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,22 @@ class SheetLimits:
 
     What is further away is drawn on the table. Then the supposed sheet is only the lit part of a sheet."""
 
+    slack: float = 0.02
+    """Amount by which these shares may differ where the same image is reduced to another size."""
+
 
 LIMITS = SheetLimits()
+
+
+def may_show_sheet(coarse: Coarse) -> bool:
+    """Return whether an image may show a sheet on a table. Most images that do not are told by two shares.
+
+    Args:
+        coarse: The image, reduced.
+    """
+    least, most = LIMITS.min_area - LIMITS.slack, LIMITS.max_area + LIMITS.slack
+    area, border = coarse.light_area, coarse.light_border
+    return (least < area < most and border < most) or (least < 1 - area < most and 1 - border < most)
 
 
 def sheet_alone(image: Grey) -> Grey:

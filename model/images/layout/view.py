@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from model.images.raster import SQUARE, Grey, Mask, Region, shrink
+from model.images.raster import SQUARE, Coarse, Grey, Mask, Region, shrink
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class View(NamedTuple):
         near: Mask of the place in `reduced` where the look before saw the digit; None in the first look.
         shapes: Number of shapes, such as circles and discs, that were left out around this part of the image. A closer
             view of the digit has 0, because the first view inside the shape has shown that there is a digit.
+        coarse: `reduced`, reduced further, if a stage before the first look needed it; otherwise None.
         min_contrast: Contrast, 0 to 255, below which ink inside such a shape is only light on it; 0 outside of shapes.
     """
 
@@ -52,6 +53,7 @@ class View(NamedTuple):
     near: Mask | None
     shapes: int = 0
     min_contrast: int = 0
+    coarse: Coarse | None = None
 
 
 def view_of(image: Grey, near: Mask | None = None) -> View:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as arrays
 
+from model.images.ink import find_ink_on_any_paper
 from model.images.noise import is_noise, roughness, smooth
-from model.images.raster import DETAILED_SIDE
+from model.images.raster import DETAILED_SIDE, Coarse
 from tests.model.images.drawings import FIVE, SEVEN, drawing, ink_of, shares_ink
 
 QUICK = settings(max_examples=50, deadline=None)
@@ -46,7 +47,7 @@ def test_white_noise_is_noise(shape, deviation):
     """White noise shows no drawing, whatever its strength and size."""
     for seed in range(5):
         image = white_noise(shape, deviation, seed)
-        assert is_noise(image, roughness(image))
+        assert is_noise(image, roughness(image), find_ink_on_any_paper(image, Coarse.of(image)).contrast)
 
 
 @pytest.mark.parametrize("noise", [0, 10, 40])
@@ -56,13 +57,23 @@ def test_a_noisy_drawing_is_not_noise(noise):
         clean = drawing(120, 100, line=line, ink=30, paper=220)
         image = cv2.add(clean.astype(np.int16), white_noise(clean.shape, noise, 1).astype(np.int16) - 128)
         image = np.clip(image, 0, 255).astype(np.uint8)
-        assert not is_noise(image, roughness(image))
+        assert not is_noise(image, roughness(image), 190)
+
+
+@pytest.mark.parametrize("deviation", [0, 1, 2])
+def test_the_shortcut_for_calm_paper_agrees_with_the_means(deviation):
+    """Where noise is calm beside the contrast of ink, even a single pixel of ink is not noise in any measure."""
+    image = white_noise((90, 120), deviation, 0)
+    image[40, 50] -= 100
+    rough = roughness(image)
+    assert not is_noise(image, rough, 100)
+    assert not is_noise(image, rough, 0)
 
 
 def test_noise_is_not_recognised_in_a_tiny_image():
     """In an image of fewer than `DETAILED_SIDE` pixels a side, noise looks like strokes."""
     image = white_noise((DETAILED_SIDE - 1, DETAILED_SIDE - 1), 40, 0)
-    assert not is_noise(image, roughness(image))
+    assert not is_noise(image, roughness(image), 0)
 
 
 def test_clean_ink_is_not_smoothed():

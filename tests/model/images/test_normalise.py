@@ -13,6 +13,7 @@ from model.errors import FailureCode, ImageError
 from model.images.fitting import BOX, SIDE
 from model.images.ink import find_ink_on_any_paper, find_ink_on_flat_paper
 from model.images.normalise import normalise
+from model.images.raster import Coarse
 from tests.model.images.drawings import FIVE, SEVEN, drawing, shares_ink
 
 
@@ -372,7 +373,7 @@ def test_flat_paper_is_a_shortcut(digits):
     """On paper of one grey, the shortcut finds nearly the same ink as the search for paper in photographs."""
     for digit in digits[::4]:
         drawn = np.clip(on_paper(digit), 0, 255).astype(np.uint8)
-        short, long = find_ink_on_flat_paper(drawn), find_ink_on_any_paper(drawn)
+        short, long = find_ink_on_flat_paper(drawn), find_ink_on_any_paper(drawn, Coarse.of(drawn))
         assert short is not None
         assert np.abs(short.levels.astype(int) - long.levels).max() <= 2
 

@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.images.paper import Polarity, find_paper
-from model.images.raster import Grey
+from model.images.paper import Paper, Polarity, find_paper
+from model.images.raster import Coarse, Grey
 from tests.model.images.drawings import FIVE, SEVEN, drawing
 
 SHAPE = (136, 184)
+
+
+def paper_of(image: Grey) -> Paper:
+    """Return the paper of an image."""
+    return find_paper(image, Coarse.of(image))
 
 
 def _lamp(across: float, down: float) -> NDArray[np.float64]:
@@ -31,7 +36,7 @@ def test_paper_follows_the_light(across, down, line):
     """
     light = _lamp(across, down)
     light /= light.max()
-    paper = find_paper(_lit(light, line))
+    paper = paper_of(_lit(light, line))
     assert paper.polarity is Polarity.DARKER
     off = np.abs(paper.grey - 230 * light)
     assert off.max() <= 0.35 * 170 / 2 + 8
@@ -42,7 +47,7 @@ def test_paper_follows_the_light(across, down, line):
 def test_lighter_ink_is_told_from_its_paper_in_any_light(across):
     """The negative of a drawing in even or uneven light has lighter ink, on the negative of its paper."""
     light = _lamp(across, 0)
-    paper = find_paper(255 - _lit(light))
+    paper = paper_of(255 - _lit(light))
     assert paper.polarity is Polarity.LIGHTER
     assert np.abs(paper.grey - (255 - 230 * light)).max() <= 12
 
@@ -52,4 +57,4 @@ def test_ink_in_a_corner_is_not_taken_for_light():
     image = np.full((80, 80), 220, np.uint8)
     image[:30, :12] = 40
     image[20:30, :60] = 40
-    assert np.ptp(find_paper(image).grey) == 0
+    assert np.ptp(paper_of(image).grey) == 0

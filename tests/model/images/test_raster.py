@@ -11,7 +11,9 @@ from model.images.raster import (
     Region,
     border_pixels,
     connected_components,
+    level_at,
     mask_above,
+    ordered,
     otsu,
     quantile_above,
     quantiles,
@@ -183,6 +185,16 @@ def test_a_region_knows_its_bounds_and_whether_it_touches_the_border(mask):
 def test_a_quantile_above_a_level_is_that_of_the_mask_above_it(image, level, share):
     """Sorting the pixels gives the level that counting gives."""
     assert [quantile_above(image, level, share)] == quantiles(image, mask_above(image, level), share)
+
+
+@QUICK
+@given(image=IMAGES, mask_level=st.integers(0, 255), share=st.floats(0, 1))
+def test_the_level_at_a_share_of_an_order_is_that_of_counting(image, mask_level, share):
+    """Both parts of the sorted pixels, up to a level and above it, give the levels that counting gives."""
+    mask = mask_above(image, mask_level)
+    levels, bare = ordered(image), image.size - cv2.countNonZero(mask)
+    assert [level_at(levels, share, last=bare)] == quantiles(image, 255 - mask, share)
+    assert [level_at(levels, share, bare)] == quantiles(image, mask, share)
 
 
 @QUICK

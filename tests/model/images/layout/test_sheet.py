@@ -6,11 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.images.layout.sheet import find_sheet, sheet_alone
-from model.images.raster import COARSE_SIDE
+from model.images.layout.sheet import find_sheet, may_show_sheet, sheet_alone
+from model.images.layout.view import view_of
+from model.images.raster import COARSE_SIDE, Coarse
 from tests.model.images.drawings import FIVE, drawing
 
 QUICK = settings(max_examples=50, deadline=None)
+
+
+def may_show(image):
+    """Return whether the first view of an image leaves it open that it shows a sheet."""
+    return may_show_sheet(Coarse.of(view_of(image).reduced))
 
 
 def on_table(sheet, table, top=60, bottom=60, left=60, right=60):
@@ -24,6 +30,7 @@ def test_a_sheet_on_a_table_is_found(paper, table):
     sheet = drawing(240, 200, line=FIVE, ink=table - 20 if paper > table else 250, paper=paper)
     mask = find_sheet(on_table(sheet, table))
     assert mask is not None
+    assert may_show(on_table(sheet, table))
     assert mask.shape == (360, 320)
     assert set(np.unique(mask)) == {0, 255}
     assert mask[75:-75, 75:-75].all()
@@ -44,6 +51,7 @@ def test_a_sheet_is_found_at_any_angle(turn, shift):
     expected = cv2.warpAffine(whole, matrix, size)
     mask = find_sheet(turned)
     assert mask is not None
+    assert may_show(turned)
     assert mask[cv2.erode(expected, np.ones((31, 31), np.uint8)) > 0].all()
     assert not mask[cv2.dilate(expected, np.ones((9, 9), np.uint8)) == 0].any()
 
@@ -53,6 +61,12 @@ def test_a_sheet_is_found_at_any_angle(turn, shift):
 def test_a_page_alone_is_not_a_sheet_on_a_table(paper, ink, size):
     """Paper that fills the image is not a sheet on a table, whatever its grey and that of the ink."""
     assert find_sheet(drawing(size, size, line=FIVE, ink=ink, paper=paper)) is None
+
+
+def test_a_page_alone_is_told_by_two_shares():
+    """A page with a digit needs no search for a sheet: one class has the whole border, and the other is small."""
+    for ink, paper in ((30, 220), (220, 30)):
+        assert not may_show(on_table(drawing(136, 124, line=FIVE, ink=ink, paper=paper), paper))
 
 
 def test_only_a_polygon_with_a_drawing_inside_and_nothing_outside_is_a_sheet():
