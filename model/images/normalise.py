@@ -187,7 +187,7 @@ def _first_view(image: Grey, observe: StageObserver) -> View:
         if sheet is not image:
             observe(Stage.SHEET, sheet)
             return view_of(sheet)
-    return View(view.full, view.reduced, view.factor, None, coarse=coarse)
+    return view._replace(coarse=coarse)
 
 
 def _see(view: View, observe: StageObserver) -> _Seen:

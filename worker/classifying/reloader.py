@@ -1,6 +1,6 @@
 """The thread in each classifying process that loads the live version, reports which one serves, and runs the canary.
 
-In the process that classifies jobs, it also gives memory back while there is no work.
+In the process that classifies jobs, the thread also gives memory back when there has been no work for a second.
 """
 
 import logging
